@@ -1,0 +1,45 @@
+# Everything runs from .venv, which `make setup` builds from requirements.lock.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+.DEFAULT_GOAL := help
+
+.PHONY: help setup demo test lint format bench lock clean
+
+help: ## What can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/.ready ## Build .venv from the lock file; does nothing when nothing changed
+
+# Standard output is kept for the commands themselves (`make demo ARGS="--once --json"` is read by scripts).
+.venv/.ready: requirements.lock pyproject.toml client/pyproject.toml
+	@echo "Setting up .venv (a minute, once) ..." >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >&2
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . -e client >&2
+	@touch $@
+
+demo: .venv/.ready ## The outage drill on simulated providers; ARGS="--once --json" for scripts
+	@$(BIN)/hotspare demo $(ARGS)
+
+test: .venv/.ready ## All tests; ARGS="tests/test_policy.py -k dwell" for some
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.ready ## Style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/.ready ## Rewrite the code in the house style
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: .venv/.ready ## The measured promises of docs/benchmarks.md
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: .venv/.ready ## Write requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
+
+clean: ## Remove what was built
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache dist

@@ -1,0 +1,1 @@
+"""Turn health into routing: decide, publish, tell people, operate."""

@@ -1,0 +1,1 @@
+"""Probe on schedule, remember, judge who is healthy."""

@@ -1,0 +1,60 @@
+"""Health: the words for how a target is, and the values that the detector hands to everybody else."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Health(StrEnum):
+    """How a target is."""
+
+    UNKNOWN = "unknown"
+    """No recent observation of any use, or our own network is down."""
+    UP = "up"
+    SUSPECT = "suspect"
+    """Evidence above zero, not yet a verdict."""
+    DEGRADED = "degraded"
+    """Slow, wrong or throttled beyond its own background."""
+    UNUSABLE = "unusable"
+    """At least 90 % of two minutes of answers slow, wrong or throttled."""
+    DOWN = "down"
+    RECOVERING = "recovering"
+    """Was down; the evidence says it is back; held until the whole hold has been clean."""
+    MISCONFIGURED = "misconfigured"
+    """Our key, our money or our model name: routed away from, never an outage."""
+    PAUSED = "paused"
+    """An operator asked not to judge it."""
+
+
+#: Health that opens an incident and keeps it open.
+BAD = frozenset({Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.RECOVERING, Health.MISCONFIGURED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetHealth:
+    """What the detector says about one target at one instant; what the policy and the page read."""
+
+    target: str
+    health: Health
+    since: datetime
+    """When it entered this health."""
+    reason: str
+    """One sentence with numbers; the same in the log, the database, Slack and the page."""
+    evidence: float = 0.0
+    """The running statistic; a verdict at `threshold`."""
+    threshold: float = 0.0
+    last_ok_at: datetime | None = None
+    """When the last `ok` of its own came in: a standby is eligible only with a recent one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A change of a target's health, stored before anything follows from it."""
+
+    target: str
+    at: datetime
+    before: Health
+    after: Health
+    reason: str
+    evidence: float = 0.0
+    threshold: float = 0.0

@@ -1,0 +1,117 @@
+"""Every setting as a frozen value, with its default and its unit; the only place where defaults live."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.health import Health
+from probes.target import Provider, Secret, Target
+
+DEFAULT_DATABASE = "sqlite:///var/hotspare.db"
+DEFAULT_ROUTING_FILE = Path("var/routing.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A name that applications ask for, with candidates in order of preference."""
+
+    name: str
+    candidates: tuple[str, ...]
+    """Target ids, the preferred one first."""
+    fail_over_on: frozenset[Health] = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
+    """The health of the current target that moves the route."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failback:
+    """How a route returns to a more preferred candidate."""
+
+    mode: str = "auto"
+    hold_s: float = 300.0
+    """How long a recovered target must stay clean before it counts as up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blips:
+    """The short disturbances that must not move a route: how many a day, how long, how bad."""
+
+    per_day: float = 5.0
+    shortest_s: float = 3.0
+    longest_s: float = 8.0
+    failure_rate: float = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controller:
+    """How evidence becomes a decision."""
+
+    detect: float = 0.30
+    """p1: the failure rate to detect."""
+    false_failovers_per_day: float = 1 / 90
+    """The promise, per route."""
+    min_outage_s: float = 15.0
+    """The shortest span of evidence that may cause a failover."""
+    dwell_s: float = 60.0
+    """No second move inside this, unless the current target's health is in the route's `fail_over_on`."""
+    failback: Failback = Failback()
+    blips: Blips = Blips()
+    dry_run: bool = False
+    """Watch, decide, record and tell, but leave the routes in their configured order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slack:
+    """Where incidents are told."""
+
+    token: Secret
+    channel: str
+    api_url: str = "https://slack.com/api/"
+    """For a proxy, or a stand-in while testing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """How probes leave this machine."""
+
+    proxy: str | None = None
+    """None: the environment's proxy variables are honoured."""
+    ca_bundle: Path | None = None
+    """None: the system's certificates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration, validated."""
+
+    path: Path
+    """The file it came from."""
+    targets: tuple[Target, ...]
+    """In the order of the file."""
+    routes: tuple[Route, ...]
+    database: str = DEFAULT_DATABASE
+    """A SQLAlchemy URL; a relative SQLite path is relative to the working directory."""
+    routing_file: Path = DEFAULT_ROUTING_FILE
+    controller: Controller = Controller()
+    slack: Slack | None = None
+    connectivity_endpoints: tuple[str, ...] = (
+        "https://one.one.one.one",
+        "https://www.google.com/generate_204",
+        "https://www.apple.com",
+    )
+    """Neutral: any HTTP answer from one of them means that our own network works."""
+    network: Network = Network()
+    retention_raw_s: float = 14 * 86400.0
+    budget_usd_per_month: float | None = None
+    warnings: tuple[str, ...] = ()
+    """What the loader accepted but would not let pass in silence, each a full sentence with its place."""
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """Every provider that has a target, in the order of the file."""
+        return tuple({t.provider.name: t.provider for t in self.targets}.values())
+
+    def target(self, target_id: str) -> Target:
+        """The target with this id; raises KeyError when there is none."""
+        for target in self.targets:
+            if target.id == target_id:
+                return target
+        raise KeyError(target_id)

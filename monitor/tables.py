@@ -1,0 +1,157 @@
+"""The tables. Rows never leave the store and the journal: `table=True` validates nothing.
+
+Instants are epoch milliseconds (UTC) as integers, durations are seconds as floats.
+"""
+
+from typing import Any, ClassVar
+
+from sqlalchemy import INTEGER, REAL, TEXT, BigInteger, Column
+from sqlmodel import Field, SQLModel
+
+_STRICT: dict[str, Any] = {"sqlite_strict": True}
+_KEYED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
+
+
+def _text(*, key: bool = False, null: bool = False) -> Any:
+    return Field(sa_column=Column(TEXT, primary_key=key, nullable=null))
+
+
+def _integer(*, key: bool = False, null: bool = False, index: bool = False) -> Any:
+    kind = BigInteger().with_variant(INTEGER, "sqlite")
+    return Field(sa_column=Column(kind, primary_key=key, nullable=null, index=index))
+
+
+def _real(*, null: bool = False) -> Any:
+    return Field(sa_column=Column(REAL, nullable=null))
+
+
+def _serial() -> Any:
+    kind = BigInteger().with_variant(INTEGER, "sqlite")
+    return Field(default=None, sa_column=Column(kind, primary_key=True, autoincrement=True))
+
+
+class ObservationRow(SQLModel, table=True):
+    """One observation; the key starts with the target, so that one target's history is one range."""
+
+    __tablename__ = "observations"
+    __table_args__: ClassVar[dict[str, Any]] = _KEYED
+
+    target: str = _text(key=True)
+    started_ms: int = _integer(key=True)
+    check: str = Field(sa_column=Column("check_", TEXT, primary_key=True))
+    region: str = _text(key=True)
+    outcome: str = _text()
+    duration_s: float = _real()
+    connected_s: float | None = _real(null=True)
+    first_byte_s: float | None = _real(null=True)
+    first_token_s: float | None = _real(null=True)
+    http_status: int | None = _integer(null=True)
+    retry_after_s: float | None = _real(null=True)
+    input_tokens: int | None = _integer(null=True)
+    output_tokens: int | None = _integer(null=True)
+    cost_usd: float | None = _real(null=True)
+    loop_lag_s: float = _real()
+    request_id: str | None = _text(null=True)
+    detail: str = _text()
+
+
+class TransitionRow(SQLModel, table=True):
+    """One change of a target's health."""
+
+    __tablename__ = "transitions"
+    __table_args__: ClassVar[dict[str, Any]] = _STRICT
+
+    id: int | None = _serial()
+    target: str = _text()
+    at_ms: int = _integer(index=True)
+    before: str = _text()
+    after: str = _text()
+    reason: str = _text()
+    evidence: float = _real()
+    threshold: float = _real()
+
+
+class TargetStateRow(SQLModel, table=True):
+    """The detector's present word on a target, and all that it needs to go on after a restart."""
+
+    __tablename__ = "target_states"
+    __table_args__: ClassVar[dict[str, Any]] = _KEYED
+
+    target: str = _text(key=True)
+    at_ms: int = _integer()
+    health: str = _text()
+    since_ms: int = _integer()
+    reason: str = _text()
+    evidence: float = _real()
+    threshold: float = _real()
+    last_ok_ms: int | None = _integer(null=True)
+    record: str = _text()
+    """The detector's own record as JSON; only the detector reads it."""
+
+
+class DecisionRow(SQLModel, table=True):
+    """One change of a route."""
+
+    __tablename__ = "decisions"
+    __table_args__: ClassVar[dict[str, Any]] = _STRICT
+
+    id: int | None = _serial()
+    route: str = _text()
+    at_ms: int = _integer(index=True)
+    move: str = _text()
+    before: str | None = _text(null=True)
+    target: str = _text()
+    reason: str = _text()
+    generation: int = _integer()
+
+
+class IncidentRow(SQLModel, table=True):
+    """One incident and whether people were told."""
+
+    __tablename__ = "incidents"
+    __table_args__: ClassVar[dict[str, Any]] = _STRICT
+
+    id: int | None = _serial()
+    provider: str = _text()
+    kind: str = _text()
+    opened_ms: int = _integer(index=True)
+    resolved_ms: int | None = _integer(null=True)
+    document: str = _text()
+    """Affected targets, timeline and routes as JSON."""
+    revision: int = _integer()
+    told_revision: int = _integer()
+    """The revision that Slack shows; 0 when it shows none."""
+    slack_channel: str | None = _text(null=True)
+    slack_ts: str | None = _text(null=True)
+    delivery_error: str | None = _text(null=True)
+    """Why the last attempt to tell people failed; None once it succeeded."""
+
+
+class EventRow(SQLModel, table=True):
+    """Something worth knowing that is neither a transition nor a decision."""
+
+    __tablename__ = "events"
+    __table_args__: ClassVar[dict[str, Any]] = _STRICT
+
+    id: int | None = _serial()
+    at_ms: int = _integer(index=True)
+    kind: str = _text()
+    """A past-tense name: `probe_skipped`, `routing_file_restored`, `service_started`, …"""
+    subject: str = _text()
+    text: str = _text()
+
+
+class ServiceRow(SQLModel, table=True):
+    """The service's sign of life; one row, with id 1."""
+
+    __tablename__ = "service"
+    __table_args__: ClassVar[dict[str, Any]] = _STRICT
+
+    id: int = Field(sa_column=Column(INTEGER, primary_key=True))
+    pid: int = _integer()
+    host: str = _text()
+    version: str = _text()
+    started_ms: int = _integer()
+    beat_ms: int = _integer()
+    stopped_ms: int | None = _integer(null=True)
+    """When it stopped in good order; None while it runs, and after a crash."""

@@ -1,0 +1,1 @@
+"""Show what is known, in the browser."""
