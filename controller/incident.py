@@ -24,7 +24,7 @@ class Affected:
 
     target: str
     health: Health
-    """As it is now; `up` once it is well again."""
+    """As it is now; `up` once it is well again; `unknown` once the configuration no longer has it."""
     since: datetime
     """When it entered that health."""
     reason: str

@@ -3,7 +3,7 @@
 Instants are epoch milliseconds (UTC) as integers, durations are seconds as floats.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import INTEGER, REAL, TEXT, BigInteger, Column
 from sqlmodel import Field, SQLModel
@@ -155,3 +155,14 @@ class ServiceRow(SQLModel, table=True):
     beat_ms: int = _integer()
     stopped_ms: int | None = _integer(null=True)
     """When it stopped in good order; None while it runs, and after a crash."""
+
+
+_TABLES = SQLModel.metadata.tables
+
+OBSERVATIONS: Final = _TABLES["observations"]
+TRANSITIONS: Final = _TABLES["transitions"]
+TARGET_STATES: Final = _TABLES["target_states"]
+DECISIONS: Final = _TABLES["decisions"]
+INCIDENTS: Final = _TABLES["incidents"]
+EVENTS: Final = _TABLES["events"]
+SERVICE: Final = _TABLES["service"]

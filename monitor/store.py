@@ -1,0 +1,269 @@
+"""What the monitor remembers: observations, health and its changes, events, and its own sign of life."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Engine, RowMapping, Select, delete, exists, func, insert, select, tuple_
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from monitor.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms, whole
+from monitor.database import durable
+from monitor.health import Health, TargetHealth, Transition
+from monitor.tables import EVENTS, OBSERVATIONS, SERVICE, TARGET_STATES, TRANSITIONS
+from probes.observation import Observation
+from probes.outcome import Outcome
+from probes.target import Check
+
+_LONGEST_DETAIL: Final = 500
+_LONGEST_REQUEST_ID: Final = 200
+_LONGEST_REASON: Final = 2_000
+_SERVICE_ID: Final = 1
+
+_RECORD: Final = upsert(OBSERVATIONS).on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
+_NEW_STATE: Final = upsert(TARGET_STATES)
+_REPLACE_STATE: Final = _NEW_STATE.on_conflict_do_update(
+    index_elements=[TARGET_STATES.c.target],
+    set_={name: column for name, column in _NEW_STATE.excluded.items() if name != "target"},
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedState:
+    """What the detector knew about a target at one instant, enough to go on from."""
+
+    health: TargetHealth
+    at: datetime
+    record: str
+    """The detector's own JSON; the store does not look inside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceBeat:
+    """The service's sign of life."""
+
+    pid: int
+    host: str
+    version: str
+    started_at: datetime
+    beat_at: datetime
+    stopped_at: datetime | None = None
+    """When it stopped in good order; None while it runs, and after a crash."""
+
+
+class Store:
+    """The monitor's memory, on an engine of `open_writer`, or of `open_reader` for what only reads.
+
+    Not for several threads at once. Instants must be aware and are kept to the millisecond, rounded down. NUL and lone
+    surrogates are kept as U+FFFD; details past 500 characters, request ids past 200 and reasons past 2,000 are cut.
+    Every method is one transaction and raises `monitor.database.DatabaseError` when it did not happen: call it again.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._durable = durable(engine)
+
+    def record(self, observations: Sequence[Observation]) -> None:
+        """Keep them all; one that is already there (same target, millisecond, check and region) is not kept twice."""
+        if observations:
+            with self._engine.begin() as connection:
+                connection.execute(_RECORD, [_observation_row(o) for o in observations])
+
+    def observations(self, target: str, *, after: datetime, limit: int = 100_000) -> list[Observation]:
+        """The target's observations that started after this, oldest first; the oldest `limit` of them."""
+        wanted = (
+            select(OBSERVATIONS)
+            .where(OBSERVATIONS.c.target == storable(target), OBSERVATIONS.c.started_ms > to_ms(after))
+            .order_by(OBSERVATIONS.c.started_ms, OBSERVATIONS.c.check_, OBSERVATIONS.c.region)
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [_observation(row) for row in connection.execute(wanted).mappings()]
+
+    def save_states(self, states: Sequence[SavedState], transitions: Sequence[Transition]) -> None:
+        """Replace the states of these targets and add the transitions; with a transition it survives a power cut."""
+        if not states and not transitions:
+            return
+        with (self._durable if transitions else self._engine).begin() as connection:
+            if states:
+                connection.execute(_REPLACE_STATE, [_state_row(s) for s in states])
+            if transitions:
+                connection.execute(insert(TRANSITIONS), [_transition_row(t) for t in transitions])
+
+    def states(self) -> dict[str, SavedState]:
+        """The latest state of every target that ever had one, by target id."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(TARGET_STATES)).mappings()
+            return {row["target"]: _state(row) for row in rows}
+
+    def transitions(self, *, target: str | None = None, limit: int = 100) -> list[Transition]:
+        """The latest transitions, of one target or of all, newest first."""
+        wanted = select(TRANSITIONS).order_by(TRANSITIONS.c.at_ms.desc(), TRANSITIONS.c.id.desc()).limit(limit)
+        if target is not None:
+            wanted = wanted.where(TRANSITIONS.c.target == storable(target))
+        with self._engine.connect() as connection:
+            return [_transition(row) for row in connection.execute(wanted).mappings()]
+
+    def add_event(self, at: datetime, kind: str, subject: str, text: str) -> None:
+        """Keep something worth knowing that is neither a transition nor a decision; `kind` is a past-tense name."""
+        row = {"at_ms": to_ms(at), "kind": kind, "subject": storable(subject), "text": brief(text, _LONGEST_REASON)}
+        with self._engine.begin() as connection:
+            connection.execute(insert(EVENTS), row)
+
+    def beat(self, beat: ServiceBeat) -> None:
+        """Replace the sign of life."""
+        row = {
+            "pid": beat.pid,
+            "host": storable(beat.host),
+            "version": beat.version,
+            "started_ms": to_ms(beat.started_at),
+            "beat_ms": to_ms(beat.beat_at),
+            "stopped_ms": maybe_to_ms(beat.stopped_at),
+        }
+        statement = upsert(SERVICE).values(id=_SERVICE_ID, **row)
+        with self._engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
+
+    def last_beat(self) -> ServiceBeat | None:
+        """The latest sign of life; None when the service never ran on this database."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(SERVICE)).mappings().first()
+        return None if row is None else _beat(row)
+
+    def prune(self, before: datetime, *, at_most: int = 5_000) -> int:
+        """Remove up to `at_most` observations and events from before this, and say how many; 0 when none are left.
+
+        Each target's oldest are one range of the key, so that a step costs what it removes, however long the history.
+        """
+        before_ms = to_ms(before)
+        removed = 0
+        with self._engine.begin() as connection:
+            for target in connection.scalars(_targets_from_before(before_ms)).all():
+                removed += _prune_target(connection, target, before_ms, at_most - removed)
+            return removed + _prune_events(connection, before_ms, at_most - removed)
+
+
+def _targets_from_before(before_ms: int) -> Select[str]:
+    """The targets that have observations from before this, by two seeks each.
+
+    `SELECT DISTINCT target` would read the whole history: here each target is found as the least above the last.
+    """
+    key, table = OBSERVATIONS.c.target, OBSERVATIONS.alias()
+    targets = select(func.min(key).label("target")).cte("targets", recursive=True)
+    following = select(func.min(key)).where(key > targets.c.target).scalar_subquery()
+    targets = targets.union_all(select(following).where(targets.c.target.is_not(None)))
+    return select(targets.c.target).where(
+        exists().where(table.c.target == targets.c.target, table.c.started_ms < before_ms)
+    )
+
+
+def _prune_target(connection: Connection, target: str, before_ms: int, at_most: int) -> int:
+    key = list(OBSERVATIONS.primary_key.columns)
+    oldest = (
+        select(*key)
+        .where(OBSERVATIONS.c.target == target, OBSERVATIONS.c.started_ms < before_ms)
+        .order_by(OBSERVATIONS.c.started_ms)
+        .limit(at_most)
+    )
+    return connection.execute(delete(OBSERVATIONS).where(tuple_(*key).in_(oldest))).rowcount
+
+
+def _prune_events(connection: Connection, before_ms: int, at_most: int) -> int:
+    oldest = select(EVENTS.c.id).where(EVENTS.c.at_ms < before_ms).order_by(EVENTS.c.at_ms).limit(at_most)
+    return connection.execute(delete(EVENTS).where(EVENTS.c.id.in_(oldest))).rowcount
+
+
+def _observation_row(observation: Observation) -> dict[str, object]:
+    return {
+        "target": storable(observation.target),
+        "started_ms": to_ms(observation.started_at),
+        "check_": observation.check.value,
+        "region": storable(observation.region),
+        "outcome": observation.outcome.value,
+        "duration_s": observation.duration_s,
+        "connected_s": observation.connected_s,
+        "first_byte_s": observation.first_byte_s,
+        "first_token_s": observation.first_token_s,
+        "http_status": whole(observation.http_status),
+        "retry_after_s": observation.retry_after_s,
+        "input_tokens": whole(observation.input_tokens),
+        "output_tokens": whole(observation.output_tokens),
+        "cost_usd": observation.cost_usd,
+        "loop_lag_s": observation.loop_lag_s,
+        "request_id": observation.request_id and brief(observation.request_id, _LONGEST_REQUEST_ID),
+        "detail": brief(observation.detail, _LONGEST_DETAIL),
+    }
+
+
+def _observation(row: RowMapping) -> Observation:
+    values = dict(row)
+    return Observation(
+        started_at=from_ms(values.pop("started_ms")),
+        check=Check(values.pop("check_")),
+        outcome=Outcome(values.pop("outcome")),
+        **values,
+    )
+
+
+def _state_row(state: SavedState) -> dict[str, object]:
+    health = state.health
+    return {
+        "target": storable(health.target),
+        "at_ms": to_ms(state.at),
+        "health": health.health.value,
+        "since_ms": to_ms(health.since),
+        "reason": brief(health.reason, _LONGEST_REASON),
+        "evidence": health.evidence,
+        "threshold": health.threshold,
+        "last_ok_ms": maybe_to_ms(health.last_ok_at),
+        "record": storable(state.record),
+    }
+
+
+def _state(row: RowMapping) -> SavedState:
+    health = TargetHealth(
+        target=row["target"],
+        health=Health(row["health"]),
+        since=from_ms(row["since_ms"]),
+        reason=row["reason"],
+        evidence=row["evidence"],
+        threshold=row["threshold"],
+        last_ok_at=maybe_from_ms(row["last_ok_ms"]),
+    )
+    return SavedState(health=health, at=from_ms(row["at_ms"]), record=row["record"])
+
+
+def _transition_row(transition: Transition) -> dict[str, object]:
+    return {
+        "target": storable(transition.target),
+        "at_ms": to_ms(transition.at),
+        "before": transition.before.value,
+        "after": transition.after.value,
+        "reason": brief(transition.reason, _LONGEST_REASON),
+        "evidence": transition.evidence,
+        "threshold": transition.threshold,
+    }
+
+
+def _transition(row: RowMapping) -> Transition:
+    return Transition(
+        target=row["target"],
+        at=from_ms(row["at_ms"]),
+        before=Health(row["before"]),
+        after=Health(row["after"]),
+        reason=row["reason"],
+        evidence=row["evidence"],
+        threshold=row["threshold"],
+    )
+
+
+def _beat(row: RowMapping) -> ServiceBeat:
+    return ServiceBeat(
+        pid=row["pid"],
+        host=row["host"],
+        version=row["version"],
+        started_at=from_ms(row["started_ms"]),
+        beat_at=from_ms(row["beat_ms"]),
+        stopped_at=maybe_from_ms(row["stopped_ms"]),
+    )
