@@ -1,0 +1,180 @@
+"""A YAML file and the environment to `Settings`: every rule about what may be configured, all mistakes at once."""
+
+import os.path
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from monitor.config_findings import Findings
+from monitor.config_routes import read_controller, read_routes
+from monitor.config_sections import Section, open_section
+from monitor.config_targets import read_targets, warn_about_literal
+from monitor.config_values import Reader, is_nothing
+from monitor.settings import Network, Settings, Slack
+from monitor.yamlfile import Mapping as YamlMapping
+from monitor.yamlfile import Node, Scalar, Sequence, UnreadableFileError, parse, read_text
+from probes.target import Secret
+
+#: The detector needs some history after a restart, and the page something to show.
+SHORTEST_RETENTION_S = 3600.0
+
+_SQLITE = "sqlite:///"
+_SECRET_NAME = re.compile(r"(?<!first_)token|key|secret|passw|authorization|webhook|credential", re.IGNORECASE)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; `problems` holds all that is wrong with it, in the order of the file."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings in this file, with variables from `environ`; raises ConfigError with all mistakes at once.
+
+    The settings carry `warnings` about what was accepted and is still worth knowing. No message holds a key.
+    """
+    findings = Findings(file=str(path))
+    settings = _settings(path, Reader(environ=environ, findings=findings))
+    if settings is None or findings.problems:
+        raise ConfigError(findings.problems)
+    return replace(settings, warnings=findings.warnings)
+
+
+def _settings(path: Path, reader: Reader) -> Settings | None:
+    """What could be read, with defaults where something is wrong; None when nothing could."""
+    findings = reader.findings
+    try:
+        document = parse(read_text(path))
+    except UnreadableFileError as error:
+        findings.problem(None, str(error))
+        return None
+    for flaw in document.flaws:
+        findings.problem(flaw.place, flaw.text)
+    root = document.root
+    if not isinstance(root, YamlMapping):
+        if not document.flaws:
+            found = "is empty" if root is None or is_nothing(root) else "is not a mapping (key: value)"
+            findings.problem(None, f"{found}; copy hotspare.example.yaml to it and edit it")
+        return None
+    for secret in (*_secrets_of(reader.environ), *_literal_secrets(root, "")):
+        findings.keep_secret(secret)
+    return _read(path, open_section(reader, root, root.place, ""))
+
+
+def _secrets_of(environ: Mapping[str, str]) -> Iterator[str]:
+    return (value for variable, value in environ.items() if _SECRET_NAME.search(variable))
+
+
+def _literal_secrets(node: Node, name: str) -> Iterator[str]:
+    """The values whose key's name says that they are secret, known or not, wherever in the file they are."""
+    if isinstance(node, YamlMapping):
+        for key, value in node.entries:
+            yield from _literal_secrets(value, key.text)
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _literal_secrets(item, name)
+    elif isinstance(node, Scalar) and "${" not in node.text and _SECRET_NAME.search(name):
+        yield node.text
+
+
+def _read(path: Path, root: Section) -> Settings:
+    default = Settings(path=path, targets=(), routes=())
+    targets = read_targets(root)
+    database, routing_file = _files(root, default)
+    return replace(
+        default,
+        targets=targets,
+        routes=read_routes(root, {target.id: target for target in targets}),
+        database=database,
+        routing_file=routing_file,
+        controller=read_controller(root.section("controller")),
+        slack=_slack(root.section("alerts")),
+        connectivity_endpoints=_endpoints(root.section("connectivity"), default.connectivity_endpoints),
+        network=_network(root.section("network")),
+        retention_raw_s=root.section("retention").duration("raw", default.retention_raw_s, SHORTEST_RETENTION_S),
+        budget_usd_per_month=_budget(root.section("budget")),
+    )
+
+
+def _files(root: Section, default: Settings) -> tuple[str, Path]:
+    database = root.text("database", "an address such as sqlite:///var/hotspare.db")
+    problem = _database_problem(database.value) if database else None
+    if database and problem:
+        root.findings.problem(database.place, problem)
+    url = database.value if database and not problem else default.database
+    routing_file = _file(root, "routing_file") or default.routing_file
+    if os.path.realpath(url.removeprefix(_SQLITE)) == os.path.realpath(routing_file):
+        root.findings.problem(root.at("routing_file"), "is the file of the database as well; choose another one")
+    return url, routing_file
+
+
+def _database_problem(url: str) -> str | None:
+    # An address may hold a password, so it is never shown.
+    if url in {"sqlite://", "sqlite:///", "sqlite:///:memory:"}:
+        return "a database in memory forgets everything when the service stops; write sqlite:/// and the path of a file"
+    if not url.startswith(_SQLITE):
+        return "is not a database of this version; write sqlite:/// and the path of a file"
+    file = url.removeprefix(_SQLITE)
+    if file.startswith("file:") or "?" in file:
+        return "holds options, which this version does not know; write sqlite:/// and the path of a file"
+    return _file_problem(file)
+
+
+def _file_problem(path: str) -> str | None:
+    if not path.isprintable():
+        return "holds a control character; expected the path of a file"
+    # Not Path.is_dir, here and below: for a name that is too long it raises.
+    folder = path.endswith("/") or os.path.isdir(path)  # noqa: PTH112 - see above
+    return "is a folder; expected the path of a file" if folder else None
+
+
+def _file(section: Section, key: str) -> Path | None:
+    text = section.text(key, "the path of a file")
+    problem = _file_problem(text.value) if text else None
+    if text and problem:
+        section.refuse(text, problem)
+    return Path(text.value) if text and not problem else None
+
+
+def _slack(alerts: Section) -> Slack | None:
+    section = alerts.section("slack")
+    if not isinstance(alerts.entries.get("slack"), YamlMapping) or section.has("webhook_url"):
+        return None
+    token = section.secret("token", "a variable such as ${SLACK_BOT_TOKEN}")
+    channel = section.required("channel", 'a channel in quotes, such as "#llm-status"')
+    api_url = section.url("api_url")
+    if token is None or channel is None:
+        return None
+    warn_about_literal(section, token, "token", "SLACK_BOT_TOKEN")
+    slack = Slack(token=Secret(token.value), channel=channel.value)
+    # Slack's library appends the names of methods to it.
+    return replace(slack, api_url=api_url.value.rstrip("/") + "/") if api_url else slack
+
+
+def _endpoints(section: Section, fallback: tuple[str, ...]) -> tuple[str, ...]:
+    texts = section.words("endpoints", "a list of http(s) addresses", "an http(s) address")
+    return fallback if texts is None else tuple(text.value for text in texts if section.is_url(text))
+
+
+def _network(section: Section) -> Network:
+    proxy = section.text("proxy", "an address such as http://proxy.example:3128")
+    if proxy:
+        section.is_url(proxy, userinfo=True)
+    bundle = _file(section, "ca_bundle")
+    if bundle and not os.path.isfile(bundle):  # noqa: PTH113 - see _file_problem
+        section.findings.problem(section.at("ca_bundle"), "there is no such file; expected certificates in PEM form")
+    return Network(proxy=proxy.value if proxy else None, ca_bundle=bundle)
+
+
+def _budget(section: Section) -> float | None:
+    usd = section.number("usd_per_month")
+    if usd is None:
+        return None
+    place = section.at("usd_per_month")
+    if usd <= 0:
+        section.findings.problem(place, f"{usd:g} is not more than zero")
+    section.findings.warn(place, "this version shows what probes cost, but does not stop them at this cap")
+    return usd

@@ -1,0 +1,114 @@
+"""The configuration of routes and of the controller that moves them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from monitor.config_sections import Section
+from monitor.config_targets import check_name
+from monitor.health import Health
+from monitor.settings import Blips, Controller, Failback, Route
+from monitor.units import format_share
+from monitor.yamlfile import Place
+from probes.target import Target
+
+#: The largest background failure rate that the detector believes a target to have.
+LARGEST_BACKGROUND = 0.05
+
+_FAIL_OVER_ON = tuple(str(health) for health in (Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.MISCONFIGURED))
+_LATER_MODES = {"manual", "steps"}
+
+
+def read_routes(root: Section, targets: Mapping[str, Target]) -> tuple[Route, ...]:
+    """Every route, in the order of the file; its candidates are ids of these targets."""
+    routes: list[Route] = []
+    for name, section in root.named("routes", "route"):
+        check_name(section, name, "a route")
+        route = Route(name=name.text, candidates=_candidates(section, targets))
+        moves = section.choices("fail_over_on", _FAIL_OVER_ON, "a health that can move a route")
+        routes.append(replace(route, fail_over_on=frozenset(map(Health, moves))) if moves else route)
+    return tuple(routes)
+
+
+def read_controller(section: Section) -> Controller:
+    """How evidence becomes a decision."""
+    default = Controller()
+    promise = section.rate("false_failovers")
+    if promise is not None and promise <= 0:
+        section.findings.problem(section.at("false_failovers"), "is not more than zero; no detector is never wrong")
+    return Controller(
+        detect=_detect(section, default.detect),
+        false_failovers_per_day=default.false_failovers_per_day if promise is None else promise,
+        min_outage_s=section.duration("min_outage", default.min_outage_s, zero=True),
+        dwell_s=section.duration("dwell", default.dwell_s),
+        failback=_failback(section.section("failback"), default.failback),
+        blips=_blips(section.section("blips"), default.blips),
+        dry_run=section.flag("dry_run", default.dry_run),
+    )
+
+
+def _candidates(section: Section, targets: Mapping[str, Target]) -> tuple[str, ...]:
+    expected = "a list of targets such as [openai/gpt-6-luna]"
+    if not section.has("candidates"):
+        section.missing("candidates", expected)
+    texts = section.words("candidates", expected, "a target")
+    if texts == () and section.is_empty("candidates"):
+        section.findings.problem(section.at("candidates"), f"is empty; expected {expected}")
+    good: dict[str, Target] = {}
+    for text in texts or ():
+        if text.value in good:
+            section.refuse(text, "is here twice")
+        elif text.value not in targets:
+            hint = section.findings.did_you_mean(text.value, targets) or "; expected provider/model from providers"
+            section.refuse(text, f"is not a target{hint}")
+        else:
+            good[text.value] = targets[text.value]
+    if texts and len(good) == len(texts):
+        _warn_about_redundancy(section, section.at("candidates"), list(good.values()))
+    return tuple(good)
+
+
+def _warn_about_redundancy(section: Section, place: Place, candidates: list[Target]) -> None:
+    providers = {target.provider.name for target in candidates}
+    if len(candidates) == 1:
+        section.findings.warn(place, "a single candidate: there is nothing to fail over to")
+    elif len(providers) == 1:
+        name = section.findings.shown(providers.pop())
+        section.findings.warn(place, f"all candidates are at {name}: an outage of that provider takes the route down")
+
+
+def _detect(section: Section, fallback: float) -> float:
+    detect = section.share("detect")
+    if detect is None:
+        return fallback
+    if detect <= LARGEST_BACKGROUND:
+        background = f"the background rate a target may have (up to {format_share(LARGEST_BACKGROUND)})"
+        section.findings.problem(section.at("detect"), f"{format_share(detect)} is not above {background}")
+    elif detect >= 1:
+        text = "is not below 100%: only outages that fail every single request would be found"
+        section.findings.problem(section.at("detect"), f"{format_share(detect)} {text}")
+    return detect
+
+
+def _failback(section: Section, default: Failback) -> Failback:
+    mode = section.text("mode", "auto")
+    if mode and mode.value in _LATER_MODES:
+        section.refuse(mode, "is not in this version, which only fails back automatically; write auto")
+    elif mode and mode.value != default.mode:
+        section.refuse(mode, "is not a mode of failback; write auto")
+    return replace(default, hold_s=section.duration("hold", default.hold_s))
+
+
+def _blips(section: Section, default: Blips) -> Blips:
+    shortest_s, longest_s = section.durations("length", (default.shortest_s, default.longest_s))
+    per_day, failing = section.number("per_day"), section.share("failure_rate")
+    if per_day is not None and per_day < 0:
+        section.findings.problem(section.at("per_day"), f"{per_day:g} is not zero or more")
+    if failing is not None and not 0 < failing <= 1:
+        text = f"{format_share(failing)} is not more than 0% and at most 100%"
+        section.findings.problem(section.at("failure_rate"), text)
+    return Blips(
+        per_day=default.per_day if per_day is None else per_day,
+        shortest_s=shortest_s,
+        longest_s=longest_s,
+        failure_rate=default.failure_rate if failing is None else failing,
+    )

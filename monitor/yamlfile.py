@@ -1,0 +1,269 @@
+"""A strict reader of YAML: every value keeps its place and its text, and nothing is converted behind one's back.
+
+Refused, each with its line: duplicate keys, aliases, tags, a second document, keys that are not plain values,
+files that are too large, too deep or too many-valued. What YAML 1.1 would turn into a boolean, a date or a base-60
+number stays the text it was, with a note of what YAML takes it for.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LARGEST_BYTES = 1024 * 1024
+_DEEPEST = 20
+_MOST_VALUES = 50_000
+
+# `{key: ${NAME}}` is natural to write, but braces end a bare word inside `{…}`: until YAML has been read, the braces
+# of a variable are replaced by private characters of the same width, so that places stay right.
+_VARIABLE = re.compile(r"\$\{([^{}\[\],\s\"']*)\}")
+_HIDDEN = str.maketrans({"\U0010fffc": "{", "\U0010fffd": "}"})
+
+
+class Kind(StrEnum):
+    """What YAML 1.1 takes a bare word for."""
+
+    TEXT = "text"
+    NUMBER = "a number"
+    FLAG = "true or false"
+    DATE = "a date"
+    NOTHING = "nothing"
+
+
+_KINDS = {
+    "tag:yaml.org,2002:bool": Kind.FLAG,
+    "tag:yaml.org,2002:int": Kind.NUMBER,
+    "tag:yaml.org,2002:float": Kind.NUMBER,
+    "tag:yaml.org,2002:timestamp": Kind.DATE,
+    "tag:yaml.org,2002:null": Kind.NOTHING,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something stands: line and column from 1, and the keys and indexes that lead to it."""
+
+    line: int
+    column: int
+    steps: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scalar:
+    """A single value as it was written."""
+
+    place: Place
+    text: str
+    kind: Kind = Kind.TEXT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """A list."""
+
+    place: Place
+    items: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapping:
+    """Keys with values, in the order of the file; a value's place is that of its key."""
+
+    place: Place
+    entries: tuple[tuple[Scalar, "Node"], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A value about which a flaw has been reported already."""
+
+    place: Place
+
+
+Node = Scalar | Sequence | Mapping | Broken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """Something the strict reader refuses."""
+
+    place: Place
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What was read: the flaws, and the tree as far as there is one (None: empty, or not readable to its end)."""
+
+    root: Node | None
+    flaws: tuple[Flaw, ...]
+
+
+class UnreadableFileError(Exception):
+    """The file cannot be read at all; the message is a phrase that goes on from the file's name."""
+
+
+def read_text(path: Path) -> str:
+    """The file's text; raises UnreadableFileError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_BYTES + 1)
+    except FileNotFoundError:
+        raise UnreadableFileError("there is no such file; copy hotspare.example.yaml to it and edit it") from None
+    except IsADirectoryError:
+        raise UnreadableFileError("is a folder; expected a YAML file") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its name is not a file name"
+        raise UnreadableFileError(f"cannot be read ({reason})") from None
+    if len(data) > LARGEST_BYTES:
+        raise UnreadableFileError("is larger than 1 MiB; expected a configuration file")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UnreadableFileError(f"is not UTF-8 (line {line}); save it as UTF-8") from None
+
+
+def parse(text: str) -> Document:
+    """The tree of one YAML document with everything that is wrong with it; never raises."""
+    builder = _Builder(_VARIABLE.sub("$\U0010fffc\\1\U0010fffd", text))
+    root = builder.document()
+    return Document(root=root, flaws=tuple(builder.flaws))
+
+
+class _StopError(Exception):
+    """Reading on makes no sense; the flaw has been reported."""
+
+
+class _Builder:
+    def __init__(self, text: str) -> None:
+        self.flaws: list[Flaw] = []
+        self._text = text
+        self._values = 0
+
+    def document(self) -> Node | None:
+        """Read it all; foreign exceptions are translated here and nowhere else."""
+        loader: Any = None  # types-pyyaml leaves its methods untyped
+        try:
+            loader = yaml.SafeLoader(self._text)
+            return self._document(loader)
+        except _StopError:
+            pass
+        except yaml.reader.ReaderError as error:
+            code = error.character if isinstance(error.character, int) else ord(error.character)
+            self._flaw(self._place_at(error.position), f"the character U+{code:04X} is not allowed")
+        except yaml.MarkedYAMLError as error:
+            self._flaw(_place(error.problem_mark or error.context_mark), _sentence(error))
+        except (yaml.YAMLError, ValueError, OverflowError):
+            # PyYAML lets these through for escapes such as "\UFFFFFFFF".
+            place = _place(loader and loader.get_mark())
+            self._flaw(place, "not valid YAML: an escape or a number in it is out of range")
+        return None
+
+    def _document(self, loader: Any) -> Node | None:
+        loader.get_event()
+        if loader.check_event(yaml.StreamEndEvent):
+            return None
+        loader.get_event()
+        root = self._node(loader, (), None)
+        loader.get_event()
+        if not loader.check_event(yaml.StreamEndEvent):
+            self._flaw(_place(loader.peek_event().start_mark), "a second document begins here; expected only one")
+        return root
+
+    def _node(self, loader: Any, steps: tuple[str | int, ...], at: Place | None) -> Node:
+        event = loader.get_event()
+        place = at or _place(event.start_mark, steps)
+        self._count(place)
+        if isinstance(event, yaml.AliasEvent):
+            self._flaw(place, "aliases (*name) are not supported; write the value out")
+            return Broken(place=place)
+        if event.tag is not None:
+            self._flaw(place, "tags (!name) are not supported; write the plain value")
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(loader, event, place)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Sequence(place=place, items=self._items(loader, steps))
+        return Mapping(place=place, entries=self._entries(loader, steps))
+
+    def _count(self, place: Place) -> None:
+        self._values += 1
+        if len(place.steps) > _DEEPEST:
+            self._flaw(Place(line=place.line, column=place.column), f"nested more than {_DEEPEST} levels deep")
+            raise _StopError
+        if self._values > _MOST_VALUES:
+            self._flaw(Place(line=place.line, column=place.column), f"more than {_MOST_VALUES:,} values")
+            raise _StopError
+
+    def _scalar(self, loader: Any, event: yaml.ScalarEvent, place: Place) -> Scalar | Broken:
+        text = event.value.translate(_HIDDEN)
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            self._flaw(place, "holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
+            return Broken(place=place)
+        tag = loader.resolve(yaml.ScalarNode, event.value, event.implicit)
+        return Scalar(place=place, text=text, kind=_KINDS.get(tag, Kind.TEXT))
+
+    def _items(self, loader: Any, steps: tuple[str | int, ...]) -> tuple[Node, ...]:
+        items: list[Node] = []
+        while not loader.check_event(yaml.SequenceEndEvent):
+            items.append(self._node(loader, (*steps, len(items)), None))
+        loader.get_event()
+        return tuple(items)
+
+    def _entries(self, loader: Any, steps: tuple[str | int, ...]) -> tuple[tuple[Scalar, Node], ...]:
+        entries: dict[str, tuple[Scalar, Node]] = {}
+        while not loader.check_event(yaml.MappingEndEvent):
+            # One level deeper even where the key turns out to be a list, so that `? [? [? [` meets the depth cap.
+            key = self._node(loader, (*steps, "?"), None)
+            place = Place(line=key.place.line, column=key.place.column, steps=(*steps, _name(key)))
+            value = self._node(loader, place.steps, place)
+            if not isinstance(key, Scalar):
+                self._flaw_of_key(key, steps)
+            elif key.text in entries:
+                first = entries[key.text][0].place.line
+                self._flaw(place, f"is here twice (first on line {first}); remove one")
+            else:
+                entries[key.text] = (Scalar(place=place, text=key.text, kind=key.kind), value)
+        loader.get_event()
+        return tuple(entries.values())
+
+    def _flaw_of_key(self, key: Node, steps: tuple[str | int, ...]) -> None:
+        if not isinstance(key, Broken):
+            place = Place(line=key.place.line, column=key.place.column, steps=steps)
+            self._flaw(place, "a key must be a single word, not a list or a mapping")
+
+    def _flaw(self, place: Place, text: str) -> None:
+        self.flaws.append(Flaw(place=place, text=text))
+
+    def _place_at(self, position: int) -> Place:
+        before = self._text[:position]
+        return Place(line=before.count("\n") + 1, column=position - before.rfind("\n"))
+
+
+def _name(key: Node) -> str:
+    return key.text if isinstance(key, Scalar) else "?"
+
+
+def _place(mark: yaml.Mark | None, steps: tuple[str | int, ...] = ()) -> Place:
+    if mark is None:
+        return Place(line=1, column=1, steps=steps)
+    return Place(line=mark.line + 1, column=mark.column + 1, steps=steps)
+
+
+def _sentence(error: yaml.MarkedYAMLError) -> str:
+    problem = (error.problem or "something is wrong here").translate(_HIDDEN)
+    if "'\\t'" in problem:
+        return "not valid YAML: a tab where none can stand; indent with spaces"
+    if "mapping values are not allowed" in problem:
+        return "not valid YAML: a ': ' where no key can stand; check the indentation, or quote the text"
+    return f"not valid YAML: {problem}{_context(error)}"
+
+
+def _context(error: yaml.MarkedYAMLError) -> str:
+    begin, end = error.context_mark, error.problem_mark
+    if not error.context or begin is None or end is None or begin.line == end.line:
+        return ""
+    return f" ({error.context} that begins on line {begin.line + 1})"
