@@ -1,0 +1,261 @@
+"""The bytes of a routing file as a checked, immutable table, or one sentence on what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Union
+
+FORMAT = "hotspare.routing/1"
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+_Kind = Union[type, tuple[type, ...]]
+
+
+class TableError(ValueError):
+    """The bytes are not a routing table that this reader understands; the message is a sentence without the path."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One model at one provider, as a route points at it."""
+
+    id: str
+    """`provider/model`."""
+    provider: str
+    model: str
+    """As the provider names it."""
+    dialect: str
+    """The wire format to speak: `openai-chat`, `anthropic`, `gemini`, …"""
+    base_url: str
+    """Without a trailing slash. For `openai-chat` it ends in the version (`…/v1`), for the others it is the host."""
+    api_key_env: str | None
+    """The environment variable that holds the key; None when Hotspare's configuration holds it."""
+    health: str
+    """As Hotspare judges it: `up`, `suspect`, `degraded`, `down`, … New words may appear."""
+    route: str
+    """The route that was asked for."""
+    reason: str
+    """Why the route points there, in one sentence. It may quote a provider: show it as text, never as markup."""
+    since: datetime
+    """When the route came to where it points."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A route with several targets: each with the upper end of its slice of 0 to 1."""
+
+    ends: tuple[float, ...]
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One routing file, checked from top to bottom."""
+
+    generation: int
+    written_at: datetime
+    valid_for_s: float
+    single: dict[str, Target]
+    """The routes with one target, which is all of them unless a failback is under way; nobody writes to it."""
+    split: dict[str, Split]
+    """The others."""
+
+
+def parse(content: bytes) -> Table:
+    """The table in `content`. Raises TableError, and nothing else, when any part of it is not as format 1 says.
+
+    A file with one broken part is refused as a whole: one writer wrote all of it in one go, so a broken part means
+    that something else was at work, and the rest deserves no more trust.
+    """
+    try:
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+    except TableError:
+        raise
+    except RecursionError:
+        raise TableError("it is nested too deeply to be a routing table") from None
+    except ValueError as error:  # not JSON, not UTF-8, or a number with thousands of digits
+        raise TableError(f"it is not JSON: {_cut(str(error))}") from None
+    if not isinstance(document, dict):
+        raise TableError(f"expected an object, found {_kind(document)}")
+    _check_format(document.get("format"))
+    return _table(document)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TableError(f"the key {_cut(repr(twice))} is there twice")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise TableError(f"it is not JSON: {constant} is not a number")
+
+
+def _check_format(found: object) -> None:
+    if found == FORMAT:
+        return
+    family, _, version = found.partition("/") if isinstance(found, str) else ("", "", "")
+    if family == "hotspare.routing" and re.fullmatch("[0-9]{1,9}", version) and int(version) > 1:
+        raise TableError(f"its format {found} is newer than this reader, which knows {FORMAT}: upgrade hotspare-client")
+    raise TableError(f"it is not a routing file: expected format {FORMAT!r}, found {_cut(repr(found))}")
+
+
+def _table(document: dict[str, Any]) -> Table:
+    descriptions = _get(document, "targets", "", dict)
+    routes = _get(document, "routes", "", dict)
+    for name, description in descriptions.items():
+        _check_target(description, f"targets.{name}")
+    single, split = {}, {}
+    for name, route in routes.items():
+        shares = _shares(name, route, descriptions)
+        if len(shares) == 1:
+            single[name] = shares[0][0]
+        else:
+            split[name] = _split(shares)
+    return Table(
+        generation=_generation(document),
+        written_at=_instant(document, "written_at", ""),
+        valid_for_s=_valid_for_s(document),
+        single=single,
+        split=split,
+    )
+
+
+def _generation(document: dict[str, Any]) -> int:
+    found = _get(document, "generation", "", int)
+    if found < 0:
+        raise TableError(f"generation: expected 0 or more, found {found}")
+    return int(found)
+
+
+def _valid_for_s(document: dict[str, Any]) -> float:
+    found = _number(_get(document, "valid_for_s", "", (int, float)), "valid_for_s")
+    if found <= 0:
+        raise TableError(f"valid_for_s: expected more than 0, found {found}")
+    return found
+
+
+def _check_target(description: object, place: str) -> None:
+    fields = _object(description, place)
+    for key in ("provider", "model", "dialect", "base_url", "health"):
+        _get(fields, key, place, str)
+    _get(fields, "api_key_env", place, (str, type(None)))
+
+
+def _shares(name: str, route: object, descriptions: dict[str, Any]) -> list[tuple[Target, float]]:
+    """The targets of a route that get requests, each with its weight; never empty."""
+    place = f"routes.{name}"
+    fields = _object(route, place)
+    weights = _get(fields, "weights", place, dict)
+    candidates = _get(fields, "candidates", place, list)
+    for target in (_get(fields, "target", place, str), *candidates, *weights):
+        if not isinstance(target, str) or target not in descriptions:
+            raise TableError(f"{place}: {_cut(repr(target))} is not among the targets")
+    reason, since = _get(fields, "reason", place, str), _instant(fields, "since", place)
+    shares = []
+    for target in weights:
+        weight = _number(_get(weights, target, f"{place}.weights", (int, float)), f"{place}.weights")
+        if weight < 0:
+            raise TableError(f"{place}.weights: expected 0 or more, found {weight}")
+        if weight > 0:
+            shares.append((_target(target, descriptions[target], name, reason, since), weight))
+    if not shares:
+        raise TableError(f"{place}.weights: expected one above 0, found none")
+    return shares
+
+
+def _target(name: str, description: dict[str, Any], route: str, reason: str, since: datetime) -> Target:
+    return Target(
+        id=name,
+        provider=description["provider"],
+        model=description["model"],
+        dialect=description["dialect"],
+        base_url=description["base_url"],
+        api_key_env=description["api_key_env"],
+        health=description["health"],
+        route=route,
+        reason=reason,
+        since=since,
+    )
+
+
+def _split(shares: list[tuple[Target, float]]) -> Split:
+    # Divided before they are added, so that weights near the largest float cannot add up to infinity.
+    largest = max(weight for _, weight in shares)
+    total = math.fsum(weight / largest for _, weight in shares)
+    ends, end = [], 0.0
+    for _, weight in shares:
+        end += weight / largest / total
+        ends.append(end)
+    return Split(ends=tuple(ends), targets=tuple(target for target, _ in shares))
+
+
+def _get(fields: dict[str, Any], key: str, place: str, kind: _Kind) -> Any:
+    """The value under `key`, of the right type; True and False are not numbers."""
+    where = f"{place}.{key}" if place else key
+    if key not in fields:
+        raise TableError(f"{_cut(where)} is missing")
+    found = fields[key]
+    if not isinstance(found, kind) or isinstance(found, bool):
+        raise TableError(f"{_cut(where)}: expected {_expected(kind)}, found {_kind(found)}")
+    return found
+
+
+def _object(found: object, place: str) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise TableError(f"{_cut(place)}: expected an object, found {_kind(found)}")
+    return found
+
+
+def _instant(fields: dict[str, Any], key: str, place: str) -> datetime:
+    found = _get(fields, key, place, str)
+    if _INSTANT.fullmatch(found):
+        try:
+            # Python 3.9 and 3.10 read neither "Z" nor a fraction of other than 3 or 6 digits.
+            whole, _, fraction = found[:-1].partition(".")
+            return datetime.fromisoformat(f"{whole}.{fraction.ljust(6, '0')}+00:00")
+        except ValueError:
+            pass
+    raise TableError(f"{_cut(f'{place}.{key}' if place else key)}: expected an instant in UTC, found {_cut(found)}")
+
+
+def _number(found: float, where: str) -> float:
+    try:
+        number = float(found)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise TableError(f"{_cut(where)}: expected a finite number")
+    return number
+
+
+_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    type(None): "null",
+}
+
+
+def _kind(found: object) -> str:
+    return _NAMES.get(type(found), "something else")
+
+
+def _expected(kind: _Kind) -> str:
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    return " or ".join(_NAMES[one] for one in kinds)
+
+
+def _cut(text: str) -> str:
+    """Short enough for one line of a log, whatever was in the file."""
+    return text if len(text) <= 120 else f"{text[:120]}…"
