@@ -1,0 +1,172 @@
+"""Tells people of every incident that the journal says they have not seen, until they have."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol, TypeVar
+
+from controller.journal import Journal, Undelivered
+from controller.messages import incident_message
+from controller.slack import DeliveryError, Posted, SlackSender
+from monitor.database import DatabaseError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LOOK_S = 1.0
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 60.0
+_PARTING_S = 5.0
+
+
+def utc_now() -> datetime:
+    """The present instant, aware."""
+    return datetime.now(UTC)
+
+
+class Runs(Protocol):
+    """Some thread to run blocking calls on."""
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
+        """Run it there; the result is the function's own, and so is what it raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """What one round did."""
+
+    told: int = 0
+    failed: int = 0
+
+
+class _Pause:
+    """How long to leave something alone after it failed: 1, 2, 4, … 60 s, longer where Slack asked for it."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._until_s = float("-inf")
+
+    def is_over(self, now_s: float) -> bool:
+        return now_s >= self._until_s
+
+    def extend(self, now_s: float, error: DeliveryError | None = None) -> float:
+        """After one more failure; says for how many seconds."""
+        wait_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0**self._failures)
+        if error and error.permanent:
+            wait_s = _LONGEST_WAIT_S
+        if error and error.retry_after_s:
+            wait_s = max(wait_s, error.retry_after_s)
+        self._failures = min(self._failures + 1, 10)
+        self._until_s = now_s + wait_s
+        return wait_s
+
+
+class Outbox:
+    """Delivers the newest state of each incident as one message, edited in place.
+
+    At least once: a crash after Slack took a message and before the journal knows leads to a second one. Nothing is
+    ever lost, because what must be told is what the journal says, not what is in memory. `in_database` and
+    `in_thread` run the journal's and Slack's blocking calls where they delay nothing else.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        sender: SlackSender,
+        *,
+        in_database: Runs,
+        in_thread: Runs,
+        clock: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._journal = journal
+        self._sender = sender
+        self._in_database = in_database
+        self._in_thread = in_thread
+        self._clock = clock
+        self._monotonic = monotonic
+        self._pause = _Pause()
+        self._pauses: dict[int, _Pause] = {}
+        self._shown: dict[int, Posted] = {}
+        """Messages that stand in Slack and that the journal does not know of yet."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set or the task is cancelled; no fault of telling people ends it."""
+        while not stop.is_set():
+            try:
+                await self.deliver_once()
+            except DatabaseError as error:
+                log.warning("outbox_not_read retry_in_s=%g: %s", self._pause.extend(self._monotonic()), error)
+            except Exception:  # whatever is wrong with telling people, probing must go on
+                log.exception("outbox_failed retry_in_s=%g", self._pause.extend(self._monotonic()))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_S)
+
+    async def deliver_once(self) -> Delivered:
+        """One round over what is undelivered, oldest incident first, leaving out what has to wait.
+
+        One message that Slack refuses holds up no other; when Slack takes nothing at all, the round ends. Raises
+        DatabaseError when the journal could not be asked or told.
+        """
+        told = failed = 0
+        if not self._pause.is_over(self._monotonic()):
+            return Delivered()
+        for item in await self._in_database(self._journal.undelivered):
+            pause = self._pauses.get(item.incident.id)
+            if pause and not pause.is_over(self._monotonic()):
+                continue
+            try:
+                await self._uninterrupted(item)
+            except DeliveryError as error:
+                failed += 1
+                await self._failed(item, error)
+                if not error.one_message:
+                    break
+            else:
+                told += 1
+                self._pause = _Pause()
+                self._pauses.pop(item.incident.id, None)
+        return Delivered(told=told, failed=failed)
+
+    async def _uninterrupted(self, item: Undelivered) -> None:
+        """Tell; when cancelled meanwhile, note first what Slack took, or it would be told again after the restart."""
+        telling = asyncio.ensure_future(self._tell(item))
+        try:
+            await asyncio.shield(telling)
+        except asyncio.CancelledError:
+            with suppress(DeliveryError, DatabaseError, TimeoutError):
+                await asyncio.wait_for(telling, _PARTING_S)
+            raise
+
+    async def _tell(self, item: Undelivered) -> None:
+        incident = item.incident
+        message = incident_message(incident, now=self._clock())
+        shown = self._shown.get(incident.id) or _where(item)
+        if shown:
+            posted = await self._in_thread(partial(self._sender.update, shown, message))
+        else:
+            posted = await self._in_thread(partial(self._sender.post, message))
+        self._shown[incident.id] = posted
+        told = partial(
+            self._journal.told, incident.id, revision=incident.revision, channel=posted.channel, ts=posted.ts
+        )
+        await self._in_database(told)
+        del self._shown[incident.id]
+        log.info("incident_told incident=%d revision=%d edited=%s", incident.id, incident.revision, shown == posted)
+
+    async def _failed(self, item: Undelivered, error: DeliveryError) -> None:
+        incident = item.incident
+        pause = self._pauses.setdefault(incident.id, _Pause()) if error.one_message else self._pause
+        wait_s = pause.extend(self._monotonic(), error)
+        log.warning("incident_not_told incident=%d retry_in_s=%g: %s", incident.id, wait_s, error)
+        await self._in_database(partial(self._journal.delivery_failed, incident.id, str(error)))
+
+
+def _where(item: Undelivered) -> Posted | None:
+    return Posted(channel=item.channel, ts=item.ts) if item.channel and item.ts else None
