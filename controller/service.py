@@ -1,0 +1,225 @@
+"""The composition root: builds the service from its settings, runs it, stops it in good order."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import ParamSpec, TypeVar
+
+from controller.cycle import Cycle
+from controller.journal import Journal
+from controller.network import Network
+from controller.outbox import Outbox
+from controller.routing_file import RoutingFile, RoutingFileError
+from controller.slack import SlackSender
+from monitor import pacing
+from monitor.database import DatabaseError, database_path, open_writer
+from monitor.lock import InstanceLock
+from monitor.schedule import Schedule
+from monitor.settings import Settings, Slack
+from monitor.store import ServiceBeat, Store
+from probes import connectivity, pricing
+from probes.observation import Observation
+from probes.prober import Prober, tls_context
+from probes.target import Check, Target
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_HOST = socket.gethostname()
+_VERSION = version("hotspare")
+_TICK_S = 0.5
+_BEAT_S = 5.0
+_RETRY_S = 1.0
+_LAST_ATTEMPTS = 3
+_PATIENCE_S = 5.0
+_NEUTRAL_S = 3.0
+#: Incidents that were resolved longer ago than this before people could be told are not told any more.
+_STALE = timedelta(hours=24)
+
+
+def utc_now() -> datetime:
+    """The present instant, aware."""
+    return datetime.now(UTC)
+
+
+class Service:
+    """Probes, judges, decides, publishes and tells, until it is asked to stop.
+
+    `with Service(settings) as service: await service.run(stop)`. Entering takes the locks, opens the database, goes on
+    where the last service stopped and publishes the routing file; it raises LockError, DatabaseError or
+    RoutingFileError, each with a message for people.
+
+    The event loop only probes and waits. Whatever touches the database or the routing file runs on one thread of its
+    own, whatever talks to Slack on another, so that neither ever delays a probe.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._started_at = clock()
+        self._open = ExitStack()
+        self._controller = ThreadPoolExecutor(1, thread_name_prefix="controller")
+        self._telling = ThreadPoolExecutor(1, thread_name_prefix="slack")
+        self._prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=clock)
+        self._tls = tls_context(settings.network.ca_bundle)
+        self._network = Network(settings.connectivity_endpoints, self._answering, self._note, clock=clock)
+        self._providers = frozenset(provider.name for provider in settings.providers)
+        self._schedule = Schedule(settings.targets, self._probe, self._skipped)
+        self._seen: asyncio.Queue[Observation | None] = asyncio.Queue()
+
+    def __enter__(self) -> "Service":
+        with ExitStack() as opened:
+            opened.enter_context(InstanceLock(database_path(self._settings.database)))
+            opened.enter_context(InstanceLock(self._settings.routing_file))
+            engine = open_writer(self._settings.database)
+            opened.callback(engine.dispose)
+            self._store, self._journal = Store(engine), Journal(engine)
+            self._cycle = Cycle(self._settings, self._store, self._journal, RoutingFile(self._settings.routing_file))
+            self._cycle.start(self._clock())
+            self._cycle.run((), self._clock())
+            if self._cycle.publish_error:
+                raise RoutingFileError(self._cycle.publish_error)
+            self._journal.forget_untold(self._clock() - _STALE)
+            self._store.add_event(self._clock(), "service_started", _HOST, f"version {_VERSION}, pid {os.getpid()}")
+            self._beat()
+            self._open = opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.shutdown()
+        self._telling.shutdown(cancel_futures=True)
+        self._open.close()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; then lets the probes under way finish for up to five seconds, and stores the last."""
+        await asyncio.to_thread(pricing.warm_up)
+        # The garbage of start-up is looked at once and never again: collecting it later would stall the loop.
+        gc.collect()
+        gc.freeze()
+        self._schedule.start(self._clock())
+        async with asyncio.TaskGroup() as tasks:
+            control = tasks.create_task(self._control())
+            others = [tasks.create_task(self._keep_house()), tasks.create_task(self._network.keep_known())]
+            if self._settings.slack:
+                others.append(tasks.create_task(self._outbox(self._settings.slack).run(stop)))
+            await stop.wait()
+            await self._schedule.stop(_PATIENCE_S)
+            self._seen.put_nowait(None)
+            await control
+            for task in others:
+                task.cancel()
+        await self._in_controller(self._finish)
+
+    async def _answering(self) -> frozenset[str]:
+        """The neutral endpoints that answer right now."""
+        settings = self._settings
+        return await connectivity.answered(
+            settings.connectivity_endpoints, timeout_s=_NEUTRAL_S, tls=self._tls, proxy=settings.network.proxy
+        )
+
+    async def _probe(self, target: Target, check: Check) -> None:
+        """One probe, unless the provider has asked us to rest."""
+        if not pacing.resting(self._cycle.record_of(target.id), self._clock()):
+            self._seen.put_nowait(await self._prober.probe(target, check))
+
+    async def _control(self) -> None:
+        """Cycle after cycle, at least twice a second, with what was seen since the last one; until the end marker."""
+        batch: list[Observation] = []
+        over = False
+        while not over:
+            over = await self._gather(batch)
+            attempts = _LAST_ATTEMPTS if over else 1
+            while attempts and not await self._one_cycle(batch):
+                attempts -= 1
+                await asyncio.sleep(_RETRY_S)
+        if batch:
+            log.error("observations_lost count=%d: the database could not be written until the end", len(batch))
+
+    async def _gather(self, batch: list[Observation]) -> bool:
+        """Add what was seen, waiting for the first a little; whether the end marker was among it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TICK_S):
+                arrived = [await self._seen.get()]
+                while not self._seen.empty():
+                    arrived.append(self._seen.get_nowait())
+                batch.extend(seen for seen in arrived if seen)
+                return None in arrived
+        return False
+
+    async def _one_cycle(self, batch: list[Observation]) -> bool:
+        """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
+        blind = await self._network.blind(batch, self._providers)
+        try:
+            report = await self._in_controller(self._cycle.run, tuple(batch), self._clock(), blind)
+        except DatabaseError as error:
+            log.error("cycle_failed waiting=%d: %s", len(batch), error)
+            return False
+        batch.clear()
+        for target_id, delay_s in report.quick.items():
+            self._schedule.quick(target_id, self._clock() + timedelta(seconds=delay_s))
+        return True
+
+    async def _keep_house(self) -> None:
+        """Give signs of life, and forget what is past its retention in small steps."""
+        while True:
+            try:
+                await self._in_controller(self._beat)
+                before = self._clock() - timedelta(seconds=self._settings.retention_raw_s)
+                await self._in_controller(self._store.prune, before)
+            except DatabaseError as error:
+                log.error("housekeeping_failed: %s", error)
+            await asyncio.sleep(_BEAT_S)
+
+    def _outbox(self, slack: Slack) -> Outbox:
+        sender = SlackSender(slack, network=self._settings.network)
+        return Outbox(self._journal, sender, in_database=self._in_controller, in_thread=self._in_telling)
+
+    def _skipped(self, target_id: str, why: str) -> None:
+        self._note("probe_skipped", target_id, why)
+
+    def _note(self, kind: str, subject: str, text: str) -> None:
+        """Log an event and keep it, without waiting for the database."""
+        log.warning("%s subject=%s: %s", kind, subject, text)
+        self._controller.submit(self._keep_event, self._clock(), kind, subject, text)
+
+    def _keep_event(self, at: datetime, kind: str, subject: str, text: str) -> None:
+        try:
+            self._store.add_event(at, kind, subject, text)
+        except DatabaseError as error:
+            log.error("event_lost kind=%s: %s", kind, error)
+
+    def _beat(self, stopped_at: datetime | None = None) -> None:
+        self._store.beat(
+            ServiceBeat(
+                pid=os.getpid(),
+                host=_HOST,
+                version=_VERSION,
+                started_at=self._started_at,
+                beat_at=self._clock(),
+                stopped_at=stopped_at,
+            )
+        )
+
+    def _finish(self) -> None:
+        """The last words, so that nobody takes a stop in good order for a crash."""
+        try:
+            self._store.add_event(self._clock(), "service_stopped", _HOST, "in good order")
+            self._beat(stopped_at=self._clock())
+        except DatabaseError as error:
+            log.error("last_words_lost: %s", error)
+
+    async def _in_controller(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._controller, lambda: work(*args, **kwargs))
+
+    async def _in_telling(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._telling, lambda: work(*args, **kwargs))

@@ -1,0 +1,152 @@
+"""`hotspare status`: what is known right now, read from the database of a service that may be running."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from controller.incident import Incident
+from controller.overview import Overview, TargetView, read
+from controller.standing import Life, Tone, ago, clock
+from controller.terminal import terminal
+from monitor.database import DatabaseError, open_reader
+from monitor.health import Health
+from monitor.settings import Settings
+
+_OK, _BAD_NEWS, _WRONG = 0, 1, 2
+_FAILING = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
+_TONES = {Tone.GOOD: "green", Tone.NOTICE: "yellow", Tone.BAD: "bold red", Tone.UNKNOWN: "yellow"}
+_HEALTHS = {Health.UP: "green", Health.UNKNOWN: "dim"} | dict.fromkeys(_FAILING, "red")
+
+
+def show(settings: Settings, *, as_json: bool) -> int:
+    """Print it; 1 when a target fails or the service is not running, 2 when there is no database to read."""
+    try:
+        engine = open_reader(settings.database)
+        try:
+            overview = read(settings, engine, datetime.now(UTC))
+        finally:
+            engine.dispose()
+    except DatabaseError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
+        return _WRONG
+    if as_json:
+        print(json.dumps(document(overview), ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
+    else:
+        _print(overview)
+    failing = any(target.state.health in _FAILING for target in overview.targets)
+    return _BAD_NEWS if failing or overview.service.life is not Life.RUNNING else _OK
+
+
+def document(overview: Overview) -> dict[str, Any]:
+    """The overview as JSON for scripts; instants in UTC, shares 0 to 1, null where nothing is known."""
+    service, beat = overview.service, overview.service.beat
+    return {
+        "at": _instant(overview.now),
+        "headline": overview.headline,
+        "tone": overview.tone,
+        "service": {
+            "life": service.life,
+            "pid": beat.pid if beat else None,
+            "host": beat.host if beat else None,
+            "started_at": _instant(beat.started_at) if beat else None,
+            "beat_at": _instant(beat.beat_at) if beat else None,
+        },
+        "routes": [
+            {
+                "route": route.name,
+                "target": route.target,
+                "since": _instant(route.since),
+                "reason": route.reason,
+                "failed_over": route.failed_over,
+                "stuck": route.stuck,
+                "candidates": [{"target": c.target, "health": c.health} for c in route.candidates],
+            }
+            for route in overview.routes
+        ],
+        "targets": [_target(target) for target in overview.targets],
+        "open_incidents": [_incident(incident) for incident in overview.open_incidents],
+    }
+
+
+def _target(target: TargetView) -> dict[str, Any]:
+    state, history = target.state, target.history
+    return {
+        "target": state.target,
+        "health": state.health,
+        "since": _instant(state.since),
+        "reason": state.reason,
+        "evidence": round(state.evidence, 2),
+        "threshold": round(state.threshold, 2),
+        "last_ok_at": _instant(state.last_ok_at),
+        "success_hour": history.last_hour.success,
+        "success_day": history.last_day.success,
+        "p50_s": history.p50_s,
+        "p95_s": history.p95_s,
+        "cost_day_usd": history.cost_day_usd,
+    }
+
+
+def _incident(incident: Incident) -> dict[str, Any]:
+    return {
+        "id": incident.id,
+        "provider": incident.provider,
+        "kind": incident.kind,
+        "opened_at": _instant(incident.opened_at),
+        "affected": [{"target": a.target, "health": a.health, "reason": a.reason} for a in incident.affected],
+        "routes": [{"route": r.route, "target": r.target, "stuck": r.stuck} for r in incident.routes],
+    }
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+
+
+def _print(overview: Overview) -> None:
+    console = terminal()
+    console.print(Text(overview.headline, style=_TONES[overview.tone]))
+    for route in overview.routes:
+        since = f", since {clock(route.since, overview.now)}" if route.since else ""
+        console.print(Text(f"\n{route.name} → {route.target}{since}", style="bold"))
+        console.print(Text(f"  {route.reason}"))
+    console.print()
+    console.print(_targets(overview))
+    for incident in overview.open_incidents:
+        opened = f"{clock(incident.opened_at, overview.now)}, {ago(incident.opened_at, overview.now)}"
+        title = f"\nIncident {incident.id}: {incident.kind} of {incident.provider}, since {opened}"
+        console.print(Text(title, style="bold red"))
+        for happening in incident.timeline:
+            console.print(Text(f"  {clock(happening.at, overview.now)}  {happening.text}"))
+
+
+def _targets(overview: Overview) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("target", "health"):
+        table.add_column(name, no_wrap=True, overflow="fold")
+    for name in ("1 h", "24 h", "p50", "p95", "evidence"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("last good answer", no_wrap=True)
+    for target in overview.targets:
+        state, history = target.state, target.history
+        table.add_row(
+            state.target,
+            Text(state.health, style=_HEALTHS.get(state.health, "yellow")),
+            _share(history.last_hour.success),
+            _share(history.last_day.success),
+            _seconds(history.p50_s),
+            _seconds(history.p95_s),
+            f"{state.evidence:.1f} of {state.threshold:.1f}" if state.threshold else "–",
+            ago(state.last_ok_at, overview.now) if state.last_ok_at else "never",
+        )
+    return table
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds:.2f} s"

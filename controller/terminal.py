@@ -1,0 +1,13 @@
+"""How the commands write: coloured and fitted on a terminal; plain and uncut in a pipe."""
+
+from rich.console import Console
+
+_PIPE_COLUMNS = 400
+
+
+def terminal() -> Console:
+    """Standard output. Nothing is highlighted by guess; a pipe gets long lines rather than folded ones."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPE_COLUMNS
+    return console

@@ -1,0 +1,77 @@
+"""What the detector remembers of one target, as one immutable value that survives a restart."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import TypeAdapter, ValidationError
+
+from monitor.evidence import Evidence, Recovery
+from monitor.health import Health, TargetHealth
+from monitor.rule import Rule
+from probes.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """That a target answered, and whether users would have liked it."""
+
+    at: datetime
+    bad: bool
+    """Slow, wrong or throttled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is known of one target."""
+
+    target: str
+    since: datetime
+    health: Health = Health.UNKNOWN
+    reason: str = "no observations yet"
+    down: Evidence = Evidence()
+    """Failures against answers of any kind."""
+    quality: Evidence = Evidence()
+    """Slow, wrong and throttled answers against good ones."""
+    recovery: Recovery = Recovery()
+    suspicion: Outcome | None = None
+    """`auth`, `quota` or `model_gone`, seen once and not yet confirmed."""
+    answers: tuple[Answer, ...] = ()
+    """The last two minutes."""
+    hold_factor: int = 1
+    """How often the hold has been doubled, as a factor."""
+    returned_at: datetime | None = None
+    """When it last came back from `recovering`."""
+    last_started_at: datetime | None = None
+    """Start of the newest observation folded in; later ones are still to come."""
+    last_seen_at: datetime | None = None
+    last_ok_at: datetime | None = None
+    resting_until: datetime | None = None
+    """The provider asked (Retry-After) not to be probed before."""
+
+    def summary(self, rule: Rule) -> TargetHealth:
+        """What everybody else may know."""
+        return TargetHealth(
+            target=self.target,
+            health=self.health,
+            since=self.since,
+            reason=self.reason,
+            evidence=self.down.value,
+            threshold=rule.threshold(self.down.background.rate),
+            last_ok_at=self.last_ok_at,
+        )
+
+
+_ADAPTER = TypeAdapter(Record)
+
+
+def to_json(record: Record) -> str:
+    """The record as JSON; `from_json` gives it back exactly."""
+    return _ADAPTER.dump_json(record, exclude_defaults=True).decode()
+
+
+def from_json(text: str) -> Record | None:
+    """The record, or None when the text is not one (a newer or older format): its history is then folded anew."""
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError:
+        return None

@@ -1,0 +1,51 @@
+"""Sentences with numbers: why a target is what it is. The same words in the log, the database, Slack and the page."""
+
+from collections.abc import Mapping
+
+from probes.outcome import Outcome
+
+#: What a person must do about each fault of ours.
+_FIX = {
+    Outcome.AUTH: "the provider refuses the key: check {key}",
+    Outcome.QUOTA: "the account behind {key} has no money or quota left: see to its billing",
+    Outcome.MODEL_GONE: "the provider has no model {model!r} (any more): change it in the configuration",
+}
+
+
+def span(seconds: float) -> str:
+    """A duration for people: `0.4 s`, `41 s`, `9 min 41 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    whole = round(seconds)
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole} s"
+
+
+def mix(outcomes: Mapping[Outcome, int]) -> str:
+    """The outcomes of the failures: `server_error`, or `7 server_error, 2 timeout`, most frequent first."""
+    ranked = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))
+    if len(ranked) == 1:
+        return str(ranked[0][0])
+    return ", ".join(f"{count} {outcome}" for outcome, count in ranked)
+
+
+def counted(failures: int, probes: int, seconds: float, outcomes: Mapping[Outcome, int]) -> str:
+    """`9 of 14 probes failed in 41 s (server_error)`; of a single one, `the last probe failed (server_error)`."""
+    if probes == 1:
+        return f"the last probe failed ({mix(outcomes)})"
+    return f"{failures} of {probes} probes failed in {span(seconds)} ({mix(outcomes)})"
+
+
+def weighed(evidence: float, threshold: float) -> str:
+    """`evidence 12.3, verdict at 9.8`."""
+    return f"evidence {evidence:.1f}, verdict at {threshold:.1f}"
+
+
+def fix(outcome: Outcome, *, model: str, key_env: str | None, detail: str) -> str:
+    """What to do about `auth`, `quota` or `model_gone`, and what the provider said."""
+    key = f"the variable {key_env}" if key_env else "the key in the configuration"
+    said = f" ({detail})" if detail else ""
+    return _FIX[outcome].format(key=key, model=model) + said

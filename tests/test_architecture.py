@@ -1,0 +1,155 @@
+"""The rooms, the direction of imports, and who owns which library: read from the imports themselves."""
+
+import ast
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = {
+    "probes": {"probes"},
+    "monitor": {"monitor", "probes"},
+    "controller": {"controller", "monitor", "probes"},
+    "ui": {"ui", "controller", "monitor"},
+}
+#: Who may import a library; nobody else does.
+OWNERS = {
+    "httpx": {"probes/prober.py", "probes/transport.py", "probes/connectivity.py", "controller/demo/traffic.py"},
+    "genai_prices": {"probes/pricing.py"},
+    "apscheduler": {"monitor/schedule.py"},
+    "yaml": {"monitor/yamlfile.py"},
+    "alembic": {"monitor/migrations/"},
+    "sqlmodel": {"monitor/tables.py"},
+    "sqlalchemy": {"monitor/", "controller/journal.py", "controller/overview.py", "controller/history.py"},
+    "slack_sdk": {"controller/slack.py"},
+    "streamlit": {"ui/"},
+    "rich": {"controller/asking.py", "controller/status.py", "controller/demo/"},
+    "llmock": {"controller/demo/world.py"},
+    "hotspare_client": {"controller/demo/traffic.py"},
+}
+#: Modules that decide: they read no clock, no file, no environment.
+PURE = [
+    "probes/outcome.py",
+    "probes/checks.py",
+    "probes/verdict.py",
+    "monitor/evidence.py",
+    "monitor/threshold.py",
+    "monitor/detector.py",
+    "monitor/pacing.py",
+    "monitor/words.py",
+    "controller/policy.py",
+    "controller/incidents.py",
+    "controller/messages.py",
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "probes/dialects").glob("*.py"))),
+]
+IMPURE_MODULES = {
+    "os",
+    "time",
+    "socket",
+    "random",
+    "secrets",
+    "subprocess",
+    "threading",
+    "asyncio",
+    "logging",
+    "pathlib",
+}
+IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "monotonic", "perf_counter"}
+#: Where imports inside functions keep a slow library off the start-up path.
+LATE_IMPORTS = {
+    "controller/cli.py",
+    "controller/demo/drill.py",
+    "controller/demo/world.py",
+    "monitor/database.py",
+    "probes/pricing.py",
+}
+SOURCES = sorted(
+    path for room in (*ROOMS, "client/src", "benchmarks") for path in (ROOT / room).rglob("*.py")
+)  # fmt: skip
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Every module that a file imports, and whether at its top level."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node in tree.body) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or "", node in tree.body
+
+
+def named(path: Path) -> str:
+    """The file as the tables above name it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_in_one_direction(room: str) -> None:
+    """Probes <- monitor <- controller <- ui, and nothing back."""
+    for path in (ROOT / room).rglob("*.py"):
+        ours = {module.partition(".")[0] for module, _ in imports(path)} & ROOMS.keys()
+        assert ours <= ROOMS[room], named(path)
+
+
+def test_the_client_stands_alone() -> None:
+    """Applications install nothing but the standard library with it."""
+    for path in (ROOT / "client/src").rglob("*.py"):
+        for module, _ in imports(path):
+            top = module.partition(".")[0]
+            assert top in sys.stdlib_module_names | {"hotspare_client"}, f"{named(path)} imports {module}"
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_each_library_has_its_owners(library: str) -> None:
+    """A change of library is a change in one place; and an owner that does not use it is no owner."""
+    rooms = [path for path in SOURCES if path.parts[len(ROOT.parts)] in ROOMS]
+    users = {named(path) for path in rooms for module, _ in imports(path) if module.partition(".")[0] == library}
+    for user in users:
+        assert any(user == owner or (owner.endswith("/") and user.startswith(owner)) for owner in OWNERS[library]), user
+    for owner in OWNERS[library]:
+        assert any(user.startswith(owner) for user in users), f"{owner} does not import {library}"
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_what_decides_is_pure(module: str) -> None:
+    """No clock, no file, no environment: time and data come as arguments."""
+    path = ROOT / module
+    for name, _ in imports(path):
+        assert name.partition(".")[0] not in IMPURE_MODULES, f"{module} imports {name}"
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            assert called not in IMPURE_CALLS, f"{module}:{node.lineno} calls {called}"
+
+
+def test_imports_stand_at_the_top() -> None:
+    """Except where the command line keeps what is slow off its start-up path."""
+    late = {named(path) for path in SOURCES for _, at_top in imports(path) if not at_top}
+    assert late <= LATE_IMPORTS
+
+
+def test_packages_hold_a_docstring_only() -> None:
+    """An import of one module pulls in no other; the client, a library, may name its public things."""
+    for path in SOURCES:
+        if path.name == "__init__.py" and "client" not in path.parts:
+            body = ast.parse(path.read_text()).body
+            assert len(body) == 1, named(path)
+            assert ast.get_docstring(ast.parse(path.read_text())), named(path)
+
+
+def test_no_module_hides_one_of_the_standard_library() -> None:
+    """A script run from inside a room must not find `http.py` of ours."""
+    for path in SOURCES:
+        if "migrations" not in path.parts and not path.name.startswith("__"):
+            assert path.stem not in sys.stdlib_module_names, named(path)
+
+
+def test_no_module_of_ours_is_shadowed_by_an_installed_one() -> None:
+    """Our generic top-level names must be ours in this environment."""
+    site = Path(sysconfig.get_path("purelib"))
+    for room in ROOMS:
+        assert not (site / room).exists(), f"another distribution installs {room!r}"

@@ -1,0 +1,222 @@
+"""The health state machine, as timelines."""
+
+from datetime import timedelta
+
+import pytest
+
+from monitor import detector
+from monitor.health import Health
+from monitor.record import Record
+from tests.builders import T0, fold, observation, rule
+
+HOLD_AT_30_S = 10  # probes that a hold of five minutes takes at 30 s
+
+
+@pytest.mark.parametrize(
+    ("seen", "health"),
+    [
+        pytest.param(".", "U", id="the first good answer makes it up"),
+        pytest.param("bf", "??", id="what says nothing about the provider leaves it unknown"),
+        pytest.param("x", "?", id="a failure before any answer is no verdict"),
+        pytest.param("xxx", "??D", id="a provider that fails from the start is found out all the same"),
+        pytest.param(".x", "US", id="one failure makes it suspect"),
+        pytest.param(".x" + "." * 12, "US" + "S" * 11 + "U", id="twelve good answers explain one failure away"),
+        pytest.param(".x.x.x", "USSSSD", id="half of the requests failing is an outage"),
+        pytest.param(".xxx", "USSD", id="three failures in a row are an outage"),
+        pytest.param(".xoto", "USSDD", id="every failure of the provider counts the same"),
+        pytest.param("." * 20 + "x" + "." * 20, "U" * 20 + "S" * 12 + "U" * 9, id="a lonely failure moves nothing"),
+        pytest.param(".rrrr", "USSGG", id="being throttled again and again is degraded, never down"),
+        pytest.param(".ssss", "USSGG", id="slow answers are degraded, never down"),
+        pytest.param(".wwww", "USSGG", id="wrong answers are degraded, never down"),
+        pytest.param(".aa", "USM", id="a refused key is asked about once more, then misconfigured"),
+        pytest.param(".a.", "USU", id="a key refused once and accepted then is forgotten"),
+        pytest.param(".aq", "USM", id="any second fault of ours confirms the first"),
+        pytest.param(".qq", "USM", id="no money left is misconfigured"),
+        pytest.param(".gg", "USM", id="a model that is gone is misconfigured"),
+        pytest.param(".a.a", "USUS", id="two refusals with a good answer between are not confirmed"),
+        pytest.param(".abba", "USSSM", id="what says nothing does not come between"),
+        pytest.param(".bbbb", "UUUUU", id="a probe that drifted from the API never moves health"),
+        pytest.param(".ffff", "UUUUU", id="refusals by content policy never move health"),
+    ],
+)
+def test_health_follows_the_evidence(seen: str, health: str) -> None:
+    """The health after each observation is as the table says."""
+    assert fold(seen, rule())[0] == health
+
+
+def test_an_outage_shorter_than_min_outage_is_no_verdict() -> None:
+    """However many failures a few seconds bring, the verdict waits until they span `min_outage`."""
+    letters, record = fold(".xxxxxx", rule(min_outage_s=15), every_s=2)
+    assert letters == "USSSSSS"
+    assert record.down.value > rule().threshold(record.down.background.rate)
+
+
+def test_the_verdict_says_how_it_was_reached() -> None:
+    """The sentence names the target, the counts, the span, the outcomes, the evidence and the provider's words."""
+    _, record = fold(".xx", rule())
+    last = observation("o", at_s=90, detail="HTTP 529: Overloaded")
+    assert detector.observe(record, last, rule()).reason == (
+        "openai/gpt-6-luna is down: 3 of 3 probes failed in 1 min (2 server_error, 1 overloaded); "
+        "evidence 11.9, verdict at 10.3; last: HTTP 529: Overloaded"
+    )
+
+
+def test_misconfigured_names_what_to_fix() -> None:
+    """The sentence names the variable with the key and repeats what the provider said."""
+    _, record = fold(".a", rule())
+    again = observation("a", at_s=60, detail="HTTP 401: Incorrect API key provided")
+    assert detector.observe(record, again, rule()).reason == (
+        "openai/gpt-6-luna is misconfigured: auth, the provider refuses the key: check the variable OPENAI_API_KEY "
+        "(HTTP 401: Incorrect API key provided)"
+    )
+
+
+def test_recovery_needs_evidence_then_a_clean_hold() -> None:
+    """Nine clean probes prove it is back; it is up after the whole hold, not before."""
+    letters, record = fold(".xxx" + "." * (9 + HOLD_AT_30_S), rule())
+    assert letters == "USSD" + "D" * 8 + "R" + "R" * (HOLD_AT_30_S - 1) + "U"
+    assert record.reason == "openai/gpt-6-luna is up: back after 19 clean probes in 9 min"
+
+
+def test_a_failure_in_the_hold_sends_it_back() -> None:
+    """Recovery begins anew after a relapse; the sentence says how far it had come."""
+    letters, record = fold(".xxx" + "." * 12 + "x", rule())
+    assert letters.endswith("RRRRD")
+    assert "failed again 2 min into the hold" in record.reason
+    letters, _ = fold("." * 8, rule(), record=record)
+    assert letters == "D" * 8
+
+
+def test_a_slow_answer_in_the_hold_begins_the_hold_again() -> None:
+    """The whole hold must be clean."""
+    letters, _ = fold(".xxx" + "." * 9 + "...s" + "." * HOLD_AT_30_S, rule())
+    assert letters == "USSD" + "D" * 8 + "R" + "RRRR" + "R" * (HOLD_AT_30_S - 1) + "U"
+
+
+def test_half_failing_does_not_recover() -> None:
+    """While half of the probes fail, none of a thousand looks like recovery."""
+    letters, _ = fold(".xxx" + ".x" * 500, rule())
+    assert set(letters[4:]) == {"D"}
+
+
+def test_misconfigured_recovers_like_down() -> None:
+    """A mended key is believed on the same evidence and after the same hold."""
+    letters, _ = fold(".aa" + "." * (9 + HOLD_AT_30_S), rule())
+    assert letters == "USM" + "M" * 8 + "R" * HOLD_AT_30_S + "U"
+
+
+OUTAGE_AND_RETURN = "xxx" + "." * (9 + HOLD_AT_30_S)
+
+
+def test_the_hold_doubles_when_it_goes_down_again_soon() -> None:
+    """Down again within four holds of the return, by the provider's fault: the hold doubles, eightfold at the most."""
+    factors = []
+    _, record = fold("." + OUTAGE_AND_RETURN, rule())
+    for _ in range(5):
+        while record.health is not Health.DOWN:
+            _, record = fold("x", rule(), record=record)
+        factors.append(record.hold_factor)
+        while record.health is not Health.UP:
+            _, record = fold(".", rule(), record=record)
+    assert factors == [2, 4, 8, 8, 8]
+
+
+def test_the_hold_falls_back_after_a_good_while() -> None:
+    """Four holds after the return, another outage is a new one."""
+    _, record = fold("." + OUTAGE_AND_RETURN + "." * 41 + "xxx", rule())
+    assert (record.health, record.hold_factor) == (Health.DOWN, 1)
+
+
+def test_the_hold_does_not_double_for_timeouts() -> None:
+    """Failures that may be our own network's are no relapse of the provider."""
+    _, record = fold("." + OUTAGE_AND_RETURN + "ttt", rule())
+    assert (record.health, record.hold_factor) == (Health.DOWN, 1)
+
+
+def test_unusable_when_hardly_any_answer_is_good() -> None:
+    """Two minutes of nothing but poor answers are unusable; good ones make it degraded again, then up."""
+    letters, record = fold(".wwwwwwww", rule())
+    assert letters == "USSGGNNNN"
+    letters, record = fold("..", rule(), record=record)
+    assert letters == "GG"
+    letters, _ = fold("." * 8, rule(), record=record)
+    assert letters == "GGGGGGUU"
+
+
+def test_degraded_can_still_go_down() -> None:
+    """Poor answers do not hide that the provider fails."""
+    assert fold(".ssssxxx", rule())[0] == "USSGGGGD"
+
+
+def test_blindness_counts_for_nothing() -> None:
+    """While our own network is down, timeouts make a target unknown and leave no evidence behind."""
+    _, record = fold("....x", rule())
+    lost = observation("t", at_s=150)
+    record = detector.observe(record, lost, rule(), blind=True)
+    assert (record.health, record.down.value) == (Health.UNKNOWN, 0.0)
+    assert "our own network is down" in record.reason
+    assert fold(".", rule(), record=record)[0] == "U"
+
+
+def test_blindness_does_not_hide_an_answer() -> None:
+    """A provider that answers HTTP 500 has answered: that counts, blind or not."""
+    _, record = fold("..xx", rule())
+    assert detector.observe(record, observation("x", at_s=120), rule(), blind=True).health is Health.DOWN
+
+
+def test_blindness_leaves_a_verdict_alone() -> None:
+    """What was down stays down while we cannot see."""
+    _, record = fold(".xxx", rule())
+    assert detector.observe(record, observation("t", at_s=120), rule(), blind=True).health is Health.DOWN
+
+
+def test_no_data_is_never_healthy() -> None:
+    """A target that nobody has looked at for three intervals is unknown, with its evidence forgotten."""
+    _, record = fold("...x", rule())
+    assert detector.tick(record, T0 + timedelta(seconds=90 + 120), rule()) is record
+    late = detector.tick(record, T0 + timedelta(seconds=90 + 121), rule())
+    assert (late.health, late.down.value) == (Health.UNKNOWN, 0.0)
+    assert late.reason == "openai/gpt-6-luna is unknown: no observation for 2 min 1 s"
+
+
+def test_no_data_leaves_a_verdict_alone() -> None:
+    """Silence is no reason to call a failing target anything else."""
+    _, record = fold(".xxx", rule())
+    assert detector.tick(record, T0 + timedelta(days=1), rule()) is record
+
+
+def test_before_the_first_observation_nothing_changes() -> None:
+    """A target that was never asked has nothing to lose."""
+    fresh = Record(target="openai/gpt-6-luna", since=T0)
+    assert detector.tick(fresh, T0 + timedelta(days=1), rule()) is fresh
+
+
+def test_a_clock_set_back_or_forward_an_hour_moves_nothing_to_down() -> None:
+    """Instants that jump make no failures."""
+    _, record = fold("." * 20, rule())
+    for jump_s in (3600, -3600, 0):
+        record = detector.observe(record, observation(".", at_s=600 + jump_s), rule())
+        record = detector.tick(record, T0 + timedelta(seconds=600 + jump_s), rule())
+        assert record.health is Health.UP
+
+
+def test_a_transition_is_a_change_of_health() -> None:
+    """Moving numbers are none; a change carries the evidence that it was made on."""
+    _, before = fold(".xx", rule())
+    assert detector.transition(before, before, rule()) is None
+    after = detector.observe(before, observation("x", at_s=90), rule())
+    change = detector.transition(before, after, rule())
+    assert change is not None
+    assert (change.before, change.after) == (Health.SUSPECT, Health.DOWN)
+    assert change.evidence >= change.threshold > 0
+    assert change.at == after.since == T0 + timedelta(seconds=90.1)
+
+
+def test_the_same_history_gives_the_same_record_at_any_speed() -> None:
+    """Folding is pure: in one go, or interrupted after every observation through JSON."""
+    history = "...x.xx" + "." * 25 + "aa" + "." * 30 + "sswwrr" + "." * 20
+    _, whole = fold(history, rule())
+    from_pieces: Record | None = None
+    for symbol in history:
+        _, from_pieces = fold(symbol, rule(), record=from_pieces)
+    assert from_pieces == whole

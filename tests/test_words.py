@@ -1,0 +1,38 @@
+"""Numbers as people read them."""
+
+import pytest
+
+from monitor import words
+from probes.outcome import Outcome
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.42, "0.4 s"),
+        (9.96, "10 s"),
+        (41.2, "41 s"),
+        (59.6, "1 min"),
+        (60, "1 min"),
+        (581, "9 min 41 s"),
+        (3600, "1 h"),
+        (7500, "2 h 5 min"),
+        (86400 * 3 + 4 * 3600, "3 d 4 h"),
+    ],
+)
+def test_a_span_has_two_units_at_the_most(seconds: float, text: str) -> None:
+    """Durations are rounded to what matters."""
+    assert words.span(seconds) == text
+
+
+def test_the_mix_names_the_most_frequent_first() -> None:
+    """A single kind needs no number."""
+    assert words.mix({Outcome.TIMEOUT: 2}) == "timeout"
+    assert words.mix({Outcome.TIMEOUT: 2, Outcome.SERVER_ERROR: 7}) == "7 server_error, 2 timeout"
+
+
+def test_a_literal_key_has_no_variable_to_name() -> None:
+    """The fix then points at the configuration."""
+    fix = words.fix(Outcome.QUOTA, model="m", key_env=None, detail="")
+    assert fix == "the account behind the key in the configuration has no money or quota left: see to its billing"
