@@ -1,0 +1,45 @@
+"""Bytes of a response body, decoded and capped: a hostile body costs its deadline and a mebibyte, nothing more."""
+
+import zlib
+
+CAP = 1024 * 1024
+_AUTO = 32 + zlib.MAX_WBITS  # gzip or zlib, by the header
+
+
+class UnreadableError(ValueError):
+    """The body cannot be decoded; the message says why, in a few words."""
+
+
+class Decoder:
+    """Takes raw chunks, gives decoded ones, and stops at the cap of either kind.
+
+    We ask for `identity`; gzip and deflate are understood all the same, because some edges compress whatever one asks.
+    """
+
+    def __init__(self, content_encoding: str) -> None:
+        encoding = content_encoding.strip().lower()
+        if encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
+            raise UnreadableError(f"content encoding {encoding[:40]}, which nobody asked for")
+        self._inflate = zlib.decompressobj(_AUTO) if encoding not in {"", "identity"} else None
+        self._raw = self._decoded = 0
+
+    @property
+    def full(self) -> bool:
+        """The cap is reached; what follows is not wanted."""
+        return self._raw >= CAP or self._decoded >= CAP
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The decoded bytes that this chunk adds, cut at the cap; raises UnreadableError for corrupt compression."""
+        self._raw += len(chunk)
+        room = max(0, CAP - self._decoded)
+        decoded = chunk[:room] if self._inflate is None else self._inflated(chunk, room)
+        self._decoded += len(decoded)
+        return decoded
+
+    def _inflated(self, chunk: bytes, room: int) -> bytes:
+        if self._inflate is None or not room:
+            return b""
+        try:
+            return self._inflate.decompress(self._inflate.unconsumed_tail + chunk, room)
+        except zlib.error as error:
+            raise UnreadableError("corrupt compression") from error

@@ -1,0 +1,157 @@
+"""The `anthropic` dialect: Messages."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from probes.dialects.dialect import Dialect
+from probes.dialects.errors import ErrorRules, Rule
+from probes.dialects.families import Family, family_of
+from probes.dialects.wire import (
+    ErrorWords,
+    Finish,
+    MalformedError,
+    Reply,
+    Request,
+    count,
+    error_in,
+    parse,
+    status_code,
+    table,
+    tables,
+    text,
+)
+from probes.outcome import Outcome
+from probes.sse import Event
+from probes.target import Check, Target
+
+_FAMILIES = (
+    # Thinking is on by default and counts toward max_tokens; the larger 5.5 models cannot switch it off.
+    Family(pattern="claude-haiku-5-5*", tokens=64, extra={"thinking": {"type": "disabled"}}),
+    Family(pattern="claude-sonnet-5-5*", tokens=2048, extra={}),
+    Family(pattern="claude-opus-5-5*", tokens=2048, extra={}),
+    Family(pattern="claude-haiku-4-5*", tokens=64, extra={}),
+)
+
+_FINISH = {
+    "end_turn": Finish.STOP,
+    "stop_sequence": Finish.STOP,
+    "max_tokens": Finish.LENGTH,
+    "model_context_window_exceeded": Finish.LENGTH,
+    "refusal": Finish.REFUSED,
+}
+
+
+def request(target: Target, check: Check, prompt: str) -> Request:
+    """Messages with the smallest budget that the model's family needs, and no sampling parameters."""
+    family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
+    return Request(
+        url=f"{target.provider.base_url}/v1/messages",
+        headers={"x-api-key": target.provider.api_key.reveal(), "anthropic-version": "2023-06-01"},
+        body={
+            "model": target.model,
+            "max_tokens": family.tokens,
+            "messages": [{"role": "user", "content": prompt}],
+            **family.extra,
+            **({"stream": True} if check is Check.STREAM else {}),
+        },
+    )
+
+
+def read_reply(body: Mapping[str, Any]) -> Reply:
+    """The text blocks of a message, wherever they stand among thinking and tools."""
+    if not isinstance(body.get("content"), list):
+        raise MalformedError("JSON without a list of content blocks")
+    blocks = tables(body["content"])
+    return _counted(
+        Reply(
+            text="".join(text(block.get("text")) for block in blocks if block.get("type") == "text"),
+            finish=_finish(body.get("stop_reason")),
+            ended=True,
+            model=text(body.get("model")) or None,
+        ),
+        body.get("usage"),
+    )
+
+
+def read_event(reply: Reply, event: Event) -> Reply:
+    """One typed event; `message_stop` ends the stream, `ping` and unknown types say nothing."""
+    body = parse(event.data)
+    if error_in(body) or event.name == "error":
+        return replace(reply, error=body)
+    match body.get("type"):
+        case "message_start":
+            message = table(body.get("message"))
+            return _counted(replace(reply, model=text(message.get("model")) or None), message.get("usage"))
+        case "content_block_delta" if table(body.get("delta")).get("type") == "text_delta":
+            return replace(reply, text=reply.text + text(table(body.get("delta")).get("text")))
+        case "message_delta":
+            finish = _finish(table(body.get("delta")).get("stop_reason"))
+            return _counted(replace(reply, finish=finish or reply.finish), body.get("usage"))
+        case "message_stop":
+            return replace(reply, ended=True)
+    return reply
+
+
+def read_error(body: Mapping[str, Any]) -> ErrorWords:
+    """`{"type": "error", "error": {"type", "message", "details"}, "request_id"}`."""
+    error = table(body.get("error"))
+    words = (text(table(error.get("details")).get("error_code")), text(error.get("type")))
+    return ErrorWords(
+        codes=tuple(word for word in words if word),
+        message=text(error.get("message")) or text(body.get("error")) or text(body.get("message")),
+        status=status_code(error.get("code")),
+        request_id=text(body.get("request_id")) or None,
+    )
+
+
+def _finish(reason: object) -> Finish | None:
+    return _FINISH.get(text(reason), Finish.OTHER) if reason else None
+
+
+def _counted(reply: Reply, usage: object) -> Reply:
+    """Cached input stands beside `input_tokens`, not inside; later events give running totals."""
+    counts = table(usage)
+    read = count(counts.get("input_tokens"))
+    cached = (count(counts.get(key)) or 0 for key in ("cache_read_input_tokens", "cache_creation_input_tokens"))
+    written = count(counts.get("output_tokens"))
+    return replace(
+        reply,
+        input_tokens=reply.input_tokens if read is None else read + sum(cached),
+        output_tokens=reply.output_tokens if written is None else written,
+    )
+
+
+_OUT_OF_MONEY = re.compile(r"credit balance is too low|specified api usage limits", re.IGNORECASE)
+
+_ERRORS = ErrorRules(
+    rules=(
+        Rule(
+            outcome=Outcome.QUOTA,
+            codes=frozenset({"billing_error", "enforced_spend_limit_reached", "contract_spend_limit_reached"}),
+        ),
+        Rule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 402, 403, 429}), message=_OUT_OF_MONEY),
+        Rule(outcome=Outcome.OVERLOADED, codes=frozenset({"overloaded_error"})),
+        Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), codes=frozenset({"not_found_error"})),
+    ),
+    kinds={
+        "authentication_error": Outcome.AUTH,
+        "permission_error": Outcome.AUTH,
+        "rate_limit_error": Outcome.RATE_LIMITED,
+        "not_found_error": Outcome.MODEL_GONE,
+        "invalid_request_error": Outcome.BAD_REQUEST,
+        "request_too_large": Outcome.BAD_REQUEST,
+    },
+)
+
+DIALECT = Dialect(
+    name="anthropic",
+    base_url="https://api.anthropic.com",
+    request=request,
+    read_reply=read_reply,
+    read_event=read_event,
+    read_error=read_error,
+    errors=_ERRORS,
+    request_id_headers=("request-id", "x-request-id"),
+)

@@ -1,0 +1,76 @@
+"""From an error to an outcome: ordered rules that dialects write as data, and the meaning of a bare HTTP status."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from probes.dialects.wire import ErrorWords
+from probes.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The outcome of every error that meets all conditions given; codes compare without regard to case."""
+
+    outcome: Outcome
+    statuses: frozenset[int] = frozenset()
+    """Empty: any status, and frames inside a stream."""
+    codes: frozenset[str] = frozenset()
+    message: re.Pattern[str] | None = None
+
+    def meets(self, status: int, words: ErrorWords) -> bool:
+        """True when the rule speaks about this error."""
+        return (
+            (not self.statuses or status in self.statuses)
+            and (not self.codes or any(code.lower() in self.codes for code in words.codes))
+            and (self.message is None or self.message.search(words.message[:4000]) is not None)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRules:
+    """All that a dialect knows about its errors."""
+
+    rules: tuple[Rule, ...]
+    """The first that meets decides."""
+    kinds: Mapping[str, Outcome]
+    """What a code means by itself, for errors that come without an HTTP status."""
+
+
+_BY_STATUS = {
+    401: Outcome.AUTH,
+    402: Outcome.QUOTA,
+    403: Outcome.AUTH,
+    408: Outcome.SERVER_ERROR,
+    424: Outcome.SERVER_ERROR,
+    429: Outcome.RATE_LIMITED,
+    498: Outcome.OVERLOADED,
+    499: Outcome.SERVER_ERROR,
+    503: Outcome.OVERLOADED,
+    511: Outcome.UNREACHABLE,
+    529: Outcome.OVERLOADED,
+}
+
+
+def by_status(status: int) -> Outcome:
+    """What an HTTP error status means when the body adds nothing: an unknown 4xx is our request's fault."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return Outcome.BAD_REQUEST if 400 <= status < 500 else Outcome.SERVER_ERROR
+
+
+def classify(known: ErrorRules, status: int, words: ErrorWords) -> Outcome:
+    """The outcome of an error; `status` is the HTTP status, below 400 for an error inside a success.
+
+    1. The dialect's rules, in order, on code, type and message.
+    2. The HTTP status, or the one that the body claims.
+    3. The code alone; an error that says nothing at all is the provider's.
+    """
+    effective = status if status >= 400 else words.status or status
+    for rule in known.rules:
+        if rule.meets(effective, words):
+            return rule.outcome
+    if effective >= 400:
+        return by_status(effective)
+    kinds = (known.kinds.get(code.lower()) for code in words.codes)
+    return next((kind for kind in kinds if kind is not None), Outcome.SERVER_ERROR)

@@ -1,0 +1,77 @@
+"""Server-sent events: bytes as they arrive to events, in linear time whatever the chunks."""
+
+import re
+from dataclasses import dataclass
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event; `name` is empty where the stream gave none."""
+
+    name: str = ""
+    data: str = ""
+
+
+class EventParser:
+    """Fed chunks that may be cut anywhere, gives the events that they complete.
+
+    CR, LF and CRLF end a line; comments, `id` and `retry` are dropped. Lines that are no field at all are kept in
+    `stray`: Gemini sends its error as bare JSON into a stream that has begun.
+    """
+
+    def __init__(self) -> None:
+        self._partial = bytearray()
+        self._after_cr = False
+        self._first = True
+        self._name = ""
+        self._data: list[str] = []
+        self._stray: list[str] = []
+
+    @property
+    def stray(self) -> str:
+        """Everything so far that was no field of an event stream."""
+        return "\n".join([*self._stray, self._partial.decode("utf-8", "replace")]).strip()
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that this chunk completes, in order."""
+        if not chunk:
+            return []
+        starts_inside_crlf = self._after_cr and chunk.startswith(b"\n")
+        self._after_cr = chunk.endswith(b"\r")
+        lines = _LINE_END.split(chunk[1:] if starts_inside_crlf else chunk)
+        self._partial += lines[0]
+        if len(lines) == 1:
+            return []
+        complete = [bytes(self._partial), *lines[1:-1]]
+        self._partial = bytearray(lines[-1])
+        return [event for line in complete if (event := self._line(line)) is not None]
+
+    def close(self) -> list[Event]:
+        """The event that the end of the stream completes: the last one may lack its blank line."""
+        last = [self._line(bytes(self._partial)), self._dispatch()]
+        self._partial = bytearray()
+        return [event for event in last if event is not None]
+
+    def _line(self, line: bytes) -> Event | None:
+        if self._first:
+            line, self._first = line.removeprefix(_BOM), False
+        if not line:
+            return self._dispatch()
+        text = line.decode("utf-8", "replace")
+        field, _, value = text.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            self._data.append(value)
+        elif field == "event":
+            self._name = value
+        elif field not in ("", "id", "retry"):
+            self._stray.append(text)
+        return None
+
+    def _dispatch(self) -> Event | None:
+        name, data = self._name, self._data
+        self._name, self._data = "", []
+        return Event(name=name, data="\n".join(data)) if data else None

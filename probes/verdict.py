@@ -1,0 +1,234 @@
+"""From what came over the wire to one outcome: pure, and in the order of the taxonomy.
+
+1. Status: anything but 2xx is an error or a redirect, whatever else went wrong afterwards.
+2. Content type: a web page is never an answer.
+3. An `error` in the body or in the stream: code, then type, then message.
+4. The terminator of a stream, the envelope of a whole reply.
+5. Finish reason.
+6. The check itself.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from probes import checks
+from probes.dialects.dialect import Dialect
+from probes.dialects.errors import by_status, classify
+from probes.dialects.wire import NOTHING_SAID, ErrorWords, Finish, MalformedError, Reply, error_in, parse
+from probes.outcome import Outcome
+from probes.retry_after import retry_after_s
+from probes.target import Check
+
+_TITLE = re.compile(r"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was asked, and in which dialect."""
+
+    dialect: Dialect
+    check: Check
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came over the wire, once response headers had arrived."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes = b""
+    """As far as it was read, decoded."""
+    reply: Reply = NOTHING_SAID
+    """The folded stream; untouched where the body was read whole."""
+    stray: str = ""
+    """What stood in a stream without being part of one."""
+    fault: "Verdict | None" = None
+    """How the transport failed after the headers, where it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a probe ended, not yet fit to be shown: `detail` may still hold whatever a provider wrote."""
+
+    outcome: Outcome
+    detail: str = ""
+    retry_after_s: float | None = None
+    request_id: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+def judge(question: Question, answer: Answer, *, now: datetime) -> Verdict:
+    """The outcome of an answer; never raises, whatever the bytes. Tokens are given whenever they are known."""
+    verdict = _judge(question, answer)
+    request_id = _request_id(question.dialect, answer.headers) or verdict.request_id
+    if verdict.outcome is Outcome.OK:
+        return replace(verdict, request_id=request_id)
+    stated = retry_after_s(answer.headers, now=now)
+    return replace(
+        verdict,
+        retry_after_s=verdict.retry_after_s if stated is None else stated,
+        request_id=request_id,
+    )
+
+
+def streams(check: Check, status: int, headers: Mapping[str, str]) -> bool:
+    """True when the body is to be read as a stream; errors, JSON and web pages are read whole."""
+    content_type = _content_type(headers)
+    return check is Check.STREAM and 200 <= status < 300 and "json" not in content_type and "html" not in content_type
+
+
+def _judge(question: Question, answer: Answer) -> Verdict:
+    if 300 <= answer.status < 400:
+        return _redirect(answer)
+    if not 200 <= answer.status < 300:
+        return _http_error(question.dialect, answer)
+    if _is_page(answer):
+        said = f"HTTP {answer.status} with a web page{_title(answer.body)}"
+        return Verdict(outcome=Outcome.SERVER_ERROR, detail=said)
+    if streams(question.check, answer.status, answer.headers):
+        return _judge_stream(question, answer)
+    return _judge_body(question, answer)
+
+
+def _redirect(answer: Answer) -> Verdict:
+    """Undecided, as every address that does not lead to an API: the base URL, our network's portal, or the provider."""
+    try:
+        place = urlsplit(answer.headers.get("location", ""))
+        where = f"{place.netloc.rpartition('@')[2]}{place.path}" or "nowhere"
+    except ValueError:
+        where = "an address that is none"
+    return Verdict(
+        outcome=Outcome.UNREACHABLE,
+        detail=f"HTTP {answer.status} redirected to {where[:200]}, which was not followed; is base_url right?",
+    )
+
+
+def _http_error(dialect: Dialect, answer: Answer) -> Verdict:
+    """By the body's words where it has some, else by the status; a page with 403 is an edge's, not a refused key."""
+    try:
+        return _explained(dialect, answer.status, parse(answer.body))
+    except MalformedError:
+        page = _is_page(answer)
+        outcome = Outcome.SERVER_ERROR if page and answer.status == 403 else by_status(answer.status)
+        said = f" with a web page{_title(answer.body)}" if page else _quoted(answer.body)
+        return Verdict(outcome=outcome, detail=f"HTTP {answer.status}{said}")
+
+
+def _explained(dialect: Dialect, status: int, body: Mapping[str, Any], *, where: str = "") -> Verdict:
+    words = dialect.read_error(body)
+    said = ": ".join(part for part in (" ".join(_distinct(words)), words.message) if part)
+    return Verdict(
+        outcome=classify(dialect.errors, status, words),
+        detail=" ".join(part for part in (where or f"HTTP {status}", said) if part),
+        retry_after_s=words.retry_after_s,
+        request_id=words.request_id,
+    )
+
+
+def _distinct(words: ErrorWords) -> list[str]:
+    return [code[:100] for code in list(dict.fromkeys(words.codes))[:2]]
+
+
+def _judge_stream(question: Question, answer: Answer) -> Verdict:
+    reply = answer.reply
+    error = reply.error or _bare_error(answer.stray)
+    if error is not None:
+        return _counted(_explained(question.dialect, answer.status, error, where="error inside the stream:"), reply)
+    if reply.ended:
+        return _judge_reply(question, reply)
+    if answer.fault is not None:
+        return _counted(answer.fault, reply)
+    after = "after the first token" if reply.text else "before the first token"
+    return _counted(
+        Verdict(outcome=Outcome.BROKEN_STREAM, detail=f"the stream ended without its terminator, {after}"), reply
+    )
+
+
+def _bare_error(stray: str) -> Mapping[str, Any] | None:
+    try:
+        body = parse(stray)
+    except MalformedError:
+        return None
+    return body if error_in(body) else None
+
+
+def _judge_body(question: Question, answer: Answer) -> Verdict:
+    try:
+        body = parse(answer.body)
+    except MalformedError as fault:
+        return answer.fault or Verdict(
+            outcome=Outcome.SERVER_ERROR, detail=f"HTTP {answer.status} with {fault}{_quoted(answer.body)}"
+        )
+    if error_in(body):
+        where = f"HTTP {answer.status} with an error in the body:"
+        return _explained(question.dialect, answer.status, body, where=where)
+    return answer.fault or _misplaced(question, answer) or _judge_envelope(question, answer, body)
+
+
+def _misplaced(question: Question, answer: Answer) -> Verdict | None:
+    content_type = _content_type(answer.headers)
+    if question.check is Check.STREAM:
+        return Verdict(outcome=Outcome.BROKEN_STREAM, detail="a whole reply came where a stream was asked for")
+    if content_type and "json" not in content_type:
+        said = f"HTTP {answer.status} with content type {content_type}, not JSON"
+        return Verdict(outcome=Outcome.SERVER_ERROR, detail=said)
+    return None
+
+
+def _judge_envelope(question: Question, answer: Answer, body: Mapping[str, Any]) -> Verdict:
+    try:
+        return _judge_reply(question, question.dialect.read_reply(body))
+    except MalformedError as fault:
+        return Verdict(outcome=Outcome.SERVER_ERROR, detail=f"HTTP {answer.status} with {fault}")
+
+
+def _judge_reply(question: Question, reply: Reply) -> Verdict:
+    return _counted(_judge_content(question, reply), reply)
+
+
+def _judge_content(question: Question, reply: Reply) -> Verdict:
+    if reply.finish is Finish.FAILED:
+        return Verdict(outcome=Outcome.SERVER_ERROR, detail="the reply ended with finish reason error")
+    if reply.finish is Finish.REFUSED:
+        return Verdict(outcome=Outcome.REFUSED, detail=f"the model refused: {reply.text[:200]}".rstrip(": "))
+    if checks.satisfied(question.check, question.nonce, reply.text):
+        return Verdict(outcome=Outcome.OK)
+    if reply.text.strip():
+        said = f"the reply lacks the word that was asked for: {reply.text[:200]}"
+        return Verdict(outcome=Outcome.BAD_ANSWER, detail=said)
+    if reply.finish is Finish.LENGTH:
+        return Verdict(outcome=Outcome.BUDGET_SPENT, detail="the token budget was used up before any visible text")
+    return Verdict(outcome=Outcome.BAD_ANSWER, detail="the reply was empty")
+
+
+def _counted(verdict: Verdict, reply: Reply) -> Verdict:
+    return replace(verdict, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
+
+
+def _content_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()[:100]
+
+
+def _is_page(answer: Answer) -> bool:
+    return _content_type(answer.headers) in {"text/html", "application/xhtml+xml"} or answer.body.lstrip()[:1] == b"<"
+
+
+def _title(body: bytes) -> str:
+    match = _TITLE.search(body[:20_000].decode("utf-8", "replace"))
+    return f": {match[1].strip()}" if match else ""
+
+
+def _quoted(body: bytes) -> str:
+    said = body[:200].decode("utf-8", "replace").strip()
+    return f": {said}" if said else ""
+
+
+def _request_id(dialect: Dialect, headers: Mapping[str, str]) -> str | None:
+    return next((headers[name] for name in dialect.request_id_headers if headers.get(name)), None)
