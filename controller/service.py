@@ -43,6 +43,7 @@ _RETRY_S = 1.0
 _LAST_ATTEMPTS = 3
 _PATIENCE_S = 5.0
 _NEUTRAL_S = 3.0
+_LOOKUPS = 64
 #: Incidents that were resolved longer ago than this before people could be told are not told any more.
 _STALE = timedelta(hours=24)
 
@@ -102,6 +103,8 @@ class Service:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then lets the probes under way finish for up to five seconds, and stores the last."""
+        # Names are looked up in these threads: one provider's resolver that hangs must not hold up the others.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup"))
         await asyncio.to_thread(pricing.warm_up)
         # The garbage of start-up is looked at once and never again: collecting it later would stall the loop.
         gc.collect()

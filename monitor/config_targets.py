@@ -143,6 +143,6 @@ def _warn_about_overlap(section: Section, interval_s: float, total_s: float) -> 
     if written and total_s > interval_s:
         text = (
             f"a probe may take {format_duration(total_s)} (timeout.total), longer than the interval of"
-            f" {format_duration(interval_s)}: the next probe then waits for it"
+            f" {format_duration(interval_s)}: probes that are due meanwhile are skipped"
         )
         section.findings.warn(section.at(written[0]), text)

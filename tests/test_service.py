@@ -1,0 +1,172 @@
+"""The service as people run it: a process of its own, real providers over HTTP, real signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llmock.chaos import ChaosSettings
+from llmock.simulation import MockResponseSettings
+from llmock.testing import LLMockServer
+
+from controller.demo.slack_server import SlackServer
+
+PATIENCE_S = 40
+
+CONFIGURATION = """\
+database: sqlite:///{folder}/hotspare.db
+routing_file: {folder}/routing.json
+defaults: {{interval: 500ms, timeout: {{connect: 400ms, first_token: 500ms, total: 500ms}}, slow: 450ms}}
+providers:
+  openai:
+    {{dialect: openai-chat, base_url: "{first}/v1", api_key: "${{KEY}}", models: {{gpt-6-luna: {{}}}}}}
+  anthropic:
+    {{dialect: anthropic, base_url: "{second}/anthropic", api_key: "${{KEY}}", models: {{claude-haiku-5-5: {{}}}}}}
+routes: {{chat: {{candidates: [openai/gpt-6-luna, anthropic/claude-haiku-5-5]}}}}
+controller:
+  {{min_outage: 1s, dwell: 1s, failback: {{hold: 2s}}, blips: {{per_day: 5, length: [50ms, 130ms], failure_rate: 90%}}}}
+alerts: {{slack: {{token: "${{TOKEN}}", channel: "#llm-status", api_url: "{slack}"}}}}
+connectivity: {{endpoints: ["{second}/health"]}}
+"""
+
+
+class Lab:
+    """Two simulated providers, a Slack-shaped server, a folder, and services that can be started in it."""
+
+    def __init__(self, folder: Path, first: LLMockServer, second: LLMockServer, slack: SlackServer) -> None:
+        self.folder, self.first, self.slack = folder, first, slack
+        self.config = folder / "hotspare.yaml"
+        self.config.write_text(
+            CONFIGURATION.format(folder=folder, first=first.url, second=second.url, slack=slack.url), encoding="utf-8"
+        )
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def hotspare(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command."""
+        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        started = subprocess.Popen(
+            [sys.executable, "-m", "controller.cli", *words, "-c", str(self.config)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=kept | {"KEY": "sk-made-up-key-for-tests", "TOKEN": self.slack.token},
+        )
+        self.processes.append(started)
+        return started
+
+    def table(self) -> dict[str, Any]:
+        """The routing file; empty while there is none."""
+        path = self.folder / "routing.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def serving(self) -> str | None:
+        """The target of the route."""
+        target: str | None = self.table().get("routes", {}).get("chat", {}).get("target")
+        return target
+
+    def health(self, target: str) -> str | None:
+        """The health of a target as the file says."""
+        found: str | None = self.table().get("targets", {}).get(target, {}).get("health")
+        return found
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait until it holds; a service that ended meanwhile is the better message."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds():
+            for process in self.processes:
+                assert process.poll() in {None, -signal.SIGKILL, 0}, process.communicate()
+            assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_S} s"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """A lab whose processes and servers end with the test."""
+    echo = MockResponseSettings(response_style="echo")
+    with (
+        LLMockServer(responses=echo, chaos=ChaosSettings(latency_ms=20)) as first,
+        LLMockServer(responses=echo, chaos=ChaosSettings(latency_ms=20)) as second,
+        SlackServer() as slack,
+    ):
+        made = Lab(tmp_path, first, second, slack)
+        yield made
+        for process in made.processes:
+            process.kill()
+            process.communicate()
+
+
+OPENAI, ANTHROPIC = "openai/gpt-6-luna", "anthropic/claude-haiku-5-5"
+
+
+def test_an_outage_is_noticed_survives_kill_9_and_is_undone(lab: Lab) -> None:
+    """Half of the requests fail: the route moves, stays moved over a kill -9, comes back; Slack tells one story."""
+    service = lab.hotspare("run")
+    lab.until(lambda: lab.health(OPENAI) == lab.health(ANTHROPIC) == "up", "both up")
+    assert lab.serving() == OPENAI
+
+    lab.first.state.chaos.error_rates = {500: 0.5}
+    lab.until(lambda: lab.serving() == ANTHROPIC, "failover")
+    generation = lab.table()["generation"]
+    assert "is down" in lab.table()["routes"]["chat"]["reason"]
+    lab.until(lambda: len(lab.slack.messages) == 1, "Slack told")
+
+    service.kill()
+    service.communicate()
+    again = lab.hotspare("run")
+    lab.until(lambda: lab.health(OPENAI) in {"down", "recovering"}, "restarted")
+    assert (lab.serving(), lab.table()["generation"]) == (ANTHROPIC, generation)
+
+    lab.first.state.chaos.error_rates = {}
+    lab.until(lambda: lab.serving() == OPENAI, "failback")
+    lab.until(lambda: "Resolved" in str(lab.slack.messages[0].versions[-1]), "Slack told of the end")
+    assert len(lab.slack.messages) == 1
+
+    again.send_signal(signal.SIGTERM)
+    output, errors = again.communicate(timeout=PATIENCE_S)
+    assert (again.returncode, output) == (0, "")
+    assert "Traceback" not in errors
+    assert "sk-made-up-key-for-tests" not in errors
+
+    status = lab.hotspare("status", "--json")
+    said = json.loads(status.communicate(timeout=PATIENCE_S)[0])
+    assert (status.returncode, said["service"]["life"]) == (1, "stopped"), "a stopped monitor is bad news"
+
+
+def test_a_second_instance_says_who_holds_the_lock(lab: Lab) -> None:
+    """It exits with 2 and leaves the first one alone."""
+    service = lab.hotspare("run")
+    lab.until(lambda: lab.serving() == OPENAI, "started")
+    second = lab.hotspare("run")
+    _, errors = second.communicate(timeout=PATIENCE_S)
+    assert second.returncode == 2
+    assert f"another hotspare (pid {service.pid} on " in errors
+    assert "Traceback" not in errors
+    lab.processes.remove(second)
+    service.send_signal(signal.SIGINT)
+    service.communicate(timeout=PATIENCE_S)
+    assert service.returncode == 0
+
+
+def test_once_and_check_ask_and_say(lab: Lab) -> None:
+    """All well is 0; a provider that fails is 1, named with its outcome, in JSON as in the table."""
+    once = lab.hotspare("once", "--json")
+    seen = json.loads(once.communicate(timeout=PATIENCE_S)[0])["observations"]
+    assert once.returncode == 0
+    assert [(one["target"], one["outcome"]) for one in seen] == [(OPENAI, "ok"), (ANTHROPIC, "ok")]
+    assert seen[0]["input_tokens"] > 0
+    assert seen[0]["cost_usd"] > 0
+    lab.first.state.chaos.error_rates = {401: 1.0}
+    check = lab.hotspare("check")
+    output, errors = check.communicate(timeout=PATIENCE_S)
+    assert check.returncode == 1
+    assert errors == ""
+    [line] = [line for line in output.splitlines() if line.startswith(OPENAI)]
+    assert "auth" in line
+    assert "\x1b" not in output, "no colours in a pipe"
+    lab.processes.clear()
