@@ -1,0 +1,164 @@
+"""Where things stand: whether the service is at work, where the routes point, and the one line that sums it up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from monitor.health import BAD, Health, TargetHealth
+from monitor.store import ServiceBeat
+from monitor.words import span
+
+
+class Life(StrEnum):
+    """Whether the service that probes and decides is at work."""
+
+    NEVER_STARTED = "never_started"
+    RUNNING = "running"
+    SILENT = "silent"
+    """It should be running, and has not written for `SILENT_AFTER_S`: it crashed or hangs."""
+    STOPPED = "stopped"
+    """In good order."""
+
+
+class Tone(StrEnum):
+    """How bad the headline is."""
+
+    GOOD = "good"
+    NOTICE = "notice"
+    """Something fails, and users are served all the same."""
+    BAD = "bad"
+    """Users are hit, or nobody is watching."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The service's sign of life."""
+
+    life: Life
+    beat: ServiceBeat | None = None
+    """None when it never started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One candidate of a route, and how it is."""
+
+    target: str
+    health: Health
+    serving: bool
+    """The route points at it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteView:
+    """Where a route points, and why."""
+
+    name: str
+    target: str
+    """The first candidate until the service has decided."""
+    since: datetime | None
+    """When it was pointed there; None until the service has decided."""
+    reason: str
+    candidates: tuple[Candidate, ...]
+    """In order of preference."""
+    failed_over: bool
+    """It points at a less preferred candidate than its first."""
+    stuck: bool
+    """Its target fails in a way that should move it, and nothing else is eligible: it holds."""
+
+
+def headline(
+    service: Service, routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
+) -> tuple[Tone, str]:
+    """The overall state in one sentence, the most urgent fact alone, and how bad it is."""
+    return (
+        _about_service(service, now)
+        or _about_stuck(routes, states, now)
+        or _about_failed_over(routes, states, now)
+        or _about_targets(routes, states, now)
+    )
+
+
+def clock(at: datetime, now: datetime) -> str:
+    """The instant for people, in UTC, with its date when that is not today's: `18:02:11 UTC`."""
+    return f"{at:%H:%M:%S} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """How long ago it was, in whole seconds: `12 s ago`."""
+    return f"{span(max(0, round((now - at).total_seconds())))} ago"
+
+
+def _about_service(service: Service, now: datetime) -> tuple[Tone, str] | None:
+    if service.beat is None:
+        return Tone.UNKNOWN, "The monitor has never run"
+    if service.beat.stopped_at:
+        return Tone.BAD, f"The monitor was stopped at {clock(service.beat.stopped_at, now)}"
+    if service.life is Life.SILENT:
+        beat_at = service.beat.beat_at
+        return Tone.BAD, f"The monitor has not written since {clock(beat_at, now)} ({ago(beat_at, now)})"
+    return None
+
+
+def _about_stuck(routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime) -> tuple[Tone, str] | None:
+    stuck = [route for route in routes if route.stuck]
+    if not stuck:
+        return None
+    cause = _cause([route.target for route in stuck], states, now)
+    be = "is" if len(stuck) == 1 else "are"
+    return Tone.BAD, f"{_routes(stuck)} {be} stuck: {cause}, and nothing else is eligible"
+
+
+def _about_failed_over(
+    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
+) -> tuple[Tone, str] | None:
+    moved = [route for route in routes if route.failed_over]
+    if not moved:
+        return None
+    cause = _cause([route.candidates[0].target for route in moved], states, now)
+    have = "has" if len(moved) == 1 else "have"
+    to = f" to {moved[0].target}" if len(moved) == 1 else ""
+    return Tone.NOTICE, f"{_routes(moved)} {have} failed over{to}: {cause}"
+
+
+def _about_targets(routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime) -> tuple[Tone, str]:
+    if all(state.health is Health.UNKNOWN for state in states):
+        return Tone.UNKNOWN, f"No target's health is known: {states[0].reason}" if states else "There are no targets"
+    first = _on_first_choice(len(routes))
+    well = [state for state in states if state.health in {Health.UP, Health.SUSPECT}]
+    ill = [state for state in states if state.health in BAD]
+    if not ill:
+        others = len(states) - len(well)
+        return Tone.GOOD, f"{first}{_targets(len(well))} up" + (f", {others} unknown or paused" if others else "")
+    cause = _cause([state.target for state in ill], states, now)
+    return Tone.NOTICE, f"{first}{len(well)} of {_targets(len(states))} up, {cause}"
+
+
+def _on_first_choice(count: int) -> str:
+    if count == 0:
+        return ""
+    return "The route is on its first choice; " if count == 1 else f"All {count} routes are on their first choice; "
+
+
+def _targets(count: int) -> str:
+    return f"{count} target" if count == 1 else f"{count} targets"
+
+
+def _routes(routes: Sequence[RouteView]) -> str:
+    names = [route.name for route in routes]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _cause(targets: Sequence[str], states: Sequence[TargetHealth], now: datetime) -> str:
+    """`openai is down since 18:02:11 UTC` when all of a provider's targets are, otherwise the first target's name."""
+    state = next(state for state in states if state.target == targets[0])
+    provider = state.target.split("/")[0]
+    siblings = [other for other in states if other.target.split("/")[0] == provider]
+    whole = len(siblings) > 1 and all(other.health is state.health for other in siblings)
+    since = min(other.since for other in siblings) if whole else state.since
+    word = "up again" if state.health is Health.UP else state.health
+    more = len({target for target in targets if not (whole and target.split("/")[0] == provider)} - {state.target})
+    others = f" (and {_targets(more)} more)" if more else ""
+    return f"{provider if whole else state.target} is {word} since {clock(since, now)}{others}"

@@ -1,0 +1,79 @@
+"""The Streamlit script behind the page: reads the overview every few seconds and shows its sections."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from os import environ
+from pathlib import Path
+from typing import cast
+
+import streamlit as st
+
+from controller.overview import Overview, read
+from monitor.config import load
+from monitor.database import DatabaseError, database_path, open_reader
+from monitor.settings import Settings
+from ui import happenings, view
+
+_STATIC = Path(__file__).parent / "static"
+_FAST_S = 2.0
+#: The big part follows the probes, between the fast part's pace and this.
+_SLOWEST_S = 10.0
+
+
+@st.cache_resource(show_spinner=False)
+def _settings(path: str) -> Settings:
+    return load(Path(path), environ, keys=False)
+
+
+@st.cache_resource(show_spinner=False, ttl=_FAST_S / 2)
+def _overview(path: str) -> Overview:
+    """What is known, read at most once a second however many people look; raises DatabaseError."""
+    settings = _settings(path)
+    engine = open_reader(settings.database)
+    try:
+        return read(settings, engine, datetime.now(UTC))
+    finally:
+        engine.dispose()
+
+
+def _show_state(path: str) -> None:
+    """What must be seen at once; small, and mostly the same HTML every time, which the browser then leaves alone."""
+    try:
+        overview = _overview(path)
+    except DatabaseError as error:
+        there = database_path(_settings(path).database).exists()
+        st.html(view.trouble("The database cannot be used" if there else "There is nothing to show yet", str(error)))
+        return
+    _show(overview, view.top, view.banner, view.routes, happenings.open_incidents)
+
+
+def _show_details(path: str) -> None:
+    """The big part: a bar for every probe."""
+    try:
+        overview = _overview(path)
+    except DatabaseError:
+        return  # The other part says it.
+    _show(overview, view.targets, happenings.past_incidents, happenings.log)
+
+
+def _show(overview: Overview, *sections: Callable[[Overview], str]) -> None:
+    for section in sections:
+        # An empty place keeps the order, so that nothing below is drawn anew when an incident opens.
+        st.html(section(overview) or "<span></span>")
+
+
+def _slow_s(settings: Settings) -> float:
+    shortest = min((target.interval_s for target in settings.targets), default=_SLOWEST_S)
+    return min(max(shortest, _FAST_S), _SLOWEST_S)
+
+
+def show(path: str) -> None:
+    """The whole page for the configuration at `path`, which must be valid."""
+    st.set_page_config(page_title="Hotspare", page_icon=str(_STATIC / "icon.png"), layout="wide")
+    st.html(_STATIC / "page.css")
+    st.fragment(_show_state, run_every=_FAST_S)(path)
+    st.fragment(_show_details, run_every=_slow_s(_settings(path)))(path)
+
+
+if __name__ == "__main__":
+    show(cast(str, st.secrets["config"]))

@@ -1,0 +1,94 @@
+"""Starts the page: one process of its own that serves the Streamlit script and nothing else."""
+
+import argparse
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from os import environ
+from pathlib import Path
+
+import streamlit as st
+
+from monitor.config import ConfigError, load
+
+DEFAULT_PORT = 8501
+_SCRIPT = Path(__file__).with_name("app.py")
+_OPTIONS = {
+    "browser.gatherUsageStats": False,
+    "client.showErrorDetails": "none",
+    "client.toolbarMode": "minimal",
+    "logger.hideWelcomeMessage": True,
+    "logger.level": "warning",
+    "runner.magicEnabled": False,
+    # A full collection after every rerun costs more than the rerun.
+    "runner.postScriptGC": False,
+    "server.fileWatcherType": "none",
+    "server.headless": True,
+    # Both themes, or the browser's dark mode is ignored.
+    "theme.light.backgroundColor": "#f7f8fa",
+    "theme.light.primaryColor": "#1f68b5",
+    "theme.light.secondaryBackgroundColor": "#ffffff",
+    "theme.light.textColor": "#1c2430",
+    "theme.dark.backgroundColor": "#0f1318",
+    "theme.dark.primaryColor": "#6cb2f5",
+    "theme.dark.secondaryBackgroundColor": "#171c23",
+    "theme.dark.textColor": "#e6e9ee",
+}
+
+
+def serve(config: Path, port: int = DEFAULT_PORT, address: str = "127.0.0.1") -> int:
+    """Serve the page until SIGINT or SIGTERM; returns the exit status.
+
+    0 after a signal; 2, with the reason on standard error, when the configuration is broken or the port is taken.
+    Port 0 takes a free one. Once it listens, one line on standard error says where.
+    """
+    try:
+        load(config, environ, keys=False)
+        _require_free(address, port)
+    except (ConfigError, OSError, OverflowError) as error:
+        print(_explained(error, address, port), file=sys.stderr)  # noqa: T201 -- for the person at the terminal
+        return 2
+    # uvicorn shuts down in good order, then raises the signal once more: that must end the process quietly.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    app = st.App(_SCRIPT, lifespan=_announce, secrets={"config": str(config.resolve())})
+    app.run(config={**_OPTIONS, "server.address": address, "server.port": port})
+    return 0
+
+
+@asynccontextmanager
+async def _announce(_app: st.App) -> AsyncIterator[None]:
+    url = f"http://{st.get_option('server.address')}:{st.get_option('server.port')}"
+    print(f"The page is at {url} (Ctrl-C ends it)", file=sys.stderr, flush=True)  # noqa: T201 -- likewise
+    yield
+
+
+def _require_free(address: str, port: int) -> None:
+    """Raise OSError when the port cannot be had: Streamlit would say so with a traceback, or take another one."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address, port))
+
+
+def _explained(error: ConfigError | OSError | OverflowError, address: str, port: int) -> str:
+    if isinstance(error, ConfigError):
+        return str(error)
+    why = (isinstance(error, OSError) and error.strerror) or str(error)
+    return f"cannot listen on {address} port {port}: {why}; choose another port with --port"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line of the page's own process: `python -m ui.page --config FILE --port N`."""
+    parser = argparse.ArgumentParser(prog="hotspare page", description=__doc__)
+    parser.add_argument("-c", "--config", type=Path, default=Path("hotspare.yaml"), help="the configuration")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--address", default="127.0.0.1", help="where to listen (default: %(default)s)")
+    given = parser.parse_args(arguments)
+    return serve(given.config, given.port, given.address)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
