@@ -75,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
 def _dispatch(given: argparse.Namespace) -> int:
     if given.command == "demo":
         return _demo(given)
-    settings = load(given.config, os.environ)
+    # Who only looks at what the service stored needs no keys for it.
+    settings = load(given.config, os.environ, keys=given.command not in {"page", "status"})
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - the command line's own output
     if given.command == "run":

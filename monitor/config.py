@@ -31,13 +31,15 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Settings:
+def load(path: Path, environ: Mapping[str, str], *, keys: bool = True) -> Settings:
     """The settings in this file, with variables from `environ`; raises ConfigError with all mistakes at once.
 
     The settings carry `warnings` about what was accepted and is still worth knowing. No message holds a key.
+    `keys=False` is for what only reads what the service stored: then no key or token need be in the environment, and
+    the settings hold none.
     """
     findings = Findings(file=str(path))
-    settings = _settings(path, Reader(environ=environ, findings=findings))
+    settings = _settings(path, Reader(environ=environ, findings=findings, keys=keys))
     if settings is None or findings.problems:
         raise ConfigError(findings.problems)
     return replace(settings, warnings=findings.warnings)

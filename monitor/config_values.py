@@ -38,6 +38,8 @@ class Reader:
 
     environ: Mapping[str, str]
     findings: Findings
+    keys: bool = True
+    """False where keys and tokens are not needed, and need not be in the environment."""
 
     def wrong(self, node: Node, expected: str) -> None:
         """Report a value of the wrong type."""

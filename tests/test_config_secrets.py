@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitor.config import load
+from monitor.config import ConfigError, load
 from tests.configuration import ENVIRON, FULL, problems_of, write
 
 SECRET = "hunter2-hunter2-hunter2"
@@ -70,3 +70,14 @@ def test_settings_do_not_show_their_keys(tmp_path: Path) -> None:
     slack = {"token": "${SLACK_BOT_TOKEN}", "channel": "#ops"}
     shown = repr(load(write(tmp_path, alerts={"slack": slack}), ENVIRON))
     assert "0123456789" not in shown
+
+
+def test_who_only_reads_needs_no_keys(tmp_path: Path) -> None:
+    """Without `keys`, variables of keys and tokens may be missing; their names are kept, any other must be there."""
+    path = write(tmp_path, alerts={"slack": {"token": "${SLACK_TOKEN}", "channel": "#ops"}})
+    loaded = load(path, {}, keys=False)
+    assert loaded.slack is not None
+    assert {provider.api_key.reveal() for provider in loaded.providers} == {loaded.slack.token.reveal()}
+    path = write(tmp_path, database="sqlite:///${FOLDER}/x.db")
+    with pytest.raises(ConfigError, match="the environment variable FOLDER is not set"):
+        load(path, {}, keys=False)

@@ -1,0 +1,25 @@
+"""`make bench`: all benchmarks, or those named in ARGS."""
+
+import sys
+
+from benchmarks import detection, routing, startup
+
+_ALL = {"startup": startup.main, "routing": routing.main, "detection": detection.main}
+
+
+def main() -> int:
+    """Run them in order; 2 for a name that there is none of."""
+    wanted = sys.argv[1:] or list(_ALL)
+    for name in wanted:
+        if name not in _ALL:
+            print(f"{name!r} is no benchmark; known are {', '.join(_ALL)}", file=sys.stderr)
+            return 2
+    for name in wanted:
+        print(f"## {name}\n")
+        _ALL[name]()
+        print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""How long the command and the service take to start, beside a bare interpreter."""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+_ROUNDS = 10
+_CONFIGURATION = """\
+database: sqlite:///{folder}/hotspare.db
+routing_file: {folder}/routing.json
+providers:
+  one: {{dialect: openai-chat, base_url: "http://127.0.0.1:9/v1", api_key: nobody, models: {{a: {{}}, b: {{}}}}}}
+  two: {{dialect: openai-chat, base_url: "http://127.0.0.1:9/v1", api_key: nobody, models: {{a: {{}}, b: {{}}}}}}
+routes: {{chat: {{candidates: [one/a, two/a]}}}}
+connectivity: {{endpoints: []}}
+"""
+
+
+def main() -> None:
+    """Print medians and worst of ten: the interpreter alone, `--help`, and `run` until its first routing file."""
+    print("| what | median | worst of 10 | against the interpreter alone |\n| --- | --- | --- | --- |")
+    bare = _timed([sys.executable, "-c", "pass"])
+    rows = {
+        "the interpreter alone": bare,
+        "`hotspare --help`": _timed([sys.executable, "-m", "controller.cli", "--help"]),
+        "`hotspare run` to its first routing file, new database": [_first_file(new=True) for _ in range(_ROUNDS)],
+        "the same, existing database": [_first_file(new=False) for _ in range(_ROUNDS)],
+    }
+    for what, times in rows.items():
+        ratio = statistics.median(times) / statistics.median(bare)
+        print(f"| {what} | {statistics.median(times):.3f} s | {max(times):.3f} s | {ratio:.0f} × |")
+
+
+def _timed(command: list[str]) -> list[float]:
+    times = []
+    for _ in range(_ROUNDS):
+        begun = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - begun)
+    return times
+
+
+def _first_file(*, new: bool) -> float:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config, file = folder / "hotspare.yaml", folder / "routing.json"
+        config.write_text(_CONFIGURATION.format(folder=folder))
+        if not new:
+            _until_published(config, file)
+            file.unlink()
+        return _until_published(config, file)
+
+
+def _until_published(config: Path, file: Path) -> float:
+    begun = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-m", "controller.cli", "run", "-c", str(config)],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    ) as service:
+        while not file.exists():
+            assert service.poll() is None, "the service ended without a routing file"
+            time.sleep(0.002)
+        taken = time.perf_counter() - begun
+        service.send_signal(signal.SIGTERM)
+    return taken
