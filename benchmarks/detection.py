@@ -41,9 +41,8 @@ class Run:
 
 def main() -> None:
     """Print the time to the verdict and back at 20, 50 and 100 % failing, and the false verdicts of quiet quarters."""
-    print(
-        "| one target, 400 seeds | noticed | time to verdict: mean, p50, p95 | back after the end: mean, p95 | verdicts |"
-    )
+    print(f"One target, {_SEEDS} seeds.\n")
+    print("| outage | noticed | time to verdict: mean, p50, p95 | back after the end: mean, p95 | verdicts |")
     print("| --- | --- | --- | --- | --- |")
     with ProcessPoolExecutor() as workers:
         for share in (0.2, 0.5, 1.0):

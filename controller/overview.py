@@ -60,8 +60,6 @@ class Overview:
     past_incidents: tuple[Incident, ...]
     decisions: tuple[Decision, ...]
     events: tuple[Event, ...]
-    dry_run: bool
-    """The service decides and tells, but leaves the routes in their configured order."""
 
 
 def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
@@ -95,7 +93,6 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         past_incidents=tuple(incident for incident in journal.incidents(RECENT) if incident.resolved_at),
         decisions=tuple(journal.decisions(RECENT)),
         events=events,
-        dry_run=settings.controller.dry_run,
     )
 
 

@@ -33,6 +33,9 @@ def read_controller(section: Section) -> Controller:
     """How evidence becomes a decision."""
     default = Controller()
     promise = section.rate("false_failovers")
+    if section.flag("dry_run", False):
+        text = "true is not in this version, which decides for real only; write false, or leave it out"
+        section.findings.problem(section.at("dry_run"), text)
     if promise is not None and promise <= 0:
         section.findings.problem(section.at("false_failovers"), "is not more than zero; no detector is never wrong")
     return Controller(
@@ -42,7 +45,6 @@ def read_controller(section: Section) -> Controller:
         dwell_s=section.duration("dwell", default.dwell_s),
         failback=_failback(section.section("failback"), default.failback),
         blips=_blips(section.section("blips"), default.blips),
-        dry_run=section.flag("dry_run", default.dry_run),
     )
 
 

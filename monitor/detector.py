@@ -1,12 +1,12 @@
 """The health state machine: one observation at a time, pure, so that simulation and replay mean what they say.
 
-    unknown ──ok──▶ up ──failure──▶ suspect ──threshold and min_outage──▶ down
-                     ▲ ▲               │                                    │ sequential test
-                     │ └──evidence 0───┘                                    ▼
-                     └────────── the whole hold clean ───────────────── recovering ──failure──▶ down
-    up, suspect ──slow, wrong or throttled beyond the background──▶ degraded ──90 % of two minutes──▶ unusable
-    any ──auth, quota or model_gone, twice──▶ misconfigured ──▶ recovering, as from down
-    any that is not down ──nothing seen for long, or our own network is down──▶ unknown
+unknown ──ok──▶ up ──failure──▶ suspect ──threshold and min_outage──▶ down
+                 ▲ ▲               │                                    │ sequential test
+                 │ └──evidence 0───┘                                    ▼
+                 └────────── the whole hold clean ───────────────── recovering ──failure──▶ down
+up, suspect ──slow, wrong or throttled beyond the background──▶ degraded ──90 % of two minutes──▶ unusable
+any ──auth, quota or model_gone, twice──▶ misconfigured ──▶ recovering, as from down
+any that is not down ──nothing seen for long, or our own network is down──▶ unknown
 """
 
 from dataclasses import replace

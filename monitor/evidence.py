@@ -118,9 +118,7 @@ class Recovery:
 
     def passed(self, at: datetime, *, p0: float, p1: float) -> "Recovery":
         """With one more good probe."""
-        return Recovery(
-            value=self.value + math.log((1 - p0) / (1 - p1)), clean=self.clean + 1, since=self.since or at
-        )
+        return Recovery(value=self.value + math.log((1 - p0) / (1 - p1)), clean=self.clean + 1, since=self.since or at)
 
     @property
     def proven(self) -> bool:

@@ -54,8 +54,6 @@ class Controller:
     """No second move inside this, unless the current target's health is in the route's `fail_over_on`."""
     failback: Failback = Failback()
     blips: Blips = Blips()
-    dry_run: bool = False
-    """Watch, decide, record and tell, but leave the routes in their configured order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

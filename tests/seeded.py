@@ -155,7 +155,7 @@ def break_openai(settings: Settings, now: datetime, *, detail: str = "HTTP 500: 
 
 def _past(target: Target, now: datetime, hours: float) -> list[Observation]:
     """Observations at the target's interval, the newest a few seconds old; one in two hundred fails."""
-    chance = Random(target.id)  # noqa: S311 -- made-up latencies
+    chance = Random(target.id)
     stream = Check.STREAM in target.checks
     count = int(hours * 3600 / target.interval_s)
     median_s = chance.uniform(0.6, 1.9)

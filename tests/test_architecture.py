@@ -26,9 +26,9 @@ OWNERS = {
     "sqlalchemy": {"monitor/", "controller/journal.py", "controller/overview.py", "controller/history.py"},
     "slack_sdk": {"controller/slack.py"},
     "streamlit": {"ui/"},
-    "rich": {"controller/asking.py", "controller/status.py", "controller/demo/"},
+    "rich": {"controller/asking.py", "controller/status.py", "controller/terminal.py", "controller/demo/"},
     "llmock": {"controller/demo/world.py"},
-    "hotspare_client": {"controller/demo/traffic.py"},
+    "hotspare_client": {"controller/demo/"},
 }
 #: Modules that decide: they read no clock, no file, no environment.
 PURE = [

@@ -771,7 +771,7 @@ def test_works_without_site_packages(path: Path) -> None:
         f"print(Routing({str(path)!r}).route('chat').model)"
     )
     command = [sys.executable, "-I", "-S", "-W", "error", "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own text
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("claude-haiku-5-5\n", "")
 
 

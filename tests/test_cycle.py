@@ -55,6 +55,10 @@ class Stage:
         found: dict[str, Any] = json.loads(self.settings.routing_file.read_text())
         return found
 
+    def complaint(self) -> str | None:
+        """Why the routing file cannot be written."""
+        return self.cycle.publish_error
+
     def close(self) -> None:
         """Let go of the database, as the end of a process would."""
         self.engine.dispose()
@@ -215,13 +219,13 @@ def test_a_file_that_cannot_be_written_is_said_once_and_tried_again(stage: Calla
     one.settings.routing_file.mkdir()
     for now_s in (1, 2, 3):
         one.run(now_s=now_s)
-    assert one.cycle.publish_error is not None
+    assert one.complaint() is not None
     with one.engine.connect() as connection:
         rows = connection.exec_driver_sql("select kind, text from events").all()
     assert [kind for kind, _ in rows] == ["routing_file_not_written"]
     one.settings.routing_file.rmdir()
     one.run(now_s=4)
-    assert one.cycle.publish_error is None
+    assert one.complaint() is None
     assert one.table()["routes"]["chat"]["target"] == A
 
 

@@ -108,16 +108,21 @@ def test_misconfigured_recovers_like_down() -> None:
 OUTAGE_AND_RETURN = "xxx" + "." * (9 + HOLD_AT_30_S)
 
 
+def fold_until(health: Health, symbol: str, record: Record) -> Record:
+    """The same outcome again and again, until the health is reached."""
+    while record.health is not health:
+        _, record = fold(symbol, rule(), record=record)
+    return record
+
+
 def test_the_hold_doubles_when_it_goes_down_again_soon() -> None:
     """Down again within four holds of the return, by the provider's fault: the hold doubles, eightfold at the most."""
     factors = []
     _, record = fold("." + OUTAGE_AND_RETURN, rule())
     for _ in range(5):
-        while record.health is not Health.DOWN:
-            _, record = fold("x", rule(), record=record)
+        record = fold_until(Health.DOWN, "x", record)
         factors.append(record.hold_factor)
-        while record.health is not Health.UP:
-            _, record = fold(".", rule(), record=record)
+        record = fold_until(Health.UP, ".", record)
     assert factors == [2, 4, 8, 8, 8]
 
 

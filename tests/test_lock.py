@@ -25,7 +25,7 @@ def _child(code: str, path: Path) -> subprocess.Popen[str]:
     setup = "import subprocess, sys; from pathlib import Path; from monitor.lock import InstanceLock\n"
     program = f"{setup}lock = InstanceLock(Path(sys.argv[1]))\n{code}\nprint('ready', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", program, str(path)]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
     return child

@@ -49,7 +49,9 @@ def test_the_invariants_hold_for_every_combination() -> None:
     """All healths of three candidates, fresh or stale, wherever the route points, however long, both `fail_over_on`."""
     for healths, recents, present, for_s, fail_over_on in COMBINATIONS:
         route = Route(name="chat", candidates=IDS, fail_over_on=fail_over_on)
-        candidates = [candidate(*pair, recent=recent) for *pair, recent in zip(IDS, healths, recents, strict=True)]
+        candidates = [
+            candidate(name, health, recent=recent) for name, health, recent in zip(IDS, healths, recents, strict=True)
+        ]
         verdict = ask(at(IDS[present], for_s=for_s), *candidates, route=route)
         assert verdict == ask(at(IDS[present], for_s=for_s), *reversed(candidates), route=route), (
             "same input, same answer"
@@ -78,7 +80,9 @@ def test_a_failing_target_is_left_whenever_anything_better_is_eligible() -> None
     """It never stays on what fails while an eligible candidate exists."""
     for healths, recents, present, for_s, fail_over_on in COMBINATIONS:
         route = Route(name="chat", candidates=IDS, fail_over_on=fail_over_on)
-        candidates = [candidate(*pair, recent=recent) for *pair, recent in zip(IDS, healths, recents, strict=True)]
+        candidates = [
+            candidate(name, health, recent=recent) for name, health, recent in zip(IDS, healths, recents, strict=True)
+        ]
         mine = ELIGIBLE.get(healths[present], 3) if healths[present] in fail_over_on else -1
         better = any(
             one.eligible(T0) and ELIGIBLE[one.health.health] < mine

@@ -252,7 +252,7 @@ def test_killed_writer_leaves_a_whole_file(path: Path) -> None:
     """However a writer is killed, the file is whole and as new as the last publish that had returned."""
     for published in (3, 8, 13):
         command = [sys.executable, "-c", ENDLESS_WRITER, str(path)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:  # noqa: S603 - our own text
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout
             for _ in range(published):
                 returned = int(writer.stdout.readline())
@@ -533,7 +533,7 @@ def test_documented_jq_lines_work(tmp_path: Path) -> None:
     table = build(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=now, valid_for_s=90)
     RoutingFile(tmp_path / "var" / "routing.json").publish(table)
     script = "set -e\n" + _blocks("sh")[0]
-    done = subprocess.run(["/bin/sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - our own text
+    done = subprocess.run(["/bin/sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == [
         HAIKU,
         "https://api.anthropic.com",

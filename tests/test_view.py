@@ -117,7 +117,6 @@ def overview(text: str = "a reason", *, tone: Tone = Tone.NOTICE, life: Life = L
             Decision(route=text, at=NOW, move=Move.FAILOVER, before=None, target=text, reason=text, generation=1),
         ),
         events=(Event(at=NOW, kind=text, subject=text, text=text),),
-        dry_run=True,
     )
 
 
@@ -193,7 +192,6 @@ def test_a_monitor_at_work_says_how_fresh_it_is() -> None:
     shown = Markup(view.top(overview())).shown
     assert "monitor running, wrote 4 s ago" in shown
     assert "2026-11-21 18:03:12 UTC" in shown
-    assert "dry run" in shown
 
 
 @pytest.mark.parametrize("life", [Life.SILENT, Life.STOPPED])

@@ -36,10 +36,9 @@ _COLUMNS = {
 def top(overview: Overview) -> str:
     """The line above everything: the name, and the service's sign of life; its relative times need refreshing."""
     dot = "good" if overview.service.life is Life.RUNNING else "bad"
-    dry = '<span class="hs-tag">dry run: routes are not moved</span>' if overview.dry_run else ""
     return (
         '<header class="hs-top"><span class="hs-name">Hotspare</span>'
-        f'{dry}<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
+        f'<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
         f"{text(_life(overview.service, overview.now))}</span>"
         f'<span class="hs-clock">{overview.now:%Y-%m-%d %H:%M:%S} UTC</span></header>'
     )
