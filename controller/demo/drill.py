@@ -1,0 +1,169 @@
+"""`hotspare demo`: sets everything up on this machine, plays the outage drill, and leaves nothing behind."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hotspare_client import Routing
+
+from controller.demo import narrator, stage
+from controller.demo.commentary import Scene, now
+from controller.demo.processes import DemoError, Processes
+from controller.demo.screen import Screen
+from controller.demo.script import Drill, Pace
+from controller.demo.slack_server import SlackServer
+from controller.demo.stage import KEYS, ROUTE
+from controller.demo.summary import Summary
+from controller.demo.traffic import Caller, Traffic
+from controller.demo.world import World
+from controller.journal import Journal
+from monitor.database import DatabaseError, open_reader
+from monitor.store import Store
+
+_START_S = 15.0
+_PAUSE_S = 180.0
+_INTERRUPTED = 130
+_LOOPBACK = "127.0.0.1"
+_USUAL_PORT = 8501
+
+
+def main(*, once: bool, as_json: bool, port: int | None) -> int:
+    """Run the drill: to its end with `once` or `as_json`, otherwise again and again until interrupted.
+
+    The page is served on `port`, or on one that the system chooses. With `as_json` the summary of design 6.3 is all
+    that goes to standard output, and the timeline goes to standard error. Returns the exit status: 0 when every drill
+    did what it should, 1 when one did not or a part of the demo broke, 2 when it cannot begin, 130 when it was
+    interrupted before its first result.
+    """
+    if port is not None and not _is_free(port):
+        return _complain(f"--port {port}: something else listens there already; choose another", status=2)
+    finished: list[Summary] = []
+    screen = Screen(sys.stderr if as_json else sys.stdout, started_at=now())
+    try:
+        asyncio.run(_perform(screen, finished, once=once or as_json, port=port or _free_port()))
+    except asyncio.CancelledError:
+        if not finished:
+            return _INTERRUPTED
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "llmock":
+            raise
+        return _complain("the demo needs llmock: pip install 'hotspare[demo]'", status=2)
+    except (DemoError, DatabaseError) as error:
+        return _complain(str(error), status=1)
+    if as_json:
+        sys.stdout.write(json.dumps(finished[-1].document()) + "\n")
+    return 1 if any(summary.problems for summary in finished) else 0
+
+
+async def _perform(screen: Screen, finished: list[Summary], *, once: bool, port: int) -> None:
+    """Play drills until there is no other to play, or this task is cancelled; every summary goes to `finished`."""
+    _cancel_on_signals()
+    world = World()
+    screen.say(narrator.starting(now()))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="hotspare-demo-")))
+        stack.enter_context(world)
+        slack = stack.enter_context(SlackServer())
+        prepared = stage.build(folder, world, slack_url=slack.url)
+        processes = stack.enter_context(Processes(folder))
+        _start(processes, prepared.configuration, port)
+        routing = Routing(prepared.routing_file, check_every_s=0.02)
+        await _ready(processes, routing, port)
+        engine = open_reader(prepared.database)
+        stack.callback(engine.dispose)
+        stack.enter_context(screen)
+        scene = Scene(
+            slack=slack,
+            processes=processes,
+            traffic=_traffic(routing),
+            routing=routing,
+            store=Store(engine),
+            journal=Journal(engine),
+            screen=screen,
+        )
+        async with _running(scene.traffic.run()):
+            await _play(world, scene, finished, once=once, page=f"http://{_LOOPBACK}:{port}")
+
+
+async def _play(world: World, scene: Scene, finished: list[Summary], *, once: bool, page: str) -> None:
+    scene.screen.say(*narrator.introduction(now(), page=page))
+    while True:
+        drill = Drill(world, scene, Pace())
+        finished.append(await drill.run())
+        if once:
+            return
+        scene.screen.say(narrator.intermission(now(), page=page, pause_s=_PAUSE_S))
+        await drill.idle(_PAUSE_S)
+
+
+def _start(processes: Processes, configuration: Path, port: int) -> None:
+    command = [sys.executable, "-m", "controller.cli"]
+    environment = stage.environment()
+    processes.start("hotspare run", [*command, "run", "-c", str(configuration)], environment=environment)
+    page = [*command, "page", "-c", str(configuration), "--port", str(port)]
+    processes.start("hotspare page", page, environment=environment)
+
+
+async def _ready(processes: Processes, routing: Routing, port: int) -> None:
+    """Wait for the first routing file and for the page; raises DemoError when they do not come."""
+    deadline = time.monotonic() + _START_S
+    while routing.route(ROUTE) is None or _is_free(port):
+        processes.check()
+        if time.monotonic() > deadline:
+            raise DemoError(f"the demo did not start within {_START_S:g} s\n{processes.last_words()}")
+        await asyncio.sleep(0.1)
+
+
+def _traffic(routing: Routing) -> Traffic:
+    first = routing.route(ROUTE)
+    return Traffic(
+        application=Caller(lambda: routing.route(ROUTE), keys=KEYS),
+        twin=Caller(lambda: first, keys=KEYS),
+    )
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let it run beside what happens in the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _cancel_on_signals() -> None:
+    """Ctrl-C, `kill` and a closed terminal end the demo in good order; impatience changes nothing."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in one
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((_LOOPBACK, port)) != 0
+
+
+def _free_port() -> int:
+    """The page's usual port, or one that the system chooses."""
+    for port in (_USUAL_PORT, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((_LOOPBACK, port))
+            return int(probe.getsockname()[1])
+    raise DemoError("no port is free for the page")
+
+
+def _complain(message: str, *, status: int) -> int:
+    sys.stderr.write(f"{message}\n")
+    return status

@@ -1,0 +1,37 @@
+"""Ends the demo's processes when the demo is gone, however it went; run as `python -m controller.demo.guard`.
+
+Reads process groups from standard input, one number a line. When the input ends, every group is asked to end, and made
+to end where it has not done so `GRACE_S` later.
+"""
+
+import os
+import signal
+import sys
+import time
+
+GRACE_S = 8.0
+
+
+def main() -> None:
+    """Wait for the end of standard input, then end the groups it named."""
+    groups = [int(line) for line in sys.stdin]
+    for group in groups:
+        _send(group, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_S
+    while any(_send(group, 0) for group in groups) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for group in groups:
+        _send(group, signal.SIGKILL)
+
+
+def _send(group: int, number: int) -> bool:
+    """Whether the group still exists."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""What the drill tells people, line by line: facts in, lines out, no clock and no terminal."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from hotspare_client import Target
+
+from controller.demo.facts import Facts
+from controller.demo.stage import HOLD_S, MIN_OUTAGE_S, PROBE_INTERVAL_S
+from controller.demo.summary import FailedShare, Summary
+from controller.demo.traffic import Traffic
+from monitor.health import BAD, Health, TargetHealth, Transition
+from probes.observation import Observation
+from probes.outcome import Effect
+
+_STEPS = 4
+"""Rising evidence is told each time it passes another quarter of the threshold."""
+_LONGEST = 1000
+_QUIET_CHANGES = frozenset({Health.UNKNOWN, Health.UP, Health.SUSPECT})
+"""A change among these is either the start or rising evidence, which has lines of its own."""
+
+
+class Topic(StrEnum):
+    """What a line is about; the word in front of it."""
+
+    DEMO = "demo"
+    OUTAGE = "outage"
+    PROBE = "probe"
+    EVIDENCE = "evidence"
+    HEALTH = "health"
+    ROUTE = "route"
+    SLACK = "slack"
+    USERS = "users"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of the timeline."""
+
+    at: datetime
+    topic: Topic
+    text: str
+    """Without control characters."""
+    good: bool | None = None
+    """Good news, bad news, or just news."""
+
+
+def line(at: datetime, topic: Topic, text: str, *, good: bool | None = None) -> Line:
+    """A line of the timeline from any text, that of a provider included."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return Line(at=at, topic=topic, text=" ".join(printable.split())[:_LONGEST], good=good)
+
+
+class Narrator:
+    """Tells each thing once, in the order in which it happened."""
+
+    def __init__(self, *, failing: Iterable[str]) -> None:
+        """`failing` are the targets that the outage will hit."""
+        self._failing = frozenset(failing)
+        self._outage_at: datetime | None = None
+        self._failure_told = False
+        self._step_told: dict[str, int] = {}
+        self._transitions_told = 0
+
+    def outage_began(self, at: datetime) -> None:
+        """From now on failed probes and evidence are news."""
+        self._outage_at = at
+
+    def tell(self, facts: Facts) -> list[Line]:
+        """What is new in these facts."""
+        lines = [*self._first_failure(facts), *self._evidence(facts), *self._changes(facts)]
+        return sorted(lines, key=lambda one: one.at)
+
+    def _first_failure(self, facts: Facts) -> list[Line]:
+        if self._outage_at is None or self._failure_told:
+            return []
+        seen = (one for target in self._failing for one in facts.observations.get(target, ()))
+        failed = [one for one in seen if one.outcome.effect is Effect.DOWN and one.finished_at >= self._outage_at]
+        if not failed:
+            return []
+        self._failure_told = True
+        return [_first_failure(min(failed, key=lambda one: one.finished_at), self._outage_at)]
+
+    def _evidence(self, facts: Facts) -> list[Line]:
+        judged = (state for target, state in facts.health.items() if target in self._failing)
+        return [_evidence(state, facts.at) for state in judged if self._has_risen(state)]
+
+    def _has_risen(self, state: TargetHealth) -> bool:
+        if self._outage_at is None or state.health in BAD or state.threshold <= 0:
+            return False
+        step = int(_STEPS * state.evidence / state.threshold)
+        risen = step > self._step_told.get(state.target, 0)
+        if risen:
+            self._step_told[state.target] = step
+        return risen
+
+    def _changes(self, facts: Facts) -> list[Line]:
+        new = facts.transitions[self._transitions_told :]
+        self._transitions_told = len(facts.transitions)
+        return [_change(one) for one in new if not {one.before, one.after} <= _QUIET_CHANGES]
+
+
+def _first_failure(seen: Observation, outage_at: datetime) -> Line:
+    after_s = (seen.finished_at - outage_at).total_seconds()
+    text = f"the first one failed {after_s:.1f} s after the outage began: {seen.target}, {seen.outcome}"
+    return line(seen.finished_at, Topic.PROBE, f"{text} ({seen.detail})" if seen.detail else text, good=False)
+
+
+def _evidence(state: TargetHealth, at: datetime) -> Line:
+    text = f"against {state.target}: {state.evidence:.1f} of the {state.threshold:.1f} that make a verdict"
+    return line(at, Topic.EVIDENCE, text, good=False)
+
+
+def _change(transition: Transition) -> Line:
+    good = {Health.UP: True, Health.RECOVERING: True}.get(transition.after, False)
+    return line(transition.at, Topic.HEALTH, transition.reason, good=good)
+
+
+def starting(at: datetime) -> Line:
+    """What it takes a moment to start."""
+    text = "starting three simulated providers, the Hotspare service, its page, Slack's stand-in and an application"
+    return line(at, Topic.DEMO, text)
+
+
+def introduction(at: datetime, *, page: str) -> list[Line]:
+    """Where it can be seen, and how fast time runs."""
+    return [
+        line(at, Topic.DEMO, f"the page: {page}"),
+        line(
+            at,
+            Topic.DEMO,
+            f"time runs fifteen times as fast as in real life: a probe every {PROBE_INTERVAL_S:g} s instead of 30 s, "
+            f"an outage counts after {MIN_OUTAGE_S:g} s instead of 15 s, a recovered target is held for {HOLD_S:g} s "
+            "instead of 5 min",
+        ),
+    ]
+
+
+def intermission(at: datetime, *, page: str, pause_s: float) -> Line:
+    """The drill is over, and everything goes on."""
+    return line(at, Topic.DEMO, f"the page stays at {page}; the next outage in {pause_s / 60:g} min; Ctrl-C ends it")
+
+
+def outage_began(at: datetime, provider: str, share: float) -> Line:
+    """The first provider begins to fail."""
+    return line(at, Topic.OUTAGE, f"{provider} begins to answer {share:.0%} of all requests with HTTP 500", good=False)
+
+
+def outage_ended(at: datetime, provider: str) -> Line:
+    """It is well again, which Hotspare has yet to find out."""
+    return line(at, Topic.OUTAGE, f"{provider} is well again and answers everything", good=True)
+
+
+def route_moved(target: Target, *, after_s: float, event: str) -> Line:
+    """The routing file shows another target, so many seconds after the event."""
+    text = f"{target.route} now points at {target.id}, {after_s:.1f} s after {event}: {target.reason}"
+    return line(target.since, Topic.ROUTE, text, good=True)
+
+
+def slack_told(at: datetime, text: str, *, edited: bool) -> Line:
+    """What people read in Slack; `text` is escaped as Slack wants it."""
+    plain = text.replace("\n", " – ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return line(at, Topic.SLACK, f"{'message edited' if edited else 'new message'}: {plain}")
+
+
+def users_lately(at: datetime, traffic: Traffic) -> Line:
+    """What users feel while the provider still fails and the route has left it."""
+    text = (
+        f"failed requests in the last 5 s: {percent(traffic.application.failed_lately)}, "
+        f"without failover {percent(traffic.twin.failed_lately)}"
+    )
+    return line(at, Topic.USERS, text)
+
+
+def users(at: datetime, shares: FailedShare) -> Line:
+    """What the application's users felt, and what they would have felt without failover."""
+    text = (
+        f"failed requests: before {percent(shares.quiet)}, during the outage {percent(shares.outage)} "
+        f"(without failover {percent(shares.outage_without_failover)}), after {percent(shares.after)}"
+    )
+    return line(at, Topic.USERS, text)
+
+
+def verdict(at: datetime, summary: Summary) -> list[Line]:
+    """How the drill ended."""
+    if summary.problems:
+        return [line(at, Topic.DEMO, f"the drill has failed: {problem}", good=False) for problem in summary.problems]
+    text = (
+        f"the drill has passed: the route left the failing provider after {summary.time_to_flip_s:.1f} s, came back "
+        f"{summary.time_to_return_s:.1f} s after the end of the outage, and Slack took all {summary.slack_delivered} "
+        "messages and edits"
+    )
+    return [line(at, Topic.DEMO, text, good=True)]
+
+
+def percent(share: float | None) -> str:
+    """A share for people; "–" where nothing was asked."""
+    return "–" if share is None else f"{100 * share:.1f} %"

@@ -1,0 +1,147 @@
+"""Where the narration is seen: lines with a live table beneath them on a terminal, plain lines anywhere else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from io import TextIOWrapper
+from typing import Self, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from controller.demo.facts import Facts
+from controller.demo.narrator import Line, percent
+from controller.demo.traffic import Phase, Traffic
+from monitor.health import Health, TargetHealth
+from probes.outcome import Outcome
+
+_BAR = 6
+_BESIDE_THE_STRIP = 66
+"""Columns of a line that the strip of probes cannot have."""
+_COLOURS = {
+    Health.UP: "green",
+    Health.SUSPECT: "yellow",
+    Health.DEGRADED: "dark_orange",
+    Health.UNUSABLE: "red",
+    Health.DOWN: "bold red",
+    Health.RECOVERING: "cyan",
+    Health.MISCONFIGURED: "magenta",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What the table shows."""
+
+    facts: Facts
+    targets: Sequence[str]
+    serving: str | None
+    """The target that the routing file shows."""
+    first: str
+    """The first candidate, which the twin always asks."""
+    traffic: Traffic
+
+
+class Screen:
+    """A stream that people read; a context manager, because the live table takes over the cursor."""
+
+    def __init__(self, stream: TextIO, *, started_at: datetime) -> None:
+        """Times are shown in seconds since `started_at`."""
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every terminal and pipe takes what Slack is told
+        self._stream = stream
+        self._started_at = started_at
+        self._live: Live | None = None
+        if stream.isatty():
+            self._live = Live(console=Console(file=stream), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        """Take over the cursor of a terminal."""
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Give the cursor back; the table disappears, the lines stay."""
+        if self._live:
+            self._live.stop()
+
+    def say(self, *lines: Line) -> None:
+        """Add lines to the timeline."""
+        for line in lines:
+            at_s = (line.at - self._started_at).total_seconds()
+            if self._live:
+                self._live.console.print(_coloured(at_s, line))
+            else:
+                self._stream.write(f"{at_s:6.1f} s  {line.topic:<9} {line.text}\n")
+                self._stream.flush()
+
+    def show(self, view: View) -> None:
+        """Bring the table up to date, where there is one."""
+        if self._live:
+            strip = max(10, min(40, self._live.console.width - _BESIDE_THE_STRIP))
+            self._live.update(Group("", _targets(view, strip), "", _users(view)), refresh=True)
+
+
+def _coloured(at_s: float, line: Line) -> Table:
+    colour = {True: "green", False: "red", None: ""}[line.good]
+    row = Table.grid(padding=(0, 1))
+    row.add_column(justify="right", width=8, style="dim")
+    row.add_column(width=9, style="bold")
+    row.add_column()
+    row.add_row(f"{at_s:.1f} s", str(line.topic), Text(line.text, style=colour))
+    return row
+
+
+def _targets(view: View, strip: int) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("  target (▶ serves users)", "health", "evidence", "probes"):
+        table.add_column(heading, no_wrap=True)
+    for target in view.targets:
+        state = view.facts.health.get(target)
+        table.add_row(
+            Text(f"▶ {target}", style="bold") if target == view.serving else f"  {target}",
+            _health(state),
+            _evidence(state),
+            _strip(view.facts.recent(target, strip)),
+        )
+    return table
+
+
+def _users(view: View) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("failed requests", "the last 5 s", *Phase):
+        table.add_column(heading, no_wrap=True)
+    for name, caller in (
+        ("by the routing file", view.traffic.application),
+        (f"always {view.first}", view.traffic.twin),
+    ):
+        shares = [caller.tallies[phase].failed_share for phase in Phase]
+        table.add_row(name, *(_share(share) for share in (caller.failed_lately, *shares)))
+    return table
+
+
+def _health(state: TargetHealth | None) -> Text:
+    health = state.health if state else Health.UNKNOWN
+    return Text(health, style=_COLOURS.get(health, "dim"))
+
+
+def _evidence(state: TargetHealth | None) -> Text:
+    if state is None or state.threshold <= 0:
+        return Text("–", style="dim")
+    filled = min(_BAR, round(_BAR * state.evidence / state.threshold))
+    bar = Text("█" * filled, style="red").append("░" * (_BAR - filled), style="dim")
+    return bar.append(f" {state.evidence:4.1f} of {state.threshold:.1f}")
+
+
+def _strip(outcomes: Sequence[Outcome]) -> Text:
+    strip = Text()
+    for outcome in outcomes:
+        strip.append("■", style="green" if outcome is Outcome.OK else "red")
+    return strip
+
+
+def _share(share: float | None) -> Text:
+    return Text(percent(share), style="red" if share and share > 0.02 else "")

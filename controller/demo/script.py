@@ -1,0 +1,100 @@
+"""The script of the drill: quiet, outage, recovery, after; an act ends when what it waits for has happened."""
+
+import asyncio
+from dataclasses import dataclass
+
+from controller.demo import narrator
+from controller.demo.commentary import Commentary, Scene, now
+from controller.demo.stage import PROBE_INTERVAL_S, candidates
+from controller.demo.summary import Summary, failed_share
+from controller.demo.traffic import Phase
+from controller.demo.world import World
+
+_FAILING_SHARE = 0.5
+_ON_THEIR_WAY_S = 0.1
+"""Answers that the provider had decided on before it was healed have arrived by then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long the acts take."""
+
+    quiet_s: float = 15.0
+    shortest_outage_s: float = 26.0
+    relief_s: float = 14.0
+    """How much longer the outage lasts once the route has left, so that users can be seen to be well."""
+    flip_within_s: float = 20 * PROBE_INTERVAL_S
+    return_within_s: float = 60.0
+    after_s: float = 8.0
+    over_within_s: float = 20.0
+    """How much longer the provider's other model may take to be trusted again, and Slack to be told."""
+
+
+class Drill:
+    """One outage of the first candidate's provider, and what becomes of it."""
+
+    def __init__(self, world: World, scene: Scene, pace: Pace) -> None:
+        self._world = world
+        self._traffic = scene.traffic
+        self._pace = pace
+        self._first = candidates()[0]
+        self._failing = self._first.partition("/")[0]
+        self._commentary = Commentary(scene, failing=self._failing)
+
+    async def run(self) -> Summary:
+        """Play all acts; raises DemoError or DatabaseError when something that takes part gives up."""
+        self._traffic.start_over()
+        await self._commentary.wait(self._pace.quiet_s)
+        flip_s = await self._outage()
+        return_s = None if flip_s is None else await self._recovery()
+        await self._commentary.wait(self._pace.after_s)
+        await self._commentary.until(lambda: self._commentary.is_over, within_s=self._pace.over_within_s)
+        summary = Summary(
+            probe_interval_s=PROBE_INTERVAL_S,
+            time_to_flip_s=flip_s,
+            time_to_return_s=return_s,
+            slack_delivered=self._commentary.slack_delivered,
+            slack_undelivered=self._commentary.slack_undelivered,
+            failed_share=failed_share(self._traffic),
+        )
+        self._commentary.say(narrator.users(now(), summary.failed_share), *narrator.verdict(now(), summary))
+        return summary
+
+    async def idle(self, seconds: float) -> None:
+        """Let everything go on for a while."""
+        await self._commentary.wait(seconds)
+
+    async def _outage(self) -> float | None:
+        """The seconds until the route left the failing provider; None when it did not within the bound."""
+        self._traffic.enter(Phase.OUTAGE)
+        self._world.fail(self._failing, share=_FAILING_SHARE)
+        self._commentary.outage_began(narrator.outage_began(now(), self._failing, _FAILING_SHARE))
+        flip_s = await self._commentary.until(self._has_left, within_s=self._pace.flip_within_s)
+        if flip_s is not None:
+            self._tell_move(flip_s, "the outage began")
+            await self._commentary.wait(max(self._pace.relief_s, self._pace.shortest_outage_s - flip_s))
+            self._commentary.say(narrator.users_lately(now(), self._traffic))
+        self._world.heal(self._failing)
+        asyncio.get_running_loop().call_later(_ON_THEIR_WAY_S, self._traffic.enter, Phase.AFTER)
+        self._commentary.say(narrator.outage_ended(now(), self._failing))
+        return flip_s
+
+    async def _recovery(self) -> float | None:
+        """The seconds until the route was back at its first candidate; None when it was not within the bound."""
+        return_s = await self._commentary.until(self._is_back, within_s=self._pace.return_within_s)
+        if return_s is not None:
+            self._tell_move(return_s, "the outage ended")
+        return return_s
+
+    def _tell_move(self, after_s: float, event: str) -> None:
+        target = self._commentary.serving
+        if target:
+            self._commentary.say(narrator.route_moved(target, after_s=after_s, event=event))
+
+    def _has_left(self) -> bool:
+        target = self._commentary.serving
+        return target is not None and target.provider != self._failing
+
+    def _is_back(self) -> bool:
+        target = self._commentary.serving
+        return target is not None and target.id == self._first

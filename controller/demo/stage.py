@@ -1,0 +1,126 @@
+"""What the service is given for the drill: a folder, a configuration that counts in seconds, and made-up keys."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.demo.world import PROVIDERS, World
+
+ROUTE = "chat"
+PROBE_INTERVAL_S = 2.0
+MIN_OUTAGE_S = 1.0
+HOLD_S = 20.0
+#: What the service reads from its environment; nobody else knows these keys, and nobody needs to keep them.
+KEYS = {provider.api_key_env: f"sk-demo-{provider.name}" for provider in PROVIDERS}
+_SLACK_TOKEN = {"SLACK_BOT_TOKEN": "xoxb-demo"}
+
+_CONFIGURATION = """\
+# Written by `hotspare demo`: the defaults with time running fifteen times as fast, so that the detector weighs
+# evidence as it does in real life (the same threshold) and a drill takes two minutes.
+database: {database}
+routing_file: {routing_file}
+
+defaults:
+  interval: {interval_s:g}s
+  timeout: {{connect: 1s, first_token: 2s, total: 2s}}
+  slow: 1800ms
+  checks: [chat]
+
+providers:
+{providers}
+routes:
+  {route}:
+    candidates: [{candidates}]
+
+controller:
+  detect: 30%
+  false_failovers: 1 per 6d
+  min_outage: {min_outage_s:g}s
+  dwell: 4s
+  failback: {{mode: auto, hold: {hold_s:g}s}}
+  blips: {{per_day: 75, length: [200ms, 533ms], failure_rate: 90%}}
+
+alerts:
+  slack: {{token: "${{SLACK_BOT_TOKEN}}", channel: "#llm-status", api_url: "{slack_url}"}}
+
+connectivity:
+  endpoints: ["{neutral_url}"]
+"""
+
+_PROVIDER = """\
+  {name}:
+    dialect: {dialect}
+    base_url: {base_url}
+    api_key: ${{{api_key_env}}}
+    models:
+{models}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where the service finds what it needs."""
+
+    folder: Path
+
+    @property
+    def configuration(self) -> Path:
+        """The configuration file."""
+        return self.folder / "hotspare.yaml"
+
+    @property
+    def routing_file(self) -> Path:
+        """What the service publishes and the application reads."""
+        return self.folder / "routing.json"
+
+    @property
+    def database(self) -> str:
+        """The service's database as a URL."""
+        return f"sqlite:///{self.folder}/hotspare.db"
+
+
+def targets() -> tuple[str, ...]:
+    """Every target of the drill, in the order of the configuration."""
+    return tuple(f"{provider.name}/{model}" for provider in PROVIDERS for model in provider.models)
+
+
+def candidates() -> tuple[str, ...]:
+    """The route's candidates: the first model of each provider."""
+    return tuple(f"{provider.name}/{provider.models[0]}" for provider in PROVIDERS)
+
+
+def build(folder: Path, world: World, *, slack_url: str) -> Stage:
+    """Write the configuration into the folder."""
+    stage = Stage(folder=folder)
+    providers = [
+        _PROVIDER.format(
+            name=provider.name,
+            dialect=provider.dialect,
+            base_url=world.base_url(provider.name),
+            api_key_env=provider.api_key_env,
+            models="\n".join(f"      {model}: {{}}" for model in provider.models),
+        )
+        for provider in PROVIDERS
+    ]
+    text = _CONFIGURATION.format(
+        database=json.dumps(stage.database),
+        routing_file=json.dumps(str(stage.routing_file)),
+        interval_s=PROBE_INTERVAL_S,
+        min_outage_s=MIN_OUTAGE_S,
+        hold_s=HOLD_S,
+        providers="".join(providers),
+        route=ROUTE,
+        candidates=", ".join(candidates()),
+        slack_url=slack_url,
+        neutral_url=world.neutral_url(PROVIDERS[-1].name),
+    )
+    stage.configuration.write_text(text, encoding="utf-8")
+    return stage
+
+
+def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What the processes of the demo see: the made-up keys, and no proxy in front of this machine's own servers."""
+    kept = {name: value for name, value in inherited.items() if not name.lower().endswith("_proxy")}
+    return kept | KEYS | _SLACK_TOKEN

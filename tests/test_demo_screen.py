@@ -1,0 +1,76 @@
+"""Where the narration is seen: a live table on a terminal, plain lines anywhere else."""
+
+import io
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controller.demo.facts import Facts
+from controller.demo.narrator import Line, Topic, introduction, starting
+from controller.demo.screen import Screen, View
+from controller.demo.traffic import Caller, Phase, Traffic
+from monitor.health import Health, TargetHealth
+from probes.observation import Observation
+from probes.outcome import Outcome
+from probes.target import Check
+
+_START = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
+_TARGETS = ("openai/gpt-6-luna", "anthropic/claude-haiku-5-5")
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        """Whoever asks is told that people are watching."""
+        return True
+
+
+def _view() -> View:
+    """The first candidate is down after two probes, and the second one serves."""
+    down = TargetHealth(target=_TARGETS[0], health=Health.DOWN, since=_START, reason="", evidence=12.3, threshold=10.2)
+    probes = [
+        Observation(target=_TARGETS[0], check=Check.CHAT, started_at=_START, outcome=outcome, duration_s=0.3)
+        for outcome in (Outcome.OK, Outcome.SERVER_ERROR)
+    ]
+    traffic = Traffic(application=Caller(lambda: None, keys={}), twin=Caller(lambda: None, keys={}))
+    traffic.twin.tallies[Phase.OUTAGE].asked, traffic.twin.tallies[Phase.OUTAGE].failed = 8, 4
+    facts = Facts(at=_START, health={_TARGETS[0]: down}, observations={_TARGETS[0]: probes})
+    return View(facts=facts, targets=_TARGETS, serving=_TARGETS[1], first=_TARGETS[0], traffic=traffic)
+
+
+def test_a_terminal_shows_the_table_beneath_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Health, evidence, probes, where the route points, and what users feel; all within 80 columns."""
+    for name, value in {"TERM": "xterm", "COLUMNS": "80", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    terminal = _Terminal()
+    with Screen(terminal, started_at=_START) as screen:
+        screen.say(Line(at=_START + timedelta(seconds=3), topic=Topic.HEALTH, text="it is down", good=False))
+        screen.show(_view())
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert "3.0 s health    it is down" in shown
+    assert "  openai/gpt-6-luna           down     ██████ 12.3 of 10.2  ■■" in shown
+    assert "▶ anthropic/claude-haiku-5-5  unknown  –" in shown
+    assert "always openai/gpt-6-luna  –             –      50.0 %  –" in shown
+
+
+def test_piped_output_is_plain() -> None:
+    """Off a terminal every line is one timestamped line without escape codes, and there is no table."""
+    stream = io.StringIO()
+    with Screen(stream, started_at=_START) as screen:
+        screen.say(starting(_START), *introduction(_START, page="http://127.0.0.1:8501"))
+        screen.say(Line(at=_START + timedelta(seconds=12.34), topic=Topic.HEALTH, text="[bold]it[/bold] is down"))
+        screen.show(_view())
+    lines = stream.getvalue().splitlines()
+    assert lines[1] == "   0.0 s  demo      the page: http://127.0.0.1:8501"
+    assert lines[-1] == "  12.3 s  health    [bold]it[/bold] is down"
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_stream_that_cannot_show_every_character_gets_the_others() -> None:
+    """What Slack is told holds symbols that an old terminal or pipe has no code for; that ends no demo."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with Screen(stream, started_at=_START) as screen:
+        screen.say(Line(at=_START, topic=Topic.SLACK, text="new message: 🔴 down"))
+    stream.seek(0)
+    assert stream.read() == "   0.0 s  slack     new message: ? down\n"

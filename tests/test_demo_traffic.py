@@ -1,0 +1,136 @@
+"""The application and its twin, against the simulated providers and a routing file written by hand."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from hotspare_client import Routing, Target
+
+from controller.demo import stage
+from controller.demo.summary import FailedShare, failed_share
+from controller.demo.traffic import Caller, Phase, Tally, Traffic
+from controller.demo.world import PROVIDERS, World
+
+_KEYS = {provider.api_key_env: "sk-test" for provider in PROVIDERS}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """The providers, running; one set for all tests, each of which leaves them well."""
+    with World() as running:
+        yield running
+
+
+def _point(file: Path, world: World, chosen: str) -> Routing:
+    """A routing file that points at one of the drill's candidates, and somebody who reads it."""
+    targets = {
+        f"{provider.name}/{provider.models[0]}": {
+            "provider": provider.name,
+            "model": provider.models[0],
+            "dialect": provider.dialect,
+            "base_url": world.base_url(provider.name),
+            "api_key_env": provider.api_key_env,
+            "health": "up",
+        }
+        for provider in PROVIDERS
+    }
+    since = "2026-11-21T18:00:00.000Z"
+    route = {
+        "target": chosen,
+        "since": since,
+        "reason": "by hand",
+        "candidates": list(targets),
+        "weights": {chosen: 100},
+    }
+    table = {"format": "hotspare.routing/1", "generation": 1, "written_at": since, "valid_for_s": 90}
+    file.write_text(json.dumps({**table, "routes": {stage.ROUTE: route}, "targets": targets}))
+    return Routing(file)
+
+
+@pytest.mark.parametrize("candidate", [pytest.param(one, id=f"{one} is asked") for one in stage.candidates()])
+async def test_the_application_speaks_every_dialect(world: World, tmp_path: Path, candidate: str) -> None:
+    """Wherever the routing file points, the application gets an answer there."""
+    routing = _point(tmp_path / "routing.json", world, candidate)
+    caller = Caller(lambda: routing.route(stage.ROUTE), keys=_KEYS)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await caller.ask(client, lambda: Phase.QUIET)
+    assert caller.tallies[Phase.QUIET] == Tally(asked=1, failed=0)
+
+
+async def test_a_request_fails_when_the_provider_does(world: World, tmp_path: Path) -> None:
+    """HTTP 500 is a failed request, counted in the phase in which its answer came."""
+    routing = _point(tmp_path / "routing.json", world, stage.candidates()[0])
+    caller = Caller(lambda: routing.route(stage.ROUTE), keys=_KEYS)
+    world.fail("openai", share=1.0)
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await caller.ask(client, lambda: Phase.OUTAGE)
+    finally:
+        world.heal("openai")
+    assert caller.tallies[Phase.OUTAGE].failed_share == 1.0
+    assert caller.tallies[Phase.QUIET].failed_share is None
+    assert caller.failed_lately == 1.0
+
+
+async def test_a_request_without_a_target_has_failed() -> None:
+    """An application that knows no target cannot serve its users."""
+    caller = Caller(lambda: None, keys=_KEYS)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await caller.ask(client, lambda: Phase.QUIET)
+    assert caller.tallies[Phase.QUIET] == Tally(asked=1, failed=1)
+
+
+async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: World, tmp_path: Path) -> None:
+    """A refused connection is no exception to the application, it is a failed request."""
+    routing = _point(tmp_path / "routing.json", world, stage.candidates()[0])
+    there = routing.route(stage.ROUTE)
+    assert there is not None
+    gone = Target(**{**vars(there), "base_url": "http://127.0.0.1:9"})
+    caller = Caller(lambda: gone, keys=_KEYS)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await caller.ask(client, lambda: Phase.QUIET)
+    assert caller.tallies[Phase.QUIET].failed == 1
+
+
+async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_path: Path) -> None:
+    """Both ask at the same rate all the time; the one that follows the file does not notice the outage."""
+    first = _point(tmp_path / "first.json", world, stage.candidates()[0]).route(stage.ROUTE)
+    routing = _point(tmp_path / "routing.json", world, stage.candidates()[1])
+    traffic = Traffic(
+        application=Caller(lambda: routing.route(stage.ROUTE), keys=_KEYS),
+        twin=Caller(lambda: first, keys=_KEYS),
+        per_second=50.0,
+    )
+    traffic.enter(Phase.OUTAGE)
+    world.fail("openai", share=1.0)
+    running = asyncio.create_task(traffic.run())
+    try:
+        await _both_have_asked(traffic, 10)
+    finally:
+        world.heal("openai")
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+    shares = failed_share(traffic)
+    assert shares == FailedShare(quiet=None, outage=0.0, outage_without_failover=1.0, after=None)
+
+
+async def _both_have_asked(traffic: Traffic, count: int) -> None:
+    callers = (traffic.application, traffic.twin)
+    for _ in range(1000):
+        if all(caller.tallies[Phase.OUTAGE].asked >= count for caller in callers):
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the traffic does not flow")
+
+
+def test_a_new_drill_counts_from_nothing() -> None:
+    """Starting over forgets every count and is quiet again."""
+    traffic = Traffic(application=Caller(lambda: None, keys={}), twin=Caller(lambda: None, keys={}))
+    traffic.application.tallies[Phase.AFTER].asked = 3
+    traffic.start_over()
+    assert failed_share(traffic) == FailedShare(quiet=None, outage=None, outage_without_failover=None, after=None)
