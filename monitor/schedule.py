@@ -40,6 +40,7 @@ class Schedule:
         self._skipped = skipped
         self._asked: dict[str, int] = dict.fromkeys(self._targets, 0)
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._extras: set[str] = set()
         # No grace time: a probe that is a little late is still wanted. No jitter: it lengthens the period.
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -73,14 +74,19 @@ class Schedule:
         self._scheduler.shutdown(wait=False)
 
     async def _due(self, target_id: str) -> None:
-        if target_id in self._running:
-            self._skipped(target_id, _WHY[EVENT_JOB_MAX_INSTANCES])
-            return
-        await self._ask(target_id)
-
-    async def _extra(self, target_id: str) -> None:
         if target_id not in self._running:
             await self._ask(target_id)
+        elif target_id not in self._extras:  # an extra probe under way is as good as this one
+            self._skipped(target_id, _WHY[EVENT_JOB_MAX_INSTANCES])
+
+    async def _extra(self, target_id: str) -> None:
+        if target_id in self._running:
+            return
+        self._extras.add(target_id)
+        try:
+            await self._ask(target_id)
+        finally:
+            self._extras.discard(target_id)
 
     async def _ask(self, target_id: str) -> None:
         target = self._targets[target_id]

@@ -100,6 +100,18 @@ async def test_an_extra_probe_comes_when_asked_for() -> None:
     assert len(asked.probes) == 2
 
 
+async def test_an_extra_probe_under_way_stands_for_a_regular_one() -> None:
+    """A regular probe that falls due meanwhile is no skip."""
+    asked = Asked(takes_s=0.4)
+    schedule = Schedule([target("openai/a", interval_s=1.0)], asked.probe, asked.skip)
+    begun = utc_now()
+    schedule.start(begun)
+    schedule.quick("openai/a", begun + timedelta(seconds=0.8))
+    await asked.until(2)
+    assert (len(asked.probes), asked.skipped) == (2, [])
+    await schedule.stop(1)
+
+
 async def test_stopping_lets_probes_under_way_finish() -> None:
     """What has been asked is still heard, within the patience."""
     asked = Asked(takes_s=0.2)
