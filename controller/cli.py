@@ -31,7 +31,7 @@ _COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 for success, 1 for bad news, 2 for wrong usage or configuration."""
-    given = _parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     try:
         return _dispatch(given)
     except ConfigError as error:
@@ -45,14 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OK
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options; what `docs/commands.md` must describe."""
+    words = argparse.ArgumentParser(
         prog="hotspare",
         description="Watches LLM providers, routes around the ones that fail, and says so.",
         epilog="Exit status: 0 success, 1 the answer is bad news, 2 wrong usage or configuration.",
     )
-    parser.add_argument("--version", action="version", version=f"hotspare {version('hotspare')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    words.add_argument("--version", action="version", version=f"hotspare {version('hotspare')}")
+    commands = words.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, meaning in _COMMANDS.items():
         command = commands.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
         if name != "demo":
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--once", action="store_true", help="end when the drill is over, within 3 minutes")
         if name == "once":
             command.add_argument("-t", "--target", action="append", metavar="ID", help="only this one; may be repeated")
-    return parser
+    return words
 
 
 def _dispatch(given: argparse.Namespace) -> int:

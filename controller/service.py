@@ -27,6 +27,7 @@ from monitor.settings import Settings, Slack
 from monitor.store import ServiceBeat, Store
 from probes import connectivity, pricing
 from probes.observation import Observation
+from probes.outcome import Outcome
 from probes.prober import Prober, tls_context
 from probes.target import Check, Target
 
@@ -91,7 +92,7 @@ class Service:
             if self._cycle.publish_error:
                 raise RoutingFileError(self._cycle.publish_error)
             self._journal.forget_untold(self._clock() - _STALE)
-            self._store.add_event(self._clock(), "service_started", _HOST, f"version {_VERSION}, pid {os.getpid()}")
+            self._say("service_started", f"version {_VERSION}, pid {os.getpid()}, {self._watching()}")
             self._beat()
             self._open = opened.pop_all()
         return self
@@ -132,8 +133,12 @@ class Service:
 
     async def _probe(self, target: Target, check: Check) -> None:
         """One probe, unless the provider has asked us to rest."""
-        if not pacing.resting(self._cycle.record_of(target.id), self._clock()):
-            self._seen.put_nowait(await self._prober.probe(target, check))
+        if pacing.resting(self._cycle.record_of(target.id), self._clock()):
+            return
+        seen = await self._prober.probe(target, check)
+        if seen.outcome is not Outcome.OK:
+            log.info("probe_failed target=%s outcome=%s: %s", seen.target, seen.outcome, seen.detail)
+        self._seen.put_nowait(seen)
 
     async def _control(self) -> None:
         """Cycle after cycle, at least twice a second, with what was seen since the last one; until the end marker."""
@@ -187,6 +192,17 @@ class Service:
         sender = SlackSender(slack, network=self._settings.network)
         return Outbox(self._journal, sender, in_database=self._in_controller, in_thread=self._in_telling)
 
+    def _watching(self) -> str:
+        settings = self._settings
+        slack = f"Slack {settings.slack.channel}" if settings.slack else "no Slack"
+        counts = f"{len(settings.targets)} targets, {len(settings.routes)} routes"
+        return f"watching {counts}; routing file {settings.routing_file}, {settings.database}, {slack}"
+
+    def _say(self, kind: str, text: str) -> None:
+        """Log and keep what the service itself does; raises DatabaseError."""
+        log.info("%s: %s", kind, text)
+        self._store.add_event(self._clock(), kind, _HOST, text)
+
     def _skipped(self, target_id: str, why: str) -> None:
         self._note("probe_skipped", target_id, why)
 
@@ -216,7 +232,7 @@ class Service:
     def _finish(self) -> None:
         """The last words, so that nobody takes a stop in good order for a crash."""
         try:
-            self._store.add_event(self._clock(), "service_stopped", _HOST, "in good order")
+            self._say("service_stopped", "in good order")
             self._beat(stopped_at=self._clock())
         except DatabaseError as error:
             log.error("last_words_lost: %s", error)
