@@ -4,19 +4,19 @@ import sys
 
 from benchmarks import detection, routing, startup
 
-_ALL = {"startup": startup.main, "routing": routing.main, "detection": detection.main}
+BENCHMARKS = {"startup": startup.main, "routing": routing.main, "detection": detection.main}
 
 
 def main() -> int:
     """Run them in order; 2 for a name that there is none of."""
-    wanted = sys.argv[1:] or list(_ALL)
+    wanted = sys.argv[1:] or list(BENCHMARKS)
     for name in wanted:
-        if name not in _ALL:
-            print(f"{name!r} is no benchmark; known are {', '.join(_ALL)}", file=sys.stderr)
+        if name not in BENCHMARKS:
+            print(f"{name!r} is no benchmark; known are {', '.join(BENCHMARKS)}", file=sys.stderr)
             return 2
     for name in wanted:
         print(f"## {name}\n")
-        _ALL[name]()
+        BENCHMARKS[name]()
         print()
     return 0
 

@@ -3,14 +3,14 @@
 The order is what makes it safe to kill between any two steps: store the observations, then the transitions, then the
 decisions and incidents (one transaction, with the generation), then publish; Slack is told from what the journal says
 is undelivered. Each step compares how things are with how they should be, so that an interrupted cycle is just
-another starting state. When a step raises, nothing in memory has changed: the caller hands the same observations in
-again.
+another starting state. When a step raises, the caller hands the same observations in again; none is folded twice.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from controller import incidents, policy, routing_file
 from controller.decision import Decision, RouteState
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 #: How long a reader may rely on the file; it is rewritten at least every third of this.
 VALID_FOR_S = 90.0
+#: How far back a target is folded that has no saved record: its whole history would hold up the start for minutes.
+_FOLDED_ANEW = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +57,13 @@ class Cycle:
         self._providers = {target.id: target.provider.name for target in settings.targets}
         self._records: dict[str, Record] = {}
         self._health: dict[str, TargetHealth] = {}
+        self._candidates: dict[str, policy.Candidate] = {}
         self._routes: dict[str, RouteState] = {}
         self._open: list[Incident] = []
         self._generation = 0
         self._published_at: datetime | None = None
         self._unpublished = True
+        self._folded: frozenset[Observation] = frozenset()
         self.publish_error: str | None = None
         """Why the routing file cannot be written, as a sentence; None while it can."""
 
@@ -69,23 +73,30 @@ class Cycle:
         for target, rule in self._rules.items():
             known = record.from_json(saved[target].record) if target in saved else None
             folded = known or Record(target=target, since=now)
-            after = folded.last_started_at or datetime.fromtimestamp(0, tz=now.tzinfo)
+            after = folded.last_started_at or now - _FOLDED_ANEW
+            before = folded
             for seen in self._store.observations(target, after=after):
-                folded = detector.observe(folded, seen, rule)
+                # Whether we were blind then, nobody knows any more: what may have been our own fault does not count.
+                folded = detector.observe(folded, seen, rule, blind=True)
+            if folded is not before:
+                changed = detector.transition(before, folded, rule)
+                self._store.save_states([self._saved(folded, now)], [changed] if changed else [])
             self._remember(folded)
         self._routes = self._journal.routes()
         self._open = self._journal.open_incidents()
         self._generation = max(self._journal.generation(), self._file.read_generation())
 
-    def run(self, observations: Sequence[Observation], now: datetime, blind: bool = False) -> Report:
-        """One cycle at `now`. Raises DatabaseError when something could not be stored; nothing has changed then.
+    def run(
+        self, observations: Sequence[Observation], now: datetime, blind: Collection[Observation] = frozenset()
+    ) -> Report:
+        """One cycle at `now`. Raises DatabaseError when something could not be stored: call again with the same ones.
 
-        `blind` says that our own network was down when these observations were made. That the routing file could not
+        `blind` are those observations that were made while our own network was down. That the routing file could not
         be written is no error of the cycle: it is logged, recorded, and tried again in the next one.
         """
-        transitions = self._judge(observations, now, blind=blind)
+        transitions = self._judge(observations, now, blind)
         decisions, changed = self._decide(now)
-        self._publish(now, anew=bool(transitions or decisions))
+        self._publish(now, anew=bool(decisions))
         observed = {seen.target for seen in observations} & self._records.keys()
         delays = {target: pacing.quick_s(self._records[target], self._rules[target]) for target in observed}
         return Report(
@@ -95,20 +106,31 @@ class Cycle:
             quick={target: delay for target, delay in delays.items() if delay is not None},
         )
 
+    def keep_alive(self, now: datetime) -> None:
+        """Give the routing file its heartbeat where the database cannot be written: what it says still holds."""
+        if self._heartbeat_due(now) and self._routes:
+            try:
+                self._file.publish(self._table(now))
+                self._published_at = now
+            except RoutingFileError as error:
+                log.error("routing_file_not_written: %s", error)
+
     def record_of(self, target: str) -> Record:
         """What is remembered of a target; KeyError when there is none of that name."""
         return self._records[target]
 
-    def _judge(self, observations: Sequence[Observation], now: datetime, *, blind: bool) -> list[Transition]:
+    def _judge(
+        self, observations: Sequence[Observation], now: datetime, blind: Collection[Observation]
+    ) -> list[Transition]:
         """Store what was seen, fold it in, store what follows for health."""
         self._store.record(observations)
         folded: dict[str, Record] = {}
         transitions = []
         for seen in observations:
-            if seen.target not in self._rules:
+            if seen.target not in self._rules or seen in self._folded:
                 continue
             before = folded.get(seen.target) or self._records[seen.target]
-            after = detector.observe(before, seen, self._rules[seen.target], blind=blind)
+            after = detector.observe(before, seen, self._rules[seen.target], blind=seen in blind)
             folded[seen.target] = after
             transitions.append(detector.transition(before, after, self._rules[seen.target]))
         for target, known in self._records.items():
@@ -122,18 +144,20 @@ class Cycle:
             self._store.save_states([self._saved(one, now) for one in folded.values()], happened)
         for one in folded.values():
             self._remember(one)
+        # A later step may still fail: these are then handed in again, and what they changed must yet be published.
+        self._folded = frozenset(observations)
+        self._unpublished |= bool(happened)
         for transition in happened:
             log.info("health_changed before=%s after=%s: %s", transition.before, transition.after, transition.reason)
         return happened
 
     def _decide(self, now: datetime) -> tuple[list[Decision], list[Incident]]:
         """Ask the policy about every route; journal its decisions and what they and the health mean for incidents."""
-        candidates = {target: self._candidate(target) for target in self._rules}
         verdicts = {
             route.name: policy.decide(
                 route,
                 self._routes.get(route.name),
-                candidates,
+                self._candidates,
                 now=now,
                 generation=self._generation + 1,
                 dwell_s=self._settings.controller.dwell_s,
@@ -169,18 +193,8 @@ class Cycle:
         self._unpublished |= anew or tampered is not None or self._heartbeat_due(now)
         if not self._unpublished:
             return
-        health = {target: known.health for target, known in self._health.items()}
-        known_routes = {route.name: self._routes[route.name] for route in self._settings.routes}
-        table = routing_file.build(
-            self._settings,
-            known_routes,
-            health,
-            generation=self._generation,
-            written_at=now,
-            valid_for_s=VALID_FOR_S,
-        )
         try:
-            self._file.publish(table)
+            self._file.publish(self._table(now))
         except RoutingFileError as error:
             self._complain(now, str(error))
             return
@@ -190,6 +204,16 @@ class Cycle:
         if tampered:
             log.warning("routing_file_restored: %s", tampered)
             self._store.add_event(now, "routing_file_restored", str(self._settings.routing_file), tampered)
+
+    def _table(self, now: datetime) -> dict[str, Any]:
+        return routing_file.build(
+            self._settings,
+            self._routes,
+            {target: known.health for target, known in self._health.items()},
+            generation=self._generation,
+            written_at=now,
+            valid_for_s=VALID_FOR_S,
+        )
 
     def _complain(self, now: datetime, error: str) -> None:
         """Say once, not in every cycle, that the routing file cannot be written."""
@@ -206,17 +230,15 @@ class Cycle:
         return not 0 <= (now - self._published_at).total_seconds() < VALID_FOR_S / 3
 
     def _remember(self, one: Record) -> None:
+        rule = self._rules[one.target]
         self._records[one.target] = one
-        self._health[one.target] = one.summary(self._rules[one.target])
+        self._health[one.target] = one.summary(rule)
+        self._candidates[one.target] = policy.Candidate(
+            id=one.target,
+            provider=self._providers[one.target],
+            health=self._health[one.target],
+            recent_s=policy.recent_s(rule.interval_s, rule.longest_probe_s),
+        )
 
     def _saved(self, one: Record, now: datetime) -> SavedState:
         return SavedState(health=one.summary(self._rules[one.target]), at=now, record=record.to_json(one))
-
-    def _candidate(self, target: str) -> policy.Candidate:
-        rule = self._rules[target]
-        return policy.Candidate(
-            id=target,
-            provider=self._providers[target],
-            health=self._health[target],
-            recent_s=policy.recent_s(rule.interval_s, rule.longest_probe_s),
-        )

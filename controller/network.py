@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from probes.connectivity import Endpoints, Sight
@@ -11,6 +12,17 @@ from probes.outcome import Blame
 _FRESH = timedelta(seconds=5)
 #: Asked this often while all is well, so that an endpoint's silence means something when it matters.
 _SELDOM_S = 600.0
+#: Failures further apart than this have nothing to do with each other.
+_FORGOTTEN = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trouble:
+    """A provider's failures of late that may be our own network's."""
+
+    begun: datetime
+    """When the first of those probes started."""
+    last: datetime
 
 
 class Network:
@@ -34,7 +46,9 @@ class Network:
         self._known = Endpoints()
         self._sight = Sight.ONLINE
         self._asked_at: datetime | None = None
-        self._undecided: dict[str, bool] = {}
+        self._asking = asyncio.Lock()
+        self._trouble: dict[str, _Trouble] = {}
+        self._answered_at: dict[str, datetime] = {}
         self._was_blind = False
         self._said_untrusted = False
 
@@ -42,17 +56,43 @@ class Network:
         """Whether failures in this batch that may be our own network's are to be taken for that.
 
         Neutral endpoints decide, asked at most every 5 s. Where none of them has answered within the hour they
-        cannot: we are then blind while the latest probe of each of several `providers` failed so.
+        cannot. We are then blind to a provider's failures until another of `providers` has answered, with whatever,
+        after they began.
         """
-        for seen in batch:
-            self._undecided[seen.target.partition("/")[0]] = seen.outcome.blame is Blame.UNDECIDED
-        if not any(seen.outcome.blame is Blame.UNDECIDED for seen in batch):
-            return self._concluded(blind=False) if batch else self._was_blind
+        failing = self._heed(batch)
+        if not failing and not (batch and self._was_blind):
+            return self._was_blind
         await self._ask()
-        if self._sight is Sight.UNTRUSTED:
-            self._say_untrusted()
-            return self._concluded(blind=len(providers) > 1 and all(self._undecided.get(name) for name in providers))
-        return self._concluded(blind=self._sight is Sight.BLIND)
+        if self._sight is not Sight.UNTRUSTED:
+            return self._concluded(blind=self._sight is Sight.BLIND)
+        self._say_untrusted()
+        alone = len(providers) > 1 and not all(self._another_answered(name) for name in failing)
+        self._concluded(blind=alone and all(self._silent(name) for name in providers))
+        return alone
+
+    def _heed(self, batch: Sequence[Observation]) -> set[str]:
+        """Note who answered and who may have failed through us; the latter."""
+        failing = set()
+        for seen in sorted(batch, key=lambda one: one.finished_at):
+            name = seen.target.partition("/")[0]
+            if seen.outcome.blame is not Blame.UNDECIDED:
+                self._answered_at[name] = seen.started_at
+                continue
+            failing.add(name)
+            before = self._trouble.get(name)
+            fresh = before is None or seen.finished_at - before.last > _FORGOTTEN
+            begun = seen.started_at if fresh or before is None else before.begun
+            self._trouble[name] = _Trouble(begun=begun, last=seen.finished_at)
+        return failing
+
+    def _silent(self, name: str) -> bool:
+        """Whether a provider has failed, perhaps through us, and not answered since."""
+        trouble, answered_at = self._trouble.get(name), self._answered_at.get(name)
+        return trouble is not None and (answered_at is None or answered_at < trouble.begun)
+
+    def _another_answered(self, name: str) -> bool:
+        begun = self._trouble[name].begun
+        return any(at > begun for other, at in self._answered_at.items() if other != name)
 
     async def keep_known(self) -> None:
         """Ask seldom while all is well, for ever."""
@@ -61,13 +101,14 @@ class Network:
             await asyncio.sleep(_SELDOM_S)
 
     async def _ask(self) -> None:
-        now = self._clock()
-        if self._asked_at is not None and timedelta() <= now - self._asked_at < _FRESH:
-            return
-        self._asked_at = now
-        answered = await self._answering()
-        self._sight = self._known.sight(answered, now=now)
-        self._known = self._known.after(answered, now=now)
+        async with self._asking:
+            now = self._clock()
+            if self._asked_at is not None and timedelta() <= now - self._asked_at < _FRESH:
+                return
+            answered = await self._answering()
+            self._asked_at = now
+            self._sight = self._known.sight(answered, now=now)
+            self._known = self._known.after(answered, now=now)
 
     def _concluded(self, *, blind: bool) -> bool:
         if blind is not self._was_blind:

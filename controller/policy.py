@@ -35,7 +35,10 @@ class Candidate:
     def eligible(self, now: datetime) -> bool:
         """Whether a route may move to it: good enough, and proven so lately."""
         ok_at = self.health.last_ok_at
-        return self.health.health in _ELIGIBLE and ok_at is not None and (now - ok_at).total_seconds() <= self.recent_s
+        if self.health.health not in _ELIGIBLE or ok_at is None:
+            return False
+        # As far in the future as in the past: a clock that was set back must not make old news recent for long.
+        return abs((now - ok_at).total_seconds()) <= self.recent_s
 
 
 def recent_s(interval_s: float, longest_probe_s: float) -> float:
@@ -75,7 +78,9 @@ def decide(
     stuck = False
     present = next((candidate for candidate in candidates if current and candidate.id == current.target), None)
     if current is None:
-        choice = Move.FIRST, candidates[0], "no observations yet"
+        failing = candidates[0].health.health in route.fail_over_on
+        start = (_best(candidates, None, now) if failing else None) or candidates[0]
+        choice = Move.FIRST, start, candidates[0].health.reason if failing else "no observations yet"
     elif present is None:
         start = _best(candidates, None, now) or candidates[0]
         choice = Move.CONFIGURED, start, f"{current.target} is no candidate of {route.name} any more"
@@ -84,7 +89,8 @@ def decide(
         stuck = refuge is None
         choice = (Move.FAILOVER, refuge, present.health.reason) if refuge and _better(refuge, present) else None
     else:
-        rested = (now - current.since).total_seconds() >= dwell_s
+        # Pointed there in the future: the clock was set back, and must not hold the route for the difference.
+        rested = not 0 <= (now - current.since).total_seconds() < dwell_s
         home = next((c for c in candidates[: candidates.index(present)] if _proven(c, now)), None)
         choice = (Move.FAILBACK, home, home.health.reason) if home and rested else None
     if choice is None:

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -39,12 +40,15 @@ T = TypeVar("T")
 _HOST = socket.gethostname()
 _VERSION = version("hotspare")
 _TICK_S = 0.5
+_GATHER_S = 0.1
 _BEAT_S = 5.0
 _RETRY_S = 1.0
 _LAST_ATTEMPTS = 3
 _PATIENCE_S = 5.0
 _NEUTRAL_S = 3.0
 _LOOKUPS = 64
+_STEP_S = 2.0
+_SKIPS_SAID_EVERY_S = 600.0
 #: Incidents that were resolved longer ago than this before people could be told are not told any more.
 _STALE = timedelta(hours=24)
 
@@ -77,6 +81,8 @@ class Service:
         self._network = Network(settings.connectivity_endpoints, self._answering, self._note, clock=clock)
         self._providers = frozenset(provider.name for provider in settings.providers)
         self._schedule = Schedule(settings.targets, self._probe, self._skipped)
+        self._skips: dict[str, tuple[float, int]] = {}
+        """For each target when a skip was last noted, and how many there have been since."""
         self._seen: asyncio.Queue[Observation | None] = asyncio.Queue()
 
     def __enter__(self) -> "Service":
@@ -143,43 +149,56 @@ class Service:
     async def _control(self) -> None:
         """Cycle after cycle, at least twice a second, with what was seen since the last one; until the end marker."""
         batch: list[Observation] = []
+        blind: set[Observation] = set()
         over = False
         while not over:
-            over = await self._gather(batch)
+            arrived, over = await self._arrived()
+            # Asked while it matters: by the time a locked database is free again, our network may be back.
+            if await self._network.blind(arrived, self._providers):
+                blind.update(arrived)
+            batch.extend(arrived)
             attempts = _LAST_ATTEMPTS if over else 1
-            while attempts and not await self._one_cycle(batch):
+            while attempts and not await self._one_cycle(batch, blind):
                 attempts -= 1
                 await asyncio.sleep(_RETRY_S)
         if batch:
             log.error("observations_lost count=%d: the database could not be written until the end", len(batch))
 
-    async def _gather(self, batch: list[Observation]) -> bool:
-        """Add what was seen, waiting for the first a little; whether the end marker was among it."""
+    async def _arrived(self) -> tuple[list[Observation], bool]:
+        """What was seen, waiting for the first a little; and whether the end marker was among it."""
+        arrived: list[Observation | None] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TICK_S):
-                arrived = [await self._seen.get()]
-                while not self._seen.empty():
-                    arrived.append(self._seen.get_nowait())
-                batch.extend(seen for seen in arrived if seen)
-                return None in arrived
-        return False
+                arrived.append(await self._seen.get())
+        if arrived and arrived != [None]:
+            # A cycle costs the same for one observation as for many: those that come in together share one.
+            await asyncio.sleep(_GATHER_S)
+        while not self._seen.empty():
+            arrived.append(self._seen.get_nowait())
+        return [seen for seen in arrived if seen], None in arrived
 
-    async def _one_cycle(self, batch: list[Observation]) -> bool:
+    async def _one_cycle(self, batch: list[Observation], blind: set[Observation]) -> bool:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
-        blind = await self._network.blind(batch, self._providers)
         try:
-            report = await self._in_controller(self._cycle.run, tuple(batch), self._clock(), blind)
+            report = await self._in_controller(self._cycle.run, tuple(batch), self._clock(), frozenset(blind))
         except DatabaseError as error:
             log.error("cycle_failed waiting=%d: %s", len(batch), error)
+            await self._in_controller(self._cycle.keep_alive, self._clock())
             return False
         batch.clear()
+        blind.clear()
         for target_id, delay_s in report.quick.items():
             self._schedule.quick(target_id, self._clock() + timedelta(seconds=delay_s))
         return True
 
     async def _keep_house(self) -> None:
-        """Give signs of life, and forget what is past its retention in small steps."""
+        """Give signs of life, forget what is past its retention in small steps, and notice a clock that jumps."""
+        apart = self._clock_against_monotonic()
         while True:
+            step_s, apart = self._clock_against_monotonic() - apart, self._clock_against_monotonic()
+            if abs(step_s) > _STEP_S:
+                self._note("clock_stepped", _HOST, f"the clock was set by {step_s:+.0f} s: every probe is planned anew")
+                self._schedule.replan(self._clock())
             try:
                 await self._in_controller(self._beat)
                 before = self._clock() - timedelta(seconds=self._settings.retention_raw_s)
@@ -187,6 +206,9 @@ class Service:
             except DatabaseError as error:
                 log.error("housekeeping_failed: %s", error)
             await asyncio.sleep(_BEAT_S)
+
+    def _clock_against_monotonic(self) -> float:
+        return self._clock().timestamp() - time.monotonic()
 
     def _outbox(self, slack: Slack) -> Outbox:
         sender = SlackSender(slack, network=self._settings.network)
@@ -204,7 +226,15 @@ class Service:
         self._store.add_event(self._clock(), kind, _HOST, text)
 
     def _skipped(self, target_id: str, why: str) -> None:
-        self._note("probe_skipped", target_id, why)
+        """Note the first skip of a target, then at most one in ten minutes, with the number of those in between."""
+        said_at, unsaid = self._skips.get(target_id, (float("-inf"), 0))
+        if time.monotonic() - said_at < _SKIPS_SAID_EVERY_S:
+            self._skips[target_id] = said_at, unsaid + 1
+            return
+        self._skips[target_id] = time.monotonic(), 0
+        self._note(
+            "probe_skipped", target_id, f"{why}; {unsaid} more since the last time this was said" if unsaid else why
+        )
 
     def _note(self, kind: str, subject: str, text: str) -> None:
         """Log an event and keep it, without waiting for the database."""

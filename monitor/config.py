@@ -2,12 +2,13 @@
 
 import os.path
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from monitor.config_findings import Findings
-from monitor.config_routes import read_controller, read_routes
+from monitor.config_routes import read_controller, read_routes, warn_of_blips
 from monitor.config_sections import Section, open_section
 from monitor.config_targets import read_targets, warn_about_literal
 from monitor.config_values import Reader, is_nothing
@@ -86,13 +87,15 @@ def _read(path: Path, root: Section) -> Settings:
     default = Settings(path=path, targets=(), routes=())
     targets = read_targets(root)
     database, routing_file = _files(root, default)
+    controller = read_controller(root.section("controller"))
+    warn_of_blips(root, targets, controller.blips)
     return replace(
         default,
         targets=targets,
         routes=read_routes(root, {target.id: target for target in targets}),
         database=database,
         routing_file=routing_file,
-        controller=read_controller(root.section("controller")),
+        controller=controller,
         slack=_slack(root.section("alerts")),
         connectivity_endpoints=_endpoints(root.section("connectivity"), default.connectivity_endpoints),
         network=_network(root.section("network")),
@@ -168,7 +171,17 @@ def _network(section: Section) -> Network:
     bundle = _file(section, "ca_bundle")
     if bundle and not os.path.isfile(bundle):  # noqa: PTH113 - see _file_problem
         section.findings.problem(section.at("ca_bundle"), "there is no such file; expected certificates in PEM form")
+    elif bundle and not _holds_certificates(bundle):
+        section.findings.problem(section.at("ca_bundle"), "holds no certificates; expected them in PEM form")
     return Network(proxy=proxy.value if proxy else None, ca_bundle=bundle)
+
+
+def _holds_certificates(bundle: Path) -> bool:
+    try:
+        ssl.create_default_context(cafile=bundle)
+    except OSError:  # what ssl raises is one, too
+        return False
+    return True
 
 
 def _budget(section: Section) -> float | None:

@@ -1,13 +1,13 @@
 """The configuration of routes and of the controller that moves them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from monitor.config_sections import Section
 from monitor.config_targets import check_name
 from monitor.health import Health
 from monitor.settings import Blips, Controller, Failback, Route
-from monitor.units import format_share
+from monitor.units import format_duration, format_share
 from monitor.yamlfile import Place
 from probes.target import Target
 
@@ -114,3 +114,14 @@ def _blips(section: Section, default: Blips) -> Blips:
         longest_s=longest_s,
         failure_rate=default.failure_rate if failing is None else failing,
     )
+
+
+def warn_of_blips(root: Section, targets: Iterable[Target], blips: Blips) -> None:
+    """Say so where several probes in a row can fall into one blip."""
+    fastest = min((target.interval_s for target in targets), default=blips.longest_s)
+    if blips.per_day and fastest < blips.longest_s:
+        text = (
+            f"several probes that are {format_duration(fastest)} apart can fall into one blip of up to"
+            f" {format_duration(blips.longest_s)} (blips.length): a verdict then needs more evidence, and time"
+        )
+        root.findings.warn(root.section("controller").section("blips").place, text)

@@ -9,14 +9,15 @@ any ──auth, quota or model_gone, twice──▶ misconfigured ──▶ reco
 any that is not down ──nothing seen for long, or our own network is down──▶ unknown
 """
 
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor import words
 from monitor.evidence import Recovery
 from monitor.health import Health, Transition
-from monitor.record import Answer, Record
-from monitor.rule import Rule
+from monitor.record import LONGEST_REST_S, Answer, Record
+from monitor.rule import RECOVERING_SHARE, Rule
 from probes.observation import Observation
 from probes.outcome import Blame, Effect
 
@@ -26,9 +27,12 @@ _POOR = frozenset({Health.DEGRADED, Health.UNUSABLE})
 _UNUSABLE_WINDOW = timedelta(minutes=2)
 _UNUSABLE_SHARE = 0.9
 _UNUSABLE_ANSWERS = 4
-_LONGEST_REST_S = 300.0
 _LARGEST_HOLD_FACTOR = 8
 _RELAPSE_HOLDS = 4
+#: A hold is never so long that the background alone would spoil more than four of five.
+_SPOILED_SHARE = 0.2
+#: Of the probes that a hold has time for, this share must have come in, and clean.
+_HELD_SHARE = 0.5
 _DETAIL_CHARS = 160
 
 
@@ -38,9 +42,9 @@ def observe(record: Record, seen: Observation, rule: Rule, *, blind: bool = Fals
     `blind` says that our own network was found to be down when this observation was made: failures that may be our
     own network's then count for nothing.
     """
-    record = _noted(record, seen)
+    record = _noted(_rewound(record, seen.finished_at, rule), seen)
     if blind and seen.outcome.blame is Blame.UNDECIDED:
-        return _unknown(record, seen.finished_at, "our own network is down: neutral endpoints do not answer either")
+        return _unknown(record, seen.finished_at, "our own network seems to be down: nobody answers")
     if seen.outcome.effect is Effect.NOTHING:
         return _unjudged(record, seen)
     if seen.outcome.effect is Effect.MISCONFIGURED:
@@ -55,12 +59,15 @@ def observe(record: Record, seen: Observation, rule: Rule, *, blind: bool = Fals
 
 def tick(record: Record, now: datetime, rule: Rule) -> Record:
     """The record as time passes without observations: no data is never healthy."""
-    if record.last_seen_at is None or record.health in {*_FAILING, Health.RECOVERING, Health.UNKNOWN}:
+    if record.last_seen_at is None or record.health not in {Health.UP, Health.SUSPECT}:
         return record
-    silent_s = (now - record.last_seen_at).total_seconds()
-    if silent_s <= rule.patience_s:
+    expected_at = max(record.last_seen_at, record.resting_until or record.last_seen_at)
+    silent_s = (now - expected_at).total_seconds()
+    if abs(silent_s) <= rule.patience_s:
         return record
-    return _unknown(record, now, f"no observation for {words.span(silent_s)}")
+    return _unknown(
+        record, now, f"no observation for {words.span(silent_s)}" if silent_s > 0 else "the clock was set back"
+    )
 
 
 def transition(before: Record, after: Record, rule: Rule) -> Transition | None:
@@ -79,13 +86,37 @@ def transition(before: Record, after: Record, rule: Rule) -> Transition | None:
 
 
 def hold_s(record: Record, rule: Rule) -> float:
-    """How long this target must stay clean once it has recovered; relapses double it."""
-    return rule.hold_s * record.hold_factor
+    """How long this target must stay clean once it has recovered.
+
+    Relapses double it, up to eightfold, but not so far that a noisy target could never pass: at most the
+    log(0.2) / log(1-p0) probes that its background lets through in one of five tries.
+    """
+    probes = math.log(_SPOILED_SHARE) / math.log(1 - record.down.background.rate)
+    longest_s = max(rule.hold_s, probes * rule.interval_s * RECOVERING_SHARE)
+    return min(rule.hold_s * record.hold_factor, longest_s)
+
+
+def _rewound(record: Record, at: datetime, rule: Rule) -> Record:
+    """With nothing left in the future, where the clock was set back since the last observation."""
+    if record.last_seen_at is None or (record.last_seen_at - at).total_seconds() <= rule.patience_s:
+        return record
+    return replace(
+        record,
+        since=min(record.since, at),
+        down=record.down.cleared(),
+        quality=record.quality.cleared(),
+        recovery=Recovery(),
+        answers=(),
+        held=0,
+        returned_at=None,
+        last_ok_at=None,
+        resting_until=None,
+    )
 
 
 def _noted(record: Record, seen: Observation) -> Record:
     at = seen.finished_at
-    rest_s = min(seen.retry_after_s or 0.0, _LONGEST_REST_S) if seen.outcome.effect is Effect.THROTTLED else 0.0
+    rest_s = min(seen.retry_after_s or 0.0, LONGEST_REST_S) if seen.outcome.effect is Effect.THROTTLED else 0.0
     return replace(
         record,
         last_started_at=seen.started_at,
@@ -102,7 +133,7 @@ def _entered(record: Record, health: Health, at: datetime, reason: str) -> Recor
 
 
 def _unknown(record: Record, at: datetime, reason: str) -> Record:
-    if record.health in {*_FAILING, Health.RECOVERING}:
+    if record.health not in {Health.UNKNOWN, Health.UP, Health.SUSPECT}:
         return record
     record = replace(record, down=record.down.cleared(), quality=record.quality.cleared(), suspicion=None, answers=())
     return _entered(record, Health.UNKNOWN, at, reason)
@@ -138,7 +169,7 @@ def _while_failing(record: Record, seen: Observation, rule: Rule) -> Record:
     if not record.recovery.proven:
         return record
     said = f"{record.recovery.clean} clean probes in a row; held for {words.span(hold_s(record, rule))} of clean probes"
-    return _entered(record, Health.RECOVERING, at, said)
+    return _entered(replace(record, held=0), Health.RECOVERING, at, said)
 
 
 def _while_recovering(record: Record, seen: Observation, rule: Rule) -> Record:
@@ -151,10 +182,13 @@ def _while_recovering(record: Record, seen: Observation, rule: Rule) -> Record:
     if seen.outcome.effect is Effect.THROTTLED:
         return record
     if seen.outcome.effect is Effect.DEGRADED:
-        held_anew = replace(record, quality=record.quality.failed(seen.outcome, at, p1=rule.p1), since=at)
-        return _poor_verdict(held_anew, at, rule) or held_anew
-    record = replace(record, recovery=record.recovery.passed(at, p0=p0, p1=rule.p1))
-    if (at - record.since).total_seconds() < hold_s(record, rule):
+        held_anew = replace(record, quality=record.quality.failed(seen.outcome, at, p1=rule.p1), since=at, held=0)
+        # It answers, if poorly: what was held against it as down is over.
+        return _poor_verdict(replace(held_anew, down=record.down.cleared()), at, rule) or held_anew
+    record = replace(record, recovery=record.recovery.passed(at, p0=p0, p1=rule.p1), held=record.held + 1)
+    needed = hold_s(record, rule)
+    enough = record.held >= _HELD_SHARE * needed / (rule.interval_s * RECOVERING_SHARE)
+    if not enough or (at - record.since).total_seconds() < needed:
         return record
     began = record.recovery.since or record.since
     clean = f"{record.recovery.clean} clean probes in {words.span((at - began).total_seconds())}"
@@ -193,7 +227,7 @@ def _weighed(record: Record, seen: Observation, rule: Rule) -> Record:
         good = effect is Effect.UP
         recovery = recovery.passed(at, p0=p0, p1=rule.p1) if good else recovery.failed(p0=p0, p1=rule.p1)
     if poor or effect is Effect.UP:
-        answers = (*(a for a in answers if a.at > at - _UNUSABLE_WINDOW), Answer(at=at, bad=poor))
+        answers = _recent((*answers, Answer(at=at, bad=poor)), at)
     return replace(record, down=down, quality=quality, recovery=recovery, answers=answers)
 
 
@@ -235,10 +269,16 @@ def _poor_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
 
 def _hardly_any_good(record: Record, at: datetime) -> bool:
     """Whether users would have got next to nothing for two whole minutes."""
-    recent = [answer for answer in record.answers if answer.at > at - _UNUSABLE_WINDOW]
+    recent = _recent(record.answers, at)
     covered = record.quality.span_s(at) >= _UNUSABLE_WINDOW.total_seconds()
     enough = len(recent) >= _UNUSABLE_ANSWERS
     return covered and enough and sum(answer.bad for answer in recent) >= _UNUSABLE_SHARE * len(recent)
+
+
+def _recent(answers: tuple[Answer, ...], at: datetime) -> tuple[Answer, ...]:
+    """Those of the last two minutes, or the last four where probes come so seldom that this is more."""
+    young = sum(answer.at > at - _UNUSABLE_WINDOW for answer in answers)
+    return answers[-max(young, _UNUSABLE_ANSWERS) :]
 
 
 def _calm(record: Record, seen: Observation, rule: Rule) -> Record:

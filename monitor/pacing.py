@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from monitor.health import Health
-from monitor.record import Record
+from monitor.record import LONGEST_REST_S, Record
 from monitor.rule import BURST, RECOVERING_SHARE, Rule
 from probes.target import Target
 
@@ -42,4 +42,7 @@ def quick_s(record: Record, rule: Rule) -> float | None:
 
 def resting(record: Record, now: datetime) -> bool:
     """Whether the provider has asked (Retry-After) not to be probed yet."""
-    return record.resting_until is not None and now < record.resting_until
+    if record.resting_until is None:
+        return False
+    # A clock that was set back must not turn a short rest into a long one.
+    return 0 < (record.resting_until - now).total_seconds() <= LONGEST_REST_S

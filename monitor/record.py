@@ -10,6 +10,9 @@ from monitor.health import Health, TargetHealth
 from monitor.rule import Rule
 from probes.outcome import Outcome
 
+#: However long a provider asks us to rest, a target is never unwatched for longer than this.
+LONGEST_REST_S = 300.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -36,7 +39,9 @@ class Record:
     suspicion: Outcome | None = None
     """`auth`, `quota` or `model_gone`, seen once and not yet confirmed."""
     answers: tuple[Answer, ...] = ()
-    """The last two minutes."""
+    """Those of the last two minutes, or the last four where that is more."""
+    held: int = 0
+    """Clean probes since the hold began."""
     hold_factor: int = 1
     """How often the hold has been doubled, as a factor."""
     returned_at: datetime | None = None

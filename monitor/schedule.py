@@ -49,12 +49,20 @@ class Schedule:
 
     def start(self, now: datetime) -> None:
         """Begin: the first probes are due at once, the targets of a provider evenly over their interval."""
+        self._plan(now)
+        self._scheduler.start()
+
+    def replan(self, now: datetime) -> None:
+        """Begin anew, for a clock that was set: what was planned by the old one may be an hour away."""
+        self._scheduler.remove_all_jobs()
+        self._plan(now)
+
+    def _plan(self, now: datetime) -> None:
         for target_id, phase_s in phases(tuple(self._targets.values())).items():
             first = now + timedelta(seconds=phase_s)
             trigger = IntervalTrigger(seconds=self._targets[target_id].interval_s, start_date=first, timezone=UTC)
             # Without a time of its own, a first run that is due by now would wait a whole interval.
             self._scheduler.add_job(self._due, trigger, args=[target_id], id=target_id, next_run_time=first)
-        self._scheduler.start()
 
     def quick(self, target_id: str, at: datetime) -> None:
         """One extra probe of this target at that time, instead of any extra one already planned."""

@@ -1,6 +1,7 @@
 """Is it us? Neutral endpoints are asked before everybody is blamed at once."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import httpx
+
+_log = logging.getLogger(__name__)
 
 _TRUSTED_FOR = timedelta(hours=1)
 
@@ -62,10 +65,8 @@ async def _answers(endpoint: str, timeout_s: float, tls: ssl.SSLContext, proxy: 
             client.stream("GET", endpoint, headers={"user-agent": "hotspare"}),
         ):
             return True
-    except (
-        httpx.HTTPError,
-        httpx.InvalidURL,
-        OSError,
-        ValueError,
-    ):  # OSError: TimeoutError and whatever the system says
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+        return False  # TimeoutError, and whatever else the system says, is an OSError
+    except ImportError as error:  # a proxy of a kind that needs another package, such as socks5://
+        _log.warning("endpoint_not_asked endpoint=%s: %s", endpoint, error)
         return False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from monitor.config import load
 from monitor.health import Health
@@ -66,7 +67,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
 def test_every_setting_is_read(tmp_path: Path) -> None:
     """Each key ends up in its setting, in the setting's unit."""
     bundle = tmp_path / "company.pem"
-    bundle.touch()
+    trustme.CA().cert_pem.write_to_path(str(bundle))
     path = write(
         tmp_path,
         database="sqlite:////var/lib/one.db",

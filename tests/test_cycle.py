@@ -48,7 +48,7 @@ class Stage:
 
     def run(self, *seen: Observation, now_s: float, blind: bool = False) -> Report:
         """One cycle so long after T0."""
-        return self.cycle.run(seen, T0 + timedelta(seconds=now_s), blind)
+        return self.cycle.run(seen, T0 + timedelta(seconds=now_s), frozenset(seen) if blind else frozenset())
 
     def table(self) -> dict[str, Any]:
         """The routing file as a reader finds it."""
@@ -330,6 +330,17 @@ def killed_once(wanted: Settings, kill_after: int) -> Stage:
     return stage
 
 
+class Jammed(Journal):
+    """A journal that cannot write for a while."""
+
+    jammed = False
+
+    def commit(self, decisions: Sequence[Decision], incidents: Sequence[Incident]) -> list[Incident]:
+        if self.jammed:
+            raise DatabaseError("locked by someone else")
+        return super().commit(decisions, incidents)
+
+
 class Locked(Store):
     """A store that cannot write for a while."""
 
@@ -341,14 +352,22 @@ class Locked(Store):
         super().record(observations)
 
 
-def test_what_could_not_be_stored_can_be_handed_in_again(tmp_path: Path) -> None:
-    """A database locked by someone else costs time, not observations; nothing in memory has changed."""
+@pytest.fixture
+def stuck(tmp_path: Path) -> Iterator[tuple[Cycle, Locked, Jammed, Path]]:
+    """A cycle that has begun well, on a store and a journal that can be made to fail."""
     wanted = settings(tmp_path, A, C)
     engine = open_writer(wanted.database)
-    store = Locked(engine)
-    cycle = Cycle(wanted, store, Journal(engine), RoutingFile(wanted.routing_file))
+    store, journal = Locked(engine), Jammed(engine)
+    cycle = Cycle(wanted, store, journal, RoutingFile(wanted.routing_file))
     cycle.start(T0)
-    cycle.run((observation(".", name=A),), T0)
+    cycle.run((observation(".", name=A), observation(".", name=C)), T0)
+    yield cycle, store, journal, wanted.routing_file
+    engine.dispose()
+
+
+def test_what_could_not_be_stored_can_be_handed_in_again(stuck: tuple[Cycle, Locked, Jammed, Path]) -> None:
+    """A database locked by someone else costs time, not observations; nothing in memory has changed."""
+    cycle, store, _, _ = stuck
     before = cycle.record_of(A)
     store.locked = True
     batch = (observation("x", at_s=30, name=A),)
@@ -358,6 +377,62 @@ def test_what_could_not_be_stored_can_be_handed_in_again(tmp_path: Path) -> None
     store.locked = False
     cycle.run(batch, later(32))
     assert cycle.record_of(A).health is Health.SUSPECT
+
+
+def test_what_is_handed_in_again_is_not_counted_again(stuck: tuple[Cycle, Locked, Jammed, Path]) -> None:
+    """A journal that fails after the observation was folded in does not make one refused key two."""
+    cycle, _, journal, file = stuck
+    file.unlink()
+    journal.jammed = True
+    first = observation("a", at_s=30, name=A)
+    cycle.run((first,), later(31))
+    assert cycle.record_of(A).health is Health.SUSPECT, "nothing to journal yet"
+    second = observation("a", at_s=40, name=A)
+    for now_s in (41, 42, 43):
+        with pytest.raises(DatabaseError):
+            cycle.run((second,), later(now_s))
+    before = cycle.record_of(A)
+    assert before.health is Health.MISCONFIGURED
+    journal.jammed = False
+    third = observation(".", at_s=43, name=C)
+    report = cycle.run((second, third), later(44))
+    assert cycle.record_of(A) == before
+    assert [decision.target for decision in report.decisions] == [C]
+    assert json.loads(file.read_text())["targets"][A]["health"] == "misconfigured"
+
+
+def test_the_heartbeat_outlives_a_locked_database(stuck: tuple[Cycle, Locked, Jammed, Path]) -> None:
+    """What the file says still holds, and readers must not take the service for dead."""
+    cycle, store, _, file = stuck
+    store.locked = True
+    written = json.loads(file.read_text())["written_at"]
+    cycle.keep_alive(later(VALID_FOR_S / 3 - 1))
+    assert json.loads(file.read_text())["written_at"] == written
+    cycle.keep_alive(later(VALID_FOR_S / 3))
+    assert json.loads(file.read_text())["written_at"] > written
+
+
+@pytest.mark.parametrize(
+    ("symbol", "health"),
+    [
+        pytest.param("x", Health.SUSPECT, id="a server error is a server error"),
+        pytest.param("t", Health.UNKNOWN, id="whether a timeout was our own network's, nobody knows any more"),
+    ],
+)
+def test_what_was_stored_and_not_judged_is_folded_at_the_start(tmp_path: Path, symbol: str, health: Health) -> None:
+    """Killed between storing observations and states: nothing is lost, the transition is stored, nobody is blamed."""
+    wanted = settings(tmp_path, A, C)
+    engine = open_writer(wanted.database)
+    store, journal = Store(engine), Journal(engine)
+    cycle = Cycle(wanted, store, journal, RoutingFile(wanted.routing_file))
+    cycle.start(T0)
+    cycle.run((observation(".", name=A),), T0)
+    store.record([observation(symbol, at_s=30, name=A)])
+    again = Cycle(wanted, store, journal, RoutingFile(wanted.routing_file))
+    again.start(later(35))
+    assert again.record_of(A).health is health
+    assert store.transitions(target=A, limit=1)[0].after is health
+    assert store.states()[A].health.health is health
     engine.dispose()
 
 

@@ -38,7 +38,8 @@ class World:
         """Blind or not, after openai and anthropic were seen with these outcomes."""
         self.now += timedelta(seconds=after_s)
         names = ("openai/a", "anthropic/b")
-        batch = [observation(symbol, name=name) for symbol, name in zip(symbols, names, strict=False)]
+        at_s = (self.now - T0).total_seconds()
+        batch = [observation(symbol, at_s=at_s, name=name) for symbol, name in zip(symbols, names, strict=False)]
         return await self.network.blind(batch, BOTH)
 
 
@@ -78,11 +79,13 @@ async def test_endpoints_are_asked_at_most_every_five_seconds() -> None:
 
 
 async def test_without_trusted_endpoints_the_providers_decide() -> None:
-    """Where none has ever answered, one provider's timeouts are its own, those of all of them ours; said once."""
+    """Where none has ever answered, a failure is a provider's own once another has answered after it; said once."""
     world = World(answering=False)
-    assert not await world.sees("t.")
-    assert await world.sees("tt")
-    assert not await world.sees("t.")
+    assert await world.sees("t"), "nobody else has been heard since"
+    await world.sees("t.")
+    assert not await world.sees("t"), "the other one has answered since these began"
+    assert await world.sees("tt", after_s=130), "now neither does"
+    assert not await world.sees("..")
     assert world.notes == ["endpoints_untrusted", "network_lost", "network_back"]
 
 
@@ -93,4 +96,14 @@ async def test_an_empty_batch_changes_nothing() -> None:
     world.answering = False
     assert await world.sees("t")
     assert await world.sees("")
+    assert world.notes == ["network_lost"]
+
+
+async def test_an_answer_from_this_machine_does_not_bring_the_network_back() -> None:
+    """Only neutral endpoints do, where they are trusted: a model on loopback always answers."""
+    world = World(answering=True)
+    await world.sees("t")
+    world.answering = False
+    assert await world.sees("t.")
+    assert await world.sees(".")
     assert world.notes == ["network_lost"]

@@ -1,6 +1,7 @@
 """The policy's invariants, over every combination of health, and its stories."""
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -156,7 +157,26 @@ def test_a_target_that_is_no_candidate_any_more_is_left() -> None:
     assert decision.reason == "gone/model is no candidate of chat any more"
 
 
-def test_a_clock_set_back_does_not_move_a_route() -> None:
-    """A move that seems to lie in the future has not passed its dwell."""
+def test_a_clock_set_back_does_not_hold_a_route() -> None:
+    """A move that seems to lie in the future has no dwell to keep: the way home stays open."""
     future = at(IDS[2], for_s=-3600)
-    assert ask(future, *(candidate(name, Health.UP) for name in IDS)).decision is None
+    decision = ask(future, *(candidate(name, Health.UP) for name in IDS)).decision
+    assert decision is not None
+    assert decision.target == IDS[0]
+
+
+def test_a_new_route_does_not_begin_on_a_target_that_fails() -> None:
+    """What is already known of its candidates counts from the first moment."""
+    decision = ask(
+        None, candidate(IDS[0], Health.DOWN), candidate(IDS[1], Health.UP), candidate(IDS[2], Health.UP)
+    ).decision
+    assert decision is not None
+    assert (decision.target, decision.move, decision.reason) == (IDS[1], Move.FIRST, "openai/a is down")
+
+
+def test_an_answer_from_the_future_is_not_recent() -> None:
+    """After the clock was set back, what an old clock called recent proves nothing."""
+    future = replace(candidate(IDS[1], Health.UP).health, last_ok_at=T0 + timedelta(hours=1))
+    stale = replace(candidate(IDS[1], Health.UP), health=future)
+    verdict = ask(at(IDS[0]), candidate(IDS[0], Health.DOWN), stale, candidate(IDS[2], Health.DOWN))
+    assert verdict.stuck
