@@ -61,13 +61,12 @@ def tick(record: Record, now: datetime, rule: Rule) -> Record:
     """The record as time passes without observations: no data is never healthy."""
     if record.last_seen_at is None or record.health not in {Health.UP, Health.SUSPECT}:
         return record
-    expected_at = max(record.last_seen_at, record.resting_until or record.last_seen_at)
-    silent_s = (now - expected_at).total_seconds()
-    if abs(silent_s) <= rule.patience_s:
-        return record
-    return _unknown(
-        record, now, f"no observation for {words.span(silent_s)}" if silent_s > 0 else "the clock was set back"
-    )
+    silent_s = (now - max(record.last_seen_at, record.resting_until or record.last_seen_at)).total_seconds()
+    if silent_s > rule.patience_s:
+        return _unknown(record, now, f"no observation for {words.span(silent_s)}")
+    if (record.last_seen_at - now).total_seconds() > rule.patience_s:
+        return _unknown(record, now, "the clock was set back, and nothing has been seen since")
+    return record
 
 
 def transition(before: Record, after: Record, rule: Rule) -> Transition | None:

@@ -267,7 +267,8 @@ def test_a_target_that_rests_as_asked_is_not_unknown() -> None:
     """Retry-After is no silence of ours."""
     _, record = fold(".", rule())
     record = detector.observe(record, observation("r", at_s=30, retry_after_s=300), rule())
-    assert detector.tick(record, T0 + timedelta(seconds=30 + 300 + 60), rule()) is record
+    for seconds in (31, 180, 330, 30 + 300 + 60):
+        assert detector.tick(record, T0 + timedelta(seconds=seconds), rule()) is record
 
 
 def test_blindness_is_no_amnesty() -> None:
