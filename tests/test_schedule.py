@@ -130,3 +130,16 @@ async def test_stopping_does_not_wait_for_ever() -> None:
     await asyncio.wait_for(asked.begun.wait(), 20)
     await schedule.stop(0.05)
     assert asked.finished == 0
+
+
+async def test_after_a_clock_was_set_back_probing_goes_on() -> None:
+    """What the old clock had planned an hour ahead is planned anew."""
+    asked = Asked()
+    schedule = Schedule([target("openai/a", interval_s=0.05)], asked.probe, asked.skip)
+    schedule.start(utc_now() + timedelta(hours=1))
+    schedule.quick("openai/a", utc_now() + timedelta(hours=1))
+    await asyncio.sleep(0.2)
+    assert asked.probes == []
+    schedule.replan(utc_now())
+    await asked.until(3)
+    await schedule.stop(1)
