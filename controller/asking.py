@@ -14,7 +14,7 @@ from rich.text import Text
 
 from controller.terminal import terminal
 from monitor.settings import Settings
-from monitor.words import span
+from monitor.words import plural, span
 from probes import pricing
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
@@ -23,6 +23,7 @@ from probes.target import Check, Target
 
 _OK, _BAD_NEWS, _WRONG = 0, 1, 2
 _AT_A_TIME = 10
+_ROOMY_COLUMNS = 110
 _COLOURS = {Effect.UP: "green", Effect.DEGRADED: "yellow", Effect.THROTTLED: "yellow", Effect.NOTHING: "yellow"}
 
 
@@ -38,7 +39,7 @@ def once(settings: Settings, *, only: Sequence[str] | None, as_json: bool) -> in
     if as_json:
         _print_json({"observations": [_document(one) for one in seen]})
     else:
-        _print_table(seen)
+        print_table(seen)
     return _verdict(seen)
 
 
@@ -50,9 +51,9 @@ def check(settings: Settings, *, as_json: bool) -> int:
         _print_json({"config": str(settings.path), "valid": True, "providers": [_document(one) for one in seen]})
     else:
         console = terminal()
-        routes, targets = len(settings.routes), len(settings.targets)
-        console.print(f"{settings.path}: valid; {routes} routes, {targets} targets", markup=False)
-        _print_table(seen)
+        counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
+        console.print(f"{settings.path}: valid; {counts}", markup=False)
+        print_table(seen)
     return _verdict(seen)
 
 
@@ -86,26 +87,33 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _print_table(seen: Sequence[Observation]) -> None:
+def print_table(seen: Sequence[Observation], console: Console | None = None) -> None:
+    """The observations, a line each, on standard output by default; below it what the providers said, uncut."""
+    console = console or terminal()
+    roomy = console.width >= _ROOMY_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("target", "check", "outcome"):
-        table.add_column(name, no_wrap=True, overflow="fold")
-    for name in ("time", "first token", "tokens", "cost"):
+        table.add_column(name, no_wrap=name != "target", overflow="fold")
+    for name in ("time", *(("first token", "tokens") if roomy else ()), "cost"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("detail", overflow="fold")
     for one in seen:
+        details = (
+            f"{one.first_token_s:.2f} s" if one.first_token_s is not None else "–",
+            f"{one.input_tokens}+{one.output_tokens}" if one.input_tokens is not None else "–",
+        )
         table.add_row(
             one.target,
             one.check,
             Text(one.outcome, style=_COLOURS.get(one.outcome.effect, "red")),
             span(one.duration_s) if one.duration_s >= 10 else f"{one.duration_s:.2f} s",
-            f"{one.first_token_s:.2f} s" if one.first_token_s is not None else "–",
-            f"{one.input_tokens}+{one.output_tokens}" if one.input_tokens is not None else "–",
+            *(details if roomy else ()),
             f"${one.cost_usd:.6f}" if one.cost_usd is not None else "unknown",
-            # A provider wrote this: no markup.
-            Text(one.detail),
         )
-    terminal().print(table)
+    console.print(table)
+    for one in seen:
+        if one.detail:
+            # A provider wrote this: no markup.
+            console.print(Text(f"{one.target} ({one.check}): {one.detail}"))
 
 
 def _document(one: Observation) -> dict[str, Any]:

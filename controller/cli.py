@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 for success, 1 for bad news, 2 for wrong usage or configuration."""
     given = parser().parse_args(arguments)
     try:
-        return _dispatch(given)
+        status = _dispatch(given)
+        sys.stdout.flush()  # here, where a full disk can still be told
+        return status
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
         return WRONG
@@ -43,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`); it is no error, and flushing at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"cannot go on: {error.strerror or error}", file=sys.stderr)  # noqa: T201 - the command line's own output
+        return WRONG
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,7 +69,11 @@ def parser() -> argparse.ArgumentParser:
         if name in {"check", "once", "status", "demo"}:
             command.add_argument("--json", action="store_true", help="one JSON document on standard output")
         if name in {"page", "demo"}:
-            command.add_argument("--port", type=_port, help="where the page listens (default: 8501, or a free one)")
+            command.add_argument(
+                "--port",
+                type=_port,
+                help="where the page listens (default: 8501; for demo, a free one where that is taken)",
+            )
         if name == "page":
             command.add_argument("--address", default="127.0.0.1", help="default: %(default)s, this machine alone")
         if name == "demo":
@@ -101,7 +111,7 @@ def _run(settings: Settings) -> int:
     # SQLAlchemy, httpx and more are slow to import.
     from controller.routing_file import RoutingFileError  # noqa: PLC0415
     from controller.service import Service  # noqa: PLC0415
-    from monitor.database import DatabaseError  # noqa: PLC0415
+    from monitor.database import DatabaseError, DatabaseGoneError  # noqa: PLC0415
     from monitor.lock import LockError  # noqa: PLC0415
 
     async def serve() -> None:
@@ -119,6 +129,9 @@ def _run(settings: Settings) -> int:
 
     try:
         asyncio.run(serve())
+    except DatabaseGoneError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
+        return BAD_NEWS
     except (LockError, DatabaseError, RoutingFileError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
         return WRONG
@@ -135,8 +148,13 @@ def _page(given: argparse.Namespace) -> int:
 
 
 def _demo(given: argparse.Namespace) -> int:
-    from controller.demo import drill  # noqa: PLC0415 - brings up a world of its own, slow to import
-
+    try:
+        from controller.demo import drill  # noqa: PLC0415 - brings up a world of its own, slow to import
+    except ModuleNotFoundError as error:
+        if error.name != "hotspare_client":
+            raise
+        print("the demo needs the client beside it: pip install ./client", file=sys.stderr)  # noqa: T201
+        return WRONG
     return drill.main(once=given.once, as_json=given.json, port=given.port)
 
 
@@ -152,8 +170,10 @@ def _log_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for chatty in ("apscheduler", "httpx", "httpcore", "slack_sdk", "alembic"):
+    for chatty in ("httpx", "httpcore", "slack_sdk", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It warns of every skipped probe; we note them ourselves, and not as often.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 if __name__ == "__main__":

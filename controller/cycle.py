@@ -7,7 +7,7 @@ another starting state. When a step raises, the caller hands the same observatio
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -62,6 +62,9 @@ class Cycle:
         self._open: list[Incident] = []
         self._generation = 0
         self._published_at: datetime | None = None
+        self._cycled_at: datetime | None = None
+        self._shown: dict[str, str] = {}
+        """The target of each route in the last file that could be written."""
         self._unpublished = True
         self._folded: frozenset[Observation] = frozenset()
         self.publish_error: str | None = None
@@ -97,6 +100,7 @@ class Cycle:
         transitions = self._judge(observations, now, blind)
         decisions, changed = self._decide(now)
         self._publish(now, anew=bool(decisions))
+        self._cycled_at = now
         observed = {seen.target for seen in observations} & self._records.keys()
         delays = {target: pacing.quick_s(self._records[target], self._rules[target]) for target in observed}
         return Report(
@@ -107,8 +111,12 @@ class Cycle:
         )
 
     def keep_alive(self, now: datetime) -> None:
-        """Give the routing file its heartbeat where the database cannot be written: what it says still holds."""
-        if self._heartbeat_due(now) and self._routes:
+        """Give the routing file its heartbeat where the database cannot be written: what it says still holds.
+
+        Not for longer than the file is valid: then readers must be able to tell that nobody decides any more.
+        """
+        deciding = self._cycled_at is not None and (now - self._cycled_at).total_seconds() < VALID_FOR_S
+        if deciding and self._heartbeat_due(now):
             try:
                 self._file.publish(self._table(now))
                 self._published_at = now
@@ -176,6 +184,7 @@ class Cycle:
             stuck={name for name, verdict in verdicts.items() if verdict.stuck},
             decisions=decisions,
             now=now,
+            unpublished=self._unpublished_moves(routes),
         )
         if decisions or changed:
             changed = self._journal.commit(decisions, changed)
@@ -195,6 +204,7 @@ class Cycle:
             return
         try:
             self._file.publish(self._table(now))
+            self._shown = {name: state.target for name, state in self._routes.items()}
         except RoutingFileError as error:
             self._complain(now, str(error))
             return
@@ -204,6 +214,12 @@ class Cycle:
         if tampered:
             log.warning("routing_file_restored: %s", tampered)
             self._store.add_event(now, "routing_file_restored", str(self._settings.routing_file), tampered)
+
+    def _unpublished_moves(self, routes: Mapping[str, RouteState]) -> dict[str, str]:
+        """The routes that the file does not show as they were decided, with the target that it shows."""
+        if not self.publish_error:
+            return {}
+        return {name: shown for name, shown in self._shown.items() if name in routes and routes[name].target != shown}
 
     def _table(self, now: datetime) -> dict[str, Any]:
         return routing_file.build(

@@ -47,6 +47,8 @@ class RouteNow:
     target: str
     stuck: bool = False
     """Its target fails and nothing else is eligible: it holds, and a person must act."""
+    unpublished: bool = False
+    """It was moved, but the routing file cannot be written: users stay on this target, and a person must act."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,10 @@ def dump(incident: Incident) -> str:
             for a in incident.affected
         ],
         "timeline": [{"at_ms": to_ms(h.at), "text": h.text} for h in incident.timeline],
-        "routes": [{"route": r.route, "target": r.target, "stuck": r.stuck} for r in incident.routes],
+        "routes": [
+            {"route": r.route, "target": r.target, "stuck": r.stuck, "unpublished": r.unpublished}
+            for r in incident.routes
+        ],
     }
     return storable(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
 
@@ -69,7 +72,12 @@ def _document(document: object) -> Document:
             for part in _parts(document, "timeline", {"at_ms": int, "text": str})
         ),
         routes=tuple(
-            RouteNow(route=part["route"], target=part["target"], stuck=part.get("stuck") is True)
+            RouteNow(
+                route=part["route"],
+                target=part["target"],
+                stuck=part.get("stuck") is True,
+                unpublished=part.get("unpublished") is True,
+            )
             for part in _parts(document, "routes", {"route": str, "target": str})
         ),
     )

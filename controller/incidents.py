@@ -24,6 +24,7 @@ def update(
     stuck: AbstractSet[str],
     decisions: Sequence[Decision],
     now: datetime,
+    unpublished: Mapping[str, str] | None = None,
 ) -> list[Incident]:
     """The incidents that are new (`id` 0, `revision` 1) or changed (`revision` one higher), and no others.
 
@@ -40,7 +41,8 @@ def update(
     4. An incident is resolved when each affected target is `up` or `suspect`, or gone from the configuration.
 
     `health` may lack targets of the configuration (nothing known yet); targets that the configuration does not have
-    are ignored. `stuck` names the routes that have nothing eligible left.
+    are ignored. `stuck` names the routes that have nothing eligible left. `unpublished` are
+    the routes whose move could not be written to the routing file, each with the target that users are still on.
     """
     provider_of = {target.id: target.provider.name for target in settings.targets}
     facts = _Facts(
@@ -49,6 +51,7 @@ def update(
         candidates={route.name: frozenset(route.candidates) for route in settings.routes},
         routes=routes,
         stuck=stuck,
+        unpublished=unpublished or {},
         decisions=decisions,
         now=now,
     )
@@ -74,6 +77,7 @@ class _Facts:
     candidates: Mapping[str, AbstractSet[str]]
     routes: Mapping[str, RouteState]
     stuck: AbstractSet[str]
+    unpublished: Mapping[str, str]
     decisions: Sequence[Decision]
     now: datetime
 
@@ -161,7 +165,12 @@ def _sentence(seen: TargetHealth) -> str:
 def _touched(affected: Iterable[Affected], facts: _Facts) -> tuple[RouteNow, ...]:
     targets = {a.target for a in affected}
     return tuple(
-        RouteNow(route=name, target=facts.routes[name].target, stuck=name in facts.stuck)
+        RouteNow(
+            route=name,
+            target=facts.unpublished.get(name, facts.routes[name].target),
+            stuck=name in facts.stuck,
+            unpublished=name in facts.unpublished,
+        )
         for name, candidates in facts.candidates.items()
         if name in facts.routes and not targets.isdisjoint(candidates)
     )
@@ -195,6 +204,12 @@ def _route_lines(
         yield from _moves(before, was, facts.routes[route.route], known, facts)
         if route.stuck and not (was and was.stuck):
             text = f"Route {route.route} has no healthy candidate left and stays on {route.target}"
+            yield Happening(at=facts.now, text=text)
+        if route.unpublished and not (was and was.unpublished):
+            text = f"The routing file cannot be written: users of route {route.route} stay on {route.target}"
+            yield Happening(at=facts.now, text=text)
+        if was and was.unpublished and not route.unpublished:
+            text = f"The routing file is written again: users of route {route.route} are on {route.target}"
             yield Happening(at=facts.now, text=text)
 
 

@@ -36,6 +36,10 @@ _ACT_NOW = (
     "A person must act now: users are on a failing target and no candidate is healthy. "
     "Hotspare moves them as soon as one is."
 )
+_UNPUBLISHED = (
+    "A person must act now: the route should move, but the routing file cannot be written, so users stay where they "
+    "are. Hotspare's log says why; it tries again all the time."
+)
 _FIX_NOW = "A person must fix this now: users are on it."
 _FIX_LATER = "A person must fix this, but it can wait: no user is on it. Until then its routes have one candidate less."
 _AFTER_THE_FIX = (
@@ -79,6 +83,8 @@ def _headline(incident: Incident) -> str:
     if incident.resolved_at:
         after = span((incident.resolved_at - incident.opened_at).total_seconds())
         return f"✅ Resolved after {after}: {what}"
+    if any(route.unpublished for route in incident.routes):
+        return f"🚨 Act now: {what} and the routing file cannot be written"
     if urgent := [route for route in incident.routes if _is_urgent(route, incident)]:
         who = f"route {_name(urgent[0].route)} has" if len(urgent) == 1 else f"{len(urgent)} routes have"
         return f"🚨 Act now: {what} and {who} nowhere to go"
@@ -114,8 +120,9 @@ def _call(incident: Incident) -> str:
     if incident.resolved_at:
         stuck = any(route.stuck for route in incident.routes)
         return "This is over, but another incident is open." if stuck else "It is over. Nobody has to act."
-    if any(_is_urgent(route, incident) for route in incident.routes):
-        return _ACT_NOW
+    urgent = _UNPUBLISHED if any(route.unpublished for route in incident.routes) else _ACT_NOW
+    if urgent is _UNPUBLISHED or any(_is_urgent(route, incident) for route in incident.routes):
+        return urgent
     exposed = {_trouble(route, incident) for route in incident.routes} - {None, Health.RECOVERING}
     if _to_fix(incident):
         return _FIX_NOW if exposed else _FIX_LATER

@@ -1,7 +1,7 @@
 """What is known right now, as one value: the read model that the page and `hotspare status` share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
@@ -10,6 +10,7 @@ from controller.decision import Decision, RouteState
 from controller.history import History, read_history
 from controller.incident import Incident
 from controller.journal import Journal
+from controller.routing_file import RoutingFile
 from controller.standing import Candidate, Life, RouteView, Service, Tone, headline
 from monitor.columns import from_ms
 from monitor.health import Health, TargetHealth
@@ -21,6 +22,7 @@ from monitor.tables import EVENTS
 #: crashed or hangs.
 SILENT_AFTER_S = 20.0
 RECENT = 10
+_ON_ITS_WAY_S = 2.0
 #: Health that may serve users; with any other a standby is of no use.
 _ELIGIBLE = frozenset({Health.UP, Health.SUSPECT, Health.DEGRADED})
 
@@ -80,7 +82,14 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             TargetView(state=states[target.id], history=read_history(connection, target, now))
             for target in settings.targets
         )
-    routes = tuple(route_view(route, pointed.get(route.name), states, stuck) for route in settings.routes)
+    found = RoutingFile(settings.routing_file).read_targets()
+    routes = tuple(
+        replace(
+            route_view(route, pointed.get(route.name), states, stuck),
+            published=published(pointed.get(route.name), found.get(route.name), now),
+        )
+        for route in settings.routes
+    )
     tone, sentence = headline(service, routes, tuple(states.values()), now)
     return Overview(
         now=now,
@@ -123,6 +132,13 @@ def route_view(
         failed_over=target in route.candidates[1:],
         stuck=failing and (route.name in stuck_routes or not _ELIGIBLE.intersection(others)),
     )
+
+
+def published(decided: RouteState | None, found: str | None, now: datetime) -> str | None:
+    """What the routing file says instead of what was decided; a decision of this moment may still be on its way."""
+    if decided is None or decided.target == found or (now - decided.since).total_seconds() < _ON_ITS_WAY_S:
+        return None
+    return found or "nowhere"
 
 
 def _unseen(target: str, now: datetime) -> TargetHealth:

@@ -145,6 +145,14 @@ class RoutingFile:
         generation = table.get("generation")
         return generation if type(generation) is int and generation > 0 else 0
 
+    def read_targets(self) -> dict[str, str]:
+        """What a reader finds there now: the target of each route; empty when there is no such file. Never raises."""
+        try:
+            table = json.loads(_read(self._path, _MAX_BYTES))
+            return {name: str(route["target"]) for name, route in table["routes"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return {}
+
     def tampered(self) -> str | None:
         """One sentence when the file is no longer what we last wrote; None when it is, or when we wrote none yet.
 

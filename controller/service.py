@@ -20,8 +20,8 @@ from controller.network import Network
 from controller.outbox import Outbox
 from controller.routing_file import RoutingFile, RoutingFileError
 from controller.slack import SlackSender
-from monitor import pacing
-from monitor.database import DatabaseError, database_path, open_writer
+from monitor import pacing, words
+from monitor.database import DatabaseError, DatabaseGoneError, database_path, open_writer
 from monitor.lock import InstanceLock
 from monitor.schedule import Schedule
 from monitor.settings import Settings, Slack
@@ -109,7 +109,11 @@ class Service:
         self._open.close()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; then lets the probes under way finish for up to five seconds, and stores the last."""
+        """Until `stop` is set; then lets the probes under way finish for up to five seconds, and stores the last.
+
+        Raises DatabaseGoneError as soon as the database has been deleted or replaced: to go on would be to watch
+        without deciding, and to say that all is well.
+        """
         # Names are looked up in these threads: one provider's resolver that hangs must not hold up the others.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup"))
         await asyncio.to_thread(pricing.warm_up)
@@ -117,6 +121,17 @@ class Service:
         gc.collect()
         gc.freeze()
         self._schedule.start(self._clock())
+        try:
+            await self._work(stop)
+        except BaseExceptionGroup as group:
+            gone, rest = group.split(DatabaseGoneError)
+            if gone is None or rest is not None:
+                raise
+            await self._schedule.stop(0)
+            raise gone.exceptions[0] from None
+        await self._in_controller(self._finish)
+
+    async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             control = tasks.create_task(self._control())
             others = [tasks.create_task(self._keep_house()), tasks.create_task(self._network.keep_known())]
@@ -128,7 +143,6 @@ class Service:
             await control
             for task in others:
                 task.cancel()
-        await self._in_controller(self._finish)
 
     async def _answering(self) -> frozenset[str]:
         """The neutral endpoints that answer right now."""
@@ -181,6 +195,8 @@ class Service:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
         try:
             report = await self._in_controller(self._cycle.run, tuple(batch), self._clock(), frozenset(blind))
+        except DatabaseGoneError:
+            raise
         except DatabaseError as error:
             log.error("cycle_failed waiting=%d: %s", len(batch), error)
             await self._in_controller(self._cycle.keep_alive, self._clock())
@@ -217,7 +233,7 @@ class Service:
     def _watching(self) -> str:
         settings = self._settings
         slack = f"Slack {settings.slack.channel}" if settings.slack else "no Slack"
-        counts = f"{len(settings.targets)} targets, {len(settings.routes)} routes"
+        counts = f"{words.plural(len(settings.targets), 'target')}, {words.plural(len(settings.routes), 'route')}"
         return f"watching {counts}; routing file {settings.routing_file}, {settings.database}, {slack}"
 
     def _say(self, kind: str, text: str) -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from monitor.health import BAD, Health, TargetHealth
 from monitor.store import ServiceBeat
-from monitor.words import span
+from monitor.words import plural, span
 
 
 class Life(StrEnum):
@@ -67,6 +67,8 @@ class RouteView:
     """It points at a less preferred candidate than its first."""
     stuck: bool
     """Its target fails in a way that should move it, and nothing else is eligible: it holds."""
+    published: str | None = None
+    """Where the routing file points applications instead, or `nowhere`; None when it says what was decided."""
 
 
 def headline(
@@ -75,6 +77,7 @@ def headline(
     """The overall state in one sentence, the most urgent fact alone, and how bad it is."""
     return (
         _about_service(service, now)
+        or _about_file(routes)
         or _about_stuck(routes, states, now)
         or _about_failed_over(routes, states, now)
         or _about_targets(routes, states, now)
@@ -100,6 +103,14 @@ def _about_service(service: Service, now: datetime) -> tuple[Tone, str] | None:
         beat_at = service.beat.beat_at
         return Tone.BAD, f"The monitor has not written since {clock(beat_at, now)} ({ago(beat_at, now)})"
     return None
+
+
+def _about_file(routes: Sequence[RouteView]) -> tuple[Tone, str] | None:
+    wrong = [route for route in routes if route.published]
+    if not wrong:
+        return None
+    where = f"points {wrong[0].name} at {wrong[0].published}, not at {wrong[0].target}"
+    return Tone.BAD, f"The routing file {where}: it cannot be written, or somebody changed it"
 
 
 def _about_stuck(routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime) -> tuple[Tone, str] | None:
@@ -131,19 +142,16 @@ def _about_targets(routes: Sequence[RouteView], states: Sequence[TargetHealth], 
     ill = [state for state in states if state.health in BAD]
     if not ill:
         others = len(states) - len(well)
-        return Tone.GOOD, f"{first}{_targets(len(well))} up" + (f", {others} unknown or paused" if others else "")
+        unclear = f", {others} unknown or paused" if others else ""
+        return Tone.GOOD, f"{first}{plural(len(well), 'target')} up{unclear}"
     cause = _cause([state.target for state in ill], states, now)
-    return Tone.NOTICE, f"{first}{len(well)} of {_targets(len(states))} up, {cause}"
+    return Tone.NOTICE, f"{first}{len(well)} of {plural(len(states), 'target')} up, {cause}"
 
 
 def _on_first_choice(count: int) -> str:
     if count == 0:
         return ""
     return "The route is on its first choice; " if count == 1 else f"All {count} routes are on their first choice; "
-
-
-def _targets(count: int) -> str:
-    return f"{count} target" if count == 1 else f"{count} targets"
 
 
 def _routes(routes: Sequence[RouteView]) -> str:
@@ -160,5 +168,5 @@ def _cause(targets: Sequence[str], states: Sequence[TargetHealth], now: datetime
     since = min(other.since for other in siblings) if whole else state.since
     word = "up again" if state.health is Health.UP else state.health
     more = len({target for target in targets if not (whole and target.split("/")[0] == provider)} - {state.target})
-    others = f" (and {_targets(more)} more)" if more else ""
+    others = f" (and {plural(more, 'target')} more)" if more else ""
     return f"{provider if whole else state.target} is {word} since {clock(since, now)}{others}"

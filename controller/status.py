@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,7 @@ from monitor.health import Health
 from monitor.settings import Settings
 
 _OK, _BAD_NEWS, _WRONG = 0, 1, 2
+_ROOMY_COLUMNS = 100
 _FAILING = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
 _TONES = {Tone.GOOD: "green", Tone.NOTICE: "yellow", Tone.BAD: "bold red", Tone.UNKNOWN: "yellow"}
 _HEALTHS = {Health.UP: "green", Health.UNKNOWN: "dim"} | dict.fromkeys(_FAILING, "red")
@@ -36,9 +38,10 @@ def show(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(document(overview), ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
     else:
-        _print(overview)
+        print_overview(overview)
     failing = any(target.state.health in _FAILING for target in overview.targets)
-    return _BAD_NEWS if failing or overview.service.life is not Life.RUNNING else _OK
+    unpublished = any(route.published for route in overview.routes)
+    return _BAD_NEWS if failing or unpublished or overview.service.life is not Life.RUNNING else _OK
 
 
 def document(overview: Overview) -> dict[str, Any]:
@@ -63,6 +66,7 @@ def document(overview: Overview) -> dict[str, Any]:
                 "reason": route.reason,
                 "failed_over": route.failed_over,
                 "stuck": route.stuck,
+                "published": route.published or route.target,
                 "candidates": [{"target": c.target, "health": c.health} for c in route.candidates],
             }
             for route in overview.routes
@@ -105,15 +109,16 @@ def _instant(at: datetime | None) -> str | None:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
 
 
-def _print(overview: Overview) -> None:
-    console = terminal()
+def print_overview(overview: Overview, console: Console | None = None) -> None:
+    """For people: the headline, the routes, the targets, the open incidents; on standard output by default."""
+    console = console or terminal()
     console.print(Text(overview.headline, style=_TONES[overview.tone]))
     for route in overview.routes:
         since = f", since {clock(route.since, overview.now)}" if route.since else ""
         console.print(Text(f"\n{route.name} → {route.target}{since}", style="bold"))
         console.print(Text(f"  {route.reason}"))
     console.print()
-    console.print(_targets(overview))
+    console.print(_targets(overview, roomy=console.width >= _ROOMY_COLUMNS))
     for incident in overview.open_incidents:
         opened = f"{clock(incident.opened_at, overview.now)}, {ago(incident.opened_at, overview.now)}"
         title = f"\nIncident {incident.id}: {incident.kind} of {incident.provider}, since {opened}"
@@ -122,23 +127,22 @@ def _print(overview: Overview) -> None:
             console.print(Text(f"  {clock(happening.at, overview.now)}  {happening.text}"))
 
 
-def _targets(overview: Overview) -> Table:
+def _targets(overview: Overview, *, roomy: bool) -> Table:
+    """One line a target; on a narrow terminal without what is least urgent."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("target", "health"):
-        table.add_column(name, no_wrap=True, overflow="fold")
-    for name in ("1 h", "24 h", "p50", "p95", "evidence"):
+    table.add_column("target", overflow="fold")
+    table.add_column("health", no_wrap=True)
+    for name in ("1 h", *(("24 h", "p50", "p95") if roomy else ("p50",)), "evidence", "last ok"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("last good answer", no_wrap=True)
     for target in overview.targets:
         state, history = target.state, target.history
+        more = (_share(history.last_day.success), _seconds(history.p50_s), _seconds(history.p95_s))
         table.add_row(
             state.target,
             Text(state.health, style=_HEALTHS.get(state.health, "yellow")),
             _share(history.last_hour.success),
-            _share(history.last_day.success),
-            _seconds(history.p50_s),
-            _seconds(history.p95_s),
-            f"{state.evidence:.1f} of {state.threshold:.1f}" if state.threshold else "–",
+            *(more if roomy else more[1:2]),
+            f"{state.evidence:.1f}/{state.threshold:.1f}" if state.threshold else "–",
             ago(state.last_ok_at, overview.now) if state.last_ok_at else "never",
         )
     return table

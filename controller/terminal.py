@@ -5,9 +5,15 @@ from rich.console import Console
 _PIPE_COLUMNS = 400
 
 
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, for which a reader that went away is no bad news."""
+        raise BrokenPipeError
+
+
 def terminal() -> Console:
     """Standard output. Nothing is highlighted by guess; a pipe gets long lines rather than folded ones."""
-    console = Console(highlight=False)
+    console = _Output(highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_COLUMNS
     return console

@@ -139,9 +139,11 @@ def _file_problem(path: str) -> str | None:
 def _file(section: Section, key: str) -> Path | None:
     text = section.text(key, "the path of a file")
     problem = _file_problem(text.value) if text else None
-    if text and problem:
+    # Who only reads must be able to look at what has gone wrong with the files.
+    if text and problem and section.reader.keys:
         section.refuse(text, problem)
-    return Path(text.value) if text and not problem else None
+        return None
+    return Path(text.value) if text else None
 
 
 def _slack(alerts: Section) -> Slack | None:

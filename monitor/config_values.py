@@ -92,7 +92,7 @@ class Reader:
         if name is None:
             return "'${' begins a variable, which is written ${NAME}; write $${ for the characters themselves"
         state = "set but empty" if name in self.environ else "not set"
-        return f"the environment variable {name} is {state}"
+        return f"the environment variable {name} is {state}; export it, or remove this entry"
 
 
 def is_empty(node: Node) -> bool:

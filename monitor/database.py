@@ -35,6 +35,10 @@ class DatabaseError(Exception):
     """
 
 
+class DatabaseGoneError(DatabaseError):
+    """The database was deleted or replaced while in use; nothing can be written any more, however often it is tried."""
+
+
 def database_path(url: str) -> Path:
     """The file behind `sqlite:///path`; everything after the prefix is the path, as it is.
 
@@ -187,7 +191,7 @@ def _keep_to_this_file(engine: Engine, path: Path) -> None:
     @event.listens_for(engine, "begin", insert=True)
     def refuse(_connection: Connection) -> None:
         if _identity(absolute) != opened:
-            raise DatabaseError(f"database {path} was deleted or replaced while in use: restart `hotspare run`")
+            raise DatabaseGoneError(f"database {path} was deleted or replaced while in use: restart `hotspare run`")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -24,6 +24,11 @@ def span(seconds: float) -> str:
     return f"{whole} s"
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 route`, `2 routes`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def mix(outcomes: Mapping[Outcome, int]) -> str:
     """The outcomes of the failures: `server_error`, or `7 server_error, 2 timeout`, most frequent first."""
     ranked = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from controller import routing_file
 from controller.decision import Decision, Move
 from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
 from controller.journal import Journal
@@ -113,6 +114,16 @@ def seed(settings: Settings, now: datetime, *, hours: float = 1.0) -> None:
     store.add_event(began, "service_started", "service", "Hotspare 0.1.0 started, watching 6 targets")
     beat(store, now - timedelta(seconds=1))
     engine.dispose()
+    publish(settings, now)
+
+
+def publish(settings: Settings, now: datetime) -> None:
+    """Write the routing file as the journal has it."""
+    engine = open_writer(settings.database)
+    routes = Journal(engine).routes()
+    table = routing_file.build(settings, routes, {}, generation=1, written_at=now, valid_for_s=90)
+    routing_file.RoutingFile(settings.routing_file).publish(table)
+    engine.dispose()
 
 
 def break_openai(settings: Settings, now: datetime, *, detail: str = "HTTP 500: internal error") -> None:
@@ -151,6 +162,7 @@ def break_openai(settings: Settings, now: datetime, *, detail: str = "HTTP 500: 
     Journal(engine).commit([move], [incident])
     beat(store, now - timedelta(seconds=1))
     engine.dispose()
+    publish(settings, now)
 
 
 def _past(target: Target, now: datetime, hours: float) -> list[Observation]:

@@ -1,12 +1,21 @@
 """The command line: its errors, its exit status, and how it starts."""
 
+import io
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from controller import asking, status
 from controller.cli import main
+from controller.overview import read
+from monitor.database import open_reader
+from tests import seeded
+from tests.builders import observation
 
 CONFIG = """\
 database: sqlite:///{folder}/hotspare.db
@@ -125,3 +134,48 @@ def test_a_reader_that_goes_away_is_no_error(config: Path) -> None:
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def test_the_tables_fit_a_narrow_terminal() -> None:
+    """At 80 columns nothing is cut away, least of all what the provider said."""
+    seen = [
+        replace(
+            observation("a", name="anthropic/claude-haiku-5-5", detail="HTTP 401: " + "no " * 40), input_tokens=None
+        ),
+        replace(
+            observation(".", name="gemini/gemini-3.5-flash-lite"), cost_usd=0.0000123, input_tokens=9, output_tokens=4
+        ),
+    ]
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    asking.print_table(seen, console)
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert "$0.000012" in shown
+    assert shown.split().count("no") == 40
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_status_fits_a_narrow_terminal(tmp_path: Path) -> None:
+    """Every figure whole, every target's name readable."""
+    settings = seeded.settings_in(tmp_path)
+    now = datetime.now(UTC)
+    seeded.seed(settings, now)
+    seeded.break_openai(settings, now)
+    engine = open_reader(settings.database)
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    status.print_overview(read(settings, engine, now), console)
+    engine.dispose()
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert "14.2/9.8" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_full_disk_behind_the_output_is_told(config: Path) -> None:
+    """One sentence and 2, no traceback."""
+    command = f"{sys.executable} -m controller.cli once --json -c {config} > /dev/full"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "cannot go on: No space left on device")
+    assert "Traceback" not in done.stderr

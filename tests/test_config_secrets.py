@@ -79,5 +79,5 @@ def test_who_only_reads_needs_no_keys(tmp_path: Path) -> None:
     assert loaded.slack is not None
     assert {provider.api_key.reveal() for provider in loaded.providers} == {loaded.slack.token.reveal()}
     path = write(tmp_path, database="sqlite:///${FOLDER}/x.db")
-    with pytest.raises(ConfigError, match="the environment variable FOLDER is not set"):
+    with pytest.raises(ConfigError, match="the environment variable FOLDER is not set; export it"):
         load(path, {}, keys=False)

@@ -10,7 +10,7 @@ import pytest
 
 from controller.cycle import VALID_FOR_S, Cycle, Report
 from controller.decision import Decision, Move
-from controller.incident import Incident
+from controller.incident import Incident, RouteNow
 from controller.journal import Journal
 from controller.routing_file import RoutingFile
 from monitor.database import DatabaseError, open_writer
@@ -229,6 +229,28 @@ def test_a_file_that_cannot_be_written_is_said_once_and_tried_again(stage: Calla
     assert one.table()["routes"]["chat"]["target"] == A
 
 
+def test_a_move_that_cannot_be_published_is_told_as_such(stage: Callable[..., Stage]) -> None:
+    """People must not hear that users are safe while applications still read the old file; nor after it is mended."""
+    one = stage()
+    play(one, OUTAGE[:9])
+    one.settings.routing_file.unlink()
+    one.settings.routing_file.mkdir()
+    for at_s, symbol, name in OUTAGE[9:]:
+        one.run(observation(symbol, at_s=at_s, name=name), now_s=at_s + 0.1)
+    assert one.journal.routes()["chat"].target == C
+    [incident] = one.journal.open_incidents()
+    assert incident.routes == (RouteNow(route="chat", target=A, unpublished=True),)
+    told = [happening.text for happening in incident.timeline]
+    assert "The routing file cannot be written: users of route chat stay on openai/a" in told
+    one.settings.routing_file.rmdir()
+    one.run(now_s=OUTAGE[-1][0] + 1)
+    one.run(now_s=OUTAGE[-1][0] + 2)
+    assert one.table()["routes"]["chat"]["target"] == C
+    [incident] = one.journal.open_incidents()
+    assert incident.routes == (RouteNow(route="chat", target=C),)
+    assert incident.timeline[-1].text == "The routing file is written again: users of route chat are on anthropic/c"
+
+
 def test_blindness_holds_the_route(stage: Callable[..., Stage]) -> None:
     """Timeouts everywhere with our own network down move nothing."""
     one = stage()
@@ -409,7 +431,10 @@ def test_the_heartbeat_outlives_a_locked_database(stuck: tuple[Cycle, Locked, Ja
     cycle.keep_alive(later(VALID_FOR_S / 3 - 1))
     assert json.loads(file.read_text())["written_at"] == written
     cycle.keep_alive(later(VALID_FOR_S / 3))
-    assert json.loads(file.read_text())["written_at"] > written
+    beaten = json.loads(file.read_text())["written_at"]
+    assert beaten > written
+    cycle.keep_alive(later(VALID_FOR_S))
+    assert json.loads(file.read_text())["written_at"] == beaten, "nobody has decided for so long that readers must know"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,10 @@ def _incident(text: str) -> Incident:
             Affected(target="openai/b", health=Health.UP, since=NOW + timedelta(milliseconds=1), reason=""),
         ),
         timeline=(Happening(at=NOW, text=text), Happening(at=NOW, text="route chat moved")),
-        routes=(RouteNow(route="chat", target="openai/a", stuck=True), RouteNow(route="code", target="gemini/c")),
+        routes=(
+            RouteNow(route="chat", target="openai/a", stuck=True),
+            RouteNow(route="code", target="gemini/c", unpublished=True),
+        ),
     )
 
 

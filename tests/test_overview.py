@@ -347,3 +347,26 @@ def test_instants_of_another_day_carry_their_date() -> None:
     assert clock(NOW - timedelta(days=1), NOW) == "2026-11-20 18:03 UTC"
     assert ago(NOW - timedelta(seconds=12.4), NOW) == "12 s ago"
     assert ago(NOW + timedelta(seconds=3), NOW) == "0 s ago"
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        pytest.param(None, "nowhere", id="there is no file"),
+        pytest.param(
+            f'{{"routes": {{"chat": {{"target": "{seeded.LUNA}"}}}}}}', seeded.LUNA, id="it says something else"
+        ),
+    ],
+)
+def test_a_routing_file_that_says_otherwise_is_the_headline(settings: Settings, harm: str | None, said: str) -> None:
+    """What applications read counts, not what was decided."""
+    seeded.seed(settings, NOW)
+    seeded.break_openai(settings, NOW)
+    settings.routing_file.unlink()
+    if harm:
+        settings.routing_file.write_text(harm)
+    seen = overview(settings)
+    assert seen.tone is Tone.BAD
+    assert seen.headline.startswith(
+        f"The routing file points chat at {said}, not at {seeded.HAIKU}: it cannot be written"
+    )

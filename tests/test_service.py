@@ -138,6 +138,22 @@ def test_an_outage_is_noticed_survives_kill_9_and_is_undone(lab: Lab) -> None:
     assert (status.returncode, said["service"]["life"]) == (1, "stopped"), "a stopped monitor is bad news"
 
 
+def test_a_database_that_is_deleted_ends_the_service(lab: Lab) -> None:
+    """It would watch without deciding, and look alive: better to end, with a sentence, and be started again."""
+    service = lab.hotspare("run")
+    lab.until(lambda: lab.health(OPENAI) == "up", "up")
+    for leftover in lab.folder.glob("hotspare.db*"):
+        if leftover.suffix != ".lock":
+            leftover.unlink()
+    _, errors = service.communicate(timeout=PATIENCE_S)
+    assert service.returncode == 1
+    assert "was deleted or replaced while in use: restart `hotspare run`" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+    lab.processes.remove(service)
+    lab.hotspare("run")
+    lab.until(lambda: lab.health(ANTHROPIC) == "up", "started again")
+
+
 def test_a_second_instance_says_who_holds_the_lock(lab: Lab) -> None:
     """It exits with 2 and leaves the first one alone."""
     service = lab.hotspare("run")
@@ -166,7 +182,7 @@ def test_once_and_check_ask_and_say(lab: Lab) -> None:
     output, errors = check.communicate(timeout=PATIENCE_S)
     assert check.returncode == 1
     assert errors == ""
-    [line] = [line for line in output.splitlines() if line.startswith(OPENAI)]
-    assert "auth" in line
+    assert f"{OPENAI} chat auth" in " ".join(output.split())
+    assert f"{OPENAI} (chat): the key in KEY was refused: HTTP 401" in output
     assert "\x1b" not in output, "no colours in a pipe"
     lab.processes.clear()

@@ -77,7 +77,7 @@ def _explained(error: ConfigError | OSError | OverflowError, address: str, port:
     if isinstance(error, ConfigError):
         return str(error)
     why = (isinstance(error, OSError) and error.strerror) or str(error)
-    return f"cannot listen on {address} port {port}: {why}; choose another port with --port"
+    return f"cannot listen on {address} port {port}: {why}; choose another with --port or --address"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

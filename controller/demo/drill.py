@@ -55,7 +55,7 @@ def main(*, once: bool, as_json: bool, port: int | None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "llmock":
             raise
-        return _complain("the demo needs llmock: pip install 'hotspare[demo]'", status=2)
+        return _complain("the demo needs llmock: pip install '.[demo]' ./client", status=2)
     except (DemoError, DatabaseError) as error:
         return _complain(str(error), status=1)
     if as_json:
