@@ -116,7 +116,7 @@ def test_a_service_that_dies_ends_the_demo(tmp_path: Path) -> None:
 def test_without_the_simulated_providers_the_demo_says_what_to_install(tmp_path: Path) -> None:
     """The simulated providers are an optional extra; one sentence, exit status 2, nothing on standard output."""
     demo = _start([sys.executable, "-c", _WITHOUT_LLMOCK], tmp_path)
-    assert demo.communicate(timeout=30) == ("", "the demo needs llmock: pip install 'hotspare[demo]'\n")
+    assert demo.communicate(timeout=30) == ("", "the demo needs llmock: pip install '.[demo]' ./client\n")
     assert demo.returncode == 2
     assert _left_behind(tmp_path) == []
 

@@ -142,7 +142,7 @@ def test_a_port_that_is_taken(config: Path) -> None:
         ended = launched("--config", str(config), "--port", str(port))
     assert ended.returncode == 2
     assert ended.stderr == (
-        f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose another port with --port\n"
+        f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose another with --port or --address\n"
     )
 
 
