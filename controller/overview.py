@@ -138,7 +138,7 @@ def published(decided: RouteState | None, found: str | None, now: datetime) -> s
     """What the routing file says instead of what was decided; a decision of this moment may still be on its way."""
     if decided is None or decided.target == found or (now - decided.since).total_seconds() < _ON_ITS_WAY_S:
         return None
-    return found or "nowhere"
+    return found or ""
 
 
 def _unseen(target: str, now: datetime) -> TargetHealth:

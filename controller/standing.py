@@ -68,7 +68,7 @@ class RouteView:
     stuck: bool
     """Its target fails in a way that should move it, and nothing else is eligible: it holds."""
     published: str | None = None
-    """Where the routing file points applications instead, or `nowhere`; None when it says what was decided."""
+    """Where the routing file points applications instead, empty where there is none; None when it says the same."""
 
 
 def headline(
@@ -106,9 +106,12 @@ def _about_service(service: Service, now: datetime) -> tuple[Tone, str] | None:
 
 
 def _about_file(routes: Sequence[RouteView]) -> tuple[Tone, str] | None:
-    wrong = [route for route in routes if route.published]
+    wrong = [route for route in routes if route.published is not None]
     if not wrong:
         return None
+    if not wrong[0].published:
+        unheard = f"applications do not hear of {wrong[0].target} for {wrong[0].name}"
+        return Tone.BAD, f"There is no routing file to read: {unheard}"
     where = f"points {wrong[0].name} at {wrong[0].published}, not at {wrong[0].target}"
     return Tone.BAD, f"The routing file {where}: it cannot be written, or somebody changed it"
 

@@ -40,7 +40,7 @@ def show(settings: Settings, *, as_json: bool) -> int:
     else:
         print_overview(overview)
     failing = any(target.state.health in _FAILING for target in overview.targets)
-    unpublished = any(route.published for route in overview.routes)
+    unpublished = any(route.published is not None for route in overview.routes)
     return _BAD_NEWS if failing or unpublished or overview.service.life is not Life.RUNNING else _OK
 
 
@@ -66,7 +66,7 @@ def document(overview: Overview) -> dict[str, Any]:
                 "reason": route.reason,
                 "failed_over": route.failed_over,
                 "stuck": route.stuck,
-                "published": route.published or route.target,
+                "published": route.target if route.published is None else route.published or None,
                 "candidates": [{"target": c.target, "health": c.health} for c in route.candidates],
             }
             for route in overview.routes
