@@ -4,7 +4,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.terminal import terminal
+from monitor.clock import utc_now
 from monitor.settings import Settings
 from monitor.words import plural, span
 from probes import pricing
@@ -67,7 +67,7 @@ def _ask(settings: Settings, questions: Sequence[tuple[Target, Check]]) -> list[
 
     async def ask_all() -> list[Observation]:
         await asyncio.to_thread(pricing.warm_up)
-        prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=_utc_now)
+        prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=utc_now)
         turn = asyncio.Semaphore(_AT_A_TIME)
 
         async def ask(target: Target, question: Check) -> Observation:
@@ -81,10 +81,6 @@ def _ask(settings: Settings, questions: Sequence[tuple[Target, Check]]) -> list[
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task("asking", total=len(questions))
         return asyncio.run(ask_all())
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def print_table(seen: Sequence[Observation], console: Console | None = None) -> None:

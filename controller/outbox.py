@@ -6,13 +6,14 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
 
 from controller.journal import Journal, Undelivered
 from controller.messages import incident_message
 from controller.slack import DeliveryError, Posted, SlackSender
+from monitor.clock import utc_now
 from monitor.database import DatabaseError
 
 log = logging.getLogger(__name__)
@@ -23,11 +24,6 @@ _LOOK_S = 1.0
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 _PARTING_S = 5.0
-
-
-def utc_now() -> datetime:
-    """The present instant, aware."""
-    return datetime.now(UTC)
 
 
 class Runs(Protocol):

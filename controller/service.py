@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import ParamSpec, TypeVar
 
@@ -21,6 +21,7 @@ from controller.outbox import Outbox
 from controller.routing_file import RoutingFile, RoutingFileError
 from controller.slack import SlackSender
 from monitor import pacing, words
+from monitor.clock import utc_now
 from monitor.database import DatabaseError, DatabaseGoneError, database_path, open_writer
 from monitor.lock import InstanceLock
 from monitor.schedule import Schedule
@@ -51,11 +52,6 @@ _STEP_S = 2.0
 _SKIPS_SAID_EVERY_S = 600.0
 #: Incidents that were resolved longer ago than this before people could be told are not told any more.
 _STALE = timedelta(hours=24)
-
-
-def utc_now() -> datetime:
-    """The present instant, aware."""
-    return datetime.now(UTC)
 
 
 class Service:

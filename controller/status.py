@@ -2,7 +2,7 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from controller.incident import Incident
 from controller.overview import Overview, TargetView, read
 from controller.standing import Life, Tone, ago, clock
 from controller.terminal import terminal
+from monitor.clock import utc_now
 from monitor.database import DatabaseError, open_reader
 from monitor.health import Health
 from monitor.settings import Settings
@@ -29,7 +30,7 @@ def show(settings: Settings, *, as_json: bool) -> int:
     try:
         engine = open_reader(settings.database)
         try:
-            overview = read(settings, engine, datetime.now(UTC))
+            overview = read(settings, engine, utc_now())
         finally:
             engine.dispose()
     except DatabaseError as error:

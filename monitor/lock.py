@@ -4,10 +4,11 @@ import fcntl
 import json
 import os
 import socket
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from monitor.clock import utc_now
 
 
 class LockError(Exception):
@@ -74,7 +75,7 @@ class InstanceLock:
 
 
 def _introduction() -> bytes:
-    started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    started_at = utc_now().isoformat(timespec="seconds").replace("+00:00", "Z")
     return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started_at": started_at}).encode()
 
 

@@ -153,3 +153,9 @@ def test_no_module_of_ours_is_shadowed_by_an_installed_one() -> None:
     site = Path(sysconfig.get_path("purelib"))
     for room in ROOMS:
         assert not (site / room).exists(), f"another distribution installs {room!r}"
+
+
+def test_one_place_reads_the_wall_clock() -> None:
+    """Everybody else is handed the time."""
+    readers = {named(path) for path in SOURCES if "datetime.now(" in path.read_text() or "utcnow(" in path.read_text()}
+    assert {reader for reader in readers if not reader.startswith("client/")} == {"monitor/clock.py"}

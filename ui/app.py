@@ -1,7 +1,6 @@
 """The Streamlit script behind the page: reads the overview every few seconds and shows its sections."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from os import environ
 from pathlib import Path
 from typing import cast
@@ -9,6 +8,7 @@ from typing import cast
 import streamlit as st
 
 from controller.overview import Overview, read
+from monitor.clock import utc_now
 from monitor.config import load
 from monitor.database import DatabaseError, database_path, open_reader
 from monitor.settings import Settings
@@ -31,7 +31,7 @@ def _overview(path: str) -> Overview:
     settings = _settings(path)
     engine = open_reader(settings.database)
     try:
-        return read(settings, engine, datetime.now(UTC))
+        return read(settings, engine, utc_now())
     finally:
         engine.dispose()
 

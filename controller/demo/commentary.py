@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from hotspare_client import Routing, Target
 
@@ -17,6 +16,7 @@ from controller.demo.slack_server import SlackServer
 from controller.demo.stage import ROUTE, candidates, targets
 from controller.demo.traffic import Traffic
 from controller.journal import Journal
+from monitor.clock import utc_now
 from monitor.store import Store
 
 _TICK_S = 0.02
@@ -43,7 +43,7 @@ class Commentary:
     def __init__(self, scene: Scene, *, failing: str) -> None:
         """`failing` is the provider that is going to fail."""
         self._scene = scene
-        self._began_at = now()
+        self._began_at = utc_now()
         self._facts = Facts(at=self._began_at)
         self._looked = -_LOOK_S
         self._narrator = Narrator(failing=[target for target in targets() if target.startswith(f"{failing}/")])
@@ -100,7 +100,7 @@ class Commentary:
         scene.processes.check()
         self._looked = time.monotonic()
         self._facts = await asyncio.to_thread(
-            facts.read, scene.store, scene.journal, targets=targets(), since=self._began_at, now=now()
+            facts.read, scene.store, scene.journal, targets=targets(), since=self._began_at, now=utc_now()
         )
         self.say(*self._narrator.tell(self._facts), *self._slack_news())
         serving = self.serving
@@ -120,11 +120,6 @@ class Commentary:
             told = self._versions_told.get(message.ts, 0)
             self._versions_told[message.ts] = len(message.versions)
             for number, version in enumerate(message.versions[told:], told):
-                lines.append(narrator.slack_told(now(), version.text, edited=number > 0))
+                lines.append(narrator.slack_told(utc_now(), version.text, edited=number > 0))
         self.slack_delivered += len(lines)
         return lines
-
-
-def now() -> datetime:
-    """The present instant, aware."""
-    return datetime.now(UTC)

@@ -15,7 +15,7 @@ from typing import Any
 from hotspare_client import Routing
 
 from controller.demo import narrator, stage
-from controller.demo.commentary import Scene, now
+from controller.demo.commentary import Scene
 from controller.demo.processes import DemoError, Processes
 from controller.demo.screen import Screen
 from controller.demo.script import Drill, Pace
@@ -25,6 +25,7 @@ from controller.demo.summary import Summary
 from controller.demo.traffic import Caller, Traffic
 from controller.demo.world import World
 from controller.journal import Journal
+from monitor.clock import utc_now
 from monitor.database import DatabaseError, open_reader
 from monitor.store import Store
 
@@ -46,7 +47,7 @@ def main(*, once: bool, as_json: bool, port: int | None) -> int:
     if port is not None and not _is_free(port):
         return _complain(f"--port {port}: something else listens there already; choose another", status=2)
     finished: list[Summary] = []
-    screen = Screen(sys.stderr if as_json else sys.stdout, started_at=now())
+    screen = Screen(sys.stderr if as_json else sys.stdout, started_at=utc_now())
     try:
         asyncio.run(_perform(screen, finished, once=once or as_json, port=port or _free_port()))
     except asyncio.CancelledError:
@@ -67,7 +68,7 @@ async def _perform(screen: Screen, finished: list[Summary], *, once: bool, port:
     """Play drills until there is no other to play, or this task is cancelled; every summary goes to `finished`."""
     _cancel_on_signals()
     world = World()
-    screen.say(narrator.starting(now()))
+    screen.say(narrator.starting(utc_now()))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="hotspare-demo-")))
         stack.enter_context(world)
@@ -94,13 +95,13 @@ async def _perform(screen: Screen, finished: list[Summary], *, once: bool, port:
 
 
 async def _play(world: World, scene: Scene, finished: list[Summary], *, once: bool, page: str) -> None:
-    scene.screen.say(*narrator.introduction(now(), page=page))
+    scene.screen.say(*narrator.introduction(utc_now(), page=page))
     while True:
         drill = Drill(world, scene, Pace())
         finished.append(await drill.run())
         if once:
             return
-        scene.screen.say(narrator.intermission(now(), page=page, pause_s=_PAUSE_S))
+        scene.screen.say(narrator.intermission(utc_now(), page=page, pause_s=_PAUSE_S))
         await drill.idle(_PAUSE_S)
 
 

@@ -4,11 +4,12 @@ import asyncio
 from dataclasses import dataclass
 
 from controller.demo import narrator
-from controller.demo.commentary import Commentary, Scene, now
+from controller.demo.commentary import Commentary, Scene
 from controller.demo.stage import PROBE_INTERVAL_S, candidates
 from controller.demo.summary import Summary, failed_share
 from controller.demo.traffic import Phase
 from controller.demo.world import World
+from monitor.clock import utc_now
 
 _FAILING_SHARE = 0.5
 _ON_THEIR_WAY_S = 0.1
@@ -57,7 +58,7 @@ class Drill:
             slack_undelivered=self._commentary.slack_undelivered,
             failed_share=failed_share(self._traffic),
         )
-        self._commentary.say(narrator.users(now(), summary.failed_share), *narrator.verdict(now(), summary))
+        self._commentary.say(narrator.users(utc_now(), summary.failed_share), *narrator.verdict(utc_now(), summary))
         return summary
 
     async def idle(self, seconds: float) -> None:
@@ -68,15 +69,15 @@ class Drill:
         """The seconds until the route left the failing provider; None when it did not within the bound."""
         self._traffic.enter(Phase.OUTAGE)
         self._world.fail(self._failing, share=_FAILING_SHARE)
-        self._commentary.outage_began(narrator.outage_began(now(), self._failing, _FAILING_SHARE))
+        self._commentary.outage_began(narrator.outage_began(utc_now(), self._failing, _FAILING_SHARE))
         flip_s = await self._commentary.until(self._has_left, within_s=self._pace.flip_within_s)
         if flip_s is not None:
             self._tell_move(flip_s, "the outage began")
             await self._commentary.wait(max(self._pace.relief_s, self._pace.shortest_outage_s - flip_s))
-            self._commentary.say(narrator.users_lately(now(), self._traffic))
+            self._commentary.say(narrator.users_lately(utc_now(), self._traffic))
         self._world.heal(self._failing)
         asyncio.get_running_loop().call_later(_ON_THEIR_WAY_S, self._traffic.enter, Phase.AFTER)
-        self._commentary.say(narrator.outage_ended(now(), self._failing))
+        self._commentary.say(narrator.outage_ended(utc_now(), self._failing))
         return flip_s
 
     async def _recovery(self) -> float | None:
