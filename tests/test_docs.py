@@ -83,3 +83,16 @@ def test_the_lock_names_no_host() -> None:
     lock = document("requirements.lock")
     assert "://" not in lock
     assert lock.count("--hash=sha256:") > lock.count("==")
+
+
+def test_no_file_names_the_host_of_a_registry() -> None:
+    """Packages are named, not addressed: where they come from is the reader's own setting."""
+    host = re.compile("pypi" + r"\.org|pythonhosted" + r"\.org|registry\.npm" + "js")
+    for path in (
+        *DOCUMENTS,
+        ROOT / "requirements.lock",
+        ROOT / "pyproject.toml",
+        ROOT / "Makefile",
+        ROOT / "client/README.md",
+    ):
+        assert not host.search(path.read_text(encoding="utf-8")), path.name
