@@ -14,7 +14,7 @@ from rich.text import Text
 from controller.terminal import terminal
 from monitor.clock import utc_now
 from monitor.settings import Settings
-from monitor.words import plural, span
+from monitor.words import instant, plural, span
 from probes import pricing
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
@@ -117,7 +117,7 @@ def _document(one: Observation) -> dict[str, Any]:
     return {
         "target": one.target,
         "check": one.check,
-        "started_at": one.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "started_at": instant(one.started_at),
         "outcome": one.outcome,
         "blame": one.outcome.blame,
         "duration_s": round(one.duration_s, 4),

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from controller import incidents, policy, routing_file
 from controller.decision import Decision, RouteState
@@ -99,7 +98,7 @@ class Cycle:
         """
         transitions = self._judge(observations, now, blind)
         decisions, changed = self._decide(now)
-        self._publish(now, anew=bool(decisions))
+        self._publish(now)
         self._cycled_at = now
         observed = {seen.target for seen in observations} & self._records.keys()
         delays = {target: pacing.quick_s(self._records[target], self._rules[target]) for target in observed}
@@ -118,8 +117,7 @@ class Cycle:
         deciding = self._cycled_at is not None and (now - self._cycled_at).total_seconds() < VALID_FOR_S
         if deciding and self._heartbeat_due(now):
             try:
-                self._file.publish(self._table(now))
-                self._published_at = now
+                self._write(now)
             except RoutingFileError as error:
                 log.error("routing_file_not_written: %s", error)
 
@@ -190,27 +188,24 @@ class Cycle:
             changed = self._journal.commit(decisions, changed)
         self._routes = routes
         self._generation += bool(decisions)
+        self._unpublished |= bool(decisions)
         known = {incident.id: incident for incident in (*self._open, *changed)}
         self._open = [incident for incident in known.values() if incident.resolved_at is None]
         for made in decisions:
             log.info("route_moved route=%s target=%s move=%s: %s", made.route, made.target, made.move, made.reason)
         return decisions, changed
 
-    def _publish(self, now: datetime, *, anew: bool) -> None:
+    def _publish(self, now: datetime) -> None:
         """Write the routing file when something changed, when its heartbeat is due, or when somebody touched it."""
         tampered = self._file.tampered()
-        self._unpublished |= anew or tampered is not None or self._heartbeat_due(now)
+        self._unpublished |= tampered is not None or self._heartbeat_due(now)
         if not self._unpublished:
             return
         try:
-            self._file.publish(self._table(now))
-            self._shown = {name: state.target for name, state in self._routes.items()}
+            self._write(now)
         except RoutingFileError as error:
             self._complain(now, str(error))
             return
-        self._unpublished = False
-        self.publish_error = None
-        self._published_at = now
         if tampered:
             log.warning("routing_file_restored: %s", tampered)
             self._store.add_event(now, "routing_file_restored", str(self._settings.routing_file), tampered)
@@ -221,8 +216,9 @@ class Cycle:
             return {}
         return {name: shown for name, shown in self._shown.items() if name in routes and routes[name].target != shown}
 
-    def _table(self, now: datetime) -> dict[str, Any]:
-        return routing_file.build(
+    def _write(self, now: datetime) -> None:
+        """Put what was decided into the routing file; raises RoutingFileError."""
+        table = routing_file.build(
             self._settings,
             self._routes,
             {target: known.health for target, known in self._health.items()},
@@ -230,6 +226,11 @@ class Cycle:
             written_at=now,
             valid_for_s=VALID_FOR_S,
         )
+        self._file.publish(table)
+        self._shown = {name: state.target for name, state in self._routes.items()}
+        self._unpublished = False
+        self.publish_error = None
+        self._published_at = now
 
     def _complain(self, now: datetime, error: str) -> None:
         """Say once, not in every cycle, that the routing file cannot be written."""

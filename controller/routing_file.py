@@ -9,13 +9,14 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from controller.decision import RouteState
 from monitor.health import Health
 from monitor.settings import Settings
+from monitor.words import instant
 from probes.target import Target
 
 FORMAT = "hotspare.routing/1"
@@ -55,7 +56,7 @@ def build(
     return {
         "format": FORMAT,
         "generation": generation,
-        "written_at": _instant(written_at),
+        "written_at": instant(written_at),
         "valid_for_s": _number(valid_for_s),
         "routes": {route.name: _route(state, route.candidates) for route, state in published},
         "targets": {target.id: _target(target, health.get(target.id, Health.UNKNOWN)) for target in ordered},
@@ -65,7 +66,7 @@ def build(
 def _route(state: RouteState, candidates: tuple[str, ...]) -> dict[str, Any]:
     return {
         "target": state.target,
-        "since": _instant(state.since),
+        "since": instant(state.since),
         "reason": state.reason,
         "candidates": list(candidates),
         "weights": {state.target: 100},
@@ -81,10 +82,6 @@ def _target(target: Target, health: Health) -> dict[str, Any]:
         "api_key_env": target.provider.api_key_env,
         "health": health.value,
     }
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def _number(value: float) -> float:

@@ -17,6 +17,7 @@ from monitor.clock import utc_now
 from monitor.database import DatabaseError, open_reader
 from monitor.health import Health
 from monitor.settings import Settings
+from monitor.words import instant
 
 _OK, _BAD_NEWS, _WRONG = 0, 1, 2
 _ROOMY_COLUMNS = 100
@@ -107,7 +108,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
 
 
 def _instant(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+    return instant(at) if at else None
 
 
 def print_overview(overview: Overview, console: Console | None = None) -> None:

@@ -5,14 +5,12 @@ from dataclasses import replace
 
 from monitor.config_sections import Section
 from monitor.config_targets import check_name
+from monitor.evidence import LARGEST_BACKGROUND
 from monitor.health import Health
 from monitor.settings import Blips, Controller, Failback, Route
 from monitor.units import format_duration, format_share
 from monitor.yamlfile import Place
 from probes.target import Target
-
-#: The largest background failure rate that the detector believes a target to have.
-LARGEST_BACKGROUND = 0.05
 
 _FAIL_OVER_ON = tuple(str(health) for health in (Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.MISCONFIGURED))
 _LATER_MODES = {"manual", "steps"}

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor import words
-from monitor.evidence import Recovery
+from monitor.evidence import Evidence, Recovery
 from monitor.health import Health, Transition
 from monitor.record import LONGEST_REST_S, Answer, Record
 from monitor.rule import RECOVERING_SHARE, Rule
@@ -235,8 +235,9 @@ def _down_verdict(record: Record, seen: Observation, rule: Rule) -> Record | Non
     needed = rule.threshold(evidence.background.rate)
     if evidence.value < needed or evidence.span_s(at) < rule.min_outage_s:
         return None
-    counts = words.counted(evidence.failures, evidence.probes, evidence.span_s(at), evidence.outcomes)
-    said = f"{counts}; {words.weighed(evidence.value, needed)}" + (f"; last: {_said(seen)}" if _said(seen) else "")
+    said = f"{_counts(evidence, at)}; {words.weighed(evidence.value, needed)}" + (
+        f"; last: {_said(seen)}" if _said(seen) else ""
+    )
     factor = _hold_factor(record, at, rule)
     record = replace(record, recovery=Recovery(), hold_factor=factor, quality=record.quality.cleared(), answers=())
     return _entered(record, Health.DOWN, at, said)
@@ -256,8 +257,7 @@ def _poor_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
     needed = rule.threshold(evidence.background.rate)
     if record.health not in _POOR and (evidence.value < needed or evidence.span_s(at) < rule.min_outage_s):
         return None
-    counts = words.counted(evidence.failures, evidence.probes, evidence.span_s(at), evidence.outcomes)
-    counts = counts.replace("failed", "were slow, wrong or throttled")
+    counts = _counts(evidence, at, what="were slow, wrong or throttled")
     if _hardly_any_good(record, at):
         return _entered(record, Health.UNUSABLE, at, counts)
     if record.health in _POOR and record.recovery.proven:
@@ -290,14 +290,17 @@ def _calm(record: Record, seen: Observation, rule: Rule) -> Record:
         said = "no failures left to explain" if record.health is Health.SUSPECT else "it answers"
     heaviest = max(record.down, record.quality, key=lambda evidence: evidence.value)
     if heaviest.value > 0:
-        counts = words.counted(heaviest.failures, heaviest.probes, heaviest.span_s(at), heaviest.outcomes)
         weighed = words.weighed(heaviest.value, rule.threshold(heaviest.background.rate))
-        said = f"{counts}; {weighed}"
+        said = f"{_counts(heaviest, at)}; {weighed}"
     if record.health is Health.UNKNOWN and seen.outcome.effect is not Effect.UP:
         return _entered(record, Health.UNKNOWN, at, said)
     if heaviest.value > 0:
         return _entered(record, Health.SUSPECT, at, said)
     return record if record.health is Health.UP else _entered(record, Health.UP, at, said)
+
+
+def _counts(evidence: Evidence, at: datetime, *, what: str = "failed") -> str:
+    return words.counted(evidence.failures, evidence.probes, evidence.span_s(at), evidence.outcomes, what=what)
 
 
 def _said(seen: Observation) -> str:

@@ -19,7 +19,9 @@ RECOVERED = math.log(20)
 
 _PRIOR_FAILURES = 5.0
 _PRIOR_PROBES = 1000.0
-_LOWEST, _HIGHEST = 0.002, 0.05
+_LOWEST = 0.002
+#: The largest background failure rate that a target is believed to have.
+LARGEST_BACKGROUND = 0.05
 _MEMORY_PROBES = 20_000.0
 #: Learned rates are rounded to this grid (ratio of neighbours), so that the threshold is computed for few of them.
 _GRID = 1.25
@@ -46,7 +48,7 @@ class Background:
         """The background failure rate p0, a share."""
         mean = (_PRIOR_FAILURES + self.failures) / (_PRIOR_PROBES + self.probes)
         steps = round(math.log(mean / _LOWEST, _GRID))
-        return min(_HIGHEST, max(_LOWEST, _LOWEST * _GRID**steps))
+        return min(LARGEST_BACKGROUND, max(_LOWEST, _LOWEST * _GRID**steps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Sentences with numbers: why a target is what it is. The same words in the log, the database, Slack and the page."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from probes.outcome import Outcome
 
@@ -24,6 +25,11 @@ def span(seconds: float) -> str:
     return f"{whole} s"
 
 
+def instant(at: datetime) -> str:
+    """An aware instant as files and scripts get it: UTC, milliseconds, `2026-11-21T18:00:00.000Z`."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def plural(count: int, noun: str) -> str:
     """`1 route`, `2 routes`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -37,11 +43,13 @@ def mix(outcomes: Mapping[Outcome, int]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in ranked)
 
 
-def counted(failures: int, probes: int, seconds: float, outcomes: Mapping[Outcome, int]) -> str:
+def counted(
+    failures: int, probes: int, seconds: float, outcomes: Mapping[Outcome, int], *, what: str = "failed"
+) -> str:
     """`9 of 14 probes failed in 41 s (server_error)`; of a single one, `the last probe failed (server_error)`."""
     if probes == 1:
-        return f"the last probe failed ({mix(outcomes)})"
-    return f"{failures} of {probes} probes failed in {span(seconds)} ({mix(outcomes)})"
+        return f"the last probe {what} ({mix(outcomes)})"
+    return f"{failures} of {probes} probes {what} in {span(seconds)} ({mix(outcomes)})"
 
 
 def weighed(evidence: float, threshold: float) -> str:
