@@ -69,6 +69,8 @@ class TransitionRow(SQLModel, table=True):
     reason: str = _text()
     evidence: float = _real()
     threshold: float = _real()
+    trail: str | None = _text(null=True)
+    """The probes that the verdict rests on, as JSON; None where none was kept."""
 
 
 class TargetStateRow(SQLModel, table=True):
@@ -89,6 +91,34 @@ class TargetStateRow(SQLModel, table=True):
     """The detector's own record as JSON; only the detector reads it."""
 
 
+class PoolRow(SQLModel, table=True):
+    """The evidence against a whole provider, enough to go on after a restart."""
+
+    __tablename__ = "pools"
+    __table_args__: ClassVar[dict[str, Any]] = _KEYED
+
+    provider: str = _text(key=True)
+    at_ms: int = _integer()
+    pool: str = _text()
+    """The detector's own JSON; only the detector reads it."""
+
+
+class ConnectivityRow(SQLModel, table=True):
+    """What the neutral endpoints said when they were asked: is it us?"""
+
+    __tablename__ = "connectivity"
+    __table_args__: ClassVar[dict[str, Any]] = _STRICT
+
+    id: int | None = _serial()
+    at_ms: int = _integer(index=True)
+    sight: str = _text()
+    """`online`, `blind` or `untrusted`."""
+    asked: str = _text()
+    """The endpoints that were asked, as a JSON list."""
+    answered: str = _text()
+    """Those of them that answered, as a JSON list."""
+
+
 class DecisionRow(SQLModel, table=True):
     """One change of a route."""
 
@@ -103,6 +133,34 @@ class DecisionRow(SQLModel, table=True):
     target: str = _text()
     reason: str = _text()
     generation: int = _integer()
+    weights: str | None = _text(null=True)
+    """Percent by target as JSON; None: all to `target`."""
+    dry_run: int | None = _integer(null=True)
+    """1 when it was only recorded and the route stayed as configured."""
+
+
+class OverrideRow(SQLModel, table=True):
+    """An operator's hand on a route, a target or a provider."""
+
+    __tablename__ = "overrides"
+    __table_args__: ClassVar[dict[str, Any]] = _STRICT
+
+    id: int | None = _serial()
+    kind: str = _text()
+    """`pin`, `drain` or `pause`."""
+    subject: str = _text()
+    """What it is laid on: a route, a target, a provider, or `all`."""
+    target: str | None = _text(null=True)
+    """Where a pinned route points."""
+    author: str = _text()
+    reason: str = _text()
+    forced: int = _integer()
+    at_ms: int = _integer(index=True)
+    until_ms: int = _integer()
+    ended_ms: int | None = _integer(null=True)
+    """When somebody took it back; None while it runs, and when it expired by itself."""
+    ended_by: str | None = _text(null=True)
+    ended_reason: str | None = _text(null=True)
 
 
 class IncidentRow(SQLModel, table=True):
@@ -162,6 +220,9 @@ _TABLES = SQLModel.metadata.tables
 OBSERVATIONS: Final = _TABLES["observations"]
 TRANSITIONS: Final = _TABLES["transitions"]
 TARGET_STATES: Final = _TABLES["target_states"]
+POOLS: Final = _TABLES["pools"]
+CONNECTIVITY: Final = _TABLES["connectivity"]
+OVERRIDES: Final = _TABLES["overrides"]
 DECISIONS: Final = _TABLES["decisions"]
 INCIDENTS: Final = _TABLES["incidents"]
 EVENTS: Final = _TABLES["events"]
