@@ -104,7 +104,7 @@ class PoolRow(SQLModel, table=True):
 
 
 class ConnectivityRow(SQLModel, table=True):
-    """What the neutral endpoints said when they were asked: is it us?"""
+    """What the neutral endpoints said when they were asked whether our own network works."""
 
     __tablename__ = "connectivity"
     __table_args__: ClassVar[dict[str, Any]] = _STRICT
