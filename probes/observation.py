@@ -1,13 +1,13 @@
 """What one probe saw, as one immutable value."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from probes.outcome import Outcome
 from probes.target import Check
+from probes.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Observation:
     """What one probe saw. Evidence arrives at `finished_at`.
 
