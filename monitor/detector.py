@@ -4,22 +4,22 @@ unknown ──ok──▶ up ──failure──▶ suspect ──threshold and 
                  ▲ ▲               │                                    │ sequential test
                  │ └──evidence 0───┘                                    ▼
                  └────────── the whole hold clean ───────────────── recovering ──failure──▶ down
+any ──its whole provider fails (`monitor.pool`)──▶ down
 up, suspect ──slow, wrong or throttled beyond the background──▶ degraded ──90 % of two minutes──▶ unusable
 any ──auth, quota or model_gone, twice──▶ misconfigured ──▶ recovering, as from down
 any that is not down ──nothing seen for long, or our own network is down──▶ unknown
 """
 
 import math
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from monitor import words
-from monitor.evidence import Evidence, Recovery
+from monitor import latency, words
+from monitor.evidence import NO_CASE, Case, Evidence, Recovery
 from monitor.health import Health, Transition
 from monitor.record import LONGEST_REST_S, Answer, Record
 from monitor.rule import RECOVERING_SHARE, Rule
 from probes.observation import Observation
-from probes.outcome import Blame, Effect
+from probes.outcome import Blame, Effect, Outcome
 
 _FAILING = frozenset({Health.DOWN, Health.MISCONFIGURED})
 _POOR = frozenset({Health.DEGRADED, Health.UNUSABLE})
@@ -27,6 +27,10 @@ _POOR = frozenset({Health.DEGRADED, Health.UNUSABLE})
 _UNUSABLE_WINDOW = timedelta(minutes=2)
 _UNUSABLE_SHARE = 0.9
 _UNUSABLE_ANSWERS = 4
+#: Once unusable, it is so until half of the answers are good again: one good answer does not end it.
+_STILL_UNUSABLE_SHARE = 0.5
+#: The cases learn from so many good probes at a time: one by one would cost more than all else in quiet times.
+_LARGEST_CALM = 100
 _LARGEST_HOLD_FACTOR = 8
 _RELAPSE_HOLDS = 4
 #: A hold is never so long that the background alone would spoil more than four of five.
@@ -34,6 +38,9 @@ _SPOILED_SHARE = 0.2
 #: Of the probes that a hold has time for, this share must have come in, and clean.
 _HELD_SHARE = 0.5
 _DETAIL_CHARS = 160
+_SUSPECTED = frozenset({Health.UP, Health.SUSPECT})
+#: Those against whom what is held is forgotten where nothing can be seen.
+_FORGIVEN = frozenset({Health.UNKNOWN, Health.UP, Health.SUSPECT})
 
 
 def observe(record: Record, seen: Observation, rule: Rule, *, blind: bool = False) -> Record:
@@ -42,46 +49,96 @@ def observe(record: Record, seen: Observation, rule: Rule, *, blind: bool = Fals
     `blind` says that our own network was found to be down when this observation was made: failures that may be our
     own network's then count for nothing.
     """
-    record = _noted(_rewound(record, seen.finished_at, rule), seen)
+    if seen.outcome is Outcome.OK and _quiet(record):
+        heard = record.latency.heard(seen, quiet=True)
+        if not heard.suspicious(rule.late_threshold) and not _is_rewound(record, seen.started_at, rule):
+            return _calmly(record, seen, heard)
+    return _observed(record, seen, rule, blind=blind)
+
+
+def _observed(record: Record, seen: Observation, rule: Rule, *, blind: bool) -> Record:
+    """The same for any observation, quiet times or not."""
+    record = _learned(_resumed(_rewound(record, seen.finished_at, rule), seen.finished_at, rule))
+    late = record.latency.late_by(seen) is not None
+    record = _noted(record, seen)
     if blind and seen.outcome.blame is Blame.UNDECIDED:
         return _unknown(record, seen.finished_at, "our own network seems to be down: nobody answers")
-    if seen.outcome.effect is Effect.NOTHING:
-        return _unjudged(record, seen)
-    if seen.outcome.effect is Effect.MISCONFIGURED:
-        return _misconfigured(record, seen, rule)
-    record = replace(record, suspicion=None)
+    if seen.outcome.effect in {Effect.NOTHING, Effect.MISCONFIGURED}:
+        return _our_fault(record, seen, rule)
+    if record.suspicion:
+        record = record.but(suspicion=None)
     if record.health in _FAILING:
         return _while_failing(record, seen, rule)
     if record.health is Health.RECOVERING:
         return _while_recovering(record, seen, rule)
-    return _while_serving(record, seen, rule)
+    return _while_serving(record, seen, rule, late=late)
+
+
+def condemned(record: Record, at: datetime, rule: Rule, *, said: str, by_provider: bool) -> Record:
+    """Down because its whole provider is, for the reason `said`; as it was where it fails already.
+
+    `by_provider` is False where at least half of the evidence may have been our own network's.
+    """
+    if record.health in _FAILING:
+        return record
+    return _gone_down(_learned(record), at, rule, said=said, by_provider=by_provider)
+
+
+def warned(record: Record, outcome: Outcome) -> Record:
+    """As after one `auth` or `quota` of its own: a sibling with the same key has had it confirmed."""
+    if record.health not in _FORGIVEN or record.suspicion:
+        return record
+    return record.but(suspicion=outcome)
 
 
 def tick(record: Record, now: datetime, rule: Rule) -> Record:
     """The record as time passes without observations: no data is never healthy."""
-    if record.last_seen_at is None or record.health not in {Health.UP, Health.SUSPECT}:
+    if record.last_seen_at is None or record.health not in _SUSPECTED:
         return record
-    silent_s = (now - max(record.last_seen_at, record.resting_until or record.last_seen_at)).total_seconds()
+    silent_s = _silent_s(record, now)
     if silent_s > rule.patience_s:
         return _unknown(record, now, f"no observation for {words.span(silent_s)}")
-    if (record.last_seen_at - now).total_seconds() > rule.patience_s:
+    if _is_rewound(record, now, rule):
         return _unknown(record, now, "the clock was set back, and nothing has been seen since")
-    return record
+    return (_down_verdict(record, now, rule) if record.down.value else None) or record
+
+
+def verdict_at(record: Record, rule: Rule) -> datetime | None:
+    """When `tick` will call the target down, if nothing is seen until then; None when it will not."""
+    evidence = record.down.evidence
+    if not evidence.since or record.health not in _SUSPECTED:
+        return None
+    if evidence.value < rule.threshold(record.down.background.rate):
+        return None
+    return evidence.since + timedelta(seconds=rule.min_outage_s)
 
 
 def transition(before: Record, after: Record, rule: Rule) -> Transition | None:
     """The change of health between two records of a target; None when there is none."""
     if before.health is after.health:
         return None
+    heaviest = _grounds(before, after)
     return Transition(
         target=after.target,
         at=after.since,
         before=before.health,
         after=after.health,
         reason=after.reason,
-        evidence=max(before.down.value, after.down.value),
-        threshold=rule.threshold(before.down.background.rate),
+        evidence=heaviest.value,
+        threshold=rule.threshold(heaviest.background.rate),
+        trail=heaviest.evidence.trail,
     )
+
+
+def _grounds(before: Record, after: Record) -> Case:
+    """The evidence that a change of health rests on; none where it rests on something else."""
+    if after.health is Health.DOWN:
+        return NO_CASE if before.health is Health.RECOVERING else after.down
+    if after.health in _POOR:
+        return max((after.slow, after.wrong, after.throttled), key=lambda case: case.value)
+    if after.health in {Health.MISCONFIGURED, Health.RECOVERING}:
+        return NO_CASE
+    return max(_cases(before) + _cases(after), key=lambda case: case.value)
 
 
 def hold_s(record: Record, rule: Rule) -> float:
@@ -95,17 +152,84 @@ def hold_s(record: Record, rule: Rule) -> float:
     return min(rule.hold_s * record.hold_factor, longest_s)
 
 
+def _quiet(record: Record) -> bool:
+    """Whether a good probe can only confirm that all is well."""
+    return (
+        record.health is Health.UP
+        and record.calm < _LARGEST_CALM
+        and not record.answers
+        and record.suspicion is None
+        and not record.down.evidence.value
+        and not record.slow.evidence.value
+        and not record.wrong.evidence.value
+        and not record.throttled.evidence.value
+    )
+
+
+def _calmly(record: Record, seen: Observation, heard: latency.Latency) -> Record:
+    """With one more good probe of quiet times. Written out because it is what happens nearly always."""
+    at = seen.finished_at
+    return Record(
+        target=record.target,
+        since=record.since,
+        health=record.health,
+        reason=record.reason,
+        down=record.down,
+        slow=record.slow,
+        wrong=record.wrong,
+        throttled=record.throttled,
+        latency=heard,
+        calm=record.calm + 1,
+        recovery=record.recovery,
+        held=record.held,
+        hold_factor=record.hold_factor,
+        returned_at=record.returned_at,
+        last_started_at=seen.started_at,
+        last_seen_at=at,
+        last_ok_at=at,
+    )
+
+
+def _learned(record: Record) -> Record:
+    """With what the good probes since the last look have taught about the background."""
+    if not record.calm:
+        return record
+    return record.but(
+        down=record.down.rested(record.calm),
+        slow=record.slow.rested(record.calm),
+        wrong=record.wrong.rested(record.calm),
+        throttled=record.throttled.rested(record.calm),
+        calm=0,
+    )
+
+
+def _cases(record: Record) -> tuple[Case, ...]:
+    return record.down, record.slow, record.wrong, record.throttled
+
+
+def _unburdened(record: Record) -> Record:
+    """With nothing held against it for slow, wrong or throttled answers."""
+    return record.but(
+        slow=record.slow.cleared(),
+        wrong=record.wrong.cleared(),
+        throttled=record.throttled.cleared(),
+        latency=record.latency.cleared(),
+        answers=(),
+    )
+
+
+def _is_rewound(record: Record, at: datetime, rule: Rule) -> bool:
+    return record.last_seen_at is not None and (record.last_seen_at - at).total_seconds() > rule.patience_s
+
+
 def _rewound(record: Record, at: datetime, rule: Rule) -> Record:
     """With nothing left in the future, where the clock was set back since the last observation."""
-    if record.last_seen_at is None or (record.last_seen_at - at).total_seconds() <= rule.patience_s:
+    if not _is_rewound(record, at, rule):
         return record
-    return replace(
-        record,
+    return _unburdened(record).but(
         since=min(record.since, at),
         down=record.down.cleared(),
-        quality=record.quality.cleared(),
         recovery=Recovery(),
-        answers=(),
         held=0,
         returned_at=None,
         last_ok_at=None,
@@ -113,11 +237,24 @@ def _rewound(record: Record, at: datetime, rule: Rule) -> Record:
     )
 
 
+def _silent_s(record: Record, at: datetime) -> float:
+    """For how long it should have been heard and was not; resting as the provider asked is no silence."""
+    last = record.last_seen_at or at
+    return (at - max(last, record.resting_until or last)).total_seconds()
+
+
+def _resumed(record: Record, at: datetime, rule: Rule) -> Record:
+    """Without what was held against it before a long silence, as `tick` would have it: a clock may have been set."""
+    if record.health not in _FORGIVEN or _silent_s(record, at) <= rule.patience_s:
+        return record
+    return _unburdened(record).but(down=record.down.cleared(), suspicion=None)
+
+
 def _noted(record: Record, seen: Observation) -> Record:
     at = seen.finished_at
     rest_s = min(seen.retry_after_s or 0.0, LONGEST_REST_S) if seen.outcome.effect is Effect.THROTTLED else 0.0
-    return replace(
-        record,
+    return record.but(
+        latency=record.latency.heard(seen, quiet=record.health in {Health.UP, Health.UNKNOWN}),
         last_started_at=seen.started_at,
         last_seen_at=at,
         last_ok_at=at if seen.outcome.effect is Effect.UP else record.last_ok_at,
@@ -128,13 +265,13 @@ def _noted(record: Record, seen: Observation) -> Record:
 def _entered(record: Record, health: Health, at: datetime, reason: str) -> Record:
     """In this health, with this reason; `since` moves only when the health does."""
     sentence = f"{record.target} is {health}: {reason}"
-    return replace(record, health=health, reason=sentence, since=record.since if health is record.health else at)
+    return record.but(health=health, reason=sentence, since=record.since if health is record.health else at)
 
 
 def _unknown(record: Record, at: datetime, reason: str) -> Record:
-    if record.health not in {Health.UNKNOWN, Health.UP, Health.SUSPECT}:
+    if record.health not in _FORGIVEN:
         return record
-    record = replace(record, down=record.down.cleared(), quality=record.quality.cleared(), suspicion=None, answers=())
+    record = _unburdened(record).but(down=record.down.cleared(), suspicion=None)
     return _entered(record, Health.UNKNOWN, at, reason)
 
 
@@ -145,11 +282,15 @@ def _unjudged(record: Record, seen: Observation) -> Record:
     return _entered(record, Health.UNKNOWN, seen.finished_at, f"{seen.outcome}: {_said(seen)}")
 
 
+def _our_fault(record: Record, seen: Observation, rule: Rule) -> Record:
+    return _unjudged(record, seen) if seen.outcome.effect is Effect.NOTHING else _misconfigured(record, seen, rule)
+
+
 def _misconfigured(record: Record, seen: Observation, rule: Rule) -> Record:
     at = seen.finished_at
     fix = words.fix(seen.outcome, model=rule.model, key_env=rule.key_env, detail=_said(seen))
     confirmed = record.suspicion is not None or record.health is Health.MISCONFIGURED
-    record = replace(record, suspicion=seen.outcome, recovery=Recovery())
+    record = record.but(suspicion=seen.outcome, recovery=Recovery())
     if confirmed:
         return _entered(record, Health.MISCONFIGURED, at, f"{seen.outcome}, {fix}")
     if record.health is Health.UP:
@@ -163,12 +304,12 @@ def _while_failing(record: Record, seen: Observation, rule: Rule) -> Record:
     if seen.outcome.effect is Effect.THROTTLED:
         return record
     if seen.outcome.effect is Effect.DOWN:
-        return replace(record, recovery=record.recovery.failed(p0=p0, p1=rule.p1))
-    record = replace(record, recovery=record.recovery.passed(at, p0=p0, p1=rule.p1))
+        return record.but(recovery=record.recovery.failed(p0=p0, p1=rule.p1))
+    record = record.but(recovery=record.recovery.passed(at, p0=p0, p1=rule.p1))
     if not record.recovery.proven:
         return record
     said = f"{record.recovery.clean} clean probes in a row; held for {words.span(hold_s(record, rule))} of clean probes"
-    return _entered(replace(record, held=0), Health.RECOVERING, at, said)
+    return _entered(record.but(held=0), Health.RECOVERING, at, said)
 
 
 def _while_recovering(record: Record, seen: Observation, rule: Rule) -> Record:
@@ -176,76 +317,87 @@ def _while_recovering(record: Record, seen: Observation, rule: Rule) -> Record:
     at, p0 = seen.finished_at, record.down.background.rate
     if seen.outcome.effect is Effect.DOWN:
         after = words.span((at - record.since).total_seconds())
-        record = replace(record, recovery=Recovery())
+        record = record.but(recovery=Recovery())
         return _entered(record, Health.DOWN, at, f"failed again {after} into the hold ({seen.outcome}); {_said(seen)}")
     if seen.outcome.effect is Effect.THROTTLED:
         return record
     if seen.outcome.effect is Effect.DEGRADED:
-        held_anew = replace(record, quality=record.quality.failed(seen.outcome, at, p1=rule.p1), since=at, held=0)
+        slow, wrong, throttled = _weighed_poor(record, seen, rule)
+        held_anew = record.but(slow=slow, wrong=wrong, throttled=throttled, since=at, held=0)
         # It answers, if poorly: what was held against it as down is over.
-        return _poor_verdict(replace(held_anew, down=record.down.cleared()), at, rule) or held_anew
-    record = replace(record, recovery=record.recovery.passed(at, p0=p0, p1=rule.p1), held=record.held + 1)
+        return _poor_verdict(held_anew.but(down=record.down.cleared()), at, rule) or held_anew
+    record = record.but(recovery=record.recovery.passed(at, p0=p0, p1=rule.p1), held=record.held + 1)
     needed = hold_s(record, rule)
     enough = record.held >= _HELD_SHARE * needed / (rule.interval_s * RECOVERING_SHARE)
     if not enough or (at - record.since).total_seconds() < needed:
         return record
     began = record.recovery.since or record.since
     clean = f"{record.recovery.clean} clean probes in {words.span((at - began).total_seconds())}"
-    record = replace(
-        record,
-        down=record.down.cleared(),
-        quality=record.quality.cleared(),
-        recovery=Recovery(),
-        returned_at=at,
-        answers=(),
-    )
-    return _entered(record, Health.UP, at, f"back after {clean}")
+    # What is known of its latency stays: one that comes back slow is soon degraded.
+    back = _unburdened(record).but(latency=record.latency, down=record.down.cleared(), recovery=Recovery())
+    return _entered(back.but(returned_at=at), Health.UP, at, f"back after {clean}")
 
 
-def _while_serving(record: Record, seen: Observation, rule: Rule) -> Record:
+def _while_serving(record: Record, seen: Observation, rule: Rule, *, late: bool) -> Record:
     """Up, suspect, degraded, unusable or not yet known: weigh, then say what the evidence amounts to."""
-    record = _weighed(record, seen, rule)
+    record = _weighed(record, seen, rule, late=late)
     at = seen.finished_at
-    return _down_verdict(record, seen, rule) or _poor_verdict(record, at, rule) or _calm(record, seen, rule)
+    return _down_verdict(record, at, rule) or _poor_verdict(record, at, rule) or _calm(record, seen, rule)
 
 
-def _weighed(record: Record, seen: Observation, rule: Rule) -> Record:
+def _weighed(record: Record, seen: Observation, rule: Rule, *, late: bool) -> Record:
     at, effect = seen.finished_at, seen.outcome.effect
-    down, quality, recovery, answers = record.down, record.quality, record.recovery, record.answers
-    poor = effect in {Effect.DEGRADED, Effect.THROTTLED}
+    down, recovery, answers = record.down, record.recovery, record.answers
     if effect is Effect.DOWN:
-        down = down.failed(seen.outcome, at, p1=rule.p1)
-    elif effect is not Effect.THROTTLED:
-        down = down.passed(p1=rule.p1)
-    if poor:
-        quality = quality.failed(seen.outcome, at, p1=rule.p1)
-    elif effect is Effect.UP:
-        quality = quality.passed(p1=rule.p1)
+        down = down.failed(seen, p1=rule.p1)
+    else:
+        down = down if effect is Effect.THROTTLED else down.passed(seen, p1=rule.p1)
+        answers = _recent((*answers, Answer(at=at, bad=effect is not Effect.UP)), at)
     if record.health in _POOR:
-        p0 = quality.background.rate
-        good = effect is Effect.UP
-        recovery = recovery.passed(at, p0=p0, p1=rule.p1) if good else recovery.failed(p0=p0, p1=rule.p1)
-    if poor or effect is Effect.UP:
-        answers = _recent((*answers, Answer(at=at, bad=poor)), at)
-    return replace(record, down=down, quality=quality, recovery=recovery, answers=answers)
+        p0, p1 = latency.NORMAL_SHARE, latency.STILL_LATE_SHARE
+        good = effect is Effect.UP and not late
+        recovery = recovery.passed(at, p0=p0, p1=p1) if good else recovery.failed(p0=p0, p1=p1)
+    slow, wrong, throttled = _weighed_poor(record, seen, rule)
+    return record.but(down=down, slow=slow, wrong=wrong, throttled=throttled, recovery=recovery, answers=answers)
 
 
-def _down_verdict(record: Record, seen: Observation, rule: Rule) -> Record | None:
-    at, evidence = seen.finished_at, record.down
-    needed = rule.threshold(evidence.background.rate)
-    if evidence.value < needed or evidence.span_s(at) < rule.min_outage_s:
+def _weighed_poor(record: Record, seen: Observation, rule: Rule) -> tuple[Case, Case, Case]:
+    """The cases for slow, wrong and throttled answers with this observation; a failure says nothing of them."""
+    effect, p1 = seen.outcome.effect, rule.p1
+    slow, wrong, throttled = record.slow, record.wrong, record.throttled
+    if effect is Effect.DOWN:
+        return slow, wrong, throttled
+    if effect is Effect.THROTTLED:
+        return slow, wrong, throttled.failed(seen, p1=p1)
+    throttled = throttled.passed(seen, p1=p1)
+    if seen.outcome is Outcome.SLOW:
+        return slow.failed(seen, p1=p1), wrong.passed(seen, p1=p1), throttled
+    if effect is Effect.DEGRADED:
+        return slow, wrong.failed(seen, p1=p1), throttled
+    return slow.passed(seen, p1=p1), wrong.passed(seen, p1=p1), throttled
+
+
+def _down_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
+    evidence = record.down.evidence
+    if not evidence.value or evidence.value < rule.threshold(record.down.background.rate):
         return None
-    said = f"{_counts(evidence, at)}; {words.weighed(evidence.value, needed)}" + (
-        f"; last: {_said(seen)}" if _said(seen) else ""
+    if evidence.span_s(at) < rule.min_outage_s:
+        return None
+    said = f"{_counts(evidence, at)}; {_against(record.down, rule)}" + (
+        f"; last: {_short(evidence.last)}" if evidence.last else ""
     )
-    factor = _hold_factor(record, at, rule)
-    record = replace(record, recovery=Recovery(), hold_factor=factor, quality=record.quality.cleared(), answers=())
+    by_provider = evidence.undecided() * 2 < evidence.failures
+    return _gone_down(record, at, rule, said=said, by_provider=by_provider)
+
+
+def _gone_down(record: Record, at: datetime, rule: Rule, *, said: str, by_provider: bool) -> Record:
+    factor = _hold_factor(record, at, rule, by_provider=by_provider)
+    record = _unburdened(record).but(recovery=Recovery(), hold_factor=factor, held=0)
     return _entered(record, Health.DOWN, at, said)
 
 
-def _hold_factor(record: Record, at: datetime, rule: Rule) -> int:
+def _hold_factor(record: Record, at: datetime, rule: Rule, *, by_provider: bool) -> int:
     """Doubled when it went down again, by the provider's fault, soon after it had come back; else back to one."""
-    by_provider = record.down.undecided() * 2 < record.down.failures
     if record.returned_at is None or not by_provider:
         return 1
     soon = (at - record.returned_at).total_seconds() <= _RELAPSE_HOLDS * hold_s(record, rule)
@@ -253,25 +405,44 @@ def _hold_factor(record: Record, at: datetime, rule: Rule) -> int:
 
 
 def _poor_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
-    evidence = record.quality
-    needed = rule.threshold(evidence.background.rate)
-    if record.health not in _POOR and (evidence.value < needed or evidence.span_s(at) < rule.min_outage_s):
+    said = _poor(record, at, rule)
+    if record.health not in _POOR and not said:
         return None
-    counts = _counts(evidence, at, what="were slow, wrong or throttled")
+    reason = "; ".join(said) or record.reason.partition(": ")[2]
     if _hardly_any_good(record, at):
-        return _entered(record, Health.UNUSABLE, at, counts)
+        return _entered(record, Health.UNUSABLE, at, reason)
     if record.health in _POOR and record.recovery.proven:
         return None
     recovery = record.recovery if record.health in _POOR else Recovery()
-    return _entered(replace(record, recovery=recovery), Health.DEGRADED, at, counts)
+    return _entered(record.but(recovery=recovery), Health.DEGRADED, at, reason)
+
+
+def _poor(record: Record, at: datetime, rule: Rule) -> list[str]:
+    """What is held against its answers, a clause for each kind that has reached its threshold."""
+    said = []
+    for case, what in (
+        (record.slow, "were past the slow limit"),
+        (record.wrong, "gave a wrong answer"),
+        (record.throttled, "were rate limited"),
+    ):
+        if not case.value or case.value < rule.threshold(case.background.rate):
+            continue
+        if case.evidence.span_s(at) >= rule.min_outage_s:
+            said.append(f"{_counts(case.evidence, at, what=what)}; {_against(case, rule)}")
+    late = record.latency.lateness
+    if late.value >= rule.late_threshold and late.span_s(at) >= rule.min_outage_s and not record.slow.value:
+        said.append(f"{record.latency.counted(at)}; {words.weighed(late.value, rule.late_threshold)}")
+    return said
 
 
 def _hardly_any_good(record: Record, at: datetime) -> bool:
     """Whether users would have got next to nothing for two whole minutes."""
     recent = _recent(record.answers, at)
-    covered = record.quality.span_s(at) >= _UNUSABLE_WINDOW.total_seconds()
+    spans_s = (record.slow, record.wrong, record.throttled)
+    covered = max(case.evidence.span_s(at) for case in spans_s) >= _UNUSABLE_WINDOW.total_seconds()
+    share = _STILL_UNUSABLE_SHARE if record.health is Health.UNUSABLE else _UNUSABLE_SHARE
     enough = len(recent) >= _UNUSABLE_ANSWERS
-    return covered and enough and sum(answer.bad for answer in recent) >= _UNUSABLE_SHARE * len(recent)
+    return covered and enough and sum(answer.bad for answer in recent) >= share * len(recent)
 
 
 def _recent(answers: tuple[Answer, ...], at: datetime) -> tuple[Answer, ...]:
@@ -284,19 +455,30 @@ def _calm(record: Record, seen: Observation, rule: Rule) -> Record:
     """No verdict: suspect while any evidence is left, up without, unknown until the first good answer."""
     at = seen.finished_at
     if record.health in _POOR:
-        record = replace(record, quality=record.quality.cleared(), recovery=Recovery(), answers=())
+        record = _unburdened(record).but(recovery=Recovery())
         said = f"back after {words.span((at - record.since).total_seconds())}"
     else:
         said = "no failures left to explain" if record.health is Health.SUSPECT else "it answers"
-    heaviest = max(record.down, record.quality, key=lambda evidence: evidence.value)
+    heaviest = max(_cases(record), key=lambda case: case.value)
+    late = record.latency.lateness
     if heaviest.value > 0:
-        weighed = words.weighed(heaviest.value, rule.threshold(heaviest.background.rate))
-        said = f"{_counts(heaviest, at)}; {weighed}"
-    if record.health is Health.UNKNOWN and seen.outcome.effect is not Effect.UP:
-        return _entered(record, Health.UNKNOWN, at, said)
-    if heaviest.value > 0:
-        return _entered(record, Health.SUSPECT, at, said)
-    return record if record.health is Health.UP else _entered(record, Health.UP, at, said)
+        said = f"{_counts(heaviest.evidence, at)}; {_against(heaviest, rule)}"
+    elif record.latency.suspicious(rule.late_threshold):
+        said = f"{record.latency.counted(at)}; {words.weighed(late.value, rule.late_threshold)}"
+    else:
+        # Only answers beside others that were poor say how much users get.
+        record = record.but(answers=())
+        if record.health is Health.UNKNOWN and seen.outcome.effect is not Effect.UP:
+            return _entered(record, Health.UNKNOWN, at, said)
+        return record if record.health is Health.UP else _entered(record, Health.UP, at, said)
+    unknown = record.health is Health.UNKNOWN and seen.outcome.effect is not Effect.UP
+    return _entered(record, Health.UNKNOWN if unknown else Health.SUSPECT, at, said)
+
+
+def _against(case: Case, rule: Rule) -> str:
+    """The evidence against what makes a verdict."""
+    p0 = case.background.rate
+    return words.weighed(case.value, rule.threshold(p0), p0=p0, p1=rule.p1)
 
 
 def _counts(evidence: Evidence, at: datetime, *, what: str = "failed") -> str:
@@ -305,5 +487,8 @@ def _counts(evidence: Evidence, at: datetime, *, what: str = "failed") -> str:
 
 def _said(seen: Observation) -> str:
     """What the provider said, short."""
-    detail = seen.detail
+    return _short(seen.detail)
+
+
+def _short(detail: str) -> str:
     return detail if len(detail) <= _DETAIL_CHARS else detail[: _DETAIL_CHARS - 1] + "…"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from probes.outcome import Outcome
+
 
 class Health(StrEnum):
     """How a target is."""
@@ -48,6 +50,17 @@ class TargetHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """One probe of the trail that led to a verdict, and the evidence after it."""
+
+    at: datetime
+    """When the probe ended."""
+    target: str
+    outcome: Outcome
+    evidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """A change of a target's health, stored before anything follows from it."""
 
@@ -58,3 +71,5 @@ class Transition:
     reason: str
     evidence: float = 0.0
     threshold: float = 0.0
+    trail: tuple[Weighed, ...] = ()
+    """The probes that the verdict rests on, oldest first; where the whole provider failed, those of all its targets."""

@@ -1,20 +1,23 @@
 """What the detector remembers of one target, as one immutable value that survives a restart."""
 
-from dataclasses import dataclass
+from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 
 from pydantic import TypeAdapter, ValidationError
 
-from monitor.evidence import Evidence, Recovery
+from monitor.evidence import NO_CASE, Case, Recovery
 from monitor.health import Health, TargetHealth
+from monitor.latency import NO_LATENCY, Latency
 from monitor.rule import Rule
 from probes.outcome import Outcome
+from probes.value import value
 
 #: However long a provider asks us to rest, a target is never unwatched for longer than this.
 LONGEST_REST_S = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Answer:
     """That a target answered, and whether users would have liked it."""
 
@@ -23,7 +26,7 @@ class Answer:
     """Slow, wrong or throttled."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Record:
     """What is known of one target."""
 
@@ -31,15 +34,23 @@ class Record:
     since: datetime
     health: Health = Health.UNKNOWN
     reason: str = "no observations yet"
-    down: Evidence = Evidence()
+    down: Case = NO_CASE
     """Failures against answers of any kind."""
-    quality: Evidence = Evidence()
-    """Slow, wrong and throttled answers against good ones."""
+    slow: Case = NO_CASE
+    """Answers past the target's `slow` limit."""
+    wrong: Case = NO_CASE
+    """Answers that do not satisfy the check."""
+    throttled: Case = NO_CASE
+    """Probes refused for their rate."""
+    latency: Latency = NO_LATENCY
+    """How quickly it usually answers, and what is held against it by that measure."""
+    calm: int = 0
+    """Good probes in quiet times that the four cases have not learned from yet."""
     recovery: Recovery = Recovery()
     suspicion: Outcome | None = None
     """`auth`, `quota` or `model_gone`, seen once and not yet confirmed."""
     answers: tuple[Answer, ...] = ()
-    """Those of the last two minutes, or the last four where that is more."""
+    """While there is evidence of poor ones: those of the last two minutes, or the last four where that is more."""
     held: int = 0
     """Clean probes since the hold began."""
     hold_factor: int = 1
@@ -52,6 +63,10 @@ class Record:
     last_ok_at: datetime | None = None
     resting_until: datetime | None = None
     """The provider asked (Retry-After) not to be probed before."""
+
+    def but(self, **changed: object) -> "Record":
+        """The same with these fields changed; as `dataclasses.replace`, in half the time."""
+        return Record(**{**dict(zip(_FIELDS, _fields(self), strict=True)), **changed})
 
     def summary(self, rule: Rule) -> TargetHealth:
         """What everybody else may know."""
@@ -66,6 +81,8 @@ class Record:
         )
 
 
+_FIELDS = tuple(field.name for field in fields(Record))
+_fields = attrgetter(*_FIELDS)
 _ADAPTER = TypeAdapter(Record)
 
 

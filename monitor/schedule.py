@@ -64,10 +64,13 @@ class Schedule:
             # Without a time of its own, a first run that is due by now would wait a whole interval.
             self._scheduler.add_job(self._due, trigger, args=[target_id], id=target_id, next_run_time=first)
 
-    def quick(self, target_id: str, at: datetime) -> None:
-        """One extra probe of this target at that time, instead of any extra one already planned."""
+    def quick(self, slot: str, target_ids: Sequence[str], at: datetime) -> None:
+        """One extra probe at that time, instead of any that is planned in this slot.
+
+        It asks the first of these targets that is not being asked then; none when all of them are.
+        """
         self._scheduler.add_job(
-            self._extra, DateTrigger(at, timezone=UTC), args=[target_id], id=f"{target_id} extra", replace_existing=True
+            self._extra, DateTrigger(at, timezone=UTC), args=[target_ids], id=f"{slot} extra", replace_existing=True
         )
 
     async def stop(self, patience_s: float) -> None:
@@ -87,8 +90,9 @@ class Schedule:
         elif target_id not in self._extras:  # an extra probe under way is as good as this one
             self._skipped(target_id, _WHY[EVENT_JOB_MAX_INSTANCES])
 
-    async def _extra(self, target_id: str) -> None:
-        if target_id in self._running:
+    async def _extra(self, target_ids: Sequence[str]) -> None:
+        target_id = next((one for one in target_ids if one not in self._running), None)
+        if target_id is None:
             return
         self._extras.add(target_id)
         try:

@@ -6,16 +6,21 @@ disturbance of a few seconds) fails several of them at once. So the rate is comp
 
 1. An *excursion* begins with a failed probe while the evidence is zero: by chance (p0), or because the probe fell
    into a blip (blips a day × mean length, a Poisson stream). Its evidence is then `log(p1/p0)`.
-2. From there the distribution over (failures so far, is the blip still on) is carried forward, probe by probe: a few
-   quick ones, then at the interval. A blip that was on at the first failure is still on t seconds later with
-   probability E[max(0, L-t)] / E[L], L being its length (the residual life of a renewal process); a probe inside a
-   blip fails with the blip's own rate, any other with p0, or with the blip's rate when a new one has begun.
-3. Probability that reaches the threshold, not before `min_outage`, is the chance `q` of a false alarm per excursion;
+2. From there the distribution over (failures so far, whether the last probe failed, is a blip on) is carried forward,
+   probe by probe: the quick ones of a burst, later after a failure than after a good answer, then at the interval. Of
+   blips of length L that begin at a rate r, one is on at a probe, and was not at the last one g seconds before, with
+   probability r·E[min(L, g)]; it is still on t seconds later with probability E[min(max(0, L-t), g)] / E[min(L, g)]
+   (for large g the residual life of a renewal process). A probe inside a blip fails with the blip's own rate, any
+   other with p0.
+3. Probability that is at the threshold once `min_outage` is over is the chance `q` of a false alarm per excursion;
    probability that returns to zero has ended.
 4. Excursions begin every `interval / P(failure)` seconds, plus their own length D: false alarms per second =
    q / (interval / P(failure) + D).
 
 The threshold is the smallest at which that rate is within the promise, found by bisection.
+
+For the pool of a provider's targets the probes of all of them are one stream: the interval is then that of the stream.
+That a pooled verdict must stand without any one of the targets is not counted, and makes false alarms rarer still.
 """
 
 import math
@@ -26,7 +31,8 @@ from monitor.settings import Blips
 
 DAY_S = 86400.0
 
-_NEGLIGIBLE = 1e-13
+_NEGLIGIBLE = 1e-10
+_LARGEST_SHARE = 0.5
 _FIRST_GUESS = 16.0
 _HIGHEST = 512.0
 _PRECISION = 0.005
@@ -41,10 +47,12 @@ class Loop:
     p1: float
     """Failure rate to detect."""
     interval_s: float
-    quick_s: float
-    """The time between the probes of a burst."""
+    failed_s: float
+    """From a failed probe to the next quick one."""
+    passed_s: float
+    """From a good probe to the next quick one."""
     burst: int
-    """How many quick probes follow the first failure at the most."""
+    """How many quick probes an excursion may have."""
     min_outage_s: float
     blips: Blips
 
@@ -57,6 +65,19 @@ class Loop:
     def step_down(self) -> float:
         """Evidence that one good probe takes away: log((1-p0)/(1-p1))."""
         return math.log((1 - self.p0) / (1 - self.p1))
+
+    def gap_s(self, probes: int, *, failed: bool) -> float:
+        """From an excursion's probe of this number, which failed or not, to the next one."""
+        if probes > self.burst:
+            return self.interval_s
+        return min(self.interval_s, self.failed_s if failed else self.passed_s)
+
+    def elapsed_s(self, failures: int, probes: int, *, failed: bool) -> float:
+        """From the first probe of an excursion to its present one; infinite once the burst is over."""
+        if probes > self.burst:
+            return math.inf
+        before = min(self.interval_s, self.failed_s) * (failures - failed)
+        return before + min(self.interval_s, self.passed_s) * (probes - failures - (not failed))
 
 
 @lru_cache(maxsize=4096)
@@ -82,7 +103,7 @@ def threshold(loop: Loop, *, per_day: float) -> float:
 
 def false_alarms_per_day(loop: Loop, evidence: float) -> float:
     """How often a day chance and blips alone carry a target's evidence to this height."""
-    in_blip = _share_of_time_in_blips(loop.blips)
+    in_blip = min(_LARGEST_SHARE, _begun(loop.blips, math.inf))
     by_blip = in_blip * loop.blips.failure_rate
     by_chance = (1 - in_blip) * loop.p0
     begun = by_blip + by_chance
@@ -93,63 +114,81 @@ def false_alarms_per_day(loop: Loop, evidence: float) -> float:
     return alarm / (loop.interval_s / begun + length_s) * DAY_S
 
 
-def _excursion(loop: Loop, evidence: float, *, blip_is_on: bool) -> tuple[float, float]:
-    """The chance that an excursion ends in an alarm, and its mean length in seconds.
+#: A blip that is on: the gap in which it began, and the seconds since the first probe that it hit. None: no blip.
+_Blip = tuple[float, float] | None
+#: Failures so far, whether the last probe failed, and the blip.
+_State = tuple[int, bool, _Blip]
+#: Whether the next probe fails, the blip then, and the chance of that.
+_Leads = list[tuple[bool, _Blip, float]]
 
-    `alive[failures, age]` is the probability of having seen so many failures, in a blip whose first hit was `age`
-    seconds ago (None: in no blip).
-    """
-    alive: dict[tuple[int, float | None], float] = {(1, 0.0 if blip_is_on else None): 1.0}
-    alarmed = length_s = elapsed_s = 0.0
+
+def _excursion(loop: Loop, evidence: float, *, blip_is_on: bool) -> tuple[float, float]:
+    """The chance that an excursion ends in an alarm, and its mean length in seconds."""
+    alive: dict[_State, float] = {(1, True, (loop.interval_s, 0.0) if blip_is_on else None): 1.0}
+    step_up, step_down = loop.step_up, loop.step_down
+    leads: dict[tuple[_Blip, float], _Leads] = {}
+    alarmed = length_s = 0.0
     probes = 1
-    while alive and sum(alive.values()) > _NEGLIGIBLE:
-        gap_s = loop.quick_s if probes <= loop.burst else loop.interval_s
-        length_s += gap_s * sum(alive.values())
-        elapsed_s += gap_s
-        probes += 1
-        moved = _one_probe(loop, alive, gap_s)
-        alive = {}
-        for (failures, age), chance in moved.items():
-            height = failures * loop.step_up - (probes - failures) * loop.step_down
-            if height >= evidence and elapsed_s >= loop.min_outage_s:
+    while alive:
+        moved: dict[_State, float] = {}
+        for (failures, failed, blip), chance in alive.items():
+            gap_s = loop.gap_s(probes, failed=failed)
+            so_far_s = loop.elapsed_s(failures, probes, failed=failed)
+            height = failures * step_up - (probes - failures) * step_down
+            if so_far_s < loop.min_outage_s <= so_far_s + gap_s and height >= evidence:
+                # A verdict that only waits for `min_outage` does not wait for another probe.
                 alarmed += chance
-            elif height > 0 and chance > _NEGLIGIBLE:
-                alive[failures, age] = chance
+                continue
+            length_s += gap_s * chance
+            if (blip, gap_s) not in leads:
+                leads[blip, gap_s] = _one_probe(loop, blip, gap_s)
+            for fails, blip_then, share in leads[blip, gap_s]:
+                state = failures + fails, fails, blip_then
+                moved[state] = moved.get(state, 0.0) + chance * share
+        probes += 1
+        alive = {}
+        for state, chance in moved.items():
+            if chance <= _NEGLIGIBLE:
+                continue
+            height = state[0] * step_up - (probes - state[0]) * step_down
+            if height >= evidence and loop.elapsed_s(state[0], probes, failed=state[1]) >= loop.min_outage_s:
+                alarmed += chance
+            elif height > 0:
+                alive[state] = chance
     return alarmed, length_s
 
 
-def _one_probe(
-    loop: Loop, alive: dict[tuple[int, float | None], float], gap_s: float
-) -> dict[tuple[int, float | None], float]:
-    """The distribution one probe later, `gap_s` after the last."""
-    new_blip = _share_of_time_in_blips(loop.blips)
-    moved: dict[tuple[int, float | None], float] = {}
-
-    def add(failures: int, age: float | None, chance: float) -> None:
-        moved[failures, age] = moved.get((failures, age), 0.0) + chance
-
-    for (failures, age), chance in alive.items():
-        still = 0.0 if age is None else _still_on(loop.blips, age + gap_s) / _still_on(loop.blips, age)
-        if age is not None and still > 0:
-            add(failures + 1, age + gap_s, chance * still * loop.blips.failure_rate)
-            add(failures, age + gap_s, chance * still * (1 - loop.blips.failure_rate))
-        over = chance * (1 - still)
-        add(failures + 1, 0.0, over * new_blip * loop.blips.failure_rate)
-        add(failures, 0.0, over * new_blip * (1 - loop.blips.failure_rate))
-        add(failures + 1, None, over * (1 - new_blip) * loop.p0)
-        add(failures, None, over * (1 - new_blip) * (1 - loop.p0))
-    return moved
+def _one_probe(loop: Loop, blip: _Blip, gap_s: float) -> _Leads:
+    """Where one probe, `gap_s` after the last, may lead."""
+    rate, still = loop.blips.failure_rate, 0.0
+    led: _Leads = []
+    if blip is not None:
+        began_s, age_s = blip
+        still = _on(loop.blips, age_s + gap_s, began_s) / _on(loop.blips, age_s, began_s)
+        if still > 0:
+            on = began_s, age_s + gap_s
+            led += [(True, on, still * rate), (False, on, still * (1 - rate))]
+    new = (1 - still) * min(_LARGEST_SHARE, _begun(loop.blips, gap_s))
+    none = 1 - still - new
+    led += [(True, (gap_s, 0.0), new * rate), (False, (gap_s, 0.0), new * (1 - rate))]
+    led += [(True, None, none * loop.p0), (False, None, none * (1 - loop.p0))]
+    return led
 
 
-def _share_of_time_in_blips(blips: Blips) -> float:
-    return min(0.5, blips.per_day * (blips.shortest_s + blips.longest_s) / 2 / DAY_S)
+def _begun(blips: Blips, gap_s: float) -> float:
+    """The chance that a blip is on which began within the last so many seconds."""
+    return blips.per_day / DAY_S * _on(blips, 0.0, gap_s)
 
 
-def _still_on(blips: Blips, after_s: float) -> float:
-    """The chance that a blip which a probe has hit is still on so much later: E[max(0, L-t)] / E[L], L uniform."""
-    mean = (blips.shortest_s + blips.longest_s) / 2
-    if after_s <= blips.shortest_s:
-        return (mean - after_s) / mean
-    if after_s >= blips.longest_s:
+def _on(blips: Blips, after_s: float, gap_s: float) -> float:
+    """E[min(max(0, L-t), g)], L uniform: in proportion to the chance of being on t seconds later."""
+    return _beyond(blips, after_s) - _beyond(blips, after_s + gap_s)
+
+
+def _beyond(blips: Blips, seconds: float) -> float:
+    """E[max(0, L-t)]."""
+    if seconds <= blips.shortest_s:
+        return (blips.shortest_s + blips.longest_s) / 2 - seconds
+    if seconds >= blips.longest_s:
         return 0.0
-    return (blips.longest_s - after_s) ** 2 / (2 * (blips.longest_s - blips.shortest_s)) / mean
+    return (blips.longest_s - seconds) ** 2 / (2 * (blips.longest_s - blips.shortest_s))

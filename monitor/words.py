@@ -1,5 +1,6 @@
 """Sentences with numbers: why a target is what it is. The same words in the log, the database, Slack and the page."""
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -30,6 +31,13 @@ def instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def one_line(text: str, limit: int) -> str:
+    """Text from outside as one line without control, format and surrogate characters, at most `limit` long."""
+    visible = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in text[: limit * 4])
+    line = " ".join(visible.split())
+    return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1].rstrip() + "…"
+
+
 def plural(count: int, noun: str) -> str:
     """`1 route`, `2 routes`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -52,9 +60,14 @@ def counted(
     return f"{failures} of {probes} probes {what} in {span(seconds)} ({mix(outcomes)})"
 
 
-def weighed(evidence: float, threshold: float) -> str:
-    """`evidence 12.3, verdict at 9.8`."""
-    return f"evidence {evidence:.1f}, verdict at {threshold:.1f}"
+def weighed(evidence: float, threshold: float, *, p0: float | None = None, p1: float | None = None) -> str:
+    """`evidence 12.3, verdict at 9.8`; with the two rates, `… (usual 0.5 %, looked for 30 %)`."""
+    said = f"evidence {evidence:.1f}, verdict at {threshold:.1f}"
+    return said if p0 is None or p1 is None else f"{said} (usual {_percent(p0)}, looked for {_percent(p1)})"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2g} %"
 
 
 def fix(outcome: Outcome, *, model: str, key_env: str | None, detail: str) -> str:

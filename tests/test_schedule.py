@@ -92,12 +92,41 @@ async def test_an_extra_probe_comes_when_asked_for() -> None:
     schedule = Schedule([target("openai/a", interval_s=3600)], asked.probe, asked.skip)
     schedule.start(utc_now())
     await asked.until(1)
-    schedule.quick("openai/a", utc_now() + timedelta(hours=1))
-    schedule.quick("openai/a", utc_now() + timedelta(seconds=0.05))
+    schedule.quick("openai/a", ["openai/a"], utc_now() + timedelta(hours=1))
+    schedule.quick("openai/a", ["openai/a"], utc_now() + timedelta(seconds=0.05))
     asked.enough.clear()
     await asked.until(2)
     await schedule.stop(1)
     assert len(asked.probes) == 2
+
+
+async def test_slots_do_not_displace_each_other() -> None:
+    """A target's own extra probe and that of its provider are both made."""
+    asked = Asked()
+    schedule = Schedule([target("openai/a", interval_s=3600)], asked.probe, asked.skip)
+    schedule.start(utc_now())
+    await asked.until(1)
+    schedule.quick("openai/a", ["openai/a"], utc_now() + timedelta(seconds=0.2))
+    schedule.quick("openai", ["openai/a"], utc_now() + timedelta(seconds=0.05))
+    asked.enough.clear()
+    await asked.until(3)
+    await schedule.stop(1)
+    assert asked.probes == [("openai/a", Check.CHAT)] * 3
+
+
+async def test_an_extra_probe_asks_the_first_that_is_free() -> None:
+    """Whoever is being asked already is passed over; when all are, nobody is asked and nothing is skipped."""
+    asked = Asked(takes_s=0.5)
+    schedule = Schedule(
+        [target("openai/a", interval_s=3600), target("openai/b", interval_s=3600)], asked.probe, asked.skip
+    )
+    begun = utc_now()
+    schedule.start(begun)
+    for number in range(3):
+        schedule.quick(f"slot {number}", ["openai/a", "openai/b"], begun + timedelta(seconds=0.1 * (number + 1)))
+    await asked.until(2)
+    await schedule.stop(1)
+    assert (asked.probes, asked.skipped) == ([("openai/a", Check.CHAT), ("openai/b", Check.CHAT)], [])
 
 
 async def test_an_extra_probe_under_way_stands_for_a_regular_one() -> None:
@@ -106,7 +135,7 @@ async def test_an_extra_probe_under_way_stands_for_a_regular_one() -> None:
     schedule = Schedule([target("openai/a", interval_s=1.0)], asked.probe, asked.skip)
     begun = utc_now()
     schedule.start(begun)
-    schedule.quick("openai/a", begun + timedelta(seconds=0.8))
+    schedule.quick("openai/a", ["openai/a"], begun + timedelta(seconds=0.8))
     await asked.until(2)
     assert (len(asked.probes), asked.skipped) == (2, [])
     await schedule.stop(1)
@@ -137,7 +166,7 @@ async def test_after_a_clock_was_set_back_probing_goes_on() -> None:
     asked = Asked()
     schedule = Schedule([target("openai/a", interval_s=0.05)], asked.probe, asked.skip)
     schedule.start(utc_now() + timedelta(hours=1))
-    schedule.quick("openai/a", utc_now() + timedelta(hours=1))
+    schedule.quick("openai/a", ["openai/a"], utc_now() + timedelta(hours=1))
     await asyncio.sleep(0.2)
     assert asked.probes == []
     schedule.replan(utc_now())
