@@ -3,46 +3,11 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections.abc import Sequence
 
 import httpx
 
 _log = logging.getLogger(__name__)
-
-_TRUSTED_FOR = timedelta(hours=1)
-
-
-class Sight(StrEnum):
-    """Whether our own network lets us judge anybody."""
-
-    ONLINE = "online"
-    BLIND = "blind"
-    UNTRUSTED = "untrusted"
-    """No endpoint has answered within the last hour: they cannot say, the providers alone must."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoints:
-    """When each neutral endpoint last answered; a new value with each asking."""
-
-    answered_at: Mapping[str, datetime] = field(default_factory=dict)
-
-    def sight(self, answered: frozenset[str], *, now: datetime) -> Sight:
-        """What an asking at `now` means: any answer is online; none is blind while an earlier answer is trusted.
-
-        Ask the value from before the asking, then go on with `after`.
-        """
-        if answered:
-            return Sight.ONLINE
-        trusted = any(now - at <= _TRUSTED_FOR for at in self.answered_at.values())
-        return Sight.BLIND if trusted else Sight.UNTRUSTED
-
-    def after(self, answered: frozenset[str], *, now: datetime) -> "Endpoints":
-        """What is known once `answered` have answered at `now`."""
-        return Endpoints(answered_at={**self.answered_at, **dict.fromkeys(answered, now)})
 
 
 async def answered(

@@ -1,8 +1,13 @@
-"""Is it us: what the neutral endpoints and the providers say together."""
+"""Our own network, live: who asks the endpoints when, and where what they said goes."""
 
+import asyncio
+import contextlib
 from datetime import datetime, timedelta
 
 from controller.network import Network
+from monitor.blindness import Blindness
+from monitor.network_news import Note
+from probes.sight import Connectivity, Sight
 from tests.builders import T0, observation
 
 BOTH = frozenset({"openai", "anthropic"})
@@ -10,93 +15,106 @@ ENDPOINTS = ("https://neutral.example", "https://other.example")
 
 
 class World:
-    """The network as it is: which endpoints answer, what time it is, and what was noted."""
+    """The network as it is: which endpoints answer, what time it is, what was kept and told."""
 
     def __init__(self, *, answering: bool) -> None:
         self.answering = answering
         self.asked = 0
         self.now = T0
-        self.notes: list[str] = []
-        self.network = Network(ENDPOINTS, self.answer, self.note, clock=self.clock)
+        self.kept: list[Connectivity] = []
+        self.heard = asyncio.Event()
+        self.notes: list[Note] = []
+        self.network = Network(
+            Blindness(ENDPOINTS, BOTH), self.answer, keep=self.keep, tell=self.notes.append, clock=self.clock
+        )
 
     async def answer(self) -> frozenset[str]:
         """Which of the endpoints answer right now."""
         self.asked += 1
-        return frozenset(ENDPOINTS[:1]) if self.answering else frozenset()
+        await asyncio.sleep(0)
+        return frozenset(ENDPOINTS) if self.answering else frozenset()
 
-    def note(self, kind: str, subject: str, text: str) -> None:
-        """Keep the kind."""
-        assert subject == "network"
-        assert text
-        self.notes.append(kind)
+    def keep(self, said: Connectivity) -> None:
+        """What the endpoints said."""
+        self.kept.append(said)
+        self.heard.set()
 
     def clock(self) -> datetime:
         """The present of this world."""
         return self.now
 
-    async def sees(self, symbols: str, *, after_s: float = 10) -> bool:
-        """Blind or not, after openai and anthropic were seen with these outcomes."""
+    async def sees(self, symbols: str, *, after_s: float = 10) -> str:
+        """What is blind, `b` or `-` each, after openai and anthropic were seen with these outcomes."""
         self.now += timedelta(seconds=after_s)
         names = ("openai/a", "anthropic/b")
-        at_s = (self.now - T0).total_seconds()
+        at_s = (self.now - T0).total_seconds() - 0.1
         batch = [observation(symbol, at_s=at_s, name=name) for symbol, name in zip(symbols, names, strict=False)]
-        return await self.network.blind(batch, BOTH)
+        blind = await self.network.blind(batch)
+        return "".join("b" if seen in blind else "-" for seen in batch)
 
 
-async def test_a_provider_that_fails_alone_is_not_us() -> None:
-    """A neutral endpoint answers: its timeouts are its own."""
+async def test_a_failure_that_may_be_ours_has_the_endpoints_asked_before_it_is_judged() -> None:
+    """They answer, so it is the provider's; what they said is kept."""
     world = World(answering=True)
-    assert not await world.sees("t.")
-    assert world.notes == []
-
-
-async def test_when_neutral_endpoints_fail_too_it_is_us() -> None:
-    """Endpoints that answered within the hour do not any more; it is said once, and once when it is over."""
-    world = World(answering=True)
-    assert not await world.sees("t")
-    world.answering = False
-    assert await world.sees("t")
-    assert await world.sees("tt")
-    world.answering = True
-    assert not await world.sees("tt")
-    assert world.notes == ["network_lost", "network_back"]
-
-
-async def test_nobody_is_asked_while_all_is_well() -> None:
-    """Answers of any kind prove the network; so does an error with a status."""
-    world = World(answering=False)
-    assert not await world.sees("..")
-    assert not await world.sees("xs")
-    assert world.asked == 0
-
-
-async def test_endpoints_are_asked_at_most_every_five_seconds() -> None:
-    """However many probes time out at once."""
-    world = World(answering=True)
-    for _ in range(10):
-        await world.sees("t", after_s=0.4)
+    assert await world.sees("t.") == "--"
     assert world.asked == 1
+    assert world.kept == [
+        Connectivity(at=world.now, sight=Sight.ONLINE, asked=ENDPOINTS, answered=frozenset(ENDPOINTS))
+    ]
 
 
-async def test_without_trusted_endpoints_the_providers_decide() -> None:
-    """Where none has ever answered, a failure is a provider's own once another has answered after it; said once."""
-    world = World(answering=False)
-    assert await world.sees("t"), "nobody else has been heard since"
-    await world.sees("t.")
-    assert not await world.sees("t"), "the other one has answered since these began"
-    assert await world.sees("tt", after_s=130), "now neither does"
-    assert not await world.sees("..")
-    assert world.notes == ["endpoints_untrusted", "network_lost", "network_back"]
-
-
-async def test_an_empty_batch_changes_nothing() -> None:
-    """A cycle without observations neither finds nor loses the network."""
+async def test_when_the_endpoints_fail_too_it_is_us() -> None:
+    """It is said when it begins, and once when our network has been back for a minute."""
     world = World(answering=True)
+    await world.sees("t.")
+    world.answering = False
+    assert await world.sees("t.") == "b-"
+    assert await world.sees("tt") == "bb"
+    assert [one.sight for one in world.kept] == [Sight.ONLINE, Sight.BLIND]
+    assert [note.kind for note in world.notes] == ["network_lost"]
+    world.answering = True
+    for _ in range(2):
+        await asyncio.wait_for(watched(world), 5)
+        world.now += timedelta(seconds=61)
+    await world.sees("..")
+    assert [(note.kind, note.tell) for note in world.notes] == [("network_lost", False), ("network_back", True)]
+    assert "3 failed probes (anthropic 1, openai 2)" in world.notes[-1].text
+
+
+async def watched(world: World) -> None:
+    """Let the watch ask once."""
+    world.heard.clear()
+    watch = asyncio.create_task(world.network.watch())
+    await world.heard.wait()
+    watch.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watch
+
+
+async def test_nobody_waits_for_the_endpoints_while_all_is_well_or_all_is_dark() -> None:
+    """Answers need no asking, and failures in a known darkness are blind without: no cycle waits for a timeout."""
+    world = World(answering=False)
+    assert await world.sees("..") == "--"
+    assert await world.sees("xs") == "--"
+    assert world.asked == 0
+    world.answering = True
     await world.sees("t")
     world.answering = False
-    assert await world.sees("t")
-    assert await world.sees("")
-    assert world.notes == ["network_lost"]
+    await world.sees("t")
+    asked = world.asked
+    for _ in range(10):
+        assert await world.sees("tt") == "bb"
+    assert world.asked == asked
+
+
+async def test_two_who_ask_at_once_share_one_answer() -> None:
+    """However many probes time out at once, and whoever else finds it due."""
+    world = World(answering=True)
+    await asyncio.gather(watched(world), *(world.sees("t", after_s=0) for _ in range(10)))
+    assert world.asked == 1
+    for _ in range(10):
+        await world.sees("t", after_s=0.15)
+    assert world.asked == 1
 
 
 async def test_an_answer_from_this_machine_does_not_bring_the_network_back() -> None:
@@ -104,6 +122,7 @@ async def test_an_answer_from_this_machine_does_not_bring_the_network_back() -> 
     world = World(answering=True)
     await world.sees("t")
     world.answering = False
-    assert await world.sees("t.")
-    assert await world.sees(".")
-    assert world.notes == ["network_lost"]
+    assert await world.sees("t.") == "b-"
+    assert await world.sees(".") == "-"
+    assert await world.sees("t.") == "b-"
+    assert [note.kind for note in world.notes] == ["network_lost"]
