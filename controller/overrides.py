@@ -1,0 +1,140 @@
+"""An operator's hand on routes, targets and providers: what is laid on, for how long, and what it means now (pure)."""
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from monitor.health import Health, TargetHealth
+from monitor.settings import Route, Settings
+
+ALL = "all"
+"""The subject of a pause that holds every route."""
+
+#: A pin to a target in one of these needs `--force` and keeps warning.
+FAILING = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
+
+#: How often people are reminded of a pin to a failing target; and how soon again when it fails anew.
+WARN_EVERY = timedelta(minutes=30)
+_WARN_AGAIN = timedelta(minutes=1)
+
+
+class OverrideKind(StrEnum):
+    """What an operator can do to the policy."""
+
+    PIN = "pin"
+    """The route points at this target, whatever its health."""
+    DRAIN = "drain"
+    """No route points at this target, or at any target of this provider, as long as it has another candidate."""
+    PAUSE = "pause"
+    """The route stays where it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """One pin, drain or pause; texts in it were typed by a person and must be escaped where they are shown."""
+
+    id: int = 0
+    """0 until it is stored."""
+    kind: OverrideKind
+    subject: str
+    """A route (pin, pause), a target or a provider (drain), or `all` (pause)."""
+    target: str | None = None
+    """Where a pinned route points; None for the other kinds."""
+    author: str
+    reason: str
+    forced: bool = False
+    """The author knew that the target was failing."""
+    at: datetime
+    until: datetime
+    """An absolute instant: a clock that is set moves the present, not the end."""
+    ended_at: datetime | None = None
+    """When it was taken back or replaced, or was seen to have expired; None while it is in force."""
+    ended_by: str | None = None
+    """Who ended it; None while it is in force, and when it expired by itself."""
+    ended_reason: str | None = None
+
+    def active(self, now: datetime) -> bool:
+        """Whether it is in force."""
+        return self.ended_at is None and now < self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """Those in force at one instant, and what they mean for a route or a target; the newest counts."""
+
+    active: tuple[Override, ...] = ()
+    """Oldest first."""
+
+    @classmethod
+    def at(cls, every: Iterable[Override], now: datetime) -> "Overrides":
+        """Those of `every` that are in force at `now`."""
+        return cls(active=tuple(sorted((one for one in every if one.active(now)), key=lambda one: (one.at, one.id))))
+
+    def pin(self, route: str) -> Override | None:
+        """The pin of this route."""
+        return self._newest(OverrideKind.PIN, {route})
+
+    def drained(self, target: str, provider: str) -> Override | None:
+        """The drain of this target: its own, or its provider's."""
+        return self._newest(OverrideKind.DRAIN, {target, provider})
+
+    def paused(self, route: str) -> Override | None:
+        """The pause of this route: its own, or that of all routes."""
+        return self._newest(OverrideKind.PAUSE, {route, ALL})
+
+    def applicable(self, settings: Settings) -> "Overrides":
+        """Without those that the configuration leaves nothing to be laid on: see `stray`."""
+        return Overrides(active=tuple(one for one in self.active if stray(one, settings) is None))
+
+    def _newest(self, kind: OverrideKind, subjects: AbstractSet[str]) -> Override | None:
+        return next((one for one in reversed(self.active) if one.kind is kind and one.subject in subjects), None)
+
+
+NO_OVERRIDES = Overrides()
+
+
+def stray(override: Override, settings: Settings) -> str | None:
+    """Why it means nothing in this configuration, as a clause; None when it does mean something.
+
+    Routes and targets come and go with the configuration, overrides stay in the database.
+    """
+    if override.kind is OverrideKind.DRAIN:
+        return None if drained_targets(override.subject, settings) else f"there is no {override.subject} any more"
+    if override.kind is OverrideKind.PAUSE and override.subject == ALL:
+        return None
+    route = next((route for route in settings.routes if route.name == override.subject), None)
+    if route is None:
+        return f"there is no route {override.subject} any more"
+    if override.kind is OverrideKind.PIN and override.target not in route.candidates:
+        return f"{override.target} is no candidate of {route.name} any more"
+    return None
+
+
+def drained_targets(subject: str, settings: Settings) -> tuple[str, ...]:
+    """The targets that a drain of `subject`, a target or a provider, is about; none when it is neither."""
+    return tuple(target.id for target in settings.targets if subject in {target.id, target.provider.name})
+
+
+def touched_routes(kind: OverrideKind, subject: str, settings: Settings) -> tuple[Route, ...]:
+    """The routes that such an override can move or hold, in the order of the configuration."""
+    if kind is OverrideKind.DRAIN:
+        drained = set(drained_targets(subject, settings))
+        return tuple(route for route in settings.routes if not drained.isdisjoint(route.candidates))
+    every = kind is OverrideKind.PAUSE and subject == ALL
+    return tuple(route for route in settings.routes if every or route.name == subject)
+
+
+def drained_dry(overrides: Overrides, settings: Settings) -> tuple[str, ...]:
+    """The routes that drains leave without any candidate: they hold."""
+    drained = {t.id for t in settings.targets if overrides.drained(t.id, t.provider.name)}
+    return tuple(route.name for route in settings.routes if drained.issuperset(route.candidates))
+
+
+def warning_due(state: TargetHealth, warned_at: datetime | None, now: datetime) -> bool:
+    """Whether to warn of a pin to this failing target: at once when it begins to fail, then every half hour."""
+    if warned_at is None or now < warned_at:
+        return True
+    passed = now - warned_at
+    return passed >= WARN_EVERY or (state.since > warned_at and passed >= _WARN_AGAIN)
