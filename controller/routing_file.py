@@ -45,10 +45,10 @@ def build(
 
     Routes and targets stand in the order of the configuration. A configured route without a state is left out, a
     target without a known health is `unknown`. Raises KeyError when a route points at a target that the
-    configuration does not have.
+    configuration does not have. `routes` are what is to be published: in a dry run, the configured order.
     """
     published = [(route, routes[route.name]) for route in settings.routes if route.name in routes]
-    wanted = {name for route, state in published for name in (*route.candidates, state.target)}
+    wanted = {name for route, state in published for name in (*route.candidates, state.target, *dict(state.weights))}
     ordered = [target for target in settings.targets if target.id in wanted]
     missing = wanted - {target.id for target in ordered}
     if missing:
@@ -58,6 +58,7 @@ def build(
         "generation": generation,
         "written_at": instant(written_at),
         "valid_for_s": _number(valid_for_s),
+        **({"dry_run": True} if settings.controller.dry_run else {}),
         "routes": {route.name: _route(state, route.candidates) for route, state in published},
         "targets": {target.id: _target(target, health.get(target.id, Health.UNKNOWN)) for target in ordered},
     }
@@ -69,7 +70,7 @@ def _route(state: RouteState, candidates: tuple[str, ...]) -> dict[str, Any]:
         "since": instant(state.since),
         "reason": state.reason,
         "candidates": list(candidates),
-        "weights": {state.target: 100},
+        "weights": {target: _number(percent) for target, percent in state.weights} or {state.target: 100},
     }
 
 

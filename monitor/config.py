@@ -21,6 +21,7 @@ from probes.target import Secret
 SHORTEST_RETENTION_S = 3600.0
 
 _SQLITE = "sqlite:///"
+_IN_MEMORY = frozenset({"sqlite://", "sqlite:///", "sqlite:///:memory:"})
 _SECRET_NAME = re.compile(r"(?<!first_)token|key|secret|passw|authorization|webhook|credential", re.IGNORECASE)
 
 
@@ -32,15 +33,15 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-def load(path: Path, environ: Mapping[str, str], *, keys: bool = True) -> Settings:
+def load(path: Path, environ: Mapping[str, str], *, keys: bool = True, stores: bool = True) -> Settings:
     """The settings in this file, with variables from `environ`; raises ConfigError with all mistakes at once.
 
     The settings carry `warnings` about what was accepted and is still worth knowing. No message holds a key.
     `keys=False` is for what only reads what the service stored: then no key or token need be in the environment, and
-    the settings hold none.
+    the settings hold none. `stores=False` is for what stores nothing: then a database in memory will do.
     """
     findings = Findings(file=str(path))
-    settings = _settings(path, Reader(environ=environ, findings=findings, keys=keys))
+    settings = _settings(path, Reader(environ=environ, findings=findings, keys=keys, stores=stores))
     if settings is None or findings.problems:
         raise ConfigError(findings.problems)
     return replace(settings, warnings=findings.warnings)
@@ -106,7 +107,8 @@ def _read(path: Path, root: Section) -> Settings:
 
 def _files(root: Section, default: Settings) -> tuple[str, Path]:
     database = root.text("database", "an address such as sqlite:///var/hotspare.db")
-    problem = _database_problem(database.value) if database else None
+    forgetful = database is not None and not root.reader.stores and database.value in _IN_MEMORY
+    problem = _database_problem(database.value) if database and not forgetful else None
     if database and problem:
         root.findings.problem(database.place, problem)
     url = database.value if database and not problem else default.database
@@ -118,7 +120,7 @@ def _files(root: Section, default: Settings) -> tuple[str, Path]:
 
 def _database_problem(url: str) -> str | None:
     # An address may hold a password, so it is never shown.
-    if url in {"sqlite://", "sqlite:///", "sqlite:///:memory:"}:
+    if url in _IN_MEMORY:
         return "a database in memory forgets everything when the service stops; write sqlite:/// and the path of a file"
     if not url.startswith(_SQLITE):
         return "is not a database of this version; write sqlite:/// and the path of a file"

@@ -25,7 +25,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "providers.*.models.*.timeout": _TIMEOUT,
     "routes.*": ("candidates", "fail_over_on"),
     "controller": ("detect", "false_failovers", "min_outage", "dwell", "failback", "blips", "dry_run"),
-    "controller.failback": ("mode", "hold"),
+    "controller.failback": ("mode", "hold", "steps", "step"),
     "controller.blips": ("per_day", "length", "failure_rate"),
     "alerts": ("slack",),
     "alerts.slack": ("token", "channel", "api_url"),

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import pairwise
+from typing import Literal
 
 from monitor.config_sections import Section
 from monitor.config_targets import check_name
@@ -9,11 +11,13 @@ from monitor.evidence import LARGEST_BACKGROUND
 from monitor.health import Health
 from monitor.settings import Blips, Controller, Failback, Route
 from monitor.units import format_duration, format_share
+from monitor.words import plural
 from monitor.yamlfile import Place
 from probes.target import Target
 
 _FAIL_OVER_ON = tuple(str(health) for health in (Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.MISCONFIGURED))
-_LATER_MODES = {"manual", "steps"}
+_MODES: tuple[Literal["auto", "manual", "steps"], ...] = ("auto", "manual", "steps")
+_MOST_STEPS = 10
 
 
 def read_routes(root: Section, targets: Mapping[str, Target]) -> tuple[Route, ...]:
@@ -31,9 +35,6 @@ def read_controller(section: Section) -> Controller:
     """How evidence becomes a decision."""
     default = Controller()
     promise = section.rate("false_failovers")
-    if section.flag("dry_run", False):
-        text = "true is not in this version, which decides for real only; write false, or leave it out"
-        section.findings.problem(section.at("dry_run"), text)
     if promise is not None and promise <= 0:
         section.findings.problem(section.at("false_failovers"), "is not more than zero; no detector is never wrong")
     return Controller(
@@ -43,6 +44,7 @@ def read_controller(section: Section) -> Controller:
         dwell_s=section.duration("dwell", default.dwell_s),
         failback=_failback(section.section("failback"), default.failback),
         blips=_blips(section.section("blips"), default.blips),
+        dry_run=section.flag("dry_run", default.dry_run),
     )
 
 
@@ -90,12 +92,37 @@ def _detect(section: Section, fallback: float) -> float:
 
 
 def _failback(section: Section, default: Failback) -> Failback:
-    mode = section.text("mode", "auto")
-    if mode and mode.value in _LATER_MODES:
-        section.refuse(mode, "is not in this version, which only fails back automatically; write auto")
-    elif mode and mode.value != default.mode:
-        section.refuse(mode, "is not a mode of failback; write auto")
-    return replace(default, hold_s=section.duration("hold", default.hold_s))
+    mode = section.text("mode", "auto, manual or steps")
+    chosen = next((known for known in _MODES if mode and mode.value == known), None)
+    if mode and chosen is None:
+        hint = section.findings.did_you_mean(mode.value, _MODES) or f"; known: {', '.join(_MODES)}"
+        section.refuse(mode, f"is not a mode of failback{hint}")
+    return Failback(
+        mode=chosen or default.mode,
+        hold_s=section.duration("hold", default.hold_s),
+        steps=_steps(section, default.steps),
+        step_s=section.duration("step", default.step_s),
+    )
+
+
+def _steps(section: Section, fallback: tuple[float, ...]) -> tuple[float, ...]:
+    shares = section.shares("steps", "a list of shares such as [10%, 50%, 100%]")
+    if shares is None:
+        return fallback
+    problem = _steps_problem(shares)
+    if problem:
+        section.findings.problem(section.at("steps"), problem)
+    return fallback if problem else shares
+
+
+def _steps_problem(shares: tuple[float, ...]) -> str | None:
+    if not 1 <= len(shares) <= _MOST_STEPS:
+        return f"has {plural(len(shares), 'step')}; expected 1 to {_MOST_STEPS} of them, the last one 100%"
+    if any(share <= before for before, share in pairwise((0.0, *shares))):
+        return "does not rise; expected shares above 0%, each larger than the one before: [10%, 50%, 100%]"
+    if shares[-1] != 1:
+        return f"ends at {format_share(shares[-1])}; the last step is 100%, or the failback would never be complete"
+    return None
 
 
 def _blips(section: Section, default: Blips) -> Blips:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from monitor.config_findings import Findings
-from monitor.config_keys import KEYS, REFUSED
+from monitor.config_keys import REFUSED
 from monitor.config_values import Reader, Text, is_empty, is_nothing
 from monitor.units import (
     DURATION,
@@ -32,7 +32,7 @@ class Section:
 
     place: Place
     pattern: str
-    """The section's name in `KEYS`: `providers.*`."""
+    """The section's name in the reader's `known`: `providers.*`."""
     entries: Mapping[str, Node]
     reader: Reader
     readable: bool = True
@@ -121,7 +121,7 @@ class Section:
 
     def duration(self, key: str, fallback: float, at_least_s: float = 0.0, zero: bool = False) -> float:
         """Seconds; more than zero unless `zero` is allowed."""
-        seconds = self._parsed(key, DURATION, parse_duration)
+        seconds = self.parsed(key, DURATION, parse_duration)
         if seconds is None or not self._fits(key, seconds, at_least_s, zero):
             return fallback
         return seconds
@@ -145,15 +145,27 @@ class Section:
 
     def share(self, key: str) -> float | None:
         """A fraction from `30%`; the caller judges its size."""
-        return self._parsed(key, SHARE, parse_share)
+        return self.parsed(key, SHARE, parse_share)
+
+    def shares(self, key: str, expected: str) -> tuple[float, ...] | None:
+        """A list of fractions; None when it is not there or not every item is one."""
+        node = self.entries.get(key)
+        if node is None:
+            return None
+        if not isinstance(node, Sequence):
+            self.reader.wrong(node, expected)
+            return None
+        shares = [self._parse(item, SHARE, parse_share) for item in node.items]
+        good = tuple(share for share in shares if share is not None)
+        return good if len(good) == len(shares) else None
 
     def rate(self, key: str) -> float | None:
         """Events per day from `1 per 90d`; the caller judges its size."""
-        return self._parsed(key, RATE, parse_rate)
+        return self.parsed(key, RATE, parse_rate)
 
     def number(self, key: str) -> float | None:
         """A plain number; the caller judges its size."""
-        return self._parsed(key, NUMBER, parse_number)
+        return self.parsed(key, NUMBER, parse_number)
 
     def url(self, key: str) -> Text | None:
         """An http or https address with a host and without user name, query or fragment."""
@@ -200,7 +212,8 @@ class Section:
         """Report a value with a phrase that goes on from it; what a variable held is not shown."""
         self.findings.problem(text.place, f"{self.findings.shown(text.written)} {why}")
 
-    def _parsed(self, key: str, expected: str, parse: Callable[[str], float]) -> float | None:
+    def parsed(self, key: str, expected: str, parse: Callable[[str], float]) -> float | None:
+        """A value of a kind of its own; `parse` raises ValueError with a phrase that goes on from the text."""
         node = self.entries.get(key)
         return None if node is None else self._parse(node, expected, parse)
 
@@ -230,7 +243,7 @@ class Section:
 def open_section(reader: Reader, node: Node | None, place: Place, pattern: str) -> Section:
     """The section at this node, its unknown keys reported; an empty one when there is none.
 
-    `pattern` is its name in `KEYS`.
+    `pattern` is its name in the reader's `known`.
     """
     entries = {key.text: value for key, value in node.entries} if isinstance(node, YamlMapping) else {}
     readable = node is None or isinstance(node, YamlMapping) or is_nothing(node)
@@ -238,14 +251,14 @@ def open_section(reader: Reader, node: Node | None, place: Place, pattern: str) 
         reader.wrong(node, "a mapping (key: value)")
     section = Section(place=place, pattern=pattern, entries=entries, reader=reader, readable=readable)
     for name, value in entries.items():
-        if name not in KEYS[pattern] and not isinstance(value, Broken):
+        if name not in reader.known[pattern] and not isinstance(value, Broken):
             section.findings.problem(value.place, _unknown(section, name))
     return section
 
 
 def _unknown(section: Section, name: str) -> str:
     refused = REFUSED.get(section.child(name))
-    known = KEYS[section.pattern]
+    known = section.reader.known[section.pattern]
     hint = section.findings.did_you_mean(name, known) or f"; known here: {', '.join(known)}"
     return refused or f"unknown key{hint}"
 

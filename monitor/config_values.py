@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from monitor.config_findings import Findings
+from monitor.config_keys import KEYS
 from monitor.yamlfile import Broken, Kind, Node, Place, Scalar, Sequence
 from monitor.yamlfile import Mapping as YamlMapping
 
@@ -40,6 +41,10 @@ class Reader:
     findings: Findings
     keys: bool = True
     """False where keys and tokens are not needed, and need not be in the environment."""
+    stores: bool = True
+    """False where nothing is stored: then a database in memory will do."""
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: KEYS)
+    """The keys of each section of the file; `*` stands for a name of people's own choice."""
 
     def wrong(self, node: Node, expected: str) -> None:
         """Report a value of the wrong type."""

@@ -1,4 +1,4 @@
-"""The policy's invariants, over every combination of health, and its stories."""
+"""The policy's invariants, over every combination of health, and its stories. Steps and overrides: the next files."""
 
 import itertools
 from dataclasses import replace
@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from controller.candidate import Candidate
 from controller.decision import Move, RouteState
-from controller.policy import Candidate, Verdict, decide
+from controller.policy import Verdict, decide
 from monitor.health import Health, TargetHealth
-from monitor.settings import Route
+from monitor.settings import Controller, Route
 from tests.builders import T0
 
 IDS = ("openai/a", "openai/b", "anthropic/c")
@@ -33,7 +34,7 @@ def at(name: str, *, for_s: float = 3600) -> RouteState:
 def ask(current: RouteState | None, *candidates: Candidate, route: Route = ROUTE) -> Verdict:
     """The policy's verdict at T0."""
     known = {one.id: one for one in candidates}
-    return decide(route, current, known, now=T0, generation=8, dwell_s=DWELL_S)
+    return decide(route, current, known, now=T0, generation=8, controller=Controller(dwell_s=DWELL_S))
 
 
 COMBINATIONS = [
@@ -139,13 +140,13 @@ def test_another_provider_is_preferred_when_the_provider_failed(
 def test_nothing_eligible_holds_and_says_so() -> None:
     """With every candidate failing the route stays where it is."""
     verdict = ask(at(IDS[0]), *(candidate(name, Health.DOWN) for name in IDS))
-    assert verdict == Verdict(decision=None, stuck=True)
+    assert verdict == Verdict(decision=None, stuck=True, settled=True)
 
 
 def test_blindness_holds() -> None:
     """Unknown is no reason to move."""
     verdict = ask(at(IDS[0]), *(candidate(name, Health.UNKNOWN) for name in IDS))
-    assert verdict == Verdict(decision=None, stuck=False)
+    assert verdict == Verdict(decision=None, stuck=False, settled=True)
 
 
 def test_a_target_that_is_no_candidate_any_more_is_left() -> None:

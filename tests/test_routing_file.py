@@ -26,7 +26,7 @@ from controller import routing_file
 from controller.decision import RouteState
 from controller.routing_file import RoutingFile, RoutingFileError, build
 from monitor.health import Health
-from monitor.settings import Route, Settings
+from monitor.settings import Controller, Route, Settings
 from probes.target import Provider, Secret, Target
 
 ROOT = Path(__file__).parent.parent
@@ -145,6 +145,26 @@ def test_targets_hold_a_target_that_is_no_candidate_any_more() -> None:
     """While a route still points at a target that left its candidates, readers find it described."""
     settings = replace(SETTINGS, routes=(Route(name="chat", candidates=(LUNA,)),))
     assert list(a_table(settings=settings)["targets"]) == [LUNA, HAIKU]
+
+
+def test_a_failback_in_steps_has_its_weights() -> None:
+    """In percent, whole where they are whole; targets that get a share are described, candidates or not."""
+    chat = replace(CHAT, weights=((LUNA, 12.5), (HAIKU, 87.5)))
+    settings = replace(SETTINGS, routes=(Route(name="chat", candidates=(HAIKU,)),))
+    table = a_table(chat, settings=settings)
+    assert (table["routes"]["chat"]["target"], list(table["targets"])) == (HAIKU, [LUNA, HAIKU])
+    assert table["routes"]["chat"]["weights"] == {LUNA: 12.5, HAIKU: 87.5}
+    check_schema(table)
+    whole = a_table(replace(CHAT, weights=((LUNA, 10.0), (HAIKU, 90.0))))["routes"]["chat"]["weights"]
+    assert json.dumps(whole) == json.dumps({LUNA: 10, HAIKU: 90})
+
+
+def test_a_dry_run_says_so() -> None:
+    """A key that is there in a dry run only."""
+    dry = replace(SETTINGS, controller=Controller(dry_run=True))
+    assert a_table(settings=dry)["dry_run"] is True
+    check_schema(a_table(settings=dry))
+    assert "dry_run" not in a_table()
 
 
 def test_target_unknown_to_the_configuration_is_an_error() -> None:
