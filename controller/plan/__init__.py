@@ -1,0 +1,1 @@
+"""`hotspare plan`: what a configuration will do before it does it, tried in the simulation and calculated."""

@@ -1,0 +1,109 @@
+"""What a configuration promises and cannot keep, each as a sentence with what to change (pure).
+
+What the configuration's own warnings say already is not said again: a single candidate, one provider for all.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from controller.plan.alarms import movable
+from monitor.settings import Route, Settings
+from monitor.units import format_duration, format_rate, format_share
+from monitor.words import plural, span
+
+#: Half of all requests failing is the defining case; whoever notices it later than this is told by the users.
+LATE_S = 300.0
+_HALF = 0.5
+#: At 50 % and more, one outage in twenty may go unnoticed.
+_NEARLY_ALL = 0.95
+#: Of the mean time to flip, what `min_outage` alone may take before it is named as the cause.
+_MOST_OF_IT = 0.6
+_NICE_S = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
+
+
+def broken(settings: Settings, answer: Mapping[str, Any]) -> list[str]:
+    """One sentence for each promise of the configuration that the plan found broken."""
+    routes = {route.name: route for route in settings.routes}
+    said = [text for route in answer["routes"] for text in _of_route(settings, routes[route["route"]], route)]
+    return [*said, *_for_nothing(settings, answer), *_budget(settings, answer)]
+
+
+def _of_route(settings: Settings, route: Route, answer: Mapping[str, Any]) -> Iterator[str]:
+    if not movable(route):
+        yield _stays(route)
+        return
+    home = settings.target(route.candidates[0])
+    if all(candidate.partition("/")[0] == home.provider.name for candidate in route.candidates):
+        yield f"an outage of {home.provider.name} leaves `{route.name}` nowhere to go: all its candidates are there"
+    for outage in answer["outages"]:
+        if outage["failure_rate"] != _HALF:
+            continue
+        mean, what = outage["time_to_flip_s"]["mean"], f"a {_percent(_HALF)} outage of {outage['of']}"
+        if outage["flipped"] < _NEARLY_ALL * outage["runs"]:
+            yield (
+                f"{what} moved `{route.name}` in only {outage['flipped']} of {outage['runs']} trials"
+                f" within {span(outage['for_s'])}: {_remedy(settings, home.interval_s, outage['for_s'])}"
+            )
+        elif mean is not None and mean > LATE_S:
+            yield (
+                f"{what} moves `{route.name}` only after {span(mean)} on average, and {span(LATE_S)} is late:"
+                f" {_remedy(settings, home.interval_s, mean)}"
+            )
+
+
+def _stays(route: Route) -> str:
+    if len(route.candidates) == 1:
+        return f"nothing moves `{route.name}`: it has a single candidate"
+    return f"no failure moves `{route.name}`: `down` is not in its fail_over_on"
+
+
+def _remedy(settings: Settings, interval_s: float, mean_s: float) -> str:
+    """What would bring the time to flip below the bound: it goes in proportion to the interval, above `min_outage`."""
+    min_outage_s = settings.controller.min_outage_s
+    if min_outage_s > _MOST_OF_IT * mean_s or min_outage_s >= LATE_S:
+        return f"controller.min_outage is {format_duration(min_outage_s)}"
+    longest_s = interval_s * (LATE_S - min_outage_s) / max(mean_s - min_outage_s, 1.0)
+    nice_s = max((nice for nice in _NICE_S if nice <= longest_s), default=1)
+    return f"the interval is {format_duration(interval_s)}; about {format_duration(nice_s)} would do"
+
+
+def _for_nothing(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
+    """Where routes will move for nothing more often than is promised."""
+    promise = f"{format_rate(settings.controller.false_failovers_per_day)} (controller.false_failovers)"
+    for route in answer["routes"]:
+        false = route["false_failovers"]
+        if false is None:
+            continue
+        simulated = false["simulated"]
+        if not false["bounded"]:
+            yield (
+                f"`{route['route']}` will move for nothing {false['per_90d']:.3g} times in 90 days,"
+                f" promised is {promise}: no evidence tells such controller.blips from an outage of"
+                f" {format_share(settings.controller.detect)} (controller.detect);"
+                " a longer controller.min_outage would"
+            )
+        elif simulated["per_90d_95"][0] > false["promised_per_90d"]:
+            yield (
+                f"`{route['route']}` moved for nothing {plural(simulated['count'], 'time')} in"
+                f" {simulated['days']:.0f} simulated days, promised is {promise}"
+            )
+
+
+def _budget(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
+    budget, cost = settings.budget_usd_per_month, answer["usd_per_month"]
+    if budget is None or cost is None or cost <= budget:
+        return
+    factor = cost / budget
+    intervals = {target.interval_s for target in settings.targets}
+    if len(intervals) == 1:
+        [now_s] = intervals
+        fitting_s = next((nice for nice in _NICE_S if nice >= now_s * factor), math.ceil(now_s * factor))
+        fits = f"an interval of {format_duration(fitting_s)} instead of {format_duration(now_s)} would fit"
+    else:
+        fits = f"intervals {math.ceil(factor * 10) / 10:g} times as long would fit"
+    yield f"probing costs about ${cost:,.2f} a month, budget.usd_per_month is ${budget:,.2f}: {fits}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"

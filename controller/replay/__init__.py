@@ -1,0 +1,1 @@
+"""`hotspare replay`: what a configuration would have decided over what was recorded."""

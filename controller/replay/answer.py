@@ -1,0 +1,162 @@
+"""What a replay found, as a value and as the document of `replay --json` (pure)."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from controller.decision import Decision, Move, RouteState
+from controller.replay.comparison import Change, Pair
+from controller.replay.course import Course, Gap
+from controller.replay.history import History
+from monitor.settings import Settings
+from monitor.words import instant, one_line, plural, span
+
+_MOST_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which part of the past is replayed."""
+
+    asked_from: datetime
+    begins_at: datetime
+    """The oldest observation that is kept."""
+    whole: bool
+    """Nothing of what was before it is missing: it is where the service first began."""
+    listening_from: datetime
+    deciding_from: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A replay and what it is compared with."""
+
+    settings: Settings
+    past: History
+    window: Window
+    course: Course
+    states: Mapping[str, RouteState]
+    """Where the routes pointed when the deciding began."""
+    then: tuple[Decision, ...]
+    """Decided in the window, of routes that the configuration has."""
+    pairs: tuple[Pair, ...]
+
+
+def document(answer: Answer, url: str) -> dict[str, Any]:
+    """The answer as JSON for scripts; instants in UTC."""
+    window, counts = answer.window, Counter(pair.change for pair in answer.pairs)
+    return {
+        "config": str(answer.settings.path),
+        "database": url,
+        "asked_from": instant(window.asked_from),
+        "history_begins": instant(window.begins_at),
+        "from": instant(window.deciding_from),
+        "until": instant(window.until),
+        "observations": answer.course.observations,
+        "same": not answer.pairs or counts.keys() == {Change.SAME},
+        "counts": {change.value: counts[change] for change in Change},
+        "routes": [route_of(answer, name, home) for name, home in homes(answer)],
+        "decisions": [_pair(pair) for pair in answer.pairs],
+        "gaps": [{"since": instant(gap.since), "until": instant(gap.until)} for gap in _gaps(answer)],
+        "not_recorded": _not_recorded(answer),
+        "not_configured": _not_configured(answer),
+        "notes": list(notes(answer)),
+    }
+
+
+def route_of(answer: Answer, name: str, home: str) -> dict[str, Any]:
+    """How often a route moved, and how long it was away from its first candidate, on both sides."""
+    sides = {"then": answer.then, "now": answer.course.decisions}
+    return {
+        "route": name,
+        "first": home,
+        "flips": {side: sum(_is_flip(one) for one in made if one.route == name) for side, made in sides.items()},
+        "away_s": {side: round(_away_s(answer, name, home, made), 1) for side, made in sides.items()},
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return {
+        "route": pair.one.route,
+        "change": pair.change,
+        "apart_s": round(pair.apart_s, 1) if pair.then and pair.now else None,
+        "then": pair.then and _decision(pair.then),
+        "now": pair.now and _decision(pair.now),
+    }
+
+
+def _decision(one: Decision) -> dict[str, Any]:
+    return {
+        "at": instant(one.at),
+        "move": one.move,
+        "before": one.before,
+        "target": one.target,
+        "weights": dict(one.weights) or {one.target: 100},
+        "reason": one.reason,
+    }
+
+
+def homes(answer: Answer) -> list[tuple[str, str]]:
+    """Each route of the configuration with its first candidate."""
+    return [(route.name, route.candidates[0]) for route in answer.settings.routes]
+
+
+def _is_flip(one: Decision) -> bool:
+    return one.move is not Move.FIRST and one.before != one.target
+
+
+def _away_s(answer: Answer, route: str, home: str, decisions: Sequence[Decision]) -> float:
+    """How long the route pointed elsewhere than at its first candidate."""
+    window = answer.window
+    state = answer.states.get(route)
+    at, away, total_s = window.deciding_from, state is not None and state.target != home, 0.0
+    for one in (one for one in decisions if one.route == route):
+        total_s += away * (one.at - at).total_seconds()
+        at, away = one.at, one.target != home
+    return total_s + away * (window.until - at).total_seconds()
+
+
+def _not_recorded(answer: Answer) -> list[str]:
+    return [target.id for target in answer.settings.targets if target.id not in answer.past.recorded]
+
+
+def _not_configured(answer: Answer) -> list[str]:
+    ours = {target.id for target in answer.settings.targets}
+    return sorted(answer.past.recorded.keys() - ours)
+
+
+def _gaps(answer: Answer) -> list[Gap]:
+    return [gap for gap in answer.course.gaps if gap.until > answer.window.deciding_from]
+
+
+def notes(answer: Answer) -> Iterator[str]:
+    """What limits the answer, a sentence each."""
+    window, past = answer.window, answer.past
+    if window.begins_at > window.asked_from:
+        why = "when the service first ran" if window.whole else "for what was before is not kept any more"
+        yield f"the history begins {instant(window.begins_at)}, {why}"
+    if not window.whole and window.deciding_from > window.asked_from:
+        yield "its first hour is only listened to: how things stood when it began is not known"
+    if names := _not_recorded(answer):
+        yield f"never observed, so that nothing can be said of them: {names_of(names)}"
+    if names := _not_configured(answer):
+        yield f"recorded, but not in this configuration: {names_of(names)}"
+    if strangers := sorted({one.route for one in past.decisions} - {route for route, _ in homes(answer)}):
+        yield f"decided then, but not in this configuration: {plural(len(strangers), 'route')} {names_of(strangers)}"
+    if gaps := _gaps(answer):
+        longest = max(gaps, key=lambda gap: gap.until - gap.since)
+        lasted = span((longest.until - longest.since).total_seconds())
+        many = plural(len(gaps), "gap")
+        yield f"{many} without observations, the longest of {lasted} from {instant(longest.since)}: no decision there"
+    if hands := [one for one in past.overrides if one.until > window.deciding_from and one.at < window.until]:
+        yield f"what operators did then counts here as well: {plural(len(hands), 'override')}"
+    yield "the probes came when the recording configuration asked for them: its intervals, its bursts"
+
+
+def names_of(names: Sequence[str]) -> str:
+    """The first few of them, and how many more there are."""
+    shown = ", ".join(one_line(name, 100) for name in names[:_MOST_NAMES])
+    return f"{shown} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown

@@ -1,0 +1,143 @@
+"""What all seeds come to together: the document of `simulate --json`, of which the table is a shorter view (pure)."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from controller.simulation.scenario import Outage, Scenario
+from controller.simulation.tally import Requests, Run, Tally
+from monitor.pacing import phases
+
+_DAY_S = 86400.0
+_QUARTER_DAYS = 90.0
+
+
+class Results:
+    """Takes in one seed after the other and forgets all but what the document needs."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._seeds = self._probes = self._false = 0
+        self._usd = 0.0
+        self._runs: list[list[Run]] = [[] for _ in scenario.outages]
+        self._requests = [Requests() for _ in scenario.outages]
+        self._all_requests = Requests()
+
+    def add(self, one: Tally) -> None:
+        """One more seed; in the order of the seeds, for sums of fractions depend on it."""
+        self._seeds += 1
+        self._probes += one.probes
+        self._usd += one.usd
+        self._false += one.false_failovers
+        for known, new in zip(self._runs, one.runs, strict=True):
+            known.extend(new)
+        self._requests = [known + new for known, new in zip(self._requests, one.requests, strict=True)]
+        self._all_requests += one.all_requests
+
+    def document(self, *, first_seed: int, wall_s: float) -> dict[str, Any]:
+        """The whole answer. All but `wall_s` depends on the scenario and the seeds alone."""
+        scenario = self._scenario
+        days = self._seeds * len(scenario.settings.routes) * scenario.duration_s / _DAY_S
+        low, high = poisson_interval(self._false)
+        known_prices = any(price is not None for price in scenario.probe_usd.values())
+        return {
+            "scenario": str(scenario.path),
+            "seeds": self._seeds,
+            "first_seed": first_seed,
+            "virtual_s": _number(self._seeds * scenario.duration_s),
+            "wall_s": round(wall_s, 2),
+            "probes": self._probes,
+            "probe_usd": round(self._usd, 4) if known_prices else None,
+            "probes_at_fixed_interval": self._seeds * fixed_probes(scenario),
+            "outages": [
+                _outage(outage, runs, requests)
+                for outage, runs, requests in zip(scenario.outages, self._runs, self._requests, strict=True)
+            ],
+            "false_failovers": {
+                "count": self._false,
+                "route_days": round(days, 4),
+                "per_route_90d": round(self._false / days * _QUARTER_DAYS, 3),
+                "per_route_90d_95": [round(end / days * _QUARTER_DAYS, 3) for end in (low, high)],
+            },
+            "requests": _counts(self._all_requests),
+        }
+
+
+def fixed_probes(scenario: Scenario) -> int:
+    """How many probes one seed would take if every target were probed at its interval, come what may."""
+    due_s = phases(scenario.settings.targets)
+    targets = scenario.settings.targets
+    return sum(max(0, math.ceil((scenario.duration_s - due_s[target.id]) / target.interval_s)) for target in targets)
+
+
+def poisson_interval(count: int) -> tuple[float, float]:
+    """The exact 95 % interval of the mean of a Poisson count (Garwood 1936)."""
+    low = 0.0 if count == 0 else _mean_at_which(count - 1, 0.975)
+    return low, _mean_at_which(count, 0.025)
+
+
+def _at_most(count: int, mean: float) -> float:
+    """The chance that a Poisson variable of this mean is at most `count`."""
+    if mean <= 0:
+        return 1.0
+    return math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count + 1))
+
+
+def _mean_at_which(count: int, chance: float) -> float:
+    """The mean at which a Poisson variable is at most `count` with this chance."""
+    low, high = 0.0, count + 10 * math.sqrt(count + 1) + 10
+    while high - low > 1e-9 * (1 + high):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _at_most(count, middle) > chance else (low, middle)
+    return (low + high) / 2
+
+
+def _outage(outage: Outage, runs: Sequence[Run], requests: Requests) -> dict[str, Any]:
+    flips = [run.flip_s for run in runs if run.flip_s is not None]
+    returns = [run.failback_s for run in runs if run.failback_s is not None]
+    return {
+        "targets": outage.written,
+        "at_s": _number(outage.at_s),
+        "for_s": _number(outage.for_s),
+        "failure_rate": outage.failure_rate,
+        "outcome": outage.outcome,
+        "runs": len(runs),
+        "flipped": len(flips),
+        "time_to_flip_s": spread(flips),
+        "returned": len(returns),
+        "time_to_failback_s": spread(returns),
+        "flips_per_outage": round(sum(run.flips for run in runs) / len(runs), 3) if runs else None,
+        "requests": _counts(requests),
+    }
+
+
+def spread(values: Iterable[float]) -> dict[str, float | None]:
+    """Mean, median, 95th percentile (nearest rank) and maximum; all None where there is no value."""
+    ordered = sorted(values)
+    if not ordered:
+        return dict.fromkeys(("mean", "p50", "p95", "max"))
+    return {
+        "mean": round(math.fsum(ordered) / len(ordered), 1),
+        "p50": round(_rank(ordered, 0.5), 1),
+        "p95": round(_rank(ordered, 0.95), 1),
+        "max": round(ordered[-1], 1),
+    }
+
+
+def _rank(ordered: Sequence[float], share: float) -> float:
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def _counts(requests: Requests) -> dict[str, int]:
+    return {
+        "total": round(requests.total),
+        "failed": round(requests.failed),
+        "failed_without_failover": round(requests.failed_without_failover),
+        "slow": round(requests.slow),
+        "slow_without_failover": round(requests.slow_without_failover),
+    }
+
+
+def _number(value: float) -> float | int:
+    """Whole seconds without a fraction."""
+    return int(value) if value == int(value) else value

@@ -1,0 +1,127 @@
+"""A scenario as a value: the configuration under test, and what happens to the providers meanwhile."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from statistics import NormalDist
+
+from monitor.settings import Settings
+from probes.outcome import Outcome
+
+#: Flips are counted until so long after an outage.
+AFTERMATH_S = 1800.0
+
+_Z99 = NormalDist().inv_cdf(0.99)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long a good answer takes: lognormal."""
+
+    median_s: float = 0.9
+    p99_s: float = 4.0
+
+    @property
+    def mu(self) -> float:
+        """The mean of its logarithm."""
+        return math.log(self.median_s)
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of its logarithm."""
+        return math.log(self.p99_s / self.median_s) / _Z99
+
+    def longer_than(self, seconds: float, *, factor: float = 1.0) -> float:
+        """The chance that an answer takes longer than this, everything taking `factor` times as long."""
+        distance = math.log(seconds / factor) - self.mu
+        if self.sigma == 0:
+            return float(distance < 0)
+        return math.erfc(distance / self.sigma / math.sqrt(2)) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """What every target does while nothing is wrong with it."""
+
+    failure_rate: float = 0.005
+    """Of `server_error`, independent from probe to probe."""
+    latency: Latency = Latency()
+
+
+class Scope(StrEnum):
+    """What one blip hits."""
+
+    PROVIDER = "provider"
+    TARGET = "target"
+    WORLD = "world"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlipStream:
+    """Short disturbances: Poisson in time, of uniformly distributed length."""
+
+    per_day: float = 5.0
+    """For each provider, each target, or the whole world: see `scope`."""
+    shortest_s: float = 3.0
+    longest_s: float = 8.0
+    failure_rate: float = 0.9
+    outcome: Outcome = Outcome.SERVER_ERROR
+    scope: Scope = Scope.PROVIDER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flap:
+    """An outage that comes and goes: failing for `down_s`, fine for `up_s`, and again."""
+
+    up_s: float
+    down_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """Some targets failing for some time."""
+
+    at_s: float
+    """The onset, from the start of the scenario."""
+    for_s: float
+    written: str
+    """The targets as the scenario names them, patterns and all."""
+    targets: frozenset[str]
+    """Their ids."""
+    failure_rate: float
+    outcome: Outcome = Outcome.SERVER_ERROR
+    own_network: bool = False
+    """Whether it is our own network that fails: then the neutral endpoints do not answer either."""
+    ramp_s: float = 0.0
+    """How long the failure rate takes from zero to its height."""
+    flap: Flap | None = None
+    latency_factor: float = 1.0
+    """How many times as long as usual the answers take."""
+    retry_after_s: float | None = None
+    """What a throttled answer asks for."""
+
+    @property
+    def until_s(self) -> float:
+        """The end, from the start of the scenario."""
+        return self.at_s + self.for_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A made-up world with the configuration that is to live in it. Durations in seconds, times from its start."""
+
+    path: Path
+    settings: Settings
+    duration_s: float
+    background: Background = Background()
+    blips: BlipStream | None = None
+    outages: tuple[Outage, ...] = ()
+    """In the order of the file; no two of them hit one target at one time."""
+    requests_per_s: float = 0.0
+    """What applications ask, for each route."""
+    probe_usd: Mapping[str, float | None] = field(default_factory=dict)
+    """What a good probe costs, by target id; None, or nothing, where the price is not known."""
+    warnings: tuple[str, ...] = ()
+    """What was accepted, but is worth knowing; each a full sentence with its place."""
