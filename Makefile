@@ -34,12 +34,20 @@ format: .venv/.ready ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench: .venv/.ready ## The measured promises of docs/benchmarks.md
+# What draws the picture of docs/detection.md is 84 MB, so that only who needs it waits for it.
+.venv/.picture: requirements-picture.lock .venv/.ready
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements-picture.lock >&2
+	@touch $@
+
+bench: .venv/.picture ## The measured promises of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-lock: .venv/.ready ## Write requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-		--no-emit-index-url --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header --upgrade
+
+lock: .venv/.ready ## Write the lock files anew from pyproject.toml
+	@$(LOCK) --all-extras pyproject.toml -o requirements.lock
+	@echo "vl-convert-python>=1.9" | $(LOCK) --no-deps - -o requirements-picture.lock
 
 clean: ## Remove what was built
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache dist

@@ -1,22 +1,34 @@
-"""`make bench`: all benchmarks, or those named in ARGS."""
+"""`make bench`: all benchmarks, or those named in ARGS; `--quick` where only the working is in question."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 
-from benchmarks import detection, routing, startup
+from benchmarks import latency, routing, startup
+from benchmarks.detection import report
 
-BENCHMARKS = {"startup": startup.main, "routing": routing.main, "detection": detection.main}
+BENCHMARKS: dict[str, Callable[[], None]] = {
+    "startup": startup.main,
+    "routing": routing.main,
+    "detection": report.main,
+    "latency": latency.main,
+}
+#: Those that have a quick way.
+QUICK: dict[str, Callable[[], None]] = {"detection": partial(report.main, quick=True)}
 
 
 def main() -> int:
-    """Run them in order; 2 for a name that there is none of."""
-    wanted = sys.argv[1:] or list(BENCHMARKS)
+    """Run them in order; 2 for a name that there is none of, or that has no quick way."""
+    quick = "--quick" in sys.argv[1:]
+    known = QUICK if quick else BENCHMARKS
+    wanted = [name for name in sys.argv[1:] if name != "--quick"] or list(known)
     for name in wanted:
-        if name not in BENCHMARKS:
-            print(f"{name!r} is no benchmark; known are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        if name not in known:
+            print(f"{name!r} is no {'quick ' * quick}benchmark; known are {', '.join(known)}", file=sys.stderr)
             return 2
     for name in wanted:
         print(f"## {name}\n")
-        BENCHMARKS[name]()
+        known[name]()
         print()
     return 0
 

@@ -1,0 +1,152 @@
+"""What was asked of our rule, and what was measured: one line each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.detection import bounds
+from benchmarks.detection.scenarios import BACKGROUND
+from benchmarks.detection.study import MODELS, OURS, Cell, Results
+from benchmarks.detection.tables import back_s, best, ours, percent, table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """One line."""
+
+    what: str
+    targets: int
+    asked: str
+    measured: str
+    kept: bool
+
+
+def demands(results: Results) -> Iterator[Demand]:
+    """All of them, in the order of the report."""
+    yield from _most(results, "mean time to flip at 50 %", 0.5, {1: 78, 4: 34})
+    yield from _p95(results)
+    yield from _most(results, "mean time to flip at 20 %", 0.2, {1: 250, 4: 95})
+    yield from _most(results, "mean time to flip at 100 %", 1.0, {1: 33, 4: 20})
+    yield from _against_peers(results)
+    yield from _against_the_floor(results)
+    yield from _quiet(results)
+    yield from _moves(results)
+
+
+def text(results: Results) -> str:
+    """The table of them."""
+    rows = [[d.what, f"{d.targets}", d.asked, d.measured, "yes" if d.kept else "**no**"] for d in demands(results)]
+    return table(["what", "targets", "asked", "measured", "kept"], rows)
+
+
+def _most(results: Results, what: str, rate: float, limits: dict[int, float]) -> Iterator[Demand]:
+    for models in MODELS:
+        seen = ours(models).outage(results, rate)
+        yield Demand(
+            what=what,
+            targets=models,
+            asked=f"≤ {limits[models]} s",
+            measured=f"{seen.mean_s:.1f} ± {seen.error_s:.1f} s",
+            kept=seen.mean_s <= limits[models] and seen.flipped == seen.runs,
+        )
+
+
+def _p95(results: Results) -> Iterator[Demand]:
+    for models, limit in {1: 170, 4: 62}.items():
+        value = ours(models).outage(results, 0.5).quantile_s(0.95)
+        yield Demand(
+            what="p95 at 50 %", targets=models, asked=f"≤ {limit} s", measured=f"{value:.0f} s", kept=value <= limit
+        )
+
+
+def _against_peers(results: Results) -> Iterator[Demand]:
+    for models, times in {1: 2.5, 4: 5.0}.items():
+        peer = best(results, models=models)
+        if peer:
+            theirs_s, own_s = peer.outage(results, 0.5).mean_s, ours(models).outage(results, 0.5).mean_s
+            yield Demand(
+                what=f"sooner at 50 % than the best peer that probes ({peer.label}, {theirs_s:.0f} s)",
+                targets=models,
+                asked=f"≥ {times} ×",
+                measured=f"{theirs_s / own_s:.2f} ×",
+                kept=theirs_s / own_s >= times,
+            )
+
+
+def _against_the_floor(results: Results) -> Iterator[Demand]:
+    for models in MODELS:
+        ratio = ours(models).outage(results, 0.5).mean_s / bounds.earliest_s(0.5, targets=models)
+        yield Demand(
+            what="against the earliest moment that the schedule allows, at 50 %",
+            targets=models,
+            asked="≤ 1.35 ×",
+            measured=f"{ratio:.2f} ×",
+            kept=ratio <= 1.35,
+        )
+
+
+def _quiet(results: Results) -> Iterator[Demand]:
+    for models, limit in {1: 1, 4: 2}.items():
+        seen = ours(models).quiet(results, blips=True)
+        yield Demand(
+            what="false failovers per route and 90 days, with blips",
+            targets=models,
+            asked=f"≤ {limit}",
+            measured=f"{seen.false_per_quarter:.2f} ({seen.false_seen} in {seen.quarters:.0f} route quarters)",
+            kept=seen.false_per_quarter <= limit,
+        )
+    for models, most in {1: 1.10, 4: 1.07}.items():
+        probes = ours(models).quiet(results, blips=True).probes
+        yield Demand(
+            what="probes in quiet time, against a fixed interval",
+            targets=models,
+            asked=f"≤ {most:.2f} ×",
+            measured=f"{probes:.3f} ×",
+            kept=probes <= most,
+        )
+
+
+def _moves(results: Results) -> Iterator[Demand]:
+    lost = ours(4).outage(results, 0.5).lost
+    yield Demand(
+        what="requests that users lose in an hour at 50 %, of those without failover",
+        targets=4,
+        asked="≤ 3 %",
+        measured=percent(lost),
+        kept=lost <= 0.03,
+    )
+    for models in MODELS:
+        hours = [ours(models).outage(results, rate) for rate in (0.2, 0.5, 1.0)]
+        mean = max(one.flips for one in hours)
+        yield Demand(
+            what="flips per outage of 20 % and more (the highest mean of 20, 50 and 100 %)",
+            targets=models,
+            asked="≤ 2",
+            measured=f"{mean:.2f} (at most {max(one.most_flips for one in hours)} in one)",
+            kept=mean <= 2,
+        )
+    for models in MODELS:
+        mean_s, p95_s = back_s(ours(models).outage(results, 0.5))
+        yield Demand(
+            what="back after the end of an outage of 50 %, mean (p95)",
+            targets=models,
+            asked="≤ 12 min",
+            measured=f"{mean_s / 60:.1f} min ({p95_s / 60:.1f} min)",
+            kept=mean_s <= 720,
+        )
+    for models in MODELS:
+        own = results[Cell(rule=OURS, case="own-network", models=models, background=BACKGROUND)]
+        yield Demand(
+            what=f"flips while our own network is down, {own.runs} runs",
+            targets=models,
+            asked="0",
+            measured=f"{own.flips * own.runs:.0f}",
+            kept=own.flips == 0,
+        )
+    sick = results[Cell(rule=OURS, case="sick-model", models=4, background=BACKGROUND)]
+    yield Demand(
+        what=f"flips of the siblings of one sick model, {sick.runs} runs",
+        targets=4,
+        asked="0",
+        measured=f"{sick.others_moved * 3 * sick.runs:.0f}",
+        kept=sick.others_moved == 0,
+    )

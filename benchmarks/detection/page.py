@@ -1,0 +1,103 @@
+"""The report as a document: what was compared, how, what came of it, and what it does not show."""
+
+from pathlib import Path
+
+from benchmarks.detection import demands, tables
+from benchmarks.detection.peers import PEERS, Peer
+from benchmarks.detection.picture import Bar
+from benchmarks.detection.runner import TRAFFIC_RPS
+from benchmarks.detection.scenarios import DAY_S, QUARTER_S
+from benchmarks.detection.study import LEARNING_S, Effort, Results
+from benchmarks.detection.tables import Entrant, best, entrants, ours, table
+
+_TEMPLATE = Path(__file__).with_name("page.md")
+
+
+def write(results: Results, effort: Effort) -> str:
+    """The document as Markdown."""
+    quiet = ours(1).quiet(results, blips=True)
+    return _TEMPLATE.read_text(encoding="utf-8").format(
+        runs=sum(figures.seeds for figures in results.values()),
+        alt=alt(results),
+        summary=summary(results),
+        demands=demands.text(results),
+        times=tables.times(results),
+        users=tables.users(results),
+        others=tables.others(results),
+        learning=LEARNING_S / 3600,
+        spread=tables.spread(results),
+        own_spread=tables.own_spread(results),
+        floors=tables.floors(results),
+        rules=_rules(),
+        rps=TRAFFIC_RPS,
+        quarters=f"{quiet.quarters:.0f}",
+        days=f"{_traffic_days(results):.0f}",
+        effort=(
+            f"Outages rest on {effort.outages} seeds ({effort.costly} where rules judge traffic or probe from many "
+            f"places, {effort.spread} at other backgrounds)."
+        ),
+    )
+
+
+def _traffic_days(results: Results) -> float:
+    """How long rules that judge traffic were watched in quiet times; all of them as long."""
+    entrant = next(one for one in entrants() if one.peer and one.peer.passive)
+    return entrant.quiet(results, blips=True).quarters * QUARTER_S / DAY_S
+
+
+def summary(results: Results) -> str:
+    """The comparison in one sentence for each number of targets."""
+    sentences = []
+    for models, words in {1: "one target", 4: "four targets"}.items():
+        peer = best(results, models=models)
+        own_s = ours(models).outage(results, 0.5).mean_s
+        if peer:
+            theirs_s = peer.outage(results, 0.5).mean_s
+            sentences.append(
+                f"With {words} of the failing provider, an outage of 50 % moves the route after {own_s:.0f} s on "
+                f"average, {theirs_s / own_s:.1f} times sooner than {peer.label} ({theirs_s:.0f} s), the soonest of "
+                "those that probe and keep to one false failover in 90 days."
+            )
+    return " ".join(sentences)
+
+
+def alt(results: Results) -> str:
+    """The picture in words, for those who do not see it."""
+    rows = "; ".join(
+        f"{bar.label}: {', '.join(f'{value:,.0f} s' for value in bar.flip_s.values())}, "
+        f"{tables.count(bar.false_per_quarter)} false"
+        for bar in bars(results)[:4]
+    )
+    return (
+        "Chart: each rule's mean time to flip at 100, 50 and 20 % failing, and its false failovers per route and 90 "
+        f"days. The upper rows are {rows}; the tables below have all figures."
+    )
+
+
+def bars(results: Results) -> list[Bar]:
+    """The picture's rows: ours, then those who probe, then those in the path, the soonest at 50 % first."""
+    return [
+        Bar(
+            label=entrant.label,
+            ours=entrant.peer is None,
+            in_path=entrant.peer is not None and entrant.peer.passive,
+            flip_s={tables.height(rate): entrant.outage(results, rate).mean_s for rate in (1.0, 0.5, 0.2)},
+            false_per_quarter=entrant.quiet(results, blips=True).false_per_quarter,
+        )
+        for entrant in sorted(entrants(), key=lambda one: _place(one, results))
+    ]
+
+
+def _place(entrant: Entrant, results: Results) -> tuple[int, float]:
+    kind = 0 if entrant.peer is None else 2 if entrant.peer.passive else 1
+    return kind, entrant.outage(results, 0.5).mean_s
+
+
+def _rules() -> str:
+    rows = [[peer.name, peer.decides, _judged(peer), peer.source, peer.mends or "–"] for peer in PEERS]
+    return table(["rule", "unhealthy", "judges", "source", "here"], rows)
+
+
+def _judged(peer: Peer) -> str:
+    unit = "a provider" if peer.by_provider else "a target"
+    return f"{unit}, by the application's requests" if peer.passive else f"{unit}, by probes"
