@@ -13,6 +13,7 @@ from pathlib import Path
 
 from monitor.config import ConfigError, load
 from monitor.settings import Settings
+from monitor.units import format_duration, parse_duration
 
 OK = 0
 BAD_NEWS = 1
@@ -25,8 +26,34 @@ _COMMANDS = {
     "check": "validate the configuration and ask every provider once, spending as little as can be",
     "once": "probe every target once and print a table",
     "status": "what is known right now, from the database",
+    "pin": "point a route at one target, whatever its health, for a while",
+    "unpin": "give a pinned route back to Hotspare",
+    "drain": "keep every route away from a target or a provider for a while",
+    "undrain": "let routes use a drained target or provider again",
+    "pause": "hold a route, or all of them, where they are for a while",
+    "resume": "let a paused route, or all of them, move again",
+    "plan": "what this configuration will do: time to flip, false failovers, probes and cost; needs no keys",
+    "simulate": "run the detector, pacing and policy in a made-up world and in virtual time; needs no keys",
+    "replay": "what a configuration would have decided over what was recorded; needs no keys",
     "demo": "the outage drill on simulated providers; needs no keys",
 }
+
+
+#: The operator's commands: the kind of override, and whether it is laid on or taken back.
+_BY_HAND = {
+    "pin": ("pin", True),
+    "unpin": ("pin", False),
+    "drain": ("drain", True),
+    "undrain": ("drain", False),
+    "pause": ("pause", True),
+    "resume": ("pause", False),
+}
+_SUBJECTS = {"pin": "ROUTE", "drain": "TARGET|PROVIDER", "pause": "ROUTE|all"}
+_USUAL_S = 2 * 3600.0
+#: Whoever wants it for longer wants another configuration.
+_LONGEST_S = 30 * 86400.0
+_MOST = 1_000_000
+_WEEK_S = 7 * 86400.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,11 +89,21 @@ def parser() -> argparse.ArgumentParser:
     commands = words.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, meaning in _COMMANDS.items():
         command = commands.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
-        if name != "demo":
+        if name not in {"demo", "simulate"}:
             command.add_argument(
                 "-c", "--config", type=Path, default=Path("hotspare.yaml"), metavar="FILE", help="default: %(default)s"
             )
-        if name in {"check", "once", "status", "demo"}:
+        if name in _BY_HAND:
+            _operator_words(command, name)
+        if name == "simulate":
+            _simulation_words(command)
+        if name == "plan":
+            words_for_seeds = "how many outages of each kind to try (default: what takes some seconds, at most 250)"
+            command.add_argument("--seeds", type=_count, metavar="N", help=words_for_seeds)
+            command.add_argument("--jobs", type=_count, metavar="J", help="processes at work (default: one per core)")
+        if name == "replay":
+            _replay_words(command)
+        if name in {"check", "once", "status", "plan", "simulate", "replay", "demo", *_BY_HAND}:
             command.add_argument("--json", action="store_true", help="one JSON document on standard output")
         if name in {"page", "demo"}:
             command.add_argument(
@@ -83,11 +120,44 @@ def parser() -> argparse.ArgumentParser:
     return words
 
 
+def _operator_words(command: argparse.ArgumentParser, name: str) -> None:
+    kind, lays = _BY_HAND[name]
+    command.add_argument("subject", metavar=_SUBJECTS[kind])
+    if name == "pin":
+        command.add_argument("target", metavar="TARGET")
+        command.add_argument("--force", action="store_true", help="also to a target that is down")
+    if lays:
+        usual = format_duration(_USUAL_S)
+        words = f"how long, such as 30m or 1d; at most {format_duration(_LONGEST_S)} (default: {usual})"
+        command.add_argument("--for", dest="for_s", type=_lasting, default=_USUAL_S, metavar="DURATION", help=words)
+    command.add_argument("--reason", required=True, help="why; everybody reads it")
+    command.add_argument("--author", help="who says so (default: the login name)")
+
+
+def _simulation_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument("scenario", type=Path, metavar="SCENARIO.yaml")
+    command.add_argument(
+        "--seeds", type=_count, default=20, metavar="N", help="how many worlds to go through (default: %(default)s)"
+    )
+    command.add_argument(
+        "--seed", type=_seed, default=0, metavar="K", help="the first seed, to see others (default: %(default)s)"
+    )
+    command.add_argument("--jobs", type=_count, metavar="J", help="processes at work (default: one per core)")
+
+
+def _replay_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--since", type=_past, default=_WEEK_S, metavar="DURATION", help="how far back, such as 12h or 7d (default: 7d)"
+    )
+    command.add_argument("--database", metavar="URL", help="the history to read (default: that of the configuration)")
+
+
 def _dispatch(given: argparse.Namespace) -> int:
-    if given.command == "demo":
-        return _demo(given)
-    # Who only looks at what the service stored needs no keys for it.
-    settings = load(given.config, os.environ, keys=given.command not in {"page", "status"})
+    by_themselves = {"demo": _demo, "simulate": _simulate, "plan": _foresee, "replay": _foresee}
+    if given.command in by_themselves:
+        return by_themselves[given.command](given)
+    # Who only looks at what the service stored, or steers it, needs no keys for that.
+    settings = load(given.config, os.environ, keys=given.command not in {"page", "status", *_BY_HAND})
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - the command line's own output
     if given.command == "run":
@@ -98,6 +168,12 @@ def _dispatch(given: argparse.Namespace) -> int:
         from controller import status  # noqa: PLC0415 - SQLAlchemy is slow to import
 
         return status.show(settings, as_json=given.json)
+    if given.command in _BY_HAND:
+        return _operate(settings, given)
+    return _ask(settings, given)
+
+
+def _ask(settings: Settings, given: argparse.Namespace) -> int:
     from controller import asking  # noqa: PLC0415 - httpx is slow to import
 
     if given.command == "check":
@@ -138,6 +214,27 @@ def _run(settings: Settings) -> int:
     return OK
 
 
+def _simulate(given: argparse.Namespace) -> int:
+    from controller.simulation import command  # noqa: PLC0415 - rich is slow to import
+
+    return command.run(given.scenario, seeds=given.seeds, first_seed=given.seed, jobs=given.jobs, as_json=given.json)
+
+
+def _foresee(given: argparse.Namespace) -> int:
+    """What a configuration will do, or would have done."""
+    stores = given.command == "replay" and given.database is None
+    settings = load(given.config, os.environ, keys=False, stores=stores)
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - the command line's own output
+    if given.command == "plan":
+        from controller.plan import command as planning  # noqa: PLC0415 - rich is slow to import
+
+        return planning.run(settings, seeds=given.seeds, jobs=given.jobs, as_json=given.json)
+    from controller.replay import command as replaying  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+    return replaying.run(settings, since_s=given.since, database=given.database, as_json=given.json)
+
+
 def _page(given: argparse.Namespace) -> int:
     """Become the page: Streamlit wants a process of its own."""
     words = [sys.executable, "-m", "ui.page", "--config", str(given.config), "--address", given.address]
@@ -145,6 +242,25 @@ def _page(given: argparse.Namespace) -> int:
         words += ["--port", str(given.port)]
     sys.stdout.flush()
     os.execv(sys.executable, words)  # noqa: S606 - our own interpreter and module
+
+
+def _operate(settings: Settings, given: argparse.Namespace) -> int:
+    # SQLAlchemy is slow to import.
+    from controller import operating  # noqa: PLC0415
+    from controller.orders import Order  # noqa: PLC0415
+    from controller.overrides import OverrideKind  # noqa: PLC0415
+
+    kind, lays = _BY_HAND[given.command]
+    order = Order(
+        kind=OverrideKind(kind),
+        subject=given.subject,
+        target=getattr(given, "target", None),
+        reason=given.reason,
+        author=given.author,
+        for_s=getattr(given, "for_s", 0.0),
+        force=getattr(given, "force", False),
+    )
+    return (operating.lay if lays else operating.take_back)(settings, order, as_json=given.json)
 
 
 def _demo(given: argparse.Namespace) -> int:
@@ -156,6 +272,38 @@ def _demo(given: argparse.Namespace) -> int:
         print("the demo needs the client beside it: pip install ./client", file=sys.stderr)  # noqa: T201
         return WRONG
     return drill.main(once=given.once, as_json=given.json, port=given.port)
+
+
+def _lasting(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+    if 1 <= seconds <= _LONGEST_S:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected 1s to {format_duration(_LONGEST_S)}")
+
+
+def _past(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+    if seconds >= 1:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected 1s or more")
+
+
+def _count(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) <= _MOST:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a count; expected 1 to {_MOST:,}")
+
+
+def _seed(text: str) -> int:
+    if text.isdecimal() and int(text) <= _MOST:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a seed; expected 0 to {_MOST:,}")
 
 
 def _port(text: str) -> int:

@@ -1,25 +1,32 @@
 """One control cycle: observations in; health, decisions and incidents stored; the routing file published.
 
-The order is what makes it safe to kill between any two steps: store the observations, then the transitions, then the
-decisions and incidents (one transaction, with the generation), then publish; Slack is told from what the journal says
-is undelivered. Each step compares how things are with how they should be, so that an interrupted cycle is just
-another starting state. When a step raises, the caller hands the same observations in again; none is folded twice.
+The order is what makes it safe to kill between any two steps: store the observations, then the transitions, then read
+the operator's hand, then store the decisions and incidents (one transaction, with the generation), then publish; Slack
+is told from what the journal says is undelivered. Each step compares how things are with how they should be, so that an
+interrupted cycle is just another starting state. When a step raises, the caller hands the same observations in again;
+none is folded twice.
 """
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from controller import incidents, policy, routing_file
-from controller.decision import Decision, RouteState
+from controller.decision import Decision, RouteState, bring_back
+from controller.dry_run import as_configured, whereabouts
+from controller.heeding import Heeding
 from controller.incident import Incident
 from controller.journal import Journal
+from controller.overrides import NO_OVERRIDES
 from controller.routing_file import RoutingFile, RoutingFileError
-from monitor import detector, pacing, record
-from monitor.health import TargetHealth, Transition
+from monitor import pool, record
+from monitor.blindness import Blindness
+from monitor.database import DatabaseError
+from monitor.health import Transition
+from monitor.judge import Judge, Memory
+from monitor.pacing import Extra
 from monitor.record import Record
-from monitor.rule import rules_for
 from monitor.settings import Settings
 from monitor.store import SavedState, Store
 from probes.observation import Observation
@@ -30,6 +37,7 @@ log = logging.getLogger(__name__)
 VALID_FOR_S = 90.0
 #: How far back a target is folded that has no saved record: its whole history would hold up the start for minutes.
 _FOLDED_ANEW = timedelta(hours=1)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +48,8 @@ class Report:
     decisions: tuple[Decision, ...] = ()
     incidents: tuple[Incident, ...] = ()
     """New and changed ones, with their ids."""
-    quick: dict[str, float]
-    """For each target just observed that deserves an extra probe: in how many seconds."""
+    extras: tuple[Extra, ...] = ()
+    """The extra probes that the targets just observed, or their providers, deserve."""
 
 
 class Cycle:
@@ -52,18 +60,21 @@ class Cycle:
         self._store = store
         self._journal = journal
         self._file = file
-        self._rules = rules_for(settings)
-        self._providers = {target.id: target.provider.name for target in settings.targets}
-        self._records: dict[str, Record] = {}
-        self._health: dict[str, TargetHealth] = {}
-        self._candidates: dict[str, policy.Candidate] = {}
+        self._judge = Judge(settings, _LONG_AGO)
         self._routes: dict[str, RouteState] = {}
         self._open: list[Incident] = []
+        self._heeding = Heeding(settings, journal.hand)
+        self._overrides = NO_OVERRIDES
         self._generation = 0
         self._published_at: datetime | None = None
         self._cycled_at: datetime | None = None
         self._shown: dict[str, str] = {}
         """The target of each route in the last file that could be written."""
+        self._file_generation = 0
+        """Of that file; in a dry run it stays behind, because what is decided is not published."""
+        self._started_at: datetime | None = None
+        self._said: dict[tuple[str, str], str] = {}
+        """What was said of routes that wait for a person, by kind and route."""
         self._unpublished = True
         self._folded: frozenset[Observation] = frozenset()
         self.publish_error: str | None = None
@@ -71,22 +82,26 @@ class Cycle:
 
     def start(self, now: datetime) -> None:
         """Fold from the store: go on where the last service stopped, with everything it had stored."""
+        self._judge = Judge(self._settings, now)
         saved = self._store.states()
-        for target, rule in self._rules.items():
-            known = record.from_json(saved[target].record) if target in saved else None
-            folded = known or Record(target=target, since=now)
-            after = folded.last_started_at or now - _FOLDED_ANEW
-            before = folded
-            for seen in self._store.observations(target, after=after):
-                # Whether we were blind then, nobody knows any more: what may have been our own fault does not count.
-                folded = detector.observe(folded, seen, rule, blind=True)
-            if folded is not before:
-                changed = detector.transition(before, folded, rule)
-                self._store.save_states([self._saved(folded, now)], [changed] if changed else [])
-            self._remember(folded)
-        self._routes = self._journal.routes()
+        records = {target: record.from_json(saved[target].record) for target in self._judge.health if target in saved}
+        known = {target: one for target, one in records.items() if one}
+        pools = {provider: pool.from_json(text) for provider, text in self._store.pools().items()}
+        self._judge.remember(Memory(records=known, pools=pools))
+        unfolded: list[Observation] = []
+        for target in self._judge.health:
+            after = self._judge.record_of(target).last_started_at or now - _FOLDED_ANEW
+            unfolded += self._store.observations(target, after=after)
+        unfolded.sort(key=lambda seen: seen.finished_at)
+        self._fold(unfolded, self._blind(unfolded, now), now)
+        # What a dry run decided was never published, and is nothing to go on from for real; nor the other way round.
+        dry_run = self._settings.controller.dry_run
+        self._routes = {name: at for name, at in self._journal.routes().items() if at.dry_run == dry_run}
         self._open = self._journal.open_incidents()
-        self._generation = max(self._journal.generation(), self._file.read_generation())
+        self._file_generation = self._file.read_generation()
+        self._generation = max(self._journal.generation(), self._file_generation)
+        self._shown = self._file.read_targets() if dry_run else {}
+        self._started_at = now
 
     def run(
         self, observations: Sequence[Observation], now: datetime, blind: Collection[Observation] = frozenset()
@@ -96,17 +111,19 @@ class Cycle:
         `blind` are those observations that were made while our own network was down. That the routing file could not
         be written is no error of the cycle: it is logged, recorded, and tried again in the next one.
         """
-        transitions = self._judge(observations, now, blind)
+        transitions = self._take_in(observations, now, blind)
+        self._overrides = self._heeding.read(self._judge.health, now)
         decisions, changed = self._decide(now)
         self._publish(now)
+        if not self.publish_error:
+            self._heeding.published(now)
         self._cycled_at = now
-        observed = {seen.target for seen in observations} & self._records.keys()
-        delays = {target: pacing.quick_s(self._records[target], self._rules[target]) for target in observed}
+        observed = {seen.target for seen in observations} & self._judge.health.keys()
         return Report(
             transitions=tuple(transitions),
             decisions=tuple(decisions),
             incidents=tuple(changed),
-            quick={target: delay for target, delay in delays.items() if delay is not None},
+            extras=tuple(extra for target in sorted(observed) for extra in self._judge.extras(target)),
         )
 
     def keep_alive(self, now: datetime) -> None:
@@ -121,35 +138,31 @@ class Cycle:
             except RoutingFileError as error:
                 log.error("routing_file_not_written: %s", error)
 
+    @property
+    def due(self) -> datetime | None:
+        """When a verdict is due that needs no further observation; None when there is none."""
+        return self._judge.due
+
     def record_of(self, target: str) -> Record:
         """What is remembered of a target; KeyError when there is none of that name."""
-        return self._records[target]
+        return self._judge.record_of(target)
 
-    def _judge(
+    def _blind(self, unfolded: Sequence[Observation], now: datetime) -> frozenset[Observation]:
+        """Those made while our own network was down, by what the endpoints said then; in order, oldest first."""
+        if not unfolded:
+            return frozenset()
+        said = self._store.connectivity(after=unfolded[0].started_at - _FOLDED_ANEW, before=now)
+        settings = self._settings
+        blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
+        return frozenset(seen for seen, blind in blindness.recall(unfolded, said) if blind)
+
+    def _take_in(
         self, observations: Sequence[Observation], now: datetime, blind: Collection[Observation]
     ) -> list[Transition]:
         """Store what was seen, fold it in, store what follows for health."""
         self._store.record(observations)
-        folded: dict[str, Record] = {}
-        transitions = []
-        for seen in observations:
-            if seen.target not in self._rules or seen in self._folded:
-                continue
-            before = folded.get(seen.target) or self._records[seen.target]
-            after = detector.observe(before, seen, self._rules[seen.target], blind=seen in blind)
-            folded[seen.target] = after
-            transitions.append(detector.transition(before, after, self._rules[seen.target]))
-        for target, known in self._records.items():
-            before = folded.get(target, known)
-            after = detector.tick(before, now, self._rules[target])
-            if after is not before:
-                folded[target] = after
-                transitions.append(detector.transition(before, after, self._rules[target]))
-        happened = [transition for transition in transitions if transition]
-        if folded:
-            self._store.save_states([self._saved(one, now) for one in folded.values()], happened)
-        for one in folded.values():
-            self._remember(one)
+        new = [seen for seen in observations if seen not in self._folded]
+        happened = self._fold(new, blind, now)
         # A later step may still fail: these are then handed in again, and what they changed must yet be published.
         self._folded = frozenset(observations)
         self._unpublished |= bool(happened)
@@ -157,32 +170,49 @@ class Cycle:
             log.info("health_changed before=%s after=%s: %s", transition.before, transition.after, transition.reason)
         return happened
 
+    def _fold(
+        self, observations: Sequence[Observation], blind: Collection[Observation], now: datetime
+    ) -> list[Transition]:
+        """Judge by these observations and by the time, and store what has changed; or nothing, when that fails."""
+        before = self._judge.memory()
+        happened = [one for seen in observations for one in self._judge.observe(seen, blind=seen in blind)]
+        happened += self._judge.tick(now)
+        after = self._judge.memory()
+        changed = [one for target, one in after.records.items() if one is not before.records[target]]
+        pools = {name: pool.to_json(one) for name, one in after.pools.items() if one is not before.pools[name]}
+        try:
+            self._store.save_states([self._saved(one, now) for one in changed], happened, pools, at=now)
+        except DatabaseError:
+            self._judge.remember(before)
+            raise
+        return happened
+
     def _decide(self, now: datetime) -> tuple[list[Decision], list[Incident]]:
         """Ask the policy about every route; journal its decisions and what they and the health mean for incidents."""
-        verdicts = {
-            route.name: policy.decide(
-                route,
-                self._routes.get(route.name),
-                self._candidates,
-                now=now,
-                generation=self._generation + 1,
-                dwell_s=self._settings.controller.dwell_s,
-            )
-            for route in self._settings.routes
-        }
+        verdicts = policy.decide_all(
+            self._settings,
+            self._routes,
+            self._judge.health,
+            now=now,
+            generation=self._generation + 1,
+            overrides=self._overrides,
+        )
         decisions = [verdict.decision for verdict in verdicts.values() if verdict.decision]
-        routes = dict(self._routes)
-        for made in decisions:
-            routes[made.route] = RouteState(route=made.route, target=made.target, since=made.at, reason=made.reason)
+        routes = self._routes | {made.route: made.state() for made in decisions}
+        self._say_waiting(verdicts, now)
+        published = self._to_publish(routes)
         changed = incidents.update(
             self._open,
-            self._health,
+            self._judge.health,
             settings=self._settings,
-            routes=routes,
+            routes=published,
             stuck={name for name, verdict in verdicts.items() if verdict.stuck},
+            waiting={name: verdict.waiting for name, verdict in verdicts.items() if verdict.waiting},
+            warnings={name: verdict.warning for name, verdict in verdicts.items() if verdict.warning},
             decisions=decisions,
             now=now,
-            unpublished=self._unpublished_moves(routes),
+            unpublished=self._unpublished_moves(published),
+            would={n: whereabouts(routes[n]) for n, at in published.items() if at.target != routes[n].target},
         )
         if decisions or changed:
             changed = self._journal.commit(decisions, changed)
@@ -192,8 +222,29 @@ class Cycle:
         known = {incident.id: incident for incident in (*self._open, *changed)}
         self._open = [incident for incident in known.values() if incident.resolved_at is None]
         for made in decisions:
-            log.info("route_moved route=%s target=%s move=%s: %s", made.route, made.target, made.move, made.reason)
+            event = "route_would_move" if made.dry_run else "route_moved"
+            to = whereabouts(made.state())
+            log.info("%s route=%s target=%s move=%s: %s", event, made.route, to, made.move, made.reason)
         return decisions, changed
+
+    def _to_publish(self, decided: Mapping[str, RouteState]) -> Mapping[str, RouteState]:
+        if not self._settings.controller.dry_run or self._started_at is None:
+            return decided
+        return as_configured(self._settings, decided, self._started_at)
+
+    def _say_waiting(self, verdicts: Mapping[str, policy.Verdict], now: datetime) -> None:
+        """Say once that a route waits for a person; a pin to a failing target is said by who reads the pins."""
+        due: dict[tuple[str, str], str] = {}
+        for name, verdict in verdicts.items():
+            if verdict.waiting:
+                text = f"{verdict.waiting} has proven itself; {bring_back(name, verdict.waiting)}"
+                due["failback_waiting", name] = text
+            if verdict.warning and not self._overrides.pin(name):
+                due["drained_route_held", name] = verdict.warning
+        for kind, name in due.keys() - self._said.keys():
+            log.warning("%s route=%s: %s", kind, name, due[kind, name])
+            self._store.add_event(now, kind, name, due[kind, name], tell=kind == "drained_route_held")
+        self._said = due
 
     def _publish(self, now: datetime) -> None:
         """Write the routing file when something changed, when its heartbeat is due, or when somebody touched it."""
@@ -218,19 +269,31 @@ class Cycle:
 
     def _write(self, now: datetime) -> None:
         """Put what was decided into the routing file; raises RoutingFileError."""
+        routes = self._to_publish(self._routes)
+        shown = {name: state.target for name, state in routes.items()}
+        generation = self._next_generation(shown)
         table = routing_file.build(
             self._settings,
-            self._routes,
-            {target: known.health for target, known in self._health.items()},
-            generation=self._generation,
+            routes,
+            {target: known.health for target, known in self._judge.health.items()},
+            generation=generation,
             written_at=now,
             valid_for_s=VALID_FOR_S,
         )
         self._file.publish(table)
-        self._shown = {name: state.target for name, state in self._routes.items()}
+        self._shown, self._file_generation = shown, generation
         self._unpublished = False
         self.publish_error = None
         self._published_at = now
+
+    def _next_generation(self, targets: Mapping[str, str]) -> int:
+        """That of the last decision; in a dry run that of the file, unless the configured order itself has changed."""
+        if not self._settings.controller.dry_run:
+            return self._generation
+        if targets == self._shown:
+            return self._file_generation
+        self._generation = max(self._generation, self._file_generation + 1)
+        return self._generation
 
     def _complain(self, now: datetime, error: str) -> None:
         """Say once, not in every cycle, that the routing file cannot be written."""
@@ -246,16 +309,5 @@ class Cycle:
         # The clock may have been set back: a heartbeat in the future is due as well.
         return not 0 <= (now - self._published_at).total_seconds() < VALID_FOR_S / 3
 
-    def _remember(self, one: Record) -> None:
-        rule = self._rules[one.target]
-        self._records[one.target] = one
-        self._health[one.target] = one.summary(rule)
-        self._candidates[one.target] = policy.Candidate(
-            id=one.target,
-            provider=self._providers[one.target],
-            health=self._health[one.target],
-            recent_s=policy.recent_s(rule.interval_s, rule.longest_probe_s),
-        )
-
     def _saved(self, one: Record, now: datetime) -> SavedState:
-        return SavedState(health=one.summary(self._rules[one.target]), at=now, record=record.to_json(one))
+        return SavedState(health=self._judge.health[one.target], at=now, record=record.to_json(one))

@@ -49,6 +49,12 @@ class RouteNow:
     """Its target fails and nothing else is eligible: it holds, and a person must act."""
     unpublished: bool = False
     """It was moved, but the routing file cannot be written: users stay on this target, and a person must act."""
+    weights: tuple[tuple[str, float], ...] = ()
+    """Percent of its users by target while a failback in steps is under way; empty: all are on `target`."""
+    would: str | None = None
+    """Where they would be, in words, if this were no dry run; None when it is none, or they would be here."""
+    waiting: str | None = None
+    """A better target that has proven itself: failback is manual, and an operator must bring the route back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

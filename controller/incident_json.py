@@ -28,7 +28,15 @@ def dump(incident: Incident) -> str:
         ],
         "timeline": [{"at_ms": to_ms(h.at), "text": h.text} for h in incident.timeline],
         "routes": [
-            {"route": r.route, "target": r.target, "stuck": r.stuck, "unpublished": r.unpublished}
+            {
+                "route": r.route,
+                "target": r.target,
+                "stuck": r.stuck,
+                "unpublished": r.unpublished,
+                "weights": dict(r.weights),
+                "would": r.would,
+                "waiting": r.waiting,
+            }
             for r in incident.routes
         ],
     }
@@ -77,10 +85,22 @@ def _document(document: object) -> Document:
                 target=part["target"],
                 stuck=part.get("stuck") is True,
                 unpublished=part.get("unpublished") is True,
+                weights=_weights(part.get("weights")),
+                would=_maybe_text(part.get("would")),
+                waiting=_maybe_text(part.get("waiting")),
             )
             for part in _parts(document, "routes", {"route": str, "target": str})
         ),
     )
+
+
+def _maybe_text(found: object) -> str | None:
+    return found if isinstance(found, str) else None
+
+
+def _weights(found: object) -> tuple[tuple[str, float], ...]:
+    pairs = found.items() if isinstance(found, dict) else ()
+    return tuple((target, float(percent)) for target, percent in pairs if isinstance(percent, int | float))
 
 
 def _parts(document: object, name: str, required: Mapping[str, type]) -> Iterator[dict[str, Any]]:

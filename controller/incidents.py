@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from controller.decision import Decision, RouteState
+from controller.decision import Decision, Move, RouteState, bring_back
 from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
 from monitor.health import BAD, Health, TargetHealth
 from monitor.settings import Settings
@@ -25,6 +25,9 @@ def update(
     decisions: Sequence[Decision],
     now: datetime,
     unpublished: Mapping[str, str] | None = None,
+    waiting: Mapping[str, str] | None = None,
+    warnings: Mapping[str, str] | None = None,
+    would: Mapping[str, str] | None = None,
 ) -> list[Incident]:
     """The incidents that are new (`id` 0, `revision` 1) or changed (`revision` one higher), and no others.
 
@@ -38,11 +41,15 @@ def update(
     3. Every route with an affected candidate is listed with where its users are now. `decisions` (of this cycle; the
        `routes` are those after it) tell how it came there; a move that a crash kept from being told is told from the
        route itself.
-    4. An incident is resolved when each affected target is `up` or `suspect`, or gone from the configuration.
+    4. An incident is resolved when each affected target is `up` or `suspect`, or gone from the configuration, and no
+       route is going back to one of them in steps.
 
     `health` may lack targets of the configuration (nothing known yet); targets that the configuration does not have
     are ignored. `stuck` names the routes that have nothing eligible left. `unpublished` are
     the routes whose move could not be written to the routing file, each with the target that users are still on.
+    `waiting` are those that an operator must bring back, each with the target that has proven itself; `warnings` is
+    what overrides cost, as sentences by route; `would` is where a dry run would have each route that it leaves as
+    configured, in words.
     """
     provider_of = {target.id: target.provider.name for target in settings.targets}
     facts = _Facts(
@@ -52,6 +59,9 @@ def update(
         routes=routes,
         stuck=stuck,
         unpublished=unpublished or {},
+        waiting=waiting or {},
+        warnings=warnings or {},
+        would=would or {},
         decisions=decisions,
         now=now,
     )
@@ -78,6 +88,9 @@ class _Facts:
     routes: Mapping[str, RouteState]
     stuck: AbstractSet[str]
     unpublished: Mapping[str, str]
+    waiting: Mapping[str, str]
+    warnings: Mapping[str, str]
+    would: Mapping[str, str]
     decisions: Sequence[Decision]
     now: datetime
 
@@ -113,8 +126,11 @@ def _after(incident: Incident, bad: Iterable[TargetHealth], facts: _Facts) -> In
     lines = list(_target_lines(incident, affected, facts))
     known = {line.text for line in (*incident.timeline, *lines)}
     lines += _route_lines(incident, routes, known, facts)
-    if all(a.health in {Health.UP, Health.UNKNOWN} for a in affected):
+    names = {a.target for a in affected}
+    going_back = any(facts.routes[route.route].home in names for route in routes)
+    if all(a.health in {Health.UP, Health.UNKNOWN} for a in affected) and not going_back:
         resolved_at = facts.now
+        lines += _waiting_lines(routes, facts)
         lines.append(Happening(at=facts.now, text="Resolved"))
     else:
         resolved_at = None
@@ -170,6 +186,9 @@ def _touched(affected: Iterable[Affected], facts: _Facts) -> tuple[RouteNow, ...
             target=facts.unpublished.get(name, facts.routes[name].target),
             stuck=name in facts.stuck,
             unpublished=name in facts.unpublished,
+            weights=() if name in facts.unpublished else facts.routes[name].weights,
+            would=facts.would.get(name),
+            waiting=facts.waiting[name] if facts.waiting.get(name) in targets else None,
         )
         for name, candidates in facts.candidates.items()
         if name in facts.routes and not targets.isdisjoint(candidates)
@@ -205,6 +224,9 @@ def _route_lines(
         if route.stuck and not (was and was.stuck):
             text = f"Route {route.route} has no healthy candidate left and stays on {route.target}"
             yield Happening(at=facts.now, text=text)
+        warning = facts.warnings.get(route.route)
+        if warning and (line := f"By hand: {warning}") not in known:
+            yield Happening(at=facts.now, text=line)
         if route.unpublished and not (was and was.unpublished):
             text = f"The routing file cannot be written: users of route {route.route} stay on {route.target}"
             yield Happening(at=facts.now, text=text)
@@ -218,12 +240,29 @@ def _moves(
 ) -> Iterable[Happening]:
     told = [decision for decision in facts.decisions if decision.route == state.route]
     for decision in told:
-        yield Happening(
-            at=decision.at, text=_move(state.route, decision.before, decision.target, decision.reason, known)
-        )
+        yield Happening(at=decision.at, text=_told(decision, known))
     if not told and (was.target != state.target if was else _answers(before, state, facts)):
         origin = was.target if was else None
         yield Happening(at=state.since, text=_move(state.route, origin, state.target, state.reason, known))
+
+
+def _told(decision: Decision, known: AbstractSet[str]) -> str:
+    state, why = decision.state(), _because(decision.reason, known)
+    if decision.move is Move.STEP:
+        text = f"Route {state.route} sends {state.home_share:g} % of its requests to {state.home} again{why}"
+    elif decision.move is Move.ABORT:
+        text = f"Route {state.route} sends all of its requests to {state.target} again{why}"
+    else:
+        text = _move(state.route, decision.before, decision.target, decision.reason, known)
+    return f"Dry run, not done: {text}" if decision.dry_run else text
+
+
+def _waiting_lines(routes: Iterable[RouteNow], facts: _Facts) -> Iterable[Happening]:
+    """Once per incident, with its end: nobody is told again until the next one."""
+    for route in routes:
+        if route.waiting:
+            stays = f"Route {route.route} stays on {route.target}, for failback is manual"
+            yield Happening(at=facts.now, text=f"{stays}; {bring_back(route.route, route.waiting)}")
 
 
 def _answers(before: Incident, state: RouteState, facts: _Facts) -> bool:
@@ -235,7 +274,11 @@ def _answers(before: Incident, state: RouteState, facts: _Facts) -> bool:
 def _move(route: str, before: str | None, target: str, reason: str, known: AbstractSet[str]) -> str:
     """The reason is left out where the timeline has it already: a move repeats the verdict that caused it."""
     origin = f" from {before}" if before else ""
-    return f"Route {route} moved{origin} to {target}" + (f": {reason}" if reason not in known else "")
+    return f"Route {route} moved{origin} to {target}{_because(reason, known)}"
+
+
+def _because(reason: str, known: AbstractSet[str]) -> str:
+    return f": {reason}" if reason not in known else ""
 
 
 def _timeline(before: Sequence[Happening], lines: Sequence[Happening]) -> tuple[Happening, ...]:

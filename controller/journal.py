@@ -1,5 +1,6 @@
-"""The journal: decisions and incidents, durable before anything is published, and whether people were told."""
+"""The journal: decisions, incidents, what operators did: durable before it is published, and whether people know."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,11 +9,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, RowMapping, Select, func, insert, select, update
 
 from controller.decision import Decision, Move, RouteState
+from controller.hand import Hand
 from controller.incident import Incident
 from controller.incident_json import dump, kind_named, load
 from monitor.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
-from monitor.database import DatabaseError, durable
-from monitor.tables import DECISIONS, INCIDENTS
+from monitor.database import DatabaseError, durable, reading
+from monitor.tables import DECISIONS, EVENTS, INCIDENTS
 
 _LONGEST_REASON: Final = 2_000
 _LONGEST_ERROR: Final = 500
@@ -33,6 +35,18 @@ class Undelivered:
     """Why the last attempt failed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untold:
+    """An event that people must be told of and have not been."""
+
+    id: int
+    at: datetime
+    kind: str
+    subject: str
+    text: str
+    """It may quote a provider or an operator."""
+
+
 class Journal:
     """What was decided and told, on an engine of `open_writer`, or of `open_reader` for what only reads.
 
@@ -43,6 +57,9 @@ class Journal:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = durable(engine)
+        self._reading = reading(engine)
+        self.hand = Hand(engine)
+        """What operators laid on."""
 
     def commit(self, decisions: Sequence[Decision], incidents: Sequence[Incident]) -> list[Incident]:
         """Keep all of it or nothing: add the decisions, add the incidents with id 0 and replace the others.
@@ -57,11 +74,14 @@ class Journal:
             return [_keep(connection, incident) for incident in incidents]
 
     def routes(self) -> dict[str, RouteState]:
-        """Where each route points by its latest decision, by route; routes without a decision are missing."""
+        """Where each route points by its latest decision, by route; routes without a decision are missing.
+
+        What a dry run decided last is among them, marked as such.
+        """
         latest = select(func.max(DECISIONS.c.id)).group_by(DECISIONS.c.route)
         with self._engine.connect() as connection:
             rows = connection.execute(select(DECISIONS).where(DECISIONS.c.id.in_(latest))).mappings()
-            return {row["route"]: _route_state(row) for row in rows}
+            return {row["route"]: _decision(row).state() for row in rows}
 
     def generation(self) -> int:
         """The highest generation decided; 0 when there is no decision."""
@@ -113,19 +133,42 @@ class Journal:
                 .values(delivery_error=brief(error, _LONGEST_ERROR))
             )
 
+    def untold(self, limit: int = 20) -> list[Untold]:
+        """The oldest events that people must yet be told of."""
+        wanted = select(EVENTS).where(EVENTS.c.telling == "due").order_by(EVENTS.c.id).limit(limit)
+        with self._reading.connect() as connection:
+            return [
+                Untold(id=row.id, at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
+                for row in connection.execute(wanted)
+            ]
+
+    def event_told(self, event_id: int) -> None:
+        """People have been told of this event."""
+        self._set_event(event_id, telling="told", delivery_error=None)
+
+    def event_not_told(self, event_id: int, error: str) -> None:
+        """The last attempt to tell people of this event failed, for this reason (cut at 500 characters)."""
+        self._set_event(event_id, delivery_error=brief(error, _LONGEST_ERROR))
+
     def forget_untold(self, before: datetime) -> int:
         """Treat incidents resolved before this that nobody was ever told of as told; says how many.
 
         Telling people of last month's outages the day Slack is configured helps nobody. An incident that they were
-        told of stays undelivered until its message says that it is resolved.
+        told of stays undelivered until its message says that it is resolved. Events from before this are forgotten too.
         """
         with self._engine.begin() as connection:
+            old = update(EVENTS).where(EVENTS.c.telling == "due", EVENTS.c.at_ms < to_ms(before))
+            connection.execute(old.values(telling="stale"))
             forgotten = connection.execute(
                 update(INCIDENTS)
                 .where(INCIDENTS.c.resolved_ms < to_ms(before), INCIDENTS.c.told_revision == 0)
                 .values(told_revision=INCIDENTS.c.revision)
             )
             return forgotten.rowcount
+
+    def _set_event(self, event_id: int, **values: str | None) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(update(EVENTS).where(EVENTS.c.id == event_id).values(values))
 
     def _incidents(self, wanted: Select[Any]) -> list[Incident]:
         with self._engine.connect() as connection:
@@ -158,6 +201,8 @@ def _decision_row(decision: Decision) -> dict[str, object]:
         "target": storable(decision.target),
         "reason": brief(decision.reason, _LONGEST_REASON),
         "generation": decision.generation,
+        "weights": storable(json.dumps(dict(decision.weights), ensure_ascii=False)) if decision.weights else None,
+        "dry_run": 1 if decision.dry_run else None,
     }
 
 
@@ -170,11 +215,13 @@ def _decision(row: RowMapping) -> Decision:
         target=row["target"],
         reason=row["reason"],
         generation=row["generation"],
+        weights=_weights(row["weights"]),
+        dry_run=bool(row["dry_run"]),
     )
 
 
-def _route_state(row: RowMapping) -> RouteState:
-    return RouteState(route=row["route"], target=row["target"], since=from_ms(row["at_ms"]), reason=row["reason"])
+def _weights(text: str | None) -> tuple[tuple[str, float], ...]:
+    return tuple((str(target), float(percent)) for target, percent in json.loads(text).items()) if text else ()
 
 
 def _incident(row: RowMapping) -> Incident:

@@ -1,16 +1,15 @@
 """What people are told about an incident: one message in Slack's blocks, for whoever is woken at 3 a.m. (pure)."""
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
 from monitor.health import Health
-from monitor.words import span
+from monitor.words import one_line, span
 
 Block = dict[str, Any]
 
@@ -23,6 +22,18 @@ _MAX_ROUTES = 6
 _MAX_FIXES = 4
 _FIRST_LINES = 6
 _LAST_LINES = 8
+
+_NOTICE_CHARS = 2_500
+#: The first part that the kind of a notice contains says which symbol stands before it.
+_NOTICES = (
+    ("failing", "⚠️"),
+    ("ignored", "⚠️"),
+    ("held", "⚠️"),
+    ("expired", "⌛"),
+    ("un", "▶️"),
+    ("resumed", "▶️"),
+    ("", "✋"),
+)
 
 _OVER = frozenset({Health.UP, Health.UNKNOWN})
 _WORST_FIRST = (Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED, Health.DEGRADED, Health.RECOVERING)
@@ -78,6 +89,15 @@ def incident_message(incident: Incident, *, now: datetime) -> Message:
     return Message(text=text, blocks=tuple(blocks))
 
 
+def notice_message(kind: str, subject: str, text: str, *, at: datetime) -> Message:
+    """Something that happened once, `at` that time: an operator's hand, say. Safe in the same way, never edited."""
+    symbol = next((symbol for part, symbol in _NOTICES if part in kind), "🔔")
+    headline = f"{symbol} {kind.replace('_', ' ').capitalize()}: {one_line(subject, _NAME_CHARS)}"
+    footer = {"type": "context", "elements": [_mrkdwn(f"{at:%Y-%m-%d %H:%M:%S} UTC. This message is final.")]}
+    said = _safe(text, _NOTICE_CHARS)
+    return Message(text=f"{_safe(headline, 200)}\n{_safe(text)}", blocks=(_header(headline), _section([said]), footer))
+
+
 def _headline(incident: Incident) -> str:
     what = _what(incident)
     if incident.resolved_at:
@@ -95,7 +115,7 @@ def _headline(incident: Incident) -> str:
 
 def _symbol(incident: Incident) -> str:
     health = {a.health for a in incident.affected} - _OVER
-    if health == {Health.RECOVERING}:
+    if health <= {Health.RECOVERING}:
         return "🟡"
     return "🔴" if Health.DOWN in health else "🟠"
 
@@ -118,19 +138,31 @@ def _word(health: Health) -> str:
 def _call(incident: Incident) -> str:
     """Whether a person must act, first thing."""
     if incident.resolved_at:
-        stuck = any(route.stuck for route in incident.routes)
-        return "This is over, but another incident is open." if stuck else "It is over. Nobody has to act."
+        return _call_after(incident.routes)
     urgent = _UNPUBLISHED if any(route.unpublished for route in incident.routes) else _ACT_NOW
     if urgent is _UNPUBLISHED or any(_is_urgent(route, incident) for route in incident.routes):
         return urgent
     exposed = {_trouble(route, incident) for route in incident.routes} - {None, Health.RECOVERING}
     if _to_fix(incident):
         return _FIX_NOW if exposed else _FIX_LATER
+    return _call_exposed(exposed, incident.routes)
+
+
+def _call_after(routes: Sequence[RouteNow]) -> str:
+    if any(route.waiting for route in routes):
+        return "It is over, and failback is manual: a person must bring the routes back."
+    stuck = any(route.stuck for route in routes)
+    return "This is over, but another incident is open." if stuck else "It is over. Nobody has to act."
+
+
+def _call_exposed(exposed: Set[Health | None], routes: Sequence[RouteNow]) -> str:
+    if exposed and any(route.would for route in routes):
+        return "A person should look: this is a dry run, and Hotspare moves nobody."
     if exposed - {Health.DEGRADED}:
         return "A person should look: users are still on a failing target."
     if exposed:
         return "Users are still on it. Nobody has to act yet."
-    return "Nobody has to act now." if incident.routes else "No route uses it. Nobody has to act now."
+    return "Nobody has to act now." if routes else "No route uses it. Nobody has to act now."
 
 
 def _trouble(route: RouteNow, incident: Incident) -> Health | None:
@@ -159,6 +191,11 @@ def _user_line(route: RouteNow, incident: Incident) -> str:
         line += f", which is {trouble}"
     if route.stuck and not incident.resolved_at:
         line += "; no other candidate is healthy"
+    for target, percent in route.weights:
+        if target != route.target:
+            line += f"; {percent:g} % of them are on `{_safe(target, _NAME_CHARS)}` again"
+    if route.would:
+        line += f"; this is a dry run, or they would be on `{_safe(route.would, _NAME_CHARS)}`"
     return line + "."
 
 
@@ -200,7 +237,7 @@ def _footer(incident: Incident, now: datetime) -> Block:
 
 
 def _header(text: str) -> Block:
-    return {"type": "header", "text": {"type": "plain_text", "text": _clean(text, _HEADER_CHARS), "emoji": False}}
+    return {"type": "header", "text": {"type": "plain_text", "text": one_line(text, _HEADER_CHARS), "emoji": False}}
 
 
 def _section(lines: Iterable[str]) -> Block:
@@ -213,19 +250,12 @@ def _mrkdwn(text: str) -> Block:
 
 
 def _name(text: str) -> str:
-    return _clean(text, _NAME_CHARS)
-
-
-def _clean(text: str, limit: int) -> str:
-    """One line without control, format and surrogate characters, at most `limit` characters long."""
-    visible = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in text[: limit * 4])
-    line = " ".join(visible.split())
-    return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1].rstrip() + "…"
+    return one_line(text, _NAME_CHARS)
 
 
 def _safe(text: str, limit: int = _LINE_CHARS) -> str:
     """Text from outside for a mrkdwn object: clean, disarmed, escaped, and at most `limit` characters after that."""
-    escaped = [_escape(c) for c in _ITALIC.sub("ˍ", _clean(text, limit).translate(_LOOKALIKES))]
+    escaped = [_escape(c) for c in _ITALIC.sub("ˍ", one_line(text, limit).translate(_LOOKALIKES))]
     if sum(map(len, escaped)) <= limit:
         return "".join(escaped)
     while sum(map(len, escaped)) >= limit:

@@ -1,4 +1,4 @@
-"""Tells people of every incident that the journal says they have not seen, until they have."""
+"""Tells people of every incident and event that the journal says they have not seen, until they have."""
 
 import asyncio
 import logging
@@ -10,8 +10,8 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
 
-from controller.journal import Journal, Undelivered
-from controller.messages import incident_message
+from controller.journal import Journal, Undelivered, Untold
+from controller.messages import Message, incident_message, notice_message
 from controller.slack import DeliveryError, Posted, SlackSender
 from monitor.clock import utc_now
 from monitor.database import DatabaseError
@@ -63,8 +63,26 @@ class _Pause:
         return wait_s
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Letter:
+    """One message that is due."""
+
+    key: str
+    """What it is about, the same in every round."""
+    sort: str
+    what: str
+    """For the log: `incident`, and `incident=7 revision=2`."""
+    message: Callable[[], Message]
+    stands: Posted | None
+    """Where the message stands that must be edited; None when there is none."""
+    told: Callable[[Posted], None]
+    """Keeps that Slack has taken it."""
+    failed: Callable[[str], None]
+    """Keeps why it has not."""
+
+
 class Outbox:
-    """Delivers the newest state of each incident as one message, edited in place.
+    """Delivers the newest state of each incident as one message, edited in place, and each event as one of its own.
 
     At least once: a crash after Slack took a message and before the journal knows leads to a second one. Nothing is
     ever lost, because what must be told is what the journal says, not what is in memory. `in_database` and
@@ -88,8 +106,8 @@ class Outbox:
         self._clock = clock
         self._monotonic = monotonic
         self._pause = _Pause()
-        self._pauses: dict[int, _Pause] = {}
-        self._shown: dict[int, Posted] = {}
+        self._pauses: dict[str, _Pause] = {}
+        self._shown: dict[str, Posted] = {}
         """Messages that stand in Slack and that the journal does not know of yet."""
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -113,28 +131,57 @@ class Outbox:
         told = failed = 0
         if not self._pause.is_over(self._monotonic()):
             return Delivered()
-        undelivered = await self._in_database(self._journal.undelivered)
-        # Slack takes about one message a second: what nobody has heard of must not wait behind edits.
-        for item in sorted(undelivered, key=lambda item: item.told_revision > 0):
-            pause = self._pauses.get(item.incident.id)
+        for letter in await self._letters():
+            pause = self._pauses.get(letter.key)
             if pause and not pause.is_over(self._monotonic()):
                 continue
             try:
-                await self._uninterrupted(item)
+                await self._uninterrupted(letter)
             except DeliveryError as error:
                 failed += 1
-                await self._failed(item, error)
+                await self._failed(letter, error)
                 if not error.one_message:
                     break
             else:
                 told += 1
                 self._pause = _Pause()
-                self._pauses.pop(item.incident.id, None)
+                self._pauses.pop(letter.key, None)
         return Delivered(told=told, failed=failed)
 
-    async def _uninterrupted(self, item: Undelivered) -> None:
+    async def _letters(self) -> list[_Letter]:
+        """What must be told: new incidents, then events, then edits; Slack takes about one message a second."""
+        undelivered = await self._in_database(self._journal.undelivered)
+        untold = await self._in_database(self._journal.untold)
+        news = [self._about_incident(item) for item in undelivered if item.told_revision == 0]
+        edits = [self._about_incident(item) for item in undelivered if item.told_revision > 0]
+        return [*news, *(self._about_event(event) for event in untold), *edits]
+
+    def _about_incident(self, item: Undelivered) -> _Letter:
+        incident, journal = item.incident, self._journal
+        return _Letter(
+            key=f"incident {incident.id}",
+            sort="incident",
+            what=f"incident={incident.id} revision={incident.revision}",
+            message=lambda: incident_message(incident, now=self._clock()),
+            stands=_where(item),
+            told=lambda at: journal.told(incident.id, revision=incident.revision, channel=at.channel, ts=at.ts),
+            failed=partial(journal.delivery_failed, incident.id),
+        )
+
+    def _about_event(self, event: Untold) -> _Letter:
+        return _Letter(
+            key=f"event {event.id}",
+            sort="event",
+            what=f"event={event.id} kind={event.kind}",
+            message=partial(notice_message, event.kind, event.subject, event.text, at=event.at),
+            stands=None,
+            told=lambda _: self._journal.event_told(event.id),
+            failed=partial(self._journal.event_not_told, event.id),
+        )
+
+    async def _uninterrupted(self, letter: _Letter) -> None:
         """Tell; when cancelled meanwhile, note first what Slack took, or it would be told again after the restart."""
-        telling = asyncio.ensure_future(self._tell(item))
+        telling = asyncio.ensure_future(self._tell(letter))
         try:
             await asyncio.shield(telling)
         except asyncio.CancelledError:
@@ -142,28 +189,23 @@ class Outbox:
                 await asyncio.wait_for(telling, _PARTING_S)
             raise
 
-    async def _tell(self, item: Undelivered) -> None:
-        incident = item.incident
-        message = incident_message(incident, now=self._clock())
-        shown = self._shown.get(incident.id) or _where(item)
+    async def _tell(self, letter: _Letter) -> None:
+        message = letter.message()
+        shown = self._shown.get(letter.key) or letter.stands
         if shown:
             posted = await self._in_thread(partial(self._sender.update, shown, message))
         else:
             posted = await self._in_thread(partial(self._sender.post, message))
-        self._shown[incident.id] = posted
-        told = partial(
-            self._journal.told, incident.id, revision=incident.revision, channel=posted.channel, ts=posted.ts
-        )
-        await self._in_database(told)
-        del self._shown[incident.id]
-        log.info("incident_told incident=%d revision=%d edited=%s", incident.id, incident.revision, shown == posted)
+        self._shown[letter.key] = posted
+        await self._in_database(partial(letter.told, posted))
+        del self._shown[letter.key]
+        log.info("%s_told %s edited=%s", letter.sort, letter.what, shown == posted)
 
-    async def _failed(self, item: Undelivered, error: DeliveryError) -> None:
-        incident = item.incident
-        pause = self._pauses.setdefault(incident.id, _Pause()) if error.one_message else self._pause
+    async def _failed(self, letter: _Letter, error: DeliveryError) -> None:
+        pause = self._pauses.setdefault(letter.key, _Pause()) if error.one_message else self._pause
         wait_s = pause.extend(self._monotonic(), error)
-        log.warning("incident_not_told incident=%d retry_in_s=%g: %s", incident.id, wait_s, error)
-        await self._in_database(partial(self._journal.delivery_failed, incident.id, str(error)))
+        log.warning("%s_not_told %s retry_in_s=%g: %s", letter.sort, letter.what, wait_s, error)
+        await self._in_database(partial(letter.failed, str(error)))
 
 
 def _where(item: Undelivered) -> Posted | None:

@@ -1,22 +1,26 @@
 """What is known right now, as one value: the read model that the page and `hotspare status` share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
-from controller.decision import Decision, RouteState
+from controller.decision import Decision, Move, RouteState
+from controller.dry_run import whereabouts
 from controller.history import History, read_history
 from controller.incident import Incident
 from controller.journal import Journal
+from controller.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing_file import RoutingFile
-from controller.standing import Candidate, Life, RouteView, Service, Tone, headline
+from controller.standing import Candidate, Life, RouteView, Service, Tone, clock, headline
+from controller.trails import Trail, read_trails
 from monitor.columns import from_ms
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route, Settings
 from monitor.store import ServiceBeat, Store
 from monitor.tables import EVENTS
+from probes.sight import Connectivity, Sight
 
 #: The service writes a beat every 5 s. Three missed ones, with 5 s of grace for a slow disk, are a service that
 #: crashed or hangs.
@@ -62,6 +66,17 @@ class Overview:
     past_incidents: tuple[Incident, ...]
     decisions: tuple[Decision, ...]
     events: tuple[Event, ...]
+    overrides: tuple[Override, ...] = ()
+    """What operators have laid on and is in force."""
+    connectivity: Connectivity | None = None
+    """What the neutral endpoints said last; None when they were never asked."""
+    trails: Mapping[int, tuple[Trail, ...]] = field(default_factory=dict)
+    """The evidence behind the verdicts of the incidents above, by the id of the incident."""
+
+    @property
+    def untrusted(self) -> bool:
+        """Whether no neutral endpoint can say if our own network works."""
+        return self.connectivity is not None and self.connectivity.sight is Sight.UNTRUSTED
 
 
 def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
@@ -71,6 +86,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     """
     journal, store = Journal(engine), Store(engine)
     open_incidents = tuple(reversed(journal.open_incidents()))
+    past_incidents = tuple(incident for incident in journal.incidents(RECENT) if incident.resolved_at)
     stuck = frozenset(at.route for incident in open_incidents for at in incident.routes if at.stuck)
     pointed = journal.routes()
     saved = {name: state.health for name, state in store.states().items()}
@@ -78,19 +94,30 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     service = service_at(store.last_beat(), now)
     with engine.connect() as connection:
         events = _events(connection)
+        trails = read_trails(connection, (*open_incidents, *past_incidents))
         targets = tuple(
             TargetView(state=states[target.id], history=read_history(connection, target, now))
             for target in settings.targets
         )
+    overrides = Overrides.at(journal.hand.in_force(now), now)
     found = RoutingFile(settings.routing_file).read_targets()
     routes = tuple(
         replace(
-            route_view(route, pointed.get(route.name), states, stuck),
-            published=published(pointed.get(route.name), found.get(route.name), now),
+            route_view(
+                route,
+                pointed.get(route.name),
+                states,
+                stuck,
+                overrides.applicable(settings),
+                manual=settings.controller.failback.mode == "manual",
+            ),
+            published=published(pointed.get(route.name), found.get(route.name), now, first=route.candidates[0]),
         )
         for route in settings.routes
     )
-    tone, sentence = headline(service, routes, tuple(states.values()), now)
+    connectivity = store.last_connectivity()
+    sight = connectivity.sight if connectivity else Sight.ONLINE
+    tone, sentence = headline(service, routes, tuple(states.values()), now, sight)
     return Overview(
         now=now,
         tone=tone,
@@ -99,9 +126,12 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         routes=routes,
         targets=targets,
         open_incidents=open_incidents,
-        past_incidents=tuple(incident for incident in journal.incidents(RECENT) if incident.resolved_at),
+        past_incidents=past_incidents,
         decisions=tuple(journal.decisions(RECENT)),
         events=events,
+        overrides=tuple(reversed(overrides.active)),
+        connectivity=connectivity,
+        trails=trails,
     )
 
 
@@ -114,29 +144,69 @@ def service_at(beat: ServiceBeat | None, now: datetime) -> Service:
 
 
 def route_view(
-    route: Route, pointed: RouteState | None, states: Mapping[str, TargetHealth], stuck_routes: frozenset[str]
+    route: Route,
+    pointed: RouteState | None,
+    states: Mapping[str, TargetHealth],
+    stuck_routes: frozenset[str],
+    overrides: Overrides = NO_OVERRIDES,
+    *,
+    manual: bool = False,
 ) -> RouteView:
-    """Where `route` points; `stuck_routes` are those that an open incident calls stuck."""
-    target = pointed.target if pointed else route.candidates[0]
+    """Where `route` points; `stuck_routes` are those that an open incident calls stuck.
+
+    `manual` says that nothing but an operator brings it back.
+    """
+    dry_run = pointed is not None and pointed.dry_run
+    target = pointed.target if pointed and not dry_run else route.candidates[0]
     others = [states[candidate].health for candidate in route.candidates if candidate != target]
     failing = target in states and states[target].health in route.fail_over_on
-    return RouteView(
+    view = RouteView(
         name=route.name,
         target=target,
-        since=pointed.since if pointed else None,
-        reason=pointed.reason if pointed else "no decision yet",
+        since=pointed.since if pointed and not dry_run else None,
+        reason=_reason(pointed, overrides.pin(route.name)) if pointed else "no decision yet",
         candidates=tuple(
-            Candidate(target=candidate, health=states[candidate].health, serving=candidate == target)
+            Candidate(
+                target=candidate,
+                health=states[candidate].health,
+                serving=candidate == target,
+                drain=overrides.drained(candidate, candidate.partition("/")[0]),
+            )
             for candidate in route.candidates
         ),
+        override=overrides.pin(route.name) or overrides.paused(route.name),
         failed_over=target in route.candidates[1:],
         stuck=failing and (route.name in stuck_routes or not _ELIGIBLE.intersection(others)),
+        weights=pointed.weights if pointed and not dry_run else (),
+        dry_run=dry_run,
+        would=whereabouts(pointed) if pointed and dry_run and pointed.target != target else None,
     )
+    return replace(view, waiting=_waiting(view)) if manual and not dry_run else view
 
 
-def published(decided: RouteState | None, found: str | None, now: datetime) -> str | None:
-    """What the routing file says instead of what was decided; a decision of this moment may still be on its way."""
-    if decided is None or decided.target == found or (now - decided.since).total_seconds() < _ON_ITS_WAY_S:
+def _waiting(view: RouteView) -> str | None:
+    """The better candidate that is up, where nothing but an operator can bring the route back to it."""
+    serving = next((n for n, candidate in enumerate(view.candidates) if candidate.serving), 0)
+    ahead = () if view.override else view.candidates[:serving]
+    return next((one.target for one in ahead if one.health is Health.UP and not one.drain), None)
+
+
+def _reason(pointed: RouteState, pin: Override | None) -> str:
+    """Why it points there; a pin that was replaced or ended without a move left its words behind."""
+    if pointed.move is not Move.PIN:
+        return pointed.reason
+    if pin is None:
+        return f"it stays where a pin, which is over, had put it ({pointed.reason})"
+    return f"pinned by {pin.author} until {clock(pin.until, pin.at)}: {pin.reason}"
+
+
+def published(decided: RouteState | None, found: str | None, now: datetime, *, first: str) -> str | None:
+    """What the routing file says instead of what was decided; a decision of this moment may still be on its way.
+
+    In a dry run the file is to say `first`, the first candidate.
+    """
+    expected = first if decided and decided.dry_run else decided and decided.target
+    if decided is None or found == expected or (now - decided.since).total_seconds() < _ON_ITS_WAY_S:
         return None
     return found or ""
 

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -21,9 +21,11 @@ from controller.outbox import Outbox
 from controller.routing_file import RoutingFile, RoutingFileError
 from controller.slack import SlackSender
 from monitor import pacing, words
+from monitor.blindness import Blindness
 from monitor.clock import utc_now
 from monitor.database import DatabaseError, DatabaseGoneError, database_path, open_writer
 from monitor.lock import InstanceLock
+from monitor.network_news import Note
 from monitor.schedule import Schedule
 from monitor.settings import Settings, Slack
 from monitor.store import ServiceBeat, Store
@@ -31,6 +33,7 @@ from probes import connectivity, pricing
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober, tls_context
+from probes.sight import Connectivity
 from probes.target import Check, Target
 
 log = logging.getLogger(__name__)
@@ -42,11 +45,14 @@ _HOST = socket.gethostname()
 _VERSION = version("hotspare")
 _TICK_S = 0.5
 _GATHER_S = 0.1
+_SOON_S = 0.02
 _BEAT_S = 5.0
 _RETRY_S = 1.0
 _LAST_ATTEMPTS = 3
 _PATIENCE_S = 5.0
 _NEUTRAL_S = 3.0
+#: How far back the last service's word on our network is of use.
+_TRUST = timedelta(hours=1)
 _LOOKUPS = 64
 _STEP_S = 2.0
 _SKIPS_SAID_EVERY_S = 600.0
@@ -74,8 +80,10 @@ class Service:
         self._telling = ThreadPoolExecutor(1, thread_name_prefix="slack")
         self._prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=clock)
         self._tls = tls_context(settings.network.ca_bundle)
-        self._network = Network(settings.connectivity_endpoints, self._answering, self._note, clock=clock)
-        self._providers = frozenset(provider.name for provider in settings.providers)
+        self._blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
+        self._network = Network(
+            self._blindness, self._answering, keep=self._keep_connectivity, tell=self._tell, clock=clock
+        )
         self._schedule = Schedule(settings.targets, self._probe, self._skipped)
         self._skips: dict[str, tuple[float, int]] = {}
         """For each target when a skip was last noted, and how many there have been since."""
@@ -90,6 +98,7 @@ class Service:
             self._store, self._journal = Store(engine), Journal(engine)
             self._cycle = Cycle(self._settings, self._store, self._journal, RoutingFile(self._settings.routing_file))
             self._cycle.start(self._clock())
+            self._blindness.resume(self._store.connectivity(after=self._clock() - _TRUST, before=self._clock()))
             self._cycle.run((), self._clock())
             if self._cycle.publish_error:
                 raise RoutingFileError(self._cycle.publish_error)
@@ -130,7 +139,7 @@ class Service:
     async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             control = tasks.create_task(self._control())
-            others = [tasks.create_task(self._keep_house()), tasks.create_task(self._network.keep_known())]
+            others = [tasks.create_task(self._keep_house()), tasks.create_task(self._network.watch())]
             if self._settings.slack:
                 others.append(tasks.create_task(self._outbox(self._settings.slack).run(stop)))
             await stop.wait()
@@ -164,8 +173,7 @@ class Service:
         while not over:
             arrived, over = await self._arrived()
             # Asked while it matters: by the time a locked database is free again, our network may be back.
-            if await self._network.blind(arrived, self._providers):
-                blind.update(arrived)
+            blind.update(await self._meanwhile(self._network.blind(arrived), batch, blind))
             batch.extend(arrived)
             attempts = _LAST_ATTEMPTS if over else 1
             while attempts and not await self._one_cycle(batch, blind):
@@ -174,11 +182,23 @@ class Service:
         if batch:
             log.error("observations_lost count=%d: the database could not be written until the end", len(batch))
 
+    async def _meanwhile(
+        self, asking: Coroutine[None, None, frozenset[Observation]], batch: list[Observation], blind: set[Observation]
+    ) -> frozenset[Observation]:
+        """What `asking` says; cycles go on while it lasts: an operator's hand must not wait for our own network."""
+        task = asyncio.create_task(asking)
+        try:
+            while not (await asyncio.wait([task], timeout=_TICK_S))[0]:
+                await self._one_cycle(batch, blind)
+            return task.result()
+        finally:
+            task.cancel()
+
     async def _arrived(self) -> tuple[list[Observation], bool]:
         """What was seen, waiting for the first a little; and whether the end marker was among it."""
         arrived: list[Observation | None] = []
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_TICK_S):
+            async with asyncio.timeout(self._until_next_tick_s()):
                 arrived.append(await self._seen.get())
         if arrived and arrived != [None]:
             # A cycle costs the same for one observation as for many: those that come in together share one.
@@ -186,6 +206,11 @@ class Service:
         while not self._seen.empty():
             arrived.append(self._seen.get_nowait())
         return [seen for seen in arrived if seen], None in arrived
+
+    def _until_next_tick_s(self) -> float:
+        """How long to wait for observations; less than usual where a verdict only waits for its time."""
+        due = self._cycle.due
+        return _TICK_S if due is None else min(_TICK_S, max(_SOON_S, (due - self._clock()).total_seconds()))
 
     async def _one_cycle(self, batch: list[Observation], blind: set[Observation]) -> bool:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
@@ -199,8 +224,8 @@ class Service:
             return False
         batch.clear()
         blind.clear()
-        for target_id, delay_s in report.quick.items():
-            self._schedule.quick(target_id, self._clock() + timedelta(seconds=delay_s))
+        for extra in report.extras:
+            self._schedule.quick(extra.slot, extra.targets, self._clock() + timedelta(seconds=extra.delay_s))
         return True
 
     async def _keep_house(self) -> None:
@@ -230,7 +255,8 @@ class Service:
         settings = self._settings
         slack = f"Slack {settings.slack.channel}" if settings.slack else "no Slack"
         counts = f"{words.plural(len(settings.targets), 'target')}, {words.plural(len(settings.routes), 'route')}"
-        return f"watching {counts}; routing file {settings.routing_file}, {settings.database}, {slack}"
+        dry = "dry run, the routes stay as configured; " if settings.controller.dry_run else ""
+        return f"{dry}watching {counts}; routing file {settings.routing_file}, {settings.database}, {slack}"
 
     def _say(self, kind: str, text: str) -> None:
         """Log and keep what the service itself does; raises DatabaseError."""
@@ -248,16 +274,29 @@ class Service:
             "probe_skipped", target_id, f"{why}; {unsaid} more since the last time this was said" if unsaid else why
         )
 
-    def _note(self, kind: str, subject: str, text: str) -> None:
-        """Log an event and keep it, without waiting for the database."""
+    def _note(self, kind: str, subject: str, text: str, *, tell: bool = False) -> None:
+        """Log an event and keep it, without waiting for the database; with `tell`, for people in Slack as well."""
         log.warning("%s subject=%s: %s", kind, subject, text)
-        self._controller.submit(self._keep_event, self._clock(), kind, subject, text)
+        self._controller.submit(self._keep_event, self._clock(), kind, subject, text, tell=tell)
 
-    def _keep_event(self, at: datetime, kind: str, subject: str, text: str) -> None:
+    def _keep_event(self, at: datetime, kind: str, subject: str, text: str, *, tell: bool) -> None:
         try:
-            self._store.add_event(at, kind, subject, text)
+            self._store.add_event(at, kind, subject, text, tell=tell)
         except DatabaseError as error:
             log.error("event_lost kind=%s: %s", kind, error)
+
+    def _tell(self, note: Note) -> None:
+        self._note(note.kind, "network", note.text, tell=note.tell)
+
+    def _keep_connectivity(self, said: Connectivity) -> None:
+        """Keep what the neutral endpoints said, before the cycle that judges by it; without waiting."""
+        self._controller.submit(self._store_connectivity, said)
+
+    def _store_connectivity(self, said: Connectivity) -> None:
+        try:
+            self._store.record_connectivity(said)
+        except DatabaseError as error:
+            log.error("connectivity_lost: %s", error)
 
     def _beat(self, stopped_at: datetime | None = None) -> None:
         self._store.beat(

@@ -4,10 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
+from controller.decision import bring_back
+from controller.overrides import FAILING, Override, OverrideKind
 from monitor.health import BAD, Health, TargetHealth
 from monitor.store import ServiceBeat
 from monitor.words import plural, span
+from probes.sight import Sight
+
+BLIND: Final = "Our own network is down or loses packets: what may be its fault is not judged, the routes hold"
+UNTRUSTED: Final = "no neutral endpoint answers: the providers alone say whether our own network is down"
 
 
 class Life(StrEnum):
@@ -49,6 +56,8 @@ class Candidate:
     health: Health
     serving: bool
     """The route points at it."""
+    drain: Override | None = None
+    """An operator keeps routes off it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +68,7 @@ class RouteView:
     target: str
     """The first candidate until the service has decided."""
     since: datetime | None
-    """When it was pointed there; None until the service has decided."""
+    """When it was pointed there; None until the service has decided, and in a dry run."""
     reason: str
     candidates: tuple[Candidate, ...]
     """In order of preference."""
@@ -67,21 +76,54 @@ class RouteView:
     """It points at a less preferred candidate than its first."""
     stuck: bool
     """Its target fails in a way that should move it, and nothing else is eligible: it holds."""
+    override: Override | None = None
+    """The operator's pin or pause that holds it where it is."""
     published: str | None = None
     """Where the routing file points applications instead, empty where there is none; None when it says the same."""
+    weights: tuple[tuple[str, float], ...] = ()
+    """Percent of the requests by target while a failback in steps is under way; empty: all to `target`."""
+    waiting: str | None = None
+    """A better target that is up: failback is manual, and waits for a person."""
+    dry_run: bool = False
+    """Hotspare only watches: the route stays at its first candidate."""
+    would: str | None = None
+    """Where it would be, in words, if this were no dry run; None where it is none, or it would be here."""
+
+    @property
+    def note(self) -> str | None:
+        """What else is worth knowing of where it points, as a sentence without its end; None when nothing is."""
+        if self.would:
+            return f"dry run: it would be on {self.would}"
+        if self.dry_run:
+            return "dry run: it stays as configured"
+        if self.weights:
+            shares = ", ".join(f"{percent:g} % to {target}" for target, percent in self.weights)
+            return f"going back in steps: {shares}"
+        if self.waiting:
+            return f"{self.waiting} is up, and failback is manual: {bring_back(self.name, self.waiting)}"
+        return None
 
 
 def headline(
-    service: Service, routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
+    service: Service,
+    routes: Sequence[RouteView],
+    states: Sequence[TargetHealth],
+    now: datetime,
+    sight: Sight = Sight.ONLINE,
 ) -> tuple[Tone, str]:
     """The overall state in one sentence, the most urgent fact alone, and how bad it is."""
-    return (
+    tone, sentence = (
         _about_service(service, now)
         or _about_file(routes)
         or _about_stuck(routes, states, now)
+        or _about_network(sight)
+        or _about_held_on_failing(routes, states, now)
+        or _about_dry_run(routes, states, now)
         or _about_failed_over(routes, states, now)
+        or _about_overrides(routes, now)
         or _about_targets(routes, states, now)
     )
+    return tone, f"Dry run: {sentence}" if any(route.dry_run for route in routes) else sentence
 
 
 def clock(at: datetime, now: datetime) -> str:
@@ -125,16 +167,58 @@ def _about_stuck(routes: Sequence[RouteView], states: Sequence[TargetHealth], no
     return Tone.BAD, f"{_routes(stuck)} {be} stuck: {cause}, and nothing else is eligible"
 
 
+def _about_network(sight: Sight) -> tuple[Tone, str] | None:
+    return (Tone.UNKNOWN, BLIND) if sight is Sight.BLIND else None
+
+
+def _about_held_on_failing(
+    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
+) -> tuple[Tone, str] | None:
+    failing = {state.target for state in states if state.health in FAILING}
+    held = [route for route in routes if route.override and route.target in failing]
+    if not held or not held[0].override:
+        return None
+    more = f" (and {plural(len(held) - 1, 'route')} more)" if len(held) > 1 else ""
+    return Tone.BAD, f"{_by_hand(held[0], held[0].override, now)}, and {_cause([held[0].target], states, now)}{more}"
+
+
+def _about_overrides(routes: Sequence[RouteView], now: datetime) -> tuple[Tone, str] | None:
+    held = [_by_hand(route, route.override, now) for route in routes if route.override]
+    drains = {c.drain.subject: c.drain for route in routes for c in route.candidates if c.drain}
+    held += [f"{one.subject} is drained by {one.author} until {clock(one.until, now)}" for one in drains.values()]
+    if not held:
+        return None
+    more = f" (and {len(held) - 1} more by hand)" if len(held) > 1 else ""
+    return Tone.NOTICE, f"{held[0]}{more}"
+
+
+def _by_hand(route: RouteView, one: Override, now: datetime) -> str:
+    done = f"pinned to {one.target}" if one.kind is OverrideKind.PIN else f"paused on {route.target}"
+    return f"{route.name} is {done} by {one.author} until {clock(one.until, now)}"
+
+
 def _about_failed_over(
     routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
 ) -> tuple[Tone, str] | None:
-    moved = [route for route in routes if route.failed_over]
+    # What an operator moved has not failed over.
+    moved = [route for route in routes if route.failed_over and not route.override and not route.candidates[0].drain]
     if not moved:
         return None
     cause = _cause([route.candidates[0].target for route in moved], states, now)
     have = "has" if len(moved) == 1 else "have"
     to = f" to {moved[0].target}" if len(moved) == 1 else ""
     return Tone.NOTICE, f"{_routes(moved)} {have} failed over{to}: {cause}"
+
+
+def _about_dry_run(
+    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
+) -> tuple[Tone, str] | None:
+    left = [route for route in routes if route.would]
+    if not left:
+        return None
+    more = f" (and {plural(len(left) - 1, 'route')} more)" if len(left) > 1 else ""
+    where = f"{left[0].name} stays on {left[0].target} and would be on {left[0].would}{more}"
+    return Tone.BAD, f"{where}: {_cause([route.target for route in left], states, now)}"
 
 
 def _about_targets(routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime) -> tuple[Tone, str]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,15 +10,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from controller import override_words
 from controller.incident import Incident
+from controller.overrides import Override
 from controller.overview import Overview, TargetView, read
-from controller.standing import Life, Tone, ago, clock
+from controller.standing import UNTRUSTED, Life, Tone, ago, clock
 from controller.terminal import terminal
+from controller.trails import Trail
 from monitor.clock import utc_now
 from monitor.database import DatabaseError, open_reader
 from monitor.health import Health
 from monitor.settings import Settings
 from monitor.words import instant
+from probes.sight import Connectivity
 
 _OK, _BAD_NEWS, _WRONG = 0, 1, 2
 _ROOMY_COLUMNS = 100
@@ -60,6 +65,7 @@ def document(overview: Overview) -> dict[str, Any]:
             "started_at": _instant(beat.started_at) if beat else None,
             "beat_at": _instant(beat.beat_at) if beat else None,
         },
+        "network": _network(overview.connectivity),
         "routes": [
             {
                 "route": route.name,
@@ -68,13 +74,32 @@ def document(overview: Overview) -> dict[str, Any]:
                 "reason": route.reason,
                 "failed_over": route.failed_over,
                 "stuck": route.stuck,
+                "weights": dict(route.weights) or {route.target: 100},
+                "waiting": route.waiting,
+                "dry_run": route.dry_run,
+                "would": route.would,
+                "override": route.override.id if route.override else None,
+                "drained": [c.target for c in route.candidates if c.drain],
                 "published": route.target if route.published is None else route.published or None,
                 "candidates": [{"target": c.target, "health": c.health} for c in route.candidates],
             }
             for route in overview.routes
         ],
         "targets": [_target(target) for target in overview.targets],
-        "open_incidents": [_incident(incident) for incident in overview.open_incidents],
+        "overrides": [override_words.document(one) for one in overview.overrides],
+        "open_incidents": [
+            _incident(incident, overview.trails.get(incident.id, ())) for incident in overview.open_incidents
+        ],
+    }
+
+
+def _network(said: Connectivity | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    return {
+        "sight": said.sight,
+        "at": _instant(said.at),
+        "endpoints": [{"endpoint": one, "answered": one in said.answered} for one in said.asked],
     }
 
 
@@ -96,7 +121,7 @@ def _target(target: TargetView) -> dict[str, Any]:
     }
 
 
-def _incident(incident: Incident) -> dict[str, Any]:
+def _incident(incident: Incident, trails: Sequence[Trail]) -> dict[str, Any]:
     return {
         "id": incident.id,
         "provider": incident.provider,
@@ -104,6 +129,21 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "opened_at": _instant(incident.opened_at),
         "affected": [{"target": a.target, "health": a.health, "reason": a.reason} for a in incident.affected],
         "routes": [{"route": r.route, "target": r.target, "stuck": r.stuck} for r in incident.routes],
+        "trails": [_trail(trail) for trail in trails],
+    }
+
+
+def _trail(trail: Trail) -> dict[str, Any]:
+    return {
+        "targets": trail.targets,
+        "at": _instant(trail.at),
+        "health": trail.health,
+        "evidence": round(trail.evidence, 2),
+        "threshold": round(trail.threshold, 2),
+        "probes": [
+            {"at": _instant(one.at), "target": one.target, "outcome": one.outcome, "evidence": round(one.evidence, 2)}
+            for one in trail.probes
+        ],
     }
 
 
@@ -115,10 +155,17 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
     """For people: the headline, the routes, the targets, the open incidents; on standard output by default."""
     console = console or terminal()
     console.print(Text(overview.headline, style=_TONES[overview.tone]))
+    if overview.untrusted:
+        console.print(Text(f"Note: {UNTRUSTED}", style="yellow"))
     for route in overview.routes:
         since = f", since {clock(route.since, overview.now)}" if route.since else ""
         console.print(Text(f"\n{route.name} → {route.target}{since}", style="bold"))
         console.print(Text(f"  {route.reason}"))
+        if route.note:
+            console.print(Text(f"  {route.note}", style="yellow"))
+    for one in overview.overrides:
+        console.print(Text(f"\n{_override(one)}, {override_words.expires_in(one, overview.now)}", style="bold yellow"))
+        console.print(Text(f"  by {one.author}, {ago(one.at, overview.now)}: {one.reason}"))
     console.print()
     console.print(_targets(overview, roomy=console.width >= _ROOMY_COLUMNS))
     for incident in overview.open_incidents:
@@ -127,6 +174,11 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
         console.print(Text(title, style="bold red"))
         for happening in incident.timeline:
             console.print(Text(f"  {clock(happening.at, overview.now)}  {happening.text}"))
+
+
+def _override(one: Override) -> str:
+    phrase = override_words.what(one)
+    return phrase[0].upper() + phrase[1:]
 
 
 def _targets(overview: Overview, *, roomy: bool) -> Table:

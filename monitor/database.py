@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, NullPool, Pool, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.engine import ExceptionContext
 
-SCHEMA: Final = "0002"
+SCHEMA: Final = "0003"
 """The newest migration; a database at this revision needs none."""
 
 BUSY_TIMEOUT_S: Final = 5.0
@@ -83,11 +83,24 @@ def open_reader(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     What is read within one `with engine.connect()` is of one instant. Leave that block at once: as long as it is
     open, the writer's log cannot shrink. Raises DatabaseError when there is no database, or not one of this version.
     """
+    return _open_existing(url, mode="ro", begin="BEGIN", busy_timeout_s=busy_timeout_s)
+
+
+def open_operator(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """The database for a short process that writes a row or two beside the one writer, and never migrates.
+
+    Every transaction is `BEGIN IMMEDIATE`; keep it short, the service waits for it. Raises DatabaseError when there
+    is no database, or not one of this version.
+    """
+    return _open_existing(url, mode="rw", begin="BEGIN IMMEDIATE", busy_timeout_s=busy_timeout_s)
+
+
+def _open_existing(url: str, *, mode: str, begin: str, busy_timeout_s: float) -> Engine:
     path = database_path(url)
     if not path.exists():
         raise DatabaseError(f"no database at {path}: is `hotspare run` running, and from this folder?")
     _require_file(path)
-    engine = _engine(path, mode="ro", begin="BEGIN", pool=NullPool, busy_timeout_s=busy_timeout_s)
+    engine = _engine(path, mode=mode, begin=begin, pool=NullPool, busy_timeout_s=busy_timeout_s)
     with engine.connect() as connection:
         revision = _revision(connection, path)
     if revision is None:
@@ -103,6 +116,11 @@ def open_reader(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
 def durable(engine: Engine) -> Engine:
     """The same database; transactions begun here are on the disk when they end (`synchronous=FULL`)."""
     return engine.execution_options(durable=True)
+
+
+def reading(engine: Engine) -> Engine:
+    """The same database; transactions begun here only read, and wait for no other process that writes."""
+    return engine.execution_options(reading=True)
 
 
 def _shown(url: str) -> str:
@@ -149,9 +167,9 @@ def _engine(path: Path, *, mode: str, begin: str, pool: type[Pool], busy_timeout
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        level = "FULL" if connection.get_execution_options().get("durable") else "NORMAL"
-        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
-        connection.exec_driver_sql(begin)
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('durable') else 'NORMAL'}")
+        connection.exec_driver_sql("BEGIN" if options.get("reading") else begin)
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> DatabaseError | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from monitor.health import Health
 from probes.target import Provider, Secret, Target
@@ -25,9 +26,14 @@ class Route:
 class Failback:
     """How a route returns to a more preferred candidate."""
 
-    mode: str = "auto"
+    mode: Literal["auto", "manual", "steps"] = "auto"
+    """At once, never by itself, or share by share."""
     hold_s: float = 300.0
     """How long a recovered target must stay clean before it counts as up."""
+    steps: tuple[float, ...] = (0.1, 0.5, 1.0)
+    """With `steps`: the shares of the requests that go back, one after the other; rising, the last one 1."""
+    step_s: float = 120.0
+    """With `steps`: how long a share is held, the target up all the while, before the next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,8 @@ class Controller:
     """No second move inside this, unless the current target's health is in the route's `fail_over_on`."""
     failback: Failback = Failback()
     blips: Blips = Blips()
+    dry_run: bool = False
+    """Watch, decide, record and tell, but leave every route at its first candidate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

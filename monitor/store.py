@@ -1,28 +1,36 @@
 """What the monitor remembers: observations, health and its changes, events, and its own sign of life."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, delete, exists, func, insert, select, tuple_
+from sqlalchemy import Connection, Engine, RowMapping, Select, Table, delete, exists, func, insert, select, tuple_
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from monitor.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms, whole
 from monitor.database import durable
-from monitor.health import Health, TargetHealth, Transition
-from monitor.tables import EVENTS, OBSERVATIONS, SERVICE, TARGET_STATES, TRANSITIONS
+from monitor.health import Health, TargetHealth, Transition, Weighed
+from monitor.tables import CONNECTIVITY, EVENTS, OBSERVATIONS, POOLS, SERVICE, TARGET_STATES, TRANSITIONS
 from probes.observation import Observation
 from probes.outcome import Outcome
+from probes.sight import Connectivity, Sight
 from probes.target import Check
 
 _LONGEST_DETAIL: Final = 500
 _LONGEST_REQUEST_ID: Final = 200
 _LONGEST_REASON: Final = 2_000
 _SERVICE_ID: Final = 1
+_AFTER_ALL_MS: Final = 2**62
 
 _RECORD: Final = upsert(OBSERVATIONS).on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
 _NEW_STATE: Final = upsert(TARGET_STATES)
+_NO_POOLS: Final[Mapping[str, str]] = {}
+_NEW_POOL: Final = upsert(POOLS)
+_REPLACE_POOL: Final = _NEW_POOL.on_conflict_do_update(
+    index_elements=[POOLS.c.provider], set_={"at_ms": _NEW_POOL.excluded.at_ms, "pool": _NEW_POOL.excluded.pool}
+)
 _REPLACE_STATE: Final = _NEW_STATE.on_conflict_do_update(
     index_elements=[TARGET_STATES.c.target],
     set_={name: column for name, column in _NEW_STATE.excluded.items() if name != "target"},
@@ -81,13 +89,38 @@ class Store:
         with self._engine.connect() as connection:
             return [_observation(row) for row in connection.execute(wanted).mappings()]
 
-    def save_states(self, states: Sequence[SavedState], transitions: Sequence[Transition]) -> None:
-        """Replace the states of these targets and add the transitions; with a transition it survives a power cut."""
-        if not states and not transitions:
+    def recorded(self) -> dict[str, tuple[datetime, datetime]]:
+        """When the oldest and the newest observation of each target started, by target id; a few seeks per target."""
+        found = {}
+        with self._engine.connect() as connection:
+            for target in connection.scalars(_targets_from_before(_AFTER_ALL_MS)).all():
+                when = select(OBSERVATIONS.c.started_ms).where(OBSERVATIONS.c.target == target).limit(1)
+                oldest = connection.scalar(when.order_by(OBSERVATIONS.c.started_ms))
+                newest = connection.scalar(when.order_by(OBSERVATIONS.c.started_ms.desc()))
+                if oldest is not None and newest is not None:
+                    found[target] = from_ms(oldest), from_ms(newest)
+        return found
+
+    def save_states(
+        self,
+        states: Sequence[SavedState],
+        transitions: Sequence[Transition],
+        pools: Mapping[str, str] = _NO_POOLS,
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """Replace the states of these targets and add the transitions; with a transition it survives a power cut.
+
+        `pools` are the detector's own JSON by provider, as of `at`.
+        """
+        if not states and not transitions and not pools:
             return
         with (self._durable if transitions else self._engine).begin() as connection:
             if states:
                 connection.execute(_REPLACE_STATE, [_state_row(s) for s in states])
+            if pools and at:
+                rows = [{"provider": storable(p), "at_ms": to_ms(at), "pool": storable(t)} for p, t in pools.items()]
+                connection.execute(_REPLACE_POOL, rows)
             if transitions:
                 connection.execute(insert(TRANSITIONS), [_transition_row(t) for t in transitions])
 
@@ -97,6 +130,11 @@ class Store:
             rows = connection.execute(select(TARGET_STATES)).mappings()
             return {row["target"]: _state(row) for row in rows}
 
+    def pools(self) -> dict[str, str]:
+        """The latest evidence against every provider that ever had any, the detector's own JSON, by provider."""
+        with self._engine.connect() as connection:
+            return {row.provider: row.pool for row in connection.execute(select(POOLS.c.provider, POOLS.c.pool))}
+
     def transitions(self, *, target: str | None = None, limit: int = 100) -> list[Transition]:
         """The latest transitions, of one target or of all, newest first."""
         wanted = select(TRANSITIONS).order_by(TRANSITIONS.c.at_ms.desc(), TRANSITIONS.c.id.desc()).limit(limit)
@@ -105,11 +143,39 @@ class Store:
         with self._engine.connect() as connection:
             return [_transition(row) for row in connection.execute(wanted).mappings()]
 
-    def add_event(self, at: datetime, kind: str, subject: str, text: str) -> None:
-        """Keep something worth knowing that is neither a transition nor a decision; `kind` is a past-tense name."""
-        row = {"at_ms": to_ms(at), "kind": kind, "subject": storable(subject), "text": brief(text, _LONGEST_REASON)}
+    def add_event(self, at: datetime, kind: str, subject: str, text: str, *, tell: bool = False) -> None:
+        """Keep something worth knowing that is neither a transition nor a decision; `kind` is a past-tense name.
+
+        With `tell`, people are told in Slack, and it survives a power cut.
+        """
+        with (self._durable if tell else self._engine).begin() as connection:
+            connection.execute(insert(EVENTS), event_row(at, kind, subject, text, tell=tell))
+
+    def record_connectivity(self, said: Connectivity) -> None:
+        """Keep what the neutral endpoints said."""
+        row = {
+            "at_ms": to_ms(said.at),
+            "sight": said.sight.value,
+            "asked": storable(json.dumps(said.asked)),
+            "answered": storable(json.dumps(sorted(said.answered))),
+        }
         with self._engine.begin() as connection:
-            connection.execute(insert(EVENTS), row)
+            connection.execute(insert(CONNECTIVITY), row)
+
+    def connectivity(self, *, after: datetime, before: datetime, limit: int = 100_000) -> list[Connectivity]:
+        """What they said after the one instant and until the other, oldest first; the oldest `limit` of it."""
+        when = CONNECTIVITY.c.at_ms
+        wanted = select(CONNECTIVITY).where(when > to_ms(after), when <= to_ms(before))
+        with self._engine.connect() as connection:
+            rows = connection.execute(wanted.order_by(when, CONNECTIVITY.c.id).limit(limit)).mappings()
+            return [_connectivity(row) for row in rows]
+
+    def last_connectivity(self) -> Connectivity | None:
+        """What they said last; None when they were never asked."""
+        latest = select(CONNECTIVITY).order_by(CONNECTIVITY.c.at_ms.desc(), CONNECTIVITY.c.id.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(latest).mappings().first()
+        return None if row is None else _connectivity(row)
 
     def beat(self, beat: ServiceBeat) -> None:
         """Replace the sign of life."""
@@ -132,7 +198,7 @@ class Store:
         return None if row is None else _beat(row)
 
     def prune(self, before: datetime, *, at_most: int = 5_000) -> int:
-        """Remove up to `at_most` observations and events from before this, and say how many; 0 when none are left.
+        """Remove up to `at_most` rows of what was seen and said before this, and say how many; 0 when none are left.
 
         Each target's oldest are one range of the key, so that a step costs what it removes, however long the history.
         """
@@ -141,7 +207,9 @@ class Store:
         with self._engine.begin() as connection:
             for target in connection.scalars(_targets_from_before(before_ms)).all():
                 removed += _prune_target(connection, target, before_ms, at_most - removed)
-            return removed + _prune_events(connection, before_ms, at_most - removed)
+            for table in (CONNECTIVITY, EVENTS):
+                removed += _prune_rows(connection, table, before_ms, at_most - removed)
+        return removed
 
 
 def _targets_from_before(before_ms: int) -> Select[str]:
@@ -169,9 +237,20 @@ def _prune_target(connection: Connection, target: str, before_ms: int, at_most: 
     return connection.execute(delete(OBSERVATIONS).where(tuple_(*key).in_(oldest))).rowcount
 
 
-def _prune_events(connection: Connection, before_ms: int, at_most: int) -> int:
-    oldest = select(EVENTS.c.id).where(EVENTS.c.at_ms < before_ms).order_by(EVENTS.c.at_ms).limit(at_most)
-    return connection.execute(delete(EVENTS).where(EVENTS.c.id.in_(oldest))).rowcount
+def event_row(at: datetime, kind: str, subject: str, text: str, *, tell: bool = False) -> dict[str, object]:
+    """The row of an event, for what must be kept in one transaction with something else."""
+    return {
+        "at_ms": to_ms(at),
+        "kind": kind,
+        "subject": storable(subject),
+        "text": brief(text, _LONGEST_REASON),
+        "telling": "due" if tell else None,
+    }
+
+
+def _prune_rows(connection: Connection, table: Table, before_ms: int, at_most: int) -> int:
+    oldest = select(table.c.id).where(table.c.at_ms < before_ms).order_by(table.c.at_ms).limit(at_most)
+    return connection.execute(delete(table).where(table.c.id.in_(oldest))).rowcount
 
 
 def _observation_row(observation: Observation) -> dict[str, object]:
@@ -243,6 +322,7 @@ def _transition_row(transition: Transition) -> dict[str, object]:
         "reason": brief(transition.reason, _LONGEST_REASON),
         "evidence": transition.evidence,
         "threshold": transition.threshold,
+        "trail": _trail_text(transition.trail),
     }
 
 
@@ -255,6 +335,31 @@ def _transition(row: RowMapping) -> Transition:
         reason=row["reason"],
         evidence=row["evidence"],
         threshold=row["threshold"],
+        trail=read_trail(row["trail"]),
+    )
+
+
+def _trail_text(trail: Sequence[Weighed]) -> str | None:
+    """As a JSON list of [epoch ms, target, outcome, evidence]; None when it is empty."""
+    rows = [[to_ms(w.at), storable(w.target), w.outcome.value, round(w.evidence, 3)] for w in trail]
+    return json.dumps(rows) if rows else None
+
+
+def read_trail(text: str | None) -> tuple[Weighed, ...]:
+    """A trail as the transitions keep it."""
+    rows = json.loads(text) if text else []
+    return tuple(
+        Weighed(at=from_ms(at_ms), target=target, outcome=Outcome(outcome), evidence=evidence)
+        for at_ms, target, outcome, evidence in rows
+    )
+
+
+def _connectivity(row: RowMapping) -> Connectivity:
+    return Connectivity(
+        at=from_ms(row["at_ms"]),
+        sight=Sight(row["sight"]),
+        asked=tuple(json.loads(row["asked"])),
+        answered=frozenset(json.loads(row["answered"])),
     )
 
 

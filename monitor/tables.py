@@ -12,8 +12,8 @@ _STRICT: dict[str, Any] = {"sqlite_strict": True}
 _KEYED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
 
 
-def _text(*, key: bool = False, null: bool = False) -> Any:
-    return Field(sa_column=Column(TEXT, primary_key=key, nullable=null))
+def _text(*, key: bool = False, null: bool = False, index: bool = False) -> Any:
+    return Field(sa_column=Column(TEXT, primary_key=key, nullable=null, index=index))
 
 
 def _integer(*, key: bool = False, null: bool = False, index: bool = False) -> Any:
@@ -158,9 +158,14 @@ class OverrideRow(SQLModel, table=True):
     at_ms: int = _integer(index=True)
     until_ms: int = _integer()
     ended_ms: int | None = _integer(null=True)
-    """When somebody took it back; None while it runs, and when it expired by itself."""
+    """When it was taken back or replaced, or when it expired and the service noted that; None until then."""
     ended_by: str | None = _text(null=True)
+    """None when it expired by itself."""
     ended_reason: str | None = _text(null=True)
+    heeded_ms: int | None = _integer(null=True)
+    """When the service had published what follows from it; None again from its end until that is published."""
+    warned_ms: int | None = _integer(null=True)
+    """When people were last warned that it points at a failing target."""
 
 
 class IncidentRow(SQLModel, table=True):
@@ -197,6 +202,10 @@ class EventRow(SQLModel, table=True):
     """A past-tense name: `probe_skipped`, `routing_file_restored`, `service_started`, …"""
     subject: str = _text()
     text: str = _text()
+    telling: str | None = _text(null=True, index=True)
+    """`due` until Slack has taken it, then `told`, or `stale` when it was too late; None: not for Slack."""
+    delivery_error: str | None = _text(null=True)
+    """Why the last attempt to tell people failed."""
 
 
 class ServiceRow(SQLModel, table=True):

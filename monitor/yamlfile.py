@@ -106,13 +106,13 @@ class UnreadableFileError(Exception):
     """The file cannot be read at all; the message is a phrase that goes on from the file's name."""
 
 
-def read_text(path: Path) -> str:
-    """The file's text; raises UnreadableFileError."""
+def read_text(path: Path, *, example: str = "hotspare.example.yaml") -> str:
+    """The file's text; raises UnreadableFileError, which names the example to begin with."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError:
-        raise UnreadableFileError("there is no such file; copy hotspare.example.yaml to it and edit it") from None
+        raise UnreadableFileError(f"there is no such file; copy {example} to it and edit it") from None
     except IsADirectoryError:
         raise UnreadableFileError("is a folder; expected a YAML file") from None
     except (OSError, ValueError) as error:

@@ -37,7 +37,7 @@ FULL: dict[str, Any] = {
     "controller": {
         "detect": "30%",
         "false_failovers": "1 per 90d",
-        "failback": {"mode": "auto"},
+        "failback": {"mode": "auto", "steps": ["10%", "100%"]},
         "blips": {"per_day": 5, "length": ["3s", "8s"], "failure_rate": "90%"},
         "dry_run": False,
     },

@@ -11,7 +11,7 @@ from controller.incident import Affected, Happening, Incident, IncidentKind, Rou
 from controller.journal import Journal
 from monitor.config import load
 from monitor.database import open_writer
-from monitor.health import Health, TargetHealth
+from monitor.health import Health, TargetHealth, Transition, Weighed
 from monitor.settings import Settings
 from monitor.store import SavedState, ServiceBeat, Store
 from probes.observation import Observation
@@ -142,7 +142,7 @@ def break_openai(settings: Settings, now: datetime, *, detail: str = "HTTP 500: 
             saved(LUNA, Health.DOWN, down, _REASON, evidence=14.2),
             saved(SMALL_LUNA, Health.SUSPECT, down, f"{SMALL_LUNA} is suspect: 2 of 6 probes failed", evidence=4.1),
         ],
-        [],
+        [verdict(LUNA, down)],
     )
     move = Decision(route="chat", at=down, move=Move.FAILOVER, before=LUNA, target=HAIKU, reason=_REASON, generation=2)
     timeline = (
@@ -163,6 +163,26 @@ def break_openai(settings: Settings, now: datetime, *, detail: str = "HTTP 500: 
     beat(store, now - timedelta(seconds=1))
     engine.dispose()
     publish(settings, now)
+
+
+def verdict(target: str, at: datetime, *asked: str, pattern: str = "x.xx.x.xx.x.xx") -> Transition:
+    """Down after these probes (`x` failed), 3.15 s apart, of the targets `asked` in turn; else of `target` alone."""
+    names, evidence, trail = asked or (target,), 0.0, []
+    for n, mark in enumerate(pattern):
+        evidence = evidence + 1.4 if mark == "x" else evidence - 0.44
+        probed = at - timedelta(seconds=3.15 * (len(pattern) - 1 - n))
+        outcome = Outcome.SERVER_ERROR if mark == "x" else Outcome.OK
+        trail.append(Weighed(at=probed, target=names[n % len(names)], outcome=outcome, evidence=evidence))
+    return Transition(
+        target=target,
+        at=at,
+        before=Health.SUSPECT,
+        after=Health.DOWN,
+        reason=_REASON,
+        evidence=evidence,
+        threshold=9.8,
+        trail=tuple(trail),
+    )
 
 
 def _past(target: Target, now: datetime, hours: float) -> list[Observation]:

@@ -11,7 +11,7 @@ import trustme
 
 from monitor.config import load
 from monitor.health import Health
-from monitor.settings import Controller, Network, Settings
+from monitor.settings import Controller, Failback, Network, Settings
 from probes.target import Check, Secret, Timeouts
 from tests.configuration import ENVIRON, problems_of, write
 
@@ -78,9 +78,9 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
             "false_failovers": "2 per 1d",
             "min_outage": "0s",
             "dwell": "500ms",
-            "failback": {"mode": "auto", "hold": "2m"},
+            "failback": {"mode": "steps", "hold": "2m", "steps": ["7%", "12.5%", "100%"], "step": "90s"},
             "blips": {"per_day": 2.5, "length": ["1s", "2s"], "failure_rate": "50%"},
-            "dry_run": False,
+            "dry_run": True,
         },
         alerts={"slack": {"token": "${SLACK_BOT_TOKEN}", "channel": "#ops", "api_url": "http://127.0.0.1:9/api"}},
         connectivity={"endpoints": []},
@@ -94,6 +94,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     controller = loaded.controller
     assert (controller.detect, controller.false_failovers_per_day) == (0.2, 2.0)
     assert (controller.min_outage_s, controller.dwell_s, controller.failback.hold_s) == (0.0, 0.5, 120.0)
+    assert controller.failback == Failback(mode="steps", hold_s=120.0, steps=(0.07, 0.125, 1.0), step_s=90.0)
+    assert controller.dry_run
     blips = controller.blips
     assert (blips.per_day, blips.shortest_s, blips.longest_s, blips.failure_rate) == (2.5, 1.0, 2.0, 0.5)
     assert loaded.slack is not None

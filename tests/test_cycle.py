@@ -1,9 +1,10 @@
 """One control cycle: what follows from what, and that it may be killed between any two steps."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -12,14 +13,20 @@ from controller.cycle import VALID_FOR_S, Cycle, Report
 from controller.decision import Decision, Move
 from controller.incident import Incident, RouteNow
 from controller.journal import Journal
+from controller.messages import incident_message
 from controller.routing_file import RoutingFile
+from monitor.blindness import Blindness
 from monitor.database import DatabaseError, open_writer
 from monitor.health import Health, Transition
+from monitor.pacing import Extra
+from monitor.rule import pool_rules_for
 from monitor.settings import Settings
 from monitor.store import SavedState, Store
 from probes.observation import Observation
-from tests.builders import T0, observation, settings
+from probes.sight import Connectivity, Sight
+from tests.builders import T0, observation, rule, settings
 
+ENDPOINTS = Settings(path=Path(), targets=(), routes=()).connectivity_endpoints
 A, B, C = "openai/a", "openai/b", "anthropic/c"
 
 
@@ -30,7 +37,7 @@ class KilledError(Exception):
 class Stage:
     """A cycle on a real database and a real file, with a way to be killed after so many durable steps."""
 
-    def __init__(self, wanted: Settings, *, kill_after: int | None = None) -> None:
+    def __init__(self, wanted: Settings, *, kill_after: int | None = None, start_s: float = 0.0) -> None:
         self.settings = wanted
         self.steps = 0
         self.kill_after = kill_after
@@ -38,7 +45,7 @@ class Stage:
         store, journal = MortalStore(self), MortalJournal(self)
         self.journal, self.store = journal, store
         self.cycle = Cycle(wanted, store, journal, MortalFile(self))
-        self.cycle.start(T0)
+        self.cycle.start(T0 + timedelta(seconds=start_s))
 
     def step(self) -> None:
         """A durable step has been made; perhaps it was the last."""
@@ -75,9 +82,17 @@ class MortalStore(Store):
         super().record(observations)
         self.stage.step()
 
-    def save_states(self, states: Sequence[SavedState], transitions: Sequence[Transition]) -> None:
-        super().save_states(states, transitions)
-        self.stage.step()
+    def save_states(
+        self,
+        states: Sequence[SavedState],
+        transitions: Sequence[Transition],
+        pools: Mapping[str, str] = MappingProxyType({}),
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        super().save_states(states, transitions, pools, at=at)
+        if states or transitions or pools:
+            self.stage.step()
 
 
 class MortalJournal(Journal):
@@ -110,8 +125,8 @@ def stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
     """Makes stages on one folder, and closes them."""
     opened: list[Stage] = []
 
-    def make(*names: str, kill_after: int | None = None) -> Stage:
-        opened.append(Stage(settings(tmp_path, *(names or (A, B, C))), kill_after=kill_after))
+    def make(*names: str, start_s: float = 0.0) -> Stage:
+        opened.append(Stage(settings(tmp_path, *(names or (A, B, C))), start_s=start_s))
         return opened[-1]
 
     yield make
@@ -150,12 +165,20 @@ def test_the_first_cycle_publishes_the_first_candidates(stage: Callable[..., Sta
 
 
 def test_an_outage_moves_the_route_and_opens_one_incident(stage: Callable[..., Stage]) -> None:
-    """The whole provider fails: the route goes elsewhere, with the sentence everywhere the same."""
+    """The whole provider fails: the route goes elsewhere, with the sentence everywhere the same, and the trail."""
     one = stage()
     play(one, OUTAGE)
     decision = one.journal.decisions(1)[0]
     assert (decision.before, decision.target, decision.generation) == (A, C, 2)
-    assert decision.reason.startswith("openai/a is down: 3 of 3 probes failed in 1 min (server_error)")
+    assert decision.reason.startswith(
+        "openai/a is down: all of openai, as 4 of 4 probes failed in 35 s (server_error) on 2 of its 2 targets; "
+    )
+    down = [one.store.transitions(target=name, limit=1)[0] for name in (A, B)]
+    assert [moved.after for moved in down] == [Health.DOWN] * 2
+    assert down[0].at == down[1].at == decision.at
+    assert down[0].evidence >= down[0].threshold > 0
+    assert [weighed.target for weighed in down[0].trail] == [A, B, A, B]
+    assert down[0].trail == down[1].trail
     route = one.table()["routes"]["chat"]
     assert (route["target"], route["reason"], route["weights"]) == (C, decision.reason, {C: 100})
     assert one.store.transitions(target=A, limit=1)[0].reason == decision.reason
@@ -165,11 +188,15 @@ def test_an_outage_moves_the_route_and_opens_one_incident(stage: Callable[..., S
 
 
 def test_a_failure_asks_for_a_quick_probe(stage: Callable[..., Stage]) -> None:
-    """The report names the targets that deserve an extra probe, and when."""
+    """The report names the extra probes, and when: any target of the provider, rather those that have not failed."""
     one = stage()
-    one.run(observation(".", name=A), observation(".", name=C), now_s=1)
+    one.run(*(observation(".", name=name) for name in (A, B, C)), now_s=1)
     report = one.run(observation("x", at_s=30, name=A), observation(".", at_s=30, name=C), now_s=31)
-    assert report.quick == {A: 7.5}
+    assert report.extras == (
+        Extra(slot="openai", targets=(B, A), delay_s=pool_rules_for(one.settings)["openai"].failed_s),
+    )
+    report = one.run(observation("x", at_s=40, name=C), now_s=41)
+    assert report.extras == (Extra(slot=C, targets=(C,), delay_s=rule().failed_s),)
 
 
 def test_generation_moves_with_targets_only_and_the_file_with_any_health(stage: Callable[..., Stage]) -> None:
@@ -290,11 +317,38 @@ def test_a_restart_goes_on_where_it_stopped(stage: Callable[..., Stage]) -> None
     one = stage()
     play(one, OUTAGE)
     one.close()
-    again = stage()
+    again = stage(start_s=OUTAGE[-1][0] + 1)
+    assert again.journal.decisions(100) == one.journal.decisions(100)
     report = again.run(now_s=OUTAGE[-1][0] + 1)
     assert (report.transitions, report.decisions, report.incidents) == ((), (), ())
     assert again.cycle.record_of(A) == one.cycle.record_of(A)
     assert again.table()["routes"]["chat"]["target"] == C
+
+
+def test_evidence_against_a_provider_survives_a_restart(stage: Callable[..., Stage]) -> None:
+    """What its targets have shown together is gone on from, but not after a service that was off for hours."""
+    one = stage()
+    play(one, OUTAGE[:13])
+    assert one.table()["targets"][A]["health"] == "suspect"
+    one.close()
+    again = stage(start_s=OUTAGE[13][0])
+    for at_s, symbol, name in OUTAGE[13:]:
+        again.run(observation(symbol, at_s=at_s, name=name), now_s=at_s + 0.1)
+    whole = again.store.transitions(target=A, limit=1)[0]
+    assert whole.reason.startswith("openai/a is down: all of openai, as 4 of 4 probes failed")
+    again.close()
+
+
+def test_evidence_from_hours_ago_is_no_evidence_now(stage: Callable[..., Stage]) -> None:
+    """A service that was off while two failures were held against the provider begins anew."""
+    one = stage()
+    play(one, OUTAGE[:13])
+    one.close()
+    hour_s = 3600.0
+    again = stage(start_s=hour_s)
+    for at_s, name in ((0, A), (2, B), (4, A), (6, B)):
+        again.run(observation("x", at_s=hour_s + at_s, name=name), now_s=hour_s + at_s + 0.1)
+    assert Health.DOWN not in {moved.after for moved in again.store.transitions()}
 
 
 def summary(stage: Stage) -> tuple[Any, ...]:
@@ -345,7 +399,7 @@ def killed_once(wanted: Settings, kill_after: int) -> Stage:
             stage.run(*seen, now_s=now_s)
         except KilledError:
             stage.close()
-            stage = Stage(wanted)
+            stage = Stage(wanted, start_s=now_s)
             stage.run(now_s=now_s)
         story.pop(0)
     stage.close()
@@ -441,7 +495,7 @@ def test_the_heartbeat_outlives_a_locked_database(stuck: tuple[Cycle, Locked, Ja
     ("symbol", "health"),
     [
         pytest.param("x", Health.SUSPECT, id="a server error is a server error"),
-        pytest.param("t", Health.UNKNOWN, id="whether a timeout was our own network's, nobody knows any more"),
+        pytest.param("t", Health.UNKNOWN, id="whether a timeout was our own network's, nobody asked then"),
     ],
 )
 def test_what_was_stored_and_not_judged_is_folded_at_the_start(tmp_path: Path, symbol: str, health: Health) -> None:
@@ -459,6 +513,55 @@ def test_what_was_stored_and_not_judged_is_folded_at_the_start(tmp_path: Path, s
     assert store.transitions(target=A, limit=1)[0].after is health
     assert store.states()[A].health.health is health
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("answering", "health"),
+    [
+        pytest.param(ENDPOINTS, Health.SUSPECT, id="the endpoints answered: it was the provider's"),
+        pytest.param((), Health.UNKNOWN, id="they did not: it was our own network's"),
+    ],
+)
+def test_what_the_endpoints_said_then_decides_at_the_start(
+    tmp_path: Path, answering: tuple[str, ...], health: Health
+) -> None:
+    """Killed between storing observations and states: whether we were blind then can still be told."""
+    wanted = settings(tmp_path, A, C)
+    engine = open_writer(wanted.database)
+    store, journal = Store(engine), Journal(engine)
+    cycle = Cycle(wanted, store, journal, RoutingFile(wanted.routing_file))
+    cycle.start(T0)
+    cycle.run((observation(".", name=A),), T0)
+    for at_s, answered in ((0, ENDPOINTS), (30.5, answering)):
+        sight = Sight.ONLINE if answered else Sight.BLIND
+        store.record_connectivity(
+            Connectivity(at=later(at_s), sight=sight, asked=ENDPOINTS, answered=frozenset(answered))
+        )
+    store.record([observation("t", at_s=30, name=A)])
+    again = Cycle(wanted, store, journal, RoutingFile(wanted.routing_file))
+    again.start(later(35))
+    assert store.states()[A].health.health is health
+    engine.dispose()
+
+
+def test_all_failing_at_once_while_the_endpoints_answer_is_said_loudly(stage: Callable[..., Stage]) -> None:
+    """It is no blindness: every target is down, the route holds, and people are told to act."""
+    one = stage()
+    blindness = Blindness(ENDPOINTS, frozenset({"openai", "anthropic"}))
+    # Quiet probes, then as quick as those of a burst.
+    for at_s in (0.0, 30.0, 60.0, 90.0, *(120.0 + n * 5 for n in range(20))):
+        batch = [observation("." if at_s < 120 else "t", at_s=at_s, name=name) for name in (A, B, C)]
+        blind = [seen for seen in batch if blindness.follow(seen, lambda _: frozenset(ENDPOINTS))]
+        assert blind == []
+        one.run(*batch, now_s=at_s + 0.2)
+    assert {target["health"] for target in one.table()["targets"].values()} == {"down"}
+    assert one.table()["routes"]["chat"]["target"] == A, "nothing eligible: holding"
+    incidents = one.journal.open_incidents()
+    assert {incident.provider for incident in incidents} == {"openai", "anthropic"}
+    assert all(route.stuck for incident in incidents for route in incident.routes)
+    told = incident_message(incidents[0], now=later(720)).text
+    assert told.startswith("🚨 Act now: ")
+    assert "nowhere to go" in told
 
 
 def later(seconds: float) -> datetime:

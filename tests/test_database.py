@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from monitor.database import SCHEMA, DatabaseError, database_path, durable, open_reader, open_writer
+from monitor.database import (
+    SCHEMA,
+    DatabaseError,
+    database_path,
+    durable,
+    open_operator,
+    open_reader,
+    open_writer,
+    reading,
+)
+from monitor.tables import EVENTS
 
 _NOBODY = 65534
 
@@ -339,3 +349,27 @@ def test_permissions_are_reported_in_words(shared_folder: Path) -> None:
     assert "cannot be read by this user" in _open_unprivileged("open_reader", path)
     assert "its folder cannot be made" in _open_unprivileged("open_writer", shared_folder / "var" / "hotspare.db")
     shared_folder.chmod(0o755)
+
+
+def test_an_operator_writes_beside_the_writer_and_never_migrates(writer: Engine, path: Path) -> None:
+    """It needs a database of this version, makes none, and the writer sees what it wrote."""
+    operator = open_operator(_url(path))
+    _add_event(operator)
+    operator.dispose()
+    with writer.begin() as connection:
+        assert len(connection.execute(EVENTS.select()).all()) == 1
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(DatabaseError, match="has schema '0001', expected"):
+        open_operator(_url(path))
+    with pytest.raises(DatabaseError, match="no database at"):
+        open_operator(_url(path.with_name("other.db")))
+    assert not path.with_name("other.db").exists()
+
+
+def test_reading_waits_for_no_lock(writer: Engine, path: Path) -> None:
+    """The writer's own looks do not wait while somebody else writes."""
+    operator = open_operator(_url(path))
+    with operator.begin() as busy, reading(writer).connect() as connection:
+        busy.execute(EVENTS.delete())
+        assert connection.execute(EVENTS.select()).all() == []
+    operator.dispose()

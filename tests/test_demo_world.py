@@ -1,6 +1,7 @@
 """The simulated providers: what they answer, how fast, and how they fail."""
 
 import asyncio
+import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ import pytest
 from controller.demo import stage
 from controller.demo.world import PROVIDERS, Latency, World
 from monitor.config import load
-from monitor.rule import rule_for
+from monitor.rule import BURST, rule_for
 from monitor.settings import Controller
+from monitor.threshold import Loop, threshold
 from probes.target import Check
 
 _BODY = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "the nonce is 7f3a"}]}
@@ -112,15 +114,30 @@ def test_the_configuration_of_the_drill_is_valid(world: World, tmp_path: Path) -
 
 
 def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> None:
-    """All times are a fifteenth of the defaults, so the evidence that makes a verdict is the same."""
+    """All times are a fifteenth of the defaults, so the evidence that makes a verdict is the same.
+
+    Quick probes alone are further apart in proportion: never closer than a quarter of the interval, here as there.
+    """
     prepared = stage.build(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
     settings = load(prepared.configuration, stage.environment({}))
     target, drill, real = settings.targets[0], settings.controller, Controller()
     times = [target.interval_s, drill.min_outage_s, drill.dwell_s, drill.failback.hold_s]
     assert [15 * time for time in times] == [30.0, real.min_outage_s, real.dwell_s, real.failback.hold_s]
-    judged = rule_for(target, drill).threshold(0.005)
-    in_real_life = rule_for(replace(target, interval_s=30.0), real).threshold(0.005)
-    assert judged == pytest.approx(in_real_life, abs=0.05)
+    judged, in_real_life = rule_for(target, drill), rule_for(replace(target, interval_s=30.0), real)
+    assert judged.failed_s == judged.passed_s == target.interval_s / 4
+    fifteenfold = Loop(
+        p0=0.005,
+        p1=in_real_life.p1,
+        interval_s=30.0,
+        failed_s=15 * judged.failed_s,
+        passed_s=15 * judged.passed_s,
+        burst=BURST,
+        min_outage_s=real.min_outage_s,
+        blips=real.blips,
+    )
+    assert judged.threshold(0.005) == pytest.approx(threshold(fifteenfold, per_day=1 / 90), abs=0.05)
+    in_a_row = [math.ceil(one.threshold(0.005) / fifteenfold.step_up) for one in (judged, in_real_life)]
+    assert in_a_row == [3, 3]
 
 
 def test_proxies_do_not_reach_the_processes_of_the_demo() -> None:

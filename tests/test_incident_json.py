@@ -26,6 +26,8 @@ def _incident(text: str) -> Incident:
         routes=(
             RouteNow(route="chat", target="openai/a", stuck=True),
             RouteNow(route="code", target="gemini/c", unpublished=True),
+            RouteNow(route="docs", target="gemini/c", weights=(("openai/b", 12.5), ("gemini/c", 87.5))),
+            RouteNow(route="tags", target="openai/b", would=text, waiting="openai/a"),
         ),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -368,3 +369,35 @@ def test_the_timeline_is_bounded_and_keeps_its_end() -> None:
     assert lines(resolved)[0] == "openai/luna is down: 9 of 14 failed"
     assert lines(resolved)[-1] == "Resolved"
     assert resolved.revision == 81
+
+
+def asked(world: World, **facts: Any) -> list[Incident]:
+    """What `update` says of the world as it is, with these facts besides."""
+    world.now += timedelta(seconds=1)
+    given = {"settings": world.settings, "routes": world.routes, "stuck": set(), "decisions": [], "now": world.now}
+    return update(world.open, world.health, **{**given, **facts})
+
+
+def test_an_incident_stays_open_until_the_steps_are_over() -> None:
+    """The target is well, its users are not all back: people follow it in the same message."""
+    world = World()
+    world.cycle({LUNA: Health.DOWN, HAIKU: Health.UP})
+    world.cycle(move=HAIKU)
+    stepping = replace(world.routes["chat"], weights=((LUNA, 10.0), (HAIKU, 90.0)))
+    world.health[LUNA] = seen(LUNA, Health.UP, world.now)
+    [changed] = asked(world, routes={"chat": stepping})
+    assert (changed.resolved_at, changed.routes[0].weights) == (None, stepping.weights)
+    [over] = asked(world)
+    assert over.resolved_at == world.now
+
+
+def test_what_a_pin_costs_is_said_once() -> None:
+    """A line of the incident that it keeps users in, not one in every cycle; and no incident by itself."""
+    world = World()
+    world.cycle({LUNA: Health.UP, HAIKU: Health.UP})
+    assert asked(world, warnings={"chat": "route chat is pinned"}) == []
+    world.cycle({LUNA: Health.DOWN})
+    [changed] = asked(world, warnings={"chat": "route chat is pinned"})
+    assert lines(changed)[-1] == "By hand: route chat is pinned"
+    world.open = [changed]
+    assert asked(world, warnings={"chat": "route chat is pinned"}) == []

@@ -88,6 +88,17 @@ def test_a_decision_comes_back_as_it_was(journal: Journal, move: Move) -> None:
     assert journal.decisions() == [decision]
 
 
+def test_a_step_and_a_dry_run_come_back_as_they_were(journal: Journal) -> None:
+    """Weights keep their order and their fractions; a route that was only decided in a dry run says so."""
+    weights = (("openai/a", 12.5), ("gemini/b", 87.5))
+    step = _decision(1, move=Move.STEP, before="gemini/b", weights=weights, dry_run=True)
+    journal.commit([step], [])
+    assert journal.decisions() == [step]
+    route = journal.routes()["chat"]
+    assert route == step.state()
+    assert (route.home, route.home_share, route.dry_run) == ("openai/a", 12.5, True)
+
+
 def test_routes_stand_where_their_latest_decision_put_them(journal: Journal) -> None:
     """The last decision of each route counts, and the generation is the highest of all."""
     back = _decision(3, move=Move.FAILBACK, before="gemini/b", target="openai/a", reason="40 of 40 probes answered")
@@ -95,8 +106,8 @@ def test_routes_stand_where_their_latest_decision_put_them(journal: Journal) -> 
     journal.commit([back], [])
     code = _decision(1, route="code")
     assert journal.routes() == {
-        "chat": RouteState(route="chat", target="openai/a", since=back.at, reason=back.reason),
-        "code": RouteState(route="code", target="gemini/b", since=code.at, reason=code.reason),
+        "chat": RouteState(route="chat", target="openai/a", since=back.at, reason=back.reason, move=Move.FAILBACK),
+        "code": RouteState(route="code", target="gemini/b", since=code.at, reason=code.reason, move=Move.FAILOVER),
     }
     assert journal.generation() == 3
     assert journal.decisions(limit=2) == [back, code]

@@ -183,6 +183,24 @@ def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
             id="the end of one of two incidents does not send anyone to bed",
         ),
         pytest.param(
+            outage(RouteNow(route="chat", target=LUNA, would=HAIKU)),
+            "🔴 openai/gpt-6-luna is down",
+            "A person should look: this is a dry run, and Hotspare moves nobody.",
+            id="a dry run leaves users on a failing target, and says so",
+        ),
+        pytest.param(
+            outage(RouteNow(route="chat", target=HAIKU, weights=((LUNA, 10.0), (HAIKU, 90.0))), health=Health.UP),
+            "🟡 openai/gpt-6-luna is up again",
+            "Nobody has to act now.",
+            id="a failback in steps",
+        ),
+        pytest.param(
+            resolved(RouteNow(route="chat", target=HAIKU, waiting=LUNA)),
+            "✅ Resolved after 12 min 5 s: openai/gpt-6-luna is up again",
+            "It is over, and failback is manual: a person must bring the routes back.",
+            id="a manual failback",
+        ),
+        pytest.param(
             replace(resolved(), affected=(affected(health=Health.UNKNOWN),)),
             "✅ Resolved after 12 min 5 s: openai/gpt-6-luna is no longer configured",
             "It is over. Nobody has to act.",
@@ -195,6 +213,14 @@ def test_headline_and_call(incident: Incident, headline: str, call: str) -> None
     title, users, *_ = strings(incident_message(incident, now=LATER))
     assert title == headline
     assert users.splitlines()[0] == f"*{call}*"
+
+
+def test_where_users_are_when_not_all_are_in_one_place() -> None:
+    """A share that has gone back, and where a dry run would have them, stand beside the target."""
+    steps = RouteNow(route="chat", target=HAIKU, weights=((LUNA, 12.5), (HAIKU, 87.5)))
+    assert f"Users of `chat` are on `{HAIKU}`; 12.5 % of them are on `{LUNA}` again." in shown(outage(steps))
+    dry = shown(outage(RouteNow(route="chat", target=LUNA, would="<!channel>")))
+    assert f"are on `{LUNA}`, which is down; this is a dry run, or they would be on `&lt;!channel&gt;`." in dry
 
 
 def test_what_to_fix_is_named_once() -> None:

@@ -1,21 +1,29 @@
 """The read model: what the page and `hotspare status` say, from a real database file."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from controller.decision import RouteState
+from controller import override_words
+from controller.decision import Decision, Move, RouteState
+from controller.hand import Hand
 from controller.history import BUCKETS, Bucket, quantile, strip
 from controller.incident import IncidentKind
-from controller.overview import SILENT_AFTER_S, Overview, read, route_view
-from controller.standing import Candidate, Life, RouteView, Service, Tone, ago, clock, headline
+from controller.journal import Journal
+from controller.overrides import Override, OverrideKind
+from controller.overview import SILENT_AFTER_S, Overview, published, read, route_view
+from controller.standing import BLIND, UNTRUSTED, Candidate, Life, RouteView, Service, Tone, ago, clock, headline
+from controller.status import document, print_overview
 from monitor.database import DatabaseError, open_reader, open_writer
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route, Settings
 from monitor.store import ServiceBeat, Store
 from probes.observation import Observation
 from probes.outcome import Outcome
+from probes.sight import Connectivity, Sight
 from probes.target import Check
 from tests import seeded
 
@@ -233,8 +241,8 @@ def state(target: str, health: Health) -> TargetHealth:
     return TargetHealth(target=target, health=health, since=NOW - timedelta(minutes=1), reason="a reason")
 
 
-def route(name: str, target: str, *, stuck: bool = False) -> RouteView:
-    """A route with the candidates a/x and b/x."""
+def route(name: str, target: str, *, stuck: bool = False, would: str | None = None) -> RouteView:
+    """A route with the candidates a/x and b/x, in a dry run when it would be elsewhere."""
     return RouteView(
         name=name,
         target=target,
@@ -243,6 +251,8 @@ def route(name: str, target: str, *, stuck: bool = False) -> RouteView:
         candidates=tuple(Candidate(target=c, health=Health.UP, serving=c == target) for c in ("a/x", "b/x")),
         failed_over=target != "a/x",
         stuck=stuck,
+        dry_run=would is not None,
+        would=would or None,
     )
 
 
@@ -264,6 +274,38 @@ def test_stuck(first: Health, second: Health, called_stuck: bool, stuck: bool) -
     pointed = RouteState(route="chat", target="a/x", since=NOW, reason="a reason")
     seen = route_view(Route(name="chat", candidates=("a/x", "b/x")), pointed, states, names)
     assert (seen.stuck, seen.failed_over) == (stuck, False)
+
+
+def seen(pointed: RouteState, first: Health, *, manual: bool = False) -> RouteView:
+    """The view of a route from a/x, of this health, to b/x, which is up."""
+    states = {"a/x": state("a/x", first), "b/x": state("b/x", Health.UP)}
+    return route_view(Route(name="chat", candidates=("a/x", "b/x")), pointed, states, frozenset(), manual=manual)
+
+
+def test_a_dry_run_shows_where_users_are_and_where_they_would_be() -> None:
+    """Applications read the first candidate, whatever was decided; the file is right to say so."""
+    pointed = RouteState(route="chat", target="b/x", since=NOW, reason="a reason", dry_run=True)
+    view = seen(pointed, Health.DOWN)
+    assert (view.target, view.since, view.dry_run, view.would) == ("a/x", None, True, "b/x")
+    assert view.note == "dry run: it would be on b/x"
+    later = NOW + timedelta(minutes=1)
+    assert published(pointed, "a/x", later, first="a/x") is None
+    assert published(pointed, "b/x", later, first="a/x") == "b/x"
+    quiet = seen(RouteState(route="chat", target="a/x", since=NOW, reason="a reason", dry_run=True), Health.UP)
+    assert (quiet.would, quiet.note) == (None, "dry run: it stays as configured")
+
+
+def test_the_ways_home_are_said() -> None:
+    """The shares of a failback in steps; in manual mode the command, once the better candidate is up."""
+    weights = (("a/x", 10.0), ("b/x", 90.0))
+    stepping = RouteState(route="chat", target="b/x", since=NOW, reason="a reason", weights=weights)
+    assert seen(stepping, Health.UP).note == "going back in steps: 10 % to a/x, 90 % to b/x"
+    moved = RouteState(route="chat", target="b/x", since=NOW, reason="a reason")
+    assert seen(moved, Health.UP, manual=True).note == (
+        "a/x is up, and failback is manual: `hotspare pin chat a/x --for 1m --reason …` brings it back"
+    )
+    assert seen(moved, Health.RECOVERING, manual=True).note is None
+    assert seen(moved, Health.UP).note is None
 
 
 def test_a_target_that_is_no_candidate_any_more() -> None:
@@ -326,6 +368,22 @@ SINCE = "since 18:02:12 UTC"
         ),
         pytest.param(
             RUNNING,
+            [route("chat", "a/x", would="b/x"), route("docs", "a/x", would="b/x")],
+            [state("a/x", Health.DOWN), state("b/x", Health.UP)],
+            Tone.BAD,
+            f"Dry run: chat stays on a/x and would be on b/x (and 1 route more): a/x is down {SINCE}",
+            id="a dry run that leaves users on a failing target",
+        ),
+        pytest.param(
+            RUNNING,
+            [route("chat", "a/x", would="")],
+            [state("a/x", Health.UP), state("b/x", Health.UP)],
+            Tone.GOOD,
+            "Dry run: The route is on its first choice; 2 targets up",
+            id="a dry run in quiet time",
+        ),
+        pytest.param(
+            RUNNING,
             [],
             [state("a/x", Health.UP), state("b/x", Health.PAUSED)],
             Tone.GOOD,
@@ -339,6 +397,31 @@ def test_headline(
 ) -> None:
     """The headline is the most urgent fact alone."""
     assert headline(service, routes, states, NOW) == (tone, expected)
+
+
+@pytest.mark.parametrize(
+    ("sight", "headlined", "noted"),
+    [(Sight.ONLINE, False, False), (Sight.BLIND, True, False), (Sight.UNTRUSTED, False, True)],
+    ids=["an endpoint answers", "none does: that is the headline", "none can be trusted: that is a note"],
+)
+def test_our_own_network_is_told_of(settings: Settings, sight: Sight, *, headlined: bool, noted: bool) -> None:
+    """Whoever looks while we are blind sees that, and that the routes hold; scripts too."""
+    seeded.seed(settings, NOW)
+    engine = open_writer(settings.database)
+    Store(engine).record_connectivity(
+        Connectivity(at=NOW, sight=sight, asked=("https://a", "https://b"), answered=frozenset())
+    )
+    engine.dispose()
+    seen = overview(settings)
+    assert (seen.headline == BLIND, seen.untrusted) == (headlined, noted)
+    assert document(seen)["network"] == {
+        "sight": sight,
+        "at": "2026-11-21T18:03:12.000Z",
+        "endpoints": [{"endpoint": "https://a", "answered": False}, {"endpoint": "https://b", "answered": False}],
+    }
+    shown = Console(file=io.StringIO(), width=200, record=True)
+    print_overview(seen, shown)
+    assert (UNTRUSTED in shown.export_text()) is noted
 
 
 def test_instants_of_another_day_carry_their_date() -> None:
@@ -374,3 +457,61 @@ def test_a_routing_file_that_says_otherwise_is_the_headline(settings: Settings, 
     seen = overview(settings)
     assert seen.tone is Tone.BAD
     assert seen.headline == said
+
+
+def lay(settings: Settings, kind: OverrideKind, subject: str, target: str | None = None, *, hours: float = 2) -> None:
+    """What the operator's command writes."""
+    engine = open_writer(settings.database)
+    laid = Override(
+        kind=kind,
+        subject=subject,
+        target=target,
+        author="ana",
+        reason="a test",
+        at=NOW - timedelta(hours=1),
+        until=NOW + timedelta(hours=hours - 1),
+    )
+    Hand(engine).lay(laid, lambda replaced: override_words.begun(laid, replaced=replaced))
+    engine.dispose()
+
+
+def test_what_operators_laid_on_is_shown(settings: Settings) -> None:
+    """The newest first, at the routes and candidates that it concerns, and in the headline; not once it has expired."""
+    seeded.seed(settings, NOW)
+    lay(settings, OverrideKind.PIN, "chat", seeded.LUNA)
+    lay(settings, OverrideKind.DRAIN, "anthropic")
+    lay(settings, OverrideKind.PAUSE, "all", hours=0.5)
+    lay(settings, OverrideKind.PAUSE, "no such route")
+    seen = overview(settings)
+    assert [one.subject for one in seen.overrides] == ["no such route", "anthropic", "chat"]
+    assert [bool(route.override) for route in seen.routes] == [True, False]
+    assert [[bool(c.drain) for c in route.candidates] for route in seen.routes] == [[False, True, False], [True, False]]
+    said = f"chat is pinned to {seeded.LUNA} by ana until 19:03:12 UTC (and 1 more by hand)"
+    assert (seen.tone, seen.headline) == (Tone.NOTICE, said)
+
+
+def test_a_pin_to_a_failing_target_is_bad(settings: Settings) -> None:
+    """Users are hit, however much somebody meant it; and what a person moved has not failed over."""
+    seeded.seed(settings, NOW)
+    seeded.break_openai(settings, NOW)
+    lay(settings, OverrideKind.PIN, "chat", seeded.HAIKU)
+    pinned_away = overview(settings)
+    assert (pinned_away.tone, "failed over" in pinned_away.headline) == (Tone.NOTICE, False)
+    engine = open_writer(settings.database)
+    back = Decision(
+        route="chat",
+        at=NOW,
+        move=Move.PIN,
+        before=seeded.HAIKU,
+        target=seeded.LUNA,
+        reason="pinned by ana",
+        generation=3,
+    )
+    Journal(engine).commit([back], [])
+    engine.dispose()
+    seeded.publish(settings, NOW)
+    lay(settings, OverrideKind.PIN, "chat", seeded.LUNA)
+    held = overview(settings)
+    said = f"chat is pinned to {seeded.LUNA} by ana until 19:03:12 UTC, and {seeded.LUNA} is down since 18:00:12 UTC"
+    assert (held.tone, held.headline) == (Tone.BAD, said)
+    assert held.routes[0].reason == "pinned by ana until 19:03:12 UTC: a test", "the words of the pin that holds now"

@@ -98,6 +98,7 @@ def test_an_outage(config: Path) -> None:
     html = shown(config)
     assert f"chat has failed over to {seeded.HAIKU}" in html
     assert "<h2>Open incidents" in html
+    assert html.count('<figure class="hs-trail">') == 1
     assert "&lt;script&gt;" in html
     assert "<script" not in html
 
@@ -202,6 +203,10 @@ def test_in_a_browser(config: Path, browser_page: Page) -> None:
         seeded.break_openai(settings, now(), detail=seeded.HOSTILE)
         expect(page.locator(".hs-banner h1")).to_contain_text("chat has failed over", timeout=30_000)
         expect(page.locator(".hs-said").first).to_contain_text("<script>alert(1)</script>", timeout=30_000)
+        expect(page.locator(".hs-plot i")).to_have_count(14)
+        edge = page.locator(".hs-plot i").last.bounding_box()
+        assert edge, "the drawing must be seen"
+        assert edge["height"] > 40
         assert page.evaluate("document.body.dataset.loaded") == "once"
         assert page.title() == "Hotspare"
         wide = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.stMain'))")

@@ -136,6 +136,26 @@ def test_an_outage_is_noticed_survives_kill_9_and_is_undone(lab: Lab) -> None:
     status = lab.hotspare("status", "--json")
     said = json.loads(status.communicate(timeout=PATIENCE_S)[0])
     assert (status.returncode, said["service"]["life"]) == (1, "stopped"), "a stopped monitor is bad news"
+    assert said["network"]["sight"] == "online", "the neutral endpoint was asked, and what it said was kept"
+
+
+def test_the_hand_of_an_operator_is_heeded_and_told(lab: Lab) -> None:
+    """A pin by a process of its own moves the route; what expires goes back by itself; Slack hears of both."""
+    service = lab.hotspare("run")
+    lab.until(lambda: lab.health(OPENAI) == lab.health(ANTHROPIC) == "up", "both up")
+    pin = lab.hotspare("pin", "chat", ANTHROPIC, "--for", "4s", "--reason", "<!channel> a test", "--author", "ana")
+    output, errors = pin.communicate(timeout=PATIENCE_S)
+    assert (pin.returncode, errors) == (0, "")
+    assert f"chat now points at {ANTHROPIC}; it was {OPENAI}" in output
+    lab.until(lambda: lab.serving() == OPENAI, "back when it has expired")
+    lab.until(lambda: len(lab.slack.messages) == 2, "Slack told")
+    pinned, expired = (message.versions[-1].text for message in lab.slack.messages)
+    assert pinned.startswith(f"✋ Pinned: chat\nana pinned chat to {ANTHROPIC} until ")
+    assert "&lt;!channel&gt; a test" in pinned
+    assert expired.startswith(f"⌛ Pin expired: chat\nthe pin of chat to {ANTHROPIC} by ana expired at ")
+    service.send_signal(signal.SIGTERM)
+    service.communicate(timeout=PATIENCE_S)
+    assert service.returncode == 0
 
 
 def test_a_database_that_is_deleted_ends_the_service(lab: Lab) -> None:

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +21,7 @@ from controller.slack import DeliveryError, Posted, SlackSender
 from monitor.database import DatabaseError, open_writer
 from monitor.health import Health
 from monitor.settings import Network, Slack
+from monitor.store import Store
 from probes.target import Secret
 
 T = TypeVar("T")
@@ -288,16 +288,26 @@ def test_the_server_takes_forms_and_knows_its_caller(server: SlackServer) -> Non
 # --- the outbox
 
 
+class LockedJournal(Journal):
+    """A journal that is locked by someone else the next time that a delivery is to be noted."""
+
+    locked = False
+
+    def told(self, incident_id: int, *, revision: int, channel: str, ts: str) -> None:
+        if self.locked:
+            self.locked = False
+            raise DatabaseError("database is locked")
+        super().told(incident_id, revision=revision, channel=channel, ts=ts)
+
+
 class Desk:
     """A journal on disk, a Slack server, a clock that is set by hand, and the outbox between them."""
 
     def __init__(self, folder: Path, server: SlackServer) -> None:
         self.engine = open_writer(f"sqlite:///{folder}/hotspare.db")
-        self.journal = Journal(self.engine)
+        self.journal = LockedJournal(self.engine)
         self.server = server
         self.now_s = 0.0
-        self.locked = False
-        """The next attempt to note a delivery fails."""
         self.restart()
 
     def restart(self) -> None:
@@ -316,15 +326,16 @@ class Desk:
         )
 
     async def _in_database(self, function: Callable[[], T], /) -> T:
-        if self.locked and isinstance(function, partial) and function.func == self.journal.told:
-            self.locked = False
-            raise DatabaseError("database is locked")
         return function()
 
     def keep(self, incident: Incident) -> Incident:
         """Journal an incident as the cycle does."""
         (kept,) = self.journal.commit([], [incident])
         return kept
+
+    def happen(self, text: str = "ana pinned chat", *, at: datetime = NOON) -> None:
+        """Journal an event that people must be told of."""
+        Store(self.engine).add_event(at, "pinned", "chat", text, tell=True)
 
     def round(self, at_s: float = 0.0) -> Delivered:
         """One round at this second."""
@@ -470,7 +481,7 @@ def test_a_refused_token_is_asked_for_once_a_minute(desk: Desk) -> None:
 
 def test_a_journal_that_cannot_note_the_delivery_does_not_double_it(desk: Desk) -> None:
     """When Slack took the message and the database was locked, the next round edits that message."""
-    desk.locked = True
+    desk.journal.locked = True
     desk.keep(outage())
     with pytest.raises(DatabaseError):
         desk.round()
@@ -491,7 +502,7 @@ def test_a_change_while_telling_is_told_next(desk: Desk) -> None:
 def test_the_loop_tells_and_stops(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """Running as the service runs it: what is journalled arrives, a locked database is survived, stop ends it."""
     caplog.set_level(logging.INFO, logger="controller.outbox")
-    desk.locked = True
+    desk.journal.locked = True
     desk.keep(outage())
 
     async def until_told() -> None:
@@ -529,3 +540,55 @@ def test_cancelling_notes_what_slack_already_took(desk: Desk) -> None:
     asyncio.run(cancel_under_way())
     assert desk.journal.undelivered() == []
     assert desk.texts() == [[DOWN]]
+
+
+PINNED = "✋ Pinned: chat"
+
+
+def test_an_event_is_told_once(desk: Desk) -> None:
+    """A message of its own, after new incidents and before edits; what is only an event stays in the database."""
+    kept = desk.keep(outage())
+    desk.round()
+    desk.keep(over(kept))
+    desk.happen()
+    Store(desk.engine).add_event(NOON, "service_started", "watch-1", "not for Slack")
+    desk.keep(outage("gemini"))
+    assert desk.round() == Delivered(told=3)
+    assert desk.round() == Delivered()
+    assert [texts[0] for texts in desk.texts()] == [DOWN, "🔴 gemini/m is down", PINNED]
+    assert desk.server.calls[-1] == "chat.update"
+
+
+def test_an_event_survives_faults_and_restarts(desk: Desk) -> None:
+    """It is told when Slack is back; one that Slack refuses holds up no other, and the database says why."""
+    desk.server.fail(Fault(kind=FaultKind.SERVER_ERROR))
+    desk.happen()
+    assert desk.round(at_s=0) == Delivered(failed=1)
+    desk.restart()
+    desk.server.fail(Fault(kind=FaultKind.REFUSED, code="invalid_blocks"))
+    desk.happen("bob pinned chat")
+    assert desk.round(at_s=0) == Delivered(told=1, failed=1)
+    with desk.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT telling, delivery_error FROM events ORDER BY id").all()
+    assert [tuple(row) for row in rows] == [("due", "Slack refused the message (invalid_blocks)"), ("told", None)]
+    assert desk.round(at_s=60) == Delivered(told=1)
+
+
+def test_old_events_are_not_told(desk: Desk) -> None:
+    """The day Slack is configured, nobody wants to hear of last month's pins."""
+    desk.happen(at=NOON - timedelta(hours=25))
+    desk.happen(at=NOON - timedelta(hours=23))
+    desk.journal.forget_untold(NOON - timedelta(hours=24))
+    assert desk.round() == Delivered(told=1)
+
+
+def test_what_an_operator_typed_is_harmless(desk: Desk) -> None:
+    """It mentions nobody, links nowhere, formats nothing, and fits."""
+    desk.happen("<!channel> *now* <https://evil.example|click> " + "x" * 10_000)
+    assert desk.round() == Delivered(told=1)
+    [message] = desk.server.messages
+    said = str(message.versions[0])
+    assert "<!" not in said
+    assert "<http" not in said
+    assert "*now*" not in said
+    assert len(said) < 4_000

@@ -17,6 +17,7 @@ from monitor.store import SavedState, ServiceBeat, Store
 from monitor.tables import EVENTS, OBSERVATIONS
 from probes.observation import Observation
 from probes.outcome import Outcome
+from probes.sight import Connectivity, Sight
 from probes.target import Check
 
 NOW = datetime(2026, 11, 21, 18, 0, 0, 123_000, tzinfo=UTC)
@@ -163,6 +164,14 @@ def test_one_target_after_an_instant_oldest_first(store: Store) -> None:
     assert store.observations("openai/nobody", after=NOW) == []
 
 
+def test_what_was_recorded_is_known_by_target(store: Store) -> None:
+    """The oldest and the newest of each; targets that nobody observed are not there."""
+    assert store.recorded() == {}
+    store.record([_observation(number) for number in (5, 900, 40)] + [_observation(7, target="a/b")])
+    ms = timedelta(milliseconds=1)
+    assert store.recorded() == {TARGET: (NOW + 5 * ms, NOW + 900 * ms), "a/b": (NOW + 7 * ms, NOW + 7 * ms)}
+
+
 def test_a_state_replaces_the_one_before(store: Store) -> None:
     """Each target has one state, the latest, with the detector's record untouched."""
     other = _state("gemini/flash", health=Health.DOWN, last_ok_at=NOW, evidence=9.5, threshold=9.25)
@@ -218,7 +227,26 @@ def test_an_event_is_kept(engine: Engine, store: Store) -> None:
     store.add_event(NOW, "probe_skipped", TARGET, "the loop was busy\0")
     with engine.connect() as connection:
         row = connection.execute(select(EVENTS)).one()
-    assert tuple(row)[2:] == ("probe_skipped", TARGET, "the loop was busy\ufffd")
+    assert tuple(row)[2:6] == ("probe_skipped", TARGET, "the loop was busy\ufffd", None)
+    assert row.telling is None, "not for Slack"
+
+
+def test_what_the_endpoints_said_is_kept(store: Store) -> None:
+    """Exactly, in order of time, of the span that is asked for; and the latest by itself."""
+    assert store.last_connectivity() is None
+    said = [
+        Connectivity(
+            at=NOW + timedelta(seconds=n), sight=sight, asked=("https://a", "https://b"), answered=frozenset(answered)
+        )
+        for n, (sight, answered) in enumerate(
+            [(Sight.ONLINE, ["https://b", "https://a"]), (Sight.BLIND, []), (Sight.UNTRUSTED, [])]
+        )
+    ]
+    for one in reversed(said):
+        store.record_connectivity(one)
+    assert store.connectivity(after=NOW - timedelta(seconds=1), before=NOW + timedelta(days=1)) == said
+    assert store.connectivity(after=NOW, before=NOW + timedelta(seconds=1)) == said[1:2]
+    assert store.last_connectivity() == said[-1]
 
 
 def test_pruning_removes_the_old_in_small_steps(engine: Engine, store: Store) -> None:
@@ -227,14 +255,17 @@ def test_pruning_removes_the_old_in_small_steps(engine: Engine, store: Store) ->
     store.record([_observation(n, target=target) for target in targets for n in range(10)])
     store.record([_observation(0, target="a/1", check=Check.STREAM)])
     for number in range(3):
-        store.add_event(NOW + timedelta(milliseconds=number), "service_started", "", "")
+        at = NOW + timedelta(milliseconds=number)
+        store.add_event(at, "service_started", "", "")
+        store.record_connectivity(Connectivity(at=at, sight=Sight.ONLINE, asked=(), answered=frozenset()))
     limit = NOW + timedelta(milliseconds=2)
     assert store.prune(limit, at_most=2) == 2
     assert _all(store, "a/1")[0].started_at == NOW + timedelta(milliseconds=1)
-    assert [store.prune(limit, at_most=4) for _ in range(3)] == [4, 3, 0]
+    assert [store.prune(limit, at_most=4) for _ in range(4)] == [4, 4, 1, 0]
     assert [len(_all(store, target)) for target in targets] == [8, 8, 8]
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(EVENTS)) == 1
+    assert len(store.connectivity(after=NOW - timedelta(days=1), before=limit)) == 1
 
 
 def test_pruning_never_reads_the_whole_history(engine: Engine, store: Store, url: str) -> None:
@@ -252,8 +283,8 @@ def test_pruning_never_reads_the_whole_history(engine: Engine, store: Store, url
     other = sqlite3.connect(url.removeprefix("sqlite:///"))
     plans = [row[3] for s, p in statements for row in other.execute(f"EXPLAIN QUERY PLAN {s}", p)]
     other.close()
-    assert [s.split()[0] for s, _ in statements] == ["WITH", "DELETE", "DELETE"]
-    assert not [plan for plan in plans if plan.startswith(("SCAN observations", "SCAN events"))]
+    assert [s.split()[0] for s, _ in statements] == ["WITH", "DELETE", "DELETE", "DELETE"]
+    assert not [plan for plan in plans if plan.startswith(("SCAN observations", "SCAN events", "SCAN connectivity"))]
 
 
 def test_a_locked_database_loses_nothing(store: Store, url: str) -> None:

@@ -1,5 +1,6 @@
 """The sections of the page: what they say, and that no text can become markup."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,15 @@ import pytest
 from controller.decision import Decision, Move
 from controller.history import Bucket, History, LastObservation, Tally
 from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
+from controller.overrides import Override, OverrideKind
 from controller.overview import Event, Overview, TargetView
-from controller.standing import Candidate, Life, RouteView, Service, Tone
-from monitor.health import Health, TargetHealth
+from controller.standing import UNTRUSTED, Candidate, Life, RouteView, Service, Tone
+from controller.trails import Trail
+from monitor.health import Health, TargetHealth, Weighed
 from monitor.store import ServiceBeat
 from probes.outcome import Effect, Outcome
-from ui import happenings, pieces, view
+from probes.sight import Connectivity, Sight
+from ui import hand, happenings, pieces, trails, view
 
 NOW = datetime(2026, 11, 21, 18, 3, 12, tzinfo=UTC)
 HOSTILE = '</span><script>alert(1)</script><img src=x onerror="alert(2)">\' onmouseover=alert(3) &lt;b&gt;'
@@ -23,6 +27,7 @@ BEAT = ServiceBeat(pid=4711, host=HOSTILE, version="0", started_at=NOW, beat_at=
 SECTIONS: list[Callable[[Overview], str]] = [
     view.top,
     view.banner,
+    hand.overrides,
     view.routes,
     happenings.open_incidents,
     view.targets,
@@ -94,9 +99,21 @@ def overview(text: str = "a reason", *, tone: Tone = Tone.NOTICE, life: Life = L
     state = TargetHealth(
         target=text, health=Health.DOWN, since=NOW, reason=f"{text} is down: {text}", evidence=4.9, threshold=9.8
     )
+    pin = Override(
+        kind=OverrideKind.PIN,
+        subject=text,
+        target=text,
+        author=text,
+        reason=text,
+        forced=True,
+        at=NOW,
+        until=NOW + timedelta(minutes=43),
+    )
+    drain = replace(pin, kind=OverrideKind.DRAIN, target=None)
     return Overview(
         now=NOW,
         tone=tone,
+        overrides=(pin, drain),
         headline=text,
         service=Service(life=life, beat=BEAT),
         routes=(
@@ -105,9 +122,11 @@ def overview(text: str = "a reason", *, tone: Tone = Tone.NOTICE, life: Life = L
                 target=text,
                 since=NOW,
                 reason=text,
-                candidates=(Candidate(target=text, health=Health.DOWN, serving=True),),
+                candidates=(Candidate(target=text, health=Health.DOWN, serving=True, drain=drain),),
                 failed_over=True,
                 stuck=False,
+                waiting=text,
+                override=pin,
             ),
         ),
         targets=(TargetView(state=state, history=history()),),
@@ -117,7 +136,33 @@ def overview(text: str = "a reason", *, tone: Tone = Tone.NOTICE, life: Life = L
             Decision(route=text, at=NOW, move=Move.FAILOVER, before=None, target=text, reason=text, generation=1),
         ),
         events=(Event(at=NOW, kind=text, subject=text, text=text),),
+        trails={1: (trail(text), trail(f"{text}/a", f"{text}/b"))},
     )
+
+
+def trail(*targets: str, ages_s: tuple[float, ...] = (40, 30, 10, 0)) -> Trail:
+    """Down after four probes of these targets in turn, of which the second was good."""
+    outcomes = (Outcome.SERVER_ERROR, Outcome.OK, Outcome.TIMEOUT, Outcome.SERVER_ERROR)
+    return Trail(
+        targets=targets,
+        at=NOW,
+        health=Health.DOWN,
+        evidence=12.0,
+        threshold=9.8,
+        probes=tuple(
+            Weighed(
+                at=NOW - timedelta(seconds=age), target=targets[n % len(targets)], outcome=outcome, evidence=4.0 * n
+            )
+            for n, (age, outcome) in enumerate(zip(ages_s, outcomes, strict=True))
+        ),
+    )
+
+
+def test_endpoints_that_cannot_say_are_told_of() -> None:
+    """A line at the top of the page while no neutral endpoint can say whether our own network works."""
+    said = Connectivity(at=NOW, sight=Sight.UNTRUSTED, asked=("https://a",), answered=frozenset())
+    assert UNTRUSTED in view.top(replace(overview(), connectivity=said))
+    assert UNTRUSTED not in view.top(overview())
 
 
 @pytest.mark.parametrize("life", list(Life))
@@ -202,6 +247,20 @@ def test_what_nobody_watches_is_called_old(life: Life) -> None:
         assert "as they were" not in section(overview())
 
 
+def test_a_dry_run_is_called_so() -> None:
+    """On the card of each route, with where it would be; and beside each decision that was not carried out."""
+    seen = overview()
+    dry = replace(
+        seen,
+        routes=(replace(seen.routes[0], dry_run=True, would="b/y"),),
+        decisions=(replace(seen.decisions[0], dry_run=True),),
+    )
+    assert ">dry run</span>" in view.routes(dry)
+    assert "Dry run: it would be on b/y" in view.routes(dry)
+    assert ">dry run</span>" in happenings.log(dry)
+    assert "dry run" not in view.routes(seen) + happenings.log(seen)
+
+
 def test_no_open_incident_takes_no_room() -> None:
     """A section that says that there is nothing would push the targets down."""
     assert happenings.open_incidents(replace(overview(), open_incidents=())) == ""
@@ -235,3 +294,78 @@ def test_an_instant_of_another_day_carries_its_date() -> None:
     """A bare time of day is only used for today."""
     assert Markup(pieces.instant(NOW, NOW)).shown == "18:03:12"
     assert Markup(pieces.instant(NOW - timedelta(days=1), NOW)).shown == "Nov 20 18:03"
+
+
+def test_what_is_laid_on_by_hand() -> None:
+    """Who, what, why and for how long; the route and its candidate say so too; nothing where nothing is laid on."""
+    seen = overview("a/x")
+    for said in ("a/x→a/x", "forced", "expires in 43 min, at 18:46:12", "a/x, 18:03:12: a/x"):
+        assert said in Markup(hand.overrides(seen)).shown
+    shown = Markup(view.routes(seen)).shown
+    assert "pinned" in shown
+    assert "drained" in shown
+    every = replace(seen.overrides[0], kind=OverrideKind.PAUSE, subject="all", target=None)
+    assert "all routes" in Markup(hand.overrides(replace(seen, overrides=(every,)))).shown
+    assert hand.overrides(replace(seen, overrides=())) == ""
+
+
+def test_a_trail_is_true_in_time_and_height() -> None:
+    """A step for each probe: where it was in time, how high the evidence was then, and its colour; and the line."""
+    html = trails.trails([trail("a/x")], NOW)
+    places = re.findall(r'<i class="hs-(\w+)" [^>]*style="left:([\d.]+)%;width:([\d.]+)%;height:(\d+)%"', html)
+    assert places == [
+        ("bad", "0.0", "25.0", "0"),
+        ("none", "25.0", "50.0", "30"),
+        ("bad", "75.0", "25.0", "60"),
+        ("bad", "100.0", "0.0", "89"),
+    ]
+    assert 'class="hs-verdict" style="bottom:73%"' in html
+    assert "10 s before: timeout from a/x, evidence 8.0" in html
+    assert re.findall(r'left:([\d.]+)%">−(\d+ s)<', html) == [("75.0", "10 s"), ("50.0", "20 s"), ("25.0", "30 s")]
+
+
+def test_a_trail_says_its_numbers() -> None:
+    """Beneath it for all, and for those who cannot see it."""
+    said = "4 probes over 40 s, 3 of them failed (2 server_error, 1 timeout); evidence 12.0, verdict at 9.8"
+    markup = Markup(trails.trails([trail("a/x")], NOW))
+    assert said in markup.shown
+    assert ("aria-label", f"How the evidence grew: {said}") in markup.attributes
+
+
+def test_the_trail_of_a_provider_names_its_targets() -> None:
+    """Each has a line of its own with what it added, those that failed most first; a single target needs none."""
+    shown = Markup(trails.trails([trail("a/x", "a/y")], NOW)).shown
+    assert "a2 targets" in shown
+    assert shown.index("y1 of 2") > shown.index("x2 of 2")
+    assert "hs-lane" not in trails.trails([trail("a/x")], NOW)
+    many = trail(*(f"a/{n}" for n in range(9)), ages_s=(4, 3, 2, 1))
+    crowd = replace(many, probes=tuple(replace(many.probes[0], target=name) for name in many.targets))
+    assert "and 3 more targets" in Markup(trails.trails([crowd], NOW)).shown
+
+
+@pytest.mark.parametrize(
+    "ages_s",
+    [
+        pytest.param((0, 0, 0, 0), id="all at the moment of the verdict"),
+        pytest.param((-5, -5, -5, -5), id="after the verdict, as the clock was set back"),
+        pytest.param((3600, 30, 7200, 0), id="out of order"),
+        pytest.param((90 * 86400, 30, 20, 0), id="over a whole quarter"),
+    ],
+)
+def test_a_trail_stays_in_its_frame(ages_s: tuple[float, ...]) -> None:
+    """Whatever the clock did: nothing is drawn outside, and the ends of the axis stay readable."""
+    html = trails.trails([trail("a/x", "a/y", ages_s=ages_s)], NOW)
+    figures = [float(found) for found in re.findall(r"(?:left|width|height|bottom):(-?[\d.]+)%", html)]
+    assert figures
+    assert all(0 <= figure <= 100 for figure in figures)
+    assert html.count("−") <= 4
+
+
+def test_no_trail_takes_no_room() -> None:
+    """Neither in an open incident nor in one of the past."""
+    bare = replace(overview(), trails={})
+    shown = happenings.open_incidents(bare) + happenings.past_incidents(bare)
+    assert "How the evidence grew" not in shown
+    assert "hs-trail" not in shown
+    assert happenings.open_incidents(overview()).count("<figure") == 2
+    assert happenings.past_incidents(overview()).count("<figure") == 2

@@ -6,8 +6,10 @@ from datetime import datetime
 from controller.decision import Decision
 from controller.incident import Affected, Happening, Incident, IncidentKind
 from controller.overview import Event, Overview
+from controller.trails import Trail
 from monitor.words import span
 from ui.pieces import bare, instant, pill, section, target, text
+from ui.trails import trails
 
 _KIND = {
     IncidentKind.OUTAGE: ("outage", "bad"),
@@ -20,13 +22,19 @@ def open_incidents(overview: Overview) -> str:
     """Every open incident in full; nothing when there is none."""
     if not overview.open_incidents:
         return ""
-    cards = "".join(_open_incident(incident, overview.now) for incident in overview.open_incidents)
+    cards = "".join(
+        _open_incident(incident, overview.trails.get(incident.id, ()), overview.now)
+        for incident in overview.open_incidents
+    )
     return section("Open incidents", "times in UTC", cards)
 
 
 def past_incidents(overview: Overview) -> str:
     """Recently resolved incidents, folded."""
-    past = "".join(_past_incident(incident, overview.now) for incident in overview.past_incidents)
+    past = "".join(
+        _past_incident(incident, overview.trails.get(incident.id, ()), overview.now)
+        for incident in overview.past_incidents
+    )
     body = f'<div class="hs-past">{past}</div>' if past else '<p class="hs-empty">None so far.</p>'
     return section("Resolved incidents", "times in UTC", body)
 
@@ -44,7 +52,7 @@ def log(overview: Overview) -> str:
     return section("Decisions and events", "times in UTC", body)
 
 
-def _open_incident(incident: Incident, now: datetime) -> str:
+def _open_incident(incident: Incident, found: Sequence[Trail], now: datetime) -> str:
     word, colour = _KIND[incident.kind]
     users = "".join(
         f"<li>{text(now_on.route)} → {target(now_on.target)}{' <b>stuck</b>' if now_on.stuck else ''}</li>"
@@ -57,7 +65,8 @@ def _open_incident(incident: Incident, now: datetime) -> str:
         f'<span class="hs-since">since {instant(incident.opened_at, now)} UTC</span></div>'
         f'<div class="hs-columns"><div><h3>What is affected</h3><ul class="hs-affected">'
         f"{''.join(_affected(one, now) for one in incident.affected)}</ul>"
-        f"<h3>What users are on now</h3><ul class='hs-users'>{users or '<li>no route is touched</li>'}</ul></div>"
+        f"<h3>What users are on now</h3><ul class='hs-users'>{users or '<li>no route is touched</li>'}</ul>"
+        f"{_evidence(found, now)}</div>"
         f"<div><h3>Timeline</h3>{_timeline(incident.timeline, now)}</div></div></article>"
     )
 
@@ -70,7 +79,7 @@ def _affected(one: Affected, now: datetime) -> str:
     )
 
 
-def _past_incident(incident: Incident, now: datetime) -> str:
+def _past_incident(incident: Incident, found: Sequence[Trail], now: datetime) -> str:
     word, colour = _KIND[incident.kind]
     end = incident.resolved_at or now
     lasted = span((end - incident.opened_at).total_seconds())
@@ -78,8 +87,17 @@ def _past_incident(incident: Incident, now: datetime) -> str:
     return (
         f'<details class="hs-{colour}"><summary>{instant(incident.opened_at, now)}'
         f"<b>{text(incident.provider)} {word}</b><span>lasted {lasted}</span>"
-        f'<span class="hs-quiet">{text(names)}</span></summary>{_timeline(incident.timeline, now)}</details>'
+        f'<span class="hs-quiet">{text(names)}</span></summary>{_timeline(incident.timeline, now)}'
+        f"{_row(trails(found, now))}</details>"
     )
+
+
+def _row(figures: str) -> str:
+    return f'<div class="hs-trails">{figures}</div>' if figures else ""
+
+
+def _evidence(found: Sequence[Trail], now: datetime) -> str:
+    return f"<h3>How the evidence grew</h3>{trails(found, now)}" if found else ""
 
 
 def _timeline(happenings: Sequence[Happening], now: datetime) -> str:
@@ -88,8 +106,9 @@ def _timeline(happenings: Sequence[Happening], now: datetime) -> str:
 
 
 def _decision(decision: Decision) -> str:
+    dry = '<span class="hs-tag">dry run</span> ' if decision.dry_run else ""
     return (
-        f'<b>{text(decision.route)}</b> → {target(decision.target)} <span class="hs-tag">{decision.move}</span> '
+        f'<b>{text(decision.route)}</b> → {target(decision.target)} <span class="hs-tag">{decision.move}</span> {dry}'
         f"{text(decision.reason)}"
     )
 

@@ -6,6 +6,7 @@ from html import escape
 from controller.history import Bucket
 from controller.incident import Affected
 from monitor.health import Health, TargetHealth
+from probes.outcome import Outcome
 
 _NONE = '<span class="hs-none" title="nothing measured yet">–</span>'
 #: Symbol and colour class; the word stands beside them, so that colour is never the only sign.
@@ -43,7 +44,12 @@ def health_class(health: Health) -> str:
 
 def bar_class(bucket: Bucket) -> str:
     """The colour class of a bar; `gap` where nothing was observed."""
-    return _BAR[bucket.worst.effect] if bucket.worst else "gap"
+    return outcome_class(bucket.worst) if bucket.worst else "gap"
+
+
+def outcome_class(outcome: Outcome) -> str:
+    """The colour class of an outcome."""
+    return _BAR[outcome.effect]
 
 
 def pill(health: Health, title: str = "") -> str:

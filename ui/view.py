@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from controller.history import Bucket, Tally
+from controller.overrides import FAILING, OverrideKind
 from controller.overview import Overview, TargetView
-from controller.standing import Candidate, Life, RouteView, Service, Tone, ago, clock
+from controller.standing import UNTRUSTED, Candidate, Life, RouteView, Service, Tone, ago, clock
 from monitor.health import Health, TargetHealth
 from monitor.words import span
 from ui.pieces import bar_class, bare, health_class, instant, money, pill, seconds, section, share, target, text
@@ -20,6 +21,7 @@ _TONE = {
     Tone.BAD: ("✕", "bad", "Trouble"),
     Tone.UNKNOWN: ("?", "none", "Not known"),
 }
+_HELD = {OverrideKind.PIN: "pinned", OverrideKind.PAUSE: "paused", OverrideKind.DRAIN: "drained"}
 _COLUMNS = {
     "name": ("Target", "provider/model"),
     "health": ("Health", "how it is now; the line below fills up as evidence nears a verdict"),
@@ -40,6 +42,7 @@ def top(overview: Overview) -> str:
         '<header class="hs-top"><span class="hs-name">Hotspare</span>'
         f'<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
         f"{text(_life(overview.service, overview.now))}</span>"
+        f"{_untrusted(overview)}"
         f'<span class="hs-clock">{overview.now:%Y-%m-%d %H:%M:%S} UTC</span></header>'
     )
 
@@ -110,6 +113,12 @@ def _life(service: Service, now: datetime) -> str:
     return f"monitor {state}, wrote {ago(service.beat.beat_at, now)}"
 
 
+def _untrusted(overview: Overview) -> str:
+    if not overview.untrusted:
+        return ""
+    return f'<span class="hs-life"><span class="hs-dot hs-watch" aria-hidden="true"></span>{text(UNTRUSTED)}</span>'
+
+
 def _advice(service: Service) -> str:
     """What a person can do when nobody is watching."""
     if service.life is Life.RUNNING:
@@ -132,22 +141,33 @@ def _code(sentence: str) -> str:
 def _route(route: RouteView, now: datetime) -> str:
     colour = "bad" if route.stuck else "watch" if route.failed_over else "good"
     note = "stuck" if route.stuck else "failed over" if route.failed_over else "first choice"
+    if route.dry_run:
+        colour, note = "bad" if route.would else "watch", "dry run"
+    elif route.override:
+        failing = any(candidate.serving and candidate.health in FAILING for candidate in route.candidates)
+        colour, note = "bad" if failing else "info", _HELD[route.override.kind]
     if not any(candidate.serving for candidate in route.candidates):
         colour, note = "watch", "no longer a candidate"  # The configuration is newer than the service's.
     since = f'<span class="hs-since">since {instant(route.since, now)} UTC</span>' if route.since else ""
     chain = "".join(_candidate(number, candidate) for number, candidate in enumerate(route.candidates, 1))
+    more = f'<p class="hs-reason">{_code(route.note[:1].upper() + route.note[1:])}</p>' if route.note else ""
     return (
         f'<article class="hs-card hs-edge hs-{colour}" aria-label="Route {text(route.name)}">'
         f'<div class="hs-row"><span class="hs-route">{text(route.name)}</span>'
         f'<span class="hs-note hs-{colour}">{note}</span>{since}</div>'
         f'<div class="hs-points"><span class="hs-arrow" aria-label="points at">→</span>{target(route.target)}</div>'
-        f'<p class="hs-reason">Why: {text(route.reason)}</p><ol class="hs-chain">{chain}</ol></article>'
+        f'<p class="hs-reason">Why: {text(route.reason)}</p>{more}<ol class="hs-chain">{chain}</ol></article>'
     )
 
 
 def _candidate(number: int, candidate: Candidate) -> str:
     serving = ' class="hs-serving" aria-current="true"' if candidate.serving else ""
-    return f'<li{serving}><span class="hs-rank">{number}</span>{target(candidate.target)}{pill(candidate.health)}</li>'
+    drain = candidate.drain
+    drained = f'<span class="hs-note hs-info" title="by {text(drain.author)}">drained</span>' if drain else ""
+    return (
+        f'<li{serving}><span class="hs-rank">{number}</span>{target(candidate.target)}'
+        f"{drained}{pill(candidate.health)}</li>"
+    )
 
 
 def _target(view: TargetView, now: datetime) -> str:
