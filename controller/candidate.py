@@ -40,6 +40,11 @@ class Candidate:
         """Whether nothing but a recent good answer can be missing for it to be eligible."""
         return self.drain is None and self.health.health in ELIGIBLE
 
+    def held(self, now: datetime) -> bool:
+        """Whether it was degraded or unusable too lately for a route to come back to it."""
+        until = self.health.held_until
+        return until is not None and now < until
+
     @property
     def sentence(self) -> str:
         """Its health as a sentence that names it."""

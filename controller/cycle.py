@@ -9,10 +9,10 @@ none is folded twice.
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from controller import incidents, policy, routing_file
+from controller import incidents, override_words, policy, routing_file
 from controller.decision import Decision, RouteState, bring_back
 from controller.dry_run import as_configured, whereabouts
 from controller.heeding import Heeding
@@ -23,6 +23,7 @@ from controller.routing_file import RoutingFile, RoutingFileError
 from monitor import pool, record
 from monitor.blindness import Blindness
 from monitor.database import DatabaseError
+from monitor.detector import MUTE
 from monitor.health import Transition
 from monitor.judge import Judge, Memory
 from monitor.pacing import Extra
@@ -65,6 +66,8 @@ class Cycle:
         self._open: list[Incident] = []
         self._heeding = Heeding(settings, journal.hand)
         self._overrides = NO_OVERRIDES
+        self._published_under = NO_OVERRIDES
+        """Those whose reasons the routing file holds."""
         self._generation = 0
         self._published_at: datetime | None = None
         self._cycled_at: datetime | None = None
@@ -168,6 +171,9 @@ class Cycle:
         self._unpublished |= bool(happened)
         for transition in happened:
             log.info("health_changed before=%s after=%s: %s", transition.before, transition.after, transition.reason)
+            if self._judge.record_of(transition.target).mute >= MUTE:
+                # Nobody's outage, so that no incident says it.
+                self._store.add_event(now, "probe_needs_attention", transition.target, transition.reason, tell=True)
         return happened
 
     def _fold(
@@ -250,6 +256,7 @@ class Cycle:
         """Write the routing file when something changed, when its heartbeat is due, or when somebody touched it."""
         tampered = self._file.tampered()
         self._unpublished |= tampered is not None or self._heartbeat_due(now)
+        self._unpublished |= self._overrides != self._published_under
         if not self._unpublished:
             return
         try:
@@ -274,7 +281,7 @@ class Cycle:
         generation = self._next_generation(shown)
         table = routing_file.build(
             self._settings,
-            routes,
+            {name: replace(at, reason=override_words.reason(at, self._overrides)) for name, at in routes.items()},
             {target: known.health for target, known in self._judge.health.items()},
             generation=generation,
             written_at=now,
@@ -282,6 +289,7 @@ class Cycle:
         )
         self._file.publish(table)
         self._shown, self._file_generation = shown, generation
+        self._published_under = self._overrides
         self._unpublished = False
         self.publish_error = None
         self._published_at = now

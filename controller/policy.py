@@ -279,7 +279,7 @@ def _go_back(case: _Case, current: RouteState, present: Candidate) -> _Choice | 
     unpinned = current.move is Move.PIN
     if not up or (case.controller.failback.mode == "manual" and not unpinned):
         return Verdict(settled=True, waiting=up[0].id if up else None)
-    home = next((one for one in up if one.eligible(case.now)), None)
+    home = next((one for one in up if one.eligible(case.now) and (unpinned or not one.held(case.now))), None)
     if home is None:
         return Verdict()
     if not unpinned and not case.waited(current.since, case.controller.dwell_s):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from monitor.config_findings import Findings
-from monitor.config_routes import read_controller, read_routes, warn_of_blips
+from monitor.config_routes import read_controller, read_routes, warn_of_blips, warn_of_long_outages
 from monitor.config_sections import Section, open_section
 from monitor.config_targets import read_targets, warn_about_literal
 from monitor.config_values import Reader, is_nothing
@@ -90,6 +90,7 @@ def _read(path: Path, root: Section) -> Settings:
     database, routing_file = _files(root, default)
     controller = read_controller(root.section("controller"))
     warn_of_blips(root, targets, controller.blips)
+    warn_of_long_outages(root, targets, controller)
     return replace(
         default,
         targets=targets,

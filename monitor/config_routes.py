@@ -15,7 +15,13 @@ from monitor.words import plural
 from monitor.yamlfile import Place
 from probes.target import Target
 
+_DAY_S = 86400.0
+#: Of the time that blips may take: more of it could not be told from an outage that comes and goes.
+_MOST_IN_BLIPS = 0.05
 _FAIL_OVER_ON = tuple(str(health) for health in (Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.MISCONFIGURED))
+#: A target with such health serves nobody, so that to stay on it is hardly ever meant.
+_ALWAYS_LEFT = (Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED)
+_LONG_OUTAGE_S, _LONG_OUTAGE_INTERVALS = 300.0, 10
 _MODES: tuple[Literal["auto", "manual", "steps"], ...] = ("auto", "manual", "steps")
 _MOST_STEPS = 10
 
@@ -28,6 +34,7 @@ def read_routes(root: Section, targets: Mapping[str, Target]) -> tuple[Route, ..
         route = Route(name=name.text, candidates=_candidates(section, targets))
         moves = section.choices("fail_over_on", _FAIL_OVER_ON, "a health that can move a route")
         routes.append(replace(route, fail_over_on=frozenset(map(Health, moves))) if moves else route)
+        _warn_about_staying(section, routes[-1])
     return tuple(routes)
 
 
@@ -76,6 +83,13 @@ def _warn_about_redundancy(section: Section, place: Place, candidates: list[Targ
     elif len(providers) == 1:
         name = section.findings.shown(providers.pop())
         section.findings.warn(place, f"all candidates are at {name}: an outage of that provider takes the route down")
+
+
+def _warn_about_staying(section: Section, route: Route) -> None:
+    left_out = [health for health in _ALWAYS_LEFT if health not in route.fail_over_on]
+    if left_out:
+        text = f"leaves out {', '.join(left_out)}: the route stays on a target that is {' or '.join(left_out)}"
+        section.findings.warn(section.at("fail_over_on"), text)
 
 
 def _detect(section: Section, fallback: float) -> float:
@@ -133,12 +147,30 @@ def _blips(section: Section, default: Blips) -> Blips:
     if failing is not None and not 0 < failing <= 1:
         text = f"{format_share(failing)} is not more than 0% and at most 100%"
         section.findings.problem(section.at("failure_rate"), text)
-    return Blips(
+    blips = Blips(
         per_day=default.per_day if per_day is None else per_day,
         shortest_s=shortest_s,
         longest_s=longest_s,
         failure_rate=default.failure_rate if failing is None else failing,
     )
+    share = blips.per_day * (shortest_s + longest_s) / 2 / _DAY_S
+    if share > _MOST_IN_BLIPS:
+        text = (
+            f"takes {format_share(round(share, 3))} of the day, which is an outage and no blip;"
+            f" expected per_day × length to come to {format_share(_MOST_IN_BLIPS)} at the most"
+        )
+        section.findings.problem(section.place, text)
+    return blips
+
+
+def warn_of_long_outages(root: Section, targets: Iterable[Target], controller: Controller) -> None:
+    """Say so where `min_outage` was made so long that real outages are over before anything moves."""
+    section = root.section("controller")
+    slowest_s = max((target.interval_s for target in targets), default=_LONG_OUTAGE_S)
+    longest_s = min(_LONG_OUTAGE_S, _LONG_OUTAGE_INTERVALS * slowest_s)
+    if section.has("min_outage") and controller.min_outage_s > longest_s:
+        text = f"{format_duration(controller.min_outage_s)} is long: an outage shorter than that moves nothing"
+        section.findings.warn(section.at("min_outage"), text)
 
 
 def warn_of_blips(root: Section, targets: Iterable[Target], blips: Blips) -> None:

@@ -38,6 +38,12 @@ _SPOILED_SHARE = 0.2
 #: Of the probes that a hold has time for, this share must have come in, and clean.
 _HELD_SHARE = 0.5
 _DETAIL_CHARS = 160
+#: Probes in a row that say nothing of the target, until nothing is known of it.
+MUTE = 3
+#: What is wrong is the key or the account behind it, which all targets of a provider share.
+OF_THE_KEY = frozenset({Outcome.AUTH, Outcome.QUOTA})
+#: What the cases hold against answers, in their order.
+_WHAT = ("failed", "came past the slow limit", "gave a wrong answer", "hit the rate limit")
 _SUSPECTED = frozenset({Health.UP, Health.SUSPECT})
 #: Those against whom what is held is forgotten where nothing can be seen.
 _FORGIVEN = frozenset({Health.UNKNOWN, Health.UP, Health.SUSPECT})
@@ -65,8 +71,8 @@ def _observed(record: Record, seen: Observation, rule: Rule, *, blind: bool) -> 
         return _unknown(record, seen.finished_at, "our own network seems to be down: nobody answers")
     if seen.outcome.effect in {Effect.NOTHING, Effect.MISCONFIGURED}:
         return _our_fault(record, seen, rule)
-    if record.suspicion:
-        record = record.but(suspicion=None)
+    if record.suspicion or record.mute:
+        record = record.but(suspicion=None, mute=0)
     if record.health in _FAILING:
         return _while_failing(record, seen, rule)
     if record.health is Health.RECOVERING:
@@ -74,14 +80,18 @@ def _observed(record: Record, seen: Observation, rule: Rule, *, blind: bool) -> 
     return _while_serving(record, seen, rule, late=late)
 
 
-def condemned(record: Record, at: datetime, rule: Rule, *, said: str, by_provider: bool) -> Record:
+def condemned(
+    record: Record, at: datetime, rule: Rule, *, said: str, by_provider: bool, weight: tuple[float, float]
+) -> Record:
     """Down because its whole provider is, for the reason `said`; as it was where it fails already.
 
-    `by_provider` is False where at least half of the evidence may have been our own network's.
+    `by_provider` is False where at least half of the evidence may have been our own network's; `weight` is that
+    evidence and its threshold.
     """
     if record.health in _FAILING:
         return record
-    return _gone_down(_learned(record), at, rule, said=said, by_provider=by_provider)
+    down = _gone_down(_learned(record), at, rule, said=said, by_provider=by_provider)
+    return down.but(provider_verdict=weight)
 
 
 def warned(record: Record, outcome: Outcome) -> Record:
@@ -118,14 +128,17 @@ def transition(before: Record, after: Record, rule: Rule) -> Transition | None:
     if before.health is after.health:
         return None
     heaviest = _grounds(before, after)
+    evidence, threshold = heaviest.value, rule.threshold(heaviest.background.rate)
+    if not evidence and after.health in _POOR | {Health.SUSPECT}:
+        evidence, threshold = after.weight(rule)
     return Transition(
         target=after.target,
         at=after.since,
         before=before.health,
         after=after.health,
         reason=after.reason,
-        evidence=heaviest.value,
-        threshold=rule.threshold(heaviest.background.rate),
+        evidence=evidence,
+        threshold=threshold,
         trail=heaviest.evidence.trail,
     )
 
@@ -184,6 +197,7 @@ def _calmly(record: Record, seen: Observation, heard: latency.Latency) -> Record
         held=record.held,
         hold_factor=record.hold_factor,
         returned_at=record.returned_at,
+        held_until=record.held_until,
         last_started_at=seen.started_at,
         last_seen_at=at,
         last_ok_at=at,
@@ -276,7 +290,11 @@ def _unknown(record: Record, at: datetime, reason: str) -> Record:
 
 
 def _unjudged(record: Record, seen: Observation) -> Record:
-    """Neither up nor down; but where nothing else is known, at least that can be said."""
+    """Neither up nor down; but when nothing else comes, nothing is known, and the probe needs a person."""
+    record = record.but(mute=record.mute + 1)
+    if record.mute >= MUTE:
+        said = f"its probes say nothing of it, {seen.outcome} {record.mute} times in a row: the probe needs attention"
+        return _unknown(record, seen.finished_at, f"{said}; last: {_said(seen)}")
     if record.health is not Health.UNKNOWN:
         return record
     return _entered(record, Health.UNKNOWN, seen.finished_at, f"{seen.outcome}: {_said(seen)}")
@@ -289,8 +307,9 @@ def _our_fault(record: Record, seen: Observation, rule: Rule) -> Record:
 def _misconfigured(record: Record, seen: Observation, rule: Rule) -> Record:
     at = seen.finished_at
     fix = words.fix(seen.outcome, model=rule.model, key_env=rule.key_env, detail=_said(seen))
-    confirmed = record.suspicion is not None or record.health is Health.MISCONFIGURED
-    record = record.but(suspicion=seen.outcome, recovery=Recovery())
+    same = record.suspicion is seen.outcome or {record.suspicion, seen.outcome} <= OF_THE_KEY
+    confirmed = same or record.health is Health.MISCONFIGURED
+    record = record.but(suspicion=seen.outcome, recovery=Recovery(), mute=0)
     if confirmed:
         return _entered(record, Health.MISCONFIGURED, at, f"{seen.outcome}, {fix}")
     if record.health is Health.UP:
@@ -299,10 +318,12 @@ def _misconfigured(record: Record, seen: Observation, rule: Rule) -> Record:
 
 
 def _while_failing(record: Record, seen: Observation, rule: Rule) -> Record:
-    """Down or misconfigured: the sequential test decides when it is back. Throttled answers prove nothing."""
+    """Down or misconfigured: the sequential test decides when it is back."""
     at, p0 = seen.finished_at, record.down.background.rate
     if seen.outcome.effect is Effect.THROTTLED:
-        return record
+        return _only_throttled(record, seen, rule)
+    if record.throttled.value:
+        record = record.but(throttled=record.throttled.cleared())
     if seen.outcome.effect is Effect.DOWN:
         return record.but(recovery=record.recovery.failed(p0=p0, p1=rule.p1))
     record = record.but(recovery=record.recovery.passed(at, p0=p0, p1=rule.p1))
@@ -310,6 +331,12 @@ def _while_failing(record: Record, seen: Observation, rule: Rule) -> Record:
         return record
     said = f"{record.recovery.clean} clean probes in a row; held for {words.span(hold_s(record, rule))} of clean probes"
     return _entered(record.but(held=0), Health.RECOVERING, at, said)
+
+
+def _only_throttled(record: Record, seen: Observation, rule: Rule) -> Record:
+    """Throttled answers prove nothing; but when nothing else comes, it is rate limited rather than down."""
+    record = record.but(throttled=record.throttled.failed(seen, p1=rule.p1))
+    return _poor_verdict(record.but(down=record.down.cleared()), seen.finished_at, rule) or record
 
 
 def _while_recovering(record: Record, seen: Observation, rule: Rule) -> Record:
@@ -320,7 +347,7 @@ def _while_recovering(record: Record, seen: Observation, rule: Rule) -> Record:
         record = record.but(recovery=Recovery())
         return _entered(record, Health.DOWN, at, f"failed again {after} into the hold ({seen.outcome}); {_said(seen)}")
     if seen.outcome.effect is Effect.THROTTLED:
-        return record
+        return _only_throttled(record, seen, rule)
     if seen.outcome.effect is Effect.DEGRADED:
         slow, wrong, throttled = _weighed_poor(record, seen, rule)
         held_anew = record.but(slow=slow, wrong=wrong, throttled=throttled, since=at, held=0)
@@ -392,7 +419,9 @@ def _down_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
 
 def _gone_down(record: Record, at: datetime, rule: Rule, *, said: str, by_provider: bool) -> Record:
     factor = _hold_factor(record, at, rule, by_provider=by_provider)
-    record = _unburdened(record).but(recovery=Recovery(), hold_factor=factor, held=0)
+    record = _unburdened(record).but(
+        recovery=Recovery(), hold_factor=factor, held=0, held_until=None, provider_verdict=None
+    )
     return _entered(record, Health.DOWN, at, said)
 
 
@@ -409,29 +438,30 @@ def _poor_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
     if record.health not in _POOR and not said:
         return None
     reason = "; ".join(said) or record.reason.partition(": ")[2]
+    if record.health not in _POOR:
+        by_provider = any(case.value for case in (record.slow, record.wrong)) or not record.throttled.value
+        factor = _hold_factor(record, at, rule, by_provider=by_provider)
+        record = record.but(recovery=Recovery(), hold_factor=factor)
     if _hardly_any_good(record, at):
-        return _entered(record, Health.UNUSABLE, at, reason)
-    if record.health in _POOR and record.recovery.proven:
+        recent = _recent(record.answers, at)
+        poor = f"{sum(answer.bad for answer in recent)} of the last {len(recent)} answers were of no use"
+        return _entered(record, Health.UNUSABLE, at, f"{poor}; {reason.removeprefix(poor + '; ')}")
+    if record.recovery.proven:
         return None
-    recovery = record.recovery if record.health in _POOR else Recovery()
-    return _entered(record.but(recovery=recovery), Health.DEGRADED, at, reason)
+    return _entered(record, Health.DEGRADED, at, reason)
 
 
 def _poor(record: Record, at: datetime, rule: Rule) -> list[str]:
     """What is held against its answers, a clause for each kind that has reached its threshold."""
     said = []
-    for case, what in (
-        (record.slow, "were past the slow limit"),
-        (record.wrong, "gave a wrong answer"),
-        (record.throttled, "were rate limited"),
-    ):
+    for case, what in list(zip(_cases(record), _WHAT, strict=True))[1:]:
         if not case.value or case.value < rule.threshold(case.background.rate):
             continue
         if case.evidence.span_s(at) >= rule.min_outage_s:
             said.append(f"{_counts(case.evidence, at, what=what)}; {_against(case, rule)}")
     late = record.latency.lateness
     if late.value >= rule.late_threshold and late.span_s(at) >= rule.min_outage_s and not record.slow.value:
-        said.append(f"{record.latency.counted(at)}; {words.weighed(late.value, rule.late_threshold)}")
+        said.append(_lately(record, at, rule))
     return said
 
 
@@ -455,16 +485,16 @@ def _calm(record: Record, seen: Observation, rule: Rule) -> Record:
     """No verdict: suspect while any evidence is left, up without, unknown until the first good answer."""
     at = seen.finished_at
     if record.health in _POOR:
-        record = _unburdened(record).but(recovery=Recovery())
+        until = at + timedelta(seconds=hold_s(record, rule))
+        record = _unburdened(record).but(recovery=Recovery(), returned_at=at, held_until=until)
         said = f"back after {words.span((at - record.since).total_seconds())}"
     else:
         said = "no failures left to explain" if record.health is Health.SUSPECT else "it answers"
-    heaviest = max(_cases(record), key=lambda case: case.value)
-    late = record.latency.lateness
+    heaviest, what = max(zip(_cases(record), _WHAT, strict=True), key=lambda held: held[0].value)
     if heaviest.value > 0:
-        said = f"{_counts(heaviest.evidence, at)}; {_against(heaviest, rule)}"
+        said = f"{_counts(heaviest.evidence, at, what=what)}; {_against(heaviest, rule)}"
     elif record.latency.suspicious(rule.late_threshold):
-        said = f"{record.latency.counted(at)}; {words.weighed(late.value, rule.late_threshold)}"
+        said = _lately(record, at, rule)
     else:
         # Only answers beside others that were poor say how much users get.
         record = record.but(answers=())
@@ -473,6 +503,12 @@ def _calm(record: Record, seen: Observation, rule: Rule) -> Record:
         return record if record.health is Health.UP else _entered(record, Health.UP, at, said)
     unknown = record.health is Health.UNKNOWN and seen.outcome.effect is not Effect.UP
     return _entered(record, Health.UNKNOWN if unknown else Health.SUSPECT, at, said)
+
+
+def _lately(record: Record, at: datetime, rule: Rule) -> str:
+    """The late answers, and the evidence in them."""
+    value, p0, p1 = record.latency.lateness.value, latency.NORMAL_SHARE, latency.LATE_SHARE
+    return f"{record.latency.counted(at)}; {words.weighed(value, rule.late_threshold, p0=p0, p1=p1)}"
 
 
 def _against(case: Case, rule: Rule) -> str:

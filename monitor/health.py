@@ -47,6 +47,8 @@ class TargetHealth:
     threshold: float = 0.0
     last_ok_at: datetime | None = None
     """When the last `ok` of its own came in: a standby is eligible only with a recent one."""
+    held_until: datetime | None = None
+    """It is well, but was degraded or unusable before: no route comes back to it until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

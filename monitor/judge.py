@@ -20,9 +20,6 @@ from probes.outcome import Blame, Effect, Outcome
 #: Health of targets whose probes speak for or against their provider; the others are bad by their own evidence.
 _IN_POOL = frozenset({Health.UNKNOWN, Health.UP, Health.SUSPECT})
 
-#: What is wrong is the key or the account behind it, which all targets of a provider share.
-_OF_THE_KEY = frozenset({Outcome.AUTH, Outcome.QUOTA})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
@@ -79,7 +76,7 @@ class Judge:
                 return ()
         self._calm = None
         changed = self._changed(before, after)
-        if changed and seen.outcome in _OF_THE_KEY and after.health is Health.MISCONFIGURED:
+        if changed and seen.outcome in detector.OF_THE_KEY and after.health is Health.MISCONFIGURED:
             self._warn_siblings(provider, seen.outcome)
         if provider in self._pools:
             self._pool(provider, seen, blind=blind)
@@ -244,7 +241,8 @@ class Judge:
         changed = []
         for target, target_rule in rule.members.items():
             before = self._records[target]
-            after = detector.condemned(before, now, target_rule, said=said, by_provider=by_provider)
+            weight = known.evidence.value, known.threshold
+            after = detector.condemned(before, now, target_rule, said=said, by_provider=by_provider, weight=weight)
             moved = detector.transition(before, after, target_rule)
             if moved:
                 self._remember(after)

@@ -57,6 +57,12 @@ class Record:
     """How often the hold has been doubled, as a factor."""
     returned_at: datetime | None = None
     """When it last came back from `recovering`."""
+    held_until: datetime | None = None
+    """It stopped being degraded or unusable; a route that left for that stays away until then."""
+    mute: int = 0
+    """Probes in a row that said nothing of the target, because something is wrong with the probe."""
+    provider_verdict: tuple[float, float] | None = None
+    """The evidence and the threshold of the verdict on its whole provider, if that brought it down."""
     last_started_at: datetime | None = None
     """Start of the newest observation folded in; later ones are still to come."""
     last_seen_at: datetime | None = None
@@ -70,15 +76,30 @@ class Record:
 
     def summary(self, rule: Rule) -> TargetHealth:
         """What everybody else may know."""
+        evidence, threshold = self.weight(rule)
         return TargetHealth(
             target=self.target,
             health=self.health,
             since=self.since,
             reason=self.reason,
-            evidence=self.down.value,
-            threshold=rule.threshold(self.down.background.rate),
+            evidence=evidence,
+            threshold=threshold,
             last_ok_at=self.last_ok_at,
+            held_until=self.held_until if self.health in {Health.UP, Health.SUSPECT} else None,
         )
+
+    def weight(self, rule: Rule) -> tuple[float, float]:
+        """The heaviest evidence that its health rests on, and the threshold of that."""
+        if self.health is Health.DOWN and self.provider_verdict:
+            return self.provider_verdict
+        poor = self.health in {Health.DEGRADED, Health.UNUSABLE}
+        cases = [self.slow, self.wrong, self.throttled] if poor else [self.down]
+        if self.health is Health.SUSPECT:
+            cases += [self.slow, self.wrong, self.throttled]
+        heaviest = max(cases, key=lambda case: case.value)
+        if not heaviest.value and (poor or self.health is Health.SUSPECT):
+            return self.latency.lateness.value, rule.late_threshold
+        return heaviest.value, rule.threshold(heaviest.background.rate)
 
 
 _FIELDS = tuple(field.name for field in fields(Record))

@@ -1,7 +1,7 @@
 """What the detector must know of the configuration to judge one target, and one provider."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monitor import latency
 from monitor.settings import Blips, Controller, Settings
@@ -17,6 +17,8 @@ RECOVERING_SHARE = 1 / 3
 #: After a failure, long enough that most blips are over; after a good answer, soon.
 _FAILED_S = 5.0
 _PASSED_S = 1.0
+#: Closer together than this they would say the same thing twice.
+_LEAST_S = 0.5
 #: The same where the next probe goes to another target of the provider.
 _ELSEWHERE_FAILED_S = 4.0
 _ELSEWHERE_PASSED_S = 0.5
@@ -40,6 +42,8 @@ class Rule:
     interval_s: float
     longest_probe_s: float
     blips: Blips
+    alone: bool = True
+    """Whether its provider has no other target."""
     late_threshold: float
     """The evidence of lateness that makes a verdict."""
     _thresholds: dict[float, float] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -47,12 +51,12 @@ class Rule:
     @property
     def failed_s(self) -> float:
         """From a failed probe to the next quick one."""
-        return min(_FAILED_S, self.interval_s * QUICK_SHARE)
+        return _quickly(_FAILED_S, self.interval_s)
 
     @property
     def passed_s(self) -> float:
         """From a good probe to the next quick one, while there is evidence."""
-        return min(_PASSED_S, self.interval_s * QUICK_SHARE)
+        return _quickly(_PASSED_S, self.interval_s)
 
     @property
     def seldom_s(self) -> float:
@@ -71,7 +75,11 @@ class Rule:
         return self._thresholds[p0]
 
     def _computed(self, p0: float) -> float:
-        return threshold(self.loop(p0), per_day=self.false_per_day)
+        needed = threshold(self.loop(p0), per_day=self.false_per_day)
+        if self.alone:
+            return needed
+        # Its provider's burst goes to its siblings first: what it shows may then come at its interval alone.
+        return max(needed, threshold(replace(self.loop(p0), burst=0), per_day=self.false_per_day))
 
     def loop(self, p0: float) -> Loop:
         """What the rate of false verdicts depends on, for a background of `p0`."""
@@ -125,6 +133,11 @@ class PoolRule:
         )
 
 
+def _quickly(seconds: float, interval_s: float) -> float:
+    """So many seconds, but at most a quarter of the interval, and at least half a second where it is that long."""
+    return min(interval_s, max(_LEAST_S, min(seconds, interval_s * QUICK_SHARE)))
+
+
 def rule_for(target: Target, controller: Controller, *, alone: bool = True) -> Rule:
     """The rule for one target; where it is not `alone`, its provider's test gets half of the error budget."""
     false_per_day = controller.false_failovers_per_day
@@ -133,6 +146,7 @@ def rule_for(target: Target, controller: Controller, *, alone: bool = True) -> R
         model=target.model,
         key_env=target.provider.api_key_env,
         p1=controller.detect,
+        alone=alone,
         false_per_day=false_per_day if alone else false_per_day / 2,
         min_outage_s=controller.min_outage_s,
         hold_s=controller.failback.hold_s,

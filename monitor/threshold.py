@@ -33,6 +33,11 @@ DAY_S = 86400.0
 
 _NEGLIGIBLE = 1e-10
 _LARGEST_SHARE = 0.5
+#: An excursion of so many probes that is not over counts as an alarm.
+_LONGEST = 1500
+#: How many ages a blip may have at the most.
+_AGES = 16
+_ON_THE_GRID = 1e-6
 _FIRST_GUESS = 16.0
 _HIGHEST = 512.0
 _PRECISION = 0.005
@@ -89,7 +94,8 @@ def threshold(loop: Loop, *, per_day: float) -> float:
     """
     if not 0 < loop.p0 < loop.p1 < 1:
         raise ValueError(f"a failure rate of {loop.p1:.3g} cannot be told from a background of {loop.p0:.3g}")
-    low, high = 0.0, _FIRST_GUESS
+    # A verdict never rests on a single failure, however long it is remembered.
+    low, high = loop.step_up, max(_FIRST_GUESS, 2 * loop.step_up)
     while high < _HIGHEST and false_alarms_per_day(loop, high) > per_day:
         low, high = high, 2 * high
     while high - low > _PRECISION * high:
@@ -129,7 +135,7 @@ def _excursion(loop: Loop, evidence: float, *, blip_is_on: bool) -> tuple[float,
     leads: dict[tuple[_Blip, float], _Leads] = {}
     alarmed = length_s = 0.0
     probes = 1
-    while alive:
+    while alive and probes < _LONGEST:
         moved: dict[_State, float] = {}
         for (failures, failed, blip), chance in alive.items():
             gap_s = loop.gap_s(probes, failed=failed)
@@ -155,7 +161,7 @@ def _excursion(loop: Loop, evidence: float, *, blip_is_on: bool) -> tuple[float,
                 alarmed += chance
             elif height > 0:
                 alive[state] = chance
-    return alarmed, length_s
+    return alarmed + sum(alive.values()), length_s
 
 
 def _one_probe(loop: Loop, blip: _Blip, gap_s: float) -> _Leads:
@@ -166,13 +172,24 @@ def _one_probe(loop: Loop, blip: _Blip, gap_s: float) -> _Leads:
         began_s, age_s = blip
         still = _on(loop.blips, age_s + gap_s, began_s) / _on(loop.blips, age_s, began_s)
         if still > 0:
-            on = began_s, age_s + gap_s
-            led += [(True, on, still * rate), (False, on, still * (1 - rate))]
+            for age_then_s, share in _aged(loop.blips, age_s + gap_s):
+                on = began_s, age_then_s
+                led += [(True, on, still * share * rate), (False, on, still * share * (1 - rate))]
     new = (1 - still) * min(_LARGEST_SHARE, _begun(loop.blips, gap_s))
     none = 1 - still - new
     led += [(True, (gap_s, 0.0), new * rate), (False, (gap_s, 0.0), new * (1 - rate))]
     led += [(True, None, none * loop.p0), (False, None, none * (1 - loop.p0))]
     return led
+
+
+def _aged(blips: Blips, age_s: float) -> list[tuple[float, float]]:
+    """The age on a grid, as the two neighbours with the shares that keep its mean: so that there are few of them."""
+    cell_s = blips.longest_s / _AGES
+    lower = math.floor(age_s / cell_s)
+    share = age_s / cell_s - lower
+    if share < _ON_THE_GRID or lower + 1 >= _AGES:
+        return [(lower * cell_s, 1.0)]
+    return [(lower * cell_s, 1 - share), ((lower + 1) * cell_s, share)]
 
 
 def _begun(blips: Blips, gap_s: float) -> float:

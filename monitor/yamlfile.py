@@ -106,13 +106,23 @@ class UnreadableFileError(Exception):
     """The file cannot be read at all; the message is a phrase that goes on from the file's name."""
 
 
+#: They come with the repository, not with the installed package.
+_EXAMPLES = frozenset({"hotspare.example.yaml", "scenario.example.yaml"})
+
+
+def _advice(path: Path, example: str) -> str:
+    if path.name in _EXAMPLES:
+        return "it comes with Hotspare's repository, and not with the package; name a file of your own"
+    return f"copy {example} to it and edit it"
+
+
 def read_text(path: Path, *, example: str = "hotspare.example.yaml") -> str:
     """The file's text; raises UnreadableFileError, which names the example to begin with."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError:
-        raise UnreadableFileError(f"there is no such file; copy {example} to it and edit it") from None
+        raise UnreadableFileError(f"there is no such file; {_advice(path, example)}") from None
     except IsADirectoryError:
         raise UnreadableFileError("is a folder; expected a YAML file") from None
     except (OSError, ValueError) as error:

@@ -33,13 +33,17 @@ HOLD_AT_30_S = 15  # a hold of five minutes wants half of its thirty probes, cle
         pytest.param(".wwww", "USSGG", id="wrong answers are degraded, never down"),
         pytest.param(".aa", "USM", id="a refused key is asked about once more, then misconfigured"),
         pytest.param(".a.", "USU", id="a key refused once and accepted then is forgotten"),
-        pytest.param(".aq", "USM", id="any second fault of ours confirms the first"),
+        pytest.param(".aq", "USM", id="a refused key and a spent quota confirm each other: both are the account"),
         pytest.param(".qq", "USM", id="no money left is misconfigured"),
         pytest.param(".gg", "USM", id="a model that is gone is misconfigured"),
         pytest.param(".a.a", "USUS", id="two refusals with a good answer between are not confirmed"),
         pytest.param(".abba", "USSSM", id="what says nothing does not come between"),
-        pytest.param(".bbbb", "UUUUU", id="a probe that drifted from the API never moves health"),
-        pytest.param(".ffff", "UUUUU", id="refusals by content policy never move health"),
+        pytest.param(".bbbb", "UUU??", id="a probe that drifted from the API says nothing, and then nothing is known"),
+        pytest.param(".bb.bb", "UUUUUU", id="a probe that says nothing now and then changes nothing"),
+        pytest.param(".xxxbbbb", "USSDDDDD", id="a probe that says nothing is no proof of recovery"),
+        pytest.param(".ffff", "UUU??", id="refusals by content policy say nothing either"),
+        pytest.param(".xxxrrrr", "USSDDDGG", id="one that is only throttled after an outage is degraded, not down"),
+        pytest.param(".ag", "USS", id="a fault of ours is not confirmed by another kind of fault"),
     ],
 )
 def test_health_follows_the_evidence(seen: str, health: str) -> None:
@@ -287,3 +291,26 @@ def test_a_clock_set_back_an_hour_does_not_hold_up_a_verdict() -> None:
     for number in range(3):
         record = detector.observe(record, observation("x", at_s=-3600 + number * 30), rule())
     assert record.health is Health.DOWN
+
+
+def test_poor_answers_that_come_and_go_double_the_hold() -> None:
+    """A target that was degraded is held before a route comes back to it, longer each time it soon is so again."""
+    by, record = rule(), fold(".", rule())[1]
+    holds = []
+    for _ in range(3):
+        letters, record = fold("wwwwww" + "." * 12, by, every_s=10, record=record)
+        assert letters[-1] == "U"
+        held_until = record.summary(by).held_until
+        assert held_until is not None
+        assert record.returned_at is not None
+        holds.append((held_until - record.returned_at).total_seconds())
+    assert holds == [300, 600, 1200]
+
+
+def test_evidence_is_that_of_the_health_it_explains() -> None:
+    """Not always that of failures: a degraded target shows the evidence of its wrong answers."""
+    by = rule()
+    _, degraded = fold("." + "w" * 6, by)
+    said = degraded.summary(by)
+    assert said.evidence == degraded.wrong.value > said.threshold > 0
+    assert degraded.down.value == 0

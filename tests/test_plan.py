@@ -143,8 +143,8 @@ def test_the_calculated_false_failovers_keep_the_promise_at_every_interval() -> 
 def test_what_takes_too_long_to_calculate_is_bad_news_and_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Blips of minutes, hundreds a day: the detector itself could not start."""
-    blips = "controller: {blips: {per_day: 200, length: [60s, 400s]}}"
+    """Blips of minutes, dozens a day: the detector itself could not start."""
+    blips = "controller: {blips: {per_day: 30, length: [60s, 180s]}}"
     path = written(tmp_path, "openai/gpt-4o-mini, anthropic/claude-haiku-5-5", blips)
     wanted = load(path, {}, keys=False, stores=False)
     assert run(wanted, seeds=1, jobs=1, as_json=False, patience_s=0.1) == 1

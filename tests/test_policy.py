@@ -2,16 +2,17 @@
 
 import itertools
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from controller.candidate import Candidate
 from controller.decision import Move, RouteState
-from controller.policy import Verdict, decide
+from controller.policy import Verdict, decide, decide_all
 from monitor.health import Health, TargetHealth
 from monitor.settings import Controller, Route
-from tests.builders import T0
+from tests.builders import T0, settings
 
 IDS = ("openai/a", "openai/b", "anthropic/c")
 ROUTE = Route(name="chat", candidates=IDS)
@@ -181,3 +182,27 @@ def test_an_answer_from_the_future_is_not_recent() -> None:
     stale = replace(candidate(IDS[1], Health.UP), health=future)
     verdict = ask(at(IDS[0]), candidate(IDS[0], Health.DOWN), stale, candidate(IDS[2], Health.DOWN))
     assert verdict.stuck
+
+
+def test_a_target_that_was_only_poor_must_hold_before_a_route_returns() -> None:
+    """Slow or wrong answers that come and go must not take the route to and fro: the hold is theirs too."""
+    route = Route(name="chat", candidates=("a/x", "b/y"))
+    now = T0 + timedelta(minutes=10)
+
+    def well(target: str, held_until: datetime | None = None) -> TargetHealth:
+        return TargetHealth(
+            target=target, health=Health.UP, since=T0, reason="it answers", last_ok_at=now, held_until=held_until
+        )
+
+    moved = RouteState(route="chat", target="b/y", since=T0, reason="a/x is unusable")
+    wanted = settings(Path(), "a/x", "b/y", routes=[route])
+
+    def verdict(held_until: datetime | None) -> Verdict:
+        health = {"a/x": well("a/x", held_until), "b/y": well("b/y")}
+        return decide_all(wanted, {"chat": moved}, health, now=now, generation=2)["chat"]
+
+    waiting = verdict(now + timedelta(seconds=1))
+    assert (waiting.decision, waiting.settled) == (None, False)
+    back = verdict(now).decision
+    assert back is not None
+    assert (back.move, back.target) == (Move.FAILBACK, "a/x")
