@@ -49,6 +49,11 @@ _BY_HAND = {
     "resume": ("pause", False),
 }
 _SUBJECTS = {"pin": "ROUTE", "drain": "TARGET|PROVIDER", "pause": "ROUTE|all"}
+_SUBJECTS_HELP = {
+    "pin": "a route of the configuration",
+    "drain": "a target, as provider/model, or a provider: all of its targets",
+    "pause": "a route of the configuration, or all of them",
+}
 _USUAL_S = 2 * 3600.0
 #: Whoever wants it for longer wants another configuration.
 _LONGEST_S = 30 * 86400.0
@@ -122,10 +127,11 @@ def parser() -> argparse.ArgumentParser:
 
 def _operator_words(command: argparse.ArgumentParser, name: str) -> None:
     kind, lays = _BY_HAND[name]
-    command.add_argument("subject", metavar=_SUBJECTS[kind])
+    command.add_argument("subject", metavar=_SUBJECTS[kind], help=_SUBJECTS_HELP[kind])
     if name == "pin":
-        command.add_argument("target", metavar="TARGET")
-        command.add_argument("--force", action="store_true", help="also to a target that is down")
+        command.add_argument("target", metavar="TARGET", help="one of the route's candidates, as provider/model")
+        force = "also to a target that is down, unusable or misconfigured"
+        command.add_argument("--force", action="store_true", help=force)
     if lays:
         usual = format_duration(_USUAL_S)
         words = f"how long, such as 30m or 1d; at most {format_duration(_LONGEST_S)} (default: {usual})"

@@ -90,4 +90,5 @@ class Decision:
 
 def bring_back(route: str, home: str) -> str:
     """Which command brings a route back where failback is manual: once the pin has ended, the route stays there."""
-    return f"`hotspare pin {route} {home} --for 1m --reason …` brings it back"
+    # No backticks: Slack would be sent lookalikes, which a shell does not take.
+    return f"hotspare pin {route} {home} --for 1m --reason … brings it back"

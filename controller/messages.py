@@ -27,6 +27,8 @@ _NOTICE_CHARS = 2_500
 #: The first part that the kind of a notice contains says which symbol stands before it.
 _NOTICES = (
     ("failing", "⚠️"),
+    ("attention", "⚠️"),
+    ("network", "📡"),
     ("ignored", "⚠️"),
     ("held", "⚠️"),
     ("expired", "⌛"),
@@ -150,7 +152,7 @@ def _call(incident: Incident) -> str:
 
 def _call_after(routes: Sequence[RouteNow]) -> str:
     if any(route.waiting for route in routes):
-        return "It is over, and failback is manual: a person must bring the routes back."
+        return "It is over. Failback is manual: routes stay until a person brings them back."
     stuck = any(route.stuck for route in routes)
     return "This is over, but another incident is open." if stuck else "It is over. Nobody has to act."
 

@@ -209,8 +209,8 @@ def _tell_routes(settings: Settings, journal: Journal, outcome: _Outcome, before
 
 
 def _wrong(laid: Override, route: str, target: str | None, overrides: Overrides, settings: Settings) -> str | None:
-    """Why a route is not where what was laid on wants it; None when it is, and for what was taken back."""
-    if laid.ended_at:
+    """Why a route is not where what was laid on wants it; None when it is, and where nothing is to move."""
+    if laid.ended_at or settings.controller.dry_run:
         return None
     if laid.kind is OverrideKind.PIN and target != laid.target:
         return f"it is pinned to {laid.target}, and the routing file does not say so; look at `hotspare status`"

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.overrides import ALL, Override, OverrideKind
+from controller.candidate import laid
+from controller.decision import Move, RouteState
+from controller.overrides import ALL, Override, OverrideKind, Overrides
 from controller.standing import clock
 from monitor.health import TargetHealth
 from monitor.words import instant, span
@@ -41,6 +43,20 @@ def expires_in(override: Override, now: datetime) -> str:
 def until(override: Override, now: datetime) -> str:
     """`until 16:30:00 UTC`."""
     return f"until {clock(override.until, now)}"
+
+
+def reason(state: RouteState, overrides: Overrides) -> str:
+    """Why the route points where it does, with the pin or the pause that holds it there."""
+    pin = overrides.pin(state.route)
+    one = pin or overrides.paused(state.route)
+    if one is None:
+        return state.reason
+    said = laid(one, f"pinned to {one.target}" if pin else "paused")
+    if said in state.reason:
+        return state.reason
+    # The words of a pin that was replaced would only mislead.
+    replaced = pin and state.move is Move.PIN and not state.dry_run
+    return said if replaced else f"{state.reason}; {said}"
 
 
 def begun(
@@ -87,8 +103,9 @@ def expired(override: Override, now: datetime) -> Note:
 def warning(pin: Override, state: TargetHealth, now: datetime) -> Note:
     """That a pinned route points at a target that fails."""
     text = (
-        f"{pin.subject} is pinned to {pin.target} {until(pin, now)} by {pin.author}, and {sentence(state)}; "
-        f"`hotspare unpin {pin.subject}` ends it. The pin's reason was: {pin.reason}"
+        # The remedy first: a notification is cut, and backticks would not survive Slack.
+        f"{pin.subject} is pinned to {pin.target} {until(pin, now)} by {pin.author}; "
+        f"hotspare unpin {pin.subject} --reason … ends it. {sentence(state)}. The pin's reason was: {pin.reason}"
     )
     return Note(kind="pin_to_failing_target", subject=pin.subject, text=text)
 

@@ -1,6 +1,7 @@
 """Where things stand: whether the service is at work, where the routes point, and the one line that sums it up."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -119,8 +120,10 @@ def headline(
         or _about_network(sight)
         or _about_held_on_failing(routes, states, now)
         or _about_dry_run(routes, states, now)
+        or _about_staying(routes, states, now, FAILING, Tone.BAD)
         or _about_failed_over(routes, states, now)
         or _about_overrides(routes, now)
+        or _about_staying(routes, states, now, {Health.DEGRADED}, Tone.NOTICE)
         or _about_targets(routes, states, now)
     )
     return tone, f"Dry run: {sentence}" if any(route.dry_run for route in routes) else sentence
@@ -219,6 +222,19 @@ def _about_dry_run(
     more = f" (and {plural(len(left) - 1, 'route')} more)" if len(left) > 1 else ""
     where = f"{left[0].name} stays on {left[0].target} and would be on {left[0].would}{more}"
     return Tone.BAD, f"{where}: {_cause([route.target for route in left], states, now)}"
+
+
+def _about_staying(
+    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime, such: AbstractSet[Health], tone: Tone
+) -> tuple[Tone, str] | None:
+    """A target that is so and moves nobody: `fail_over_on` leaves that out, or the route is about to move."""
+    ill = {state.target: state.health for state in states if state.health in such}
+    staying = [route for route in routes if route.target in ill]
+    if not staying:
+        return None
+    stay = "stays" if len(staying) == 1 else "stay"
+    what = f"a target that is {ill[staying[0].target]}"
+    return tone, f"{_routes(staying)} {stay} on {what}: {_cause([route.target for route in staying], states, now)}"
 
 
 def _about_targets(routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime) -> tuple[Tone, str]:

@@ -165,12 +165,12 @@ def _blips(section: Section, default: Blips) -> Blips:
 
 def warn_of_long_outages(root: Section, targets: Iterable[Target], controller: Controller) -> None:
     """Say so where `min_outage` was made so long that real outages are over before anything moves."""
-    section = root.section("controller")
     slowest_s = max((target.interval_s for target in targets), default=_LONG_OUTAGE_S)
     longest_s = min(_LONG_OUTAGE_S, _LONG_OUTAGE_INTERVALS * slowest_s)
-    if section.has("min_outage") and controller.min_outage_s > longest_s:
-        text = f"{format_duration(controller.min_outage_s)} is long: an outage shorter than that moves nothing"
-        section.findings.warn(section.at("min_outage"), text)
+    chosen_s = controller.min_outage_s
+    if chosen_s > longest_s and chosen_s != Controller().min_outage_s:
+        text = f"{format_duration(chosen_s)} is long: an outage shorter than that moves nothing"
+        root.findings.warn(root.section("controller").at("min_outage"), text)
 
 
 def warn_of_blips(root: Section, targets: Iterable[Target], blips: Blips) -> None:

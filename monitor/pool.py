@@ -49,8 +49,8 @@ def failed(pool: Pool, seen: Observation, rule: PoolRule, backgrounds: Mapping[s
     if seen.target not in pool.without:
         return pool  # it joined later: what it shows could not be left out again
     failures = {**pool.failures, seen.target: pool.failures.get(seen.target, 0) + 1}
-    if pool.failed_at is not None and 0 <= (at - pool.failed_at).total_seconds() < rule.same_s:
-        return replace(pool, failures=failures)  # nearly the same piece of evidence
+    if _same_piece(pool, seen, rule):
+        return replace(pool, failures=failures)
     evidence = pool.evidence.failed(seen, p0=pool.p0, p1=rule.p1)
     step = evidence.value - pool.evidence.value
     without = {name: value + (name != seen.target) * step for name, value in pool.without.items()}
@@ -59,7 +59,7 @@ def failed(pool: Pool, seen: Observation, rule: PoolRule, backgrounds: Mapping[s
 
 def passed(pool: Pool, seen: Observation, rule: PoolRule) -> Pool:
     """With one more good probe."""
-    if seen.target not in pool.without:
+    if seen.target not in pool.without or _same_piece(pool, seen, rule):
         return pool
     evidence = pool.evidence.passed(seen, p0=pool.p0, p1=rule.p1)
     if not evidence.value:
@@ -88,6 +88,11 @@ def convinced(pool: Pool) -> bool:
     """Whether the evidence suffices, whatever its span."""
     needed = pool.threshold
     return 0 < needed <= pool.evidence.value and min(pool.without.values()) >= _WITHOUT_ONE * needed
+
+
+def _same_piece(pool: Pool, seen: Observation, rule: PoolRule) -> bool:
+    """Whether it comes so soon after the last failure that it says nearly the same."""
+    return pool.failed_at is not None and 0 <= (seen.finished_at - pool.failed_at).total_seconds() < rule.same_s
 
 
 def _begun(rule: PoolRule, backgrounds: Mapping[str, float]) -> Pool:

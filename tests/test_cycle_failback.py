@@ -188,7 +188,7 @@ def test_a_manual_failback_waits_is_told_once_and_survives_a_restart(lab: Callab
     one.play(".", until=one.after(300))
     assert one.on(C)()
     [incident] = one.journal.incidents(10)
-    command = f"`hotspare pin chat {A} --for 1m --reason …` brings it back"
+    command = f"hotspare pin chat {A} --for 1m --reason … brings it back"
     told = [line.text for line in incident.timeline]
     assert told.count(f"Route chat stays on {C}, for failback is manual; {command}") == 1
     assert incident.routes[0].waiting == A

@@ -63,6 +63,15 @@ class Service:
         table = json.loads(self.settings.routing_file.read_text())
         return str(table["routes"]["chat"]["target"])
 
+    def reason(self) -> str:
+        """Why, in the routing file."""
+        table = json.loads(self.settings.routing_file.read_text())
+        return str(table["routes"]["chat"]["reason"])
+
+    def generation(self) -> int:
+        """That of the routing file."""
+        return int(json.loads(self.settings.routing_file.read_text())["generation"])
+
     def told(self) -> list[str]:
         """The kinds of what people must be told, oldest first."""
         return [event.kind for event in self.journal.untold(100)]
@@ -92,6 +101,27 @@ def test_a_pin_is_heeded_in_the_next_cycle_and_expires_by_itself(service: Servic
     assert service.serving() == A
     assert service.told() == ["pinned", "pin_expired"]
     assert service.journal.hand.unfinished() == [], "nothing of it is read any more"
+
+
+def test_the_file_says_who_holds_a_route_where_it_is(service: Service) -> None:
+    """At once, without a new generation; not twice where the decision itself says it, and not once it is over."""
+    plain, generation = service.reason(), service.generation()
+    service.lay(PIN, "chat", target=A, at_s=21, for_s=60)
+    service.run(21)
+    assert service.reason() == f"{plain}; pinned to {A} by ana until 18:01 UTC: a test"
+    service.run(82)
+    assert service.reason() == plain
+    service.lay(PAUSE, ALL, at_s=83, for_s=60)
+    service.run(83)
+    assert service.reason() == f"{plain}; paused by ana until 18:02 UTC: a test"
+    assert service.generation() == generation
+    service.lay(PIN, "chat", target=C, at_s=84)
+    service.run(84)
+    assert service.reason() == f"pinned to {C} by ana until 20:01 UTC: a test"
+    service.lay(PIN, "chat", target=C, at_s=85, for_s=60)
+    service.run(85)
+    assert service.reason() == f"pinned to {C} by ana until 18:02 UTC: a test", "the words of the pin that holds now"
+    assert service.generation() == generation + 1
 
 
 def test_what_expired_while_the_service_was_stopped_is_noted_at_its_start(service: Service) -> None:

@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
+from controller.decision import bring_back
 from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
 from controller.incidents import MAX_TIMELINE
-from controller.messages import Message, incident_message
-from monitor.health import Health
+from controller.messages import Message, incident_message, notice_message
+from controller.override_words import warning
+from controller.overrides import Override, OverrideKind
+from monitor.health import Health, TargetHealth
 
 OPENED = datetime(2026, 11, 21, 18, 0, 41, tzinfo=UTC)
 LATER = OPENED + timedelta(minutes=12, seconds=5)
@@ -197,7 +200,7 @@ def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
         pytest.param(
             resolved(RouteNow(route="chat", target=HAIKU, waiting=LUNA)),
             "✅ Resolved after 12 min 5 s: openai/gpt-6-luna is up again",
-            "It is over, and failback is manual: a person must bring the routes back.",
+            "It is over. Failback is manual: routes stay until a person brings them back.",
             id="a manual failback",
         ),
         pytest.param(
@@ -287,6 +290,26 @@ def test_text_from_outside_is_disarmed() -> None:
         "∗bold∗ ˍitˍ ∼no∼ ˋcodeˋ ˋˋˋblockˋˋˋ &gt; quote &amp; [31m gnp.exe &amp;lt; @everyone #general "
         "https://evil.example"
     )
+
+
+def test_a_command_can_be_copied_into_a_shell() -> None:
+    """A notification of a pin to a failing target holds the remedy, and no sign stands for another in it."""
+    said = "o/m is down: " + "so many probes failed, " * 40
+    pin = Override(
+        kind=OverrideKind.PIN,
+        subject="chat",
+        target=LUNA,
+        author="ana",
+        reason="a test",
+        at=OPENED,
+        until=LATER,
+    )
+    state = TargetHealth(target=LUNA, health=Health.DOWN, since=OPENED, reason=said)
+    note = warning(pin, state, OPENED)
+    told = notice_message(note.kind, note.subject, note.text, at=OPENED)
+    assert "; hotspare unpin chat --reason … ends it. " in told.text
+    back = bring_back("chat", LUNA)
+    assert back in notice_message("failback_waiting", "chat", back, at=OPENED).text
 
 
 def test_names_with_underscores_can_be_copied() -> None:

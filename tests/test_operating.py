@@ -140,6 +140,16 @@ def test_pin_and_unpin_say_what_the_service_did(desk: Desk) -> None:
         assert (nothing.status, nothing.out, nothing.err) == (1, "", "chat is not pinned")
 
 
+def test_in_a_dry_run_a_pin_is_kept_and_nothing_is_missing(desk: Desk) -> None:
+    """The route is where it should be: at its first candidate."""
+    desk.config.write_text(desk.config.read_text() + "controller: {dry_run: true}\n")
+    desk.settings = load(desk.config, {}, keys=False)
+    with desk.running_service():
+        pinned = desk.do("pin", "chat", B)
+    kept = "controller.dry_run is set: this is recorded, the routes stay as they are configured"
+    assert (pinned.status, pinned.out.splitlines()[1:]) == (0, [f"chat stays on {A}", kept])
+
+
 def test_drain_moves_what_it_can_and_says_what_it_cannot(desk: Desk) -> None:
     """A route without another candidate is held, and that is bad news."""
     with desk.running_service():

@@ -194,8 +194,8 @@ CHAT = override(PIN, "chat", target=C)
         pytest.param(
             override_words.warning(CHAT, DOWN, T0 + HOUR),
             "pin_to_failing_target",
-            f"chat is pinned to {C} until 20:00:01 UTC by ana, and {C} is down: 9 of 14 probes failed in 41 s; "
-            "`hotspare unpin chat` ends it. The pin's reason was: a test",
+            f"chat is pinned to {C} until 20:00:01 UTC by ana; hotspare unpin chat --reason … ends it. "
+            f"{C} is down: 9 of 14 probes failed in 41 s. The pin's reason was: a test",
             id="its target fails",
         ),
     ],

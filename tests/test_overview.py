@@ -302,7 +302,7 @@ def test_the_ways_home_are_said() -> None:
     assert seen(stepping, Health.UP).note == "going back in steps: 10 % to a/x, 90 % to b/x"
     moved = RouteState(route="chat", target="b/x", since=NOW, reason="a reason")
     assert seen(moved, Health.UP, manual=True).note == (
-        "a/x is up, and failback is manual: `hotspare pin chat a/x --for 1m --reason …` brings it back"
+        "a/x is up, and failback is manual: hotspare pin chat a/x --for 1m --reason … brings it back"
     )
     assert seen(moved, Health.RECOVERING, manual=True).note is None
     assert seen(moved, Health.UP).note is None
@@ -381,6 +381,30 @@ SINCE = "since 18:02:12 UTC"
             Tone.GOOD,
             "Dry run: The route is on its first choice; 2 targets up",
             id="a dry run in quiet time",
+        ),
+        pytest.param(
+            RUNNING,
+            [route("chat", "a/x")],
+            [state("a/x", Health.DOWN), state("b/x", Health.UP)],
+            Tone.BAD,
+            f"chat stays on a target that is down: a/x is down {SINCE}",
+            id="a failing first choice is no first choice to be proud of",
+        ),
+        pytest.param(
+            RUNNING,
+            [route("chat", "b/x"), route("docs", "b/x")],
+            [state("a/x", Health.DEGRADED), state("b/x", Health.UNUSABLE)],
+            Tone.BAD,
+            f"chat and docs stay on a target that is unusable: b/x is unusable {SINCE}",
+            id="users on a failing standby come before how they got there",
+        ),
+        pytest.param(
+            RUNNING,
+            [route("chat", "a/x")],
+            [state("a/x", Health.DEGRADED), state("b/x", Health.UP)],
+            Tone.NOTICE,
+            f"chat stays on a target that is degraded: a/x is degraded {SINCE}",
+            id="a degraded target serves users all the same",
         ),
         pytest.param(
             RUNNING,

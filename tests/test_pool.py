@@ -108,7 +108,7 @@ def test_without_one_is_what_the_others_show(events: list[Event]) -> None:
         value, failed_at = 0.0, -math.inf
         for at_s, asked, symbol in events[began:]:
             failed = symbol in "xt"
-            counts = not failed or at_s - failed_at >= by().same_s - 1e-6
+            counts = at_s - failed_at >= by().same_s - 1e-6
             failed_at = at_s if failed and counts else failed_at
             if asked != name and counts:
                 step = math.log(p1 / known.p0) if failed else -math.log((1 - known.p0) / (1 - p1))
@@ -221,3 +221,16 @@ def test_it_survives_a_restart_in_the_middle(before: list[Event], after: list[Ev
 def test_what_is_no_pool_is_a_new_one(text: str) -> None:
     """A foreign or broken value is no error."""
     assert pool.from_json(text) == NO_POOL
+
+
+def test_a_provider_with_hundreds_of_targets_is_no_slower_to_judge() -> None:
+    """What comes within the same piece of time as a failure says nothing more, whether it failed or not."""
+    names = [f"openai/m{n}" for n in range(300)]
+    rules = pool_rules_for(settings(Path(), *names))["openai"]
+    background = dict.fromkeys(names, 0.005)
+    held = pool.failed(pool.NO_POOL, observation("x", name=names[0], at_s=0), rules, background)
+    for number in range(1, 4):
+        held = pool.passed(held, observation(".", name=names[number], at_s=0.1 * number), rules)
+    assert held.evidence.failures == held.evidence.probes == 1
+    held = pool.passed(held, observation(".", name=names[5], at_s=2), rules)
+    assert held.evidence.probes == 2

@@ -43,6 +43,23 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read(tmp_path / "none.yaml", {})
 
 
+def test_an_example_that_is_not_there_is_not_to_be_copied_to_itself(tmp_path: Path) -> None:
+    """Whoever installed the package has no examples, and needs a file of his own."""
+    path = tmp_path / "scenario.yaml"
+    path.write_text("config: hotspare.example.yaml\nduration: 1h\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="comes with Hotspare's repository, and not with the package; name a file"):
+        read(path, {})
+
+
+def test_the_scenario_of_the_document_can_be_read(tmp_path: Path) -> None:
+    """What docs/simulation.md shows works as it stands, beside a configuration."""
+    text = (Path(__file__).parent.parent / "docs" / "simulation.md").read_text(encoding="utf-8")
+    shown = text.partition("```yaml\n")[2].partition("```")[0]
+    path = write(tmp_path)
+    path.write_text(shown, encoding="utf-8")
+    assert len(read(path, {}).outages) == 2
+
+
 def write(folder: Path, **changes: Any) -> Path:
     """A small good scenario beside a configuration, with some keys changed; JSON is YAML."""
     config = (SCENARIOS / "config" / "hotspare.yaml").read_text(encoding="utf-8")

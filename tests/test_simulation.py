@@ -385,9 +385,21 @@ def test_people_read_what_scripts_do() -> None:
     assert "2 of 2" in text
     assert "openai/a, openai/b 50% server_error at 30m for 30m" in text
     assert f"probes: {document['probes']:,}, " in text
-    assert "false failovers: 0 in" in text
+    assert "false failovers: 0 in 0.2 days of routes" in text
+    assert "failed, of those" in text
+    asked = document["outages"][0]["requests"]
+    assert f"{asked['failed']:,} of {asked['failed_without_failover']:,} (" in text
     assert "price unknown" in text
     assert "\x1b" not in text
+
+
+def test_an_outage_in_which_nothing_fails_counts_slow_answers() -> None:
+    """A share of failures that are not the outage's would mean nothing."""
+    made_up = scenario(outage(at_s=1800.0, for_s=600.0, failure_rate=1.0, outcome=Outcome.SLOW), hours=1)
+    document = simulate(made_up, seeds=1, jobs=1)
+    asked = document["outages"][0]["requests"]
+    assert asked["slow_without_failover"] > asked["failed_without_failover"]
+    assert f"{asked['slow']:,} of {asked['slow_without_failover']:,} slow (" in printed(document, made_up)
 
 
 def test_what_cannot_be_said_is_a_dash() -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 from controller.plan import forecast
 from controller.plan.alarms import alarms
 from controller.plan.forecast import Found, outage_of
+from controller.plan.promises import stranded
 from controller.plan.trials import RATES, Subject, Trial, flips, probes_per_s, quiet, subjects
 from controller.simulation.command import prices
 from controller.simulation.workers import spread
@@ -186,11 +187,12 @@ def show(document: dict[str, Any], settings: Settings, console: Console | None =
         console.print()
     console.print(_targets(document))
     console.print()
-    for line in (*_verdicts(document), *_costs(document), *_small_print(document)):
+    known = [text for route in settings.routes for text in stranded(route)]
+    for line in (*_verdicts(document), *known, *_costs(document), *_small_print(document)):
         console.print(line, markup=False)
     if settings.controller.dry_run:
         console.print("controller.dry_run is true: all this is decided and told, but no route moves", markup=False)
-    for warning in document["warnings"]:
+    for warning in (text for text in document["warnings"] if text not in known):
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - the command line's own output
 
 

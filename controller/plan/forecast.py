@@ -152,12 +152,6 @@ def _target(found: Found, target: str, interval_s: float) -> dict[str, Any]:
     }
 
 
-def mean_s(route: Mapping[str, Any], rate: float, *, of: str | None = None) -> float | None:
-    """The mean time to flip of a route's first outage of this height; None where none was tried or none moved it."""
-    one = outage_of(route["outages"], rate, of=of)
-    return None if one is None else one["time_to_flip_s"]["mean"]
-
-
-def outage_of(outages: Iterable[Mapping[str, Any]], rate: float, *, of: str | None = None) -> Mapping[str, Any] | None:
-    """The first of these outages of this height."""
-    return next((one for one in outages if one["failure_rate"] == rate and of in {None, one["of"]}), None)
+def outage_of(outages: Iterable[Mapping[str, Any]], rate: float) -> Mapping[str, Any] | None:
+    """The first of these outages of this height; None when there is none."""
+    return next((one for one in outages if one["failure_rate"] == rate), None)

@@ -1,6 +1,7 @@
 """What a configuration promises and cannot keep, each as a sentence with what to change (pure).
 
-What the configuration's own warnings say already is not said again: a single candidate, one provider for all.
+That a route has nowhere to go is a broken promise as well, but the configuration's own warnings have said it already:
+`stranded` tells those apart.
 """
 
 import math
@@ -30,12 +31,12 @@ def broken(settings: Settings, answer: Mapping[str, Any]) -> list[str]:
 
 
 def _of_route(settings: Settings, route: Route, answer: Mapping[str, Any]) -> Iterator[str]:
+    yield from stranded(route)
     if not movable(route):
-        yield _stays(route)
+        if len(route.candidates) > 1:
+            yield f"no failure moves `{route.name}`: `down` is not in its fail_over_on"
         return
     home = settings.target(route.candidates[0])
-    if all(candidate.partition("/")[0] == home.provider.name for candidate in route.candidates):
-        yield f"an outage of {home.provider.name} leaves `{route.name}` nowhere to go: all its candidates are there"
     for outage in answer["outages"]:
         if outage["failure_rate"] != _HALF:
             continue
@@ -52,10 +53,13 @@ def _of_route(settings: Settings, route: Route, answer: Mapping[str, Any]) -> It
             )
 
 
-def _stays(route: Route) -> str:
+def stranded(route: Route) -> Iterator[str]:
+    """That an outage leaves the route nowhere to go, where it does."""
+    providers = {candidate.partition("/")[0] for candidate in route.candidates}
     if len(route.candidates) == 1:
-        return f"nothing moves `{route.name}`: it has a single candidate"
-    return f"no failure moves `{route.name}`: `down` is not in its fail_over_on"
+        yield f"nothing moves `{route.name}`: it has a single candidate"
+    elif len(providers) == 1:
+        yield f"an outage of {providers.pop()} leaves `{route.name}` nowhere to go: all its candidates are there"
 
 
 def _remedy(settings: Settings, interval_s: float, mean_s: float) -> str:

@@ -99,7 +99,7 @@ def show(document: dict[str, Any], scenario: Scenario, console: Console | None =
 def _outages(document: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("outage", overflow="fold")
-    for name in ("flipped", "time to flip (p95)", "back after (p95)", "flips", "requests failed"):
+    for name in ("flipped", "time to flip (p95)", "back after (p95)", "flips", "failed, of those without failover"):
         table.add_column(name, justify="right")
     for one in document["outages"]:
         what = f"{format_share(one['failure_rate'])} {one['outcome']}" if one["failure_rate"] else "slow"
@@ -109,7 +109,7 @@ def _outages(document: dict[str, Any]) -> Table:
             _times(one["time_to_flip_s"]),
             _times(one["time_to_failback_s"]),
             "–" if one["flips_per_outage"] is None else f"{one['flips_per_outage']:.2f}",
-            _share(one["requests"]),
+            _share(one["requests"], slow=not one["failure_rate"] or one["outcome"] == "slow"),
         )
     return table
 
@@ -123,10 +123,17 @@ def _short(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 300 else f"{seconds / 60:.1f} min"
 
 
-def _share(requests: dict[str, int]) -> str:
-    """How many failed, against how many would have."""
-    failed, would = requests["failed"], requests["failed_without_failover"]
-    return f"{failed:,} of {would:,}" + (f" ({failed / would:.1%})" if would else "") if requests["total"] else "–"
+def _share(requests: dict[str, int], *, slow: bool) -> str:
+    """How many failed, or were slow where nothing fails, against how many would have been."""
+    if not requests["total"]:
+        return "–"
+    were = requests["slow" if slow else "failed"]
+    would = requests["slow_without_failover" if slow else "failed_without_failover"]
+    return f"{were:,} of {would:,}" + (" slow" if slow else "") + (f" ({were / would:.1%})" if would else "")
+
+
+def _days(days: float) -> str:
+    return f"{days:.1f}" if days < 10 else f"{days:,.0f}"
 
 
 def _few(number: float) -> str:
@@ -137,7 +144,7 @@ def _sentences(document: dict[str, Any]) -> Iterator[str]:
     false = document["false_failovers"]
     low, high = false["per_route_90d_95"]
     yield (
-        f"false failovers: {false['count']} in {false['route_days']:.0f} days of routes:"
+        f"false failovers: {false['count']} in {_days(false['route_days'])} days of routes:"
         f" {_few(false['per_route_90d'])} per route and 90 days (95 %: {_few(low)} to {_few(high)})"
     )
     probes, fixed = document["probes"], document["probes_at_fixed_interval"]
@@ -146,7 +153,8 @@ def _sentences(document: dict[str, Any]) -> Iterator[str]:
     requests = document["requests"]
     if requests["total"]:
         saved = requests["failed_without_failover"] - requests["failed"]
+        came_to = f"{saved:,} were saved" if saved >= 0 else f"failover cost {-saved:,}"
         yield (
             f"requests: {requests['failed']:,} of {requests['total']:,} failed;"
-            f" without failover {requests['failed_without_failover']:,}, so {saved:,} were saved"
+            f" without failover {requests['failed_without_failover']:,}, so {came_to}"
         )
