@@ -17,7 +17,7 @@ from llmock.testing import LLMockServer
 
 from controller.demo.slack_server import SlackServer
 
-PATIENCE_S = 40
+PATIENCE_S = 90
 
 CONFIGURATION = """\
 database: sqlite:///{folder}/hotspare.db
