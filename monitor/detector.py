@@ -233,7 +233,8 @@ def _unburdened(record: Record) -> Record:
 
 
 def _is_rewound(record: Record, at: datetime, rule: Rule) -> bool:
-    return record.last_seen_at is not None and (record.last_seen_at - at).total_seconds() > rule.patience_s
+    seen_at = record.last_seen_at
+    return seen_at is not None and seen_at > at and (seen_at - at).total_seconds() > rule.patience_s
 
 
 def _rewound(record: Record, at: datetime, rule: Rule) -> Record:

@@ -47,4 +47,4 @@ class Observation:
     @property
     def finished_at(self) -> datetime:
         """When the verdict was in."""
-        return self.started_at + timedelta(seconds=self.duration_s)
+        return self.started_at + timedelta(0, self.duration_s)

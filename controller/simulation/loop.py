@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush, heapreplace
 from itertools import count
-from math import ceil
+from math import ceil, inf
 from random import Random
 from typing import Any
 
@@ -38,6 +38,7 @@ _TICK_S = 0.5
 _GATHER_S = 0.1
 _SOON_S = 0.02
 _LATE_INTERVALS = 2
+_HOUR_S = 3600.0
 
 _DUE, _SEEN, _EXTRA, _CYCLE, _LOOK = range(5)
 
@@ -113,7 +114,7 @@ class _Drive:
             # Nothing happens before it ends: it need not wait for its turn.
             what.seen_at_s = end_s
             if blind:
-                blind(seen)
+                blind(seen, end_s)
             if observe(seen) or judge.due is not None:
                 self._cycle_by(end_s + _GATHER_S)
             if planned := extras(what.id):
@@ -135,7 +136,7 @@ class _Drive:
         lane.under_way = False
         lane.seen_at_s = now_s
         self._throttled |= seen.outcome.effect is Effect.THROTTLED
-        blind = self._neutral.matter and self._neutral.blind(seen)
+        blind = self._neutral.matter and self._neutral.blind(seen, now_s)
         if self._judge.observe(seen, blind=blind) or self._judge.due is not None:
             self._cycle_by(now_s + _GATHER_S)
         due = self._judge.due
@@ -210,9 +211,17 @@ class _Neutral:
         self._blindness = Blindness(self._endpoints, frozenset(p.name for p in scenario.settings.providers))
         self.matter = bool(self._failing) or not self._endpoints
         """False where they always answer: nothing can then be taken for our own network's failure."""
+        always = not self._endpoints
+        self._from_s = 0.0 if always else min((since_s for (since_s, _), _ in self._failing), default=0.0) - _HOUR_S
+        self._until_s = inf if always else max((until_s for (_, until_s), _ in self._failing), default=0.0) + _HOUR_S
 
-    def blind(self, seen: Observation) -> bool:
-        """Whether this observation is taken for that. To be told of all of them, in the order in which they end."""
+    def blind(self, seen: Observation, ended_s: float) -> bool:
+        """Whether this observation is taken for that. To be told of all of them, in the order in which they end.
+
+        Longer than an hour before and after our network fails, the endpoints have always answered and always do.
+        """
+        if not self._from_s <= ended_s <= self._until_s:
+            return False
         return self._blindness.follow(seen, self._answering)
 
     def _answering(self, now: datetime) -> frozenset[str]:
