@@ -272,6 +272,16 @@ def _observation_row(observation: Observation) -> dict[str, object]:
         "loop_lag_s": observation.loop_lag_s,
         "request_id": observation.request_id and brief(observation.request_id, _LONGEST_REQUEST_ID),
         "detail": brief(observation.detail, _LONGEST_DETAIL),
+        "resolved_s": observation.resolved_s,
+        "tcp_s": observation.tcp_s,
+        "sent_s": observation.sent_s,
+        "last_byte_s": observation.last_byte_s,
+        "longest_stall_s": observation.longest_stall_s,
+        "reused": None if observation.fresh else 1,
+        "cached_tokens": whole(observation.cached_tokens),
+        "reasoning_tokens": whole(observation.reasoning_tokens),
+        "model": observation.model and brief(observation.model, _LONGEST_REQUEST_ID),
+        "deprecation": observation.deprecation and brief(observation.deprecation, _LONGEST_DETAIL),
     }
 
 
@@ -281,6 +291,7 @@ def _observation(row: RowMapping) -> Observation:
         started_at=from_ms(values.pop("started_ms")),
         check=Check(values.pop("check_")),
         outcome=Outcome(values.pop("outcome")),
+        fresh=not values.pop("reused"),
         **values,
     )
 

@@ -53,6 +53,18 @@ class ObservationRow(SQLModel, table=True):
     loop_lag_s: float = _real()
     request_id: str | None = _text(null=True)
     detail: str = _text()
+    resolved_s: float | None = _real(null=True)
+    tcp_s: float | None = _real(null=True)
+    sent_s: float | None = _real(null=True)
+    last_byte_s: float | None = _real(null=True)
+    longest_stall_s: float | None = _real(null=True)
+    reused: int | None = _integer(null=True)
+    """1 when the connection had served before; None: it was made for this probe."""
+    cached_tokens: int | None = _integer(null=True)
+    reasoning_tokens: int | None = _integer(null=True)
+    model: str | None = _text(null=True)
+    """Who answered, where that is not the model that was asked."""
+    deprecation: str | None = _text(null=True)
 
 
 class TransitionRow(SQLModel, table=True):
@@ -117,6 +129,38 @@ class ConnectivityRow(SQLModel, table=True):
     """The endpoints that were asked, as a JSON list."""
     answered: str = _text()
     """Those of them that answered, as a JSON list."""
+
+
+class SpendingRow(SQLModel, table=True):
+    """What the probes of one target have cost on one day (UTC); kept longer than the observations themselves."""
+
+    __tablename__ = "spending"
+    __table_args__: ClassVar[dict[str, Any]] = _KEYED
+
+    day_ms: int = _integer(key=True)
+    """Midnight."""
+    target: str = _text(key=True)
+    usd: float = _real()
+    probes: int = _integer()
+    unpriced: int = _integer()
+    """Those of them whose cost is not known."""
+
+
+class VendorReportRow(SQLModel, table=True):
+    """What a vendor's status page said, once for each change of it."""
+
+    __tablename__ = "vendor_reports"
+    __table_args__: ClassVar[dict[str, Any]] = _STRICT
+
+    id: int | None = _serial()
+    provider: str = _text()
+    at_ms: int = _integer(index=True)
+    """When it was read."""
+    state: str = _text()
+    headline: str = _text()
+    since_ms: int | None = _integer(null=True)
+    """Since when, in the vendor's words."""
+    url: str | None = _text(null=True)
 
 
 class DecisionRow(SQLModel, table=True):
@@ -231,6 +275,8 @@ TRANSITIONS: Final = _TABLES["transitions"]
 TARGET_STATES: Final = _TABLES["target_states"]
 POOLS: Final = _TABLES["pools"]
 CONNECTIVITY: Final = _TABLES["connectivity"]
+SPENDING: Final = _TABLES["spending"]
+VENDOR_REPORTS: Final = _TABLES["vendor_reports"]
 OVERRIDES: Final = _TABLES["overrides"]
 DECISIONS: Final = _TABLES["decisions"]
 INCIDENTS: Final = _TABLES["incidents"]

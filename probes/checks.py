@@ -1,17 +1,117 @@
 """What each check asks, and whether a reply satisfies it."""
 
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from probes.dialects.wire import Reply
 from probes.target import Check
 
+#: What `structured` wants and what the tool takes. Every provider's strict mode allows all of it.
+SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {"word": {"type": "string"}, "number": {"type": "integer"}},
+    "required": ["word", "number"],
+    "additionalProperties": False,
+}
+SCHEMA_NAME: Final = "probe"
+TOOL_NAME: Final = "report"
+TOOL_DESCRIPTION: Final = "Reports a word and a number."
 
-def prompt(check: Check, nonce: str) -> str:
-    """The last user message of a probe: short, and holding the nonce, so that no cache can answer it."""
-    match check:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One question, made unlike all others by its nonce, so that no cache can answer it."""
+
+    check: Check
+    nonce: str
+    dimensions: int | None = None
+    """How long an embedding must be; None: any length."""
+
+    @property
+    def prompt(self) -> str:
+        """The last user message, short, and holding the nonce; the text to embed."""
+        match self.check:
+            case Check.CHAT | Check.STREAM:
+                return f"Reply with exactly this word: {self.nonce}"
+            case Check.STRUCTURED:
+                return f"Reply with JSON only: the word {self.nonce} and the number 7."
+            case Check.TOOL:
+                return f"Call {TOOL_NAME} with the word {self.nonce} and the number 7."
+            case Check.EMBEDDING:
+                return self.nonce
+
+
+def flaw(task: Task, reply: Reply) -> str | None:
+    """What is wrong with a reply's content, in a few words that may quote it; None when it satisfies the check.
+
+    - `chat`, `stream`: the text holds the nonce, whatever stands around it.
+    - `structured`: the text is JSON under `SCHEMA`, nothing before or after it, and its word holds the nonce.
+    - `tool`: `TOOL_NAME` is called with arguments under `SCHEMA` whose word holds the nonce.
+    - `embedding`: the right length, every number finite, not all of them zero.
+    """
+    match task.check:
         case Check.CHAT | Check.STREAM:
-            return f"Reply with exactly this word: {nonce}"
+            return _without_nonce(task, reply.text)
+        case Check.STRUCTURED:
+            return _not_structured(task, reply.text)
+        case Check.TOOL:
+            return _not_called(task, reply)
+        case Check.EMBEDDING:
+            return _no_vector(task, reply.embedding or ())
 
 
-def satisfied(check: Check, nonce: str, reply: str) -> bool:
-    """True when the reply holds the nonce, whatever stands around it."""
-    match check:
-        case Check.CHAT | Check.STREAM:
-            return nonce.lower() in reply.lower()
+def answered(task: Task, reply: Reply) -> bool:
+    """Whether there is any content of the kind that the check asks for, be it right or wrong."""
+    match task.check:
+        case Check.TOOL:
+            return bool(reply.calls or reply.text.strip())
+        case Check.EMBEDDING:
+            return reply.embedding is not None
+    return bool(reply.text.strip())
+
+
+def _without_nonce(task: Task, text: str) -> str | None:
+    return None if task.nonce.lower() in text.lower() else f"the reply lacks the word that was asked for: {text[:200]}"
+
+
+def _not_structured(task: Task, text: str) -> str | None:
+    wrong = _unfit(task, text)
+    return wrong and f"the reply is no JSON as asked for ({wrong}): {text[:200]}"
+
+
+def _not_called(task: Task, reply: Reply) -> str | None:
+    if not reply.calls:
+        return f"the function was not called; the reply says: {reply.text[:200]}"
+    call = reply.calls[0]
+    if call.name != TOOL_NAME:
+        return f"another function was called: {call.name[:100]}"
+    wrong = _unfit(task, call.arguments)
+    return wrong and f"the function was called with arguments that do not fit ({wrong}): {call.arguments[:200]}"
+
+
+def _unfit(task: Task, text: str) -> str | None:
+    """Why a text is not JSON under `SCHEMA` with the nonce in its word."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return "it does not parse"
+    if not isinstance(found, dict):
+        return "it is not an object"
+    if found.keys() != {"word", "number"}:
+        return "its keys are not word and number"
+    if not isinstance(found["word"], str) or type(found["number"]) is not int:
+        return "a value has the wrong type"
+    return None if task.nonce.lower() in found["word"].lower() else "it lacks the word that was asked for"
+
+
+def _no_vector(task: Task, vector: tuple[float, ...]) -> str | None:
+    if not vector:
+        return "the embedding is empty"
+    if task.dimensions and len(vector) != task.dimensions:
+        return f"the embedding has {len(vector)} numbers, {task.dimensions} were expected"
+    if not all(math.isfinite(number) for number in vector):
+        return "the embedding holds numbers that are not finite"
+    return None if any(vector) else "the embedding is all zeros"

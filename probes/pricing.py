@@ -1,20 +1,40 @@
-"""Tokens to money, by the price list that ships with genai-prices. Nothing here goes to the network."""
+"""Tokens to money: by the price in the configuration, else by the list that ships with genai-prices, never by network."""
 
 import asyncio
+import ipaddress
 import logging
+import math
 import sys
+from urllib.parse import urlsplit
 
-from probes.target import Provider
+from probes.target import Check, Price, Target
 
 _log = logging.getLogger(__name__)
 
 #: What genai-prices calls the provider behind a dialect, where the dialect has only one.
-_OWNERS = {"anthropic": "anthropic", "gemini": "google"}
+_OWNERS = {
+    "anthropic": "anthropic",
+    "gemini": "google",
+    "azure-openai": "azure",
+    "bedrock": "aws",
+    "cohere": "cohere",
+}
+#: What a good probe of each check takes, about: tokens in and out.
+_USUAL_TOKENS = {
+    Check.CHAT: (20, 10),
+    Check.STREAM: (20, 10),
+    Check.STRUCTURED: (80, 30),
+    Check.TOOL: (120, 30),
+    Check.EMBEDDING: (10, 0),
+}
+#: How Vertex's OpenAI endpoint names Google's own models.
+_VERTEX_PREFIX = "google/"
+_MILLION = 1e6
 
 
 def warm_up() -> None:
     """Loads the price list, which takes up to half a second; does nothing the second time."""
-    _price("openai", "gpt-4o-mini", 1, 1)
+    _listed("openai", "gpt-4o-mini", 1, 1, 0)
 
 
 async def ready() -> None:
@@ -23,24 +43,73 @@ async def ready() -> None:
         await asyncio.to_thread(warm_up)
 
 
-def cost_usd(provider: Provider, model: str, input_tokens: int | None, output_tokens: int | None) -> float | None:
-    """What the tokens cost in US dollars; None, never zero, where the tokens or the price are not known.
+def cost_usd(
+    target: Target, check: Check, input_tokens: int | None, output_tokens: int | None, cached_tokens: int | None = None
+) -> float | None:
+    """What the tokens of one probe cost in US dollars; None, never zero, where the tokens or the price are not known.
 
-    The provider's address says whose prices they are, else its name in the configuration, else its dialect.
+    `cached_tokens` are those of `input_tokens` that the provider had cached. The target's own `price` wins over the
+    list. There, the provider's address says whose prices they are, else its preset, its name or its dialect.
     """
+    if output_tokens is None and check is Check.EMBEDDING:
+        output_tokens = 0
     if input_tokens is None or output_tokens is None:
         return None
-    owners = dict.fromkeys((provider.base_url, provider.name, _OWNERS.get(provider.dialect, "")))
-    prices = (_price(owner, model, input_tokens, output_tokens) for owner in owners if owner)
+    # Providers' numbers: what makes no sense must not become a price that makes none.
+    read, written = max(0, input_tokens), max(0, output_tokens)
+    cached = min(max(0, cached_tokens or 0), read)
+    if target.price is not None:
+        return _by_hand(target.price, read, written, cached)
+    return _by_list(target, read, written, cached)
+
+
+def usual_usd(target: Target) -> float | None:
+    """About what a good probe of this target costs, over all of its checks; None where the price is not known."""
+    costs = [cost_usd(target, check, *_USUAL_TOKENS[check]) for check in target.checks]
+    known = [cost for cost in costs if cost is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(costs) else None
+
+
+def costs_money(target: Target) -> bool:
+    """Whether its probes count against a budget.
+
+    They do not where the configuration prices them at zero, nor where it names no price and the provider is on this
+    machine or in a private network: an own model, or a gateway whose price only its owner knows.
+    """
+    if target.price is not None:
+        return any((target.price.input_usd, target.price.output_usd, target.price.cached_usd))
+    return not _private(urlsplit(target.provider.base_url).hostname or "")
+
+
+def _private(host: str) -> bool:
+    """An address or a name that leads to this machine or into a private network."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        name = host.rstrip(".").lower()
+        return "." not in name or name.endswith((".local", ".localhost", ".internal"))
+    return address.is_private or address.is_loopback or address.is_link_local
+
+
+def _by_hand(price: Price, read: int, written: int, cached: int) -> float:
+    cached_usd = price.input_usd if price.cached_usd is None else price.cached_usd
+    return ((read - cached) * price.input_usd + cached * cached_usd + written * price.output_usd) / _MILLION
+
+
+def _by_list(target: Target, read: int, written: int, cached: int) -> float | None:
+    provider = target.provider
+    owners = dict.fromkeys((provider.base_url, provider.preset, provider.name, _OWNERS.get(provider.dialect)))
+    models = dict.fromkeys((target.model, target.model.removeprefix(_VERTEX_PREFIX)))
+    prices = (_listed(owner, model, read, written, cached) for owner in owners if owner for model in models)
     return next((price for price in prices if price is not None), None)
 
 
-def _price(owner: str, model: str, input_tokens: int, output_tokens: int) -> float | None:
+def _listed(owner: str, model: str, read: int, written: int, cached: int) -> float | None:
     try:
         # Takes up to half a second to import: kept off the start-up path of commands that probe nothing.
         from genai_prices import Usage, calc_price  # noqa: PLC0415 - said above
 
-        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+        usage = Usage(input_tokens=read, output_tokens=written, cache_read_tokens=cached)
         if "://" in owner:
             return float(calc_price(usage, model, provider_api_url=owner).total_price)
         return float(calc_price(usage, model, provider_id=owner).total_price)

@@ -8,7 +8,6 @@ Deadlines run from the start of the probe and none of them can be stretched by t
 """
 
 import asyncio
-import json
 import logging
 import secrets
 import ssl
@@ -24,15 +23,17 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from probes import causes, checks, pricing
+from probes import causes, pricing
 from probes.body import Decoder, UnreadableError
+from probes.checks import Task
 from probes.dialects.registry import DIALECTS
-from probes.dialects.wire import Request
+from probes.dialects.wire import Request, overlaid
 from probes.exchange import Exchange
 from probes.loop_lag import LoopLag, Watch
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.redaction import clean, identifier
+from probes.substitution import substituted
 from probes.target import Check, Target
 from probes.verdict import Question, Verdict, judge
 
@@ -112,9 +113,9 @@ class Prober:
         key = provider.api_key.reveal()
         if not (key.isascii() and key.isprintable() and key.strip() == key):
             return Verdict(outcome=Outcome.AUTH, detail="it holds characters that no HTTP header may hold")
-        question = Question(dialect=DIALECTS[provider.dialect], check=exchange.check, nonce=self._nonce())
-        prompt = checks.prompt(question.check, question.nonce)
-        fault = await self._send(question.dialect.request(exchange.target, question.check, prompt), exchange)
+        task = Task(check=exchange.check, nonce=self._nonce(), dimensions=exchange.target.dimensions)
+        question = Question(dialect=DIALECTS[provider.dialect], task=task)
+        fault = await self._send(_request(question, exchange.target), exchange)
         if exchange.status is None:
             return fault or Verdict(outcome=Outcome.BAD_REQUEST, detail="the probe itself ended without an answer")
         return judge(question, exchange.answer(fault), now=self._clock())
@@ -143,6 +144,11 @@ class Prober:
         )
 
 
+def _request(question: Question, target: Target) -> Request:
+    request = question.dialect.request(target, question.task)
+    return replace(request, body=overlaid(request.body, target.parameters)) if target.parameters else request
+
+
 def _stream(
     client: httpx.AsyncClient, request: Request, exchange: Exchange
 ) -> AbstractAsyncContextManager[httpx.Response]:
@@ -157,7 +163,7 @@ def _stream(
         request.method,
         request.url,
         headers=headers,
-        content=json.dumps(request.body).encode(),
+        content=request.content,
         extensions={"trace": exchange.trace},
     )
 
@@ -249,6 +255,13 @@ def _final(verdict: Verdict, target: Target, duration_s: float) -> Verdict:
     return replace(verdict, detail=f"{lead}: {verdict.detail}")
 
 
+def _other(target: Target, answered: str | None) -> str | None:
+    """The name of the model that answered, where it is not the one that was asked."""
+    if answered is None or not substituted(target.model, answered):
+        return None
+    return clean(answered, target.provider.api_key, limit=100)
+
+
 def _observation(exchange: Exchange, verdict: Verdict, *, duration_s: float, lag: Watch) -> Observation:
     target, provider = exchange.target, exchange.target.provider
     return Observation(
@@ -266,6 +279,12 @@ def _observation(exchange: Exchange, verdict: Verdict, *, duration_s: float, lag
         request_id=identifier(verdict.request_id or "", provider.api_key),
         input_tokens=verdict.input_tokens,
         output_tokens=verdict.output_tokens,
-        cost_usd=pricing.cost_usd(provider, target.model, verdict.input_tokens, verdict.output_tokens),
+        cached_tokens=verdict.cached_tokens,
+        reasoning_tokens=verdict.reasoning_tokens,
+        model=_other(target, verdict.model),
+        deprecation=clean(verdict.deprecation or "", provider.api_key, limit=200) or None,
+        cost_usd=pricing.cost_usd(
+            target, exchange.check, verdict.input_tokens, verdict.output_tokens, verdict.cached_tokens
+        ),
         loop_lag_s=lag.worst_s,
     )

@@ -1,7 +1,9 @@
 """What to ask whom: providers, their models as targets, and the questions (checks) a probe may ask."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Check(StrEnum):
@@ -11,6 +13,12 @@ class Check(StrEnum):
     """A short reply that must contain a random nonce, so that no cache can answer."""
     STREAM = "stream"
     """The same as a stream: time to first token is measured and the dialect's terminator is required."""
+    STRUCTURED = "structured"
+    """JSON under a schema, and nothing but that."""
+    TOOL = "tool"
+    """A function is offered and must be called, with arguments that fit."""
+    EMBEDDING = "embedding"
+    """A text must become a vector of the right length."""
 
 
 class Secret:
@@ -46,7 +54,27 @@ class Provider:
     """Without a trailing slash. For `openai-chat` it ends in the version (`…/v1`), for the others it is the host."""
     api_key: Secret
     api_key_env: str | None = None
-    """The variable that the key came from; None when the configuration holds the key itself."""
+    """The variable that the key came from; None when the configuration holds the key itself, or none is needed."""
+    preset: str | None = None
+    """Whose peculiarities it has; a key of `probes.dialects.presets.PRESETS`."""
+    region: str | None = None
+    """Of the cloud that it is in, where the dialect needs one."""
+    api_version: str | None = None
+    """What an Azure resource of the classic kind wants in its address."""
+    signing: bool = False
+    """Whether requests are signed with the credentials of AWS, in place of a bearer key."""
+    status_page: str | None = None
+    """Where the vendor says how it is; None when nobody is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What tokens cost, in US dollars per million."""
+
+    input_usd: float
+    output_usd: float
+    cached_usd: float | None = None
+    """Input that the provider had cached; None: as any other input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +97,18 @@ class Target:
     slow_s: float = 10.0
     """A correct answer that took longer than this is `slow`."""
     checks: tuple[Check, ...] = (Check.CHAT,)
+    """Who is asked after whom, over and over; a check of weight 3 stands here three times."""
+    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Laid over the body of every request, section by section; None takes a key out."""
+    price: Price | None = None
+    """None: the price list's."""
+    dimensions: int | None = None
+    """How long an embedding must be; None: what the model is known for."""
+
+    @property
+    def questions(self) -> tuple[Check, ...]:
+        """The checks, each once."""
+        return tuple(dict.fromkeys(self.checks))
 
     @property
     def id(self) -> str:

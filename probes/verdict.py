@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from probes import checks
+from probes.checks import Task, answered, flaw
 from probes.dialects.dialect import Dialect
 from probes.dialects.errors import by_status, classify
 from probes.dialects.wire import NOTHING_SAID, ErrorWords, Finish, MalformedError, Reply, error_in, parse
@@ -31,8 +31,7 @@ class Question:
     """What was asked, and in which dialect."""
 
     dialect: Dialect
-    check: Check
-    nonce: str
+    task: Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +61,11 @@ class Verdict:
     request_id: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    model: str | None = None
+    """The model that answered, in the provider's own words."""
+    deprecation: str | None = None
 
 
 def judge(question: Question, answer: Answer, *, now: datetime) -> Verdict:
@@ -92,7 +96,7 @@ def _judge(question: Question, answer: Answer) -> Verdict:
     if _is_page(answer):
         said = f"HTTP {answer.status} with a web page{_title(answer.body)}"
         return Verdict(outcome=Outcome.SERVER_ERROR, detail=said)
-    if streams(question.check, answer.status, answer.headers):
+    if streams(question.task.check, answer.status, answer.headers):
         return _judge_stream(question, answer)
     return _judge_body(question, answer)
 
@@ -113,7 +117,7 @@ def _redirect(answer: Answer) -> Verdict:
 def _http_error(dialect: Dialect, answer: Answer) -> Verdict:
     """By the body's words where it has some, else by the status; a page with 403 is an edge's, not a refused key."""
     try:
-        return _explained(dialect, answer.status, parse(answer.body))
+        return _explained(dialect, answer.status, parse(answer.body), kind=_kind(dialect, answer.headers))
     except MalformedError:
         page = _is_page(answer)
         outcome = Outcome.SERVER_ERROR if page and answer.status == 403 else by_status(answer.status)
@@ -121,8 +125,14 @@ def _http_error(dialect: Dialect, answer: Answer) -> Verdict:
         return Verdict(outcome=outcome, detail=f"HTTP {answer.status}{said}")
 
 
-def _explained(dialect: Dialect, status: int, body: Mapping[str, Any], *, where: str = "") -> Verdict:
+def _kind(dialect: Dialect, headers: Mapping[str, str]) -> str:
+    """What a header says of the kind of an error; empty where there is none."""
+    return headers.get(dialect.error_header or "", "").partition(":")[0].strip()[:100]
+
+
+def _explained(dialect: Dialect, status: int, body: Mapping[str, Any], *, where: str = "", kind: str = "") -> Verdict:
     words = dialect.read_error(body)
+    words = replace(words, codes=(kind, *words.codes)) if kind else words
     said = ": ".join(part for part in (" ".join(_distinct(words)), words.message) if part)
     return Verdict(
         outcome=classify(dialect.errors, status, words),
@@ -174,7 +184,7 @@ def _judge_body(question: Question, answer: Answer) -> Verdict:
 
 def _misplaced(question: Question, answer: Answer) -> Verdict | None:
     content_type = _content_type(answer.headers)
-    if question.check is Check.STREAM:
+    if question.task.check is Check.STREAM:
         return Verdict(outcome=Outcome.BROKEN_STREAM, detail="a whole reply came where a stream was asked for")
     if content_type and "json" not in content_type:
         said = f"HTTP {answer.status} with content type {content_type}, not JSON"
@@ -183,8 +193,11 @@ def _misplaced(question: Question, answer: Answer) -> Verdict | None:
 
 
 def _judge_envelope(question: Question, answer: Answer, body: Mapping[str, Any]) -> Verdict:
+    read = question.dialect.read_reply
+    if question.task.check is Check.EMBEDDING and question.dialect.read_embedding:
+        read = question.dialect.read_embedding
     try:
-        return _judge_reply(question, question.dialect.read_reply(body))
+        return _judge_reply(question, read(body))
     except MalformedError as fault:
         return Verdict(outcome=Outcome.SERVER_ERROR, detail=f"HTTP {answer.status} with {fault}")
 
@@ -198,18 +211,25 @@ def _judge_content(question: Question, reply: Reply) -> Verdict:
         return Verdict(outcome=Outcome.SERVER_ERROR, detail="the reply ended with finish reason error")
     if reply.finish is Finish.REFUSED:
         return Verdict(outcome=Outcome.REFUSED, detail=f"the model refused: {reply.text[:200]}".rstrip(": "))
-    if checks.satisfied(question.check, question.nonce, reply.text):
+    wrong = flaw(question.task, reply) if answered(question.task, reply) else "the reply was empty"
+    if wrong is None:
         return Verdict(outcome=Outcome.OK)
-    if reply.text.strip():
-        said = f"the reply lacks the word that was asked for: {reply.text[:200]}"
-        return Verdict(outcome=Outcome.BAD_ANSWER, detail=said)
     if reply.finish is Finish.LENGTH:
-        return Verdict(outcome=Outcome.BUDGET_SPENT, detail="the token budget was used up before any visible text")
-    return Verdict(outcome=Outcome.BAD_ANSWER, detail="the reply was empty")
+        return Verdict(outcome=Outcome.BUDGET_SPENT, detail=f"the token budget was used up: {wrong}")
+    return Verdict(outcome=Outcome.BAD_ANSWER, detail=wrong)
 
 
 def _counted(verdict: Verdict, reply: Reply) -> Verdict:
-    return replace(verdict, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
+    """The verdict with all that the reply says besides its content."""
+    return replace(
+        verdict,
+        input_tokens=reply.input_tokens,
+        output_tokens=reply.output_tokens,
+        cached_tokens=reply.cached_tokens,
+        reasoning_tokens=reply.reasoning_tokens,
+        model=reply.model,
+        deprecation=reply.deprecation,
+    )
 
 
 def _content_type(headers: Mapping[str, str]) -> str:

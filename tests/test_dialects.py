@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probes.checks import Task
 from probes.dialects.registry import DIALECTS
 from probes.dialects.wire import NOTHING_SAID, MalformedError, count, parse, status_code
 from probes.sse import Event
@@ -19,11 +20,11 @@ def request_for(dialect: str, model: str, check: Check = Check.CHAT) -> tuple[st
     """URL, headers and body of the request that a dialect builds."""
     shape = DIALECTS[dialect]
     provider = Provider(name="p", dialect=dialect, base_url=shape.base_url, api_key=Secret(KEY))
-    request = shape.request(Target(provider=provider, model=model), check, "Say k7f3q9x2")
+    request = shape.request(Target(provider=provider, model=model), Task(check=check, nonce="k7f3q9x2"))
     return request.url, dict(request.headers), json.loads(json.dumps(request.body))
 
 
-SAY = [{"role": "user", "content": "Say k7f3q9x2"}]
+SAY = [{"role": "user", "content": "Reply with exactly this word: k7f3q9x2"}]
 BUDGETS = [
     ("openai-chat", "gpt-6-luna", {"messages": SAY, "max_completion_tokens": 64, "reasoning_effort": "none"}),
     (
@@ -58,7 +59,7 @@ def test_a_model_gets_the_parameters_of_its_family(dialect: str, model: str, bod
 def test_a_gemini_model_gets_the_parameters_of_its_family(model: str, config: dict[str, Any]) -> None:
     """The same for Gemini, whose model stands in the URL."""
     assert request_for("gemini", model)[2] == {
-        "contents": [{"role": "user", "parts": [{"text": "Say k7f3q9x2"}]}],
+        "contents": [{"role": "user", "parts": [{"text": "Reply with exactly this word: k7f3q9x2"}]}],
         "generationConfig": config,
     }
 

@@ -12,6 +12,7 @@ from time import monotonic
 
 import pytest
 
+from probes.checks import Task
 from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.outcome import Blame, Effect, Outcome
@@ -84,7 +85,8 @@ def verdict(recorded: Recorded, cut: Callable[[bytes], Iterator[bytes]]) -> Verd
     exchange.begin(recorded.status, recorded.headers)
     if not any(exchange.take(piece) for piece in cut(recorded.body)):
         exchange.end()
-    question = Question(dialect=DIALECTS[recorded.dialect], check=recorded.check, nonce=NONCE)
+    task = Task(check=recorded.check, nonce=NONCE)
+    question = Question(dialect=DIALECTS[recorded.dialect], task=task)
     return judge(question, exchange.answer(None), now=NOW)
 
 

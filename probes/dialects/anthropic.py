@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from probes.checks import Task
 from probes.dialects.dialect import Dialect
 from probes.dialects.errors import ErrorRules, Rule
 from probes.dialects.families import Family, family_of
@@ -43,7 +44,7 @@ _FINISH = {
 }
 
 
-def request(target: Target, check: Check, prompt: str) -> Request:
+def request(target: Target, task: Task) -> Request:
     """Messages with the smallest budget that the model's family needs, and no sampling parameters."""
     family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
     return Request(
@@ -52,9 +53,9 @@ def request(target: Target, check: Check, prompt: str) -> Request:
         body={
             "model": target.model,
             "max_tokens": family.tokens,
-            "messages": [{"role": "user", "content": prompt}],
+            "messages": [{"role": "user", "content": task.prompt}],
             **family.extra,
-            **({"stream": True} if check is Check.STREAM else {}),
+            **({"stream": True} if task.check is Check.STREAM else {}),
         },
     )
 
@@ -148,6 +149,7 @@ _ERRORS = ErrorRules(
 DIALECT = Dialect(
     name="anthropic",
     base_url="https://api.anthropic.com",
+    checks=frozenset({Check.CHAT, Check.STREAM}),
     request=request,
     read_reply=read_reply,
     read_event=read_event,

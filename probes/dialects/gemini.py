@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from probes.checks import Task
 from probes.dialects.dialect import Dialect
 from probes.dialects.errors import ErrorRules, Rule
 from probes.dialects.families import Family, family_of
@@ -41,15 +42,15 @@ _FINISH = {
 }
 
 
-def request(target: Target, check: Check, prompt: str) -> Request:
+def request(target: Target, task: Task) -> Request:
     """`generateContent`, or its streaming sister as server-sent events."""
     family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
-    method = "streamGenerateContent?alt=sse" if check is Check.STREAM else "generateContent"
+    method = "streamGenerateContent?alt=sse" if task.check is Check.STREAM else "generateContent"
     return Request(
         url=f"{target.provider.base_url}/v1beta/models/{quote(target.model, safe='')}:{method}",
         headers={"x-goog-api-key": target.provider.api_key.reveal()},
         body={
-            "contents": [{"role": "user", "parts": [{"text": prompt}]}],
+            "contents": [{"role": "user", "parts": [{"text": task.prompt}]}],
             "generationConfig": {"maxOutputTokens": family.tokens, **family.extra},
         },
     )
@@ -153,6 +154,7 @@ _ERRORS = ErrorRules(
 DIALECT = Dialect(
     name="gemini",
     base_url="https://generativelanguage.googleapis.com",
+    checks=frozenset({Check.CHAT, Check.STREAM}),
     request=request,
     read_reply=read_reply,
     read_event=read_event,

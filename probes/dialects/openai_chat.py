@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from probes.checks import Task
 from probes.dialects.dialect import Dialect
 from probes.dialects.errors import ErrorRules, Rule
 from probes.dialects.families import Family, family_of
@@ -45,16 +46,16 @@ _FINISH = {
 }
 
 
-def request(target: Target, check: Check, prompt: str) -> Request:
+def request(target: Target, task: Task) -> Request:
     """Chat Completions with the smallest budget that the model's family needs, and no sampling parameters."""
     family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
-    stream = {"stream": True, "stream_options": {"include_usage": True}} if check is Check.STREAM else {}
+    stream = {"stream": True, "stream_options": {"include_usage": True}} if task.check is Check.STREAM else {}
     return Request(
         url=f"{target.provider.base_url}/chat/completions",
         headers={"Authorization": f"Bearer {target.provider.api_key.reveal()}"},
         body={
             "model": target.model,
-            "messages": [{"role": "user", "content": prompt}],
+            "messages": [{"role": "user", "content": task.prompt}],
             "max_completion_tokens": family.tokens,
             **family.extra,
             **stream,
@@ -197,6 +198,7 @@ _ERRORS = ErrorRules(
 DIALECT = Dialect(
     name="openai-chat",
     base_url="https://api.openai.com/v1",
+    checks=frozenset({Check.CHAT, Check.STREAM}),
     request=request,
     read_reply=read_reply,
     read_event=read_event,

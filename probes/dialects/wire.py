@@ -34,6 +34,20 @@ class Request:
     body: Mapping[str, Any]
     method: str = "POST"
 
+    @property
+    def content(self) -> bytes:
+        """The body as it is sent."""
+        return json.dumps(self.body).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A function that the model wants called."""
+
+    name: str
+    arguments: str
+    """As JSON, or what the model took for it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
@@ -44,12 +58,19 @@ class Reply:
     finish: Finish | None = None
     ended: bool = False
     """The dialect's terminator was seen; always true for a whole reply."""
+    calls: tuple[ToolCall, ...] = ()
+    """Of a whole reply; streams are not asked to call anything."""
+    embedding: tuple[float, ...] | None = None
     input_tokens: int | None = None
     """Cached tokens included."""
     output_tokens: int | None = None
     """Reasoning included."""
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
     model: str | None = None
     """The model that answered, in the provider's own words."""
+    deprecation: str | None = None
+    """The provider's hint that the model will go, in a few words."""
     error: Mapping[str, Any] | None = None
     """An error frame, as it came."""
 
@@ -117,3 +138,26 @@ def status_code(value: object) -> int | None:
 def error_in(body: Mapping[str, Any]) -> bool:
     """True when the body is an error envelope, whatever the HTTP status says."""
     return bool(body.get("error")) or body.get("object") == "error" or body.get("type") == "error"
+
+
+def overlaid(body: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with these parameters laid over it, section by section; None takes a key out."""
+    merged = dict(body)
+    for key, wanted in parameters.items():
+        if wanted is None:
+            merged.pop(key, None)
+        elif isinstance(wanted, Mapping):
+            merged[key] = overlaid(table(merged.get(key)), wanted)
+        else:
+            merged[key] = wanted
+    return merged
+
+
+def numbers(value: object) -> tuple[float, ...]:
+    """A vector; raises MalformedError for anything but a list of numbers."""
+    if not isinstance(value, list) or not all(type(item) in {int, float} for item in value):
+        raise MalformedError("an embedding that is no list of numbers")
+    try:
+        return tuple(float(item) for item in value)
+    except OverflowError as error:
+        raise MalformedError("an embedding with a number that is none") from error
