@@ -1,8 +1,6 @@
 """`hotspare check` and `hotspare once`: ask now, print how it went, remember nothing."""
 
 import asyncio
-import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from controller import answers
 from controller.terminal import terminal
 from monitor.clock import utc_now
 from monitor.settings import Settings
@@ -21,7 +20,6 @@ from probes.outcome import Effect, Outcome
 from probes.prober import Prober
 from probes.target import Check, Target
 
-_OK, _BAD_NEWS, _WRONG = 0, 1, 2
 _AT_A_TIME = 10
 _ROOMY_COLUMNS = 110
 _COLOURS = {Effect.UP: "green", Effect.DEGRADED: "yellow", Effect.THROTTLED: "yellow", Effect.NOTHING: "yellow"}
@@ -32,12 +30,12 @@ def once(settings: Settings, *, only: Sequence[str] | None, as_json: bool) -> in
     unknown = set(only or ()) - {target.id for target in settings.targets}
     if unknown:
         known = ", ".join(target.id for target in settings.targets)
-        print(f"{min(unknown)!r} is no target of {settings.path}; known are {known}", file=sys.stderr)  # noqa: T201
-        return _WRONG
+        answers.complain(f"{min(unknown)!r} is no target of {settings.path}; known are {known}")
+        return answers.WRONG
     wanted = [target for target in settings.targets if not only or target.id in only]
     seen = _ask(settings, [(target, check) for target in wanted for check in target.checks])
     if as_json:
-        _print_json({"observations": [_document(one) for one in seen]})
+        answers.print_document({"observations": [_document(one) for one in seen]})
     else:
         print_table(seen)
     return _verdict(seen)
@@ -48,7 +46,9 @@ def check(settings: Settings, *, as_json: bool) -> int:
     first = {target.provider.name: target for target in reversed(settings.targets)}
     seen = _ask(settings, [(first[provider.name], Check.CHAT) for provider in settings.providers])
     if as_json:
-        _print_json({"config": str(settings.path), "valid": True, "providers": [_document(one) for one in seen]})
+        answers.print_document(
+            {"config": str(settings.path), "valid": True, "providers": [_document(one) for one in seen]}
+        )
     else:
         console = terminal()
         counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
@@ -58,7 +58,7 @@ def check(settings: Settings, *, as_json: bool) -> int:
 
 
 def _verdict(seen: Sequence[Observation]) -> int:
-    return _OK if all(one.outcome is Outcome.OK for one in seen) else _BAD_NEWS
+    return answers.OK if all(one.outcome is Outcome.OK for one in seen) else answers.BAD_NEWS
 
 
 def _ask(settings: Settings, questions: Sequence[tuple[Target, Check]]) -> list[Observation]:
@@ -129,7 +129,3 @@ def _document(one: Observation) -> dict[str, Any]:
         "request_id": one.request_id,
         "detail": one.detail,
     }
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    print(json.dumps(document, ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for

@@ -46,12 +46,6 @@ class Candidate:
         return until is not None and now < until
 
     @property
-    def sentence(self) -> str:
-        """Its health as a sentence that names it."""
-        said = self.health.reason
-        return said if self.id in said else f"{self.id} is {self.health.health}: {said}"
-
-    @property
     def rank(self) -> int:
         """How well its users are served: 0 for `up`, higher is worse, all that is not eligible the same."""
         health = self.health.health

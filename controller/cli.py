@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from controller import answers
 from monitor.config import ConfigError, load
 from monitor.settings import Settings
 from monitor.units import format_duration, parse_duration
 
-OK = 0
-BAD_NEWS = 1
-WRONG = 2
 _INTERRUPTED = 130
 
 _COMMANDS = {
@@ -69,18 +67,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a full disk can still be told
         return status
     except ConfigError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
-        return WRONG
+        answers.complain(error)
+        return answers.WRONG
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away (`| head`); it is no error, and flushing at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return answers.OK
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"cannot go on: {error.strerror or error}", file=sys.stderr)  # noqa: T201 - the command line's own output
-        return WRONG
+        answers.complain(f"cannot go on: {error.strerror or error}")
+        return answers.WRONG
 
 
 def parser() -> argparse.ArgumentParser:
@@ -164,8 +162,7 @@ def _dispatch(given: argparse.Namespace) -> int:
         return by_themselves[given.command](given)
     # Who only looks at what the service stored, or steers it, needs no keys for that.
     settings = load(given.config, os.environ, keys=given.command not in {"page", "status", *_BY_HAND})
-    for warning in settings.warnings:
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - the command line's own output
+    answers.warn(settings.warnings)
     if given.command == "run":
         return _run(settings)
     if given.command == "page":
@@ -212,12 +209,12 @@ def _run(settings: Settings) -> int:
     try:
         asyncio.run(serve())
     except DatabaseGoneError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
-        return BAD_NEWS
+        answers.complain(error)
+        return answers.BAD_NEWS
     except (LockError, DatabaseError, RoutingFileError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
-        return WRONG
-    return OK
+        answers.complain(error)
+        return answers.WRONG
+    return answers.OK
 
 
 def _simulate(given: argparse.Namespace) -> int:
@@ -230,8 +227,7 @@ def _foresee(given: argparse.Namespace) -> int:
     """What a configuration will do, or would have done."""
     stores = given.command == "replay" and given.database is None
     settings = load(given.config, os.environ, keys=False, stores=stores)
-    for warning in settings.warnings:
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - the command line's own output
+    answers.warn(settings.warnings)
     if given.command == "plan":
         from controller.plan import command as planning  # noqa: PLC0415 - rich is slow to import
 
@@ -275,8 +271,8 @@ def _demo(given: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name != "hotspare_client":
             raise
-        print("the demo needs the client beside it: pip install ./client", file=sys.stderr)  # noqa: T201
-        return WRONG
+        answers.complain("the demo needs the client beside it: pip install ./client")
+        return answers.WRONG
     return drill.main(once=given.once, as_json=given.json, port=given.port)
 
 

@@ -10,7 +10,7 @@ none is folded twice.
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from controller import incidents, override_words, policy, routing_file
 from controller.decision import Decision, RouteState, bring_back
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 VALID_FOR_S = 90.0
 #: How far back a target is folded that has no saved record: its whole history would hold up the start for minutes.
 _FOLDED_ANEW = timedelta(hours=1)
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,8 @@ class Cycle:
         self._store = store
         self._journal = journal
         self._file = file
-        self._judge = Judge(settings, _LONG_AGO)
+        self._judge: Judge
+        """From `start` on."""
         self._routes: dict[str, RouteState] = {}
         self._open: list[Incident] = []
         self._heeding = Heeding(settings, journal.hand)

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from controller import override_words
 from controller.hand import Hand, Kept
-from controller.overrides import FAILING, OverrideKind, Overrides, stray, warning_due
-from monitor.health import TargetHealth
+from controller.overrides import OverrideKind, Overrides, stray, warning_due
+from monitor.health import FAILING, TargetHealth
 from monitor.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -7,12 +7,10 @@ from datetime import datetime
 
 from controller.decision import Decision, Move, RouteState, bring_back
 from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
-from monitor.health import BAD, Health, TargetHealth
+from monitor.health import BAD, WELL, Health, TargetHealth
 from monitor.settings import Settings
 
 MAX_TIMELINE = 50
-
-_WELL = frozenset({Health.UP, Health.SUSPECT})
 
 
 def update(
@@ -158,24 +156,17 @@ def _brought_up_to_date(affected: Affected, facts: _Facts) -> Affected:
     seen = facts.health.get(affected.target)
     if seen is None or seen.health in {Health.UNKNOWN, Health.PAUSED}:
         return affected
-    health = Health.UP if seen.health in _WELL else seen.health
+    health = Health.UP if seen.health in WELL else seen.health
     if health is affected.health:
         return affected
-    fault = affected.reason if health in {Health.UP, Health.RECOVERING} else _sentence(seen)
+    fault = affected.reason if health in {Health.UP, Health.RECOVERING} else seen.sentence
     return replace(affected, health=health, since=seen.since, reason=fault)
 
 
 def _joined(affected: Iterable[Affected], bad: Iterable[TargetHealth]) -> list[Affected]:
     there = {a.target for a in affected}
     joined = sorted((seen for seen in bad if seen.target not in there), key=lambda seen: (seen.since, seen.target))
-    return [Affected(target=s.target, health=s.health, since=s.since, reason=_sentence(s)) for s in joined]
-
-
-def _sentence(seen: TargetHealth) -> str:
-    """The reason as a sentence that can stand alone: it names its target."""
-    if seen.target in seen.reason:
-        return seen.reason
-    return f"{seen.target} is {seen.health}: {seen.reason}" if seen.reason else f"{seen.target} is {seen.health}"
+    return [Affected(target=s.target, health=s.health, since=s.since, reason=s.sentence) for s in joined]
 
 
 def _touched(affected: Iterable[Affected], facts: _Facts) -> tuple[RouteNow, ...]:
@@ -210,8 +201,8 @@ def _target_line(affected: Affected, previous: Health | None, seen: TargetHealth
     if seen.health is Health.SUSPECT:
         return f"{affected.target} is up again"
     if affected.health not in {Health.UP, Health.RECOVERING} and previous in {Health.UP, Health.RECOVERING}:
-        return f"Relapse: {_sentence(seen)}"
-    return _sentence(seen)
+        return f"Relapse: {seen.sentence}"
+    return seen.sentence
 
 
 def _route_lines(

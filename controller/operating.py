@@ -1,7 +1,5 @@
 """`hotspare pin`, `drain`, `pause` and their opposites: lay a hand on routes, wait for the service, say what it did."""
 
-import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,13 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from controller import override_words
+from controller import answers, override_words
 from controller.hand import Hand
 from controller.journal import Journal
 from controller.orders import Order, RefusedError, check_names, checked_author, checked_reason, nothing
 from controller.overrides import (
     ALL,
-    FAILING,
     Override,
     OverrideKind,
     Overrides,
@@ -28,12 +25,11 @@ from controller.routing_file import RoutingFile
 from controller.standing import Life
 from monitor.clock import utc_now
 from monitor.database import DatabaseError, open_operator, reading
-from monitor.health import BAD, TargetHealth
+from monitor.health import BAD, FAILING, TargetHealth
 from monitor.settings import Settings
 from monitor.store import Store
 from monitor.words import span
 
-_OK, _BAD_NEWS, _WRONG = 0, 1, 2
 _PATIENCE_S = 2.0
 _LOOK_S = 0.02
 _MOST_LINES = 20
@@ -73,17 +69,16 @@ def _print(work: Callable[[], _Outcome], *, as_json: bool) -> int:
     try:
         outcome = work()
     except RefusedError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
+        answers.complain(error)
         return error.status
     except DatabaseError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
-        return _WRONG
+        answers.complain(error)
+        return answers.WRONG
     if as_json:
-        print(json.dumps(_document(outcome), ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
+        answers.print_document(_document(outcome))
     else:
-        for line in outcome.lines:
-            print(line)  # noqa: T201 - the command line's own output
-    return _OK if outcome.good else _BAD_NEWS
+        answers.print_lines(outcome.lines)
+    return answers.OK if outcome.good else answers.BAD_NEWS
 
 
 def _document(outcome: _Outcome) -> dict[str, Any]:
@@ -123,7 +118,7 @@ def _lay(settings: Settings, order: Order) -> _Outcome:
         outcome = _await(store, hand, [laid])
         outcome.lines.append(_done(laid))
         if state and state.health in BAD:
-            outcome.lines.append(f"warning: {override_words.sentence(state)}")
+            outcome.lines.append(f"warning: {state.sentence}")
         _tell_routes(settings, journal, outcome, before)
     return outcome
 
@@ -164,8 +159,8 @@ def _failing_only_by_force(store: Store, order: Order) -> TargetHealth | None:
     """The state of the target to pin to, if any; raises RefusedError when it fails and nobody said `--force`."""
     saved = store.states().get(order.target) if order.target else None
     if saved and saved.health.health in FAILING and not order.force:
-        said = override_words.sentence(saved.health)
-        raise RefusedError(f"{said}\nto pin {order.subject} to it all the same, use --force", _BAD_NEWS)
+        said = f"{saved.health.sentence}\nto pin {order.subject} to it all the same, use --force"
+        raise RefusedError(said, answers.BAD_NEWS)
     return saved.health if saved else None
 
 

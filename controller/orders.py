@@ -5,13 +5,12 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from controller import answers
 from controller.hand import LONGEST_AUTHOR, LONGEST_REASON
 from controller.overrides import ALL, Override, OverrideKind
 from monitor.config_findings import Findings
 from monitor.settings import Settings
 from monitor.words import one_line, plural
-
-_BAD_NEWS, _WRONG = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +31,7 @@ class Order:
 class RefusedError(Exception):
     """It was not done; the text says why and what to do."""
 
-    def __init__(self, text: str, status: int = _WRONG) -> None:
+    def __init__(self, text: str, status: int = answers.WRONG) -> None:
         super().__init__(text)
         self.status = status
 
@@ -71,7 +70,7 @@ def nothing(settings: Settings, order: Order, others: Sequence[Override]) -> Ref
     verb = "nothing is" if order.subject == ALL else f"{order.subject} is not"
     there = ", ".join(one.subject for one in others[:8])
     hint = f"; {plural(len(others), 'other')} in force: {there}" if others else ""
-    return RefusedError(f"{verb} {done}{hint}", _BAD_NEWS)
+    return RefusedError(f"{verb} {done}{hint}", answers.BAD_NEWS)
 
 
 def checked_reason(given: str) -> str:

@@ -80,7 +80,7 @@ def begun(
     for old in replaced:
         text += f"; it replaces {what(old)} by {old.author}"
     if failing:
-        text += f"; forced, although {sentence(failing)}"
+        text += f"; forced, although {failing.sentence}"
     if dry:
         text += f"; {_routes(dry)} no other candidate and {'holds' if len(dry) == 1 else 'hold'}"
     return Note(kind=_DONE[override.kind], subject=override.subject, text=text)
@@ -105,7 +105,7 @@ def warning(pin: Override, state: TargetHealth, now: datetime) -> Note:
     text = (
         # The remedy first: a notification is cut, and backticks would not survive Slack.
         f"{pin.subject} is pinned to {pin.target} {until(pin, now)} by {pin.author}; "
-        f"hotspare unpin {pin.subject} --reason … ends it. {sentence(state)}. The pin's reason was: {pin.reason}"
+        f"hotspare unpin {pin.subject} --reason … ends it. {state.sentence}. The pin's reason was: {pin.reason}"
     )
     return Note(kind="pin_to_failing_target", subject=pin.subject, text=text)
 
@@ -125,11 +125,6 @@ def _routes(names: Sequence[str]) -> str:
         return f"route {names[0]} has"
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return f"routes {shown} have"
-
-
-def sentence(state: TargetHealth) -> str:
-    """`x is down: 9 of 14 probes failed`, whether or not the reason names the target already."""
-    return state.reason if state.target in state.reason else f"{state.target} is {state.health}: {state.reason}"
 
 
 def document(override: Override) -> dict[str, str | int | bool | None]:

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from monitor.health import Health, TargetHealth
+from monitor.health import TargetHealth
 from monitor.settings import Route, Settings
 
 ALL = "all"
 """The subject of a pause that holds every route."""
-
-#: A pin to a target in one of these needs `--force` and keeps warning.
-FAILING = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
 
 #: How often people are reminded of a pin to a failing target; and how soon again when it fails anew.
 WARN_EVERY = timedelta(minutes=30)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
+from controller.candidate import ELIGIBLE
 from controller.decision import Decision, Move, RouteState
 from controller.dry_run import whereabouts
 from controller.history import History, read_history
@@ -27,8 +28,6 @@ from probes.sight import Connectivity, Sight
 SILENT_AFTER_S = 20.0
 RECENT = 10
 _ON_ITS_WAY_S = 2.0
-#: Health that may serve users; with any other a standby is of no use.
-_ELIGIBLE = frozenset({Health.UP, Health.SUSPECT, Health.DEGRADED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +175,7 @@ def route_view(
         ),
         override=overrides.pin(route.name) or overrides.paused(route.name),
         failed_over=target in route.candidates[1:],
-        stuck=failing and (route.name in stuck_routes or not _ELIGIBLE.intersection(others)),
+        stuck=failing and (route.name in stuck_routes or set(ELIGIBLE).isdisjoint(others)),
         weights=pointed.weights if pointed and not dry_run else (),
         dry_run=dry_run,
         would=whereabouts(pointed) if pointed and dry_run and pointed.target != target else None,

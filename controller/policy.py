@@ -234,7 +234,7 @@ def _flee(case: _Case, present: Candidate, home: Candidate | None) -> _Choice | 
     if to and to.rank < present.rank:
         return _Choice(move=Move.FAILOVER, to=to, reason=present.health.reason)
     if home and _relapsed(case, home):
-        return _Choice(move=Move.ABORT, to=present, reason=home.sentence)
+        return _Choice(move=Move.ABORT, to=present, reason=home.health.sentence)
     return Verdict(stuck=to is None, settled=_hopeless(case, present))
 
 
@@ -247,7 +247,7 @@ def _go_on(case: _Case, current: RouteState, present: Candidate, home: Candidate
     """A failback in steps is under way."""
     failback = case.controller.failback
     if _relapsed(case, home):
-        return _Choice(move=Move.ABORT, to=present, reason=home.sentence)
+        return _Choice(move=Move.ABORT, to=present, reason=home.health.sentence)
     if failback.mode == "manual":
         return _Choice(move=Move.ABORT, to=present, reason="failback is manual from now on")
     # Not only since the last step, but also since it last was anything but up.
@@ -284,7 +284,7 @@ def _go_back(case: _Case, current: RouteState, present: Candidate) -> _Choice | 
         return Verdict()
     if not unpinned and not case.waited(current.since, case.controller.dwell_s):
         return Verdict()
-    reason = f"no longer pinned: {home.sentence}" if unpinned else home.health.reason
+    reason = f"no longer pinned: {home.health.sentence}" if unpinned else home.health.reason
     return _step(case, present, home, 0.0, reason)
 
 

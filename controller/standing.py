@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Final
 
 from controller.decision import bring_back
-from controller.overrides import FAILING, Override, OverrideKind
-from monitor.health import BAD, Health, TargetHealth
+from controller.overrides import Override, OverrideKind
+from monitor.health import BAD, FAILING, WELL, Health, TargetHealth
 from monitor.store import ServiceBeat
 from monitor.words import plural, span
 from probes.sight import Sight
@@ -241,7 +241,7 @@ def _about_targets(routes: Sequence[RouteView], states: Sequence[TargetHealth], 
     if all(state.health is Health.UNKNOWN for state in states):
         return Tone.UNKNOWN, f"No target's health is known: {states[0].reason}" if states else "There are no targets"
     first = _on_first_choice(len(routes))
-    well = [state for state in states if state.health in {Health.UP, Health.SUSPECT}]
+    well = [state for state in states if state.health in WELL]
     ill = [state for state in states if state.health in BAD]
     if not ill:
         others = len(states) - len(well)

@@ -1,7 +1,5 @@
 """`hotspare status`: what is known right now, read from the database of a service that may be running."""
 
-import json
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from controller import override_words
+from controller import answers, override_words
 from controller.incident import Incident
 from controller.overrides import Override
 from controller.overview import Overview, TargetView, read
@@ -19,16 +17,14 @@ from controller.terminal import terminal
 from controller.trails import Trail
 from monitor.clock import utc_now
 from monitor.database import DatabaseError, open_reader
-from monitor.health import Health
+from monitor.health import FAILING, Health
 from monitor.settings import Settings
 from monitor.words import instant
 from probes.sight import Connectivity
 
-_OK, _BAD_NEWS, _WRONG = 0, 1, 2
 _ROOMY_COLUMNS = 100
-_FAILING = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
 _TONES = {Tone.GOOD: "green", Tone.NOTICE: "yellow", Tone.BAD: "bold red", Tone.UNKNOWN: "yellow"}
-_HEALTHS = {Health.UP: "green", Health.UNKNOWN: "dim"} | dict.fromkeys(_FAILING, "red")
+_HEALTHS = {Health.UP: "green", Health.UNKNOWN: "dim"} | dict.fromkeys(FAILING, "red")
 
 
 def show(settings: Settings, *, as_json: bool) -> int:
@@ -40,15 +36,16 @@ def show(settings: Settings, *, as_json: bool) -> int:
         finally:
             engine.dispose()
     except DatabaseError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
-        return _WRONG
+        answers.complain(error)
+        return answers.WRONG
     if as_json:
-        print(json.dumps(document(overview), ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
+        answers.print_document(document(overview))
     else:
         print_overview(overview)
-    failing = any(target.state.health in _FAILING for target in overview.targets)
+    failing = any(target.state.health in FAILING for target in overview.targets)
     unpublished = any(route.published is not None for route in overview.routes)
-    return _BAD_NEWS if failing or unpublished or overview.service.life is not Life.RUNNING else _OK
+    good = not failing and not unpublished and overview.service.life is Life.RUNNING
+    return answers.OK if good else answers.BAD_NEWS
 
 
 def document(overview: Overview) -> dict[str, Any]:

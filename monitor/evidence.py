@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from monitor.health import Weighed
 from probes.observation import Observation
-from probes.outcome import Effect, Outcome
+from probes.outcome import Blame, Effect, Outcome
 from probes.value import value
 
 #: The recovery test's height: log(20), a chance of one in twenty to call p1 recovered.
@@ -72,6 +72,16 @@ def rounded(rate: float) -> float:
     return min(LARGEST_BACKGROUND, max(_LOWEST, _LOWEST * _GRID**steps))
 
 
+def step_up(p0: float, p1: float) -> float:
+    """What one failure says for a failure rate of p1 against p0: log(p1/p0), above zero where p1 is the higher."""
+    return math.log(p1 / p0)
+
+
+def step_down(p0: float, p1: float) -> float:
+    """What one success says for p0 against p1: log((1-p0)/(1-p1)), above zero where p1 is the higher."""
+    return math.log((1 - p0) / (1 - p1))
+
+
 @value
 class Evidence:
     """A CUSUM with the counts that let it explain itself.
@@ -95,7 +105,7 @@ class Evidence:
 
     def failed(self, seen: Observation, *, p0: float, p1: float) -> "Evidence":
         """With one more failed probe."""
-        value = self.value + math.log(p1 / p0)
+        value = self.value + step_up(p0, p1)
         return Evidence(
             value=value,
             failures=self.failures + 1,
@@ -108,7 +118,7 @@ class Evidence:
 
     def passed(self, seen: Observation, *, p0: float, p1: float) -> "Evidence":
         """With one more good probe."""
-        value = self.value - math.log((1 - p0) / (1 - p1))
+        value = self.value - step_down(p0, p1)
         if value <= 0:
             return NO_EVIDENCE
         trail = self._trail(seen, value)
@@ -137,9 +147,11 @@ class Evidence:
         """Seconds from the first failed probe of the excursion to `at`."""
         return max(0.0, (at - self.since).total_seconds()) if self.since else 0.0
 
-    def undecided(self) -> int:
-        """How many of the failures may be our own network's."""
-        return sum(n for outcome, n in self.outcomes.items() if outcome.blame == "undecided")
+    @property
+    def by_provider(self) -> bool:
+        """Whether more than half of the failures are the provider's for certain, and not perhaps our own network's."""
+        undecided = sum(n for outcome, n in self.outcomes.items() if outcome.blame is Blame.UNDECIDED)
+        return undecided * 2 < self.failures
 
 
 NO_EVIDENCE = Evidence()
@@ -196,11 +208,11 @@ class Recovery:
 
     def failed(self, *, p0: float, p1: float) -> "Recovery":
         """With one more failed probe."""
-        return Recovery(value=max(0.0, self.value - math.log(p1 / p0)))
+        return Recovery(value=max(0.0, self.value - step_up(p0, p1)))
 
     def passed(self, at: datetime, *, p0: float, p1: float) -> "Recovery":
         """With one more good probe."""
-        return Recovery(value=self.value + math.log((1 - p0) / (1 - p1)), clean=self.clean + 1, since=self.since or at)
+        return Recovery(value=self.value + step_down(p0, p1), clean=self.clean + 1, since=self.since or at)
 
     @property
     def proven(self) -> bool:

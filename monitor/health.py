@@ -30,6 +30,17 @@ class Health(StrEnum):
 
 #: Health that opens an incident and keeps it open.
 BAD = frozenset({Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.RECOVERING, Health.MISCONFIGURED})
+#: It serves its users, and nothing worse than a suspicion is held against it.
+WELL = frozenset({Health.UP, Health.SUSPECT})
+#: No verdict stands against it. Only such a target speaks for or against its provider, and what is held against it is
+#: forgotten where nothing can be seen.
+UNBLAMED = frozenset({Health.UNKNOWN, *WELL})
+#: It answers, but slowly, wrongly or throttled.
+POOR = frozenset({Health.DEGRADED, Health.UNUSABLE})
+#: It serves nobody: a pin to it needs `--force` and keeps warning.
+FAILING = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
+#: Its probes keep to the interval, and a sequential test decides when it is back.
+OUT_OF_SERVICE = frozenset({Health.DOWN, Health.MISCONFIGURED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,14 @@ class TargetHealth:
     """When the last `ok` of its own came in: a standby is eligible only with a recent one."""
     held_until: datetime | None = None
     """It is well, but was degraded or unusable before: no route comes back to it until then."""
+
+    @property
+    def sentence(self) -> str:
+        """`x is down: 9 of 14 probes failed`: the reason as a sentence that can stand alone: it names its target."""
+        if self.target in self.reason:
+            return self.reason
+        named = f"{self.target} is {self.health}"
+        return f"{named}: {self.reason}" if self.reason else named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,17 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitor import detector, pacing, pool, words
-from monitor.health import Health, TargetHealth, Transition
+from monitor.health import UNBLAMED, Health, TargetHealth, Transition
 from monitor.pacing import Extra
 from monitor.pool import NO_POOL, Pool
 from monitor.record import Record
-from monitor.rule import PoolRule, pool_rules_for, rules_for
+from monitor.rule import PoolRule, Rule, pool_rules_for, rules_for
 from monitor.settings import Settings
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
-
-#: Health of targets whose probes speak for or against their provider; the others are bad by their own evidence.
-_IN_POOL = frozenset({Health.UNKNOWN, Health.UP, Health.SUSPECT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +36,7 @@ class Judge:
 
     def __init__(self, settings: Settings, now: datetime) -> None:
         self._rules = rules_for(settings)
-        self._pool_rules = pool_rules_for(settings)
+        self._pool_rules = pool_rules_for(settings, self._rules)
         self._providers = {target.id: target.provider.name for target in settings.targets}
         self._records = {target: Record(target=target, since=now) for target in self._rules}
         self._pools = dict.fromkeys(self._pool_rules, NO_POOL)
@@ -162,7 +159,7 @@ class Judge:
         if after.health is before.health:
             return ()
         provider = self._providers[target]
-        if provider in self._pools and after.health not in _IN_POOL and before.health in _IN_POOL:
+        if provider in self._pools and after.health not in UNBLAMED and before.health in UNBLAMED:
             self._pools[provider] = pool.left_out(self._pools[provider], target)
             self._note_waiting(provider)
         changed = detector.transition(before, after, self._rules[target])
@@ -185,7 +182,7 @@ class Judge:
         known = self._not_stale(provider, seen.finished_at)
         if blind and seen.outcome.blame is Blame.UNDECIDED:
             known = NO_POOL
-        elif self._records[seen.target].health in _IN_POOL:
+        elif self._records[seen.target].health in UNBLAMED:
             if seen.outcome.effect is Effect.DOWN:
                 known = pool.failed(known, seen, self._pool_rules[provider], self._backgrounds(provider))
             elif seen.outcome.effect in {Effect.UP, Effect.DEGRADED}:
@@ -196,29 +193,29 @@ class Judge:
     def _not_stale(self, provider: str, now: datetime) -> Pool:
         """What is held against a provider; nothing after a long silence, or when the clock was set."""
         known = self._pools[provider]
-        patience_s = max(rule.patience_s for rule in self._pool_rules[provider].members.values())
-        return NO_POOL if pool.stale(known, now, patience_s) else known
+        return NO_POOL if pool.stale(known, now, self._pool_rules[provider].patience_s) else known
+
+    def _siblings(self, provider: str) -> Mapping[str, Rule]:
+        """The targets of a provider that has several, with their rules."""
+        return self._pool_rules[provider].members if provider in self._pool_rules else {}
 
     def _warn_siblings(self, provider: str, outcome: Outcome) -> None:
         """The key is the provider's: what is wrong with it is confirmed for its other targets by one probe each."""
-        for target, name in self._providers.items():
-            if name == provider:
-                self._records[target] = detector.warned(self._records[target], outcome)
+        for target in self._siblings(provider):
+            self._records[target] = detector.warned(self._records[target], outcome)
 
     def _to_confirm(self, provider: str) -> list[Extra]:
         """A quick probe of each target of the provider that is suspected of a fault of ours."""
-        suspected = [t for t, name in self._providers.items() if name == provider and self._records[t].suspicion]
-        rules = self._rules
         return [
-            Extra(slot=target, targets=(target,), delay_s=rules[target].failed_s)
-            for target in suspected
-            if self._records[target].health in _IN_POOL
+            Extra(slot=target, targets=(target,), delay_s=rule.failed_s)
+            for target, rule in self._siblings(provider).items()
+            if self._records[target].suspicion and self._records[target].health in UNBLAMED
         ]
 
     def _backgrounds(self, provider: str) -> dict[str, float]:
         """The failure rates of the targets that are in the pool."""
         records = (self._records[target] for target in self._pool_rules[provider].members)
-        return {one.target: one.down.background.rate for one in records if one.health in _IN_POOL}
+        return {one.target: one.down.background.rate for one in records if one.health in UNBLAMED}
 
     def _note_waiting(self, provider: str) -> None:
         known = self._pools[provider]
@@ -235,18 +232,16 @@ class Judge:
             return ()
         known, rule = self._pools[provider], self._pool_rules[provider]
         said = _reason(provider, known, rule, now)
-        by_provider = known.evidence.undecided() * 2 < known.evidence.failures
         self._pools[provider] = NO_POOL
         self._waiting.pop(provider, None)
-        changed = []
+        evidence, weight = known.evidence, (known.evidence.value, known.threshold)
+        by_provider, changed = evidence.by_provider, []
         for target, target_rule in rule.members.items():
             before = self._records[target]
-            weight = known.evidence.value, known.threshold
             after = detector.condemned(before, now, target_rule, said=said, by_provider=by_provider, weight=weight)
             moved = detector.transition(before, after, target_rule)
             if moved:
                 self._remember(after)
-                evidence = known.evidence
                 changed.append(replace(moved, evidence=evidence.value, threshold=known.threshold, trail=evidence.trail))
         return tuple(changed)
 
@@ -261,7 +256,7 @@ class Judge:
         found = {}
         for target in rule.members:
             record = self._records[target]
-            if record.health in _IN_POOL and not record.resting_until:
+            if record.health in UNBLAMED and not record.resting_until:
                 found[target] = record.last_seen_at or record.since
         return found
 

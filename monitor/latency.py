@@ -21,6 +21,7 @@ from datetime import datetime
 
 from monitor import words
 from monitor.baseline import Baseline
+from monitor.evidence import step_down, step_up
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
@@ -35,8 +36,8 @@ STILL_LATE_SHARE = 0.40
 #: One answer in twenty is late at any time; from this share of the verdict's evidence on there is more to it.
 _SUSPICIOUS_SHARE = 0.3
 
-_STEP_UP = math.log(LATE_SHARE / NORMAL_SHARE)
-_STEP_DOWN = math.log((1 - NORMAL_SHARE) / (1 - LATE_SHARE))
+_STEP_UP = step_up(NORMAL_SHARE, LATE_SHARE)
+_STEP_DOWN = step_down(NORMAL_SHARE, LATE_SHARE)
 _HEADWAY = 1.7
 _DAY_S = 86400.0
 _TOTAL = {check: check.value for check in Check}

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.evidence import Evidence
-from monitor.health import Health
+from monitor.health import OUT_OF_SERVICE, Health
 from monitor.pool import Pool
 from monitor.record import LONGEST_REST_S, Record
-from monitor.rule import BURST, PATIENCE, RECOVERING_SHARE, PoolRule, Rule
+from monitor.rule import BURST, PATIENCE, RECOVERING_SHARE, PoolRule, Rule, by_provider
 from probes.target import Target
 
 #: Extra probes of a target that answers poorly, at the most.
@@ -35,10 +35,9 @@ def phases(targets: Sequence[Target]) -> dict[str, float]:
     The targets of a provider are spread evenly over their interval; the providers are shifted against each other,
     so that no two probes of the whole are due together.
     """
-    providers = list(dict.fromkeys(target.provider.name for target in targets))
+    providers = by_provider(targets)
     due: dict[str, float] = {}
-    for place, name in enumerate(providers):
-        siblings = [target for target in targets if target.provider.name == name]
+    for place, siblings in enumerate(providers.values()):
         for number, target in enumerate(siblings):
             due[target.id] = (number + place / len(providers)) / len(siblings) * target.interval_s
     return due
@@ -56,7 +55,7 @@ def quick_s(record: Record, rule: Rule, *, pool: Pool | None = None) -> float | 
     - While recovering: a third of the interval.
     - While the provider asks us to rest, and while down or misconfigured: none.
     """
-    if record.health in {Health.DOWN, Health.MISCONFIGURED} or record.resting_until:
+    if record.health in OUT_OF_SERVICE or record.resting_until:
         return None
     if record.health is Health.RECOVERING:
         return rule.interval_s * RECOVERING_SHARE

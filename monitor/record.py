@@ -7,14 +7,17 @@ from operator import attrgetter
 from pydantic import TypeAdapter, ValidationError
 
 from monitor.evidence import NO_CASE, Case, Recovery
-from monitor.health import Health, TargetHealth
+from monitor.health import POOR, WELL, Health, TargetHealth
 from monitor.latency import NO_LATENCY, Latency
 from monitor.rule import Rule
+from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.value import value
 
 #: However long a provider asks us to rest, a target is never unwatched for longer than this.
 LONGEST_REST_S = 300.0
+#: The cases learn from so many good probes at a time: one by one would cost more than all else in quiet times.
+_LARGEST_CALM = 100
 
 
 @value
@@ -74,6 +77,85 @@ class Record:
         """The same with these fields changed; as `dataclasses.replace`, in half the time."""
         return Record(**{**dict(zip(_FIELDS, _fields(self), strict=True)), **changed})
 
+    def entered(self, health: Health, at: datetime, reason: str) -> "Record":
+        """In this health, with this reason; `since` moves only when the health does."""
+        sentence = f"{self.target} is {health}: {reason}"
+        return self.but(health=health, reason=sentence, since=self.since if health is self.health else at)
+
+    @property
+    def cases(self) -> tuple[Case, Case, Case, Case]:
+        """What may be held against it: that it failed, was slow, wrong, throttled."""
+        return self.down, self.slow, self.wrong, self.throttled
+
+    @property
+    def quiet(self) -> bool:
+        """Whether a good probe can only confirm that all is well."""
+        return (
+            self.health is Health.UP
+            and self.calm < _LARGEST_CALM
+            and not self.answers
+            and self.suspicion is None
+            and not self.down.evidence.value
+            and not self.slow.evidence.value
+            and not self.wrong.evidence.value
+            and not self.throttled.evidence.value
+        )
+
+    def calmly(self, seen: Observation, heard: Latency) -> "Record":
+        """With one more good probe of quiet times. Written out because it is what happens nearly always."""
+        at = seen.finished_at
+        return Record(
+            target=self.target,
+            since=self.since,
+            health=self.health,
+            reason=self.reason,
+            down=self.down,
+            slow=self.slow,
+            wrong=self.wrong,
+            throttled=self.throttled,
+            latency=heard,
+            calm=self.calm + 1,
+            recovery=self.recovery,
+            held=self.held,
+            hold_factor=self.hold_factor,
+            returned_at=self.returned_at,
+            held_until=self.held_until,
+            last_started_at=seen.started_at,
+            last_seen_at=at,
+            last_ok_at=at,
+        )
+
+    def learned(self) -> "Record":
+        """With what the good probes since the last look have taught about the background."""
+        if not self.calm:
+            return self
+        return self.but(
+            down=self.down.rested(self.calm),
+            slow=self.slow.rested(self.calm),
+            wrong=self.wrong.rested(self.calm),
+            throttled=self.throttled.rested(self.calm),
+            calm=0,
+        )
+
+    def unburdened(self) -> "Record":
+        """With nothing held against it for slow, wrong or throttled answers."""
+        return self.but(
+            slow=self.slow.cleared(),
+            wrong=self.wrong.cleared(),
+            throttled=self.throttled.cleared(),
+            latency=self.latency.cleared(),
+            answers=(),
+        )
+
+    def forgiven(self) -> "Record":
+        """With nothing held against it at all, and no fault of ours to be confirmed."""
+        return self.unburdened().but(down=self.down.cleared(), suspicion=None)
+
+    def silent_s(self, at: datetime) -> float:
+        """For how long it should have been heard and was not; resting as the provider asked is no silence."""
+        last = self.last_seen_at or at
+        return (at - max(last, self.resting_until or last)).total_seconds()
+
     def summary(self, rule: Rule) -> TargetHealth:
         """What everybody else may know."""
         evidence, threshold = self.weight(rule)
@@ -85,14 +167,14 @@ class Record:
             evidence=evidence,
             threshold=threshold,
             last_ok_at=self.last_ok_at,
-            held_until=self.held_until if self.health in {Health.UP, Health.SUSPECT} else None,
+            held_until=self.held_until if self.health in WELL else None,
         )
 
     def weight(self, rule: Rule) -> tuple[float, float]:
         """The heaviest evidence that its health rests on, and the threshold of that."""
         if self.health is Health.DOWN and self.provider_verdict:
             return self.provider_verdict
-        poor = self.health in {Health.DEGRADED, Health.UNUSABLE}
+        poor = self.health in POOR
         cases = [self.slow, self.wrong, self.throttled] if poor else [self.down]
         if self.health is Health.SUSPECT:
             cases += [self.slow, self.wrong, self.throttled]

@@ -83,16 +83,7 @@ class Rule:
 
     def loop(self, p0: float) -> Loop:
         """What the rate of false verdicts depends on, for a background of `p0`."""
-        return Loop(
-            p0=p0,
-            p1=self.p1,
-            interval_s=self.interval_s,
-            failed_s=self.failed_s,
-            passed_s=self.passed_s,
-            burst=BURST,
-            min_outage_s=self.min_outage_s,
-            blips=self.blips,
-        )
+        return _loop(self, p0, self.interval_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +102,8 @@ class PoolRule:
     """From a good probe to the next quick one, while there is evidence."""
     same_s: float
     """Failures closer than this are one piece of evidence."""
+    patience_s: float
+    """How long after its last probe what is held against the provider still counts."""
 
     def threshold(self, p0: float, stream_s: float) -> float:
         """The evidence that makes a verdict on the provider.
@@ -121,16 +114,20 @@ class PoolRule:
 
     def loop(self, p0: float, stream_s: float) -> Loop:
         """What the rate of false verdicts on the provider depends on; the same arguments."""
-        return Loop(
-            p0=p0,
-            p1=self.p1,
-            interval_s=max(stream_s, self.same_s),
-            failed_s=self.failed_s,
-            passed_s=self.passed_s,
-            burst=BURST,
-            min_outage_s=self.min_outage_s,
-            blips=self.blips,
-        )
+        return _loop(self, p0, max(stream_s, self.same_s))
+
+
+def _loop(rule: Rule | PoolRule, p0: float, interval_s: float) -> Loop:
+    return Loop(
+        p0=p0,
+        p1=rule.p1,
+        interval_s=interval_s,
+        failed_s=rule.failed_s,
+        passed_s=rule.passed_s,
+        burst=BURST,
+        min_outage_s=rule.min_outage_s,
+        blips=rule.blips,
+    )
 
 
 def _quickly(seconds: float, interval_s: float) -> float:
@@ -159,18 +156,18 @@ def rule_for(target: Target, controller: Controller, *, alone: bool = True) -> R
 
 def rules_for(settings: Settings) -> dict[str, Rule]:
     """Every target's rule, by target id."""
-    siblings = _by_provider(settings.targets)
+    siblings = by_provider(settings.targets)
     return {
         target.id: rule_for(target, settings.controller, alone=len(siblings[target.provider.name]) == 1)
         for target in settings.targets
     }
 
 
-def pool_rules_for(settings: Settings) -> dict[str, PoolRule]:
-    """The rule for every provider that has more than one target, by its name."""
-    rules, controller = rules_for(settings), settings.controller
+def pool_rules_for(settings: Settings, rules: Mapping[str, Rule]) -> dict[str, PoolRule]:
+    """The rule for every provider that has more than one target, by its name; `rules` are those of `rules_for`."""
+    controller = settings.controller
     pools = {}
-    for provider, targets in _by_provider(settings.targets).items():
+    for provider, targets in by_provider(settings.targets).items():
         if len(targets) > 1:
             members = {target.id: rules[target.id] for target in targets}
             same_s = min(_SAME_S, *(rule.passed_s for rule in members.values()))
@@ -185,11 +182,13 @@ def pool_rules_for(settings: Settings) -> dict[str, PoolRule]:
                 failed_s=min(_ELSEWHERE_FAILED_S, *(rule.failed_s for rule in members.values())),
                 passed_s=min(_ELSEWHERE_PASSED_S, *(rule.passed_s for rule in members.values())),
                 same_s=same_s if stream_s < same_s else 0.0,
+                patience_s=max(rule.patience_s for rule in members.values()),
             )
     return pools
 
 
-def _by_provider(targets: Sequence[Target]) -> dict[str, list[Target]]:
+def by_provider(targets: Sequence[Target]) -> dict[str, list[Target]]:
+    """The targets of each provider, by its name; all in their order."""
     found: dict[str, list[Target]] = {}
     for target in targets:
         found.setdefault(target.provider.name, []).append(target)

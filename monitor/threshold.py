@@ -27,6 +27,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from monitor.evidence import step_down, step_up
 from monitor.settings import Blips
 
 DAY_S = 86400.0
@@ -64,12 +65,12 @@ class Loop:
     @property
     def step_up(self) -> float:
         """Evidence that one failed probe adds: log(p1/p0)."""
-        return math.log(self.p1 / self.p0)
+        return step_up(self.p0, self.p1)
 
     @property
     def step_down(self) -> float:
         """Evidence that one good probe takes away: log((1-p0)/(1-p1))."""
-        return math.log((1 - self.p0) / (1 - self.p1))
+        return step_down(self.p0, self.p1)
 
     def gap_s(self, probes: int, *, failed: bool) -> float:
         """From an excursion's probe of this number, which failed or not, to the next one."""

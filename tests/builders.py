@@ -7,7 +7,7 @@ from pathlib import Path
 from monitor import detector
 from monitor.health import Health
 from monitor.record import Record
-from monitor.rule import Rule, rule_for
+from monitor.rule import PoolRule, Rule, pool_rules_for, rule_for, rules_for
 from monitor.settings import Controller, Route, Settings
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -59,6 +59,11 @@ def target(
 def rule(**changed: float) -> Rule:
     """The default rule of a target at 30 s, with some settings of the controller changed."""
     return rule_for(target(), Controller(**changed))  # type: ignore[arg-type] # the keywords are the fields' names
+
+
+def pool_rule(of: Settings) -> PoolRule:
+    """The rule of the provider `openai`, which has several targets in these settings."""
+    return pool_rules_for(of, rules_for(of))["openai"]
 
 
 def settings(

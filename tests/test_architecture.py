@@ -59,6 +59,8 @@ PURE = [
     "monitor/latency.py",
     "monitor/threshold.py",
     "monitor/detector.py",
+    "monitor/poor.py",
+    "monitor/record.py",
     "monitor/pool.py",
     "monitor/judge.py",
     "monitor/pacing.py",

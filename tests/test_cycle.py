@@ -19,12 +19,11 @@ from monitor.blindness import Blindness
 from monitor.database import DatabaseError, open_writer
 from monitor.health import Health, Transition
 from monitor.pacing import Extra
-from monitor.rule import pool_rules_for
 from monitor.settings import Settings
 from monitor.store import SavedState, Store
 from probes.observation import Observation
 from probes.sight import Connectivity, Sight
-from tests.builders import T0, observation, rule, settings
+from tests.builders import T0, observation, pool_rule, rule, settings
 
 ENDPOINTS = Settings(path=Path(), targets=(), routes=()).connectivity_endpoints
 A, B, C = "openai/a", "openai/b", "anthropic/c"
@@ -192,9 +191,7 @@ def test_a_failure_asks_for_a_quick_probe(stage: Callable[..., Stage]) -> None:
     one = stage()
     one.run(*(observation(".", name=name) for name in (A, B, C)), now_s=1)
     report = one.run(observation("x", at_s=30, name=A), observation(".", at_s=30, name=C), now_s=31)
-    assert report.extras == (
-        Extra(slot="openai", targets=(B, A), delay_s=pool_rules_for(one.settings)["openai"].failed_s),
-    )
+    assert report.extras == (Extra(slot="openai", targets=(B, A), delay_s=pool_rule(one.settings).failed_s),)
     report = one.run(observation("x", at_s=40, name=C), now_s=41)
     assert report.extras == (Extra(slot=C, targets=(C,), delay_s=rule().failed_s),)
 

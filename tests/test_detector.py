@@ -159,6 +159,22 @@ def test_unusable_when_hardly_any_answer_is_good() -> None:
     assert letters == "GGGGGUU"
 
 
+@pytest.mark.parametrize(
+    ("seen", "health"),
+    [
+        pytest.param(".rs.ssrrww..", Health.UNUSABLE, id="slow and throttled"),
+        pytest.param(".w...rsss..wr.r.", Health.UNUSABLE, id="all three kinds"),
+        pytest.param(".w...rsss..wr.r...", Health.DEGRADED, id="better since"),
+    ],
+)
+def test_the_count_of_useless_answers_is_said_anew_each_time(seen: str, health: Health) -> None:
+    """Where no kind of poor answers is at its threshold any more, the last grounds stand, without the old counts."""
+    _, record = fold(seen, rule())
+    assert record.health is health
+    assert record.reason.count("answers were of no use") == (health is Health.UNUSABLE)
+    assert record.reason.count("verdict at") == 1
+
+
 def test_degraded_can_still_go_down() -> None:
     """Poor answers do not hide that the provider fails."""
     assert fold(".sssxxx", rule())[0] == "USSGGGD"

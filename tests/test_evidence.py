@@ -93,12 +93,13 @@ def test_evidence_never_goes_below_zero_and_forgets_its_counts_there() -> None:
     assert case.passed(observation("."), p1=P1).background.probes == learned.probes + 1
 
 
-def test_undecided_failures_are_counted_apart() -> None:
-    """Timeouts may be our own network's, a server error may not."""
+@pytest.mark.parametrize(("failures", "theirs"), [("x", True), ("tx", False), ("txx", True), ("tt", False)])
+def test_it_is_the_provider_when_most_failures_are_its_own_for_certain(failures: str, theirs: bool) -> None:
+    """Timeouts may be our own network's, a server error may not; half of them is not enough."""
     evidence = Evidence()
-    for symbol in "tx":
+    for symbol in failures:
         evidence = evidence.failed(observation(symbol), p0=P0, p1=P1)
-    assert evidence.undecided() == 1
+    assert evidence.by_provider is theirs
 
 
 def test_the_trail_is_each_probe_with_the_evidence_after_it() -> None:

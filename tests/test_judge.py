@@ -17,9 +17,9 @@ from monitor.judge import Judge, Memory
 from monitor.pacing import Extra
 from monitor.pool import NO_POOL
 from monitor.record import Record
-from monitor.rule import pool_rules_for, rules_for
+from monitor.rule import rules_for
 from monitor.settings import Controller, Settings
-from tests.builders import T0, observation, rule, settings, target
+from tests.builders import T0, observation, pool_rule, rule, settings, target
 from tests.closed_loop import ClosedLoop
 
 A, B, C, D = FOUR = tuple(f"openai/{name}" for name in "abcd")
@@ -81,7 +81,7 @@ def test_a_provider_that_fails_goes_down_with_all_its_targets_at_once() -> None:
     assert [change.target for change in moved] == list(FOUR)
     assert {change.at for change in moved} == {T0 + after(75)}, "as soon as the failures span 15 s"
     for change in moved:
-        by = pool_rules_for(configured())["openai"]
+        by = pool_rule(configured())
         assert change.reason == (
             f"{change.target} is down: all of openai, as 4 of 4 probes failed in 15 s (server_error) on 4 of its 4 "
             f"targets; evidence {change.evidence:.1f}, verdict at {change.threshold:.1f} "
@@ -143,7 +143,7 @@ def test_a_sick_model_is_found_by_a_burst_of_its_own() -> None:
     one = judge()
     show(one, [*QUIET, (60, A, "x")])
     [together] = one.extras(A)
-    by = pool_rules_for(configured())["openai"]
+    by = pool_rule(configured())
     assert (together.slot, together.targets[-1], together.delay_s) == ("openai", A, by.failed_s)
     show(one, [(65, A, "x")])
     alone, _ = one.extras(A)
@@ -168,9 +168,7 @@ def test_who_is_down_on_its_own_is_left_out_of_the_providers_evidence() -> None:
 def test_a_target_that_is_back_counts_again_with_the_next_excursion() -> None:
     """What it shows in the middle of one that began without it could not be left out again."""
     one = judge()
-    known = pool.failed(
-        NO_POOL, observation("x", at_s=60, name=A), pool_rules_for(configured())["openai"], {A: 0.005, B: 0.005}
-    )
+    known = pool.failed(NO_POOL, observation("x", at_s=60, name=A), pool_rule(configured()), {A: 0.005, B: 0.005})
     show(one, QUIET)
     one.remember(Memory(records={}, pools={"openai": known}))
     for symbol in "xx..":
@@ -485,7 +483,7 @@ def test_intervals_of_their_own_are_weighed_as_often_as_they_are_asked() -> None
     mixed = replace(mixed, targets=(target(A, interval_s=10), target(B, interval_s=300)))
     one = Judge(mixed, T0)
     show(one, [(0, A, "."), (1, B, "."), (10, A, "x")])
-    by = pool_rules_for(mixed)["openai"]
+    by = pool_rule(mixed)
     assert pool_of(one).threshold == by.threshold(pool_of(one).p0, 1 / (1 / 10 + 1 / 300))
 
 

@@ -10,8 +10,8 @@ from monitor import detector, pool
 from monitor.health import Health
 from monitor.pacing import phases, pool_quick_s, quick_s, resting
 from monitor.pool import NO_POOL
-from monitor.rule import BURST, PATIENCE, pool_rules_for
-from tests.builders import T0, fold, observation, rule, settings, target
+from monitor.rule import BURST, PATIENCE
+from tests.builders import T0, fold, observation, pool_rule, rule, settings, target
 
 
 def test_targets_of_a_provider_are_spread_evenly() -> None:
@@ -78,7 +78,7 @@ def test_a_burst_ends_when_nothing_fails_any_more() -> None:
 def test_among_siblings_a_burst_of_its_own_is_for_the_one_that_is_sick_alone() -> None:
     """It begins with a second failure, as long as no other target fails; everything else is as for one alone."""
     names = ("openai/a", "openai/b")
-    by = pool_rules_for(settings(Path("/nowhere"), *names))["openai"]
+    by = pool_rule(settings(Path("/nowhere"), *names))
     usual = dict.fromkeys(names, 0.005)
     once = pool.failed(NO_POOL, observation("x", name="openai/a"), by, usual)
     twice = pool.failed(once, observation("x", at_s=5, name="openai/a"), by, usual)
@@ -94,7 +94,7 @@ def test_among_siblings_a_burst_of_its_own_is_for_the_one_that_is_sick_alone() -
 def test_the_burst_of_a_provider_is_bounded() -> None:
     """It follows any failure, ends with twenty good answers in a row, and at sixty probes."""
     names = ("openai/a", "openai/b")
-    by = pool_rules_for(settings(Path("/nowhere"), *names))["openai"]
+    by = pool_rule(settings(Path("/nowhere"), *names))
     usual = dict.fromkeys(names, 0.005)
     assert pool_quick_s(NO_POOL, by) is None
     known = pool.failed(NO_POOL, observation("x", name="openai/a"), by, usual)

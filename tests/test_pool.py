@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from monitor import pool
 from monitor.pool import NO_POOL, Pool
-from monitor.rule import PoolRule, pool_rules_for
+from monitor.rule import PoolRule
 from probes.outcome import Effect, Outcome
-from tests.builders import T0, observation, settings
+from tests.builders import T0, observation, pool_rule, settings
 
 A, B, C = NAMES = ("openai/a", "openai/b", "openai/c")
 USUAL = dict.fromkeys(NAMES, 0.005)
@@ -24,7 +24,7 @@ Event = tuple[float, str, str]
 
 def by(*names: str) -> PoolRule:
     """The rule of a provider with these targets, in which failures within a second are one piece of evidence."""
-    return replace(pool_rules_for(settings(Path("/nowhere"), *(names or NAMES)))["openai"], same_s=1.0)
+    return replace(pool_rule(settings(Path("/nowhere"), *(names or NAMES))), same_s=1.0)
 
 
 def weigh(events: Iterable[Event], known: Pool = NO_POOL) -> Pool:
@@ -131,9 +131,9 @@ def test_failures_close_together_are_one_piece_of_evidence() -> None:
 
 def test_only_where_probes_are_dense_failures_are_close_together() -> None:
     """Among few targets each failure counts; among many, two within a moment are hardly more than one."""
-    few, many = (pool_rules_for(settings(Path("/nowhere"), *(f"openai/m{n}" for n in range(k)))) for k in (4, 50))
-    assert few["openai"].same_s == 0.0
-    assert many["openai"].same_s > 30 / 50
+    few, many = (pool_rule(settings(Path("/nowhere"), *(f"openai/m{n}" for n in range(k)))) for k in (4, 50))
+    assert few.same_s == 0.0
+    assert many.same_s > 30 / 50
 
 
 def test_a_failure_by_a_clock_set_back_is_weighed() -> None:
@@ -226,7 +226,7 @@ def test_what_is_no_pool_is_a_new_one(text: str) -> None:
 def test_a_provider_with_hundreds_of_targets_is_no_slower_to_judge() -> None:
     """What comes within the same piece of time as a failure says nothing more, whether it failed or not."""
     names = [f"openai/m{n}" for n in range(300)]
-    rules = pool_rules_for(settings(Path(), *names))["openai"]
+    rules = pool_rule(settings(Path(), *names))
     background = dict.fromkeys(names, 0.005)
     held = pool.failed(pool.NO_POOL, observation("x", name=names[0], at_s=0), rules, background)
     for number in range(1, 4):

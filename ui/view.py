@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from controller.history import Bucket, Tally
-from controller.overrides import FAILING, OverrideKind
+from controller.overrides import OverrideKind
 from controller.overview import Overview, TargetView
 from controller.standing import UNTRUSTED, Candidate, Life, RouteView, Service, Tone, ago, clock
-from monitor.health import Health, TargetHealth
+from monitor.health import FAILING, Health, TargetHealth
 from monitor.words import span
 from ui.pieces import bar_class, bare, health_class, instant, money, pill, seconds, section, share, target, text
 

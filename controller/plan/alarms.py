@@ -37,7 +37,8 @@ class Alarms:
 
 def alarms(settings: Settings) -> dict[str, Alarms]:
     """What to expect of each route that failures can move, by route."""
-    rules, pools = rules_for(settings), pool_rules_for(settings)
+    rules = rules_for(settings)
+    pools = pool_rules_for(settings, rules)
     p0 = rounded(BACKGROUND.failure_rate)
     found = {}
     for route in settings.routes:

@@ -1,9 +1,7 @@
 """`hotspare plan`: tries a configuration in the simulation on all cores, and says what it will do."""
 
-import json
 import math
 import signal
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from controller import answers
 from controller.plan import forecast
 from controller.plan.alarms import alarms
 from controller.plan.forecast import Found, outage_of
@@ -27,7 +26,6 @@ from monitor.settings import Settings
 from monitor.units import format_duration
 from monitor.words import plural, span
 
-_OK, _BAD_NEWS = 0, 1
 #: What a plan may take by default: about so many probes for the outages, and as many for the quiet time.
 _PROBES = 250_000.0
 _FEWEST_SEEDS, _USUAL_SEEDS = 10, 250
@@ -64,14 +62,14 @@ def run(
         with _within(patience_s):
             alarms(settings)  # it is remembered
     except TimeoutError:
-        print(f"no plan: {_too_slow(settings, patience_s)}", file=sys.stderr)  # noqa: T201 - the command line's own output
-        return _BAD_NEWS
+        answers.complain(f"no plan: {_too_slow(settings, patience_s)}")
+        return answers.BAD_NEWS
     document = plan(settings, seeds=seeds, jobs=jobs, progress=True)
     if as_json:
-        print(json.dumps(document, ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
+        answers.print_document(document)
     else:
         show(document, settings)
-    return _OK if document["keeps_promises"] else _BAD_NEWS
+    return answers.OK if document["keeps_promises"] else answers.BAD_NEWS
 
 
 def plan(
@@ -94,10 +92,10 @@ def plan(
     errors = Console(stderr=True)
     # The processes begin before the progress does: a fork and its thread do not go together.
     with (
-        spread(_do, work, jobs) as answers,
+        spread(_do, work, jobs) as results,
         Progress(console=errors, transient=True, disable=not (progress and errors.is_terminal)) as bar,
     ):
-        for piece, answer in zip(work, bar.track(answers, total=len(work), description="planning"), strict=True):
+        for piece, answer in zip(work, bar.track(results, total=len(work), description="planning"), strict=True):
             _take_in(found, piece, answer)
     return forecast.document(found, wall_s=time.perf_counter() - began_s)
 
@@ -192,8 +190,7 @@ def show(document: dict[str, Any], settings: Settings, console: Console | None =
         console.print(line, markup=False)
     if settings.controller.dry_run:
         console.print("controller.dry_run is true: all this is decided and told, but no route moves", markup=False)
-    for warning in (text for text in document["warnings"] if text not in known):
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - the command line's own output
+    answers.warn(text for text in document["warnings"] if text not in known)
 
 
 def _outages(document: dict[str, Any]) -> Table:

@@ -1,7 +1,5 @@
 """`hotspare replay`: what a configuration would have decided over what was recorded, beside what was decided."""
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
+from controller import answers
 from controller.decision import Decision
 from controller.replay import history
 from controller.replay.answer import Answer, Window, document, homes, names_of, notes, route_of
@@ -26,7 +25,6 @@ from monitor.settings import Settings
 from monitor.words import instant, one_line, plural, span
 from probes.observation import Observation
 
-_OK, _BAD_NEWS, _WRONG = 0, 1, 2
 #: Usual failure rates and latencies are learned over about a week.
 _LEARNING = timedelta(days=7)
 #: What was before the oldest observation is not known; after so long it hardly matters any more.
@@ -52,16 +50,16 @@ def run(settings: Settings, *, since_s: float, database: str | None, as_json: bo
         finally:
             engine.dispose()
     except DatabaseError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the command line's own output
-        return _WRONG
+        answers.complain(error)
+        return answers.WRONG
     except NothingRecordedError as error:
-        print(f"{error} in {url}", file=sys.stderr)  # noqa: T201 - the command line's own output
-        return _BAD_NEWS
+        answers.complain(f"{error} in {url}")
+        return answers.BAD_NEWS
     if as_json:
-        print(json.dumps(document(answer, url), ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
+        answers.print_document(document(answer, url))
     else:
         show(answer)
-    return _OK
+    return answers.OK
 
 
 def replay(settings: Settings, engine: Engine, *, since_s: float, now: datetime, progress: bool = False) -> Answer:
