@@ -17,7 +17,7 @@ from controller.decision import RouteState
 from monitor.health import Health
 from monitor.settings import Settings
 from monitor.words import instant
-from probes.target import Target
+from probes.target import Provider, Target
 
 FORMAT = "hotspare.routing/1"
 
@@ -82,6 +82,16 @@ def _target(target: Target, health: Health) -> dict[str, Any]:
         "base_url": target.provider.base_url,
         "api_key_env": target.provider.api_key_env,
         "health": health.value,
+        **_peculiarities(target.provider),
+    }
+
+
+def _peculiarities(provider: Provider) -> dict[str, Any]:
+    """What an application must know besides, of the few providers where that is anything."""
+    words = {"preset": provider.preset, "region": provider.region, "api_version": provider.api_version}
+    return {
+        **{name: word for name, word in words.items() if word is not None},
+        **({"signing": True} if provider.signing else {}),
     }
 
 

@@ -92,6 +92,32 @@ def publish(path: Path, table: Table) -> None:
     RoutingFile(path).publish(table)
 
 
+def test_peculiarities_of_a_provider_are_read(path: Path, routing: Routing) -> None:
+    """They are there where the file has them, and nothing where it does not."""
+    table = golden()
+    table["targets"][HAIKU].update(preset="groq", region="us-east-1", api_version="2024-10-21", signing=True)
+    plain = routing.route("chat")
+    publish(path, table)
+    found = routing.route("chat")
+
+    assert plain
+    assert found
+    assert (plain.preset, plain.region, plain.api_version, plain.signing) == (None, None, None, False)
+    assert (found.preset, found.region, found.api_version, found.signing) == ("groq", "us-east-1", "2024-10-21", True)
+
+
+@pytest.mark.parametrize("key", ["preset", "region", "api_version", "signing"])
+def test_a_peculiarity_of_the_wrong_type_leaves_the_last_good_table(path: Path, routing: Routing, key: str) -> None:
+    """As any other mistake in the file does."""
+    before = routing.route("chat")
+    table = golden(generation=99)
+    table["targets"][LUNA][key] = 7
+    publish(path, table)
+
+    assert routing.route("chat") == before
+    assert routing.status.generation != 99
+
+
 def alive(routing: Routing) -> bool:
     """Whether the writer lives, as far as the reader knows."""
     return routing.status.writer_alive

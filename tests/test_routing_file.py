@@ -197,6 +197,19 @@ def test_key_is_never_written(path: Path) -> None:
     check_schema(table)
 
 
+def test_peculiarities_are_there_where_there_are_any(path: Path) -> None:
+    """What an application needs to reach an unusual provider; nothing more for all the others."""
+    signed = replace(ANTHROPIC, dialect="bedrock", region="us-east-1", signing=True, api_key_env=None)
+    azure = replace(SETTINGS.targets[0].provider, dialect="azure-openai", api_version="2024-10-21")
+    targets = (replace(SETTINGS.targets[0], provider=azure), Target(provider=signed, model="claude-haiku-5-5"))
+    table = a_table(settings=replace(SETTINGS, targets=targets))
+    RoutingFile(path).publish(table)
+    assert {"region": "us-east-1", "signing": True}.items() <= table["targets"][HAIKU].items()
+    assert table["targets"][targets[0].id]["api_version"] == "2024-10-21"
+    assert not {"preset", "region", "api_version", "signing"} & a_table()["targets"][HAIKU].keys()
+    check_schema(table)
+
+
 def test_hostile_reason_stays_one_text(path: Path) -> None:
     """Control characters, quotes, other scripts and lone surrogates in a reason leave a file that can be read."""
     reason = 'said "\x00\x1b[31m\n</script>" × 9, 日本, \ud800'

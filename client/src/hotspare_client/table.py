@@ -19,6 +19,10 @@ class TableError(ValueError):
     """The bytes are not a routing table that this reader understands; the message is a sentence without the path."""
 
 
+#: Texts that only some targets have.
+_PECULIAR = ("preset", "region", "api_version")
+
+
 @dataclass(frozen=True)
 class Target:
     """One model at one provider, as a route points at it."""
@@ -42,6 +46,14 @@ class Target:
     """Why the route points there, in one sentence. It may quote a provider: show it as text, never as markup."""
     since: datetime
     """When the route came to where it points."""
+    preset: str | None = None
+    """Whose peculiarities the provider has (`groq`, `mistral`, …), where Hotspare was told."""
+    region: str | None = None
+    """The region of the cloud, where the dialect needs one (`bedrock`)."""
+    api_version: str | None = None
+    """What an Azure resource of the classic kind wants in its address."""
+    signing: bool = False
+    """Whether requests are signed with the credentials of AWS (SigV4), in place of a key."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +159,11 @@ def _check_target(description: object, place: str) -> None:
     for key in ("provider", "model", "dialect", "base_url", "health"):
         _get(fields, key, place, str)
     _get(fields, "api_key_env", place, (str, type(None)))
+    for key in _PECULIAR:
+        if fields.get(key) is not None:
+            _get(fields, key, place, str)
+    if "signing" in fields:
+        _get(fields, "signing", place, bool)
 
 
 def _shares(name: str, route: object, descriptions: dict[str, Any]) -> list[tuple[Target, float]]:
@@ -183,6 +200,7 @@ def _target(name: str, description: dict[str, Any], route: str, reason: str, sin
         route=route,
         reason=reason,
         since=since,
+        **{key: description[key] for key in (*_PECULIAR, "signing") if key in description},
     )
 
 
@@ -203,7 +221,7 @@ def _get(fields: dict[str, Any], key: str, place: str, kind: _Kind) -> Any:
     if key not in fields:
         raise TableError(f"{_cut(where)} is missing")
     found = fields[key]
-    if not isinstance(found, kind) or isinstance(found, bool):
+    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
         raise TableError(f"{_cut(where)}: expected {_expected(kind)}, found {_kind(found)}")
     return found
 
