@@ -1,39 +1,109 @@
 """How long a provider asks us to wait, in every form that providers say it."""
 
 import math
-from collections.abc import Mapping
-from datetime import datetime
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _LONGEST_S = 30 * 86400.0
+#: A number this large is a moment since 1970, in seconds or in milliseconds, and no length of time.
+_MOMENT_S, _MOMENT_MS = 1e9, 1e11
+_UNITS_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = re.compile(
+    r"(?:,? ?(?:and )?)(\d{1,12}(?:\.\d{1,12})?) ?"
+    r"(ms|[uµn]s|milliseconds?|d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)(?![a-zµ])"
+)
+_WAIT = re.compile(r"\b(?:try again|retry|wait)(?: again)?(?: after| in| for)?(?: about)?:? (?=\d)")
+_FROM = re.compile(
+    r"\b(?:again|access|until|after|resets?|available)(?: on| at| after)? "
+    r"(\d{4}-\d\d-\d\d)(?:t| at |,? )(\d\d:\d\d(?::\d\d)?)(?:\.\d{1,9})? ?(?:utc|gmt|z|\+00:00)"
+)
 
 
-def retry_after_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Seconds from `retry-after-ms`, else `retry-after` (a number of seconds or an HTTP date); None for neither.
+def retry_after_s(
+    headers: Mapping[str, str], *, now: datetime, body_s: float | None = None, message: str = "", limited: bool = False
+) -> float | None:
+    """Seconds to wait, at most 30 days; None where nothing is said. Header names are looked up in lower case.
 
-    Header names are looked up in lower case. At most 30 days.
+    The first of these that says anything sane:
+
+    1. `retry-after-ms`; `retry-after`, as seconds, a duration (`1m30s`) or a date.
+    2. `body_s`, which a dialect found in a field of the body.
+    3. `message`: "try again in 9m38.016s", "retry after 60 seconds", "regain access on 2026-02-01 at 00:00 UTC".
+    4. If `limited`, when the limits are replenished that stand at zero: all of them, else the next whose standing is
+       not said (`x-ratelimit-reset-tokens: 6m0s`, `x-ratelimit-reset: 1795262430`, `anthropic-ratelimit-…-reset`).
     """
+    waits = _waits(headers, now, body_s, message[:4000].lower(), limited)
+    sane = (wait_s for wait_s in waits if wait_s is not None and wait_s >= 0)  # not a number is not above zero either
+    return next((min(wait_s, _LONGEST_S) for wait_s in sane), None)
+
+
+def _waits(
+    headers: Mapping[str, str], now: datetime, body_s: float | None, message: str, limited: bool
+) -> Iterator[float | None]:
     milliseconds = _number(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return min(milliseconds / 1000, _LONGEST_S)
-    stated = headers.get("retry-after", "")
-    seconds = _number(stated)
-    if seconds is None:
-        seconds = _until(stated, now)
-    return None if seconds is None else min(seconds, _LONGEST_S)
+    yield None if milliseconds is None else milliseconds / 1000
+    yield _until_s(headers.get("retry-after", ""), now)
+    yield body_s
+    yield from (_duration_s(message, found.end()) for found in _WAIT.finditer(message))
+    yield from (_until_s(f"{found[1]}T{found[2]}Z", now) for found in _FROM.finditer(message))
+    if limited:
+        yield _reset_s(headers, now)
+
+
+def _reset_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    resets = [name for name in headers if "ratelimit" in name and "reset" in name.split("-")]
+    spent: list[float] = []
+    unsaid: list[float] = []
+    for name in resets:
+        wait_s = _until_s(headers[name], now)
+        left = _number(headers.get(name.replace("reset", "remaining"), ""))
+        if wait_s is not None and not left:
+            (unsaid if left is None else spent).append(wait_s)
+    return max(spent) if spent else min(unsaid, default=None)
+
+
+def _until_s(stated: str, now: datetime) -> float | None:
+    """From a number of seconds, a duration, or a moment in any of its spellings; a moment that has passed is now."""
+    stated = stated.strip()[:100]
+    number = _number(stated)
+    if number is not None:
+        return number if number < _MOMENT_S else max(0.0, _seconds_of(number) - now.timestamp())
+    duration_s = _duration_s(stated.lower(), 0, whole=True)
+    if duration_s is not None:
+        return duration_s
+    then = _moment(stated)
+    return None if then is None else max(0.0, (then - now).total_seconds())
+
+
+def _seconds_of(moment: float) -> float:
+    return moment if moment < _MOMENT_MS else moment / 1000
 
 
 def _number(stated: str) -> float | None:
+    """A number that a clock could show; of several, which came in headers of one name, the first."""
     try:
-        number = float(stated[:40])
+        number = float(stated.partition(",")[0][:40])
     except ValueError:
         return None
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _until(stated: str, now: datetime) -> float | None:
+def _duration_s(text: str, start: int, *, whole: bool = False) -> float | None:
+    """`1h2m`, `250ms`, `2 minutes and 5 seconds`, from `start`; where `whole`, nothing may follow."""
+    total_s = None
+    while part := _PART.match(text, start):
+        unit = "ms" if part[2].startswith("milli") else part[2]
+        total_s = (total_s or 0.0) + float(part[1]) * _UNITS_S[unit if unit in _UNITS_S else unit[0]]
+        start = part.end()
+    return None if whole and start < len(text) else total_s
+
+
+def _moment(stated: str) -> datetime | None:
+    """An RFC 3339 or an HTTP date; UTC where no zone is said."""
     try:
-        then = parsedate_to_datetime(stated[:100])
-        return max(0.0, (then - now).total_seconds())
-    except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
+        then = datetime.fromisoformat(stated) if stated[:1].isdigit() else parsedate_to_datetime(stated)
+        return then if then.tzinfo else then.replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -1,9 +1,11 @@
 """Reading a stream: chunks as they arrive, folded by the dialect into a reply."""
 
-from probes.dialects.dialect import Dialect
+from collections.abc import Iterable
+
+from probes import eventstream, sse
+from probes.dialects.dialect import Dialect, Framing
 from probes.dialects.wire import NOTHING_SAID, MalformedError
 from probes.outcome import Outcome
-from probes.sse import Event, EventParser
 from probes.verdict import Verdict
 
 
@@ -12,7 +14,8 @@ class StreamReader:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._parser = EventParser()
+        binary = dialect.framing is Framing.EVENTSTREAM
+        self._parser = eventstream.EventParser() if binary else sse.EventParser()
         self.reply = NOTHING_SAID
         self.fault: Verdict | None = None
         """A corrupt frame."""
@@ -35,11 +38,11 @@ class StreamReader:
         """Reads what the end of the stream completes; never raises."""
         self._fold(self._parser.close())
 
-    def _fold(self, events: list[Event]) -> None:
-        for event in events:
-            if self.done:
-                return
-            try:
+    def _fold(self, events: Iterable[sse.Event]) -> None:
+        try:
+            for event in events:
+                if self.done:
+                    return
                 self.reply = self._dialect.read_event(self.reply, event)
-            except MalformedError as fault:
-                self.fault = Verdict(outcome=Outcome.BROKEN_STREAM, detail=f"the stream held a frame with {fault}")
+        except MalformedError as fault:
+            self.fault = Verdict(outcome=Outcome.BROKEN_STREAM, detail=f"the stream held a frame with {fault}")

@@ -66,6 +66,13 @@ class Provider:
     status_page: str | None = None
     """Where the vendor says how it is; None when nobody is asked."""
 
+    @property
+    def key_words(self) -> str:
+        """What must be looked at when the key is refused."""
+        if self.signing:
+            return "the AWS credentials of this machine"
+        return f"the variable {self.api_key_env}" if self.api_key_env else "the key in the configuration"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
@@ -103,7 +110,7 @@ class Target:
     price: Price | None = None
     """None: the price list's."""
     dimensions: int | None = None
-    """How long an embedding must be; None: what the model is known for."""
+    """How long an embedding must be; None: what the model is known for (`probes.dimensions`), if anything."""
 
     @property
     def questions(self) -> tuple[Check, ...]:

@@ -37,7 +37,7 @@ BUDGETS = [
     ("openai-chat", "gpt-4o-mini", {"messages": SAY, "max_completion_tokens": 64}),
     ("openai-chat", "somebody/else-7b", {"messages": SAY, "max_completion_tokens": 1024}),
     ("anthropic", "claude-haiku-5-5", {"messages": SAY, "max_tokens": 64, "thinking": {"type": "disabled"}}),
-    ("anthropic", "claude-sonnet-5-5", {"messages": SAY, "max_tokens": 2048}),
+    ("anthropic", "claude-sonnet-5-5", {"messages": SAY, "max_tokens": 1024, "thinking": {"type": "between_tools"}}),
     ("anthropic", "claude-unheard-of", {"messages": SAY, "max_tokens": 1024}),
 ]
 GEMINI = [

@@ -1,7 +1,8 @@
 """The taxonomy, and every recorded reply of every dialect against it.
 
 A recorded reply (`tests/replies/<dialect>/<name>.txt`) is: the check, the outcome it must end in and what else must be
-read from it; the HTTP status; headers; a blank line; the body.
+read from it; the HTTP status; headers; a blank line; the body. Where the content type is AWS's event stream, the body
+is the lines of JSON that `tests/frames.py` makes frames of.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from probes.exchange import Exchange
 from probes.outcome import Blame, Effect, Outcome
 from probes.target import Check, Provider, Secret, Target
 from probes.verdict import Question, Verdict, judge
+from tests.frames import frames
 
 REPLIES = Path(__file__).parent / "replies"
 NONCE = "k7f3q9x2"
@@ -38,6 +40,8 @@ class Recorded:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    binary: bool
+    """Whether the body is frames, which have no line ends."""
 
     @classmethod
     def load(cls, path: Path) -> "Recorded":
@@ -45,6 +49,7 @@ class Recorded:
         head, _, body = path.read_text(encoding="utf-8").partition("\n\n")
         expected, status, *headers = head.split("\n")
         check, outcome, *details = expected.split()
+        binary = "content-type: application/vnd.amazon.eventstream" in headers
         return cls(
             dialect=path.parent.name,
             name=path.stem,
@@ -53,7 +58,8 @@ class Recorded:
             details=dict(detail.split("=", 1) for detail in details),
             status=int(status.removeprefix("HTTP ")),
             headers=[(name, value.strip()) for name, _, value in (line.partition(":") for line in headers)],
-            body=body.encode(),
+            body=frames(body) if binary else body.encode(),
+            binary=binary,
         )
 
 
@@ -77,6 +83,9 @@ def with_crlf(body: bytes) -> Iterator[bytes]:
         yield b"\n" if line.endswith(b"\n") else b""
 
 
+CUTS = [(reply, cut) for cut in (whole, byte_by_byte, with_crlf) for reply in RECORDED]
+
+
 def verdict(recorded: Recorded, cut: Callable[[bytes], Iterator[bytes]]) -> Verdict:
     """What the prober would conclude from a reply that arrives in these pieces."""
     provider = Provider(name="p", dialect=recorded.dialect, base_url="http://x", api_key=Secret("sk-secret-key"))
@@ -90,8 +99,11 @@ def verdict(recorded: Recorded, cut: Callable[[bytes], Iterator[bytes]]) -> Verd
     return judge(question, exchange.answer(None), now=NOW)
 
 
-@pytest.mark.parametrize("cut", [whole, byte_by_byte, with_crlf], ids=lambda cut: str(cut.__name__))
-@pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: f"{recorded.dialect}-{recorded.name}")
+@pytest.mark.parametrize(
+    ("recorded", "cut"),
+    [(reply, cut) for reply, cut in CUTS if not (reply.binary and cut is with_crlf)],
+    ids=lambda value: f"{value.dialect}-{value.name}" if isinstance(value, Recorded) else value.__name__,
+)
 def test_a_recorded_reply_ends_in_its_outcome(recorded: Recorded, cut: Callable[[bytes], Iterator[bytes]]) -> None:
     """Every reply of the record ends in the outcome written beside it, however its bytes are cut."""
     found = verdict(recorded, cut)
@@ -106,6 +118,17 @@ def test_a_recorded_reply_ends_in_its_outcome(recorded: Recorded, cut: Callable[
 def test_every_outcome_of_a_dialect_has_an_example(dialect: str, outcome: Outcome) -> None:
     """There is a recorded reply for every outcome that a reply in this dialect can end in."""
     assert any(r.dialect == dialect and r.outcome is outcome for r in RECORDED)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "check"),
+    [(name, check) for name, dialect in DIALECTS.items() for check in sorted(dialect.checks)],
+)
+def test_every_check_of_a_dialect_has_examples(dialect: str, check: Check) -> None:
+    """Each question that can be asked in a dialect has a reply that satisfies it, and one that does not."""
+    found = {r.outcome for r in RECORDED if r.dialect == dialect and r.check is check}
+
+    assert {Outcome.OK, Outcome.BAD_ANSWER} <= found
 
 
 @pytest.mark.parametrize("outcome", Outcome)

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
-from probes.checks import Task
+from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.dialect import Dialect
 from probes.dialects.errors import ErrorRules, Rule
 from probes.dialects.families import Family, family_of
@@ -15,8 +16,11 @@ from probes.dialects.wire import (
     MalformedError,
     Reply,
     Request,
+    ToolCall,
+    as_json,
     count,
     error_in,
+    overlaid,
     parse,
     status_code,
     table,
@@ -28,16 +32,28 @@ from probes.sse import Event
 from probes.target import Check, Target
 
 _FAMILIES = (
-    # Thinking is on by default and counts toward max_tokens; the larger 5.5 models cannot switch it off.
-    Family(pattern="claude-haiku-5-5*", tokens=64, extra={"thinking": {"type": "disabled"}}),
-    Family(pattern="claude-sonnet-5-5*", tokens=2048, extra={}),
-    Family(pattern="claude-opus-5-5*", tokens=2048, extra={}),
-    Family(pattern="claude-haiku-4-5*", tokens=64, extra={}),
+    # Since 5 thinking is on by default and counts toward max_tokens. Each model has its own way of thinking least, and
+    # refuses those of the others.
+    Family(pattern="*claude-haiku-5[-.]5*", tokens=64, extra={"thinking": {"type": "disabled"}}),
+    Family(pattern="*claude-sonnet-5[-.]5*", tokens=1024, extra={"thinking": {"type": "between_tools"}}),
+    Family(pattern="*claude-opus-5[-.]5*", tokens=2048, extra={"output_config": {"effort": "low"}}),
+    Family(pattern="*claude-fable-*", tokens=2048, extra={"output_config": {"effort": "low"}}),
+    Family(pattern="*claude-mythos-5*", tokens=2048, extra={"output_config": {"effort": "low"}}),
+    Family(pattern="*claude-sonnet-5", tokens=64, extra={"thinking": {"type": "disabled"}}),
+    Family(pattern="*claude-opus-5", tokens=64, extra={"thinking": {"type": "disabled"}}),
+    # Before that a model thinks when told to.
+    Family(pattern="*claude-*-4[-.]*", tokens=64, extra={}),
+    Family(pattern="*claude-3*", tokens=64, extra={}),
 )
+#: Others answer 400 to a request that names the tool they must call, and call it when the prompt says so.
+_OBEDIENT = ("*claude-haiku-5[-.]5*", "*claude-sonnet-5", "*claude-opus-5", "*claude-*-4[-.]*", "*claude-3*")
+#: What JSON with a word and a number takes, the frame around a call included.
+_STRUCTURE_TOKENS = 256
 
 _FINISH = {
     "end_turn": Finish.STOP,
     "stop_sequence": Finish.STOP,
+    "tool_use": Finish.STOP,
     "max_tokens": Finish.LENGTH,
     "model_context_window_exceeded": Finish.LENGTH,
     "refusal": Finish.REFUSED,
@@ -47,27 +63,49 @@ _FINISH = {
 def request(target: Target, task: Task) -> Request:
     """Messages with the smallest budget that the model's family needs, and no sampling parameters."""
     family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
+    structure = task.check in {Check.STRUCTURED, Check.TOOL}
+    body = {
+        "model": target.model,
+        "max_tokens": max(family.tokens, _STRUCTURE_TOKENS) if structure else family.tokens,
+        "messages": [{"role": "user", "content": task.prompt}],
+    }
     return Request(
         url=f"{target.provider.base_url}/v1/messages",
         headers={"x-api-key": target.provider.api_key.reveal(), "anthropic-version": "2023-06-01"},
-        body={
-            "model": target.model,
-            "max_tokens": family.tokens,
-            "messages": [{"role": "user", "content": task.prompt}],
-            **family.extra,
-            **({"stream": True} if task.check is Check.STREAM else {}),
-        },
+        body=overlaid(overlaid(body, family.extra), _asked(target.model, task.check)),
     )
 
 
+def _asked(model: str, check: Check) -> Mapping[str, Any]:
+    """What a check adds to the body of a chat."""
+    match check:
+        case Check.STREAM:
+            return {"stream": True}
+        case Check.STRUCTURED:
+            return {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
+        case Check.TOOL:
+            tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "input_schema": SCHEMA, "strict": True}
+            obedient = any(fnmatchcase(model, pattern) for pattern in _OBEDIENT)
+            return {
+                "tools": [tool],
+                "tool_choice": {"type": "tool", "name": TOOL_NAME} if obedient else {"type": "auto"},
+            }
+    return {}
+
+
 def read_reply(body: Mapping[str, Any]) -> Reply:
-    """The text blocks of a message, wherever they stand among thinking and tools."""
+    """The text and the calls of a message, wherever they stand among thinking."""
     if not isinstance(body.get("content"), list):
         raise MalformedError("JSON without a list of content blocks")
     blocks = tables(body["content"])
     return _counted(
         Reply(
             text="".join(text(block.get("text")) for block in blocks if block.get("type") == "text"),
+            calls=tuple(
+                ToolCall(name=text(block.get("name")), arguments=as_json(block.get("input")))
+                for block in blocks
+                if block.get("type") == "tool_use"
+            ),
             finish=_finish(body.get("stop_reason")),
             ended=True,
             model=text(body.get("model")) or None,
@@ -112,19 +150,23 @@ def _finish(reason: object) -> Finish | None:
 
 
 def _counted(reply: Reply, usage: object) -> Reply:
-    """Cached input stands beside `input_tokens`, not inside; later events give running totals."""
+    """Cached input stands beside `input_tokens`, not inside; later events give running totals, or leave out."""
     counts = table(usage)
     read = count(counts.get("input_tokens"))
-    cached = (count(counts.get(key)) or 0 for key in ("cache_read_input_tokens", "cache_creation_input_tokens"))
+    cached, put_by = (count(counts.get(f"cache_{way}_input_tokens")) for way in ("read", "creation"))
     written = count(counts.get("output_tokens"))
+    thought = count(table(counts.get("output_tokens_details")).get("thinking_tokens"))
     return replace(
         reply,
-        input_tokens=reply.input_tokens if read is None else read + sum(cached),
+        input_tokens=reply.input_tokens if read is None else read + (cached or 0) + (put_by or 0),
         output_tokens=reply.output_tokens if written is None else written,
+        cached_tokens=reply.cached_tokens if cached is None else cached,
+        reasoning_tokens=reply.reasoning_tokens if thought is None else thought,
     )
 
 
 _OUT_OF_MONEY = re.compile(r"credit balance is too low|specified api usage limits", re.IGNORECASE)
+_SHUT_OUT = re.compile(r"organization has been disabled", re.IGNORECASE)
 
 _ERRORS = ErrorRules(
     rules=(
@@ -133,6 +175,7 @@ _ERRORS = ErrorRules(
             codes=frozenset({"billing_error", "enforced_spend_limit_reached", "contract_spend_limit_reached"}),
         ),
         Rule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 402, 403, 429}), message=_OUT_OF_MONEY),
+        Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400, 403}), message=_SHUT_OUT),
         Rule(outcome=Outcome.OVERLOADED, codes=frozenset({"overloaded_error"})),
         Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), codes=frozenset({"not_found_error"})),
     ),
@@ -149,7 +192,7 @@ _ERRORS = ErrorRules(
 DIALECT = Dialect(
     name="anthropic",
     base_url="https://api.anthropic.com",
-    checks=frozenset({Check.CHAT, Check.STREAM}),
+    checks=frozenset({Check.CHAT, Check.STREAM, Check.STRUCTURED, Check.TOOL}),
     request=request,
     read_reply=read_reply,
     read_event=read_event,

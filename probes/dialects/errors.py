@@ -26,6 +26,23 @@ class Rule:
             and (self.message is None or self.message.search(words.message[:4000]) is not None)
         )
 
+    def because(self, status: int, words: ErrorWords) -> str:
+        """What of an error that it meets the rule speaks about: `status 429, code insufficient_quota`."""
+        met = [f"status {status}"] if self.statuses else []
+        met += [f"code {code[:100]}" for code in words.codes if code.lower() in self.codes][:1]
+        found = self.message.search(words.message[:4000]) if self.message else None
+        met += [f"the words {found[0][:100]!r}"] if found else []
+        return ", ".join(met)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What an error means, and what says so."""
+
+    outcome: Outcome
+    because: str
+    """A few words, which may quote the provider."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRules:
@@ -59,18 +76,20 @@ def by_status(status: int) -> Outcome:
     return Outcome.BAD_REQUEST if 400 <= status < 500 else Outcome.SERVER_ERROR
 
 
-def classify(known: ErrorRules, status: int, words: ErrorWords) -> Outcome:
-    """The outcome of an error; `status` is the HTTP status, below 400 for an error inside a success.
+def classify(known: ErrorRules, status: int, words: ErrorWords) -> Ruling:
+    """The meaning of an error; `status` is the HTTP status, below 400 for an error inside a success.
 
     1. The dialect's rules, in order, on code, type and message.
     2. The HTTP status, or the one that the body claims.
     3. The code alone; an error that says nothing at all is the provider's.
     """
     effective = status if status >= 400 else words.status or status
-    for rule in known.rules:
+    for number, rule in enumerate(known.rules, 1):
         if rule.meets(effective, words):
-            return rule.outcome
+            return Ruling(outcome=rule.outcome, because=f"rule {number} ({rule.because(effective, words)})")
     if effective >= 400:
-        return by_status(effective)
-    kinds = (known.kinds.get(code.lower()) for code in words.codes)
-    return next((kind for kind in kinds if kind is not None), Outcome.SERVER_ERROR)
+        return Ruling(outcome=by_status(effective), because=f"no rule, so the status {effective} alone")
+    for code in words.codes:
+        if code.lower() in known.kinds:
+            return Ruling(outcome=known.kinds[code.lower()], because=f"no rule, so the code {code[:100]} alone")
+    return Ruling(outcome=Outcome.SERVER_ERROR, because="no rule and no code that is known, so the provider's fault")

@@ -1,9 +1,14 @@
 """Which extra parameters a model wants: small tables of patterns, so that models come and go as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
+
+from probes.target import Check
+
+#: JSON and calls take about 30 tokens where a word takes five; room that is not used costs nothing.
+_MORE_THAN_A_WORD: Final = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,9 +18,13 @@ class Family:
     pattern: str
     """Of the model's name, as a shell would match it."""
     tokens: int
-    """The most that a reply may cost, reasoning included."""
-    extra: Mapping[str, Any]
+    """The most that a reply of one word may cost, reasoning included."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
     """Parameters that keep the model from reasoning, in the dialect's own words."""
+
+    def budget(self, check: Check) -> int:
+        """The most tokens that a reply to this check may cost, reasoning included."""
+        return self.tokens + (_MORE_THAN_A_WORD if check in {Check.STRUCTURED, Check.TOOL} else 0)
 
 
 def family_of(model: str, families: tuple[Family, ...], *, unknown_tokens: int) -> Family:
@@ -23,4 +32,4 @@ def family_of(model: str, families: tuple[Family, ...], *, unknown_tokens: int) 
     for family in families:
         if fnmatchcase(model, family.pattern):
             return family
-    return Family(pattern="*", tokens=unknown_tokens, extra={})
+    return Family(pattern="*", tokens=unknown_tokens)

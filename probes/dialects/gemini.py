@@ -1,12 +1,12 @@
 """The `gemini` dialect: generateContent."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from probes.checks import Task
+from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.dialect import Dialect
 from probes.dialects.errors import ErrorRules, Rule
 from probes.dialects.families import Family, family_of
@@ -16,8 +16,12 @@ from probes.dialects.wire import (
     MalformedError,
     Reply,
     Request,
+    ToolCall,
+    as_json,
     count,
     error_in,
+    numbers,
+    overlaid,
     parse,
     status_code,
     table,
@@ -29,31 +33,81 @@ from probes.sse import Event
 from probes.target import Check, Target
 
 _FAMILIES = (
-    Family(pattern="gemini-3*", tokens=256, extra={"thinkingConfig": {"thinkingLevel": "MINIMAL"}}),
-    Family(pattern="gemini-2.5-flash*", tokens=256, extra={"thinkingConfig": {"thinkingBudget": 0}}),
+    # Thoughts count toward maxOutputTokens; what cannot be kept from thinking needs room for it.
+    Family(pattern="*gemini-3.[78]*", tokens=1024, extra={"thinkingConfig": {"thinkingLevel": "LOW"}}),
+    Family(pattern="*gemini-3*-pro*", tokens=1024, extra={"thinkingConfig": {"thinkingLevel": "LOW"}}),
+    Family(pattern="*gemini-3*", tokens=256, extra={"thinkingConfig": {"thinkingLevel": "MINIMAL"}}),
+    Family(pattern="*gemini-2.5-flash*", tokens=256, extra={"thinkingConfig": {"thinkingBudget": 0}}),
 )
 
 _FINISH = {
     "STOP": Finish.STOP,
     "MAX_TOKENS": Finish.LENGTH,
     **dict.fromkeys(
-        ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "LANGUAGE"), Finish.REFUSED
+        (
+            "SAFETY",
+            "RECITATION",
+            "BLOCKLIST",
+            "PROHIBITED_CONTENT",
+            "SPII",
+            "MODEL_ARMOR",
+            "LANGUAGE",
+            "ESCALATION",
+            "PUP_LIMITED_DISABLED",
+        ),
+        Finish.REFUSED,
     ),
 }
+#: Stages of a model that is on its way out.
+_LEAVING = frozenset({"LEGACY", "DEPRECATED", "RETIRED"})
 
 
 def request(target: Target, task: Task) -> Request:
-    """`generateContent`, or its streaming sister as server-sent events."""
-    family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
-    method = "streamGenerateContent?alt=sse" if task.check is Check.STREAM else "generateContent"
+    """`generateContent`, its streaming sister as server-sent events, or `embedContent`."""
+    model = quote(target.model.removeprefix("models/"), safe="")
     return Request(
-        url=f"{target.provider.base_url}/v1beta/models/{quote(target.model, safe='')}:{method}",
+        url=f"{target.provider.base_url}/v1beta/models/{model}:{_method(task.check)}",
         headers={"x-goog-api-key": target.provider.api_key.reveal()},
-        body={
-            "contents": [{"role": "user", "parts": [{"text": task.prompt}]}],
-            "generationConfig": {"maxOutputTokens": family.tokens, **family.extra},
-        },
+        body=_embed(target, task) if task.check is Check.EMBEDDING else _generate(target, task),
     )
+
+
+def _method(check: Check) -> str:
+    match check:
+        case Check.STREAM:
+            return "streamGenerateContent?alt=sse"
+        case Check.EMBEDDING:
+            return "embedContent"
+    return "generateContent"
+
+
+def _embed(target: Target, task: Task) -> Mapping[str, Any]:
+    model = f"models/{target.model.removeprefix('models/')}"
+    return {"model": model, "content": {"parts": [{"text": task.prompt}]}}
+
+
+def _generate(target: Target, task: Task) -> Mapping[str, Any]:
+    family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
+    body = {
+        "contents": [{"role": "user", "parts": [{"text": task.prompt}]}],
+        "generationConfig": {"maxOutputTokens": family.tokens, **family.extra},
+    }
+    return overlaid(body, _asked(task.check))
+
+
+def _asked(check: Check) -> Mapping[str, Any]:
+    """What a check adds to the body of a chat."""
+    match check:
+        case Check.STRUCTURED:
+            return {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}}
+        case Check.TOOL:
+            tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "parametersJsonSchema": SCHEMA}
+            calling = {"mode": "ANY", "allowedFunctionNames": [TOOL_NAME]}
+            return {
+                "tools": [{"functionDeclarations": [tool]}],
+                "toolConfig": {"functionCallingConfig": calling},
+            }
+    return {}
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
@@ -61,6 +115,16 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     if not tables(body.get("candidates")) and not _blocked(body):
         raise MalformedError("JSON without candidates")
     return replace(_read(Reply(), body), ended=True)
+
+
+def read_embedding(body: Mapping[str, Any]) -> Reply:
+    """The one embedding, which newer models give as a list of one."""
+    listed = tables(body.get("embeddings"))
+    embedding = listed[0] if listed else body.get("embedding")
+    if not isinstance(embedding, dict):
+        raise MalformedError("JSON without an embedding")
+    tokens = count(table(body.get("usageMetadata")).get("promptTokenCount"))
+    return Reply(embedding=numbers(embedding.get("values")), ended=True, input_tokens=tokens)
 
 
 def read_event(reply: Reply, event: Event) -> Reply:
@@ -77,10 +141,8 @@ def read_error(body: Mapping[str, Any]) -> ErrorWords:
     error = table(body.get("error"))
     details = tables(error.get("details"))
     reasons = [text(detail.get("reason")) for detail in details]
-    quotas = [text(item.get("quotaId")) for detail in details for item in tables(detail.get("violations"))]
-    per_day = ["quota_per_day"] if any("PerDay" in quota for quota in quotas) else []
     delays = [delay for detail in details if (delay := _seconds(detail.get("retryDelay"))) is not None]
-    words = (*reasons, *per_day, text(error.get("status")))
+    words = (*reasons, *_quotas(details), text(error.get("status")))
     return ErrorWords(
         codes=tuple(word for word in words if word),
         message=text(error.get("message")) or text(body.get("error")),
@@ -89,20 +151,41 @@ def read_error(body: Mapping[str, Any]) -> ErrorWords:
     )
 
 
+def _quotas(details: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Words of our own for the limits that no waiting of minutes lifts: those per day, and those of nothing at all."""
+    broken = [item for detail in details for item in tables(detail.get("violations"))]
+    per_day = any("PerDay" in text(item.get("quotaId")) for item in broken)
+    nothing = any(text(item.get("quotaValue")) == "0" for item in broken)
+    return ["quota_per_day"] * per_day + ["quota_of_nothing"] * nothing
+
+
 def _read(reply: Reply, body: Mapping[str, Any]) -> Reply:
-    reply = _counted(replace(reply, model=text(body.get("modelVersion")) or reply.model), body)
+    reply = replace(
+        _counted(reply, body),
+        model=text(body.get("modelVersion")) or reply.model,
+        deprecation=_leaving(table(body.get("modelStatus"))) or reply.deprecation,
+    )
     candidates = tables(body.get("candidates"))
     if not candidates:
         return replace(reply, finish=Finish.REFUSED) if _blocked(body) else reply
     parts = tables(table(candidates[0].get("content")).get("parts"))
     visible = "".join(text(part.get("text")) for part in parts if not part.get("thought"))
+    wanted = [call for part in parts if (call := table(part.get("functionCall")))]
+    calls = tuple(ToolCall(name=text(call.get("name")), arguments=as_json(call.get("args", {}))) for call in wanted)
     reason = candidates[0].get("finishReason")
     finish = _FINISH.get(text(reason), Finish.OTHER) if reason else reply.finish
-    return replace(reply, text=reply.text + visible, finish=finish)
+    return replace(reply, text=reply.text + visible, calls=reply.calls + calls, finish=finish)
 
 
 def _blocked(body: Mapping[str, Any]) -> bool:
     return bool(table(body.get("promptFeedback")).get("blockReason"))
+
+
+def _leaving(status: Mapping[str, Any]) -> str | None:
+    stage, retires = text(status.get("modelStage")), text(status.get("retirementTime"))[:10]
+    if stage not in _LEAVING:
+        return None
+    return f"the model's stage is {stage}" + (f", retires {retires}" if retires else "")
 
 
 def _counted(reply: Reply, body: Mapping[str, Any]) -> Reply:
@@ -110,11 +193,13 @@ def _counted(reply: Reply, body: Mapping[str, Any]) -> Reply:
     usage = table(body.get("usageMetadata"))
     if not usage:
         return reply
-    written = (count(usage.get(key, 0)) for key in ("candidatesTokenCount", "thoughtsTokenCount"))
+    thought = count(usage.get("thoughtsTokenCount", 0))
     return replace(
         reply,
         input_tokens=count(usage.get("promptTokenCount", 0)),
-        output_tokens=sum(tokens or 0 for tokens in written),
+        output_tokens=(count(usage.get("candidatesTokenCount", 0)) or 0) + (thought or 0),
+        cached_tokens=count(usage.get("cachedContentTokenCount", 0)),
+        reasoning_tokens=thought,
     )
 
 
@@ -125,6 +210,7 @@ def _seconds(duration: object) -> float | None:
 
 _CAPACITY = re.compile(r"resource (has been )?exhausted|high demand|overloaded", re.IGNORECASE)
 _BAD_KEY = re.compile(r"api key (not valid|expired|not found)", re.IGNORECASE)
+_UNPAID = re.compile(r"enable billing|billing (account|to be enabled)", re.IGNORECASE)
 _NOT_HERE = re.compile(r"location is not supported", re.IGNORECASE)
 _NO_MODEL = re.compile(
     r"models/.{1,200} is not found|not supported for generateContent|no longer available", re.IGNORECASE
@@ -135,7 +221,8 @@ _ERRORS = ErrorRules(
         Rule(outcome=Outcome.AUTH, codes=frozenset({"api_key_invalid", "api_key_expired", "service_disabled"})),
         Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
         Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_NOT_HERE),
-        Rule(outcome=Outcome.QUOTA, codes=frozenset({"quota_per_day"})),
+        Rule(outcome=Outcome.QUOTA, codes=frozenset({"quota_per_day", "quota_of_nothing", "billing_disabled"})),
+        Rule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 403}), message=_UNPAID),
         Rule(outcome=Outcome.OVERLOADED, statuses=frozenset({429}), message=_CAPACITY),
         Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), message=_NO_MODEL),
         Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), codes=frozenset({"not_found"})),
@@ -154,9 +241,10 @@ _ERRORS = ErrorRules(
 DIALECT = Dialect(
     name="gemini",
     base_url="https://generativelanguage.googleapis.com",
-    checks=frozenset({Check.CHAT, Check.STREAM}),
+    checks=frozenset(Check),
     request=request,
     read_reply=read_reply,
+    read_embedding=read_embedding,
     read_event=read_event,
     read_error=read_error,
     errors=_ERRORS,

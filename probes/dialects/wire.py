@@ -71,6 +71,8 @@ class Reply:
     """The model that answered, in the provider's own words."""
     deprecation: str | None = None
     """The provider's hint that the model will go, in a few words."""
+    cost_usd: float | None = None
+    """What the provider says that it charged."""
     error: Mapping[str, Any] | None = None
     """An error frame, as it came."""
 
@@ -161,3 +163,11 @@ def numbers(value: object) -> tuple[float, ...]:
         return tuple(float(item) for item in value)
     except OverflowError as error:
         raise MalformedError("an embedding with a number that is none") from error
+
+
+def as_json(value: object) -> str:
+    """A part of a body as JSON again; raises MalformedError for one too deep to write."""
+    try:
+        return json.dumps(value)
+    except RecursionError as error:
+        raise MalformedError("JSON nested too deep") from error

@@ -1,0 +1,259 @@
+"""The `bedrock` dialect: Converse of AWS, and Titan's embeddings."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import quote
+
+from probes import eventstream
+from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
+from probes.dialects.dialect import Dialect, Framing
+from probes.dialects.errors import ErrorRules, Rule
+from probes.dialects.families import Family, family_of
+from probes.dialects.wire import (
+    ErrorWords,
+    Finish,
+    MalformedError,
+    Reply,
+    Request,
+    ToolCall,
+    as_json,
+    count,
+    numbers,
+    parse,
+    table,
+    tables,
+    text,
+)
+from probes.outcome import Outcome
+from probes.sse import Event
+from probes.target import Check, Target
+
+#: A model's id may have a region's prefix, and may be the last part of an ARN.
+_FAMILIES = (
+    Family(pattern="*amazon.nova-*", tokens=64),
+    Family(pattern="*claude-haiku-5[-.]5*", tokens=64, extra={"thinking": {"type": "disabled"}}),
+    Family(pattern="*claude-*-5[-.]5*", tokens=2048),
+    Family(pattern="*claude-*-4[-.]*", tokens=64),
+    Family(pattern="*claude-3*", tokens=64),
+    Family(pattern="*openai.gpt-oss-*", tokens=512, extra={"reasoning_effort": "low"}),
+    Family(pattern="*openai.gpt-*-luna*", tokens=64, extra={"reasoning": {"effort": "none"}}),
+)
+
+#: Others refuse to be told which tool to call, some of them because they think first: they are only offered it.
+_OBEDIENT = (
+    *("*amazon.nova-*", "*claude-haiku-5[-.]5*", "*claude-*-4[-.]*", "*claude-3*"),
+    *("*openai.gpt-oss-*", "*openai.gpt-*-luna*"),
+)
+
+#: A malformed tool call is left to the check.
+_FINISH = {
+    "end_turn": Finish.STOP,
+    "stop_sequence": Finish.STOP,
+    "tool_use": Finish.STOP,
+    "max_tokens": Finish.LENGTH,
+    "model_context_window_exceeded": Finish.LENGTH,
+    "guardrail_intervened": Finish.REFUSED,
+    "content_filtered": Finish.REFUSED,
+    "malformed_model_output": Finish.FAILED,
+}
+
+
+def request(target: Target, task: Task) -> Request:
+    """Converse with the smallest budget that the model's family needs; for an embedding, what Titan takes.
+
+    Without a key where requests are signed, which is done to the request as a whole.
+    """
+    provider = target.provider
+    headers = {} if provider.signing else {"Authorization": f"Bearer {provider.api_key.reveal()}"}
+    method, body = "converse", _converse(target.model, task)
+    if task.check is Check.STREAM:
+        method = "converse-stream"
+        headers["accept"] = "*/*"  # AWS's own clients name no type, and a server may refuse one that it does not know
+    elif task.check is Check.EMBEDDING:
+        method, body = "invoke", _embedding(task)
+    return Request(url=f"{provider.base_url}/model/{quote(target.model, safe='')}/{method}", headers=headers, body=body)
+
+
+def read_reply(body: Mapping[str, Any]) -> Reply:
+    """The text and the tool calls of a message, wherever they stand among reasoning."""
+    content = table(table(body.get("output")).get("message")).get("content")
+    if not isinstance(content, list):
+        raise MalformedError("JSON without a list of content in output.message")
+    blocks = tables(content)
+    calls = [block["toolUse"] for block in blocks if isinstance(block.get("toolUse"), dict)]
+    reply = Reply(
+        text="".join(text(block.get("text")) for block in blocks),
+        calls=tuple(ToolCall(name=text(call.get("name")), arguments=as_json(call.get("input"))) for call in calls),
+        finish=_finish(body),
+        ended=True,
+    )
+    return _counted(reply, body)
+
+
+def read_embedding(body: Mapping[str, Any]) -> Reply:
+    """`{"embedding": [...], "inputTextTokenCount": n}`."""
+    return Reply(
+        embedding=numbers(body.get("embedding")), ended=True, input_tokens=count(body.get("inputTextTokenCount"))
+    )
+
+
+def read_event(reply: Reply, event: Event) -> Reply:
+    """One frame; after `messageStop` comes `metadata` with the usage, and a stream that ends without it has ended."""
+    if event.name.startswith(eventstream.EXCEPTION):
+        return replace(reply, error=_exception(event))
+    match event.name:
+        case "contentBlockDelta":
+            delta = table(parse(event.data).get("delta"))
+            return replace(reply, text=reply.text + text(delta.get("text")))
+        case "messageStop":
+            return replace(reply, finish=_finish(parse(event.data)) or Finish.OTHER)
+        case "metadata":
+            reply = _counted(reply, parse(event.data))
+            return replace(reply, ended=reply.finish is not None)
+        case eventstream.END:
+            return replace(reply, ended=reply.finish is not None)
+    return reply
+
+
+def read_error(body: Mapping[str, Any]) -> ErrorWords:
+    """`{"message"}` or `{"Message"}`, whose kind a header tells; `__type` does where the service itself is wrong."""
+    inner = table(body.get("error")) or table(body.get("Output")) or body
+    kinds = (text(inner.get(key)).rpartition("#")[2].partition(":")[0] for key in ("__type", "code", "type"))
+    said = text(inner.get("message")) or text(inner.get("Message")) or text(inner.get("originalMessage"))
+    return ErrorWords(
+        codes=tuple(kind for kind in kinds if kind),
+        # Told at length how the signature should have been made, session token included, which helps nobody.
+        message=said.partition("The Canonical String for this request")[0].strip() or text(body.get("error")),
+    )
+
+
+def _converse(model: str, task: Task) -> dict[str, Any]:
+    family = family_of(model, _FAMILIES, unknown_tokens=1024)
+    return {
+        "messages": [{"role": "user", "content": [{"text": task.prompt}]}],
+        "inferenceConfig": {"maxTokens": family.budget(task.check)},
+        **({"additionalModelRequestFields": family.extra} if family.extra else {}),
+        **({"outputConfig": _STRUCTURED} if task.check is Check.STRUCTURED else {}),
+        **({"toolConfig": _offered(model)} if task.check is Check.TOOL else {}),
+    }
+
+
+_STRUCTURED = {
+    "textFormat": {
+        "type": "json_schema",
+        "structure": {"jsonSchema": {"name": SCHEMA_NAME, "schema": json.dumps(SCHEMA)}},
+    }
+}
+
+
+def _offered(model: str) -> dict[str, Any]:
+    tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "inputSchema": {"json": SCHEMA}}
+    forced = any(fnmatchcase(model, pattern) for pattern in _OBEDIENT)
+    return {
+        "tools": [{"toolSpec": tool}],
+        **({"toolChoice": {"tool": {"name": TOOL_NAME}}} if forced else {}),
+    }
+
+
+def _embedding(task: Task) -> dict[str, Any]:
+    return {"inputText": task.prompt, **({"dimensions": task.dimensions} if task.dimensions else {})}
+
+
+def _finish(body: Mapping[str, Any]) -> Finish | None:
+    reason = body.get("stopReason")
+    return _FINISH.get(text(reason), Finish.OTHER) if reason else None
+
+
+def _counted(reply: Reply, body: Mapping[str, Any]) -> Reply:
+    """Cached input stands beside `inputTokens`, not inside; reasoning is inside `outputTokens`, and not told."""
+    usage = table(body.get("usage"))
+    read = count(usage.get("inputTokens"))
+    cached, kept = count(usage.get("cacheReadInputTokens")), count(usage.get("cacheWriteInputTokens"))
+    return replace(
+        reply,
+        input_tokens=None if read is None else read + (cached or 0) + (kept or 0),
+        output_tokens=count(usage.get("outputTokens")),
+        cached_tokens=cached,
+    )
+
+
+def _exception(event: Event) -> Mapping[str, Any]:
+    kind = event.name.removeprefix(eventstream.EXCEPTION)
+    try:
+        return {**parse(event.data), "__type": kind}
+    except MalformedError:
+        return {"message": event.data[:500], "__type": kind}
+
+
+_PER_DAY = re.compile(r"(tokens|requests) per day|payment.instrument", re.IGNORECASE)
+#: Also a model that only an inference profile leads to, and one that this account was not given: the key works, the
+#: name in the configuration does not, and no other target of the provider suffers from it.
+_NO_MODEL = re.compile(
+    r"model identifier is invalid|on-demand throughput|access to (the|this) model|model access is denied"
+    r"|doesn.t support the model|model not found|reached the end of its life|use case details",
+    re.IGNORECASE,
+)
+_ACCOUNT_BLOCKED = re.compile(r"^operation not allowed", re.IGNORECASE)
+
+_ERRORS = ErrorRules(
+    rules=(
+        Rule(outcome=Outcome.QUOTA, codes=frozenset({"servicequotaexceededexception"})),
+        Rule(outcome=Outcome.QUOTA, message=_PER_DAY),
+        Rule(
+            outcome=Outcome.OVERLOADED,
+            codes=frozenset({"modelnotreadyexception", "serviceunavailableexception", "serviceunavailable"}),
+        ),
+        Rule(
+            outcome=Outcome.RATE_LIMITED,
+            codes=frozenset({"throttlingexception", "throttling", "toomanyrequestsexception"}),
+        ),
+        Rule(outcome=Outcome.MODEL_GONE, codes=frozenset({"resourcenotfoundexception"})),
+        Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 403, 404}), message=_NO_MODEL),
+        Rule(
+            outcome=Outcome.AUTH,
+            codes=frozenset(
+                {
+                    "expiredtoken",
+                    "expiredtokenexception",
+                    "incompletesignature",
+                    "incompletesignatureexception",
+                    "invalidsignatureexception",
+                    "invalidclienttokenid",
+                    "missingauthenticationtoken",
+                    "missingauthenticationtokenexception",
+                    "requestexpired",
+                    "signaturedoesnotmatch",
+                    "unrecognizedclientexception",
+                }
+            ),
+        ),
+        Rule(outcome=Outcome.AUTH, statuses=frozenset({400}), message=_ACCOUNT_BLOCKED),
+    ),
+    kinds={
+        "accessdeniedexception": Outcome.AUTH,
+        "validationexception": Outcome.BAD_REQUEST,
+        "internalserverexception": Outcome.SERVER_ERROR,
+        "modelerrorexception": Outcome.SERVER_ERROR,
+        "modelstreamerrorexception": Outcome.SERVER_ERROR,
+        "modeltimeoutexception": Outcome.SERVER_ERROR,
+    },
+)
+
+DIALECT = Dialect(
+    name="bedrock",
+    base_url="https://bedrock-runtime.{region}.amazonaws.com",
+    checks=frozenset(Check),
+    request=request,
+    read_reply=read_reply,
+    read_embedding=read_embedding,
+    read_event=read_event,
+    read_error=read_error,
+    errors=_ERRORS,
+    request_id_headers=("x-amzn-requestid",),
+    error_header="x-amzn-errortype",
+    framing=Framing.EVENTSTREAM,
+)

@@ -1,0 +1,227 @@
+"""The `cohere` dialect: Chat and Embed of version 2."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
+from probes.dialects.dialect import Dialect
+from probes.dialects.errors import ErrorRules, Rule
+from probes.dialects.families import Family, family_of
+from probes.dialects.wire import (
+    ErrorWords,
+    Finish,
+    MalformedError,
+    Reply,
+    Request,
+    ToolCall,
+    count,
+    error_in,
+    numbers,
+    parse,
+    table,
+    tables,
+    text,
+)
+from probes.outcome import Outcome
+from probes.sse import Event
+from probes.target import Check, Target
+
+_FAMILIES = (
+    Family(pattern="command-a-reasoning*", tokens=256, extra={"thinking": {"type": "disabled"}}),
+    Family(pattern="command-a-plus*", tokens=256, extra={"thinking": {"type": "disabled"}}),
+    Family(pattern="command-a-0*", tokens=256, extra={}),
+    Family(pattern="command-r*", tokens=256, extra={}),
+)
+#: Older than `tool_choice`, which they refuse; they call a function when the prompt says so.
+_WITHOUT_CHOICE = ("command-r", "command-r-0*", "command-r-plus*")
+
+_FINISH = {
+    "COMPLETE": Finish.STOP,
+    "STOP_SEQUENCE": Finish.STOP,
+    "TOOL_CALL": Finish.STOP,
+    "MAX_TOKENS": Finish.LENGTH,
+    "ERROR": Finish.FAILED,
+    "TIMEOUT": Finish.FAILED,
+}
+
+
+def request(target: Target, task: Task) -> Request:
+    """Chat with the smallest budget that the model's family needs, or Embed."""
+    embedding = task.check is Check.EMBEDDING
+    return Request(
+        url=f"{target.provider.base_url}/v2/{'embed' if embedding else 'chat'}",
+        headers={"Authorization": f"Bearer {target.provider.api_key.reveal()}"},
+        body=_embed(target, task) if embedding else _chat(target, task),
+    )
+
+
+def _embed(target: Target, task: Task) -> Mapping[str, Any]:
+    return {
+        "model": target.model,
+        "texts": [task.prompt],
+        "input_type": "search_query",
+        "embedding_types": ["float"],
+    }
+
+
+def _chat(target: Target, task: Task) -> Mapping[str, Any]:
+    family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
+    return {
+        "model": target.model,
+        "messages": [{"role": "user", "content": task.prompt}],
+        "max_tokens": family.tokens,
+        **family.extra,
+        **_asked(target.model, task.check),
+    }
+
+
+def _asked(model: str, check: Check) -> Mapping[str, Any]:
+    """What a check adds to the body of a chat."""
+    match check:
+        case Check.STREAM:
+            return {"stream": True}
+        case Check.STRUCTURED:
+            return {"response_format": {"type": "json_object", "json_schema": SCHEMA}}
+        case Check.TOOL:
+            function = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "parameters": SCHEMA}
+            without = any(fnmatchcase(model, pattern) for pattern in _WITHOUT_CHOICE)
+            return {
+                "tools": [{"type": "function", "function": function}],
+                "strict_tools": True,
+                **({} if without else {"tool_choice": "REQUIRED"}),
+            }
+    return {}
+
+
+def read_reply(body: Mapping[str, Any]) -> Reply:
+    """The text and the calls of a message; its plan for calling and its thinking are no answer."""
+    message = body.get("message")
+    if not isinstance(message, dict):
+        raise MalformedError("JSON without a message")
+    return _counted(
+        Reply(
+            text=_content(message.get("content")),
+            calls=tuple(_call(table(item.get("function"))) for item in tables(message.get("tool_calls"))),
+            finish=_finish(body.get("finish_reason")),
+            ended=True,
+        ),
+        body.get("usage"),
+    )
+
+
+def read_embedding(body: Mapping[str, Any]) -> Reply:
+    """The first of the embeddings as floats; what the reply says about its end of life is kept."""
+    listed = table(body.get("embeddings")).get("float")
+    if not isinstance(listed, list) or not listed:
+        raise MalformedError("JSON without embeddings.float")
+    meta = table(body.get("meta"))
+    reply = Reply(embedding=numbers(listed[0]), ended=True, deprecation=_leaving(meta))
+    return _counted(reply, meta)
+
+
+def read_event(reply: Reply, event: Event) -> Reply:
+    """One typed event; `message-end` ends the stream, also one that failed, and unknown types say nothing."""
+    if event.data.startswith("[DONE]"):
+        return replace(reply, ended=True)
+    body = parse(event.data)
+    if error_in(body) or event.name == "error" or _is_bare_error(body):
+        return replace(reply, error=body)
+    delta = table(body.get("delta"))
+    match body.get("type"):
+        case "content-start" | "content-delta":
+            content = table(table(delta.get("message")).get("content"))
+            return replace(reply, text=reply.text + text(content.get("text")))
+        case "message-end" if delta.get("error") or text(delta.get("finish_reason")) in {"ERROR", "TIMEOUT"}:
+            return replace(_counted(reply, delta.get("usage")), error=body)
+        case "message-end":
+            finish = _finish(delta.get("finish_reason"))
+            return replace(_counted(reply, delta.get("usage")), finish=finish, ended=True)
+    return reply
+
+
+def read_error(body: Mapping[str, Any]) -> ErrorWords:
+    """`{"id", "message"}`, and a `message-end` that failed."""
+    delta, error = table(body.get("delta")), body.get("error")
+    reason, said = text(delta.get("finish_reason")), text(delta.get("error"))
+    return ErrorWords(
+        codes=tuple(word for word in (reason, text(table(error).get("type"))) if word),
+        message=said or text(body.get("message")) or text(table(error).get("message")) or text(error),
+        request_id=text(body.get("id")) or None,
+    )
+
+
+def _content(value: object) -> str:
+    return "".join(text(part.get("text")) for part in tables(value) if part.get("type") == "text") or text(value)
+
+
+def _call(function: Mapping[str, Any]) -> ToolCall:
+    return ToolCall(name=text(function.get("name")), arguments=text(function.get("arguments")))
+
+
+def _finish(reason: object) -> Finish | None:
+    return _FINISH.get(text(reason), Finish.OTHER) if reason else None
+
+
+def _is_bare_error(body: Mapping[str, Any]) -> bool:
+    """An error as it would stand in a body of its own."""
+    return "type" not in body and isinstance(body.get("message"), str)
+
+
+def _leaving(meta: Mapping[str, Any]) -> str | None:
+    warnings = meta.get("warnings")
+    spoken = [said for said in map(text, warnings) if "deprecat" in said] if isinstance(warnings, list) else []
+    outdated = table(meta.get("api_version")).get("is_deprecated") is True
+    return spoken[0] if spoken else "this version of the API is deprecated" if outdated else None
+
+
+def _counted(reply: Reply, usage: object) -> Reply:
+    """What is billed, which is less than what the model read: Cohere's own preamble is free. Counts may be floats."""
+    counts = table(usage)
+    units = table(counts.get("billed_units")) or table(counts.get("tokens"))
+    read, written = _tokens(units.get("input_tokens")), _tokens(units.get("output_tokens"))
+    cached = _tokens(counts.get("cached_tokens"))
+    return replace(
+        reply,
+        input_tokens=reply.input_tokens if read is None else read,
+        output_tokens=reply.output_tokens if written is None else written,
+        cached_tokens=reply.cached_tokens if cached is None else cached,
+    )
+
+
+def _tokens(value: object) -> int | None:
+    return count(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+_PER_MONTH = re.compile(r"(calls|requests)\s?(/|per)\s?month|monthly.{0,40}(limit|quota|budget)", re.IGNORECASE)
+_NO_CAPACITY = re.compile(r"overloaded|at capacity|high demand", re.IGNORECASE)
+_NO_MODEL = re.compile(r"model .{0,200}(not found|was removed|does not exist|is deprecated)", re.IGNORECASE | re.DOTALL)
+_BAD_KEY = re.compile(r"invalid api token|invalid api key|no api key supplied", re.IGNORECASE)
+_BLOCKED = re.compile(r"blocked (input|output|by our content)", re.IGNORECASE)
+
+_ERRORS = ErrorRules(
+    rules=(
+        Rule(outcome=Outcome.AUTH, statuses=frozenset({498})),
+        Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
+        Rule(outcome=Outcome.QUOTA, statuses=frozenset({200, 402, 403, 429}), message=_PER_MONTH),
+        Rule(outcome=Outcome.OVERLOADED, statuses=frozenset({200, 429, 500}), message=_NO_CAPACITY),
+        Rule(outcome=Outcome.REFUSED, statuses=frozenset({200, 400, 403, 422}), message=_BLOCKED),
+        Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 404, 422}), message=_NO_MODEL),
+    ),
+    kinds={},
+)
+
+DIALECT = Dialect(
+    name="cohere",
+    base_url="https://api.cohere.com",
+    checks=frozenset(Check),
+    request=request,
+    read_reply=read_reply,
+    read_embedding=read_embedding,
+    read_event=read_event,
+    read_error=read_error,
+    errors=_ERRORS,
+    request_id_headers=("x-debug-trace-id", "x-request-id"),
+)
