@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test lint format bench lock clean
+.PHONY: help setup demo test fuzz lint format bench lock clean
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,9 @@ demo: .venv/.ready ## The outage drill on simulated providers; ARGS="--once --js
 
 test: .venv/.ready ## All tests; ARGS="tests/test_policy.py -k dwell" for some
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: .venv/.ready ## Damaged answers through every parser; ARGS="--seconds 600 --seed 7"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: .venv/.ready ## Style and types
 	@$(BIN)/ruff check .

@@ -2,13 +2,21 @@
 
 from rich.console import Console
 
+from probes.outcome import Effect, Outcome
+
 _PIPE_COLUMNS = 400
+_COLOURS = {Effect.UP: "green", Effect.DEGRADED: "yellow", Effect.THROTTLED: "yellow", Effect.NOTHING: "yellow"}
 
 
 class _Output(Console):
     def on_broken_pipe(self) -> None:
         """Leave it to the command line, for which a reader that went away is no bad news."""
         raise BrokenPipeError
+
+
+def outcome_style(outcome: Outcome) -> str:
+    """The colour that says how bad it is."""
+    return _COLOURS.get(outcome.effect, "red")
 
 
 def terminal() -> Console:

@@ -3,11 +3,24 @@
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import Sequence
 
 import httpx
 
+from probes.body import CAP
+from probes.faults import OUTCOMES
+from probes.lookup import Lookups
+from probes.proxies import Proxies, UnusableProxyError
+from probes.sockets import Marks, Sockets, TooMuchError
+from probes.transport import Transport
+
 _log = logging.getLogger(__name__)
+
+#: One for all askings: while the resolver hangs, a name that is asked for again costs no thread more.
+_LOOKUPS = Lookups()
+#: A TimeoutError, and whatever else the system says, is an OSError.
+_NO_ANSWER: tuple[type[BaseException], ...] = (OSError, ValueError, TooMuchError, *OUTCOMES)
 
 
 async def answered(
@@ -15,23 +28,22 @@ async def answered(
 ) -> frozenset[str]:
     """The endpoints that gave any HTTP answer, headers at least, within `timeout_s`; all are asked at once.
 
-    Never raises: an endpoint that cannot be asked has not answered. `tls` is `probes.prober.tls_context`'s.
+    Never raises: an endpoint that cannot be asked has not answered. `tls` is `probes.prober.tls_context`'s; without
+    `proxy` the environment's proxy variables are honoured.
     """
-    answers = await asyncio.gather(*(_answers(endpoint, timeout_s, tls, proxy) for endpoint in endpoints))
+    proxies = Proxies(proxy)
+    answers = await asyncio.gather(*(_answers(endpoint, timeout_s, tls, proxies) for endpoint in endpoints))
     return frozenset(endpoint for endpoint, said in zip(endpoints, answers, strict=True) if said)
 
 
-async def _answers(endpoint: str, timeout_s: float, tls: ssl.SSLContext, proxy: str | None) -> bool:
-    no_timeout = httpx.Timeout(None)  # the deadline below is the only one that cannot be stretched
+async def _answers(endpoint: str, timeout_s: float, tls: ssl.SSLContext, proxies: Proxies) -> bool:
+    sockets = Sockets(_LOOKUPS, Marks(), limit=CAP, monotonic=time.monotonic)
     try:
-        async with (
-            asyncio.timeout(timeout_s),
-            httpx.AsyncClient(verify=tls, proxy=proxy, trust_env=proxy is None, timeout=no_timeout) as client,
-            client.stream("GET", endpoint, headers={"user-agent": "hotspare"}),
-        ):
+        async with asyncio.timeout(timeout_s), Transport(sockets, tls, proxies.to(endpoint)) as transport:
+            await transport.handle_async_request(httpx.Request("GET", endpoint, headers={"user-agent": "hotspare"}))
             return True
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
-        return False  # TimeoutError, and whatever else the system says, is an OSError
-    except ImportError as error:  # a proxy of a kind that needs another package, such as socks5://
+    except UnusableProxyError as error:
         _log.warning("endpoint_not_asked endpoint=%s: %s", endpoint, error)
+        return False
+    except _NO_ANSWER:
         return False

@@ -2,29 +2,66 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from probes.body import CAP
 from probes.dialects.registry import DIALECTS
-from probes.dialects.wire import NOTHING_SAID
+from probes.dialects.wire import NOTHING_SAID, Request
+from probes.loop_lag import Watch
 from probes.outcome import Outcome
+from probes.sockets import Marks
 from probes.stream import StreamReader
 from probes.target import Check, Target
 from probes.verdict import Answer, Verdict, streams
 
 
-class Exchange:
-    """Filled while a probe runs, and complete at whatever point it stops. Phases are seconds since the start."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Bytes of an answer, decoded, and when they came."""
 
-    def __init__(self, *, target: Target, check: Check, started_at: datetime, monotonic: Callable[[], float]) -> None:
+    at_s: float
+    """Seconds since the probe started."""
+    data: bytes
+
+
+#: A deadline that passes is ours where our event loop stood still for more than this share of the time until then.
+_OUR_SHARE = 0.2
+
+
+class Exchange:
+    """Filled while a probe runs, and complete at whatever point it stops.
+
+    Phases are seconds since the transport's first step, which is to look up the name of the host.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        check: Check,
+        started_at: datetime,
+        monotonic: Callable[[], float],
+        pieces: list[Piece] | None = None,
+    ) -> None:
         self.target = target
         self.check = check
         self.started_at = started_at
+        self.pieces = pieces
+        """Where the bytes of the answer are kept as they come; None: nobody wants to see them."""
+        self.request: Request | None = None
+        """As it is sent; None where the probe did not get that far."""
+        self.marks = Marks()
+        """Kept by the sockets."""
+        self.lag = Watch(0.0)
+        """Kept by whoever watches the event loop."""
         self._monotonic = monotonic
         self._started = monotonic()
+        self._over_s: float | None = None
+        self._text_s: float | None = None
+        self._text_length = 0
         self._timer: asyncio.Timeout | None = None
         self._timer_started = 0.0
         self._sent = False
@@ -33,9 +70,26 @@ class Exchange:
         self._body = bytearray()
         self._reader: StreamReader | None = None
         self.status: int | None = None
-        self.connected_s: float | None = None
+        self.sent_s: float | None = None
         self.first_byte_s: float | None = None
         self.first_token_s: float | None = None
+        self.last_byte_s: float | None = None
+        self.longest_stall_s: float | None = None
+
+    @property
+    def fresh(self) -> bool:
+        """False where the request went over a connection that stood already."""
+        return self.marks.tcp_at is not None or not self._sent
+
+    @property
+    def duration_s(self) -> float:
+        """Until the answer was complete, else until it was given up."""
+        given_up_s = self.seconds() if self._over_s is None else self._over_s
+        return given_up_s if self.last_byte_s is None else self.last_byte_s
+
+    def since_start(self, at: float | None) -> float | None:
+        """A time by the monotonic clock as a phase."""
+        return None if at is None else max(0.0, at - self._started)
 
     def seconds(self) -> float:
         """Since the start."""
@@ -52,14 +106,15 @@ class Exchange:
         step = name.partition(".")[2]
         if step == "connect_tcp.started":
             self._peer = str(info["host"])
-        elif step in {"connect_tcp.complete", "start_tls.complete"}:
-            self.connected_s = self.seconds()
+            self._started = self._monotonic()
         elif step == "send_request_headers.started" and info["request"].method != b"CONNECT":
             self._sent = True
             waits_for_token = self.check is Check.STREAM
             self._move(self.target.timeouts.first_token_s if waits_for_token else self.target.timeouts.total_s)
-        elif step == "receive_response_headers.complete":
-            self.first_byte_s = self.seconds()
+        elif step == "send_request_body.complete" and self._sent:
+            self.sent_s = self.seconds()
+        elif step == "receive_response_headers.complete" and self._sent:
+            self.first_byte_s = self.since_start(self.marks.received_at)
 
     def begin(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """Response headers are in."""
@@ -70,18 +125,32 @@ class Exchange:
 
     def take(self, data: bytes) -> bool:
         """Adds decoded bytes; True once nothing that follows can matter."""
+        if self.pieces is not None:
+            self.pieces.append(Piece(at_s=self.since_start(self.marks.received_at) or 0.0, data=data))
         if self._reader is None:
             self._body += data
             return False
         self._reader.feed(data)
-        self._note_token(self._reader)
+        self._note_text(self._reader)
+        if self._reader.done:
+            self._complete()
         return self._reader.done
+
+    @property
+    def streaming(self) -> bool:
+        """The answer is read as a stream."""
+        return self._reader is not None
 
     def end(self) -> None:
         """The response ended in good order."""
+        self._complete()
         if self._reader is not None:
             self._reader.close()
-            self._note_token(self._reader)
+            self._note_text(self._reader)
+
+    def over(self) -> None:
+        """The transport is done with, in good order or not."""
+        self._over_s = self.seconds()
 
     def answer(self, fault: Verdict | None) -> Answer:
         """All that can be judged, once headers are in; `fault` is how the transport failed, where it did."""
@@ -113,7 +182,10 @@ class Exchange:
 
     def late(self, place: str) -> Verdict:
         """What the deadline that has just passed means; after the first token a stream has stalled."""
-        limits = self.target.timeouts
+        limits, stalled_s, waited_s = self.target.timeouts, self.lag.stalled_s, self.seconds()
+        if stalled_s > _OUR_SHARE * waited_s:
+            said = f"this machine was too busy: the event loop stood still for {stalled_s:.1f} s of {waited_s:.1f} s"
+            return Verdict(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {said}")
         if not self._sent:
             limit_s = min(limits.connect_s, limits.total_s)
             return Verdict(outcome=Outcome.TIMEOUT, detail=f"no connection to {place} within {limit_s:g} s")
@@ -126,10 +198,19 @@ class Exchange:
         missing = "no answer" if self.status is None else "no complete answer"
         return Verdict(outcome=Outcome.TIMEOUT, detail=f"{missing} from {place} within {limits.total_s:g} s")
 
-    def _note_token(self, reader: StreamReader) -> None:
-        if self.first_token_s is None and reader.reply.text:
-            self.first_token_s = self.seconds()
+    def _complete(self) -> None:
+        self.last_byte_s = self.since_start(self.marks.received_at)
+
+    def _note_text(self, reader: StreamReader) -> None:
+        length, text_s = len(reader.reply.text), self.since_start(self.marks.received_at)
+        if length == self._text_length or text_s is None:
+            return
+        if self._text_s is None:
+            self.first_token_s = text_s
             self._move(self.target.timeouts.total_s)
+        else:
+            self.longest_stall_s = max(self.longest_stall_s or 0.0, text_s - self._text_s)
+        self._text_s, self._text_length = text_s, length
 
     def _move(self, limit_s: float) -> None:
         if self._timer is not None and not self._timer.expired():

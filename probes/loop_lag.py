@@ -5,14 +5,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _TICK_S = 0.01
+#: Ticks that are later than this say that the loop stood still; any loop is a millisecond or two late.
+_STALL_S = 0.02
 
 
 class Watch:
-    """The lateness seen by one probe."""
+    """The lateness seen by one probe. A stall shows up to one tick (10 ms) shorter than it was."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: float) -> None:
+        self._began = began
         self.worst_s = 0.0
-        """The latest tick so far; a stall shows up to one tick (10 ms) shorter than it was."""
+        """The latest tick so far."""
+        self.stalled_s = 0.0
+        """For how long the loop stood still, all stalls of 20 ms and more together."""
+
+    def ticked(self, due: float, now: float) -> None:
+        """A tick that was due is done; both by the loop's clock."""
+        late_s = now - max(due, self._began)
+        self.worst_s = max(self.worst_s, late_s)
+        if late_s > _STALL_S:
+            self.stalled_s += late_s
 
 
 class LoopLag:
@@ -26,24 +38,26 @@ class LoopLag:
     def watch(self) -> Iterator[Watch]:
         """Watches the running loop until the block ends, a tick that is overdue just then included."""
         loop = asyncio.get_running_loop()
-        watch = Watch()
+        watch = Watch(loop.time())
         self._watches.add(watch)
         if self._timer is None:
-            self._timer = loop.call_later(_TICK_S, self._tick, loop)
+            self._arm(loop)
         try:
             yield watch
         finally:
-            self._late(loop)
+            if self._timer is not None:
+                watch.ticked(self._timer.when(), loop.time())
             self._watches.discard(watch)
             if not self._watches and self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
 
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._late(loop)
-        self._timer = loop.call_later(_TICK_S, self._tick, loop)
-
-    def _late(self, loop: asyncio.AbstractEventLoop) -> None:
-        late_s = loop.time() - self._timer.when() if self._timer is not None else 0.0
+    def _tick(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
         for watch in self._watches:
-            watch.worst_s = max(watch.worst_s, late_s)
+            watch.ticked(due, now)
+        self._arm(loop)
+
+    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
+        due = loop.time() + _TICK_S
+        self._timer = loop.call_at(due, self._tick, due, loop)

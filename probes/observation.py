@@ -11,7 +11,7 @@ from probes.value import value
 class Observation:
     """What one probe saw. Evidence arrives at `finished_at`.
 
-    Phase timings are seconds since the probe started, None where the probe did not get that far.
+    Phase timings are seconds since the probe's first step, the lookup of the name; None where it did not get that far.
     """
 
     target: str
@@ -21,7 +21,7 @@ class Observation:
     """Aware, UTC."""
     outcome: Outcome
     duration_s: float
-    """From the start to the verdict, by the monotonic clock."""
+    """Until the answer was complete, or was given up; by the monotonic clock."""
     detail: str = ""
     """One sentence for people, without keys, at most 500 characters; empty for `ok`."""
     region: str = "local"

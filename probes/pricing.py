@@ -1,4 +1,4 @@
-"""Tokens to money: by the price in the configuration, else by the list that ships with genai-prices, never by network."""
+"""Tokens to money, by the price in the configuration or the list that ships with genai-prices; never by network."""
 
 import asyncio
 import ipaddress
@@ -29,6 +29,8 @@ _USUAL_TOKENS = {
 }
 #: How Vertex's OpenAI endpoint names Google's own models.
 _VERTEX_PREFIX = "google/"
+#: A provider that claims more than this for one probe has said nothing: it must not spend a budget with a word.
+_MOST_TOKENS = 1_000_000
 _MILLION = 1e6
 
 
@@ -55,9 +57,9 @@ def cost_usd(
         output_tokens = 0
     if input_tokens is None or output_tokens is None:
         return None
-    # Providers' numbers: what makes no sense must not become a price that makes none.
-    read, written = max(0, input_tokens), max(0, output_tokens)
-    cached = min(max(0, cached_tokens or 0), read)
+    if not (0 <= input_tokens <= _MOST_TOKENS and 0 <= output_tokens <= _MOST_TOKENS):
+        return None
+    read, written, cached = input_tokens, output_tokens, min(max(0, cached_tokens or 0), input_tokens)
     if target.price is not None:
         return _by_hand(target.price, read, written, cached)
     return _by_list(target, read, written, cached)

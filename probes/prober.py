@@ -1,4 +1,4 @@
-"""Send one probe and say how it went: deadlines, phases, caps and redaction, and the only dealings with httpx.
+"""Send one probe and say how it went: deadlines, phases, caps and redaction.
 
 Deadlines run from the start of the probe and none of them can be stretched by the other side:
 
@@ -8,74 +8,45 @@ Deadlines run from the start of the probe and none of them can be stretched by t
 """
 
 import asyncio
-import logging
+import os
 import secrets
 import ssl
 import time
-import traceback
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 
-from probes import causes, pricing
-from probes.body import Decoder, UnreadableError
+from probes import lookup, pricing, transport
+from probes.body import CAP, Decoder, UnreadableError
 from probes.checks import Task
 from probes.dialects.registry import DIALECTS
 from probes.dialects.wire import Request, overlaid
-from probes.exchange import Exchange
-from probes.loop_lag import LoopLag, Watch
+from probes.dimensions import expected_length
+from probes.examination import Examination, examined
+from probes.exchange import Exchange, Piece
+from probes.faults import verdict_on
+from probes.loop_lag import LoopLag
 from probes.observation import Observation
 from probes.outcome import Outcome
+from probes.proxies import Proxies
 from probes.redaction import clean, identifier
+from probes.signing import Credentials, UnsignedError, signed
+from probes.sockets import Sockets, TooMuchError
 from probes.substitution import substituted
-from probes.target import Check, Target
+from probes.target import Check, Provider, Target
 from probes.verdict import Question, Verdict, judge
-
-_log = logging.getLogger(__name__)
 
 _AT_ONCE = 4096
 
-#: Every exception that httpx has. What is ours is `bad_request`: never held against a provider.
-OUTCOMES: Mapping[type[BaseException], Outcome] = {
-    httpx.HTTPError: Outcome.BAD_REQUEST,
-    httpx.RequestError: Outcome.BAD_REQUEST,
-    httpx.TransportError: Outcome.UNREACHABLE,
-    httpx.TimeoutException: Outcome.TIMEOUT,
-    httpx.ConnectTimeout: Outcome.TIMEOUT,
-    httpx.ReadTimeout: Outcome.TIMEOUT,
-    httpx.WriteTimeout: Outcome.TIMEOUT,
-    httpx.PoolTimeout: Outcome.BAD_REQUEST,
-    httpx.NetworkError: Outcome.UNREACHABLE,
-    httpx.ConnectError: Outcome.UNREACHABLE,
-    httpx.ReadError: Outcome.UNREACHABLE,
-    httpx.WriteError: Outcome.UNREACHABLE,
-    httpx.CloseError: Outcome.UNREACHABLE,
-    httpx.ProxyError: Outcome.UNREACHABLE,
-    httpx.UnsupportedProtocol: Outcome.BAD_REQUEST,
-    httpx.ProtocolError: Outcome.SERVER_ERROR,
-    httpx.LocalProtocolError: Outcome.BAD_REQUEST,
-    httpx.RemoteProtocolError: Outcome.SERVER_ERROR,
-    httpx.DecodingError: Outcome.SERVER_ERROR,
-    httpx.TooManyRedirects: Outcome.BAD_REQUEST,
-    httpx.HTTPStatusError: Outcome.BAD_REQUEST,
-    httpx.InvalidURL: Outcome.BAD_REQUEST,
-    httpx.CookieConflict: Outcome.BAD_REQUEST,
-    httpx.StreamError: Outcome.BAD_REQUEST,
-    httpx.StreamConsumed: Outcome.BAD_REQUEST,
-    httpx.StreamClosed: Outcome.BAD_REQUEST,
-    httpx.ResponseNotRead: Outcome.BAD_REQUEST,
-    httpx.RequestNotRead: Outcome.BAD_REQUEST,
-}
-
 
 class Prober:
-    """Sends probes, each over a client and a connection of its own; all share one TLS context."""
+    """Sends probes, each over a connection of its own; all share one TLS context.
+
+    `resolve` looks names up, in a thread.
+    """
 
     def __init__(
         self,
@@ -85,73 +56,108 @@ class Prober:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
         nonce: Callable[[], str] | None = None,
+        resolve: lookup.Resolve = lookup.system,
     ) -> None:
-        self._proxy = proxy
+        self._proxies = Proxies(proxy)
+        self._lookups = lookup.Lookups(resolve)
         self._tls = tls_context(ca_bundle)
         self._clock = clock
         self._monotonic = monotonic
         self._nonce = nonce or random_nonce
         self._lag = LoopLag()
+        self._warm = False
+        self._aws = Credentials(monotonic=monotonic)
 
     async def probe(self, target: Target, check: Check) -> Observation:
         """Asks one question and waits for the verdict, at most `target.timeouts.total_s`.
 
         Raises nothing but CancelledError: a fault of our own is a `bad_request` whose place stands in the log.
         """
-        exchange = Exchange(target=target, check=check, started_at=self._clock(), monotonic=self._monotonic)
-        with self._lag.watch() as lag:
+        await self._warmed_up()
+        return (await self._probe(self._exchange(target, check)))[0]
+
+    async def examine(self, target: Target, check: Check) -> Examination:
+        """The same probe, with all that went over the wire, and why it ended as it did; fit to be shown."""
+        await self._warmed_up()
+        exchange = self._exchange(target, check, pieces=[])
+        seen, verdict = await self._probe(exchange)
+        return examined(exchange, seen, verdict)
+
+    async def _warmed_up(self) -> None:
+        """Before the first probe, so that its time is the provider's alone."""
+        if not self._warm:
+            self._warm = True
+            await transport.warm_up()
+
+    def _exchange(self, target: Target, check: Check, *, pieces: list[Piece] | None = None) -> Exchange:
+        started_at = self._clock()
+        return Exchange(target=target, check=check, started_at=started_at, monotonic=self._monotonic, pieces=pieces)
+
+    async def _probe(self, exchange: Exchange) -> tuple[Observation, Verdict]:
+        with self._lag.watch() as exchange.lag:
             try:
                 verdict = await self._ask(exchange)
             except Exception as error:  # noqa: BLE001 - a bug of ours must neither kill the schedule nor blame a provider
-                verdict = _fault(error, target)
-            duration_s = exchange.seconds()
+                verdict = verdict_on(error, exchange.target)
         await pricing.ready()
-        return _observation(exchange, _final(verdict, target, duration_s), duration_s=duration_s, lag=lag)
+        verdict = _final(verdict, exchange)
+        return _observation(exchange, verdict), verdict
 
     async def _ask(self, exchange: Exchange) -> Verdict:
         provider = exchange.target.provider
+        if provider.signing:
+            try:
+                provider = await self._with_credentials(exchange)
+            except UnsignedError as error:
+                return Verdict(outcome=error.outcome, detail=str(error), because=(f"credentials: {error}",))
         key = provider.api_key.reveal()
-        if not (key.isascii() and key.isprintable() and key.strip() == key):
+        if not provider.signing and not (key.isascii() and key.isprintable() and key.strip() == key):
             return Verdict(outcome=Outcome.AUTH, detail="it holds characters that no HTTP header may hold")
-        task = Task(check=exchange.check, nonce=self._nonce(), dimensions=exchange.target.dimensions)
+        task = Task(check=exchange.check, nonce=self._nonce(), dimensions=expected_length(exchange.target))
         question = Question(dialect=DIALECTS[provider.dialect], task=task)
         fault = await self._send(_request(question, exchange.target), exchange)
         if exchange.status is None:
-            return fault or Verdict(outcome=Outcome.BAD_REQUEST, detail="the probe itself ended without an answer")
+            fault = fault or Verdict(outcome=Outcome.BAD_REQUEST, detail="the probe itself ended without an answer")
+            return replace(fault, because=(f"transport: {fault.detail}",))
         return judge(question, exchange.answer(fault), now=self._clock())
+
+    async def _with_credentials(self, exchange: Exchange) -> Provider:
+        """Puts them in the place of the key, where they are masked as one; raises UnsignedError."""
+        limits, provider = exchange.target.timeouts, exchange.target.provider
+        provider = replace(provider, api_key=await self._aws.secret(min(limits.connect_s, limits.total_s)))
+        exchange.target = replace(exchange.target, provider=provider)
+        return provider
 
     async def _send(self, request: Request, exchange: Exchange) -> Verdict | None:
         """Fills the exchange; the verdict that follows from the transport alone, where something does."""
+        sockets = Sockets(self._lookups, exchange.marks, limit=CAP, monotonic=self._monotonic)
         try:
-            async with asyncio.timeout(None) as timer:
+            async with (
+                asyncio.timeout(None) as timer,
+                transport.Transport(sockets, self._tls, self._proxies.to(request.url)) as way,
+            ):
                 exchange.arm(timer)
-                async with self._client(request.url) as client, _stream(client, request, exchange) as response:
-                    return await _read(response, exchange)
+                return await _read(await way.handle_async_request(_sent(request, exchange)), exchange)
         except TimeoutError:
             return exchange.late(exchange.place(request.url))
+        except TooMuchError:
+            return exchange.overflowed()
         except UnreadableError as error:
             return exchange.broken(Verdict(outcome=Outcome.SERVER_ERROR, detail=str(error)))
-        except Exception as error:  # noqa: BLE001 - the table knows every exception of httpx, and what to make of others
-            return exchange.broken(_fault(error, exchange.target, exchange.place(request.url)))
-
-    def _client(self, url: str) -> httpx.AsyncClient:
-        local = _is_loopback(urlsplit(url).hostname or "")  # no proxy leads back to this machine
-        return httpx.AsyncClient(
-            verify=self._tls,
-            proxy=None if local else self._proxy,
-            trust_env=self._proxy is None and not local,
-            timeout=httpx.Timeout(None),  # deadlines are the exchange's: those of httpx are per read
-        )
+        except Exception as error:  # noqa: BLE001 - the table knows every exception of the transport, and what others mean
+            return exchange.broken(verdict_on(error, exchange.target, exchange.place(request.url)))
+        finally:
+            exchange.over()
 
 
 def _request(question: Question, target: Target) -> Request:
     request = question.dialect.request(target, question.task)
-    return replace(request, body=overlaid(request.body, target.parameters)) if target.parameters else request
+    if target.parameters:
+        request = replace(request, body=overlaid(request.body, target.parameters))
+    return signed(request, target.provider) if target.provider.signing else request
 
 
-def _stream(
-    client: httpx.AsyncClient, request: Request, exchange: Exchange
-) -> AbstractAsyncContextManager[httpx.Response]:
+def _sent(request: Request, exchange: Exchange) -> httpx.Request:
     headers = {
         "content-type": "application/json",
         "accept": "text/event-stream" if exchange.check is Check.STREAM else "application/json",
@@ -159,7 +165,8 @@ def _stream(
         "user-agent": "hotspare",
         **request.headers,
     }
-    return client.stream(
+    exchange.request = replace(request, headers=headers)
+    return httpx.Request(
         request.method,
         request.url,
         headers=headers,
@@ -186,24 +193,28 @@ async def _read(response: httpx.Response, exchange: Exchange) -> Verdict | None:
 
 
 def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
-    """Trusts `ca_bundle` alone, else what httpx and the system trust; raises ValueError for a bad bundle."""
+    """Trusts `ca_bundle` alone, else what httpx, the system, SSL_CERT_FILE and SSL_CERT_DIR name.
+
+    Raises ValueError for a bad bundle, OSError for a bad variable.
+    """
     if ca_bundle is None:
-        context = httpx.create_ssl_context()
-        context.load_default_certs()
-        return context
+        return _usual_context()
     try:
         return ssl.create_default_context(cafile=ca_bundle)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:  # which those of ssl are
         raise ValueError(
             f"network.ca_bundle {str(ca_bundle)!r}: expected a file of PEM certificates: {error}"
         ) from error
 
 
-def _is_loopback(host: str) -> bool:
+def _usual_context() -> ssl.SSLContext:
     try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+        context = httpx.create_ssl_context()
+    except OSError as error:
+        file = os.environ.get("SSL_CERT_FILE")
+        raise OSError(f"SSL_CERT_FILE {file!r}: expected a file of PEM certificates: {error}") from error
+    context.load_default_certs()
+    return context
 
 
 def random_nonce() -> str:
@@ -211,41 +222,21 @@ def random_nonce() -> str:
     return "".join(secrets.choice("bcdfghjkmnpqrstvwxz23456789") for _ in range(8))
 
 
-def _fault(error: Exception, target: Target, place: str = "") -> Verdict:
-    """What an exception means; one that is not the transport's is a fault of the probe."""
-    lacked = causes.our_machine(error)
-    known = next((kind for kind in type(error).__mro__ if kind in OUTCOMES), None)
-    outcome = OUTCOMES[known] if known and not lacked else Outcome.BAD_REQUEST
-    if outcome is Outcome.BAD_REQUEST:
-        _log_fault(error, target)
-        why = lacked or f"{type(error).__name__}; the log says where"
-        return Verdict(outcome=outcome, detail=f"the probe itself failed: {why}")
-    if isinstance(error, httpx.RemoteProtocolError):
-        if "without sending a response" in str(error):
-            return Verdict(outcome=Outcome.UNREACHABLE, detail=f"{place} closed the connection without an answer")
-        return Verdict(outcome=outcome, detail=f"{place} broke the HTTP protocol: {error}")
-    if isinstance(error, httpx.ProxyError):
-        return Verdict(outcome=outcome, detail=f"the proxy did not lead to {place}: {error}")
-    return Verdict(outcome=outcome, detail=causes.sentence(error, place))
-
-
-def _log_fault(error: Exception, target: Target) -> None:
-    """Without a traceback: exceptions about headers quote them."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
-    said = clean(str(error), target.provider.api_key)
-    _log.error("probe_failed target=%s error=%s where=%r said=%r", target.id, type(error).__name__, where, said)
-
-
-def _final(verdict: Verdict, target: Target, duration_s: float) -> Verdict:
+def _final(verdict: Verdict, exchange: Exchange) -> Verdict:
     """The verdict with what only the target knows: its slow limit, its key's variable, its model."""
+    target, duration_s = exchange.target, exchange.duration_s
     env = target.provider.api_key_env
     match verdict.outcome:
-        case Outcome.OK if duration_s > target.slow_s:
+        case Outcome.OK if duration_s - exchange.lag.stalled_s > target.slow_s:
             said = f"answered correctly after {duration_s:.1f} s, past the slow limit of {target.slow_s:g} s"
-            return replace(verdict, outcome=Outcome.SLOW, detail=said)
+            return replace(verdict, outcome=Outcome.SLOW, detail=said, because=(*verdict.because, f"time: {said}"))
+        case Outcome.OK:
+            said = f"{duration_s:.3f} s, within the slow limit of {target.slow_s:g} s"
+            return replace(verdict, because=(*verdict.because, f"time: {said}"))
         case Outcome.AUTH:
             lead = f"the key in {env} was refused" if env else "the key in the configuration was refused"
+            if target.provider.signing:
+                lead = "no AWS credentials" if exchange.status is None else "the AWS credentials were refused"
         case Outcome.QUOTA:
             lead = "the account is out of credit or quota (billing)"
         case Outcome.MODEL_GONE:
@@ -262,18 +253,32 @@ def _other(target: Target, answered: str | None) -> str | None:
     return clean(answered, target.provider.api_key, limit=100)
 
 
-def _observation(exchange: Exchange, verdict: Verdict, *, duration_s: float, lag: Watch) -> Observation:
-    target, provider = exchange.target, exchange.target.provider
+def _cost_usd(exchange: Exchange, verdict: Verdict) -> float | None:
+    """What the provider says that it cost, unless the configuration knows better; else tokens times prices."""
+    if verdict.cost_usd is not None and exchange.target.price is None:
+        return verdict.cost_usd
+    tokens = verdict.input_tokens, verdict.output_tokens, verdict.cached_tokens
+    return pricing.cost_usd(exchange.target, exchange.check, *tokens)
+
+
+def _observation(exchange: Exchange, verdict: Verdict) -> Observation:
+    target, provider, marks = exchange.target, exchange.target.provider, exchange.marks
     return Observation(
         target=target.id,
         check=exchange.check,
         started_at=exchange.started_at,
         outcome=verdict.outcome,
-        duration_s=duration_s,
+        duration_s=exchange.duration_s,
         detail=clean(verdict.detail, provider.api_key),
-        connected_s=exchange.connected_s,
+        resolved_s=exchange.since_start(marks.resolved_at),
+        tcp_s=exchange.since_start(marks.tcp_at),
+        connected_s=exchange.since_start(marks.connected_at),
+        sent_s=exchange.sent_s,
         first_byte_s=exchange.first_byte_s,
         first_token_s=exchange.first_token_s,
+        last_byte_s=exchange.last_byte_s,
+        longest_stall_s=exchange.longest_stall_s,
+        fresh=exchange.fresh,
         http_status=exchange.status,
         retry_after_s=verdict.retry_after_s,
         request_id=identifier(verdict.request_id or "", provider.api_key),
@@ -283,8 +288,6 @@ def _observation(exchange: Exchange, verdict: Verdict, *, duration_s: float, lag
         reasoning_tokens=verdict.reasoning_tokens,
         model=_other(target, verdict.model),
         deprecation=clean(verdict.deprecation or "", provider.api_key, limit=200) or None,
-        cost_usd=pricing.cost_usd(
-            target, exchange.check, verdict.input_tokens, verdict.output_tokens, verdict.cached_tokens
-        ),
-        loop_lag_s=lag.worst_s,
+        cost_usd=_cost_usd(exchange, verdict),
+        loop_lag_s=exchange.lag.worst_s,
     )

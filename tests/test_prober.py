@@ -4,56 +4,43 @@ import asyncio
 import gzip
 import json
 import socket
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from types import ModuleType
 
+import httpcore
 import httpx
 import pytest
-import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llmock.simulation import MockResponseSettings
 from llmock.testing import LLMockServer
 
-from probes import prober as prober_module
 from probes.dialects.registry import DIALECTS
+from probes.faults import OUTCOMES, verdict_on
 from probes.observation import Observation
 from probes.outcome import Blame, Outcome
-from probes.prober import OUTCOMES, Prober, tls_context
-from probes.target import Check, Provider, Secret, Target, Timeouts
-
-Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-KEY = "sk-proj-Zx81mQp4vTe7LrW2"
-NONCE = "k7f3q9x2"
-NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
-#: For what answers at once, however busy the machine, and for what costs its deadline.
-PATIENT = Timeouts(connect_s=30, first_token_s=30, total_s=30)
-QUICK = Timeouts(connect_s=0.4, first_token_s=0.3, total_s=0.4)
-ANSWER = json.dumps(
-    {
-        "model": "m",
-        "choices": [{"message": {"content": NONCE}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 9, "completion_tokens": 2},
-    }
-).encode()
-TOKEN = b'data: {"choices":[{"delta":{"content":"k7f3q9x2"},"finish_reason":null}]}\n\n'
-DONE = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-
-
-def target(base_url: str, *, dialect: str = "openai-chat", timeouts: Timeouts = PATIENT, key: str = KEY) -> Target:
-    """A target at this address, with small deadlines."""
-    provider = Provider(name="p", dialect=dialect, base_url=base_url, api_key=Secret(key), api_key_env="P_API_KEY")
-    return Target(provider=provider, model="gpt-4o-mini", timeouts=timeouts)
-
-
-def new_prober(ca_bundle: Path | None = None) -> Prober:
-    """A prober whose every nonce is the same."""
-    return Prober(ca_bundle=ca_bundle, clock=lambda: NOW, nonce=lambda: NONCE)
+from probes.prober import Prober
+from probes.target import Check, Provider, Secret, Target
+from tests.servers import (
+    ANSWER,
+    CHUNKED,
+    DONE,
+    HEAD,
+    KEY,
+    NONCE,
+    QUICK,
+    STREAM,
+    TOKEN,
+    Behaviour,
+    answering,
+    in_order,
+    new_prober,
+    request_of,
+    sending,
+    serving,
+    target,
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,84 +49,15 @@ def prober() -> Prober:
     return new_prober()
 
 
-@pytest.fixture(autouse=True)
-def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Probes honour the environment; the tests' servers are not behind anybody's proxy."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
-@asynccontextmanager
-async def serving(behave: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A server on loopback that does `behave` with every connection; gives its base URL."""
-    busy: set[asyncio.Task[None]] = set()
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        busy.add(task)
-        with suppress(ConnectionError, asyncio.CancelledError, ssl.SSLError):
-            await behave(reader, writer)
-        writer.transport.abort()
-        busy.discard(task)
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task in busy:
-            task.cancel()
-        await asyncio.gather(*busy, return_exceptions=True)
-
-
-async def request_of(reader: asyncio.StreamReader) -> bytes:
-    """The whole request: head and body."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(int(h.split(b":")[1]) for h in head.lower().split(b"\r\n") if h.startswith(b"content-length:"))
-    return head + await reader.readexactly(length)
-
-
-def answering(body: bytes = ANSWER, *, head: str = "200 OK", content_type: str = "application/json") -> Behaviour:
-    """Sends one well-formed response, then closes in good order."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await request_of(reader)
-        typed = f"content-type: {content_type}\r\n" if content_type else ""
-        writer.write(f"HTTP/1.1 {head}\r\n{typed}content-length: {len(body)}\r\n\r\n".encode() + body)
-        await writer.drain()
-        if writer.can_write_eof():  # TLS cannot
-            writer.write_eof()
-        await reader.read()
-
-    return behave
-
-
-def sending(*pieces: bytes, then: str = "close", pause_s: float = 0.0) -> Behaviour:
-    """Sends raw bytes, then closes, resets or hangs; or sends the last piece for ever."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await request_of(reader)
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-        while then == "repeat":
-            writer.write(pieces[-1])
-            await writer.drain()
-            await asyncio.sleep(pause_s)
-        if then == "hang":
-            await asyncio.Event().wait()
-        if then == "reset":
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-
-    return behave
-
-
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
-CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 BOMB = gzip.compress(b" " * (50 * 1024 * 1024))
+
+
+async def reset_at_once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Accepts the connection, and resets it."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+FOREIGN = TOKEN.replace(b"k7f3q9x2", "日本 k7f3q9x2 🙂".encode())
 
 MISBEHAVIOUR: dict[str, tuple[Check, Behaviour, Outcome, str]] = {
     "an answer is ok": (Check.CHAT, answering(), Outcome.OK, ""),
@@ -248,11 +166,54 @@ MISBEHAVIOUR: dict[str, tuple[Check, Behaviour, Outcome, str]] = {
         Outcome.UNREACHABLE,
         "127.0.0.1",
     ),
+    "a connection that is reset as soon as it stands": (Check.CHAT, reset_at_once, Outcome.UNREACHABLE, "127.0.0.1"),
     "a connection closed without a word": (
         Check.CHAT,
         sending(),
         Outcome.UNREACHABLE,
         "closed the connection without an answer",
+    ),
+    "an HTML 502 of an edge": (
+        Check.CHAT,
+        answering(b"<html><title>Bad gateway</title></html>", head="502 Bad Gateway", content_type="text/html"),
+        Outcome.SERVER_ERROR,
+        "HTTP 502 with a web page: Bad gateway",
+    ),
+    "more than the length that was claimed": (
+        Check.CHAT,
+        sending(HEAD + b"content-length: 20\r\n\r\n", ANSWER),
+        Outcome.SERVER_ERROR,
+        "HTTP 200 with a body that is not JSON, or not all of it",
+    ),
+    "two lengths that contradict each other": (
+        Check.CHAT,
+        sending(HEAD + b"content-length: 20\r\ncontent-length: 21\r\n\r\n", ANSWER),
+        Outcome.SERVER_ERROR,
+        "broke the HTTP protocol: conflicting Content-Length headers",
+    ),
+    "a length that is no number": (
+        Check.CHAT,
+        sending(HEAD + b"content-length: -1\r\n\r\n", ANSWER),
+        Outcome.SERVER_ERROR,
+        "broke the HTTP protocol: bad Content-Length",
+    ),
+    "a chunk that is none": (
+        Check.STREAM,
+        sending(CHUNKED, b"what\r\n"),
+        Outcome.BROKEN_STREAM,
+        "broke the HTTP protocol: illegal chunk header",
+    ),
+    "a stream cut inside its letters": (
+        Check.STREAM,
+        sending(STREAM, *(bytes([byte]) for byte in FOREIGN), DONE),
+        Outcome.OK,
+        "",
+    ),
+    "a corrupt frame": (
+        Check.STREAM,
+        sending(STREAM, TOKEN, b'data: {"choices":[{"delta":\n\n', DONE),
+        Outcome.BROKEN_STREAM,
+        "the stream held a frame with",
     ),
     "something that is not HTTP": (
         Check.CHAT,
@@ -359,65 +320,6 @@ async def test_a_name_that_does_not_resolve_is_unreachable(prober: Prober) -> No
     assert seen.detail.startswith("the name of llm.invalid does not resolve")
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """A certificate authority that no system trusts."""
-    return trustme.CA()
-
-
-def server_tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    """A server's context with a certificate for `name`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    return context
-
-
-async def test_a_certificate_that_does_not_verify_is_unreachable(prober: Prober, authority: trustme.CA) -> None:
-    """A stranger's certificate ends the probe before the key is sent."""
-    async with serving(answering(), server_tls(authority, "127.0.0.1")) as url:
-        seen = await prober.probe(target(url), Check.CHAT)
-
-    assert seen.outcome is Outcome.UNREACHABLE
-    assert "does not verify: unable to get local issuer certificate" in seen.detail
-    assert seen.connected_s is not None, "TCP stood"
-
-
-async def test_a_ca_bundle_is_trusted(authority: trustme.CA, tmp_path: Path) -> None:
-    """With `ca_bundle` the same certificate verifies, unless it is for another host."""
-    bundle = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(bundle))
-    trusting = new_prober(bundle)
-    async with serving(answering(), server_tls(authority, "127.0.0.1")) as url:
-        good = await trusting.probe(target(url), Check.CHAT)
-    async with serving(answering(), server_tls(authority, "other.example")) as url:
-        bad = await trusting.probe(target(url), Check.CHAT)
-
-    assert good.outcome is Outcome.OK
-    assert (bad.outcome, "mismatch" in bad.detail) == (Outcome.UNREACHABLE, True), bad.detail
-
-
-async def test_tls_to_a_plain_port_is_unreachable(prober: Prober) -> None:
-    """An `https` address whose server speaks plain HTTP says so."""
-
-    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(100)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await writer.drain()
-
-    async with serving(plain) as url:
-        seen = await prober.probe(target(url.replace("http:", "https:")), Check.CHAT)
-
-    assert (seen.outcome, "TLS with 127.0.0.1" in seen.detail) == (Outcome.UNREACHABLE, True), seen.detail
-
-
-def test_a_bad_ca_bundle_is_named(tmp_path: Path) -> None:
-    """A bundle that is missing or holds no certificates is refused with its path."""
-    (tmp_path / "empty.pem").write_text("nothing")
-    for name in ("missing.pem", "empty.pem"):
-        with pytest.raises(ValueError, match=name):
-            tls_context(tmp_path / name)
-
-
 @pytest.mark.parametrize("quoted", [KEY, KEY[3:20], "Bearer " + KEY, KEY.replace("4v", "4\u200bv"), "AIza" + KEY])
 async def test_a_quoted_key_is_cut_out(quoted: str, prober: Prober, caplog: pytest.LogCaptureFixture) -> None:
     """A reply that quotes our key back shows it in no field of the observation and in no line of the log."""
@@ -490,17 +392,6 @@ async def test_cancelling_a_probe_cancels_it(prober: Prober) -> None:
             await probe
 
 
-async def test_a_correct_answer_past_the_limit_is_slow() -> None:
-    """The same answer is ok within the slow limit and slow past it, by the monotonic clock."""
-    ticks = iter(range(0, 1000, 3))
-    slow = Prober(clock=lambda: NOW, monotonic=lambda: float(next(ticks)), nonce=lambda: NONCE)
-    async with serving(answering()) as url:
-        seen = await slow.probe(target(url, timeouts=Timeouts(connect_s=900, total_s=900)), Check.CHAT)
-
-    assert seen.outcome is Outcome.SLOW
-    assert seen.detail == f"answered correctly after {seen.duration_s:.1f} s, past the slow limit of 10 s"
-
-
 async def test_the_request_says_what_it_should(prober: Prober) -> None:
     """The key is in a header and never in the request line; nothing compressed is asked for."""
     requests: list[bytes] = []
@@ -523,87 +414,6 @@ async def test_the_request_says_what_it_should(prober: Prober) -> None:
         assert NONCE.encode() in request.partition(b"\r\n\r\n")[2]
 
 
-async def test_the_proxy_is_asked(prober: Prober) -> None:
-    """With a proxy the request goes to it and names the provider's host; to this machine no proxy is used."""
-    requests: list[bytes] = []
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        requests.append(await request_of(reader))
-        writer.write(HEAD + b"\r\n" + ANSWER)
-        await writer.drain()
-
-    async with serving(behave) as proxy:
-        behind = Prober(proxy=proxy, clock=lambda: NOW, nonce=lambda: NONCE)
-        seen = await behind.probe(target("http://llm.invalid/v1"), Check.CHAT)
-
-        async with serving(answering()) as url:
-            local = await behind.probe(target(url), Check.CHAT)
-
-    assert (seen.outcome, local.outcome) == (Outcome.OK, Outcome.OK)
-    assert [request.split(b" ")[1] for request in requests] == [b"http://llm.invalid/v1/chat/completions"]
-
-
-async def test_a_tunnel_through_a_proxy(authority: trustme.CA, tmp_path: Path) -> None:
-    """An https provider behind a proxy: the proxy sees a tunnel and no key, the phases are the provider's."""
-    bundle = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(bundle))
-    seen_by_proxy: list[bytes] = []
-    async with serving(answering(), server_tls(authority, "llm.invalid")) as url:
-
-        async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            seen_by_proxy.append(await reader.readuntil(b"\r\n\r\n"))
-            there, back = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await asyncio.gather(pump(reader, back), pump(there, writer))
-
-        async with serving(tunnel) as proxy:
-            behind = Prober(proxy=proxy, ca_bundle=bundle, clock=lambda: NOW, nonce=lambda: NONCE)
-            seen = await behind.probe(target("https://llm.invalid/v1"), Check.CHAT)
-
-    assert (seen.outcome, seen.http_status) == (Outcome.OK, 200), seen.detail
-    assert in_order(seen)
-    assert seen_by_proxy[0].startswith(b"CONNECT llm.invalid:443 ")
-    assert KEY.encode() not in seen_by_proxy[0]
-
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Passes everything on, the end included."""
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    finally:
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
-
-
-async def test_a_proxy_that_fails_is_named(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment's proxy is honoured, and when it is the one that fails, the sentence says so."""
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    seen = await prober.probe(target("http://llm.invalid/v1"), Check.CHAT)
-
-    assert seen.outcome is Outcome.UNREACHABLE
-    assert seen.detail == "llm.invalid (through the proxy 127.0.0.1) refused the connection"
-
-
-async def test_a_stall_of_our_own_loop_is_recorded(prober: Prober) -> None:
-    """An observation taken while our loop stood still says for how long."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await request_of(reader)
-        started = asyncio.get_running_loop().time()
-        while asyncio.get_running_loop().time() < started + 0.1:  # a computation that does not yield
-            pass
-        writer.write(HEAD + b"\r\n" + ANSWER)
-        await writer.drain()
-
-    async with serving(behave) as url:
-        seen = await prober.probe(target(url), Check.CHAT)
-
-    assert seen.loop_lag_s > 0.05
-
-
 def exceptions_of(module: ModuleType) -> Iterator[type[Exception]]:
     """Every exception class that a module exports."""
     for name in module.__all__:
@@ -612,14 +422,22 @@ def exceptions_of(module: ModuleType) -> Iterator[type[Exception]]:
             yield value
 
 
-def test_every_exception_of_httpx_is_mapped() -> None:
-    """A new exception in httpx cannot go without an outcome."""
-    assert set(exceptions_of(httpx)) == set(OUTCOMES)
+def test_every_exception_of_the_transport_is_mapped() -> None:
+    """A new exception in httpx or httpcore cannot go without an outcome, and none is mapped that is not there."""
+    assert {*exceptions_of(httpx), *exceptions_of(httpcore)} == set(OUTCOMES)
 
 
 def test_what_is_ours_is_never_a_providers() -> None:
     """A full pool, a stream misused and a request that cannot be sent blame nobody but us."""
-    for ours in (httpx.PoolTimeout, httpx.StreamError, httpx.LocalProtocolError, httpx.InvalidURL):
+    for ours in (
+        httpx.PoolTimeout,
+        httpx.StreamError,
+        httpx.LocalProtocolError,
+        httpx.InvalidURL,
+        httpcore.PoolTimeout,
+        httpcore.ConnectionNotAvailable,
+        httpcore.LocalProtocolError,
+    ):
         assert OUTCOMES[ours].blame is Blame.US
 
 
@@ -629,7 +447,7 @@ def test_a_starved_machine_is_our_fault(error: int) -> None:
     try:
         raise httpx.ConnectError("x") from OSError(error, "x")
     except httpx.ConnectError as raised:
-        verdict = prober_module._fault(raised, target("http://x"), "x")
+        verdict = verdict_on(raised, target("http://x"), "x")
 
     assert verdict.outcome is Outcome.BAD_REQUEST
 
@@ -663,13 +481,6 @@ async def test_the_simulator_answers(
     assert (seen.output_tokens or 0) > 0
     assert in_order(seen)
     assert (seen.first_token_s is not None) == (check is Check.STREAM)
-
-
-def in_order(seen: Observation) -> bool:
-    """True when every phase that was reached follows the one before."""
-    phases = (0.0, seen.connected_s, seen.first_byte_s, seen.first_token_s, seen.duration_s)
-    reached = [phase for phase in phases if phase is not None]
-    return reached == sorted(reached)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,0 +1,47 @@
+"""How late our own event loop was, as a probe in flight sees it."""
+
+import asyncio
+import time
+
+import pytest
+
+from probes.loop_lag import LoopLag, Watch
+
+
+def test_stalls_add_up_and_a_busy_millisecond_is_none() -> None:
+    """The worst tick is told; only ticks that are 20 ms late or more count for standing still."""
+    watch = Watch(100.0)
+    for due, now in ((100.0, 100.001), (100.01, 100.31), (100.32, 100.339), (100.35, 100.45)):
+        watch.ticked(due, now)
+
+    assert watch.worst_s == pytest.approx(0.3)
+    assert watch.stalled_s == pytest.approx(0.4)
+
+
+def test_what_was_late_before_a_probe_began_is_not_its_own() -> None:
+    """A probe that begins in the middle of a stall sees the rest of it."""
+    watch = Watch(100.0)
+    watch.ticked(99.0, 100.05)
+
+    assert watch.worst_s == pytest.approx(0.05)
+
+
+async def test_every_probe_in_flight_sees_a_stall_once() -> None:
+    """Also the one that ends while the tick is overdue, and one that goes on does not see it twice."""
+    lag = LoopLag()
+    with lag.watch() as long:
+        with lag.watch() as short:
+            await asyncio.sleep(0)
+            time.sleep(0.1)  # noqa: ASYNC251 - a computation that does not yield
+        await asyncio.sleep(0.05)
+
+    assert short.stalled_s > 0.08
+    assert long.stalled_s < 0.19
+
+
+async def test_nothing_ticks_while_nobody_watches() -> None:
+    """A service at rest does not wake up a hundred times a second."""
+    lag = LoopLag()
+    with lag.watch():
+        assert lag._timer is not None
+    assert lag._timer is None
