@@ -98,6 +98,13 @@ def tick(record: Record, now: datetime, rule: Rule) -> Record:
     return (_down_verdict(record, now, rule) if record.down.value else None) or record
 
 
+def unwatched(record: Record, at: datetime, reason: str) -> Record:
+    """The record of a target that nobody asks any more: nothing is known of it, unless that it fails."""
+    if record.health is Health.UNKNOWN and record.reason.endswith(reason):
+        return record
+    return _unknown(record, at, reason)
+
+
 def verdict_at(record: Record, rule: Rule) -> datetime | None:
     """When `tick` will call the target down, if nothing is seen until then; None when it will not."""
     evidence = record.down.evidence
@@ -212,7 +219,7 @@ def _our_fault(record: Record, seen: Observation, rule: Rule) -> Record:
 
 def _misconfigured(record: Record, seen: Observation, rule: Rule) -> Record:
     at = seen.finished_at
-    fix = words.fix(seen.outcome, model=rule.model, key_env=rule.key_env, detail=_said(seen))
+    fix = words.fix(seen.outcome, model=rule.model, key=rule.key, detail=_said(seen))
     same = record.suspicion is seen.outcome or {record.suspicion, seen.outcome} <= OF_THE_KEY
     confirmed = same or record.health is Health.MISCONFIGURED
     record = record.but(suspicion=seen.outcome, recovery=Recovery(), mute=0)

@@ -94,6 +94,12 @@ class Judge:
                 changed += self._provider_verdict(provider, now)
         return changed
 
+    def unwatched(self, target: str, now: datetime, reason: str) -> tuple[Transition, ...]:
+        """Nobody asks this target any more: what changes. Where it fails already, that stays the last word."""
+        before = self._records[target]
+        after = detector.unwatched(before, now, reason)
+        return () if after is before else self._changed(before, after)
+
     @property
     def health(self) -> Mapping[str, TargetHealth]:
         """What it says of each target now, by id."""

@@ -32,7 +32,8 @@ class Rule:
 
     target: str
     model: str
-    key_env: str | None
+    key: str
+    """What must be looked at when the key is refused, in words."""
     p1: float
     """The failure rate to detect."""
     false_per_day: float
@@ -141,7 +142,7 @@ def rule_for(target: Target, controller: Controller, *, alone: bool = True) -> R
     return Rule(
         target=target.id,
         model=target.model,
-        key_env=target.provider.api_key_env,
+        key=target.provider.key_words,
         p1=controller.detect,
         alone=alone,
         false_per_day=false_per_day if alone else false_per_day / 2,

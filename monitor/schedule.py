@@ -57,12 +57,31 @@ class Schedule:
         self._scheduler.remove_all_jobs()
         self._plan(now)
 
+    def repace(self, targets: Sequence[Target], now: datetime) -> None:
+        """Ask these targets, of the same ids as before, at other intervals; those whose interval stays are left alone.
+
+        Nobody waits for longer than the longer one of its two intervals.
+        """
+        due = phases(targets)
+        for target in targets:
+            before = self._targets[target.id]
+            self._targets[target.id] = target
+            job = self._scheduler.get_job(target.id)
+            if job is None or target.interval_s == before.interval_s:
+                continue
+            waits = timedelta(seconds=max(0.0, target.interval_s - before.interval_s))
+            self._add(target, min(now + timedelta(seconds=due[target.id]), job.next_run_time + waits))
+
     def _plan(self, now: datetime) -> None:
         for target_id, phase_s in phases(tuple(self._targets.values())).items():
-            first = now + timedelta(seconds=phase_s)
-            trigger = IntervalTrigger(seconds=self._targets[target_id].interval_s, start_date=first, timezone=UTC)
-            # Without a time of its own, a first run that is due by now would wait a whole interval.
-            self._scheduler.add_job(self._due, trigger, args=[target_id], id=target_id, next_run_time=first)
+            self._add(self._targets[target_id], now + timedelta(seconds=phase_s))
+
+    def _add(self, target: Target, first: datetime) -> None:
+        trigger = IntervalTrigger(seconds=target.interval_s, start_date=first, timezone=UTC)
+        # Without a time of its own, a first run that is due by now would wait a whole interval.
+        self._scheduler.add_job(
+            self._due, trigger, args=[target.id], id=target.id, next_run_time=first, replace_existing=True
+        )
 
     def quick(self, slot: str, target_ids: Sequence[str], at: datetime) -> None:
         """One extra probe at that time, instead of any that is planned in this slot.

@@ -70,8 +70,7 @@ def _percent(share: float) -> str:
     return f"{share * 100:.2g} %"
 
 
-def fix(outcome: Outcome, *, model: str, key_env: str | None, detail: str) -> str:
-    """What to do about `auth`, `quota` or `model_gone`, and what the provider said."""
-    key = f"the variable {key_env}" if key_env else "the key in the configuration"
+def fix(outcome: Outcome, *, model: str, key: str, detail: str) -> str:
+    """What to do about `auth`, `quota` or `model_gone`, and what the provider said; `key` says which key it is."""
     said = f" ({detail})" if detail else ""
     return _FIX[outcome].format(key=key, model=model) + said

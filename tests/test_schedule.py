@@ -46,6 +46,26 @@ class Asked:
             await asyncio.wait_for(self.enough.wait(), 20)
 
 
+async def test_intervals_can_change_while_it_runs() -> None:
+    """A stretched target is asked once more, within its longer interval, and then seldom; the others go on as ever."""
+    asked = Asked()
+    often = [target("openai/a", interval_s=0.05), target("own/b", interval_s=0.05)]
+    schedule = Schedule(often, asked.probe, asked.skip)
+    schedule.start(utc_now())
+    await asked.until(4)
+    schedule.repace([target("openai/a", interval_s=3600.0), often[1]], utc_now())
+    asked.probes.clear()
+    asked.enough.clear()
+    await asked.until(asked.finished + 10)
+    assert sum(name == "openai/a" for name, _ in asked.probes) <= 1
+    schedule.repace(often, utc_now())
+    asked.probes.clear()
+    asked.enough.clear()
+    await asked.until(asked.finished + 10)
+    assert sum(name == "openai/a" for name, _ in asked.probes) >= 3
+    await schedule.stop(1)
+
+
 async def test_every_target_is_asked_again_and_again() -> None:
     """Each at its interval, the first at once."""
     asked = Asked()

@@ -1,9 +1,13 @@
 """Numbers as people read them."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from monitor import words
 from probes.outcome import Outcome
+from tests.builders import target
 
 
 @pytest.mark.parametrize(
@@ -32,7 +36,16 @@ def test_the_mix_names_the_most_frequent_first() -> None:
     assert words.mix({Outcome.TIMEOUT: 2, Outcome.SERVER_ERROR: 7}) == "7 server_error, 2 timeout"
 
 
-def test_a_literal_key_has_no_variable_to_name() -> None:
-    """The fix then points at the configuration."""
-    fix = words.fix(Outcome.QUOTA, model="m", key_env=None, detail="")
-    assert fix == "the account behind the key in the configuration has no money or quota left: see to its billing"
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"api_key_env": "OPENAI_API_KEY"}, "the variable OPENAI_API_KEY"),
+        ({"api_key_env": None}, "the key in the configuration"),
+        ({"api_key_env": None, "signing": True}, "the AWS credentials of this machine"),
+    ],
+)
+def test_the_fix_says_where_the_key_comes_from(change: dict[str, Any], named: str) -> None:
+    """A variable by its name; a key without one by where it stands; signatures by whose credentials they need."""
+    key = replace(target().provider, **change).key_words
+    fix = words.fix(Outcome.QUOTA, model="m", key=key, detail="")
+    assert fix == f"the account behind {named} has no money or quota left: see to its billing"
