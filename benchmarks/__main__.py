@@ -6,15 +6,17 @@ from functools import partial
 
 from benchmarks import latency, routing, startup
 from benchmarks.detection import report
+from benchmarks.probing import report as probing
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
     "routing": routing.main,
+    "probing": probing.main,
     "detection": report.main,
     "latency": latency.main,
 }
 #: Those that have a quick way.
-QUICK: dict[str, Callable[[], None]] = {"detection": partial(report.main, quick=True)}
+QUICK: dict[str, Callable[[], None]] = {"probing": probing.quick, "detection": partial(report.main, quick=True)}
 
 
 def main() -> int:

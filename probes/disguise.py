@@ -3,8 +3,8 @@ r"""Where a text spells a secret, or a piece of it, in any spelling that a progr
 The text is read in several ways, each of which remembers where in the text its characters stood:
 
 - as it stands, without white space, and as letters and digits alone (`s-k-p-r`, quoted, wrapped, dotted);
-- each of these after undoing `%73`, `=73`, `\x73`, `\u0073`, `\/`, `&#115;`, `&amp;` and full-width letters, and
-  again, up to three times, because what is quoted is quoted again.
+- each of these after undoing `%73`, `=73`, `\x73`, `\163`, `\u0073`, `\/`, `0x73`, `[115, …]`, `&#115;`, `&amp;` and
+  full-width letters, and again, up to three times, because what is quoted is quoted again.
 
 In each of them pieces of the secret are looked for, in upper and lower case, backwards, as hexadecimal digits, and in
 base64 at any of its three alignments, so that `base64("user:secret")` is found too.
@@ -29,6 +29,9 @@ _ROUNDS = 3
 _ESCAPED = re.compile(
     r"[%=]([0-9A-Fa-f]{2})|\\{1,8}x([0-9A-Fa-f]{2})|\\{1,8}u\{?([0-9A-Fa-f]{4})\}?|\\{1,8}([^0-9A-Za-z\\]|[nrt]|$)"
     r"|(&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,12});?)"
+    r"|\\{1,8}([01][0-7]{2})|\b0x([0-9A-Fa-f]{2})\b"
+    # How Go, JavaScript and Python print bytes: the numbers of printable characters, apart from each other.
+    r"|(?<=[\s,\[(])(3[3-9]|[4-9]\d|1[01]\d|12[0-6])(?=[\s,\])])"
 )
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -127,9 +130,11 @@ def _straight(reading: _Reading, start: int, end: int) -> Iterator[tuple[str, in
 
 
 def _meant(escape: re.Match[str]) -> str:
-    code = escape[1] or escape[2] or escape[3]
+    code = escape[1] or escape[2] or escape[3] or escape[7]
     if code:
         return chr(int(code, 16))
+    if escape[6] or escape[8]:
+        return chr(int(escape[6], 8) if escape[6] else int(escape[8]))
     if escape[5]:
         return unescape(escape[5])
     return " " if escape[4] in {"n", "r", "t"} else escape[4]

@@ -100,6 +100,7 @@ class Prober:
             except Exception as error:  # noqa: BLE001 - a bug of ours must neither kill the schedule nor blame a provider
                 verdict = verdict_on(error, exchange.target)
         await pricing.ready()
+        await asyncio.sleep(0)  # as before the judgement
         verdict = _final(verdict, exchange)
         return _observation(exchange, verdict), verdict
 
@@ -119,6 +120,7 @@ class Prober:
         if exchange.status is None:
             fault = fault or Verdict(outcome=Outcome.BAD_REQUEST, detail="the probe itself ended without an answer")
             return replace(fault, because=(f"transport: {fault.detail}",))
+        await asyncio.sleep(0)  # one step at a time: what has come for other probes meanwhile is stamped first
         return judge(question, exchange.answer(fault), now=self._clock())
 
     async def _with_credentials(self, exchange: Exchange) -> Provider:
@@ -137,6 +139,7 @@ class Prober:
                 transport.Transport(sockets, self._tls, self._proxies.to(request.url)) as way,
             ):
                 exchange.arm(timer)
+                await asyncio.sleep(0)  # as before the judgement
                 return await _read(await way.handle_async_request(_sent(request, exchange)), exchange)
         except TimeoutError:
             return exchange.late(exchange.place(request.url))

@@ -149,7 +149,7 @@ class _Receiver(asyncio.Protocol):
     def control(self, transport: asyncio.Transport) -> None:
         """Slows `transport` down where it is ahead of the reader, and wants to know when all is written."""
         self._transport = transport
-        transport.set_write_buffer_limits(0)
+        transport.set_write_buffer_limits(high=1, low=0)  # at 0, TLS would pause with nothing to write, and stay so
 
     def data_received(self, data: bytes) -> None:
         at = self._monotonic()

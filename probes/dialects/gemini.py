@@ -210,7 +210,10 @@ def _seconds(duration: object) -> float | None:
 
 _CAPACITY = re.compile(r"resource (has been )?exhausted|high demand|overloaded", re.IGNORECASE)
 _BAD_KEY = re.compile(r"api key (not valid|expired|not found)", re.IGNORECASE)
-_UNPAID = re.compile(r"enable billing|billing (account|to be enabled)", re.IGNORECASE)
+_UNPAID = re.compile(
+    r"enable billing|billing (account|to be enabled)|credits are depleted|exceeded its (monthly )?spending cap",
+    re.IGNORECASE,
+)
 _NOT_HERE = re.compile(r"location is not supported", re.IGNORECASE)
 _NO_MODEL = re.compile(
     r"models/.{1,200} is not found|not supported for generateContent|no longer available", re.IGNORECASE
@@ -222,7 +225,7 @@ _ERRORS = ErrorRules(
         Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
         Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_NOT_HERE),
         Rule(outcome=Outcome.QUOTA, codes=frozenset({"quota_per_day", "quota_of_nothing", "billing_disabled"})),
-        Rule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 403}), message=_UNPAID),
+        Rule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 403, 429}), message=_UNPAID),
         Rule(outcome=Outcome.OVERLOADED, statuses=frozenset({429}), message=_CAPACITY),
         Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), message=_NO_MODEL),
         Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), codes=frozenset({"not_found"})),

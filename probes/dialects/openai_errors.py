@@ -54,6 +54,7 @@ def _words(pattern: str) -> re.Pattern[str]:
 
 _OUT_OF_MONEY = _words(
     r"used all available credits|monthly spending limit|no credits remaining|insufficient (balance|credits?|funds)"
+    r"|doesn't have any credits|credits are depleted|exceeded its (monthly )?spending cap"
     r"|exceeded your current quota|budget has been exceeded|exceeded budget|credit limit exceeded"
     r"|requires billing to be enabled|billing .{0,40}(disabled|not active)"
 )
@@ -141,6 +142,11 @@ ERRORS: Final = ErrorRules(
         Rule(outcome=Outcome.AUTH, codes=frozenset({"invalid_api_key", "organization_restricted"})),
         Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
         Rule(outcome=Outcome.BUDGET_SPENT, statuses=frozenset({200, 400}), message=_BUDGET),
+        # Whose words ("not available with this model", "deprecated") must not be read as the model's end.
+        Rule(
+            outcome=Outcome.BAD_REQUEST,
+            codes=frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter", "invalid_value"}),
+        ),
         Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 404, 410}), message=_NO_MODEL),
     ),
     kinds={

@@ -1,0 +1,136 @@
+"""Prints how far each way of timing is from the server's own clock, what it costs, and how a thousand targets fare."""
+
+import asyncio
+import json
+import os
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from benchmarks.probing import blackbox, thousand
+from benchmarks.probing.client import CLIENTS
+from benchmarks.probing.jobs import LOADS, Load, Times
+from benchmarks.probing.processes import BESIDE, MEASURED, begun, cpu_s, memory_mb, said
+
+_OURS = "hotspare"
+_ROUNDS = 2
+_THOUSAND_S = 75.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Measured:
+    """One way of timing under one load, all rounds together."""
+
+    first_s: list[float]
+    last_s: list[float]
+    """Errors against the server's clock."""
+    cpu_s: float = 0.0
+    requests: int = 0
+    memory_mb: float = 0.0
+
+    @property
+    def cpu_ms(self) -> float:
+        """Processor time per request."""
+        return self.cpu_s / self.requests * 1000
+
+    def add(self, times: Times, truth: Times, *, cpu_s: float, memory_mb: float) -> None:
+        """One round."""
+        self.first_s += [abs(times[name][0] - truth[name][0]) for name in times]
+        self.last_s += [abs(times[name][1] - truth[name][1]) for name in times]
+        self.cpu_s += cpu_s
+        self.requests += len(times)
+        self.memory_mb = max(self.memory_mb, memory_mb)
+
+
+def main() -> None:
+    """Everything, in about ten minutes."""
+    _run(LOADS, _ROUNDS, _THOUSAND_S)
+
+
+def quick() -> None:
+    """Only that it works, in less than a minute."""
+    _run([Load(in_flight=10, requests=30)], 1, 10.0)
+
+
+def _run(loads: Sequence[Load], rounds: int, thousand_s: float) -> None:
+    os.sched_setaffinity(0, BESIDE)
+    print("Milliseconds between the recorded time and the server's own, 50th / 95th / 99th percentile / worst;")
+    print("in brackets the 99th percentile, and the CPU time, as multiples of hotspare's.\n")
+    print("| in flight | who | until the first byte | until the last byte | CPU per request | memory |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for load in loads:
+        measured = _measured(load, rounds)
+        for who, one in measured.items():
+            print(_row(load, who, one, measured[_OURS]), flush=True)
+    if not blackbox.installed():
+        print(f"\n{blackbox.EXPORTER} is not installed and was left out.")
+    with _server() as port:
+        _print_thousand(thousand.lived_through(port, thousand_s))
+
+
+def _measured(load: Load, rounds: int) -> dict[str, Measured]:
+    """Round by round, so that whatever else this machine does befalls all of them alike."""
+    names = [*CLIENTS, *([blackbox.EXPORTER] if blackbox.installed() else [])]
+    found = {name: Measured(first_s=[], last_s=[]) for name in names}
+    for _ in range(rounds):
+        for name, measured in found.items():
+            with _server() as port:
+                _measure(name, load, port, measured)
+    return found
+
+
+def _measure(name: str, load: Load, port: int, measured: Measured) -> None:
+    if name == blackbox.EXPORTER:
+        with blackbox.exporter() as (pid, exporter):
+            used_s = cpu_s(pid)
+            times = asyncio.run(blackbox.times(load, server=port, exporter=exporter))
+            measured.add(times, _truth(port), cpu_s=cpu_s(pid) - used_s, memory_mb=memory_mb(pid))
+        return
+    command = [sys.executable, "-m", "benchmarks.probing.client", name, str(port), json.dumps(asdict(load))]
+    with begun(command, MEASURED) as client:
+        told = json.loads(said(client))
+    measured.add(told["times"], _truth(port), cpu_s=told["cpu_s"], memory_mb=told["memory_mb"])
+
+
+@contextmanager
+def _server() -> Iterator[int]:
+    with begun([sys.executable, "-m", "benchmarks.probing.server"], BESIDE) as server:
+        try:
+            yield int(said(server))
+        finally:
+            server.terminate()
+
+
+def _truth(port: int) -> Times:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/truth") as answer:
+        truth: Times = json.load(answer)
+        return truth
+
+
+def _row(load: Load, who: str, one: Measured, ours: Measured) -> str:
+    first, last = _spread(one.first_s, ours.first_s), _spread(one.last_s, ours.last_s)
+    cpu = f"{one.cpu_ms:.2f} ms ({one.cpu_ms / ours.cpu_ms:.1f} ×)"
+    return f"| {load.label} | {who} | {first} | {last} | {cpu} | {one.memory_mb:.0f} MB |"
+
+
+def _spread(errors_s: list[float], ours_s: list[float]) -> str:
+    ordered = sorted(errors_s)
+    ratio = _at(ordered, 0.99) / _at(sorted(ours_s), 0.99)
+    return " / ".join(f"{_at(ordered, share) * 1000:.1f}" for share in (0.5, 0.95, 0.99, 1)) + f" ({ratio:.1f} ×)"
+
+
+def _at(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _print_thousand(run: thousand.Run) -> None:
+    print("\n| the whole service, 1,000 targets every 30 s | |\n| --- | --- |")
+    print(f"| probes, of these not `ok` | {run.probes:,}, {run.not_ok} |")
+    print(f"| share of one core | {run.core_share:.0%} |")
+    print(f"| memory | {run.memory_mb:.0f} MB |")
+    late = ", ".join(f"{_at(run.late_s, share):.3f} s" for share in (0.5, 0.99, 1))
+    print(f"| a probe later than planned, median, 99th percentile, worst | {late} |")
+    lag = ", ".join(f"{_at(run.lag_s, share):.3f} s" for share in (0.5, 0.99, 1))
+    print(f"| the event loop late during a probe, likewise | {lag} |")
