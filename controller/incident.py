@@ -1,10 +1,14 @@
 """An incident: from the first bad health of a provider's targets to its resolution, as one immutable value."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from monitor.health import Health
+from monitor.vendor_word import VendorState
+from probes.outcome import Outcome
 
 
 class IncidentKind(StrEnum):
@@ -15,7 +19,53 @@ class IncidentKind(StrEnum):
     DEGRADATION = "degradation"
     """The provider is slow, wrong or throttles us (`degraded`, `unusable`)."""
     CONFIGURATION = "configuration"
-    """Our key, our money or our model name (`misconfigured`): a person must fix it."""
+    """Our key, our money or our model name (`misconfigured`): a person must fix it; the reasons say what."""
+    BLINDNESS = "blindness"
+    """Our own network is down or loses packets; the provider is `NETWORK`, and no target is affected."""
+    NOTHING_ELIGIBLE = "nothing_eligible"
+    """A route has nowhere to go, and no provider's incident says so; the provider is `route:` and its name."""
+
+    @property
+    def slot(self) -> str:
+        """What it is about: a provider has at most one open incident of each slot."""
+        return "provider" if self in {IncidentKind.OUTAGE, IncidentKind.DEGRADATION} else self.value
+
+    @property
+    def words(self) -> str:
+        """For people: `nothing eligible`."""
+        return self.replace("_", " ")
+
+
+NETWORK = "network"
+"""What stands for the provider of an incident of our own network."""
+ROUTE = "route:"
+"""What the provider of an incident of a single route begins with."""
+
+
+class Moment(StrEnum):
+    """What sort of thing a line of a timeline tells."""
+
+    FIRST_FAILURE = "first_failure"
+    SUSPECT = "suspect"
+    HEALTH = "health"
+    """A verdict: it went bad, recovers, or is up again."""
+    MOVED = "moved"
+    """A route went elsewhere, failed back, or took a step on the way."""
+    VENDOR = "vendor"
+    """The vendor says that something is wrong."""
+    NOTE = "note"
+    """What a person wrote."""
+    ACKNOWLEDGED = "acknowledged"
+    """A person looks after it."""
+    HAND = "hand"
+    """An operator's pin, drain or pause, or what it costs."""
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    OTHER = "other"
+
+
+#: What people said: never dropped from a timeline, however long it grows.
+REMARKS = frozenset({Moment.NOTE, Moment.ACKNOWLEDGED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +87,13 @@ class Happening:
 
     at: datetime
     text: str
+    """It may quote a provider, a vendor or a person."""
+    kind: Moment = Moment.OTHER
+    author: str | None = None
+    """Whose word or deed it is; None where nobody's."""
+    number: int = field(default=0, compare=False)
+    """The journal numbers the lines of an incident from 1 in the order in which it came to know of them, and never
+    changes or reuses a number; 0 until it has. What people were told of is everything up to some number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +115,72 @@ class RouteNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VendorLead:
+    """What the vendor's own status page had to say about it, as we read it; nothing is decided by it."""
+
+    page: str
+    """The host of the page."""
+    state: VendorState
+    """What it said first when it said that something is wrong; until then, what it says."""
+    headline: str = ""
+    said_at: datetime | None = None
+    """When we first read there that something is wrong; None while it does not say so."""
+    claimed_at: datetime | None = None
+    """When the vendor says that it began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetNumbers:
+    """How one target's probes ended, from the first failed probe to the end."""
+
+    target: str
+    outcomes: tuple[tuple[Outcome, int], ...]
+    """How many probes ended how, `ok` included; the most frequent first."""
+
+    @property
+    def probes(self) -> int:
+        """All of them."""
+        return sum(count for _, count in self.outcomes)
+
+    @property
+    def failures(self) -> int:
+        """Those that were anything but `ok`."""
+        return sum(count for outcome, count in self.outcomes if outcome is not Outcome.OK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """The evidence in numbers: how the probes of the affected targets ended while it lasted."""
+
+    targets: tuple[TargetNumbers, ...] = ()
+
+    @property
+    def probes(self) -> int:
+        """All of them."""
+        return sum(one.probes for one in self.targets)
+
+    @property
+    def failures(self) -> int:
+        """Those that were anything but `ok`."""
+        return sum(one.failures for one in self.targets)
+
+    @property
+    def mix(self) -> Mapping[Outcome, int]:
+        """The failures by outcome, the most frequent first."""
+        total: Counter[Outcome] = Counter()
+        for one in self.targets:
+            total.update(dict(one.outcomes))
+        del total[Outcome.OK]
+        return dict(total.most_common())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """What broke, the evidence, what was done about it, and what users are on now.
 
     At most one incident per provider and slot is open: `outage` and `degradation` share a slot (an outage that
-    began as a degradation stays one incident), `configuration` has its own.
+    began as a degradation stays one incident), every other kind has its own. A failure within 15 minutes of the
+    resolution opens it again.
     """
 
     id: int
@@ -73,7 +191,32 @@ class Incident:
     resolved_at: datetime | None = None
     affected: tuple[Affected, ...]
     timeline: tuple[Happening, ...]
-    """Oldest first; at most 50 lines, the oldest kept."""
+    """Oldest first; at most 50 lines: the oldest are kept, the newest, and whatever people said."""
     routes: tuple[RouteNow, ...]
+    vendor: VendorLead | None = None
+    """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
     revision: int = 1
     """Counts its changes; people have been told when the journal's `told_revision` has caught up."""
+    reopened: int = 0
+    """How often it came back after it was resolved; `opened_at` stays that of the first time."""
+    lead_id: int | None = None
+    """The incident of another provider under whose headline it is told, because it began while that one was open; set
+    when it is stored and never changed, also when that one ends first. Never that of one that has a lead itself."""
+    acknowledged_by: str | None = None
+    """The person who looks after it; nobody again once it has come back."""
+    numbers: Numbers | None = None
+    """As of the resolution; None while it is open, see `Journal.with_facts`. So are the two below."""
+    request_ids: tuple[str, ...] = ()
+    """What the provider called some of the failed probes, for its support; at most 5."""
+    on_failing_s: tuple[tuple[str, float], ...] = ()
+    """How many seconds each touched route pointed at a target that failed, from the first failed probe on."""
+
+    @property
+    def onset(self) -> datetime:
+        """When its first failed probe came in, as far as is known; else when it was opened."""
+        first = min((line.at for line in self.timeline if line.kind is Moment.FIRST_FAILURE), default=self.opened_at)
+        return min(first, self.opened_at)
+
+    def lasted_s(self, now: datetime) -> float:
+        """Seconds from the opening to the resolution, or until now."""
+        return max(0.0, ((self.resolved_at or now) - self.opened_at).total_seconds())

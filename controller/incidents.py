@@ -1,16 +1,32 @@
 """Which incidents are open: compares how targets are now with what is already open, and says what changed (pure)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from controller.decision import Decision, Move, RouteState, bring_back
-from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
+from controller import incident_story as story
+from controller.decision import Decision, RouteState
+from controller.incident import NETWORK, ROUTE, Affected, Incident, IncidentKind, RouteNow
+from controller.incident_story import Beginning, Facts
+from controller.lead import vendor_lines, vendor_of
+from controller.overrides import NO_OVERRIDES, Overrides
+from controller.timeline import joined
 from monitor.health import BAD, WELL, Health, TargetHealth
+from monitor.network_news import NetworkLoss
 from monitor.settings import Settings
+from monitor.vendor_word import VendorReport
 
-MAX_TIMELINE = 50
+#: A failure so soon after the resolution opens the same incident again.
+REOPENS_WITHIN = timedelta(minutes=15)
+#: Our own network must be away for so long that it is an incident; a shorter loss is told as an event.
+BLIND_FOR = timedelta(seconds=60)
+#: It is over once our network has been back for so long: what flickers is one incident.
+_BACK_FOR = timedelta(seconds=30)
+_OF_TARGETS = frozenset({IncidentKind.OUTAGE, IncidentKind.DEGRADATION, IncidentKind.CONFIGURATION})
+
+Slot = tuple[str, str]
+"""A provider, and what its incident is about."""
 
 
 def update(
@@ -22,18 +38,24 @@ def update(
     stuck: AbstractSet[str],
     decisions: Sequence[Decision],
     now: datetime,
+    resolved: Sequence[Incident] = (),
     unpublished: Mapping[str, str] | None = None,
     waiting: Mapping[str, str] | None = None,
     warnings: Mapping[str, str] | None = None,
     would: Mapping[str, str] | None = None,
+    vendors: Mapping[str, Sequence[VendorReport]] | None = None,
+    beginnings: Mapping[str, Beginning] | None = None,
+    overrides: Overrides = NO_OVERRIDES,
+    loss: NetworkLoss | None = None,
 ) -> list[Incident]:
     """The incidents that are new (`id` 0, `revision` 1) or changed (`revision` one higher), and no others.
 
     It looks at how things are, not at what just happened, so that a crash between a transition and its incident loses
     nothing, and calling it again with the same facts changes nothing:
 
-    1. Every target with bad health belongs to the open incident of its provider and slot; without one, one is opened.
-       `misconfigured` has the slot `configuration`; a `recovering` target stays where it already is.
+    1. Every target with bad health belongs to the open incident of its provider and slot; without one, the incident of
+       the slot that was resolved at most 15 minutes before the target went bad is opened again; without that, a new
+       one is opened. `misconfigured` has the slot `configuration`; a `recovering` target stays where it already is.
     2. An affected target is brought up to date when its health changed. Numbers that move meanwhile are no change.
        `unknown` and `paused` say nothing: they neither open nor resolve.
     3. Every route with an affected candidate is listed with where its users are now. `decisions` (of this cycle; the
@@ -41,16 +63,23 @@ def update(
        route itself.
     4. An incident is resolved when each affected target is `up` or `suspect`, or gone from the configuration, and no
        route is going back to one of them in steps.
+    5. What the vendor says is compared with when we noticed, until it says that something is wrong: that is an
+       incident's to tell, and changes nothing else of it.
+    6. Our own network has an incident once it has been away for a minute and failed probes are held against nobody for
+       that, until it has been back for half a minute.
+    7. A route that is stuck without any incident of a provider that says so has one of its own.
 
     `health` may lack targets of the configuration (nothing known yet); targets that the configuration does not have
-    are ignored. `stuck` names the routes that have nothing eligible left. `unpublished` are
-    the routes whose move could not be written to the routing file, each with the target that users are still on.
+    are ignored. `stuck` names the routes that have nothing eligible left. `resolved` are those of late. `unpublished`
+    are the routes whose move could not be written to the routing file, each with the target that users are still on.
     `waiting` are those that an operator must bring back, each with the target that has proven itself; `warnings` is
     what overrides cost, as sentences by route; `would` is where a dry run would have each route that it leaves as
-    configured, in words.
+    configured, in words. `vendors` are the reports of each provider, oldest first, as `lead` takes them. `beginnings`
+    say of bad targets how it began, `overrides` are those in force, `loss` is that of our own network, if any.
     """
     provider_of = {target.id: target.provider.name for target in settings.targets}
-    facts = _Facts(
+    facts = Facts(
+        settings=settings,
         health={name: seen for name, seen in health.items() if name in provider_of},
         provider_of=provider_of,
         candidates={route.name: frozenset(route.candidates) for route in settings.routes},
@@ -60,85 +89,119 @@ def update(
         waiting=waiting or {},
         warnings=warnings or {},
         would=would or {},
+        vendors=vendors or {},
+        beginnings=beginnings or {},
+        overrides=overrides,
+        loss=loss,
         decisions=decisions,
         now=now,
     )
-    former = {(incident.provider, incident.kind is IncidentKind.CONFIGURATION): incident for incident in open_incidents}
-    bad = _bad_by_slot(facts, open_incidents)
-    found = []
-    for slot in sorted(former.keys() | bad.keys()):
-        before = former.get(slot)
-        after = _after(before or _opened(slot[0], bad[slot]), bad.get(slot, []), facts)
-        if before is None:
-            found.append(after)
-        elif after != before:
-            found.append(replace(after, revision=before.revision + 1))
-    return found
+    former = {(one.provider, one.kind.slot): one for one in open_incidents}
+    late = {(one.provider, one.kind.slot): one for one in sorted(resolved, key=_resolution)}
+    found = [*_of_targets(former, late, facts), *_of_network(former, late, facts)]
+    found += _of_routes(former, late, found, facts)
+    known = {one.id: one for one in (*resolved, *open_incidents)}
+    return [_revised(one, known.get(one.id)) for one in found if one.id == 0 or one != known[one.id]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Facts:
-    """How everything is in this cycle."""
-
-    health: Mapping[str, TargetHealth]
-    provider_of: Mapping[str, str]
-    candidates: Mapping[str, AbstractSet[str]]
-    routes: Mapping[str, RouteState]
-    stuck: AbstractSet[str]
-    unpublished: Mapping[str, str]
-    waiting: Mapping[str, str]
-    warnings: Mapping[str, str]
-    would: Mapping[str, str]
-    decisions: Sequence[Decision]
-    now: datetime
+def lead_of(incident: Incident, open_incidents: Iterable[Incident]) -> int | None:
+    """Under whose headline a new incident is told: the earliest outage or degradation of another provider that is open
+    and has no lead itself; None where it is told by itself. `open_incidents` have their ids.
+    """
+    if incident.kind.slot != "provider":
+        return None
+    leads = [
+        (one.opened_at, one.id)
+        for one in open_incidents
+        if one.kind.slot == "provider" and one.lead_id is None and one.provider != incident.provider
+    ]
+    return min(leads)[1] if leads else None
 
 
-def _bad_by_slot(facts: _Facts, open_incidents: Iterable[Incident]) -> dict[tuple[str, bool], list[TargetHealth]]:
+def _resolution(incident: Incident) -> datetime:
+    return incident.resolved_at or incident.opened_at
+
+
+def _revised(after: Incident, before: Incident | None) -> Incident:
+    return replace(after, revision=before.revision + 1) if before else after
+
+
+def _of_targets(former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: Facts) -> Iterator[Incident]:
+    """Those of the providers' targets, as they are now, in order of their slots."""
+    present = {slot: one for slot, one in former.items() if one.kind in _OF_TARGETS}
+    bad = _bad_by_slot(facts, present.values())
+    for slot in sorted(present.keys() | bad.keys()):
+        if slot in present:
+            yield _after(present[slot], bad.get(slot, []), facts)
+            continue
+        since = min(seen.since for seen in bad[slot])
+        again = _reopened(late.get(slot), since, facts)
+        yield _after(again or _opened(slot, since), bad[slot], facts, begins=True)
+
+
+def _bad_by_slot(facts: Facts, open_incidents: Iterable[Incident]) -> dict[Slot, list[TargetHealth]]:
     already = {affected.target for incident in open_incidents for affected in incident.affected}
-    slots: dict[tuple[str, bool], list[TargetHealth]] = {}
+    slots: dict[Slot, list[TargetHealth]] = {}
     for seen in facts.health.values():
         # A recovering target does not say from what; its open incident knows.
         if seen.health in BAD and not (seen.health is Health.RECOVERING and seen.target in already):
-            slot = (facts.provider_of[seen.target], seen.health is Health.MISCONFIGURED)
-            slots.setdefault(slot, []).append(seen)
+            ours = seen.health is Health.MISCONFIGURED
+            kind = IncidentKind.CONFIGURATION if ours else IncidentKind.DEGRADATION
+            slots.setdefault((facts.provider_of[seen.target], kind.slot), []).append(seen)
     return slots
 
 
-def _opened(provider: str, bad: Sequence[TargetHealth]) -> Incident:
-    """An incident with nothing in it yet; `_after` fills it."""
-    configuration = any(seen.health is Health.MISCONFIGURED for seen in bad)
-    return Incident(
-        id=0,
-        provider=provider,
-        kind=IncidentKind.CONFIGURATION if configuration else IncidentKind.DEGRADATION,
-        opened_at=min(seen.since for seen in bad),
-        affected=(),
-        timeline=(),
-        routes=(),
+def _opened(slot: Slot, at: datetime) -> Incident:
+    """An incident with nothing in it yet; `_after` fills it, and a degradation may prove an outage."""
+    provider, about = slot
+    kind = next((kind for kind in IncidentKind if kind.value == about), IncidentKind.DEGRADATION)
+    return Incident(id=0, provider=provider, kind=kind, opened_at=at, affected=(), timeline=(), routes=())
+
+
+def _reopened(late: Incident | None, since: datetime, facts: Facts) -> Incident | None:
+    """The incident that comes back, if what is wrong `since` then follows closely enough on its resolution."""
+    if late is None or late.resolved_at is None:
+        return None
+    # What was wrong all the time, but not looked after meanwhile, comes back with the first look.
+    came_back = since if since > late.resolved_at else facts.now
+    if came_back - late.resolved_at > REOPENS_WITHIN:
+        return None
+    return replace(
+        late,
+        resolved_at=None,
+        reopened=late.reopened + 1,
+        acknowledged_by=None,
+        numbers=None,
+        request_ids=(),
+        on_failing_s=(),
     )
 
 
-def _after(incident: Incident, bad: Iterable[TargetHealth], facts: _Facts) -> Incident:
+def _after(incident: Incident, bad: Sequence[TargetHealth], facts: Facts, *, begins: bool = False) -> Incident:
+    """The incident brought up to date; `begins`: it opens with this, or opens again."""
     affected = (*(_brought_up_to_date(a, facts) for a in incident.affected), *_joined(incident.affected, bad))
     routes = _touched(affected, facts)
-    lines = list(_target_lines(incident, affected, facts))
-    known = {line.text for line in (*incident.timeline, *lines)}
-    lines += _route_lines(incident, routes, known, facts)
+    kind = _kind(incident.kind, affected)
+    vendor = vendor_of(incident, kind, facts.vendors.get(incident.provider, ()))
+    lines = [*story.beginning_lines(bad, facts)] if begins else []
+    lines += story.target_lines(incident, affected, facts, again=begins and incident.reopened > 0)
+    lines += vendor_lines(incident.vendor, vendor)
+    known = {line.text for line in (*incident.timeline, *lines)} | {a.reason for a in affected}
+    lines += story.route_lines(incident, routes, known, facts)
+    lines += story.hand_lines(incident, affected, routes, facts)
     names = {a.target for a in affected}
     going_back = any(facts.routes[route.route].home in names for route in routes)
-    if all(a.health in {Health.UP, Health.UNKNOWN} for a in affected) and not going_back:
-        resolved_at = facts.now
-        lines += _waiting_lines(routes, facts)
-        lines.append(Happening(at=facts.now, text="Resolved"))
-    else:
-        resolved_at = None
+    over = all(a.health in {Health.UP, Health.UNKNOWN} for a in affected) and not going_back
+    if over:
+        lines += story.last_lines(routes, facts)
     return replace(
         incident,
-        kind=_kind(incident.kind, affected),
+        kind=kind,
         affected=affected,
         routes=routes,
-        timeline=_timeline(incident.timeline, lines),
-        resolved_at=resolved_at,
+        vendor=vendor,
+        timeline=joined(incident.timeline, lines),
+        resolved_at=facts.now if over else None,
     )
 
 
@@ -149,7 +212,7 @@ def _kind(kind: IncidentKind, affected: Iterable[Affected]) -> IncidentKind:
     return kind
 
 
-def _brought_up_to_date(affected: Affected, facts: _Facts) -> Affected:
+def _brought_up_to_date(affected: Affected, facts: Facts) -> Affected:
     if affected.target not in facts.provider_of:
         gone = affected.health is Health.UNKNOWN
         return affected if gone else replace(affected, health=Health.UNKNOWN, since=facts.now)
@@ -169,7 +232,7 @@ def _joined(affected: Iterable[Affected], bad: Iterable[TargetHealth]) -> list[A
     return [Affected(target=s.target, health=s.health, since=s.since, reason=s.sentence) for s in joined]
 
 
-def _touched(affected: Iterable[Affected], facts: _Facts) -> tuple[RouteNow, ...]:
+def _touched(affected: Iterable[Affected], facts: Facts) -> tuple[RouteNow, ...]:
     targets = {a.target for a in affected}
     return tuple(
         RouteNow(
@@ -186,93 +249,56 @@ def _touched(affected: Iterable[Affected], facts: _Facts) -> tuple[RouteNow, ...
     )
 
 
-def _target_lines(before: Incident, affected: Iterable[Affected], facts: _Facts) -> Iterable[Happening]:
-    was = {a.target: a.health for a in before.affected}
-    for present in affected:
-        previous = was.get(present.target)
-        if present.health is not previous:
-            seen = facts.health.get(present.target)
-            yield Happening(at=present.since, text=_target_line(present, previous, seen))
+def _of_network(former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: Facts) -> Iterator[Incident]:
+    """That of our own network, if it has one."""
+    slot = (NETWORK, IncidentKind.BLINDNESS.slot)
+    present, loss = former.get(slot), facts.loss
+    if present is None:
+        present = _blinded(late.get(slot), loss, facts) if loss else None
+    if present is None:
+        return
+    if loss and (loss.until is None or facts.now - loss.until < _BACK_FOR):
+        yield present
+        return
+    until = loss.until if loss and loss.until else facts.now
+    lines = (story.network_back(present, loss, until), story.resolved(until))
+    yield replace(present, resolved_at=until, timeline=joined(present.timeline, lines))
 
 
-def _target_line(affected: Affected, previous: Health | None, seen: TargetHealth | None) -> str:
-    if seen is None:
-        return f"{affected.target} was removed from the configuration"
-    if seen.health is Health.SUSPECT:
-        return f"{affected.target} is up again"
-    if affected.health not in {Health.UP, Health.RECOVERING} and previous in {Health.UP, Health.RECOVERING}:
-        return f"Relapse: {seen.sentence}"
-    return seen.sentence
+def _blinded(late: Incident | None, loss: NetworkLoss, facts: Facts) -> Incident | None:
+    """The incident of a loss that has none open; None while it is short or touched nobody, and when it was told."""
+    if not loss.held or (loss.until or facts.now) - loss.since < BLIND_FOR:
+        return None
+    if late and late.resolved_at and loss.until and late.resolved_at >= loss.since:
+        return None
+    again = _reopened(late, loss.since, facts)
+    start = again or _opened((NETWORK, IncidentKind.BLINDNESS.slot), loss.since)
+    line = story.network_gone(loss.since, again=bool(again))
+    return replace(start, timeline=joined(start.timeline, [line]))
 
 
-def _route_lines(
-    before: Incident, routes: Iterable[RouteNow], known: AbstractSet[str], facts: _Facts
-) -> Iterable[Happening]:
-    former = {r.route: r for r in before.routes}
-    for route in routes:
-        was = former.get(route.route)
-        yield from _moves(before, was, facts.routes[route.route], known, facts)
-        if route.stuck and not (was and was.stuck):
-            text = f"Route {route.route} has no healthy candidate left and stays on {route.target}"
-            yield Happening(at=facts.now, text=text)
-        warning = facts.warnings.get(route.route)
-        if warning and (line := f"By hand: {warning}") not in known:
-            yield Happening(at=facts.now, text=line)
-        if route.unpublished and not (was and was.unpublished):
-            text = f"The routing file cannot be written: users of route {route.route} stay on {route.target}"
-            yield Happening(at=facts.now, text=text)
-        if was and was.unpublished and not route.unpublished:
-            text = f"The routing file is written again: users of route {route.route} are on {route.target}"
-            yield Happening(at=facts.now, text=text)
+def _of_routes(
+    former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], found: Iterable[Incident], facts: Facts
+) -> Iterator[Incident]:
+    """Those of routes that have nowhere to go without any incident of a provider that says so."""
+    told = {route.route for one in found if one.resolved_at is None for route in one.routes if route.stuck}
+    about = IncidentKind.NOTHING_ELIGIBLE.slot
+    alone = {(f"{ROUTE}{name}", about): name for name in facts.stuck - told if name in facts.routes}
+    for slot in sorted(alone.keys() | {slot for slot in former if slot[1] == about}):
+        if slot not in alone:
+            yield replace(
+                former[slot],
+                routes=tuple(replace(route, stuck=False) for route in former[slot].routes),
+                timeline=joined(former[slot].timeline, [story.resolved(facts.now)]),
+                resolved_at=facts.now,
+            )
+        else:
+            yield former.get(slot) or _nowhere(slot, alone[slot], late, facts)
 
 
-def _moves(
-    before: Incident, was: RouteNow | None, state: RouteState, known: AbstractSet[str], facts: _Facts
-) -> Iterable[Happening]:
-    told = [decision for decision in facts.decisions if decision.route == state.route]
-    for decision in told:
-        yield Happening(at=decision.at, text=_told(decision, known))
-    if not told and (was.target != state.target if was else _answers(before, state, facts)):
-        origin = was.target if was else None
-        yield Happening(at=state.since, text=_move(state.route, origin, state.target, state.reason, known))
-
-
-def _told(decision: Decision, known: AbstractSet[str]) -> str:
-    state, why = decision.state(), _because(decision.reason, known)
-    if decision.move is Move.STEP:
-        text = f"Route {state.route} sends {state.home_share:g} % of its requests to {state.home} again{why}"
-    elif decision.move is Move.ABORT:
-        text = f"Route {state.route} sends all of its requests to {state.target} again{why}"
-    else:
-        text = _move(state.route, decision.before, decision.target, decision.reason, known)
-    return f"Dry run, not done: {text}" if decision.dry_run else text
-
-
-def _waiting_lines(routes: Iterable[RouteNow], facts: _Facts) -> Iterable[Happening]:
-    """Once per incident, with its end: nobody is told again until the next one."""
-    for route in routes:
-        if route.waiting:
-            stays = f"Route {route.route} stays on {route.target}, for failback is manual"
-            yield Happening(at=facts.now, text=f"{stays}; {bring_back(route.route, route.waiting)}")
-
-
-def _answers(before: Incident, state: RouteState, facts: _Facts) -> bool:
-    """Whether a route that is new to the incident went where it is because of it, as far as can be seen now."""
-    present = facts.health.get(state.target)
-    return state.since >= before.opened_at and not (present and present.health in BAD)
-
-
-def _move(route: str, before: str | None, target: str, reason: str, known: AbstractSet[str]) -> str:
-    """The reason is left out where the timeline has it already: a move repeats the verdict that caused it."""
-    origin = f" from {before}" if before else ""
-    return f"Route {route} moved{origin} to {target}{_because(reason, known)}"
-
-
-def _because(reason: str, known: AbstractSet[str]) -> str:
-    return f": {reason}" if reason not in known else ""
-
-
-def _timeline(before: Sequence[Happening], lines: Sequence[Happening]) -> tuple[Happening, ...]:
-    """In order of time, nothing twice. Past the cap the oldest are kept, and the newest: the end is never lost."""
-    story = sorted(dict.fromkeys((*before, *lines)), key=lambda line: line.at)
-    return tuple(story) if len(story) <= MAX_TIMELINE else (*story[: MAX_TIMELINE - 1], story[-1])
+def _nowhere(slot: Slot, name: str, late: Mapping[Slot, Incident], facts: Facts) -> Incident:
+    again = _reopened(late.get(slot), facts.now, facts)
+    start = again or _opened(slot, facts.now)
+    route = RouteNow(route=name, target=facts.unpublished.get(name, facts.routes[name].target), stuck=True)
+    line = story.nowhere(route, facts.now, again=bool(again))
+    return replace(start, routes=(route,), timeline=joined(start.timeline, [line]))

@@ -1,22 +1,25 @@
 """The journal: decisions, incidents, what operators did: durable before it is published, and whether people know."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, func, insert, select, update
+from sqlalchemy import Engine, RowMapping, Select, func, insert, select, update
 
-from controller.decision import Decision, Move, RouteState
+from controller.decision import Decision, RouteState
+from controller.decision_rows import decision_of, decision_row
 from controller.hand import Hand
 from controller.incident import Incident
-from controller.incident_json import dump, kind_named, load
-from monitor.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
-from monitor.database import DatabaseError, durable, reading
+from controller.incident_facts import read_beginnings, read_facts
+from controller.incident_rows import incident_of, keep
+from controller.incident_story import Beginning
+from controller.remarks import Remarks
+from monitor.columns import brief, from_ms, to_ms
+from monitor.database import durable, reading
+from monitor.health import TargetHealth
 from monitor.tables import DECISIONS, EVENTS, INCIDENTS
 
-_LONGEST_REASON: Final = 2_000
 _LONGEST_ERROR: Final = 500
 
 
@@ -60,18 +63,21 @@ class Journal:
         self._reading = reading(engine)
         self.hand = Hand(engine)
         """What operators laid on."""
+        self.remarks = Remarks(engine)
+        """What people say about incidents."""
 
     def commit(self, decisions: Sequence[Decision], incidents: Sequence[Incident]) -> list[Incident]:
         """Keep all of it or nothing: add the decisions, add the incidents with id 0 and replace the others.
 
-        Returns the incidents in the same order, each with its id.
+        Returns the incidents in the same order, each with its id, its lead, its lines numbered, and what people have
+        said of it meanwhile (`controller.incident_rows.keep`).
         """
         if not decisions and not incidents:
             return []
         with self._engine.begin() as connection:
             if decisions:
-                connection.execute(insert(DECISIONS), [_decision_row(d) for d in decisions])
-            return [_keep(connection, incident) for incident in incidents]
+                connection.execute(insert(DECISIONS), [decision_row(d) for d in decisions])
+            return keep(connection, incidents)
 
     def routes(self) -> dict[str, RouteState]:
         """Where each route points by its latest decision, by route; routes without a decision are missing.
@@ -81,7 +87,7 @@ class Journal:
         latest = select(func.max(DECISIONS.c.id)).group_by(DECISIONS.c.route)
         with self._engine.connect() as connection:
             rows = connection.execute(select(DECISIONS).where(DECISIONS.c.id.in_(latest))).mappings()
-            return {row["route"]: _decision(row).state() for row in rows}
+            return {row["route"]: decision_of(row).state() for row in rows}
 
     def generation(self) -> int:
         """The highest generation decided; 0 when there is no decision."""
@@ -92,7 +98,7 @@ class Journal:
         """The latest decisions, newest first."""
         wanted = select(DECISIONS).order_by(DECISIONS.c.id.desc()).limit(limit)
         with self._engine.connect() as connection:
-            return [_decision(row) for row in connection.execute(wanted).mappings()]
+            return [decision_of(row) for row in connection.execute(wanted).mappings()]
 
     def open_incidents(self) -> list[Incident]:
         """The incidents that are not resolved, oldest first."""
@@ -104,6 +110,30 @@ class Journal:
         return self._incidents(
             select(INCIDENTS).order_by(INCIDENTS.c.opened_ms.desc(), INCIDENTS.c.id.desc()).limit(limit)
         )
+
+    def resolved_since(self, after: datetime) -> list[Incident]:
+        """The incidents that were resolved after this, oldest first."""
+        wanted = select(INCIDENTS).where(INCIDENTS.c.resolved_ms > to_ms(after))
+        return self._incidents(wanted.order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id))
+
+    def incident(self, incident_id: int) -> Incident | None:
+        """The incident of this id; None when there is none."""
+        return next(iter(self._incidents(select(INCIDENTS).where(INCIDENTS.c.id == incident_id))), None)
+
+    def with_facts(self, incident: Incident, now: datetime) -> Incident:
+        """The incident with its figures until the resolution, or until now: numbers, request ids, time on what failed.
+
+        It reads the observations of that time: for who shows one incident, and for its resolution, not for every cycle.
+        """
+        with self._reading.connect() as connection:
+            return read_facts(connection, incident, now).of(incident)
+
+    def beginnings(self, bad: Collection[TargetHealth]) -> dict[str, Beginning]:
+        """How targets that are bad came to be so, as far as is known: for the incident that they open."""
+        if not bad:
+            return {}
+        with self._reading.connect() as connection:
+            return read_beginnings(connection, bad)
 
     def undelivered(self) -> list[Undelivered]:
         """The incidents that changed since people were told, oldest first.
@@ -172,76 +202,12 @@ class Journal:
 
     def _incidents(self, wanted: Select[Any]) -> list[Incident]:
         with self._engine.connect() as connection:
-            return [_incident(row) for row in connection.execute(wanted).mappings()]
-
-
-def _keep(connection: Connection, incident: Incident) -> Incident:
-    row = {
-        "provider": storable(incident.provider),
-        "kind": incident.kind.value,
-        "opened_ms": to_ms(incident.opened_at),
-        "resolved_ms": maybe_to_ms(incident.resolved_at),
-        "document": dump(incident),
-        "revision": incident.revision,
-    }
-    if incident.id == 0:
-        new = insert(INCIDENTS).values(told_revision=0, **row).returning(INCIDENTS.c.id)
-        return replace(incident, id=connection.execute(new).scalar_one())
-    if connection.execute(update(INCIDENTS).where(INCIDENTS.c.id == incident.id).values(row)).rowcount == 0:
-        raise DatabaseError(f"incident {incident.id} is not in the journal: was the database replaced while running?")
-    return incident
-
-
-def _decision_row(decision: Decision) -> dict[str, object]:
-    return {
-        "route": storable(decision.route),
-        "at_ms": to_ms(decision.at),
-        "move": decision.move.value,
-        "before": None if decision.before is None else storable(decision.before),
-        "target": storable(decision.target),
-        "reason": brief(decision.reason, _LONGEST_REASON),
-        "generation": decision.generation,
-        "weights": storable(json.dumps(dict(decision.weights), ensure_ascii=False)) if decision.weights else None,
-        "dry_run": 1 if decision.dry_run else None,
-    }
-
-
-def _decision(row: RowMapping) -> Decision:
-    return Decision(
-        route=row["route"],
-        at=from_ms(row["at_ms"]),
-        move=Move(row["move"]),
-        before=row["before"],
-        target=row["target"],
-        reason=row["reason"],
-        generation=row["generation"],
-        weights=_weights(row["weights"]),
-        dry_run=bool(row["dry_run"]),
-    )
-
-
-def _weights(text: str | None) -> tuple[tuple[str, float], ...]:
-    return tuple((str(target), float(percent)) for target, percent in json.loads(text).items()) if text else ()
-
-
-def _incident(row: RowMapping) -> Incident:
-    document = load(row["document"])
-    return Incident(
-        id=row["id"],
-        provider=row["provider"],
-        kind=kind_named(row["kind"]),
-        opened_at=from_ms(row["opened_ms"]),
-        resolved_at=maybe_from_ms(row["resolved_ms"]),
-        affected=document.affected,
-        timeline=document.timeline,
-        routes=document.routes,
-        revision=row["revision"],
-    )
+            return [incident_of(row) for row in connection.execute(wanted).mappings()]
 
 
 def _undelivered(row: RowMapping) -> Undelivered:
     return Undelivered(
-        incident=_incident(row),
+        incident=incident_of(row),
         told_revision=row["told_revision"],
         channel=row["slack_channel"],
         ts=row["slack_ts"],

@@ -5,7 +5,7 @@ Instants are epoch milliseconds (UTC) as integers, durations are seconds as floa
 
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import INTEGER, REAL, TEXT, BigInteger, Column
+from sqlalchemy import INTEGER, REAL, TEXT, BigInteger, Column, text
 from sqlmodel import Field, SQLModel
 
 _STRICT: dict[str, Any] = {"sqlite_strict": True}
@@ -19,6 +19,12 @@ def _text(*, key: bool = False, null: bool = False, index: bool = False) -> Any:
 def _integer(*, key: bool = False, null: bool = False, index: bool = False) -> Any:
     kind = BigInteger().with_variant(INTEGER, "sqlite")
     return Field(sa_column=Column(kind, primary_key=key, nullable=null, index=index))
+
+
+def _counter() -> Any:
+    """A whole number that begins with 0, also in the rows that were there before it."""
+    kind = BigInteger().with_variant(INTEGER, "sqlite")
+    return Field(sa_column=Column(kind, nullable=False, server_default=text("0")))
 
 
 def _real(*, null: bool = False) -> Any:
@@ -146,6 +152,19 @@ class SpendingRow(SQLModel, table=True):
     """Those of them whose cost is not known."""
 
 
+class BudgetRow(SQLModel, table=True):
+    """How targets that cost money are probed now; one row, with id 1."""
+
+    __tablename__ = "budget"
+    __table_args__: ClassVar[dict[str, Any]] = _STRICT
+
+    id: int = Field(sa_column=Column(INTEGER, primary_key=True))
+    at_ms: int = _integer()
+    """When it became so."""
+    pace: str = _text()
+    """The purse's own JSON."""
+
+
 class VendorReportRow(SQLModel, table=True):
     """What a vendor's status page said, once for each change of it."""
 
@@ -232,6 +251,33 @@ class IncidentRow(SQLModel, table=True):
     slack_ts: str | None = _text(null=True)
     delivery_error: str | None = _text(null=True)
     """Why the last attempt to tell people failed; None once it succeeded."""
+    lead_id: int | None = _integer(null=True)
+    """The incident under whose headline it is told."""
+    reopened: int = _counter()
+    told_lines: int = _counter()
+    """The lines of its timeline up to this number stand in Slack's thread."""
+    acknowledged_by: str | None = _text(null=True)
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One message to one service: begun before it is sent, done once that service has taken it."""
+
+    __tablename__ = "deliveries"
+    __table_args__: ClassVar[dict[str, Any]] = _KEYED
+
+    key: str = _text(key=True)
+    """`slack incident 7`, `slack incident 7 line 3`, `slack event 12`, `webhook incident 7 revision 4`, …"""
+    sink: str = _text()
+    incident_id: int | None = _integer(null=True, index=True)
+    begun_ms: int = _integer(index=True)
+    done_ms: int | None = _integer(null=True)
+    """None: begun, and perhaps sent; to be looked up before it is sent again."""
+    channel: str | None = _text(null=True)
+    ts: str | None = _text(null=True)
+    """The service's own name for the message."""
+    attempts: int = _counter()
+    error: str | None = _text(null=True)
+    """Why the last attempt failed."""
 
 
 class EventRow(SQLModel, table=True):
@@ -276,9 +322,11 @@ TARGET_STATES: Final = _TABLES["target_states"]
 POOLS: Final = _TABLES["pools"]
 CONNECTIVITY: Final = _TABLES["connectivity"]
 SPENDING: Final = _TABLES["spending"]
+BUDGET: Final = _TABLES["budget"]
 VENDOR_REPORTS: Final = _TABLES["vendor_reports"]
 OVERRIDES: Final = _TABLES["overrides"]
 DECISIONS: Final = _TABLES["decisions"]
 INCIDENTS: Final = _TABLES["incidents"]
+DELIVERIES: Final = _TABLES["deliveries"]
 EVENTS: Final = _TABLES["events"]
 SERVICE: Final = _TABLES["service"]

@@ -1,118 +1,17 @@
 """Incidents: what opens them, what joins, what changes them, and what ends them."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from controller.decision import Decision, Move, RouteState
-from controller.incident import Incident, IncidentKind
-from controller.incidents import MAX_TIMELINE, update
+from controller.decision import Decision, Move
+from controller.incident import IncidentKind
+from controller.incidents import update
+from controller.timeline import MAX_TIMELINE
 from monitor.health import Health, TargetHealth
-from monitor.settings import Route, Settings
-from probes.target import Provider, Secret, Target
-
-NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-LUNA, MINI, HAIKU = "openai/luna", "openai/mini", "anthropic/haiku"
-CHAT = Route(name="chat", candidates=(LUNA, HAIKU))
-
-LETTERS = {
-    "?": Health.UNKNOWN,
-    "U": Health.UP,
-    "S": Health.SUSPECT,
-    "d": Health.DEGRADED,
-    "u": Health.UNUSABLE,
-    "D": Health.DOWN,
-    "R": Health.RECOVERING,
-    "M": Health.MISCONFIGURED,
-    "P": Health.PAUSED,
-}
-
-
-def settings(*targets: str, routes: Sequence[Route] = (CHAT,)) -> Settings:
-    """A configuration with these targets."""
-    return Settings(path=Path("hotspare.yaml"), targets=tuple(map(target, targets)), routes=tuple(routes))
-
-
-def target(target_id: str) -> Target:
-    """A target by its id."""
-    name, model = target_id.split("/")
-    provider = Provider(name=name, dialect="openai-chat", base_url="http://127.0.0.1", api_key=Secret("k"))
-    return Target(provider=provider, model=model)
-
-
-def seen(target_id: str, health: Health, since: datetime) -> TargetHealth:
-    """What the detector says."""
-    return TargetHealth(target=target_id, health=health, since=since, reason=f"{target_id} is {health}: 9 of 14 failed")
-
-
-class World:
-    """A configuration, its targets' health and its routes, one cycle a second; keeps incidents as the journal does."""
-
-    def __init__(self, configured: Settings | None = None) -> None:
-        self.settings = configured or settings(LUNA, MINI, HAIKU)
-        self.now = NOON
-        self.health: dict[str, TargetHealth] = {}
-        self.routes = {
-            route.name: RouteState(
-                route=route.name, target=route.candidates[0], since=NOON, reason="no observations yet"
-            )
-            for route in self.settings.routes
-        }
-        self.open: list[Incident] = []
-        self.closed: list[Incident] = []
-
-    def cycle(
-        self,
-        health: Mapping[str, Health] | None = None,
-        *,
-        move: str | None = None,
-        stuck: bool = False,
-        forget_decision: bool = False,
-    ) -> list[Incident]:
-        """One cycle in which the health changes and the route `chat` moves; what `update` says of it."""
-        self.now += timedelta(seconds=1)
-        for name, new in (health or {}).items():
-            if name not in self.health or self.health[name].health is not new:
-                self.health[name] = seen(name, new, self.now)
-        decisions = [self._move(move)] if move else []
-        changed = update(
-            self.open,
-            self.health,
-            settings=self.settings,
-            routes=self.routes,
-            stuck={"chat"} if stuck else set(),
-            decisions=[] if forget_decision else decisions,
-            now=self.now,
-        )
-        self._keep(changed)
-        return changed
-
-    def _move(self, to: str) -> Decision:
-        before = self.routes["chat"].target
-        reason = self.health[before].reason
-        self.routes["chat"] = RouteState(route="chat", target=to, since=self.now, reason=reason)
-        return Decision(
-            route="chat", at=self.now, move=Move.FAILOVER, before=before, target=to, reason=reason, generation=2
-        )
-
-    def _keep(self, changed: Sequence[Incident]) -> None:
-        known = {incident.id: incident for incident in self.open}
-        number = len(known) + len(self.closed)
-        for incident in changed:
-            number += incident.id == 0
-            kept = incident if incident.id else replace(incident, id=number)
-            known[kept.id] = kept
-        self.open = [incident for incident in known.values() if not incident.resolved_at]
-        self.closed += [incident for incident in known.values() if incident.resolved_at]
-
-
-def lines(incident: Incident) -> list[str]:
-    """The words of the timeline."""
-    return [line.text for line in incident.timeline]
+from monitor.settings import Route
+from tests.incident_world import CHAT, HAIKU, LETTERS, LUNA, MINI, NOON, World, lines, seen, settings
 
 
 @pytest.mark.parametrize(
@@ -127,7 +26,9 @@ def lines(incident: Incident) -> list[str]:
         pytest.param("UD???D", "-OOOOO", id="unknown does not end an outage"),
         pytest.param("UDP", "-OO", id="pausing does not end an outage"),
         pytest.param("UDRDRU", "-OOOO-", id="a relapse while recovering is the same incident"),
-        pytest.param("UDUD", "-O-O", id="going down after the end is a new incident"),
+        pytest.param("UDUD", "-O-O", id="going down after the end is an outage again"),
+        pytest.param("UDUd", "-O-O", id="an outage that comes back milder stays an outage"),
+        pytest.param("UdUD", "-d-O", id="a degradation that comes back worse is an outage"),
         pytest.param("R", "O", id="a recovering target that nobody was told of has been down"),
         pytest.param("?P?", "---", id="nothing known opens nothing"),
     ],
@@ -371,13 +272,6 @@ def test_the_timeline_is_bounded_and_keeps_its_end() -> None:
     assert resolved.revision == 81
 
 
-def asked(world: World, **facts: Any) -> list[Incident]:
-    """What `update` says of the world as it is, with these facts besides."""
-    world.now += timedelta(seconds=1)
-    given = {"settings": world.settings, "routes": world.routes, "stuck": set(), "decisions": [], "now": world.now}
-    return update(world.open, world.health, **{**given, **facts})
-
-
 def test_an_incident_stays_open_until_the_steps_are_over() -> None:
     """The target is well, its users are not all back: people follow it in the same message."""
     world = World()
@@ -385,9 +279,9 @@ def test_an_incident_stays_open_until_the_steps_are_over() -> None:
     world.cycle(move=HAIKU)
     stepping = replace(world.routes["chat"], weights=((LUNA, 10.0), (HAIKU, 90.0)))
     world.health[LUNA] = seen(LUNA, Health.UP, world.now)
-    [changed] = asked(world, routes={"chat": stepping})
+    [changed] = world.look(routes={"chat": stepping})
     assert (changed.resolved_at, changed.routes[0].weights) == (None, stepping.weights)
-    [over] = asked(world)
+    [over] = world.look()
     assert over.resolved_at == world.now
 
 
@@ -395,9 +289,9 @@ def test_what_a_pin_costs_is_said_once() -> None:
     """A line of the incident that it keeps users in, not one in every cycle; and no incident by itself."""
     world = World()
     world.cycle({LUNA: Health.UP, HAIKU: Health.UP})
-    assert asked(world, warnings={"chat": "route chat is pinned"}) == []
+    assert world.look(warnings={"chat": "route chat is pinned"}) == []
     world.cycle({LUNA: Health.DOWN})
-    [changed] = asked(world, warnings={"chat": "route chat is pinned"})
+    [changed] = world.look(warnings={"chat": "route chat is pinned"})
     assert lines(changed)[-1] == "By hand: route chat is pinned"
     world.open = [changed]
-    assert asked(world, warnings={"chat": "route chat is pinned"}) == []
+    assert world.look(warnings={"chat": "route chat is pinned"}) == []

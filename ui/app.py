@@ -12,7 +12,7 @@ from monitor.clock import utc_now
 from monitor.config import load
 from monitor.database import DatabaseError, database_path, open_reader
 from monitor.settings import Settings
-from ui import hand, happenings, view
+from ui import hand, happenings, vendors, view
 
 _STATIC = Path(__file__).parent / "static"
 _FAST_S = 2.0
@@ -44,7 +44,7 @@ def _show_state(path: str) -> None:
         there = database_path(_settings(path).database).exists()
         st.html(view.trouble("The database cannot be used" if there else "There is nothing to show yet", str(error)))
         return
-    _show(overview, view.top, view.banner, hand.overrides, view.routes, happenings.open_incidents)
+    _show(overview, view.top, view.banner, hand.overrides, view.routes, happenings.open_incidents, happenings.figures)
 
 
 def _show_details(path: str) -> None:
@@ -53,7 +53,7 @@ def _show_details(path: str) -> None:
         overview = _overview(path)
     except DatabaseError:
         return  # The other part says it.
-    _show(overview, view.targets, happenings.past_incidents, happenings.log)
+    _show(overview, view.targets, vendors.vendors, happenings.past_incidents, happenings.log)
 
 
 def _show(overview: Overview, *sections: Callable[[Overview], str]) -> None:

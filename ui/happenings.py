@@ -3,19 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from controller import incident_words as words
 from controller.decision import Decision
-from controller.incident import Affected, Happening, Incident, IncidentKind
+from controller.incident import Affected, Incident
+from controller.lead import lead_sentence
 from controller.overview import Event, Overview
 from controller.trails import Trail
-from monitor.words import span
+from ui import incidents
 from ui.pieces import bare, instant, pill, section, target, text
 from ui.trails import trails
-
-_KIND = {
-    IncidentKind.OUTAGE: ("outage", "bad"),
-    IncidentKind.DEGRADATION: ("degradation", "watch"),
-    IncidentKind.CONFIGURATION: ("configuration", "ours"),
-}
 
 
 def open_incidents(overview: Overview) -> str:
@@ -27,6 +23,15 @@ def open_incidents(overview: Overview) -> str:
         for incident in overview.open_incidents
     )
     return section("Open incidents", "times in UTC", cards)
+
+
+def figures(overview: Overview) -> str:
+    """The figures of the open incidents so far: they move with every probe, and stand apart from what does not."""
+    said = [(one, incidents.figures(one, overview.stays.get(one.id, ()))) for one in overview.open_incidents]
+    cards = "".join(
+        f'<div class="hs-sofar"><span class="hs-tag">incident {one.id}</span>{html}</div>' for one, html in said if html
+    )
+    return section("Evidence and effect so far", "of the open incidents", cards) if cards else ""
 
 
 def past_incidents(overview: Overview) -> str:
@@ -53,21 +58,18 @@ def log(overview: Overview) -> str:
 
 
 def _open_incident(incident: Incident, found: Sequence[Trail], now: datetime) -> str:
-    word, colour = _KIND[incident.kind]
-    users = "".join(
-        f"<li>{text(now_on.route)} → {target(now_on.target)}{' <b>stuck</b>' if now_on.stuck else ''}</li>"
-        for now_on in incident.routes
-    )
+    tone, title = incidents.colour(incident), words.title(incident)
+    affected = "".join(_affected(one, now) for one in incident.affected)
+    who = f'<h3>What is affected</h3><ul class="hs-affected">{affected}</ul>' if affected else ""
     return (
-        f'<article class="hs-card hs-edge hs-{colour}" aria-label="Open incident of {text(incident.provider)}">'
-        f'<div class="hs-row"><span class="hs-route">{text(incident.provider)} {word}</span>'
-        f'<span class="hs-note hs-{colour}">open</span>'
-        f'<span class="hs-since">since {instant(incident.opened_at, now)} UTC</span></div>'
-        f'<div class="hs-columns"><div><h3>What is affected</h3><ul class="hs-affected">'
-        f"{''.join(_affected(one, now) for one in incident.affected)}</ul>"
-        f"<h3>What users are on now</h3><ul class='hs-users'>{users or '<li>no route is touched</li>'}</ul>"
-        f"{_evidence(found, now)}</div>"
-        f"<div><h3>Timeline</h3>{_timeline(incident.timeline, now)}</div></div></article>"
+        f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
+        f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>'
+        f'<span class="hs-tag">incident {incident.id}</span>{incidents.severity(incident)}'
+        f'<span class="hs-since">open since {instant(incident.opened_at, now)} UTC</span></div>'
+        f"{incidents.standing(incident)}"
+        f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{incidents.users(incident)}'
+        f"{_vendor(incident)}{_evidence(found, now)}</div>"
+        f"<div><h3>Timeline</h3>{incidents.timeline(incident.timeline, now)}</div></div></article>"
     )
 
 
@@ -80,16 +82,23 @@ def _affected(one: Affected, now: datetime) -> str:
 
 
 def _past_incident(incident: Incident, found: Sequence[Trail], now: datetime) -> str:
-    word, colour = _KIND[incident.kind]
-    end = incident.resolved_at or now
-    lasted = span((end - incident.opened_at).total_seconds())
-    names = ", ".join(one.target for one in incident.affected)
+    title = words.title(incident)
     return (
-        f'<details class="hs-{colour}"><summary>{instant(incident.opened_at, now)}'
-        f"<b>{text(incident.provider)} {word}</b><span>lasted {lasted}</span>"
-        f'<span class="hs-quiet">{text(names)}</span></summary>{_timeline(incident.timeline, now)}'
-        f"{_row(trails(found, now))}</details>"
+        f'<details class="hs-{incidents.colour(incident)}"><summary>{instant(incident.opened_at, now)}'
+        f'<b>{text(title[:1].upper() + title[1:])}</b><span class="hs-tag">incident {incident.id}</span>'
+        f"<span>lasted {incidents.lasted(incident, now)}</span>"
+        f'<span class="hs-quiet">{text(words.gist(incident))}</span></summary>{incidents.standing(incident)}'
+        f"{incidents.timeline(incident.timeline, now)}{incidents.figures(incident)}"
+        f"{_vendor(incident)}{_row(trails(found, now))}</details>"
     )
+
+
+def _vendor(incident: Incident) -> str:
+    """Who knew first, we or the vendor."""
+    if incident.vendor is None:
+        return ""
+    sentence = lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
+    return f'<h3>And the vendor</h3><p class="hs-lead">{text(sentence)}</p>'
 
 
 def _row(figures: str) -> str:
@@ -98,11 +107,6 @@ def _row(figures: str) -> str:
 
 def _evidence(found: Sequence[Trail], now: datetime) -> str:
     return f"<h3>How the evidence grew</h3>{trails(found, now)}" if found else ""
-
-
-def _timeline(happenings: Sequence[Happening], now: datetime) -> str:
-    items = "".join(f"<li>{instant(one.at, now)}<span>{text(one.text)}</span></li>" for one in happenings)
-    return f'<ol class="hs-timeline">{items}</ol>'
 
 
 def _decision(decision: Decision) -> str:

@@ -90,10 +90,11 @@ def share(value: float | None) -> str:
     return f'{shown}<span class="hs-unit">%</span>'
 
 
-def money(usd: float | None) -> str:
-    """A cost in dollars, to a tenth of a cent below one dollar."""
+def money(usd: float | None, *, answered: bool = False) -> str:
+    """A cost in dollars, to a tenth of a cent below one dollar; `unknown` where what `answered` has no known price."""
     if usd is None:
-        return '<span class="hs-none" title="no price known">–</span>'
+        shown, why = ("unknown", "no price known") if answered else ("–", "no price known, or nothing that costs")
+        return f'<span class="hs-none" title="{why}">{shown}</span>'
     if 0 < usd < 0.001:
         return "&lt;$0.001"
     return f"${usd:.{3 if 0 < usd < 1 else 2}f}"

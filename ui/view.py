@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from controller.history import Bucket, Tally
+from controller.money import Money
 from controller.overrides import OverrideKind
 from controller.overview import Overview, TargetView
 from controller.standing import UNTRUSTED, Candidate, Life, RouteView, Service, Tone, ago, clock
@@ -55,7 +56,8 @@ def banner(overview: Overview) -> str:
     return (
         f'<section class="hs-banner hs-{colour}" role="{role}" aria-label="Overall state">'
         f'<span class="hs-big" aria-hidden="true">{symbol}</span>'
-        f'<div><div class="hs-word">{word}</div><h1>{text(overview.headline)}</h1>{_advice(overview.service)}</div>'
+        f'<div><div class="hs-word">{word}</div><h1>{text(overview.headline)}</h1>'
+        f"{_advice(overview.service)}{_unheard(overview)}</div>"
         "</section>"
     )
 
@@ -72,7 +74,7 @@ def trouble(title: str, explanation: str) -> str:
 def routes(overview: Overview) -> str:
     """Every route: where it points, since when and why, and its candidates in order."""
     cards = "".join(_route(route, overview.now) for route in overview.routes)
-    return section("Routes", _as_of(overview, "where applications are sent"), f'<div class="hs-cards">{cards}</div>')
+    return section("Routes", as_of(overview, "where applications are sent"), f'<div class="hs-cards">{cards}</div>')
 
 
 def targets(overview: Overview) -> str:
@@ -87,7 +89,19 @@ def targets(overview: Overview) -> str:
         f'<table class="hs-targets" role="table" aria-label="Targets"><thead><tr role="row">{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table>"
     )
-    return section("Targets", _as_of(overview, "what the probes see; times in UTC"), table + _legend())
+    return section(
+        "Targets", as_of(overview, "what the probes see; times in UTC"), _money(overview.money) + table + _legend()
+    )
+
+
+def _money(found: Money | None) -> str:
+    """What probing has cost this month; louder where the budget makes itself felt."""
+    if found is None:
+        return ""
+    colour = "bad" if found.empty else "watch" if found.stretched or found.unknown else "none"
+    names = f' title="price unknown: {text(", ".join(found.unknown))}"' if found.unknown else ""
+    dot = f'<span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
+    return f'<p class="hs-money"{names}>{dot}{text(found.words[:1].upper() + found.words[1:])}</p>'
 
 
 def _past(views: Sequence[TargetView]) -> str:
@@ -96,7 +110,7 @@ def _past(views: Sequence[TargetView]) -> str:
     return f", {span(lengths.pop())}" if len(lengths) == 1 else ""
 
 
-def _as_of(overview: Overview, subtitle: str) -> str:
+def as_of(overview: Overview, subtitle: str) -> str:
     """The subtitle of a section; when the service is not at work, that the section is old, in a class that fades it."""
     beat = overview.service.beat
     if overview.service.life is Life.RUNNING or beat is None:
@@ -117,6 +131,13 @@ def _untrusted(overview: Overview) -> str:
     if not overview.untrusted:
         return ""
     return f'<span class="hs-life"><span class="hs-dot hs-watch" aria-hidden="true"></span>{text(UNTRUSTED)}</span>'
+
+
+def _unheard(overview: Overview) -> str:
+    """Who cannot be told, and what waits to be."""
+    waiting = overview.backlog.words if overview.backlog else None
+    rest = f"<p>Waiting: {text(waiting)}.</p>" if waiting else ""
+    return "".join(f"<p>Not told: {text(one.words(overview.now))}.</p>" for one in overview.unheard) + rest
 
 
 def _advice(service: Service) -> str:
@@ -174,7 +195,7 @@ def _target(view: TargetView, now: datetime) -> str:
     history = view.history
     tip = f"since {view.state.since:%Y-%m-%d %H:%M:%S} UTC: {view.state.reason}"
     cells = {
-        "name": f"{target(view.state.target)}{_why(view, now)}",
+        "name": f"{target(view.state.target)}{_why(view, now)}{_asides(view)}",
         "health": f"{pill(view.state.health, tip)}{_meter(view.state)}",
         "strip": _strip(history.strip, history.bucket_s),
         "hour": _rate(history.last_hour),
@@ -182,7 +203,7 @@ def _target(view: TargetView, now: datetime) -> str:
         "p50": seconds(history.p50_s),
         "p95": seconds(history.p95_s),
         "token": seconds(history.first_token_p50_s),
-        "cost": money(history.cost_day_usd),
+        "cost": money(history.cost_day_usd, answered=history.last_day.ok > 0),
     }
     row = "".join(
         f'<td role="cell" class="hs-c-{name}" data-label="{_COLUMNS[name][0]}">{html}</td>'
@@ -201,6 +222,10 @@ def _why(view: TargetView, now: datetime) -> str:
     detail = f"{last.outcome}: {last.detail}" if last and last.detail and last.detail not in state.reason else ""
     said = f'<span class="hs-said" title="{text(detail)}">last: {text(detail)}</span>' if detail else ""
     return f'<span class="hs-why">{text(bare(state))}{since}</span>{said}'
+
+
+def _asides(view: TargetView) -> str:
+    return "".join(f'<span class="hs-said" title="{text(one)}">{text(one)}</span>' for one in view.asides)
 
 
 def _meter(state: TargetHealth) -> str:

@@ -34,6 +34,14 @@ def upgrade() -> None:
         " COUNT(*) - COUNT(cost_usd) FROM observations GROUP BY started_ms / 86400000, target"
     )
     op.create_table(
+        "budget",
+        sa.Column("id", sa.INTEGER(), nullable=False),
+        sa.Column("at_ms", _WHOLE, nullable=False),
+        sa.Column("pace", sa.TEXT(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_strict=True,
+    )
+    op.create_table(
         "vendor_reports",
         sa.Column("id", _WHOLE, nullable=False, autoincrement=True),
         sa.Column("provider", sa.TEXT(), nullable=False),
