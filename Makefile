@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test fuzz lint format bench lock clean
+.PHONY: help setup demo test fuzz lint format bench pictures lock clean
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,9 @@ format: .venv/.ready ## Rewrite the code in the house style
 
 bench: .venv/.picture ## The measured promises of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+pictures: .venv/.ready ## What Slack shows, drawn into docs/; needs Chromium and a font with emoji
+	@$(BIN)/python -m benchmarks.pictures
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --upgrade

@@ -1,49 +1,49 @@
-"""What people are told about an incident: one message in Slack's blocks, for whoever is woken at 3 a.m. (pure)."""
+"""What people are told of an incident: one message for whoever is woken at 3 a.m., kept true until the end (pure)."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime
-from typing import Any
+from typing import Final
 
-from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
+from controller.aftermath import exposure
+from controller.incident import ROUTE, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incident_words import line as line_words
+from controller.lead import lead_sentence
+from controller.severity import OVER, exposed, is_urgent, severity_of, to_fix, trouble
+from controller.slack_text import NAME_CHARS, Block, Message, code, footer, header, name, safe, section
 from monitor.health import Health
+from monitor.settings import Severity
 from monitor.words import one_line, span
 
-Block = dict[str, Any]
-
-# Slack refuses a header past 150 characters, a section past 3,000 and, by what users measured, all blocks of a message
-# past about 10,000 together; these keep the largest incident well under 8,000.
-_HEADER_CHARS = 150
-_LINE_CHARS = 280
-_NAME_CHARS = 80
+_VENDOR_CHARS = 200
+_FIX_CHARS = 240
+_STORY_CHARS = 220
+#: So much of a message at most says how it is; with the story and the buttons it stays below 8,000.
+_STATE_CHARS = 2_000
 _MAX_ROUTES = 6
-_MAX_FIXES = 4
-_FIRST_LINES = 6
-_LAST_LINES = 8
+_MAX_WEIGHTS = 3
+_MAX_FIXES = 3
+_MAX_OTHERS = 6
+_FIRST_LINES = 5
+_LAST_LINES = 5
 
-_NOTICE_CHARS = 2_500
-#: The first part that the kind of a notice contains says which symbol stands before it.
-_NOTICES = (
-    ("failing", "⚠️"),
-    ("attention", "⚠️"),
-    ("network", "📡"),
-    ("ignored", "⚠️"),
-    ("held", "⚠️"),
-    ("expired", "⌛"),
-    ("un", "▶️"),
-    ("resumed", "▶️"),
-    ("", "✋"),
-)
+#: What stands before a line of the timeline.
+SYMBOLS: Final = {
+    Moment.FIRST_FAILURE: "❗",
+    Moment.SUSPECT: "🔎",
+    Moment.HEALTH: "🩺",
+    Moment.MOVED: "🔀",
+    Moment.VENDOR: "📣",
+    Moment.NOTE: "📝",
+    Moment.ACKNOWLEDGED: "🙋",
+    Moment.HAND: "✋",
+    Moment.RESOLVED: "✅",
+    Moment.REOPENED: "🔁",
+    Moment.OTHER: "▫️",
+}
 
-_OVER = frozenset({Health.UP, Health.UNKNOWN})
 _WORST_FIRST = (Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED, Health.DEGRADED, Health.RECOVERING)
 _ORDER = (*_WORST_FIRST, *(health for health in Health if health not in _WORST_FIRST))
-
-# Slack would read these as bold, strike-through and code. There is no escape for them, so they give way to lookalikes.
-_LOOKALIKES = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
-_ITALIC = re.compile(r"(?<!\w)_|_(?!\w)")
 
 _ACT_NOW = (
     "A person must act now: users are on a failing target and no candidate is healthy. "
@@ -58,96 +58,148 @@ _FIX_LATER = "A person must fix this, but it can wait: no user is on it. Until t
 _AFTER_THE_FIX = (
     "A changed variable or configuration takes effect when Hotspare is restarted; the rest it notices by itself."
 )
+_BLIND = "Nobody has to act on a provider: what may be our own network's fault is held against nobody, the routes hold."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One message, as `chat.postMessage` takes it."""
-
-    text: str
-    """For notifications and for clients that show no blocks."""
-    blocks: tuple[Block, ...]
-
-
-def incident_message(incident: Incident, *, now: datetime) -> Message:
+def incident_headline(
+    incident: Incident,
+    *,
+    now: datetime,
+    others: Sequence[Incident] = (),
+    mention: Sequence[str] = (),
+    late: str | None = None,
+    kept: bool = True,
+) -> Message:
     """What broke, how we know, what was done about it, what users are on, and whether a person must act.
 
-    It is inside Slack's limits whatever the incident holds, and nothing from outside (names, provider text) can
-    mention anybody, link anywhere or change how it looks. `now` says as of when it is true.
+    `others` are the incidents that are told under this headline, `mention` whom it calls where a person must act now
+    and nobody has acknowledged it, `late` why it comes late, as words such as `while Slack was unreachable`; `now` says
+    as of when it is true, `kept` whether it will be edited when that changes. It is inside Slack's limits whatever the
+    incidents hold, and nothing from outside (names, provider text) can mention anybody, link anywhere or change how it
+    looks.
     """
-    headline = _headline(incident)
-    call = _call(incident)
-    users = _users(incident)
-    fixes = [a.reason for a in _to_fix(incident)[:_MAX_FIXES]]
+    headline, call = headline_of(incident), call_of(incident)
+    fixes = [a.reason for a in to_fix(incident)[:_MAX_FIXES]]
     story = [line for line in incident.timeline if line.text not in fixes]
+    called = [*mention, ""] if severity_of(incident) is Severity.CRITICAL and not incident.acknowledged_by else []
     blocks = [
-        _header(headline),
-        _section([f"*{call}*", *users]),
-        *([_section(["*To fix*", *(f"• {_safe(text)}" for text in fixes), _AFTER_THE_FIX])] if fixes else []),
+        header(headline),
+        section(
+            [
+                f"{' '.join(called)}*{call}*",
+                *([f"_{_told_late(incident, late)}_"] if late else []),
+                *users_of(incident, code),
+                *(exposure(incident) if incident.resolved_at else []),
+                *_vendor(incident),
+                *_looked_after(incident),
+                *_others(others),
+            ],
+            _STATE_CHARS,
+        ),
+        *([section(["*To fix*", *(f"• {safe(text, _FIX_CHARS)}" for text in fixes), _AFTER_THE_FIX])] if fixes else []),
         *_story(story, incident.opened_at),
-        _footer(incident, now),
+        _footer(incident, now, kept=kept),
     ]
-    text = _safe(headline, 200) + "\n" + "\n".join([call, *users[:1]])
-    return Message(text=text, blocks=tuple(blocks))
+    shown = [safe(headline, 200), *([" ".join(mention)] if called and mention else []), call]
+    shown += users_of(incident, code)[:1] + _others(others)[:1]
+    shown += [_told_late(incident, late)] if late else []
+    return Message(text="\n".join(shown), blocks=tuple(blocks))
 
 
-def notice_message(kind: str, subject: str, text: str, *, at: datetime) -> Message:
-    """Something that happened once, `at` that time: an operator's hand, say. Safe in the same way, never edited."""
-    symbol = next((symbol for part, symbol in _NOTICES if part in kind), "🔔")
-    headline = f"{symbol} {kind.replace('_', ' ').capitalize()}: {one_line(subject, _NAME_CHARS)}"
-    footer = {"type": "context", "elements": [_mrkdwn(f"{at:%Y-%m-%d %H:%M:%S} UTC. This message is final.")]}
-    said = _safe(text, _NOTICE_CHARS)
-    return Message(text=f"{_safe(headline, 200)}\n{_safe(text)}", blocks=(_header(headline), _section([said]), footer))
+def plain_text(incident: Incident) -> str:
+    """The same for where no markup is read: at most 40 lines, the headline first, then whether a person must act."""
+    fixes = [f"To fix: {one_line(a.reason, 280)}" for a in to_fix(incident)[:_MAX_FIXES]]
+    vendor = [one_line(sentence, _VENDOR_CHARS)] if (sentence := _lead(incident)) else []
+    told, gap = _ends(incident.timeline)
+    story = [f"{clock(line.at, incident.opened_at)} {one_line(line_words(line), 280)}" for line in told]
+    if gap:
+        story.insert(_FIRST_LINES, f"… {gap} more lines …")
+    opened = f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
+    lines = [headline_of(incident), call_of(incident), *users_of(incident, name), *vendor, *fixes, *story, opened]
+    return "\n".join(one_line(line, 600) for line in lines)
 
 
-def _headline(incident: Incident) -> str:
-    what = _what(incident)
+def headline_of(incident: Incident) -> str:
+    """The first line, plain: `🔴 openai/gpt-6-luna is down`."""
+    what = what_of(incident)
     if incident.resolved_at:
-        after = span((incident.resolved_at - incident.opened_at).total_seconds())
-        return f"✅ Resolved after {after}: {what}"
+        return f"✅ Resolved after {span(incident.lasted_s(incident.resolved_at))}: {what}"
     if any(route.unpublished for route in incident.routes):
         return f"🚨 Act now: {what} and the routing file cannot be written"
-    if urgent := [route for route in incident.routes if _is_urgent(route, incident)]:
-        who = f"route {_name(urgent[0].route)} has" if len(urgent) == 1 else f"{len(urgent)} routes have"
+    if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
+        return f"🚨 Act now: {what}"
+    if urgent := [route for route in incident.routes if is_urgent(route, incident)]:
+        who = f"route {name(urgent[0].route)} has" if len(urgent) == 1 else f"{len(urgent)} routes have"
         return f"🚨 Act now: {what} and {who} nowhere to go"
-    if _to_fix(incident):
+    if to_fix(incident):
         return f"🔧 To fix: {what}"
     return f"{_symbol(incident)} {what}"
 
 
+def what_of(incident: Incident) -> str:
+    """What is wrong, or was: `openai/gpt-6-luna is down`, or `openai: 3 models down, 1 recovering`."""
+    over = incident.resolved_at is not None
+    if incident.kind is IncidentKind.BLINDNESS:
+        return "our own network works again" if over else "our own network is down or loses packets"
+    if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
+        route = name(incident.provider.removeprefix(ROUTE))
+        return f"route {route} has somewhere to go again" if over else f"route {route} has nowhere to go"
+    troubled = [a for a in incident.affected if a.health not in OVER] or list(incident.affected)
+    if not troubled:
+        return f"{name(incident.provider)} has an incident of kind {incident.kind.words}"
+    if len(troubled) == 1:
+        return f"{name(troubled[0].target)} is {_word(troubled[0].health)}"
+    counts = Counter(a.health for a in troubled)
+    worst, *others = [f"{counts[h]} {{}}{_word(h)}" for h in _ORDER if counts[h]]
+    models = "model " if worst.startswith("1 ") else "models "
+    return f"{name(incident.provider)}: " + ", ".join([worst.format(models), *(other.format("") for other in others)])
+
+
+def call_of(incident: Incident) -> str:
+    """Whether a person must act, in one sentence or two."""
+    if incident.resolved_at:
+        return _call_after(incident.routes)
+    if any(route.unpublished for route in incident.routes):
+        return _UNPUBLISHED
+    if any(is_urgent(route, incident) for route in incident.routes):
+        return _ACT_NOW
+    if to_fix(incident):
+        return _FIX_NOW if exposed(incident) else _FIX_LATER
+    if incident.kind is IncidentKind.BLINDNESS:
+        return _BLIND
+    return _call_exposed(exposed(incident), incident.routes)
+
+
+def users_of(incident: Incident, shown: Callable[[str], str]) -> list[str]:
+    """What the users of each touched route are on, those in trouble first; `shown` makes names harmless."""
+    routes = sorted(incident.routes, key=lambda r: (not r.stuck, trouble(r, incident) is None))
+    lines = [_user_line(route, incident, shown) for route in routes[:_MAX_ROUTES]]
+    if len(routes) > _MAX_ROUTES:
+        lines.append(f"… and {len(routes) - _MAX_ROUTES} more routes")
+    return lines
+
+
+def told_line(line: Happening, opened_at: datetime, limit: int) -> str:
+    """A line of the timeline as Slack shows it: its symbol, its time, its words."""
+    return f"{SYMBOLS[line.kind]} `{clock(line.at, opened_at)}` {safe(line_words(line), limit)}"
+
+
+def clock(at: datetime, opened_at: datetime) -> str:
+    """The time of day in UTC; with the date where it is not that of the opening."""
+    return f"{at:%H:%M:%S}" if at.date() == opened_at.date() else f"{at:%d %b %H:%M:%S}"
+
+
 def _symbol(incident: Incident) -> str:
-    health = {a.health for a in incident.affected} - _OVER
+    if incident.kind is IncidentKind.BLINDNESS:
+        return "📡"
+    health = {a.health for a in incident.affected} - OVER
     if health <= {Health.RECOVERING}:
         return "🟡"
     return "🔴" if Health.DOWN in health else "🟠"
 
 
-def _what(incident: Incident) -> str:
-    """`openai/gpt-6-luna is down`, or `openai: 3 models down, 1 recovering`."""
-    troubled = [a for a in incident.affected if a.health not in _OVER] or list(incident.affected)
-    if len(troubled) == 1:
-        return f"{_name(troubled[0].target)} is {_word(troubled[0].health)}"
-    counts = Counter(a.health for a in troubled)
-    worst, *others = [f"{counts[h]} {{}}{_word(h)}" for h in _ORDER if counts[h]]
-    models = "model " if worst.startswith("1 ") else "models "
-    return f"{_name(incident.provider)}: " + ", ".join([worst.format(models), *(other.format("") for other in others)])
-
-
 def _word(health: Health) -> str:
     return {Health.UP: "up again", Health.UNKNOWN: "no longer configured"}.get(health, str(health))
-
-
-def _call(incident: Incident) -> str:
-    """Whether a person must act, first thing."""
-    if incident.resolved_at:
-        return _call_after(incident.routes)
-    urgent = _UNPUBLISHED if any(route.unpublished for route in incident.routes) else _ACT_NOW
-    if urgent is _UNPUBLISHED or any(_is_urgent(route, incident) for route in incident.routes):
-        return urgent
-    exposed = {_trouble(route, incident) for route in incident.routes} - {None, Health.RECOVERING}
-    if _to_fix(incident):
-        return _FIX_NOW if exposed else _FIX_LATER
-    return _call_exposed(exposed, incident.routes)
 
 
 def _call_after(routes: Sequence[RouteNow]) -> str:
@@ -157,113 +209,90 @@ def _call_after(routes: Sequence[RouteNow]) -> str:
     return "This is over, but another incident is open." if stuck else "It is over. Nobody has to act."
 
 
-def _call_exposed(exposed: Set[Health | None], routes: Sequence[RouteNow]) -> str:
-    if exposed and any(route.would for route in routes):
+def _call_exposed(found: Set[Health], routes: Sequence[RouteNow]) -> str:
+    if found and any(route.would for route in routes):
         return "A person should look: this is a dry run, and Hotspare moves nobody."
-    if exposed - {Health.DEGRADED}:
+    if found - {Health.DEGRADED}:
         return "A person should look: users are still on a failing target."
-    if exposed:
+    if found:
         return "Users are still on it. Nobody has to act yet."
     return "Nobody has to act now." if routes else "No route uses it. Nobody has to act now."
 
 
-def _trouble(route: RouteNow, incident: Incident) -> Health | None:
-    """The health of the route's target as far as this incident knows of trouble with it."""
-    troubled = {a.target: a.health for a in incident.affected if a.health not in _OVER}
-    return troubled.get(route.target)
-
-
-def _is_urgent(route: RouteNow, incident: Incident) -> bool:
-    return route.stuck and not incident.resolved_at and _trouble(route, incident) is not Health.RECOVERING
-
-
-def _users(incident: Incident) -> list[str]:
-    """What the users of each touched route are on, those in trouble first."""
-    routes = sorted(incident.routes, key=lambda r: (not r.stuck, _trouble(r, incident) is None))
-    lines = [_user_line(route, incident) for route in routes[:_MAX_ROUTES]]
-    if len(routes) > _MAX_ROUTES:
-        lines.append(f"… and {len(routes) - _MAX_ROUTES} more routes")
-    return lines
-
-
-def _user_line(route: RouteNow, incident: Incident) -> str:
-    trouble = _trouble(route, incident)
-    line = f"Users of `{_safe(route.route, _NAME_CHARS)}` are on `{_safe(route.target, _NAME_CHARS)}`"
-    if trouble:
-        line += f", which is {trouble}"
+def _user_line(route: RouteNow, incident: Incident, shown: Callable[[str], str]) -> str:
+    ill = trouble(route, incident)
+    line = f"Users of {shown(route.route)} are on {shown(route.target)}"
+    if ill:
+        line += f", which is {ill}"
     if route.stuck and not incident.resolved_at:
         line += "; no other candidate is healthy"
-    for target, percent in route.weights:
+    for target, percent in route.weights[:_MAX_WEIGHTS]:
         if target != route.target:
-            line += f"; {percent:g} % of them are on `{_safe(target, _NAME_CHARS)}` again"
+            line += f"; {percent:g} % of them are on {shown(target)} again"
     if route.would:
-        line += f"; this is a dry run, or they would be on `{_safe(route.would, _NAME_CHARS)}`"
+        line += f"; this is a dry run, or they would be on {shown(route.would)}"
     return line + "."
 
 
-def _to_fix(incident: Incident) -> list[Affected]:
-    """What only a person can put right, and nobody has yet."""
-    if incident.kind is not IncidentKind.CONFIGURATION:
+def _lead(incident: Incident) -> str | None:
+    """Who knew first, we or the vendor."""
+    if incident.vendor is None:
+        return None
+    return lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
+
+
+def _vendor(incident: Incident) -> list[str]:
+    sentence = _lead(incident)
+    return [safe(sentence, _VENDOR_CHARS)] if sentence else []
+
+
+def _looked_after(incident: Incident) -> list[str]:
+    if incident.acknowledged_by is None or incident.resolved_at:
         return []
-    return [a for a in incident.affected if a.health is Health.MISCONFIGURED]
+    return [f"{SYMBOLS[Moment.ACKNOWLEDGED]} {safe(incident.acknowledged_by, NAME_CHARS)} looks after it."]
+
+
+def _others(others: Sequence[Incident]) -> list[str]:
+    """What else is told under the same headline, what is open first."""
+    ordered = sorted(others, key=lambda one: (one.resolved_at is not None, one.id))
+    lines = [
+        f"{'Told here too' if one.resolved_at else 'Also failing'}: {safe(headline_of(one), 200)} (incident {one.id})"
+        for one in ordered[:_MAX_OTHERS]
+    ]
+    if len(ordered) > _MAX_OTHERS:
+        lines.append(f"… and {len(ordered) - _MAX_OTHERS} more incidents")
+    return lines
+
+
+def _told_late(incident: Incident, late: str) -> str:
+    """When it was, and why it is told only now."""
+    ended = f", resolved {incident.resolved_at:%H:%M}" if incident.resolved_at else ""
+    return f"Opened {incident.opened_at:%H:%M}{ended} {late}."
+
+
+def _ends(lines: Sequence[Happening]) -> tuple[list[Happening], int]:
+    """Of a long timeline the beginning and the end, and how many lines are left out between them."""
+    left_out = len(lines) - _FIRST_LINES - _LAST_LINES
+    if left_out <= 0:
+        return list(lines), 0
+    return [*lines[:_FIRST_LINES], *lines[-_LAST_LINES:]], left_out
 
 
 def _story(lines: Sequence[Happening], opened_at: datetime) -> list[Block]:
-    """The timeline; of a long one the beginning and the end, each in a section of its own."""
+    """The timeline, its beginning and its end each in a section of its own."""
     if not lines:
         return []
-    told = [f"`{_clock(line.at, opened_at)}` {_safe(line.text)}" for line in lines]
-    title = "*What happened* (UTC)"
-    left_out = len(told) - _FIRST_LINES - _LAST_LINES
-    if left_out <= 0:
-        return [
-            _section([title, *told[:_FIRST_LINES]]),
-            *([_section(told[_FIRST_LINES:])] if told[_FIRST_LINES:] else []),
-        ]
-    gap = f"… {left_out} more lines …"
-    return [_section([title, *told[:_FIRST_LINES], gap]), _section(told[-_LAST_LINES:])]
+    kept, gap = _ends(lines)
+    told = [told_line(line, opened_at, _STORY_CHARS) for line in kept]
+    first = ["*What happened* (UTC)", *told[:_FIRST_LINES], *([f"… {gap} more lines …"] if gap else [])]
+    return [section(first), *([section(told[_FIRST_LINES:])] if told[_FIRST_LINES:] else [])]
 
 
-def _clock(at: datetime, opened_at: datetime) -> str:
-    return f"{at:%H:%M:%S}" if at.date() == opened_at.date() else f"{at:%d %b %H:%M:%S}"
-
-
-def _footer(incident: Incident, now: datetime) -> Block:
+def _footer(incident: Incident, now: datetime, *, kept: bool) -> Block:
     opened = f"{incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
     # Slack shows the reader's own time here; where it cannot, the words after the bar.
     local = f"<!date^{int(incident.opened_at.timestamp())}^{{date_short_pretty}} {{time}} your time|UTC>"
     number = f"Incident {incident.id}" if incident.id else "Incident"
-    state = "This message is final." if incident.resolved_at else "This message is kept up to date."
-    text = f"{number} · opened {opened} ({local}) · as of {now:%H:%M:%S} UTC. {state}"
-    return {"type": "context", "elements": [_mrkdwn(text)]}
-
-
-def _header(text: str) -> Block:
-    return {"type": "header", "text": {"type": "plain_text", "text": one_line(text, _HEADER_CHARS), "emoji": False}}
-
-
-def _section(lines: Iterable[str]) -> Block:
-    return {"type": "section", "text": _mrkdwn("\n".join(lines))}
-
-
-def _mrkdwn(text: str) -> Block:
-    # verbatim: addresses, #channels and @names in the text stay text.
-    return {"type": "mrkdwn", "text": text, "verbatim": True}
-
-
-def _name(text: str) -> str:
-    return one_line(text, _NAME_CHARS)
-
-
-def _safe(text: str, limit: int = _LINE_CHARS) -> str:
-    """Text from outside for a mrkdwn object: clean, disarmed, escaped, and at most `limit` characters after that."""
-    escaped = [_escape(c) for c in _ITALIC.sub("ˍ", one_line(text, limit).translate(_LOOKALIKES))]
-    if sum(map(len, escaped)) <= limit:
-        return "".join(escaped)
-    while sum(map(len, escaped)) >= limit:
-        escaped.pop()
-    return "".join(escaped) + "…"
-
-
-def _escape(character: str) -> str:
-    return {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(character, character)
+    again = f" · reopened {incident.reopened} ×" if incident.reopened else ""
+    state = "This message is kept up to date." if kept and not incident.resolved_at else "This message is final."
+    return footer(f"{number} · opened {opened} ({local}){again} · as of {now:%H:%M:%S} UTC. {state}")

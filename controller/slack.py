@@ -1,58 +1,33 @@
-"""Delivers messages to Slack; the only place that knows slack_sdk, and that turns its errors into ours."""
+"""Delivers messages to Slack; with its errors and the webhook, the only place that knows slack_sdk."""
 
 import logging
-import re
 import ssl
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from http.client import HTTPException
-from typing import Any
-from urllib.error import URLError
+from typing import Any, Final
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackClientError
 from slack_sdk.web import SlackResponse
 
-from controller.messages import Message
+from controller.slack_errors import ABOUT_TOKEN, DeliveryError, LookupImpossibleError, translated
+from controller.slack_text import Message
+from monitor.columns import to_ms
 from monitor.settings import Network, Slack
+from probes.redaction import MASK
+from probes.target import Secret
 
-TIMEOUT_S = 10.0
+TIMEOUT_S: Final = 10.0
+#: What every message of ours carries, so that it can be found again.
+EVENT_TYPE: Final = "hotspare_message"
 
-_TOKEN = "set alerts.slack.token to the bot token (xoxb-…) of an installed app"  # noqa: S105 - advice, not a token
-_CHANNEL = "check alerts.slack.channel"
-
-#: What Slack says when it would take no message of ours at all until a person acts, and what that person should do.
-_ADVICE = {
-    "access_denied": _TOKEN,
-    "account_inactive": _TOKEN,
-    "invalid_auth": _TOKEN,
-    "not_allowed_token_type": _TOKEN,
-    "not_authed": _TOKEN,
-    "token_expired": _TOKEN,
-    "token_revoked": _TOKEN,
-    "no_permission": "give the bot the scope chat:write and install the app again",
-    "missing_scope": "give the bot the scope chat:write and install the app again",
-    "channel_not_found": f"{_CHANNEL}, and invite the bot when the channel is private",
-    "is_archived": f"{_CHANNEL}: the channel is archived",
-    "not_in_channel": "invite the bot to the channel, or give it the scope chat:write.public",
-    "restricted_action": "the workspace does not let the bot post there: ask its administrator",
-}
-
-#: Trouble of Slack's own, which passes. Every other word is about this message, and holds until something changes.
-_PASSING = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
-
-#: The message that should be edited cannot be reached (deleted, or of an earlier app or channel): a new one can.
-_GONE = frozenset(
-    {
-        "cant_update_message",
-        "channel_not_found",
-        "edit_window_closed",
-        "is_archived",
-        "message_not_found",
-        "not_in_channel",
-    }
-)
-
-_CODE = re.compile(r"[a-z_]{1,60}")
+#: Slack's clock and ours may differ so much.
+_MARGIN: Final = timedelta(hours=2)
+_PAGE: Final = 200
+_MOST_PAGES: Final = 10
+_SHORTEST_SECRET: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,42 +40,57 @@ class Posted:
     """Slack's id of the message in that channel."""
 
 
-class DeliveryError(Exception):
-    """Slack did not take a message. The text is one sentence for people, without the token."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A message that had been posted, and what it carries."""
 
-    def __init__(
-        self,
-        text: str,
-        *,
-        code: str = "",
-        permanent: bool = False,
-        one_message: bool = False,
-        retry_after_s: float | None = None,
-    ) -> None:
-        super().__init__(text)
-        self.code = code
-        """Slack's own word, such as `invalid_auth`; empty when Slack was not reached or did not say."""
-        self.permanent = permanent
-        """A person must change something before trying again can help."""
-        self.one_message = one_message
-        """The fault is this message's; when False, no other message would get through either."""
-        self.retry_after_s = retry_after_s
-        """How long Slack asked us to wait."""
+    posted: Posted
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What tells one sending of a message from every other."""
+
+    key: str
+    begun_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """A message on its way."""
+
+    channel: str
+    """As the configuration names it, or Slack's own name."""
+    message: Message
+    stamp: Stamp
+    thread: str | None = None
+    """The ts of the message in whose thread it goes; None: in the channel."""
+    broadcast: bool = False
+    """A reply in a thread that is shown in the channel too."""
+    payload: Mapping[str, str] = field(default_factory=dict)
+    """What travels with the message besides the stamp, unseen."""
 
 
 class SlackSender:
-    """Posts and edits messages in the channel of the settings. Blocking; every call raises DeliveryError or succeeds.
+    """Posts and edits messages, and finds them again. Blocking; every call raises DeliveryError or succeeds.
 
     It never tries twice by itself: when to try again is the outbox's business, and after a lost reply a blind second
-    try would post a second message. Each wait for the network is bounded by `timeout_s`.
+    try would post a second message. Each wait for the network is bounded by `timeout_s`. None of `secrets` leaves here.
     """
 
-    def __init__(self, slack: Slack, *, network: Network | None = None, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        slack: Slack,
+        *,
+        network: Network | None = None,
+        secrets: Iterable[Secret] = (),
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         network = network or Network()
-        quiet = logging.getLogger(f"{__name__}.sdk")
-        # Its errors reach the log through DeliveryError; below that it would log whole messages.
-        quiet.setLevel(logging.CRITICAL)
-        self._channel = slack.channel
+        self._secrets = (slack.token, *secrets)
+        self._ids: dict[str, str] = {}
+        """Of the channels whose names are known, without the `#`."""
         self._client = WebClient(
             token=slack.token.reveal(),
             base_url=slack.api_url,
@@ -108,82 +98,125 @@ class SlackSender:
             ssl=ssl.create_default_context(cafile=str(network.ca_bundle)) if network.ca_bundle else None,
             proxy=network.proxy,
             retry_handlers=[],
-            logger=quiet,
+            logger=quiet_logger(),
         )
 
-    def post(self, message: Message) -> Posted:
-        """Post a new message; says where it stands now."""
-        response = self._call("chat.postMessage", self._channel, message, unfurl_links=False, unfurl_media=False)
-        return Posted(channel=str(response["channel"]), ts=str(response["ts"]))
-
-    def update(self, posted: Posted, message: Message) -> Posted:
-        """Edit a message in place; posts it anew when it can no longer be edited (somebody deleted it, say)."""
-        try:
-            self._call("chat.update", posted.channel, message, ts=posted.ts)
-        except DeliveryError as error:
-            if error.code in _GONE:
-                return self.post(message)
-            raise
+    def post(self, sending: Sending) -> Posted:
+        """Post a new message, in a thread or not; says where it stands now."""
+        stamp = {"key": sending.stamp.key, "begun": str(to_ms(sending.stamp.begun_at))}
+        more: dict[str, Any] = {"metadata": {"event_type": EVENT_TYPE, "event_payload": {**sending.payload, **stamp}}}
+        if sending.thread:
+            more |= {"thread_ts": sending.thread, "reply_broadcast": sending.broadcast}
+        quiet = {"unfurl_links": False, "unfurl_media": False}
+        said = {"channel": sending.channel, **self._words(sending.message), **more, **quiet}
+        response = self._call("chat.postMessage", said)
+        posted = Posted(channel=str(response["channel"]), ts=str(response["ts"]))
+        self._ids[sending.channel.removeprefix("#")] = posted.channel
         return posted
 
-    def _call(self, method: str, channel: str, message: Message, **more: Any) -> SlackResponse:
-        # parse and link_names: what looks like a mention or an address in the text stays text.
-        words = {"text": message.text, "blocks": list(message.blocks), "parse": "none", "link_names": False}
+    def update(self, posted: Posted, message: Message) -> None:
+        """Edit a message in place."""
+        self._call("chat.update", {"channel": posted.channel, "ts": posted.ts, **self._words(message)})
+
+    def find(self, channel: str, stamp: Stamp, *, thread: str | None = None) -> Found | None:
+        """The message that was posted with this stamp, if it was; `channel` as in the configuration, or Slack's own.
+
+        Raises LookupImpossibleError where Slack will not say.
+        """
         try:
-            return self._client.api_call(method, json={"channel": channel, **words, **more})
+            where = self._id_of(channel)
+            window = {"channel": where, "include_all_metadata": True, "limit": _PAGE}
+            window |= {"oldest": f"{(stamp.begun_at - _MARGIN).timestamp():.6f}"}
+            window |= {"latest": f"{(stamp.begun_at + _MARGIN).timestamp():.6f}"}
+            method = "conversations.replies" if thread else "conversations.history"
+            pages = self._pages(method, window | ({"ts": thread} if thread else {}))
+            matches = (_match(one, stamp, where) for page in pages for one in page["messages"] or ())
+            return next((found for found in matches if found), None)
+        except DeliveryError as error:
+            if error.permanent and error.code not in ABOUT_TOKEN:
+                raise LookupImpossibleError(_cannot_look(error.code)) from None
+            raise
+
+    def _id_of(self, channel: str) -> str:
+        """Slack's name for the channel, which alone it takes for looking."""
+        if _is_id(channel):
+            return channel
+        name = channel.removeprefix("#")
+        if name not in self._ids:
+            wanted = {"types": "public_channel,private_channel", "exclude_archived": True, "limit": 1000}
+            for page in self._pages("conversations.list", wanted):
+                self._ids |= {str(one["name"]): str(one["id"]) for one in page["channels"] or ()}
+        found = self._ids.get(name)
+        if found is None:
+            raise DeliveryError("Slack does not list the channel", code="channel_not_found", permanent=True)
+        return found
+
+    def _pages(self, method: str, arguments: Mapping[str, Any]) -> Iterator[SlackResponse]:
+        cursor = ""
+        for _ in range(_MOST_PAGES):
+            page = self._call(method, {**arguments, **({"cursor": cursor} if cursor else {})})
+            yield page
+            cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                return
+
+    def _words(self, message: Message) -> dict[str, Any]:
+        # parse and link_names: what looks like a mention or an address in the text stays text.
+        clean = without(message, self._secrets)
+        return {"text": clean.text, "blocks": list(clean.blocks), "parse": "none", "link_names": False}
+
+    def _call(self, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
+        try:
+            # Methods that read take no JSON.
+            if method.startswith("chat."):
+                return self._client.api_call(method, json=dict(arguments))
+            return self._client.api_call(method, params=dict(arguments))
         except (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError) as error:
             # Without the cause: it may quote the request, and that holds the token.
-            raise _translated(error) from None
+            raise translated(error) from None
 
 
-def _translated(error: Exception) -> DeliveryError:
-    if isinstance(error, SlackApiError):
-        return _refused(error.response)
-    if isinstance(error, OSError | HTTPException):
-        return DeliveryError(f"Slack could not be reached: {_network_fault(error)}")
-    # A token that cannot stand in a header, an answer in a character set that does not exist: never quoted.
-    return DeliveryError(
-        f"Slack could not be asked ({type(error).__name__}): check alerts.slack.token and alerts.slack.api_url"
+def quiet_logger() -> logging.Logger:
+    """For Slack's library: its errors reach the log through DeliveryError; below that it would log whole messages."""
+    quiet = logging.getLogger(f"{__name__}.sdk")
+    quiet.setLevel(logging.CRITICAL)
+    return quiet
+
+
+def without(message: Message, secrets: Iterable[Secret]) -> Message:
+    """The message without any of these."""
+    hidden = [secret.reveal() for secret in secrets if len(secret.reveal()) >= _SHORTEST_SECRET]
+    return replace(
+        message, text=_masked(message.text, hidden), blocks=tuple(_masked(b, hidden) for b in message.blocks)
     )
 
 
-def _network_fault(error: OSError | HTTPException) -> str:
-    reason = error.reason if isinstance(error, URLError) else error
-    if isinstance(reason, TimeoutError):
-        return "no answer in time"
-    if isinstance(reason, OSError) and reason.strerror:
-        return reason.strerror
-    return f"the connection broke ({type(reason).__name__})"
+def _masked(part: Any, hidden: Iterable[str]) -> Any:
+    if isinstance(part, str):
+        for secret in hidden:
+            part = part.replace(secret, MASK)
+        return part
+    if isinstance(part, dict):
+        return {key: _masked(value, hidden) for key, value in part.items()}
+    return [_masked(one, hidden) for one in part] if isinstance(part, list) else part
 
 
-def _refused(response: SlackResponse) -> DeliveryError:
-    data = response.data if isinstance(response.data, dict) else {}
-    code = str(data.get("error", ""))
-    if response.status_code == 429 or code in {"ratelimited", "rate_limited"}:
-        wait = _seconds(response.headers)
-        asked = f" and asks to wait {wait:g} s" if wait is not None else ""
-        return DeliveryError(f"Slack limits our rate{asked}", code="ratelimited", retry_after_s=wait)
-    if response.status_code >= 500:
-        return DeliveryError(f"Slack answered HTTP {response.status_code}", retry_after_s=_seconds(response.headers))
-    if not _CODE.fullmatch(code):
-        return DeliveryError(
-            f"something that is not Slack answered (HTTP {response.status_code}): "
-            "check alerts.slack.api_url and the proxy"
-        )
-    advice = f": {_ADVICE[code]}" if code in _ADVICE else ""
-    return DeliveryError(
-        f"Slack refused the message ({code}){advice}",
-        code=code,
-        permanent=code not in _PASSING,
-        one_message=code not in _PASSING and code not in _ADVICE,
-    )
+def _is_id(channel: str) -> bool:
+    return channel[:1] in {"C", "G", "D"} and channel.isalnum() and channel == channel.upper()
 
 
-def _seconds(headers: dict[str, Any]) -> float | None:
-    """Retry-After, when it is a number of seconds that makes sense."""
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
-    try:
-        seconds = float(value) if value is not None else -1.0
-    except (TypeError, ValueError):
+def _match(message: Mapping[str, Any], stamp: Stamp, channel: str) -> Found | None:
+    carried = message.get("metadata") or {}
+    payload = carried.get("event_payload") or {}
+    same = (payload.get("key"), payload.get("begun")) == (stamp.key, str(to_ms(stamp.begun_at)))
+    if carried.get("event_type") != EVENT_TYPE or not same:
         return None
-    return seconds if 0 <= seconds <= 3600 else None
+    return Found(posted=Posted(channel=channel, ts=str(message["ts"])), payload=payload)
+
+
+def _cannot_look(code: str) -> str:
+    return (
+        f"Slack does not let the bot look for its own messages ({code}): after a crash or a lost reply one may come"
+        " twice; give the bot the scopes channels:history and channels:read (groups:history and groups:read for a"
+        " private channel) and invite it to the channel"
+    )

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from monitor.network_news import NetworkNews, Note, instant_of
+from monitor.network_news import NetworkLoss, NetworkNews, Note, instant_of
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 from probes.sight import Connectivity, Endpoints, Sight
@@ -225,6 +225,11 @@ class Blindness:
     def said(self) -> tuple[Note, ...]:
         """What people have not been told yet; each note is given once."""
         return self._news.said()
+
+    @property
+    def loss(self) -> NetworkLoss | None:
+        """The present time without our own network, or the last one until it has been over for a minute."""
+        return self._news.loss
 
     def _retold(self, one: Connectivity) -> bool:
         """Take note of an answer of the past; False when none of our endpoints was asked then."""

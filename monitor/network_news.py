@@ -1,7 +1,7 @@
 """What people are told of our own network: that it went, and once, when it is back, for how long and what was held."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,6 +20,19 @@ class Note:
     text: str
     tell: bool = False
     """Worth a message, not only a line in the log."""
+    lasted_s: float = 0.0
+    """Of `network_back`: for how long our network was away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkLoss:
+    """One time without our own network, flickering included."""
+
+    since: datetime
+    until: datetime | None = None
+    """When it was there again; None while it is not."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """How many failed probes of each provider are held against nobody for that."""
 
 
 @dataclass(slots=True)
@@ -42,6 +55,14 @@ class NetworkNews:
         self._held: dict[str, int] = {}
         self._said_untrusted = False
         self._notes: list[Note] = []
+
+    @property
+    def loss(self) -> NetworkLoss | None:
+        """The present loss, or the last one until it has been over for a minute; None without one."""
+        if self._loss is None:
+            return None
+        until = None if self._loss.until_s is None else instant_of(self._loss.until_s)
+        return NetworkLoss(since=instant_of(self._loss.since_s), until=until, held=dict(self._held))
 
     def said(self) -> tuple[Note, ...]:
         """What people have not been told yet; each note is given once."""
@@ -73,7 +94,8 @@ class NetworkNews:
         if loss is None or loss.until_s is None or now_s - loss.until_s < _BACK_S:
             return
         text = _back(loss.since_s, loss.until_s, self._held)
-        self._notes.append(Note(kind="network_back", text=text, tell=bool(self._held) or loss.untold))
+        tell, lasted_s = bool(self._held) or loss.untold, loss.until_s - loss.since_s
+        self._notes.append(Note(kind="network_back", text=text, tell=tell, lasted_s=lasted_s))
         self._loss = None
         self._held = {}
 

@@ -29,6 +29,7 @@ FULL: dict[str, Any] = {
         "openai": {
             "dialect": "openai-chat",
             "base_url": "https://h/v1",
+            "status_page": "https://h",
             "api_key": "k",
             "models": {"m": {"slow": "2s"}},
         }
@@ -47,7 +48,12 @@ FULL: dict[str, Any] = {
             "channel": "#c",
             "api_url": "https://slack.com/api/",
             "secret_key": "hunter2-hunter2-hunter2",
-        }
+        },
+        "webhook_url": "https://h/hook",
+        "webhook_secret": "hunter2-hunter2-hunter2",
+        "apprise": ["json://h/hook"],
+        "heartbeat_url": "https://h/ping",
+        "digest": {"day": "monday", "at": "09:00", "zone": "UTC"},
     },
     "connectivity": {"endpoints": ["https://h"]},
     "network": {"proxy": "http://h", "ca_bundle": "/no"},

@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 #: For what answers at once, however busy the machine, and for what costs its deadline.
 PATIENT = Timeouts(connect_s=30, first_token_s=30, total_s=30)
-QUICK = Timeouts(connect_s=0.4, first_token_s=0.3, total_s=0.4)
+QUICK = Timeouts(connect_s=1, first_token_s=0.8, total_s=1)
 ANSWER = json.dumps(
     {
         "model": "m",

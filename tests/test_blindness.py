@@ -228,8 +228,27 @@ def test_people_are_told_once_when_it_is_over() -> None:
     assert (lost_note.kind, lost_note.tell) == ("network_lost", False)
     assert lost_note.text.startswith("no neutral endpoint answers: ")
     assert (back_note.kind, back_note.tell) == ("network_back", True)
+    assert 90 < back_note.lasted_s < 140
     assert "(18:01:40 to 18:03:3" in back_note.text or "(18:01:20 to 18:03:3" in back_note.text
     assert "22 failed probes (anthropic 11, openai 11) held against nobody, the routes held" in back_note.text
+
+
+def test_a_loss_is_known_while_it_lasts_and_for_a_minute_after() -> None:
+    """Since when, until when, and what is held against nobody for that: an incident is made of it."""
+    blindness, world = Blindness(ENDPOINTS, BOTH), dark((99, 160))
+    lost = [seen(name, "unreachable", at_s, at_s + 5) for at_s in range(100, 150, 10) for name in (A, B)]
+    back = [answered(name, at_s) for at_s in range(166, 300, 10) for name in (A, B)]
+    known = []
+    for one in [*CALM, *lost, *back]:
+        blindness.follow(one, world)
+        known.append(blindness.loss)
+    losses = [loss for loss in known if loss]
+    assert known[0] is None
+    assert losses[0].until is None
+    assert len({loss.since for loss in losses}) == 1
+    assert losses[-1].until is not None
+    assert dict(losses[-1].held) == {"anthropic": 5, "openai": 5}
+    assert known[-1] is None
 
 
 def test_a_loss_that_touched_nobody_is_no_message() -> None:

@@ -12,7 +12,7 @@ import trustme
 from monitor.config import load
 from monitor.health import Health
 from monitor.settings import Controller, Failback, Network, Settings
-from probes.target import Check, Secret, Timeouts
+from probes.target import Check, Price, Secret, Timeouts
 from tests.configuration import ENVIRON, problems_of, write
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -122,6 +122,63 @@ def test_a_model_inherits_what_it_does_not_say(tmp_path: Path) -> None:
     assert own.timeouts == Timeouts(connect_s=5.0, first_token_s=5.0, total_s=5.0)
 
 
+def test_a_model_is_asked_in_its_own_way(tmp_path: Path) -> None:
+    """Weights become turns; parameters are passed on with their types, variables expanded, and null kept."""
+    parameters = {
+        "reasoning_effort": "low",
+        "max_completion_tokens": None,
+        "max_tokens": 200,
+        "top_p": 0.5,
+        "store": False,
+        "thinking": {"type": "${OTHER_SECRET}"},
+        "stop": ["a", 1],
+    }
+    model = {"checks": {"chat": 3, "embedding": 1}, "parameters": parameters, "dimensions": 256}
+    provider = {"dialect": "openai-chat", "api_key": "${OPENAI_API_KEY}", "models": {"gpt-6-luna": model}}
+    (target,) = load(write(tmp_path, providers={"openai": provider}), ENVIRON).targets
+    assert target.checks == (Check.CHAT, Check.CHAT, Check.EMBEDDING, Check.CHAT)
+    assert target.questions == (Check.CHAT, Check.EMBEDDING)
+    assert target.parameters == parameters | {"thinking": {"type": "correct-horse-battery"}}
+    assert target.dimensions == 256
+
+
+def test_a_preset_needs_nothing_but_the_key(tmp_path: Path) -> None:
+    """Its dialect and address are known; a server of one's own needs not even the key; an address may be another."""
+    models: dict[str, Any] = {"m": {}}
+    providers = {
+        "fast": {"preset": "groq", "api_key": "${OPENAI_API_KEY}", "models": models},
+        "own": {"preset": "ollama", "models": models},
+        "far": {"preset": "ollama", "base_url": "http://gpu:11434/v1", "models": models},
+    }
+    routes = {"chat": {"candidates": ["fast/m", "own/m", "far/m"]}}
+    fast, own, far = load(write(tmp_path, providers=providers, routes=routes), ENVIRON).providers
+    assert (fast.dialect, fast.preset, fast.base_url) == ("openai-chat", "groq", "https://api.groq.com/openai/v1")
+    assert (own.base_url, own.api_key, own.api_key_env) == ("http://127.0.0.1:11434/v1", Secret(""), None)
+    assert far.base_url == "http://gpu:11434/v1"
+
+
+def test_the_clouds_have_addresses_of_ones_own(tmp_path: Path) -> None:
+    """Bedrock's follows from the region, with a key or with signatures; Azure's is given, with a version if need be."""
+    models: dict[str, Any] = {"m": {}}
+    providers = {
+        "keyed": {"dialect": "bedrock", "region": "eu-west-1", "api_key": "${OPENAI_API_KEY}", "models": models},
+        "signed": {"dialect": "bedrock", "region": "us-east-1", "signing": True, "models": models},
+        "azure": {
+            "dialect": "azure-openai",
+            "base_url": "https://mine.openai.azure.com/",
+            "api_version": "2024-10-21",
+            "api_key": "${OPENAI_API_KEY}",
+            "models": models,
+        },
+    }
+    routes = {"chat": {"candidates": [f"{name}/m" for name in providers]}}
+    keyed, signed, azure = load(write(tmp_path, providers=providers, routes=routes), ENVIRON).providers
+    assert (keyed.base_url, keyed.signing) == ("https://bedrock-runtime.eu-west-1.amazonaws.com", False)
+    assert (signed.base_url, signed.signing) == ("https://bedrock-runtime.us-east-1.amazonaws.com", True)
+    assert (signed.api_key, signed.api_key_env, signed.region) == (Secret(""), None, "us-east-1")
+    assert (azure.base_url, azure.api_version) == ("https://mine.openai.azure.com", "2024-10-21")
+
+
 def test_a_model_may_hold_slashes_and_colons(tmp_path: Path) -> None:
     """The id ends the provider's name at the first slash, whatever the model is called."""
     models: dict[str, Any] = {"openai/gpt-oss-20b": {}, "meta:llama/4:free": {}, "4.1": {}}
@@ -195,3 +252,22 @@ def test_loading_does_not_import_what_is_slow() -> None:
     loaded = set(done.stdout.replace("'", "").strip("[]\n").split(", "))
     assert "yaml" in loaded
     assert not loaded & {"sqlmodel", "sqlalchemy", "httpx", "streamlit", "genai_prices", "pydantic"}
+
+
+def test_a_model_has_a_price_of_its_own(tmp_path: Path) -> None:
+    """In dollars per million tokens; nothing is a price as well, and what is left out is left to the list."""
+    models = {
+        "dear": {"price": {"input": 1.5, "output": "${OUTPUT_USD}", "cached": 0.1}},
+        "free": {"price": {"input": 0, "output": 0}},
+        "listed": {"price": {}},
+        "plain": {},
+    }
+    provider = {"dialect": "openai-chat", "api_key": "${OPENAI_API_KEY}", "models": models}
+    path = write(tmp_path, providers={"openai": provider}, routes={"chat": {"candidates": ["openai/dear"]}})
+    loaded = load(path, ENVIRON | {"OUTPUT_USD": "6"})
+    assert [target.price for target in loaded.targets] == [
+        Price(input_usd=1.5, output_usd=6.0, cached_usd=0.1),
+        Price(input_usd=0.0, output_usd=0.0),
+        None,
+        None,
+    ]

@@ -15,8 +15,11 @@ from tests.configuration import ENVIRON
 ROOT = Path(__file__).parent.parent
 EXAMPLE = (ROOT / "hotspare.example.yaml").read_text(encoding="utf-8")
 DOCS = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-#: The example with the keys that have no default and are only shown in comments.
-COMPLETE = re.sub(r"(?m)^(\s+)# (?=(?:proxy|ca_bundle|usd_per_month): )", r"\1", EXAMPLE).replace(": {}\n  ", ":\n  ")
+#: Keys that have no default and are only shown in comments.
+_COMMENTED = "proxy|ca_bundle|usd_per_month|preset|region|signing|api_version|parameters|dimensions|price"
+_COMMENTED += "|webhook_url|channels|mention|quiet_hours|app_token|allowed_users"
+_COMMENTED += "|webhook_secret|apprise|heartbeat_url|heartbeat_every|digest"
+COMPLETE = re.sub(rf"(?m)^(\s+)# (?=(?:{_COMMENTED}): )", r"\1", EXAMPLE).replace(": {}\n  ", ":\n  ")
 
 
 def _keys() -> list[str]:
@@ -28,6 +31,8 @@ def _keys() -> list[str]:
 def _values(node: Node, pattern: str = "") -> Iterator[tuple[str, str]]:
     """Every value of a tree with its key."""
     if isinstance(node, Mapping):
+        if pattern and pattern not in KEYS and f"{pattern}.*" not in KEYS:
+            yield pattern, "{…}"  # passed on as it is
         for key, value in node.entries:
             child = f"{pattern}.{key.text}".lstrip(".")
             yield from _values(value, f"{pattern}.*" if f"{pattern}.*" in KEYS else child)

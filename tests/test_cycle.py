@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from controller.cycle import VALID_FOR_S, Cycle, Report
 from controller.decision import Decision, Move
 from controller.incident import Incident, RouteNow
 from controller.journal import Journal
-from controller.messages import incident_message
+from controller.messages import incident_headline
 from controller.routing_file import RoutingFile
 from monitor.blindness import Blindness
 from monitor.database import DatabaseError, open_writer
@@ -541,6 +542,41 @@ def test_what_the_endpoints_said_then_decides_at_the_start(
     engine.dispose()
 
 
+def test_other_intervals_leave_what_is_known(tmp_path: Path) -> None:
+    """Health and evidence stay; silence and `an ok of its own within three intervals` go by the new interval."""
+    wanted = settings(tmp_path, A, C)
+    one = Stage(wanted)
+    one.run(*(observation(".", name=name) for name in (A, C)), now_s=1)
+    one.run(observation("x", at_s=30, name=A), now_s=31)
+    before = one.cycle.record_of(A)
+    longer = replace(wanted, targets=tuple(replace(target, interval_s=600.0) for target in wanted.targets))
+    one.cycle.repace(longer, later(32))
+    assert one.cycle.record_of(A) == before
+    one.run(now_s=1500)
+    assert {target["health"] for target in one.table()["targets"].values()} == {"suspect", "up"}
+    one.run(*(observation("a", at_s=1500 + n, name=A) for n in range(2)), now_s=1502)
+    assert one.table()["routes"]["chat"]["target"] == C, "its ok is not too old for its interval"
+    one.run(now_s=2000)
+    assert one.table()["targets"][C]["health"] == "unknown", "silence all the same"
+    one.close()
+
+
+def test_who_is_not_asked_any_more_moves_nothing(tmp_path: Path) -> None:
+    """Unknown for the reason given, stored and published, in the same cycle as an answer that comes in late."""
+    one = Stage(settings(tmp_path, A, C))
+    one.run(*(observation(".", name=name) for name in (A, C)), now_s=1)
+    one.cycle.unwatch({A}, "not probed until tomorrow")
+    one.run(observation(".", at_s=2, name=A), now_s=3)
+    assert one.table()["targets"][A]["health"] == "unknown"
+    assert one.table()["routes"]["chat"]["target"] == A
+    assert one.store.states()[A].health.reason == f"{A} is unknown: not probed until tomorrow"
+    assert one.run(now_s=4).transitions == ()
+    one.cycle.unwatch((), "")
+    one.run(observation(".", at_s=30, name=A), now_s=31)
+    assert one.table()["targets"][A]["health"] == "up"
+    one.close()
+
+
 def test_all_failing_at_once_while_the_endpoints_answer_is_said_loudly(stage: Callable[..., Stage]) -> None:
     """It is no blindness: every target is down, the route holds, and people are told to act."""
     one = stage()
@@ -556,7 +592,7 @@ def test_all_failing_at_once_while_the_endpoints_answer_is_said_loudly(stage: Ca
     incidents = one.journal.open_incidents()
     assert {incident.provider for incident in incidents} == {"openai", "anthropic"}
     assert all(route.stuck for incident in incidents for route in incident.routes)
-    told = incident_message(incidents[0], now=later(720)).text
+    told = incident_headline(incidents[0], now=later(720)).text
     assert told.startswith("🚨 Act now: ")
     assert "nowhere to go" in told
 

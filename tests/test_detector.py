@@ -10,6 +10,7 @@ from monitor import detector
 from monitor.evidence import Background, Case
 from monitor.health import Health
 from monitor.record import Record, from_json, to_json
+from probes.target import Check
 from tests.builders import T0, fold, observation, rule
 
 HOLD_AT_30_S = 15  # a hold of five minutes wants half of its thirty probes, clean
@@ -330,3 +331,61 @@ def test_evidence_is_that_of_the_health_it_explains() -> None:
     said = degraded.summary(by)
     assert said.evidence == degraded.wrong.value > said.threshold > 0
     assert degraded.down.value == 0
+
+
+def in_turn(symbols: str, checks: str, *, record: Record | None = None) -> tuple[list[Health], Record]:
+    """The health after each of these outcomes, and the last record; the checks (`c` chat, `t` tool) take turns."""
+    record = record or Record(target=rule().target, since=T0)
+    begin_s = (record.last_started_at - T0).total_seconds() + 30.0 if record.last_started_at else 0.0
+    asked = {"c": Check.CHAT, "t": Check.TOOL}
+    said = []
+    for number, symbol in enumerate(symbols):
+        seen = observation(symbol, at_s=begin_s + 30.0 * number)
+        record = detector.observe(record, replace(seen, check=asked[checks[number % len(checks)]]), rule())
+        said.append(record.health)
+    return said, record
+
+
+@pytest.mark.parametrize(("symbol", "health"), [("w", Health.DEGRADED), ("x", Health.DOWN)])
+@pytest.mark.parametrize("others", [1, 3, 5, 7])
+def test_a_check_that_always_fails_is_no_flapping_target(symbol: str, health: Health, others: int) -> None:
+    """What the other checks say between its turns is no recovery: once condemned, it stays so for a whole day."""
+    said, _ = in_turn(("." * others + symbol) * (2880 // (others + 1)), "c" * others + "t")
+    assert health in said
+    assert set(said[said.index(health) :]) == {health}
+
+
+@pytest.mark.parametrize("symbol", ["g", "a", "q"])
+@pytest.mark.parametrize("others", [1, 3, 7])
+def test_a_fault_of_ours_is_confirmed_by_the_check_that_met_it(symbol: str, others: int) -> None:
+    """What other checks are answered between its turns takes nothing back, neither before nor after."""
+    said, record = in_turn(("." * others + symbol) * (2880 // (others + 1)), "c" * others + "t")
+    begin = 2 * others + 1
+    assert set(said[:begin]) == {Health.UP, Health.SUSPECT}
+    assert set(said[begin:]) == {Health.MISCONFIGURED}
+    said, _ = in_turn("." * 100, "c" * others + "t", record=record)
+    assert said[-1] is Health.UP
+
+
+def test_a_fault_of_ours_that_a_check_met_once_is_forgotten() -> None:
+    """Once that check has been answered, what it met is not held against the next."""
+    said, _ = in_turn("..a...." + "." * 20 + "..a.", "cct")
+    assert said[-2:] == [Health.SUSPECT, Health.UP]
+
+
+@pytest.mark.parametrize("symbol", ["w", "x"])
+def test_the_check_that_failed_must_answer_before_a_target_is_back(symbol: str) -> None:
+    """Its first good answer, and the run that is wanted of all targets, bring it back."""
+    said, ill = in_turn(f"...{symbol}" * 20, "ccct")
+    assert said[-1] in {Health.DEGRADED, Health.DOWN}
+    said, _ = in_turn("." * 100, "ccct", record=ill)
+    assert said[2] is ill.health
+    assert said[-1] is Health.UP
+
+
+def test_a_check_that_is_seldom_asked_holds_nobody_back() -> None:
+    """After an outage that met it as well, a target is not down until its next turn, which may be an hour away."""
+    _, down = in_turn(".xxxx", "cccct")
+    assert down.health is Health.DOWN
+    said, _ = in_turn("." * 60, "c", record=down)
+    assert said[-1] is Health.UP

@@ -1,5 +1,6 @@
 """The documents hold what the code has: every outcome, command, option and benchmark, and no dead link."""
 
+import argparse
 import re
 import tomllib
 from pathlib import Path
@@ -30,10 +31,16 @@ def commands() -> dict[str, list[str]]:
     """Every command and its options, as the parser knows them."""
     [choices] = [action.choices for action in parser()._actions if action.dest == "command"]
     assert choices
-    return {
-        name: [option for action in command._actions for option in action.option_strings if action.dest != "help"]
-        for name, command in dict(choices).items()
-    }
+    return {name: sorted(options(command)) for name, command in dict(choices).items()}
+
+
+def options(command: argparse.ArgumentParser) -> set[str]:
+    """Those of a command, and of all that can be done with it."""
+    found = {option for action in command._actions for option in action.option_strings if action.dest != "help"}
+    for action in command._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= {option for inner in action.choices.values() for option in options(inner)}
+    return found
 
 
 @pytest.mark.parametrize("name", commands())

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
 from controller.decision import bring_back
-from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
-from controller.incidents import MAX_TIMELINE
-from controller.messages import Message, incident_message, notice_message
+from controller.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow, VendorLead
+from controller.messages import incident_headline
 from controller.override_words import warning
 from controller.overrides import Override, OverrideKind
+from controller.slack_text import Message
+from controller.small_messages import notice_message
+from controller.timeline import MAX_TIMELINE
 from monitor.health import Health, TargetHealth
+from monitor.vendor_word import VendorState
 
 OPENED = datetime(2026, 11, 21, 18, 0, 41, tzinfo=UTC)
 LATER = OPENED + timedelta(minutes=12, seconds=5)
@@ -42,8 +45,10 @@ def outage(*routes: RouteNow, health: Health = Health.DOWN) -> Incident:
         opened_at=OPENED,
         affected=(affected(health=health),),
         timeline=(
-            Happening(at=OPENED, text=DOWN),
-            Happening(at=OPENED + timedelta(seconds=1), text=f"Route chat moved from {LUNA} to {HAIKU}"),
+            Happening(at=OPENED, text=DOWN, kind=Moment.HEALTH),
+            Happening(
+                at=OPENED + timedelta(seconds=1), text=f"Route chat moved from {LUNA} to {HAIKU}", kind=Moment.MOVED
+            ),
         ),
         routes=routes,
     )
@@ -73,19 +78,19 @@ def strings(message: Message) -> list[str]:
 
 def shown(incident: Incident) -> str:
     """The whole message as lines."""
-    return "\n".join(strings(incident_message(incident, now=LATER)))
+    return "\n".join(strings(incident_headline(incident, now=LATER)))
 
 
 def test_an_outage_that_was_routed_around() -> None:
     """What broke, that nobody must act, where users are, the evidence, and what was done, in this order."""
-    message = incident_message(outage(ON_HAIKU), now=OPENED + timedelta(seconds=2))
+    message = incident_headline(outage(ON_HAIKU), now=OPENED + timedelta(seconds=2))
     title, call, story, footer = strings(message)
     assert title == "🔴 openai/gpt-6-luna is down"
     assert call == "*Nobody has to act now.*\nUsers of `chat` are on `anthropic/claude-haiku-5-5`."
     assert story.splitlines() == [
         "*What happened* (UTC)",
-        "`18:00:41` openai/gpt-6-luna is down: 9 of 14 probes failed in 41 s (server_error)",
-        "`18:00:42` Route chat moved from openai/gpt-6-luna to anthropic/claude-haiku-5-5",
+        "🩺 `18:00:41` openai/gpt-6-luna is down: 9 of 14 probes failed in 41 s (server_error)",
+        "🔀 `18:00:42` Route chat moved from openai/gpt-6-luna to anthropic/claude-haiku-5-5",
     ]
     assert footer == (
         "Incident 7 · opened 2026-11-21 18:00:41 UTC (<!date^1795284041^{date_short_pretty} {time} your time|UTC>)"
@@ -98,7 +103,7 @@ def test_an_outage_that_was_routed_around() -> None:
 
 def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
     """The edited message leads with the end and keeps the story."""
-    message = incident_message(resolved(ON_LUNA), now=LATER)
+    message = incident_headline(resolved(ON_LUNA), now=LATER)
     title, call, story, footer = strings(message)
     assert title == "✅ Resolved after 12 min 5 s: openai/gpt-6-luna is up again"
     assert call == "*It is over. Nobody has to act.*\nUsers of `chat` are on `openai/gpt-6-luna`."
@@ -213,7 +218,7 @@ def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
 )
 def test_headline_and_call(incident: Incident, headline: str, call: str) -> None:
     """The first two lines tell whoever is woken what it is and whether to get up."""
-    title, users, *_ = strings(incident_message(incident, now=LATER))
+    title, users, *_ = strings(incident_headline(incident, now=LATER))
     assert title == headline
     assert users.splitlines()[0] == f"*{call}*"
 
@@ -237,7 +242,7 @@ def test_what_to_fix_is_named_once() -> None:
 def test_users_in_trouble_come_first() -> None:
     """Of several routes, the one that has nowhere to go is read first."""
     stuck = RouteNow(route="summaries", target=LUNA, stuck=True)
-    users = strings(incident_message(outage(ON_HAIKU, stuck), now=LATER))[1].splitlines()
+    users = strings(incident_headline(outage(ON_HAIKU, stuck), now=LATER))[1].splitlines()
     assert users[1:] == [
         "Users of `summaries` are on `openai/gpt-6-luna`, which is down; no other candidate is healthy.",
         "Users of `chat` are on `anthropic/claude-haiku-5-5`.",
@@ -255,7 +260,7 @@ def test_a_long_story_keeps_its_beginning_and_its_end() -> None:
     lines = tuple(Happening(at=OPENED + timedelta(minutes=i), text=f"line {i}") for i in range(30))
     text = shown(replace(outage(), timeline=lines))
     assert "line 0" in text
-    assert "… 16 more lines …" in text
+    assert "… 20 more lines …" in text
     assert "line 15" not in text
     assert "line 29" in text
 
@@ -268,7 +273,7 @@ HOSTILE = (
 
 def test_text_from_outside_is_disarmed() -> None:
     """Provider text and names cannot mention, link, format, break a line or hide: they are shown as they are."""
-    message = incident_message(
+    message = incident_headline(
         replace(
             outage(RouteNow(route=HOSTILE, target=HOSTILE)),
             provider=HOSTILE,
@@ -286,7 +291,7 @@ def test_text_from_outside_is_disarmed() -> None:
         assert not re.search(r"[\x00-\x09\x0b-\x1f\u200b\u202e]", text)
     story = sections[-1]["text"].splitlines()
     assert story[1] == (
-        "`18:00:41` x &lt;!channel&gt; &lt;@U12345&gt; &lt;!here|here&gt; &lt;https://evil.example|click&gt; "
+        "▫️ `18:00:41` x &lt;!channel&gt; &lt;@U12345&gt; &lt;!here|here&gt; &lt;https://evil.example|click&gt; "
         "∗bold∗ ˍitˍ ∼no∼ ˋcodeˋ ˋˋˋblockˋˋˋ &gt; quote &amp; [31m gnp.exe &amp;lt; @everyone #general "
         "https://evil.example"
     )
@@ -318,6 +323,23 @@ def test_names_with_underscores_can_be_copied() -> None:
     assert "(server_error)" in shown(outage())
 
 
+def test_who_knew_first_is_said() -> None:
+    """Under what users are on, with the vendor's words made harmless; nothing where the vendor has no page."""
+    lead = VendorLead(
+        page="status.openai.com",
+        state=VendorState.PARTIAL_OUTAGE,
+        headline="<!channel> *Errors* & more",
+        said_at=OPENED + timedelta(minutes=14),
+    )
+    line = "Noticed 14 min before status.openai.com (partial outage: &lt;!channel&gt; ∗Errors∗ &amp; more)."
+    assert line in shown(replace(outage(), vendor=lead)).splitlines()
+    silent = VendorLead(page="status.openai.com", state=VendorState.OPERATIONAL)
+    assert "status.openai.com still says operational." in shown(replace(outage(), vendor=silent))
+    over = replace(outage(), vendor=silent, resolved_at=LATER)
+    assert "status.openai.com said nothing of it." in shown(over)
+    assert "status." not in shown(outage())
+
+
 TEXTS = st.one_of(
     st.text(max_size=20), st.sampled_from(["&" * 20_000, "💥" * 9_000, "<!channel>" * 900, "a b " * 5_000])
 )
@@ -336,6 +358,15 @@ INCIDENTS = st.builds(
     ).map(tuple),
     timeline=st.lists(st.builds(Happening, at=MOMENTS, text=TEXTS), max_size=20).map(tuple),
     routes=st.lists(st.builds(RouteNow, route=TEXTS, target=TEXTS, stuck=st.booleans()), max_size=9).map(tuple),
+    vendor=st.none()
+    | st.builds(
+        VendorLead,
+        page=TEXTS,
+        state=st.sampled_from(VendorState),
+        headline=TEXTS,
+        said_at=st.none() | MOMENTS,
+        claimed_at=st.none() | MOMENTS,
+    ),
 )
 
 
@@ -355,7 +386,7 @@ def assert_inside_the_limits(message: Message) -> None:
 @given(incident=INCIDENTS)
 def test_any_incident_fits(incident: Incident) -> None:
     """Whatever it holds, the message is inside Slack's limits and mentions nobody."""
-    message = incident_message(incident, now=LATER)
+    message = incident_headline(incident, now=LATER)
     assert_inside_the_limits(message)
     everything = "\n".join([message.text, *strings(message)[1:]])
     assert set(re.findall(r"<[^>]*>", everything)) == {
@@ -366,7 +397,7 @@ def test_any_incident_fits(incident: Incident) -> None:
 def test_the_largest_incident_fits() -> None:
     """Fifty long lines, forty routes, sixty models, all of characters that grow when escaped."""
     longest = "&" * 5_000
-    message = incident_message(
+    message = incident_headline(
         Incident(
             id=10**12,
             provider=longest,
@@ -375,6 +406,7 @@ def test_the_largest_incident_fits() -> None:
             affected=(affected(longest, Health.MISCONFIGURED, longest),) * 60,
             timeline=tuple(Happening(at=LATER + timedelta(days=i), text=longest + str(i)) for i in range(MAX_TIMELINE)),
             routes=(RouteNow(route=longest, target=longest, stuck=True),) * 40,
+            vendor=VendorLead(page=longest, state=VendorState.PARTIAL_OUTAGE, headline=longest, said_at=LATER),
         ),
         now=LATER,
     )

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 
 from monitor.database import SCHEMA, DatabaseError, open_writer
 from monitor.migrations.run import SCRIPTS, migrate
-from monitor.tables import EVENTS
+from monitor.tables import EVENTS, INCIDENTS
 
 
 @pytest.fixture
@@ -74,11 +74,18 @@ def test_rows_of_every_revision_survive(engine: Engine, revision: str) -> None:
             connection.exec_driver_sql(f'DROP TABLE "{table}"')
         migrate(connection, current=None, wanted=revision)
         connection.exec_driver_sql("INSERT INTO events (at_ms, kind, subject, text) VALUES (1, 'a', 'b', 'c')")
+        connection.exec_driver_sql(
+            "INSERT INTO incidents (provider, kind, opened_ms, document, revision, told_revision)"
+            " VALUES ('openai', 'outage', 1, '{}', 3, 2)"
+        )
     with engine.begin() as connection:
         migrate(connection, current=revision, wanted=SCHEMA)
     with engine.connect() as connection:
         assert connection.execute(EVENTS.select()).one()[1:5] == (1, "a", "b", "c")
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+        incident = connection.execute(INCIDENTS.select()).one()
+    assert (incident.provider, incident.revision, incident.told_revision) == ("openai", 3, 2)
+    assert (incident.lead_id, incident.reopened, incident.told_lines, incident.acknowledged_by) == (None, 0, 0, None)
 
 
 def _with_next(scripts: Path, upgrade: str) -> Path:

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from controller.cycle import Cycle
 from controller.journal import Journal
-from controller.messages import notice_message
 from controller.routing_file import RoutingFile
+from controller.small_messages import notice_message
 from monitor.database import open_writer
 from monitor.notices import DEPRECATED, KINDS, SUBSTITUTED, Notice, Notices
 from monitor.store import Store

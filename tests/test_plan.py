@@ -17,7 +17,7 @@ from controller.terminal import terminal
 from monitor.config import load
 from monitor.health import Health
 from monitor.settings import Controller, Route, Settings
-from probes.target import Target
+from probes.target import Price, Target
 from tests.builders import settings, target
 from tests.worlds import configuration
 
@@ -188,7 +188,14 @@ def answer_of(wanted: Settings, **changed: Any) -> dict[str, Any]:
         {"route": one.name, "outages": [outage], "false_failovers": false | changed.pop("false", {})}
         for one in wanted.routes
     ]
-    return {"routes": routes, "usd_per_month": 3.0, **changed}
+    targets = slower(*((one.id, one.interval_s, one.interval_s) for one in wanted.targets))
+    answer = {"routes": routes, "targets": targets, "usd_per_month": 3.0, "budget": None, "budget_usd_per_month": 2.0}
+    return {**answer, **changed}
+
+
+def slower(*intervals: tuple[str, float, float]) -> list[dict[str, Any]]:
+    """The targets of a plan by name, configured and stretched interval."""
+    return [{"target": name, "interval_s": usual, "stretched_interval_s": longer} for name, usual, longer in intervals]
 
 
 @pytest.mark.parametrize(
@@ -217,13 +224,45 @@ def answer_of(wanted: Settings, **changed: Any) -> dict[str, Any]:
             id="it goes unnoticed",
         ),
         pytest.param(
-            replace(configuration(), budget_usd_per_month=2.0),
-            {},
-            "probing costs about $3.00 a month, budget.usd_per_month is $2.00:"
-            " an interval of 45s instead of 30s would fit",
+            configuration(),
+            {
+                "budget": {"stretch": 1.5, "configured_usd_per_month": 2.55, "lasts_days": None},
+                "targets": slower((A, 30.0, 45.0), (B, 30.0, 45.0), (C, 60.0, 90.0)),
+            },
+            "the configured intervals cost $2.55 a month, budget.usd_per_month is $2: what costs money is probed less"
+            " often (30s → 45s and 1 more), and outages of it are found later",
             id="the budget is too small",
         ),
-        pytest.param(replace(configuration(), budget_usd_per_month=3.0), {}, "", id="the budget just suffices"),
+        pytest.param(
+            configuration(),
+            {
+                "budget": {"stretch": 128.0, "configured_usd_per_month": 3000.0, "lasts_days": 2.5},
+                "targets": slower((A, 30.0, 3600.0)),
+            },
+            "the configured intervals cost $3,000 a month, budget.usd_per_month is $2: what costs money is probed less"
+            " often (30s → 1h), and outages of it are found later; even so it is spent after 2.5 days, and then nothing"
+            " that costs money is probed",
+            id="the budget does not even pay for a probe an hour",
+        ),
+        pytest.param(
+            slowed(configuration(), 600.0),
+            {
+                "budget": {"stretch": 20.0, "configured_usd_per_month": 2.0, "lasts_days": None},
+                "targets": slower((A, 30.0, 600.0)),
+                "times": {"mean": 1062.0},
+            },
+            "a 50 % outage of openai moves `chat` only after 17 min 42 s on average, and 5 min is late: the interval is"
+            " 10m, for the budget; about 2m would do\n"
+            "the configured intervals cost $2 a month, budget.usd_per_month is $2: what costs money is probed less"
+            " often (30s → 10m), and outages of it are found later",
+            id="the interval is too long because of the budget",
+        ),
+        pytest.param(
+            configuration(),
+            {"budget": {"stretch": 1.0, "configured_usd_per_month": 1.5, "lasts_days": None}},
+            "",
+            id="the budget suffices",
+        ),
         pytest.param(
             replace(configuration(), routes=(Route(name="chat", candidates=(A,)),)),
             {"outage": {"failure_rate": 0.2}},
@@ -268,12 +307,21 @@ def test_a_promise_that_cannot_be_kept_is_named_with_its_remedy(
     assert "\n".join(promises.broken(wanted, answer_of(wanted, **changed))) == expected
 
 
-def test_intervals_of_several_lengths_are_stretched_together() -> None:
-    """There is no one interval to name."""
-    wanted = replace(configuration(), budget_usd_per_month=2.0)
-    mixed = replace(wanted, targets=(replace(wanted.targets[0], interval_s=60.0), *wanted.targets[1:]))
-    [said] = promises.broken(mixed, answer_of(mixed))
-    assert said.endswith("intervals 1.5 times as long would fit")
+def test_a_budget_is_planned_with() -> None:
+    """The plan is that of the stretched intervals, and says what was configured; own models are not stretched."""
+    price = Price(input_usd=100.0, output_usd=100.0)
+    plain = configuration()
+    wanted = replace(plain, targets=tuple(replace(one, price=price if one.id == A else None) for one in plain.targets))
+    # At $0.003 a probe, 30 days at 30 s cost $259.20.
+    planned = plan(replace(wanted, budget_usd_per_month=100.0), seeds=2, jobs=1)
+    found = {one["target"]: (one["interval_s"], one["stretched_interval_s"]) for one in planned["targets"]}
+    assert found == {one.id: (30.0, 120.0 if one.id == A else 30.0) for one in wanted.targets}
+    assert planned["budget"] == {"stretch": 4.0, "configured_usd_per_month": 259.2, "lasts_days": None}
+    assert planned["targets"][0]["usd_per_month"] < 100.0
+    assert not planned["keeps_promises"]
+    generous = plan(replace(wanted, budget_usd_per_month=1000.0), seeds=2, jobs=1)
+    assert generous["budget"]["stretch"] == 1.0
+    assert generous["targets"][0]["stretched_interval_s"] == 30.0
 
 
 # The command.

@@ -253,7 +253,7 @@ async def test_a_tunnel_that_leads_to_nobody() -> None:
         seen = await new_prober(proxy=proxy).probe(target("https://llm.invalid", timeouts=QUICK), Check.CHAT)
 
     assert (seen.outcome, seen.first_byte_s, seen.sent_s) == (Outcome.TIMEOUT, None, None)
-    assert seen.detail == "no connection to llm.invalid (through the proxy 127.0.0.1) within 0.4 s"
+    assert seen.detail == "no connection to llm.invalid (through the proxy 127.0.0.1) within 1 s"
 
 
 async def test_a_proxy_that_fails_is_named() -> None:

@@ -91,6 +91,31 @@ async def test_every_phase_is_told(authority: trustme.CA, tmp_path: Path) -> Non
     assert seen.fresh
 
 
+@pytest.mark.parametrize("over_tls", [False, True])
+async def test_a_request_is_sent_once_the_system_has_taken_it(
+    over_tls: bool, authority: trustme.CA, tmp_path: Path
+) -> None:
+    """A server that is slow to read holds up the sending of a long request, and loses nothing of it."""
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    lengths: list[int] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        lengths.append(len(await request_of(reader)))
+        writer.write(HEAD + b"\r\n" + ANSWER)
+        await writer.drain()
+
+    async with serving(behave, server_tls(authority, "127.0.0.1") if over_tls else None) as url:
+        long = replace(target(url), parameters={"padding": "x" * 20_000_000})
+        seen = await new_prober(bundle).probe(long, Check.CHAT)
+
+    assert seen.outcome is Outcome.OK, seen.detail
+    assert lengths[0] > 20_000_000
+    assert over_tls or (seen.sent_s or 0) > 0.15
+    assert in_order(seen)
+
+
 async def test_without_tls_the_connection_stands_with_tcp(prober: Prober) -> None:
     """Plain HTTP to an address: nothing to resolve, nothing to agree on; no stream, no tokens."""
     async with serving(answering()) as url:

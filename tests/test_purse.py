@@ -66,7 +66,7 @@ def test_the_budget_is_kept(tmp_path: Path, cap: float, lasts: bool, seed: int) 
     total, longest_s, bursting, at, extras = 0.0, 0.0, 0, BEGIN, 0
     while at < kept.month.ends and at < BEGIN + timedelta(days=30):
         kept.review(at)
-        if kept.pace.empty:
+        if kept.pace.stopped:
             break
         if chance.random() < 1 / 400:
             cost = {name: 1e-4 * chance.uniform(0.5, 1.5) for name in paid}
@@ -84,7 +84,7 @@ def test_the_budget_is_kept(tmp_path: Path, cap: float, lasts: bool, seed: int) 
     assert total <= 1.02 * cap
     assert total == pytest.approx(kept.spent_usd)
     assert longest_s <= 3600 + 300
-    assert kept.pace.empty is not lasts
+    assert set(kept.pace.stopped) == (set() if lasts else set(paid))
     assert extras > 100 or not lasts
 
 
@@ -92,7 +92,7 @@ def test_what_fits_is_never_stretched(tmp_path: Path) -> None:
     """With money enough, the pace is the configured one all month, and there is nothing to say."""
     rich = purse(tmp_path, 100.0)
     assert not any(rich.review(BEGIN + MINUTE * minute) for minute in range(0, 43_200, 7))
-    assert rich.pace.stretch == 1.0
+    assert rich.pace.stretches == {}
     assert rich.settings().targets == configuration(tmp_path, 100.0).targets
 
 
@@ -106,7 +106,7 @@ def test_the_stretch_does_not_flap(tmp_path: Path) -> None:
         at = BEGIN + MINUTE * minute
         changes += any(news.kind.startswith("interval_") for news in edge.review(at))
         for name in ("openai/m0", "openai/m1"):
-            interval_s = stretched_s(300.0, edge.pace.stretch)
+            interval_s = stretched_s(300.0, edge.pace.stretches.get(name, 1.0))
             if minute * 60 % interval_s < 300:
                 edge.seen(seen(name, at, chance.gauss(1e-4, 1e-5)))
     assert changes <= 3
@@ -125,7 +125,7 @@ def test_an_own_model_is_never_stretched_nor_stopped(tmp_path: Path) -> None:
     """Whatever the others have spent."""
     empty = purse(tmp_path, 1.0, spent=1.0)
     empty.review(BEGIN)
-    assert empty.pace.empty
+    assert empty.pace.stopped == ("openai/m0", "openai/m1")
     assert empty.paid == {"openai/m0", "openai/m1"}
     assert not empty.affordable("openai/m0", BEGIN)
     assert empty.affordable("own/model", BEGIN)
@@ -138,7 +138,8 @@ def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     first = purse(tmp_path, 1.0, spent=1.0)
     said = [news for news in first.review(BEGIN) if news.kind == "probing_stopped"]
     text = (
-        "the budget of $1 is spent: 2 targets will not be probed until 2026-12-01, and no route moves on their account"
+        "openai/m0, openai/m1 will not be probed until 2026-12-01: the budget of $1 is spent, and no route moves on"
+        " that account"
     )
     assert [(news.tell, news.text) for news in said] == [(True, text)]
     assert first.review(BEGIN + MINUTE) == []
@@ -151,13 +152,14 @@ def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     december = datetime(2026, 12, 1, tzinfo=UTC)
     assert second.affordable("openai/m0", december)
     assert [news.kind for news in second.review(december)] == ["interval_stretched", "probing_resumed"]
-    assert not second.pace.empty
+    assert second.pace.stopped == ()
 
 
 def test_a_higher_budget_counts_at_once(tmp_path: Path) -> None:
     """Whoever pays more need not wait for the next month."""
-    pace = Pace(month=BEGIN, cap_usd=1.0, stretch=12.0, empty=True)
-    usual = dict.fromkeys(("openai/m0", "openai/m1"), 1e-4)
+    both = ("openai/m0", "openai/m1")
+    pace = Pace(month=BEGIN, cap_usd=1.0, stretches=dict.fromkeys(both, 12.0), beyond=both, stopped=both)
+    usual = dict.fromkeys(both, 1e-4)
     richer = Purse(configuration(tmp_path, 100.0), now=BEGIN, spent={"openai/m0": 1.0}, usual=usual, pace=pace)
     assert [news.kind for news in richer.review(BEGIN)] == ["interval_restored", "probing_resumed"]
     assert richer.affordable("openai/m0", BEGIN)
@@ -188,12 +190,12 @@ def test_an_unknown_price_counts_nothing(tmp_path: Path) -> None:
     """It stretches nobody, until a probe has been paid for."""
     unknown = purse(tmp_path, 1.0, usual=None)
     unknown.review(BEGIN)
-    assert unknown.pace.stretch == 1.0
+    assert unknown.pace.stretches == {}
     unknown.seen(seen("openai/m0", BEGIN, None))
     assert unknown.unknown == {"openai/m0", "openai/m1"}
     unknown.seen(seen("openai/m0", BEGIN, 1e-3))
     unknown.review(BEGIN)
-    assert unknown.pace.stretch > 1.0
+    assert list(unknown.pace.stretches) == ["openai/m0"]
     assert unknown.unknown == {"openai/m1"}
 
 
@@ -203,9 +205,109 @@ def test_a_month_begins_anew(tmp_path: Path) -> None:
     december = datetime(2026, 12, 1, tzinfo=UTC)
     kept.review(december)
     assert kept.spent_usd == 0.0
-    kept.seen(seen("openai/m0", december - MINUTE, 1.0))
-    kept.seen(seen("openai/m0", december, 0.5))
-    assert kept.spent_usd == 0.5
+    kept.seen(seen("openai/m0", december - MINUTE, 0.04))
+    kept.seen(seen("openai/m0", december, 0.02))
+    assert kept.spent_usd == 0.02
+
+
+def test_a_clock_that_was_ahead_is_set_back(tmp_path: Path) -> None:
+    """The month is that of now, and what was spent in it counts: the cap holds."""
+    december = datetime(2026, 12, 1, 6, tzinfo=UTC)
+    kept = purse(tmp_path, 1.0, now=BEGIN, spent=1.0)
+    kept.review(BEGIN)
+    kept.review(december)
+    assert kept.affordable("openai/m0", december)
+    kept.seen(seen("openai/m0", december, 0.02))
+    assert [news.kind for news in kept.review(BEGIN + MINUTE)] == ["interval_stretched", "probing_stopped"]
+    assert (kept.month.begins, kept.spent_usd) == (BEGIN, 1.0)
+    assert not kept.affordable("openai/m0", BEGIN + MINUTE)
+    kept.review(december)
+    assert kept.spent_usd == 0.02
+
+
+def mixed(folder: Path, cap: float, dear_usd: float, *, now: datetime = BEGIN, spent: float = 0.0) -> Purse:
+    """A purse for `openai/m0`, whose probes cost next to nothing, and `openai/m1`, which costs so much."""
+    made = configuration(folder, cap, interval_s=30.0)
+    usual = {"openai/m0": 1e-6, "openai/m1": dear_usd}
+    return Purse(made, now=now, spent={"openai/m0": spent}, usual=usual)
+
+
+def test_one_dear_target_does_not_slow_the_others(tmp_path: Path) -> None:
+    """It alone is asked less often, and once its share is spent no more; the cheap one goes on to the month's end, at
+    its own interval and with the reserve for its bursts untouched.
+    """
+    both = mixed(tmp_path, 5.0, 0.012)
+    at, due, asked, news = BEGIN, BEGIN, 0, both.review(BEGIN)
+    assert [target.interval_s for target in both.settings().targets] == [30.0, 3600.0, 30.0]
+    while at < both.month.ends:
+        news += both.review(at)
+        if at >= due and both.affordable("openai/m1", at):
+            both.seen(seen("openai/m1", at, 0.012))
+            asked, due = asked + 1, at + timedelta(hours=1)
+        assert both.affordable("openai/m0", at)
+        both.seen(seen("openai/m0", at, 1e-6))
+        at += 10 * MINUTE
+    assert [one.kind for one in news] == ["interval_stretched", "probing_stopped"]
+    assert news[0].text.startswith("some targets are probed less often") or news[0].text.startswith("one target is")
+    assert 300 < asked < 355
+    assert both.spent_usd < 5.0 - 0.7
+    assert both.pace.stopped == ("openai/m1",)
+    assert both.settings().targets[0].interval_s == 30.0
+
+
+def test_a_probe_that_costs_more_than_the_budget_stops_nobody_else(tmp_path: Path) -> None:
+    """Those that can be paid go on as if it was not there, and what is said names the one."""
+    both = mixed(tmp_path, 5.0, 6.0)
+    news = both.review(BEGIN)
+    text = (
+        "openai/m1 will not be probed until 2026-12-01: what the budget of $5 has left does not pay for it, and no"
+        " route moves on that account"
+    )
+    assert [one.text for one in news if one.kind == "probing_stopped"] == [text]
+    assert both.pace.stopped == ("openai/m1",)
+    assert both.settings().targets[0].interval_s == 30.0
+    assert [both.affordable(name, BEGIN) for name in ("openai/m0", "openai/m1")] == [True, False]
+    assert both.spare(("openai/m1", "openai/m0"), BEGIN) == ("openai/m0",)
+    assert both.review(BEGIN + MINUTE) == []
+    assert not both.pace.bare
+
+
+def test_the_last_money_is_for_those_that_it_pays_for(tmp_path: Path) -> None:
+    """What is left at the end stops the dear one first; the cheap one goes on."""
+    late = BEGIN + timedelta(days=29, hours=23)
+    both = mixed(tmp_path, 1.0, 0.02, now=late, spent=0.99)
+    both.review(late)
+    assert both.pace.stopped == ("openai/m1",)
+    assert both.affordable("openai/m0", late)
+
+
+@pytest.mark.parametrize("said", [pytest.param(9.9, id="a high one"), pytest.param(float("nan"), id="no number")])
+def test_a_cost_that_cannot_be_is_not_believed(tmp_path: Path, said: float) -> None:
+    """One answer of a provider does not spend the money that all live on."""
+    both = mixed(tmp_path, 5.0, 1e-6)
+    both.review(BEGIN)
+    both.seen(seen("openai/m1", BEGIN, said))
+    assert both.review(BEGIN + MINUTE) == []
+    assert (both.spent_usd, both.pace.stopped) == (0.0, ())
+
+
+def test_the_shares_do_not_flap(tmp_path: Path) -> None:
+    """Costs that scatter change the intervals of a cheap and a dear target a few times in a month, not every minute."""
+    chance = random.Random(3)
+    made = configuration(tmp_path, 5.0, targets=6, interval_s=300.0)
+    mean = {f"openai/m{number}": 5e-5 * 3.0**number for number in range(6)}
+    kept = Purse(made, now=BEGIN, spent={}, usual=mean)
+    changes, due = -1, dict.fromkeys(mean, BEGIN)
+    for minute in range(0, 43_200, 5):
+        at = BEGIN + MINUTE * minute
+        changes += any(news.kind.startswith("interval_") for news in kept.review(at))
+        intervals = {target.id: target.interval_s for target in kept.settings().targets}
+        for name, usd in mean.items():
+            if at >= due[name] and kept.affordable(name, at):
+                kept.seen(seen(name, at, abs(chance.gauss(usd, usd / 5))))
+                due[name] = at + timedelta(seconds=intervals[name])
+    assert changes <= 12
+    assert kept.spent_usd <= 5.0
 
 
 def test_a_stretch_says_why(tmp_path: Path) -> None:
@@ -221,4 +323,5 @@ def test_a_stretch_says_why(tmp_path: Path) -> None:
 
 def test_a_pace_of_another_version_is_found_anew() -> None:
     """What cannot be read is nothing to go on from."""
-    assert purses.from_json('{"stretch": "much"}') is None
+    assert purses.from_json('{"stretches": "much"}') is None
+    assert purses.from_json('{"stretch": 2.0, "empty": true}') == Pace()

@@ -92,6 +92,10 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "as JSON escapes inside a string of JSON": lambda key: json.dumps("".join(f"\\u{ord(one):04X}" for one in key)),
     "with slashes escaped": lambda key: key.replace("-", "\\-").replace("/", "\\/"),
     "as escapes of C": lambda key: "".join(f"\\x{ord(one):02x}" for one in key),
+    "as octal escapes of C": lambda key: "".join(f"\\{ord(one):03o}" for one in key),
+    "as bytes of C": lambda key: ", ".join(f"0x{ord(one):02x}" for one in key),
+    "as bytes of JavaScript": lambda key: json.dumps(list(key.encode())),
+    "as bytes of Go": lambda key: f"[{' '.join(str(ord(one)) for one in key)}]",
     "as decimal entities": lambda key: "".join(f"&#{ord(one)};" for one in key),
     "as hexadecimal entities": lambda key: "".join(f"&#x{ord(one):X};" for one in key),
     "as entities of entities": lambda key: "".join(f"&amp;#{ord(one)};" for one in key),
@@ -115,10 +119,24 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "in lines of base64": lambda key: "\n".join(base64_of(key)[i : i + 5] for i in range(0, len(base64_of(key)), 5)),
 }
 #: Of these, letters and digits are found, but not the signs at either end.
-_LETTERS_ALONE = {"with variation selectors", "with dots", "in quoted pieces"}
+_LETTERS_ALONE = {
+    "with variation selectors",
+    "with dots",
+    "in quoted pieces",
+    "as bytes of C",
+    "as bytes of JavaScript",
+}
 KEYS = st.text(string.ascii_letters + string.digits + "-_", min_size=24, max_size=120).filter(
     lambda key: key[0].isalnum() and key[-1].isalnum() and sum(map(str.isalnum, key)) >= 16
 )
+
+
+def numbered(code: re.Match[str]) -> str:
+    """The character of a number in hexadecimal or octal digits; as it stands where it is none."""
+    try:
+        return chr(int(code[1], 16) if code[1] else int(code[2], 8))
+    except ValueError:
+        return code[0]
 
 
 def left_of(key: str, shown: str) -> str:
@@ -127,6 +145,8 @@ def left_of(key: str, shown: str) -> str:
     for _ in range(3):
         readings |= {unescape(unquote(reading)) for reading in readings}
         readings |= {re.sub(r"\\+(?:u00|x)(..)|=(..)", lambda m: f"%{m[1] or m[2]}", reading) for reading in readings}
+        readings |= {re.sub(r"(?:0x(..)\W*)|\\([01]\d\d)", numbered, reading) for reading in readings}
+        readings |= {re.sub(r"\b(\d{2,3})\b[\s,\])]*", lambda m: chr(int(m[1])), reading) for reading in readings}
     for reading in tuple(readings):
         for digits in re.findall("[0-9A-Fa-f]{16,}", reading.replace(":", "")):
             readings |= {bytes.fromhex(digits[i : i + len(digits[i:]) // 2 * 2]).decode("latin-1") for i in (0, 1)}

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ from llmock.simulation import MockResponseSettings
 from llmock.testing import LLMockServer
 
 from controller.demo.slack_server import SlackServer
+from tests import status_pages
 
 PATIENCE_S = 90
 
@@ -81,6 +83,13 @@ class Lab:
         """Whether the journal knows that people were told of an incident."""
         with contextlib.closing(sqlite3.connect(f"file:{self.folder}/hotspare.db?mode=ro", uri=True)) as database:
             return bool(database.execute("SELECT 1 FROM incidents WHERE told_revision > 0").fetchone())
+
+    def status(self) -> dict[str, Any]:
+        """What `hotspare status --json` says."""
+        asked = self.hotspare("status", "--json")
+        said: dict[str, Any] = json.loads(asked.communicate(timeout=PATIENCE_S)[0])
+        self.processes.remove(asked)
+        return said
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait until it holds; a service that ended meanwhile is the better message."""
@@ -146,6 +155,34 @@ def test_an_outage_is_noticed_survives_kill_9_and_is_undone(lab: Lab) -> None:
     said = json.loads(status.communicate(timeout=PATIENCE_S)[0])
     assert (status.returncode, said["service"]["life"]) == (1, "stopped"), "a stopped monitor is bad news"
     assert said["network"]["sight"] == "online", "the neutral endpoint was asked, and what it said was kept"
+
+
+def test_what_a_vendor_says_is_shown_and_moves_nothing(lab: Lab) -> None:
+    """Its page reports a major outage while its models answer: the route stays; of a real outage it knew first."""
+    with status_pages.served(status_pages.incident_io("full_outage", status_pages.incident_io_incident())) as page:
+        config = lab.config.read_text(encoding="utf-8")
+        lab.config.write_text(
+            config.replace("dialect: openai-chat,", f'dialect: openai-chat, status_page: "{page.url}",'),
+            encoding="utf-8",
+        )
+        began = time.monotonic()
+        service = lab.hotspare("run")
+        lab.until(lambda: lab.health(OPENAI) == lab.health(ANTHROPIC) == "up", "both up")
+        lab.until(lambda: lab.status()["vendors"]["openai"]["state"] == "major_outage", "the page was read")
+        assert lab.status()["vendors"]["openai"]["headline"] == "Elevated error rate"
+        assert set(lab.status()["vendors"]) == {"openai"}, "a server of one's own has no page by default"
+        assert (lab.serving(), lab.table()["generation"]) == (OPENAI, 1)
+
+        lab.first.state.chaos.error_rates = {500: 1.0}
+        lab.until(lambda: lab.serving() == ANTHROPIC, "failover by what the probes see")
+        [incident] = lab.status()["open_incidents"]
+        assert re.fullmatch(r"127\.0\.0\.1 said so .* s before us", incident["vendor"]["words"])
+        lab.until(lambda: bool(lab.slack.messages), "Slack told")
+        assert "127.0.0.1 said so" in str(lab.slack.messages[0].versions[-1])
+        service.send_signal(signal.SIGTERM)
+        service.communicate(timeout=PATIENCE_S)
+        assert service.returncode == 0
+    assert len(page.etags) <= 1 + (time.monotonic() - began) / 60, "at most once a minute"
 
 
 def test_the_hand_of_an_operator_is_heeded_and_told(lab: Lab) -> None:

@@ -1,35 +1,25 @@
-"""Slack: the real slack_sdk against a Slack-shaped server, and the outbox that loses nothing."""
+"""Slack: the real slack_sdk against a Slack-shaped server: what is sent, found again, and refused in which words."""
 
-import asyncio
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TypeVar
 
 import pytest
-from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
-from controller.demo.slack_server import Fault, FaultKind, SlackServer
-from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
-from controller.journal import Journal
-from controller.messages import Message, incident_message
-from controller.outbox import Delivered, Outbox, Runs
-from controller.slack import DeliveryError, Posted, SlackSender
-from monitor.database import DatabaseError, open_writer
-from monitor.health import Health
+from controller.demo.slack_server import SlackServer
+from controller.demo.slack_workspace import Fault, FaultKind
+from controller.slack import Posted, Sending, SlackSender, Stamp
+from controller.slack_errors import DeliveryError, LookupImpossibleError
+from controller.slack_text import Message
+from controller.slack_webhook import WebhookSender
 from monitor.settings import Network, Slack
-from monitor.store import Store
 from probes.target import Secret
 
-T = TypeVar("T")
-
-NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+NOW = datetime.now(UTC)
 TOKEN = "xoxb-very-secret"
 HELLO = Message(text="hello", blocks=({"type": "header", "text": {"type": "plain_text", "text": "Hello"}},))
 EDITED = replace(HELLO, text="hello again")
+STAMP = Stamp(key="slack incident 7", begun_at=NOW)
 
 
 @pytest.fixture(autouse=True)
@@ -45,12 +35,15 @@ def server() -> Iterator[SlackServer]:
         yield running
 
 
-def sender(
-    server: SlackServer, *, token: str = TOKEN, channel: str = "#llm-status", timeout_s: float = 5.0
-) -> SlackSender:
+def sender(server: SlackServer, *, token: str = TOKEN, timeout_s: float = 5.0) -> SlackSender:
     """A sender for that server."""
-    slack = Slack(token=Secret(token), channel=channel, api_url=server.url)
+    slack = Slack(token=Secret(token), channel="#llm-status", api_url=server.url)
     return SlackSender(slack, timeout_s=timeout_s)
+
+
+def sending(message: Message = HELLO, channel: str = "#llm-status", stamp: Stamp = STAMP, **more: str) -> Sending:
+    """A message on its way to that channel."""
+    return Sending(channel=channel, message=message, stamp=stamp, payload=more)
 
 
 def failure(call: Callable[[], object]) -> DeliveryError:
@@ -65,29 +58,12 @@ def failure(call: Callable[[], object]) -> DeliveryError:
 def test_post_and_edit(server: SlackServer) -> None:
     """A post stands in the channel, an edit changes that message and no other."""
     slack = sender(server)
-    posted = slack.post(HELLO)
-    assert slack.update(posted, EDITED) == posted
+    posted = slack.post(sending())
+    slack.update(posted, EDITED)
     (message,) = server.messages
     assert (message.channel, message.ts) == (posted.channel, posted.ts)
     assert [version.text for version in message.versions] == ["hello", "hello again"]
     assert message.versions[0].blocks == HELLO.blocks
-
-
-def test_a_deleted_message_is_posted_anew(server: SlackServer) -> None:
-    """What a person deleted cannot be edited; people are told all the same."""
-    slack = sender(server)
-    posted = slack.post(HELLO)
-    server.delete(posted.ts)
-    again = slack.update(posted, EDITED)
-    assert again.ts != posted.ts
-    assert [message.versions[-1].text for message in server.messages] == ["hello again"]
-
-
-def test_a_message_of_another_channel_is_posted_anew(server: SlackServer) -> None:
-    """After the channel was changed in the configuration, people are told in the new one."""
-    again = sender(server).update(Posted(channel="C0LD", ts="1.1"), EDITED)
-    assert again.channel == server.channel_id
-    assert len(server.messages) == 1
 
 
 @pytest.mark.parametrize(
@@ -176,7 +152,7 @@ def test_faults_are_told_apart(
 ) -> None:
     """Each fault becomes one sentence, with whether and when trying again can help; nothing is tried twice."""
     server.fail(fault)
-    error = failure(lambda: sender(server, timeout_s=0.3).post(HELLO))
+    error = failure(lambda: sender(server, timeout_s=0.3).post(sending()))
     assert str(error) == text
     assert (error.permanent, error.one_message, error.retry_after_s) == (permanent, one_message, retry_after_s)
     assert len(server.calls) == 1
@@ -191,7 +167,7 @@ def test_faults_are_told_apart(
 )
 def test_configuration_faults_are_permanent(server: SlackServer, token: str, channel: str, code: str) -> None:
     """Slack's refusal says which setting to change."""
-    error = failure(lambda: sender(server, token=token, channel=channel).post(HELLO))
+    error = failure(lambda: sender(server, token=token).post(sending(channel=channel)))
     assert error.permanent
     assert error.code == code
     assert "alerts.slack." in str(error)
@@ -201,14 +177,14 @@ def test_nobody_listening_is_a_passing_fault() -> None:
     """A refused connection is said in the words of the system."""
     with SlackServer(token=TOKEN) as server:
         slack = sender(server)
-    error = failure(lambda: slack.post(HELLO))
+    error = failure(lambda: slack.post(sending()))
     assert str(error) == "Slack could not be reached: Connection refused"
     assert not error.permanent
 
 
 def test_a_token_that_no_header_can_hold_is_not_shown(server: SlackServer) -> None:
     """The HTTP library would quote the header, and with it the token."""
-    error = failure(lambda: sender(server, token=f"{TOKEN}\nX").post(HELLO))
+    error = failure(lambda: sender(server, token=f"{TOKEN}\nX").post(sending()))
     assert "check alerts.slack.token" in str(error)
     assert server.calls == []
 
@@ -216,7 +192,7 @@ def test_a_token_that_no_header_can_hold_is_not_shown(server: SlackServer) -> No
 def test_a_lost_reply_is_not_sent_again_by_the_library(server: SlackServer) -> None:
     """Only the outbox tries again; the SDK's own retry would post twice behind its back."""
     server.fail(Fault(kind=FaultKind.LOST_REPLY))
-    failure(lambda: sender(server).post(HELLO))
+    failure(lambda: sender(server).post(sending()))
     assert server.calls == ["chat.postMessage"]
 
 
@@ -224,371 +200,162 @@ def test_the_configured_proxy_is_used(server: SlackServer) -> None:
     """Where probes need a proxy to leave the machine, Slack does as well."""
     slack = Slack(token=Secret(TOKEN), channel="#llm-status", api_url="http://slack.invalid/api/")
     proxy = server.url.removesuffix("/api/")
-    assert SlackSender(slack, network=Network(proxy=proxy)).post(HELLO).channel == server.channel_id
+    assert SlackSender(slack, network=Network(proxy=proxy)).post(sending()).channel == server.channel_id
 
 
-# --- the server itself: what Slack would refuse, it refuses
+def test_the_message_to_edit_may_be_gone(server: SlackServer) -> None:
+    """Slack's words for a message that cannot be edited any more are passed on, for the outbox to post it anew."""
+    posted = sender(server).post(sending())
+    server.delete(posted.ts)
+    assert failure(lambda: sender(server).update(posted, EDITED)).code == "message_not_found"
+    old = Posted(channel="C0LD", ts=posted.ts)
+    assert failure(lambda: sender(server).update(old, EDITED)).code == "channel_not_found"
+
+
+def test_a_reply_stands_in_its_thread(server: SlackServer) -> None:
+    """It names the message that it answers, and is shown in the channel only where that is wanted."""
+    slack = sender(server)
+    parent = slack.post(sending())
+    slack.post(replace(sending(EDITED), thread=parent.ts))
+    slack.post(replace(sending(EDITED), thread=parent.ts, broadcast=True))
+    assert [reply.broadcast for reply in server.thread(parent.ts)] == [False, True]
+    gone = replace(sending(EDITED), thread="1.000001")
+    assert failure(lambda: slack.post(gone)).code == "thread_not_found"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
+    ("fault", "sent"),
     [
-        pytest.param({"channel": "#llm-status"}, "no_text", id="an empty message"),
+        pytest.param(Fault(kind=FaultKind.LOST_REPLY), True, id="the reply was lost"),
+        pytest.param(Fault(kind=FaultKind.LATE_REPLY), True, id="the reply came too late"),
+        pytest.param(Fault(kind=FaultKind.SERVER_ERROR), True, id="an error of Slack's own may come after the message"),
+        pytest.param(Fault(kind=FaultKind.REFUSED, code="fatal_error"), True, id="and says so itself"),
+        pytest.param(Fault(kind=FaultKind.RATE_LIMITED), False, id="too many messages"),
+        pytest.param(Fault(kind=FaultKind.REFUSED, code="is_archived"), False, id="a clear no"),
+    ],
+)
+def test_it_is_known_whether_slack_may_have_taken_it(server: SlackServer, fault: Fault, sent: bool) -> None:
+    """Only what it certainly has not taken may be sent again unseen."""
+    server.fail(fault)
+    assert failure(lambda: sender(server, timeout_s=0.3).post(sending())).sent is sent
+
+
+def test_a_message_is_found_by_its_stamp(server: SlackServer) -> None:
+    """By the key and the time of that one sending, in the channel and in a thread, with what travels with it."""
+    slack = sender(server)
+    other = Stamp(key=STAMP.key, begun_at=NOW - timedelta(seconds=1))
+    first = slack.post(sending(home="7"))
+    reply = slack.post(replace(sending(stamp=other), thread=first.ts))
+    for asked in ("#llm-status", server.channel_id):
+        found = slack.find(asked, STAMP)
+        assert found is not None
+        assert (found.posted, found.payload["home"]) == (first, "7")
+    assert slack.find("#llm-status", other) is None, "a reply is not in the channel"
+    in_thread = slack.find("#llm-status", other, thread=first.ts)
+    assert in_thread is not None
+    assert in_thread.posted == reply
+
+
+def test_a_channel_is_looked_up_by_its_name_once(server: SlackServer) -> None:
+    """Slack looks by id only; the name of the configuration is listed, unless a message has told its id already."""
+    slack = sender(server)
+    assert slack.find("#llm-status", STAMP) is None
+    assert slack.find("llm-status", STAMP) is None
+    assert server.calls == ["conversations.list", "conversations.history", "conversations.history"]
+
+
+def test_looking_goes_page_by_page(server: SlackServer) -> None:
+    """A message below many others is found all the same."""
+    slack = sender(server)
+    slack.post(sending())
+    for number in range(205):
+        slack.post(sending(stamp=Stamp(key=f"other {number}", begun_at=NOW)))
+    assert slack.find("#llm-status", STAMP) is not None
+
+
+@pytest.mark.parametrize(
+    ("scopes", "not_in", "code"),
+    [
+        pytest.param({"chat:write"}, False, "missing_scope", id="without the scopes"),
+        pytest.param({"chat:write", "channels:read", "channels:history"}, True, "not_in_channel", id="from outside"),
+    ],
+)
+def test_what_cannot_be_looked_for(scopes: set[str], not_in: bool, code: str) -> None:
+    """The bot says which scopes it needs, instead of never sending anything again."""
+    with SlackServer(token=TOKEN, scopes=frozenset(scopes)) as server:
+        if not_in:
+            server.not_in.add(server.channel_id)
+        with pytest.raises(LookupImpossibleError, match=rf"\({code}\).*channels:history"):
+            sender(server).find("#llm-status", STAMP)
+
+
+def test_a_passing_fault_while_looking_is_no_answer(server: SlackServer) -> None:
+    """Then nobody knows, and nothing may be sent again yet; a refused token is no answer either."""
+    for fault in (Fault(kind=FaultKind.SERVER_ERROR), Fault(kind=FaultKind.REFUSED, code="token_revoked")):
+        server.fail(fault)
+        failure(lambda: sender(server).find("C0LLMSTATUS", STAMP))
+
+
+def test_our_own_keys_are_masked(server: SlackServer) -> None:
+    """Whatever text they come in, they do not leave, and neither does the token."""
+    key = Secret("sk-our-own-0123456789")
+    slack = SlackSender(Slack(token=Secret(TOKEN), channel="#llm-status", api_url=server.url), secrets=[key])
+    block = {"type": "section", "text": {"type": "mrkdwn", "text": f"it said {key.reveal()} and {TOKEN}"}}
+    slack.post(sending(Message(text=f"key {key.reveal()}", blocks=(block,))))
+    (version,) = server.messages[0].versions
+    assert version.text == "key ***"
+    assert version.blocks[0]["text"]["text"] == "it said *** and ***"
+
+
+# --- by webhook
+
+
+def test_a_webhook_posts(server: SlackServer) -> None:
+    """Text and blocks arrive; it does not say where."""
+    hook = WebhookSender(Secret(server.webhook_url))
+    assert hook.post(sending()) == Posted(channel="", ts="")
+    (message,) = server.messages
+    assert (message.versions[0].text, message.versions[0].blocks) == (HELLO.text, HELLO.blocks)
+
+
+@pytest.mark.parametrize(
+    ("fault", "text", "permanent", "sent"),
+    [
         pytest.param(
-            {"channel": "#llm-status", "text": "x", "blocks": [{"type": "divider"}] * 51},
-            "invalid_blocks",
-            id="51 blocks",
+            Fault(kind=FaultKind.REFUSED, code="no_service"),
+            "Slack refused the message (no_service): make a new webhook and set alerts.slack.webhook_url to its "
+            "address",
+            True,
+            False,
+            id="a webhook that was taken back",
         ),
         pytest.param(
-            {
-                "channel": "#llm-status",
-                "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3_001}}],
-            },
-            "invalid_blocks",
-            id="a section past 3,000 characters",
+            Fault(kind=FaultKind.REFUSED, code="invalid_blocks"),
+            "Slack refused the message (invalid_blocks)",
+            True,
+            False,
+            id="blocks that Slack does not take",
         ),
         pytest.param(
-            {
-                "channel": "#llm-status",
-                "blocks": [{"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}],
-            },
-            "invalid_blocks",
-            id="a header past 150 characters",
+            Fault(kind=FaultKind.RATE_LIMITED, retry_after_s=7),
+            "Slack limits our rate and asks to wait 7 s",
+            False,
+            False,
+            id="too many messages",
         ),
         pytest.param(
-            {
-                "channel": "#llm-status",
-                "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2_900}}] * 4,
-            },
-            "msg_blocks_too_long",
-            id="blocks past 10,000 characters together",
-        ),
-        pytest.param(
-            {"channel": "#llm-status", "blocks": "nonsense"}, "invalid_blocks_format", id="blocks that are no list"
+            Fault(kind=FaultKind.LOST_REPLY),
+            "Slack could not be reached: the connection broke (RemoteDisconnected)",
+            False,
+            True,
+            id="a lost reply",
         ),
     ],
 )
-def test_the_server_checks_what_slack_checks(server: SlackServer, arguments: dict[str, object], code: str) -> None:
-    """A message past Slack's limits does not pass here either, or the tests above would prove little."""
-    client = WebClient(token=TOKEN, base_url=server.url, retry_handlers=[])
-    with pytest.raises(SlackApiError) as refused:
-        client.api_call("chat.postMessage", json=arguments)
-    assert refused.value.response["error"] == code
-    assert server.messages == []
-
-
-def test_the_server_takes_forms_and_knows_its_caller(server: SlackServer) -> None:
-    """Form bodies work as well as JSON; auth.test answers."""
-    client = WebClient(token=TOKEN, base_url=server.url, retry_handlers=[])
-    assert client.auth_test()["ok"]
-    client.api_call("chat.postMessage", params={"channel": "llm-status", "text": "a form"})
-    assert [message.versions[0].text for message in server.messages] == ["a form"]
-
-
-# --- the outbox
-
-
-class LockedJournal(Journal):
-    """A journal that is locked by someone else the next time that a delivery is to be noted."""
-
-    locked = False
-
-    def told(self, incident_id: int, *, revision: int, channel: str, ts: str) -> None:
-        if self.locked:
-            self.locked = False
-            raise DatabaseError("database is locked")
-        super().told(incident_id, revision=revision, channel=channel, ts=ts)
-
-
-class Desk:
-    """A journal on disk, a Slack server, a clock that is set by hand, and the outbox between them."""
-
-    def __init__(self, folder: Path, server: SlackServer) -> None:
-        self.engine = open_writer(f"sqlite:///{folder}/hotspare.db")
-        self.journal = LockedJournal(self.engine)
-        self.server = server
-        self.now_s = 0.0
-        self.restart()
-
-    def restart(self) -> None:
-        """A new outbox that knows nothing but the journal."""
-        self.outbox = self.new_outbox(asyncio.to_thread)
-
-    def new_outbox(self, in_thread: Runs) -> Outbox:
-        """An outbox that calls Slack this way."""
-        return Outbox(
-            self.journal,
-            sender(self.server, timeout_s=1.0),
-            in_database=self._in_database,
-            in_thread=in_thread,
-            clock=lambda: NOON,
-            monotonic=lambda: self.now_s,
-        )
-
-    async def _in_database(self, function: Callable[[], T], /) -> T:
-        return function()
-
-    def keep(self, incident: Incident) -> Incident:
-        """Journal an incident as the cycle does."""
-        (kept,) = self.journal.commit([], [incident])
-        return kept
-
-    def happen(self, text: str = "ana pinned chat", *, at: datetime = NOON) -> None:
-        """Journal an event that people must be told of."""
-        Store(self.engine).add_event(at, "pinned", "chat", text, tell=True)
-
-    def round(self, at_s: float = 0.0) -> Delivered:
-        """One round at this second."""
-        self.now_s = at_s
-        return asyncio.run(self.outbox.deliver_once())
-
-    def texts(self) -> list[list[str]]:
-        """The first line of every version of every message that stands in Slack."""
-        return [[version.text.splitlines()[0] for version in message.versions] for message in self.server.messages]
-
-
-@pytest.fixture
-def desk(tmp_path: Path, server: SlackServer) -> Iterator[Desk]:
-    """A desk with an empty journal."""
-    desk = Desk(tmp_path, server)
-    yield desk
-    desk.engine.dispose()
-
-
-def outage(provider: str = "openai") -> Incident:
-    """A model of this provider is down."""
-    reason = f"{provider}/m is down: 9 of 14 probes failed in 41 s (server_error)"
-    return Incident(
-        id=0,
-        provider=provider,
-        kind=IncidentKind.OUTAGE,
-        opened_at=NOON,
-        affected=(Affected(target=f"{provider}/m", health=Health.DOWN, since=NOON, reason=reason),),
-        timeline=(Happening(at=NOON, text=reason),),
-        routes=(RouteNow(route="chat", target="anthropic/h"),),
-    )
-
-
-def over(incident: Incident) -> Incident:
-    """The same, resolved."""
-    well = replace(incident.affected[0], health=Health.UP)
-    end = NOON + timedelta(minutes=12)
-    return replace(incident, affected=(well,), resolved_at=end, revision=incident.revision + 1)
-
-
-DOWN = "🔴 openai/m is down"
-OVER = "✅ Resolved after 12 min: openai/m is up again"
-RESET = Fault(kind=FaultKind.RESET)
-
-
-def test_an_incident_is_one_message_edited_at_its_end(desk: Desk) -> None:
-    """Opened, told; resolved, the same message edited; then nothing more to do."""
-    incident = desk.keep(outage())
-    assert desk.round() == Delivered(told=1)
-    assert desk.round() == Delivered()
-    desk.keep(over(incident))
-    assert desk.round() == Delivered(told=1)
-    assert desk.texts() == [[DOWN, OVER]]
-    assert desk.journal.undelivered() == []
-
-
-def test_the_posted_message_is_what_the_incident_says(desk: Desk) -> None:
-    """Slack holds exactly the words that messages.py wrote."""
-    incident = desk.keep(outage())
-    desk.round()
-    message = incident_message(incident, now=NOON)
-    (standing,) = desk.server.messages
-    assert (standing.versions[0].text, standing.versions[0].blocks) == (message.text, message.blocks)
-
-
-def test_after_an_outage_of_slack_the_newest_state_arrives_once(desk: Desk) -> None:
-    """What opened and ended while Slack was away is one message with the end, not two; waits double meanwhile."""
-    desk.server.fail(*[RESET] * 3)
-    incident = desk.keep(outage())
-    assert desk.round(at_s=0) == Delivered(failed=1)
-    assert desk.round(at_s=0.9) == Delivered()
-    assert desk.round(at_s=1) == Delivered(failed=1)
-    desk.keep(over(incident))
-    assert desk.round(at_s=2.9) == Delivered()
-    assert desk.round(at_s=3) == Delivered(failed=1)
-    (waiting,) = desk.journal.undelivered()
-    assert waiting.error == "Slack could not be reached: Connection reset by peer"
-    assert desk.round(at_s=7) == Delivered(told=1)
-    assert desk.texts() == [[OVER]]
-
-
-def test_waits_are_at_most_a_minute_and_start_anew_after_a_success(desk: Desk) -> None:
-    """After an hour without Slack, it is noticed within a minute that Slack is back."""
-    desk.server.fail(*[RESET] * 10)
-    incident = desk.keep(outage())
-    at_s = 0.0
-    for wait_s in [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]:
-        assert desk.round(at_s) == Delivered(failed=1)
-        assert desk.round(at_s + wait_s - 0.1) == Delivered()
-        at_s += wait_s
-    assert desk.round(at_s) == Delivered(told=1)
-    desk.server.fail(RESET)
-    desk.keep(over(incident))
-    assert desk.round(at_s) == Delivered(failed=1)
-    assert desk.round(at_s + 1) == Delivered(told=1)
-
-
-def test_undelivered_messages_survive_a_restart(desk: Desk) -> None:
-    """The journal, not the memory, says what people must still be told, and which message to edit."""
-    told = desk.keep(outage("gemini"))
-    desk.round()
-    desk.server.fail(RESET)
-    desk.keep(outage())
-    desk.keep(over(told))
-    assert desk.round().failed == 1
-    desk.restart()
-    assert desk.round() == Delivered(told=2)
-    assert desk.texts() == [["🔴 gemini/m is down", "✅ Resolved after 12 min: gemini/m is up again"], [DOWN]]
-
-
-def test_retry_after_is_honoured(desk: Desk) -> None:
-    """When Slack asks for 90 s it gets 90 s, for every message."""
-    desk.server.fail(Fault(kind=FaultKind.RATE_LIMITED, retry_after_s=90))
-    desk.keep(outage())
-    desk.keep(outage("gemini"))
-    assert desk.round(at_s=0) == Delivered(failed=1)
-    assert desk.round(at_s=89.9) == Delivered()
-    assert len(desk.server.calls) == 1
-    assert desk.round(at_s=90) == Delivered(told=2)
-
-
-def test_one_refused_message_holds_up_no_other(desk: Desk) -> None:
-    """A fault of one message is tried again after a minute; the others arrive at once."""
-    desk.server.fail(Fault(kind=FaultKind.REFUSED, code="invalid_blocks"))
-    desk.keep(outage())
-    desk.keep(outage("gemini"))
-    assert desk.round(at_s=0) == Delivered(told=1, failed=1)
-    assert desk.texts() == [["🔴 gemini/m is down"]]
-    assert desk.round(at_s=59) == Delivered()
-    assert desk.round(at_s=60) == Delivered(told=1)
-
-
-def test_a_refused_token_is_asked_for_once_a_minute(desk: Desk) -> None:
-    """What only a person can put right is not hammered, and the journal says what it is."""
-    desk.server.fail(Fault(kind=FaultKind.REFUSED, code="token_revoked"))
-    desk.keep(outage())
-    desk.keep(outage("gemini"))
-    assert desk.round(at_s=0) == Delivered(failed=1)
-    assert "token_revoked" in (desk.journal.undelivered()[0].error or "")
-    assert desk.round(at_s=59) == Delivered()
-    assert desk.round(at_s=60) == Delivered(told=2)
-
-
-def test_a_journal_that_cannot_note_the_delivery_does_not_double_it(desk: Desk) -> None:
-    """When Slack took the message and the database was locked, the next round edits that message."""
-    desk.journal.locked = True
-    desk.keep(outage())
-    with pytest.raises(DatabaseError):
-        desk.round()
-    assert desk.round() == Delivered(told=1)
-    assert desk.texts() == [[DOWN, DOWN]]
-
-
-def test_a_change_while_telling_is_told_next(desk: Desk) -> None:
-    """A revision that came while the former one was on its way to Slack is not taken for told."""
-    incident = desk.keep(outage())
-    (item,) = desk.journal.undelivered()
-    desk.keep(over(incident))
-    desk.journal.told(item.incident.id, revision=item.incident.revision, channel="C0LD", ts="1.1")
-    assert desk.round() == Delivered(told=1)
-    assert desk.texts() == [[OVER]]
-
-
-def test_the_loop_tells_and_stops(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    """Running as the service runs it: what is journalled arrives, a locked database is survived, stop ends it."""
-    caplog.set_level(logging.INFO, logger="controller.outbox")
-    desk.journal.locked = True
-    desk.keep(outage())
-
-    async def until_told() -> None:
-        stop = asyncio.Event()
-        running = asyncio.create_task(desk.outbox.run(stop))
-        while desk.journal.undelivered():
-            desk.now_s += 1
-            await asyncio.sleep(0.01)
-        stop.set()
-        await running
-
-    asyncio.run(until_told())
-    assert desk.texts() == [[DOWN, DOWN]]
-    assert "outbox_not_read" in caplog.text
-    assert "incident_told incident=1 revision=1" in caplog.text
-
-
-def test_cancelling_notes_what_slack_already_took(desk: Desk) -> None:
-    """A service that stops while a message is on its way does not send it again after the restart."""
-    desk.keep(outage())
-
-    async def cancel_under_way() -> None:
-        under_way = asyncio.Event()
-
-        async def in_thread(function: Callable[[], T], /) -> T:
-            under_way.set()
-            return await asyncio.to_thread(function)
-
-        telling = asyncio.create_task(desk.new_outbox(in_thread).deliver_once())
-        await under_way.wait()
-        telling.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await telling
-
-    asyncio.run(cancel_under_way())
-    assert desk.journal.undelivered() == []
-    assert desk.texts() == [[DOWN]]
-
-
-PINNED = "✋ Pinned: chat"
-
-
-def test_an_event_is_told_once(desk: Desk) -> None:
-    """A message of its own, after new incidents and before edits; what is only an event stays in the database."""
-    kept = desk.keep(outage())
-    desk.round()
-    desk.keep(over(kept))
-    desk.happen()
-    Store(desk.engine).add_event(NOON, "service_started", "watch-1", "not for Slack")
-    desk.keep(outage("gemini"))
-    assert desk.round() == Delivered(told=3)
-    assert desk.round() == Delivered()
-    assert [texts[0] for texts in desk.texts()] == [DOWN, "🔴 gemini/m is down", PINNED]
-    assert desk.server.calls[-1] == "chat.update"
-
-
-def test_an_event_survives_faults_and_restarts(desk: Desk) -> None:
-    """It is told when Slack is back; one that Slack refuses holds up no other, and the database says why."""
-    desk.server.fail(Fault(kind=FaultKind.SERVER_ERROR))
-    desk.happen()
-    assert desk.round(at_s=0) == Delivered(failed=1)
-    desk.restart()
-    desk.server.fail(Fault(kind=FaultKind.REFUSED, code="invalid_blocks"))
-    desk.happen("bob pinned chat")
-    assert desk.round(at_s=0) == Delivered(told=1, failed=1)
-    with desk.engine.connect() as connection:
-        rows = connection.exec_driver_sql("SELECT telling, delivery_error FROM events ORDER BY id").all()
-    assert [tuple(row) for row in rows] == [("due", "Slack refused the message (invalid_blocks)"), ("told", None)]
-    assert desk.round(at_s=60) == Delivered(told=1)
-
-
-def test_old_events_are_not_told(desk: Desk) -> None:
-    """The day Slack is configured, nobody wants to hear of last month's pins."""
-    desk.happen(at=NOON - timedelta(hours=25))
-    desk.happen(at=NOON - timedelta(hours=23))
-    desk.journal.forget_untold(NOON - timedelta(hours=24))
-    assert desk.round() == Delivered(told=1)
-
-
-def test_what_an_operator_typed_is_harmless(desk: Desk) -> None:
-    """It mentions nobody, links nowhere, formats nothing, and fits."""
-    desk.happen("<!channel> *now* <https://evil.example|click> " + "x" * 10_000)
-    assert desk.round() == Delivered(told=1)
-    [message] = desk.server.messages
-    said = str(message.versions[0])
-    assert "<!" not in said
-    assert "<http" not in said
-    assert "*now*" not in said
-    assert len(said) < 4_000
+def test_a_webhook_s_faults(server: SlackServer, fault: Fault, text: str, permanent: bool, sent: bool) -> None:
+    """In the same words as a bot's, and its address, which lets anybody post, is in none of them."""
+    server.fail(fault)
+    error = failure(lambda: WebhookSender(Secret(server.webhook_url)).post(sending()))
+    assert "made-up-webhook" not in str(error)
+    said = str(error) if fault.kind is not FaultKind.LOST_REPLY else text
+    assert (said, error.permanent, error.sent) == (text, permanent, sent)

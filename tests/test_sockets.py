@@ -2,14 +2,18 @@
 
 import asyncio
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+import trustme
 
 from probes.lookup import Address, Lookups, numeric
-from probes.sockets import families_in_turn, first_connected
+from probes.sockets import Marks, Sockets, families_in_turn, first_connected
+from tests.servers import server_tls
 
 
 @contextmanager
@@ -116,3 +120,28 @@ def test_an_address_needs_no_lookup(host: str) -> None:
 def test_a_name_is_no_address(host: str) -> None:
     """Anything else is for the resolver."""
     assert numeric(host, 443) == []
+
+
+async def test_what_comes_early_does_not_hold_up_what_is_sent() -> None:
+    """Over TLS, with tickets of the session read before anything was written, every write still goes out."""
+    authority = trustme.CA()
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    heard = asyncio.Event()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"second")
+        heard.set()
+        writer.close()
+
+    server = await asyncio.start_server(behave, "127.0.0.1", 0, ssl=server_tls(authority, "127.0.0.1"))
+    sockets = Sockets(Lookups(), Marks(), limit=1000, monotonic=time.monotonic)
+    plain = await sockets.connect_tcp("127.0.0.1", server.sockets[0].getsockname()[1])
+    secured = await plain.start_tls(trusting, "127.0.0.1")
+    await asyncio.sleep(0.1)  # the tickets come by themselves, and nothing tells of them
+    async with asyncio.timeout(20):
+        await secured.write(b"first")
+        await secured.write(b"second")
+        await heard.wait()
+    await secured.aclose()
+    server.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -12,7 +12,7 @@ import pytest
 from controller.vendors import PATIENCE, Vendors, status_pages
 from monitor.database import DatabaseError
 from monitor.vendor_word import VendorReport, VendorState
-from probes.target import Provider
+from probes.target import Provider, Secret
 from probes.webpage import Page
 from tests import status_pages as pages
 from tests.builders import T0, target
@@ -81,6 +81,16 @@ async def test_only_changes_are_kept() -> None:
         headline="Chat Completions",
         url=OPENAI_PAGE,
     )
+
+
+@pytest.mark.parametrize("spelled", [str, str.upper, lambda key: key.encode().hex()], ids=["plain", "loud", "in hex"])
+async def test_a_headline_holds_no_key(spelled: Callable[[str], str]) -> None:
+    """A vendor knows the keys of its customers; those of all who share the page are cut out."""
+    keys = ["tok_Zx81mQp4vTe7LrW2", "tok_9dFhK3sWqB5nYc0J"]
+    world = World(*(replace(provider(name), api_key=Secret(key)) for name, key in zip("ab", keys, strict=True)))
+    told = pages.incident_io("partial_outage", pages.incident_io_incident(" and ".join(map(spelled, keys))))
+    await world.sees(Page(status=200, body=pages.body(told)))
+    assert [(report.provider, report.headline) for report in world.kept] == [("a", "*** and ***"), ("b", "*** and ***")]
 
 
 async def test_another_headline_is_a_change() -> None:

@@ -10,16 +10,18 @@ import pytest
 
 from controller.decision import Decision, Move
 from controller.history import Bucket, History, LastObservation, Tally
-from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
+from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow, VendorLead
 from controller.overrides import Override, OverrideKind
 from controller.overview import Event, Overview, TargetView
 from controller.standing import UNTRUSTED, Candidate, Life, RouteView, Service, Tone
 from controller.trails import Trail
+from controller.vendor_view import VendorView
 from monitor.health import Health, TargetHealth, Weighed
 from monitor.store import ServiceBeat
+from monitor.vendor_word import VendorReport, VendorState
 from probes.outcome import Effect, Outcome
 from probes.sight import Connectivity, Sight
-from ui import hand, happenings, pieces, trails, view
+from ui import hand, happenings, pieces, trails, vendors, view
 
 NOW = datetime(2026, 11, 21, 18, 3, 12, tzinfo=UTC)
 HOSTILE = '</span><script>alert(1)</script><img src=x onerror="alert(2)">\' onmouseover=alert(3) &lt;b&gt;'
@@ -31,6 +33,7 @@ SECTIONS: list[Callable[[Overview], str]] = [
     view.routes,
     happenings.open_incidents,
     view.targets,
+    vendors.vendors,
     happenings.past_incidents,
     happenings.log,
 ]
@@ -95,6 +98,10 @@ def overview(text: str = "a reason", *, tone: Tone = Tone.NOTICE, life: Life = L
         affected=(Affected(target=text, health=Health.DOWN, since=NOW, reason=text),),
         timeline=(Happening(at=NOW, text=text),),
         routes=(RouteNow(route=text, target=text, stuck=True),),
+        vendor=VendorLead(page=text, state=VendorState.DEGRADED, headline=text, said_at=NOW, claimed_at=NOW),
+    )
+    said = VendorReport(
+        provider=text, at=NOW, state=VendorState.DEGRADED, headline=text, since=NOW, url="https://status.example"
     )
     state = TargetHealth(
         target=text, health=Health.DOWN, since=NOW, reason=f"{text} is down: {text}", evidence=4.9, threshold=9.8
@@ -137,6 +144,7 @@ def overview(text: str = "a reason", *, tone: Tone = Tone.NOTICE, life: Life = L
         ),
         events=(Event(at=NOW, kind=text, subject=text, text=text),),
         trails={1: (trail(text), trail(f"{text}/a", f"{text}/b"))},
+        vendors=(VendorView(provider=text, health=Health.DOWN, url="https://status.example", report=said),),
     )
 
 
@@ -175,6 +183,25 @@ def test_no_text_becomes_markup(section: Callable[[Overview], str], life: Life) 
     assert markup.balanced
     assert not markup.open
     assert "<script>alert(1)</script>" in markup.shown or section is view.top
+
+
+def test_the_vendors_word_stands_beside_ours() -> None:
+    """What we see as a pill, what the vendor says in its own words, and since when we have read it so."""
+    shown = Markup(vendors.vendors(overview("openai"))).shown
+    assert "openaiwe see✕down" in shown
+    assert "status.example says: degraded: openai, since 18:03 UTC" in shown
+    assert "so since 18:03:12" in shown
+    assert "as they were at" in vendors.vendors(overview("openai", life=Life.STOPPED))
+    assert vendors.vendors(replace(overview(), vendors=())) == ""
+
+
+def test_an_incident_says_who_knew_first() -> None:
+    """While it is open, and in the folded ones too."""
+    assert (
+        "Noticed 10 min before errors (degraded: errors, since 18:03 UTC)."
+        in Markup(happenings.open_incidents(overview("errors"))).shown
+    )
+    assert "Noticed 10 min before errors" in Markup(happenings.past_incidents(overview("errors"))).shown
 
 
 def test_trouble_shows_its_text_as_text() -> None:

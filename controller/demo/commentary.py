@@ -47,9 +47,9 @@ class Commentary:
         self._facts = Facts(at=self._began_at)
         self._looked = -_LOOK_S
         self._narrator = Narrator(failing=[target for target in targets() if target.startswith(f"{failing}/")])
-        self._versions_told = {message.ts: len(message.versions) for message in scene.slack.messages}
+        self._versions_told = {message.ts: len(message.versions) for message in scene.slack.everything}
         self.slack_delivered = 0
-        """Messages and edits that Slack has taken since the drill began, as of the last look."""
+        """Messages, replies and edits that Slack has taken since the drill began, as of the last look."""
 
     @property
     def serving(self) -> Target | None:
@@ -116,10 +116,11 @@ class Commentary:
 
     def _slack_news(self) -> list[Line]:
         lines = []
-        for message in self._scene.slack.messages:
+        for message in self._scene.slack.everything:
             told = self._versions_told.get(message.ts, 0)
             self._versions_told[message.ts] = len(message.versions)
             for number, version in enumerate(message.versions[told:], told):
-                lines.append(narrator.slack_told(utc_now(), version.text, edited=number > 0))
+                reply = message.thread is not None
+                lines.append(narrator.slack_told(utc_now(), version.text, edited=number > 0, reply=reply))
         self.slack_delivered += len(lines)
         return lines

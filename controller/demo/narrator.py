@@ -159,10 +159,11 @@ def route_moved(target: Target, *, after_s: float, event: str) -> Line:
     return line(target.since, Topic.ROUTE, text, good=True)
 
 
-def slack_told(at: datetime, text: str, *, edited: bool) -> Line:
-    """What people read in Slack; `text` is escaped as Slack wants it."""
+def slack_told(at: datetime, text: str, *, edited: bool, reply: bool = False) -> Line:
+    """What people read in Slack, in the channel or as a reply in a thread; `text` is escaped as Slack wants it."""
     plain = text.replace("\n", " – ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    return line(at, Topic.SLACK, f"{'message edited' if edited else 'new message'}: {plain}")
+    how = "message edited" if edited else "reply in its thread" if reply else "new message"
+    return line(at, Topic.SLACK, f"{how}: {plain}")
 
 
 def users_lately(at: datetime, traffic: Traffic) -> Line:

@@ -30,7 +30,7 @@ class Summary:
     time_to_return_s: float | None
     """From the end of the outage until the routing file showed the first candidate again; None when it never did."""
     slack_delivered: int
-    """Messages and edits that the Slack server accepted."""
+    """Messages, replies and edits that the Slack server accepted."""
     slack_undelivered: int
     """Incidents whose last word Slack does not show."""
     failed_share: FailedShare

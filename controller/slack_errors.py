@@ -1,0 +1,153 @@
+"""What can go wrong with telling Slack, as one kind of error: a sentence, whose fault it is, and when to try again."""
+
+import errno
+import re
+from collections.abc import Mapping
+from http.client import HTTPException
+from socket import gaierror
+from typing import Any
+from urllib.error import URLError
+
+from slack_sdk.errors import SlackApiError
+
+_TOKEN = "set alerts.slack.token to the bot token (xoxb-…) of an installed app"  # noqa: S105 - advice, not a token
+_CHANNEL = "check alerts.slack.channel"
+
+#: What Slack says when it would take no message of ours at all until a person acts, and what that person should do.
+_ADVICE = {
+    "access_denied": _TOKEN,
+    "account_inactive": _TOKEN,
+    "invalid_auth": _TOKEN,
+    "not_allowed_token_type": _TOKEN,
+    "not_authed": _TOKEN,
+    "token_expired": _TOKEN,
+    "token_revoked": _TOKEN,
+    "no_permission": "give the bot the scope chat:write and install the app again",
+    "missing_scope": "give the bot the scope chat:write and install the app again",
+    "channel_not_found": f"{_CHANNEL}, and invite the bot when the channel is private",
+    "is_archived": f"{_CHANNEL}: the channel is archived",
+    "not_in_channel": "invite the bot to the channel, or give it the scope chat:write.public",
+    "restricted_action": "the workspace does not let the bot post there: ask its administrator",
+}
+
+#: Trouble of Slack's own, which passes. Every other word is about this message, and holds until something changes.
+_PASSING = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
+
+#: The message to edit, or to reply to, cannot be reached (deleted, or of an earlier app or channel): a new one can.
+GONE = frozenset(
+    {
+        "cannot_reply_to_message",
+        "cant_update_message",
+        "channel_not_found",
+        "edit_window_closed",
+        "is_archived",
+        "message_not_found",
+        "not_in_channel",
+        "thread_not_found",
+    }
+)
+
+#: The token will not do: nothing else can be said.
+ABOUT_TOKEN = frozenset(code for code, advice in _ADVICE.items() if advice == _TOKEN)
+
+#: What is wrong with one channel; another may do.
+_ABOUT_CHANNEL = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
+
+_CODE = re.compile(r"[a-z_]{1,60}")
+#: The connection was never made: nothing has been sent.
+_NOT_SENT = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
+
+
+class DeliveryError(Exception):
+    """Slack did not take a message. The text is one sentence for people, without the token."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: str = "",
+        permanent: bool = False,
+        one_message: bool = False,
+        one_channel: bool = False,
+        sent: bool = True,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        """Slack's own word, such as `invalid_auth`; empty when Slack was not reached or did not say."""
+        self.permanent = permanent
+        """A person must change something before trying again can help."""
+        self.one_message = one_message
+        """The fault is this message's; other messages may get through."""
+        self.one_channel = one_channel
+        """The fault is this channel's; messages to another may get through."""
+        self.sent = sent
+        """Slack may have taken the message all the same; when False, it certainly has not."""
+        self.retry_after_s = retry_after_s
+        """How long Slack asked us to wait."""
+
+
+class LookupImpossibleError(Exception):
+    """Slack does not say whether a message has been posted. The text is one sentence for people."""
+
+
+def translated(error: Exception) -> DeliveryError:
+    """The error of Slack's library, or of the network below it, as ours."""
+    if isinstance(error, SlackApiError):
+        response = error.response
+        data = response.data if isinstance(response.data, dict) else {}
+        return refused(response.status_code, response.headers, str(data.get("error", "")))
+    if isinstance(error, OSError | HTTPException):
+        return DeliveryError(f"Slack could not be reached: {_network_fault(error)}", sent=not _is_unsent(error))
+    # A token that cannot stand in a header, an answer in a character set that does not exist: never quoted.
+    return DeliveryError(
+        f"Slack could not be asked ({type(error).__name__}): check alerts.slack.token and alerts.slack.api_url",
+        sent=False,
+    )
+
+
+def _is_unsent(error: OSError | HTTPException) -> bool:
+    reason = error.reason if isinstance(error, URLError) else error
+    return isinstance(reason, OSError) and (reason.errno in _NOT_SENT or isinstance(reason, gaierror))
+
+
+def _network_fault(error: OSError | HTTPException) -> str:
+    reason = error.reason if isinstance(error, URLError) else error
+    if isinstance(reason, TimeoutError):
+        return "no answer in time"
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    return f"the connection broke ({type(reason).__name__})"
+
+
+def refused(status: int, headers: Mapping[str, Any], code: str) -> DeliveryError:
+    """What Slack's refusal means: its status, its headers, and its word for it."""
+    if status == 429 or code in {"ratelimited", "rate_limited"}:
+        wait = _seconds(headers)
+        asked = f" and asks to wait {wait:g} s" if wait is not None else ""
+        return DeliveryError(f"Slack limits our rate{asked}", code="ratelimited", sent=False, retry_after_s=wait)
+    if status >= 500:
+        return DeliveryError(f"Slack answered HTTP {status}", retry_after_s=_seconds(headers))
+    if not _CODE.fullmatch(code):
+        return DeliveryError(
+            f"something that is not Slack answered (HTTP {status}): check alerts.slack.api_url and the proxy"
+        )
+    advice = f": {_ADVICE[code]}" if code in _ADVICE else ""
+    return DeliveryError(
+        f"Slack refused the message ({code}){advice}",
+        code=code,
+        permanent=code not in _PASSING,
+        one_message=code not in _PASSING and code not in _ADVICE,
+        one_channel=code in _ABOUT_CHANNEL,
+        sent=code in _PASSING,
+    )
+
+
+def _seconds(headers: Mapping[str, Any]) -> float | None:
+    """Retry-After, when it is a number of seconds that makes sense."""
+    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
+    try:
+        seconds = float(value) if value is not None else -1.0
+    except (TypeError, ValueError):
+        return None
+    return seconds if 0 <= seconds <= 3600 else None
