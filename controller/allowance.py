@@ -10,7 +10,7 @@ from monitor.budget import month_of
 from monitor.purse import News, Purse
 from monitor.settings import Settings
 from monitor.spending import Ledger
-from monitor.words import span
+from monitor.words import listed, span
 from probes import pricing
 from probes.observation import Observation
 
@@ -45,17 +45,17 @@ def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
     paid = budget.paid_targets(settings.targets, usual, usual)
     said = budget.forecast(cap, paid, month)
     found = []
-    if said.stretch > 1:
-        longer = budget.longer_intervals(paid, said.stretch)
+    if said.stretches:
         found.append(
-            f"budget.usd_per_month: what costs money is probed less often ({longer}) to keep {budget.money(cap)} a"
+            f"budget.usd_per_month: {budget.slower(paid, said.stretches)} to keep {budget.money(cap)} a"
             f" month; the configured intervals cost {budget.money(said.usd_per_month)}"
             " (`hotspare plan` says what that means)"
         )
     if said.lasts_s is not None:
         found.append(
-            f"budget.usd_per_month: {budget.money(cap)} does not even pay for one probe an hour: it is spent after"
-            f" {span(said.lasts_s)}, and then nothing that costs money is probed until the next month"
+            f"budget.usd_per_month: {budget.money(cap)} does not even pay for one probe an hour of"
+            f" {listed(said.beyond)}: what there is for those probes is spent after {span(said.lasts_s)}, and"
+            " none of them is made until the next month"
         )
     unknown = [target for target, usd in usual.items() if usd is None]
     if unknown:
@@ -100,7 +100,7 @@ class Allowance:
         if seen is not None:
             self._purse.seen(seen)
         self._purse.given_up(target)
-        if self._purse.short and not self._purse.pace.empty:
+        if self._purse.short(target):
             self._hurry.set()
 
     def granted(self, extra: pacing.Extra) -> tuple[str, ...]:
@@ -121,9 +121,9 @@ class Allowance:
         before = self._purse.pace
         news = self._purse.review(self._clock())
         after = self._purse.pace
-        if after.stretch != before.stretch:
+        if after.stretches != before.stretches:
             await self._changed(self._purse.settings())
-        if after.empty != before.empty:
+        if after.stopped != before.stopped:
             await self._stopped(*stopped(self._purse))
         for one in news:
             self._tell(one)
@@ -133,5 +133,5 @@ class Allowance:
 
 
 def stopped(opened: Purse) -> tuple[frozenset[str], str]:
-    """Whom nobody asks because the budget is spent, and the reason; nobody while there is money."""
-    return (opened.paid, opened.reason()) if opened.pace.empty else (frozenset(), "")
+    """Whom nobody asks because the budget does not pay for it any more, and the reason."""
+    return (frozenset(opened.pace.stopped), opened.reason()) if opened.pace.stopped else (frozenset(), "")

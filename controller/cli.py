@@ -12,9 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from controller import answers
+from monitor.clock import utc_now
 from monitor.config import ConfigError, load
 from monitor.settings import Settings
 from monitor.units import format_duration, parse_duration
+from probes.target import Check
 
 _INTERRUPTED = 130
 
@@ -24,6 +26,8 @@ _COMMANDS = {
     "check": "validate the configuration and ask every provider once, spending as little as can be",
     "once": "probe every target once and print a table",
     "status": "what is known right now, from the database",
+    "incidents": "what went wrong: list, show, note, acknowledge, export a report",
+    "alerts": "send one harmless message through everything that tells people, and say what became of it",
     "pin": "point a route at one target, whatever its health, for a while",
     "unpin": "give a pinned route back to Hotspare",
     "drain": "keep every route away from a target or a provider for a while",
@@ -52,11 +56,20 @@ _SUBJECTS_HELP = {
     "drain": "a target, as provider/model, or a provider: all of its targets",
     "pause": "a route of the configuration, or all of them",
 }
+#: What can be done about one incident.
+_ABOUT_ONE = {
+    "show": "all that is known of one: its story, the evidence, where applications were",
+    "note": "add a line to its story, open or not",
+    "ack": "say that you look after it",
+    "export": "a report to paste into a ticket or a wiki",
+}
 _USUAL_S = 2 * 3600.0
 #: Whoever wants it for longer wants another configuration.
 _LONGEST_S = 30 * 86400.0
 _MOST = 1_000_000
 _WEEK_S = 7 * 86400.0
+_MONTH_S = 30 * 86400.0
+_LARGEST_ID = 2**53
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     )
     words.add_argument("--version", action="version", version=f"hotspare {version('hotspare')}")
     commands = words.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    own_words = {"once": _once_words, "incidents": _incident_words, "alerts": _alerts_words}
     for name, meaning in _COMMANDS.items():
         command = commands.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
         if name not in {"demo", "simulate"}:
@@ -106,7 +120,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--jobs", type=_count, metavar="J", help="processes at work (default: one per core)")
         if name == "replay":
             _replay_words(command)
-        if name in {"check", "once", "status", "plan", "simulate", "replay", "demo", *_BY_HAND}:
+        if name in {"check", "once", "status", "incidents", "alerts", "plan", "simulate", "replay", "demo", *_BY_HAND}:
             command.add_argument("--json", action="store_true", help="one JSON document on standard output")
         if name in {"page", "demo"}:
             command.add_argument(
@@ -118,9 +132,42 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--address", default="127.0.0.1", help="default: %(default)s, this machine alone")
         if name == "demo":
             command.add_argument("--once", action="store_true", help="end when the drill is over, within 3 minutes")
-        if name == "once":
-            command.add_argument("-t", "--target", action="append", metavar="ID", help="only this one; may be repeated")
+        if name in own_words:
+            own_words[name](command)
     return words
+
+
+def _once_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-t", "--target", action="append", metavar="ID", help="only this one; may be repeated")
+    words = f"ask this instead of the target's own checks: {', '.join(Check)}; may be repeated"
+    command.add_argument("--check", action="append", choices=[one.value for one in Check], metavar="CHECK", help=words)
+    words = "show the whole exchange (keys masked), the phases, and why it ended as it did"
+    command.add_argument("-v", "--verbose", action="store_true", help=words)
+
+
+def _alerts_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=["test"], help="what to do")
+
+
+def _incident_words(command: argparse.ArgumentParser) -> None:
+    since = "those that were open within this time, such as 12h or 7d (default: 30d)"
+    command.add_argument("--since", type=_past, default=_MONTH_S, metavar="DURATION", help=since)
+    command.add_argument("--open", action="store_true", help="only those that are open")
+    actions = command.add_subparsers(dest="action", metavar="ACTION", title="about one of them")
+    for name, meaning in _ABOUT_ONE.items():
+        action = actions.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
+        action.add_argument("id", type=_number, metavar="ID", help="its number, as the list shows it")
+        # May stand on either side of the action; a default here would overrule what stands before it.
+        action.add_argument("-c", "--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="as above")
+        words = "one JSON document on standard output"
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=words)
+        if name == "note":
+            action.add_argument("text", metavar="TEXT", help="what people should know; everybody reads it")
+        if name in {"note", "ack"}:
+            action.add_argument("--author", help="who says so (default: the login name)")
+        if name == "export":
+            action.add_argument("--markdown", action="store_true", required=True, help="the form of the report")
+            action.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
 
 
 def _operator_words(command: argparse.ArgumentParser, name: str) -> None:
@@ -161,27 +208,39 @@ def _dispatch(given: argparse.Namespace) -> int:
     if given.command in by_themselves:
         return by_themselves[given.command](given)
     # Who only looks at what the service stored, or steers it, needs no keys for that.
-    settings = load(given.config, os.environ, keys=given.command not in {"page", "status", *_BY_HAND})
+    settings = load(given.config, os.environ, keys=given.command not in {"page", "status", "incidents", *_BY_HAND})
     answers.warn(settings.warnings)
+    if given.command in {"run", "check"}:
+        _warn_about_money(settings)
     if given.command == "run":
         return _run(settings)
     if given.command == "page":
         return _page(given)
-    if given.command == "status":
-        from controller import status  # noqa: PLC0415 - SQLAlchemy is slow to import
-
-        return status.show(settings, as_json=given.json)
+    if given.command in {"status", "incidents"}:
+        return _look(settings, given)
     if given.command in _BY_HAND:
         return _operate(settings, given)
     return _ask(settings, given)
 
 
+def _warn_about_money(settings: Settings) -> None:
+    if settings.budget_usd_per_month is not None:
+        from controller import allowance  # noqa: PLC0415 - SQLAlchemy and the price list are slow to import
+
+        answers.warn(allowance.warnings(settings, utc_now()))
+
+
 def _ask(settings: Settings, given: argparse.Namespace) -> int:
+    if given.command == "alerts":
+        from controller import alerts_command  # noqa: PLC0415 - slack_sdk and httpx are slow to import
+
+        return alerts_command.test(settings, as_json=given.json)
     from controller import asking  # noqa: PLC0415 - httpx is slow to import
 
     if given.command == "check":
         return asking.check(settings, as_json=given.json)
-    return asking.once(settings, only=given.target, as_json=given.json)
+    checks = [Check(name) for name in given.check or ()]
+    return asking.once(settings, only=given.target, checks=checks, verbose=given.verbose, as_json=given.json)
 
 
 def _run(settings: Settings) -> int:
@@ -265,6 +324,29 @@ def _operate(settings: Settings, given: argparse.Namespace) -> int:
     return (operating.lay if lays else operating.take_back)(settings, order, as_json=given.json)
 
 
+def _look(settings: Settings, given: argparse.Namespace) -> int:
+    """What the database knows."""
+    if given.command == "incidents":
+        return _incidents(settings, given)
+    from controller import status  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+    return status.show(settings, as_json=given.json)
+
+
+def _incidents(settings: Settings, given: argparse.Namespace) -> int:
+    from controller import incident_command  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+    if given.action == "show":
+        return incident_command.show(settings, given.id, as_json=given.json)
+    if given.action == "note":
+        return incident_command.note(settings, given.id, given.text, author=given.author, as_json=given.json)
+    if given.action == "ack":
+        return incident_command.acknowledge(settings, given.id, author=given.author, as_json=given.json)
+    if given.action == "export":
+        return incident_command.export(settings, given.id, to=given.output, as_json=given.json)
+    return incident_command.listing(settings, since_s=given.since, only_open=given.open, as_json=given.json)
+
+
 def _demo(given: argparse.Namespace) -> int:
     try:
         from controller.demo import drill  # noqa: PLC0415 - brings up a world of its own, slow to import
@@ -294,6 +376,12 @@ def _past(text: str) -> float:
     if seconds >= 1:
         return seconds
     raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected 1s or more")
+
+
+def _number(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) < _LARGEST_ID:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no incident's number; `hotspare incidents` lists them")
 
 
 def _count(text: str) -> int:

@@ -18,18 +18,22 @@ from controller.dry_run import as_configured, whereabouts
 from controller.heeding import Heeding
 from controller.incident import Incident
 from controller.journal import Journal
+from controller.lead import LOOK_BACK, untold
 from controller.overrides import NO_OVERRIDES
 from controller.routing_file import RoutingFile, RoutingFileError
 from monitor import pool, record
 from monitor.blindness import Blindness
 from monitor.database import DatabaseError
 from monitor.detector import MUTE
-from monitor.health import Transition
+from monitor.health import BAD, TargetHealth, Transition
 from monitor.judge import Judge, Memory
+from monitor.network_news import NetworkLoss
+from monitor.notices import Notices
 from monitor.pacing import Extra
 from monitor.record import Record
 from monitor.settings import Settings
 from monitor.store import SavedState, Store
+from monitor.vendor_word import VendorReport
 from probes.observation import Observation
 
 log = logging.getLogger(__name__)
@@ -38,6 +42,8 @@ log = logging.getLogger(__name__)
 VALID_FOR_S = 90.0
 #: How far back a target is folded that has no saved record: its whole history would hold up the start for minutes.
 _FOLDED_ANEW = timedelta(hours=1)
+#: Longer than an incident takes to come back, so that a service that stood still for a while still knows it.
+_LATE = 2 * incidents.REOPENS_WITHIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,9 @@ class Cycle:
         """From `start` on."""
         self._routes: dict[str, RouteState] = {}
         self._open: list[Incident] = []
+        self._late: list[Incident] = []
+        """Those resolved so lately that they may yet come back."""
+        self._loss: NetworkLoss | None = None
         self._heeding = Heeding(settings, journal.hand)
         self._overrides = NO_OVERRIDES
         self._published_under = NO_OVERRIDES
@@ -80,12 +89,17 @@ class Cycle:
         """What was said of routes that wait for a person, by kind and route."""
         self._unpublished = True
         self._folded: frozenset[Observation] = frozenset()
+        self._notices = Notices()
+        self._unwatched: frozenset[str] = frozenset()
+        """Targets that nobody asks, for this reason."""
+        self._unwatched_for = ""
         self.publish_error: str | None = None
         """Why the routing file cannot be written, as a sentence; None while it can."""
 
     def start(self, now: datetime) -> None:
         """Fold from the store: go on where the last service stopped, with everything it had stored."""
         self._judge = Judge(self._settings, now)
+        self._notices = Notices(self._store.notices())
         saved = self._store.states()
         records = {target: record.from_json(saved[target].record) for target in self._judge.health if target in saved}
         known = {target: one for target, one in records.items() if one}
@@ -101,19 +115,26 @@ class Cycle:
         dry_run = self._settings.controller.dry_run
         self._routes = {name: at for name, at in self._journal.routes().items() if at.dry_run == dry_run}
         self._open = self._journal.open_incidents()
+        self._late = self._journal.resolved_since(now - _LATE)
         self._file_generation = self._file.read_generation()
         self._generation = max(self._journal.generation(), self._file_generation)
         self._shown = self._file.read_targets() if dry_run else {}
         self._started_at = now
 
     def run(
-        self, observations: Sequence[Observation], now: datetime, blind: Collection[Observation] = frozenset()
+        self,
+        observations: Sequence[Observation],
+        now: datetime,
+        blind: Collection[Observation] = frozenset(),
+        loss: NetworkLoss | None = None,
     ) -> Report:
         """One cycle at `now`. Raises DatabaseError when something could not be stored: call again with the same ones.
 
-        `blind` are those observations that were made while our own network was down. That the routing file could not
-        be written is no error of the cycle: it is logged, recorded, and tried again in the next one.
+        `blind` are those observations that were made while our own network was down, `loss` is what is known of that.
+        That the routing file could not be written is no error of the cycle: it is logged, recorded, and tried again in
+        the next one.
         """
+        self._loss = loss
         transitions = self._take_in(observations, now, blind)
         self._overrides = self._heeding.read(self._judge.health, now)
         decisions, changed = self._decide(now)
@@ -128,6 +149,16 @@ class Cycle:
             incidents=tuple(changed),
             extras=tuple(extra for target in sorted(observed) for extra in self._judge.extras(target)),
         )
+
+    def repace(self, settings: Settings, now: datetime) -> None:
+        """Go on with the same targets at other intervals, and with all that is known of them."""
+        judge = Judge(settings, now)
+        judge.remember(self._judge.memory())
+        self._settings, self._judge = settings, judge
+
+    def unwatch(self, targets: Collection[str], reason: str) -> None:
+        """Nobody asks these targets, and no others, from now on: from the next cycle on nothing is known of them."""
+        self._unwatched, self._unwatched_for = frozenset(targets), reason
 
     def keep_alive(self, now: datetime) -> None:
         """Give the routing file its heartbeat where the database cannot be written: what it says still holds.
@@ -164,6 +195,7 @@ class Cycle:
     ) -> list[Transition]:
         """Store what was seen, fold it in, store what follows for health."""
         self._store.record(observations)
+        self._say_notices(observations, now)
         new = [seen for seen in observations if seen not in self._folded]
         happened = self._fold(new, blind, now)
         # A later step may still fail: these are then handed in again, and what they changed must yet be published.
@@ -176,12 +208,22 @@ class Cycle:
                 self._store.add_event(now, "probe_needs_attention", transition.target, transition.reason, tell=True)
         return happened
 
+    def _say_notices(self, observations: Sequence[Observation], now: datetime) -> None:
+        """Tell once who else answers for a target, and that its model will go."""
+        for seen in observations:
+            for notice in self._notices.due(seen, now):
+                log.warning("%s target=%s: %s", notice.kind, notice.target, notice.text)
+                self._store.add_event(notice.at, notice.kind, notice.target, notice.text, tell=True)
+                self._notices.told(notice)
+
     def _fold(
         self, observations: Sequence[Observation], blind: Collection[Observation], now: datetime
     ) -> list[Transition]:
         """Judge by these observations and by the time, and store what has changed; or nothing, when that fails."""
         before = self._judge.memory()
         happened = [one for seen in observations for one in self._judge.observe(seen, blind=seen in blind)]
+        for target in sorted(self._unwatched):
+            happened += self._judge.unwatched(target, now, self._unwatched_for)
         happened += self._judge.tick(now)
         after = self._judge.memory()
         changed = [one for target, one in after.records.items() if one is not before.records[target]]
@@ -219,19 +261,37 @@ class Cycle:
             now=now,
             unpublished=self._unpublished_moves(published),
             would={n: whereabouts(routes[n]) for n, at in published.items() if at.target != routes[n].target},
+            vendors=self._vendor_reports(now),
+            resolved=self._late,
+            beginnings=self._journal.beginnings(self._joining()),
+            overrides=self._overrides,
+            loss=self._loss,
         )
+        changed = [self._journal.with_facts(one, now) if one.resolved_at else one for one in changed]
         if decisions or changed:
             changed = self._journal.commit(decisions, changed)
         self._routes = routes
         self._generation += bool(decisions)
         self._unpublished |= bool(decisions)
-        known = {incident.id: incident for incident in (*self._open, *changed)}
+        known = {incident.id: incident for incident in (*self._late, *self._open, *changed)}
         self._open = [incident for incident in known.values() if incident.resolved_at is None]
+        self._late = [one for one in known.values() if one.resolved_at and now - one.resolved_at < _LATE]
         for made in decisions:
             event = "route_would_move" if made.dry_run else "route_moved"
             to = whereabouts(made.state())
             log.info("%s route=%s target=%s move=%s: %s", event, made.route, to, made.move, made.reason)
         return decisions, changed
+
+    def _joining(self) -> list[TargetHealth]:
+        """The bad targets that no open incident has as bad: they open one, or join it."""
+        there = {a.target for incident in self._open for a in incident.affected if a.health in BAD}
+        return [one for one in self._judge.health.values() if one.health in BAD and one.target not in there]
+
+    def _vendor_reports(self, now: datetime) -> dict[str, list[VendorReport]]:
+        """What the vendors said around the incidents that are open or about to be, where it is not told yet."""
+        between = self._store.vendors.between
+        noticed = untold(self._open, self._judge.health.values())
+        return {name: between(name, after=at - LOOK_BACK, before=now) for name, at in noticed.items()}
 
     def _to_publish(self, decided: Mapping[str, RouteState]) -> Mapping[str, RouteState]:
         if not self._settings.controller.dry_run or self._started_at is None:

@@ -9,7 +9,7 @@ from monitor.budget import month_of
 from monitor.purse import Pace
 from monitor.settings import Settings
 from monitor.spending import Ledger
-from monitor.words import plural
+from monitor.words import listed, plural
 from probes.pricing import costs_money
 
 
@@ -24,20 +24,26 @@ class Money:
     cap_usd: float | None = None
     pace: Pace = field(default_factory=Pace)
     """How what costs money is probed, as the service has it."""
-    longer: str = ""
-    """`30s → 2m` while intervals are stretched."""
+    stretches: Mapping[str, float] = field(default_factory=dict)
+    """By which factor the interval of each target is longer; without those that keep theirs."""
+    slower: str = ""
+    """While intervals are stretched: who is probed less often, and how often, in words."""
+    stopped: tuple[str, ...] = ()
+    """The targets that the budget does not pay for any more this month, by id."""
+    going: tuple[str, ...] = ()
+    """The others that count against the budget."""
     unknown: tuple[str, ...] = ()
     """Targets that cost money, have answered, and whose price is not known."""
 
     @property
     def empty(self) -> bool:
-        """Whether the budget of this month is spent."""
-        return self.cap_usd is not None and self.pace.empty and self.pace.month == self.month_begins
+        """Whether the budget of this month is spent: nothing that costs money is probed."""
+        return bool(self.stopped) and not self.going
 
     @property
     def stretched(self) -> bool:
-        """Whether what costs money is probed less often than configured."""
-        return self.cap_usd is not None and self.pace.stretch > 1
+        """Whether anything that costs money is probed less often than configured."""
+        return bool(self.stretches)
 
     @property
     def alarm(self) -> str | None:
@@ -56,8 +62,10 @@ class Money:
             parts = [f"{spent} of the budget of {budget.money(self.cap_usd)} spent this month"]
         if self.empty:
             parts.append(f"what costs money is not probed until {self.month_ends:%Y-%m-%d}")
-        elif self.stretched:
-            parts.append(f"what costs money is probed less often ({self.longer})")
+        elif self.stopped:
+            parts.append(f"no money for {listed(self.stopped)}: not probed until {self.month_ends:%Y-%m-%d}")
+        if self.stretched and not self.empty:
+            parts.append(self.slower)
         if self.cap_usd is not None and self.pace.bare and self.pace.month == self.month_begins and not self.empty:
             parts.append("the reserve for extra probes is used up")
         if self.unknown:
@@ -70,9 +78,12 @@ def read_money(settings: Settings, ledger: Ledger, now: datetime) -> Money:
     month = month_of(now)
     kept = ledger.pace()
     pace = (purse.from_json(kept) if kept else None) or Pace()
+    capped = settings.budget_usd_per_month is not None
     paid = [target.id for target in settings.targets if costs_money(target)]
+    stopped = tuple(one for one in paid if capped and one in pace.stopped and pace.month == month.begins)
+    stretches = {one: pace.stretches[one] for one in paid if capped and one in pace.stretches}
     # Without a budget, whatever has a price is shown.
-    free = {target.id for target in settings.targets} - set(paid) if settings.budget_usd_per_month else set()
+    free = {target.id for target in settings.targets} - set(paid) if capped else set()
     spent = ledger.spent(since=month.begins, until=now)
     return Money(
         month_begins=month.begins,
@@ -80,7 +91,10 @@ def read_money(settings: Settings, ledger: Ledger, now: datetime) -> Money:
         spent_usd=sum(one.usd for target, one in spent.items() if target not in free),
         cap_usd=settings.budget_usd_per_month,
         pace=pace,
-        longer=budget.longer_intervals(budget.paid_targets(settings.targets, paid, {}), pace.stretch),
+        stretches=stretches,
+        slower=budget.slower(budget.paid_targets(settings.targets, paid, {}), stretches),
+        stopped=stopped,
+        going=tuple(one for one in paid if one not in stopped),
     )
 
 
@@ -88,8 +102,7 @@ def at_pace(settings: Settings, money: Money) -> Settings:
     """The settings with the intervals that the service probes at."""
     if not money.stretched:
         return settings
-    paid = [target.id for target in settings.targets if costs_money(target)]
-    return budget.stretched(settings, paid, money.pace.stretch)
+    return budget.stretched(settings, money.stretches)
 
 
 def without_price(settings: Settings, costs: Mapping[str, float | None], answered: Iterable[str]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ _MOST_LINES = 20
 
 
 @dataclass(slots=True, kw_only=True)
-class _Outcome:
+class Outcome:
     """What has been done, and what came of it."""
 
     overrides: Sequence[Override]
@@ -54,7 +54,7 @@ def lay(settings: Settings, order: Order, *, as_json: bool) -> int:
     not in effect after two seconds, or users are still on a drained target; 2 when a name or the reason is wrong, or
     the database cannot be used.
     """
-    return _print(lambda: _lay(settings, order), as_json=as_json)
+    return _print(lambda: carry_out(settings, order), as_json=as_json)
 
 
 def take_back(settings: Settings, order: Order, *, as_json: bool) -> int:
@@ -65,7 +65,7 @@ def take_back(settings: Settings, order: Order, *, as_json: bool) -> int:
     return _print(lambda: _take_back(settings, order), as_json=as_json)
 
 
-def _print(work: Callable[[], _Outcome], *, as_json: bool) -> int:
+def _print(work: Callable[[], Outcome], *, as_json: bool) -> int:
     try:
         outcome = work()
     except RefusedError as error:
@@ -81,7 +81,7 @@ def _print(work: Callable[[], _Outcome], *, as_json: bool) -> int:
     return answers.OK if outcome.good else answers.BAD_NEWS
 
 
-def _document(outcome: _Outcome) -> dict[str, Any]:
+def _document(outcome: Outcome) -> dict[str, Any]:
     return {
         "overrides": [override_words.document(one) for one in outcome.overrides],
         "service": outcome.life.value,
@@ -91,7 +91,11 @@ def _document(outcome: _Outcome) -> dict[str, Any]:
     }
 
 
-def _lay(settings: Settings, order: Order) -> _Outcome:
+def carry_out(settings: Settings, order: Order) -> Outcome:
+    """Pin, drain or pause, wait for the service for up to two seconds, and say what came of it; prints nothing.
+
+    Raises RefusedError when nothing was done, and DatabaseError when the database cannot be used.
+    """
     author, reason = checked_author(order.author), checked_reason(order.reason)
     check_names(settings, order)
     with _opened(settings) as (hand, store, journal):
@@ -123,7 +127,7 @@ def _lay(settings: Settings, order: Order) -> _Outcome:
     return outcome
 
 
-def _take_back(settings: Settings, order: Order) -> _Outcome:
+def _take_back(settings: Settings, order: Order) -> Outcome:
     author, reason = checked_author(order.author), checked_reason(order.reason)
     every = order.kind is OverrideKind.PAUSE and order.subject == ALL
     with _opened(settings) as (hand, store, journal):
@@ -164,10 +168,10 @@ def _failing_only_by_force(store: Store, order: Order) -> TargetHealth | None:
     return saved.health if saved else None
 
 
-def _await(store: Store, hand: Hand, changed: Sequence[Override]) -> _Outcome:
+def _await(store: Store, hand: Hand, changed: Sequence[Override]) -> Outcome:
     """Wait until the service has published what follows, for two seconds at the most, and only where it runs."""
     life = service_at(store.last_beat(), utc_now()).life
-    outcome = _Outcome(overrides=changed, life=life)
+    outcome = Outcome(overrides=changed, life=life)
     if life is not Life.RUNNING:
         return outcome
     deadline_s = time.monotonic() + _PATIENCE_S
@@ -178,7 +182,7 @@ def _await(store: Store, hand: Hand, changed: Sequence[Override]) -> _Outcome:
     return outcome
 
 
-def _tell_routes(settings: Settings, journal: Journal, outcome: _Outcome, before: Mapping[str, str]) -> None:
+def _tell_routes(settings: Settings, journal: Journal, outcome: Outcome, before: Mapping[str, str]) -> None:
     """Add what became of each route that it touches, or why nothing has yet."""
     if not outcome.in_effect:
         outcome.lines.append(_not_yet(outcome.life))

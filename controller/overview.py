@@ -6,18 +6,25 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
+from controller.backlog import Backlog, read_backlog
 from controller.candidate import ELIGIBLE
 from controller.decision import Decision, Move, RouteState
 from controller.dry_run import whereabouts
+from controller.effect import Stay
 from controller.history import History, read_history
 from controller.incident import Incident
+from controller.incident_facts import read_facts
 from controller.journal import Journal
+from controller.last_words import NOTHING_SAID, LastWords, read_last_words
+from controller.money import Money, at_pace, read_money, without_price
 from controller.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing_file import RoutingFile
 from controller.standing import Candidate, Life, RouteView, Service, Tone, clock, headline
 from controller.trails import Trail, read_trails
+from controller.unheard import Unheard, read_unheard
+from controller.vendor_view import VendorView, vendor_views
 from monitor.columns import from_ms
-from monitor.health import Health, TargetHealth
+from monitor.health import FAILING, Health, TargetHealth
 from monitor.settings import Route, Settings
 from monitor.store import ServiceBeat, Store
 from monitor.tables import EVENTS
@@ -28,6 +35,8 @@ from probes.sight import Connectivity, Sight
 SILENT_AFTER_S = 20.0
 RECENT = 10
 _ON_ITS_WAY_S = 2.0
+#: To count the probes of an open incident takes as long as it lasts: past this, `hotspare incidents show` does it.
+_FIGURED_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,14 @@ class TargetView:
 
     state: TargetHealth
     history: History
+    said: LastWords = NOTHING_SAID
+
+    @property
+    def asides(self) -> tuple[str, ...]:
+        """What there is to say besides how it is; while it fails, ids for a ticket to the vendor too."""
+        ids = ", ".join(self.said.request_ids) if self.state.health in FAILING else ""
+        ticket = (f"request ids of {self.state.target}'s last failures, for a ticket: {ids}",) if ids else ()
+        return (*self.said.notices, *ticket)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +86,18 @@ class Overview:
     """What operators have laid on and is in force."""
     connectivity: Connectivity | None = None
     """What the neutral endpoints said last; None when they were never asked."""
+    money: Money | None = None
+    """What probing costs, and what the budget makes of it."""
     trails: Mapping[int, tuple[Trail, ...]] = field(default_factory=dict)
     """The evidence behind the verdicts of the incidents above, by the id of the incident."""
+    stays: Mapping[int, tuple[Stay, ...]] = field(default_factory=dict)
+    """Where the routes of open incidents have been since each began, by its id; not of those that last for long."""
+    vendors: tuple[VendorView, ...] = ()
+    """What vendors say about themselves, beside what we see."""
+    unheard: tuple[Unheard, ...] = ()
+    """Who cannot be told at the moment."""
+    backlog: Backlog | None = None
+    """What waits to be told in Slack; None where Slack is not told at all."""
 
     @property
     def untrusted(self) -> bool:
@@ -91,13 +118,25 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     saved = {name: state.health for name, state in store.states().items()}
     states = {target.id: saved.get(target.id) or _unseen(target.id, now) for target in settings.targets}
     service = service_at(store.last_beat(), now)
+    money = read_money(settings, store.ledger, now)
     with engine.connect() as connection:
         events = _events(connection)
+        unheard = read_unheard(connection)
+        backlog = read_backlog(settings, connection, now)
         trails = read_trails(connection, (*open_incidents, *past_incidents))
+        facts = {one.id: read_facts(connection, one, now) for one in open_incidents if one.lasted_s(now) < _FIGURED_S}
         targets = tuple(
-            TargetView(state=states[target.id], history=read_history(connection, target, now))
-            for target in settings.targets
+            TargetView(
+                state=states[target.id],
+                history=read_history(connection, target, now),
+                said=read_last_words(connection, target.id),
+            )
+            for target in at_pace(settings, money).targets
         )
+    costs = {view.state.target: view.history.cost_day_usd for view in targets}
+    money = replace(
+        money, unknown=without_price(settings, costs, (v.state.target for v in targets if v.history.last_day.ok))
+    )
     overrides = Overrides.at(journal.hand.in_force(now), now)
     found = RoutingFile(settings.routing_file).read_targets()
     routes = tuple(
@@ -116,7 +155,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     )
     connectivity = store.last_connectivity()
     sight = connectivity.sight if connectivity else Sight.ONLINE
-    tone, sentence = headline(service, routes, tuple(states.values()), now, sight)
+    tone, sentence = headline(service, routes, tuple(states.values()), now, sight, money=money.alarm)
     return Overview(
         now=now,
         tone=tone,
@@ -124,13 +163,18 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         service=service,
         routes=routes,
         targets=targets,
-        open_incidents=open_incidents,
+        open_incidents=tuple(facts[one.id].of(one) if one.id in facts else one for one in open_incidents),
+        stays={number: found.stays for number, found in facts.items()},
         past_incidents=past_incidents,
         decisions=tuple(journal.decisions(RECENT)),
         events=events,
         overrides=tuple(reversed(overrides.active)),
         connectivity=connectivity,
+        money=money,
         trails=trails,
+        vendors=vendor_views(settings, states, store.vendors.latest()),
+        unheard=unheard,
+        backlog=backlog,
     )
 
 

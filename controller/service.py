@@ -14,27 +14,40 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import ParamSpec, TypeVar
 
+from controller import allowance
+from controller.allowance import Allowance
 from controller.cycle import Cycle
+from controller.deliveries import Deliveries
+from controller.desk import SINK
+from controller.elsewhere import Elsewhere, secrets_of
+from controller.heartbeat import Vitals
+from controller.incidents import BLIND_FOR
 from controller.journal import Journal
+from controller.listening import Listening
 from controller.network import Network
 from controller.outbox import Outbox
 from controller.routing_file import RoutingFile, RoutingFileError
 from controller.slack import SlackSender
-from monitor import pacing, words
+from controller.slack_webhook import WebhookSender
+from controller.vendors import Vendors
+from monitor import pacing, purse, words
 from monitor.blindness import Blindness
 from monitor.clock import utc_now
 from monitor.database import DatabaseError, DatabaseGoneError, database_path, open_writer
 from monitor.lock import InstanceLock
 from monitor.network_news import Note
+from monitor.purse import News
 from monitor.schedule import Schedule
 from monitor.settings import Settings, Slack
 from monitor.store import ServiceBeat, Store
-from probes import connectivity, pricing
+from monitor.vendor_word import VendorReport
+from probes import connectivity, pricing, webpage
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober, tls_context
 from probes.sight import Connectivity
 from probes.target import Check, Target
+from probes.webpage import Page
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +64,7 @@ _RETRY_S = 1.0
 _LAST_ATTEMPTS = 3
 _PATIENCE_S = 5.0
 _NEUTRAL_S = 3.0
+_STATUS_PAGE_S = 10.0
 #: How far back the last service's word on our network is of use.
 _TRUST = timedelta(hours=1)
 _LOOKUPS = 64
@@ -84,10 +98,12 @@ class Service:
         self._network = Network(
             self._blindness, self._answering, keep=self._keep_connectivity, tell=self._tell, clock=clock
         )
+        self._vendors = Vendors(settings.providers, self._status_page, keep=self._keep_vendor_report, clock=clock)
         self._schedule = Schedule(settings.targets, self._probe, self._skipped)
         self._skips: dict[str, tuple[float, int]] = {}
         """For each target when a skip was last noted, and how many there have been since."""
         self._seen: asyncio.Queue[Observation | None] = asyncio.Queue()
+        self._vitals = Vitals()
 
     def __enter__(self) -> "Service":
         with ExitStack() as opened:
@@ -96,13 +112,32 @@ class Service:
             engine = open_writer(self._settings.database)
             opened.callback(engine.dispose)
             self._store, self._journal = Store(engine), Journal(engine)
-            self._cycle = Cycle(self._settings, self._store, self._journal, RoutingFile(self._settings.routing_file))
+            self._deliveries = Deliveries(engine, SINK)
+            self._elsewhere = Elsewhere(
+                self._settings,
+                engine,
+                in_database=self._in_controller,
+                trouble=self._trouble,
+                tls=self._tls,
+                clock=self._clock,
+            )
+            self._elsewhere.tidy()
+            self._listening = Listening(self._settings, engine, in_database=self._in_controller, clock=self._clock)
+            news = self._open_purse()
+            self._cycle = Cycle(
+                self._purse.settings(), self._store, self._journal, RoutingFile(self._settings.routing_file)
+            )
             self._cycle.start(self._clock())
+            self._cycle.unwatch(*allowance.stopped(self._purse))
             self._blindness.resume(self._store.connectivity(after=self._clock() - _TRUST, before=self._clock()))
-            self._cycle.run((), self._clock())
+            self._vendors.resume(self._store.vendors.latest())
+            self._cycle.run((), self._clock(), loss=self._blindness.loss)
             if self._cycle.publish_error:
                 raise RoutingFileError(self._cycle.publish_error)
             self._journal.forget_untold(self._clock() - _STALE)
+            for one in news:
+                self._note(one.kind, "budget", one.text, tell=one.tell)
+            self._keep_pace(purse.to_json(self._purse.pace))
             self._say("service_started", f"version {_VERSION}, pid {os.getpid()}, {self._watching()}")
             self._beat()
             self._open = opened.pop_all()
@@ -119,13 +154,14 @@ class Service:
         Raises DatabaseGoneError as soon as the database has been deleted or replaced: to go on would be to watch
         without deciding, and to say that all is well.
         """
-        # Names are looked up in these threads: one provider's resolver that hangs must not hold up the others.
+        # The names of status pages are looked up in these threads: a resolver that hangs must not hold up the rest.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup"))
         await asyncio.to_thread(pricing.warm_up)
         # The garbage of start-up is looked at once and never again: collecting it later would stall the loop.
         gc.collect()
         gc.freeze()
         self._schedule.start(self._clock())
+        self._look_early()
         try:
             await self._work(stop)
         except BaseExceptionGroup as group:
@@ -139,15 +175,29 @@ class Service:
     async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             control = tasks.create_task(self._control())
-            others = [tasks.create_task(self._keep_house()), tasks.create_task(self._network.watch())]
+            others = [
+                tasks.create_task(watching)
+                for watching in (
+                    self._keep_house(),
+                    self._network.watch(),
+                    self._vendors.watch(),
+                    self._allowance.watch(),
+                    self._listening.run(),
+                )
+            ]
             if self._settings.slack:
                 others.append(tasks.create_task(self._outbox(self._settings.slack).run(stop)))
+            others += [tasks.create_task(telling) for telling in self._elsewhere.tasks(stop)]
             await stop.wait()
             await self._schedule.stop(_PATIENCE_S)
             self._seen.put_nowait(None)
             await control
             for task in others:
                 task.cancel()
+
+    def _trouble(self) -> str | None:
+        """Why a dead-man service is not to hear that all is well."""
+        return self._vitals.trouble(min(target.interval_s for target in self._purse.settings().targets))
 
     async def _answering(self) -> frozenset[str]:
         """The neutral endpoints that answer right now."""
@@ -156,11 +206,30 @@ class Service:
             settings.connectivity_endpoints, timeout_s=_NEUTRAL_S, tls=self._tls, proxy=settings.network.proxy
         )
 
+    async def _status_page(self, url: str, etag: str | None, modified: str | None) -> Page:
+        """A vendor's status page, or that it has not changed."""
+        return await webpage.fetch(
+            url,
+            etag=etag,
+            modified=modified,
+            timeout_s=_STATUS_PAGE_S,
+            tls=self._tls,
+            proxy=self._settings.network.proxy,
+        )
+
+    async def _keep_vendor_report(self, report: VendorReport) -> None:
+        await self._in_controller(self._store.vendors.record, report)
+
     async def _probe(self, target: Target, check: Check) -> None:
-        """One probe, unless the provider has asked us to rest."""
-        if pacing.resting(self._cycle.record_of(target.id), self._clock()):
+        """One probe, unless the provider has asked us to rest, or the budget is spent."""
+        self._vitals.probed()
+        if pacing.resting(self._cycle.record_of(target.id), self._clock()) or not self._allowance.begins(target.id):
             return
-        seen = await self._prober.probe(target, check)
+        seen = None
+        try:
+            seen = await self._prober.probe(target, check)
+        finally:
+            self._allowance.ended(target.id, seen)
         if seen.outcome is not Outcome.OK:
             log.info("probe_failed target=%s outcome=%s: %s", seen.target, seen.outcome, seen.detail)
         self._seen.put_nowait(seen)
@@ -215,18 +284,55 @@ class Service:
     async def _one_cycle(self, batch: list[Observation], blind: set[Observation]) -> bool:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
         try:
-            report = await self._in_controller(self._cycle.run, tuple(batch), self._clock(), frozenset(blind))
+            loss = self._blindness.loss
+            report = await self._in_controller(self._cycle.run, tuple(batch), self._clock(), frozenset(blind), loss)
         except DatabaseGoneError:
             raise
         except DatabaseError as error:
             log.error("cycle_failed waiting=%d: %s", len(batch), error)
             await self._in_controller(self._cycle.keep_alive, self._clock())
             return False
+        self._vitals.cycled(self._cycle.publish_error)
         batch.clear()
         blind.clear()
         for extra in report.extras:
-            self._schedule.quick(extra.slot, extra.targets, self._clock() + timedelta(seconds=extra.delay_s))
+            granted = self._allowance.granted(extra)
+            if granted:
+                self._schedule.quick(extra.slot, granted, self._clock() + timedelta(seconds=extra.delay_s))
         return True
+
+    def _open_purse(self) -> list[News]:
+        """Go on with the money that the last service left; raises DatabaseError."""
+        now = self._clock()
+        self._purse = allowance.open_purse(self._settings, self._store.ledger, now)
+        news = self._purse.review(now)
+        self._schedule.repace(self._purse.settings().targets, now)
+        self._allowance = Allowance(
+            self._purse,
+            changed=self._repace,
+            stopped=self._unwatch,
+            keep=self._keep_pace,
+            tell=lambda one: self._note(one.kind, "budget", one.text, tell=one.tell),
+            clock=self._clock,
+        )
+        return news
+
+    async def _repace(self, settings: Settings) -> None:
+        """Probe at other intervals from now on, and judge by them."""
+        self._schedule.repace(settings.targets, self._clock())
+        await self._in_controller(self._cycle.repace, settings, self._clock())
+
+    async def _unwatch(self, targets: frozenset[str], reason: str) -> None:
+        await self._in_controller(self._cycle.unwatch, targets, reason)
+
+    def _look_early(self) -> None:
+        """Ask targets at stretched intervals once at their own ones, where nothing recent is known of them."""
+        now, due_s = self._clock(), pacing.phases(self._settings.targets)
+        for configured, paced in zip(self._settings.targets, self._purse.settings().targets, strict=True):
+            seen_at = self._cycle.record_of(paced.id).last_seen_at
+            known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
+            if paced.interval_s > configured.interval_s and not known:
+                self._schedule.quick(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
 
     async def _keep_house(self) -> None:
         """Give signs of life, forget what is past its retention in small steps, and notice a clock that jumps."""
@@ -240,6 +346,7 @@ class Service:
                 await self._in_controller(self._beat)
                 before = self._clock() - timedelta(seconds=self._settings.retention_raw_s)
                 await self._in_controller(self._store.prune, before)
+                await self._in_controller(self._store.vendors.prune, before)
             except DatabaseError as error:
                 log.error("housekeeping_failed: %s", error)
             await asyncio.sleep(_BEAT_S)
@@ -248,12 +355,26 @@ class Service:
         return self._clock().timestamp() - time.monotonic()
 
     def _outbox(self, slack: Slack) -> Outbox:
-        sender = SlackSender(slack, network=self._settings.network)
-        return Outbox(self._journal, sender, in_database=self._in_controller, in_thread=self._in_telling)
+        network, secrets = self._settings.network, secrets_of(self._settings)
+        url = slack.webhook_url
+        sender = (
+            WebhookSender(url, network=network, secrets=secrets)
+            if url
+            else SlackSender(slack, network=network, secrets=secrets)
+        )
+        return Outbox(
+            self._deliveries,
+            sender,
+            slack,
+            routes=self._listening.routes,
+            in_database=self._in_controller,
+            in_thread=self._in_telling,
+            clock=self._clock,
+        )
 
     def _watching(self) -> str:
         settings = self._settings
-        slack = f"Slack {settings.slack.channel}" if settings.slack else "no Slack"
+        slack = f"Slack {settings.slack.channel or 'by webhook'}" if settings.slack else "no Slack"
         counts = f"{words.plural(len(settings.targets), 'target')}, {words.plural(len(settings.routes), 'route')}"
         dry = "dry run, the routes stay as configured; " if settings.controller.dry_run else ""
         return f"{dry}watching {counts}; routing file {settings.routing_file}, {settings.database}, {slack}"
@@ -286,7 +407,9 @@ class Service:
             log.error("event_lost kind=%s: %s", kind, error)
 
     def _tell(self, note: Note) -> None:
-        self._note(note.kind, "network", note.text, tell=note.tell)
+        # A long loss has an incident, which says the same.
+        tell = note.tell and note.lasted_s < BLIND_FOR.total_seconds()
+        self._note(note.kind, "network", note.text, tell=tell)
 
     def _keep_connectivity(self, said: Connectivity) -> None:
         """Keep what the neutral endpoints said, before the cycle that judges by it; without waiting."""
@@ -297,6 +420,16 @@ class Service:
             self._store.record_connectivity(said)
         except DatabaseError as error:
             log.error("connectivity_lost: %s", error)
+
+    def _keep_pace(self, pace: str) -> None:
+        """Keep how what costs money is probed, without waiting."""
+        self._controller.submit(self._store_pace, pace)
+
+    def _store_pace(self, pace: str) -> None:
+        try:
+            self._store.ledger.keep_pace(pace, self._clock())
+        except DatabaseError as error:
+            log.error("pace_lost: %s", error)
 
     def _beat(self, stopped_at: datetime | None = None) -> None:
         self._store.beat(

@@ -111,13 +111,19 @@ def headline(
     states: Sequence[TargetHealth],
     now: datetime,
     sight: Sight = Sight.ONLINE,
+    *,
+    money: str | None = None,
 ) -> tuple[Tone, str]:
-    """The overall state in one sentence, the most urgent fact alone, and how bad it is."""
+    """The overall state in one sentence, the most urgent fact alone, and how bad it is.
+
+    `money` says, where it does, that nobody watches what costs money.
+    """
     tone, sentence = (
         _about_service(service, now)
         or _about_file(routes)
         or _about_stuck(routes, states, now)
         or _about_network(sight)
+        or (money and (Tone.BAD, money))
         or _about_held_on_failing(routes, states, now)
         or _about_dry_run(routes, states, now)
         or _about_staying(routes, states, now, FAILING, Tone.BAD)

@@ -8,13 +8,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from controller import answers, override_words
+from controller import answers, incident_words, override_words
+from controller.backlog import Backlog
 from controller.incident import Incident
+from controller.lead import lead_sentence, lead_words
+from controller.money import Money
 from controller.overrides import Override
 from controller.overview import Overview, TargetView, read
 from controller.standing import UNTRUSTED, Life, Tone, ago, clock
 from controller.terminal import terminal
 from controller.trails import Trail
+from controller.vendor_view import VendorView
 from monitor.clock import utc_now
 from monitor.database import DatabaseError, open_reader
 from monitor.health import FAILING, Health
@@ -63,6 +67,7 @@ def document(overview: Overview) -> dict[str, Any]:
             "beat_at": _instant(beat.beat_at) if beat else None,
         },
         "network": _network(overview.connectivity),
+        "money": _money(overview.money),
         "routes": [
             {
                 "route": route.name,
@@ -83,10 +88,26 @@ def document(overview: Overview) -> dict[str, Any]:
             for route in overview.routes
         ],
         "targets": [_target(target) for target in overview.targets],
+        "vendors": {one.provider: _vendor(one) for one in overview.vendors},
         "overrides": [override_words.document(one) for one in overview.overrides],
+        "not_told": [
+            {"sink": one.sink, "part": one.part or None, "since": _instant(one.since), "error": one.error}
+            for one in overview.unheard
+        ],
+        "slack": _backlog(overview.backlog),
         "open_incidents": [
             _incident(incident, overview.trails.get(incident.id, ())) for incident in overview.open_incidents
         ],
+    }
+
+
+def _backlog(found: Backlog | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "waiting_incidents": found.incidents,
+        "waiting_notices": found.notices,
+        "quiet_until": _instant(found.quiet_until),
     }
 
 
@@ -97,6 +118,49 @@ def _network(said: Connectivity | None) -> dict[str, Any] | None:
         "sight": said.sight,
         "at": _instant(said.at),
         "endpoints": [{"endpoint": one, "answered": one in said.answered} for one in said.asked],
+    }
+
+
+def _vendor(view: VendorView) -> dict[str, Any]:
+    report = view.report
+    return {
+        "page": view.url,
+        "state": report.state if report else None,
+        "headline": report.headline or None if report else None,
+        "since": _instant(report.since) if report else None,
+        "at": _instant(report.at) if report else None,
+        "health": view.health,
+    }
+
+
+def _lead(incident: Incident) -> dict[str, Any] | None:
+    """Who knew first; `noticed_before_s` is negative where the vendor did, null while it has not said so."""
+    found = incident.vendor
+    if found is None:
+        return None
+    return {
+        "page": found.page,
+        "state": found.state,
+        "headline": found.headline or None,
+        "said_at": _instant(found.said_at),
+        "claimed_at": _instant(found.claimed_at),
+        "noticed_before_s": (found.said_at - incident.opened_at).total_seconds() if found.said_at else None,
+        "words": lead_words(found, incident.opened_at),
+    }
+
+
+def _money(money: Money | None) -> dict[str, Any] | None:
+    if money is None:
+        return None
+    return {
+        "spent_usd_this_month": round(money.spent_usd, 6),
+        "budget_usd_per_month": money.cap_usd,
+        "stretches": dict(money.stretches),
+        "spent": money.empty,
+        "stopped": list(money.stopped),
+        "month_ends": _instant(money.month_ends),
+        "price_unknown": list(money.unknown),
+        "words": money.words,
     }
 
 
@@ -115,6 +179,8 @@ def _target(target: TargetView) -> dict[str, Any]:
         "p50_s": history.p50_s,
         "p95_s": history.p95_s,
         "cost_day_usd": history.cost_day_usd,
+        "notices": list(target.said.notices),
+        "request_ids": list(target.said.request_ids) if state.health in FAILING else [],
     }
 
 
@@ -127,6 +193,7 @@ def _incident(incident: Incident, trails: Sequence[Trail]) -> dict[str, Any]:
         "affected": [{"target": a.target, "health": a.health, "reason": a.reason} for a in incident.affected],
         "routes": [{"route": r.route, "target": r.target, "stuck": r.stuck} for r in incident.routes],
         "trails": [_trail(trail) for trail in trails],
+        "vendor": _lead(incident),
     }
 
 
@@ -154,6 +221,7 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
     console.print(Text(overview.headline, style=_TONES[overview.tone]))
     if overview.untrusted:
         console.print(Text(f"Note: {UNTRUSTED}", style="yellow"))
+    _print_telling(overview, console)
     for route in overview.routes:
         since = f", since {clock(route.since, overview.now)}" if route.since else ""
         console.print(Text(f"\n{route.name} → {route.target}{since}", style="bold"))
@@ -165,12 +233,35 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
         console.print(Text(f"  by {one.author}, {ago(one.at, overview.now)}: {one.reason}"))
     console.print()
     console.print(_targets(overview, roomy=console.width >= _ROOMY_COLUMNS))
+    if overview.money:
+        watch = overview.money.stopped or overview.money.stretched
+        console.print(Text(f"\nCost: {overview.money.words}", style="yellow" if watch else ""))
+    if overview.vendors:
+        console.print()
+    for view in overview.vendors:
+        console.print(Text(f"{view.provider}: {view.words(overview.now)}", style=_said_style(view)))
+    asides = [line for target in overview.targets for line in target.asides]
+    for line in ("", *asides) if asides else ():
+        console.print(Text(line))
     for incident in overview.open_incidents:
         opened = f"{clock(incident.opened_at, overview.now)}, {ago(incident.opened_at, overview.now)}"
-        title = f"\nIncident {incident.id}: {incident.kind} of {incident.provider}, since {opened}"
+        title = f"\nIncident {incident.id}: {incident_words.title(incident)}, since {opened}"
         console.print(Text(title, style="bold red"))
+        if incident.vendor:
+            console.print(Text(f"  {lead_sentence(incident.vendor, incident.opened_at)}"))
         for happening in incident.timeline:
             console.print(Text(f"  {clock(happening.at, overview.now)}  {happening.text}"))
+
+
+def _print_telling(overview: Overview, console: Console) -> None:
+    for unheard in overview.unheard:
+        console.print(Text(f"Not told: {unheard.words(overview.now)}", style="yellow"))
+    if overview.backlog and overview.backlog.words:
+        console.print(Text(f"Waiting: {overview.backlog.words}", style="dim"))
+
+
+def _said_style(view: VendorView) -> str:
+    return "yellow" if view.report and view.report.state.admits else "dim"
 
 
 def _override(one: Override) -> str:

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from monitor.database import DatabaseError
 from monitor.vendor_pages import scope_of
-from monitor.vendor_word import UNKNOWN, Scope, VendorReport, VendorState, Word, page_name
+from monitor.vendor_word import LONGEST_HEADLINE, UNKNOWN, Scope, VendorReport, VendorState, Word, page_name
 from monitor.vendors.reading import read
-from probes.target import Provider
+from probes.redaction import clean
+from probes.target import Provider, Secret
 from probes.webpage import Page
 
 log = logging.getLogger(__name__)
@@ -27,9 +29,10 @@ Fetch = Callable[[str, str | None, str | None], Awaitable[Page]]
 class StatusPage:
     """One page, whoever it speaks for, and how it was when it was last read."""
 
-    def __init__(self, url: str, scopes: Mapping[str, Scope]) -> None:
+    def __init__(self, url: str, scopes: Mapping[str, Scope], keys: Iterable[Secret] = ()) -> None:
         self.url = url
         self._scopes = scopes
+        self._keys = tuple(keys)
         self._etag: str | None = None
         self._modified: str | None = None
         self._failures = 0
@@ -57,7 +60,14 @@ class StatusPage:
     def _read(self, page: Page) -> dict[str, Word]:
         if page.status != 200:
             return dict.fromkeys(self._scopes, UNKNOWN)
-        return {name: read(page.body, scope, cut=page.cut) for name, scope in self._scopes.items()}
+        return {name: self._masked(read(page.body, scope, cut=page.cut)) for name, scope in self._scopes.items()}
+
+    def _masked(self, word: Word) -> Word:
+        """Without our keys, which the vendor knows as well as we do."""
+        headline = word.headline
+        for key in self._keys:
+            headline = clean(headline, key, limit=LONGEST_HEADLINE)
+        return replace(word, headline=headline)
 
     def _failed(self, page: Page) -> Mapping[str, Word]:
         self._failures += 1
@@ -132,8 +142,11 @@ class Vendors:
 
 def status_pages(providers: Iterable[Provider]) -> list[StatusPage]:
     """Every page once, in the order of the providers."""
-    shared: dict[str, dict[str, Scope]] = {}
+    shared: dict[str, list[Provider]] = {}
     for provider in providers:
         if provider.status_page:
-            shared.setdefault(provider.status_page, {})[provider.name] = scope_of(provider)
-    return [StatusPage(url, scopes) for url, scopes in shared.items()]
+            shared.setdefault(provider.status_page, []).append(provider)
+    return [
+        StatusPage(url, {one.name: scope_of(one) for one in those}, dict.fromkeys(one.api_key for one in those))
+        for url, those in shared.items()
+    ]

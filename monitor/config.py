@@ -7,22 +7,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from monitor.config_alerts import read_slack
+from monitor.config_elsewhere import read_digest, read_elsewhere
 from monitor.config_findings import Findings
 from monitor.config_routes import read_controller, read_routes, warn_of_blips, warn_of_long_outages
 from monitor.config_sections import Section, open_section
-from monitor.config_targets import read_targets, warn_about_literal
+from monitor.config_targets import read_targets
 from monitor.config_values import Reader, is_nothing
-from monitor.settings import Network, Settings, Slack
+from monitor.settings import Network, Settings
 from monitor.yamlfile import Mapping as YamlMapping
 from monitor.yamlfile import Node, Scalar, Sequence, UnreadableFileError, parse, read_text
-from probes.target import Secret
 
 #: The detector needs some history after a restart, and the page something to show.
 SHORTEST_RETENTION_S = 3600.0
 
 _SQLITE = "sqlite:///"
 _IN_MEMORY = frozenset({"sqlite://", "sqlite:///", "sqlite:///:memory:"})
-_SECRET_NAME = re.compile(r"(?<!first_)token|key|secret|passw|authorization|webhook|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(?<!first_)token|key|secret|passw|authorization|webhook|credential|apprise|heartbeat_url", re.IGNORECASE
+)
 
 
 class ConfigError(Exception):
@@ -89,6 +92,7 @@ def _read(path: Path, root: Section) -> Settings:
     targets = read_targets(root)
     database, routing_file = _files(root, default)
     controller = read_controller(root.section("controller"))
+    alerts = root.section("alerts")
     warn_of_blips(root, targets, controller.blips)
     warn_of_long_outages(root, targets, controller)
     return replace(
@@ -98,7 +102,9 @@ def _read(path: Path, root: Section) -> Settings:
         database=database,
         routing_file=routing_file,
         controller=controller,
-        slack=_slack(root.section("alerts")),
+        slack=read_slack(alerts),
+        elsewhere=read_elsewhere(alerts),
+        digest=read_digest(alerts),
         connectivity_endpoints=_endpoints(root.section("connectivity"), default.connectivity_endpoints),
         network=_network(root.section("network")),
         retention_raw_s=root.section("retention").duration("raw", default.retention_raw_s, SHORTEST_RETENTION_S),
@@ -149,21 +155,6 @@ def _file(section: Section, key: str) -> Path | None:
     return Path(text.value) if text else None
 
 
-def _slack(alerts: Section) -> Slack | None:
-    section = alerts.section("slack")
-    if not isinstance(alerts.entries.get("slack"), YamlMapping) or section.has("webhook_url"):
-        return None
-    token = section.secret("token", "a variable such as ${SLACK_BOT_TOKEN}")
-    channel = section.required("channel", 'a channel in quotes, such as "#llm-status"')
-    api_url = section.url("api_url")
-    if token is None or channel is None:
-        return None
-    warn_about_literal(section, token, "token", "SLACK_BOT_TOKEN")
-    slack = Slack(token=Secret(token.value), channel=channel.value)
-    # Slack's library appends the names of methods to it.
-    return replace(slack, api_url=api_url.value.rstrip("/") + "/") if api_url else slack
-
-
 def _endpoints(section: Section, fallback: tuple[str, ...]) -> tuple[str, ...]:
     texts = section.words("endpoints", "a list of http(s) addresses", "an http(s) address")
     return fallback if texts is None else tuple(text.value for text in texts if section.is_url(text))
@@ -193,8 +184,6 @@ def _budget(section: Section) -> float | None:
     usd = section.number("usd_per_month")
     if usd is None:
         return None
-    place = section.at("usd_per_month")
     if usd <= 0:
-        section.findings.problem(place, f"{usd:g} is not more than zero")
-    section.findings.warn(place, "this version shows what probes cost, but does not stop them at this cap")
+        section.findings.problem(section.at("usd_per_month"), f"{usd:g} is not more than zero")
     return usd

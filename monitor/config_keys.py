@@ -1,4 +1,4 @@
-"""Every key that a configuration may hold, section by section, and the keys that it may not hold yet."""
+"""Every key that a configuration may hold, section by section."""
 
 _PROBING = ("interval", "timeout", "slow", "checks")
 _TIMEOUT = ("connect", "first_token", "total")
@@ -20,23 +20,51 @@ KEYS: dict[str, tuple[str, ...]] = {
     ),
     "defaults": _PROBING,
     "defaults.timeout": _TIMEOUT,
-    "providers.*": ("dialect", "base_url", "api_key", "models"),
-    "providers.*.models.*": _PROBING,
+    "providers.*": (
+        "dialect",
+        "preset",
+        "base_url",
+        "api_key",
+        "region",
+        "api_version",
+        "signing",
+        "status_page",
+        "models",
+    ),
+    "providers.*.models.*": (*_PROBING, "parameters", "dimensions", "price"),
+    "providers.*.models.*.price": ("input", "output", "cached"),
     "providers.*.models.*.timeout": _TIMEOUT,
     "routes.*": ("candidates", "fail_over_on"),
     "controller": ("detect", "false_failovers", "min_outage", "dwell", "failback", "blips", "dry_run"),
     "controller.failback": ("mode", "hold", "steps", "step"),
     "controller.blips": ("per_day", "length", "failure_rate"),
-    "alerts": ("slack",),
-    "alerts.slack": ("token", "channel", "api_url"),
+    "alerts": (
+        "slack",
+        "webhook_url",
+        "webhook_secret",
+        "apprise",
+        "heartbeat_url",
+        "heartbeat_every",
+        "digest",
+    ),
+    "alerts.slack": (
+        "token",
+        "channel",
+        "api_url",
+        "webhook_url",
+        "channels",
+        "mention",
+        "remind",
+        "quiet_hours",
+        "most_per_hour",
+        "app_token",
+        "allowed_users",
+    ),
+    "alerts.slack.channels": ("critical", "warning", "info"),
+    "alerts.slack.quiet_hours": ("from", "to", "zone"),
+    "alerts.digest": ("day", "at", "zone"),
     "connectivity": ("endpoints",),
     "network": ("proxy", "ca_bundle"),
     "retention": ("raw",),
     "budget": ("usd_per_month",),
-}
-
-#: Keys that people may expect to work, with what to do instead.
-REFUSED = {
-    "alerts.slack.webhook_url": "this version needs a bot token: it edits its message when an incident is resolved,"
-    " which a webhook cannot do; write token and channel",
 }

@@ -29,7 +29,7 @@ def read_provider(name: str, section: Section) -> Provider:
     if signing and dialect == "bedrock" and region is None and not section.has("region"):
         section.missing("region", "the region to sign for, such as us-east-1")
     key = _key(name, section, needed=not signing and (preset is None or preset.key_needed))
-    base_url = _base_url(section, dialect, preset, region)
+    base_url = _base_url(section, dialect, preset, region, signing=signing and dialect == "bedrock")
     return Provider(
         name=name,
         dialect=dialect,
@@ -90,14 +90,14 @@ def _dialect(section: Section) -> str:
     return dialect.value
 
 
-def _base_url(section: Section, dialect: str, preset: Preset | None, region: str | None) -> str:
+def _base_url(section: Section, dialect: str, preset: Preset | None, region: str | None, *, signing: bool) -> str:
     written = section.url("base_url")
     if written:
         _warn_about_version(section, written, dialect)
         return written.value.rstrip("/")
     default = (preset.base_url if preset else DIALECTS[dialect].base_url if dialect else "") or ""
     if "{region}" in default and region is None:
-        if not section.has("region"):
+        if not signing and not section.has("region"):  # without one to sign for, that has been reported
             section.missing("region", "the region of the account, such as us-east-1 (or a base_url)")
         return ""
     if not default and (preset or dialect) and not section.has("base_url"):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from monitor.config_findings import Findings
-from monitor.config_keys import REFUSED
 from monitor.config_values import Reader, Text, is_empty, is_nothing
 from monitor.units import (
     DURATION,
@@ -257,10 +256,9 @@ def open_section(reader: Reader, node: Node | None, place: Place, pattern: str) 
 
 
 def _unknown(section: Section, name: str) -> str:
-    refused = REFUSED.get(section.child(name))
     known = section.reader.known[section.pattern]
     hint = section.findings.did_you_mean(name, known) or f"; known here: {', '.join(known)}"
-    return refused or f"unknown key{hint}"
+    return f"unknown key{hint}"
 
 
 def _url_problem(value: str, userinfo: bool) -> str | None:

@@ -1,19 +1,23 @@
 """The configuration of providers, their models, and how each is probed: everything that makes a `Target`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from urllib.parse import urlsplit
+from typing import Any
 
+from monitor.config_checks import read_checks
+from monitor.config_free import free
+from monitor.config_price import read_price
+from monitor.config_providers import checks_of, read_provider
 from monitor.config_sections import Section
-from monitor.config_values import Text
 from monitor.units import format_duration
 from monitor.yamlfile import Kind, Scalar
-from probes.dialects.registry import DIALECTS
-from probes.target import Check, Provider, Secret, Target, Timeouts
+from monitor.yamlfile import Mapping as YamlMapping
+from probes.target import Provider, Secret, Target, Timeouts
 
 #: Two probes a second for one target; the demonstration needs as many, real life never does.
 SHORTEST_INTERVAL_S = 0.5
+LONGEST_EMBEDDING = 100_000
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _MODEL = re.compile(r"[^\s{}]+")
@@ -36,20 +40,56 @@ def check_name(section: Section, name: Scalar, what: str) -> None:
         section.findings.problem(name.place, f"cannot name {what}; expected {expected}")
 
 
-def warn_about_literal(section: Section, text: Text, what: str, variable: str) -> None:
-    """Say that a secret stands in the file itself."""
-    if not text.expanded:
-        section.findings.warn(
-            text.place, f"the {what} stands in the file; keep it in a variable and write ${{{variable}}}"
-        )
-
-
 def _models(name: Scalar, section: Section, base: Target) -> Iterator[Target]:
     check_name(section, name, "a provider")
-    provider = _provider(name.text, section)
+    provider = read_provider(name.text, section)
     for model, probing in section.named("models", "model"):
         _check_model(probing, model)
-        yield replace(_probing(probing, base), provider=provider, model=model.text)
+        target = replace(
+            _probing(probing, base),
+            provider=provider,
+            model=model.text,
+            parameters=_parameters(probing),
+            dimensions=_dimensions(probing),
+            price=read_price(probing),
+        )
+        _check_checks(probing, target)
+        yield target
+
+
+def _check_checks(section: Section, target: Target) -> None:
+    """Report the checks that cannot be asked of this provider."""
+    known = checks_of(target.provider)
+    whose = (
+        f"the preset {target.provider.preset}" if target.provider.preset else f"the dialect {target.provider.dialect}"
+    )
+    for check in target.questions:
+        if check not in known:
+            can = ", ".join(sorted(known))
+            text = f"{check} cannot be asked of {target.id}: {whose} knows {can}"
+            section.findings.problem(section.at("checks"), text)
+
+
+def _parameters(section: Section) -> Mapping[str, Any]:
+    """What is laid over the body of every request."""
+    node = section.entries.get("parameters")
+    if node is None:
+        return {}
+    if not isinstance(node, YamlMapping):
+        section.reader.wrong(node, "a mapping of what the provider takes, such as {reasoning_effort: low}")
+        return {}
+    return {key.text: free(section.reader, value) for key, value in node.entries}
+
+
+def _dimensions(section: Section) -> int | None:
+    number = section.number("dimensions")
+    if number is None:
+        return None
+    if number != int(number) or not 1 <= number <= LONGEST_EMBEDDING:
+        text = f"{number:g} is not a whole number from 1 to {LONGEST_EMBEDDING}"
+        section.findings.problem(section.at("dimensions"), text)
+        return None
+    return int(number)
 
 
 def _check_model(section: Section, name: Scalar) -> None:
@@ -64,57 +104,18 @@ def _is_text(section: Section, name: Scalar) -> bool:
     return name.kind is Kind.TEXT
 
 
-def _provider(name: str, section: Section) -> Provider:
-    dialect = _dialect(section)
-    base_url = section.url("base_url")
-    if base_url:
-        _warn_about_version(section, base_url, dialect)
-    variable = re.sub("[^A-Z0-9]", "_", name.upper()) + "_API_KEY"
-    key = section.secret("api_key", f"a variable such as ${{{variable}}}")
-    if key:
-        warn_about_literal(section, key, "key", variable)
-    default = DIALECTS[dialect].base_url if dialect else ""
-    return Provider(
-        name=name,
-        dialect=dialect,
-        base_url=base_url.value.rstrip("/") if base_url else default,
-        api_key=Secret(key.value if key else ""),
-        api_key_env=key.variable if key else None,
-    )
-
-
-def _dialect(section: Section) -> str:
-    expected = f"one of {', '.join(DIALECTS)}"
-    dialect = section.required("dialect", expected)
-    if dialect is None:
-        return ""
-    if dialect.value not in DIALECTS:
-        hint = section.findings.did_you_mean(dialect.value, DIALECTS) or f"; expected {expected}"
-        section.refuse(dialect, f"is not a dialect of this version{hint}")
-        return ""
-    return dialect.value
-
-
-def _warn_about_version(section: Section, base_url: Text, dialect: str) -> None:
-    path = urlsplit(base_url.value).path.rstrip("/")
-    if dialect == "openai-chat" and not path:
-        section.findings.warn(base_url.place, "has no path; servers of this dialect usually want one that ends in /v1")
-    if dialect in {"anthropic", "gemini"} and re.search(r"/v1(beta)?$", path):
-        section.findings.warn(base_url.place, "ends in a version, which this dialect adds itself; leave it out")
-
-
 def _probing(section: Section, base: Target) -> Target:
     """How to probe, as far as this section says so, on top of what it inherits."""
     interval_s = section.duration("interval", base.interval_s, SHORTEST_INTERVAL_S)
     timeouts = _timeouts(section.section("timeout"), base.timeouts)
     _warn_about_overlap(section, interval_s, timeouts.total_s)
-    checks = section.choices("checks", tuple(str(check) for check in Check), "a check of this version")
+    checks = read_checks(section)
     return replace(
         base,
         interval_s=interval_s,
         timeouts=timeouts,
         slow_s=_slow(section, base.slow_s, timeouts.total_s),
-        checks=tuple(Check(check) for check in checks) if checks else base.checks,
+        checks=checks or base.checks,
     )
 
 

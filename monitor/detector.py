@@ -20,6 +20,7 @@ from monitor.record import LONGEST_REST_S, Answer, Record
 from monitor.rule import RECOVERING_SHARE, Rule
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
+from probes.target import Check
 
 _LARGEST_HOLD_FACTOR = 8
 _RELAPSE_HOLDS = 4
@@ -27,6 +28,8 @@ _RELAPSE_HOLDS = 4
 _SPOILED_SHARE = 0.2
 #: Of the probes that a hold has time for, this share must have come in, and clean.
 _HELD_SHARE = 0.5
+#: For so many intervals a check that failed is waited for; one that is asked less often condemns nobody by itself.
+_TURN = 20
 _DETAIL_CHARS = 160
 #: Probes in a row that say nothing of the target, until nothing is known of it.
 MUTE = 3
@@ -57,7 +60,7 @@ def _observed(record: Record, seen: Observation, rule: Rule, *, blind: bool) -> 
     if seen.outcome.effect in {Effect.NOTHING, Effect.MISCONFIGURED}:
         return _our_fault(record, seen, rule)
     if record.suspicion or record.mute:
-        record = record.but(suspicion=None, mute=0)
+        record = record.but(suspicion=_still_suspected(record, seen, rule), mute=0)
     if record.health in OUT_OF_SERVICE:
         return _while_failing(record, seen, rule)
     if record.health is Health.RECOVERING:
@@ -83,7 +86,7 @@ def warned(record: Record, outcome: Outcome) -> Record:
     """As after one `auth` or `quota` of its own: a sibling with the same key has had it confirmed."""
     if record.health not in UNBLAMED or record.suspicion:
         return record
-    return record.but(suspicion=outcome)
+    return record.but(suspicion=outcome, suspected=None)
 
 
 def tick(record: Record, now: datetime, rule: Rule) -> Record:
@@ -189,11 +192,35 @@ def _noted(record: Record, seen: Observation) -> Record:
     rest_s = min(seen.retry_after_s or 0.0, LONGEST_REST_S) if seen.outcome.effect is Effect.THROTTLED else 0.0
     return record.but(
         latency=record.latency.heard(seen, quiet=record.health in {Health.UP, Health.UNKNOWN}),
+        failing=_failing(record, seen),
         last_started_at=seen.started_at,
         last_seen_at=at,
         last_ok_at=at if seen.outcome.effect is Effect.UP else record.last_ok_at,
         resting_until=at + timedelta(seconds=rest_s) if rest_s else None,
     )
+
+
+def _failing(record: Record, seen: Observation) -> tuple[tuple[Check, datetime], ...]:
+    others = tuple(one for one in record.failing if one[0] is not seen.check)
+    if seen.outcome.effect in {Effect.DOWN, Effect.DEGRADED, Effect.MISCONFIGURED}:
+        return (*others, (seen.check, seen.finished_at))
+    return others if seen.outcome.effect is Effect.UP else record.failing
+
+
+def _is_back(record: Record, at: datetime, rule: Rule) -> bool:
+    """Whether the test is passed, and not only because the checks that fail had no turn meanwhile."""
+    return record.recovery.proven and not _awaited(record, at, rule)
+
+
+def _awaited(record: Record, at: datetime, rule: Rule) -> frozenset[Check]:
+    longest_s = _TURN * rule.interval_s
+    return frozenset(check for check, failed_at in record.failing if (at - failed_at).total_seconds() <= longest_s)
+
+
+def _still_suspected(record: Record, seen: Observation, rule: Rule) -> Outcome | None:
+    """The suspicion, as long as only other checks than the one that met it have had their turn since."""
+    awaited = _awaited(record, seen.finished_at, rule) - {seen.check}
+    return record.suspicion if record.suspected in awaited else None
 
 
 def _unknown(record: Record, at: datetime, reason: str) -> Record:
@@ -222,7 +249,7 @@ def _misconfigured(record: Record, seen: Observation, rule: Rule) -> Record:
     fix = words.fix(seen.outcome, model=rule.model, key=rule.key, detail=_said(seen))
     same = record.suspicion is seen.outcome or {record.suspicion, seen.outcome} <= OF_THE_KEY
     confirmed = same or record.health is Health.MISCONFIGURED
-    record = record.but(suspicion=seen.outcome, recovery=Recovery(), mute=0)
+    record = record.but(suspicion=seen.outcome, suspected=seen.check, recovery=Recovery(), mute=0)
     if confirmed:
         return record.entered(Health.MISCONFIGURED, at, f"{seen.outcome}, {fix}")
     if record.health is Health.UP:
@@ -240,7 +267,7 @@ def _while_failing(record: Record, seen: Observation, rule: Rule) -> Record:
     if seen.outcome.effect is Effect.DOWN:
         return record.but(recovery=record.recovery.failed(p0=p0, p1=rule.p1))
     record = record.but(recovery=record.recovery.passed(at, p0=p0, p1=rule.p1))
-    if not record.recovery.proven:
+    if not _is_back(record, at, rule):
         return record
     said = f"{record.recovery.clean} clean probes in a row; held for {words.span(hold_s(record, rule))} of clean probes"
     return record.but(held=0).entered(Health.RECOVERING, at, said)
@@ -338,7 +365,7 @@ def _poor_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
     grounds = grounds or poor.last_grounds(record)
     if useless := poor.useless(record, at):
         return record.entered(Health.UNUSABLE, at, f"{useless}; {grounds}")
-    if record.recovery.proven:
+    if _is_back(record, at, rule):
         return None
     return record.entered(Health.DEGRADED, at, grounds)
 

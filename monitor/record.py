@@ -12,6 +12,7 @@ from monitor.latency import NO_LATENCY, Latency
 from monitor.rule import Rule
 from probes.observation import Observation
 from probes.outcome import Outcome
+from probes.target import Check
 from probes.value import value
 
 #: However long a provider asks us to rest, a target is never unwatched for longer than this.
@@ -52,6 +53,10 @@ class Record:
     recovery: Recovery = Recovery()
     suspicion: Outcome | None = None
     """`auth`, `quota` or `model_gone`, seen once and not yet confirmed."""
+    suspected: Check | None = None
+    """The check that met it; None where a sibling did."""
+    failing: tuple[tuple[Check, datetime], ...] = ()
+    """The checks that last failed, were answered poorly or met a fault of ours, and when."""
     answers: tuple[Answer, ...] = ()
     """While there is evidence of poor ones: those of the last two minutes, or the last four where that is more."""
     held: int = 0
@@ -94,6 +99,7 @@ class Record:
             self.health is Health.UP
             and self.calm < _LARGEST_CALM
             and not self.answers
+            and not self.failing
             and self.suspicion is None
             and not self.down.evidence.value
             and not self.slow.evidence.value
@@ -149,7 +155,7 @@ class Record:
 
     def forgiven(self) -> "Record":
         """With nothing held against it at all, and no fault of ours to be confirmed."""
-        return self.unburdened().but(down=self.down.cleared(), suspicion=None)
+        return self.unburdened().but(down=self.down.cleared(), suspicion=None, failing=())
 
     def silent_s(self, at: datetime) -> float:
         """For how long it should have been heard and was not; resting as the provider asked is no silence."""

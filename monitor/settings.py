@@ -1,6 +1,8 @@
 """Every setting as a frozen value, with its default and its unit; the only place where defaults live."""
 
 from dataclasses import dataclass
+from datetime import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +11,9 @@ from probes.target import Provider, Secret, Target
 
 DEFAULT_DATABASE = "sqlite:///var/hotspare.db"
 DEFAULT_ROUTING_FILE = Path("var/routing.json")
+#: However little money is left, a target that is probed at all is probed once an hour.
+LONGEST_STRETCHED_S = 3600.0
+NO_TOKEN = Secret("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +69,81 @@ class Controller:
     """Watch, decide, record and tell, but leave every route at its first candidate."""
 
 
+class Severity(StrEnum):
+    """Whether a message can wait, and where it goes; the worst first."""
+
+    CRITICAL = "critical"
+    """A person must act now."""
+    WARNING = "warning"
+    """Something fails, and users are served all the same."""
+    INFO = "info"
+    """Worth knowing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """When only what is critical is told; from one time of day to another, over midnight too."""
+
+    begin: time
+    end: time
+    zone: str
+    """The name of a time zone, such as `Europe/Berlin`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slack:
-    """Where incidents are told."""
+    """Where incidents are told: a bot in channels, or an incoming webhook."""
 
-    token: Secret
-    channel: str
+    token: Secret = NO_TOKEN
+    """Empty with a webhook."""
+    channel: str = ""
     api_url: str = "https://slack.com/api/"
     """For a proxy, or a stand-in while testing."""
+    webhook_url: Secret | None = None
+    """In place of token and channel."""
+    channels: tuple[tuple[Severity, str], ...] = ()
+    """Where a severity goes elsewhere than to `channel`."""
+    mention: tuple[str, ...] = ()
+    """Whom a critical message calls, as Slack writes it: `<@U012AB3CD>`, `<!here>`."""
+    remind_s: float = 1800.0
+    """How often a critical incident is called out again until somebody acknowledges it; 0: never."""
+    quiet_hours: QuietHours | None = None
+    most_per_hour: int = 30
+    """So many new messages at most in any hour; what is critical is never held back."""
+    app_token: Secret | None = None
+    """With it, messages have buttons, and presses come through Socket Mode; None: no buttons."""
+    allowed_users: tuple[str, ...] | None = None
+    """The member ids of those who may press; None: everybody who sees the message."""
+
+    def channel_of(self, severity: Severity) -> str:
+        """Where a message of this severity goes."""
+        return dict(self.channels).get(severity, self.channel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """Who is told besides Slack. The addresses are secrets: whoever has one can use it."""
+
+    webhook_url: Secret | None = None
+    """What gets each change as a JSON document."""
+    webhook_secret: Secret | None = None
+    """What those documents are signed with; None: they are not."""
+    apprise: tuple[Secret, ...] = ()
+    """Services, as the Apprise library addresses them."""
+    heartbeat_url: Secret | None = None
+    """What is asked while the monitor and its cycle are well."""
+    heartbeat_every_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeeklyDigest:
+    """When the week is summed up."""
+
+    weekday: int
+    """0 is Monday."""
+    at: time
+    zone: str
+    """The name of a time zone, such as `Europe/Berlin`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +170,9 @@ class Settings:
     routing_file: Path = DEFAULT_ROUTING_FILE
     controller: Controller = Controller()
     slack: Slack | None = None
+    elsewhere: Elsewhere = Elsewhere()
+    digest: WeeklyDigest | None = None
+    """None: there is none."""
     connectivity_endpoints: tuple[str, ...] = (
         "https://one.one.one.one",
         "https://www.google.com/generate_204",

@@ -6,13 +6,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, Table, delete, exists, func, insert, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    Select,
+    Table,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from monitor import spending
 from monitor.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms, whole
 from monitor.database import durable
 from monitor.health import Health, TargetHealth, Transition, Weighed
+from monitor.notices import KINDS, Notice
+from monitor.spending import Ledger
 from monitor.tables import CONNECTIVITY, EVENTS, OBSERVATIONS, POOLS, SERVICE, TARGET_STATES, TRANSITIONS
+from monitor.vendor_store import VendorStore
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.sight import Connectivity, Sight
@@ -24,7 +42,12 @@ _LONGEST_REASON: Final = 2_000
 _SERVICE_ID: Final = 1
 _AFTER_ALL_MS: Final = 2**62
 
-_RECORD: Final = upsert(OBSERVATIONS).on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
+_NONE: Final = false()
+_RECORD: Final = (
+    upsert(OBSERVATIONS)
+    .on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
+    .returning(OBSERVATIONS.c.target, OBSERVATIONS.c.started_ms, OBSERVATIONS.c.cost_usd)
+)
 _NEW_STATE: Final = upsert(TARGET_STATES)
 _NO_POOLS: Final[Mapping[str, str]] = {}
 _NEW_POOL: Final = upsert(POOLS)
@@ -71,12 +94,20 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._durable = durable(engine)
+        self.vendors = VendorStore(engine)
+        """What vendors say about themselves."""
+        self.ledger = Ledger(engine)
+        """What probing costs."""
 
     def record(self, observations: Sequence[Observation]) -> None:
-        """Keep them all; one that is already there (same target, millisecond, check and region) is not kept twice."""
+        """Keep them all, and what they cost.
+
+        One that is already there (same target, millisecond, check and region) is not kept, nor paid for, twice.
+        """
         if observations:
             with self._engine.begin() as connection:
-                connection.execute(_RECORD, [_observation_row(o) for o in observations])
+                kept = connection.execute(_RECORD, [_observation_row(o) for o in observations])
+                spending.add(connection, ((row.target, row.started_ms, row.cost_usd) for row in kept))
 
     def observations(self, target: str, *, after: datetime, limit: int = 100_000) -> list[Observation]:
         """The target's observations that started after this, oldest first; the oldest `limit` of them."""
@@ -141,7 +172,7 @@ class Store:
         if target is not None:
             wanted = wanted.where(TRANSITIONS.c.target == storable(target))
         with self._engine.connect() as connection:
-            return [_transition(row) for row in connection.execute(wanted).mappings()]
+            return [transition_of(row) for row in connection.execute(wanted).mappings()]
 
     def add_event(self, at: datetime, kind: str, subject: str, text: str, *, tell: bool = False) -> None:
         """Keep something worth knowing that is neither a transition nor a decision; `kind` is a past-tense name.
@@ -150,6 +181,15 @@ class Store:
         """
         with (self._durable if tell else self._engine).begin() as connection:
             connection.execute(insert(EVENTS), event_row(at, kind, subject, text, tell=tell))
+
+    def notices(self) -> list[Notice]:
+        """Everything that people were ever told of models, oldest first."""
+        wanted = select(EVENTS).where(EVENTS.c.kind.in_(KINDS)).order_by(EVENTS.c.id)
+        with self._engine.connect() as connection:
+            return [
+                Notice(kind=row.kind, target=row.subject, text=row.text, at=from_ms(row.at_ms))
+                for row in connection.execute(wanted)
+            ]
 
     def record_connectivity(self, said: Connectivity) -> None:
         """Keep what the neutral endpoints said."""
@@ -200,6 +240,8 @@ class Store:
     def prune(self, before: datetime, *, at_most: int = 5_000) -> int:
         """Remove up to `at_most` rows of what was seen and said before this, and say how many; 0 when none are left.
 
+        Notices about models are kept for good.
+
         Each target's oldest are one range of the key, so that a step costs what it removes, however long the history.
         """
         before_ms = to_ms(before)
@@ -207,8 +249,9 @@ class Store:
         with self._engine.begin() as connection:
             for target in connection.scalars(_targets_from_before(before_ms)).all():
                 removed += _prune_target(connection, target, before_ms, at_most - removed)
-            for table in (CONNECTIVITY, EVENTS):
-                removed += _prune_rows(connection, table, before_ms, at_most - removed)
+            removed += _prune_rows(connection, CONNECTIVITY, before_ms, at_most - removed)
+            told_once = EVENTS.c.kind.in_(KINDS)  # forgotten, they would be told again
+            removed += _prune_rows(connection, EVENTS, before_ms, at_most - removed, but=told_once)
         return removed
 
 
@@ -248,8 +291,10 @@ def event_row(at: datetime, kind: str, subject: str, text: str, *, tell: bool = 
     }
 
 
-def _prune_rows(connection: Connection, table: Table, before_ms: int, at_most: int) -> int:
-    oldest = select(table.c.id).where(table.c.at_ms < before_ms).order_by(table.c.at_ms).limit(at_most)
+def _prune_rows(
+    connection: Connection, table: Table, before_ms: int, at_most: int, *, but: ColumnElement[bool] = _NONE
+) -> int:
+    oldest = select(table.c.id).where(table.c.at_ms < before_ms, ~but).order_by(table.c.at_ms).limit(at_most)
     return connection.execute(delete(table).where(table.c.id.in_(oldest))).rowcount
 
 
@@ -337,7 +382,8 @@ def _transition_row(transition: Transition) -> dict[str, object]:
     }
 
 
-def _transition(row: RowMapping) -> Transition:
+def transition_of(row: RowMapping) -> Transition:
+    """The transition of a row of the table."""
     return Transition(
         target=row["target"],
         at=from_ms(row["at_ms"]),

@@ -1,7 +1,7 @@
 """Sentences with numbers: why a target is what it is. The same words in the log, the database, Slack and the page."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from probes.outcome import Outcome
@@ -41,6 +41,13 @@ def one_line(text: str, limit: int) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 route`, `2 routes`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """`a, b, c`; of more than `most`, `a, b and 7 more`."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
 
 
 def mix(outcomes: Mapping[Outcome, int]) -> str:

@@ -31,6 +31,9 @@ _USUAL_TOKENS = {
 _VERTEX_PREFIX = "google/"
 #: A provider that claims more than this for one probe has said nothing: it must not spend a budget with a word.
 _MOST_TOKENS = 1_000_000
+#: What any probe may cost, and how many times as much as usual: more is not believed.
+_BELIEVED_USD = 0.05
+_BELIEVED_TIMES = 50
 _MILLION = 1e6
 
 
@@ -70,6 +73,16 @@ def usual_usd(target: Target) -> float | None:
     costs = [cost_usd(target, check, *_USUAL_TOKENS[check]) for check in target.checks]
     known = [cost for cost in costs if cost is not None]
     return math.fsum(known) / len(known) if known and len(known) == len(costs) else None
+
+
+def believable_usd(target: Target, usd: float) -> float | None:
+    """The cost of one probe as the provider has it, or None where it is none: what a provider says is only a word.
+
+    Believed are five cents, and fifty times what a probe of the target costs by our own prices, where that is more.
+    """
+    if not 0 <= usd < math.inf:
+        return None
+    return usd if usd <= _BELIEVED_USD or usd <= _BELIEVED_TIMES * (usual_usd(target) or 0.0) else None
 
 
 def costs_money(target: Target) -> bool:

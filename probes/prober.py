@@ -8,6 +8,7 @@ Deadlines run from the start of the probe and none of them can be stretched by t
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import ssl
@@ -38,6 +39,8 @@ from probes.sockets import Sockets, TooMuchError
 from probes.substitution import substituted
 from probes.target import Check, Provider, Target
 from probes.verdict import Question, Verdict, judge
+
+_log = logging.getLogger(__name__)
 
 _AT_ONCE = 4096
 
@@ -257,11 +260,20 @@ def _other(target: Target, answered: str | None) -> str | None:
 
 
 def _cost_usd(exchange: Exchange, verdict: Verdict) -> float | None:
-    """What the provider says that it cost, unless the configuration knows better; else tokens times prices."""
-    if verdict.cost_usd is not None and exchange.target.price is None:
-        return verdict.cost_usd
-    tokens = verdict.input_tokens, verdict.output_tokens, verdict.cached_tokens
-    return pricing.cost_usd(exchange.target, exchange.check, *tokens)
+    """What the provider says that it cost, unless the configuration knows better; else tokens times prices.
+
+    None where no probe can cost that much: one answer must not use up a budget.
+    """
+    target, tokens = exchange.target, (verdict.input_tokens, verdict.output_tokens, verdict.cached_tokens)
+    said = verdict.cost_usd if target.price is None else None
+    if said is None:
+        said = pricing.cost_usd(target, exchange.check, *tokens)
+    if said is None:
+        return None
+    believed = pricing.believable_usd(target, said)
+    if believed is None:
+        _log.warning("cost_not_believed target=%s usd=%g: counted as unknown", target.id, said)
+    return believed
 
 
 def _observation(exchange: Exchange, verdict: Verdict) -> Observation:

@@ -72,6 +72,8 @@ class Verdict:
     deprecation: str | None = None
     cost_usd: float | None = None
     """What the provider says that it charged."""
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Those that an error holds in its body, where they say when to come back."""
     because: tuple[str, ...] = field(default=(), compare=False)
     """What was tested, in order, and what was found; as unfit to be shown as `detail`."""
 
@@ -84,7 +86,7 @@ def judge(question: Question, answer: Answer, *, now: datetime) -> Verdict:
     if verdict.outcome is Outcome.OK:
         return replace(verdict, request_id=request_id)
     wait_s = retry_after_s(
-        answer.headers,
+        {**verdict.headers, **answer.headers},
         now=now,
         body_s=verdict.retry_after_s,
         message=verdict.detail if verdict.outcome in _MAY_SAY_WHEN else "",
@@ -165,6 +167,7 @@ def _explained(
         detail=" ".join(part for part in (where or f"HTTP {status}", said) if part),
         retry_after_s=words.retry_after_s,
         request_id=words.request_id,
+        headers=words.headers,
     )
 
 

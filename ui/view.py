@@ -98,7 +98,7 @@ def _money(found: Money | None) -> str:
     """What probing has cost this month; louder where the budget makes itself felt."""
     if found is None:
         return ""
-    colour = "bad" if found.empty else "watch" if found.stretched or found.unknown else "none"
+    colour = "bad" if found.empty else "watch" if found.stretched or found.stopped or found.unknown else "none"
     names = f' title="price unknown: {text(", ".join(found.unknown))}"' if found.unknown else ""
     dot = f'<span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
     return f'<p class="hs-money"{names}>{dot}{text(found.words[:1].upper() + found.words[1:])}</p>'

@@ -22,6 +22,7 @@ from controller.plan.trials import RATES, Subject, Trial, flips, probes_per_s, q
 from controller.simulation.command import prices
 from controller.simulation.workers import spread
 from controller.terminal import terminal
+from monitor.budget import money
 from monitor.settings import Settings
 from monitor.units import format_duration
 from monitor.words import plural, span
@@ -60,7 +61,7 @@ def run(
     """
     try:
         with _within(patience_s):
-            alarms(settings)  # it is remembered
+            alarms(forecast.allowed(settings, prices(settings))[0])  # it is remembered
     except TimeoutError:
         answers.complain(f"no plan: {_too_slow(settings, patience_s)}")
         return answers.BAD_NEWS
@@ -77,16 +78,20 @@ def plan(
 ) -> dict[str, Any]:
     """The document of `plan --json`; progress on a terminal."""
     began_s = time.perf_counter()
+    configured, known = settings, prices(settings)
+    settings, foreseen = forecast.allowed(configured, known)
     every = subjects(settings)
     tried = affordable(every)
     usual = _seeds(tried)
     found = Found(
         settings=settings,
+        configured=configured,
+        budget=foreseen,
         subjects=tried,
         left_out=len(every) - len(tried),
         seeds=seeds or usual,
         alarms=alarms(settings),
-        prices=prices(settings),
+        prices=known,
     )
     work: list[Calm | Trial] = [*_calms(settings, found.seeds / usual), *_trials(found)]
     errors = Console(stderr=True)
@@ -223,11 +228,18 @@ def _targets(document: dict[str, Any]) -> Table:
         usd = target["usd_per_month"]
         table.add_row(
             Text(target["target"]),
-            format_duration(target["interval_s"]),
+            _interval(target),
             f"{target['probes_per_month']:,}",
             "price unknown" if usd is None else _money(usd),
         )
     return table
+
+
+def _interval(target: Mapping[str, Any]) -> str:
+    """As configured, and what the budget makes of it."""
+    configured, stretched = target["interval_s"], target["stretched_interval_s"]
+    shown = format_duration(configured)
+    return shown if stretched <= configured else f"{shown} → {format_duration(round(stretched, 1))} by the budget"
 
 
 def _verdicts(document: dict[str, Any]) -> Iterator[str]:
@@ -252,9 +264,12 @@ def _costs(document: dict[str, Any]) -> Iterator[str]:
     unknown = document["price_unknown"]
     if document["usd_per_month"] is None:
         yield f"{probes}, at prices that are not known"
-        return
-    less = f", without {plural(len(unknown), 'target')} whose price is not known" if unknown else ""
-    yield f"{_money(document['usd_per_month'])} a month for {probes}{less}"
+    else:
+        less = f", without {plural(len(unknown), 'target')} whose price is not known" if unknown else ""
+        yield f"{_money(document['usd_per_month'])} a month for {probes}{less}"
+    said = document["budget"]
+    if said is not None and all(target["stretch"] <= 1 for target in document["targets"]):
+        yield f"the budget of {money(document['budget_usd_per_month'])} a month pays for the configured intervals"
 
 
 def _small_print(document: dict[str, Any]) -> Iterator[str]:

@@ -4,17 +4,24 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.plan import promises
 from controller.plan.alarms import QUARTER_DAYS, Alarms
 from controller.plan.trials import BACKGROUND, DAY_S, RATES, Subject, probes_per_s
 from controller.simulation.results import poisson_interval, spread
+from monitor import budget
+from monitor.budget import Forecast, Month
 from monitor.settings import Route, Settings
+from probes.pricing import costs_money
 
 MONTH_DAYS = 30.0
 
 _Z95 = 1.96
+_BEGINS = datetime(2001, 9, 1, tzinfo=UTC)
+#: A month of so many days.
+_MONTH = Month(begins=_BEGINS, ends=_BEGINS + timedelta(days=MONTH_DAYS))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,6 +29,11 @@ class Found:
     """Everything that was tried and calculated."""
 
     settings: Settings
+    """With the intervals that the budget allows."""
+    configured: Settings
+    """With those of the configuration."""
+    budget: Forecast | None
+    """What the budget does to them; None where there is none."""
     subjects: Sequence[Subject]
     left_out: int
     """So many models alone were not tried, for there are too many."""
@@ -50,7 +62,8 @@ class Found:
 def document(found: Found, *, wall_s: float) -> dict[str, Any]:
     """The whole answer. All but `wall_s` depends on the configuration and the number of seeds alone."""
     settings = found.settings
-    targets = [_target(found, target.id, target.interval_s) for target in settings.targets]
+    intervals_s = {target.id: target.interval_s for target in found.configured.targets}
+    targets = [_target(found, target.id, intervals_s[target.id], target.interval_s) for target in settings.targets]
     known = [target["usd_per_month"] for target in targets if target["usd_per_month"] is not None]
     answer = {
         "config": str(settings.path),
@@ -65,6 +78,7 @@ def document(found: Found, *, wall_s: float) -> dict[str, Any]:
         "usd_per_month": round(math.fsum(known), 2) if known else None,
         "price_unknown": [target["target"] for target in targets if target["usd_per_month"] is None],
         "budget_usd_per_month": settings.budget_usd_per_month,
+        "budget": _budget(found.budget),
     }
     warnings = promises.broken(settings, answer)
     return {**answer, "warnings": warnings, "keeps_promises": not warnings}
@@ -141,15 +155,42 @@ def _false(found: Found, route: Route) -> dict[str, Any] | None:
     }
 
 
-def _target(found: Found, target: str, interval_s: float) -> dict[str, Any]:
-    probes = MONTH_DAYS * DAY_S / interval_s * found.burst
+def allowed(settings: Settings, prices: Mapping[str, float | None]) -> tuple[Settings, Forecast | None]:
+    """The settings with the intervals that the budget allows, and how it comes to them."""
+    cap = settings.budget_usd_per_month
+    if cap is None:
+        return settings, None
+    costly = [target.id for target in settings.targets if costs_money(target)]
+    found = budget.forecast(cap, budget.paid_targets(settings.targets, costly, prices), _MONTH)
+    return budget.stretched(settings, found.stretches), found
+
+
+def _budget(said: Forecast | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    return {
+        "configured_usd_per_month": round(said.usd_per_month, 4),
+        "not_even_hourly": list(said.beyond),
+        "lasts_days": None if said.lasts_s is None else round(said.lasts_s / DAY_S, 1),
+    }
+
+
+def _target(found: Found, target: str, interval_s: float, stretched_s: float) -> dict[str, Any]:
+    probes = _share(found.budget, target) * MONTH_DAYS * DAY_S / stretched_s * found.burst
     price = found.prices[target]
     return {
         "target": target,
         "interval_s": interval_s,
+        "stretched_interval_s": stretched_s,
+        "stretch": found.budget.stretches.get(target, 1.0) if found.budget else 1.0,
         "probes_per_month": round(probes),
         "usd_per_month": None if price is None else round(probes * price, 4),
     }
+
+
+def _share(said: Forecast | None, target: str) -> float:
+    """For how much of the month the target is probed."""
+    return said.lasts_s / _MONTH.seconds if said and said.lasts_s is not None and target in said.beyond else 1.0
 
 
 def outage_of(outages: Iterable[Mapping[str, Any]], rate: float) -> Mapping[str, Any] | None:

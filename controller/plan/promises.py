@@ -4,14 +4,16 @@ That a route has nowhere to go is a broken promise as well, but the configuratio
 `stranded` tells those apart.
 """
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from controller.plan.alarms import movable
+from monitor.budget import Paid, money, slower
 from monitor.settings import Route, Settings
 from monitor.units import format_duration, format_rate, format_share
-from monitor.words import plural, span
+from monitor.words import listed, plural, span
+from probes.pricing import costs_money
 
 #: Half of all requests failing is the defining case; whoever notices it later than this is told by the users.
 LATE_S = 300.0
@@ -26,11 +28,12 @@ _NICE_S = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1200
 def broken(settings: Settings, answer: Mapping[str, Any]) -> list[str]:
     """One sentence for each promise of the configuration that the plan found broken."""
     routes = {route.name: route for route in settings.routes}
-    said = [text for route in answer["routes"] for text in _of_route(settings, routes[route["route"]], route)]
+    slower = {one["target"] for one in answer["targets"] if one["stretched_interval_s"] > one["interval_s"]}
+    said = [text for route in answer["routes"] for text in _of_route(settings, routes[route["route"]], route, slower)]
     return [*said, *_for_nothing(settings, answer), *_budget(settings, answer)]
 
 
-def _of_route(settings: Settings, route: Route, answer: Mapping[str, Any]) -> Iterator[str]:
+def _of_route(settings: Settings, route: Route, answer: Mapping[str, Any], stretched: Collection[str]) -> Iterator[str]:
     yield from stranded(route)
     if not movable(route):
         if len(route.candidates) > 1:
@@ -41,15 +44,16 @@ def _of_route(settings: Settings, route: Route, answer: Mapping[str, Any]) -> It
         if outage["failure_rate"] != _HALF:
             continue
         mean, what = outage["time_to_flip_s"]["mean"], f"a {_percent(_HALF)} outage of {outage['of']}"
+        remedy = partial(_remedy, settings, home.interval_s, stretched=home.id in stretched)
         if outage["flipped"] < _NEARLY_ALL * outage["runs"]:
             yield (
                 f"{what} moved `{route.name}` in only {outage['flipped']} of {outage['runs']} trials"
-                f" within {span(outage['for_s'])}: {_remedy(settings, home.interval_s, outage['for_s'])}"
+                f" within {span(outage['for_s'])}: {remedy(outage['for_s'])}"
             )
         elif mean is not None and mean > LATE_S:
             yield (
                 f"{what} moves `{route.name}` only after {span(mean)} on average, and {span(LATE_S)} is late:"
-                f" {_remedy(settings, home.interval_s, mean)}"
+                f" {remedy(mean)}"
             )
 
 
@@ -62,14 +66,15 @@ def stranded(route: Route) -> Iterator[str]:
         yield f"an outage of {providers.pop()} leaves `{route.name}` nowhere to go: all its candidates are there"
 
 
-def _remedy(settings: Settings, interval_s: float, mean_s: float) -> str:
+def _remedy(settings: Settings, interval_s: float, mean_s: float, *, stretched: bool) -> str:
     """What would bring the time to flip below the bound: it goes in proportion to the interval, above `min_outage`."""
     min_outage_s = settings.controller.min_outage_s
     if min_outage_s > _MOST_OF_IT * mean_s or min_outage_s >= LATE_S:
         return f"controller.min_outage is {format_duration(min_outage_s)}"
     longest_s = interval_s * (LATE_S - min_outage_s) / max(mean_s - min_outage_s, 1.0)
     nice_s = max((nice for nice in _NICE_S if nice <= longest_s), default=1)
-    return f"the interval is {format_duration(interval_s)}; about {format_duration(nice_s)} would do"
+    because = ", for the budget" if stretched else ""
+    return f"the interval is {format_duration(interval_s)}{because}; about {format_duration(nice_s)} would do"
 
 
 def _for_nothing(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
@@ -95,18 +100,25 @@ def _for_nothing(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]
 
 
 def _budget(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
-    budget, cost = settings.budget_usd_per_month, answer["usd_per_month"]
-    if budget is None or cost is None or cost <= budget:
+    """That the budget does not pay for what is configured, where it does not."""
+    said = answer["budget"]
+    longer = {one["target"]: one["stretch"] for one in answer["targets"] if one["stretch"] > 1}
+    if said is None or (not longer and said["lasts_days"] is None):
         return
-    factor = cost / budget
-    intervals = {target.interval_s for target in settings.targets}
-    if len(intervals) == 1:
-        [now_s] = intervals
-        fitting_s = next((nice for nice in _NICE_S if nice >= now_s * factor), math.ceil(now_s * factor))
-        fits = f"an interval of {format_duration(fitting_s)} instead of {format_duration(now_s)} would fit"
-    else:
-        fits = f"intervals {math.ceil(factor * 10) / 10:g} times as long would fit"
-    yield f"probing costs about ${cost:,.2f} a month, budget.usd_per_month is ${budget:,.2f}: {fits}"
+    wants, cap = said["configured_usd_per_month"], answer["budget_usd_per_month"]
+    text = f"the configured intervals cost {money(wants)} a month, budget.usd_per_month is {money(cap)}"
+    if longer:
+        configured_s = {one["target"]: one["interval_s"] for one in answer["targets"]}
+        costly = [target.id for target in settings.targets if costs_money(target)]
+        paid = [Paid(target=one, interval_s=configured_s[one], usd=0.0) for one in costly]
+        text += f": {slower(paid, longer)}, and outages found later"
+    if said["lasts_days"] is not None:
+        text += (
+            f"; it does not even pay for one probe an hour of {listed(said['not_even_hourly'])}:"
+            f" what there is for those probes is spent after {said['lasts_days']:g} days, and none of them is made until"
+            " the next month"
+        )
+    yield text
 
 
 def _percent(share: float) -> str:

@@ -1,8 +1,6 @@
 """`hotspare simulate`: many seeds on all cores, and what they come to."""
 
-import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from controller import answers
 from controller.simulation import scenario_file
 from controller.simulation.loop import drive
 from controller.simulation.results import Results
@@ -28,11 +27,6 @@ from monitor.units import format_duration, format_share
 from monitor.words import plural, span
 from probes import pricing
 
-#: What a probe of any check uses, about: a short question, a word for an answer.
-INPUT_TOKENS, OUTPUT_TOKENS = 20, 10
-
-_OK = 0
-
 
 def run(path: Path, *, seeds: int, first_seed: int, jobs: int | None, as_json: bool) -> int:
     """Simulate the scenario in this file and print the answer; raises ConfigError.
@@ -40,14 +34,13 @@ def run(path: Path, *, seeds: int, first_seed: int, jobs: int | None, as_json: b
     `jobs` processes do the work, one per core by default; the answer does not depend on their number.
     """
     scenario = scenario_file.read(path, os.environ)
-    for warning in scenario.warnings:
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - the command line's own output
+    answers.warn(scenario.warnings)
     document = simulate(scenario, seeds=seeds, first_seed=first_seed, jobs=jobs, progress=True)
     if as_json:
-        print(json.dumps(document, ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
+        answers.print_document(document)
     else:
         show(document, scenario)
-    return _OK
+    return answers.OK
 
 
 def simulate(
@@ -76,10 +69,7 @@ def one_seed(scenario: Scenario, seed: int) -> Tally:
 
 def prices(settings: Settings) -> dict[str, float | None]:
     """What a good probe costs, by target id, for the usual numbers of tokens; None where the price is not known."""
-    return {
-        target.id: pricing.cost_usd(target.provider, target.model, INPUT_TOKENS, OUTPUT_TOKENS)
-        for target in settings.targets
-    }
+    return {target.id: pricing.usual_usd(target) for target in settings.targets}
 
 
 def show(document: dict[str, Any], scenario: Scenario, console: Console | None = None) -> None:

@@ -20,7 +20,7 @@ def read_error(body: Mapping[str, Any]) -> ErrorWords:
         codes=tuple(word for word in words if word),
         message=_message(body, inner),
         status=status_code(inner.get("code")) or status_code(inner.get("status")),
-        retry_after_s=_retry_after_s(table(inner.get("headers"))),
+        headers=_headers(inner),
         request_id=text(body.get("request_id")) or None,
     )
 
@@ -39,13 +39,10 @@ def _message(body: Mapping[str, Any], inner: Mapping[str, Any]) -> str:
     return f"{said}: {upstream}" if upstream else said
 
 
-def _retry_after_s(headers: Mapping[str, Any]) -> float | None:
-    """Responses put the headers of a refusal that came too late for a status into the error itself."""
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        stated = str(headers.get(name, ""))
-        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", stated):
-            return float(stated) * unit_s
-    return None
+def _headers(error: Mapping[str, Any]) -> Mapping[str, str]:
+    """Those of a refusal that came too late for a status (Responses), or from behind a gateway (OpenRouter)."""
+    found = table(error.get("headers")) or table(table(error.get("metadata")).get("headers"))
+    return {name.lower(): str(value)[:100] for name, value in list(found.items())[:50]}
 
 
 def _words(pattern: str) -> re.Pattern[str]:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -92,6 +92,8 @@ class ErrorWords:
     """The HTTP status that the body claims, where it claims one."""
     retry_after_s: float | None = None
     request_id: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of a response, told in the body; names in lower case."""
 
 
 def parse(data: str | bytes) -> dict[str, Any]:
