@@ -15,7 +15,7 @@ from controller.incident_facts import read_beginnings, read_facts
 from controller.incident_rows import incident_of, keep
 from controller.incident_story import Beginning
 from controller.remarks import Remarks
-from monitor.columns import brief, from_ms, to_ms
+from monitor.columns import from_ms, to_ms
 from monitor.database import durable, reading
 from monitor.health import TargetHealth
 from monitor.tables import DECISIONS, EVENTS, INCIDENTS
@@ -145,24 +145,6 @@ class Journal:
             rows = connection.execute(wanted.order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id)).mappings()
             return [_undelivered(row) for row in rows]
 
-    def told(self, incident_id: int, *, revision: int, channel: str, ts: str) -> None:
-        """People see this revision, in this message. Ignored when they have seen a later one."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(INCIDENTS)
-                .where(INCIDENTS.c.id == incident_id, INCIDENTS.c.told_revision <= revision)
-                .values(told_revision=revision, slack_channel=channel, slack_ts=ts, delivery_error=None)
-            )
-
-    def delivery_failed(self, incident_id: int, error: str) -> None:
-        """The last attempt to tell people failed, for this reason (cut at 500 characters)."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(INCIDENTS)
-                .where(INCIDENTS.c.id == incident_id)
-                .values(delivery_error=brief(error, _LONGEST_ERROR))
-            )
-
     def untold(self, limit: int = 20) -> list[Untold]:
         """The oldest events that people must yet be told of."""
         wanted = select(EVENTS).where(EVENTS.c.telling == "due").order_by(EVENTS.c.id).limit(limit)
@@ -171,14 +153,6 @@ class Journal:
                 Untold(id=row.id, at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
                 for row in connection.execute(wanted)
             ]
-
-    def event_told(self, event_id: int) -> None:
-        """People have been told of this event."""
-        self._set_event(event_id, telling="told", delivery_error=None)
-
-    def event_not_told(self, event_id: int, error: str) -> None:
-        """The last attempt to tell people of this event failed, for this reason (cut at 500 characters)."""
-        self._set_event(event_id, delivery_error=brief(error, _LONGEST_ERROR))
 
     def forget_untold(self, before: datetime) -> int:
         """Treat incidents resolved before this that nobody was ever told of as told; says how many.
@@ -195,10 +169,6 @@ class Journal:
                 .values(told_revision=INCIDENTS.c.revision)
             )
             return forgotten.rowcount
-
-    def _set_event(self, event_id: int, **values: str | None) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(update(EVENTS).where(EVENTS.c.id == event_id).values(values))
 
     def _incidents(self, wanted: Select[Any]) -> list[Incident]:
         with self._engine.connect() as connection:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from controller.deliveries import Deliveries
 from controller.demo.facts import Facts, read
 from controller.incident import Incident, IncidentKind
 from controller.journal import Journal
+from controller.told import Told
 from monitor.database import open_reader, open_writer
 from monitor.health import Health, TargetHealth, Transition
 from monitor.store import SavedState, Store
@@ -80,9 +82,9 @@ def test_an_incident_is_over_when_it_is_resolved_and_told(database: tuple[Engine
 
     (incident,) = journal.commit([], [_INCIDENT])
     assert counts() == (1, 1)
-    journal.told(incident.id, revision=1, channel="C0", ts="1.1")
+    Deliveries(writer, "slack").told(Told(incidents=((incident.id, 1, 0),)))
     assert counts() == (1, 0)
     journal.commit([], [replace(incident, resolved_at=_NOW, revision=2)])
     assert counts() == (0, 1)
-    journal.told(incident.id, revision=2, channel="C0", ts="1.1")
+    Deliveries(writer, "slack").told(Told(incidents=((incident.id, 2, 0),)))
     assert counts() == (0, 0)

@@ -13,11 +13,13 @@ from sqlalchemy import Engine
 
 from controller.cli import main
 from controller.cycle import Cycle
+from controller.deliveries import Deliveries
 from controller.incident import Incident, Moment
 from controller.journal import Journal
 from controller.remarks import RemarkRefusedError, Remarks
 from controller.routing_file import RoutingFile
 from controller.timeline import MAX_REMARKS
+from controller.told import Told
 from monitor.clock import utc_now
 from monitor.config import load
 from monitor.database import open_writer
@@ -202,7 +204,7 @@ def test_a_note_is_kept_through_all_that_the_service_does(broken: Desk) -> None:
 def test_a_note_after_the_end_reaches_people_too(broken: Desk) -> None:
     """The revision moves past what they were told; and it is there when the incident comes back."""
     broken.see("." * 80)
-    broken.journal.told(1, revision=broken.kept().revision, channel="C", ts="1")
+    Deliveries(broken.engine, "slack").told(Told(incidents=((1, broken.kept().revision, 0),)))
     assert broken.journal.undelivered() == []
     broken.do("note", "1", "it was the weather", "--author", "ana")
     assert [item.incident.id for item in broken.journal.undelivered()] == [1]

@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import Engine, event
 
 from controller.decision import Decision, Move, RouteState
+from controller.deliveries import Deliveries
 from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
 from controller.journal import Journal
+from controller.told import Told
 from monitor.database import DatabaseError, open_reader, open_writer
 from monitor.health import Health
 
@@ -161,38 +163,22 @@ def test_everything_in_the_journal_survives_a_power_cut(engine: Engine, journal:
             levels.add(statement.partition("=")[2])
 
     journal.commit([_decision(1)], [_incident()])
-    journal.told(1, revision=1, channel="C1", ts="1.0")
+    journal.forget_untold(NOW)
     assert levels == {"FULL"}
 
 
-def test_an_incident_is_undelivered_until_its_latest_revision_was_told(journal: Journal) -> None:
-    """A change makes it undelivered again, with the message that must be edited at hand."""
+def test_an_incident_is_undelivered_until_its_latest_revision_was_told(engine: Engine, journal: Journal) -> None:
+    """A change makes it undelivered again, also one that came while an older revision was being told."""
     (incident,) = journal.commit([], [_incident()])
     (waiting,) = journal.undelivered()
     assert (waiting.incident, waiting.told_revision, waiting.channel, waiting.ts) == (incident, 0, None, None)
-    journal.told(incident.id, revision=1, channel="C1", ts="17.1")
+    Deliveries(engine, "slack").told(Told(incidents=((incident.id, 1, 0),)))
     assert journal.undelivered() == []
     changed = _resolved(incident)
     journal.commit([], [changed])
+    Deliveries(engine, "slack").told(Told(incidents=((incident.id, 1, 0),)))
     (waiting,) = journal.undelivered()
-    assert (waiting.incident, waiting.told_revision, waiting.channel, waiting.ts) == (changed, 1, "C1", "17.1")
-
-
-def test_a_change_while_it_was_being_told_is_told_next(journal: Journal) -> None:
-    """Telling an older revision leaves the newer one undelivered."""
-    (incident,) = journal.commit([], [_incident()])
-    journal.commit([], [replace(incident, revision=2)])
-    journal.told(incident.id, revision=1, channel="C1", ts="17.1")
-    assert [(u.incident.revision, u.told_revision) for u in journal.undelivered()] == [(2, 1)]
-
-
-def test_what_was_told_is_never_untold(journal: Journal) -> None:
-    """A late word about an older revision, in another message, changes nothing."""
-    (incident,) = journal.commit([], [_incident(revision=2)])
-    journal.told(incident.id, revision=2, channel="C1", ts="17.1")
-    journal.told(incident.id, revision=1, channel="C2", ts="99.9")
-    journal.commit([], [replace(incident, revision=3)])
-    assert [(u.told_revision, u.channel, u.ts) for u in journal.undelivered()] == [(2, "C1", "17.1")]
+    assert (waiting.incident, waiting.told_revision) == (changed, 1)
 
 
 def test_an_incident_that_ended_untold_is_told_once_as_resolved(journal: Journal) -> None:
@@ -202,21 +188,10 @@ def test_an_incident_that_ended_untold_is_told_once_as_resolved(journal: Journal
     assert [u.incident for u in journal.undelivered()] == [_resolved(earlier), later]
 
 
-def test_a_failed_delivery_is_remembered_until_one_succeeds(journal: Journal) -> None:
-    """The reason stands beside the incident, cut and fit, and goes when people were told."""
-    (incident,) = journal.commit([], [_incident()])
-    journal.delivery_failed(incident.id, "channel_not_found\0" + "x" * 1000)
-    (waiting,) = journal.undelivered()
-    assert waiting.error == "channel_not_found\ufffd" + "x" * 481 + "…"
-    journal.told(incident.id, revision=1, channel="C1", ts="17.1")
-    journal.commit([], [_resolved(incident)])
-    assert [u.error for u in journal.undelivered()] == [None]
-
-
-def test_old_news_is_forgotten_but_nothing_else(journal: Journal) -> None:
+def test_old_news_is_forgotten_but_nothing_else(engine: Engine, journal: Journal) -> None:
     """Only incidents that were resolved long ago and never told at all are treated as told."""
     old, just_resolved, still_open, half_told = journal.commit([], [_incident(n) for n in range(4)])
-    journal.told(half_told.id, revision=1, channel="C1", ts="17.1")
+    Deliveries(engine, "slack").told(Told(incidents=((half_told.id, 1, 0),)))
     resolved = [_resolved(old, minutes=5), _resolved(just_resolved, minutes=60), _resolved(half_told, minutes=5)]
     journal.commit([], resolved)
     limit = NOW + 30 * MINUTE

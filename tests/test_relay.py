@@ -20,6 +20,7 @@ from controller.journal import Journal
 from controller.relay import PERMANENT_S, Relay
 from controller.relay_rows import RelayRows
 from controller.sink import NotTakenError
+from controller.told import Told
 from monitor.clock import utc_now
 from monitor.database import open_writer
 from monitor.store import Store
@@ -169,7 +170,7 @@ async def test_notices_are_told_and_what_is_no_notice_is_not(world: World) -> No
     world.store.add_event(T0 + MINUTE, "pinned", "chat", "ana pinned chat", tell=True)
     world.store.add_event(T0 + MINUTE, "probe_skipped", "chat", "busy")
     world.store.add_event(T0 + MINUTE, "drained", "openai", "ana drained openai", tell=True)
-    world.journal.event_told(1)
+    Deliveries(world.engine, "slack").told(Told(events=(1,)))
     assert await world.round() == ["notice pinned", "notice drained"]
     assert await world.round() == []
 
