@@ -11,8 +11,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from benchmarks.slack_page import Post, page
-from controller.buttons import buttons_of, with_buttons
-from controller.incident import (
+from controller.buttons.buttons import buttons_of, with_buttons
+from controller.incidents.incident import (
     Affected,
     Happening,
     Incident,
@@ -24,8 +24,14 @@ from controller.incident import (
     VendorLead,
 )
 from controller.journal import Untold
-from controller.messages import incident_headline
-from controller.small_messages import call_message, notice_message, notices_message, passed_message, reply_message
+from controller.telling.messages import incident_headline
+from controller.telling.small_messages import (
+    call_message,
+    notice_message,
+    notices_message,
+    passed_message,
+    reply_message,
+)
 from monitor.health import Health
 from monitor.settings import Route
 from monitor.vendor_word import VendorState

@@ -232,7 +232,7 @@ def _warn_about_money(settings: Settings) -> None:
 
 def _ask(settings: Settings, given: argparse.Namespace) -> int:
     if given.command == "alerts":
-        from controller import alerts_command  # noqa: PLC0415 - slack_sdk and httpx are slow to import
+        from controller.telling import alerts_command  # noqa: PLC0415 - slack_sdk and httpx are slow to import
 
         return alerts_command.test(settings, as_json=given.json)
     from controller import asking  # noqa: PLC0415 - httpx is slow to import
@@ -334,7 +334,7 @@ def _look(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def _incidents(settings: Settings, given: argparse.Namespace) -> int:
-    from controller import incident_command  # noqa: PLC0415 - SQLAlchemy is slow to import
+    from controller.incidents import incident_command  # noqa: PLC0415 - SQLAlchemy is slow to import
 
     if given.action == "show":
         return incident_command.show(settings, given.id, as_json=given.json)

@@ -12,23 +12,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from controller import incidents, override_words, policy, routing_file
+from controller import override_words, policy, routing_file
 from controller.decision import Decision, RouteState, bring_back
 from controller.dry_run import as_configured, whereabouts
 from controller.heeding import Heeding
-from controller.incident import Incident
+from controller.incidents import incidents
+from controller.incidents.incident import Incident
+from controller.incidents.lead import LOOK_BACK, untold
 from controller.journal import Journal
-from controller.lead import LOOK_BACK, untold
 from controller.overrides import NO_OVERRIDES
 from controller.routing_file import RoutingFile, RoutingFileError
 from monitor import pool, record
 from monitor.blindness import Blindness
 from monitor.database import DatabaseError
-from monitor.detector import MUTE
 from monitor.health import BAD, TargetHealth, Transition
 from monitor.judge import Judge, Memory
 from monitor.network_news import NetworkLoss
-from monitor.notices import Notices
+from monitor.notices import Notice, Notices
 from monitor.pacing import Extra
 from monitor.record import Record
 from monitor.settings import Settings
@@ -203,25 +203,31 @@ class Cycle:
         self._unpublished |= bool(happened)
         for transition in happened:
             log.info("health_changed before=%s after=%s: %s", transition.before, transition.after, transition.reason)
-            if self._judge.record_of(transition.target).mute >= MUTE:
-                # Nobody's outage, so that no incident says it.
-                self._store.add_event(now, "probe_needs_attention", transition.target, transition.reason, tell=True)
         return happened
 
     def _say_notices(self, observations: Sequence[Observation], now: datetime) -> None:
         """Tell once who else answers for a target, and that its model will go."""
         for seen in observations:
             for notice in self._notices.due(seen, now):
-                log.warning("%s target=%s: %s", notice.kind, notice.target, notice.text)
                 self._store.add_event(notice.at, notice.kind, notice.target, notice.text, tell=True)
-                self._notices.told(notice)
+                self._told(notice)
+
+    def _told(self, notice: Notice) -> None:
+        log.warning("%s target=%s: %s", notice.kind, notice.target, notice.text)
+        self._notices.told(notice)
 
     def _fold(
         self, observations: Sequence[Observation], blind: Collection[Observation], now: datetime
     ) -> list[Transition]:
         """Judge by these observations and by the time, and store what has changed; or nothing, when that fails."""
         before = self._judge.memory()
-        happened = [one for seen in observations for one in self._judge.observe(seen, blind=seen in blind)]
+        happened: list[Transition] = []
+        # Of checks: nobody's outage, so that no incident says it.
+        notices: list[Notice] = []
+        for seen in observations:
+            happened += self._judge.observe(seen, blind=seen in blind)
+            if seen.target in before.records:
+                notices += self._notices.due_of_checks(seen, self._judge.record_of(seen.target), now)
         for target in sorted(self._unwatched):
             happened += self._judge.unwatched(target, now, self._unwatched_for)
         happened += self._judge.tick(now)
@@ -229,10 +235,13 @@ class Cycle:
         changed = [one for target, one in after.records.items() if one is not before.records[target]]
         pools = {name: pool.to_json(one) for name, one in after.pools.items() if one is not before.pools[name]}
         try:
-            self._store.save_states([self._saved(one, now) for one in changed], happened, pools, at=now)
+            states = [self._saved(one, now) for one in changed]
+            self._store.save_states(states, happened, pools, at=now, notices=notices)
         except DatabaseError:
             self._judge.remember(before)
             raise
+        for notice in notices:
+            self._told(notice)
         return happened
 
     def _decide(self, now: datetime) -> tuple[list[Decision], list[Incident]]:

@@ -10,11 +10,11 @@ from sqlalchemy import Engine, RowMapping, Select, func, insert, select, update
 from controller.decision import Decision, RouteState
 from controller.decision_rows import decision_of, decision_row
 from controller.hand import Hand
-from controller.incident import Incident
-from controller.incident_facts import read_beginnings, read_facts
-from controller.incident_rows import incident_of, keep
-from controller.incident_story import Beginning
-from controller.remarks import Remarks
+from controller.incidents.incident import Incident
+from controller.incidents.incident_facts import read_beginnings, read_facts
+from controller.incidents.incident_rows import incident_of, keep
+from controller.incidents.incident_story import Beginning
+from controller.incidents.remarks import Remarks
 from monitor.columns import from_ms, to_ms
 from monitor.database import durable, reading
 from monitor.health import TargetHealth
@@ -70,7 +70,7 @@ class Journal:
         """Keep all of it or nothing: add the decisions, add the incidents with id 0 and replace the others.
 
         Returns the incidents in the same order, each with its id, its lead, its lines numbered, and what people have
-        said of it meanwhile (`controller.incident_rows.keep`).
+        said of it meanwhile (`controller.incidents.incident_rows.keep`).
         """
         if not decisions and not incidents:
             return []

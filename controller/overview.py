@@ -6,22 +6,22 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
-from controller.backlog import Backlog, read_backlog
 from controller.candidate import ELIGIBLE
 from controller.decision import Decision, Move, RouteState
 from controller.dry_run import whereabouts
-from controller.effect import Stay
 from controller.history import History, read_history
-from controller.incident import Incident
-from controller.incident_facts import read_facts
+from controller.incidents.effect import Stay
+from controller.incidents.incident import Incident
+from controller.incidents.incident_facts import read_facts
 from controller.journal import Journal
 from controller.last_words import NOTHING_SAID, LastWords, read_last_words
 from controller.money import Money, at_pace, read_money, without_price
 from controller.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing_file import RoutingFile
 from controller.standing import Candidate, Life, RouteView, Service, Tone, clock, headline
+from controller.telling.backlog import Backlog, read_backlog
+from controller.telling.unheard import Unheard, read_unheard
 from controller.trails import Trail, read_trails
-from controller.unheard import Unheard, read_unheard
 from controller.vendor_view import VendorView, vendor_views
 from monitor.columns import from_ms
 from monitor.health import FAILING, Health, TargetHealth

@@ -16,19 +16,19 @@ from typing import ParamSpec, TypeVar
 
 from controller import allowance
 from controller.allowance import Allowance
+from controller.buttons.listening import Listening
 from controller.cycle import Cycle
-from controller.deliveries import Deliveries
-from controller.desk import SINK
-from controller.elsewhere import Elsewhere, secrets_of
-from controller.heartbeat import Vitals
-from controller.incidents import BLIND_FOR
+from controller.incidents.incidents import BLIND_FOR
 from controller.journal import Journal
-from controller.listening import Listening
 from controller.network import Network
-from controller.outbox import Outbox
 from controller.routing_file import RoutingFile, RoutingFileError
-from controller.slack import SlackSender
-from controller.slack_webhook import WebhookSender
+from controller.telling.deliveries import Deliveries
+from controller.telling.desk import SINK
+from controller.telling.elsewhere import Elsewhere, secrets_of
+from controller.telling.heartbeat import Vitals
+from controller.telling.outbox import Outbox
+from controller.telling.slack import SlackSender
+from controller.telling.slack_webhook import WebhookSender
 from controller.vendors import Vendors
 from monitor import pacing, purse, words
 from monitor.blindness import Blindness

@@ -8,14 +8,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from controller import answers, incident_words, override_words
-from controller.backlog import Backlog
-from controller.incident import Incident
-from controller.lead import lead_sentence, lead_words
+from controller import answers, override_words
+from controller.incidents import incident_words
+from controller.incidents.incident import Incident
+from controller.incidents.lead import lead_sentence, lead_words
 from controller.money import Money
 from controller.overrides import Override
 from controller.overview import Overview, TargetView, read
 from controller.standing import UNTRUSTED, Life, Tone, ago, clock
+from controller.telling.backlog import Backlog
 from controller.terminal import terminal
 from controller.trails import Trail
 from controller.vendor_view import VendorView

@@ -8,7 +8,7 @@ from itertools import groupby, islice
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from controller.incident import Incident
+from controller.incidents.incident import Incident
 from monitor import words
 from monitor.columns import from_ms, storable, to_ms
 from monitor.health import Health, Weighed

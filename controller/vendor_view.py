@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.lead import said
+from controller.incidents.lead import said
 from monitor.health import Health, TargetHealth
 from monitor.settings import Settings
 from monitor.vendor_word import VendorReport, VendorState, page_name

@@ -111,41 +111,48 @@ def usd_per_s(paid: Iterable[Paid], stretches: Mapping[str, float] | None = None
     return math.fsum(one.usd / stretched_s(one.interval_s, longer.get(one.target, 1.0)) for one in paid)
 
 
-def shares_of(paid: Sequence[Paid], allowed_usd_per_s: float, *, present: Shares | None = None) -> Shares:
+def shares_of(
+    paid: Sequence[Paid], month_usd_per_s: float, *, left_usd_per_s: float = math.inf, present: Shares | None = None
+) -> Shares:
     """The smallest stretches at which they cost no more than that, the dearest stretched first.
 
-    Those that are beyond the budget do not count; they have what is left. Each target keeps the stretch that it has at
-    `present`, or stays beyond, unless less leaves a tenth of its own share to spare.
+    The month's rate is shared by all; what is left is for those that are not beyond the budget, for the others have had
+    theirs. Each target keeps the stretch that it has at `present`, or stays beyond, unless less leaves a tenth of its
+    own share to spare.
     """
     before = present or Shares()
-    first = _hourly_first(paid, allowed_usd_per_s * _HOURLY_FIRST, before.beyond)
-    level = _level(
-        [(one.hourly_usd_per_s * (one.target in first), one.planned_usd_per_s) for one in paid], allowed_usd_per_s
-    )
+    level, beyond = _filled(paid, month_usd_per_s, before.beyond, hourly_usd_per_s=month_usd_per_s * _HOURLY_FIRST)
+    if left_usd_per_s < month_usd_per_s:
+        others = [one for one in paid if one.target not in beyond]
+        late_level, late = _filled(others, left_usd_per_s, before.beyond, hourly_usd_per_s=left_usd_per_s)
+        level, beyond = min(level, late_level), beyond | late
     stretches = {one.target: _kept(one, level, before.stretches.get(one.target, 1.0)) for one in paid}
-    return Shares(
-        stretches={target: stretch for target, stretch in stretches.items() if stretch > 1},
-        beyond=frozenset(
-            one.target
-            for one in paid
-            if one.target not in first
-            and one.hourly_usd_per_s * _with_margin(one, before.beyond) > level * (1 + _ROUNDING)
-        ),
-    )
+    return Shares(stretches={target: stretch for target, stretch in stretches.items() if stretch > 1}, beyond=beyond)
+
+
+def _filled(
+    paid: Sequence[Paid], allowed: float, before: Collection[str], *, hourly_usd_per_s: float
+) -> tuple[float, frozenset[str]]:
+    """The level that nobody may go above, and who is beyond it; `hourly_usd_per_s` goes to probes every hour first."""
+    first = _hourly_first(paid, hourly_usd_per_s, before)
+    level = _level([(one.hourly_usd_per_s * (one.target in first), one.planned_usd_per_s) for one in paid], allowed)
+    others = (one for one in paid if one.target not in first)
+    beyond = (one.target for one in others if one.hourly_usd_per_s * _margin(one, before) > level * (1 + _ROUNDING))
+    return level, frozenset(beyond)
 
 
 def _hourly_first(paid: Iterable[Paid], left: float, beyond: Collection[str]) -> frozenset[str]:
     """The cheapest, as many as that pays for one probe an hour of."""
     found = set()
     for one in sorted(paid, key=lambda one: (one.hourly_usd_per_s, one.target)):
-        left -= one.hourly_usd_per_s * _with_margin(one, beyond)
+        left -= one.hourly_usd_per_s * _margin(one, beyond)
         if left < 0:
             break
         found.add(one.target)
     return frozenset(found)
 
 
-def _with_margin(one: Paid, beyond: Collection[str]) -> float:
+def _margin(one: Paid, beyond: Collection[str]) -> float:
     return 1 / (1 - _TO_SPARE) if one.target in beyond else 1.0
 
 
@@ -184,7 +191,7 @@ def kept_usd(paid: Sequence[Paid], shares: Shares, cap_usd: float, month: Month,
     others = [one for one in paid if one.usd and one.target not in shares.beyond]
     if not others:
         return 0.0
-    return (usd_per_s(others, shares.stretches) + RESERVE * cap_usd / month.seconds) * month.left_s(now)
+    return usd_per_s(others, shares.stretches) * month.left_s(now) + RESERVE * cap_usd
 
 
 def all_month_usd_per_s(cap_usd: float, month: Month) -> float:

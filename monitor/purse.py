@@ -184,17 +184,18 @@ class Purse:
     def _lack(self, cap: float) -> str:
         if len(self._pace.stopped) == len(self._paid) and self.spent_usd > 0:
             return f"the budget of {budget.money(cap)} is spent"
-        return f"what the budget of {budget.money(cap)} has left does not pay for it"
+        return f"what the budget of {budget.money(cap)} has left does not pay for that"
 
     def _now(self, cap: float, before: Pace, now: datetime) -> Pace:
-        allowed = min(
-            budget.all_month_usd_per_s(cap, self._month),
-            budget.rest_usd_per_s(cap - self.spent_usd, self._month, now),
-        )
         # One that the whole budget does not pay for takes nothing from the others.
         possible = [one for one in self._known() if one.usd <= cap]
         present = Shares(stretches=before.stretches, beyond=frozenset(before.beyond))
-        shares = budget.shares_of(possible, allowed, present=present)
+        shares = budget.shares_of(
+            possible,
+            budget.all_month_usd_per_s(cap, self._month),
+            left_usd_per_s=budget.rest_usd_per_s(cap - self.spent_usd, self._month, now),
+            present=present,
+        )
         self._kept = budget.kept_usd(possible, shares, cap, self._month, now)
         same = before.month == self._month.begins and before.cap_usd == cap
         return Pace(
@@ -261,8 +262,8 @@ class Purse:
             return f"what costs money is probed at its configured intervals again: {so_far}"
         wants_usd = budget.usd_per_s(paid) * self._month.seconds
         return (
-            f"{budget.slower(paid, self._pace.stretches)}, and outages of it are found later: at the configured"
-            f" intervals it costs {budget.money(wants_usd)} a month; {so_far}"
+            f"{budget.slower(paid, self._pace.stretches)}, and outages there are found later: at the configured"
+            f" intervals probing costs {budget.money(wants_usd)} a month; {so_far}"
         )
 
     def _so_far(self, cap: float, now: datetime) -> str:

@@ -67,6 +67,16 @@ def counted(
     return f"{failures} of {probes} probes {what} in {span(seconds)} ({mix(outcomes)})"
 
 
+def all_of(failures: int, checks: Sequence[str]) -> str:
+    """Which checks the failures are of: `, all of them tool or stream`, of a single one `, of the check tool`."""
+    return f", all of them {' or '.join(checks)}" if failures > 1 else f", of the check {''.join(checks)}"
+
+
+def mute(whose: str, outcome: Outcome, times: int, detail: str) -> str:
+    """That probes say nothing of a target; `whose` probes: `its probes say`."""
+    return f"{whose} nothing of it, {outcome} {times} times in a row: the probe needs attention; last: {detail}"
+
+
 def weighed(evidence: float, threshold: float, *, p0: float | None = None, p1: float | None = None) -> str:
     """`evidence 12.3, verdict at 9.8`; with the two rates, `… (usual 0.5 %, looked for 30 %)`."""
     said = f"evidence {evidence:.1f}, verdict at {threshold:.1f}"

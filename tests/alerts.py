@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from controller.alert import Alert, AlertKind, about_incident
-from controller.incident import (
+from controller.incidents.incident import (
     Affected,
     Happening,
     Incident,
@@ -16,6 +15,7 @@ from controller.incident import (
     TargetNumbers,
     VendorLead,
 )
+from controller.telling.alert import Alert, AlertKind, about_incident
 from monitor.health import Health
 from monitor.vendor_word import VendorState
 from probes.outcome import Outcome

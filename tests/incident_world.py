@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from controller.decision import Decision, Move, RouteState
-from controller.incident import Incident
-from controller.incidents import update
+from controller.incidents.incident import Incident
+from controller.incidents.incidents import update
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route, Settings
 from probes.target import Provider, Secret, Target

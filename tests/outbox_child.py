@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from controller.deliveries import Deliveries
-from controller.desk import SINK
-from controller.outbox import Outbox
-from controller.slack import SlackSender
+from controller.telling.deliveries import Deliveries
+from controller.telling.desk import SINK
+from controller.telling.outbox import Outbox
+from controller.telling.slack import SlackSender
 from monitor.database import open_writer
 from monitor.settings import Slack
 from probes.target import Secret

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from controller.deliveries import Deliveries
-from controller.relay import Relay
-from controller.relay_rows import RelayRows
-from controller.webhook import WebhookSink
+from controller.telling.deliveries import Deliveries
+from controller.telling.relay import Relay
+from controller.telling.relay_rows import RelayRows
+from controller.telling.webhook import WebhookSink
 from monitor.database import open_writer
 from probes.target import Secret
 

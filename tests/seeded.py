@@ -7,7 +7,7 @@ from random import Random
 
 from controller import routing_file
 from controller.decision import Decision, Move
-from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
+from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, RouteNow
 from controller.journal import Journal
 from monitor.config import load
 from monitor.database import open_writer

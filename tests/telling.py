@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from controller.deliveries import Deliveries
 from controller.demo.slack_server import SlackServer
-from controller.desk import SINK
-from controller.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow
 from controller.journal import Journal
-from controller.outbox import Delivered, Outbox, Runs
-from controller.slack import SlackSender
-from controller.slack_webhook import WebhookSender
+from controller.telling.deliveries import Deliveries
+from controller.telling.desk import SINK
+from controller.telling.outbox import Delivered, Outbox, Runs
+from controller.telling.slack import SlackSender
+from controller.telling.slack_webhook import WebhookSender
 from monitor.database import open_writer
 from monitor.health import Health
 from monitor.settings import Slack

@@ -11,9 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from controller import digest
-from controller.alert import AlertKind, body, document
-from controller.webhook import SIGNATURE, signature
+from controller.telling import digest
+from controller.telling.alert import AlertKind, body, document
+from controller.telling.webhook import SIGNATURE, signature
 from probes.target import Secret
 from tests import alerts
 from tests.test_webhook import SCHEMA

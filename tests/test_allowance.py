@@ -99,9 +99,7 @@ async def test_a_spent_budget_is_told_once_and_nobody_fails_over(tmp_path: Path,
 
     assert probes_of(tmp_path, PAID) == asked
     ends = f"{month_of(datetime.now(UTC)).ends:%Y-%m-%d}"
-    told = (
-        f"the budget of $0.004 is spent: 1 target will not be probed until {ends}, and no route moves on their account"
-    )
+    told = f"{PAID} will not be probed until {ends}: the budget of $0.004 is spent, and no route moves on that account"
     assert rows(tmp_path, spent) == [(told, "due")]
     [(health, reason)] = rows(tmp_path, f"SELECT health, reason FROM target_states WHERE target = '{PAID}'")  # noqa: S608
     assert (health, reason) == ("unknown", f"{PAID} is unknown: not probed until {ends}: the budget of $0.004 is spent")
@@ -134,7 +132,7 @@ def test_a_purse_goes_on_from_the_ledger(tmp_path: Path) -> None:
     engine = open_writer(wanted.database)
     store = Store(engine)
     store.record([replace(observation(name=PAID), cost_usd=0.25), replace(observation(name=OWN), cost_usd=9.0)])
-    pace = Pace(month=month_of(T0).begins, cap_usd=1.0, stretch=4096.0)
+    pace = Pace(month=month_of(T0).begins, cap_usd=1.0, stretches={PAID: 4096.0})
     store.ledger.keep_pace(to_json(pace), T0)
     purse = allowance.open_purse(wanted, store.ledger, T0)
     engine.dispose()
@@ -142,14 +140,14 @@ def test_a_purse_goes_on_from_the_ledger(tmp_path: Path) -> None:
     assert purse.pace == pace
     # By the mean of what was paid, not by the price of the usual tokens: three more, not hundreds.
     assert [purse.affordable(PAID, T0), purse.spare((PAID,), T0)] == [True, ()]
-    assert not purse.short
+    assert not purse.short(PAID)
 
 
 LONGER = "budget.usd_per_month: what costs money is probed less often (1s → {}) to keep {} a month; the configured"
 CONFIGURED = " intervals cost $7,776 (`hotspare plan` says what that means)"
 NOT_EVEN = (
-    "budget.usd_per_month: $1 does not even pay for one probe an hour: it is spent after 13 d 21 h, and then nothing"
-    " that costs money is probed until the next month"
+    "budget.usd_per_month: $1 does not even pay for one probe an hour of openai/no-such-model: what there is for those"
+    " probes is spent after 13 d 21 h, and none of them is made until the next month"
 )
 NO_PRICE = (
     "budget.usd_per_month: the price of openai/no-such-model is not known and counts nothing; write it into the"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from controller.apprise_sender import AppriseSink, harmless_text
-from controller.incident import Happening, Moment
-from controller.sink import NotTakenError
+from controller.incidents.incident import Happening, Moment
+from controller.telling.apprise_sender import AppriseSink, harmless_text
+from controller.telling.sink import NotTakenError
 from probes.target import Secret
 from tests import alerts
 from tests.builders import T0

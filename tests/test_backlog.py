@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from controller import overview, status
-from controller.backlog import Backlog
 from controller.journal import Journal
 from controller.overview import Overview
+from controller.telling.backlog import Backlog
 from monitor.database import open_writer
 from monitor.settings import QuietHours, Settings, Slack
 from monitor.store import Store

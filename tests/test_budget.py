@@ -105,7 +105,7 @@ def test_the_dearest_are_stretched_first(
 ) -> None:
     """Nobody costs more than the others may; who costs less keeps the interval."""
     found = budget.shares_of(targets, allowed)
-    assert (found.stretches, found.beyond) == (stretches, beyond)
+    assert found == Shares(stretches=stretches, beyond=frozenset(beyond))
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from controller.buttons import Button, Verb, buttons_of, label, pressed, with_buttons
+from controller.buttons.buttons import Button, Verb, buttons_of, label, pressed, with_buttons
+from controller.buttons.press import read_press
+from controller.buttons.press_rules import Standing, objection, order_of
 from controller.decision import Move, RouteState
 from controller.demo.slack_rules import content_fault
-from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
-from controller.messages import incident_headline
+from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, RouteNow
 from controller.overrides import NO_OVERRIDES, Override, OverrideKind, Overrides
-from controller.press import read_press
-from controller.press_rules import Standing, objection, order_of
+from controller.telling.messages import incident_headline
 from monitor.health import Health, TargetHealth
 from monitor.settings import Controller, Route, Settings
 from tests.builders import T0, target

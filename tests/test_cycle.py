@@ -12,13 +12,14 @@ import pytest
 
 from controller.cycle import VALID_FOR_S, Cycle, Report
 from controller.decision import Decision, Move
-from controller.incident import Incident, RouteNow
+from controller.incidents.incident import Incident, RouteNow
 from controller.journal import Journal
-from controller.messages import incident_headline
 from controller.routing_file import RoutingFile
+from controller.telling.messages import incident_headline
 from monitor.blindness import Blindness
 from monitor.database import DatabaseError, open_writer
 from monitor.health import Health, Transition
+from monitor.notices import Notice
 from monitor.pacing import Extra
 from monitor.settings import Settings
 from monitor.store import SavedState, Store
@@ -89,8 +90,9 @@ class MortalStore(Store):
         pools: Mapping[str, str] = MappingProxyType({}),
         *,
         at: datetime | None = None,
+        notices: Sequence[Notice] = (),
     ) -> None:
-        super().save_states(states, transitions, pools, at=at)
+        super().save_states(states, transitions, pools, at=at, notices=notices)
         if states or transitions or pools:
             self.stage.step()
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from controller.book import channel_key, state_key
-from controller.deliveries import Deliveries
 from controller.journal import Journal
-from controller.told import Told, from_payload, to_payload
+from controller.telling.book import channel_key, state_key
+from controller.telling.deliveries import Deliveries
+from controller.telling.told import Told, from_payload, to_payload
 from monitor.database import open_writer
 from tests.telling import NOON, outage, over
 

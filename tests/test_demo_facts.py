@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from controller.deliveries import Deliveries
 from controller.demo.facts import Facts, read
-from controller.incident import Incident, IncidentKind
+from controller.incidents.incident import Incident, IncidentKind
 from controller.journal import Journal
-from controller.told import Told
+from controller.telling.deliveries import Deliveries
+from controller.telling.told import Told
 from monitor.database import open_reader, open_writer
 from monitor.health import Health, TargetHealth, Transition
 from monitor.store import SavedState, Store

@@ -45,6 +45,9 @@ HOLD_AT_30_S = 15  # a hold of five minutes wants half of its thirty probes, cle
         pytest.param(".ffff", "UUU??", id="refusals by content policy say nothing either"),
         pytest.param(".xxxrrrr", "USSDDDGG", id="one that is only throttled after an outage is degraded, not down"),
         pytest.param(".ag", "USS", id="a fault of ours is not confirmed by another kind of fault"),
+        pytest.param(
+            ".xxx" + "s" * 16, "USSD" + "D" * 8 + "RRRGGGGN", id="slow answers end an outage: it is poor from then on"
+        ),
     ],
 )
 def test_health_follows_the_evidence(seen: str, health: str) -> None:
@@ -333,6 +336,9 @@ def test_evidence_is_that_of_the_health_it_explains() -> None:
     assert degraded.down.value == 0
 
 
+BOTH = replace(rule(), checks=(Check.CHAT, Check.TOOL))
+
+
 def in_turn(symbols: str, checks: str, *, record: Record | None = None) -> tuple[list[Health], Record]:
     """The health after each of these outcomes, and the last record; the checks (`c` chat, `t` tool) take turns."""
     record = record or Record(target=rule().target, since=T0)
@@ -341,7 +347,7 @@ def in_turn(symbols: str, checks: str, *, record: Record | None = None) -> tuple
     said = []
     for number, symbol in enumerate(symbols):
         seen = observation(symbol, at_s=begin_s + 30.0 * number)
-        record = detector.observe(record, replace(seen, check=asked[checks[number % len(checks)]]), rule())
+        record = detector.observe(record, replace(seen, check=asked[checks[number % len(checks)]]), BOTH)
         said.append(record.health)
     return said, record
 
@@ -389,3 +395,82 @@ def test_a_check_that_is_seldom_asked_holds_nobody_back() -> None:
     assert down.health is Health.DOWN
     said, _ = in_turn("." * 60, "c", record=down)
     assert said[-1] is Health.UP
+
+
+def test_slow_answers_of_the_check_that_failed_end_an_outage() -> None:
+    """They are answers: it is degraded then, and down no more."""
+    said, _ = in_turn(".x" * 10, "ct")
+    assert said[-1] is Health.DOWN
+    said, _ = in_turn(".x" * 10 + ".s" * 40, "ct")
+    assert said[-1] is Health.DEGRADED
+
+
+@pytest.mark.parametrize("symbol", ["b", "f"])
+@pytest.mark.parametrize("others", [1, 3, 7])
+def test_a_check_that_says_nothing_leaves_health_to_the_others(symbol: str, others: int) -> None:
+    """They say that it is up, and later that it fails; its own count goes on over their turns."""
+    said, record = in_turn(("." * others + symbol) * 5, "c" * others + "t")
+    assert set(said) == {Health.UP}
+    assert [(one.check, one.mute) for one in record.ailing] == [(Check.TOOL, 5)]
+    said, record = in_turn(("x" * others + symbol) * 6, "c" * others + "t", record=record)
+    assert said[-1] is Health.DOWN
+    _, record = in_turn(".", "t", record=record)
+    assert not any(one.check is Check.TOOL for one in record.ailing)
+
+
+def test_nothing_is_known_of_a_target_once_all_its_checks_say_nothing() -> None:
+    """Each of them three times in a row, however seldom it is asked; the first that is answered makes it up again."""
+    said, record = in_turn("....bbbb" + "bbbb" * 2, "ccct")
+    assert said[:-1] == [Health.UP] * 15
+    assert said[-1] is Health.UNKNOWN
+    assert record.reason == (
+        "openai/gpt-6-luna is unknown: whichever check is asked, its probes say nothing of it, "
+        "bad_request 3 times in a row: the probe needs attention; last: "
+    )
+    said, _ = in_turn("bbb" + "." + "bbb", "ccct", record=record)
+    assert said == [Health.UNKNOWN] * 3 + [Health.UP] * 4
+
+
+def told_of(record: Record) -> set[Check]:
+    """The checks of which people were told."""
+    return {check for check in Check if record.sick(check)}
+
+
+def test_people_are_told_of_a_check_that_fails_five_times_in_a_row() -> None:
+    """Not before; again only after it was answered; a network that is down in between makes no new case of it."""
+    _, record = in_turn(("." * 15 + "w") * 4, "c" * 15 + "t")
+    assert told_of(record) == set()
+    _, record = in_turn("." * 15 + "w", "c" * 15 + "t", record=record)
+    assert told_of(record) == {Check.TOOL}
+    first = record.ailing
+    _, record = in_turn(("." * 15 + "w") * 9, "c" * 15 + "t", record=record)
+    assert record.ailing[0].told_at == first[0].told_at
+    assert record.last_started_at is not None
+    lost = observation("t", at_s=(record.last_started_at - T0).total_seconds() + 30)
+    record = detector.observe(record, lost, BOTH, blind=True)
+    assert record.health is Health.UNKNOWN
+    assert told_of(record) == {Check.TOOL}
+    assert told_of(in_turn(".", "t", record=record)[1]) == set()
+
+
+def test_people_are_not_told_of_a_check_that_makes_a_verdict() -> None:
+    """The incident tells them."""
+    said, record = in_turn(".w" * 30, "ct")
+    assert said[-1] in {Health.DEGRADED, Health.UNUSABLE}
+    assert told_of(record) == set()
+
+
+@pytest.mark.parametrize(
+    ("symbols", "checks", "said"),
+    [
+        ("...w", "ccct", "the last probe gave a wrong answer (bad_answer), of the check tool; "),
+        ("..x.", "cctc", "1 of 2 probes failed in 30 s (server_error), of the check tool; "),
+        (".w" * 5, "ct", "5 of 9 probes gave a wrong answer in 4 min (bad_answer), all of them tool; "),
+        (".xxx", "ctct", "3 of 3 probes failed in 1 min (server_error); "),
+        (".x.x", "cccc", "2 of 3 probes failed in 1 min (server_error), all of them chat; "),
+    ],
+)
+def test_the_sentence_says_which_checks_failed_where_not_all_did(symbols: str, checks: str, said: str) -> None:
+    """All of them would be no news."""
+    _, record = in_turn(symbols, checks)
+    assert f": {said}" in record.reason

@@ -9,13 +9,13 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Engine
 
-from controller import digest
 from controller.decision import Decision, Move
-from controller.digest import RouteWeek, TargetWeek, Week
-from controller.digest_facts import read_week
 from controller.journal import Journal
-from controller.small_messages import notice_message
-from controller.weekly import DigestBook, Weekly
+from controller.telling import digest
+from controller.telling.digest import RouteWeek, TargetWeek, Week
+from controller.telling.digest_facts import read_week
+from controller.telling.small_messages import notice_message
+from controller.telling.weekly import DigestBook, Weekly
 from monitor.database import open_reader, open_writer
 from monitor.health import Health, Transition
 from monitor.settings import Settings, WeeklyDigest

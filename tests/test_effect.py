@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.decision import Decision, Move
-from controller.effect import Stay, on_failing_s, spells, stays
-from controller.incident import Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.effect import Stay, on_failing_s, spells, stays
+from controller.incidents.incident import Happening, Incident, IncidentKind, Moment, RouteNow
 from monitor.health import Health, Transition, Weighed
 from probes.outcome import Outcome
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from controller.heartbeat import STUCK_S, Heartbeat, Pinger, Vitals
+from controller.telling.heartbeat import STUCK_S, Heartbeat, Pinger, Vitals
 from probes.target import Secret
 from tests.receiver import HANG, RESET, Answer, receiving
 

@@ -13,13 +13,13 @@ from sqlalchemy import Engine
 
 from controller.cli import main
 from controller.cycle import Cycle
-from controller.deliveries import Deliveries
-from controller.incident import Incident, Moment
+from controller.incidents.incident import Incident, Moment
+from controller.incidents.remarks import RemarkRefusedError, Remarks
+from controller.incidents.timeline import MAX_REMARKS
 from controller.journal import Journal
-from controller.remarks import RemarkRefusedError, Remarks
 from controller.routing_file import RoutingFile
-from controller.timeline import MAX_REMARKS
-from controller.told import Told
+from controller.telling.deliveries import Deliveries
+from controller.telling.told import Told
 from monitor.clock import utc_now
 from monitor.config import load
 from monitor.database import open_writer

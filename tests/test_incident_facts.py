@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from controller.decision import Decision, Move
-from controller.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow
-from controller.incident_facts import MOST_IDS, read_beginnings, read_facts
+from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.incident_facts import MOST_IDS, read_beginnings, read_facts
 from controller.journal import Journal
 from monitor.database import open_writer
 from monitor.health import Health, TargetHealth, Transition, Weighed

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.incident import (
+from controller.incidents.incident import (
     Affected,
     Happening,
     Incident,
@@ -17,7 +17,7 @@ from controller.incident import (
     TargetNumbers,
     VendorLead,
 )
-from controller.incident_json import Document, dump, health_named, kind_named, load
+from controller.incidents.incident_json import Document, dump, health_named, kind_named, load
 from monitor.health import Health
 from monitor.vendor_word import VendorState
 from probes.outcome import Outcome

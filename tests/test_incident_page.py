@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.effect import Stay
-from controller.incident import (
+from controller.incidents.effect import Stay
+from controller.incidents.incident import (
     Affected,
     Happening,
     Incident,

@@ -7,9 +7,9 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.incident import Incident
-from controller.incidents import REOPENS_WITHIN, update
-from controller.timeline import MAX_TIMELINE
+from controller.incidents.incident import Incident
+from controller.incidents.incidents import REOPENS_WITHIN, update
+from controller.incidents.timeline import MAX_TIMELINE
 from monitor.health import BAD, Health, TargetHealth
 from monitor.network_news import NetworkLoss
 from tests.incident_world import HAIKU, LUNA, MINI, World

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from controller.incident import Incident, IncidentKind, Moment
-from controller.incident_story import Beginning
-from controller.incidents import REOPENS_WITHIN, lead_of
+from controller.incidents.incident import Incident, IncidentKind, Moment
+from controller.incidents.incident_story import Beginning
+from controller.incidents.incidents import REOPENS_WITHIN, lead_of
 from controller.overrides import Override, OverrideKind, Overrides
 from monitor.health import Health, TargetHealth, Weighed
 from monitor.network_news import NetworkLoss

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from controller.decision import Decision, Move
-from controller.incident import IncidentKind
-from controller.incidents import update
-from controller.timeline import MAX_TIMELINE
+from controller.incidents.incident import IncidentKind
+from controller.incidents.incidents import update
+from controller.incidents.timeline import MAX_TIMELINE
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route
 from tests.incident_world import CHAT, HAIKU, LETTERS, LUNA, MINI, NOON, World, lines, seen, settings

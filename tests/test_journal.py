@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import Engine, event
 
 from controller.decision import Decision, Move, RouteState
-from controller.deliveries import Deliveries
-from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow
+from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, RouteNow
 from controller.journal import Journal
-from controller.told import Told
+from controller.telling.deliveries import Deliveries
+from controller.telling.told import Told
 from monitor.database import DatabaseError, open_reader, open_writer
 from monitor.health import Health
 

@@ -19,6 +19,7 @@ from monitor.pool import NO_POOL
 from monitor.record import Record
 from monitor.rule import rules_for
 from monitor.settings import Controller, Settings
+from probes.target import Check
 from tests.builders import T0, observation, pool_rule, rule, settings, target
 from tests.closed_loop import ClosedLoop
 
@@ -501,3 +502,19 @@ def test_a_refused_key_is_confirmed_for_siblings_by_one_probe_each() -> None:
     one.observe(observation("a", name=names[1], at_s=42))
     one.observe(observation(".", name=names[2], at_s=43))
     assert [one.health[name].health for name in names[1:]] == [Health.MISCONFIGURED, Health.UP]
+
+
+def test_a_check_that_people_know_to_fail_says_nothing_of_the_provider() -> None:
+    """Its siblings are asked no sooner for it; the other checks of the same target speak as before."""
+    wanted = configured()
+    first = replace(wanted.targets[0], checks=(Check.CHAT, Check.TOOL))
+    judging = Judge(replace(wanted, targets=(first, *wanted.targets[1:])), T0)
+    asked_soon = []
+    for number, symbol in enumerate(("." * 15 + "x") * 7):
+        seen = observation(symbol, at_s=30.0 * number, name=A)
+        judging.observe(replace(seen, check=Check.TOOL) if symbol == "x" else seen)
+        if symbol == "x":
+            asked_soon.append(bool(judging.extras(A)))
+    assert asked_soon == [True] * 4 + [False] * 3
+    judging.observe(observation("x", at_s=30.0 * 16 * 7, name=A))
+    assert judging.extras(A)

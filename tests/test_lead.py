@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.incident import Happening, Incident, IncidentKind, Moment, VendorLead
-from controller.lead import lead, lead_sentence, lead_words, untold, vendor_lines, vendor_of
+from controller.incidents.incident import Happening, Incident, IncidentKind, Moment, VendorLead
+from controller.incidents.lead import lead, lead_sentence, lead_words, untold, vendor_lines, vendor_of
 from monitor.health import Health, TargetHealth
 from monitor.vendor_word import VendorReport, VendorState
 from tests.builders import T0

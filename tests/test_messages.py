@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
 from controller.decision import bring_back
-from controller.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow, VendorLead
-from controller.messages import incident_headline
+from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow, VendorLead
+from controller.incidents.timeline import MAX_TIMELINE
 from controller.override_words import warning
 from controller.overrides import Override, OverrideKind
-from controller.slack_text import Message
-from controller.small_messages import notice_message
-from controller.timeline import MAX_TIMELINE
+from controller.telling.messages import incident_headline
+from controller.telling.slack_text import Message
+from controller.telling.small_messages import notice_message
 from monitor.health import Health, TargetHealth
 from monitor.vendor_word import VendorState
 

@@ -52,19 +52,27 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         pytest.param(money(cap_usd=None), "$1 spent this month", id="no budget"),
         pytest.param(money(), "$1 of the budget of $5 spent this month", id="money enough"),
         pytest.param(
-            money(pace=Pace(stretch=4.0), longer="30s → 2m"),
+            money(stretches={PAID: 4.0}, slower="what costs money is probed less often (30s → 2m)"),
             "$1 of the budget of $5 spent this month; what costs money is probed less often (30s → 2m)",
             id="stretched",
         ),
         pytest.param(
-            money(pace=Pace(month=NOVEMBER, empty=True, bare=True, stretch=128.0)),
+            money(stopped=(PAID,), pace=Pace(month=NOVEMBER, bare=True), stretches={PAID: 128.0}, slower="…"),
             "$1 of the budget of $5 spent this month; what costs money is not probed until 2026-12-01",
             id="spent",
         ),
         pytest.param(
-            money(pace=Pace(month=datetime(2026, 10, 1, tzinfo=UTC), empty=True, bare=True)),
+            money(
+                stopped=(PAID,), going=("x/y",), stretches={PAID: 128.0}, slower="one target is probed less often (…)"
+            ),
+            f"$1 of the budget of $5 spent this month; no money for {PAID}: not probed until 2026-12-01; one target is"
+            " probed less often (…)",
+            id="spent for one of them",
+        ),
+        pytest.param(
+            money(pace=Pace(month=datetime(2026, 10, 1, tzinfo=UTC), bare=True)),
             "$1 of the budget of $5 spent this month",
-            id="spent last month, which is over",
+            id="no reserve left last month, which is over",
         ),
         pytest.param(
             money(pace=Pace(month=NOVEMBER, bare=True)),
@@ -89,27 +97,47 @@ def test_it_is_read_from_what_the_service_stored(tmp_path: Path, engine: Engine)
     store.record([replace(observation(name=PAID), cost_usd=0.25), replace(observation(name=OWN), cost_usd=9.0)])
     store.record([replace(observation(name="gone/model"), cost_usd=0.5)])
     store.record([replace(observation(name=PAID, at_s=-30 * 86400), cost_usd=100.0)])
-    store.ledger.keep_pace(to_json(Pace(month=NOVEMBER, cap_usd=5.0, stretch=4.0)), T0)
+    store.ledger.keep_pace(to_json(Pace(month=NOVEMBER, cap_usd=5.0, stretches={PAID: 4.0, OWN: 2.0})), T0)
     wanted = configuration(tmp_path)
     found = read_money(wanted, store.ledger, T0)
-    assert (found.spent_usd, found.longer) == (0.75, "30s → 2m")
+    assert (found.spent_usd, found.stretches) == (0.75, {PAID: 4.0})
+    assert found.slower == "what costs money is probed less often (30s → 2m)"
     assert [target.interval_s for target in at_pace(wanted, found).targets] == [120.0, 30.0]
     free = configuration(tmp_path, None)
     assert read_money(free, store.ledger, T0).spent_usd == 9.75
     assert at_pace(free, read_money(free, store.ledger, T0)) is free
 
 
+@pytest.mark.parametrize(
+    ("stopped", "month", "empty", "alarm"),
+    [
+        pytest.param((PAID,), NOVEMBER, True, True, id="all that costs money"),
+        pytest.param(("gone/model",), NOVEMBER, False, False, id="one that is not configured any more"),
+        pytest.param((PAID,), datetime(2026, 10, 1, tzinfo=UTC), False, False, id="last month, which is over"),
+    ],
+)
+def test_a_spent_budget_is_that_of_this_month_and_of_all(
+    tmp_path: Path, engine: Engine, stopped: tuple[str, ...], month: datetime, empty: bool, alarm: bool
+) -> None:
+    """Nobody watches what costs money: that is the headline, and nothing less is."""
+    store = Store(engine)
+    store.ledger.keep_pace(to_json(Pace(month=month, cap_usd=5.0, stopped=stopped)), T0)
+    found = read_money(configuration(tmp_path), store.ledger, T0)
+    assert (found.empty, found.alarm is not None) == (empty, alarm)
+
+
 def test_page_and_status_say_that_nobody_watches(tmp_path: Path, engine: Engine) -> None:
     """The headline is bad news, and the document says until when."""
     store = Store(engine)
     store.record([observation(name=PAID), observation(name=OWN)])
-    store.ledger.keep_pace(to_json(Pace(month=NOVEMBER, cap_usd=5.0, empty=True)), T0)
+    store.ledger.keep_pace(to_json(Pace(month=NOVEMBER, cap_usd=5.0, stopped=(PAID,))), T0)
     store.beat(ServiceBeat(pid=1, host="h", version="1", started_at=T0, beat_at=T0))
     seen = read(configuration(tmp_path), engine, T0 + timedelta(seconds=1))
     assert seen.tone is Tone.BAD
     assert seen.headline == "The budget of $5 is spent: what costs money is not probed until 2026-12-01"
     said = document(seen)["money"]
     assert (said["spent"], said["month_ends"], said["price_unknown"]) == (True, "2026-12-01T00:00:00.000Z", [PAID])
+    assert (said["stopped"], said["stretches"]) == ([PAID], {})
     assert "What costs money is not probed" not in view.targets(replace(seen, money=None))
     assert "what costs money is not probed until 2026-12-01" in view.targets(seen)
 

@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import pytest
 
-from controller.deliveries import Deliveries
 from controller.demo.slack_server import SlackServer
 from controller.demo.slack_workspace import Fault, FaultKind
-from controller.desk import SINK
-from controller.incident import Happening, Moment
-from controller.messages import incident_headline
-from controller.outbox import Delivered
+from controller.incidents.incident import Happening, Moment
+from controller.telling.deliveries import Deliveries
+from controller.telling.desk import SINK
+from controller.telling.messages import incident_headline
+from controller.telling.outbox import Delivered
 from monitor.database import DatabaseError
 from monitor.store import Store
 from tests.telling import NOON, TOKEN, Desk, changed, misconfigured, outage, over
@@ -390,7 +390,7 @@ def test_cancelling_notes_what_slack_already_took(desk: Desk) -> None:
 
 def test_the_loop_tells_and_stops(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """Running as the service runs it: what is journalled arrives, a locked database is survived, stop ends it."""
-    caplog.set_level(logging.INFO, logger="controller.outbox")
+    caplog.set_level(logging.INFO, logger="controller.telling.outbox")
     desk.keep(outage())
     locked = [True]
 

@@ -10,9 +10,9 @@ import pytest
 
 from controller.demo.slack_server import SlackServer
 from controller.demo.slack_workspace import Fault, FaultKind
-from controller.incident import Happening, Incident, Moment, RouteNow
-from controller.outbox import Delivered
-from controller.quiet import quiet_until
+from controller.incidents.incident import Happening, Incident, Moment, RouteNow
+from controller.telling.outbox import Delivered
+from controller.telling.quiet import quiet_until
 from monitor.settings import QuietHours, Severity
 from probes.target import Secret
 from tests.telling import NOON, TOKEN, Desk, changed, misconfigured, outage, over, shown, stuck

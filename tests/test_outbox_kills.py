@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from controller.demo.slack_server import SlackServer
-from controller.incident import Happening, Incident, Moment
+from controller.incidents.incident import Happening, Incident, Moment
 from tests.telling import TOKEN, Desk, changed, misconfigured, outage, over, shown
 
 KILLS = 200

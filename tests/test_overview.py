@@ -11,7 +11,7 @@ from controller import override_words
 from controller.decision import Decision, Move, RouteState
 from controller.hand import Hand
 from controller.history import BUCKETS, Bucket, quantile, strip
-from controller.incident import IncidentKind
+from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.overrides import Override, OverrideKind
 from controller.overview import SILENT_AFTER_S, Overview, published, read, route_view

@@ -10,7 +10,9 @@ from monitor import detector, pool
 from monitor.health import Health
 from monitor.pacing import phases, pool_quick_s, quick_s, resting
 from monitor.pool import NO_POOL
+from monitor.record import Record
 from monitor.rule import BURST, PATIENCE
+from probes.target import Check
 from tests.builders import T0, fold, observation, pool_rule, rule, settings, target
 
 
@@ -125,3 +127,18 @@ def test_a_provider_that_asks_for_rest_gets_it() -> None:
     assert not resting(throttled, T0 + timedelta(seconds=91))
     endless = detector.observe(record, observation("r", at_s=30, retry_after_s=86_400), rule())
     assert not resting(endless, T0 + timedelta(seconds=30 + 301))
+
+
+@pytest.mark.parametrize("symbol", ["x", "w"])
+def test_a_check_that_people_know_to_fail_begins_no_burst(symbol: str) -> None:
+    """One more of its failures is no news; a failure of any other check is, beside it or alone."""
+    by = replace(rule(), checks=(Check.CHAT, Check.TOOL))
+    record, quick = Record(target=by.target, since=T0), []
+    for number, sign in enumerate(("." * 15 + symbol) * 7):
+        seen = observation(sign, at_s=30.0 * number)
+        record = detector.observe(record, replace(seen, check=Check.TOOL) if sign == symbol else seen, by)
+        if sign == symbol:
+            quick.append(quick_s(record, by))
+    assert quick == [by.failed_s if symbol == "x" else by.seldom_s] * 4 + [None] * 3
+    record = detector.observe(record, observation("x", at_s=30.0 * 16 * 7), by)
+    assert quick_s(record, by) == by.failed_s

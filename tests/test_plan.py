@@ -195,7 +195,10 @@ def answer_of(wanted: Settings, **changed: Any) -> dict[str, Any]:
 
 def slower(*intervals: tuple[str, float, float]) -> list[dict[str, Any]]:
     """The targets of a plan by name, configured and stretched interval."""
-    return [{"target": name, "interval_s": usual, "stretched_interval_s": longer} for name, usual, longer in intervals]
+    return [
+        {"target": name, "interval_s": usual, "stretched_interval_s": longer, "stretch": longer / usual}
+        for name, usual, longer in intervals
+    ]
 
 
 @pytest.mark.parametrize(
@@ -226,40 +229,41 @@ def slower(*intervals: tuple[str, float, float]) -> list[dict[str, Any]]:
         pytest.param(
             configuration(),
             {
-                "budget": {"stretch": 1.5, "configured_usd_per_month": 2.55, "lasts_days": None},
-                "targets": slower((A, 30.0, 45.0), (B, 30.0, 45.0), (C, 60.0, 90.0)),
+                "budget": {"configured_usd_per_month": 2.55, "not_even_hourly": [], "lasts_days": None},
+                "targets": slower((A, 30.0, 45.0), (B, 30.0, 45.0), (C, 60.0, 180.0)),
             },
-            "the configured intervals cost $2.55 a month, budget.usd_per_month is $2: what costs money is probed less"
-            " often (30s → 45s and 1 more), and outages of it are found later",
+            "the configured intervals cost $2.55 a month, budget.usd_per_month is $2: some targets are probed less"
+            f" often ({C} 1m → 3m, 2 targets 30s → 45s), and outages there are found later",
             id="the budget is too small",
         ),
         pytest.param(
             configuration(),
             {
-                "budget": {"stretch": 128.0, "configured_usd_per_month": 3000.0, "lasts_days": 2.5},
-                "targets": slower((A, 30.0, 3600.0)),
+                "budget": {"configured_usd_per_month": 3000.0, "not_even_hourly": [A], "lasts_days": 2.5},
+                "targets": slower((A, 30.0, 3600.0), (B, 30.0, 30.0), (C, 60.0, 60.0)),
             },
-            "the configured intervals cost $3,000 a month, budget.usd_per_month is $2: what costs money is probed less"
-            " often (30s → 1h), and outages of it are found later; even so it is spent after 2.5 days, and then nothing"
-            " that costs money is probed",
+            "the configured intervals cost $3,000 a month, budget.usd_per_month is $2: what costs money is probed"
+            " less often (30s → 1h), and outages there are found later; it does not even pay for one probe an hour of"
+            f" {A}: what there is for those probes is spent after 2.5 days, and none of them is made until the next"
+            " month",
             id="the budget does not even pay for a probe an hour",
         ),
         pytest.param(
             slowed(configuration(), 600.0),
             {
-                "budget": {"stretch": 20.0, "configured_usd_per_month": 2.0, "lasts_days": None},
-                "targets": slower((A, 30.0, 600.0)),
+                "budget": {"configured_usd_per_month": 2.0, "not_even_hourly": [], "lasts_days": None},
+                "targets": slower((A, 30.0, 600.0), (B, 30.0, 30.0), (C, 60.0, 60.0)),
                 "times": {"mean": 1062.0},
             },
             "a 50 % outage of openai moves `chat` only after 17 min 42 s on average, and 5 min is late: the interval is"
             " 10m, for the budget; about 2m would do\n"
-            "the configured intervals cost $2 a month, budget.usd_per_month is $2: what costs money is probed less"
-            " often (30s → 10m), and outages of it are found later",
+            "the configured intervals cost $2 a month, budget.usd_per_month is $2: what costs money is probed"
+            " less often (30s → 10m), and outages there are found later",
             id="the interval is too long because of the budget",
         ),
         pytest.param(
             configuration(),
-            {"budget": {"stretch": 1.0, "configured_usd_per_month": 1.5, "lasts_days": None}},
+            {"budget": {"configured_usd_per_month": 1.5, "not_even_hourly": [], "lasts_days": None}},
             "",
             id="the budget suffices",
         ),
@@ -316,12 +320,25 @@ def test_a_budget_is_planned_with() -> None:
     planned = plan(replace(wanted, budget_usd_per_month=100.0), seeds=2, jobs=1)
     found = {one["target"]: (one["interval_s"], one["stretched_interval_s"]) for one in planned["targets"]}
     assert found == {one.id: (30.0, 120.0 if one.id == A else 30.0) for one in wanted.targets}
-    assert planned["budget"] == {"stretch": 4.0, "configured_usd_per_month": 259.2, "lasts_days": None}
+    assert planned["budget"] == {"configured_usd_per_month": 259.2, "not_even_hourly": [], "lasts_days": None}
+    assert [one["stretch"] for one in planned["targets"]] == [4.0 if one.id == A else 1.0 for one in wanted.targets]
     assert planned["targets"][0]["usd_per_month"] < 100.0
     assert not planned["keeps_promises"]
     generous = plan(replace(wanted, budget_usd_per_month=1000.0), seeds=2, jobs=1)
-    assert generous["budget"]["stretch"] == 1.0
+    assert {one["stretch"] for one in generous["targets"]} == {1.0}
     assert generous["targets"][0]["stretched_interval_s"] == 30.0
+
+
+def test_a_plan_counts_what_the_dearest_gets() -> None:
+    """Of one that is beyond the budget the probes that are paid for, and it is named; the others are as they were."""
+    plain = configuration()
+    cheap, dear = Price(input_usd=0.01, output_usd=0.01), Price(input_usd=1000.0, output_usd=1000.0)
+    targets = tuple(replace(one, price=dear if one.id == C else cheap) for one in plain.targets)
+    wanted = replace(plain, targets=targets, budget_usd_per_month=5.0)
+    planned = plan(wanted, seeds=2, jobs=1)
+    assert planned["budget"]["not_even_hourly"] == [C]
+    assert {one["target"]: one["stretch"] for one in planned["targets"]} == {A: 1.0, B: 1.0, C: 128.0}
+    assert planned["usd_per_month"] <= 5.0
 
 
 # The command.

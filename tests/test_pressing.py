@@ -16,24 +16,24 @@ from typing import Any
 
 import pytest
 
-from controller.buttons import buttons_of, pressed, with_buttons
+from controller.buttons.buttons import buttons_of, pressed, with_buttons
+from controller.buttons.listening import Listening
+from controller.buttons.press import Press
+from controller.buttons.presses import Presses
+from controller.buttons.pressing import Pressing
 from controller.cycle import Cycle
-from controller.deliveries import Deliveries
 from controller.demo.slack_workspace import Fault, FaultKind, SlackMessage
 from controller.hand import Hand
-from controller.incident import Incident, Moment
+from controller.incidents.incident import Incident, Moment
+from controller.incidents.remarks import Remarks
 from controller.journal import Journal
-from controller.listening import Listening
-from controller.messages import incident_headline
-from controller.outbox import Outbox
 from controller.overrides import Override
-from controller.press import Press
-from controller.presses import Presses
-from controller.pressing import Pressing
-from controller.remarks import Remarks
 from controller.routing_file import RoutingFile
-from controller.slack import SlackSender
-from controller.unheard import read_unheard
+from controller.telling.deliveries import Deliveries
+from controller.telling.messages import incident_headline
+from controller.telling.outbox import Outbox
+from controller.telling.slack import SlackSender
+from controller.telling.unheard import read_unheard
 from monitor.clock import utc_now
 from monitor.database import DatabaseError, open_reader, open_writer
 from monitor.health import Health
@@ -304,9 +304,9 @@ def test_a_double_click_is_done_once(server: SocketServer, world: World) -> None
 _KILLED = """\
 import json, os, signal, sys
 from pathlib import Path
-from controller import presses
-from controller.buttons import pressed
-from controller.press import Press
+from controller.buttons import presses
+from controller.buttons.buttons import pressed
+from controller.buttons.press import Press
 from tests import seeded
 
 class Killed(presses.PressBook):

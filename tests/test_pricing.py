@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from probes.pricing import cost_usd, costs_money, usual_usd
+from probes.pricing import believable_usd, cost_usd, costs_money, usual_usd
 from probes.target import Check, Price, Provider, Secret, Target
 
 OPENAI = "https://api.openai.com/v1"
@@ -114,6 +114,26 @@ def test_the_usual_cost_is_the_mean_of_the_checks() -> None:
     one = replace(target("x/m", OPENAI, price=Price(input_usd=1, output_usd=1)), checks=(Check.CHAT, Check.STRUCTURED))
     assert usual_usd(one) == pytest.approx((30 + 110) / 2 / 1e6)
     assert usual_usd(replace(one, price=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("whose", "usd", "believed"),
+    [
+        pytest.param(target("openai/gpt-6-luna", OPENAI), 0.05, True, id="five cents"),
+        pytest.param(target("openai/gpt-6-luna", OPENAI), 0.051, False, id="more than fifty times the usual"),
+        pytest.param(target("x/unknown", "https://api.example/v1"), 0.05, True, id="five cents at an unknown price"),
+        pytest.param(target("x/unknown", "https://api.example/v1"), 0.051, False, id="more at an unknown price"),
+        pytest.param(target("x/m", OPENAI, price=Price(input_usd=100, output_usd=100)), 0.149, True, id="a dear model"),
+        pytest.param(target("x/m", OPENAI, price=Price(input_usd=100, output_usd=100)), 0.151, False, id="not so dear"),
+        pytest.param(target("openai/gpt-6-luna", OPENAI), 0.0, True, id="nothing"),
+        pytest.param(target("openai/gpt-6-luna", OPENAI), -0.01, False, id="less than nothing"),
+        pytest.param(target("openai/gpt-6-luna", OPENAI), float("nan"), False, id="no number"),
+        pytest.param(target("openai/gpt-6-luna", OPENAI), float("inf"), False, id="endless"),
+    ],
+)
+def test_what_no_probe_can_cost_is_not_believed(whose: Target, usd: float, believed: bool) -> None:
+    """Our own estimate bounds what a provider can claim."""
+    assert believable_usd(whose, usd) == (usd if believed else None)
 
 
 @pytest.mark.parametrize(

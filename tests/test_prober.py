@@ -287,6 +287,24 @@ async def test_misbehaviour_ends_in_one_outcome(case: str, prober: Prober) -> No
     assert bool(seen.detail) == (outcome is not Outcome.OK)
 
 
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        pytest.param({"cost": 0.01}, 0.01, id="what a probe may cost"),
+        pytest.param({"cost": 9.9}, None, id="what no probe costs"),
+    ],
+)
+async def test_a_stated_cost_must_be_possible(
+    usage: dict[str, float], usd: float | None, prober: Prober, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a provider cannot mean is unknown, and the log says what it said; the answer is as good as ever."""
+    body = json.dumps({**json.loads(ANSWER), "usage": usage}).encode()
+    async with serving(answering(body)) as url:
+        seen = await prober.probe(target(url), Check.CHAT)
+    assert (seen.outcome, seen.cost_usd) == (Outcome.OK, usd)
+    assert ("cost_not_believed" in caplog.text) is (usd is None)
+
+
 @pytest.mark.parametrize("case", ENDLESS)
 async def test_what_never_ends_costs_its_deadline(case: str, prober: Prober) -> None:
     """However long a server would go on, the probe ends at its deadline and knows the phases that it reached."""

@@ -54,7 +54,7 @@ def seen(target: str, at: datetime, usd: float | None) -> Observation:
 )
 def test_the_budget_is_kept(tmp_path: Path, cap: float, lasts: bool, seed: int) -> None:
     """Over a month with random bursts and prices that rise and fall by half, at most 2 % more is spent, and until it
-    is spent every target is probed at least once an hour.
+    cannot be paid any more every target is probed at least once an hour.
     """
     chance = random.Random(seed)
     made = configuration(tmp_path, cap)
@@ -63,11 +63,10 @@ def test_the_budget_is_kept(tmp_path: Path, cap: float, lasts: bool, seed: int) 
     cost = dict.fromkeys(paid, 1e-4)
     due = dict.fromkeys(paid, BEGIN)
     last = dict.fromkeys(paid, BEGIN)
-    total, longest_s, bursting, at, extras = 0.0, 0.0, 0, BEGIN, 0
+    total, longest_s, bursting, at, extras, stopped = 0.0, 0.0, 0, BEGIN, 0, set[str]()
     while at < kept.month.ends and at < BEGIN + timedelta(days=30):
         kept.review(at)
-        if kept.pace.stopped:
-            break
+        stopped.update(kept.pace.stopped)
         if chance.random() < 1 / 400:
             cost = {name: 1e-4 * chance.uniform(0.5, 1.5) for name in paid}
         bursting = 12 if chance.random() < 1 / 50 else max(0, bursting - 1)
@@ -75,7 +74,7 @@ def test_the_budget_is_kept(tmp_path: Path, cap: float, lasts: bool, seed: int) 
         for name in paid:
             if at >= due[name] and kept.affordable(name, at):
                 kept.seen(seen(name, at, cost[name]))
-                longest_s = max(longest_s, (at - last[name]).total_seconds())
+                longest_s = max(longest_s, 0.0 if name in stopped else (at - last[name]).total_seconds())
                 total, last[name], due[name] = total + cost[name], at, at + timedelta(seconds=intervals[name])
             if bursting and kept.spare((name,), at) and kept.affordable(name, at):
                 kept.seen(seen(name, at, cost[name]))
@@ -84,7 +83,7 @@ def test_the_budget_is_kept(tmp_path: Path, cap: float, lasts: bool, seed: int) 
     assert total <= 1.02 * cap
     assert total == pytest.approx(kept.spent_usd)
     assert longest_s <= 3600 + 300
-    assert set(kept.pace.stopped) == (set() if lasts else set(paid))
+    assert bool(stopped) is not lasts
     assert extras > 100 or not lasts
 
 
@@ -145,9 +144,8 @@ def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     assert first.review(BEGIN + MINUTE) == []
 
     kept = purses.from_json(purses.to_json(first.pace))
-    second = Purse(
-        configuration(tmp_path, 1.0), now=BEGIN + MINUTE, spent={"openai/m0": 1.0}, usual={"openai/m0": 1e-4}, pace=kept
-    )
+    usual = {"openai/m0": 1e-4, "openai/m1": 1e-4}
+    second = Purse(configuration(tmp_path, 1.0), now=BEGIN + MINUTE, spent={"openai/m0": 1.0}, usual=usual, pace=kept)
     assert second.review(BEGIN + 2 * MINUTE) == []
     december = datetime(2026, 12, 1, tzinfo=UTC)
     assert second.affordable("openai/m0", december)
@@ -248,7 +246,7 @@ def test_one_dear_target_does_not_slow_the_others(tmp_path: Path) -> None:
         both.seen(seen("openai/m0", at, 1e-6))
         at += 10 * MINUTE
     assert [one.kind for one in news] == ["interval_stretched", "probing_stopped"]
-    assert news[0].text.startswith("some targets are probed less often") or news[0].text.startswith("one target is")
+    assert news[0].text.startswith("one target is probed less often (openai/m1 30s → 1h), and outages there are found")
     assert 300 < asked < 355
     assert both.spent_usd < 5.0 - 0.7
     assert both.pace.stopped == ("openai/m1",)
@@ -260,7 +258,7 @@ def test_a_probe_that_costs_more_than_the_budget_stops_nobody_else(tmp_path: Pat
     both = mixed(tmp_path, 5.0, 6.0)
     news = both.review(BEGIN)
     text = (
-        "openai/m1 will not be probed until 2026-12-01: what the budget of $5 has left does not pay for it, and no"
+        "openai/m1 will not be probed until 2026-12-01: what the budget of $5 has left does not pay for that, and no"
         " route moves on that account"
     )
     assert [one.text for one in news if one.kind == "probing_stopped"] == [text]
@@ -306,7 +304,7 @@ def test_the_shares_do_not_flap(tmp_path: Path) -> None:
             if at >= due[name] and kept.affordable(name, at):
                 kept.seen(seen(name, at, abs(chance.gauss(usd, usd / 5))))
                 due[name] = at + timedelta(seconds=intervals[name])
-    assert changes <= 12
+    assert changes <= 5
     assert kept.spent_usd <= 5.0
 
 
@@ -316,8 +314,8 @@ def test_a_stretch_says_why(tmp_path: Path) -> None:
     [news] = tight.review(BEGIN)
     assert news.tell
     assert news.text == (
-        "what costs money is probed less often (5m → 15m), and outages of it are found later: at the configured"
-        " intervals it costs $1.73 a month; $0 of the budget of $1 spent, 30 d of the month left"
+        "what costs money is probed less often (5m → 15m), and outages there are found later: at the configured"
+        " intervals probing costs $1.73 a month; $0 of the budget of $1 spent, 30 d of the month left"
     )
 
 

@@ -22,7 +22,7 @@ _FORMERLY = (
 )
 
 
-@pytest.mark.parametrize("seen", ["", ".", ".x", ".xxx....", ".aa", ".sswwrr", ".xxx" + "." * 20])
+@pytest.mark.parametrize("seen", ["", ".", ".x", ".xxx....", ".aa", ".sswwrr", ".xxx" + "." * 20, ".bb", ".wbr"])
 def test_a_record_comes_back_exactly(seen: str) -> None:
     """Through JSON and back nothing is lost."""
     record = fold(seen, rule())[1] if seen else Record(target="openai/gpt-6-luna", since=T0)
@@ -64,3 +64,10 @@ def test_a_record_of_a_former_version_is_gone_on_from(health: Health, evidence: 
     assert record is not None
     assert (record.health, record.down) == (health, Case(background=Background(failures=1, probes=2000)))
     assert fold(then[0], rule(), record=record)[0] == then[1]
+
+
+def test_a_record_that_counted_what_said_nothing_over_all_checks_is_gone_on_from() -> None:
+    """As the last version wrote it: the count begins anew, check by check."""
+    record = from_json('{"target":"openai/gpt-6-luna","since":"2026-11-21T18:00:30Z","health":"up","mute":2}')
+    assert record is not None
+    assert fold("bbb", rule(), record=record)[0] == "UU?"

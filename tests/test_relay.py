@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import Engine, select
 
-from controller.alert import Alert
-from controller.deliveries import Deliveries
-from controller.incident import Incident
+from controller.incidents.incident import Incident
 from controller.journal import Journal
-from controller.relay import PERMANENT_S, Relay
-from controller.relay_rows import RelayRows
-from controller.sink import NotTakenError
-from controller.told import Told
+from controller.telling.alert import Alert
+from controller.telling.deliveries import Deliveries
+from controller.telling.relay import PERMANENT_S, Relay
+from controller.telling.relay_rows import RelayRows
+from controller.telling.sink import NotTakenError
+from controller.telling.told import Told
 from monitor.clock import utc_now
 from monitor.database import open_writer
 from monitor.store import Store

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from controller.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.remarks import RemarkRefusedError, Remarks
+from controller.incidents.timeline import MAX_REMARKS
 from controller.journal import Journal
-from controller.remarks import RemarkRefusedError, Remarks
-from controller.timeline import MAX_REMARKS
 from monitor.database import open_operator, open_writer
 from monitor.health import Health
 

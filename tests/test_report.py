@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from controller import incident_words as words
-from controller.effect import Stay
-from controller.incident import (
+from controller.incidents import incident_words as words
+from controller.incidents.effect import Stay
+from controller.incidents.incident import (
     Affected,
     Happening,
     Incident,
@@ -23,7 +23,7 @@ from controller.incident import (
     TargetNumbers,
     VendorLead,
 )
-from controller.report import escaped, markdown
+from controller.incidents.report import escaped, markdown
 from monitor.health import Health
 from monitor.vendor_word import VendorState
 from probes.outcome import Outcome

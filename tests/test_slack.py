@@ -8,10 +8,10 @@ import pytest
 
 from controller.demo.slack_server import SlackServer
 from controller.demo.slack_workspace import Fault, FaultKind
-from controller.slack import Posted, Sending, SlackSender, Stamp
-from controller.slack_errors import DeliveryError, LookupImpossibleError
-from controller.slack_text import Message
-from controller.slack_webhook import WebhookSender
+from controller.telling.slack import Posted, Sending, SlackSender, Stamp
+from controller.telling.slack_errors import DeliveryError, LookupImpossibleError
+from controller.telling.slack_text import Message
+from controller.telling.slack_webhook import WebhookSender
 from monitor.settings import Network, Slack
 from probes.target import Secret
 

@@ -7,14 +7,24 @@ from datetime import timedelta
 
 import pytest
 
-from controller.buttons import buttons_of, with_buttons
-from controller.incident import Affected, Happening, Incident, IncidentKind, Moment, Numbers, RouteNow, TargetNumbers
-from controller.incident import VendorLead as Lead
+from controller.buttons.buttons import buttons_of, with_buttons
+from controller.incidents.incident import (
+    Affected,
+    Happening,
+    Incident,
+    IncidentKind,
+    Moment,
+    Numbers,
+    RouteNow,
+    TargetNumbers,
+)
+from controller.incidents.incident import VendorLead as Lead
+from controller.incidents.timeline import MAX_TIMELINE
 from controller.journal import Untold
-from controller.messages import incident_headline, plain_text
-from controller.severity import severity_of, severity_of_notice, worst
-from controller.slack_text import Message
-from controller.small_messages import (
+from controller.telling.messages import incident_headline, plain_text
+from controller.telling.severity import severity_of, severity_of_notice, worst
+from controller.telling.slack_text import Message
+from controller.telling.small_messages import (
     Waiting,
     call_message,
     held_message,
@@ -23,7 +33,6 @@ from controller.small_messages import (
     passed_message,
     reply_message,
 )
-from controller.timeline import MAX_TIMELINE
 from monitor.health import Health
 from monitor.settings import Route, Severity
 from monitor.vendor_word import VendorState

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.incident import REMARKS, Happening, Moment
-from controller.timeline import MAX_REMARKS, MAX_TIMELINE, joined, numbered, remarks
+from controller.incidents.incident import REMARKS, Happening, Moment
+from controller.incidents.timeline import MAX_REMARKS, MAX_TIMELINE, joined, numbered, remarks
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from controller.incident import Affected, Happening, Incident, IncidentKind
+from controller.incidents.incident import Affected, Happening, Incident, IncidentKind
 from controller.overview import read
 from controller.status import document
 from controller.trails import MOST, Trail, read_trails

@@ -10,9 +10,9 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from controller import overview, status
-from controller.deliveries import Deliveries
 from controller.overview import Overview
-from controller.unheard import Unheard, forget_others
+from controller.telling.deliveries import Deliveries
+from controller.telling.unheard import Unheard, forget_others
 from monitor.database import open_writer
 from monitor.settings import Settings
 from tests import alerts, builders

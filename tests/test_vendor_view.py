@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from controller.cycle import Cycle, Report
-from controller.incident import IncidentKind
+from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.overview import Overview, read
 from controller.routing_file import RoutingFile

@@ -10,7 +10,7 @@ import pytest
 
 from controller.decision import Decision, Move
 from controller.history import Bucket, History, LastObservation, Tally
-from controller.incident import Affected, Happening, Incident, IncidentKind, RouteNow, VendorLead
+from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, RouteNow, VendorLead
 from controller.overrides import Override, OverrideKind
 from controller.overview import Event, Overview, TargetView
 from controller.standing import UNTRUSTED, Candidate, Life, RouteView, Service, Tone

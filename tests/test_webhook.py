@@ -12,11 +12,11 @@ import jsonschema
 import pytest
 import trustme
 
-from controller.alert import Notice, about_notice, body, document, harmless
-from controller.incident import Happening, Moment
-from controller.outgoing import Answer as Heard
-from controller.sink import NotTakenError
-from controller.webhook import WebhookSink, refusal, signature
+from controller.incidents.incident import Happening, Moment
+from controller.telling.alert import Notice, about_notice, body, document, harmless
+from controller.telling.outgoing import Answer as Heard
+from controller.telling.sink import NotTakenError
+from controller.telling.webhook import WebhookSink, refusal, signature
 from monitor.settings import Network
 from probes.target import Secret
 from tests import alerts
@@ -25,7 +25,7 @@ from tests.receiver import HANG, RESET, Answer, receiving
 from tests.servers import server_tls, serving
 
 ROOT = Path(__file__).parent.parent
-SCHEMA = json.loads((ROOT / "controller" / "alert.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "controller" / "telling" / "alert.schema.json").read_text(encoding="utf-8"))
 SECRET = Secret("0123456789abcdef0123")
 HOSTILE = 'sk-proj-Zx81mQp4vTe7LrW2 <!channel> @everyone "\\\ud800\x00 [a](http://b) ' + "x" * 10_000
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from controller import incident_words as words
 from controller.decision import Decision
-from controller.incident import Affected, Incident
-from controller.lead import lead_sentence
+from controller.incidents import incident_words as words
+from controller.incidents.incident import Affected, Incident
+from controller.incidents.lead import lead_sentence
 from controller.overview import Event, Overview
 from controller.trails import Trail
 from ui import incidents

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from controller import incident_words as words
-from controller.effect import Stay
-from controller.incident import REMARKS, Happening, Incident, IncidentKind, Moment, RouteNow
-from controller.severity import severity_of
+from controller.incidents import incident_words as words
+from controller.incidents.effect import Stay
+from controller.incidents.incident import REMARKS, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.telling.severity import severity_of
 from monitor.settings import Severity
 from monitor.words import span
 from ui.pieces import instant, target, text

@@ -4,7 +4,7 @@ from datetime import datetime
 from html import escape
 
 from controller.history import Bucket
-from controller.incident import Affected
+from controller.incidents.incident import Affected
 from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
 

@@ -109,14 +109,14 @@ def _budget(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
     text = f"the configured intervals cost {money(wants)} a month, budget.usd_per_month is {money(cap)}"
     if longer:
         configured_s = {one["target"]: one["interval_s"] for one in answer["targets"]}
-        costly = [target.id for target in settings.targets if costs_money(target)]
+        costly = [one.id for one in settings.targets if one.id in longer or costs_money(one)]
         paid = [Paid(target=one, interval_s=configured_s[one], usd=0.0) for one in costly]
-        text += f": {slower(paid, longer)}, and outages found later"
+        text += f": {slower(paid, longer)}, and outages there are found later"
     if said["lasts_days"] is not None:
         text += (
             f"; it does not even pay for one probe an hour of {listed(said['not_even_hourly'])}:"
-            f" what there is for those probes is spent after {said['lasts_days']:g} days, and none of them is made until"
-            " the next month"
+            f" what there is for those probes is spent after {said['lasts_days']:g} days, and none of them is made"
+            " until the next month"
         )
     yield text
 

@@ -1,0 +1,1 @@
+"""Buttons below Slack's messages: which there are, and what a press does."""

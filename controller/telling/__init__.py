@@ -1,0 +1,1 @@
+"""Tell people and machines what happened: Slack, webhooks, other services, a heartbeat, the digest."""

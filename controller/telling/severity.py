@@ -1,0 +1,61 @@
+"""How urgent a message is: what needs a person now, what was handled, what is merely worth knowing (pure)."""
+
+from collections.abc import Iterable
+
+from controller.incidents.incident import Affected, Incident, IncidentKind, RouteNow
+from monitor.health import Health
+from monitor.settings import Severity
+
+#: What is over for a target: well again, or no longer configured.
+OVER = frozenset({Health.UP, Health.UNKNOWN})
+#: What the kind of a notice contains where somebody should look at it.
+_LOOK = ("failing", "attention", "ignored", "held", "stopped", "reserve")
+_ORDER = tuple(Severity)
+
+
+def severity_of(incident: Incident) -> Severity:
+    """`critical` where a person must act now, `warning` for any other trouble that is not over, else `info`.
+
+    A person must act where a route has nowhere to go, where the routing file cannot be written, and where users are
+    on a target that only a person can put right.
+    """
+    if incident.resolved_at:
+        return Severity.INFO
+    urgent = any(route.unpublished or is_urgent(route, incident) for route in incident.routes)
+    if urgent or (to_fix(incident) and exposed(incident)):
+        return Severity.CRITICAL
+    return Severity.WARNING
+
+
+def worst(severities: Iterable[Severity]) -> Severity:
+    """The most urgent of them; `info` where there are none."""
+    return min(severities, key=_ORDER.index, default=Severity.INFO)
+
+
+def severity_of_notice(kind: str) -> Severity:
+    """How urgent something is that happened once: an operator's hand, say."""
+    return Severity.WARNING if any(part in kind for part in _LOOK) else Severity.INFO
+
+
+def is_urgent(route: RouteNow, incident: Incident) -> bool:
+    """Whether the route's users are on a failing target and nothing else is eligible."""
+    return route.stuck and not incident.resolved_at and trouble(route, incident) is not Health.RECOVERING
+
+
+def trouble(route: RouteNow, incident: Incident) -> Health | None:
+    """The health of the route's target as far as this incident knows of trouble with it."""
+    troubled = {a.target: a.health for a in incident.affected if a.health not in OVER}
+    return troubled.get(route.target)
+
+
+def exposed(incident: Incident) -> frozenset[Health]:
+    """The bad health of the targets that users are on."""
+    found = (trouble(route, incident) for route in incident.routes)
+    return frozenset(health for health in found if health and health is not Health.RECOVERING)
+
+
+def to_fix(incident: Incident) -> list[Affected]:
+    """What only a person can put right, and nobody has yet."""
+    if incident.kind is not IncidentKind.CONFIGURATION:
+        return []
+    return [a for a in incident.affected if a.health is Health.MISCONFIGURED]
