@@ -13,14 +13,13 @@ any that is not down ──nothing seen for long, or our own network is down─�
 import math
 from datetime import datetime, timedelta
 
-from monitor import latency, poor, words
+from monitor import ailing, latency, poor, words
 from monitor.evidence import NO_CASE, Case, Recovery
 from monitor.health import OUT_OF_SERVICE, POOR, UNBLAMED, WELL, Health, Transition
 from monitor.record import LONGEST_REST_S, Answer, Record
 from monitor.rule import RECOVERING_SHARE, Rule
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
-from probes.target import Check
 
 _LARGEST_HOLD_FACTOR = 8
 _RELAPSE_HOLDS = 4
@@ -31,8 +30,10 @@ _HELD_SHARE = 0.5
 #: For so many intervals a check that failed is waited for; one that is asked less often condemns nobody by itself.
 _TURN = 20
 _DETAIL_CHARS = 160
-#: Probes in a row that say nothing of the target, until nothing is known of it.
+#: Probes in a row of one check that say nothing of the target, until a person must look at the probe.
 MUTE = 3
+#: Failures in a row of one check, until people are told of it though they make no verdict.
+AILING = 5
 #: What is wrong is the key or the account behind it, which all targets of a provider share.
 OF_THE_KEY = frozenset({Outcome.AUTH, Outcome.QUOTA})
 
@@ -54,13 +55,13 @@ def _observed(record: Record, seen: Observation, rule: Rule, *, blind: bool) -> 
     """The same for any observation, quiet times or not."""
     record = _resumed(_rewound(record, seen.finished_at, rule), seen.finished_at, rule).learned()
     late = record.latency.late_by(seen) is not None
-    record = _noted(record, seen)
+    record = _noted(record, seen, rule)
     if blind and seen.outcome.blame is Blame.UNDECIDED:
         return _unknown(record, seen.finished_at, "our own network seems to be down: nobody answers")
     if seen.outcome.effect in {Effect.NOTHING, Effect.MISCONFIGURED}:
         return _our_fault(record, seen, rule)
-    if record.suspicion or record.mute:
-        record = record.but(suspicion=_still_suspected(record, seen, rule), mute=0)
+    if record.suspicion and record.suspicion not in _awaited(record, seen.finished_at, rule):
+        record = record.but(suspicion=None)
     if record.health in OUT_OF_SERVICE:
         return _while_failing(record, seen, rule)
     if record.health is Health.RECOVERING:
@@ -86,7 +87,7 @@ def warned(record: Record, outcome: Outcome) -> Record:
     """As after one `auth` or `quota` of its own: a sibling with the same key has had it confirmed."""
     if record.health not in UNBLAMED or record.suspicion:
         return record
-    return record.but(suspicion=outcome, suspected=None)
+    return record.but(suspicion=outcome)
 
 
 def tick(record: Record, now: datetime, rule: Rule) -> Record:
@@ -172,6 +173,7 @@ def _rewound(record: Record, at: datetime, rule: Rule) -> Record:
     return record.unburdened().but(
         since=min(record.since, at),
         down=record.down.cleared(),
+        ailing=ailing.forgiven(record.ailing),
         recovery=Recovery(),
         held=0,
         returned_at=None,
@@ -187,12 +189,12 @@ def _resumed(record: Record, at: datetime, rule: Rule) -> Record:
     return record.forgiven()
 
 
-def _noted(record: Record, seen: Observation) -> Record:
+def _noted(record: Record, seen: Observation, rule: Rule) -> Record:
     at = seen.finished_at
     rest_s = min(seen.retry_after_s or 0.0, LONGEST_REST_S) if seen.outcome.effect is Effect.THROTTLED else 0.0
     return record.but(
         latency=record.latency.heard(seen, quiet=record.health in {Health.UP, Health.UNKNOWN}),
-        failing=_failing(record, seen),
+        ailing=ailing.heard(record.ailing, seen, rule.checks),
         last_started_at=seen.started_at,
         last_seen_at=at,
         last_ok_at=at if seen.outcome.effect is Effect.UP else record.last_ok_at,
@@ -200,27 +202,23 @@ def _noted(record: Record, seen: Observation) -> Record:
     )
 
 
-def _failing(record: Record, seen: Observation) -> tuple[tuple[Check, datetime], ...]:
-    others = tuple(one for one in record.failing if one[0] is not seen.check)
-    if seen.outcome.effect in {Effect.DOWN, Effect.DEGRADED, Effect.MISCONFIGURED}:
-        return (*others, (seen.check, seen.finished_at))
-    return others if seen.outcome.effect is Effect.UP else record.failing
+def _awaited(record: Record, at: datetime, rule: Rule) -> tuple[Outcome, ...]:
+    """How the checks failed that have not been well since, where a target has several; not those asked seldom.
+
+    What the other checks are answered between the turns of these is no recovery.
+    """
+    if len(rule.checks) == 1:
+        return ()
+    least = at - timedelta(seconds=_TURN * rule.interval_s)
+    return tuple(one.outcome for one in record.ailing if one.failed_at and one.failed_at >= least)
 
 
-def _is_back(record: Record, at: datetime, rule: Rule) -> bool:
-    """Whether the test is passed, and not only because the checks that fail had no turn meanwhile."""
-    return record.recovery.proven and not _awaited(record, at, rule)
-
-
-def _awaited(record: Record, at: datetime, rule: Rule) -> frozenset[Check]:
-    longest_s = _TURN * rule.interval_s
-    return frozenset(check for check, failed_at in record.failing if (at - failed_at).total_seconds() <= longest_s)
-
-
-def _still_suspected(record: Record, seen: Observation, rule: Rule) -> Outcome | None:
-    """The suspicion, as long as only other checks than the one that met it have had their turn since."""
-    awaited = _awaited(record, seen.finished_at, rule) - {seen.check}
-    return record.suspicion if record.suspected in awaited else None
+def _told(record: Record, seen: Observation, rule: Rule) -> Record:
+    """With people told of a check that fails again and again, where that makes no verdict."""
+    sick = ailing.of(record.ailing, seen.check)
+    if len(rule.checks) == 1 or record.health not in WELL or not sick or sick.failed < AILING or sick.told_at:
+        return record
+    return record.but(ailing=ailing.told(record.ailing, seen))
 
 
 def _unknown(record: Record, at: datetime, reason: str) -> Record:
@@ -229,19 +227,21 @@ def _unknown(record: Record, at: datetime, reason: str) -> Record:
     return record.forgiven().entered(Health.UNKNOWN, at, reason)
 
 
-def _unjudged(record: Record, seen: Observation) -> Record:
-    """Neither up nor down; but when nothing else comes, nothing is known, and the probe needs a person."""
-    record = record.but(mute=record.mute + 1)
-    if record.mute >= MUTE:
-        said = f"its probes say nothing of it, {seen.outcome} {record.mute} times in a row: the probe needs attention"
-        return _unknown(record, seen.finished_at, f"{said}; last: {_said(seen)}")
+def _unjudged(record: Record, seen: Observation, rule: Rule) -> Record:
+    """Neither up nor down; but when no check says anything, nothing is known, and the probe needs a person."""
+    at, times = seen.finished_at, {one.check: one.mute for one in record.ailing}
+    altogether = min(times.get(check, 0) for check in {seen.check, *rule.checks}) >= MUTE
+    if altogether:
+        whose = "its probes say" if len(rule.checks) == 1 else "whichever check is asked, its probes say"
+        return _unknown(record, at, words.mute(whose, seen.outcome, times[seen.check], _said(seen)))
     if record.health is not Health.UNKNOWN:
         return record
-    return record.entered(Health.UNKNOWN, seen.finished_at, f"{seen.outcome}: {_said(seen)}")
+    return record.entered(Health.UNKNOWN, at, f"{seen.outcome}: {_said(seen)}")
 
 
 def _our_fault(record: Record, seen: Observation, rule: Rule) -> Record:
-    return _unjudged(record, seen) if seen.outcome.effect is Effect.NOTHING else _misconfigured(record, seen, rule)
+    judged = _unjudged if seen.outcome.effect is Effect.NOTHING else _misconfigured
+    return judged(record, seen, rule)
 
 
 def _misconfigured(record: Record, seen: Observation, rule: Rule) -> Record:
@@ -249,7 +249,7 @@ def _misconfigured(record: Record, seen: Observation, rule: Rule) -> Record:
     fix = words.fix(seen.outcome, model=rule.model, key=rule.key, detail=_said(seen))
     same = record.suspicion is seen.outcome or {record.suspicion, seen.outcome} <= OF_THE_KEY
     confirmed = same or record.health is Health.MISCONFIGURED
-    record = record.but(suspicion=seen.outcome, suspected=seen.check, recovery=Recovery(), mute=0)
+    record = record.but(suspicion=seen.outcome, recovery=Recovery())
     if confirmed:
         return record.entered(Health.MISCONFIGURED, at, f"{seen.outcome}, {fix}")
     if record.health is Health.UP:
@@ -267,7 +267,8 @@ def _while_failing(record: Record, seen: Observation, rule: Rule) -> Record:
     if seen.outcome.effect is Effect.DOWN:
         return record.but(recovery=record.recovery.failed(p0=p0, p1=rule.p1))
     record = record.but(recovery=record.recovery.passed(at, p0=p0, p1=rule.p1))
-    if not _is_back(record, at, rule):
+    still_failing = any(outcome.effect is not Effect.DEGRADED for outcome in _awaited(record, at, rule))
+    if still_failing or not record.recovery.proven:
         return record
     said = f"{record.recovery.clean} clean probes in a row; held for {words.span(hold_s(record, rule))} of clean probes"
     return record.but(held=0).entered(Health.RECOVERING, at, said)
@@ -309,7 +310,8 @@ def _while_serving(record: Record, seen: Observation, rule: Rule, *, late: bool)
     """Up, suspect, degraded, unusable or not yet known: weigh, then say what the evidence amounts to."""
     record = _weighed(record, seen, rule, late=late)
     at = seen.finished_at
-    return _down_verdict(record, at, rule) or _poor_verdict(record, at, rule) or _calm(record, seen, rule)
+    judged = _down_verdict(record, at, rule) or _poor_verdict(record, at, rule) or _calm(record, seen, rule)
+    return _told(judged, seen, rule) if record.ailing else judged
 
 
 def _weighed(record: Record, seen: Observation, rule: Rule, *, late: bool) -> Record:
@@ -365,7 +367,7 @@ def _poor_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
     grounds = grounds or poor.last_grounds(record)
     if useless := poor.useless(record, at):
         return record.entered(Health.UNUSABLE, at, f"{useless}; {grounds}")
-    if _is_back(record, at, rule):
+    if record.recovery.proven and not _awaited(record, at, rule):
         return None
     return record.entered(Health.DEGRADED, at, grounds)
 

@@ -17,6 +17,7 @@ from functools import lru_cache
 from monitor.health import Weighed
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
+from probes.target import Check
 from probes.value import value
 
 #: The recovery test's height: log(20), a chance of one in twenty to call p1 recovered.
@@ -98,6 +99,8 @@ class Evidence:
     """When the first failed probe of the excursion came in."""
     outcomes: dict[Outcome, int] = field(default_factory=dict)
     """Of the failures."""
+    checks: tuple[Check, ...] = ()
+    """Those that failed."""
     last: str = ""
     """What the provider said with the last failure."""
     trail: tuple[Weighed, ...] = ()
@@ -112,6 +115,7 @@ class Evidence:
             probes=self.probes + 1,
             since=self.since or seen.finished_at,
             outcomes={**self.outcomes, seen.outcome: self.outcomes.get(seen.outcome, 0) + 1},
+            checks=self.checks if seen.check in self.checks else (*self.checks, seen.check),
             last=seen.detail[:_LONGEST_DETAIL],
             trail=self._trail(seen, value),
         )

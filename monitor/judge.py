@@ -184,11 +184,14 @@ class Judge:
             self._waiting.pop(target, None)
 
     def _pool(self, provider: str, seen: Observation, *, blind: bool) -> None:
-        """Weigh an observation against the whole provider, unless its target is bad by its own evidence."""
+        """Weigh an observation against the whole provider.
+
+        Unless its target is bad by its own evidence, or people know that this check of it fails.
+        """
         known = self._not_stale(provider, seen.finished_at)
         if blind and seen.outcome.blame is Blame.UNDECIDED:
             known = NO_POOL
-        elif self._records[seen.target].health in UNBLAMED:
+        elif self._records[seen.target].health in UNBLAMED and not self._records[seen.target].sick(seen.check):
             if seen.outcome.effect is Effect.DOWN:
                 known = pool.failed(known, seen, self._pool_rules[provider], self._backgrounds(provider))
             elif seen.outcome.effect in {Effect.UP, Effect.DEGRADED}:

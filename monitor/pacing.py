@@ -52,6 +52,7 @@ def quick_s(record: Record, rule: Rule, *, pool: Pool | None = None) -> float | 
       and only while none of the others fails.
     - While slow, wrong or late answers are held against it, or a fault of ours is to be confirmed: a quarter of the
       interval, at most 12 times (24 times where it is only later than usual).
+    - Not for failures of a check alone that has failed so often that people were told: one more is no news.
     - While recovering: a third of the interval.
     - While the provider asks us to rest, and while down or misconfigured: none.
     """
@@ -61,7 +62,8 @@ def quick_s(record: Record, rule: Rule, *, pool: Pool | None = None) -> float | 
         return rule.interval_s * RECOVERING_SHARE
     if record.suspicion:
         return rule.failed_s
-    if _bursting(record.down.evidence) and (pool is None or _sick_alone(record.down.evidence, pool)):
+    news = _is_news(record, record.down.evidence)
+    if news and _bursting(record.down.evidence) and (pool is None or _sick_alone(record.down.evidence, pool)):
         return rule.passed_s if record.down.evidence.calm else rule.failed_s
     return rule.seldom_s if _answers_poorly(record, rule) else None
 
@@ -70,8 +72,14 @@ def _sick_alone(evidence: Evidence, pool: Pool) -> bool:
     return evidence.failures >= _SICK_ALONE and not min(pool.without.values(), default=0.0)
 
 
+def _is_news(record: Record, evidence: Evidence) -> bool:
+    """Whether any other check failed than those that people know of."""
+    return not evidence.checks or not all(record.sick(check) for check in evidence.checks)
+
+
 def _answers_poorly(record: Record, rule: Rule) -> bool:
-    if 0 < record.slow.evidence.probes <= _POOR_BURST or 0 < record.wrong.evidence.probes <= _POOR_BURST:
+    poor = record.slow.evidence, record.wrong.evidence
+    if any(0 < one.probes <= _POOR_BURST and _is_news(record, one) for one in poor):
         return True
     return record.latency.suspicious(rule.late_threshold) and record.latency.lateness.answers <= _LATE_BURST
 

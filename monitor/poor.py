@@ -80,9 +80,11 @@ def heaviest(record: Record, at: datetime, rule: Rule) -> str:
 
 
 def clause(case: Case, at: datetime, rule: Rule, *, what: str = _WHAT[0]) -> str:
-    """How many probes did so, and the evidence in that against what makes a verdict."""
+    """How many probes did so, of which checks where not of all, and the evidence in that against a verdict's."""
     one, p0 = case.evidence, case.background.rate
     counts = words.counted(one.failures, one.probes, one.span_s(at), one.outcomes, what=what)
+    if one.checks and not set(rule.checks) <= set(one.checks):
+        counts += words.all_of(one.failures, one.checks)
     return f"{counts}; {words.weighed(case.value, rule.threshold(p0), p0=p0, p1=rule.p1)}"
 
 

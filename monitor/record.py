@@ -6,6 +6,8 @@ from operator import attrgetter
 
 from pydantic import TypeAdapter, ValidationError
 
+from monitor import ailing
+from monitor.ailing import Ailing
 from monitor.evidence import NO_CASE, Case, Recovery
 from monitor.health import POOR, WELL, Health, TargetHealth
 from monitor.latency import NO_LATENCY, Latency
@@ -53,10 +55,8 @@ class Record:
     recovery: Recovery = Recovery()
     suspicion: Outcome | None = None
     """`auth`, `quota` or `model_gone`, seen once and not yet confirmed."""
-    suspected: Check | None = None
-    """The check that met it; None where a sibling did."""
-    failing: tuple[tuple[Check, datetime], ...] = ()
-    """The checks that last failed, were answered poorly or met a fault of ours, and when."""
+    ailing: tuple[Ailing, ...] = ()
+    """The checks that were not answered well when they were last asked."""
     answers: tuple[Answer, ...] = ()
     """While there is evidence of poor ones: those of the last two minutes, or the last four where that is more."""
     held: int = 0
@@ -67,8 +67,6 @@ class Record:
     """When it last came back from `recovering`."""
     held_until: datetime | None = None
     """It stopped being degraded or unusable; a route that left for that stays away until then."""
-    mute: int = 0
-    """Probes in a row that said nothing of the target, because something is wrong with the probe."""
     provider_verdict: tuple[float, float] | None = None
     """The evidence and the threshold of the verdict on its whole provider, if that brought it down."""
     last_started_at: datetime | None = None
@@ -99,13 +97,17 @@ class Record:
             self.health is Health.UP
             and self.calm < _LARGEST_CALM
             and not self.answers
-            and not self.failing
+            and not self.ailing
             and self.suspicion is None
             and not self.down.evidence.value
             and not self.slow.evidence.value
             and not self.wrong.evidence.value
             and not self.throttled.evidence.value
         )
+
+    def sick(self, check: Check) -> bool:
+        """Whether this check has failed so often, while the target was well, that people were told."""
+        return any(one.check is check and one.told_at for one in self.ailing)
 
     def calmly(self, seen: Observation, heard: Latency) -> "Record":
         """With one more good probe of quiet times. Written out because it is what happens nearly always."""
@@ -155,7 +157,7 @@ class Record:
 
     def forgiven(self) -> "Record":
         """With nothing held against it at all, and no fault of ours to be confirmed."""
-        return self.unburdened().but(down=self.down.cleared(), suspicion=None, failing=())
+        return self.unburdened().but(down=self.down.cleared(), suspicion=None, ailing=ailing.forgiven(self.ailing))
 
     def silent_s(self, at: datetime) -> float:
         """For how long it should have been heard and was not; resting as the provider asked is no silence."""

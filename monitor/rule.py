@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from monitor import latency
 from monitor.settings import Blips, Controller, Settings
 from monitor.threshold import Loop, threshold
-from probes.target import Target
+from probes.target import Check, Target
 
 #: An excursion has at most so many quick probes; they end earlier, so many good ones after the last failure.
 BURST = 60
@@ -43,6 +43,8 @@ class Rule:
     interval_s: float
     longest_probe_s: float
     blips: Blips
+    checks: tuple[Check, ...]
+    """What it is asked, each once."""
     alone: bool = True
     """Whether its provider has no other target."""
     late_threshold: float
@@ -151,6 +153,7 @@ def rule_for(target: Target, controller: Controller, *, alone: bool = True) -> R
         interval_s=target.interval_s,
         longest_probe_s=target.timeouts.total_s,
         blips=controller.blips,
+        checks=target.questions,
         late_threshold=latency.threshold(target.interval_s, per_day=false_per_day),
     )
 

@@ -139,14 +139,17 @@ class Store:
         pools: Mapping[str, str] = _NO_POOLS,
         *,
         at: datetime | None = None,
+        notices: Sequence[Notice] = (),
     ) -> None:
-        """Replace the states of these targets and add the transitions; with a transition it survives a power cut.
+        """Replace the states of these targets, add the transitions and what people are to be told.
+
+        With a transition or a notice it survives a power cut.
 
         `pools` are the detector's own JSON by provider, as of `at`.
         """
         if not states and not transitions and not pools:
             return
-        with (self._durable if transitions else self._engine).begin() as connection:
+        with (self._durable if transitions or notices else self._engine).begin() as connection:
             if states:
                 connection.execute(_REPLACE_STATE, [_state_row(s) for s in states])
             if pools and at:
@@ -154,6 +157,9 @@ class Store:
                 connection.execute(_REPLACE_POOL, rows)
             if transitions:
                 connection.execute(insert(TRANSITIONS), [_transition_row(t) for t in transitions])
+            if notices:
+                rows = [event_row(one.at, one.kind, one.target, one.text, tell=True) for one in notices]
+                connection.execute(insert(EVENTS), rows)
 
     def states(self) -> dict[str, SavedState]:
         """The latest state of every target that ever had one, by target id."""
@@ -183,7 +189,7 @@ class Store:
             connection.execute(insert(EVENTS), event_row(at, kind, subject, text, tell=tell))
 
     def notices(self) -> list[Notice]:
-        """Everything that people were ever told of models, oldest first."""
+        """All notices that people were ever told, oldest first."""
         wanted = select(EVENTS).where(EVENTS.c.kind.in_(KINDS)).order_by(EVENTS.c.id)
         with self._engine.connect() as connection:
             return [
@@ -240,7 +246,7 @@ class Store:
     def prune(self, before: datetime, *, at_most: int = 5_000) -> int:
         """Remove up to `at_most` rows of what was seen and said before this, and say how many; 0 when none are left.
 
-        Notices about models are kept for good.
+        Notices that people are told once are kept for good.
 
         Each target's oldest are one range of the key, so that a step costs what it removes, however long the history.
         """
