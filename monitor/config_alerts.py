@@ -2,14 +2,13 @@
 
 import re
 from dataclasses import replace
-from datetime import time
 from typing import Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from monitor.config_buttons import read_allowed_users, read_app_token
 from monitor.config_providers import warn_about_literal
 from monitor.config_sections import Section
+from monitor.config_time import read_time_of_day, read_zone
 from monitor.config_values import Text
 from monitor.settings import QuietHours, Severity, Slack
 from monitor.units import format_duration
@@ -17,9 +16,7 @@ from monitor.yamlfile import Mapping as YamlMapping
 from probes.target import Secret
 
 _CHANNEL: Final = 'a channel in quotes, such as "#llm-status"'
-_CLOCK: Final = 'a time of day in quotes, such as "22:00"'
 _MENTION: Final = "<@U012AB3CD> for a person, <!subteam^S012AB3CD> for a group, or here, channel or everyone"
-_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _SOMEBODY = re.compile(r"<@[UW][A-Z0-9]{5,20}>|<!subteam\^S[A-Z0-9]{5,20}>")
 _ALL = frozenset({"here", "channel", "everyone"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -119,36 +116,14 @@ def _quiet_hours(section: Section) -> QuietHours | None:
     hours = section.section("quiet_hours")
     if not hours.entries:
         return None
-    begin, end = _clock(hours, "from"), _clock(hours, "to")
-    zone = hours.required("zone", "a time zone such as Europe/Berlin")
-    if zone and not _is_zone(zone.value):
-        hours.refuse(zone, "is not a time zone that this machine knows; write one such as Europe/Berlin or UTC")
-        return None
+    begin, end = read_time_of_day(hours, "from", "22:00"), read_time_of_day(hours, "to", "22:00")
+    zone = read_zone(hours)
     if begin is None or end is None or zone is None:
         return None
     if begin == end:
         hours.findings.problem(hours.at("to"), "is the same as from: there would be no quiet hours, or no others")
         return None
-    return QuietHours(begin=begin, end=end, zone=zone.value)
-
-
-def _clock(section: Section, key: str) -> time | None:
-    text = section.required(key, _CLOCK)
-    if text is None:
-        return None
-    found = _TIME.fullmatch(text.value)
-    if found is None:
-        section.refuse(text, f"is not {_CLOCK}")
-        return None
-    return time(int(found[1]), int(found[2]))
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (LookupError, ValueError, OSError):
-        return False
-    return True
+    return QuietHours(begin=begin, end=end, zone=zone)
 
 
 def _most_per_hour(section: Section, fallback: int) -> int:

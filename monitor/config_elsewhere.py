@@ -1,15 +1,13 @@
 """The configuration of what is told besides Slack: a webhook, services of Apprise, a heartbeat, the weekly digest."""
 
 import logging
-import re
 from collections.abc import Iterator
-from datetime import time
 from typing import Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from monitor.config_providers import warn_about_literal
 from monitor.config_sections import Section
+from monitor.config_time import read_time_of_day, read_zone
 from monitor.config_values import Text
 from monitor.settings import Elsewhere, WeeklyDigest
 from probes.target import Secret
@@ -18,8 +16,6 @@ from probes.target import Secret
 SHORTEST_HEARTBEAT_S: Final = 10.0
 _SHORTEST_SECRET: Final = 16
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_CLOCK: Final = 'a time of day in quotes, such as "09:00"'
-_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _NOT_INSTALLED: Final = "needs the library Apprise, which is not installed: pip install 'hotspare[apprise]'"
 _UNSIGNED: Final = "the documents are not signed, so the receiver cannot tell ours from others; add webhook_secret"
 
@@ -51,7 +47,8 @@ def read_digest(alerts: Section) -> WeeklyDigest | None:
     section = alerts.section("digest")
     if not section.entries:
         return None
-    day, at, zone = _day(section), _time_of_day(section), _zone(section)
+    day, at = _day(section), read_time_of_day(section, "at", "09:00")
+    zone = read_zone(section) if section.has("zone") else "UTC"
     if not any(alerts.has(key) for key in ("slack", "webhook_url", "apprise")):
         alerts.findings.warn(section.place, "nobody is told of it: there is neither slack, webhook_url nor apprise")
     if day is None or at is None or zone is None:
@@ -145,27 +142,5 @@ def _day(section: Section) -> str | None:
         return None
     if text.value not in _DAYS:
         section.refuse(text, f"is not a day of the week; write one of {', '.join(_DAYS)}")
-        return None
-    return text.value
-
-
-def _time_of_day(section: Section) -> time | None:
-    text = section.required("at", _CLOCK)
-    found = _TIME.fullmatch(text.value) if text else None
-    if text and found is None:
-        section.refuse(text, f"is not {_CLOCK}")
-    return time(int(found[1]), int(found[2])) if found else None
-
-
-def _zone(section: Section) -> str | None:
-    if not section.has("zone"):
-        return "UTC"
-    text = section.text("zone", "a time zone such as Europe/Berlin")
-    if text is None:
-        return None
-    try:
-        ZoneInfo(text.value)
-    except (LookupError, ValueError, OSError):
-        section.refuse(text, "is not a time zone that this machine knows; write one such as Europe/Berlin or UTC")
         return None
     return text.value
