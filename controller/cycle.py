@@ -315,10 +315,11 @@ class Cycle:
                 text = f"{verdict.waiting} has proven itself; {bring_back(name, verdict.waiting)}"
                 due["failback_waiting", name] = text
             if verdict.warning and not self._overrides.pin(name):
-                due["drained_route_held", name] = verdict.warning
+                kind = "pause_on_failing_target" if self._overrides.paused(name) else "drained_route_held"
+                due[kind, name] = verdict.warning
         for kind, name in due.keys() - self._said.keys():
             log.warning("%s route=%s: %s", kind, name, due[kind, name])
-            self._store.add_event(now, kind, name, due[kind, name], tell=kind == "drained_route_held")
+            self._store.add_event(now, kind, name, due[kind, name], tell=kind != "failback_waiting")
         self._said = due
 
     def _publish(self, now: datetime) -> None:

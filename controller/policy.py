@@ -185,7 +185,17 @@ def _answer(case: _Case, overrides: Overrides) -> _Choice | Verdict:
         return _Choice(move=Move.ABORT, to=present, reason=uprooted)
     if present.drain:
         return _leave(case, present, present.drain)
-    return _QUIET if overrides.paused(case.route.name) else _judged(case, case.current, present)
+    pause = overrides.paused(case.route.name)
+    return _held(case, pause, present) if pause else _judged(case, case.current, present)
+
+
+def _held(case: _Case, pause: Override, present: Candidate) -> Verdict:
+    """A pause holds, whatever it costs; what it costs is said."""
+    if not case.fails(present):
+        return _QUIET
+    said = candidate.laid(pause, f"paused on {present.id}")
+    warning = f"route {case.route.name} is {said}; {present.id} is {present.health.health}"
+    return Verdict(settled=True, warning=warning)
 
 
 def _judged(case: _Case, current: RouteState, present: Candidate) -> _Choice | Verdict:

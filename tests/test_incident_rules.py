@@ -58,6 +58,17 @@ def test_only_the_same_slot_of_the_same_provider_comes_back() -> None:
     ]
 
 
+def test_a_refused_key_in_the_middle_of_an_outage_is_told_once() -> None:
+    """By its own incident; the outage does not say it as well, and is over when the targets are well again."""
+    world = World()
+    world.cycle({LUNA: Health.DOWN})
+    [refused] = world.cycle({LUNA: Health.MISCONFIGURED})
+    assert refused.kind is IncidentKind.CONFIGURATION
+    assert [[a.health for a in one.affected] for one in world.open] == [[Health.DOWN], [Health.MISCONFIGURED]]
+    world.cycle({LUNA: Health.UP})
+    assert world.open == []
+
+
 def test_another_target_of_the_provider_comes_back_in_the_same_incident() -> None:
     """It is the provider's trouble; both targets are in it."""
     world = World()
@@ -189,7 +200,7 @@ def test_what_operators_do_meanwhile_is_part_of_the_story(laid: Override, told: 
         pytest.param([("gemini", "degradation", 1, None)], 1, id="a degradation leads as well"),
         pytest.param([("gemini", "configuration", 1, None)], None, id="our own fault never leads"),
         pytest.param([("network", "blindness", 1, None)], None, id="nor does our own network"),
-        pytest.param([("gemini", "outage", 2, 1)], None, id="one that is told under another's headline does not lead"),
+        pytest.param([("gemini", "outage", 2, 1)], 1, id="one that is told under another's headline brings it along"),
         pytest.param([("anthropic", "degradation", 1, None)], None, id="nor does the same provider's"),
     ],
 )

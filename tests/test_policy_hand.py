@@ -118,7 +118,9 @@ def check(case: Case) -> None:
         assert (case.verdict.warning is not None) == (decision is None), "and says so where it cannot"
         assert decision is None or (decision.move is Move.DRAIN and decision.target in case.refuges())
     elif case.paused:
-        assert case.verdict == Verdict(settled=True), "a pause leaves it where it is, well or not"
+        assert (decision, case.verdict.settled, case.verdict.stuck) == (None, True, False), "a pause leaves it there"
+        failing = case.words[IDS.index(case.present)] is Health.DOWN
+        assert (case.verdict.warning is not None) == failing, "and says so where that costs something"
     elif decision:
         assert decision.target not in case.drained, "nothing goes to a drained target"
         assert decision.move in {Move.FAILOVER, Move.FAILBACK, Move.STEP}
@@ -154,7 +156,8 @@ def test_steps_under_way_obey_the_hand_in_every_combination() -> None:
         left = ask(current, health, laid(drain=C, pause="all"), "steps").decision
         assert left is not None
         assert (left.move, left.weights, left.target in {A, B}) == (Move.DRAIN, (), True)
-        assert ask(current, health, laid(pause="all"), "steps") == Verdict(settled=True)
+        held = ask(current, health, laid(pause="all"), "steps")
+        assert (held.decision, held.settled) == (None, True)
 
 
 def test_a_pin_says_who_until_when_and_why() -> None:
@@ -178,6 +181,14 @@ def test_a_pin_to_a_target_that_fails_warns_for_as_long_as_it_does() -> None:
     first, later = ask(state(A), health, laid(pin=C)), ask(state(C, Move.PIN), health, laid(pin=C))
     assert first.warning == later.warning == f"route chat is pinned to {C} {UNTIL}; {C} is down"
     assert (later.decision, later.stuck) == (None, False)
+
+
+def test_a_pause_on_a_target_that_fails_warns_for_as_long_as_it_does() -> None:
+    """It holds the route all the same, and says what that costs, and who can end it."""
+    health = healths(Health.UP, Health.UP, Health.DOWN)
+    verdict = ask(state(C), health, laid(pause="chat"))
+    assert (verdict.decision, verdict.warning) == (None, f"route chat is paused on {C} {UNTIL}; {C} is down")
+    assert ask(state(C), healths(Health.UP, Health.UP, Health.UP), laid(pause="chat")).warning is None
 
 
 @pytest.mark.parametrize("mode", MODES)

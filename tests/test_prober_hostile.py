@@ -258,8 +258,8 @@ async def test_cancelled_probes_leave_no_connection_behind(prober: Prober) -> No
         for probe in probes:
             loop.call_later(dice.random() * 0.3, probe.cancel)
         ended = await asyncio.gather(*probes, return_exceptions=True)
-        await asyncio.sleep(0.1)
-        after = descriptors()
+        async with asyncio.timeout(20):  # the server, in this process too, takes its time to see who has gone
+            while descriptors() > before:  # noqa: ASYNC110 - nothing tells when a descriptor is given back
+                await asyncio.sleep(0.05)
 
     assert any(isinstance(one, asyncio.CancelledError) for one in ended)
-    assert after <= before

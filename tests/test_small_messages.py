@@ -99,6 +99,15 @@ def everything() -> list[Message]:
     ]
 
 
+def test_one_refused_key_is_one_thing_to_fix() -> None:
+    """However many targets it serves; and the notification says which."""
+    refused = misconfigured()
+    same = [replace(refused.affected[0], target=f"openai/m{n}", reason=refused.affected[0].reason) for n in range(12)]
+    message = incident_headline(replace(refused, affected=tuple(same)), now=NOON)
+    assert shown(message.blocks).count("check the variable KEY") == 1
+    assert "check the variable KEY" in message.text
+
+
 @pytest.mark.parametrize("number", range(len(everything())))
 def test_the_largest_of_each_kind_fits(number: int) -> None:
     """Inside Slack's limits and our own, and nothing from outside mentions anybody or has markup."""
@@ -160,6 +169,7 @@ def test_the_end_says_what_it_did() -> None:
     assert shown(reply_message(incident, incident.timeline[-1:], named=False).blocks).splitlines() == [
         "*✅ Resolved after 12 min: openai/m is up again*",
         "It is over. Nobody has to act.",
+        "It ended at `12:12:00`.",
         "The first move came 21 s after the first failed probe (`11:59:40`).",
         "Time that routes pointed at a failing target: `chat` 21 s (3%).",
         "How many requests failed meanwhile, only the applications know.",

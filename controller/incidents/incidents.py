@@ -105,15 +105,15 @@ def update(
 
 
 def lead_of(incident: Incident, open_incidents: Iterable[Incident]) -> int | None:
-    """Under whose headline a new incident is told: the earliest outage or degradation of another provider that is open
-    and has no lead itself; None where it is told by itself. `open_incidents` have their ids.
+    """Under whose headline a new incident is told: that of the earliest outage or degradation of another provider that
+    is open, which may be its lead's, over already; None where it is told by itself. `open_incidents` have their ids.
     """
     if incident.kind.slot != "provider":
         return None
     leads = [
-        (one.opened_at, one.id)
+        (one.opened_at, one.lead_id or one.id)
         for one in open_incidents
-        if one.kind.slot == "provider" and one.lead_id is None and one.provider != incident.provider
+        if one.kind.slot == "provider" and one.provider != incident.provider
     ]
     return min(leads)[1] if leads else None
 
@@ -179,7 +179,10 @@ def _reopened(late: Incident | None, since: datetime, facts: Facts) -> Incident 
 
 def _after(incident: Incident, bad: Sequence[TargetHealth], facts: Facts, *, begins: bool = False) -> Incident:
     """The incident brought up to date; `begins`: it opens with this, or opens again."""
-    affected = (*(_brought_up_to_date(a, facts) for a in incident.affected), *_joined(incident.affected, bad))
+    affected = (
+        *(_brought_up_to_date(a, incident.kind, facts) for a in incident.affected),
+        *_joined(incident.affected, bad),
+    )
     routes = _touched(affected, facts)
     kind = _kind(incident.kind, affected)
     vendor = vendor_of(incident, kind, facts.vendors.get(incident.provider, ()))
@@ -212,13 +215,15 @@ def _kind(kind: IncidentKind, affected: Iterable[Affected]) -> IncidentKind:
     return kind
 
 
-def _brought_up_to_date(affected: Affected, facts: Facts) -> Affected:
+def _brought_up_to_date(affected: Affected, kind: IncidentKind, facts: Facts) -> Affected:
     if affected.target not in facts.provider_of:
         gone = affected.health is Health.UNKNOWN
         return affected if gone else replace(affected, health=Health.UNKNOWN, since=facts.now)
     seen = facts.health.get(affected.target)
     if seen is None or seen.health in {Health.UNKNOWN, Health.PAUSED}:
         return affected
+    if seen.health is Health.MISCONFIGURED and kind is not IncidentKind.CONFIGURATION:
+        return affected  # an incident of its own says that; what the provider did before is not known to be over
     health = Health.UP if seen.health in WELL else seen.health
     if health is affected.health:
         return affected

@@ -52,6 +52,9 @@ def _is_calm(group: Group, desk: Desk) -> bool:
 def _is_time(row: Delivery, desk: Desk, *, fresh: bool, looked_after: bool) -> bool:
     """Whether to call after this call; `fresh`: meanwhile it was not critical."""
     since = desk.now - row.begun_at
+    if since < -_CALLS_APART:
+        # The clock was set back: a call of the future holds nobody.
+        return bool(desk.slack.remind_s) and not looked_after
     if fresh:
         return since >= _CALLS_APART
     remind = timedelta(seconds=desk.slack.remind_s)

@@ -60,11 +60,16 @@ def _affordable(groups: Iterable[Group], desk: Desk, room: int) -> Iterator[Lett
     """
     for group in groups:
         for letter in _replies(group, desk):
-            if group.severity is Severity.CRITICAL or room > 0:
+            if group.severity is Severity.CRITICAL or _ends_a_call(letter, group, desk) or room > 0:
                 room -= 1
                 yield letter
             elif group.over_since and desk.now - group.over_since > _STALE:
                 yield replace(letter, act=Act.KEEP, message=None)
+
+
+def _ends_a_call(letter: Letter, group: Group, desk: Desk) -> bool:
+    """Whoever was called, at night too, is told that it is over."""
+    return letter.broadcast and not group.is_open and last_call(group, desk) > 0
 
 
 def _headline(group: Group, desk: Desk) -> Letter:
@@ -128,7 +133,7 @@ def _notice(one: Untold, desk: Desk) -> Letter:
     return Letter(
         key=f"{SINK} event {one.id}",
         act=Act.POST,
-        message=partial(notice_message, one.kind, one.subject, one.text, at=one.at),
+        message=partial(notice_message, one.kind, one.subject, one.text, at=one.at, late=desk.late(one.at)),
         channel=desk.slack.channel_of(severity_of_notice(one.kind)),
         told=Told(events=(one.id,)),
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 from controller.incidents.incident import ROUTE, Happening, Incident, IncidentKind, Moment, RouteNow
 from controller.incidents.incident_words import line as line_words
+from controller.incidents.incident_words import reasons
 from controller.incidents.lead import lead_sentence
 from controller.telling.aftermath import exposure
 from controller.telling.severity import OVER, exposed, is_urgent, severity_of, to_fix, trouble
@@ -79,8 +80,9 @@ def incident_headline(
     looks.
     """
     headline, call = headline_of(incident), call_of(incident)
-    fixes = [a.reason for a in to_fix(incident)[:_MAX_FIXES]]
-    story = [line for line in incident.timeline if line.text not in fixes]
+    ill = to_fix(incident)
+    fixes, known = reasons(ill)[:_MAX_FIXES], {a.reason for a in ill}
+    story = [line for line in incident.timeline if line.text not in known]
     called = [*mention, ""] if severity_of(incident) is Severity.CRITICAL and not incident.acknowledged_by else []
     blocks = [
         header(headline),
@@ -101,14 +103,14 @@ def incident_headline(
         _footer(incident, now, kept=kept),
     ]
     shown = [safe(headline, 200), *([" ".join(mention)] if called and mention else []), call]
-    shown += users_of(incident, code)[:1] + _others(others)[:1]
+    shown += users_of(incident, code)[:1] + [safe(text) for text in fixes[:1]] + _others(others)[:1]
     shown += [_told_late(incident, late)] if late else []
     return Message(text="\n".join(shown), blocks=tuple(blocks))
 
 
 def plain_text(incident: Incident) -> str:
     """The same for where no markup is read: at most 40 lines, the headline first, then whether a person must act."""
-    fixes = [f"To fix: {one_line(a.reason, 280)}" for a in to_fix(incident)[:_MAX_FIXES]]
+    fixes = [f"To fix: {one_line(text, 280)}" for text in reasons(to_fix(incident))[:_MAX_FIXES]]
     vendor = [one_line(sentence, _VENDOR_CHARS)] if (sentence := _lead(incident)) else []
     told, gap = _ends(incident.timeline)
     story = [f"{clock(line.at, incident.opened_at)} {one_line(line_words(line), 280)}" for line in told]
@@ -294,5 +296,6 @@ def _footer(incident: Incident, now: datetime, *, kept: bool) -> Block:
     local = f"<!date^{int(incident.opened_at.timestamp())}^{{date_short_pretty}} {{time}} your time|UTC>"
     number = f"Incident {incident.id}" if incident.id else "Incident"
     again = f" · reopened {incident.reopened} ×" if incident.reopened else ""
-    state = "This message is kept up to date." if kept and not incident.resolved_at else "This message is final."
+    state = "This message is kept up to date." if kept else "This message will not change."
+    state = "This message is final." if incident.resolved_at else state
     return footer(f"{number} · opened {opened} ({local}){again} · as of {now:%H:%M:%S} UTC. {state}")

@@ -21,4 +21,6 @@ def quiet_until(hours: QuietHours | None, now: datetime) -> datetime | None:
         return None
     tomorrow = over_midnight and at >= hours.begin
     day = local.date() + timedelta(days=1) if tomorrow else local.date()
-    return datetime.combine(day, hours.end, tzinfo=local.tzinfo).astimezone(UTC)
+    # In the hour that comes twice, the end is meant that is yet to come.
+    fold = 0 if tomorrow else local.fold
+    return datetime.combine(day, hours.end, tzinfo=local.tzinfo).replace(fold=fold).astimezone(UTC)

@@ -10,7 +10,7 @@ from controller.journal import Untold
 from controller.telling.aftermath import aftermath
 from controller.telling.digest import DIGEST
 from controller.telling.digest import message as digest_message
-from controller.telling.messages import call_of, headline_of, told_line
+from controller.telling.messages import call_of, clock, headline_of, told_line
 from controller.telling.slack_text import NAME_CHARS, Message, footer, header, safe, section
 from monitor.words import one_line, plural, span
 
@@ -46,16 +46,17 @@ class Waiting:
     most_per_hour: int
 
 
-def notice_message(kind: str, subject: str, text: str, *, at: datetime) -> Message:
+def notice_message(kind: str, subject: str, text: str, *, at: datetime, late: str | None = None) -> Message:
     """Something that happened once, `at` that time: an operator's hand, say; never edited.
 
-    Like every message it is inside Slack's limits, and nothing from outside does anything in it.
+    `late` says why it comes late. Like every message it is inside Slack's limits, and nothing from outside does
+    anything in it.
     """
     if kind == DIGEST:
         return digest_message(text, at=at)
     headline = notice_headline(kind, subject)
     final = footer(f"{at:%Y-%m-%d %H:%M:%S} UTC. This message is final.")
-    said = section([safe(text, _NOTICE_CHARS)])
+    said = section([*([f"_Happened {at:%H:%M} {late}._"] if late else []), safe(text, _NOTICE_CHARS)])
     return Message(text=f"{safe(headline, 200)}\n{safe(text)}", blocks=(header(headline), said, final))
 
 
@@ -152,4 +153,5 @@ def _shown(lines: Sequence[Happening], opened_at: datetime) -> list[str]:
 
 def _end(incident: Incident) -> list[str]:
     """How long it took, and what it did."""
-    return [f"*{safe(headline_of(incident), 200)}*", call_of(incident), *aftermath(incident)]
+    at = [f"It ended at `{clock(incident.resolved_at, incident.opened_at)}`."] if incident.resolved_at else []
+    return [f"*{safe(headline_of(incident), 200)}*", call_of(incident), *at, *aftermath(incident)]

@@ -15,6 +15,11 @@ def upgrade() -> None:
     op.add_column("incidents", sa.Column("reopened", _WHOLE, nullable=False, server_default=sa.text("0")))
     op.add_column("incidents", sa.Column("told_lines", _WHOLE, nullable=False, server_default=sa.text("0")))
     op.add_column("incidents", sa.Column("acknowledged_by", sa.TEXT()))
+    # The messages of before had the whole story: its lines are not told in the thread once more.
+    op.execute(
+        "UPDATE incidents SET told_lines = coalesce(json_array_length(document, '$.timeline'), 0)"
+        " WHERE told_revision > 0 AND json_valid(document)"
+    )
     op.create_table(
         "deliveries",
         sa.Column("key", sa.TEXT(), nullable=False),
