@@ -266,7 +266,7 @@ def test_a_move_that_cannot_be_published_is_told_as_such(stage: Callable[..., St
         one.run(observation(symbol, at_s=at_s, name=name), now_s=at_s + 0.1)
     assert one.journal.routes()["chat"].target == C
     [incident] = one.journal.open_incidents()
-    assert incident.routes == (RouteNow(route="chat", target=A, unpublished=True),)
+    assert incident.routes == (RouteNow(route="chat", target=A, failing=Health.DOWN, unpublished=True),)
     told = [happening.text for happening in incident.timeline]
     assert "The routing file cannot be written: users of route chat stay on openai/a" in told
     one.settings.routing_file.rmdir()

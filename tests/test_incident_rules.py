@@ -9,6 +9,7 @@ from controller.incidents.incident import Incident, IncidentKind, Moment
 from controller.incidents.incident_story import Beginning
 from controller.incidents.incidents import REOPENS_WITHIN, lead_of
 from controller.overrides import Override, OverrideKind, Overrides
+from controller.telling.messages import call_of
 from monitor.health import Health, TargetHealth, Weighed
 from monitor.network_news import NetworkLoss
 from monitor.settings import Route
@@ -58,12 +59,23 @@ def test_only_the_same_slot_of_the_same_provider_comes_back() -> None:
     ]
 
 
+def test_a_route_on_a_target_that_fails_for_another_reason_is_said() -> None:
+    """Each of the two incidents knows that users are on a target that is down, whoever's it is."""
+    world = World()
+    world.cycle({LUNA: Health.DOWN}, move=HAIKU)
+    [first] = world.open
+    assert first.routes[0].failing is None
+    world.cycle({HAIKU: Health.DOWN})
+    assert [one.routes[0].failing for one in world.open] == [Health.DOWN, Health.DOWN]
+    assert {call_of(one) for one in world.open} == {"A person should look: users are still on a failing target."}
+
+
 def test_a_refused_key_in_the_middle_of_an_outage_is_told_once() -> None:
     """By its own incident; the outage does not say it as well, and is over when the targets are well again."""
     world = World()
     world.cycle({LUNA: Health.DOWN})
-    [refused] = world.cycle({LUNA: Health.MISCONFIGURED})
-    assert refused.kind is IncidentKind.CONFIGURATION
+    world.cycle({LUNA: Health.MISCONFIGURED})
+    assert [one.kind for one in world.open] == [IncidentKind.OUTAGE, IncidentKind.CONFIGURATION]
     assert [[a.health for a in one.affected] for one in world.open] == [[Health.DOWN], [Health.MISCONFIGURED]]
     world.cycle({LUNA: Health.UP})
     assert world.open == []

@@ -104,6 +104,8 @@ class RouteNow:
     target: str
     stuck: bool = False
     """Its target fails and nothing else is eligible: it holds, and a person must act."""
+    failing: Health | None = None
+    """The health of its target where that is down, unusable or misconfigured, be it another incident's matter."""
     unpublished: bool = False
     """It was moved, but the routing file cannot be written: users stay on this target, and a person must act."""
     weights: tuple[tuple[str, float], ...] = ()

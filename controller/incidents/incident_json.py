@@ -48,6 +48,7 @@ def dump(incident: Incident) -> str:
                 "route": r.route,
                 "target": r.target,
                 "stuck": r.stuck,
+                "failing": r.failing and r.failing.value,
                 "unpublished": r.unpublished,
                 "weights": dict(r.weights),
                 "would": r.would,
@@ -134,6 +135,7 @@ def _document(document: object) -> Document:
                 route=part["route"],
                 target=part["target"],
                 stuck=part.get("stuck") is True,
+                failing=_health_or_none(part.get("failing")),
                 unpublished=part.get("unpublished") is True,
                 weights=_figures(part.get("weights")),
                 would=_maybe_text(part.get("would")),
@@ -179,6 +181,10 @@ def _vendor_lead(document: object) -> VendorLead | None:
 
 def _maybe_ms(found: object) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def _health_or_none(value: object) -> Health | None:
+    return health_named(value) if isinstance(value, str) else None
 
 
 def _maybe_text(found: object) -> str | None:

@@ -12,7 +12,7 @@ from controller.incidents.incident_story import Beginning, Facts
 from controller.incidents.lead import vendor_lines, vendor_of
 from controller.incidents.timeline import joined
 from controller.overrides import NO_OVERRIDES, Overrides
-from monitor.health import BAD, WELL, Health, TargetHealth
+from monitor.health import BAD, FAILING, WELL, Health, TargetHealth
 from monitor.network_news import NetworkLoss
 from monitor.settings import Settings
 from monitor.vendor_word import VendorReport
@@ -244,6 +244,7 @@ def _touched(affected: Iterable[Affected], facts: Facts) -> tuple[RouteNow, ...]
             route=name,
             target=facts.unpublished.get(name, facts.routes[name].target),
             stuck=name in facts.stuck,
+            failing=_failing(facts.unpublished.get(name, facts.routes[name].target), facts),
             unpublished=name in facts.unpublished,
             weights=() if name in facts.unpublished else facts.routes[name].weights,
             would=facts.would.get(name),
@@ -252,6 +253,11 @@ def _touched(affected: Iterable[Affected], facts: Facts) -> tuple[RouteNow, ...]
         for name, candidates in facts.candidates.items()
         if name in facts.routes and not targets.isdisjoint(candidates)
     )
+
+
+def _failing(target: str, facts: Facts) -> Health | None:
+    seen = facts.health.get(target)
+    return seen.health if seen and seen.health in FAILING else None
 
 
 def _of_network(former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: Facts) -> Iterator[Incident]:

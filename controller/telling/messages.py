@@ -169,7 +169,8 @@ def call_of(incident: Incident) -> str:
         return _FIX_NOW if exposed(incident) else _FIX_LATER
     if incident.kind is IncidentKind.BLINDNESS:
         return _BLIND
-    return _call_exposed(exposed(incident), incident.routes)
+    elsewhere = {route.failing for route in incident.routes if route.failing}
+    return _call_exposed(exposed(incident) | elsewhere, incident.routes)
 
 
 def users_of(incident: Incident, shown: Callable[[str], str]) -> list[str]:
@@ -207,8 +208,8 @@ def _word(health: Health) -> str:
 def _call_after(routes: Sequence[RouteNow]) -> str:
     if any(route.waiting for route in routes):
         return "It is over. Failback is manual: routes stay until a person brings them back."
-    stuck = any(route.stuck for route in routes)
-    return "This is over, but another incident is open." if stuck else "It is over. Nobody has to act."
+    ill = any(route.stuck or route.failing for route in routes)
+    return "This is over, but another incident is open." if ill else "It is over. Nobody has to act."
 
 
 def _call_exposed(found: Set[Health], routes: Sequence[RouteNow]) -> str:
@@ -222,7 +223,7 @@ def _call_exposed(found: Set[Health], routes: Sequence[RouteNow]) -> str:
 
 
 def _user_line(route: RouteNow, incident: Incident, shown: Callable[[str], str]) -> str:
-    ill = trouble(route, incident)
+    ill = trouble(route, incident) or (None if incident.resolved_at else route.failing)
     line = f"Users of {shown(route.route)} are on {shown(route.target)}"
     if ill:
         line += f", which is {ill}"
