@@ -156,13 +156,13 @@ def test_a_story_begins_with_the_first_failed_probe() -> None:
 
 
 def test_the_probe_that_made_it_suspect_is_told_once() -> None:
-    """Where the first failed probe is the one that made it suspect, one line says both."""
+    """Where the first failed probe is the one that made it suspect, nothing more need be said of the suspicion."""
     world = World()
     world.cycle({LUNA: Health.DOWN})
     world.open, world.closed = [], []
     first = Weighed(at=NOON, target=LUNA, outcome=Outcome.TIMEOUT, evidence=4.0)
     [opened] = world.look(beginnings={LUNA: Beginning(failed=first, suspect_at=NOON, suspect="luna is suspect")})
-    assert lines(opened)[0] == "First failed probe: luna is suspect"
+    assert lines(opened)[0] == f"First failed probe: timeout from {LUNA}"
     assert len(opened.timeline) == 2
 
 

@@ -63,13 +63,10 @@ def beginning_lines(bad: Iterable[TargetHealth], facts: Facts) -> Iterable[Happe
     failed = min((one.failed for one in found if one.failed), key=lambda one: one.at, default=None)
     suspects = [(one.suspect_at, one.suspect) for one in found if one.suspect_at]
     at, sentence = min(suspects, default=(None, ""))
-    if failed and at and abs(failed.at - at) < _AT_ONCE:
-        yield Happening(at=failed.at, text=f"First failed probe: {sentence}", kind=Moment.FIRST_FAILURE)
-        return
     if failed:
         text = f"First failed probe: {failed.outcome} from {failed.target}"
         yield Happening(at=failed.at, text=text, kind=Moment.FIRST_FAILURE)
-    if at:
+    if at and not (failed and abs(failed.at - at) < _AT_ONCE):
         yield Happening(at=at, text=sentence, kind=Moment.SUSPECT)
 
 
