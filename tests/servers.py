@@ -79,7 +79,7 @@ async def serving(behave: Behaviour, tls: ssl.SSLContext | None = None) -> Async
         task = asyncio.current_task()
         assert task is not None
         busy.add(task)
-        with suppress(ConnectionError, asyncio.CancelledError, ssl.SSLError):
+        with suppress(ConnectionError, EOFError, asyncio.CancelledError, ssl.SSLError):
             await behave(reader, writer)
         writer.transport.abort()
         busy.discard(task)

@@ -128,7 +128,7 @@ def test_an_incident_that_there_is_not(engine: Engine) -> None:
 
 
 def test_new_incidents_are_given_their_lead(engine: Engine) -> None:
-    """Two that begin in one cycle: the earlier leads; a third follows it too, for ever, also once it is resolved."""
+    """Two that begin in one cycle: the earlier leads; the others follow it, for ever, also once it is resolved."""
     journal = Journal(engine)
     later, first = journal.commit([], [incident("gemini", 1), incident("openai", 0)])
     assert (first.lead_id, later.lead_id) == (None, first.id)
@@ -138,7 +138,7 @@ def test_new_incidents_are_given_their_lead(engine: Engine) -> None:
     [kept] = journal.commit([], [went_on(third, "moved", 300)])
     assert kept.lead_id == first.id
     [fourth] = journal.commit([], [incident("mistral", 5)])
-    assert fourth.lead_id is None, "those that are open are told under another's headline"
+    assert fourth.lead_id == first.id, "those that are open are told under its headline, so this one is too"
 
 
 def test_incidents_of_late_are_found(engine: Engine) -> None:
