@@ -26,7 +26,7 @@ test: .venv/.ready ## All tests; ARGS="tests/test_policy.py -k dwell" for some
 	@$(BIN)/python -m pytest $(ARGS)
 
 fuzz: .venv/.ready ## Damaged answers through every parser; ARGS="--seconds 600 --seed 7"
-	@$(BIN)/python -m tests.fuzz $(ARGS)
+	@$(BIN)/python -m tests.support.fuzz $(ARGS)
 
 lint: .venv/.ready ## Style and types
 	@$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """How soon a target that has become slower is noticed, and how often ordinary slowness is taken for it.
 
 One target, probed every 30 s and a quarter of that once the evidence is worth it, judged by the service's own baseline
-and evidence (`monitor.latency`): degraded from the threshold until the recovery test is passed.
+and evidence (`monitor.detection.latency`): degraded from the threshold until the recovery test is passed.
 """
 
 import math
@@ -12,8 +12,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from monitor import latency
-from monitor.latency import Latency
+from monitor.detection import latency
+from monitor.detection.latency import Latency
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check

@@ -11,7 +11,15 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from benchmarks.slack_page import Post, page
-from controller.buttons.buttons import buttons_of, with_buttons
+from controller.alerts.slack.buttons.buttons import buttons_of, with_buttons
+from controller.alerts.slack.incident_message import incident_headline
+from controller.alerts.slack.other_messages import (
+    call_message,
+    notice_message,
+    notices_message,
+    passed_message,
+    reply_message,
+)
 from controller.incidents.incident import (
     Affected,
     Happening,
@@ -24,17 +32,9 @@ from controller.incidents.incident import (
     VendorLead,
 )
 from controller.journal import Untold
-from controller.telling.messages import incident_headline
-from controller.telling.small_messages import (
-    call_message,
-    notice_message,
-    notices_message,
-    passed_message,
-    reply_message,
-)
 from monitor.health import Health
 from monitor.settings import Route
-from monitor.vendor_word import VendorState
+from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -19,8 +19,8 @@ from typing import Any
 
 from hotspare_client import Routing
 
-from controller.decision import RouteState
-from controller.routing_file import RoutingFile, build
+from controller.routing.decision import RouteState
+from controller.routing.routing_file import RoutingFile, build
 from monitor.health import Health
 from monitor.settings import Route, Settings
 from probes.target import Provider, Secret, Target

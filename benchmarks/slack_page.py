@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from controller.telling.slack_text import Block, Message
+from controller.alerts.slack.blocks import Block, Message
 
 #: Where the reader of the pictures lives.
 READER = ZoneInfo("Europe/Berlin")

@@ -27,7 +27,7 @@ def main() -> None:
     bare = _timed([sys.executable, "-c", "pass"])
     rows = {
         "the interpreter alone": bare,
-        "`hotspare --help`": _timed([sys.executable, "-m", "controller.cli", "--help"]),
+        "`hotspare --help`": _timed([sys.executable, "-m", "controller.cli.main", "--help"]),
         "`hotspare run` to its first routing file, new database": [_first_file(new=True) for _ in range(_ROUNDS)],
         "the same, existing database": [_first_file(new=False) for _ in range(_ROUNDS)],
     }
@@ -59,7 +59,7 @@ def _first_file(*, new: bool) -> float:
 def _until_published(config: Path, file: Path) -> float:
     begun = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-m", "controller.cli", "run", "-c", str(config)],
+        [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config)],
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
     ) as service:

@@ -12,28 +12,30 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from controller import override_words, policy, routing_file
-from controller.decision import Decision, RouteState, bring_back
-from controller.dry_run import as_configured, whereabouts
-from controller.heeding import Heeding
-from controller.incidents import incidents
+from controller.incidents import tracker as incidents
 from controller.incidents.incident import Incident
-from controller.incidents.lead import LOOK_BACK, untold
+from controller.incidents.vendor_lead import LOOK_BACK, untold
 from controller.journal import Journal
-from controller.overrides import NO_OVERRIDES
-from controller.routing_file import RoutingFile, RoutingFileError
-from monitor import pool, record
-from monitor.blindness import Blindness
-from monitor.database import DatabaseError
+from controller.routing import override_text as override_words
+from controller.routing import policy, routing_file
+from controller.routing.decision import Decision, RouteState, bring_back
+from controller.routing.dry_run import as_configured, whereabouts
+from controller.routing.override_sync import Heeding
+from controller.routing.overrides import NO_OVERRIDES
+from controller.routing.routing_file import RoutingFile, RoutingFileError
+from monitor.connectivity.blindness import Blindness
+from monitor.connectivity.messages import NetworkLoss
+from monitor.detection import provider_pool as pool
+from monitor.detection import target_state as record
+from monitor.detection.detector import Judge, Memory
+from monitor.detection.notices import Notice, Notices
+from monitor.detection.pacing import Extra
+from monitor.detection.target_state import Record
 from monitor.health import BAD, TargetHealth, Transition
-from monitor.judge import Judge, Memory
-from monitor.network_news import NetworkLoss
-from monitor.notices import Notice, Notices
-from monitor.pacing import Extra
-from monitor.record import Record
 from monitor.settings import Settings
-from monitor.store import SavedState, Store
-from monitor.vendor_word import VendorReport
+from monitor.status_pages.reading import VendorReport
+from monitor.storage.database import DatabaseError
+from monitor.storage.store import SavedState, Store
 from probes.observation import Observation
 
 log = logging.getLogger(__name__)

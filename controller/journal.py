@@ -7,18 +7,18 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, RowMapping, Select, func, insert, select, update
 
-from controller.decision import Decision, RouteState
-from controller.decision_rows import decision_of, decision_row
-from controller.hand import Hand
 from controller.incidents.incident import Incident
-from controller.incidents.incident_facts import read_beginnings, read_facts
-from controller.incidents.incident_rows import incident_of, keep
-from controller.incidents.incident_story import Beginning
+from controller.incidents.queries import read_beginnings, read_facts
 from controller.incidents.remarks import Remarks
-from monitor.columns import from_ms, to_ms
-from monitor.database import durable, reading
+from controller.incidents.store import incident_of, keep
+from controller.incidents.timeline import Beginning
+from controller.routing.decision import Decision, RouteState
+from controller.routing.decision_rows import decision_of, decision_row
+from controller.routing.store import Hand
 from monitor.health import TargetHealth
-from monitor.tables import DECISIONS, EVENTS, INCIDENTS
+from monitor.storage.columns import from_ms, to_ms
+from monitor.storage.database import durable, reading
+from monitor.storage.tables import DECISIONS, EVENTS, INCIDENTS
 
 _LONGEST_ERROR: Final = 500
 
@@ -55,7 +55,7 @@ class Journal:
 
     Not for several threads at once. Instants must be aware and are kept to the millisecond, rounded down. NUL and lone
     surrogates are kept as U+FFFD, a decision's reason is cut at 2,000 characters. Every method is one transaction that
-    survives a power cut, and raises `monitor.database.DatabaseError` when it did not happen: call it again.
+    survives a power cut, and raises `monitor.storage.database.DatabaseError` when it did not happen: call it again.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -70,7 +70,7 @@ class Journal:
         """Keep all of it or nothing: add the decisions, add the incidents with id 0 and replace the others.
 
         Returns the incidents in the same order, each with its id, its lead, its lines numbered, and what people have
-        said of it meanwhile (`controller.incidents.incident_rows.keep`).
+        said of it meanwhile (`controller.incidents.store.keep`).
         """
         if not decisions and not incidents:
             return []

@@ -14,40 +14,44 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import ParamSpec, TypeVar
 
-from controller import allowance
-from controller.allowance import Allowance
-from controller.buttons.listening import Listening
+from controller.alerts.delivery_store import Deliveries
+from controller.alerts.heartbeat import Vitals
+from controller.alerts.registry import Elsewhere, secrets_of
+from controller.alerts.slack.buttons.listening import Listening
+from controller.alerts.slack.client import SlackSender
+from controller.alerts.slack.message_values import SINK
+from controller.alerts.slack.outbox import Outbox
+from controller.alerts.slack.webhook import WebhookSender
 from controller.cycle import Cycle
-from controller.incidents.incidents import BLIND_FOR
+from controller.incidents.tracker import BLIND_FOR
 from controller.journal import Journal
-from controller.network import Network
-from controller.routing_file import RoutingFile, RoutingFileError
-from controller.telling.deliveries import Deliveries
-from controller.telling.desk import SINK
-from controller.telling.elsewhere import Elsewhere, secrets_of
-from controller.telling.heartbeat import Vitals
-from controller.telling.outbox import Outbox
-from controller.telling.slack import SlackSender
-from controller.telling.slack_webhook import WebhookSender
-from controller.vendors import Vendors
-from monitor import pacing, purse, words
-from monitor.blindness import Blindness
+from controller.routing.routing_file import RoutingFile, RoutingFileError
+from monitor import formatting as words
+from monitor.budget import enforcer as allowance
+from monitor.budget import tracker as purse
+from monitor.budget.enforcer import Allowance
+from monitor.budget.tracker import News
 from monitor.clock import utc_now
-from monitor.database import DatabaseError, DatabaseGoneError, database_path, open_writer
-from monitor.lock import InstanceLock
-from monitor.network_news import Note
-from monitor.purse import News
-from monitor.schedule import Schedule
+from monitor.connectivity.blindness import Blindness
+from monitor.connectivity.checker import Network
+from monitor.connectivity.messages import Note
+from monitor.connectivity.state import Connectivity
+from monitor.detection import pacing
+from monitor.scheduler import Schedule
 from monitor.settings import Settings, Slack
-from monitor.store import ServiceBeat, Store
-from monitor.vendor_word import VendorReport
-from probes import connectivity, pricing, webpage
+from monitor.status_pages.poller import Vendors
+from monitor.status_pages.reading import VendorReport
+from monitor.storage.database import DatabaseError, DatabaseGoneError, database_path, open_writer
+from monitor.storage.lock import InstanceLock
+from monitor.storage.store import ServiceBeat, Store
+from probes import pricing
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober, tls_context
-from probes.sight import Connectivity
 from probes.target import Check, Target
-from probes.webpage import Page
+from probes.transport import connectivity
+from probes.transport import fetch as webpage
+from probes.transport.fetch import Page
 
 log = logging.getLogger(__name__)
 

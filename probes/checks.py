@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from probes.dialects.wire import Reply
+from probes.reply import Reply
 from probes.target import Check
 
 #: What `structured` wants and what the tool takes. Every provider's strict mode allows all of it.

@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from probes.body import CAP
+from probes.classifier import Answer, Verdict, streams
 from probes.dialects.registry import DIALECTS
-from probes.dialects.wire import NOTHING_SAID, Request
 from probes.loop_lag import Watch
 from probes.outcome import Outcome
-from probes.sockets import Marks
-from probes.stream import StreamReader
+from probes.reply import NOTHING_SAID, Request
+from probes.stream_reader import StreamReader
 from probes.target import Check, Target
-from probes.verdict import Answer, Verdict, streams
+from probes.transport.backend import Marks
+from probes.transport.decoding import CAP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from probes.hot_dataclass import value
 from probes.outcome import Outcome
 from probes.target import Check
-from probes.value import value
 
 
 @value

@@ -20,25 +20,27 @@ from pathlib import Path
 
 import httpx
 
-from probes import lookup, pricing, transport
-from probes.body import CAP, Decoder, UnreadableError
+from probes import pricing
 from probes.checks import Task
+from probes.classifier import Question, Verdict, judge
+from probes.dialects.aws_signing import Credentials, UnsignedError, signed
 from probes.dialects.registry import DIALECTS
-from probes.dialects.wire import Request, overlaid
-from probes.dimensions import expected_length
-from probes.examination import Examination, examined
 from probes.exchange import Exchange, Piece
-from probes.faults import verdict_on
 from probes.loop_lag import LoopLag
+from probes.model_facts import expected_length
 from probes.observation import Observation
 from probes.outcome import Outcome
-from probes.proxies import Proxies
 from probes.redaction import clean, identifier
-from probes.signing import Credentials, UnsignedError, signed
-from probes.sockets import Sockets, TooMuchError
+from probes.reply import Request, overlaid
 from probes.substitution import substituted
 from probes.target import Check, Provider, Target
-from probes.verdict import Question, Verdict, judge
+from probes.transcript import Examination, examined
+from probes.transport import connection as transport
+from probes.transport import dns as lookup
+from probes.transport.backend import Sockets, TooMuchError
+from probes.transport.decoding import CAP, Decoder, UnreadableError
+from probes.transport.proxies import Proxies
+from probes.transport_errors import verdict_on
 
 _log = logging.getLogger(__name__)
 

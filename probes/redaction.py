@@ -75,3 +75,10 @@ def _without(key: str, line: str) -> str:
         parts += [line[shown_from:start], MASK]
         shown_from = end
     return "".join([*parts, line[shown_from:]])
+
+
+def one_line(text: str, limit: int) -> str:
+    """Text from outside as one line without control, format and surrogate characters, at most `limit` long."""
+    visible = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in text[: limit * 4])
+    line = " ".join(visible.split())
+    return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1].rstrip() + "…"

@@ -110,7 +110,7 @@ class Target:
     price: Price | None = None
     """None: the price list's."""
     dimensions: int | None = None
-    """How long an embedding must be; None: what the model is known for (`probes.dimensions`), if anything."""
+    """How long an embedding must be; None: what the model is known for (`probes.model_facts`), if anything."""
 
     @property
     def questions(self) -> tuple[Check, ...]:

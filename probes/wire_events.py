@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from probes import eventstream
-from probes.dialects.dialect import Framing
-from probes.dialects.wire import MalformedError
+from probes.dialects.base import Framing
 from probes.exchange import Piece
+from probes.reply import MalformedError
+from probes.streaming import aws_eventstream as eventstream
 
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _LONGEST_BLANK_LINE = 4

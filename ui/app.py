@@ -7,12 +7,15 @@ from typing import cast
 
 import streamlit as st
 
-from controller.overview import Overview, read
+from controller.status.overview import Overview, read
 from monitor.clock import utc_now
-from monitor.config import load
-from monitor.database import DatabaseError, database_path, open_reader
+from monitor.config.loader import load
 from monitor.settings import Settings
-from ui import hand, happenings, vendors, view
+from monitor.storage.database import DatabaseError, database_path, open_reader
+from ui import events as happenings
+from ui import overrides as hand
+from ui import sections as view
+from ui import vendors
 
 _STATIC = Path(__file__).parent / "static"
 _FAST_S = 2.0

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from controller.incidents import incident_words as words
-from controller.incidents.effect import Stay
+from controller.alerts.severity import severity_of
+from controller.incidents import text as words
+from controller.incidents.impact import Stay
 from controller.incidents.incident import REMARKS, Happening, Incident, IncidentKind, Moment, RouteNow
-from controller.telling.severity import severity_of
+from monitor.formatting import span
 from monitor.settings import Severity
-from monitor.words import span
-from ui.pieces import instant, target, text
+from ui.components import instant, target, text
 
 _KIND = {
     IncidentKind.OUTAGE: "bad",

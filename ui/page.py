@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from monitor.config import ConfigError, load
+from monitor.config.loader import ConfigError, load
 
 DEFAULT_PORT = 8501
 _SCRIPT = Path(__file__).with_name("app.py")

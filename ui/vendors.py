@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from controller.overview import Overview
-from controller.vendor_view import VendorView
-from monitor.vendor_word import VendorState
-from ui.pieces import instant, pill, section, text
-from ui.view import as_of
+from controller.status.overview import Overview
+from controller.status.vendor_status import VendorView
+from monitor.status_pages.reading import VendorState
+from ui.components import instant, pill, section, text
+from ui.sections import as_of
 
 _COLOURS = {
     VendorState.OPERATIONAL: "good",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from benchmarks.detection.scenarios import DAY_S, QUARTER_S, Case
+from controller.simulation.metrics import TOUCHED_S
 from controller.simulation.scenario import AFTERMATH_S
-from controller.simulation.tally import TOUCHED_S
 from controller.simulation.world import Timeline
 
 Moves = Mapping[str, Sequence[tuple[float, str]]]

@@ -15,7 +15,7 @@ from benchmarks.detection.rules import NEVER, Rule
 from benchmarks.detection.scenarios import INTERVAL_S
 from controller.simulation.scenario import Latency, Scenario
 from controller.simulation.world import Piece, Timeline
-from monitor.pacing import phases
+from monitor.detection.pacing import phases
 from monitor.settings import Route
 from probes.outcome import Outcome
 

@@ -51,7 +51,7 @@ def lived_through(port: int, length_s: float) -> Run:
             _PROVIDER.format(n=n, port=port, first=dice.randint(100, 3000), rest=30) for n in range(_PROVIDERS)
         )
         config.write_text(_HEAD.format(folder=folder, interval=_INTERVAL_S) + "".join(providers))
-        command = [sys.executable, "-m", "controller.cli", "run", "-c", str(config)]
+        command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config)]
         with begun(command, MEASURED) as service:
             try:
                 time.sleep(_INTERVAL_S / 2)  # the start is measured elsewhere

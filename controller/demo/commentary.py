@@ -9,15 +9,15 @@ from hotspare_client import Routing, Target
 
 from controller.demo import facts, narrator
 from controller.demo.facts import Facts
+from controller.demo.fake_slack.server import SlackServer
 from controller.demo.narrator import Line, Narrator
 from controller.demo.processes import Processes
 from controller.demo.screen import Screen, View
-from controller.demo.slack_server import SlackServer
 from controller.demo.stage import ROUTE, candidates, targets
 from controller.demo.traffic import Traffic
 from controller.journal import Journal
 from monitor.clock import utc_now
-from monitor.store import Store
+from monitor.storage.store import Store
 
 _TICK_S = 0.02
 _LOOK_S = 0.25

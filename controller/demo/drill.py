@@ -16,18 +16,18 @@ from hotspare_client import Routing
 
 from controller.demo import narrator, stage
 from controller.demo.commentary import Scene
+from controller.demo.fake_slack.server import SlackServer
 from controller.demo.processes import DemoError, Processes
 from controller.demo.screen import Screen
 from controller.demo.script import Drill, Pace
-from controller.demo.slack_server import SlackServer
 from controller.demo.stage import KEYS, ROUTE
 from controller.demo.summary import Summary
 from controller.demo.traffic import Caller, Traffic
 from controller.demo.world import World
 from controller.journal import Journal
 from monitor.clock import utc_now
-from monitor.database import DatabaseError, open_reader
-from monitor.store import Store
+from monitor.storage.database import DatabaseError, open_reader
+from monitor.storage.store import Store
 
 _START_S = 15.0
 _PAUSE_S = 180.0
@@ -106,7 +106,7 @@ async def _play(world: World, scene: Scene, finished: list[Summary], *, once: bo
 
 
 def _start(processes: Processes, configuration: Path, port: int) -> None:
-    command = [sys.executable, "-m", "controller.cli"]
+    command = [sys.executable, "-m", "controller.cli.main"]
     environment = stage.environment()
     processes.start("hotspare run", [*command, "run", "-c", str(configuration)], environment=environment)
     page = [*command, "page", "-c", str(configuration), "--port", str(port)]

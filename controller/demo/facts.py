@@ -6,7 +6,7 @@ from datetime import datetime
 
 from controller.journal import Journal
 from monitor.health import TargetHealth, Transition
-from monitor.store import Store
+from monitor.storage.store import Store
 from probes.observation import Observation
 from probes.outcome import Outcome
 

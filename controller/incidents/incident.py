@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.health import Health
-from monitor.vendor_word import VendorState
+from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
 
 

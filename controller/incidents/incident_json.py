@@ -16,9 +16,9 @@ from controller.incidents.incident import (
     TargetNumbers,
     VendorLead,
 )
-from monitor.columns import from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
 from monitor.health import Health
-from monitor.vendor_word import VendorState
+from monitor.status_pages.reading import VendorState
+from monitor.storage.columns import from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
 from probes.outcome import Outcome
 
 

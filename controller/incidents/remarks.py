@@ -7,11 +7,11 @@ from typing import Final
 from sqlalchemy import Connection, Engine, select
 
 from controller.incidents.incident import Happening, Incident, Moment
-from controller.incidents.incident_rows import incident_of, rewrite
-from controller.incidents.timeline import MAX_REMARKS, joined, numbered, remarks
-from monitor.database import durable
-from monitor.tables import INCIDENTS
-from monitor.words import one_line
+from controller.incidents.store import incident_of, rewrite
+from controller.incidents.timeline_rules import MAX_REMARKS, joined, numbered, remarks
+from monitor.storage.database import durable
+from monitor.storage.tables import INCIDENTS
+from probes.redaction import one_line
 
 LONGEST_NOTE: Final = 1_000
 _LONGEST_AUTHOR: Final = 80
@@ -26,7 +26,7 @@ class Remarks:
 
     Each is one transaction that survives a power cut and moves the incident's revision, so that people who were told of
     it are told this too. The service, which rewrites incidents from its memory, keeps what was added here. Raises
-    RemarkRefusedError, and `monitor.database.DatabaseError` when it did not happen.
+    RemarkRefusedError, and `monitor.storage.database.DatabaseError` when it did not happen.
     """
 
     def __init__(self, engine: Engine) -> None:

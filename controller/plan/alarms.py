@@ -1,17 +1,17 @@
 """How often routes move for nothing, calculated from the very thresholds that the detector uses (pure).
 
-`monitor/threshold.py` says how: chance and blips carried forward probe by probe over the closed loop. It is exact for a
-target that is alone at its provider; for the test of a whole provider it is an upper bound, because it does not count
-that a verdict must also stand without any one target.
+`monitor/detection/threshold.py` says how: chance and blips carried forward probe by probe over the closed loop. It is
+exact for a target that is alone at its provider; for the test of a whole provider it is an upper bound, because it does
+not count that a verdict must also stand without any one target.
 """
 
 from dataclasses import dataclass
 
 from controller.plan.trials import BACKGROUND, can_leave_for_failures
-from monitor.evidence import rounded
-from monitor.rule import pool_rules_for, rules_for
+from monitor.detection.evidence import rounded
+from monitor.detection.parameters import pool_rules_for, rules_for
+from monitor.detection.threshold import Loop, false_alarms_per_day, threshold
 from monitor.settings import Route, Settings
-from monitor.threshold import Loop, false_alarms_per_day, threshold
 
 QUARTER_DAYS = 90.0
 #: The threshold is found to within half a percent of the promise.

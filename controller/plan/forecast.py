@@ -11,8 +11,8 @@ from controller.plan import promises
 from controller.plan.alarms import QUARTER_DAYS, Alarms
 from controller.plan.trials import BACKGROUND, DAY_S, RATES, Subject, probes_per_s
 from controller.simulation.results import poisson_interval, spread
-from monitor import budget
-from monitor.budget import Forecast, Month
+from monitor.budget import allocation as budget
+from monitor.budget.allocation import Forecast, Month
 from monitor.settings import Route, Settings
 from probes.pricing import costs_money
 

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from controller.plan.alarms import movable
-from monitor.budget import Paid, money, slower
+from monitor.budget.allocation import Paid, money, slower
+from monitor.config.units import format_duration, format_rate, format_share
+from monitor.formatting import listed, plural, span
 from monitor.settings import Route, Settings
-from monitor.units import format_duration, format_rate, format_share
-from monitor.words import listed, plural, span
 from probes.pricing import costs_money
 
 #: Half of all requests failing is the defining case; whoever notices it later than this is told by the users.

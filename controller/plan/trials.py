@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from controller.decision import Move
+from controller.routing.decision import Move
 from controller.simulation.loop import Course, drive
 from controller.simulation.scenario import Background, BlipStream, Outage, Scenario
 from controller.simulation.world import world

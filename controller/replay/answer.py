@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from controller.decision import Decision, Move, RouteState
 from controller.replay.comparison import Change, Pair
-from controller.replay.course import Course, Gap
 from controller.replay.history import History
+from controller.replay.run import Course, Gap
+from controller.routing.decision import Decision, Move, RouteState
+from monitor.formatting import instant, plural, span
 from monitor.settings import Settings
-from monitor.words import instant, one_line, plural, span
+from probes.redaction import one_line
 
 _MOST_NAMES = 5
 

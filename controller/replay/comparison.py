@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from controller.decision import Decision, Move
+from controller.routing.decision import Decision, Move
 
 #: Control cycles come up to half a second apart, and later on a busy machine.
 SAME_S = 2.0

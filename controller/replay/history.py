@@ -7,13 +7,13 @@ from heapq import merge
 
 from sqlalchemy import Engine
 
-from controller.decision import Decision
 from controller.journal import Journal
-from controller.overrides import Override
+from controller.routing.decision import Decision
+from controller.routing.overrides import Override
+from monitor.connectivity.state import Connectivity
 from monitor.settings import Settings
-from monitor.store import Store
+from monitor.storage.store import Store
 from probes.observation import Observation
-from probes.sight import Connectivity
 
 _PAGE = 20_000
 _ALL = 1_000_000

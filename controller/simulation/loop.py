@@ -20,14 +20,14 @@ from math import ceil, inf
 from random import Random
 from typing import Any
 
-from controller import policy
-from controller.decision import Decision, RouteState
-from controller.simulation.lane import Lane
+from controller.routing import policy
+from controller.routing.decision import Decision, RouteState
 from controller.simulation.scenario import Scenario
+from controller.simulation.simulated_target import Lane
 from controller.simulation.world import Timeline, own_network
-from monitor.blindness import Blindness
-from monitor.judge import Judge
-from monitor.pacing import Extra, phases
+from monitor.connectivity.blindness import Blindness
+from monitor.detection.detector import Judge
+from monitor.detection.pacing import Extra, phases
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
 

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from controller.simulation.metrics import Requests, Run, Tally
 from controller.simulation.scenario import Outage, Scenario
-from controller.simulation.tally import Requests, Run, Tally
-from monitor.pacing import phases
+from monitor.detection.pacing import phases
 
 _DAY_S = 86400.0
 _QUARTER_DAYS = 90.0

@@ -16,14 +16,14 @@ from controller.simulation.scenario import (
     Scenario,
     Scope,
 )
-from monitor.config import ConfigError, load
-from monitor.config_findings import Findings
-from monitor.config_sections import Section, open_section
-from monitor.config_values import Reader, Text, is_nothing
+from monitor.config.config_values import Reader, Text, is_nothing
+from monitor.config.document import Mapping as YamlMapping
+from monitor.config.document import Sequence, UnreadableFileError, parse, read_text
+from monitor.config.loader import ConfigError, load
+from monitor.config.problems import Findings
+from monitor.config.schema import Section, open_section
+from monitor.config.units import format_duration, parse_number, parse_share
 from monitor.settings import Settings
-from monitor.units import format_duration, parse_number, parse_share
-from monitor.yamlfile import Mapping as YamlMapping
-from monitor.yamlfile import Sequence, UnreadableFileError, parse, read_text
 from probes.outcome import Blame, Outcome
 
 EXAMPLE = "scenario.example.yaml"

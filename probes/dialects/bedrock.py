@@ -8,12 +8,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from probes import eventstream
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.dialect import Dialect, Framing
+from probes.dialects.base import Dialect, Framing
 from probes.dialects.errors import ErrorRules, Rule
 from probes.dialects.families import Family, family_of
-from probes.dialects.wire import (
+from probes.outcome import Outcome
+from probes.reply import (
     ErrorWords,
     Finish,
     MalformedError,
@@ -28,8 +28,8 @@ from probes.dialects.wire import (
     tables,
     text,
 )
-from probes.outcome import Outcome
-from probes.sse import Event
+from probes.streaming import aws_eventstream as eventstream
+from probes.streaming.sse import Event
 from probes.target import Check, Target
 
 #: A model's id may have a region's prefix, and may be the last part of an ARN.

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from probes.dialects.wire import ErrorWords
 from probes.outcome import Outcome
+from probes.reply import ErrorWords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.dialect import Dialect
+from probes.dialects.base import Dialect
 from probes.dialects.errors import ErrorRules, Rule
 from probes.dialects.families import Family, family_of
-from probes.dialects.wire import (
+from probes.outcome import Outcome
+from probes.reply import (
     ErrorWords,
     Finish,
     MalformedError,
@@ -28,8 +29,7 @@ from probes.dialects.wire import (
     tables,
     text,
 )
-from probes.outcome import Outcome
-from probes.sse import Event
+from probes.streaming.sse import Event
 from probes.target import Check, Target
 
 _FAMILIES = (

@@ -1,0 +1,143 @@
+"""What is told besides Slack, in the same words: one alert as plain text and as a JSON document (pure)."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from controller.alerts.digest.digest import DIGEST
+from controller.alerts.severity import severity_of, severity_of_notice
+from controller.alerts.slack.incident_message import plain_text
+from controller.alerts.slack.other_messages import notice_headline
+from controller.incidents.incident import Incident
+from controller.incidents.json_document import document as incident_document
+from monitor.formatting import instant
+from monitor.settings import Severity
+from probes.redaction import MASK, one_line
+from probes.target import Secret
+
+FORMAT: Final = "hotspare.alert/1"
+_LONGEST_LINE: Final = 2_000
+_SHORTEST_SECRET: Final = 8
+
+
+class AlertKind(StrEnum):
+    """What an alert tells."""
+
+    INCIDENT_OPENED = "incident_opened"
+    """Also when it comes back within 15 minutes of its end."""
+    INCIDENT_CHANGED = "incident_changed"
+    INCIDENT_RESOLVED = "incident_resolved"
+    NOTICE = "notice"
+    """Something that happened once: an operator's hand, say."""
+    DIGEST = "digest"
+    """The week in a few lines."""
+    TEST = "test"
+    """From `hotspare alerts test`; nothing has happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that happened once."""
+
+    kind: str
+    """A past-tense name: `pinned`, `probing_stopped`."""
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One thing to tell; texts in it may quote a provider or a person."""
+
+    id: str
+    """The same each time that it is sent, and no other alert's."""
+    at: datetime
+    """When it was first to be told."""
+    kind: AlertKind
+    severity: Severity
+    headline: str
+    """One line."""
+    text: str
+    """Plain text of some lines, without the headline."""
+    incident: Incident | None = None
+    notice: Notice | None = None
+
+
+def about_incident(incident: Incident, kind: AlertKind, *, alert_id: str, at: datetime) -> Alert:
+    """An incident as it is now, told as `kind`."""
+    headline, _, text = plain_text(incident).partition("\n")
+    return Alert(
+        id=alert_id,
+        at=at,
+        kind=kind,
+        severity=severity_of(incident),
+        headline=headline,
+        text=text,
+        incident=incident,
+    )
+
+
+def about_notice(notice: Notice, *, alert_id: str, at: datetime) -> Alert:
+    """Something that happened once."""
+    lines = [one_line(line, _LONGEST_LINE) for line in notice.text.splitlines()]
+    is_digest = notice.kind == DIGEST
+    return Alert(
+        id=alert_id,
+        at=at,
+        kind=AlertKind.DIGEST if is_digest else AlertKind.NOTICE,
+        severity=severity_of_notice(notice.kind),
+        headline=lines.pop(0) if is_digest and lines else notice_headline(notice.kind, notice.subject),
+        text="\n".join(lines).strip(),
+        notice=notice,
+    )
+
+
+def harmless(alert_id: str, *, at: datetime, where: str) -> Alert:
+    """The test message, from that machine."""
+    return Alert(
+        id=alert_id,
+        at=at,
+        kind=AlertKind.TEST,
+        severity=Severity.INFO,
+        headline="🔔 Hotspare: this is a test",
+        text=f"Somebody ran `hotspare alerts test` on {where}. Nothing has happened, and nobody has to act.",
+    )
+
+
+def document(alert: Alert) -> dict[str, Any]:
+    """The alert as `hotspare.alert/1`; controller/alerts/alert.schema.json describes it."""
+    notice = alert.notice
+    return {
+        "format": FORMAT,
+        "id": alert.id,
+        "at": instant(alert.at),
+        "kind": alert.kind,
+        "severity": alert.severity,
+        "headline": alert.headline,
+        "text": alert.text,
+        "incident": _incident(alert.incident, alert.at) if alert.incident else None,
+        "notice": notice and {"kind": notice.kind, "subject": notice.subject, "text": notice.text},
+    }
+
+
+def body(alert: Alert, secrets: Iterable[Secret] = ()) -> bytes:
+    """The document as it is sent, without any of the secrets: UTF-8, the same bytes each time."""
+    text = json.dumps(document(alert), ensure_ascii=False, separators=(",", ":"))
+    return without(text, secrets).encode("utf-8", "replace")
+
+
+def without(text: str, secrets: Iterable[Secret]) -> str:
+    """The text without any of these; ones of less than eight characters cannot be told from ordinary words."""
+    for secret in secrets:
+        if len(secret.reveal()) >= _SHORTEST_SECRET:
+            text = text.replace(secret.reveal(), MASK)
+    return text
+
+
+def _incident(incident: Incident, at: datetime) -> dict[str, Any]:
+    found = incident_document(incident, (), at)
+    del found["stays"]  # where its routes were is not known here; the timeline says it
+    return {"revision": incident.revision, **found}

@@ -1,0 +1,160 @@
+"""Sends alerts to a service that the Apprise library knows; the only place that sends through it, an optional extra."""
+
+import asyncio
+import logging
+import re
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+from contextvars import ContextVar
+from typing import Any, Final
+
+from controller.alerts.alert import Alert, AlertKind, without
+from controller.alerts.channel import NotTakenError
+from monitor.settings import Severity
+from probes.target import Secret
+
+DEADLINE_S: Final = 30.0
+#: What is told here cannot be taken back or edited, and some services charge for it.
+MOST_PER_HOUR: Final = 30
+_PASSING: Final = frozenset({408, 425, 429})
+_STATUS = re.compile(r"error=(\d{3})\b")
+#: What services read as a mention, a link or a tag gives way to lookalikes: much of the text is not ours.
+_LOOKALIKES: Final = str.maketrans({"@": "＠", "<": "‹", ">": "›", "[": "［", "]": "］"})
+
+
+class AppriseSink:
+    """Sends each alert once when asked to, from a thread of its own; raises NotTakenError, after 30 s at the latest.
+
+    A send that is still under way after that goes on, and its late yes counts: what it took is not sent again.
+    """
+
+    every_change: Final = False
+    most_per_hour: Final = MOST_PER_HOUR
+
+    def __init__(
+        self, number: int, url: Secret, *, secrets: Iterable[Secret] = (), deadline_s: float = DEADLINE_S
+    ) -> None:
+        self.name: Final = f"apprise {number}"
+        self._url = url
+        self._hidden = (url, *secrets)
+        self._deadline_s = deadline_s
+        self._under_way: tuple[str, Future[str | None]] | None = None
+
+    async def send(self, alert: Alert) -> None:
+        """Hand it to the service; raises NotTakenError."""
+        future = self._sending(alert)
+        done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=self._deadline_s)
+        if not done:
+            raise NotTakenError(f"{self.name} did not answer within {self._deadline_s:g} s")
+        self._under_way = None
+        why = future.result()
+        if why is not None:
+            raise self._refusal(why)
+
+    def _sending(self, alert: Alert) -> Future[str | None]:
+        """The send that is under way, if it is of this alert; else a new one."""
+        if self._under_way:
+            alert_id, future = self._under_way
+            if alert_id == alert.id:
+                return future
+            if not future.done():
+                raise NotTakenError(f"{self.name} has not answered yet to what it was sent before")
+        future = Future()
+        self._under_way = alert.id, future
+        # A daemon: the end of the process must not wait for a service that hangs.
+        threading.Thread(target=self._work, args=(alert, future), name=self.name, daemon=True).start()
+        return future
+
+    def _work(self, alert: Alert, future: "Future[str | None]") -> None:
+        try:
+            future.set_result(self._notify(alert))
+        except Exception as error:  # noqa: BLE001 - any of a hundred services' modules; its words may hold the address
+            future.set_result(f"failed ({type(error).__name__})")
+
+    def _notify(self, alert: Alert) -> str | None:
+        """None when it was taken, else why not."""
+        # An optional extra, and slow to import.
+        from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, OverflowMode  # noqa: PLC0415
+
+        types = {
+            Severity.CRITICAL: NotifyType.FAILURE,
+            Severity.WARNING: NotifyType.WARNING,
+            Severity.INFO: NotifyType.INFO,
+        }
+        over = alert.kind is AlertKind.INCIDENT_RESOLVED
+        logging.getLogger("apprise").addFilter(_EAR)  # once, however often it is called
+        asset = AppriseAsset(app_id="Hotspare", app_desc="Hotspare", async_mode=False)
+        service: Any = Apprise.instantiate(self._url.reveal(), asset=asset)
+        if service is None:
+            return "is not an address that Apprise knows"
+        if service.overflow_mode == OverflowMode.UPSTREAM:
+            # Else a service that takes only short messages would take none.
+            service.overflow_mode = OverflowMode.TRUNCATE
+        all_of_it = Apprise(service, asset=asset)
+        with _Overheard() as overheard:
+            taken = all_of_it.notify(
+                title=self._clean(alert.headline),
+                body=self._clean(alert.text),
+                notify_type=NotifyType.SUCCESS if over else types[alert.severity],
+                body_format=NotifyFormat.TEXT,
+            )
+        if taken:
+            return None
+        code = overheard.status
+        why = f": HTTP {code}" if code else ": it could not be reached" if overheard.unreached else ""
+        return f"({service.service_name}) did not take it{why}"
+
+    def _clean(self, text: str) -> str:
+        return harmless_text(without(text, self._hidden))
+
+    def _refusal(self, why: str) -> NotTakenError:
+        found = re.search(r"HTTP (\d{3})$", why)
+        status = int(found[1]) if found else 0
+        permanent = 400 <= status < 500 and status not in _PASSING
+        advice = "; check its address in alerts.apprise" if permanent else ""
+        return NotTakenError(f"{self.name} {why}{advice}", permanent=permanent)
+
+
+def harmless_text(text: str) -> str:
+    """The text without what services take for a mention, a tag or a link's label."""
+    return text.translate(_LOOKALIKES)
+
+
+class _Overheard:
+    """What Apprise logs of one call: the status of an HTTP answer, or that there was none.
+
+    Its words are not repeated: they may hold parts of the address.
+    """
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.unreached = False
+
+    def hear(self, said: str) -> None:
+        """Remember what a warning tells."""
+        found = _STATUS.search(said)
+        self.status = int(found[1]) if found else self.status
+        self.unreached = self.unreached or "connection error" in said.lower()
+
+    def __enter__(self) -> "_Overheard":
+        self._token = _CALL.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _CALL.reset(self._token)
+
+
+class _Ear(logging.Filter):
+    """Keeps Apprise's log from everybody else, and tells each call what is said in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Never let it pass; Apprise works on threads of its own, which carry the context of the call."""
+        call = _CALL.get()
+        if call and record.levelno >= logging.WARNING:
+            call.hear(record.getMessage())
+        return False
+
+
+_CALL: Final[ContextVar[_Overheard | None]] = ContextVar("_CALL", default=None)
+_EAR: Final = _Ear()

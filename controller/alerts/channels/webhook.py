@@ -1,0 +1,106 @@
+"""Posts alerts as signed JSON documents to an address of people's own."""
+
+import hashlib
+import hmac
+import ssl
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from controller.alerts.alert import FORMAT, Alert, body
+from controller.alerts.channel import NotTakenError
+from monitor.clock import utc_now
+from monitor.settings import Network
+from probes.prober import tls_context
+from probes.retry_after import retry_after_s
+from probes.target import Secret
+from probes.transport import outgoing
+from probes.transport.outgoing import Answer
+
+TIMEOUT_S: Final = 10.0
+SIGNATURE: Final = "X-Hotspare-Signature"
+DELIVERY: Final = "X-Hotspare-Delivery"
+#: What passes by itself, besides the server's own errors.
+_PASSING: Final = frozenset({408, 425, 429})
+#: What is wrong with this document, and need not be with the next one.
+_THIS_ONE: Final = frozenset({400, 413, 422})
+_LONGEST_WAIT_S: Final = 3600.0
+_CHECK: Final = "check alerts.webhook_url and its receiver"
+_ADVICE: Final = {
+    401: "the receiver refuses us: do alerts.webhook_secret and its own secret match?",
+    403: "the receiver refuses us: do alerts.webhook_secret and its own secret match?",
+    404: "nothing is at that address: check alerts.webhook_url",
+    410: "the receiver is gone for good: change alerts.webhook_url or remove it",
+}
+
+
+class WebhookSink:
+    """Posts each alert once when asked to; 2xx is taken, everything else raises NotTakenError. No secret is in it."""
+
+    name: Final = "webhook"
+    every_change: Final = True
+    most_per_hour: Final = None
+
+    def __init__(
+        self,
+        url: Secret,
+        secret: Secret | None,
+        *,
+        network: Network | None = None,
+        secrets: Iterable[Secret] = (),
+        tls: ssl.SSLContext | None = None,
+        timeout_s: float = TIMEOUT_S,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        network = network or Network()
+        self._url = url
+        self._secret = secret
+        self._hidden = (url, *([secret] if secret else []), *secrets)
+        self._proxy = network.proxy
+        self._tls = tls or tls_context(network.ca_bundle)
+        self._timeout_s = timeout_s
+        self._clock = clock
+
+    async def send(self, alert: Alert) -> None:
+        """Post it; raises NotTakenError, within `timeout_s`."""
+        content = body(alert, self._hidden)
+        headers = {"content-type": "application/json", DELIVERY: alert.id, "X-Hotspare-Format": FORMAT}
+        if self._secret:
+            headers[SIGNATURE] = signature(self._secret, content, at=self._clock())
+        answer = await outgoing.send(
+            "POST",
+            self._url.reveal(),
+            content=content,
+            headers=headers,
+            timeout_s=self._timeout_s,
+            tls=self._tls,
+            proxy=self._proxy,
+        )
+        if not answer.taken:
+            raise refusal(answer, now=self._clock())
+
+
+def signature(secret: Secret, content: bytes, *, at: datetime) -> str:
+    """`t=1795284000,v1=…`: the HMAC-SHA256, in hex, of the seconds since 1970, a full stop, and the body."""
+    seconds = int(at.timestamp())
+    signed = f"{seconds}.".encode() + content
+    return f"t={seconds},v1={hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()}"
+
+
+def refusal(answer: Answer, *, now: datetime) -> NotTakenError:
+    """What an answer that is no 2xx means."""
+    status = answer.status
+    if status is None:
+        return NotTakenError(f"the webhook did not answer: {answer.why}")
+    said = f": {answer.words}" if answer.words else ""
+    if status in _PASSING or status >= 500:
+        wait_s = retry_after_s(answer.headers, now=now)
+        bounded_s = None if wait_s is None else min(wait_s, _LONGEST_WAIT_S)
+        asked = f" and asks to wait {bounded_s:g} s" if bounded_s else ""
+        return NotTakenError(f"the webhook answered HTTP {status}{asked}{said}", retry_after_s=bounded_s)
+    if 300 <= status < 400:
+        advice = "redirects are not followed: write the final address into alerts.webhook_url"
+        return NotTakenError(f"the webhook answered HTTP {status}; {advice}", permanent=True)
+    advice = _ADVICE.get(status, _CHECK)
+    text = f"the webhook refused it with HTTP {status} ({advice}){said}"
+    return NotTakenError(text, permanent=True, one_alert=status in _THIS_ONE)

@@ -1,0 +1,185 @@
+"""The week in a few lines: how available targets and routes were, what went wrong, what it cost (pure)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from controller.alerts.slack.blocks import Message, footer, header, safe, section
+from monitor.budget.allocation import money
+from monitor.formatting import plural, span
+from monitor.settings import WeeklyDigest
+from probes.redaction import one_line
+
+#: The kind of the event that holds a digest.
+DIGEST: Final = "weekly_digest"
+WEEK: Final = timedelta(days=7)
+#: A digest that could not be made on its day is still made within this: on the next day it would say little new.
+_LATE: Final = timedelta(hours=24)
+#: All of it is to fit into an event.
+_MOST_LINES: Final = 6
+_NAME_CHARS: Final = 60
+#: Less than this is missing where the history is called whole.
+_WHOLE: Final = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetWeek:
+    """One target's week."""
+
+    target: str
+    ok: int = 0
+    counted: int = 0
+    """Probes that say something about the provider."""
+    answer_s: float | None = None
+    """How long its answers took on average; None without answers."""
+    fell: int = 0
+    """How often it began to fail."""
+    usd: float = 0.0
+    """As far as is known."""
+
+    @property
+    def available(self) -> float | None:
+        """The share of `ok` among the counted; None when nothing counts."""
+        return self.ok / self.counted if self.counted else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteWeek:
+    """One route's week."""
+
+    route: str
+    on_failing_s: float
+    """How long it pointed at a target that failed."""
+    flips: int
+    """How often it was moved, back included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Week:
+    """What is known of a week."""
+
+    begins: datetime
+    ends: datetime
+    known_from: datetime | None
+    """The oldest observation of that week; None where there is none."""
+    targets: tuple[TargetWeek, ...]
+    """In the order of the configuration, like the routes."""
+    routes: tuple[RouteWeek, ...]
+    incidents: int
+    """Those that were opened in it."""
+    still_open: int
+    incident_s: float
+    """How long they lasted together, as far as it lies in this week."""
+    money: str
+    """This month's cost and what the budget makes of it, as a sentence without its end."""
+
+    @property
+    def seen_s(self) -> float:
+        """How much of the week was watched."""
+        return (self.ends - self.known_from).total_seconds() if self.known_from else 0.0
+
+
+def due(digest: WeeklyDigest, now: datetime, last: date | None) -> date | None:
+    """The day of the digest that is to be made now; None where none is. `last` is the day of the last one made.
+
+    At most one a week, also when the day or the zone in the configuration changes meanwhile.
+    """
+    local = now.astimezone(ZoneInfo(digest.zone))
+    day = local.date() - timedelta(days=(local.weekday() - digest.weekday) % 7)
+    at = datetime.combine(day, digest.at, tzinfo=ZoneInfo(digest.zone))
+    if not at <= now < at + _LATE:
+        return None
+    return None if last is not None and (day - last).days < 6 else day
+
+
+def words(week: Week) -> str:
+    """All of it as plain text: the headline in the first line."""
+    return "\n".join([_headline(week), *_known(week), *_routes(week), *_targets(week), *_rest(week)])
+
+
+def message(text: str, *, at: datetime) -> Message:
+    """The text of `words` as a message for Slack."""
+    headline, *lines = [one_line(line, 400) for line in text.splitlines()] or [""]
+    final = footer(f"{at:%Y-%m-%d %H:%M} UTC. This message is final.")
+    shown = [safe(line, 400) for line in lines]
+    blocks = (header(headline), *([section(shown)] if shown else []), final)
+    return Message(text="\n".join([safe(headline, 200), *shown[:2]]), blocks=blocks)
+
+
+def _headline(week: Week) -> str:
+    begins, ends = (f"{at:%b} {at.day}" for at in (week.begins, week.ends))
+    return f"📊 The week from {begins} to {ends}: {_gist(week)}"
+
+
+def _gist(week: Week) -> str:
+    if not week.incidents and not week.still_open:
+        return "no incident"
+    still = f", {week.still_open} still open" if week.still_open else ""
+    return f"{plural(week.incidents, 'incident')}{still}, {span(week.incident_s)} in all"
+
+
+def _known(week: Week) -> Iterator[str]:
+    if week.known_from is None:
+        yield "Nothing was observed in it."
+    elif week.known_from - week.begins > _WHOLE:
+        yield f"Probes are known of its last {span(week.seen_s)} alone."
+
+
+def _routes(week: Week) -> Iterator[str]:
+    worst = sorted(week.routes, key=lambda one: -one.on_failing_s)
+    for one in worst[:_MOST_LINES]:
+        # Without observations nobody knows how the targets were.
+        if not week.seen_s:
+            continue
+        well = max(0.0, 1.0 - one.on_failing_s / week.seen_s)
+        moved = f"moved {times(one.flips)}" if one.flips else "never moved"
+        failing = f", {span(one.on_failing_s)} on a failing target" if one.on_failing_s else ""
+        yield f"Route {_name(one.route)}: on a working target {share(well)} of the time{failing}, {moved}"
+    yield from _left_out(len(worst), "route")
+
+
+def _targets(week: Week) -> Iterator[str]:
+    seen = sorted((one for one in week.targets if one.counted), key=lambda one: one.available or 0.0)
+    for one in seen[:_MOST_LINES]:
+        fell = f", began to fail {times(one.fell)}" if one.fell else ""
+        yield f"{_name(one.target)}: {share(one.ok / one.counted)} of {one.counted:,} probes ok{fell}"
+    yield from _left_out(len(seen), "target")
+    unseen = [one for one in week.targets if not one.counted]
+    if unseen and seen:
+        others = f" and {len(unseen) - 3} more" if len(unseen) > 3 else ""
+        yield f"Not observed: {', '.join(_name(one.target) for one in unseen[:3])}{others}"
+
+
+def _rest(week: Week) -> Iterator[str]:
+    slowest = max((one for one in week.targets if one.answer_s), key=lambda one: one.answer_s or 0.0, default=None)
+    if slowest and slowest.answer_s and len(week.targets) > 1:
+        yield f"Slowest: {_name(slowest.target)}, {slowest.answer_s:.2f} s an answer on average"
+    flakiest = max(week.targets, key=lambda one: (one.fell, -(one.available or 0.0)), default=None)
+    if flakiest and flakiest.fell and len(week.targets) > 1:
+        yield f"Flakiest: {_name(flakiest.target)}, which began to fail {times(flakiest.fell)}"
+    flips = sum(one.flips for one in week.routes)
+    cost = sum(one.usd for one in week.targets)
+    yield f"{plural(flips, 'flip')}; the week's probes cost {money(cost)}; {week.money}"
+
+
+def _left_out(count: int, what: str) -> Iterator[str]:
+    if count > _MOST_LINES:
+        yield f"… and {plural(count - _MOST_LINES, what)} that did better"
+
+
+def times(count: int) -> str:
+    """`once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def share(part: float) -> str:
+    """Per cent, never rounded up to a whole that it is not: `99.97 %`."""
+    if part >= 1:
+        return "100 %"
+    return f"{min(part * 100, 99.99):.2f} %" if part > 0.99 else f"{part * 100:.1f} %"
+
+
+def _name(text: str) -> str:
+    return one_line(text, _NAME_CHARS)

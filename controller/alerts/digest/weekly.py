@@ -1,0 +1,93 @@
+"""Makes the weekly digest when it is due, once, and hands it to whatever tells people."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Engine, insert, select
+
+from controller.alerts.digest import digest
+from controller.alerts.digest.digest import DIGEST, Week
+from monitor.settings import WeeklyDigest
+from monitor.storage.columns import to_ms
+from monitor.storage.database import DatabaseError, durable
+from monitor.storage.store import event_row
+from monitor.storage.tables import DELIVERIES, EVENTS
+
+log = logging.getLogger(__name__)
+
+_LOOK_S: Final = 20.0
+_SINK: Final = "digest"
+
+
+class DigestBook:
+    """Which digests were made, on an engine of `open_writer`; not for several threads at once.
+
+    Raises `monitor.storage.database.DatabaseError`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = durable(engine)
+
+    def last(self) -> date | None:
+        """The day of the last one; None when there was none."""
+        keys = select(DELIVERIES.c.key).where(DELIVERIES.c.sink == _SINK).order_by(DELIVERIES.c.begun_ms.desc())
+        with self._engine.connect() as connection:
+            key = connection.scalar(keys.limit(1))
+        return date.fromisoformat(key.removeprefix(f"{_SINK} ")) if key else None
+
+    def keep(self, day: date, text: str, at: datetime) -> None:
+        """It is made, and people must be told: both, or neither."""
+        row = {"key": f"{_SINK} {day}", "sink": _SINK, "begun_ms": to_ms(at), "done_ms": to_ms(at)}
+        with self._engine.begin() as connection:
+            connection.execute(insert(DELIVERIES).values(row))
+            connection.execute(insert(EVENTS), event_row(at, DIGEST, str(day), text, tell=True))
+
+
+class Weekly:
+    """Looks whether a digest is due.
+
+    `read` sums up the week before an instant, where that holds up nobody; `last` and `keep` are the book's.
+    """
+
+    def __init__(
+        self,
+        settings: WeeklyDigest,
+        *,
+        read: Callable[[datetime], Awaitable[Week]],
+        last: Callable[[], Awaitable[date | None]],
+        keep: Callable[[date, str, datetime], Awaitable[None]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._read = read
+        self._last = last
+        self._keep = keep
+        self._clock = clock
+        self._not_before: datetime | None = None
+
+    async def watch(self) -> None:
+        """For ever."""
+        while True:
+            try:
+                await self.look()
+            except DatabaseError as error:
+                log.warning("digest_not_made: %s", error)
+            except Exception:  # whatever is wrong with a digest, probing must go on
+                log.exception("digest_failed")
+                self._not_before = self._clock() + timedelta(hours=1)
+            await asyncio.sleep(_LOOK_S)
+
+    async def look(self) -> bool:
+        """Make the digest if it is due; says whether it did. Raises DatabaseError."""
+        now = self._clock()
+        if self._not_before and now < self._not_before:
+            return False
+        day = digest.due(self._settings, now, await self._last())
+        if day is None:
+            return False
+        await self._keep(day, digest.words(await self._read(now)), now)
+        log.info("digest_made day=%s", day)
+        return True

@@ -1,0 +1,77 @@
+"""What an incident did, in words: how soon routes moved, how far it was felt, who knew first (pure)."""
+
+from controller.alerts.slack.blocks import code, safe
+from controller.incidents.incident import Incident, Moment
+from controller.incidents.vendor_lead import lead_sentence
+from monitor.formatting import mix, plural, span
+
+_MOST_ROUTES = 6
+_MOST_IDS = 3
+_VENDOR_CHARS = 220
+_ID_CHARS = 60
+
+
+def aftermath(incident: Incident) -> list[str]:
+    """Everything there is to say of it, as lines of Slack's markup that are safe already."""
+    return [
+        *_moves(incident),
+        *exposure(incident),
+        *_unknown(incident),
+        *_numbers(incident),
+        *_again(incident),
+        *_vendor(incident),
+        *_request_ids(incident),
+    ]
+
+
+def exposure(incident: Incident) -> list[str]:
+    """How long each route pointed at a target that failed, and for which share of the time; one line, or none."""
+    if not incident.on_failing_s:
+        return []
+    before_s = (incident.opened_at - incident.onset).total_seconds()
+    whole_s = max(1.0, incident.lasted_s(incident.opened_at) + before_s)
+    felt = [
+        f"{code(route)} {span(seconds)} ({min(1.0, seconds / whole_s):.0%})"
+        for route, seconds in incident.on_failing_s[:_MOST_ROUTES]
+    ]
+    more = len(incident.on_failing_s) - len(felt)
+    others = f" and {plural(more, 'route')} more" if more > 0 else ""
+    return [f"Time that routes pointed at a failing target: {', '.join(felt)}{others}."]
+
+
+def _moves(incident: Incident) -> list[str]:
+    """How soon the first route moved, where one did."""
+    first = next((line for line in incident.timeline if line.kind is Moment.MOVED), None)
+    if first is None:
+        return []
+    after = span(max(0.0, (first.at - incident.onset).total_seconds()))
+    known = any(line.kind is Moment.FIRST_FAILURE for line in incident.timeline)
+    since = f"the first failed probe (`{incident.onset:%H:%M:%S}`)" if known else "the opening"
+    return [f"The first move came {after} after {since}."]
+
+
+def _unknown(incident: Incident) -> list[str]:
+    felt = bool(incident.on_failing_s)
+    return ["How many requests failed meanwhile, only the applications know."] if felt else []
+
+
+def _numbers(incident: Incident) -> list[str]:
+    found = incident.numbers
+    if found is None or not found.failures:
+        return []
+    return [f"{found.failures} of {plural(found.probes, 'probe')} failed: {mix(found.mix)}."]
+
+
+def _again(incident: Incident) -> list[str]:
+    return [f"It came back {plural(incident.reopened, 'time')} before it was over."] if incident.reopened else []
+
+
+def _vendor(incident: Incident) -> list[str]:
+    if incident.vendor is None:
+        return []
+    return [safe(lead_sentence(incident.vendor, incident.opened_at, over=True), _VENDOR_CHARS)]
+
+
+def _request_ids(incident: Incident) -> list[str]:
+    ids = ", ".join(safe(one, _ID_CHARS) for one in incident.request_ids[:_MOST_IDS])
+    return [f"Request ids for the vendor's support: {ids}"] if ids else []

@@ -1,0 +1,82 @@
+"""Slack's blocks and its markup: text from outside made harmless, and pieces that are inside Slack's limits (pure)."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from probes.redaction import one_line
+
+Block = dict[str, Any]
+
+#: Slack refuses a header past 150 characters and a section past 3,000.
+_HEADER_CHARS = 150
+SECTION_CHARS = 2_900
+LINE_CHARS = 280
+NAME_CHARS = 80
+
+# Slack would read these as bold, strike-through and code. There is no escape for them, so they give way to lookalikes.
+_LOOKALIKES = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
+_ITALIC = re.compile(r"(?<!\w)_|_(?!\w)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message, as `chat.postMessage` takes it."""
+
+    text: str
+    """For notifications and for clients that show no blocks."""
+    blocks: tuple[Block, ...]
+
+
+def header(text: str) -> Block:
+    """The first line; it holds no markup."""
+    return {"type": "header", "text": {"type": "plain_text", "text": one_line(text, _HEADER_CHARS), "emoji": False}}
+
+
+def section(lines: Iterable[str], limit: int = SECTION_CHARS) -> Block:
+    """Lines of markup, which are safe already; those past the limit are left out, which is said."""
+    kept: list[str] = []
+    room = limit
+    given = list(lines)
+    for line in given:
+        room -= len(line) + 1
+        if room < 0:
+            kept.append(f"… {len(given) - len(kept)} more …")
+            break
+        kept.append(line)
+    return {"type": "section", "text": _mrkdwn("\n".join(kept))}
+
+
+def footer(text: str) -> Block:
+    """A small line at the end, of markup that is safe already."""
+    return {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def name(text: str) -> str:
+    """A name from outside as plain text, for where no markup is read."""
+    return one_line(text, NAME_CHARS)
+
+
+def safe(text: str, limit: int = LINE_CHARS) -> str:
+    """Text from outside for a mrkdwn object: clean, disarmed, escaped, and at most `limit` characters after that."""
+    escaped = [_escape(c) for c in _ITALIC.sub("ˍ", one_line(text, limit).translate(_LOOKALIKES))]
+    if sum(map(len, escaped)) <= limit:
+        return "".join(escaped)
+    while sum(map(len, escaped)) >= limit:
+        escaped.pop()
+    return "".join(escaped) + "…"
+
+
+def code(text: str) -> str:
+    """A name from outside as Slack shows code."""
+    return f"`{safe(text, NAME_CHARS)}`"
+
+
+def _mrkdwn(text: str) -> Block:
+    # verbatim: addresses, #channels and @names in the text stay text.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _escape(character: str) -> str:
+    return {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(character, character)

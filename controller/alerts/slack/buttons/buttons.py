@@ -1,0 +1,181 @@
+"""The buttons below an incident's message: which there are, what stands on them, what a press asks for (pure)."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from controller.alerts.slack.blocks import Block, Message
+from controller.incidents.incident import Incident, RouteNow
+from monitor.health import FAILING, WELL, Health
+from monitor.settings import Route
+from probes.redaction import one_line
+
+#: How long a route is held.
+HOLD_S: Final = 3600.0
+#: How long a route is pinned to where it goes back to, as `hotspare pin … --for 1m` does where failback is manual.
+FAIL_BACK_S: Final = 60.0
+
+_MOST: Final = 5
+_MOST_CHARS: Final = 1_800
+"""Of all buttons of a message together, so that they fit below the largest one."""
+_LABEL_CHARS: Final = 75
+_NAME_CHARS: Final = 40
+_LONGEST_VALUE: Final = 2_000
+
+
+class Verb(StrEnum):
+    """What a button does."""
+
+    ACKNOWLEDGE = "acknowledge"
+    """Say that one looks after the incident."""
+    HOLD = "hold"
+    """Pause a route where it is, for an hour."""
+    FAIL_BACK = "fail_back"
+    """Bring a route back to the target it prefers, now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """One button, as it was drawn; a press brings it back unchanged, however old the message is."""
+
+    verb: Verb
+    incident: int
+    revision: int
+    """Of the incident, when it was drawn."""
+    route: str | None = None
+    """None: it is about the incident as a whole."""
+    target: str | None = None
+    """Where the route was when it was to be held; where it is to go back to."""
+
+
+def buttons_of(incident: Incident, routes: Sequence[Route], others: Iterable[Incident] = ()) -> tuple[Button, ...]:
+    """What people can do about the incident right now, at most five; nothing once it is resolved.
+
+    To acknowledge it, while nobody has. To hold a route where it is, unless it is on a failing target: away from the
+    target it prefers, or on one that this is about. To bring a route back, while it is away from the target it prefers
+    and that one does not fail. `routes` are the configured ones, `others` the incidents told under this headline.
+    """
+    if incident.resolved_at:
+        return ()
+    open_ones = (incident, *(other for other in others if other.resolved_at is None))
+    health = {a.target: a.health for one in open_ones for a in one.affected}
+    configured = {route.name: route for route in routes}
+    found: dict[str, tuple[Button, ...]] = {}
+    for one in open_ones:
+        for now in one.routes:
+            if now.route in configured and now.route not in found:
+                found[now.route] = tuple(_of_route(incident, now, configured[now.route], health))
+    # Two buttons: it has been moved, and people most likely want to do something about it.
+    pairs = sorted(found.values(), key=len, reverse=True)
+    first = () if incident.acknowledged_by else (_button(Verb.ACKNOWLEDGE, incident),)
+    return (*first, *(button for pair in pairs for button in pair))[:_MOST]
+
+
+def _of_route(incident: Incident, now: RouteNow, route: Route, health: Mapping[str, Health]) -> Iterable[Button]:
+    # Where nothing is published, nobody can be held or brought back.
+    if now.unpublished or now.would or now.target not in route.candidates:
+        return
+    home = now.waiting or route.candidates[0]
+    here = health.get(now.target)
+    away = now.target != home
+    if here not in FAILING and not now.stuck and (away or (here is not None and here not in {*WELL, Health.UNKNOWN})):
+        yield replace(_button(Verb.HOLD, incident), route=route.name, target=now.target)
+    if away and not fails(health.get(home), route):
+        yield replace(_button(Verb.FAIL_BACK, incident), route=route.name, target=home)
+
+
+def fails(health: Health | None, route: Route) -> bool:
+    """Whether users of the route must not be brought to a target of this health."""
+    return health in FAILING or health in route.fail_over_on
+
+
+def _button(verb: Verb, incident: Incident) -> Button:
+    return Button(verb=verb, incident=incident.id, revision=incident.revision)
+
+
+def with_buttons(message: Message, buttons: Sequence[Button]) -> Message:
+    """The message with the buttons above its last block, the footer; those that would not fit are left out."""
+    elements: list[Block] = []
+    named = len({button.route for button in buttons} - {None}) > 1
+    for number, button in enumerate(buttons):
+        element = _element(number, button, named=named)
+        if len(element["value"]) <= _LONGEST_VALUE and _chars([*elements, element]) <= _MOST_CHARS:
+            elements.append(element)
+    if not elements:
+        return message
+    # Slack wants another id for every version of a message.
+    block_id = f"hotspare {buttons[0].incident} {buttons[0].revision}"
+    block = {"type": "actions", "block_id": block_id, "elements": elements}
+    return replace(message, blocks=(*message.blocks[:-1], block, *message.blocks[-1:]))
+
+
+def label(button: Button, *, named: bool = True) -> str:
+    """What stands on it; the route's name only where that is to be told apart."""
+    route = f"{_name(button.route)} " if named and button.route else ""
+    words = {
+        Verb.ACKNOWLEDGE: "Acknowledge",
+        Verb.HOLD: f"Hold {route}here for 1 h",
+        Verb.FAIL_BACK: f"Fail {route}back now",
+    }
+    return words[button.verb]
+
+
+def _element(number: int, button: Button, *, named: bool) -> Block:
+    value = json.dumps(
+        [button.verb.value, button.incident, button.revision, button.route, button.target],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    element: Block = {
+        "type": "button",
+        "action_id": f"hotspare_{number}",
+        "text": _plain(label(button, named=named)),
+        "value": value,
+    }
+    if button.verb is Verb.ACKNOWLEDGE:
+        return {**element, "style": "primary"}
+    return {**element, "confirm": _confirm(button)}
+
+
+def _confirm(button: Button) -> Block:
+    """What users will notice, before it is done."""
+    route, target = _name(button.route), _name(button.target)
+    if button.verb is Verb.HOLD:
+        title, yes = f"Hold {route}?", "Hold"
+        text = f"Users of {route} stay on {target} for one hour, even if it fails. hotspare resume {route} ends it."
+    else:
+        title, yes = f"Fail {route} back?", "Fail back"
+        text = f"All users of {route} go to {target} at once. If it fails again, they are moved away after a minute."
+    return {"title": _plain(title), "text": _plain(text), "confirm": _plain(yes), "deny": _plain("Cancel")}
+
+
+def _plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _name(text: str | None) -> str:
+    return one_line(text or "", _NAME_CHARS)
+
+
+def _chars(elements: Sequence[Block]) -> int:
+    return len(json.dumps(elements, ensure_ascii=False))
+
+
+def pressed(value: object) -> Button | None:
+    """The button whose value this is; None when it is none of this version's."""
+    if not isinstance(value, str) or len(value) > _LONGEST_VALUE:
+        return None
+    try:
+        given: Any = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    match given:
+        case [str(verb), int(incident), int(revision), str() | None as route, str() | None as target]:
+            known = verb in set(Verb) and 0 < incident < 1 << 63 and (route is None) is (verb == Verb.ACKNOWLEDGE)
+        case _:
+            return None
+    if not known or (route is None) is not (target is None) or isinstance(incident, bool):
+        return None
+    return Button(verb=Verb(verb), incident=incident, revision=revision, route=route, target=target)

@@ -1,0 +1,121 @@
+"""Calls for a person: when an incident becomes critical, and reminders until somebody looks after it (pure)."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from controller.alerts.delivery import Delivery, channel_key
+from controller.alerts.slack.blocks import Message
+from controller.alerts.slack.buttons.buttons import buttons_of, with_buttons
+from controller.alerts.slack.incident_message import incident_headline
+from controller.alerts.slack.message_values import SINK, Act, Desk, Letter
+from controller.alerts.slack.other_messages import call_message
+from controller.alerts.slack.threads import Group
+from controller.alerts.told import Told
+from monitor.settings import Severity
+
+_CALLS_APART: Final = timedelta(minutes=5)
+
+
+def calls(group: Group, desk: Desk) -> Iterator[Letter]:
+    """Calls a person when an incident becomes critical, and again while it stays so and nobody looks after it."""
+    if needs_call(group, desk):
+        yield _call(group, desk)
+    yield from calmed(group, desk)
+
+
+def calmed(group: Group, desk: Desk) -> Iterator[Letter]:
+    """Remembers that it is no longer critical, once after each call."""
+    if group.severity is not Severity.CRITICAL and last_call(group, desk) and not _is_calm(group, desk):
+        yield Letter(key=_calm_key(group, desk), act=Act.MARK, incident_id=group.first.id, group=group.first.id)
+
+
+def needs_call(group: Group, desk: Desk) -> bool:
+    """Whether it is time to call for the first time, or again."""
+    last = last_call(group, desk)
+    row = desk.row(call_key(group, last)) if last else None
+    if group.severity is not Severity.CRITICAL or row is None:
+        return group.severity is Severity.CRITICAL
+    return _is_time(row, desk, fresh=_is_calm(group, desk), looked_after=group.is_looked_after)
+
+
+def _calm_key(group: Group, desk: Desk) -> str:
+    """That it was no longer critical after the last call: the next one is no reminder."""
+    return f"{SINK} incident {group.first.id} calm {last_call(group, desk)}"
+
+
+def _is_calm(group: Group, desk: Desk) -> bool:
+    return desk.row(_calm_key(group, desk)) is not None
+
+
+def _is_time(row: Delivery, desk: Desk, *, fresh: bool, looked_after: bool) -> bool:
+    """Whether to call after this call; `fresh`: meanwhile it was not critical."""
+    since = desk.now - row.begun_at
+    if since < -_CALLS_APART:
+        # The clock was set back: a call of the future holds nobody.
+        return bool(desk.slack.remind_s) and not looked_after
+    if fresh:
+        return since >= _CALLS_APART
+    remind = timedelta(seconds=desk.slack.remind_s)
+    return bool(remind) and since >= remind and not looked_after
+
+
+def _call(group: Group, desk: Desk) -> Letter:
+    lead, last = group.first, last_call(group, desk)
+    key, again = call_key(group, last + 1), last > 0 and not _is_calm(group, desk)
+    wanted = desk.slack.channel_of(Severity.CRITICAL)
+    own = desk.row(channel_key(SINK, wanted))
+    there = next((home for home in homes(group, desk) if home[1] in {wanted, own.channel if own else wanted}), None)
+    if there is None:
+        # Whoever is on call reads another channel: the headline is told there too, and kept true there.
+        return Letter(
+            key=f"{SINK} incident {lead.id} critical",
+            act=Act.POST,
+            message=partial(headline_message, group, desk),
+            group=lead.id,
+            channel=wanted,
+            incident_id=lead.id,
+            told=Told(also=(key,)),
+            shows=group.shows,
+        )
+    message = partial(call_message, group.primary, now=desk.now, mention=desk.slack.mention, again=again)
+    return Letter(
+        key=key,
+        act=Act.POST,
+        message=message,
+        channel=there[1],
+        ts=there[2],
+        broadcast=True,
+        incident_id=lead.id,
+        group=lead.id,
+    )
+
+
+def call_key(group: Group, number: int) -> str:
+    """The key of the delivery of a group's call of this number, from 1."""
+    return f"{SINK} incident {group.lead.incident.id} call {number}"
+
+
+def last_call(group: Group, desk: Desk) -> int:
+    """The number of the last call; 0 where there was none."""
+    prefix = call_key(group, 0).removesuffix("0")
+    return max((int(key.removeprefix(prefix)) for key in desk.book.rows if key.startswith(prefix)), default=0)
+
+
+def homes(group: Group, desk: Desk) -> Iterator[tuple[str, str, str]]:
+    """Where the headline stands: the key of its delivery, Slack's name for the channel, and for the message."""
+    lead = group.lead
+    if lead.channel and lead.ts:
+        yield f"{SINK} incident {lead.incident.id}", lead.channel, lead.ts
+    copy = desk.row(f"{SINK} incident {lead.incident.id} critical")
+    if copy and copy.channel and copy.ts:
+        yield copy.key, copy.channel, copy.ts
+
+
+def headline_message(group: Group, desk: Desk, late: str | None = None) -> Message:
+    """The headline of a group, as it is now."""
+    message = incident_headline(group.primary, now=desk.now, others=group.others, mention=desk.slack.mention, late=late)
+    if desk.routes is None:
+        return message
+    return with_buttons(message, buttons_of(group.primary, desk.routes, group.others))

@@ -1,0 +1,303 @@
+"""What people are told of an incident: one message for whoever is woken at 3 a.m., kept true until the end (pure)."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence, Set
+from datetime import datetime
+from typing import Final
+
+from controller.alerts.severity import OVER, exposed, is_urgent, severity_of, to_fix, trouble
+from controller.alerts.slack.aftermath import exposure
+from controller.alerts.slack.blocks import NAME_CHARS, Block, Message, code, footer, header, name, safe, section
+from controller.incidents.incident import ROUTE, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.text import line as line_words
+from controller.incidents.text import reasons
+from controller.incidents.vendor_lead import lead_sentence
+from monitor.formatting import span
+from monitor.health import Health
+from monitor.settings import Severity
+from probes.redaction import one_line
+
+_VENDOR_CHARS = 200
+_FIX_CHARS = 240
+_STORY_CHARS = 220
+#: So much of a message at most says how it is; with the story and the buttons it stays below 8,000.
+_STATE_CHARS = 2_000
+_MAX_ROUTES = 6
+_MAX_WEIGHTS = 3
+_MAX_FIXES = 3
+_MAX_OTHERS = 6
+_FIRST_LINES = 5
+_LAST_LINES = 5
+
+#: What stands before a line of the timeline.
+SYMBOLS: Final = {
+    Moment.FIRST_FAILURE: "❗",
+    Moment.SUSPECT: "🔎",
+    Moment.HEALTH: "🩺",
+    Moment.MOVED: "🔀",
+    Moment.VENDOR: "📣",
+    Moment.NOTE: "📝",
+    Moment.ACKNOWLEDGED: "🙋",
+    Moment.HAND: "✋",
+    Moment.RESOLVED: "✅",
+    Moment.REOPENED: "🔁",
+    Moment.OTHER: "▫️",
+}
+
+_WORST_FIRST = (Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED, Health.DEGRADED, Health.RECOVERING)
+_ORDER = (*_WORST_FIRST, *(health for health in Health if health not in _WORST_FIRST))
+
+_ACT_NOW = (
+    "A person must act now: users are on a failing target and no candidate is healthy. "
+    "Hotspare moves them as soon as one is."
+)
+_UNPUBLISHED = (
+    "A person must act now: the route should move, but the routing file cannot be written, so users stay where they "
+    "are. Hotspare's log says why; it tries again all the time."
+)
+_FIX_NOW = "A person must fix this now: users are on it."
+_FIX_LATER = "A person must fix this, but it can wait: no user is on it. Until then its routes have one candidate less."
+_AFTER_THE_FIX = (
+    "A changed variable or configuration takes effect when Hotspare is restarted; the rest it notices by itself."
+)
+_BLIND = "Nobody has to act on a provider: what may be our own network's fault is held against nobody, the routes hold."
+
+
+def incident_headline(
+    incident: Incident,
+    *,
+    now: datetime,
+    others: Sequence[Incident] = (),
+    mention: Sequence[str] = (),
+    late: str | None = None,
+    kept: bool = True,
+) -> Message:
+    """What broke, how we know, what was done about it, what users are on, and whether a person must act.
+
+    `others` are the incidents that are told under this headline, `mention` whom it calls where a person must act now
+    and nobody has acknowledged it, `late` why it comes late, as words such as `while Slack was unreachable`; `now` says
+    as of when it is true, `kept` whether it will be edited when that changes. It is inside Slack's limits whatever the
+    incidents hold, and nothing from outside (names, provider text) can mention anybody, link anywhere or change how it
+    looks.
+    """
+    headline, call = headline_of(incident), call_of(incident)
+    ill = to_fix(incident)
+    fixes, known = reasons(ill)[:_MAX_FIXES], {a.reason for a in ill}
+    story = [line for line in incident.timeline if line.text not in known]
+    called = [*mention, ""] if severity_of(incident) is Severity.CRITICAL and not incident.acknowledged_by else []
+    blocks = [
+        header(headline),
+        section(
+            [
+                f"{' '.join(called)}*{call}*",
+                *([f"_{_told_late(incident, late)}_"] if late else []),
+                *users_of(incident, code),
+                *(exposure(incident) if incident.resolved_at else []),
+                *_vendor(incident),
+                *_looked_after(incident),
+                *_others(others),
+            ],
+            _STATE_CHARS,
+        ),
+        *([section(["*To fix*", *(f"• {safe(text, _FIX_CHARS)}" for text in fixes), _AFTER_THE_FIX])] if fixes else []),
+        *_story(story, incident.opened_at),
+        _footer(incident, now, kept=kept),
+    ]
+    shown = [safe(headline, 200), *([" ".join(mention)] if called and mention else []), call]
+    shown += users_of(incident, code)[:1] + [safe(text) for text in fixes[:1]] + _others(others)[:1]
+    shown += [_told_late(incident, late)] if late else []
+    return Message(text="\n".join(shown), blocks=tuple(blocks))
+
+
+def plain_text(incident: Incident) -> str:
+    """The same for where no markup is read: at most 40 lines, the headline first, then whether a person must act."""
+    fixes = [f"To fix: {one_line(text, 280)}" for text in reasons(to_fix(incident))[:_MAX_FIXES]]
+    vendor = [one_line(sentence, _VENDOR_CHARS)] if (sentence := _lead(incident)) else []
+    told, gap = _ends(incident.timeline)
+    story = [f"{clock(line.at, incident.opened_at)} {one_line(line_words(line), 280)}" for line in told]
+    if gap:
+        story.insert(_FIRST_LINES, f"… {gap} more lines …")
+    opened = f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
+    lines = [headline_of(incident), call_of(incident), *users_of(incident, name), *vendor, *fixes, *story, opened]
+    return "\n".join(one_line(line, 600) for line in lines)
+
+
+def headline_of(incident: Incident) -> str:
+    """The first line, plain: `🔴 openai/gpt-6-luna is down`."""
+    what = what_of(incident)
+    if incident.resolved_at:
+        return f"✅ Resolved after {span(incident.lasted_s(incident.resolved_at))}: {what}"
+    if any(route.unpublished for route in incident.routes):
+        return f"🚨 Act now: {what} and the routing file cannot be written"
+    if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
+        return f"🚨 Act now: {what}"
+    if urgent := [route for route in incident.routes if is_urgent(route, incident)]:
+        who = f"route {name(urgent[0].route)} has" if len(urgent) == 1 else f"{len(urgent)} routes have"
+        return f"🚨 Act now: {what} and {who} nowhere to go"
+    if to_fix(incident):
+        return f"🔧 To fix: {what}"
+    return f"{_symbol(incident)} {what}"
+
+
+def what_of(incident: Incident) -> str:
+    """What is wrong, or was: `openai/gpt-6-luna is down`, or `openai: 3 models down, 1 recovering`."""
+    over = incident.resolved_at is not None
+    if incident.kind is IncidentKind.BLINDNESS:
+        return "our own network works again" if over else "our own network is down or loses packets"
+    if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
+        route = name(incident.provider.removeprefix(ROUTE))
+        return f"route {route} has somewhere to go again" if over else f"route {route} has nowhere to go"
+    troubled = [a for a in incident.affected if a.health not in OVER] or list(incident.affected)
+    if not troubled:
+        return f"{name(incident.provider)} has an incident of kind {incident.kind.words}"
+    if len(troubled) == 1:
+        return f"{name(troubled[0].target)} is {_word(troubled[0].health)}"
+    counts = Counter(a.health for a in troubled)
+    worst, *others = [f"{counts[h]} {{}}{_word(h)}" for h in _ORDER if counts[h]]
+    models = "model " if worst.startswith("1 ") else "models "
+    return f"{name(incident.provider)}: " + ", ".join([worst.format(models), *(other.format("") for other in others)])
+
+
+def call_of(incident: Incident) -> str:
+    """Whether a person must act, in one sentence or two."""
+    if incident.resolved_at:
+        return _call_after(incident.routes)
+    if any(route.unpublished for route in incident.routes):
+        return _UNPUBLISHED
+    if any(is_urgent(route, incident) for route in incident.routes):
+        return _ACT_NOW
+    if to_fix(incident):
+        return _FIX_NOW if exposed(incident) else _FIX_LATER
+    if incident.kind is IncidentKind.BLINDNESS:
+        return _BLIND
+    elsewhere = {route.failing for route in incident.routes if route.failing}
+    return _call_exposed(exposed(incident) | elsewhere, incident.routes)
+
+
+def users_of(incident: Incident, shown: Callable[[str], str]) -> list[str]:
+    """What the users of each touched route are on, those in trouble first; `shown` makes names harmless."""
+    routes = sorted(incident.routes, key=lambda r: (not r.stuck, trouble(r, incident) is None))
+    lines = [_user_line(route, incident, shown) for route in routes[:_MAX_ROUTES]]
+    if len(routes) > _MAX_ROUTES:
+        lines.append(f"… and {len(routes) - _MAX_ROUTES} more routes")
+    return lines
+
+
+def told_line(line: Happening, opened_at: datetime, limit: int) -> str:
+    """A line of the timeline as Slack shows it: its symbol, its time, its words."""
+    return f"{SYMBOLS[line.kind]} `{clock(line.at, opened_at)}` {safe(line_words(line), limit)}"
+
+
+def clock(at: datetime, opened_at: datetime) -> str:
+    """The time of day in UTC; with the date where it is not that of the opening."""
+    return f"{at:%H:%M:%S}" if at.date() == opened_at.date() else f"{at:%d %b %H:%M:%S}"
+
+
+def _symbol(incident: Incident) -> str:
+    if incident.kind is IncidentKind.BLINDNESS:
+        return "📡"
+    health = {a.health for a in incident.affected} - OVER
+    if health <= {Health.RECOVERING}:
+        return "🟡"
+    return "🔴" if Health.DOWN in health else "🟠"
+
+
+def _word(health: Health) -> str:
+    return {Health.UP: "up again", Health.UNKNOWN: "no longer configured"}.get(health, str(health))
+
+
+def _call_after(routes: Sequence[RouteNow]) -> str:
+    if any(route.waiting for route in routes):
+        return "It is over. Failback is manual: routes stay until a person brings them back."
+    ill = any(route.stuck or route.failing for route in routes)
+    return "This is over, but another incident is open." if ill else "It is over. Nobody has to act."
+
+
+def _call_exposed(found: Set[Health], routes: Sequence[RouteNow]) -> str:
+    if found and any(route.would for route in routes):
+        return "A person should look: this is a dry run, and Hotspare moves nobody."
+    if found - {Health.DEGRADED}:
+        return "A person should look: users are still on a failing target."
+    if found:
+        return "Users are still on it. Nobody has to act yet."
+    return "Nobody has to act now." if routes else "No route uses it. Nobody has to act now."
+
+
+def _user_line(route: RouteNow, incident: Incident, shown: Callable[[str], str]) -> str:
+    ill = trouble(route, incident) or (None if incident.resolved_at else route.failing)
+    line = f"Users of {shown(route.route)} are on {shown(route.target)}"
+    if ill:
+        line += f", which is {ill}"
+    if route.stuck and not incident.resolved_at:
+        line += "; no other candidate is healthy"
+    for target, percent in route.weights[:_MAX_WEIGHTS]:
+        if target != route.target:
+            line += f"; {percent:g} % of them are on {shown(target)} again"
+    if route.would:
+        line += f"; this is a dry run, or they would be on {shown(route.would)}"
+    return line + "."
+
+
+def _lead(incident: Incident) -> str | None:
+    """Who knew first, we or the vendor."""
+    if incident.vendor is None:
+        return None
+    return lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
+
+
+def _vendor(incident: Incident) -> list[str]:
+    sentence = _lead(incident)
+    return [safe(sentence, _VENDOR_CHARS)] if sentence else []
+
+
+def _looked_after(incident: Incident) -> list[str]:
+    if incident.acknowledged_by is None or incident.resolved_at:
+        return []
+    return [f"{SYMBOLS[Moment.ACKNOWLEDGED]} {safe(incident.acknowledged_by, NAME_CHARS)} looks after it."]
+
+
+def _others(others: Sequence[Incident]) -> list[str]:
+    """What else is told under the same headline, what is open first."""
+    ordered = sorted(others, key=lambda one: (one.resolved_at is not None, one.id))
+    lines = [
+        f"{'Told here too' if one.resolved_at else 'Also failing'}: {safe(headline_of(one), 200)} (incident {one.id})"
+        for one in ordered[:_MAX_OTHERS]
+    ]
+    if len(ordered) > _MAX_OTHERS:
+        lines.append(f"… and {len(ordered) - _MAX_OTHERS} more incidents")
+    return lines
+
+
+def _told_late(incident: Incident, late: str) -> str:
+    """When it was, and why it is told only now."""
+    ended = f", resolved {incident.resolved_at:%H:%M}" if incident.resolved_at else ""
+    return f"Opened {incident.opened_at:%H:%M}{ended} {late}."
+
+
+def _ends(lines: Sequence[Happening]) -> tuple[list[Happening], int]:
+    """Of a long timeline the beginning and the end, and how many lines are left out between them."""
+    left_out = len(lines) - _FIRST_LINES - _LAST_LINES
+    if left_out <= 0:
+        return list(lines), 0
+    return [*lines[:_FIRST_LINES], *lines[-_LAST_LINES:]], left_out
+
+
+def _story(lines: Sequence[Happening], opened_at: datetime) -> list[Block]:
+    """The timeline, its beginning and its end each in a section of its own."""
+    if not lines:
+        return []
+    kept, gap = _ends(lines)
+    told = [told_line(line, opened_at, _STORY_CHARS) for line in kept]
+    first = ["*What happened* (UTC)", *told[:_FIRST_LINES], *([f"… {gap} more lines …"] if gap else [])]
+    return [section(first), *([section(told[_FIRST_LINES:])] if told[_FIRST_LINES:] else [])]
+
+
+def _footer(incident: Incident, now: datetime, *, kept: bool) -> Block:
+    opened = f"{incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
+    # Slack shows the reader's own time here; where it cannot, the words after the bar.
+    local = f"<!date^{int(incident.opened_at.timestamp())}^{{date_short_pretty}} {{time}} your time|UTC>"
+    number = f"Incident {incident.id}" if incident.id else "Incident"
+    again = f" · reopened {incident.reopened} ×" if incident.reopened else ""
+    state = "This message is kept up to date." if kept else "This message will not change."
+    state = "This message is final." if incident.resolved_at else state
+    return footer(f"{number} · opened {opened} ({local}){again} · as of {now:%H:%M:%S} UTC. {state}")

@@ -1,0 +1,158 @@
+"""The other messages: what happened once, replies below a headline, calls, and much at once in one message (pure)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from controller.alerts.digest.digest import DIGEST
+from controller.alerts.digest.digest import message as digest_message
+from controller.alerts.slack.aftermath import aftermath
+from controller.alerts.slack.blocks import NAME_CHARS, Message, footer, header, safe, section
+from controller.alerts.slack.incident_message import call_of, clock, headline_of, told_line
+from controller.incidents.incident import Happening, Incident, Moment
+from controller.journal import Untold
+from monitor.formatting import plural, span
+from probes.redaction import one_line
+
+_NOTICE_CHARS = 2_500
+_NOTE_CHARS = 600
+_MOST_LINES = 12
+_MOST_TOGETHER = 15
+#: The first part that the kind of a notice contains says which symbol stands before it.
+_NOTICES: Final = (
+    ("budget", "💰"),
+    ("interval", "💰"),
+    ("reserve", "💰"),
+    ("stopped", "⚠️"),
+    ("failing", "⚠️"),
+    ("attention", "⚠️"),
+    ("network", "📡"),
+    ("model", "🔁"),
+    ("ignored", "⚠️"),
+    ("held", "⚠️"),
+    ("expired", "⌛"),
+    ("un", "▶️"),
+    ("resumed", "▶️"),
+    ("", "✋"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What is held back for now, so that a storm is no storm of messages."""
+
+    incidents: tuple[Incident, ...]
+    notices: tuple[Untold, ...]
+    most_per_hour: int
+
+
+def notice_message(kind: str, subject: str, text: str, *, at: datetime, late: str | None = None) -> Message:
+    """Something that happened once, `at` that time: an operator's hand, say; never edited.
+
+    `late` says why it comes late. Like every message it is inside Slack's limits, and nothing from outside does
+    anything in it.
+    """
+    if kind == DIGEST:
+        return digest_message(text, at=at)
+    headline = notice_headline(kind, subject)
+    final = footer(f"{at:%Y-%m-%d %H:%M:%S} UTC. This message is final.")
+    said = section([*([f"_Happened {at:%H:%M} {late}._"] if late else []), safe(text, _NOTICE_CHARS)])
+    return Message(text=f"{safe(headline, 200)}\n{safe(text)}", blocks=(header(headline), said, final))
+
+
+def reply_message(incident: Incident, lines: Sequence[Happening], *, named: bool) -> Message:
+    """What has happened since the last reply in an incident's thread; the end says how long it took and its effect.
+
+    `named` says of which incident, where several are told in one thread.
+    """
+    told = [line for line in lines if line.kind is not Moment.RESOLVED]
+    over = len(told) < len(lines) and incident.resolved_at is not None
+    whose = [f"*{safe(incident.provider, NAME_CHARS)}, incident {incident.id}*"] if named else []
+    shown = _shown(told, incident.opened_at)
+    blocks = [section([*whose, *shown])] if shown else []
+    if over:
+        blocks.append(section([*(whose if not shown else []), *_end(incident)]))
+    first = shown[0] if shown and not over else f"{safe(headline_of(incident), 200)}"
+    return Message(text="\n".join([*whose, first]), blocks=tuple(blocks))
+
+
+def call_message(incident: Incident, *, now: datetime, mention: Sequence[str], again: bool) -> Message:
+    """Calls a person, below a headline that does not do so by itself; `again`: it is a reminder."""
+    headline = headline_of(incident)
+    if again:
+        headline = f"⏰ Still open after {span(incident.lasted_s(now))}, and nobody has acknowledged it: {headline}"
+    who = f"{' '.join(mention)} " if mention else ""
+    acknowledge = f"`hotspare incidents ack {incident.id}` ends the reminders."
+    lines = [f"{who}*{safe(headline)}*", call_of(incident), *([acknowledge] if again else [])]
+    return Message(text=f"{who}{safe(headline)}\n{call_of(incident)}", blocks=(section(lines),))
+
+
+def passed_message(incidents: Sequence[Incident], late: str) -> Message:
+    """Incidents that came and went before anybody could be told, in one message; `late` says why."""
+    headline = f"✅ {plural(len(incidents), 'incident')} came and went {late}"
+    lines = [
+        f"`{one.opened_at:%H:%M}–{one.resolved_at:%H:%M}` incident {one.id}: {safe(_passed(one))}"
+        for one in incidents
+        if one.resolved_at
+    ]
+    return _together(headline, lines)
+
+
+def notices_message(notices: Sequence[Untold], late: str) -> Message:
+    """Things that happened once, in one message, because they could not be told when they did; `late` says why."""
+    headline = f"🔔 {plural(len(notices), 'notice')} {late}"
+    return _together(headline, [f"`{one.at:%H:%M}` {_notice(one)}" for one in notices])
+
+
+def held_message(waiting: Waiting | None) -> Message:
+    """What is held back by the bound for a storm; None: nothing any more."""
+    if waiting is None:
+        text = "▶️ What was held back has been told"
+        return Message(text=text, blocks=(section([text + "."]),))
+    lines = [f"• {safe(headline_of(one), 200)} (incident {one.id})" for one in waiting.incidents]
+    lines += [f"• {_notice(one)}" for one in waiting.notices]
+    headline = f"⏸️ {plural(len(lines), 'message')} held back: there may be {waiting.most_per_hour} in an hour"
+    return _together(headline, lines, end="They come as soon as there is room, what is over by then in one message.")
+
+
+def _together(headline: str, lines: Sequence[str], *, end: str | None = None) -> Message:
+    shown = list(lines[:_MOST_TOGETHER])
+    if len(lines) > len(shown):
+        shown.append(f"… and {len(lines) - len(shown)} more: `hotspare incidents` and the page list all")
+    blocks = [header(headline), section(shown), *([footer(end)] if end else [])]
+    return Message(text="\n".join([safe(headline, 200), *shown[:3]]), blocks=tuple(blocks))
+
+
+def _passed(incident: Incident) -> str:
+    troubled = ", ".join(a.target for a in incident.affected[:3])
+    more = f" and {len(incident.affected) - 3} more" if len(incident.affected) > 3 else ""
+    about = f" ({troubled}{more})" if troubled else ""
+    return f"{incident.kind.words} of {incident.provider}{about}, {span(incident.lasted_s(incident.opened_at))}"
+
+
+def _notice(one: Untold) -> str:
+    return f"{safe(notice_headline(one.kind, one.subject), 120)}: {safe(one.text, 160)}"
+
+
+def notice_headline(kind: str, subject: str) -> str:
+    """Its first line, plain: `✋ Pinned: chat`."""
+    symbol = next((symbol for part, symbol in _NOTICES if part in kind), "🔔")
+    return f"{symbol} {kind.replace('_', ' ').capitalize()}: {one_line(subject, NAME_CHARS)}"
+
+
+def _shown(lines: Sequence[Happening], opened_at: datetime) -> list[str]:
+    """The lines, of many the beginning and the end."""
+    long = len(lines) > _MOST_LINES
+    kept = [*lines[: _MOST_LINES // 2], *lines[-_MOST_LINES // 2 :]] if long else lines
+    limit = _NOTE_CHARS if len(kept) <= 3 else 220
+    shown = [told_line(line, opened_at, limit) for line in kept]
+    if long:
+        shown.insert(_MOST_LINES // 2, f"… {len(lines) - _MOST_LINES} more lines …")
+    return shown
+
+
+def _end(incident: Incident) -> list[str]:
+    """How long it took, and what it did."""
+    at = [f"It ended at `{clock(incident.resolved_at, incident.opened_at)}`."] if incident.resolved_at else []
+    return [f"*{safe(headline_of(incident), 200)}*", call_of(incident), *at, *aftermath(incident)]

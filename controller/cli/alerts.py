@@ -1,0 +1,154 @@
+"""`hotspare alerts test`: one harmless message through everything that is configured, and what became of it."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from controller.alerts.alert import Alert, harmless
+from controller.alerts.channel import NotTakenError, Sink
+from controller.alerts.registry import pinger_of, secrets_of, sinks
+from controller.alerts.slack.blocks import Message, header, safe, section
+from controller.alerts.slack.client import Sending, SlackSender, Stamp
+from controller.alerts.slack.errors import DeliveryError
+from controller.alerts.slack.webhook import WebhookSender
+from controller.cli import output as answers
+from controller.cli.terminal import terminal
+from monitor.clock import utc_now
+from monitor.formatting import instant
+from monitor.settings import Settings, Severity, Slack
+from monitor.storage.columns import to_ms
+from probes.prober import tls_context
+
+_NOTHING: Final = (
+    "nothing to test: alerts has neither slack, webhook_url, apprise nor heartbeat_url; docs/alerts.md says how"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlet:
+    """One way to tell somebody."""
+
+    name: str
+    """`slack #llm-status`, `webhook`, `apprise 1`, `heartbeat`."""
+    note: str
+    """What goes there."""
+    send: Callable[[], Awaitable[str | None]]
+    """Sends the test; None when it was taken, else why not and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one test."""
+
+    name: str
+    note: str
+    error: str | None
+
+
+def test(settings: Settings, *, as_json: bool) -> int:
+    """Send and print; 1 when something was not taken, 2 when nothing is configured.
+
+    It needs no database, and changes nothing that a running service relies on.
+    """
+    now = utc_now()
+    alert = harmless(f"test-{os.getpid()}-{to_ms(now):x}", at=now, where=socket.gethostname())
+    found = list(outlets(settings, alert))
+    if not found:
+        answers.complain(_NOTHING)
+        return answers.WRONG
+    results = asyncio.run(_send_all(found))
+    if as_json:
+        answers.print_document(document(results, alert, now))
+    else:
+        print_results(results)
+    return answers.BAD_NEWS if any(one.error for one in results) else answers.OK
+
+
+def document(results: list[Result], alert: Alert, now: datetime) -> dict[str, Any]:
+    """The results as JSON for scripts."""
+    return {
+        "at": instant(now),
+        "id": alert.id,
+        "sinks": [{"sink": one.name, "gets": one.note, "ok": one.error is None, "error": one.error} for one in results],
+    }
+
+
+def print_results(results: list[Result], console: Console | None = None) -> None:
+    """For people, on standard output by default."""
+    console = console or terminal()
+    for one in results:
+        taken = one.error is None
+        head = Text(f"{'✓ taken     ' if taken else '✗ not taken '}", style="green" if taken else "bold red")
+        console.print(Text.assemble(head, (one.name, "bold"), f" ({one.note})"))
+        if one.error:
+            console.print(Text(f"  {one.error}"))
+
+
+def outlets(settings: Settings, alert: Alert) -> Iterator[Outlet]:
+    """All that is configured, Slack first."""
+    tls = tls_context(settings.network.ca_bundle)
+    if settings.slack:
+        yield from _slack(settings, settings.slack, alert)
+    for sink in sinks(settings, tls=tls):
+        note = "every change, as JSON" if sink.every_change else "opening, end, and what becomes critical"
+        yield Outlet(name=sink.name, note=note, send=_through(sink, alert))
+    if pinger := pinger_of(settings, tls=tls):
+        yield Outlet(name="heartbeat", note="a sign of life while all is well", send=pinger)
+
+
+def _slack(settings: Settings, slack: Slack, alert: Alert) -> Iterator[Outlet]:
+    secrets = secrets_of(settings)
+    stamp = Stamp(key=f"slack {alert.id}", begun_at=alert.at)
+    words = Message(text=safe(alert.headline), blocks=(header(alert.headline), section([safe(alert.text)])))
+    if slack.webhook_url:
+        hook = WebhookSender(slack.webhook_url, network=settings.network, secrets=secrets)
+        sending = Sending(channel="", message=words, stamp=stamp)
+        yield Outlet(name="slack", note="everything, by webhook", send=_posted(hook.post, sending))
+        return
+    bot = SlackSender(slack, network=settings.network, secrets=secrets)
+    for channel, severities in _channels(slack).items():
+        sending = Sending(channel=channel, message=words, stamp=stamp)
+        yield Outlet(name=f"slack {channel}", note=", ".join(severities), send=_posted(bot.post, sending))
+
+
+def _channels(slack: Slack) -> dict[str, list[str]]:
+    """Every channel, with the severities that go there."""
+    found: dict[str, list[str]] = {}
+    for severity in Severity:
+        found.setdefault(slack.channel_of(severity), []).append(severity.value)
+    return found
+
+
+def _posted(post: Callable[[Sending], object], sending: Sending) -> Callable[[], Awaitable[str | None]]:
+    async def send() -> str | None:
+        try:
+            await asyncio.to_thread(post, sending)
+        except DeliveryError as error:
+            return str(error)
+        return None
+
+    return send
+
+
+def _through(sink: Sink, alert: Alert) -> Callable[[], Awaitable[str | None]]:
+    async def send() -> str | None:
+        try:
+            await sink.send(alert)
+        except NotTakenError as error:
+            return str(error)
+        return None
+
+    return send
+
+
+async def _send_all(found: list[Outlet]) -> list[Result]:
+    """All at once: one that hangs holds up no other."""
+    errors = await asyncio.gather(*(one.send() for one in found))
+    return [Result(name=one.name, note=one.note, error=why) for one, why in zip(found, errors, strict=True)]

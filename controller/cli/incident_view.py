@@ -1,0 +1,122 @@
+"""Incidents on a terminal: a list of them, and all that is known of one."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from controller.cli.terminal import terminal
+from controller.incidents import text as words
+from controller.incidents.impact import Stay
+from controller.incidents.incident import Incident, Moment
+from controller.status.headline import clock
+from monitor.formatting import span
+from probes.redaction import one_line
+
+_LONGEST = 2_000
+_MOMENTS = {
+    Moment.FIRST_FAILURE: "red",
+    Moment.REOPENED: "bold red",
+    Moment.MOVED: "cyan",
+    Moment.VENDOR: "magenta",
+    Moment.NOTE: "yellow",
+    Moment.ACKNOWLEDGED: "yellow",
+    Moment.HAND: "yellow",
+    Moment.RESOLVED: "green",
+}
+
+
+def print_list(found: Sequence[Incident], now: datetime, nothing: str) -> None:
+    """A line each, on standard output; `nothing` is said where there is none."""
+    console = terminal()
+    if not found:
+        console.print(Text(nothing, style="green"))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("opened", no_wrap=True)
+    table.add_column("lasted", justify="right", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    table.add_column("who", overflow="fold")
+    for one in found:
+        is_open = one.resolved_at is None
+        lasted = Text(f"{span(one.lasted_s(now))}{', open' if is_open else ''}", style="bold red" if is_open else "")
+        led = f" (with {one.lead_id})" if one.lead_id else ""
+        opened = f"{one.opened_at:%H:%M:%S}" if one.opened_at.date() == now.date() else f"{one.opened_at:%b %d %H:%M}"
+        table.add_row(str(one.id), opened, lasted, Text(words.title(one) + led), Text(words.gist(one)))
+    console.print(table)
+
+
+def print_incident(incident: Incident, stays: Sequence[Stay], now: datetime, console: Console | None = None) -> None:
+    """For people, on standard output by default: what, whom, where users are, the story, the evidence."""
+    console = console or terminal()
+    head = f"Incident {incident.id}: {words.title(incident)}, {words.state(incident, now)}"
+    console.print(Text(head, style="bold green" if incident.resolved_at else "bold red"))
+    for text in _standing(incident, now):
+        console.print(Text(text))
+    if incident.affected:
+        console.print(Text("\nAffected", style="bold"))
+    for one in incident.affected:
+        _indented(console, f"{one.target} is {one.health}, since {clock(one.since, now)}", 2)
+        why = one.reason.removeprefix(f"{one.target} is ")
+        if not any(why in line.text for line in incident.timeline):
+            _indented(console, one.reason, 4, style="dim")
+    if incident.routes:
+        console.print(Text("\nUsers were on" if incident.resolved_at else "\nUsers are on", style="bold"))
+    for route in incident.routes:
+        _indented(console, words.users(route), 2)
+    console.print(Text("\nTimeline (UTC)", style="bold"))
+    _print_timeline(incident, now, console)
+    figures = list(_figures(incident, stays))
+    if figures:
+        console.print(Text("\nEvidence and effect", style="bold"))
+    for text in figures:
+        _indented(console, text, 2)
+
+
+def _indented(console: Console, text: str, columns: int, style: str = "") -> None:
+    """Text from outside, as one paragraph that hangs together when it is folded."""
+    if text:
+        console.print(Padding(Text(one_line(text, _LONGEST), style=style), (0, 0, 0, columns), expand=False))
+
+
+def _print_timeline(incident: Incident, now: datetime, console: Console) -> None:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for line in incident.timeline:
+        at = f"{line.at:%H:%M:%S}" if line.at.date() == now.date() else f"{line.at:%b %d %H:%M:%S}"
+        text = one_line(words.line(line), _LONGEST)
+        if console.is_terminal:
+            grid.add_row(f"  {at}", Text(text, style=_MOMENTS.get(line.kind, "")))
+        else:
+            console.print(Text(f"  {at}  {text}"))
+    console.print(grid, end="")
+
+
+def _standing(incident: Incident, now: datetime) -> Iterator[str]:
+    yield f"opened {clock(incident.opened_at, now)}" + (
+        f", resolved {clock(incident.resolved_at, now)}" if incident.resolved_at else ""
+    )
+    if incident.acknowledged_by:
+        yield f"{incident.acknowledged_by} looks after it"
+    if incident.lead_id:
+        yield f"it began while incident {incident.lead_id} was open, and is told under its headline"
+
+
+def _figures(incident: Incident, stays: Sequence[Stay]) -> Iterator[str]:
+    numbers = incident.numbers
+    if numbers:
+        yield words.evidence(numbers)
+        for target in numbers.targets if len(numbers.targets) > 1 else ():
+            yield f"{target.target}: {words.outcomes(target.outcomes)}"
+    for route, seconds in incident.on_failing_s:
+        where = words.where(one for one in stays if one.route == route)
+        yield f"{words.on_failing(route, seconds)}; it was on {where}"
+    if incident.request_ids:
+        yield f"request ids of failed probes: {', '.join(incident.request_ids)}"
+    if said := words.vendor(incident):
+        yield said

@@ -1,0 +1,183 @@
+"""`hotspare check` and `hotspare once`: ask now, print how it went, remember nothing."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from controller.cli import output as answers
+from controller.cli import transcript as explaining
+from controller.cli.terminal import outcome_style, terminal
+from monitor.clock import utc_now
+from monitor.config.config_providers import checks_of
+from monitor.formatting import instant, plural, span
+from monitor.settings import Settings
+from probes import pricing
+from probes.observation import Observation
+from probes.outcome import Outcome
+from probes.prober import Prober
+from probes.target import Check, Target
+from probes.transcript import Examination
+
+T = TypeVar("T")
+
+_AT_A_TIME = 10
+_ROOMY_COLUMNS = 110
+
+
+def once(
+    settings: Settings, *, only: Sequence[str] | None, checks: Sequence[Check], verbose: bool, as_json: bool
+) -> int:
+    """Probe every target (or only those) with each of its checks (or with these); 1 unless all are `ok`.
+
+    `verbose` shows each exchange as a whole, and why the probe ended as it did.
+    """
+    unknown = set(only or ()) - {target.id for target in settings.targets}
+    if unknown:
+        known = ", ".join(target.id for target in settings.targets)
+        answers.complain(f"{min(unknown)!r} is no target of {settings.path}; known are {known}")
+        return answers.WRONG
+    wanted = [target for target in settings.targets if not only or target.id in only]
+    questions = [(target, check) for target in wanted for check in dict.fromkeys(checks) or target.questions]
+    unable = _unable(questions)
+    if unable:
+        answers.complain(unable)
+        return answers.WRONG
+    if verbose:
+        return _explain(_ask(settings, questions, Prober.examine), as_json=as_json)
+    seen = _ask(settings, questions, Prober.probe)
+    if as_json:
+        answers.print_document({"observations": [_document(one) for one in seen]})
+    else:
+        print_table(seen)
+    return _verdict(seen)
+
+
+def _unable(questions: Sequence[tuple[Target, Check]]) -> str | None:
+    """Why one of them cannot be asked, in a sentence."""
+    for target, question in questions:
+        provider, known = target.provider, checks_of(target.provider)
+        if question not in known:
+            who = f"preset, {provider.preset}" if provider.preset else f"dialect, {provider.dialect}"
+            able = ", ".join(one for one in Check if one in known)
+            return f"{target.id} cannot be asked {question}: its {who}, can ask {able}"
+    return None
+
+
+def _explain(found: Sequence[Examination], *, as_json: bool) -> int:
+    seen = [one.observation for one in found]
+    if as_json:
+        documents = [_document(one.observation) | {"exchange": explaining.document(one)} for one in found]
+        answers.print_document({"observations": documents})
+    else:
+        console = terminal()
+        for one in found:
+            explaining.print_examination(one, console)
+        print_table(seen, console)
+    return _verdict(seen)
+
+
+def check(settings: Settings, *, as_json: bool) -> int:
+    """Ask each provider's first model one question; 1 unless all are `ok`. The configuration is already valid."""
+    first = {target.provider.name: target for target in reversed(settings.targets)}
+    questions = [(first[provider.name], _cheapest(first[provider.name])) for provider in settings.providers]
+    seen = _ask(settings, questions, Prober.probe)
+    if as_json:
+        answers.print_document(
+            {"config": str(settings.path), "valid": True, "providers": [_document(one) for one in seen]}
+        )
+    else:
+        console = terminal()
+        counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
+        console.print(f"{settings.path}: valid; {counts}", markup=False)
+        print_table(seen)
+    return _verdict(seen)
+
+
+def _cheapest(target: Target) -> Check:
+    """A chat, unless it is a model that only embeds."""
+    return Check.EMBEDDING if target.questions == (Check.EMBEDDING,) else Check.CHAT
+
+
+def _verdict(seen: Sequence[Observation]) -> int:
+    return answers.OK if all(one.outcome is Outcome.OK for one in seen) else answers.BAD_NEWS
+
+
+def _ask(
+    settings: Settings,
+    questions: Sequence[tuple[Target, Check]],
+    put: Callable[[Prober, Target, Check], Coroutine[None, None, T]],
+) -> list[T]:
+    """What comes of the questions, in their order, a few at a time; progress on a terminal."""
+    errors = Console(stderr=True)
+
+    async def ask_all() -> list[T]:
+        await asyncio.to_thread(pricing.warm_up)
+        prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=utc_now)
+        turn = asyncio.Semaphore(_AT_A_TIME)
+
+        async def ask(target: Target, question: Check) -> T:
+            async with turn:
+                seen = await put(prober, target, question)
+            progress.advance(task)
+            return seen
+
+        return list(await asyncio.gather(*(ask(target, question) for target, question in questions)))
+
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        task = progress.add_task("asking", total=len(questions))
+        return asyncio.run(ask_all())
+
+
+def print_table(seen: Sequence[Observation], console: Console | None = None) -> None:
+    """The observations, a line each, on standard output by default; below it what the providers said, uncut."""
+    console = console or terminal()
+    roomy = console.width >= _ROOMY_COLUMNS
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("target", "check", "outcome"):
+        table.add_column(name, no_wrap=name != "target", overflow="fold")
+    for name in ("time", *(("first token", "tokens") if roomy else ()), "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in seen:
+        details = (
+            f"{one.first_token_s:.2f} s" if one.first_token_s is not None else "–",
+            f"{one.input_tokens}+{one.output_tokens}" if one.input_tokens is not None else "–",
+        )
+        table.add_row(
+            one.target,
+            one.check,
+            Text(one.outcome, style=outcome_style(one.outcome)),
+            span(one.duration_s) if one.duration_s >= 10 else f"{one.duration_s:.2f} s",
+            *(details if roomy else ()),
+            f"${one.cost_usd:.6f}" if one.cost_usd is not None else "unknown",
+        )
+    console.print(table)
+    for one in seen:
+        if one.detail:
+            # A provider wrote this: no markup.
+            console.print(Text(f"{one.target} ({one.check}): {one.detail}"))
+
+
+def _document(one: Observation) -> dict[str, Any]:
+    """An observation as JSON; seconds, tokens and dollars, null where not known."""
+    return {
+        "target": one.target,
+        "check": one.check,
+        "started_at": instant(one.started_at),
+        "outcome": one.outcome,
+        "blame": one.outcome.blame,
+        "duration_s": round(one.duration_s, 4),
+        "first_token_s": one.first_token_s,
+        "http_status": one.http_status,
+        "input_tokens": one.input_tokens,
+        "output_tokens": one.output_tokens,
+        "cost_usd": one.cost_usd,
+        "request_id": one.request_id,
+        "model": one.model,
+        "deprecation": one.deprecation,
+        "detail": one.detail,
+    }

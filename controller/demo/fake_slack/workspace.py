@@ -1,0 +1,290 @@
+"""A workspace as Slack's Web API shows it: its channels, its messages, what the bot may do, without the network."""
+
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from controller.demo.fake_slack.rules import blocks_of, content_fault, metadata_fault
+
+#: What each method needs; where there are two, the kind of the channel decides, which this server does not tell apart.
+_SCOPES: Final = {
+    "chat.postMessage": "chat:write",
+    "chat.update": "chat:write",
+    "conversations.history": "channels:history",
+    "conversations.replies": "channels:history",
+    "conversations.list": "channels:read",
+}
+ALL_SCOPES: Final = frozenset({"chat:write", "chat:write.public", "channels:history", "channels:read"})
+
+
+class FaultKind(StrEnum):
+    """What can go wrong with a call."""
+
+    RATE_LIMITED = "rate_limited"
+    """HTTP 429 with Retry-After."""
+    SERVER_ERROR = "server_error"
+    """HTTP 500 with a page instead of JSON."""
+    REFUSED = "refused"
+    """`ok: false` with `code`."""
+    RESET = "reset"
+    """The connection is reset before the call is looked at."""
+    HANG = "hang"
+    """No answer until the server stops or the caller gives up."""
+    LOST_REPLY = "lost_reply"
+    """The call is carried out, but the connection breaks before the answer."""
+    LATE_REPLY = "late_reply"
+    """The call is carried out, but no answer comes until the server stops or the caller gives up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One call's misfortune."""
+
+    kind: FaultKind
+    code: str = "internal_error"
+    retry_after_s: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What a message said at one time."""
+
+    text: str
+    blocks: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackMessage:
+    """A message and its edits."""
+
+    channel: str
+    """The channel's id; empty where a webhook posted it."""
+    ts: str
+    versions: tuple[Version, ...]
+    """The first as posted, the last as it stands."""
+    thread: str | None = None
+    """The ts of the message that it answers."""
+    broadcast: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Workspace:
+    """What the server knows and how it answers; safe from several threads."""
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        channels: Iterable[str],
+        scopes: frozenset[str] = ALL_SCOPES,
+        per_s: float | None = None,
+    ) -> None:
+        """The first of `channels` is the one most tests speak of; `per_s`: so many messages a second in each."""
+        self.token = token
+        self.ids = {name: "C0" + name.lstrip("#").upper().replace("-", "")[:9] for name in channels}
+        self.channel = next(iter(self.ids))
+        self.channel_id = self.ids[self.channel]
+        self.scopes = scopes
+        self.not_in: set[str] = set()
+        """Ids of channels that the bot is not in: it can post there, but not look."""
+        self.closing = threading.Event()
+        self._per_s = per_s
+        self.clock: Callable[[], float] = time.time
+        """Epoch seconds, for tests to set."""
+        self._posted_at: dict[str, float] = {}
+        self._lock = threading.RLock()
+        self._messages: dict[str, SlackMessage] = {}
+        self._numbers = itertools.count(1)
+        self._faults: deque[Fault] = deque()
+        self._calls: list[str] = []
+        self.webhook_path = "/services/T0DEMO/B0DEMO/made-up-webhook"
+
+    @property
+    def messages(self) -> list[SlackMessage]:
+        """Every message that stands in a channel, oldest first, with its edits; without the replies in threads."""
+        with self._lock:
+            return [message for message in self._messages.values() if message.thread is None]
+
+    def thread(self, ts: str) -> list[SlackMessage]:
+        """The replies to a message, oldest first."""
+        with self._lock:
+            return [message for message in self._messages.values() if message.thread == ts]
+
+    @property
+    def everything(self) -> list[SlackMessage]:
+        """Every message and every reply, oldest first."""
+        with self._lock:
+            return list(self._messages.values())
+
+    @property
+    def calls(self) -> list[str]:
+        """The method of every call that came in, failed ones included."""
+        with self._lock:
+            return list(self._calls)
+
+    def fail(self, *faults: Fault) -> None:
+        """The next calls meet these faults, one each, after those already waiting."""
+        with self._lock:
+            self._faults.extend(faults)
+
+    def recover(self) -> None:
+        """No call meets a fault any more."""
+        with self._lock:
+            self._faults.clear()
+
+    def delete(self, ts: str) -> None:
+        """As when a person deletes a message; KeyError when there is none."""
+        with self._lock:
+            del self._messages[ts]
+
+    def fault(self, method: str) -> Fault | None:
+        """What befalls this call, which counts as having come in."""
+        with self._lock:
+            self._calls.append(method)
+            return self._faults.popleft() if self._faults else None
+
+    def answer(self, method: str, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What Slack would answer; carries the call out."""
+        if token != self.token:
+            return refusal("invalid_auth" if token else "not_authed")
+        if method == "auth.test":
+            return {"ok": True, "team": "Demo", "user": "hotspare", "team_id": "T0DEMO", "user_id": "U0DEMO"}
+        if method not in _SCOPES:
+            return refusal("unknown_method")
+        if _SCOPES[method] not in self.scopes:
+            return refusal("missing_scope") | {"needed": _SCOPES[method], "provided": ",".join(sorted(self.scopes))}
+        with self._lock:
+            return self._carried_out(method, arguments)
+
+    def webhook(self, path: str, body: dict[str, Any]) -> tuple[int, str]:
+        """What an incoming webhook would answer: a status, and a word."""
+        if path != self.webhook_path:
+            return 404, "no_service"
+        blocks = blocks_of(body.get("blocks"))
+        if fault := content_fault(str(body.get("text") or ""), blocks):
+            return 400, fault
+        with self._lock:
+            # A webhook knows no threads and no edits: whatever else is in the body is ignored.
+            self._keep("", str(body.get("text") or ""), blocks or [], {})
+        return 200, "ok"
+
+    def _carried_out(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if method == "chat.postMessage":
+            return self._post(arguments)
+        if method == "chat.update":
+            return self._update(arguments)
+        if method == "conversations.list":
+            listed = [{"id": known, "name": name.lstrip("#")} for name, known in self.ids.items()]
+            return {"ok": True, "channels": listed, "response_metadata": {"next_cursor": ""}}
+        return self._look(arguments, thread=method == "conversations.replies")
+
+    def _post(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        named = {**self.ids, **{name.lstrip("#"): known for name, known in self.ids.items()}}
+        channel = named.get(str(arguments.get("channel")), str(arguments.get("channel")))
+        if channel not in self.ids.values():
+            return refusal("channel_not_found")
+        if channel in self.not_in and "chat:write.public" not in self.scopes:
+            return refusal("not_in_channel")
+        thread = arguments.get("thread_ts")
+        if thread is not None and not self._is_parent(str(thread), channel):
+            return refusal("thread_not_found")
+        text, blocks = str(arguments.get("text") or ""), blocks_of(arguments.get("blocks"))
+        if fault := content_fault(text, blocks) or metadata_fault(arguments.get("metadata")):
+            return refusal(fault)
+        if wait_s := self._too_soon(channel):
+            return refusal("ratelimited") | {"retry_after": wait_s}
+        ts = self._keep(channel, text, blocks or [], arguments)
+        return {"ok": True, "channel": channel, "ts": ts, "message": {"text": text, "ts": ts}}
+
+    def _is_parent(self, ts: str, channel: str) -> bool:
+        parent = self._messages.get(ts)
+        return parent is not None and parent.channel == channel and parent.thread is None
+
+    def _too_soon(self, channel: str) -> int:
+        """Seconds to wait where there were too many messages in this channel; else 0, and this one counts."""
+        now = self.clock()
+        if self._per_s and now - self._posted_at.get(channel, 0.0) < 1 / self._per_s:
+            return 1
+        self._posted_at[channel] = now
+        return 0
+
+    def _keep(self, channel: str, text: str, blocks: list[dict[str, Any]], arguments: Mapping[str, Any]) -> str:
+        ts = f"{int(self.clock())}.{next(self._numbers):06d}"
+        self._messages[ts] = SlackMessage(
+            channel=channel,
+            ts=ts,
+            versions=(Version(text=text, blocks=tuple(blocks)),),
+            thread=str(arguments["thread_ts"]) if arguments.get("thread_ts") else None,
+            broadcast=bool(arguments.get("reply_broadcast")),
+            metadata=arguments.get("metadata") or {},
+        )
+        return ts
+
+    def _update(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        # Edits go by id: Slack does not take a channel's name here.
+        channel, ts = str(arguments.get("channel")), str(arguments.get("ts"))
+        if channel not in self.ids.values():
+            return refusal("channel_not_found")
+        text, blocks = str(arguments.get("text") or ""), blocks_of(arguments.get("blocks"))
+        if fault := content_fault(text, blocks):
+            return refusal(fault)
+        found = self._messages.get(ts)
+        if found is None or found.channel != channel:
+            return refusal("message_not_found")
+        version = Version(text=text, blocks=tuple(blocks or ()))
+        self._messages[ts] = _edited(found, version)
+        return {"ok": True, "channel": channel, "ts": ts, "text": text}
+
+    def _look(self, arguments: dict[str, Any], *, thread: bool) -> dict[str, Any]:
+        channel = str(arguments.get("channel"))
+        if channel not in self.ids.values():
+            return refusal("channel_not_found")
+        if channel in self.not_in:
+            return refusal("not_in_channel")
+        found = [message for message in self._messages.values() if message.channel == channel]
+        if thread:
+            parent = str(arguments.get("ts"))
+            if parent not in self._messages:
+                return refusal("thread_not_found")
+            found = [message for message in found if parent in {message.ts, message.thread}]
+        else:
+            found = [message for message in reversed(found) if message.thread is None or message.broadcast]
+        oldest, latest = float(arguments.get("oldest") or 0), float(arguments.get("latest") or "inf")
+        found = [message for message in found if oldest < float(message.ts) < latest]
+        return _page(found, arguments)
+
+
+def refusal(code: str) -> dict[str, Any]:
+    """How Slack says no."""
+    return {"ok": False, "error": code}
+
+
+def _edited(message: SlackMessage, version: Version) -> SlackMessage:
+    return SlackMessage(
+        channel=message.channel,
+        ts=message.ts,
+        versions=(*message.versions, version),
+        thread=message.thread,
+        broadcast=message.broadcast,
+        metadata=message.metadata,
+    )
+
+
+def _page(found: list[SlackMessage], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The messages from the cursor on, as many as were asked for."""
+    first, limit = int(arguments.get("cursor") or 0), int(arguments.get("limit") or 100)
+    whole = str(arguments.get("include_all_metadata")).lower() in {"1", "true"}
+    shown = [
+        {"type": "message", "ts": message.ts, "text": message.versions[-1].text}
+        | ({"thread_ts": message.thread} if message.thread else {})
+        | ({"metadata": message.metadata} if whole and message.metadata else {})
+        for message in found[first : first + limit]
+    ]
+    more = first + limit < len(found)
+    cursor = str(first + limit) if more else ""
+    return {"ok": True, "messages": shown, "has_more": more, "response_metadata": {"next_cursor": cursor}}

@@ -1,0 +1,310 @@
+"""Routes, health and an operator's overrides in, decisions out: pure, so that the same input gives the same answer.
+
+The invariants, each held by a test over all combinations of health, overrides and failback modes:
+
+- A route never leaves a healthy target for a worse one, and never moves to one that is no better.
+- It never chooses a target that fails while an eligible one exists; where none is eligible it holds.
+- A standby is eligible only with a recent good observation of its own.
+- No second move inside `dwell`, unless the present target's health is in the route's `fail_over_on`.
+- When the provider failed rather than the model, a candidate at another provider is preferred.
+- What people say goes before what Hotspare thinks: a pin beats a drain, a drain beats a pause, a pause beats the rest.
+
+A failback in steps gives the more preferred target, its *home*, a growing share of the requests; the route points at
+the standby until the last step. A share is held until home has been `up` for the time of a step; `suspect` and
+`unknown` hold it, everything worse aborts the steps.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.routing import candidates as candidate
+from controller.routing.candidates import Candidate
+from controller.routing.decision import Decision, Move, RouteState
+from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
+from monitor.formatting import span
+from monitor.health import BAD, Health, TargetHealth
+from monitor.settings import Controller, Route, Settings
+
+#: Health of home that aborts a failback in steps.
+RELAPSED = BAD | {Health.PAUSED}
+_ALL = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the policy says about one route."""
+
+    decision: Decision | None = None
+    """None: it stays where it is."""
+    stuck: bool = False
+    """The present target fails and nothing else is eligible."""
+    settled: bool = False
+    """Only a change of some health (the word) or of an override can change this verdict; time alone cannot."""
+    waiting: str | None = None
+    """A more preferred target that has proven itself: failback is manual, and waits for an operator."""
+    warning: str | None = None
+    """What an operator's override costs users right now, as a sentence; it quotes the operator."""
+
+
+_QUIET = Verdict(settled=True)
+
+
+def decide_all(
+    settings: Settings,
+    states: Mapping[str, RouteState],
+    health: Mapping[str, TargetHealth],
+    *,
+    now: datetime,
+    generation: int,
+    overrides: Overrides = NO_OVERRIDES,
+) -> dict[str, Verdict]:
+    """The verdict on every route, by name, in the order of the configuration.
+
+    `states` are the routes as decided so far (`Decision.state()`), `health` the targets' by id, `overrides` those in
+    force at `now`; `generation` is the one that a decision would be published under. Costs next to nothing for a
+    route that is on its first candidate and may stay there.
+    """
+    verdicts = dict.fromkeys((route.name for route in settings.routes), _QUIET)
+    asked = [route for route in settings.routes if not _is_quiet(route, states.get(route.name), health, overrides)]
+    targets = candidate.candidates_of(settings, asked, health, overrides, now)
+    for route in asked:
+        verdicts[route.name] = decide(
+            route,
+            states.get(route.name),
+            targets,
+            now=now,
+            generation=generation,
+            controller=settings.controller,
+            overrides=overrides,
+        )
+    return verdicts
+
+
+def _is_quiet(route: Route, state: RouteState | None, health: Mapping[str, TargetHealth], overrides: Overrides) -> bool:
+    """Whether it is on its first candidate, and neither health nor people want it elsewhere."""
+    first = route.candidates[0]
+    if state is None or state.target != first or state.weights:
+        return False
+    if overrides.active and (overrides.pin(route.name) or overrides.drained(first, first.partition("/")[0])):
+        return False
+    seen = health.get(first)
+    return seen is None or seen.health not in route.fail_over_on
+
+
+def decide(
+    route: Route,
+    current: RouteState | None,
+    targets: Mapping[str, Candidate],
+    *,
+    now: datetime,
+    generation: int,
+    controller: Controller,
+    overrides: Overrides = NO_OVERRIDES,
+) -> Verdict:
+    """What to do about a route.
+
+    1. Pinned to a candidate: there, whatever its health.
+    2. Without a known target, or with one that is no candidate any more: the best eligible candidate, else the first.
+    3. While the present target is drained: the best eligible one, else hold. Home drained or gone: no more steps.
+    4. Paused: hold.
+    5. While the present target's health is in `fail_over_on`: the best eligible one that is better, else hold.
+    6. With a failback in steps under way: the next step, or its end.
+    7. Otherwise back to the most preferred candidate that is up, once `dwell` has passed since the last move, in the
+       way of `controller.failback.mode`. A route that was pinned goes back in every mode: a person set the end.
+    """
+    case = _Case(
+        route=route,
+        current=current,
+        candidates=[targets[target] for target in route.candidates],
+        targets=targets,
+        now=now,
+        controller=controller,
+    )
+    answer = _answer(case, overrides)
+    if not isinstance(answer, _Choice):
+        return answer
+    decision = Decision(
+        route=route.name,
+        at=now,
+        move=answer.move,
+        before=current.target if current else None,
+        target=answer.to.id,
+        reason=answer.reason,
+        generation=generation,
+        weights=answer.weights,
+        dry_run=controller.dry_run,
+    )
+    return Verdict(decision=decision, warning=answer.warning)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """Everything that one verdict rests on."""
+
+    route: Route
+    current: RouteState | None
+    candidates: Sequence[Candidate]
+    targets: Mapping[str, Candidate]
+    now: datetime
+    controller: Controller
+
+    def named(self, target: str | None) -> Candidate | None:
+        """The candidate with this id."""
+        return next((one for one in self.candidates if one.id == target), None)
+
+    def fails(self, one: Candidate) -> bool:
+        """Whether its health moves the route away."""
+        return one.health.health in self.route.fail_over_on
+
+    def waited(self, since: datetime, for_s: float) -> bool:
+        """Whether so long has passed. An instant in the future means that the clock was set back: it holds nobody."""
+        return not 0 <= (self.now - since).total_seconds() < for_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """A change of the route."""
+
+    move: Move
+    to: Candidate
+    reason: str
+    weights: tuple[tuple[str, float], ...] = ()
+    warning: str | None = None
+
+
+def _answer(case: _Case, overrides: Overrides) -> _Choice | Verdict:
+    pin = overrides.pin(case.route.name)
+    pinned = case.named(pin.target) if pin else None
+    if pin and pinned:
+        return _pin(case, pin, pinned)
+    present = case.named(case.current.target) if case.current else None
+    if case.current is None or present is None:
+        return _start(case)
+    if case.current.weights and (uprooted := _uprooted(case, case.current)):
+        return _Choice(move=Move.ABORT, to=present, reason=uprooted)
+    if present.drain:
+        return _leave(case, present, present.drain)
+    pause = overrides.paused(case.route.name)
+    return _held(case, pause, present) if pause else _judged(case, case.current, present)
+
+
+def _held(case: _Case, pause: Override, present: Candidate) -> Verdict:
+    """A pause holds, whatever it costs; what it costs is said."""
+    if not case.fails(present):
+        return _QUIET
+    said = candidate.laid(pause, f"paused on {present.id}")
+    warning = f"route {case.route.name} is {said}; {present.id} is {present.health.health}"
+    return Verdict(settled=True, warning=warning)
+
+
+def _judged(case: _Case, current: RouteState, present: Candidate) -> _Choice | Verdict:
+    """What health says, where no person has said anything."""
+    home = case.named(current.home)
+    if case.fails(present):
+        return _flee(case, present, home)
+    return _go_on(case, current, present, home) if home else _go_back(case, current, present)
+
+
+def _pin(case: _Case, pin: Override, to: Candidate) -> _Choice | Verdict:
+    said = candidate.laid(pin, f"pinned to {to.id}")
+    bad = case.fails(to) or to.health.health in BAD
+    warning = f"route {case.route.name} is {said}; {to.id} is {to.health.health}" if bad else None
+    if case.current is not None and case.current.target == to.id and not case.current.weights:
+        return Verdict(settled=True, warning=warning)
+    return _Choice(move=Move.PIN, to=to, reason=said, warning=warning)
+
+
+def _start(case: _Case) -> _Choice:
+    first = case.candidates[0]
+    if case.current is not None:
+        to = candidate.best(case.candidates, case.now) or first
+        reason = f"{case.current.target} is no candidate of {case.route.name} any more"
+        return _Choice(move=Move.CONFIGURED, to=to, reason=reason)
+    if not first.drain and not case.fails(first):
+        unseen = first.health.health is Health.UNKNOWN
+        return _Choice(move=Move.FIRST, to=first, reason="no observations yet" if unseen else first.health.reason)
+    to = candidate.best(case.candidates, case.now) or first
+    reason = candidate.laid(first.drain, f"{first.drain.subject} is drained") if first.drain else first.health.reason
+    return _Choice(move=Move.FIRST, to=to, reason=reason)
+
+
+def _leave(case: _Case, present: Candidate, drain: Override) -> _Choice | Verdict:
+    """Off a drained target; better a poor candidate than one that an operator wants empty."""
+    reason = candidate.laid(drain, f"{drain.subject} is drained")
+    to = candidate.refuge(present, case.candidates, case.targets, case.now)
+    if to:
+        return _Choice(move=Move.DRAIN, to=to, reason=reason)
+    warning = f"route {case.route.name} stays on {present.id}, for no other candidate is eligible: {reason}"
+    return Verdict(stuck=case.fails(present), settled=_hopeless(case, present), warning=warning)
+
+
+def _flee(case: _Case, present: Candidate, home: Candidate | None) -> _Choice | Verdict:
+    to = candidate.refuge(present, case.candidates, case.targets, case.now)
+    if to and to.rank < present.rank:
+        return _Choice(move=Move.FAILOVER, to=to, reason=present.health.reason)
+    if home and _relapsed(case, home):
+        return _Choice(move=Move.ABORT, to=present, reason=home.health.sentence)
+    return Verdict(stuck=to is None, settled=_hopeless(case, present))
+
+
+def _hopeless(case: _Case, present: Candidate) -> bool:
+    """Whether a good answer alone (no change of health) can make none of the others eligible."""
+    return not any(one.hopeful for one in case.candidates if one is not present)
+
+
+def _go_on(case: _Case, current: RouteState, present: Candidate, home: Candidate) -> _Choice | Verdict:
+    """A failback in steps is under way."""
+    failback = case.controller.failback
+    if _relapsed(case, home):
+        return _Choice(move=Move.ABORT, to=present, reason=home.health.sentence)
+    if failback.mode == "manual":
+        return _Choice(move=Move.ABORT, to=present, reason="failback is manual from now on")
+    # Not only since the last step, but also since it last was anything but up.
+    held = case.waited(current.since, failback.step_s) and case.waited(home.health.since, failback.step_s)
+    up = home.health.health is Health.UP
+    if not (up and home.eligible(case.now)) or not (held or failback.mode == "auto"):
+        return Verdict(settled=not up)
+    stayed = f"{home.id} has stayed up with {current.home_share:g} % of the requests"
+    reason = f"{stayed} for {span((case.now - current.since).total_seconds())}"
+    return _step(case, present, home, current.home_share, reason)
+
+
+def _uprooted(case: _Case, current: RouteState) -> str | None:
+    """Why a failback in steps cannot go on whatever its home's health; None when it can."""
+    home = case.named(current.home)
+    if home is None:
+        return f"{current.home} is no candidate of {case.route.name} any more"
+    return candidate.laid(home.drain, f"{home.drain.subject} is drained") if home.drain else None
+
+
+def _relapsed(case: _Case, home: Candidate) -> bool:
+    return home.health.health in RELAPSED or case.fails(home)
+
+
+def _go_back(case: _Case, current: RouteState, present: Candidate) -> _Choice | Verdict:
+    """To the most preferred candidate that has proven itself, when there is one."""
+    ahead = case.candidates[: case.candidates.index(present)]
+    up = [one for one in ahead if one.hopeful and one.health.health is Health.UP]
+    unpinned = current.move is Move.PIN
+    if not up or (case.controller.failback.mode == "manual" and not unpinned):
+        return Verdict(settled=True, waiting=up[0].id if up else None)
+    home = next((one for one in up if one.eligible(case.now) and (unpinned or not one.held(case.now))), None)
+    if home is None:
+        return Verdict()
+    if not unpinned and not case.waited(current.since, case.controller.dwell_s):
+        return Verdict()
+    reason = f"no longer pinned: {home.health.sentence}" if unpinned else home.health.reason
+    return _step(case, present, home, 0.0, reason)
+
+
+def _step(case: _Case, present: Candidate, home: Candidate, share: float, reason: str) -> _Choice:
+    """The next larger share of the requests for home; at once all of them unless failback is in steps."""
+    failback = case.controller.failback
+    # Rounded, because 0.07 * 100 is a little more than 7.
+    steps = [round(step * _ALL, 6) for step in failback.steps] if failback.mode == "steps" else []
+    percent = next((step for step in steps if step > share), _ALL)
+    if percent >= _ALL:
+        return _Choice(move=Move.FAILBACK, to=home, reason=reason)
+    weights = ((home.id, percent), (present.id, round(_ALL - percent, 6)))
+    return _Choice(move=Move.STEP, to=present, reason=reason, weights=weights)

@@ -1,0 +1,280 @@
+"""The routing file that applications read: the table as JSON, published so that no reader ever sees half of it."""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from controller.routing.decision import RouteState
+from monitor.formatting import instant
+from monitor.health import Health
+from monitor.settings import Settings
+from probes.target import Provider, Target
+
+FORMAT = "hotspare.routing/1"
+
+_MODE = 0o644
+#: Some network and FUSE filesystems cannot fsync a folder; the rename has happened all the same.
+_CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
+#: What `read_generation` is willing to read: far above any table of ours, far below what would hurt.
+_MAX_BYTES = 64 * 1024 * 1024
+
+
+class RoutingFileError(Exception):
+    """The routing file could not be published; the message is a sentence for people, naming the path."""
+
+
+def build(
+    settings: Settings,
+    routes: Mapping[str, RouteState],
+    health: Mapping[str, Health],
+    *,
+    generation: int,
+    written_at: datetime,
+    valid_for_s: float,
+) -> dict[str, Any]:
+    """The routing table of design 6.2, ready for `RoutingFile.publish`; `routing.schema.json` describes it.
+
+    Routes and targets stand in the order of the configuration. A configured route without a state is left out, a
+    target without a known health is `unknown`. Raises KeyError when a route points at a target that the
+    configuration does not have. `routes` are what is to be published: in a dry run, the configured order.
+    """
+    published = [(route, routes[route.name]) for route in settings.routes if route.name in routes]
+    wanted = {name for route, state in published for name in (*route.candidates, state.target, *dict(state.weights))}
+    ordered = [target for target in settings.targets if target.id in wanted]
+    missing = wanted - {target.id for target in ordered}
+    if missing:
+        raise KeyError(min(missing))
+    return {
+        "format": FORMAT,
+        "generation": generation,
+        "written_at": instant(written_at),
+        "valid_for_s": _number(valid_for_s),
+        **({"dry_run": True} if settings.controller.dry_run else {}),
+        "routes": {route.name: _route(state, route.candidates) for route, state in published},
+        "targets": {target.id: _target(target, health.get(target.id, Health.UNKNOWN)) for target in ordered},
+    }
+
+
+def _route(state: RouteState, candidates: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "target": state.target,
+        "since": instant(state.since),
+        "reason": state.reason,
+        "candidates": list(candidates),
+        "weights": {target: _number(percent) for target, percent in state.weights} or {state.target: 100},
+    }
+
+
+def _target(target: Target, health: Health) -> dict[str, Any]:
+    return {
+        "provider": target.provider.name,
+        "model": target.model,
+        "dialect": target.provider.dialect,
+        "base_url": target.provider.base_url,
+        "api_key_env": target.provider.api_key_env,
+        "health": health.value,
+        **_peculiarities(target.provider),
+    }
+
+
+def _peculiarities(provider: Provider) -> dict[str, Any]:
+    """What an application must know besides, of the few providers where that is anything."""
+    words = {"preset": provider.preset, "region": provider.region, "api_version": provider.api_version}
+    return {
+        **{name: word for name, word in words.items() if word is not None},
+        **({"signing": True} if provider.signing else {}),
+    }
+
+
+def _number(value: float) -> float:
+    """Whole seconds without a `.0`, as people write them."""
+    return int(value) if float(value).is_integer() else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """What we last published: the bytes, and how the file looked from outside."""
+
+    content: bytes
+    looks: tuple[int, int, int, int]
+
+
+class RoutingFile:
+    """The published file: replaced as a whole, watched for hands other than ours.
+
+    One writer per path (the service holds a lock); not safe for calls from several threads at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written: _Written | None = None
+
+    def publish(self, table: Mapping[str, Any]) -> None:
+        """Put `table` in place of whatever is at the path, durably and readable by every user of the machine.
+
+        1. a temporary file in the same folder, so that the rename cannot cross filesystems
+        2. chmod 0644, because temporary files are created for their owner only
+        3. fsync, so that a power cut cannot leave an empty or hidden file under the final name
+        4. rename over the old file: a reader has the old table or the new one, never a mixture
+        5. fsync of the folder, so that the rename survives a power cut too
+
+        Missing folders are created. A symbolic link at the path is replaced, not followed. Raises RoutingFileError
+        when a step fails. Up to the rename, the old file is then untouched and no temporary file remains; when only
+        the last step fails, readers have the new file already.
+        """
+        # A provider's text in a reason may hold lone surrogates, which UTF-8 cannot carry.
+        content = (json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(errors="replace")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if self._written is None:
+                self._remove_leftovers()
+            self._written = _Written(content=content, looks=self._replace(content))
+            _sync_folder(self._path.parent)
+        except OSError as error:
+            raise RoutingFileError(_explain(self._path, error)) from error
+
+    def read_generation(self) -> int:
+        """The generation of the file as it stands; 0 when it is missing, unreadable or not ours. Never raises."""
+        try:
+            table = json.loads(_read(self._path, _MAX_BYTES))
+        except (OSError, ValueError, RecursionError):
+            return 0
+        if not isinstance(table, dict) or table.get("format") != FORMAT:
+            return 0
+        generation = table.get("generation")
+        return generation if type(generation) is int and generation > 0 else 0
+
+    def read_targets(self) -> dict[str, str]:
+        """What a reader finds there now: the target of each route; empty when there is no such file. Never raises."""
+        try:
+            table = json.loads(_read(self._path, _MAX_BYTES))
+            return {name: str(route["target"]) for name, route in table["routes"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return {}
+
+    def tampered(self) -> str | None:
+        """One sentence when the file is no longer what we last wrote; None when it is, or when we wrote none yet.
+
+        Costs one stat while nothing has changed. A file that was touched or copied back with the same content
+        and permissions is ours again.
+        """
+        if self._written is None:
+            return None
+        try:
+            found = os.lstat(self._path)
+            if _looks(found) == self._written.looks:
+                return None
+            change = self._change(found, self._written)
+        except FileNotFoundError:
+            return f"routing file {self._path} was deleted by someone else"
+        except OSError as error:
+            return f"routing file {self._path} cannot be read any more: {_strerror(error)}"
+        if change:
+            return f"routing file {self._path} {change}"
+        self._written = _Written(content=self._written.content, looks=_looks(found))
+        return None
+
+    def _change(self, found: os.stat_result, written: _Written) -> str | None:
+        if not stat.S_ISREG(found.st_mode):
+            return "was replaced by something that is not a plain file"
+        if found.st_size != len(written.content) or _read(self._path, found.st_size) != written.content:
+            return "was changed by someone else"
+        mode, ours = stat.S_IMODE(found.st_mode), stat.S_IMODE(written.looks[0])
+        return None if mode == ours else f"was given permissions {mode:04o} by someone else, expected {ours:04o}"
+
+    def _replace(self, content: bytes) -> tuple[int, int, int, int]:
+        """Steps 1 to 4; how the new file looks."""
+        with _temporary(self._path) as (descriptor, temporary):
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(file.fileno(), _MODE)
+                os.fsync(file.fileno())
+                looks = _looks(os.fstat(file.fileno()))
+            temporary.replace(self._path)
+        return looks
+
+    def _remove_leftovers(self) -> None:
+        """Remove the temporary files of a writer that was killed between steps 1 and 4, as far as that is possible."""
+        ours = re.compile(re.escape(f".{self._path.name}.") + r"[a-z0-9_]{8}\.tmp")
+        for entry in self._path.parent.iterdir():
+            if ours.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    entry.unlink()
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[tuple[int, Path]]:
+    """A new file beside `path`, gone again unless it was renamed."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        yield descriptor, Path(name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC_FOLDERS:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """At most `limit` bytes of a plain file; O_NONBLOCK because opening a FIFO would wait for its writer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(descriptor)
+
+
+def _looks(found: os.stat_result) -> tuple[int, int, int, int]:
+    """Mode, inode, size and time of change; a rename leaves all four as they are."""
+    return found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _strerror(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _explain(path: Path, error: OSError) -> str:
+    """The sentence for people: what was wrong, and what to do about it."""
+    found, hint = _CAUSES.get(error.errno or 0, (_strerror(error), "check the path and the disk"))
+    place = {"path": path, "folder": path.parent}
+    return f"cannot publish the routing file {path}: {found.format(**place)}; {hint.format(**place)}"
+
+
+_CAUSES = {
+    errno.EISDIR: ("it is a folder", "give the path of a file inside it, such as {path}/routing.json"),
+    errno.EACCES: ("no permission to write into {folder}", "let the service's user write there"),
+    errno.EPERM: ("no permission to write into {folder}", "let the service's user write there"),
+    errno.EROFS: ("{folder} is on a read-only filesystem", "choose a folder that can be written"),
+    errno.ENOSPC: ("the disk is full", "free some space under {folder}"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space under {folder}"),
+    errno.EFBIG: ("the file would be larger than the system allows", "raise the file size limit of the service"),
+    errno.ENOTDIR: ("a part of {folder} is a file, not a folder", "choose a path inside a folder"),
+    errno.EEXIST: ("{folder} exists and is not a folder", "choose a path inside a folder"),
+    errno.ELOOP: ("{folder} goes round in a circle of symbolic links", "repair the links"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter path"),
+    errno.EMFILE: ("the service has too many open files", "raise its limit (ulimit -n)"),
+    errno.EIO: ("the disk reported an error", "check the disk"),
+}

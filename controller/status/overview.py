@@ -1,0 +1,266 @@
+"""What is known right now, as one value: the read model that the page and `hotspare status` share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from controller.incidents.impact import Stay
+from controller.incidents.incident import Incident
+from controller.incidents.queries import read_facts
+from controller.journal import Journal
+from controller.routing.candidates import ELIGIBLE
+from controller.routing.decision import Decision, Move, RouteState
+from controller.routing.dry_run import whereabouts
+from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
+from controller.routing.routing_file import RoutingFile
+from controller.status.evidence import Trail, read_trails
+from controller.status.headline import Candidate, Life, RouteView, Service, Tone, clock, headline
+from controller.status.history import History, read_history
+from controller.status.pending_alerts import Backlog, read_backlog
+from controller.status.recent_details import NOTHING_SAID, LastWords, read_last_words
+from controller.status.unheard import Unheard, read_unheard
+from controller.status.vendor_status import VendorView, vendor_views
+from monitor.budget.summary import Money, at_pace, read_money, without_price
+from monitor.connectivity.state import Connectivity, Sight
+from monitor.health import FAILING, Health, TargetHealth
+from monitor.settings import Route, Settings
+from monitor.storage.columns import from_ms
+from monitor.storage.store import ServiceBeat, Store
+from monitor.storage.tables import EVENTS
+
+#: The service writes a beat every 5 s. Three missed ones, with 5 s of grace for a slow disk, are a service that
+#: crashed or hangs.
+SILENT_AFTER_S = 20.0
+RECENT = 10
+_ON_ITS_WAY_S = 2.0
+#: To count the probes of an open incident takes as long as it lasts: past this, `hotspare incidents show` does it.
+_FIGURED_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetView:
+    """One target: how it is and how it has been."""
+
+    state: TargetHealth
+    history: History
+    said: LastWords = NOTHING_SAID
+
+    @property
+    def asides(self) -> tuple[str, ...]:
+        """What there is to say besides how it is; while it fails, ids for a ticket to the vendor too."""
+        ids = ", ".join(self.said.request_ids) if self.state.health in FAILING else ""
+        ticket = (f"request ids of {self.state.target}'s last failures, for a ticket: {ids}",) if ids else ()
+        return (*self.said.notices, *ticket)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something worth knowing that is neither a transition nor a decision."""
+
+    at: datetime
+    kind: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Everything that is known at `now`; texts in it may stem from a provider and must be escaped."""
+
+    now: datetime
+    tone: Tone
+    headline: str
+    """The overall state in one line."""
+    service: Service
+    routes: tuple[RouteView, ...]
+    """In the order of the configuration, like `targets`."""
+    targets: tuple[TargetView, ...]
+    open_incidents: tuple[Incident, ...]
+    """The newest first, like everything below."""
+    past_incidents: tuple[Incident, ...]
+    decisions: tuple[Decision, ...]
+    events: tuple[Event, ...]
+    overrides: tuple[Override, ...] = ()
+    """What operators have laid on and is in force."""
+    connectivity: Connectivity | None = None
+    """What the neutral endpoints said last; None when they were never asked."""
+    money: Money | None = None
+    """What probing costs, and what the budget makes of it."""
+    trails: Mapping[int, tuple[Trail, ...]] = field(default_factory=dict)
+    """The evidence behind the verdicts of the incidents above, by the id of the incident."""
+    stays: Mapping[int, tuple[Stay, ...]] = field(default_factory=dict)
+    """Where the routes of open incidents have been since each began, by its id; not of those that last for long."""
+    vendors: tuple[VendorView, ...] = ()
+    """What vendors say about themselves, beside what we see."""
+    unheard: tuple[Unheard, ...] = ()
+    """Who cannot be told at the moment."""
+    backlog: Backlog | None = None
+    """What waits to be told in Slack; None where Slack is not told at all."""
+
+    @property
+    def untrusted(self) -> bool:
+        """Whether no neutral endpoint can say if our own network works."""
+        return self.connectivity is not None and self.connectivity.sight is Sight.UNTRUSTED
+
+
+def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
+    """The overview at `now`, from a read-only engine; raises `DatabaseError` when the database cannot be read.
+
+    Reads ranges of keys only, so that its cost does not grow with the history that is kept.
+    """
+    journal, store = Journal(engine), Store(engine)
+    open_incidents = tuple(reversed(journal.open_incidents()))
+    past_incidents = tuple(incident for incident in journal.incidents(RECENT) if incident.resolved_at)
+    stuck = frozenset(at.route for incident in open_incidents for at in incident.routes if at.stuck)
+    pointed = journal.routes()
+    saved = {name: state.health for name, state in store.states().items()}
+    states = {target.id: saved.get(target.id) or _unseen(target.id, now) for target in settings.targets}
+    service = service_at(store.last_beat(), now)
+    money = read_money(settings, store.ledger, now)
+    with engine.connect() as connection:
+        events = _events(connection)
+        unheard = read_unheard(connection)
+        backlog = read_backlog(settings, connection, now)
+        trails = read_trails(connection, (*open_incidents, *past_incidents))
+        facts = {one.id: read_facts(connection, one, now) for one in open_incidents if one.lasted_s(now) < _FIGURED_S}
+        targets = tuple(
+            TargetView(
+                state=states[target.id],
+                history=read_history(connection, target, now),
+                said=read_last_words(connection, target.id),
+            )
+            for target in at_pace(settings, money).targets
+        )
+    costs = {view.state.target: view.history.cost_day_usd for view in targets}
+    money = replace(
+        money, unknown=without_price(settings, costs, (v.state.target for v in targets if v.history.last_day.ok))
+    )
+    overrides = Overrides.at(journal.hand.in_force(now), now)
+    found = RoutingFile(settings.routing_file).read_targets()
+    routes = tuple(
+        replace(
+            route_view(
+                route,
+                pointed.get(route.name),
+                states,
+                stuck,
+                overrides.applicable(settings),
+                manual=settings.controller.failback.mode == "manual",
+            ),
+            published=published(pointed.get(route.name), found.get(route.name), now, first=route.candidates[0]),
+        )
+        for route in settings.routes
+    )
+    connectivity = store.last_connectivity()
+    sight = connectivity.sight if connectivity else Sight.ONLINE
+    tone, sentence = headline(service, routes, tuple(states.values()), now, sight, money=money.alarm)
+    return Overview(
+        now=now,
+        tone=tone,
+        headline=sentence,
+        service=service,
+        routes=routes,
+        targets=targets,
+        open_incidents=tuple(facts[one.id].of(one) if one.id in facts else one for one in open_incidents),
+        stays={number: found.stays for number, found in facts.items()},
+        past_incidents=past_incidents,
+        decisions=tuple(journal.decisions(RECENT)),
+        events=events,
+        overrides=tuple(reversed(overrides.active)),
+        connectivity=connectivity,
+        money=money,
+        trails=trails,
+        vendors=vendor_views(settings, states, store.vendors.latest()),
+        unheard=unheard,
+        backlog=backlog,
+    )
+
+
+def service_at(beat: ServiceBeat | None, now: datetime) -> Service:
+    """Whether the service is at work, by its last sign of life alone."""
+    if beat is None:
+        return Service(life=Life.NEVER_STARTED)
+    silent = (now - beat.beat_at).total_seconds() > SILENT_AFTER_S
+    return Service(life=Life.STOPPED if beat.stopped_at else Life.SILENT if silent else Life.RUNNING, beat=beat)
+
+
+def route_view(
+    route: Route,
+    pointed: RouteState | None,
+    states: Mapping[str, TargetHealth],
+    stuck_routes: frozenset[str],
+    overrides: Overrides = NO_OVERRIDES,
+    *,
+    manual: bool = False,
+) -> RouteView:
+    """Where `route` points; `stuck_routes` are those that an open incident calls stuck.
+
+    `manual` says that nothing but an operator brings it back.
+    """
+    dry_run = pointed is not None and pointed.dry_run
+    target = pointed.target if pointed and not dry_run else route.candidates[0]
+    others = [states[candidate].health for candidate in route.candidates if candidate != target]
+    failing = target in states and states[target].health in route.fail_over_on
+    view = RouteView(
+        name=route.name,
+        target=target,
+        since=pointed.since if pointed and not dry_run else None,
+        reason=_reason(pointed, overrides.pin(route.name)) if pointed else "no decision yet",
+        candidates=tuple(
+            Candidate(
+                target=candidate,
+                health=states[candidate].health,
+                serving=candidate == target,
+                drain=overrides.drained(candidate, candidate.partition("/")[0]),
+            )
+            for candidate in route.candidates
+        ),
+        override=overrides.pin(route.name) or overrides.paused(route.name),
+        failed_over=target in route.candidates[1:],
+        stuck=failing and (route.name in stuck_routes or set(ELIGIBLE).isdisjoint(others)),
+        weights=pointed.weights if pointed and not dry_run else (),
+        dry_run=dry_run,
+        would=whereabouts(pointed) if pointed and dry_run and pointed.target != target else None,
+    )
+    return replace(view, waiting=_waiting(view)) if manual and not dry_run else view
+
+
+def _waiting(view: RouteView) -> str | None:
+    """The better candidate that is up, where nothing but an operator can bring the route back to it."""
+    serving = next((n for n, candidate in enumerate(view.candidates) if candidate.serving), 0)
+    ahead = () if view.override else view.candidates[:serving]
+    return next((one.target for one in ahead if one.health is Health.UP and not one.drain), None)
+
+
+def _reason(pointed: RouteState, pin: Override | None) -> str:
+    """Why it points there; a pin that was replaced or ended without a move left its words behind."""
+    if pointed.move is not Move.PIN:
+        return pointed.reason
+    if pin is None:
+        return f"it stays where a pin, which is over, had put it ({pointed.reason})"
+    return f"pinned by {pin.author} until {clock(pin.until, pin.at)}: {pin.reason}"
+
+
+def published(decided: RouteState | None, found: str | None, now: datetime, *, first: str) -> str | None:
+    """What the routing file says instead of what was decided; a decision of this moment may still be on its way.
+
+    In a dry run the file is to say `first`, the first candidate.
+    """
+    expected = first if decided and decided.dry_run else decided and decided.target
+    if decided is None or found == expected or (now - decided.since).total_seconds() < _ON_ITS_WAY_S:
+        return None
+    return found or ""
+
+
+def _unseen(target: str, now: datetime) -> TargetHealth:
+    return TargetHealth(target=target, health=Health.UNKNOWN, since=now, reason="no observations yet")
+
+
+def _events(connection: Connection) -> tuple[Event, ...]:
+    newest = select(EVENTS).order_by(EVENTS.c.id.desc()).limit(RECENT)
+    return tuple(
+        Event(at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
+        for row in connection.execute(newest)
+    )

@@ -1,0 +1,71 @@
+"""What each vendor says beside our own verdict: the value and the words that the page and `status` share (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.incidents.vendor_lead import said
+from monitor.health import Health, TargetHealth
+from monitor.settings import Settings
+from monitor.status_pages.reading import VendorReport, VendorState, page_name
+
+_WORST_FIRST = (
+    Health.DOWN,
+    Health.UNUSABLE,
+    Health.MISCONFIGURED,
+    Health.DEGRADED,
+    Health.RECOVERING,
+    Health.SUSPECT,
+    Health.UP,
+    Health.UNKNOWN,
+    Health.PAUSED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorView:
+    """One provider: what we see, and what its vendor says."""
+
+    provider: str
+    health: Health
+    """Our own verdict: the worst health of the provider's targets."""
+    url: str
+    """Of the vendor's status page."""
+    report: VendorReport | None = None
+    """What it said last; None while it has not been read. It may stem from anybody, and must be escaped."""
+
+    @property
+    def page(self) -> str:
+        """The host of the page."""
+        return page_name(self.url)
+
+    def words(self, now: datetime) -> str:
+        """`status.openai.com says: partial outage: Elevated errors, since 14:02 UTC`."""
+        if self.report is None:
+            return f"{self.page} has not been read yet"
+        if self.report.state is VendorState.UNKNOWN:
+            return f"{self.page} cannot be read"
+        return f"{self.page} says: {said(self.report.state, self.report.headline, self.report.since, now)}"
+
+
+def vendor_views(
+    settings: Settings, states: Mapping[str, TargetHealth], reports: Mapping[str, VendorReport]
+) -> tuple[VendorView, ...]:
+    """The providers that have a status page, in the order of the configuration; `reports` are the last of each.
+
+    What another page said, which the configuration had before, does not count.
+    """
+    views = []
+    for provider in settings.providers:
+        if provider.status_page:
+            ours = {states[one.id].health for one in settings.targets if one.provider.name == provider.name}
+            report = reports.get(provider.name)
+            views.append(
+                VendorView(
+                    provider=provider.name,
+                    health=min(ours, key=_WORST_FIRST.index),
+                    url=provider.status_page,
+                    report=report if report and report.url == provider.status_page else None,
+                )
+            )
+    return tuple(views)

@@ -1,1 +1,0 @@
-"""Tell people and machines what happened: Slack, webhooks, other services, a heartbeat, the digest."""

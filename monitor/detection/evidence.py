@@ -1,0 +1,224 @@
+"""The running statistic behind every verdict: a Bernoulli CUSUM, and a sequential test for recovery.
+
+Detection (Page, "Continuous inspection schemes", Biometrika 1954): after each probe
+`S = max(0, S + log(p1/p0))` on failure, `S = max(0, S + log((1-p1)/(1-p0)))` on success. Among all rules with the
+same rate of false alarms it has the smallest worst-case delay (Lorden 1971; exactly: Moustakides 1986).
+
+Recovery (Wald 1945) runs the same likelihood ratio backwards: `R = max(0, R - …)` on failure, `R + …` on success; at
+`RECOVERED` the odds that the failure rate is back at p0 rather than at p1 have grown twentyfold.
+"""
+
+import math
+from collections import Counter
+from dataclasses import field, replace
+from datetime import datetime
+from functools import lru_cache
+
+from monitor.health import Weighed
+from probes.hot_dataclass import value
+from probes.observation import Observation
+from probes.outcome import Blame, Effect, Outcome
+from probes.target import Check
+
+#: The recovery test's height: log(20), a chance of one in twenty to call p1 recovered.
+RECOVERED = math.log(20)
+
+_PRIOR_FAILURES = 5.0
+_PRIOR_PROBES = 1000.0
+_LOWEST = 0.002
+#: The largest background failure rate that a target is believed to have.
+LARGEST_BACKGROUND = 0.05
+_MEMORY_PROBES = 20_000.0
+#: Learned rates are rounded to this grid (ratio of neighbours), so that the threshold is computed for few of them.
+_GRID = 1.25
+_LONGEST_TRAIL = 60
+_LONGEST_DETAIL = 160
+
+
+@value
+class Background:
+    """A target's own failure rate in quiet times, learned from its history.
+
+    The mean of a Beta(5, 995) prior with what was seen, clamped to 0.2–5 %. The memory fades: about the last 20,000
+    quiet probes (a week at 30 s) count.
+    """
+
+    failures: float = 0.0
+    probes: float = 0.0
+
+    def seen(self, *, failed: bool) -> "Background":
+        """With one more quiet probe."""
+        fade = min(1.0, _MEMORY_PROBES / (self.probes + 1))
+        return Background(failures=(self.failures + failed) * fade, probes=(self.probes + 1) * fade)
+
+    def rested(self, probes: int) -> "Background":
+        """With so many more quiet probes, all of them good: the same as seeing them one by one."""
+        fading = max(0.0, self.probes + probes - _MEMORY_PROBES)
+        whole = math.floor(fading)
+        failures = self.failures * (_MEMORY_PROBES / (_MEMORY_PROBES + 1)) ** whole
+        if fading > whole:
+            failures *= _MEMORY_PROBES / (_MEMORY_PROBES + fading - whole)
+        return Background(failures=failures, probes=min(_MEMORY_PROBES, self.probes + probes))
+
+    @property
+    def rate(self) -> float:
+        """The background failure rate p0, a share."""
+        return rounded((_PRIOR_FAILURES + self.failures) / (_PRIOR_PROBES + self.probes))
+
+
+@lru_cache(maxsize=1024)
+def rounded(rate: float) -> float:
+    """A background failure rate within its bounds and on the grid for which thresholds are computed."""
+    steps = round(math.log(rate / _LOWEST, _GRID))
+    return min(LARGEST_BACKGROUND, max(_LOWEST, _LOWEST * _GRID**steps))
+
+
+def step_up(p0: float, p1: float) -> float:
+    """What one failure says for a failure rate of p1 against p0: log(p1/p0), above zero where p1 is the higher."""
+    return math.log(p1 / p0)
+
+
+def step_down(p0: float, p1: float) -> float:
+    """What one success says for p0 against p1: log((1-p0)/(1-p1)), above zero where p1 is the higher."""
+    return math.log((1 - p0) / (1 - p1))
+
+
+@value
+class Evidence:
+    """A CUSUM with the counts that let it explain itself.
+
+    The counts and the trail are of the present excursion: from the first failure after the statistic was last zero.
+    """
+
+    value: float = 0.0
+    failures: int = 0
+    probes: int = 0
+    calm: int = 0
+    """Good probes since the last failed one."""
+    since: datetime | None = None
+    """When the first failed probe of the excursion came in."""
+    outcomes: dict[Outcome, int] = field(default_factory=dict)
+    """Of the failures."""
+    checks: tuple[Check, ...] = ()
+    """Those that failed."""
+    last: str = ""
+    """What the provider said with the last failure."""
+    trail: tuple[Weighed, ...] = ()
+    """Each probe of the excursion, the last 60 of them."""
+
+    def failed(self, seen: Observation, *, p0: float, p1: float) -> "Evidence":
+        """With one more failed probe."""
+        value = self.value + step_up(p0, p1)
+        return Evidence(
+            value=value,
+            failures=self.failures + 1,
+            probes=self.probes + 1,
+            since=self.since or seen.finished_at,
+            outcomes={**self.outcomes, seen.outcome: self.outcomes.get(seen.outcome, 0) + 1},
+            checks=self.checks if seen.check in self.checks else (*self.checks, seen.check),
+            last=seen.detail[:_LONGEST_DETAIL],
+            trail=self._trail(seen, value),
+        )
+
+    def passed(self, seen: Observation, *, p0: float, p1: float) -> "Evidence":
+        """With one more good probe."""
+        value = self.value - step_down(p0, p1)
+        if value <= 0:
+            return NO_EVIDENCE
+        trail = self._trail(seen, value)
+        return replace(self, value=value, probes=self.probes + 1, calm=self.calm + 1, trail=trail)
+
+    def without(self, target: str, value: float) -> "Evidence":
+        """Without the probes of one target, at the height that is then left; the counts are those of the trail."""
+        trail = tuple(weighed for weighed in self.trail if weighed.target != target)
+        failures = [weighed for weighed in trail if weighed.outcome.effect is Effect.DOWN]
+        return Evidence(
+            value=value,
+            failures=len(failures),
+            probes=len(trail),
+            calm=self.calm,
+            since=failures[0].at if failures else self.since,
+            outcomes=Counter(weighed.outcome for weighed in failures),
+            last=self.last,
+            trail=trail,
+        )
+
+    def _trail(self, seen: Observation, value: float) -> tuple[Weighed, ...]:
+        weighed = Weighed(at=seen.finished_at, target=seen.target, outcome=seen.outcome, evidence=value)
+        return (*self.trail[1 - _LONGEST_TRAIL :], weighed)
+
+    def span_s(self, at: datetime) -> float:
+        """Seconds from the first failed probe of the excursion to `at`."""
+        return max(0.0, (at - self.since).total_seconds()) if self.since else 0.0
+
+    @property
+    def by_provider(self) -> bool:
+        """Whether more than half of the failures are the provider's for certain, and not perhaps our own network's."""
+        undecided = sum(n for outcome, n in self.outcomes.items() if outcome.blame is Blame.UNDECIDED)
+        return undecided * 2 < self.failures
+
+
+NO_EVIDENCE = Evidence()
+
+
+@value
+class Case:
+    """One kind of failure of one target: the evidence of it, and how much of it is normal for this target."""
+
+    evidence: Evidence = NO_EVIDENCE
+    background: Background = Background()
+
+    @property
+    def value(self) -> float:
+        """The height of the evidence."""
+        return self.evidence.value
+
+    def failed(self, seen: Observation, *, p1: float) -> "Case":
+        """With one more failed probe.
+
+        Only the failure that begins an excursion teaches the background: an outage must not become normal.
+        """
+        background = self.background if self.evidence.value > 0 else self.background.seen(failed=True)
+        evidence = self.evidence.failed(seen, p0=self.background.rate, p1=p1)
+        return Case(evidence=evidence, background=background)
+
+    def passed(self, seen: Observation, *, p1: float) -> "Case":
+        """With one more good probe."""
+        if self.evidence.value > 0:
+            return Case(evidence=self.evidence.passed(seen, p0=self.background.rate, p1=p1), background=self.background)
+        return Case(background=self.background.seen(failed=False))
+
+    def rested(self, probes: int) -> "Case":
+        """With so many more good probes, seen while there was no evidence."""
+        return Case(evidence=self.evidence, background=self.background.rested(probes))
+
+    def cleared(self) -> "Case":
+        """Without evidence, keeping what was learned."""
+        return Case(background=self.background)
+
+
+NO_CASE = Case()
+
+
+@value
+class Recovery:
+    """The test that a failing target must pass to count as recovered."""
+
+    value: float = 0.0
+    clean: int = 0
+    """Good probes since the last failed one."""
+    since: datetime | None = None
+    """When the first of them came in."""
+
+    def failed(self, *, p0: float, p1: float) -> "Recovery":
+        """With one more failed probe."""
+        return Recovery(value=max(0.0, self.value - step_up(p0, p1)))
+
+    def passed(self, at: datetime, *, p0: float, p1: float) -> "Recovery":
+        """With one more good probe."""
+        return Recovery(value=self.value + step_down(p0, p1), clean=self.clean + 1, since=self.since or at)
+
+    @property
+    def proven(self) -> bool:
+        """Whether the evidence says that the target is back."""
+        return self.value >= RECOVERED

@@ -1,0 +1,139 @@
+"""Executes the pacing with APScheduler: every target at its interval and phase, extra probes when asked for."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from monitor.detection.pacing import phases
+from probes.target import Check, Target
+
+log = logging.getLogger(__name__)
+
+_WHY = {
+    EVENT_JOB_MISSED: "the scheduler was too late for it",
+    EVENT_JOB_MAX_INSTANCES: "the previous probe of this target was still under way",
+    EVENT_JOB_ERROR: "the probe itself failed to run",
+}
+
+
+class Schedule:
+    """Calls `probe` for each target when it is due, at most one at a time per target; its checks take turns.
+
+    `skipped(target id, why)` is called when a scheduled probe did not happen.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        probe: Callable[[Target, Check], Awaitable[None]],
+        skipped: Callable[[str, str], None],
+    ) -> None:
+        self._targets = {target.id: target for target in targets}
+        self._probe = probe
+        self._skipped = skipped
+        self._asked: dict[str, int] = dict.fromkeys(self._targets, 0)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._extras: set[str] = set()
+        # No grace time: a probe that is a little late is still wanted. No jitter: it lengthens the period.
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        self._scheduler.add_listener(self._did_not_happen, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
+
+    def start(self, now: datetime) -> None:
+        """Begin: the first probes are due at once, the targets of a provider evenly over their interval."""
+        self._plan(now)
+        self._scheduler.start()
+
+    def replan(self, now: datetime) -> None:
+        """Begin anew, for a clock that was set: what was planned by the old one may be an hour away."""
+        self._scheduler.remove_all_jobs()
+        self._plan(now)
+
+    def repace(self, targets: Sequence[Target], now: datetime) -> None:
+        """Ask these targets, of the same ids as before, at other intervals; those whose interval stays are left alone.
+
+        Nobody waits for longer than the longer one of its two intervals.
+        """
+        due = phases(targets)
+        for target in targets:
+            before = self._targets[target.id]
+            self._targets[target.id] = target
+            job = self._scheduler.get_job(target.id)
+            if job is None or target.interval_s == before.interval_s:
+                continue
+            waits = timedelta(seconds=max(0.0, target.interval_s - before.interval_s))
+            self._add(target, min(now + timedelta(seconds=due[target.id]), job.next_run_time + waits))
+
+    def _plan(self, now: datetime) -> None:
+        for target_id, phase_s in phases(tuple(self._targets.values())).items():
+            self._add(self._targets[target_id], now + timedelta(seconds=phase_s))
+
+    def _add(self, target: Target, first: datetime) -> None:
+        trigger = IntervalTrigger(seconds=target.interval_s, start_date=first, timezone=UTC)
+        # Without a time of its own, a first run that is due by now would wait a whole interval.
+        self._scheduler.add_job(
+            self._due, trigger, args=[target.id], id=target.id, next_run_time=first, replace_existing=True
+        )
+
+    def quick(self, slot: str, target_ids: Sequence[str], at: datetime) -> None:
+        """One extra probe at that time, instead of any that is planned in this slot.
+
+        It asks the first of these targets that is not being asked then; none when all of them are.
+        """
+        self._scheduler.add_job(
+            self._extra, DateTrigger(at, timezone=UTC), args=[target_ids], id=f"{slot} extra", replace_existing=True
+        )
+
+    async def stop(self, patience_s: float) -> None:
+        """Start nothing more; wait for the probes under way at most so long, then cancel them."""
+        self._scheduler.pause()
+        under_way = set(self._running.values())
+        if under_way:
+            _, late = await asyncio.wait(under_way, timeout=patience_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        self._scheduler.shutdown(wait=False)
+
+    async def _due(self, target_id: str) -> None:
+        if target_id not in self._running:
+            await self._ask(target_id)
+        elif target_id not in self._extras:  # an extra probe under way is as good as this one
+            self._skipped(target_id, _WHY[EVENT_JOB_MAX_INSTANCES])
+
+    async def _extra(self, target_ids: Sequence[str]) -> None:
+        target_id = next((one for one in target_ids if one not in self._running), None)
+        if target_id is None:
+            return
+        self._extras.add(target_id)
+        try:
+            await self._ask(target_id)
+        finally:
+            self._extras.discard(target_id)
+
+    async def _ask(self, target_id: str) -> None:
+        target = self._targets[target_id]
+        check = target.checks[self._asked[target_id] % len(target.checks)]
+        self._asked[target_id] += 1
+        task = asyncio.ensure_future(self._probe(target, check))
+        self._running[target_id] = task
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        finally:
+            del self._running[target_id]
+
+    def _did_not_happen(self, event: JobEvent) -> None:
+        error = getattr(event, "exception", None)
+        if event.code == EVENT_JOB_ERROR:
+            log.error("probe_failed_to_run job=%s", event.job_id, exc_info=error)
+        if event.job_id in self._targets:
+            self._skipped(event.job_id, _WHY[event.code])

@@ -1,0 +1,107 @@
+"""Careful access to a JSON document of which nothing is known but that somebody else wrote it (pure)."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.status_pages.reading import VendorState, aware
+
+#: What the platforms call the state of a component.
+_STATES = {
+    "operational": VendorState.OPERATIONAL,
+    "available": VendorState.OPERATIONAL,
+    "resolved": VendorState.OPERATIONAL,
+    "under_maintenance": VendorState.MAINTENANCE,
+    "maintenance": VendorState.MAINTENANCE,
+    "degraded": VendorState.DEGRADED,
+    "degraded_performance": VendorState.DEGRADED,
+    "partial_outage": VendorState.PARTIAL_OUTAGE,
+    "major_outage": VendorState.MAJOR_OUTAGE,
+    "full_outage": VendorState.MAJOR_OUTAGE,
+    "downtime": VendorState.MAJOR_OUTAGE,
+}
+
+
+class UnexpectedError(ValueError):
+    """Not the document that was expected."""
+
+
+def decoded(body: bytes, *, cut: bool = False) -> str:
+    """The text of a body in UTF-8, or in UTF-16 with a byte order mark; raises UnexpectedError.
+
+    A body that is cut off may end in the middle of a character.
+    """
+    errors = "replace" if cut else "strict"
+    try:
+        return body.decode("utf-16" if body[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig", errors)
+    except UnicodeDecodeError as error:
+        raise UnexpectedError("neither UTF-8 nor UTF-16") from error
+
+
+def parsed(text: str) -> Any:
+    """The JSON value; raises UnexpectedError."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnexpectedError("no JSON") from error
+
+
+def complete_items(text: str) -> list[Any]:
+    """The items of a JSON list that is cut off, as far as they are whole; raises UnexpectedError when it is no list."""
+    decoder, items, at = json.JSONDecoder(), [], text.find("[") + 1
+    if text[:at].strip() != "[":
+        raise UnexpectedError("no list")
+    while at < len(text):
+        while at < len(text) and text[at] in " \t\r\n,":
+            at += 1
+        try:
+            item, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        items.append(item)
+    return items
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The object; an empty one in place of anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; none of anything else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def listed(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list that must be there and hold nothing else; raises UnexpectedError."""
+    if not isinstance(value, list) or any(not isinstance(item, dict) for item in value):
+        raise UnexpectedError("no list of objects")
+    return value
+
+
+def word(value: Any) -> str:
+    """The text; an empty one in place of anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def state(value: Any) -> VendorState:
+    """The state that a platform's word means; `unknown` for a word that nobody knows."""
+    return _STATES.get(word(value).casefold(), VendorState.UNKNOWN)
+
+
+def instant(value: Any) -> datetime | None:
+    """An instant written in ISO 8601, or as seconds since 1970 (a number or its digits); None for anything else."""
+    try:
+        if isinstance(value, str) and not value.strip().isdecimal():
+            return aware(datetime.fromisoformat(value.strip()))
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            return datetime.fromtimestamp(float(value), UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
+def worst(*states: VendorState) -> VendorState:
+    """The worst of them."""
+    return max(states, key=lambda one: one.rank, default=VendorState.OPERATIONAL)

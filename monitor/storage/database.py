@@ -1,0 +1,251 @@
+"""Opens the database: one writer, any number of readers, and errors that a person can act on."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, NullPool, Pool, QueuePool, create_engine, event, inspect, text
+from sqlalchemy.engine import ExceptionContext
+
+SCHEMA: Final = "0005"
+"""The newest migration; a database at this revision needs none."""
+
+BUSY_TIMEOUT_S: Final = 5.0
+_PREFIX: Final = "sqlite:///"
+_LARGEST_IDLE_WAL: Final = 64 * 1024 * 1024
+
+#: What SQLite's primary error codes mean for the person who runs Hotspare.
+_MEANING: Final = {
+    sqlite3.SQLITE_BUSY: "is locked by another process; stop whatever else writes to it",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; is it still there, and may this user write to its folder?",
+    sqlite3.SQLITE_CORRUPT: "is damaged; move it away to start a new one, or restore a backup",
+    sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
+    sqlite3.SQLITE_IOERR: "cannot be read or written; check the disk",
+    sqlite3.SQLITE_NOTADB: "is not a database; move it away or set another `database`",
+    sqlite3.SQLITE_PERM: "may not be used by this user; check its permissions",
+    sqlite3.SQLITE_READONLY: "cannot be written; check the permissions of the file and its folder (for readers too)",
+}
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; the message says which, what was found and what to do.
+
+    Whatever was being written was not written, not even in part: the same call can be made again.
+    """
+
+
+class DatabaseGoneError(DatabaseError):
+    """The database was deleted or replaced while in use; nothing can be written any more, however often it is tried."""
+
+
+def database_path(url: str) -> Path:
+    """The file behind `sqlite:///path`; everything after the prefix is the path, as it is.
+
+    Raises DatabaseError for any other kind of database.
+    """
+    path = url.removeprefix(_PREFIX)
+    if not url.startswith(_PREFIX):
+        raise DatabaseError(f"database {_shown(url)!r} is not supported: expected 'sqlite:///path/to/file.db'")
+    if path == ":memory:":
+        raise DatabaseError(f"database {url!r} keeps nothing: expected a file, such as 'sqlite:///var/hotspare.db'")
+    if not path or "\0" in path:
+        raise DatabaseError(f"database {url!r} names no file: expected 'sqlite:///path/to/file.db'")
+    return Path(path)
+
+
+def open_writer(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """The database for the one writer, made and migrated when needed; no row is ever lost to a migration.
+
+    The engine has one connection, usable from any one thread at a time. Every transaction is `BEGIN IMMEDIATE`,
+    and survives a crash of this process; that of a `durable` engine survives a power cut as well. Whatever SQLite
+    refuses, now or later, is raised as DatabaseError.
+    """
+    path = database_path(url)
+    _make_room(path)
+    engine = _engine(path, mode="rwc", begin="BEGIN IMMEDIATE", pool=QueuePool, busy_timeout_s=busy_timeout_s)
+    try:
+        with engine.connect() as connection:
+            _revision(connection, path)  # before anything is written: it may be another program's
+        _write_ahead(engine, path)
+        with engine.begin() as connection:
+            _migrate(connection, path)
+    except BaseException:
+        engine.dispose()
+        raise
+    _keep_to_this_file(engine, path)
+    return engine
+
+
+def open_reader(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """The database for reading only, from any number of threads and processes, also while the writer writes.
+
+    What is read within one `with engine.connect()` is of one instant. Leave that block at once: as long as it is
+    open, the writer's log cannot shrink. Raises DatabaseError when there is no database, or not one of this version.
+    """
+    return _open_existing(url, mode="ro", begin="BEGIN", busy_timeout_s=busy_timeout_s)
+
+
+def open_operator(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """The database for a short process that writes a row or two beside the one writer, and never migrates.
+
+    Every transaction is `BEGIN IMMEDIATE`; keep it short, the service waits for it. Raises DatabaseError when there
+    is no database, or not one of this version.
+    """
+    return _open_existing(url, mode="rw", begin="BEGIN IMMEDIATE", busy_timeout_s=busy_timeout_s)
+
+
+def _open_existing(url: str, *, mode: str, begin: str, busy_timeout_s: float) -> Engine:
+    path = database_path(url)
+    if not path.exists():
+        raise DatabaseError(f"no database at {path}: is `hotspare run` running, and from this folder?")
+    _require_file(path)
+    engine = _engine(path, mode=mode, begin=begin, pool=NullPool, busy_timeout_s=busy_timeout_s)
+    with engine.connect() as connection:
+        revision = _revision(connection, path)
+    if revision is None:
+        raise DatabaseError(f"database {path} is empty: `hotspare run` has not written to it yet")
+    if revision != SCHEMA:
+        raise DatabaseError(
+            f"database {path} has schema {revision!r}, expected {SCHEMA!r}:"
+            " use the same version of Hotspare here and for `hotspare run`"
+        )
+    return engine
+
+
+def durable(engine: Engine) -> Engine:
+    """The same database; transactions begun here are on the disk when they end (`synchronous=FULL`)."""
+    return engine.execution_options(durable=True)
+
+
+def reading(engine: Engine) -> Engine:
+    """The same database; transactions begun here only read, and wait for no other process that writes."""
+    return engine.execution_options(reading=True)
+
+
+def _shown(url: str) -> str:
+    """The URL without the parts that may hold a password."""
+    scheme, found, _ = url.partition("://")
+    return f"{scheme}://…" if found and scheme != "sqlite" else url
+
+
+def _make_room(path: Path) -> None:
+    """Make the folder; raise DatabaseError where no database can be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseError(
+            f"database {path}: its folder cannot be made: {error.strerror} ({error.filename})"
+        ) from error
+    if path.exists():
+        _require_file(path)
+        if not os.access(path, os.W_OK):
+            raise DatabaseError(f"database {path} cannot be written by this user: check its permissions")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise DatabaseError(
+            f"database {path}: this user cannot write to its folder {path.parent}: check the permissions"
+        )
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise DatabaseError(f"database {path} is a folder or a device: expected a file")
+    if not os.access(path, os.R_OK):
+        raise DatabaseError(f"database {path} cannot be read by this user: check its permissions")
+
+
+def _engine(path: Path, *, mode: str, begin: str, pool: type[Pool], busy_timeout_s: float) -> Engine:
+    # Absolute, so that a later chdir changes nothing; `as_uri` quotes `?`, `#` and `%`.
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        # Without isolation_level=None the driver would begin transactions by itself, and deferred ones.
+        return sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+
+    sizes = {"pool_size": 1, "max_overflow": 0} if pool is QueuePool else {}
+    engine = create_engine("sqlite://", creator=connect, poolclass=pool, **sizes)
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('durable') else 'NORMAL'}")
+        connection.exec_driver_sql("BEGIN" if options.get("reading") else begin)
+
+    @event.listens_for(engine, "handle_error")
+    def translate(context: ExceptionContext) -> DatabaseError | None:
+        """What to raise instead; None for errors that are not SQLite's."""
+        error = context.original_exception
+        return DatabaseError(_explanation(path, error)) if isinstance(error, sqlite3.Error) else None
+
+    return engine
+
+
+def _explanation(path: Path, error: sqlite3.Error) -> str:
+    # Errors of the driver itself (a wrong parameter, say) carry no code.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return f"database {path} {_MEANING.get(code, 'refused a statement')} ({error})"
+
+
+def _write_ahead(engine: Engine, path: Path) -> None:
+    """Switch on write-ahead logging, which outlives the connection."""
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA journal_size_limit={_LARGEST_IDLE_WAL}")
+        mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    except sqlite3.Error as error:
+        raise DatabaseError(_explanation(path, error)) from error
+    finally:
+        connection.close()
+    if mode != "wal":
+        raise DatabaseError(f"database {path}: its file system has no shared memory: put it on a local disk")
+
+
+def _keep_to_this_file(engine: Engine, path: Path) -> None:
+    """Refuse to begin once the path leads elsewhere: what is written to a deleted file is lost without an error."""
+    absolute = path.absolute()
+    opened = _identity(absolute)
+
+    @event.listens_for(engine, "begin", insert=True)
+    def refuse(_connection: Connection) -> None:
+        if _identity(absolute) != opened:
+            raise DatabaseGoneError(f"database {path} was deleted or replaced while in use: restart `hotspare run`")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever its name; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _revision(connection: Connection, path: Path) -> str | None:
+    """The migration that the database stands at; None when it is empty."""
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise DatabaseError(
+            f"database {path} belongs to something else: it has the table {tables[0]!r} but none of Hotspare's;"
+            " set another `database`"
+        )
+    revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return None if revision is None else str(revision)
+
+
+def _migrate(connection: Connection, path: Path) -> None:
+    """Bring the schema up to date within the connection's transaction: all of it, or nothing."""
+    revision = _revision(connection, path)
+    if revision == SCHEMA:
+        return
+    from monitor.storage.migrations.run import migrate  # noqa: PLC0415 - Alembic is slow to import, and most starts do not need it
+
+    try:
+        migrate(connection, current=revision, wanted=SCHEMA)
+    except LookupError as error:
+        raise DatabaseError(
+            f"database {path} has schema {revision!r}, this version of Hotspare knows up to {SCHEMA!r}:"
+            " a newer one has written it; run that version, or set another `database`"
+        ) from error

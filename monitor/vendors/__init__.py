@@ -1,1 +1,0 @@
-"""One file for each kind of status page that can be read."""

@@ -1,0 +1,136 @@
+"""Signatures of AWS (SigV4) in place of a bearer key, made by botocore, which is an optional extra."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from probes.outcome import Outcome
+from probes.reply import Request
+from probes.target import Provider, Secret
+
+_SERVICE = "bedrock"
+#: How long credentials that do not renew themselves are kept: many a company's tools rewrite the file every hour.
+_KEPT_S = 60.0
+#: How long none is looked for where none was found: such a search takes seconds.
+_MISSED_S = 10.0
+_NOT_INSTALLED = "botocore, which signs requests, is not installed: pip install 'hotspare[bedrock]'"
+_NONE_FOUND = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role"
+_UNFIT = "they hold characters that no HTTP header may hold"
+
+
+class UnsignedError(Exception):
+    """A request cannot be signed; the message says why, in a few words, and what to do about it."""
+
+    def __init__(self, outcome: Outcome, why: str) -> None:
+        super().__init__(why)
+        self.outcome = outcome
+
+
+class Credentials:
+    """The AWS credentials of this machine, from wherever AWS's own tools find them, and renewed as theirs are.
+
+    That is the environment, a profile (also one with single sign-on or a role), the container or the instance. The
+    search may wait for the network: in a thread that holds up neither other probes nor the end of the process.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._under_way: Future[Secret] | None = None
+        self._found: Any = None
+        self._wrong: tuple[Outcome, str] | None = None
+        self._kept_until_s = float("-inf")
+
+    async def secret(self, within_s: float) -> Secret:
+        """All parts in one, for `signed` and for the mask; raises UnsignedError, after `within_s` at the latest."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await asyncio.wrap_future(self._fetching())
+        except TimeoutError as error:
+            raise UnsignedError(Outcome.TIMEOUT, f"no AWS credentials within {within_s:g} s") from error
+
+    def _fetching(self) -> Future[Secret]:
+        future = self._under_way
+        if future is None:
+            future = self._under_way = Future()
+            future.set_running_or_notify_cancel()  # one who no longer waits must not cancel it for the others
+            threading.Thread(target=self._fetch, args=(future,), name="aws-credentials", daemon=True).start()
+        return future
+
+    def _fetch(self, future: Future[Secret]) -> None:
+        try:
+            secret = self._secret()
+        except UnsignedError as error:
+            self._under_way = None
+            future.set_exception(error)
+        else:
+            self._under_way = None
+            future.set_result(secret)
+
+    def _secret(self) -> Secret:
+        if self._monotonic() >= self._kept_until_s:
+            self._found = self._wrong = None
+        if self._wrong is None:
+            try:
+                return self._renewed()
+            except Exception as error:  # noqa: BLE001 - whatever a profile's own program raises: there are none
+                self._found, self._wrong = None, _explained(error)
+                self._kept_until_s = self._monotonic() + _MISSED_S
+        raise UnsignedError(*self._wrong)
+
+    def _renewed(self) -> Secret:
+        if self._found is None:
+            self._found, renews_itself = _search()
+            self._kept_until_s = float("inf") if renews_itself else self._monotonic() + _KEPT_S
+        frozen = self._found.get_frozen_credentials()
+        parts = (frozen.access_key, frozen.secret_key, frozen.token or "")
+        if not all(part.isascii() and part.isprintable() and " " not in part for part in parts):
+            raise UnsignedError(Outcome.AUTH, _UNFIT)
+        return Secret("\n".join(parts))
+
+
+def signed(request: Request, provider: Provider) -> Request:
+    """The request with the headers that AWS wants; the provider's key is a secret of `Credentials`."""
+    # Slow to import, and only there where the extra is installed.
+    from botocore.auth import SigV4Auth  # noqa: PLC0415
+    from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+    from botocore.credentials import ReadOnlyCredentials  # noqa: PLC0415
+
+    access_key, secret_key, token = provider.api_key.reveal().split("\n")
+    shape = AWSRequest(method=request.method, url=request.url, data=request.content)
+    SigV4Auth(ReadOnlyCredentials(access_key, secret_key, token or None), _SERVICE, provider.region).add_auth(shape)
+    return replace(request, headers={**request.headers, **dict(shape.headers.items())})
+
+
+def _search() -> tuple[Any, bool]:
+    """Credentials as botocore has them, and whether they renew themselves; raises whatever it likes."""
+    # Slow to import, and only there where the extra is installed.
+    from botocore.credentials import RefreshableCredentials  # noqa: PLC0415
+    from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
+
+    # It would write requests with their token into a log of level debug, and tracebacks into any.
+    logging.getLogger("botocore").setLevel(logging.CRITICAL)
+    found = Session().get_credentials()
+    if found is None:
+        raise NoCredentialsError
+    return found, isinstance(found, RefreshableCredentials)
+
+
+def _explained(error: Exception) -> tuple[Outcome, str]:
+    """What it means that there are no credentials; where the network failed, that is not the account's fault."""
+    if isinstance(error, UnsignedError):
+        return error.outcome, str(error)
+    if isinstance(error, ImportError):
+        return Outcome.AUTH, _NOT_INSTALLED
+    kinds = {kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "botocore.exceptions"}
+    if "NoCredentialsError" in kinds:
+        return Outcome.AUTH, _NONE_FOUND
+    said = f"they could not be fetched: {error if kinds else type(error).__name__}"
+    if kinds & {"ConnectionError", "HTTPClientError"}:
+        return Outcome.UNREACHABLE, f"no AWS credentials: {said}"
+    return Outcome.AUTH, said

@@ -1,0 +1,62 @@
+"""The `azure-openai` dialect: Chat Completions at a resource of Azure, whose deployments have names of their own."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from probes.checks import Task
+from probes.dialects.base import Dialect
+from probes.dialects.openai import chat as openai_chat
+from probes.dialects.openai.embeddings import embedding_body, read_embedding
+from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
+from probes.dialects.presets import OPENAI
+from probes.reply import Reply, Request
+from probes.streaming.sse import Event
+from probes.target import Check, Provider, Target
+
+
+def request(target: Target, task: Task) -> Request:
+    """At a deployment of its own address where the provider has an `api_version`, else at `/openai/v1`."""
+    embeds = task.check is Check.EMBEDDING
+    return Request(
+        url=_address(target.provider, target.model, "embeddings" if embeds else "chat/completions"),
+        headers={"api-key": target.provider.api_key.reveal()},
+        body=embedding_body(target.model, task) if embeds else openai_chat.chat_body(target.model, task, OPENAI),
+    )
+
+
+def _address(provider: Provider, deployment: str, method: str) -> str:
+    if provider.api_version is None:
+        return f"{provider.base_url}/openai/v1/{method}"
+    place = f"{provider.base_url}/openai/deployments/{quote(deployment, safe='')}"
+    return f"{place}/{method}?api-version={quote(provider.api_version, safe='')}"
+
+
+def read_reply(body: Mapping[str, Any]) -> Reply:
+    """As Chat Completions. The model is left out: that a deployment answers as the model behind it is no news."""
+    return replace(openai_chat.read_reply(body), model=None)
+
+
+def read_vector(body: Mapping[str, Any]) -> Reply:
+    """An embedding, likewise without its model."""
+    return replace(read_embedding(body), model=None)
+
+
+def read_event(reply: Reply, event: Event) -> Reply:
+    """As Chat Completions; the first frame carries filter results only, and more of them may follow the end."""
+    return replace(openai_chat.read_event(reply, event), model=None)
+
+
+DIALECT = Dialect(
+    name="azure-openai",
+    base_url="",  # everybody has a resource of their own
+    checks=frozenset(Check),
+    request=request,
+    read_reply=read_reply,
+    read_embedding=read_vector,
+    read_event=read_event,
+    read_error=read_error,
+    errors=ERRORS,
+    request_id_headers=("apim-request-id", *REQUEST_ID_HEADERS),
+)

@@ -1,0 +1,176 @@
+"""The `openai-chat` dialect: Chat Completions, spoken by OpenAI and by everybody who calls themselves compatible."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
+from probes.dialects.base import Dialect
+from probes.dialects.openai.embeddings import embedding_body, read_embedding
+from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
+from probes.dialects.openai.families import openai_family
+from probes.dialects.openai.usage import counted
+from probes.dialects.presets import Preset, preset_of
+from probes.reply import (
+    Finish,
+    MalformedError,
+    Reply,
+    Request,
+    ToolCall,
+    as_json,
+    error_in,
+    parse,
+    table,
+    tables,
+    text,
+)
+from probes.streaming.sse import Event
+from probes.target import Check, Provider, Target
+
+_FINISH: Final = {
+    "stop": Finish.STOP,
+    "length": Finish.LENGTH,
+    "model_length": Finish.LENGTH,
+    "content_filter": Finish.REFUSED,
+    "error": Finish.FAILED,
+}
+
+
+def request(target: Target, task: Task) -> Request:
+    """Chat Completions with the smallest budget that the model's family needs, and no sampling parameters."""
+    base_url, headers = target.provider.base_url, bearer(target.provider)
+    if task.check is Check.EMBEDDING:
+        return Request(url=f"{base_url}/embeddings", headers=headers, body=embedding_body(target.model, task))
+    body = chat_body(target.model, task, preset_of(target.provider.preset))
+    return Request(url=f"{base_url}/chat/completions", headers=headers, body=body)
+
+
+def bearer(provider: Provider) -> dict[str, str]:
+    """The key where there is one; servers that people run themselves often want none."""
+    key = provider.api_key.reveal()
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def chat_body(model: str, task: Task, preset: Preset) -> dict[str, Any]:
+    """The body that puts a task to a model, with the preset's peculiarities."""
+    family = openai_family(model, preset.families)
+    return {
+        "model": model,
+        "messages": [*_system(task, preset), {"role": "user", "content": task.prompt}],
+        preset.budget_key: family.budget(task.check),
+        **family.extra,
+        **_asked(task, preset),
+    }
+
+
+def _system(task: Task, preset: Preset) -> list[dict[str, str]]:
+    """The schema in words, for those who only know that JSON is wanted."""
+    if task.check is not Check.STRUCTURED or preset.strict_schema:
+        return []
+    return [{"role": "system", "content": f"Reply with one JSON object under this schema: {as_json(SCHEMA)}"}]
+
+
+def _asked(task: Task, preset: Preset) -> dict[str, Any]:
+    match task.check:
+        case Check.STREAM:
+            options = {"stream_options": {"include_usage": True}} if preset.stream_usage else {}
+            return {"stream": True, **options}
+        case Check.STRUCTURED if preset.strict_schema:
+            schema = {"name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}
+            return {"response_format": {"type": "json_schema", "json_schema": schema}}
+        case Check.STRUCTURED:
+            return {"response_format": {"type": "json_object"}}
+        case Check.TOOL:
+            return _tool(preset)
+    return {}
+
+
+def _tool(preset: Preset) -> dict[str, Any]:
+    function = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "parameters": SCHEMA}
+    strict = {"strict": True} if preset.strict_tools else {}
+    return {
+        "tools": [{"type": "function", "function": {**function, **strict}}],
+        "tool_choice": {"type": "function", "function": {"name": TOOL_NAME}},
+    }
+
+
+def read_reply(body: Mapping[str, Any]) -> Reply:
+    """The first choice's message."""
+    choices = tables(body.get("choices"))
+    if not choices or not isinstance(choices[0].get("message"), dict):
+        raise MalformedError("JSON without choices[0].message")
+    message = choices[0]["message"]
+    reply = Reply(
+        text=_content(message.get("content")),
+        calls=_calls(message),
+        finish=_finish(choices[0].get("finish_reason"), message),
+        ended=True,
+        model=text(body.get("model")) or None,
+    )
+    return counted(reply, body.get("usage"))
+
+
+def read_event(reply: Reply, event: Event) -> Reply:
+    """One `data:` frame; `[DONE]` ends the stream, and chunks without choices carry usage or filter results only."""
+    if event.data.startswith("[DONE]"):
+        return replace(reply, ended=True)
+    body = parse(event.data)
+    choice = next(iter(tables(body.get("choices"))), {})
+    if error_in(body) or event.name == "error":
+        return replace(reply, error=body)
+    groq = table(body.get("x_groq"))
+    late = choice.get("error") or groq.get("error")
+    if late:
+        return replace(reply, error={"error": late})
+    reply = replace(reply, model=text(body.get("model")) or reply.model)
+    return _with_choice(counted(reply, body.get("usage") or groq.get("usage")), choice)
+
+
+def _with_choice(reply: Reply, choice: Mapping[str, Any]) -> Reply:
+    delta = table(choice.get("delta"))
+    finish = _finish(choice.get("finish_reason"), delta)
+    return replace(
+        reply,
+        text=reply.text + _content(delta.get("content")),
+        finish=Finish.REFUSED if reply.finish is Finish.REFUSED else finish or reply.finish,
+    )
+
+
+def _content(value: object) -> str:
+    """A string, or a list of typed chunks (Mistral) of which only the text is visible."""
+    if isinstance(value, list):
+        return "".join(text(part.get("text")) for part in tables(value) if part.get("type") == "text")
+    return text(value)
+
+
+def _calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    """The functions called; arguments are JSON in a string, though some send the object itself."""
+    functions = [table(call.get("function")) for call in tables(message.get("tool_calls"))]
+    return tuple(
+        ToolCall(name=text(function.get("name")), arguments=_arguments(function.get("arguments")))
+        for function in functions
+    )
+
+
+def _arguments(value: object) -> str:
+    return as_json(value) if isinstance(value, dict) else text(value)
+
+
+def _finish(reason: object, message: Mapping[str, Any]) -> Finish | None:
+    if message.get("refusal"):
+        return Finish.REFUSED
+    return _FINISH.get(text(reason), Finish.OTHER) if reason else None
+
+
+DIALECT = Dialect(
+    name="openai-chat",
+    base_url="https://api.openai.com/v1",
+    checks=frozenset(Check),
+    request=request,
+    read_reply=read_reply,
+    read_embedding=read_embedding,
+    read_event=read_event,
+    read_error=read_error,
+    errors=ERRORS,
+    request_id_headers=REQUEST_ID_HEADERS,
+)

@@ -1,0 +1,34 @@
+"""Embeddings, as OpenAI asks for and answers them; all of its dialects share them."""
+
+import binascii
+import struct
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any
+
+from probes.checks import Task
+from probes.dialects.openai.usage import counted
+from probes.reply import MalformedError, Reply, numbers, tables, text
+
+
+def embedding_body(model: str, task: Task) -> dict[str, Any]:
+    """The text to embed. No `encoding_format`: floats are the default, and some gateways refuse the key."""
+    return {"model": model, "input": task.prompt}
+
+
+def read_embedding(body: Mapping[str, Any]) -> Reply:
+    """The first vector, as numbers or as base64 of little-endian 32-bit floats; raises MalformedError for none."""
+    vectors = tables(body.get("data"))
+    if not vectors:
+        raise MalformedError("JSON without data[0].embedding")
+    found = vectors[0].get("embedding")
+    vector = _decoded(found) if isinstance(found, str) else numbers(found)
+    return counted(Reply(embedding=vector, ended=True, model=text(body.get("model")) or None), body.get("usage"))
+
+
+def _decoded(packed: str) -> tuple[float, ...]:
+    try:
+        raw = b64decode(packed, validate=True)
+        return struct.unpack(f"<{len(raw) // 4}f", raw)
+    except (binascii.Error, ValueError, struct.error) as error:
+        raise MalformedError("an embedding that is no base64 of 32-bit floats") from error

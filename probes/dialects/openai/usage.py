@@ -1,0 +1,67 @@
+"""What a reply in OpenAI's formats says of its tokens and its price."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from probes.reply import Reply, count, table
+
+#: A provider that claims more than this for one probe has said nothing.
+_MOST_USD: Final = 10.0
+_TICKS_PER_USD: Final = 10_000_000_000
+
+
+def counted(reply: Reply, usage: object) -> Reply:
+    """The reply with what `usage` tells, under the names of Chat Completions or of Responses; unchanged without any.
+
+    Some providers keep reasoning outside of `completion_tokens`; their total gives them away.
+    """
+    counts = table(usage)
+    if not counts:
+        return reply
+    read = _first(counts, "prompt_tokens", "input_tokens")
+    written = _first(counts, "completion_tokens", "output_tokens")
+    thought = _first(_either(counts, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
+    if None not in (read, written, thought) and count(counts.get("total_tokens")) == (
+        (read or 0) + (written or 0) + (thought or 0)
+    ):
+        written = (written or 0) + (thought or 0)
+    cached = _first(_either(counts, "prompt_tokens_details", "input_tokens_details"), "cached_tokens")
+    return replace(
+        reply,
+        input_tokens=read,
+        output_tokens=written,
+        cached_tokens=count(counts.get("prompt_cache_hit_tokens")) if cached is None else cached,
+        reasoning_tokens=count(counts.get("reasoning_tokens")) if thought is None else thought,
+        cost_usd=_cost_usd(counts),
+    )
+
+
+def _first(counts: Mapping[str, Any], *names: str) -> int | None:
+    found = (count(counts.get(name)) for name in names)
+    return next((number for number in found if number is not None), None)
+
+
+def _either(counts: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    return next((found for name in names if (found := table(counts.get(name)))), {})
+
+
+def _cost_usd(counts: Mapping[str, Any]) -> float | None:
+    """OpenRouter's `cost`, Perplexity's total of it, xAI's ticks."""
+    ticks = _believable(counts.get("cost_in_usd_ticks"), _MOST_USD * _TICKS_PER_USD)
+    if ticks is not None:
+        return ticks / _TICKS_PER_USD
+    cost = counts.get("cost")
+    stated = _believable(table(cost).get("total_cost") if isinstance(cost, dict) else cost, _MOST_USD)
+    if stated is None or counts.get("is_byok") is not True:
+        return stated
+    # Who brings a key of another provider pays that provider too.
+    upstream = _believable(table(counts.get("cost_details")).get("upstream_inference_cost"), _MOST_USD)
+    return None if upstream is None else stated + upstream
+
+
+def _believable(value: object, most: float) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= most and math.isfinite(value) else None

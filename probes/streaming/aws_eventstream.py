@@ -1,0 +1,110 @@
+"""The binary event stream of AWS: bytes as they arrive to events, in linear time whatever the chunks.
+
+Ours rather than botocore's, which is an extra that a bearer key does not need:
+
+    [u32 length of all][u32 length of the headers][u32 CRC of these eight bytes]
+    headers [u8 length][name][u8 type][value] …
+    payload
+    [u32 CRC of everything before]
+"""
+
+import json
+import struct
+from collections.abc import Iterator
+from typing import Final
+from zlib import crc32
+
+from probes.reply import MalformedError
+from probes.streaming.sse import Event
+from probes.transport.decoding import CAP
+
+#: Names of events that no provider sends: an exception's type follows the colon, and the end of the bytes is told,
+#: because a format's last frame may be missing without harm.
+EXCEPTION: Final = "exception:"
+END: Final = ":end"
+
+_PRELUDE = struct.Struct(">III")
+_CRC = struct.Struct(">I")
+_LENGTH = struct.Struct(">H")
+_LEAST = _PRELUDE.size + _CRC.size
+#: Of the header types that are not strings: true, false, byte, short, integer, long, timestamp, UUID.
+_SIZES: Final = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
+_BYTES, _STRING = 6, 7
+
+
+class EventParser:
+    """Fed chunks that may be cut anywhere, gives the events that they complete."""
+
+    stray: Final = ""
+    """Nothing can stand between frames."""
+
+    def __init__(self) -> None:
+        self._partial = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that this chunk completes, in order; raises MalformedError at the first corrupt frame."""
+        self._partial += chunk
+        while len(self._partial) >= _PRELUDE.size:
+            length, headers = _prelude(self._partial)
+            if len(self._partial) < length:
+                return
+            frame = bytes(self._partial[:length])
+            del self._partial[:length]
+            yield _event(frame, headers)
+
+    def close(self) -> Iterator[Event]:
+        """That the bytes ended; raises MalformedError when they did so inside a frame."""
+        if self._partial:
+            raise MalformedError("no end: the stream was cut inside it")
+        yield Event(name=END)
+
+
+def _prelude(data: bytearray) -> tuple[int, int]:
+    """The length of the frame and of its headers."""
+    length, headers, crc = _PRELUDE.unpack_from(data)
+    if crc32(data[:8]) != crc:
+        raise MalformedError("a wrong checksum of its lengths")
+    if not _LEAST + headers <= length <= CAP:
+        raise MalformedError("impossible lengths")
+    return length, headers
+
+
+def _event(frame: bytes, headers: int) -> Event:
+    if crc32(frame[: -_CRC.size]) != _CRC.unpack(frame[-_CRC.size :])[0]:
+        raise MalformedError("a wrong checksum")
+    payload_at = _PRELUDE.size + headers
+    said = _headers(frame[_PRELUDE.size : payload_at])
+    payload = frame[payload_at : -_CRC.size].decode("utf-8", "replace")
+    match said.get(":message-type"):
+        case "exception":
+            return Event(name=EXCEPTION + said.get(":exception-type", ""), data=payload)
+        case "error":  # one without a payload
+            body = {"message": said.get(":error-message", "")}
+            return Event(name=EXCEPTION + said.get(":error-code", ""), data=json.dumps(body))
+    return Event(name=said.get(":event-type", ""), data=payload)
+
+
+def _headers(data: bytes) -> dict[str, str]:
+    """Those whose value is a string; the others are read over."""
+    found: dict[str, str] = {}
+    at = 0
+    try:
+        while at < len(data):
+            name, at = _counted(data, at + 1, data[at])
+            kind, at = data[at], at + 1
+            if kind in {_BYTES, _STRING}:
+                value, at = _counted(data, at + _LENGTH.size, *_LENGTH.unpack_from(data, at))
+            else:
+                value, at = _counted(data, at, _SIZES[kind])
+            if kind == _STRING:
+                found[name.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+    except (IndexError, KeyError, struct.error) as error:
+        raise MalformedError("headers that are none") from error
+    return found
+
+
+def _counted(data: bytes, at: int, size: int) -> tuple[bytes, int]:
+    """So many bytes from there, and where they end."""
+    if at + size > len(data):
+        raise IndexError
+    return data[at : at + size], at + size

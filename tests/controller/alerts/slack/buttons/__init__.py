@@ -1,0 +1,1 @@
+"""Controller, alerts, slack, buttons."""

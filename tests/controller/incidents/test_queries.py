@@ -1,0 +1,157 @@
+"""What the database knows of an incident: how it began, its probes in numbers, request ids, where routes were."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.queries import MOST_IDS, read_beginnings, read_facts
+from controller.journal import Journal
+from controller.routing.decision import Decision, Move
+from monitor.health import Health, TargetHealth, Transition, Weighed
+from monitor.storage.database import open_writer
+from monitor.storage.store import Store
+from probes.outcome import Outcome
+from tests.support.builders import T0, observation
+
+A, B = "openai/a", "openai/b"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """A new database."""
+    engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+    yield engine
+    engine.dispose()
+
+
+def incident(*targets: str, resolved_s: float | None = None) -> Incident:
+    """An outage that was opened 40 s after the first failed probe, at T0."""
+    resolved_at = None if resolved_s is None else T0 + timedelta(seconds=resolved_s)
+    return Incident(
+        id=7,
+        provider="openai",
+        kind=IncidentKind.OUTAGE,
+        opened_at=T0 + timedelta(seconds=40),
+        resolved_at=resolved_at,
+        affected=tuple(Affected(target=name, health=Health.DOWN, since=T0, reason="") for name in targets),
+        timeline=(Happening(at=T0 + timedelta(seconds=0.1), text="", kind=Moment.FIRST_FAILURE),),
+        routes=(RouteNow(route="chat", target=A),),
+    )
+
+
+def test_probes_are_counted_from_the_first_failed_one_to_the_end(engine: Engine) -> None:
+    """Those before and after, and those of other targets, are not among them; the most frequent outcome first."""
+    store = Store(engine)
+    store.record([observation(".", at_s=-30, name=A), observation("x", at_s=0, name=A)])
+    store.record(
+        [observation("x", at_s=10, name=A), observation(".", at_s=20, name=A), observation("t", at_s=30, name=A)]
+    )
+    store.record([observation("t", at_s=15, name=B), observation("x", at_s=15, name="gemini/c")])
+    store.record([observation("x", at_s=200, name=A)])
+    with engine.connect() as connection:
+        facts = read_facts(connection, incident(A, B, resolved_s=100), T0 + timedelta(seconds=900))
+    assert facts.numbers is not None
+    assert [(one.target, one.outcomes) for one in facts.numbers.targets] == [
+        (A, ((Outcome.SERVER_ERROR, 2), (Outcome.OK, 1), (Outcome.TIMEOUT, 1))),
+        (B, ((Outcome.TIMEOUT, 1),)),
+    ]
+    assert (facts.numbers.probes, facts.numbers.failures) == (5, 4)
+    assert facts.numbers.mix == {Outcome.SERVER_ERROR: 2, Outcome.TIMEOUT: 2}
+
+
+def test_an_open_incident_is_counted_until_now(engine: Engine) -> None:
+    """And one whose probes are gone keeps the figures that it has."""
+    Store(engine).record([observation("x", at_s=0, name=A)])
+    with engine.connect() as connection:
+        facts = read_facts(connection, incident(A), T0 + timedelta(seconds=50))
+        gone = read_facts(connection, incident(B), T0 + timedelta(seconds=50))
+    counted = facts.of(incident(A))
+    assert counted.numbers is not None
+    assert counted.numbers.failures == 1
+    assert gone.numbers is None
+    assert gone.of(replace(counted, request_ids=("req_1",))).request_ids == ("req_1",)
+    assert gone.of(counted).numbers == counted.numbers
+
+
+def test_request_ids_are_of_failed_probes_of_every_target(engine: Engine) -> None:
+    """At most five: the first of each target before the second of any; none of a probe that was ok."""
+    ids = {A: ["a1", "a2", "a3", "a4", "a5", "a6"], B: ["b1"]}
+    for name, texts in ids.items():
+        begin_s = 15 if name == B else 0
+        failed = [observation("x", at_s=begin_s + n, name=name) for n in range(len(texts))]
+        seen = [replace(one, request_id=text) for one, text in zip(failed, texts, strict=True)]
+        Store(engine).record([*seen, replace(observation(".", at_s=20, name=name), request_id="fine")])
+    with engine.connect() as connection:
+        facts = read_facts(connection, incident(A, B), T0 + timedelta(seconds=50))
+    assert len(facts.request_ids) == MOST_IDS
+    assert facts.request_ids == ("a1", "b1", "a2", "a3", "a4")
+
+
+def test_where_routes_were_is_read_from_decisions_and_verdicts(engine: Engine) -> None:
+    """Each route's last decision before it began and all since; what a dry run decided moved nobody."""
+    store, journal = Store(engine), Journal(engine)
+    down = Transition(target=A, at=T0 + timedelta(seconds=40), before=Health.UP, after=Health.DOWN, reason="")
+    back = replace(down, at=T0 + timedelta(seconds=90), before=Health.DOWN, after=Health.RECOVERING)
+    store.save_states([], [down, back])
+    made = [(-900.0, A, None, False), (-300.0, "gemini/x", A, True), (45.0, "gemini/c", A, False)]
+    for seconds, target, before, dry in made:
+        move = Decision(
+            route="chat",
+            at=T0 + timedelta(seconds=seconds),
+            move=Move.FAILOVER,
+            before=before,
+            target=target,
+            reason="",
+            generation=1,
+            dry_run=dry,
+        )
+        journal.commit([move, replace(move, route="other")], [])
+    told = journal.with_facts(incident(A, resolved_s=100), T0 + timedelta(hours=1))
+    assert told.on_failing_s == (("chat", 5.0),)
+    with engine.connect() as connection:
+        facts = read_facts(connection, incident(A, resolved_s=100), T0)
+    assert [(one.target, round(one.lasted_s, 1)) for one in facts.stays] == [(A, 44.9), ("gemini/c", 55.0)]
+
+
+def bad(target: str, health: Health, since_s: float) -> TargetHealth:
+    """What the detector says."""
+    return TargetHealth(target=target, health=health, since=T0 + timedelta(seconds=since_s), reason="")
+
+
+def test_it_began_with_the_first_failed_probe_of_the_trail(engine: Engine) -> None:
+    """Of the verdict or of the suspicion before it, whichever goes back further."""
+    first = Weighed(at=T0, target=B, outcome=Outcome.TIMEOUT, evidence=4.0)
+    fine = replace(first, at=T0 - timedelta(seconds=5), outcome=Outcome.OK)
+    later = replace(first, at=T0 + timedelta(seconds=9), target=A)
+    suspect = Transition(
+        target=A, at=T0, before=Health.UP, after=Health.SUSPECT, reason="a is suspect", trail=(fine, first)
+    )
+    down = replace(suspect, at=T0 + timedelta(seconds=40), before=Health.SUSPECT, after=Health.DOWN, trail=(later,))
+    Store(engine).save_states([], [suspect, down])
+    with engine.connect() as connection:
+        found = read_beginnings(connection, [bad(A, Health.DOWN, 40)])
+    assert found[A].failed == first
+    assert (found[A].suspect_at, found[A].suspect) == (T0, "a is suspect")
+
+
+def test_without_a_trail_the_stored_probes_tell(engine: Engine) -> None:
+    """The first of the failed ones in a row that ended in the verdict, as with a key that is refused."""
+    seen = [observation(symbol, at_s=10 * n, name=A) for n, symbol in enumerate("a.aa")]
+    Store(engine).record([*seen, observation(".", at_s=60, name=A)])
+    with engine.connect() as connection:
+        found = read_beginnings(connection, [bad(A, Health.MISCONFIGURED, 30.1)])
+    failed = found[A].failed
+    assert failed is not None
+    assert (failed.at, failed.outcome) == (T0 + timedelta(seconds=20.1), Outcome.AUTH)
+
+
+def test_nothing_is_said_where_nothing_is_known(engine: Engine) -> None:
+    """No verdict and no probe of it is stored; and nothing is asked where nothing is bad."""
+    with engine.connect() as connection:
+        assert read_beginnings(connection, [bad(A, Health.DOWN, 40)]) == {}
+        assert read_beginnings(connection, []) == {}

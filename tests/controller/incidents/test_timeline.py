@@ -1,0 +1,83 @@
+"""A timeline is in order of time, bounded, and keeps its numbers and what people said."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.incidents.incident import REMARKS, Happening, Moment
+from controller.incidents.timeline_rules import MAX_REMARKS, MAX_TIMELINE, joined, numbered, remarks
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def line(at_s: int, kind: Moment = Moment.HEALTH, number: int = 0) -> Happening:
+    """A line of that time."""
+    return Happening(at=NOON + timedelta(seconds=at_s), text=f"at {at_s}", kind=kind, number=number)
+
+
+def test_lines_are_told_in_order_of_time_and_once() -> None:
+    """Also where one is known only later, as what a vendor said before we noticed."""
+    story = joined([line(5), line(9)], [line(2), line(9), line(7)])
+    assert [one.text for one in story] == ["at 2", "at 5", "at 7", "at 9"]
+
+
+def test_numbers_are_those_of_the_order_in_which_lines_became_known() -> None:
+    """Whoever was told of everything up to a number was told of no line twice, and misses none."""
+    first = numbered(joined([], [line(5), line(9)]))
+    second = numbered(joined(first, [line(2), line(11)]))
+    assert [(one.text, one.number) for one in second] == [("at 2", 3), ("at 5", 1), ("at 9", 2), ("at 11", 4)]
+    assert numbered(second) == second
+
+
+def test_a_full_timeline_keeps_its_oldest_lines_and_its_end() -> None:
+    """What goes is in the middle, and late."""
+    story = joined([line(n) for n in range(MAX_TIMELINE)], [line(60), line(70)])
+    assert len(story) == MAX_TIMELINE
+    assert [one.text for one in story[-3:]] == ["at 47", "at 48", "at 70"]
+
+
+def test_a_full_timeline_keeps_what_people_said() -> None:
+    """A note at the worst moment is still there after a night of flapping."""
+    story = joined([line(n) for n in range(MAX_TIMELINE)], [line(60, Moment.NOTE)])
+    for n in range(100):
+        story = joined(story, [line(70 + n)])
+    assert len(story) == MAX_TIMELINE
+    assert [one.text for one in remarks(story)] == ["at 60"]
+
+
+def test_a_number_is_never_used_again() -> None:
+    """A line that was known last and belongs among the earlier ones is kept while it has the highest number."""
+    story = numbered(joined([], [line(n) for n in range(MAX_TIMELINE)]))
+    story = numbered(joined(story, [line(45, Moment.VENDOR), line(60)]))
+    assert ("at 45", 51) in [(one.text, one.number) for one in story]
+    story = numbered(joined(story, [line(70)]))
+    story = numbered(joined(story, [line(46, Moment.VENDOR)]))
+    last = numbered(joined(story, [line(80)]))[-1]
+    assert (last.text, last.number) == ("at 80", max(one.number for one in story) + 1)
+    assert max(one.number for one in story) == 54
+
+
+STEPS = st.lists(
+    st.lists(st.tuples(st.integers(0, 300), st.sampled_from([Moment.HEALTH, Moment.MOVED, Moment.NOTE])), max_size=8),
+    max_size=30,
+)
+
+
+@given(steps=STEPS)
+def test_whatever_joins_it_is_bounded_and_no_number_is_used_twice(steps: list[list[tuple[int, Moment]]]) -> None:
+    """At most fifty lines in order of time; every line keeps its number, and a number never means two lines."""
+    story: tuple[Happening, ...] = ()
+    meaning: dict[int, tuple[datetime, Moment]] = {}
+    for step in steps:
+        spare = MAX_REMARKS - len(remarks(story))
+        fresh = [line(at, kind) for at, kind in step if kind not in REMARKS]
+        fresh += [line(at, kind) for at, kind in step if kind in REMARKS][:spare]
+        said = {*remarks(story), *remarks(fresh)}
+        story = numbered(joined(story, fresh))
+        assert len(story) <= MAX_TIMELINE
+        assert [one.at for one in story] == sorted(one.at for one in story)
+        assert said == set(remarks(story))
+        for one in story:
+            assert one.number > 0
+            assert meaning.setdefault(one.number, (one.at, one.kind)) == (one.at, one.kind)

@@ -1,0 +1,342 @@
+"""`replay`: the same configuration over the same past decides the same; another one differs, and that is said."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.cli.main import main
+from controller.cli.terminal import terminal
+from controller.replay.answer import Answer, document, notes
+from controller.replay.comparison import Change, compare
+from controller.replay.runner import NothingRecordedError, replay, show
+from controller.routing.decision import Decision, Move
+from controller.routing.override_text import Note
+from controller.routing.overrides import Override, OverrideKind
+from controller.routing.store import Hand
+from controller.simulation.scenario import BlipStream, Outage, Scenario
+from monitor.settings import Controller, Failback, Settings
+from monitor.storage.database import open_reader, open_writer
+from monitor.storage.store import Store
+from probes.outcome import Outcome
+from tests.support.builders import T0, settings
+from tests.support.recorded_replies import Recording, at
+from tests.support.worlds import outage
+
+A, B, C = "openai/a", "openai/b", "anthropic/c"
+END_S = 2700.0
+ENOUGH_S = 7 * 86400.0
+
+
+def recorded(
+    folder: Path,
+    *outages: Outage,
+    names: Sequence[str] = (A, C),
+    stopped: Sequence[tuple[float, float]] = (),
+    ends_s: float = END_S,
+) -> Settings:
+    """The settings of a service that has lived through these outages, and left its database in this folder."""
+    wanted = settings(folder, *names)
+    world = Scenario(
+        path=Path("made-up"), settings=wanted, duration_s=ends_s, blips=BlipStream(per_day=50), outages=outages
+    )
+    Recording(world, wanted, stopped=stopped).run()
+    return wanted
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A quarter of an hour of quiet, ten minutes in which openai fails altogether, and the time until all is well."""
+    bad = outage(900.0, 600.0, targets=(A,), failure_rate=0.9)
+    return recorded(tmp_path_factory.mktemp("past"), bad)
+
+
+def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_S) -> Answer:
+    """What these settings make of their own database."""
+    engine = open_reader(wanted.database)
+    try:
+        return replay(wanted, engine, since_s=since_s, now=at(now_s))
+    finally:
+        engine.dispose()
+
+
+def changes(answer: Answer) -> list[tuple[Move, Change]]:
+    """The moves and how they compare."""
+    return [(pair.one.move, pair.change) for pair in answer.pairs]
+
+
+# The same configuration.
+
+
+def test_the_same_configuration_decides_the_same(past: Settings) -> None:
+    """To the fraction of a second, and with the same reasons."""
+    answer = replayed(past)
+    assert changes(answer) == [(Move.FAILOVER, Change.SAME), (Move.FAILBACK, Change.SAME)]
+    for pair in answer.pairs:
+        assert pair.then
+        assert pair.now
+        assert pair.then.reason == pair.now.reason
+        assert abs(pair.apart_s) < 0.6
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(outage(600.0, 300.0, targets=(A, B), failure_rate=0.6), id="a provider of several targets"),
+        pytest.param(
+            outage(600.0, 300.0, targets=(A, B, C), failure_rate=1.0, outcome=Outcome.UNREACHABLE, own_network=True),
+            id="our own network",
+        ),
+        pytest.param(outage(600.0, 300.0, targets=(A,), failure_rate=1.0, outcome=Outcome.AUTH), id="a wrong key"),
+        pytest.param(outage(600.0, 300.0, targets=(A,), failure_rate=1.0, outcome=Outcome.TIMEOUT), id="silence"),
+    ],
+)
+def test_so_it_does_in_every_kind_of_trouble(tmp_path: Path, trouble: Outage) -> None:
+    """Pools, blindness, suspicions and deadlines are the judge's, and the judge is the same."""
+    answer = replayed(recorded(tmp_path, trouble, names=(A, B, C), ends_s=1500.0))
+    assert {change for _, change in changes(answer)} <= {Change.SAME}
+    assert bool(answer.pairs) is not trouble.own_network
+
+
+def test_so_it_does_when_the_service_was_stopped_meanwhile(tmp_path: Path) -> None:
+    """A gap is said, and no decision is made up in it."""
+    bad = outage(600.0, 900.0, targets=(A,), failure_rate=1.0)
+    answer = replayed(recorded(tmp_path, bad, stopped=[(700.0, 1200.0)], ends_s=2700.0), now_s=2700.0)
+    assert {change for _, change in changes(answer)} == {Change.SAME}
+    [gap] = answer.course.gaps
+    assert 480 < (gap.until - gap.since).total_seconds() < 600
+    assert any(note.startswith("1 gap without observations") for note in notes(answer))
+
+
+# Another configuration.
+
+
+def test_a_longer_hold_comes_back_later(past: Settings) -> None:
+    """The failover is the same; the failback is later by about what the hold is longer."""
+    patient = replace(past, controller=Controller(failback=Failback(hold_s=600.0)))
+    answer = replayed(patient)
+    assert changes(answer) == [(Move.FAILOVER, Change.SAME), (Move.FAILBACK, Change.LATER)]
+    assert 200 < answer.pairs[1].apart_s < 900
+
+
+def test_one_that_waits_longer_goes_later(past: Settings) -> None:
+    """By about what `min_outage` is longer."""
+    [first, *_] = replayed(replace(past, controller=Controller(min_outage_s=40.0))).pairs
+    assert first.change is Change.LATER
+    assert 5 < first.apart_s <= 40
+
+
+def test_one_that_never_comes_back_by_itself(past: Settings) -> None:
+    """What was decided then and would not be now is there, too."""
+    manual = replace(past, controller=Controller(failback=Failback(mode="manual")))
+    assert changes(replayed(manual)) == [(Move.FAILOVER, Change.SAME), (Move.FAILBACK, Change.ONLY_THEN)]
+
+
+def test_a_target_that_was_never_asked_cannot_be_judged(past: Settings) -> None:
+    """It is named, and so is what was recorded and is not configured any more."""
+    other = settings(Path("/nowhere"), A, "gemini/new")
+    answer = replayed(replace(other, database=past.database))
+    said = document(answer, "x")
+    assert said["not_recorded"] == ["gemini/new"]
+    assert said["not_configured"] == [C]
+    assert (Move.FAILOVER, Change.ONLY_THEN) in changes(answer)
+
+
+# What is kept, and what is not.
+
+
+def test_a_past_that_began_in_the_window_is_compared_from_its_first_moment(past: Settings) -> None:
+    """Nothing was before, so nothing is missing."""
+    answer = replayed(past)
+    assert answer.window.whole
+    assert answer.window.deciding_from == at(0)
+    assert "the history begins 2026-01-01T00:00:00.000Z, when the service first ran" in notes(answer)
+
+
+def test_a_window_that_begins_in_an_outage_begins_where_the_route_was(past: Settings) -> None:
+    """The journal says where; only the return is left to compare."""
+    answer = replayed(past, since_s=END_S - 1200.0)
+    assert answer.window.deciding_from == at(1200)
+    assert changes(answer) == [(Move.FAILBACK, Change.SAME)]
+
+
+def test_a_pruned_past_is_listened_to_for_an_hour_before_anything_is_compared(tmp_path: Path) -> None:
+    """How things stood at its beginning is not known."""
+    late = outage(4800.0, 300.0, targets=(A,), failure_rate=1.0)
+    wanted = recorded(tmp_path, late, ends_s=6600.0)
+    engine = open_writer(wanted.database)
+    while Store(engine).prune(at(900)):
+        pass
+    engine.dispose()
+    answer = replayed(wanted, now_s=6600.0)
+    assert not answer.window.whole
+    assert at(4500) <= answer.window.deciding_from <= at(4531)
+    assert {change for _, change in changes(answer)} == {Change.SAME}
+    assert any("its first hour is only listened to" in note for note in notes(answer))
+
+
+def test_less_than_an_hour_of_a_pruned_past_is_nothing(tmp_path: Path) -> None:
+    """Nothing could be compared."""
+    wanted = recorded(tmp_path, ends_s=1200.0)
+    engine = open_writer(wanted.database)
+    while Store(engine).prune(at(600)):
+        pass
+    engine.dispose()
+    with pytest.raises(NothingRecordedError, match="less than 1 h of observations"):
+        replayed(wanted)
+
+
+def test_a_past_that_ended_before_is_nothing(past: Settings) -> None:
+    """The sentence says when it ended."""
+    with pytest.raises(NothingRecordedError, match=r"since .* the history ends 2026-01-01T00:4"):
+        replayed(past, since_s=3600.0, now_s=END_S + 86_400)
+
+
+# The operator's hand.
+
+
+def test_what_an_operator_did_then_counts_now(tmp_path: Path) -> None:
+    """A drain that was in force from one instant to another moves the route there and back."""
+    wanted = recorded(tmp_path, ends_s=1200.0)
+    engine = open_writer(wanted.database)
+    drain = Override(
+        kind=OverrideKind.DRAIN, subject="openai", author="ana", reason="a test", at=at(300), until=at(9_000)
+    )
+    hand = Hand(engine)
+    hand.lay(drain, lambda _: Note(kind="drained", subject="openai", text="drained"))
+    hand.take_back(
+        OverrideKind.DRAIN,
+        ["openai"],
+        at=at(600),
+        by="ana",
+        reason="done",
+        say=lambda _: Note(kind="undrained", subject="openai", text="undrained"),
+    )
+    engine.dispose()
+    answer = replayed(wanted)
+    assert changes(answer) == [(Move.DRAIN, Change.ONLY_NOW), (Move.FAILBACK, Change.ONLY_NOW)]
+    assert answer.pairs[0].one.at == at(300)
+    assert at(600) <= answer.pairs[1].one.at < at(601)
+    assert "what operators did then counts here as well: 1 override" in notes(answer)
+
+
+# The comparison.
+
+
+def made(text: str) -> list[Decision]:
+    """Decisions of one route from words such as `fail@60`; the target is the move's."""
+    moves = {"fail": (Move.FAILOVER, C), "back": (Move.FAILBACK, A), "first": (Move.FIRST, A)}
+    return [
+        decision(*moves[word.partition("@")[0]], T0 + timedelta(seconds=float(word.partition("@")[2])))
+        for word in text.split()
+    ]
+
+
+def decision(move: Move, to: str, when: datetime) -> Decision:
+    """A decision of the route `chat`."""
+    return Decision(route="chat", at=when, move=move, before=None, target=to, reason="because", generation=1)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "expected"),
+    [
+        pytest.param("fail@60 back@600", "fail@61 back@599", "same same", id="within two seconds is the same"),
+        pytest.param("fail@60 back@600", "fail@30 back@900", "earlier later", id="sooner out, later back"),
+        pytest.param("fail@60 back@600", "", "only_then only_then", id="nothing would be decided"),
+        pytest.param("", "fail@60", "only_now", id="a new one"),
+        pytest.param("fail@0", "fail@3601", "only_then only_now", id="more than an hour apart is another one"),
+        pytest.param(
+            "fail@0 back@300 fail@400 back@900",
+            "fail@0 back@905",
+            "same only_then only_then later",
+            id="two outages become one, paired by what is nearest",
+        ),
+        pytest.param("first@0", "first@50", "", id="the first decision of a route says nothing"),
+        pytest.param("fail@60", "back@60", "only_now only_then", id="another move is another decision"),
+    ],
+)
+def test_decisions_are_paired_in_order(then: str, now: str, expected: str) -> None:
+    """Alike and near, and never crosswise."""
+    assert " ".join(pair.change for pair in compare(made(then), made(now))) == expected
+
+
+def test_many_decisions_are_compared_in_stretches() -> None:
+    """A route that flapped for weeks must not take a night."""
+    flapping = " ".join(f"fail@{n * 60} back@{n * 60 + 30}" for n in range(1500))
+    assert {pair.change for pair in compare(made(flapping), made(flapping))} == {Change.SAME}
+
+
+# The command.
+
+
+def written(folder: Path, text: str = "") -> Path:
+    """A configuration of the recorded targets, on a database beside it unless the text says otherwise."""
+    path = folder / "other.yaml"
+    path.write_text(
+        (text or f"database: sqlite:///{folder}/hotspare.db")
+        + """
+providers:
+  openai: {dialect: openai-chat, api_key: "${OPENAI_API_KEY}", models: {a: {}}}
+  anthropic: {dialect: anthropic, api_key: "${ANTHROPIC_API_KEY}", models: {c: {}}}
+routes:
+  chat: {candidates: [openai/a, anthropic/c]}
+"""
+    )
+    return path
+
+
+def test_the_document_has_everything(past: Settings) -> None:
+    """For scripts: instants, differences, and both sides of each."""
+    said: dict[str, Any] = json.loads(json.dumps(document(replayed(past), past.database)))
+    assert said["same"] is True
+    assert said["counts"] == {"same": 2, "earlier": 0, "later": 0, "only_then": 0, "only_now": 0}
+    assert said["routes"][0]["flips"] == {"then": 2, "now": 2}
+    assert 600 < said["routes"][0]["away_s"]["then"] < 1800
+    [out, back] = said["decisions"]
+    assert (out["route"], out["change"], out["now"]["move"]) == ("chat", "same", "failover")
+    assert back["then"]["weights"] == {A: 100}
+
+
+def test_people_get_a_timeline_and_what_limits_it(past: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """What happened, the difference, and why."""
+    show(replayed(replace(past, controller=Controller(failback=Failback(mode="manual")))), terminal())
+    printed = capsys.readouterr().out
+    assert "only then" in printed
+    assert "2 decisions: 1 same, 1 only then" in printed
+    assert "chat: 2 flips then, 1 now; away from openai/a for" in printed
+    assert "note: the probes came when the recording configuration asked for them" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        pytest.param([], 2, "no database at", id="no database"),
+        pytest.param(["--database", "sqlite:///:memory:"], 2, "keeps nothing", id="a database that keeps nothing"),
+        pytest.param(["--database", "PAST"], 1, "nothing was recorded since", id="an old one"),
+    ],
+)
+def test_where_there_is_nothing_to_replay(
+    tmp_path: Path, past: Settings, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, said: str
+) -> None:
+    """A sentence, and the exit status."""
+    given = [past.database if one == "PAST" else one for one in arguments]
+    assert main(["replay", "-c", str(written(tmp_path)), *given]) == status
+    assert said in capsys.readouterr().err
+
+
+def test_an_empty_database_is_bad_news(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says so rather than that all is the same."""
+    open_writer(f"sqlite:///{tmp_path}/hotspare.db").dispose()
+    assert main(["replay", "-c", str(written(tmp_path))]) == 1
+    assert "no target of" in capsys.readouterr().err
+
+
+def test_the_command_reads_another_database(tmp_path: Path, past: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a configuration that keeps nothing itself, without keys."""
+    path = written(tmp_path, 'database: "sqlite:///:memory:"')
+    assert main(["replay", "-c", str(path), "--database", past.database, "--since", "3650d", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["same"] is True

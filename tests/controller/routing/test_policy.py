@@ -1,0 +1,208 @@
+"""The policy's invariants, over every combination of health, and its stories. Steps and overrides: the next files."""
+
+import itertools
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.routing.candidates import Candidate
+from controller.routing.decision import Move, RouteState
+from controller.routing.policy import Verdict, decide, decide_all
+from monitor.health import Health, TargetHealth
+from monitor.settings import Controller, Route
+from tests.support.builders import T0, settings
+
+IDS = ("openai/a", "openai/b", "anthropic/c")
+ROUTE = Route(name="chat", candidates=IDS)
+ELIGIBLE = {Health.UP: 0, Health.SUSPECT: 1, Health.DEGRADED: 2}
+DWELL_S = 60.0
+
+
+def candidate(name: str, health: Health, *, recent: bool = True) -> Candidate:
+    """A candidate whose last good answer is recent, or an hour old."""
+    seen = T0 - timedelta(seconds=10 if recent else 3600)
+    state = TargetHealth(target=name, health=health, since=T0, reason=f"{name} is {health}", last_ok_at=seen)
+    return Candidate(id=name, provider=name.partition("/")[0], health=state, recent_s=120)
+
+
+def at(name: str, *, for_s: float = 3600) -> RouteState:
+    """The route has pointed at this target for so long."""
+    return RouteState(route="chat", target=name, since=T0 - timedelta(seconds=for_s), reason="before")
+
+
+def ask(current: RouteState | None, *candidates: Candidate, route: Route = ROUTE) -> Verdict:
+    """The policy's verdict at T0."""
+    known = {one.id: one for one in candidates}
+    return decide(route, current, known, now=T0, generation=8, controller=Controller(dwell_s=DWELL_S))
+
+
+COMBINATIONS = [
+    (healths, recents, present, for_s, fail_over_on)
+    for healths in itertools.product(Health, repeat=3)
+    for recents in ((True, True, True), (True, False, True), (True, True, False), (False, False, False))
+    for present in range(3)
+    for for_s in (10.0, 3600.0)
+    for fail_over_on in (ROUTE.fail_over_on, ROUTE.fail_over_on | {Health.DEGRADED})
+]
+
+
+def test_the_invariants_hold_for_every_combination() -> None:
+    """All healths of three candidates, fresh or stale, wherever the route points, however long, both `fail_over_on`."""
+    for healths, recents, present, for_s, fail_over_on in COMBINATIONS:
+        route = Route(name="chat", candidates=IDS, fail_over_on=fail_over_on)
+        candidates = [
+            candidate(name, health, recent=recent) for name, health, recent in zip(IDS, healths, recents, strict=True)
+        ]
+        verdict = ask(at(IDS[present], for_s=for_s), *candidates, route=route)
+        assert verdict == ask(at(IDS[present], for_s=for_s), *reversed(candidates), route=route), (
+            "same input, same answer"
+        )
+        fails = healths[present] in fail_over_on
+        refuges = [one for one in candidates if one.eligible(T0) and one is not candidates[present]]
+        if verdict.decision is None:
+            assert verdict.stuck == (fails and not refuges), (healths, recents, present)
+            continue
+        chosen = candidates[IDS.index(verdict.decision.target)]
+        assert chosen is not candidates[present], "a move goes somewhere else"
+        assert chosen.eligible(T0), "never to a target that fails, or that nobody has proven lately"
+        if fails:
+            assert verdict.decision.move is Move.FAILOVER
+            assert ELIGIBLE[chosen.health.health] == min(ELIGIBLE[one.health.health] for one in refuges), "the best"
+            if healths[present] in ELIGIBLE:
+                assert ELIGIBLE[chosen.health.health] < ELIGIBLE[healths[present]], "only to a better one"
+        else:
+            assert verdict.decision.move is Move.FAILBACK
+            assert chosen.health.health is Health.UP
+            assert IDS.index(chosen.id) < present, "only to a more preferred one"
+            assert for_s >= DWELL_S, "not inside the dwell"
+
+
+def test_a_failing_target_is_left_whenever_anything_better_is_eligible() -> None:
+    """It never stays on what fails while an eligible candidate exists."""
+    for healths, recents, present, for_s, fail_over_on in COMBINATIONS:
+        route = Route(name="chat", candidates=IDS, fail_over_on=fail_over_on)
+        candidates = [
+            candidate(name, health, recent=recent) for name, health, recent in zip(IDS, healths, recents, strict=True)
+        ]
+        mine = ELIGIBLE.get(healths[present], 3) if healths[present] in fail_over_on else -1
+        better = any(
+            one.eligible(T0) and ELIGIBLE[one.health.health] < mine
+            for one in candidates
+            if one is not candidates[present]
+        )
+        verdict = ask(at(IDS[present], for_s=for_s), *candidates, route=route)
+        if better:
+            assert verdict.decision is not None
+
+
+def test_the_first_file_points_at_the_first_candidate() -> None:
+    """Before any observation the configured order is all there is."""
+    verdict = ask(None, *(candidate(name, Health.UNKNOWN, recent=False) for name in IDS))
+    assert verdict.decision is not None
+    assert (verdict.decision.target, verdict.decision.move) == (IDS[0], Move.FIRST)
+    assert (verdict.decision.reason, verdict.decision.generation) == ("no observations yet", 8)
+
+
+def test_a_failover_tells_why() -> None:
+    """The decision's reason is the sentence of the health that caused it."""
+    down, up, other = candidate(IDS[0], Health.DOWN), candidate(IDS[1], Health.UP), candidate(IDS[2], Health.UP)
+    decision = ask(at(IDS[0], for_s=1), down, up, other).decision
+    assert decision is not None
+    assert (decision.move, decision.before, decision.reason) == (Move.FAILOVER, IDS[0], "openai/a is down")
+
+
+@pytest.mark.parametrize(
+    ("sibling", "elsewhere", "fault", "expected"),
+    [
+        pytest.param(Health.UP, Health.UP, Health.DOWN, IDS[1], id="one sick model: its sibling, as configured"),
+        pytest.param(Health.SUSPECT, Health.UP, Health.DOWN, IDS[2], id="the whole provider fails: elsewhere"),
+        pytest.param(
+            Health.SUSPECT, Health.SUSPECT, Health.DOWN, IDS[2], id="the provider fails, both suspect: elsewhere"
+        ),
+        pytest.param(
+            Health.SUSPECT, Health.DOWN, Health.DOWN, IDS[1], id="better a suspect sibling than a failing target"
+        ),
+        pytest.param(
+            Health.UP, Health.SUSPECT, Health.MISCONFIGURED, IDS[1], id="our own fault says nothing of siblings"
+        ),
+    ],
+)
+def test_another_provider_is_preferred_when_the_provider_failed(
+    sibling: Health, elsewhere: Health, fault: Health, expected: str
+) -> None:
+    """Whether the provider failed or only the model shows in its other targets."""
+    verdict = ask(at(IDS[0]), candidate(IDS[0], fault), candidate(IDS[1], sibling), candidate(IDS[2], elsewhere))
+    assert verdict.decision is not None
+    assert verdict.decision.target == expected
+
+
+def test_nothing_eligible_holds_and_says_so() -> None:
+    """With every candidate failing the route stays where it is."""
+    verdict = ask(at(IDS[0]), *(candidate(name, Health.DOWN) for name in IDS))
+    assert verdict == Verdict(decision=None, stuck=True, settled=True)
+
+
+def test_blindness_holds() -> None:
+    """Unknown is no reason to move."""
+    verdict = ask(at(IDS[0]), *(candidate(name, Health.UNKNOWN) for name in IDS))
+    assert verdict == Verdict(decision=None, stuck=False, settled=True)
+
+
+def test_a_target_that_is_no_candidate_any_more_is_left() -> None:
+    """After a change of the configuration the best eligible candidate is taken, and the reason says why."""
+    candidates = [candidate(IDS[0], Health.DOWN), candidate(IDS[1], Health.SUSPECT), candidate(IDS[2], Health.UP)]
+    decision = ask(at("gone/model"), *candidates).decision
+    assert decision is not None
+    assert (decision.target, decision.move) == (IDS[2], Move.CONFIGURED)
+    assert decision.reason == "gone/model is no candidate of chat any more"
+
+
+def test_a_clock_set_back_does_not_hold_a_route() -> None:
+    """A move that seems to lie in the future has no dwell to keep: the way home stays open."""
+    future = at(IDS[2], for_s=-3600)
+    decision = ask(future, *(candidate(name, Health.UP) for name in IDS)).decision
+    assert decision is not None
+    assert decision.target == IDS[0]
+
+
+def test_a_new_route_does_not_begin_on_a_target_that_fails() -> None:
+    """What is already known of its candidates counts from the first moment."""
+    decision = ask(
+        None, candidate(IDS[0], Health.DOWN), candidate(IDS[1], Health.UP), candidate(IDS[2], Health.UP)
+    ).decision
+    assert decision is not None
+    assert (decision.target, decision.move, decision.reason) == (IDS[1], Move.FIRST, "openai/a is down")
+
+
+def test_an_answer_from_the_future_is_not_recent() -> None:
+    """After the clock was set back, what an old clock called recent proves nothing."""
+    future = replace(candidate(IDS[1], Health.UP).health, last_ok_at=T0 + timedelta(hours=1))
+    stale = replace(candidate(IDS[1], Health.UP), health=future)
+    verdict = ask(at(IDS[0]), candidate(IDS[0], Health.DOWN), stale, candidate(IDS[2], Health.DOWN))
+    assert verdict.stuck
+
+
+def test_a_target_that_was_only_poor_must_hold_before_a_route_returns() -> None:
+    """Slow or wrong answers that come and go must not take the route to and fro: the hold is theirs too."""
+    route = Route(name="chat", candidates=("a/x", "b/y"))
+    now = T0 + timedelta(minutes=10)
+
+    def well(target: str, held_until: datetime | None = None) -> TargetHealth:
+        return TargetHealth(
+            target=target, health=Health.UP, since=T0, reason="it answers", last_ok_at=now, held_until=held_until
+        )
+
+    moved = RouteState(route="chat", target="b/y", since=T0, reason="a/x is unusable")
+    wanted = settings(Path(), "a/x", "b/y", routes=[route])
+
+    def verdict(held_until: datetime | None) -> Verdict:
+        health = {"a/x": well("a/x", held_until), "b/y": well("b/y")}
+        return decide_all(wanted, {"chat": moved}, health, now=now, generation=2)["chat"]
+
+    waiting = verdict(now + timedelta(seconds=1))
+    assert (waiting.decision, waiting.settled) == (None, False)
+    back = verdict(now).decision
+    assert back is not None
+    assert (back.move, back.target) == (Move.FAILBACK, "a/x")

@@ -1,0 +1,85 @@
+"""Who cannot be told is shown: by `status`, on the page, and no longer than it is true."""
+
+import io
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sqlalchemy import Engine
+
+from controller.alerts.delivery_store import Deliveries
+from controller.cli import status
+from controller.status import overview
+from controller.status.overview import Overview
+from controller.status.unheard import Unheard, forget_others
+from monitor.settings import Settings
+from monitor.storage.database import open_writer
+from tests.support import builders
+from tests.support import incident_builders as alerts
+from tests.support.builders import T0
+from ui import sections as view
+
+LATER = T0 + timedelta(minutes=12)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Two targets."""
+    return builders.settings(tmp_path, alerts.OPENAI, alerts.ANTHROPIC)
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """A new database in which nothing was told yet."""
+    opened = open_writer(settings.database)
+    yield opened
+    opened.dispose()
+
+
+def seen(settings: Settings, engine: Engine) -> Overview:
+    """The overview twelve minutes after T0."""
+    return overview.read(settings, engine, LATER)
+
+
+def test_who_takes_nothing_is_named_with_since_when_and_why(settings: Settings, engine: Engine) -> None:
+    """In `status` for people and for scripts, and on the page, where a stranger's words are escaped."""
+    Deliveries(engine, "webhook").sink_failed(T0, "the webhook answered HTTP 500: <script>")
+    Deliveries(engine, "apprise 1").sink_failed(T0 + timedelta(minutes=5), "apprise 1 (JSON) did not take it")
+    Deliveries(engine, "webhook").sink_failed(LATER, "the webhook answered HTTP 502: <script>")
+    known = seen(settings, engine)
+    screen = io.StringIO()
+    status.print_overview(known, Console(file=screen, width=400))
+    assert (
+        "Not told: the webhook has not taken what it was sent since 18:00:00 UTC (12 min ago): the webhook answered"
+        " HTTP 502: <script>\nNot told: apprise 1 has not taken"
+    ) in screen.getvalue()
+    assert status.document(known)["not_told"][0] == {
+        "sink": "webhook",
+        "part": None,
+        "since": "2026-11-21T18:00:00.000Z",
+        "error": "the webhook answered HTTP 502: <script>",
+    }
+    assert "HTTP 502: &lt;script&gt;.</p>" in view.banner(known)
+
+
+def test_a_part_of_one_is_named(settings: Settings, engine: Engine) -> None:
+    """One channel of Slack may fail while the others do not."""
+    Deliveries(engine, "slack").part_failed("#oncall", T0, "channel_not_found")
+    [found] = seen(settings, engine).unheard
+    assert found == Unheard(sink="slack", part="#oncall", since=T0, error="channel_not_found")
+    assert found.words(LATER).startswith("Slack (#oncall) has not taken")
+
+
+def test_who_works_again_or_is_no_longer_configured_is_not_shown(settings: Settings, engine: Engine) -> None:
+    """And a single message that was not taken is no trouble of the whole receiver."""
+    webhook, heartbeat = Deliveries(engine, "webhook"), Deliveries(engine, "heartbeat")
+    webhook.sink_failed(T0, "no")
+    heartbeat.sink_failed(T0, "no")
+    webhook.sink_works(LATER)
+    forget_others(engine, ["webhook"], LATER)
+    assert seen(settings, engine).unheard == ()
+    webhook.sink_failed(LATER, "again")
+    forget_others(engine, ["webhook"], LATER)
+    assert [(one.sink, one.since) for one in seen(settings, engine).unheard] == [("webhook", LATER)]

@@ -1,0 +1,143 @@
+"""The running statistic: a CUSUM, its background rate, and the sequential test for recovery."""
+
+import math
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.detection.evidence import RECOVERED, Background, Case, Evidence, Recovery
+from probes.outcome import Outcome
+from tests.support.builders import T0, observation
+
+P0, P1 = 0.005, 0.3
+
+
+def test_without_history_the_background_is_half_a_percent() -> None:
+    """The prior's mean, to within the grid."""
+    assert Background().rate == pytest.approx(0.005, rel=0.05)
+
+
+def test_the_background_is_learned() -> None:
+    """Fifty failures in a thousand quiet probes pull it well up; ten thousand good ones pull it down."""
+    noisy = Background(failures=50, probes=1000)
+    assert noisy.rate == pytest.approx(0.0275, rel=0.13)
+    assert Background(failures=0, probes=10_000).rate < 0.003
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_the_background_stays_between_its_bounds(failures: float, good: float) -> None:
+    """Whatever was seen, the rate is between 0.2 and 5 %."""
+    assert 0.002 <= Background(failures=failures, probes=failures + good).rate <= 0.05
+
+
+def test_the_background_forgets() -> None:
+    """About the last 20,000 probes count, so that old noise fades."""
+    background = Background(failures=1000, probes=20_000)
+    for _ in range(20_000):
+        background = background.seen(failed=False)
+    assert background.probes == pytest.approx(20_000)
+    assert background.failures == pytest.approx(1000 / math.e, rel=0.01)
+
+
+@given(st.integers(0, 25_000), st.lists(st.booleans(), max_size=30), st.integers(0, 400))
+def test_resting_is_the_same_as_seeing_one_by_one(before: int, failures: list[bool], good: int) -> None:
+    """So many quiet probes at once teach what they teach one after the other, also where the memory is full."""
+    background = Background(probes=min(before, 20_000), failures=before / 200)
+    for failed in failures:
+        background = background.seen(failed=failed)
+    one_by_one = background
+    for _ in range(good):
+        one_by_one = one_by_one.seen(failed=False)
+    at_once = background.rested(good)
+    assert at_once.failures == pytest.approx(one_by_one.failures, rel=1e-9, abs=1e-9)
+    assert at_once.probes == pytest.approx(one_by_one.probes, rel=1e-9)
+
+
+def test_an_outage_is_not_learned_as_normal() -> None:
+    """Only the first failure of an excursion teaches the background."""
+    case = Case()
+    for _ in range(100):
+        case = case.failed(observation("x"), p1=P1)
+    assert case.background == Background(failures=1.0, probes=1.0)
+
+
+def test_a_failure_adds_what_it_is_worth() -> None:
+    """The step up is log(p1/p0), the step down log((1-p0)/(1-p1))."""
+    once = Evidence().failed(observation("x"), p0=P0, p1=P1)
+    assert once.value == pytest.approx(math.log(P1 / P0))
+    then = once.passed(observation("."), p0=P0, p1=P1)
+    assert then.value == pytest.approx(once.value - math.log((1 - P0) / (1 - P1)))
+    assert (once.calm, then.calm, then.failures, then.probes) == (0, 1, 1, 2)
+
+
+def test_a_case_is_weighed_by_its_own_background() -> None:
+    """What begins an excursion is weighed by what was usual before it, the rest by what has been learned with it."""
+    case = Case().failed(observation("x"), p1=P1)
+    assert case.value == pytest.approx(math.log(P1 / Background().rate))
+    p0 = case.background.rate
+    assert p0 > Background().rate
+    then = case.passed(observation("."), p1=P1)
+    assert then.value == pytest.approx(case.value - math.log((1 - p0) / (1 - P1)))
+    assert then.background == case.background
+
+
+def test_evidence_never_goes_below_zero_and_forgets_its_counts_there() -> None:
+    """An excursion that came to nothing leaves only what was learned."""
+    case = Case().failed(observation("t"), p1=P1)
+    learned = case.background
+    while case.value:
+        case = case.passed(observation("."), p1=P1)
+    assert case == Case(background=learned)
+    assert case.passed(observation("."), p1=P1).background.probes == learned.probes + 1
+
+
+@pytest.mark.parametrize(("failures", "theirs"), [("x", True), ("tx", False), ("txx", True), ("tt", False)])
+def test_it_is_the_provider_when_most_failures_are_its_own_for_certain(failures: str, theirs: bool) -> None:
+    """Timeouts may be our own network's, a server error may not; half of them is not enough."""
+    evidence = Evidence()
+    for symbol in failures:
+        evidence = evidence.failed(observation(symbol), p0=P0, p1=P1)
+    assert evidence.by_provider is theirs
+
+
+def test_the_trail_is_each_probe_with_the_evidence_after_it() -> None:
+    """In order, at most the last sixty."""
+    evidence = Evidence()
+    heights = []
+    for number in range(70):
+        seen = observation("x" if number % 2 == 0 else ".", at_s=number, name=f"a/m{number % 3}")
+        weigh = evidence.failed if number % 2 == 0 else evidence.passed
+        evidence = weigh(seen, p0=P0, p1=P1)
+        heights.append((seen.finished_at, seen.target, seen.outcome, evidence.value))
+    assert [(one.at, one.target, one.outcome, one.evidence) for one in evidence.trail] == heights[-60:]
+    assert (evidence.failures, evidence.probes) == (35, 70)
+
+
+def test_without_one_target_the_counts_are_those_of_the_others() -> None:
+    """Whoever is left out takes failures, outcomes, beginning and trail along."""
+    evidence = Evidence()
+    for number, (symbol, name) in enumerate([("x", "a/1"), ("t", "a/2"), (".", "a/2"), ("x", "a/1")]):
+        seen = observation(symbol, at_s=number, name=name)
+        weigh = evidence.passed if symbol == "." else evidence.failed
+        evidence = weigh(seen, p0=P0, p1=P1)
+    left = evidence.without("a/1", 3.5)
+    assert (left.value, left.failures, left.probes) == (3.5, 1, 2)
+    assert left.outcomes == {Outcome.TIMEOUT: 1}
+    assert left.since == T0 + timedelta(seconds=1.1)
+    assert {weighed.target for weighed in left.trail} == {"a/2"}
+
+
+def test_recovery_is_proven_at_odds_of_twenty() -> None:
+    """With the default background nine clean probes prove it."""
+    recovery, p0 = Recovery(), Background().rate
+    while not recovery.proven:
+        recovery = recovery.passed(T0, p0=p0, p1=P1)
+    assert recovery.clean == math.ceil(RECOVERED / math.log((1 - p0) / (1 - P1))) == 9
+
+
+def test_a_failure_spoils_the_recovery() -> None:
+    """It begins counting anew."""
+    recovery = Recovery().passed(T0, p0=0.005, p1=P1).passed(T0, p0=0.005, p1=P1).failed(p0=0.005, p1=P1)
+    assert (recovery.value, recovery.clean, recovery.since) == (0.0, 0, None)

@@ -1,0 +1,130 @@
+"""The migrations lead to the tables that the code uses, and never lose a row."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, inspect
+from sqlmodel import SQLModel
+
+from monitor.storage.database import SCHEMA, DatabaseError, open_writer
+from monitor.storage.migrations.run import SCRIPTS, migrate
+from monitor.storage.tables import EVENTS, INCIDENTS
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """A new database at the newest revision."""
+    engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+    yield engine
+    engine.dispose()
+
+
+def _revisions() -> list[str]:
+    """Every revision there is, oldest first."""
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+
+
+def _shape(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
+    """All that SQLite knows of each table, constraints that Alembic does not compare included."""
+    shape: dict[str, list[tuple[object, ...]]] = {}
+    for table in sorted(set(inspect(connection).get_table_names()) - {"alembic_version"}):
+        facts = [
+            f"* FROM pragma_table_list('{table}')",
+            f"* FROM pragma_table_xinfo('{table}')",
+            # Without its number: several indexes of one table are made in any order.
+            f"name, \"unique\", origin, partial FROM pragma_index_list('{table}') ORDER BY name",
+        ]
+        shape[table] = [tuple(row) for fact in facts for row in connection.exec_driver_sql(f"SELECT {fact}")]
+    return shape
+
+
+def test_the_newest_migration_is_the_schema_that_the_code_expects() -> None:
+    """`SCHEMA` is the one head: a start without migrations is a start at the newest schema."""
+    assert _revisions()[-1] == SCHEMA
+
+
+def test_migrated_tables_and_models_are_the_same(engine: Engine) -> None:
+    """Alembic would have nothing to change."""
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+
+
+def test_migrated_tables_are_strict_and_keyed_like_the_models(engine: Engine) -> None:
+    """A migrated database and one made from the models agree on everything that SQLite records."""
+    fresh = create_engine("sqlite://")
+    with engine.connect() as migrated, fresh.begin() as made:
+        SQLModel.metadata.create_all(made)
+        assert _shape(migrated) == _shape(made)
+    fresh.dispose()
+
+
+@pytest.mark.parametrize("revision", _revisions())
+def test_rows_of_every_revision_survive(engine: Engine, revision: str) -> None:
+    """A database of any earlier version, with rows in it, is brought up to date with its rows."""
+    with engine.begin() as connection:
+        for table in inspect(connection).get_table_names():
+            connection.exec_driver_sql(f'DROP TABLE "{table}"')
+        migrate(connection, current=None, wanted=revision)
+        connection.exec_driver_sql("INSERT INTO events (at_ms, kind, subject, text) VALUES (1, 'a', 'b', 'c')")
+        connection.exec_driver_sql(
+            "INSERT INTO incidents (provider, kind, opened_ms, document, revision, told_revision)"
+            " VALUES ('openai', 'outage', 1, '{\"timeline\": [1, 2]}', 3, 2)"
+        )
+    with engine.begin() as connection:
+        migrate(connection, current=revision, wanted=SCHEMA)
+    with engine.connect() as connection:
+        assert connection.execute(EVENTS.select()).one()[1:5] == (1, "a", "b", "c")
+        assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+        incident = connection.execute(INCIDENTS.select()).one()
+    assert (incident.provider, incident.revision, incident.told_revision) == ("openai", 3, 2)
+    assert (incident.lead_id, incident.reopened, incident.acknowledged_by) == (None, 0, None)
+    told_whole = revision < "0005"  # the messages of before had all lines
+    assert incident.told_lines == (2 if told_whole else 0)
+
+
+def _with_next(scripts: Path, upgrade: str) -> Path:
+    """A copy of the migrations with one more, `next`."""
+    shutil.copytree(SCRIPTS, scripts)
+    (scripts / "versions" / "next.py").write_text(
+        f"import sqlalchemy as sa\nfrom alembic import op\nrevision = 'next'\ndown_revision = {SCHEMA!r}\n"
+        f"def upgrade():\n    op.add_column('events', sa.Column('more', sa.TEXT()))\n    {upgrade}\n"
+    )
+    return scripts
+
+
+def _add_event(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO events (at_ms, kind, subject, text) VALUES (1, 'a', 'b', 'c')")
+
+
+def test_a_migration_keeps_the_rows(engine: Engine, tmp_path: Path) -> None:
+    """A migration that changes a table with rows leaves them as they were."""
+    _add_event(engine)
+    with engine.begin() as connection:
+        migrate(connection, current=SCHEMA, wanted="next", scripts=_with_next(tmp_path / "100% scripts", "pass"))
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT * FROM events").all()
+        assert [(*row[:5], row.more) for row in rows] == [(1, 1, "a", "b", "c", None)]
+        assert connection.exec_driver_sql("SELECT * FROM alembic_version").scalar_one() == "next"
+
+
+def test_a_migration_that_fails_changes_nothing(engine: Engine, tmp_path: Path) -> None:
+    """An error in the middle undoes the whole migration, what it had done to the tables included."""
+    _add_event(engine)
+    with engine.connect() as connection:
+        before = _shape(connection)
+    scripts = _with_next(tmp_path / "scripts", "op.execute('INSERT INTO nowhere VALUES (1)')")
+    with pytest.raises(DatabaseError, match="nowhere"), engine.begin() as connection:
+        migrate(connection, current=SCHEMA, wanted="next", scripts=scripts)
+    with engine.connect() as connection:
+        assert _shape(connection) == before
+        assert connection.exec_driver_sql("SELECT * FROM alembic_version").scalar_one() == SCHEMA
+        assert len(connection.execute(EVENTS.select()).all()) == 1

@@ -1,0 +1,51 @@
+"""Numbers as people read them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monitor import formatting as words
+from probes.outcome import Outcome
+from tests.support.builders import target
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.42, "0.4 s"),
+        (9.96, "10 s"),
+        (41.2, "41 s"),
+        (59.6, "1 min"),
+        (60, "1 min"),
+        (581, "9 min 41 s"),
+        (3600, "1 h"),
+        (7500, "2 h 5 min"),
+        (86400 * 3 + 4 * 3600, "3 d 4 h"),
+    ],
+)
+def test_a_span_has_two_units_at_the_most(seconds: float, text: str) -> None:
+    """Durations are rounded to what matters."""
+    assert words.span(seconds) == text
+
+
+def test_the_mix_names_the_most_frequent_first() -> None:
+    """A single kind needs no number."""
+    assert words.mix({Outcome.TIMEOUT: 2}) == "timeout"
+    assert words.mix({Outcome.TIMEOUT: 2, Outcome.SERVER_ERROR: 7}) == "7 server_error, 2 timeout"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"api_key_env": "OPENAI_API_KEY"}, "the variable OPENAI_API_KEY"),
+        ({"api_key_env": None}, "the key in the configuration"),
+        ({"api_key_env": None, "signing": True}, "the AWS credentials of this machine"),
+    ],
+)
+def test_the_fix_says_where_the_key_comes_from(change: dict[str, Any], named: str) -> None:
+    """A variable by its name; a key without one by where it stands; signatures by whose credentials they need."""
+    key = replace(target().provider, **change).key_words
+    fix = words.fix(Outcome.QUOTA, model="m", key=key, detail="")
+    assert fix == f"the account behind {named} has no money or quota left: see to its billing"

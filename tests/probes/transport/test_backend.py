@@ -1,0 +1,147 @@
+"""Connections to names with several addresses, and names that are looked up once."""
+
+import asyncio
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+import trustme
+
+from probes.transport.backend import Marks, Sockets, families_in_turn, first_connected
+from probes.transport.dns import Address, Lookups, numeric
+from tests.support.servers import server_tls
+
+
+@contextmanager
+def listening() -> Iterator[Address]:
+    """An address that takes connections."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield socket.AF_INET, server.getsockname()
+
+
+@contextmanager
+def refusing() -> Iterator[Address]:
+    """An address that refuses connections."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield socket.AF_INET, taken.getsockname()
+
+
+@contextmanager
+def silent() -> Iterator[Address]:
+    """An address that says nothing at all: its queue is full, and the system drops what comes."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(server.getsockname())
+        yield socket.AF_INET, server.getsockname()
+        for one in waiting:
+            one.close()
+
+
+async def test_the_next_address_is_tried_when_one_refuses() -> None:
+    """A name with several addresses is reachable while one of them is."""
+    with refusing() as bad, listening() as good, await first_connected([bad, bad, good]) as connected:
+        assert connected.getpeername() == good[1]
+
+
+async def test_the_next_address_is_tried_beside_a_silent_one() -> None:
+    """An address that leads nowhere costs its head start, not the deadline."""
+    with silent() as bad, listening() as good:
+        async with asyncio.timeout(20):
+            connected = await first_connected([bad, good])
+        with connected:
+            assert connected.getpeername() == good[1]
+
+
+def test_the_families_take_turns() -> None:
+    """The first of the other family comes second: one family that leads nowhere costs one head start."""
+    four: list[Address] = [(socket.AF_INET, (name, 1)) for name in "abc"]
+    six: list[Address] = [(socket.AF_INET6, (name, 1)) for name in "xy"]
+
+    assert [address[0] for _, address in families_in_turn([*six, *four])] == ["x", "a", "y", "b", "c"]
+    assert [address[0] for _, address in families_in_turn(four)] == ["a", "b", "c"]
+
+
+async def test_when_nobody_takes_it_the_address_is_told_and_not_this_machine() -> None:
+    """No way to one address is our machine's; that the other refused is what matters."""
+    unroutable: Address = (socket.AF_INET, ("224.0.0.1", 9))
+    with refusing() as bad, pytest.raises(ConnectionRefusedError):
+        await first_connected([unroutable, bad])
+
+
+async def test_a_deadline_leaves_no_socket_behind() -> None:
+    """Cancelled while several addresses are tried, every socket is closed; a warning would be an error."""
+    with silent() as bad:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.4):
+                await first_connected([bad, bad])
+        await asyncio.sleep(0)
+
+
+async def test_a_name_is_looked_up_once_at_a_time() -> None:
+    """Those who ask while a lookup is under way share it; one who gives up takes it from nobody."""
+    asked: list[tuple[str, int]] = []
+    answer, found = threading.Event(), [(socket.AF_INET, ("127.0.0.1", 1))]
+
+    def resolve(host: str, port: int) -> Sequence[Address]:
+        asked.append((host, port))
+        assert answer.wait(30)
+        return found
+
+    lookups = Lookups(resolve)
+    first, second = (asyncio.create_task(lookups.addresses("x.invalid", 1)) for _ in range(2))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await lookups.addresses("x.invalid", 1)
+    other_port = asyncio.create_task(lookups.addresses("x.invalid", 2))
+    await asyncio.sleep(0)
+    answer.set()
+
+    for one in (first, second, other_port):
+        assert await one == found
+    assert sorted(asked) == [("x.invalid", 1), ("x.invalid", 2)]
+    await lookups.addresses("x.invalid", 1)
+    assert len(asked) == 3, "what was found is not kept"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1"])
+def test_an_address_needs_no_lookup(host: str) -> None:
+    """A numeric host is its own address."""
+    assert numeric(host, 443)[0][1] == (host, 443)
+
+
+@pytest.mark.parametrize("host", ["llm.invalid", "127.1", "1", "", "\0", "::1%lo", "x" * 300])
+def test_a_name_is_no_address(host: str) -> None:
+    """Anything else is for the resolver."""
+    assert numeric(host, 443) == []
+
+
+async def test_what_comes_early_does_not_hold_up_what_is_sent() -> None:
+    """Over TLS, with tickets of the session read before anything was written, every write still goes out."""
+    authority = trustme.CA()
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    heard = asyncio.Event()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"second")
+        heard.set()
+        writer.close()
+
+    server = await asyncio.start_server(behave, "127.0.0.1", 0, ssl=server_tls(authority, "127.0.0.1"))
+    sockets = Sockets(Lookups(), Marks(), limit=1000, monotonic=time.monotonic)
+    plain = await sockets.connect_tcp("127.0.0.1", server.sockets[0].getsockname()[1])
+    secured = await plain.start_tls(trusting, "127.0.0.1")
+    await asyncio.sleep(0.1)  # the tickets come by themselves, and nothing tells of them
+    async with asyncio.timeout(20):
+        await secured.write(b"first")
+        await secured.write(b"second")
+        await heard.wait()
+    await secured.aclose()
+    server.close()

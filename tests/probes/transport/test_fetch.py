@@ -1,0 +1,244 @@
+"""Fetching a page over real sockets: what came back, what may not, and that nobody can hold it up."""
+
+import asyncio
+import gzip
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+
+import pytest
+
+from probes.transport.decoding import CAP
+from probes.transport.fetch import Page, fetch
+
+Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
+TLS = ssl.create_default_context()
+
+
+@asynccontextmanager
+async def served(answer: Answer) -> AsyncIterator[str]:
+    """The address of a server that hands each request's head to `answer`, and then hangs up."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            await answer(head.lower(), writer)
+            await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client has seen enough
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+def reply(body: bytes = b"", *, status: str = "200 OK", **headers: str) -> bytes:
+    """A whole response."""
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([f"HTTP/1.1 {status}", f"content-length: {len(body)}", *lines, "", ""]).encode() + body
+
+
+async def get(url: str, *, etag: str | None = None, modified: str | None = None, timeout_s: float = 5) -> Page:
+    """The page at this address."""
+    return await fetch(url, etag=etag, modified=modified, timeout_s=timeout_s, tls=TLS)
+
+
+async def test_a_page_comes_with_its_validators_and_is_not_fetched_twice() -> None:
+    """The second request carries them, and the server need only say that nothing has changed."""
+    heads: list[str] = []
+
+    async def answer(head: str, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
+        known = 'if-none-match: w/"1"' in head and "if-modified-since: sat, 21 nov 2026" in head
+        writer.write(
+            reply(status="304 Not Modified")
+            if known
+            else reply(b"{}", etag='W/"1"', last_modified="Sat, 21 Nov 2026 17:00:00 GMT")
+        )
+
+    async with served(answer) as url:
+        page = await get(f"{url}/api/v2/summary.json")
+        assert page == Page(status=200, body=b"{}", etag='W/"1"', modified="Sat, 21 Nov 2026 17:00:00 GMT")
+        assert not page.unchanged
+        assert (await get(url, etag=page.etag, modified=page.modified)).unchanged
+    assert heads[0].startswith("get /api/v2/summary.json http/1.1")
+    assert "user-agent: hotspare" in heads[0]
+    assert "authorization" not in heads[0] + heads[1]
+    assert "if-none-match" not in heads[0]
+
+
+async def test_an_error_is_a_status_and_its_body() -> None:
+    """What to make of it is the reader's affair."""
+
+    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(b"<html>no</html>", status="403 Forbidden"))
+
+    async with served(answer) as url:
+        assert await get(url) == Page(status=403, body=b"<html>no</html>")
+
+
+async def test_compression_is_undone() -> None:
+    """Of the kind that we ask for; of another, nothing came back."""
+
+    async def answer(head: str, writer: asyncio.StreamWriter) -> None:
+        assert "accept-encoding: gzip" in head
+        writer.write(reply(gzip.compress(b"[]"), content_encoding="br" if "/other" in head else "gzip"))
+
+    async with served(answer) as url:
+        assert (await get(url)).body == b"[]"
+        assert (await get(f"{url}/other")).why == "content encoding br, which nobody asked for"
+
+
+@pytest.mark.parametrize("bomb", [False, True], ids=["ten megabytes", "a gzip bomb"])
+async def test_no_page_is_read_past_a_mebibyte(bomb: bool) -> None:
+    """It is marked as cut off."""
+    body = gzip.compress(b"x" * 50_000_000) if bomb else b"x" * 10_000_000
+
+    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(body, content_encoding="gzip" if bomb else "identity"))
+
+    async with served(answer) as url:
+        page = await get(url)
+    assert (len(page.body), page.cut) == (CAP, True)
+
+
+async def test_an_endless_page_ends_at_the_cap() -> None:
+    """However small its pieces are."""
+    sent = 0
+
+    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"2000\r\n" + b"x" * 8192 + b"\r\n")
+            await writer.drain()
+            sent += 8192
+
+    async with served(answer) as url:
+        assert (await get(url)).cut
+    assert sent < 50 * CAP
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx"], ids=["silent", "stalled"])
+async def test_a_server_that_never_ends_costs_the_deadline(begun: bytes) -> None:
+    """And nothing more."""
+
+    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(begun)
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    async with served(answer) as url:
+        assert await get(url, timeout_s=0.2) == Page(why="not within 0.2 s")
+
+
+async def test_redirects_are_followed_three_times() -> None:
+    """Vendors move their pages; a circle ends."""
+    numbers = count()
+
+    async def answer(head: str, writer: asyncio.StreamWriter) -> None:
+        moved = int(head.split()[1].strip("/") or 0)
+        next(numbers)
+        writer.write(reply(status="301 Moved", location=f"/{moved - 1}") if moved else reply(b"here"))
+
+    async with served(answer) as url:
+        assert (await get(f"{url}/3")).body == b"here"
+        assert await get(f"{url}/4") == Page(why="more than 3 redirects")
+        assert await get(f"{url}/99") == Page(why="more than 3 redirects")
+    assert next(numbers) == 4 + 4 + 4
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://localhost:{port}/",
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/",
+        "//x.invalid/",
+        "http://[",
+        "",
+        "javascript:1",
+    ],
+)
+async def test_a_redirect_may_not_lead_everywhere(location: str) -> None:
+    """Not to another host in the clear, to no other scheme, and never to a file."""
+    asked = 0
+
+    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        port = writer.get_extra_info("sockname")[1]
+        writer.write(reply(status="302 Found", location=location.format(port=port)))
+
+    async with served(answer) as url:
+        page = await get(url)
+    assert (page.status or 0, page.body) in {(302, b""), (0, b"")}
+    assert asked == 1
+
+
+@pytest.mark.parametrize(
+    "noise", [b"", b"220 mail\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\n: x\r\n\r\n"]
+)
+async def test_what_is_no_http_is_nothing(noise: bytes) -> None:
+    """Hanging up, another protocol, a broken head."""
+
+    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(noise)
+
+    async with served(answer) as url:
+        page = await get(url)
+    assert page.status is None
+    assert page.why
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://x.invalid", "no-scheme", "http://[", "", "ftp://x/y"])
+async def test_an_address_that_leads_nowhere_is_nothing(url: str) -> None:
+    """Never an exception."""
+    page = await get(url, timeout_s=2)
+    assert page.status is None
+    assert page.why
+
+
+async def test_a_validator_that_cannot_be_sent_back_is_left_out() -> None:
+    """A header that holds anything else than plain characters, or a novel."""
+
+    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(b"x", etag="é", last_modified="y" * 600))
+
+    async with served(answer) as url:
+        page = await get(url)
+    assert (page.etag, page.modified) == (None, None)
+
+
+async def test_an_unreachable_proxy_is_nothing_and_not_asked_for_this_machine() -> None:
+    """No proxy leads back to loopback."""
+
+    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(b"here"))
+
+    async with served(answer) as url:
+        page = await fetch(url, timeout_s=5, tls=TLS, proxy="http://127.0.0.1:1")
+        assert page.body == b"here"
+    page = await fetch("https://status.example", timeout_s=5, tls=TLS, proxy="http://127.0.0.1:1")
+    assert (page.status, page.why) == (None, "ConnectError")
+    page = await fetch("https://status.example", timeout_s=5, tls=TLS, proxy="socks5://127.0.0.1:1")
+    assert page.status is None
+
+
+async def test_to_be_cancelled_is_to_stop() -> None:
+    """The one exception that goes through."""
+
+    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with served(answer) as url:
+        task = asyncio.create_task(get(url))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task

@@ -1,0 +1,228 @@
+"""The rooms, the direction of imports, and who owns which library: read from the imports themselves."""
+
+import ast
+import sys
+import sysconfig
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+ROOMS = {
+    "probes": {"probes"},
+    "monitor": {"monitor", "probes"},
+    "controller": {"controller", "monitor", "probes"},
+    "ui": {"ui", "controller", "monitor", "probes"},
+}
+#: Who may import a library, as path patterns; nobody else does.
+OWNERS = {
+    "httpx": ["probes/prober.py", "probes/transport/*", "probes/transport_errors.py", "controller/demo/*"],
+    "httpcore": ["probes/transport/*", "probes/transport_errors.py"],
+    "genai_prices": ["probes/pricing.py"],
+    "botocore": ["probes/dialects/aws_signing.py"],
+    "apprise": ["monitor/config/*", "controller/alerts/channels/apprise_channel.py"],
+    "apscheduler": ["monitor/scheduler.py"],
+    "yaml": ["monitor/config/document.py"],
+    "alembic": ["monitor/storage/migrations/*"],
+    "sqlmodel": ["monitor/storage/*"],
+    "sqlalchemy": ["monitor/storage/*", "*/store.py", "*_store.py", "*/queries.py", "controller/journal.py"],
+    "slack_sdk": ["controller/alerts/slack/*"],
+    "streamlit": ["ui/*"],
+    "rich": ["controller/cli/*", "controller/demo/*"],
+    "llmock": ["controller/demo/world.py"],
+    "hotspare_client": ["controller/demo/*"],
+}
+#: What SQLAlchemy gives that anybody may name in a signature: a database that is passed through.
+PASSED_THROUGH = {"Engine", "Connection"}
+#: Modules that act. All others decide: they read no clock, file or environment, and take time and data as arguments.
+ACTING = [
+    *(
+        "probes/prober.py",
+        "probes/exchange.py",
+        "probes/loop_lag.py",
+        "probes/pricing.py",
+        "probes/transport_errors.py",
+    ),
+    *("probes/transport/*", "probes/dialects/aws_signing.py"),
+    *("monitor/clock.py", "monitor/scheduler.py", "monitor/settings.py", "monitor/config/*", "monitor/storage/*"),
+    *("monitor/connectivity/checker.py", "monitor/budget/enforcer.py", "monitor/status_pages/poller.py"),
+    *("controller/journal.py", "controller/operations.py", "controller/cycle.py", "controller/service.py"),
+    *("*/store.py", "*_store.py", "*/queries.py", "*/runner.py", "*/workers.py", "*_worker.py", "controller/cli/*"),
+    *("controller/routing/routing_file.py", "controller/routing/override_sync.py"),
+    *("controller/routing/operator_requests.py", "controller/replay/history.py"),
+    *("controller/alerts/registry.py", "controller/alerts/heartbeat.py", "controller/alerts/channels/*"),
+    *("controller/alerts/digest/weekly.py", "controller/alerts/slack/client.py", "controller/alerts/slack/webhook.py"),
+    *("controller/alerts/slack/outbox.py", "controller/alerts/slack/errors.py", "controller/alerts/slack/buttons/*"),
+    *("controller/simulation/*", "controller/demo/*", "ui/*"),
+]
+#: Modules inside these that decide all the same.
+PURE = [
+    *("monitor/config/units.py", "monitor/config/problems.py", "controller/simulation/metrics.py"),
+    *("controller/simulation/results.py", "controller/alerts/slack/buttons/buttons.py"),
+    *("controller/alerts/slack/buttons/press.py", "controller/alerts/slack/buttons/rules.py"),
+    *("controller/demo/facts.py", "controller/demo/narrator.py", "controller/demo/summary.py"),
+    *(
+        "ui/components.py",
+        "ui/events.py",
+        "ui/evidence_chart.py",
+        "ui/incidents.py",
+        "ui/overrides.py",
+        "ui/sections.py",
+    ),
+]
+#: Breaks of the rules that stand; none may be added.
+STANDING = {
+    "controller/routing/decision_rows.py imports sqlalchemy",
+    "controller/incidents/remarks.py imports sqlalchemy",
+    "controller/alerts/digest/weekly.py imports sqlalchemy",
+    "controller/status/evidence.py imports sqlalchemy",
+    "controller/status/history.py imports sqlalchemy",
+    "controller/status/overview.py imports sqlalchemy",
+    "controller/status/pending_alerts.py imports sqlalchemy",
+    "controller/status/recent_details.py imports sqlalchemy",
+    "controller/status/unheard.py imports sqlalchemy",
+    "controller/plan/runner.py imports rich",
+    "controller/replay/runner.py imports rich",
+    "controller/simulation/runner.py imports rich",
+    "probes/causes.py imports socket",
+}
+IMPURE_MODULES = {
+    "os",
+    "time",
+    "socket",
+    "random",
+    "secrets",
+    "subprocess",
+    "threading",
+    "asyncio",
+    "logging",
+    "pathlib",
+}
+IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "monotonic", "perf_counter"}
+#: Where imports inside functions keep a slow library off the start-up path.
+LATE_IMPORTS = {
+    "controller/alerts/channels/apprise_channel.py",
+    "controller/cli/main.py",
+    "controller/demo/drill.py",
+    "controller/demo/world.py",
+    "monitor/config/config_elsewhere.py",
+    "monitor/storage/database.py",
+    "probes/pricing.py",
+    "probes/dialects/aws_signing.py",
+}
+SOURCES = sorted(
+    path for room in (*ROOMS, "client/src", "benchmarks") for path in (ROOT / room).rglob("*.py")
+)  # fmt: skip
+
+
+IN_ROOMS = [path for path in SOURCES if path.parts[len(ROOT.parts)] in ROOMS]
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Every module that a file imports, and whether at its top level."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node in tree.body) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or "", node in tree.body
+
+
+def named(path: Path) -> str:
+    """The file as the tables above name it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_in_one_direction(room: str) -> None:
+    """Probes <- monitor <- controller <- ui, and nothing back."""
+    for path in (ROOT / room).rglob("*.py"):
+        ours = {module.partition(".")[0] for module, _ in imports(path)} & ROOMS.keys()
+        assert ours <= ROOMS[room], named(path)
+
+
+def test_the_client_stands_alone() -> None:
+    """Applications install nothing but the standard library with it."""
+    for path in (ROOT / "client/src").rglob("*.py"):
+        for module, _ in imports(path):
+            top = module.partition(".")[0]
+            assert top in sys.stdlib_module_names | {"hotspare_client"}, f"{named(path)} imports {module}"
+
+
+def matches(path: Path, patterns: list[str]) -> bool:
+    """Whether one of the patterns names the file; `*` crosses folders."""
+    return any(fnmatch(named(path), pattern) for pattern in patterns)
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_each_library_has_its_owners(library: str) -> None:
+    """A change of library is a change in one place; and an owner that does not use it is no owner."""
+    users = [path for path in IN_ROOMS if any(top == library for top in _used(path))]
+    strangers = {f"{named(path)} imports {library}" for path in users if not matches(path, OWNERS[library])}
+    assert strangers == {line for line in STANDING if line.endswith(f" imports {library}")}
+    for pattern in OWNERS[library]:
+        assert any(matches(path, [pattern]) for path in users), f"{pattern} does not import {library}"
+
+
+def _used(path: Path) -> Iterator[str]:
+    """The libraries that a file uses; of SQLAlchemy not what is only passed through."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names = {alias.name for alias in node.names}
+            if not (node.module == "sqlalchemy" and names <= PASSED_THROUGH):
+                yield (node.module or "").partition(".")[0]
+
+
+DECIDING = [path for path in IN_ROOMS if matches(path, PURE) or not matches(path, ACTING)]
+
+
+@pytest.mark.parametrize("path", DECIDING, ids=named)
+def test_what_decides_is_pure(path: Path) -> None:
+    """No clock, no file, no environment: time and data come as arguments."""
+    for name, _ in imports(path):
+        found = f"{named(path)} imports {name}"
+        assert found in STANDING or name.partition(".")[0] not in IMPURE_MODULES, found
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            assert called not in IMPURE_CALLS, f"{named(path)}:{node.lineno} calls {called}"
+
+
+def test_imports_stand_at_the_top() -> None:
+    """Except where the command line keeps what is slow off its start-up path."""
+    late = {named(path) for path in SOURCES for _, at_top in imports(path) if not at_top}
+    assert late <= LATE_IMPORTS
+
+
+def test_packages_hold_a_docstring_only() -> None:
+    """An import of one module pulls in no other; the client, a library, may name its public things."""
+    for path in SOURCES:
+        if path.name == "__init__.py" and "client" not in path.parts:
+            body = ast.parse(path.read_text()).body
+            assert len(body) == 1, named(path)
+            assert ast.get_docstring(ast.parse(path.read_text())), named(path)
+
+
+def test_no_module_hides_one_of_the_standard_library() -> None:
+    """A script run from inside a room must not find `http.py` of ours."""
+    for path in SOURCES:
+        if "migrations" not in path.parts and not path.name.startswith("__"):
+            assert path.stem not in sys.stdlib_module_names, named(path)
+
+
+def test_no_module_of_ours_is_shadowed_by_an_installed_one() -> None:
+    """Our generic top-level names must be ours in this environment."""
+    site = Path(sysconfig.get_path("purelib"))
+    for room in ROOMS:
+        assert not (site / room).exists(), f"another distribution installs {room!r}"
+
+
+def test_one_place_reads_the_wall_clock() -> None:
+    """Everybody else is handed the time."""
+    assert [named(path) for path in IN_ROOMS if "datetime.now(" in path.read_text()] == ["monitor/clock.py"]

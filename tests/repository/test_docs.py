@@ -1,0 +1,105 @@
+"""The documents hold what the code has: every outcome, command, option and benchmark, and no dead link."""
+
+import argparse
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import BENCHMARKS
+from controller.cli.main import parser
+from probes.outcome import Outcome
+from tests.support.paths import ROOT
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def document(name: str) -> str:
+    """The text of a document."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_is_documented_with_its_blame(outcome: Outcome) -> None:
+    """A row of the table names it, and who is at fault."""
+    lines = document("docs/outcomes.md").splitlines()
+    assert any(line.startswith(f"| `{outcome}` | {outcome.blame} |") for line in lines)
+
+
+def commands() -> dict[str, list[str]]:
+    """Every command and its options, as the parser knows them."""
+    [choices] = [action.choices for action in parser()._actions if action.dest == "command"]
+    assert choices
+    return {name: sorted(options(command)) for name, command in dict(choices).items()}
+
+
+def options(command: argparse.ArgumentParser) -> set[str]:
+    """Those of a command, and of all that can be done with it."""
+    found = {option for action in command._actions for option in action.option_strings if action.dest != "help"}
+    for action in command._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= {option for inner in action.choices.values() for option in options(inner)}
+    return found
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_command_and_option_is_documented(name: str) -> None:
+    """A section for each command; its options in the section, those of all commands above."""
+    preface, *sections = re.split(r"^## ", document("docs/commands.md"), flags=re.MULTILINE)
+    [section] = [text for text in sections if text.startswith(f"{name}\n")]
+    for option in commands()[name]:
+        assert f"`{option}" in section + preface, f"{name} {option}"
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_is_documented(name: str) -> None:
+    """With the command that prints its figures."""
+    assert f"make bench ARGS={name}" in document("docs/benchmarks.md")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_no_link_is_dead(path: Path) -> None:
+    """Every relative link and picture leads to a file that is there."""
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_every_document_can_be_found_from_the_readme() -> None:
+    """A document that nothing leads to might as well not be there."""
+    for path in (ROOT / "docs").glob("*.md"):
+        assert f"docs/{path.name}" in document("README.md"), path.name
+
+
+def test_the_readme_shows_it_and_has_the_two_commands() -> None:
+    """A newcomer sees a picture and finds what to type."""
+    readme = document("README.md")
+    assert "make demo" in readme
+    assert "make test" in readme
+    assert re.search(r"!\[[^\]]+\]\(docs/[^)]+\.png\)", readme)
+
+
+def test_the_version_has_a_place_in_the_changelog() -> None:
+    """What is released is described."""
+    version = tomllib.loads(document("pyproject.toml"))["project"]["version"]
+    assert f"## {version}" in document("CHANGELOG.md")
+
+
+def test_the_lock_names_no_host() -> None:
+    """It is a plain list of requirements with hashes."""
+    lock = document("requirements.lock")
+    assert "://" not in lock
+    assert lock.count("--hash=sha256:") > lock.count("==")
+
+
+def test_no_file_names_the_host_of_a_registry() -> None:
+    """Packages are named, not addressed: where they come from is the reader's own setting."""
+    host = re.compile("pypi" + r"\.org|pythonhosted" + r"\.org|registry\.npm" + "js")
+    for path in (
+        *DOCUMENTS,
+        ROOT / "requirements.lock",
+        ROOT / "pyproject.toml",
+        ROOT / "Makefile",
+        ROOT / "client/README.md",
+    ):
+        assert not host.search(path.read_text(encoding="utf-8")), path.name

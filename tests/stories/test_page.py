@@ -1,0 +1,215 @@
+"""The page as it runs: the script in each state, the process it is started as, and a real browser that looks at it."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from os import environ
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, Request, WebSocket, expect, sync_playwright
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Element
+
+from monitor.storage.database import open_writer
+from monitor.storage.store import Store
+from tests.support import seeded_database as seeded
+from ui import app
+
+CHROMIUM = Path("/usr/bin/chromium")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration whose database does not exist yet, and the key that it asks for."""
+    monkeypatch.setenv("KEY", seeded.KEY)
+    return seeded.write_config(tmp_path)
+
+
+def shown(config: Path) -> str:
+    """All the HTML of one run of the script, without the style sheet; the run must not fail."""
+    script = AppTest.from_file(app.__file__, default_timeout=30)
+    script.secrets["config"] = str(config)
+    script.run()
+    assert not script.exception
+    html = [str(element.value) for element in script.get("html") if isinstance(element, Element)]
+    return "\n".join(part for part in html if not part.startswith("<style>"))
+
+
+def now() -> datetime:
+    """The page looks at the real clock, so what it is to find must be as fresh."""
+    return datetime.now(UTC)
+
+
+def test_a_missing_database(config: Path) -> None:
+    """Before the first `hotspare run` the page says what is missing and what to do, and nothing else."""
+    html = shown(config)
+    assert "There is nothing to show yet" in html
+    assert "hotspare.db: is <code>hotspare run</code> running" in html
+    assert "hs-banner" not in html
+
+
+def test_a_file_that_is_no_database(config: Path) -> None:
+    """Something else in the database's place is told apart from nothing at all."""
+    (config.parent / "hotspare.db").write_text("this is a letter to a friend, and long enough to be no database")
+    html = shown(config)
+    assert "The database cannot be used" in html
+    assert "is not a database" in html
+
+
+def test_an_empty_database(config: Path) -> None:
+    """A migrated database without a row is a monitor that never ran."""
+    open_writer(seeded.settings_in(config.parent).database).dispose()
+    html = shown(config)
+    assert "The monitor has never run" in html
+    assert "Start it with <code>hotspare run</code>" in html
+
+
+def test_a_quiet_service(config: Path) -> None:
+    """Every section is there, and no key."""
+    seeded.seed(seeded.settings_in(config.parent), now())
+    html = shown(config)
+    assert "All 2 routes are on their first choice; 6 targets up" in html
+    for heading in ("Routes", "Targets", "Resolved incidents", "Decisions and events"):
+        assert f"<h2>{heading}" in html
+    assert html.count('class="hs-strip"') == 6
+    assert seeded.KEY not in html
+
+
+def test_an_outage(config: Path) -> None:
+    """The open incident is on the page, and what the provider wrote is text."""
+    settings = seeded.settings_in(config.parent)
+    seeded.seed(settings, now())
+    seeded.break_openai(settings, now(), detail=seeded.HOSTILE)
+    html = shown(config)
+    assert f"chat has failed over to {seeded.HAIKU}" in html
+    assert "<h2>Open incidents" in html
+    assert html.count('<figure class="hs-trail">') == 1
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html
+
+
+def test_a_stopped_monitor(config: Path) -> None:
+    """What was last seen stays on the page and is called old."""
+    settings = seeded.settings_in(config.parent)
+    then = now() - timedelta(minutes=12)
+    seeded.seed(settings, then)
+    engine = open_writer(settings.database)
+    seeded.beat(Store(engine), then, stopped_at=then)
+    engine.dispose()
+    html = shown(config)
+    assert "The monitor was stopped at" in html
+    assert "as they were at" in html
+
+
+@contextmanager
+def served(config: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The page's own process on a free port, and its address."""
+    command = [sys.executable, "-m", "ui.page", "--config", str(config), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        try:
+            line = process.stderr.readline()
+            assert line.startswith("The page is at http://127.0.0.1:")
+            yield line.split()[4], process
+        finally:
+            process.kill()
+
+
+def launched(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The page's own process, which is expected to end by itself."""
+    command = [sys.executable, "-m", "ui.page", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_port_that_is_taken(config: Path) -> None:
+    """The error names address and port and what to do; no other port is taken instead."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = launched("--config", str(config), "--port", str(port))
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose another with --port or --address\n"
+    )
+
+
+def test_a_broken_configuration(tmp_path: Path) -> None:
+    """The mistakes are printed instead of a page that cannot work."""
+    path = tmp_path / "hotspare.yaml"
+    path.write_text("providers: 3\n")
+    ended = launched("--config", str(path))
+    assert ended.returncode == 2
+    assert f"{path}:1" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_quietly(config: Path, number: signal.Signals) -> None:
+    """Ctrl-C and a supervisor's stop are orderly ends: status 0 and no last words."""
+    with served(config) as (_, process):
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+        assert (process.returncode, said) == (0, "")
+
+
+@pytest.fixture
+def browser_page() -> Iterator[Page]:
+    """A page of a real browser."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page(viewport={"width": 390, "height": 1600})
+        page.set_default_timeout(30_000)
+        yield page
+        browser.close()
+
+
+@pytest.mark.browser
+def test_in_a_browser(config: Path, browser_page: Page) -> None:
+    """The page follows the database without a reload, from nothing to an outage, and asks nobody but its own server."""
+    settings, page = seeded.settings_in(config.parent, interval="2s"), browser_page
+    asked: set[str | None] = set()
+
+    def note(request: Request | WebSocket) -> None:
+        asked.add(urlsplit(request.url).hostname)
+
+    page.on("request", note)
+    page.on("websocket", note)
+    with served(config) as (url, _):
+        page.goto(url)
+        expect(page.locator(".hs-trouble h1")).to_have_text("There is nothing to show yet", timeout=30_000)
+        seeded.seed(settings, now(), hours=0.1)
+        expect(page.locator(".hs-banner h1")).to_have_text(
+            "All 2 routes are on their first choice; 6 targets up", timeout=30_000
+        )
+        expect(page.locator(".hs-targets tbody tr")).to_have_count(6, timeout=30_000)
+        expect(page.locator(".hs-trouble")).to_have_count(0)
+        page.evaluate("document.body.dataset.loaded = 'once'")
+        seeded.break_openai(settings, now(), detail=seeded.HOSTILE)
+        expect(page.locator(".hs-banner h1")).to_contain_text("chat has failed over", timeout=30_000)
+        expect(page.locator(".hs-said").first).to_contain_text("<script>alert(1)</script>", timeout=30_000)
+        expect(page.locator(".hs-plot i")).to_have_count(14)
+        edge = page.locator(".hs-plot i").last.bounding_box()
+        assert edge, "the drawing must be seen"
+        assert edge["height"] > 40
+        assert page.evaluate("document.body.dataset.loaded") == "once"
+        assert page.title() == "Hotspare"
+        wide = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.stMain'))")
+        assert wide == 0, "a phone must not need to scroll sideways"
+    assert asked == {"127.0.0.1"}
+    assert environ["KEY"] not in page.content()

@@ -1,0 +1,106 @@
+"""What several tests build: targets, settings, observations, and timelines of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from monitor.detection import state_machine as detector
+from monitor.detection.parameters import PoolRule, Rule, pool_rules_for, rule_for, rules_for
+from monitor.detection.target_state import Record
+from monitor.health import Health
+from monitor.settings import Controller, Route, Settings
+from probes.observation import Observation
+from probes.outcome import Outcome
+from probes.target import Check, Provider, Secret, Target
+
+T0 = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
+
+OUTCOMES = {
+    ".": Outcome.OK,
+    "x": Outcome.SERVER_ERROR,
+    "o": Outcome.OVERLOADED,
+    "t": Outcome.TIMEOUT,
+    "s": Outcome.SLOW,
+    "w": Outcome.BAD_ANSWER,
+    "r": Outcome.RATE_LIMITED,
+    "a": Outcome.AUTH,
+    "q": Outcome.QUOTA,
+    "g": Outcome.MODEL_GONE,
+    "b": Outcome.BAD_REQUEST,
+    "f": Outcome.REFUSED,
+}
+LETTERS = {
+    Health.UNKNOWN: "?",
+    Health.UP: "U",
+    Health.SUSPECT: "S",
+    Health.DEGRADED: "G",
+    Health.UNUSABLE: "N",
+    Health.DOWN: "D",
+    Health.RECOVERING: "R",
+    Health.MISCONFIGURED: "M",
+}
+
+
+def target(
+    name: str = "openai/gpt-6-luna", *, interval_s: float = 30.0, base_url: str = "http://127.0.0.1:1"
+) -> Target:
+    """A target at a provider of its own name, with the key variable `OPENAI_API_KEY` for `openai`."""
+    provider, _, model = name.partition("/")
+    where = Provider(
+        name=provider,
+        dialect="openai-chat",
+        base_url=base_url,
+        api_key=Secret("sk-made-up-for-tests"),
+        api_key_env=f"{provider.upper()}_API_KEY",
+    )
+    return Target(provider=where, model=model, interval_s=interval_s)
+
+
+def rule(**changed: float) -> Rule:
+    """The default rule of a target at 30 s, with some settings of the controller changed."""
+    return rule_for(target(), Controller(**changed))  # type: ignore[arg-type] # the keywords are the fields' names
+
+
+def pool_rule(of: Settings) -> PoolRule:
+    """The rule of the provider `openai`, which has several targets in these settings."""
+    return pool_rules_for(of, rules_for(of))["openai"]
+
+
+def settings(
+    folder: Path, *names: str, routes: Sequence[Route] | None = None, controller: Controller | None = None
+) -> Settings:
+    """Settings with these targets, and one route `chat` over all of them unless told otherwise."""
+    return Settings(
+        path=folder / "hotspare.yaml",
+        database=f"sqlite:///{folder}/hotspare.db",
+        routing_file=folder / "routing.json",
+        targets=tuple(target(name) for name in names),
+        routes=tuple(routes) if routes is not None else (Route(name="chat", candidates=names),),
+        controller=controller or Controller(),
+    )
+
+
+def observation(
+    symbol: str = ".", *, at_s: float = 0.0, name: str = "openai/gpt-6-luna", detail: str = "", retry_after_s: float = 0
+) -> Observation:
+    """What a probe saw that started so long after T0 and took a tenth of a second."""
+    return Observation(
+        target=name,
+        check=Check.CHAT,
+        started_at=T0 + timedelta(seconds=at_s),
+        outcome=OUTCOMES[symbol],
+        duration_s=0.1,
+        detail=detail,
+        retry_after_s=retry_after_s or None,
+    )
+
+
+def fold(symbols: str, by: Rule, *, every_s: float = 30.0, record: Record | None = None) -> tuple[str, Record]:
+    """The health after each of these outcomes as letters, and the last record; the first probe starts at T0."""
+    record = record or Record(target=by.target, since=T0)
+    begin_s = (record.last_started_at - T0).total_seconds() + every_s if record.last_started_at else 0.0
+    letters = ""
+    for number, symbol in enumerate(symbols):
+        record = detector.observe(record, observation(symbol, at_s=begin_s + number * every_s), by)
+        letters += LETTERS[record.health]
+    return letters, record

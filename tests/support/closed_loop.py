@@ -1,0 +1,75 @@
+"""A judge and the probes that it asks for, played together in virtual time; written apart from the simulator."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from monitor.detection.detector import Judge
+from monitor.detection.pacing import phases
+from monitor.health import Health, Transition
+from monitor.settings import Settings
+from tests.support.builders import T0, observation
+
+#: What the probe of this target that starts so many seconds after T0 ends in, as a letter of `builders.OUTCOMES`.
+Answers = Callable[[float, str], str]
+
+
+class ClosedLoop:
+    """Regular probes as the pacing spreads them, extra ones as the judge asks for them, ticks when they are due."""
+
+    def __init__(self, settings: Settings, answers: Answers) -> None:
+        self.settings = settings
+        self.answers = answers
+        self._ahead_s, self._set_at = 0.0, T0
+        self.transitions: list[Transition] = []
+        self.probes = 0
+        self._intervals = {target.id: target.interval_s for target in settings.targets}
+        self._regular = phases(settings.targets)
+        self._extras: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self.begin_anew()
+
+    def begin_anew(self, at_s: float = 0.0) -> None:
+        """With a judge that knows nothing, and no extra probes planned."""
+        self.judge = Judge(self.settings, T0 + timedelta(seconds=at_s))
+        self._extras.clear()
+
+    def set_clock(self, at_s: float, *, ahead_s: float) -> None:
+        """From now on, the clock that is judged by shows so much more than the time that passes."""
+        self._ahead_s, self._set_at = ahead_s, T0 + timedelta(seconds=at_s + ahead_s)
+
+    def run(self, until_s: float) -> None:
+        """Every probe that starts before then."""
+        while (at_s := self.step(until_s)) is not None:
+            del at_s
+
+    def step(self, until_s: float) -> float | None:
+        """The next probe, if it starts before then, and when it did."""
+        name = min(self._regular, key=self._regular.__getitem__)
+        at_s = self._regular[name]
+        slot = min(self._extras, key=lambda one: self._extras[one][0], default=None)
+        if slot is not None and self._extras[slot][0] < at_s:
+            at_s, (name, *_) = self._extras[slot]
+        if at_s >= until_s:
+            return None
+        if slot is not None and self._extras[slot][0] == at_s:
+            del self._extras[slot]
+        else:
+            self._regular[name] += self._intervals[name]
+        self._tick(at_s)
+        self._observe(at_s, name)
+        return at_s
+
+    def _tick(self, now_s: float) -> None:
+        due = self.judge.due
+        if due is not None and due <= T0 + timedelta(seconds=now_s + self._ahead_s):
+            self.transitions += self.judge.tick(max(due, self._set_at))
+
+    def _observe(self, at_s: float, name: str) -> None:
+        seen = observation(self.answers(at_s, name), at_s=at_s + self._ahead_s, name=name)
+        self.probes += 1
+        self.transitions += self.judge.observe(seen)
+        for extra in self.judge.extras(name):
+            self._extras[extra.slot] = at_s + seen.duration_s + extra.delay_s, extra.targets
+
+    def moved_to(self, health: Health) -> list[str]:
+        """The targets that entered this health, in order."""
+        return [moved.target for moved in self.transitions if moved.after is health]

@@ -1,0 +1,144 @@
+"""A recorded past for tests: the service's control cycle in a made-up world, on a real database, in virtual time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+
+from controller.cycle import Cycle, Report
+from controller.journal import Journal
+from controller.routing.routing_file import RoutingFile
+from controller.simulation.loop import EPOCH
+from controller.simulation.scenario import Scenario
+from controller.simulation.simulated_target import Lane
+from controller.simulation.world import own_network, world
+from monitor.connectivity.blindness import Blindness
+from monitor.detection.pacing import Extra, phases
+from monitor.settings import Settings
+from monitor.storage.database import open_writer
+from monitor.storage.store import Store
+from probes.observation import Observation
+
+_GATHER_S = 0.1
+_TICK_S = 0.5
+_QUIET_TICK_S = 30.0
+
+
+@dataclass
+class Recording:
+    """The service's cycle on the database of these settings, driven through a scenario second by second.
+
+    Cycles come with every observation, when a verdict is due, and now and then; those in between, which the service
+    makes twice a second, could change nothing in these scenarios and would take minutes.
+    """
+
+    scenario: Scenario
+    settings: Settings
+    seed: int = 0
+    stopped: Sequence[tuple[float, float]] = ()
+    """When the service was not running; it starts anew after each."""
+
+    def run(self) -> None:
+        """From the scenario's start to its end; leaves the database as a service would."""
+        self.engine = open_writer(self.settings.database)
+        self.store, self.journal = Store(self.engine), Journal(self.engine)
+        lives = [0.0, *(until_s for _, until_s in self.stopped)]
+        ends = [*(from_s for from_s, _ in self.stopped), self.scenario.duration_s]
+        self.lanes = self._lanes()
+        for begin_s, end_s in zip(lives, ends, strict=True):
+            self._live(begin_s, end_s)
+        self.engine.dispose()
+
+    def _lanes(self) -> dict[str, Lane]:
+        timelines, due_s = world(self.scenario, self.seed), phases(self.settings.targets)
+        return {
+            target.id: Lane(
+                target,
+                timelines[target.id],
+                self.scenario.background.latency,
+                phase_s=due_s[target.id],
+                cost_usd=None,
+                seed=self.seed,
+                epoch=EPOCH,
+            )
+            for target in self.settings.targets
+        }
+
+    def _live(self, begin_s: float, end_s: float) -> None:
+        """One life of the service."""
+        self.cycle = Cycle(self.settings, self.store, self.journal, RoutingFile(self.settings.routing_file))
+        self.cycle.start(at(begin_s))
+        self.blindness = Blindness(
+            self.settings.connectivity_endpoints, frozenset(one.name for one in self.settings.providers)
+        )
+        self.blindness.resume(self.store.connectivity(after=at(begin_s - 3600), before=at(begin_s)))
+        self.heap: list[tuple[float, int, str, Any]] = []
+        self.number, self.planned = count(), dict[str, int]()
+        for lane in self.lanes.values():
+            lane.under_way = False
+            while (due_s := lane.next_due_s()) < begin_s:
+                pass
+            self._push(due_s, "due", lane)
+        self._push(begin_s, "tick", None)
+        while self.heap and self.heap[0][0] < end_s:
+            now_s, number, what, about = heappop(self.heap)
+            self._happen(now_s, number, what, about)
+
+    def _happen(self, now_s: float, number: int, what: str, about: Any) -> None:
+        if what == "due":
+            self._push(about.next_due_s(), "due", about)
+            self._probe(about, now_s)
+        elif what == "extra":
+            if self.planned.get(about.slot) == number:
+                free = [self.lanes[one] for one in about.targets if not self.lanes[one].under_way]
+                if free:
+                    self._probe(free[0], now_s)
+        elif what == "once":
+            self._cycle((), now_s)
+        elif what == "tick":
+            self._cycle((), now_s)
+            self._push(now_s + (_TICK_S if self.cycle.due else _QUIET_TICK_S), "tick", None)
+        else:
+            lane, seen = about
+            lane.under_way = False
+            self._cycle((seen,), now_s + _GATHER_S)
+            if self.cycle.due:
+                self._push(max(now_s + _GATHER_S, (self.cycle.due - EPOCH).total_seconds()), "once", None)
+
+    def _probe(self, lane: Lane, now_s: float) -> None:
+        if not lane.under_way:
+            lane.under_way = True
+            seen = lane.probe(now_s)
+            # As the database keeps it.
+            seen = replace(
+                seen, started_at=seen.started_at.replace(microsecond=seen.started_at.microsecond // 1000 * 1000)
+            )
+            self._push(now_s + seen.duration_s, "seen", (lane, seen))
+
+    def _cycle(self, batch: tuple[Observation, ...], now_s: float) -> Report:
+        now = at(now_s)
+        if self.blindness.due(now) or self.blindness.heed(batch, now):
+            self.store.record_connectivity(self.blindness.asked(self._answering(now_s), now))
+        report = self.cycle.run(batch, now, self.blindness.blind(batch))
+        for extra in report.extras:
+            self._plan(extra, now_s)
+        return report
+
+    def _plan(self, extra: Extra, now_s: float) -> None:
+        self.planned[extra.slot] = self._push(now_s + extra.delay_s, "extra", extra)
+
+    def _answering(self, now_s: float) -> frozenset[str]:
+        dark = any(from_s <= now_s < until_s for (from_s, until_s), _ in own_network(self.scenario))
+        return frozenset() if dark else frozenset(self.settings.connectivity_endpoints)
+
+    def _push(self, at_s: float, what: str, about: Any) -> int:
+        number = next(self.number)
+        heappush(self.heap, (at_s, number, what, about))
+        return number
+
+
+def at(seconds: float) -> datetime:
+    """So long after the scenario's start."""
+    return EPOCH + timedelta(seconds=seconds)

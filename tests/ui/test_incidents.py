@@ -1,0 +1,102 @@
+"""What the page says of incidents: how urgent, whose word, the figures apart; nothing becomes markup."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controller.incidents.impact import Stay
+from controller.incidents.incident import (
+    Affected,
+    Happening,
+    Incident,
+    IncidentKind,
+    Moment,
+    Numbers,
+    RouteNow,
+    TargetNumbers,
+)
+from monitor.health import Health
+from probes.outcome import Outcome
+from ui import incidents
+
+NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
+HOSTILE = '<script>alert(1)</script>" onmouseover="x'
+
+
+def incident(text: str = "text", **changed: object) -> Incident:
+    """An outage in which every free text is `text`."""
+    whole = Incident(
+        id=7,
+        provider=text,
+        kind=IncidentKind.OUTAGE,
+        opened_at=NOW - timedelta(minutes=10),
+        affected=(Affected(target=text, health=Health.DOWN, since=NOW, reason=text),),
+        timeline=(
+            Happening(at=NOW, text=text, kind=Moment.HEALTH),
+            Happening(at=NOW, text=text, kind=Moment.NOTE, author=text),
+            Happening(at=NOW, text="Acknowledged by ana", kind=Moment.ACKNOWLEDGED, author="ana"),
+        ),
+        routes=(RouteNow(route=text, target=text, stuck=True, unpublished=True, would=text),),
+        reopened=2,
+        lead_id=5,
+        acknowledged_by=text,
+        numbers=Numbers(targets=(TargetNumbers(target=text, outcomes=((Outcome.TIMEOUT, 9), (Outcome.OK, 5))),)),
+        request_ids=("req_1", text),
+        on_failing_s=((text, 41.0),),
+    )
+    return replace(whole, **changed)  # type: ignore[arg-type] # the keywords are the fields' names
+
+
+def everything(one: Incident) -> str:
+    """All the HTML that there can be of it."""
+    stays = (Stay(route=one.provider, target=one.provider, since=NOW, until=NOW + timedelta(seconds=41)),)
+    parts = (incidents.severity(one), incidents.standing(one), incidents.users(one))
+    return "".join((*parts, incidents.timeline(one.timeline, NOW), incidents.figures(one, stays)))
+
+
+def test_nothing_that_others_wrote_becomes_markup() -> None:
+    """Names, notes, authors, request ids: escaped, every one."""
+    html = everything(incident(HOSTILE))
+    assert "<script" not in html
+    assert 'onmouseover="' not in html
+    assert html.count("&lt;script&gt;") == everything(incident()).count("text")
+
+
+@pytest.mark.parametrize("kind", IncidentKind)
+def test_every_kind_has_its_colour(kind: IncidentKind) -> None:
+    """A kind that the page does not know would break it."""
+    assert incidents.colour(incident(kind=kind))
+
+
+@pytest.mark.parametrize(
+    ("stuck", "resolved", "word"),
+    [(True, False, "critical"), (False, False, "warning"), (False, True, "info")],
+    ids=["a route has nowhere to go", "it was handled", "it is over"],
+)
+def test_how_urgent_it_is_is_a_word(*, stuck: bool, resolved: bool, word: str) -> None:
+    """Not a colour alone."""
+    routes = (RouteNow(route="chat", target="text" if stuck else "b", stuck=stuck),)
+    html = incidents.severity(incident(routes=routes, resolved_at=NOW if resolved else None))
+    assert html.endswith(f"</span>{word}</span>")
+
+
+def test_what_people_said_is_theirs() -> None:
+    """A note stands under its author's name, set off from the story."""
+    html = incidents.timeline(incident().timeline, NOW)
+    assert html.count("hs-remark") == 2
+    assert "<b>text</b>: text" in html
+
+
+def test_the_standing_is_said_in_words() -> None:
+    """How often it came back, who looks after it, whose headline it is under; nothing where nothing is to say."""
+    assert "came back twice; text looks after it; began while incident 5 was open" in incidents.standing(incident())
+    assert incidents.standing(incident(reopened=0, acknowledged_by=None, lead_id=None)) == ""
+
+
+def test_figures_are_shown_where_there_are_any() -> None:
+    """Probes, time on what failed, ids for a ticket."""
+    html = incidents.figures(incident())
+    for part in ("9 of 14 probes were not ok (timeout)", "pointed at a failing target for 41 s", "<code>req_1</code>"):
+        assert part in html
+    assert incidents.figures(incident(numbers=None, request_ids=(), on_failing_s=())) == ""

@@ -1,0 +1,110 @@
+"""How single facts look on the page: escaped text, instants, durations, shares, money, and a symbol for each health."""
+
+from datetime import datetime
+from html import escape
+
+from controller.incidents.incident import Affected
+from controller.status.history import Bucket
+from monitor.health import Health, TargetHealth
+from probes.outcome import Outcome
+
+_NONE = '<span class="hs-none" title="nothing measured yet">–</span>'
+#: Symbol and colour class; the word stands beside them, so that colour is never the only sign.
+_HEALTH = {
+    Health.UNKNOWN: ("?", "none"),
+    Health.UP: ("✓", "good"),
+    Health.SUSPECT: ("!", "watch"),
+    Health.DEGRADED: ("▼", "watch"),
+    Health.UNUSABLE: ("✕", "bad"),
+    Health.DOWN: ("✕", "bad"),
+    Health.RECOVERING: ("↗", "info"),
+    Health.MISCONFIGURED: ("▲", "ours"),
+    Health.PAUSED: ("=", "none"),
+}
+#: By the effect of the worst outcome.
+_BAR = {
+    "up": "good",
+    "down": "bad",
+    "degraded": "watch",
+    "throttled": "ours",
+    "misconfigured": "ours",
+    "nothing": "none",
+}
+
+
+def text(value: str) -> str:
+    """Any string as HTML text or attribute value: nothing in it can become markup."""
+    return escape(value, quote=True)
+
+
+def health_class(health: Health) -> str:
+    """The colour class of a health."""
+    return _HEALTH[health][1]
+
+
+def bar_class(bucket: Bucket) -> str:
+    """The colour class of a bar; `gap` where nothing was observed."""
+    return outcome_class(bucket.worst) if bucket.worst else "gap"
+
+
+def outcome_class(outcome: Outcome) -> str:
+    """The colour class of an outcome."""
+    return _BAR[outcome.effect]
+
+
+def pill(health: Health, title: str = "") -> str:
+    """A health as symbol and word."""
+    symbol, colour = _HEALTH[health]
+    return (
+        f'<span class="hs-pill hs-{colour}" title="{text(title)}">'
+        f'<span class="hs-symbol" aria-hidden="true">{symbol}</span>{health}</span>'
+    )
+
+
+def target(target_id: str) -> str:
+    """A target's id, the provider quieter than the model."""
+    provider, slash, model = target_id.partition("/")
+    return f'<span class="hs-id"><span class="hs-quiet">{text(provider + slash)}</span>{text(model)}</span>'
+
+
+def instant(at: datetime, now: datetime) -> str:
+    """A time of day in UTC, with its date when that is not today's; the section's heading says that it is UTC."""
+    shown = f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%b %d %H:%M}"
+    return f'<time datetime="{at.isoformat()}" title="{at:%Y-%m-%d %H:%M:%S} UTC">{shown}</time>'
+
+
+def seconds(value: float | None) -> str:
+    """A latency: `840 ms`, `1.24 s`, `12.3 s`."""
+    if value is None:
+        return _NONE
+    if value < 1:
+        return f'{value * 1000:.0f}<span class="hs-unit">ms</span>'
+    return f'{value:.{2 if value < 10 else 1}f}<span class="hs-unit">s</span>'
+
+
+def share(value: float | None) -> str:
+    """A success rate in percent, never rounded up to 100."""
+    if value is None:
+        return _NONE
+    shown = "100" if value >= 1 else f"{min(value * 100, 99.99):.{2 if value > 0.99 else 1}f}"
+    return f'{shown}<span class="hs-unit">%</span>'
+
+
+def money(usd: float | None, *, answered: bool = False) -> str:
+    """A cost in dollars, to a tenth of a cent below one dollar; `unknown` where what `answered` has no known price."""
+    if usd is None:
+        shown, why = ("unknown", "no price known") if answered else ("–", "no price known, or nothing that costs")
+        return f'<span class="hs-none" title="{why}">{shown}</span>'
+    if 0 < usd < 0.001:
+        return "&lt;$0.001"
+    return f"${usd:.{3 if 0 < usd < 1 else 2}f}"
+
+
+def section(title: str, subtitle: str, body: str) -> str:
+    """A part of the page under a heading; all three are HTML."""
+    return f'<section class="hs-section"><h2>{title}<span class="hs-sub">{subtitle}</span></h2>{body}</section>'
+
+
+def bare(state: TargetHealth | Affected) -> str:
+    """The reason without the target and the health that stand beside it anyway."""
+    return state.reason.removeprefix(f"{state.target} is {state.health}: ")

@@ -1,0 +1,121 @@
+"""The sections about what happened: open and resolved incidents, decisions and events. Pure, every string escaped."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from controller.incidents import text as words
+from controller.incidents.incident import Affected, Incident
+from controller.incidents.vendor_lead import lead_sentence
+from controller.routing.decision import Decision
+from controller.status.evidence import Trail
+from controller.status.overview import Event, Overview
+from ui import incidents
+from ui.components import bare, instant, pill, section, target, text
+from ui.evidence_chart import trails
+
+
+def open_incidents(overview: Overview) -> str:
+    """Every open incident in full; nothing when there is none."""
+    if not overview.open_incidents:
+        return ""
+    cards = "".join(
+        _open_incident(incident, overview.trails.get(incident.id, ()), overview.now)
+        for incident in overview.open_incidents
+    )
+    return section("Open incidents", "times in UTC", cards)
+
+
+def figures(overview: Overview) -> str:
+    """The figures of the open incidents so far: they move with every probe, and stand apart from what does not."""
+    said = [(one, incidents.figures(one, overview.stays.get(one.id, ()))) for one in overview.open_incidents]
+    cards = "".join(
+        f'<div class="hs-sofar"><span class="hs-tag">incident {one.id}</span>{html}</div>' for one, html in said if html
+    )
+    return section("Evidence and effect so far", "of the open incidents", cards) if cards else ""
+
+
+def past_incidents(overview: Overview) -> str:
+    """Recently resolved incidents, folded."""
+    past = "".join(
+        _past_incident(incident, overview.trails.get(incident.id, ()), overview.now)
+        for incident in overview.past_incidents
+    )
+    body = f'<div class="hs-past">{past}</div>' if past else '<p class="hs-empty">None so far.</p>'
+    return section("Resolved incidents", "times in UTC", body)
+
+
+def log(overview: Overview) -> str:
+    """The newest decisions and events together, the newest first."""
+    lines = sorted(
+        [(decision.at, _decision(decision)) for decision in overview.decisions]
+        + [(event.at, _event(event)) for event in overview.events],
+        key=lambda line: line[0],
+        reverse=True,
+    )
+    items = "".join(f"<li>{instant(at, overview.now)}<span>{line}</span></li>" for at, line in lines[:12])
+    body = f'<ol class="hs-timeline">{items}</ol>' if items else '<p class="hs-empty">Nothing has happened yet.</p>'
+    return section("Decisions and events", "times in UTC", body)
+
+
+def _open_incident(incident: Incident, found: Sequence[Trail], now: datetime) -> str:
+    tone, title = incidents.colour(incident), words.title(incident)
+    affected = "".join(_affected(one, now) for one in incident.affected)
+    who = f'<h3>What is affected</h3><ul class="hs-affected">{affected}</ul>' if affected else ""
+    return (
+        f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
+        f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>'
+        f'<span class="hs-tag">incident {incident.id}</span>{incidents.severity(incident)}'
+        f'<span class="hs-since">open since {instant(incident.opened_at, now)} UTC</span></div>'
+        f"{incidents.standing(incident)}"
+        f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{incidents.users(incident)}'
+        f"{_vendor(incident)}{_evidence(found, now)}</div>"
+        f"<div><h3>Timeline</h3>{incidents.timeline(incident.timeline, now)}</div></div></article>"
+    )
+
+
+def _affected(one: Affected, now: datetime) -> str:
+    return (
+        f'<li><div class="hs-row">{target(one.target)}{pill(one.health)}'
+        f'<span class="hs-since">since {instant(one.since, now)}</span></div>'
+        f'<p class="hs-reason">{text(bare(one))}</p></li>'
+    )
+
+
+def _past_incident(incident: Incident, found: Sequence[Trail], now: datetime) -> str:
+    title = words.title(incident)
+    return (
+        f'<details class="hs-{incidents.colour(incident)}"><summary>{instant(incident.opened_at, now)}'
+        f'<b>{text(title[:1].upper() + title[1:])}</b><span class="hs-tag">incident {incident.id}</span>'
+        f"<span>lasted {incidents.lasted(incident, now)}</span>"
+        f'<span class="hs-quiet">{text(words.gist(incident))}</span></summary>{incidents.standing(incident)}'
+        f"{incidents.timeline(incident.timeline, now)}{incidents.figures(incident)}"
+        f"{_vendor(incident)}{_row(trails(found, now))}</details>"
+    )
+
+
+def _vendor(incident: Incident) -> str:
+    """Who knew first, we or the vendor."""
+    if incident.vendor is None:
+        return ""
+    sentence = lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
+    return f'<h3>And the vendor</h3><p class="hs-lead">{text(sentence)}</p>'
+
+
+def _row(figures: str) -> str:
+    return f'<div class="hs-trails">{figures}</div>' if figures else ""
+
+
+def _evidence(found: Sequence[Trail], now: datetime) -> str:
+    return f"<h3>How the evidence grew</h3>{trails(found, now)}" if found else ""
+
+
+def _decision(decision: Decision) -> str:
+    dry = '<span class="hs-tag">dry run</span> ' if decision.dry_run else ""
+    return (
+        f'<b>{text(decision.route)}</b> → {target(decision.target)} <span class="hs-tag">{decision.move}</span> {dry}'
+        f"{text(decision.reason)}"
+    )
+
+
+def _event(event: Event) -> str:
+    return f'<span class="hs-tag">{text(event.kind.replace("_", " "))}</span> {text(event.subject)}: {text(event.text)}'

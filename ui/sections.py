@@ -1,0 +1,274 @@
+"""The sections of the page as HTML: pure functions of the overview, in which every string is escaped.
+
+Sections that do not refresh every second hold absolute times only, so that their HTML stays the same, and the
+browser leaves them untouched (a selection, an opened incident), until a fact changes.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from controller.routing.overrides import OverrideKind
+from controller.status.headline import UNTRUSTED, Candidate, Life, RouteView, Service, Tone, ago, clock
+from controller.status.history import Bucket, Tally
+from controller.status.overview import Overview, TargetView
+from monitor.budget.summary import Money
+from monitor.formatting import span
+from monitor.health import FAILING, Health, TargetHealth
+from ui.components import bar_class, bare, health_class, instant, money, pill, seconds, section, share, target, text
+
+_TONE = {
+    Tone.GOOD: ("✓", "good", "All well"),
+    Tone.NOTICE: ("!", "watch", "Attention"),
+    Tone.BAD: ("✕", "bad", "Trouble"),
+    Tone.UNKNOWN: ("?", "none", "Not known"),
+}
+_HELD = {OverrideKind.PIN: "pinned", OverrideKind.PAUSE: "paused", OverrideKind.DRAIN: "drained"}
+_COLUMNS = {
+    "name": ("Target", "provider/model"),
+    "health": ("Health", "how it is now; the line below fills up as evidence nears a verdict"),
+    "strip": ("Recent probes", "one bar per probe interval, the newest on the right"),
+    "hour": ("OK 1 h", "share of ok answers in the last hour; our own faults (rate limit, key, quota) do not count"),
+    "day": ("OK 24 h", "the same over the last 24 hours"),
+    "p50": ("p50", "median duration of the answers of the last hour"),
+    "p95": ("p95", "95 % of the answers of the last hour took no longer than this"),
+    "token": ("First token", "median time to the first token of the last hour's streams"),
+    "cost": ("Cost 24 h", "what the probes of the last 24 hours cost"),
+}
+
+
+def top(overview: Overview) -> str:
+    """The line above everything: the name, and the service's sign of life; its relative times need refreshing."""
+    dot = "good" if overview.service.life is Life.RUNNING else "bad"
+    return (
+        '<header class="hs-top"><span class="hs-name">Hotspare</span>'
+        f'<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
+        f"{text(_life(overview.service, overview.now))}</span>"
+        f"{_untrusted(overview)}"
+        f'<span class="hs-clock">{overview.now:%Y-%m-%d %H:%M:%S} UTC</span></header>'
+    )
+
+
+def banner(overview: Overview) -> str:
+    """The overall state: colour, symbol, word and the headline."""
+    symbol, colour, word = _TONE[overview.tone]
+    # While nobody watches, the headline counts seconds: a live region would read it out every time.
+    role = "status" if overview.service.life is Life.RUNNING else "region"
+    return (
+        f'<section class="hs-banner hs-{colour}" role="{role}" aria-label="Overall state">'
+        f'<span class="hs-big" aria-hidden="true">{symbol}</span>'
+        f'<div><div class="hs-word">{word}</div><h1>{text(overview.headline)}</h1>'
+        f"{_advice(overview.service)}{_unheard(overview)}</div>"
+        "</section>"
+    )
+
+
+def trouble(title: str, explanation: str) -> str:
+    """A whole page that says why there is nothing to show, and what to do; backticks in `explanation` mark code."""
+    return (
+        '<section class="hs-trouble" role="status"><span class="hs-big hs-none" aria-hidden="true">?</span>'
+        f"<h1>{text(title)}</h1><p>{_code(explanation[:1].upper() + explanation[1:])}</p>"
+        '<p class="hs-quiet">This page looks again every few seconds.</p></section>'
+    )
+
+
+def routes(overview: Overview) -> str:
+    """Every route: where it points, since when and why, and its candidates in order."""
+    cards = "".join(_route(route, overview.now) for route in overview.routes)
+    return section("Routes", as_of(overview, "where applications are sent"), f'<div class="hs-cards">{cards}</div>')
+
+
+def targets(overview: Overview) -> str:
+    """Every target: health, recent history, success rate, latency, cost."""
+    notes = {"strip": _past(overview.targets)}
+    head = "".join(
+        f'<th role="columnheader" scope="col" title="{text(tip)}">{text(title)}{notes.get(name, "")}</th>'
+        for name, (title, tip) in _COLUMNS.items()
+    )
+    rows = "".join(_target(view, overview.now) for view in overview.targets)
+    table = (
+        f'<table class="hs-targets" role="table" aria-label="Targets"><thead><tr role="row">{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
+    return section(
+        "Targets", as_of(overview, "what the probes see; times in UTC"), _money(overview.money) + table + _legend()
+    )
+
+
+def _money(found: Money | None) -> str:
+    """What probing has cost this month; louder where the budget makes itself felt."""
+    if found is None:
+        return ""
+    colour = "bad" if found.empty else "watch" if found.stretched or found.stopped or found.unknown else "none"
+    names = f' title="price unknown: {text(", ".join(found.unknown))}"' if found.unknown else ""
+    dot = f'<span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
+    return f'<p class="hs-money"{names}>{dot}{text(found.words[:1].upper() + found.words[1:])}</p>'
+
+
+def _past(views: Sequence[TargetView]) -> str:
+    """How far back the bars go, where it is the same for all targets."""
+    lengths = {view.history.bucket_s * len(view.history.strip) for view in views}
+    return f", {span(lengths.pop())}" if len(lengths) == 1 else ""
+
+
+def as_of(overview: Overview, subtitle: str) -> str:
+    """The subtitle of a section; when the service is not at work, that the section is old, in a class that fades it."""
+    beat = overview.service.beat
+    if overview.service.life is Life.RUNNING or beat is None:
+        return subtitle
+    return f'<b class="hs-stale">as they were at {clock(beat.beat_at, overview.now)}</b>'
+
+
+def _life(service: Service, now: datetime) -> str:
+    if service.beat is None:
+        return "monitor never started"
+    if service.beat.stopped_at:
+        return f"monitor stopped {ago(service.beat.stopped_at, now)}"
+    state = "running" if service.life is Life.RUNNING else "silent"
+    return f"monitor {state}, wrote {ago(service.beat.beat_at, now)}"
+
+
+def _untrusted(overview: Overview) -> str:
+    if not overview.untrusted:
+        return ""
+    return f'<span class="hs-life"><span class="hs-dot hs-watch" aria-hidden="true"></span>{text(UNTRUSTED)}</span>'
+
+
+def _unheard(overview: Overview) -> str:
+    """Who cannot be told, and what waits to be."""
+    waiting = overview.backlog.words if overview.backlog else None
+    rest = f"<p>Waiting: {text(waiting)}.</p>" if waiting else ""
+    return "".join(f"<p>Not told: {text(one.words(overview.now))}.</p>" for one in overview.unheard) + rest
+
+
+def _advice(service: Service) -> str:
+    """What a person can do when nobody is watching."""
+    if service.life is Life.RUNNING:
+        return ""
+    if service.beat is None:
+        return f"<p>{_code('Start it with `hotspare run`.')}</p>"
+    left = "Applications go on with the last routing file; what is below is as it was then."
+    if service.beat.stopped_at:
+        return f"<p>{_code(f'{left} Start it again with `hotspare run`.')}</p>"
+    where = f"process {service.beat.pid} on {service.beat.host}"
+    return f"<p>{_code(f'{left} It crashed or hangs: look at {where}, then start it again with `hotspare run`.')}</p>"
+
+
+def _code(sentence: str) -> str:
+    """Escaped, with what stands between backticks as code."""
+    parts = text(sentence).split("`")
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
+
+
+def _route(route: RouteView, now: datetime) -> str:
+    colour = "bad" if route.stuck else "watch" if route.failed_over else "good"
+    note = "stuck" if route.stuck else "failed over" if route.failed_over else "first choice"
+    if route.dry_run:
+        colour, note = "bad" if route.would else "watch", "dry run"
+    elif route.override:
+        failing = any(candidate.serving and candidate.health in FAILING for candidate in route.candidates)
+        colour, note = "bad" if failing else "info", _HELD[route.override.kind]
+    if not any(candidate.serving for candidate in route.candidates):
+        colour, note = "watch", "no longer a candidate"  # The configuration is newer than the service's.
+    since = f'<span class="hs-since">since {instant(route.since, now)} UTC</span>' if route.since else ""
+    chain = "".join(_candidate(number, candidate) for number, candidate in enumerate(route.candidates, 1))
+    more = f'<p class="hs-reason">{_code(route.note[:1].upper() + route.note[1:])}</p>' if route.note else ""
+    return (
+        f'<article class="hs-card hs-edge hs-{colour}" aria-label="Route {text(route.name)}">'
+        f'<div class="hs-row"><span class="hs-route">{text(route.name)}</span>'
+        f'<span class="hs-note hs-{colour}">{note}</span>{since}</div>'
+        f'<div class="hs-points"><span class="hs-arrow" aria-label="points at">→</span>{target(route.target)}</div>'
+        f'<p class="hs-reason">Why: {text(route.reason)}</p>{more}<ol class="hs-chain">{chain}</ol></article>'
+    )
+
+
+def _candidate(number: int, candidate: Candidate) -> str:
+    serving = ' class="hs-serving" aria-current="true"' if candidate.serving else ""
+    drain = candidate.drain
+    drained = f'<span class="hs-note hs-info" title="by {text(drain.author)}">drained</span>' if drain else ""
+    return (
+        f'<li{serving}><span class="hs-rank">{number}</span>{target(candidate.target)}'
+        f"{drained}{pill(candidate.health)}</li>"
+    )
+
+
+def _target(view: TargetView, now: datetime) -> str:
+    history = view.history
+    tip = f"since {view.state.since:%Y-%m-%d %H:%M:%S} UTC: {view.state.reason}"
+    cells = {
+        "name": f"{target(view.state.target)}{_why(view, now)}{_asides(view)}",
+        "health": f"{pill(view.state.health, tip)}{_meter(view.state)}",
+        "strip": _strip(history.strip, history.bucket_s),
+        "hour": _rate(history.last_hour),
+        "day": _rate(history.last_day),
+        "p50": seconds(history.p50_s),
+        "p95": seconds(history.p95_s),
+        "token": seconds(history.first_token_p50_s),
+        "cost": money(history.cost_day_usd, answered=history.last_day.ok > 0),
+    }
+    row = "".join(
+        f'<td role="cell" class="hs-c-{name}" data-label="{_COLUMNS[name][0]}">{html}</td>'
+        for name, html in cells.items()
+    )
+    return f'<tr role="row" class="hs-{health_class(view.state.health)}">{row}</tr>'
+
+
+def _why(view: TargetView, now: datetime) -> str:
+    """The reason of anything but well, and the last observation's own words where it failed."""
+    state, last = view.state, view.history.last
+    if state.health is Health.UP:
+        return ""
+    since = f" (since {instant(state.since, now)})" if state.health is not Health.UNKNOWN else ""
+    # The reason mostly quotes the same words.
+    detail = f"{last.outcome}: {last.detail}" if last and last.detail and last.detail not in state.reason else ""
+    said = f'<span class="hs-said" title="{text(detail)}">last: {text(detail)}</span>' if detail else ""
+    return f'<span class="hs-why">{text(bare(state))}{since}</span>{said}'
+
+
+def _asides(view: TargetView) -> str:
+    return "".join(f'<span class="hs-said" title="{text(one)}">{text(one)}</span>' for one in view.asides)
+
+
+def _meter(state: TargetHealth) -> str:
+    if state.evidence <= 0 or state.threshold <= 0:
+        return ""
+    filled = min(100, round(100 * state.evidence / state.threshold))
+    label = f"evidence {state.evidence:.1f}, verdict at {state.threshold:.1f}"
+    return (
+        f'<span class="hs-meter" role="img" aria-label="{label}" title="{label}">'
+        f'<span style="width:{filled}%"></span></span>'
+    )
+
+
+def _rate(tally: Tally) -> str:
+    excluded = f", {tally.excluded} more do not count (our own faults)" if tally.excluded else ""
+    title = f"{tally.ok} of {tally.counted} ok{excluded}"
+    low = " hs-low" if tally.success is not None and tally.success < 0.95 else ""
+    return f'<span class="hs-rate{low}" title="{title}">{share(tally.success)}</span>'
+
+
+def _strip(buckets: Sequence[Bucket], bucket_s: float) -> str:
+    totals: dict[str, int] = {}
+    for bucket in buckets:
+        for outcome, count in bucket.counts:
+            totals[outcome] = totals.get(outcome, 0) + count
+    label = ", ".join(f"{count} {outcome}" for outcome, count in totals.items()) or "nothing observed"
+    bars = "".join(_bar(bucket) for bucket in buckets)
+    return f'<span class="hs-strip" role="img" aria-label="last {span(bucket_s * len(buckets))}: {label}">{bars}</span>'
+
+
+def _bar(bucket: Bucket) -> str:
+    what = ", ".join(f"{count} {outcome}" for outcome, count in bucket.counts) or "nothing observed"
+    return f'<i class="hs-{bar_class(bucket)}" title="{bucket.start:%H:%M:%S} UTC: {what}"></i>'
+
+
+def _legend() -> str:
+    kinds = (
+        ("good", "ok"),
+        ("watch", "slow or wrong"),
+        ("bad", "failed"),
+        ("ours", "our limit, key or quota"),
+        ("none", "says nothing"),
+        ("gap", "not observed"),
+    )
+    items = "".join(f'<span><i class="hs-{colour}"></i>{word}</span>' for colour, word in kinds)
+    return f'<div class="hs-legend" aria-label="Colours of the bars">{items}</div>'
