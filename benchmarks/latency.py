@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from monitor.detection import latency
-from monitor.detection.latency import Latency
+from monitor.detection.latency import LatencyEvidence
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
@@ -128,7 +128,7 @@ def _spells(spell: str, seed: int) -> Watched:
 
 def _watched(world: World, spell: str | None, length_s: float, dice: random.Random) -> Watched:
     """The world as the service would see it: learn, weigh, call degraded, and back."""
-    known, took = Latency(), _times(world, spell, dice)
+    known, took = LatencyEvidence(), _times(world, spell, dice)
     degraded_s: list[float] = []
     degraded, clean, probes, at_s = False, 0.0, 0, dice.random() * _INTERVAL_S
     while at_s < length_s:

@@ -21,17 +21,17 @@ from controller.alerts.slack.other_messages import (
     reply_message,
 )
 from controller.incidents.incident import (
-    Affected,
-    Happening,
+    AffectedTarget,
+    EntryKind,
     Incident,
     IncidentKind,
-    Moment,
-    Numbers,
-    RouteNow,
+    IncidentNumbers,
+    RouteImpact,
     TargetNumbers,
+    TimelineEntry,
     VendorLead,
 )
-from controller.journal import Untold
+from controller.journal import PendingEvent
 from monitor.health import Health
 from monitor.settings import Route
 from monitor.status_pages.reading import VendorState
@@ -62,32 +62,34 @@ def opening() -> Incident:
         kind=IncidentKind.OUTAGE,
         opened_at=NIGHT,
         affected=tuple(
-            Affected(target=one, health=Health.DOWN, since=NIGHT, reason=f"{one} is down: {known}")
+            AffectedTarget(target=one, health=Health.DOWN, since=NIGHT, reason=f"{one} is down: {known}")
             for one in (LUNA, SOL)
         ),
         timeline=(
-            Happening(at=at(-41), text=f"First failed probe: server_error from {LUNA}", kind=Moment.FIRST_FAILURE),
-            Happening(at=NIGHT, text=f"{LUNA} is down: {known}", kind=Moment.HEALTH),
-            Happening(at=at(0.1), text=f"Route chat moved from {LUNA} to {HAIKU}", kind=Moment.MOVED),
+            TimelineEntry(
+                at=at(-41), text=f"First failed probe: server_error from {LUNA}", kind=EntryKind.FIRST_FAILURE
+            ),
+            TimelineEntry(at=NIGHT, text=f"{LUNA} is down: {known}", kind=EntryKind.HEALTH),
+            TimelineEntry(at=at(0.1), text=f"Route chat moved from {LUNA} to {HAIKU}", kind=EntryKind.MOVED),
         ),
-        routes=(RouteNow(route="chat", target=HAIKU),),
+        routes=(RouteImpact(route="chat", target=HAIKU),),
         vendor=VendorLead(page="status.openai.com", state=VendorState.OPERATIONAL),
     )
 
 
-def lines() -> list[Happening]:
+def lines() -> list[TimelineEntry]:
     """What happened after that."""
     return [
-        Happening(
+        TimelineEntry(
             at=at(14 * 60 + 12),
             text="status.openai.com says partial outage: Elevated error rates",
-            kind=Moment.VENDOR,
+            kind=EntryKind.VENDOR,
         ),
-        Happening(at=at(20 * 60), text="they say it is a bad deploy", kind=Moment.NOTE, author="ana"),
-        Happening(at=at(31 * 60), text=f"{LUNA} is recovering: 9 clean probes in a row", kind=Moment.HEALTH),
-        Happening(at=at(37 * 60), text=f"{LUNA} is up: back after 29 clean probes in 6 min", kind=Moment.HEALTH),
-        Happening(at=at(37 * 60 + 1), text=f"Route chat moved from {HAIKU} to {LUNA}", kind=Moment.MOVED),
-        Happening(at=at(38 * 60), text="Resolved", kind=Moment.RESOLVED),
+        TimelineEntry(at=at(20 * 60), text="they say it is a bad deploy", kind=EntryKind.NOTE, author="ana"),
+        TimelineEntry(at=at(31 * 60), text=f"{LUNA} is recovering: 9 clean probes in a row", kind=EntryKind.HEALTH),
+        TimelineEntry(at=at(37 * 60), text=f"{LUNA} is up: back after 29 clean probes in 6 min", kind=EntryKind.HEALTH),
+        TimelineEntry(at=at(37 * 60 + 1), text=f"Route chat moved from {HAIKU} to {LUNA}", kind=EntryKind.MOVED),
+        TimelineEntry(at=at(38 * 60), text="Resolved", kind=EntryKind.RESOLVED),
     ]
 
 
@@ -105,10 +107,10 @@ def resolved() -> Incident:
         start,
         affected=tuple(replace(one, health=Health.UP) for one in start.affected),
         timeline=(*start.timeline, *lines()),
-        routes=(RouteNow(route="chat", target=LUNA),),
+        routes=(RouteImpact(route="chat", target=LUNA),),
         vendor=said,
         resolved_at=at(38 * 60),
-        numbers=Numbers(targets=(TargetNumbers(target=LUNA, outcomes=numbers),)),
+        numbers=IncidentNumbers(targets=(TargetNumbers(target=LUNA, outcomes=numbers),)),
         on_failing_s=(("chat", 41.1),),
         request_ids=("req_5f2a11c0", "req_90ab77de"),
     )
@@ -117,11 +119,14 @@ def resolved() -> Incident:
 def stuck() -> Incident:
     """The second provider fails too, and nothing is left."""
     start = opening()
-    line = Happening(
-        at=at(300), text=f"Route chat has no healthy candidate left and stays on {LUNA}", kind=Moment.MOVED
+    line = TimelineEntry(
+        at=at(300), text=f"Route chat has no healthy candidate left and stays on {LUNA}", kind=EntryKind.MOVED
     )
     return replace(
-        start, timeline=(*start.timeline, line), routes=(RouteNow(route="chat", target=LUNA, stuck=True),), revision=2
+        start,
+        timeline=(*start.timeline, line),
+        routes=(RouteImpact(route="chat", target=LUNA, stuck=True),),
+        revision=2,
     )
 
 
@@ -131,7 +136,7 @@ def second() -> Incident:
         opening(),
         id=8,
         provider="anthropic",
-        affected=(Affected(target=HAIKU, health=Health.DOWN, since=at(280), reason=""),),
+        affected=(AffectedTarget(target=HAIKU, health=Health.DOWN, since=at(280), reason=""),),
         opened_at=at(280),
         lead_id=7,
     )
@@ -145,9 +150,9 @@ def configuration() -> Incident:
         provider="anthropic",
         kind=IncidentKind.CONFIGURATION,
         opened_at=NIGHT,
-        affected=(Affected(target=HAIKU, health=Health.MISCONFIGURED, since=NIGHT, reason=reason),),
-        timeline=(Happening(at=NIGHT, text=reason, kind=Moment.HEALTH),),
-        routes=(RouteNow(route="chat", target=LUNA),),
+        affected=(AffectedTarget(target=HAIKU, health=Health.MISCONFIGURED, since=NIGHT, reason=reason),),
+        timeline=(TimelineEntry(at=NIGHT, text=reason, kind=EntryKind.HEALTH),),
+        routes=(RouteImpact(route="chat", target=LUNA),),
     )
 
 
@@ -184,7 +189,7 @@ def _late(end: Incident) -> Iterator[Post]:
         for number in range(4)
     ]
     pins = [
-        Untold(id=number, at=at(300 * number), kind="pinned", subject="chat", text=f"ana pinned chat to {HAIKU}")
+        PendingEvent(id=number, at=at(300 * number), kind="pinned", subject="chat", text=f"ana pinned chat to {HAIKU}")
         for number in range(4)
     ]
     yield Post(message=passed_message(passed, late), at=at(3600))

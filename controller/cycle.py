@@ -20,20 +20,20 @@ from controller.routing import override_text as override_words
 from controller.routing import policy, routing_file
 from controller.routing.decision import Decision, RouteState, bring_back
 from controller.routing.dry_run import as_configured, whereabouts
-from controller.routing.override_sync import Heeding
+from controller.routing.override_sync import OverrideSync
 from controller.routing.overrides import NO_OVERRIDES
 from controller.routing.routing_file import RoutingFile, RoutingFileError
 from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.messages import NetworkLoss
 from monitor.detection import provider_pool as pool
 from monitor.detection import target_state as record
-from monitor.detection.detector import Judge, Memory
-from monitor.detection.notices import Notice, Notices
-from monitor.detection.pacing import Extra
-from monitor.detection.target_state import Record
+from monitor.detection.detector import Detector, DetectorState
+from monitor.detection.notices import NoticeFilter, TargetNotice
+from monitor.detection.pacing import BurstProbe
+from monitor.detection.target_state import TargetState
 from monitor.health import BAD, TargetHealth, Transition
 from monitor.settings import Settings
-from monitor.status_pages.reading import VendorReport
+from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import SavedState, Store
 from probes.observation import Observation
@@ -49,14 +49,14 @@ _LATE = 2 * incidents.REOPENS_WITHIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class CycleResult:
     """What one cycle did."""
 
     transitions: tuple[Transition, ...] = ()
     decisions: tuple[Decision, ...] = ()
     incidents: tuple[Incident, ...] = ()
     """New and changed ones, with their ids."""
-    extras: tuple[Extra, ...] = ()
+    extras: tuple[BurstProbe, ...] = ()
     """The extra probes that the targets just observed, or their providers, deserve."""
 
 
@@ -68,14 +68,14 @@ class Cycle:
         self._store = store
         self._journal = journal
         self._file = file
-        self._judge: Judge
+        self._judge: Detector
         """From `start` on."""
         self._routes: dict[str, RouteState] = {}
         self._open: list[Incident] = []
         self._late: list[Incident] = []
         """Those resolved so lately that they may yet come back."""
         self._loss: NetworkLoss | None = None
-        self._heeding = Heeding(settings, journal.hand)
+        self._heeding = OverrideSync(settings, journal.hand)
         self._overrides = NO_OVERRIDES
         self._published_under = NO_OVERRIDES
         """Those whose reasons the routing file holds."""
@@ -91,7 +91,7 @@ class Cycle:
         """What was said of routes that wait for a person, by kind and route."""
         self._unpublished = True
         self._folded: frozenset[Observation] = frozenset()
-        self._notices = Notices()
+        self._notices = NoticeFilter()
         self._unwatched: frozenset[str] = frozenset()
         """Targets that nobody asks, for this reason."""
         self._unwatched_for = ""
@@ -100,13 +100,13 @@ class Cycle:
 
     def start(self, now: datetime) -> None:
         """Fold from the store: go on where the last service stopped, with everything it had stored."""
-        self._judge = Judge(self._settings, now)
-        self._notices = Notices(self._store.notices())
+        self._judge = Detector(self._settings, now)
+        self._notices = NoticeFilter(self._store.notices())
         saved = self._store.states()
         records = {target: record.from_json(saved[target].record) for target in self._judge.health if target in saved}
         known = {target: one for target, one in records.items() if one}
         pools = {provider: pool.from_json(text) for provider, text in self._store.pools().items()}
-        self._judge.remember(Memory(records=known, pools=pools))
+        self._judge.remember(DetectorState(records=known, pools=pools))
         unfolded: list[Observation] = []
         for target in self._judge.health:
             after = self._judge.record_of(target).last_started_at or now - _FOLDED_ANEW
@@ -129,7 +129,7 @@ class Cycle:
         now: datetime,
         blind: Collection[Observation] = frozenset(),
         loss: NetworkLoss | None = None,
-    ) -> Report:
+    ) -> CycleResult:
         """One cycle at `now`. Raises DatabaseError when something could not be stored: call again with the same ones.
 
         `blind` are those observations that were made while our own network was down, `loss` is what is known of that.
@@ -145,7 +145,7 @@ class Cycle:
             self._heeding.published(now)
         self._cycled_at = now
         observed = {seen.target for seen in observations} & self._judge.health.keys()
-        return Report(
+        return CycleResult(
             transitions=tuple(transitions),
             decisions=tuple(decisions),
             incidents=tuple(changed),
@@ -154,7 +154,7 @@ class Cycle:
 
     def repace(self, settings: Settings, now: datetime) -> None:
         """Go on with the same targets at other intervals, and with all that is known of them."""
-        judge = Judge(settings, now)
+        judge = Detector(settings, now)
         judge.remember(self._judge.memory())
         self._settings, self._judge = settings, judge
 
@@ -179,7 +179,7 @@ class Cycle:
         """When a verdict is due that needs no further observation; None when there is none."""
         return self._judge.due
 
-    def record_of(self, target: str) -> Record:
+    def record_of(self, target: str) -> TargetState:
         """What is remembered of a target; KeyError when there is none of that name."""
         return self._judge.record_of(target)
 
@@ -214,7 +214,7 @@ class Cycle:
                 self._store.add_event(notice.at, notice.kind, notice.target, notice.text, tell=True)
                 self._told(notice)
 
-    def _told(self, notice: Notice) -> None:
+    def _told(self, notice: TargetNotice) -> None:
         log.warning("%s target=%s: %s", notice.kind, notice.target, notice.text)
         self._notices.told(notice)
 
@@ -225,7 +225,7 @@ class Cycle:
         before = self._judge.memory()
         happened: list[Transition] = []
         # Of checks: nobody's outage, so that no incident says it.
-        notices: list[Notice] = []
+        notices: list[TargetNotice] = []
         for seen in observations:
             happened += self._judge.observe(seen, blind=seen in blind)
             if seen.target in before.records:
@@ -298,7 +298,7 @@ class Cycle:
         there = {a.target for incident in self._open for a in incident.affected if a.health in BAD}
         return [one for one in self._judge.health.values() if one.health in BAD and one.target not in there]
 
-    def _vendor_reports(self, now: datetime) -> dict[str, list[VendorReport]]:
+    def _vendor_reports(self, now: datetime) -> dict[str, list[VendorStateChange]]:
         """What the vendors said around the incidents that are open or about to be, where it is not told yet."""
         between = self._store.vendors.between
         noticed = untold(self._open, self._judge.health.values())
@@ -309,7 +309,7 @@ class Cycle:
             return decided
         return as_configured(self._settings, decided, self._started_at)
 
-    def _say_waiting(self, verdicts: Mapping[str, policy.Verdict], now: datetime) -> None:
+    def _say_waiting(self, verdicts: Mapping[str, policy.RouteVerdict], now: datetime) -> None:
         """Say once that a route waits for a person; a pin to a failing target is said by who reads the pins."""
         due: dict[tuple[str, str], str] = {}
         for name, verdict in verdicts.items():
@@ -389,5 +389,5 @@ class Cycle:
         # The clock may have been set back: a heartbeat in the future is due as well.
         return not 0 <= (now - self._published_at).total_seconds() < VALID_FOR_S / 3
 
-    def _saved(self, one: Record, now: datetime) -> SavedState:
+    def _saved(self, one: TargetState, now: datetime) -> SavedState:
         return SavedState(health=self._judge.health[one.target], at=now, record=record.to_json(one))

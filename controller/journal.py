@@ -9,12 +9,12 @@ from sqlalchemy import Engine, RowMapping, Select, func, insert, select, update
 
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_beginnings, read_facts
-from controller.incidents.remarks import Remarks
+from controller.incidents.remarks import CommentStore
 from controller.incidents.store import incident_of, keep
-from controller.incidents.timeline import Beginning
+from controller.incidents.timeline import FailureOnset
 from controller.routing.decision import Decision, RouteState
 from controller.routing.decision_rows import decision_of, decision_row
-from controller.routing.store import Hand
+from controller.routing.store import OverrideStore
 from monitor.health import TargetHealth
 from monitor.storage.columns import from_ms, to_ms
 from monitor.storage.database import durable, reading
@@ -39,7 +39,7 @@ class Undelivered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Untold:
+class PendingEvent:
     """An event that people must be told of and have not been."""
 
     id: int
@@ -61,9 +61,9 @@ class Journal:
     def __init__(self, engine: Engine) -> None:
         self._engine = durable(engine)
         self._reading = reading(engine)
-        self.hand = Hand(engine)
+        self.hand = OverrideStore(engine)
         """What operators laid on."""
-        self.remarks = Remarks(engine)
+        self.remarks = CommentStore(engine)
         """What people say about incidents."""
 
     def commit(self, decisions: Sequence[Decision], incidents: Sequence[Incident]) -> list[Incident]:
@@ -128,7 +128,7 @@ class Journal:
         with self._reading.connect() as connection:
             return read_facts(connection, incident, now).of(incident)
 
-    def beginnings(self, bad: Collection[TargetHealth]) -> dict[str, Beginning]:
+    def beginnings(self, bad: Collection[TargetHealth]) -> dict[str, FailureOnset]:
         """How targets that are bad came to be so, as far as is known: for the incident that they open."""
         if not bad:
             return {}
@@ -145,12 +145,12 @@ class Journal:
             rows = connection.execute(wanted.order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id)).mappings()
             return [_undelivered(row) for row in rows]
 
-    def untold(self, limit: int = 20) -> list[Untold]:
+    def untold(self, limit: int = 20) -> list[PendingEvent]:
         """The oldest events that people must yet be told of."""
         wanted = select(EVENTS).where(EVENTS.c.telling == "due").order_by(EVENTS.c.id).limit(limit)
         with self._reading.connect() as connection:
             return [
-                Untold(id=row.id, at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
+                PendingEvent(id=row.id, at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
                 for row in connection.execute(wanted)
             ]
 

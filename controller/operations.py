@@ -11,7 +11,7 @@ from controller.cli import output as answers
 from controller.journal import Journal
 from controller.routing import override_text as override_words
 from controller.routing.operator_requests import (
-    Order,
+    OperatorRequest,
     RefusedError,
     check_names,
     checked_author,
@@ -28,8 +28,8 @@ from controller.routing.overrides import (
     touched_routes,
 )
 from controller.routing.routing_file import RoutingFile
-from controller.routing.store import Hand
-from controller.status.headline import Life
+from controller.routing.store import OverrideStore
+from controller.status.headline import Liveness
 from controller.status.overview import service_at
 from monitor.clock import utc_now
 from monitor.formatting import span
@@ -44,18 +44,18 @@ _MOST_LINES = 20
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
+class OperationResult:
     """What has been done, and what came of it."""
 
     overrides: Sequence[Override]
-    life: Life
+    life: Liveness
     in_effect: bool = False
     routes: list[dict[str, str | None]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     good: bool = True
 
 
-def lay(settings: Settings, order: Order, *, as_json: bool) -> int:
+def lay(settings: Settings, order: OperatorRequest, *, as_json: bool) -> int:
     """Pin, drain or pause, and print what came of it.
 
     0 when it is in force, or will be once the service starts; 1 when it was refused because the target fails, or is
@@ -65,7 +65,7 @@ def lay(settings: Settings, order: Order, *, as_json: bool) -> int:
     return _print(lambda: carry_out(settings, order), as_json=as_json)
 
 
-def take_back(settings: Settings, order: Order, *, as_json: bool) -> int:
+def take_back(settings: Settings, order: OperatorRequest, *, as_json: bool) -> int:
     """Unpin, undrain or resume, and print what came of it; 1 when there is nothing to take back, otherwise as `lay`.
 
     To resume `all` takes back every pause, those of single routes included.
@@ -73,7 +73,7 @@ def take_back(settings: Settings, order: Order, *, as_json: bool) -> int:
     return _print(lambda: _take_back(settings, order), as_json=as_json)
 
 
-def _print(work: Callable[[], Outcome], *, as_json: bool) -> int:
+def _print(work: Callable[[], OperationResult], *, as_json: bool) -> int:
     try:
         outcome = work()
     except RefusedError as error:
@@ -89,7 +89,7 @@ def _print(work: Callable[[], Outcome], *, as_json: bool) -> int:
     return answers.OK if outcome.good else answers.BAD_NEWS
 
 
-def _document(outcome: Outcome) -> dict[str, Any]:
+def _document(outcome: OperationResult) -> dict[str, Any]:
     return {
         "overrides": [override_words.document(one) for one in outcome.overrides],
         "service": outcome.life.value,
@@ -99,7 +99,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def carry_out(settings: Settings, order: Order) -> Outcome:
+def carry_out(settings: Settings, order: OperatorRequest) -> OperationResult:
     """Pin, drain or pause, wait for the service for up to two seconds, and say what came of it; prints nothing.
 
     Raises RefusedError when nothing was done, and DatabaseError when the database cannot be used.
@@ -135,7 +135,7 @@ def carry_out(settings: Settings, order: Order) -> Outcome:
     return outcome
 
 
-def _take_back(settings: Settings, order: Order) -> Outcome:
+def _take_back(settings: Settings, order: OperatorRequest) -> OperationResult:
     author, reason = checked_author(order.author), checked_reason(order.reason)
     every = order.kind is OverrideKind.PAUSE and order.subject == ALL
     with _opened(settings) as (hand, store, journal):
@@ -158,16 +158,16 @@ def _take_back(settings: Settings, order: Order) -> Outcome:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[tuple[Hand, Store, Journal]]:
+def _opened(settings: Settings) -> Iterator[tuple[OverrideStore, Store, Journal]]:
     """The overrides for writing, the rest for reading: the service must not wait for that."""
     engine = open_operator(settings.database)
     try:
-        yield Hand(engine), Store(reading(engine)), Journal(reading(engine))
+        yield OverrideStore(engine), Store(reading(engine)), Journal(reading(engine))
     finally:
         engine.dispose()
 
 
-def _failing_only_by_force(store: Store, order: Order) -> TargetHealth | None:
+def _failing_only_by_force(store: Store, order: OperatorRequest) -> TargetHealth | None:
     """The state of the target to pin to, if any; raises RefusedError when it fails and nobody said `--force`."""
     saved = store.states().get(order.target) if order.target else None
     if saved and saved.health.health in FAILING and not order.force:
@@ -176,11 +176,11 @@ def _failing_only_by_force(store: Store, order: Order) -> TargetHealth | None:
     return saved.health if saved else None
 
 
-def _await(store: Store, hand: Hand, changed: Sequence[Override]) -> Outcome:
+def _await(store: Store, hand: OverrideStore, changed: Sequence[Override]) -> OperationResult:
     """Wait until the service has published what follows, for two seconds at the most, and only where it runs."""
     life = service_at(store.last_beat(), utc_now()).life
-    outcome = Outcome(overrides=changed, life=life)
-    if life is not Life.RUNNING:
+    outcome = OperationResult(overrides=changed, life=life)
+    if life is not Liveness.RUNNING:
         return outcome
     deadline_s = time.monotonic() + _PATIENCE_S
     ids = [one.id for one in changed]
@@ -190,7 +190,7 @@ def _await(store: Store, hand: Hand, changed: Sequence[Override]) -> Outcome:
     return outcome
 
 
-def _tell_routes(settings: Settings, journal: Journal, outcome: Outcome, before: Mapping[str, str]) -> None:
+def _tell_routes(settings: Settings, journal: Journal, outcome: OperationResult, before: Mapping[str, str]) -> None:
     """Add what became of each route that it touches, or why nothing has yet."""
     if not outcome.in_effect:
         outcome.lines.append(_not_yet(outcome.life))
@@ -227,10 +227,10 @@ def _wrong(laid: Override, route: str, target: str | None, overrides: Overrides,
     return None
 
 
-def _not_yet(life: Life) -> str:
-    if life is Life.RUNNING:
+def _not_yet(life: Liveness) -> str:
+    if life is Liveness.RUNNING:
         return f"the service has not published it after {_PATIENCE_S:g} s: look at `hotspare status` and its log"
-    if life is Life.SILENT:
+    if life is Liveness.SILENT:
         return "the service gives no sign of life: it takes effect when the service runs again"
     return "the service is not running: it takes effect when it starts"
 

@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import ParamSpec, TypeVar
 
-from controller.alerts.delivery_store import Deliveries
-from controller.alerts.heartbeat import Vitals
-from controller.alerts.registry import Elsewhere, secrets_of
-from controller.alerts.slack.buttons.listening import Listening
+from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.heartbeat import ServiceHealth
+from controller.alerts.registry import ChannelRegistry, secrets_of
+from controller.alerts.slack.buttons.listening import ButtonService
 from controller.alerts.slack.client import SlackSender
 from controller.alerts.slack.message_values import SINK
 from controller.alerts.slack.outbox import Outbox
-from controller.alerts.slack.webhook import WebhookSender
+from controller.alerts.slack.webhook import SlackWebhookSender
 from controller.cycle import Cycle
 from controller.incidents.tracker import BLIND_FOR
 from controller.journal import Journal
@@ -29,18 +29,18 @@ from controller.routing.routing_file import RoutingFile, RoutingFileError
 from monitor import formatting as words
 from monitor.budget import enforcer as allowance
 from monitor.budget import tracker as purse
-from monitor.budget.enforcer import Allowance
-from monitor.budget.tracker import News
+from monitor.budget.enforcer import BudgetEnforcer
+from monitor.budget.tracker import BudgetEvent
 from monitor.clock import utc_now
 from monitor.connectivity.blindness import Blindness
-from monitor.connectivity.checker import Network
-from monitor.connectivity.messages import Note
-from monitor.connectivity.state import Connectivity
+from monitor.connectivity.checker import ConnectivityChecker
+from monitor.connectivity.messages import ConnectivityNote
+from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection import pacing
-from monitor.scheduler import Schedule
-from monitor.settings import Settings, Slack
-from monitor.status_pages.poller import Vendors
-from monitor.status_pages.reading import VendorReport
+from monitor.scheduler import ProbeScheduler
+from monitor.settings import Settings, SlackSettings
+from monitor.status_pages.poller import StatusPagePoller
+from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.database import DatabaseError, DatabaseGoneError, database_path, open_writer
 from monitor.storage.lock import InstanceLock
 from monitor.storage.store import ServiceBeat, Store
@@ -99,15 +99,17 @@ class Service:
         self._prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=clock)
         self._tls = tls_context(settings.network.ca_bundle)
         self._blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
-        self._network = Network(
+        self._network = ConnectivityChecker(
             self._blindness, self._answering, keep=self._keep_connectivity, tell=self._tell, clock=clock
         )
-        self._vendors = Vendors(settings.providers, self._status_page, keep=self._keep_vendor_report, clock=clock)
-        self._schedule = Schedule(settings.targets, self._probe, self._skipped)
+        self._vendors = StatusPagePoller(
+            settings.providers, self._status_page, keep=self._keep_vendor_report, clock=clock
+        )
+        self._schedule = ProbeScheduler(settings.targets, self._probe, self._skipped)
         self._skips: dict[str, tuple[float, int]] = {}
         """For each target when a skip was last noted, and how many there have been since."""
         self._seen: asyncio.Queue[Observation | None] = asyncio.Queue()
-        self._vitals = Vitals()
+        self._vitals = ServiceHealth()
 
     def __enter__(self) -> "Service":
         with ExitStack() as opened:
@@ -116,8 +118,8 @@ class Service:
             engine = open_writer(self._settings.database)
             opened.callback(engine.dispose)
             self._store, self._journal = Store(engine), Journal(engine)
-            self._deliveries = Deliveries(engine, SINK)
-            self._elsewhere = Elsewhere(
+            self._deliveries = DeliveryStore(engine, SINK)
+            self._elsewhere = ChannelRegistry(
                 self._settings,
                 engine,
                 in_database=self._in_controller,
@@ -126,7 +128,7 @@ class Service:
                 clock=self._clock,
             )
             self._elsewhere.tidy()
-            self._listening = Listening(self._settings, engine, in_database=self._in_controller, clock=self._clock)
+            self._listening = ButtonService(self._settings, engine, in_database=self._in_controller, clock=self._clock)
             news = self._open_purse()
             self._cycle = Cycle(
                 self._purse.settings(), self._store, self._journal, RoutingFile(self._settings.routing_file)
@@ -221,7 +223,7 @@ class Service:
             proxy=self._settings.network.proxy,
         )
 
-    async def _keep_vendor_report(self, report: VendorReport) -> None:
+    async def _keep_vendor_report(self, report: VendorStateChange) -> None:
         await self._in_controller(self._store.vendors.record, report)
 
     async def _probe(self, target: Target, check: Check) -> None:
@@ -305,13 +307,13 @@ class Service:
                 self._schedule.quick(extra.slot, granted, self._clock() + timedelta(seconds=extra.delay_s))
         return True
 
-    def _open_purse(self) -> list[News]:
+    def _open_purse(self) -> list[BudgetEvent]:
         """Go on with the money that the last service left; raises DatabaseError."""
         now = self._clock()
         self._purse = allowance.open_purse(self._settings, self._store.ledger, now)
         news = self._purse.review(now)
         self._schedule.repace(self._purse.settings().targets, now)
-        self._allowance = Allowance(
+        self._allowance = BudgetEnforcer(
             self._purse,
             changed=self._repace,
             stopped=self._unwatch,
@@ -358,11 +360,11 @@ class Service:
     def _clock_against_monotonic(self) -> float:
         return self._clock().timestamp() - time.monotonic()
 
-    def _outbox(self, slack: Slack) -> Outbox:
+    def _outbox(self, slack: SlackSettings) -> Outbox:
         network, secrets = self._settings.network, secrets_of(self._settings)
         url = slack.webhook_url
         sender = (
-            WebhookSender(url, network=network, secrets=secrets)
+            SlackWebhookSender(url, network=network, secrets=secrets)
             if url
             else SlackSender(slack, network=network, secrets=secrets)
         )
@@ -410,16 +412,16 @@ class Service:
         except DatabaseError as error:
             log.error("event_lost kind=%s: %s", kind, error)
 
-    def _tell(self, note: Note) -> None:
+    def _tell(self, note: ConnectivityNote) -> None:
         # A long loss has an incident, which says the same.
         tell = note.tell and note.lasted_s < BLIND_FOR.total_seconds()
         self._note(note.kind, "network", note.text, tell=tell)
 
-    def _keep_connectivity(self, said: Connectivity) -> None:
+    def _keep_connectivity(self, said: ConnectivityObservation) -> None:
         """Keep what the neutral endpoints said, before the cycle that judges by it; without waiting."""
         self._controller.submit(self._store_connectivity, said)
 
-    def _store_connectivity(self, said: Connectivity) -> None:
+    def _store_connectivity(self, said: ConnectivityObservation) -> None:
         try:
             self._store.record_connectivity(said)
         except DatabaseError as error:

@@ -71,7 +71,7 @@ class TargetHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class WeighedProbe:
     """One probe of the trail that led to a verdict, and the evidence after it."""
 
     at: datetime
@@ -92,5 +92,5 @@ class Transition:
     reason: str
     evidence: float = 0.0
     threshold: float = 0.0
-    trail: tuple[Weighed, ...] = ()
+    trail: tuple[WeighedProbe, ...] = ()
     """The probes that the verdict rests on, oldest first; where the whole provider failed, those of all its targets."""

@@ -23,7 +23,7 @@ _WHY = {
 }
 
 
-class Schedule:
+class ProbeScheduler:
     """Calls `probe` for each target when it is due, at most one at a time per target; its checks take turns.
 
     `skipped(target id, why)` is called when a scheduled probe did not happen.

@@ -52,7 +52,7 @@ class Blips:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Controller:
+class ControllerSettings:
     """How evidence becomes a decision."""
 
     detect: float = 0.30
@@ -91,7 +91,7 @@ class QuietHours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slack:
+class SlackSettings:
     """Where incidents are told: a bot in channels, or an incoming webhook."""
 
     token: Secret = NO_TOKEN
@@ -121,7 +121,7 @@ class Slack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Elsewhere:
+class OtherChannels:
     """Who is told besides Slack. The addresses are secrets: whoever has one can use it."""
 
     webhook_url: Secret | None = None
@@ -147,7 +147,7 @@ class WeeklyDigest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class NetworkSettings:
     """How probes leave this machine."""
 
     proxy: str | None = None
@@ -168,9 +168,9 @@ class Settings:
     database: str = DEFAULT_DATABASE
     """A SQLAlchemy URL; a relative SQLite path is relative to the working directory."""
     routing_file: Path = DEFAULT_ROUTING_FILE
-    controller: Controller = Controller()
-    slack: Slack | None = None
-    elsewhere: Elsewhere = Elsewhere()
+    controller: ControllerSettings = ControllerSettings()
+    slack: SlackSettings | None = None
+    elsewhere: OtherChannels = OtherChannels()
     digest: WeeklyDigest | None = None
     """None: there is none."""
     connectivity_endpoints: tuple[str, ...] = (
@@ -179,7 +179,7 @@ class Settings:
         "https://www.apple.com",
     )
     """Neutral: any HTTP answer from one of them means that our own network works."""
-    network: Network = Network()
+    network: NetworkSettings = NetworkSettings()
     retention_raw_s: float = 14 * 86400.0
     budget_usd_per_month: float | None = None
     warnings: tuple[str, ...] = ()

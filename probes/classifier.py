@@ -7,7 +7,7 @@
 5. Finish reason.
 6. The check itself.
 
-Whoever decides says so: each test that was made adds a step to `Verdict.because`.
+Whoever decides says so: each test that was made adds a step to `Classification.because`.
 """
 
 import re
@@ -31,7 +31,7 @@ _TITLE = re.compile(r"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ProbeQuestion:
     """What was asked, and in which dialect."""
 
     dialect: Dialect
@@ -39,7 +39,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class RawResponse:
     """What came over the wire, once response headers had arrived."""
 
     status: int
@@ -51,12 +51,12 @@ class Answer:
     """The folded stream; untouched where the body was read whole."""
     stray: str = ""
     """What stood in a stream without being part of one."""
-    fault: "Verdict | None" = None
+    fault: "Classification | None" = None
     """How the transport failed after the headers, where it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Classification:
     """How a probe ended, not yet fit to be shown: `detail` may still hold whatever a provider wrote."""
 
     outcome: Outcome
@@ -78,7 +78,7 @@ class Verdict:
     """What was tested, in order, and what was found; as unfit to be shown as `detail`."""
 
 
-def judge(question: Question, answer: Answer, *, now: datetime) -> Verdict:
+def judge(question: ProbeQuestion, answer: RawResponse, *, now: datetime) -> Classification:
     """The outcome of an answer; never raises, whatever the bytes. Tokens are given whenever they are known."""
     steps = [f"transport: {answer.fault.detail if answer.fault else 'nothing failed on the way'}"]
     verdict = replace(_judge(question, answer, steps), because=tuple(steps))
@@ -101,7 +101,7 @@ def streams(check: Check, status: int, headers: Mapping[str, str]) -> bool:
     return check is Check.STREAM and 200 <= status < 300 and "json" not in content_type and "html" not in content_type
 
 
-def _judge(question: Question, answer: Answer, steps: list[str]) -> Verdict:
+def _judge(question: ProbeQuestion, answer: RawResponse, steps: list[str]) -> Classification:
     if 300 <= answer.status < 400:
         steps.append(f"status: {answer.status}, a redirect, which is never followed: it would send the key elsewhere")
         return _redirect(answer)
@@ -113,7 +113,7 @@ def _judge(question: Question, answer: Answer, steps: list[str]) -> Verdict:
     if _is_page(answer):
         steps.append(f"content type: {content_type}, and the body is a web page, which is never an answer")
         said = f"HTTP {answer.status} with a web page{_title(answer.body)}"
-        return Verdict(outcome=Outcome.SERVER_ERROR, detail=said)
+        return Classification(outcome=Outcome.SERVER_ERROR, detail=said)
     if streams(question.task.check, answer.status, answer.headers):
         steps.append(f"content type: {content_type}, read as a stream")
         return _judge_stream(question, answer, steps)
@@ -121,20 +121,20 @@ def _judge(question: Question, answer: Answer, steps: list[str]) -> Verdict:
     return _judge_body(question, answer, steps)
 
 
-def _redirect(answer: Answer) -> Verdict:
+def _redirect(answer: RawResponse) -> Classification:
     """Undecided, as every address that does not lead to an API: the base URL, our network's portal, or the provider."""
     try:
         place = urlsplit(answer.headers.get("location", ""))
         where = f"{place.netloc.rpartition('@')[2]}{place.path}" or "nowhere"
     except ValueError:
         where = "an address that is none"
-    return Verdict(
+    return Classification(
         outcome=Outcome.UNREACHABLE,
         detail=f"HTTP {answer.status} redirected to {where[:200]}, which was not followed; is base_url right?",
     )
 
 
-def _http_error(dialect: Dialect, answer: Answer, steps: list[str]) -> Verdict:
+def _http_error(dialect: Dialect, answer: RawResponse, steps: list[str]) -> Classification:
     """By the body's words where it has some, else by the status; a page with 403 is an edge's, not a refused key."""
     try:
         return _explained(dialect, answer.status, parse(answer.body), steps, kind=_kind(dialect, answer.headers))
@@ -146,7 +146,7 @@ def _http_error(dialect: Dialect, answer: Answer, steps: list[str]) -> Verdict:
         steps.append(f"error: {'a web page' if page else fault}, so {decides or 'the status alone decides'}")
         outcome = Outcome.SERVER_ERROR if page and answer.status == 403 else ruling.outcome
         said = f" with a web page{_title(answer.body)}" if page else _quoted(answer.body)
-        return Verdict(outcome=outcome, detail=f"HTTP {answer.status}{said}")
+        return Classification(outcome=outcome, detail=f"HTTP {answer.status}{said}")
 
 
 def _kind(dialect: Dialect, headers: Mapping[str, str]) -> str:
@@ -156,13 +156,13 @@ def _kind(dialect: Dialect, headers: Mapping[str, str]) -> str:
 
 def _explained(
     dialect: Dialect, status: int, body: Mapping[str, Any], steps: list[str], *, where: str = "", kind: str = ""
-) -> Verdict:
+) -> Classification:
     words = dialect.read_error(body)
     words = replace(words, codes=(kind, *words.codes)) if kind else words
     said = ": ".join(part for part in (" ".join(_distinct(words)), words.message) if part)
     ruling = classify(dialect.errors, status, words)
     steps.append(f"error: {said[:200] or 'one that says nothing'}; {dialect.name}: {ruling.because}")
-    return Verdict(
+    return Classification(
         outcome=ruling.outcome,
         detail=" ".join(part for part in (where or f"HTTP {status}", said) if part),
         retry_after_s=words.retry_after_s,
@@ -175,7 +175,7 @@ def _distinct(words: ErrorWords) -> list[str]:
     return [code[:100] for code in list(dict.fromkeys(words.codes))[:2]]
 
 
-def _judge_stream(question: Question, answer: Answer, steps: list[str]) -> Verdict:
+def _judge_stream(question: ProbeQuestion, answer: RawResponse, steps: list[str]) -> Classification:
     reply = answer.reply
     error = reply.error or _bare_error(answer.stray)
     if error is not None:
@@ -191,7 +191,7 @@ def _judge_stream(question: Question, answer: Answer, steps: list[str]) -> Verdi
     after = "after the first token" if reply.text else "before the first token"
     steps.append(f"terminator: missing, although the response ended in good order, {after}")
     return _counted(
-        Verdict(outcome=Outcome.BROKEN_STREAM, detail=f"the stream ended without its terminator, {after}"), reply
+        Classification(outcome=Outcome.BROKEN_STREAM, detail=f"the stream ended without its terminator, {after}"), reply
     )
 
 
@@ -203,12 +203,12 @@ def _bare_error(stray: str) -> Mapping[str, Any] | None:
     return body if error_in(body) else None
 
 
-def _judge_body(question: Question, answer: Answer, steps: list[str]) -> Verdict:
+def _judge_body(question: ProbeQuestion, answer: RawResponse, steps: list[str]) -> Classification:
     try:
         body = parse(answer.body)
     except MalformedError as fault:
         steps.append(f"envelope: {fault}")
-        return answer.fault or Verdict(
+        return answer.fault or Classification(
             outcome=Outcome.SERVER_ERROR, detail=f"HTTP {answer.status} with {fault}{_quoted(answer.body)}"
         )
     if error_in(body):
@@ -221,17 +221,19 @@ def _judge_body(question: Question, answer: Answer, steps: list[str]) -> Verdict
     return wrong or _judge_envelope(question, answer, body, steps)
 
 
-def _misplaced(question: Question, answer: Answer) -> Verdict | None:
+def _misplaced(question: ProbeQuestion, answer: RawResponse) -> Classification | None:
     content_type = _content_type(answer.headers)
     if question.task.check is Check.STREAM:
-        return Verdict(outcome=Outcome.BROKEN_STREAM, detail="a whole reply came where a stream was asked for")
+        return Classification(outcome=Outcome.BROKEN_STREAM, detail="a whole reply came where a stream was asked for")
     if content_type and "json" not in content_type:
         said = f"HTTP {answer.status} with content type {content_type}, not JSON"
-        return Verdict(outcome=Outcome.SERVER_ERROR, detail=said)
+        return Classification(outcome=Outcome.SERVER_ERROR, detail=said)
     return None
 
 
-def _judge_envelope(question: Question, answer: Answer, body: Mapping[str, Any], steps: list[str]) -> Verdict:
+def _judge_envelope(
+    question: ProbeQuestion, answer: RawResponse, body: Mapping[str, Any], steps: list[str]
+) -> Classification:
     read = question.dialect.read_reply
     if question.task.check is Check.EMBEDDING and question.dialect.read_embedding:
         read = question.dialect.read_embedding
@@ -239,31 +241,31 @@ def _judge_envelope(question: Question, answer: Answer, body: Mapping[str, Any],
         reply = read(body)
     except MalformedError as fault:
         steps.append(f"envelope: {fault}")
-        return Verdict(outcome=Outcome.SERVER_ERROR, detail=f"HTTP {answer.status} with {fault}")
+        return Classification(outcome=Outcome.SERVER_ERROR, detail=f"HTTP {answer.status} with {fault}")
     steps.append("envelope: a whole reply")
     return _judge_reply(question, reply, steps)
 
 
-def _judge_reply(question: Question, reply: Reply, steps: list[str]) -> Verdict:
+def _judge_reply(question: ProbeQuestion, reply: Reply, steps: list[str]) -> Classification:
     steps.append(f"finish reason: {reply.finish or 'none'}")
     return _counted(_judge_content(question, reply, steps), reply)
 
 
-def _judge_content(question: Question, reply: Reply, steps: list[str]) -> Verdict:
+def _judge_content(question: ProbeQuestion, reply: Reply, steps: list[str]) -> Classification:
     if reply.finish is Finish.FAILED:
-        return Verdict(outcome=Outcome.SERVER_ERROR, detail="the reply ended with finish reason error")
+        return Classification(outcome=Outcome.SERVER_ERROR, detail="the reply ended with finish reason error")
     if reply.finish is Finish.REFUSED:
-        return Verdict(outcome=Outcome.REFUSED, detail=f"the model refused: {reply.text[:200]}".rstrip(": "))
+        return Classification(outcome=Outcome.REFUSED, detail=f"the model refused: {reply.text[:200]}".rstrip(": "))
     wrong = flaw(question.task, reply) if answered(question.task, reply) else "the reply was empty"
     steps.append(f"check: {question.task.check}: {wrong or 'the reply is what was asked for'}")
     if wrong is None:
-        return Verdict(outcome=Outcome.OK)
+        return Classification(outcome=Outcome.OK)
     if reply.finish is Finish.LENGTH:
-        return Verdict(outcome=Outcome.BUDGET_SPENT, detail=f"the token budget was used up: {wrong}")
-    return Verdict(outcome=Outcome.BAD_ANSWER, detail=wrong)
+        return Classification(outcome=Outcome.BUDGET_SPENT, detail=f"the token budget was used up: {wrong}")
+    return Classification(outcome=Outcome.BAD_ANSWER, detail=wrong)
 
 
-def _counted(verdict: Verdict, reply: Reply) -> Verdict:
+def _counted(verdict: Classification, reply: Reply) -> Classification:
     """The verdict with all that the reply says besides its content."""
     return replace(
         verdict,
@@ -281,7 +283,7 @@ def _content_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()[:100]
 
 
-def _is_page(answer: Answer) -> bool:
+def _is_page(answer: RawResponse) -> bool:
     return _content_type(answer.headers) in {"text/html", "application/xhtml+xml"} or answer.body.lstrip()[:1] == b"<"
 
 

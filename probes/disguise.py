@@ -57,7 +57,7 @@ class _Pieces:
     base64: frozenset[str]
 
 
-def disguises(secret: str, text: str) -> list[tuple[int, int]]:
+def find_secret(secret: str, text: str) -> list[tuple[int, int]]:
     """Where `text` spells `secret` or a piece of eight characters of it: from and to, in order, apart from each other.
 
     A secret of four to seven characters is found whole and as it stands; a shorter one is not looked for. The time

@@ -7,19 +7,19 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from probes.classifier import Answer, Verdict, streams
+from probes.classifier import Classification, RawResponse, streams
 from probes.dialects.registry import DIALECTS
-from probes.loop_lag import Watch
+from probes.loop_lag import LagWatch
 from probes.outcome import Outcome
 from probes.reply import NOTHING_SAID, Request
 from probes.stream_reader import StreamReader
 from probes.target import Check, Target
-from probes.transport.backend import Marks
+from probes.transport.backend import SocketTimings
 from probes.transport.decoding import CAP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class BodyChunk:
     """Bytes of an answer, decoded, and when they came."""
 
     at_s: float
@@ -44,7 +44,7 @@ class Exchange:
         check: Check,
         started_at: datetime,
         monotonic: Callable[[], float],
-        pieces: list[Piece] | None = None,
+        pieces: list[BodyChunk] | None = None,
     ) -> None:
         self.target = target
         self.check = check
@@ -53,9 +53,9 @@ class Exchange:
         """Where the bytes of the answer are kept as they come; None: nobody wants to see them."""
         self.request: Request | None = None
         """As it is sent; None where the probe did not get that far."""
-        self.marks = Marks()
+        self.marks = SocketTimings()
         """Kept by the sockets."""
-        self.lag = Watch(0.0)
+        self.lag = LagWatch(0.0)
         """Kept by whoever watches the event loop."""
         self._monotonic = monotonic
         self._started = monotonic()
@@ -126,7 +126,7 @@ class Exchange:
     def take(self, data: bytes) -> bool:
         """Adds decoded bytes; True once nothing that follows can matter."""
         if self.pieces is not None:
-            self.pieces.append(Piece(at_s=self.since_start(self.marks.received_at) or 0.0, data=data))
+            self.pieces.append(BodyChunk(at_s=self.since_start(self.marks.received_at) or 0.0, data=data))
         if self._reader is None:
             self._body += data
             return False
@@ -152,10 +152,10 @@ class Exchange:
         """The transport is done with, in good order or not."""
         self._over_s = self.seconds()
 
-    def answer(self, fault: Verdict | None) -> Answer:
+    def answer(self, fault: Classification | None) -> RawResponse:
         """All that can be judged, once headers are in; `fault` is how the transport failed, where it did."""
         reader = self._reader
-        return Answer(
+        return RawResponse(
             status=self.status or 0,
             headers=self._headers,
             body=bytes(self._body),
@@ -164,12 +164,12 @@ class Exchange:
             fault=(reader.fault if reader else None) or fault,
         )
 
-    def overflowed(self) -> Verdict:
+    def overflowed(self) -> Classification:
         """The cap was reached before the end."""
         said = f"more than {CAP // 1024} KiB without an end"
-        return self.broken(Verdict(outcome=Outcome.SERVER_ERROR, detail=said))
+        return self.broken(Classification(outcome=Outcome.SERVER_ERROR, detail=said))
 
-    def broken(self, fault: Verdict) -> Verdict:
+    def broken(self, fault: Classification) -> Classification:
         """The same fault; inside a stream it is the stream that broke, unless the fault is ours."""
         inside = self._reader is not None and fault.outcome in {Outcome.SERVER_ERROR, Outcome.UNREACHABLE}
         return replace(fault, outcome=Outcome.BROKEN_STREAM) if inside else fault
@@ -180,23 +180,23 @@ class Exchange:
         through = f" (through the proxy {self._peer})" if self._peer not in {"", parts.hostname} else ""
         return parts.netloc.rpartition("@")[2] + through
 
-    def late(self, place: str) -> Verdict:
+    def late(self, place: str) -> Classification:
         """What the deadline that has just passed means; after the first token a stream has stalled."""
         limits, stalled_s, waited_s = self.target.timeouts, self.lag.stalled_s, self.seconds()
         if stalled_s > _OUR_SHARE * waited_s:
             said = f"this machine was too busy: the event loop stood still for {stalled_s:.1f} s of {waited_s:.1f} s"
-            return Verdict(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {said}")
+            return Classification(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {said}")
         if not self._sent:
             limit_s = min(limits.connect_s, limits.total_s)
-            return Verdict(outcome=Outcome.TIMEOUT, detail=f"no connection to {place} within {limit_s:g} s")
+            return Classification(outcome=Outcome.TIMEOUT, detail=f"no connection to {place} within {limit_s:g} s")
         if self.first_token_s is not None:
             said = f"the stream stalled after the first token: no end within {limits.total_s:g} s"
-            return Verdict(outcome=Outcome.BROKEN_STREAM, detail=said)
+            return Classification(outcome=Outcome.BROKEN_STREAM, detail=said)
         if self.check is Check.STREAM:
             limit_s = min(limits.first_token_s, limits.total_s)
-            return Verdict(outcome=Outcome.TIMEOUT, detail=f"no first token from {place} within {limit_s:g} s")
+            return Classification(outcome=Outcome.TIMEOUT, detail=f"no first token from {place} within {limit_s:g} s")
         missing = "no answer" if self.status is None else "no complete answer"
-        return Verdict(outcome=Outcome.TIMEOUT, detail=f"{missing} from {place} within {limits.total_s:g} s")
+        return Classification(outcome=Outcome.TIMEOUT, detail=f"{missing} from {place} within {limits.total_s:g} s")
 
     def _complete(self) -> None:
         self.last_byte_s = self.since_start(self.marks.received_at)

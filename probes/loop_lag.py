@@ -9,7 +9,7 @@ _TICK_S = 0.01
 _STALL_S = 0.02
 
 
-class Watch:
+class LagWatch:
     """The lateness seen by one probe. A stall shows up to one tick (10 ms) shorter than it was."""
 
     def __init__(self, began: float) -> None:
@@ -31,14 +31,14 @@ class LoopLag:
     """One ticking timer for all probes in flight; none while there are none."""
 
     def __init__(self) -> None:
-        self._watches: set[Watch] = set()
+        self._watches: set[LagWatch] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
-    def watch(self) -> Iterator[Watch]:
+    def watch(self) -> Iterator[LagWatch]:
         """Watches the running loop until the block ends, a tick that is overdue just then included."""
         loop = asyncio.get_running_loop()
-        watch = Watch(loop.time())
+        watch = LagWatch(loop.time())
         self._watches.add(watch)
         if self._timer is None:
             self._arm(loop)

@@ -22,10 +22,10 @@ import httpx
 
 from probes import pricing
 from probes.checks import Task
-from probes.classifier import Question, Verdict, judge
+from probes.classifier import Classification, ProbeQuestion, judge
 from probes.dialects.aws_signing import Credentials, UnsignedError, signed
 from probes.dialects.registry import DIALECTS
-from probes.exchange import Exchange, Piece
+from probes.exchange import BodyChunk, Exchange
 from probes.loop_lag import LoopLag
 from probes.model_facts import expected_length
 from probes.observation import Observation
@@ -34,10 +34,10 @@ from probes.redaction import clean, identifier
 from probes.reply import Request, overlaid
 from probes.substitution import substituted
 from probes.target import Check, Provider, Target
-from probes.transcript import Examination, examined
+from probes.transcript import Transcript, examined
 from probes.transport import connection as transport
 from probes.transport import dns as lookup
-from probes.transport.backend import Sockets, TooMuchError
+from probes.transport.backend import TimedBackend, TooMuchError
 from probes.transport.decoding import CAP, Decoder, UnreadableError
 from probes.transport.proxies import Proxies
 from probes.transport_errors import verdict_on
@@ -64,7 +64,7 @@ class Prober:
         resolve: lookup.Resolve = lookup.system,
     ) -> None:
         self._proxies = Proxies(proxy)
-        self._lookups = lookup.Lookups(resolve)
+        self._lookups = lookup.Resolver(resolve)
         self._tls = tls_context(ca_bundle)
         self._clock = clock
         self._monotonic = monotonic
@@ -81,7 +81,7 @@ class Prober:
         await self._warmed_up()
         return (await self._probe(self._exchange(target, check)))[0]
 
-    async def examine(self, target: Target, check: Check) -> Examination:
+    async def examine(self, target: Target, check: Check) -> Transcript:
         """The same probe, with all that went over the wire, and why it ended as it did; fit to be shown."""
         await self._warmed_up()
         exchange = self._exchange(target, check, pieces=[])
@@ -94,11 +94,11 @@ class Prober:
             self._warm = True
             await transport.warm_up()
 
-    def _exchange(self, target: Target, check: Check, *, pieces: list[Piece] | None = None) -> Exchange:
+    def _exchange(self, target: Target, check: Check, *, pieces: list[BodyChunk] | None = None) -> Exchange:
         started_at = self._clock()
         return Exchange(target=target, check=check, started_at=started_at, monotonic=self._monotonic, pieces=pieces)
 
-    async def _probe(self, exchange: Exchange) -> tuple[Observation, Verdict]:
+    async def _probe(self, exchange: Exchange) -> tuple[Observation, Classification]:
         with self._lag.watch() as exchange.lag:
             try:
                 verdict = await self._ask(exchange)
@@ -109,21 +109,23 @@ class Prober:
         verdict = _final(verdict, exchange)
         return _observation(exchange, verdict), verdict
 
-    async def _ask(self, exchange: Exchange) -> Verdict:
+    async def _ask(self, exchange: Exchange) -> Classification:
         provider = exchange.target.provider
         if provider.signing:
             try:
                 provider = await self._with_credentials(exchange)
             except UnsignedError as error:
-                return Verdict(outcome=error.outcome, detail=str(error), because=(f"credentials: {error}",))
+                return Classification(outcome=error.outcome, detail=str(error), because=(f"credentials: {error}",))
         key = provider.api_key.reveal()
         if not provider.signing and not (key.isascii() and key.isprintable() and key.strip() == key):
-            return Verdict(outcome=Outcome.AUTH, detail="it holds characters that no HTTP header may hold")
+            return Classification(outcome=Outcome.AUTH, detail="it holds characters that no HTTP header may hold")
         task = Task(check=exchange.check, nonce=self._nonce(), dimensions=expected_length(exchange.target))
-        question = Question(dialect=DIALECTS[provider.dialect], task=task)
+        question = ProbeQuestion(dialect=DIALECTS[provider.dialect], task=task)
         fault = await self._send(_request(question, exchange.target), exchange)
         if exchange.status is None:
-            fault = fault or Verdict(outcome=Outcome.BAD_REQUEST, detail="the probe itself ended without an answer")
+            fault = fault or Classification(
+                outcome=Outcome.BAD_REQUEST, detail="the probe itself ended without an answer"
+            )
             return replace(fault, because=(f"transport: {fault.detail}",))
         await asyncio.sleep(0)  # one step at a time: what has come for other probes meanwhile is stamped first
         return judge(question, exchange.answer(fault), now=self._clock())
@@ -135,9 +137,9 @@ class Prober:
         exchange.target = replace(exchange.target, provider=provider)
         return provider
 
-    async def _send(self, request: Request, exchange: Exchange) -> Verdict | None:
+    async def _send(self, request: Request, exchange: Exchange) -> Classification | None:
         """Fills the exchange; the verdict that follows from the transport alone, where something does."""
-        sockets = Sockets(self._lookups, exchange.marks, limit=CAP, monotonic=self._monotonic)
+        sockets = TimedBackend(self._lookups, exchange.marks, limit=CAP, monotonic=self._monotonic)
         try:
             async with (
                 asyncio.timeout(None) as timer,
@@ -151,14 +153,14 @@ class Prober:
         except TooMuchError:
             return exchange.overflowed()
         except UnreadableError as error:
-            return exchange.broken(Verdict(outcome=Outcome.SERVER_ERROR, detail=str(error)))
+            return exchange.broken(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
         except Exception as error:  # noqa: BLE001 - the table knows every exception of the transport, and what others mean
             return exchange.broken(verdict_on(error, exchange.target, exchange.place(request.url)))
         finally:
             exchange.over()
 
 
-def _request(question: Question, target: Target) -> Request:
+def _request(question: ProbeQuestion, target: Target) -> Request:
     request = question.dialect.request(target, question.task)
     if target.parameters:
         request = replace(request, body=overlaid(request.body, target.parameters))
@@ -183,7 +185,7 @@ def _sent(request: Request, exchange: Exchange) -> httpx.Request:
     )
 
 
-async def _read(response: httpx.Response, exchange: Exchange) -> Verdict | None:
+async def _read(response: httpx.Response, exchange: Exchange) -> Classification | None:
     """Reads as far as anything matters; the verdict when the body overflows."""
     exchange.begin(response.status_code, response.headers.items())
     decoder = Decoder(response.headers.get("content-encoding", ""))
@@ -230,7 +232,7 @@ def random_nonce() -> str:
     return "".join(secrets.choice("bcdfghjkmnpqrstvwxz23456789") for _ in range(8))
 
 
-def _final(verdict: Verdict, exchange: Exchange) -> Verdict:
+def _final(verdict: Classification, exchange: Exchange) -> Classification:
     """The verdict with what only the target knows: its slow limit, its key's variable, its model."""
     target, duration_s = exchange.target, exchange.duration_s
     env = target.provider.api_key_env
@@ -261,7 +263,7 @@ def _other(target: Target, answered: str | None) -> str | None:
     return clean(answered, target.provider.api_key, limit=100)
 
 
-def _cost_usd(exchange: Exchange, verdict: Verdict) -> float | None:
+def _cost_usd(exchange: Exchange, verdict: Classification) -> float | None:
     """What the provider says that it cost, unless the configuration knows better; else tokens times prices.
 
     None where no probe can cost that much: one answer must not use up a budget.
@@ -278,7 +280,7 @@ def _cost_usd(exchange: Exchange, verdict: Verdict) -> float | None:
     return believed
 
 
-def _observation(exchange: Exchange, verdict: Verdict) -> Observation:
+def _observation(exchange: Exchange, verdict: Classification) -> Observation:
     target, provider, marks = exchange.target, exchange.target.provider, exchange.marks
     return Observation(
         target=target.id,

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from probes.disguise import disguises
+from probes.disguise import find_secret
 from probes.target import Secret
 
 MASK = "***"
@@ -47,7 +47,7 @@ def identifier(text: str, key: Secret | None = None) -> str | None:
 
 def hidden(text: str, key: Secret | None = None) -> list[tuple[int, int]]:
     """Where `text`, of any length, holds what `clean` cuts out: from and to, in any order."""
-    places = disguises(key.reveal(), text) if key else []
+    places = find_secret(key.reveal(), text) if key else []
     places += [found.span() for found in _LOOKS_LIKE_A_KEY.finditer(text)]
     return places + [(found.end(1), found.end()) for found in _IS_CALLED_A_KEY.finditer(text)]
 
@@ -71,7 +71,7 @@ def _without(key: str, line: str) -> str:
     """Masks every stretch of `line` that spells pieces of the key."""
     parts: list[str] = []
     shown_from = 0
-    for start, end in disguises(key, line):
+    for start, end in find_secret(key, line):
         parts += [line[shown_from:start], MASK]
         shown_from = end
     return "".join([*parts, line[shown_from:]])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from probes.classifier import Verdict
+from probes.classifier import Classification
 from probes.dialects.base import Dialect, Framing
 from probes.outcome import Outcome
 from probes.reply import NOTHING_SAID, MalformedError
@@ -16,9 +16,9 @@ class StreamReader:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         binary = dialect.framing is Framing.EVENTSTREAM
-        self._parser = eventstream.EventParser() if binary else sse.EventParser()
+        self._parser = eventstream.AwsEventStreamParser() if binary else sse.SseParser()
         self.reply = NOTHING_SAID
-        self.fault: Verdict | None = None
+        self.fault: Classification | None = None
         """A corrupt frame."""
 
     @property
@@ -39,11 +39,11 @@ class StreamReader:
         """Reads what the end of the stream completes; never raises."""
         self._fold(self._parser.close())
 
-    def _fold(self, events: Iterable[sse.Event]) -> None:
+    def _fold(self, events: Iterable[sse.ServerSentEvent]) -> None:
         try:
             for event in events:
                 if self.done:
                     return
                 self.reply = self._dialect.read_event(self.reply, event)
         except MalformedError as fault:
-            self.fault = Verdict(outcome=Outcome.BROKEN_STREAM, detail=f"the stream held a frame with {fault}")
+            self.fault = Classification(outcome=Outcome.BROKEN_STREAM, detail=f"the stream held a frame with {fault}")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-from probes.classifier import Answer, Verdict
+from probes.classifier import Classification, RawResponse
 from probes.dialects.registry import DIALECTS
-from probes.disguise import disguises
+from probes.disguise import find_secret
 from probes.display import shown
-from probes.exchange import Exchange, Piece
+from probes.exchange import BodyChunk, Exchange
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 from probes.redaction import MASK, clean
@@ -49,7 +49,7 @@ _EFFECTS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class RequestShown:
     """The request."""
 
     method: str
@@ -60,7 +60,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
+class EventShown:
     """One event of a stream, as it came."""
 
     number: int
@@ -71,37 +71,37 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class ResponseShown:
     """The response, as far as it was read."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: str | None
     """Of what is no stream: the beginning and the end."""
-    events: tuple[Arrived, ...] = ()
+    events: tuple[EventShown, ...] = ()
     """Of a stream: the first and the last of them."""
     event_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
+class Transcript:
     """What `once -v` shows. Every text is bounded and harmless: no key, nothing that drives a terminal."""
 
     observation: Observation
-    request: Sent | None
+    request: RequestShown | None
     """None where nothing could be sent."""
-    response: Received | None
+    response: ResponseShown | None
     """None where no headers came."""
     reasoning: tuple[str, ...]
     """The steps of the reading, in order; the last one is the outcome, whose fault it is, and what follows."""
 
 
-def examined(exchange: Exchange, observation: Observation, verdict: Verdict) -> Examination:
+def examined(exchange: Exchange, observation: Observation, verdict: Classification) -> Transcript:
     """What is shown of a finished exchange."""
     provider = exchange.target.provider
     because = verdict.because or (verdict.detail,)
     steps = [clean(step, provider.api_key, limit=_LONGEST_STEP) for step in because]
-    return Examination(
+    return Transcript(
         observation=observation,
         request=_sent(exchange.request, provider) if exchange.request else None,
         response=_received(exchange, exchange.answer(None)) if exchange.status is not None else None,
@@ -115,9 +115,9 @@ def meaning(outcome: Outcome) -> str:
     return f"{outcome}: {_BLAMES[outcome.blame]}; {_EFFECTS[outcome.effect]}{unless}"
 
 
-def _sent(request: Request, provider: Provider) -> Sent:
+def _sent(request: Request, provider: Provider) -> RequestShown:
     body = json.dumps(request.body, indent=2, ensure_ascii=False)
-    return Sent(
+    return RequestShown(
         method=request.method,
         url=shown(_without_secrets(request.url), provider.api_key),
         headers=tuple((name, _sent_header(name, value, provider)) for name, value in request.headers.items()),
@@ -143,16 +143,16 @@ def _sent_header(name: str, value: str, provider: Provider) -> str:
     return (f"{scheme} {MASK}" if secret and (not key or key not in scheme) else MASK) + origin
 
 
-def _received(exchange: Exchange, answer: Answer) -> Received:
+def _received(exchange: Exchange, answer: RawResponse) -> ResponseShown:
     provider = exchange.target.provider
     headers = _received_headers(answer.headers, provider)
     if not exchange.streaming:
         body = shown(answer.body.decode("utf-8", "replace"), provider.api_key, limit=_LONGEST_BODY)
-        return Received(status=answer.status, headers=headers, body=body)
+        return ResponseShown(status=answer.status, headers=headers, body=body)
     events, count = _events(exchange.pieces or [], provider)
-    if disguises(provider.api_key.reveal(), answer.reply.text):
-        events = tuple(Arrived(number=one.number, at_s=one.at_s, data=_SPELLED_OUT) for one in events)
-    return Received(status=answer.status, headers=headers, body=None, events=events, event_count=count)
+    if find_secret(provider.api_key.reveal(), answer.reply.text):
+        events = tuple(EventShown(number=one.number, at_s=one.at_s, data=_SPELLED_OUT) for one in events)
+    return ResponseShown(status=answer.status, headers=headers, body=None, events=events, event_count=count)
 
 
 def _received_headers(headers: Mapping[str, str], provider: Provider) -> tuple[tuple[str, str], ...]:
@@ -168,13 +168,13 @@ def _received_headers(headers: Mapping[str, str], provider: Provider) -> tuple[t
     return (*found, *((("…", f"{more} more headers"),) if more else ()))
 
 
-def _events(pieces: Sequence[Piece], provider: Provider) -> tuple[tuple[Arrived, ...], int]:
+def _events(pieces: Sequence[BodyChunk], provider: Provider) -> tuple[tuple[EventShown, ...], int]:
     """The first and the last events, and how many there were."""
     found = list(events_in(pieces, DIALECTS[provider.dialect].framing))
     return tuple(_first_and_last(found, provider)), len(found)
 
 
-def _first_and_last(found: Sequence[tuple[float, str]], provider: Provider) -> Iterator[Arrived]:
+def _first_and_last(found: Sequence[tuple[float, str]], provider: Provider) -> Iterator[EventShown]:
     for number, (at_s, text) in enumerate(found, 1):
         if number <= _FIRST_EVENTS or number > len(found) - _LAST_EVENTS:
-            yield Arrived(number=number, at_s=at_s, data=shown(text, provider.api_key, limit=_LONGEST_EVENT))
+            yield EventShown(number=number, at_s=at_s, data=shown(text, provider.api_key, limit=_LONGEST_EVENT))

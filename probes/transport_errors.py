@@ -9,7 +9,7 @@ import httpcore
 import httpx
 
 from probes import causes
-from probes.classifier import Verdict
+from probes.classifier import Classification
 from probes.outcome import Outcome
 from probes.redaction import clean
 from probes.target import Target
@@ -65,7 +65,7 @@ OUTCOMES: Mapping[type[BaseException], Outcome] = {
 }
 
 
-def verdict_on(error: Exception, target: Target, place: str = "") -> Verdict:
+def verdict_on(error: Exception, target: Target, place: str = "") -> Classification:
     """What an exception on the way to `place` means; one that is not the transport's is a fault of the probe."""
     lacked = causes.our_machine(error)
     known = next((kind for kind in type(error).__mro__ if kind in OUTCOMES), None)
@@ -74,19 +74,21 @@ def verdict_on(error: Exception, target: Target, place: str = "") -> Verdict:
         return _ours(error, target, lacked)
     if isinstance(error, (httpx.RemoteProtocolError, httpcore.RemoteProtocolError)):
         if "without sending a response" in str(error):
-            return Verdict(outcome=Outcome.UNREACHABLE, detail=f"{place} closed the connection without an answer")
-        return Verdict(outcome=outcome, detail=f"{place} broke the HTTP protocol: {error}")
+            return Classification(
+                outcome=Outcome.UNREACHABLE, detail=f"{place} closed the connection without an answer"
+            )
+        return Classification(outcome=outcome, detail=f"{place} broke the HTTP protocol: {error}")
     if isinstance(error, (httpx.ProxyError, httpcore.ProxyError)):
-        return Verdict(outcome=outcome, detail=f"the proxy did not lead to {place}: {error}")
-    return Verdict(outcome=outcome, detail=causes.sentence(error, place))
+        return Classification(outcome=outcome, detail=f"the proxy did not lead to {place}: {error}")
+    return Classification(outcome=outcome, detail=causes.sentence(error, place))
 
 
-def _ours(error: Exception, target: Target, lacked: str | None) -> Verdict:
+def _ours(error: Exception, target: Target, lacked: str | None) -> Classification:
     _log_fault(error, target)
     why = lacked or f"{type(error).__name__}; the log says where"
     if isinstance(error, UnusableProxyError):
         why = str(error)
-    return Verdict(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {why}")
+    return Classification(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {why}")
 
 
 def _log_fault(error: Exception, target: Target) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from probes.dialects.base import Framing
-from probes.exchange import Piece
+from probes.exchange import BodyChunk
 from probes.reply import MalformedError
 from probes.streaming import aws_eventstream as eventstream
 
@@ -12,7 +12,7 @@ _BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _LONGEST_BLANK_LINE = 4
 
 
-def events_in(pieces: Iterable[Piece], framing: Framing) -> Iterator[tuple[float, str]]:
+def events_in(pieces: Iterable[BodyChunk], framing: Framing) -> Iterator[tuple[float, str]]:
     """Every event with the seconds at which its last byte came; the last one may be cut off.
 
     Server-sent events as they are, comments among them; binary frames as the name and the text that they hold.
@@ -20,7 +20,7 @@ def events_in(pieces: Iterable[Piece], framing: Framing) -> Iterator[tuple[float
     return _frames(pieces) if framing is Framing.EVENTSTREAM else _lines(pieces)
 
 
-def _lines(pieces: Iterable[Piece]) -> Iterator[tuple[float, str]]:
+def _lines(pieces: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:
     waiting, looked_at, at_s = bytearray(), 0, 0.0
     for piece in pieces:
         waiting += piece.data
@@ -39,8 +39,8 @@ def _event(at_s: float, data: bytes | bytearray) -> Iterator[tuple[float, str]]:
         yield at_s, text
 
 
-def _frames(pieces: Iterable[Piece]) -> Iterator[tuple[float, str]]:
-    parser, at_s = eventstream.EventParser(), 0.0
+def _frames(pieces: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:
+    parser, at_s = eventstream.AwsEventStreamParser(), 0.0
     try:
         for piece in pieces:
             at_s = piece.at_s

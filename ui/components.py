@@ -3,7 +3,7 @@
 from datetime import datetime
 from html import escape
 
-from controller.incidents.incident import Affected
+from controller.incidents.incident import AffectedTarget
 from controller.status.history import Bucket
 from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
@@ -105,6 +105,6 @@ def section(title: str, subtitle: str, body: str) -> str:
     return f'<section class="hs-section"><h2>{title}<span class="hs-sub">{subtitle}</span></h2>{body}</section>'
 
 
-def bare(state: TargetHealth | Affected) -> str:
+def bare(state: TargetHealth | AffectedTarget) -> str:
     """The reason without the target and the health that stand beside it anyway."""
     return state.reason.removeprefix(f"{state.target} is {state.health}: ")

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from controller.incidents import text as words
-from controller.incidents.incident import Affected, Incident
+from controller.incidents.incident import AffectedTarget, Incident
 from controller.incidents.vendor_lead import lead_sentence
 from controller.routing.decision import Decision
-from controller.status.evidence import Trail
-from controller.status.overview import Event, Overview
+from controller.status.evidence import EvidenceTrail
+from controller.status.overview import EventView, Overview
 from ui import incidents
 from ui.components import bare, instant, pill, section, target, text
 from ui.evidence_chart import trails
@@ -57,7 +57,7 @@ def log(overview: Overview) -> str:
     return section("Decisions and events", "times in UTC", body)
 
 
-def _open_incident(incident: Incident, found: Sequence[Trail], now: datetime) -> str:
+def _open_incident(incident: Incident, found: Sequence[EvidenceTrail], now: datetime) -> str:
     tone, title = incidents.colour(incident), words.title(incident)
     affected = "".join(_affected(one, now) for one in incident.affected)
     who = f'<h3>What is affected</h3><ul class="hs-affected">{affected}</ul>' if affected else ""
@@ -73,7 +73,7 @@ def _open_incident(incident: Incident, found: Sequence[Trail], now: datetime) ->
     )
 
 
-def _affected(one: Affected, now: datetime) -> str:
+def _affected(one: AffectedTarget, now: datetime) -> str:
     return (
         f'<li><div class="hs-row">{target(one.target)}{pill(one.health)}'
         f'<span class="hs-since">since {instant(one.since, now)}</span></div>'
@@ -81,7 +81,7 @@ def _affected(one: Affected, now: datetime) -> str:
     )
 
 
-def _past_incident(incident: Incident, found: Sequence[Trail], now: datetime) -> str:
+def _past_incident(incident: Incident, found: Sequence[EvidenceTrail], now: datetime) -> str:
     title = words.title(incident)
     return (
         f'<details class="hs-{incidents.colour(incident)}"><summary>{instant(incident.opened_at, now)}'
@@ -105,7 +105,7 @@ def _row(figures: str) -> str:
     return f'<div class="hs-trails">{figures}</div>' if figures else ""
 
 
-def _evidence(found: Sequence[Trail], now: datetime) -> str:
+def _evidence(found: Sequence[EvidenceTrail], now: datetime) -> str:
     return f"<h3>How the evidence grew</h3>{trails(found, now)}" if found else ""
 
 
@@ -117,5 +117,5 @@ def _decision(decision: Decision) -> str:
     )
 
 
-def _event(event: Event) -> str:
+def _event(event: EventView) -> str:
     return f'<span class="hs-tag">{text(event.kind.replace("_", " "))}</span> {text(event.subject)}: {text(event.text)}'

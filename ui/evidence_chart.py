@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from controller.status.evidence import Trail
+from controller.status.evidence import EvidenceTrail
 from monitor.formatting import plural, span
-from monitor.health import Weighed
+from monitor.health import WeighedProbe
 from probes.outcome import Outcome
 from ui.components import instant, outcome_class, pill, target, text
 
@@ -20,12 +20,12 @@ _TICKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 2160
 _MARGIN_PERCENT = 9.0
 
 
-def trails(found: Sequence[Trail], now: datetime) -> str:
+def trails(found: Sequence[EvidenceTrail], now: datetime) -> str:
     """Each of them as a drawing with its sentence; nothing when there is none."""
     return "".join(_figure(trail, now) for trail in found)
 
 
-def _figure(trail: Trail, now: datetime) -> str:
+def _figure(trail: EvidenceTrail, now: datetime) -> str:
     lanes = _lanes(trail)
     said = trail.sentence
     return (
@@ -37,14 +37,14 @@ def _figure(trail: Trail, now: datetime) -> str:
     )
 
 
-def _whom(trail: Trail) -> str:
+def _whom(trail: EvidenceTrail) -> str:
     if len(trail.targets) == 1:
         return target(trail.targets[0])
     provider = trail.targets[0].partition("/")[0]
     return f'<span class="hs-id">{text(provider)}</span><span class="hs-quiet">{len(trail.targets)} targets</span>'
 
 
-def _steps(trail: Trail) -> str:
+def _steps(trail: EvidenceTrail) -> str:
     """The statistic as a staircase that is true in time; the edge of each step is a probe, in its colour."""
     probes, top = trail.probes, _top(trail)
     ends = [*(_left(trail, probe) for probe in probes[1:]), 100.0]
@@ -55,12 +55,12 @@ def _steps(trail: Trail) -> str:
     )
 
 
-def _line(trail: Trail) -> str:
+def _line(trail: EvidenceTrail) -> str:
     height = 100 * trail.threshold / _top(trail)
     return f'<b class="hs-verdict" style="bottom:{height:.0f}%"><span>verdict at {trail.threshold:.1f}</span></b>'
 
 
-def _lanes(trail: Trail) -> str:
+def _lanes(trail: EvidenceTrail) -> str:
     """Which target was asked when, where the probes are those of several; those that failed most come first."""
     against = Counter(probe.target for probe in trail.probes if trail.against(probe))
     names = sorted({probe.target for probe in trail.probes}, key=lambda name: (-against[name], name))
@@ -71,7 +71,7 @@ def _lanes(trail: Trail) -> str:
     return lanes + (f'<div class="hs-lane-name">and {rest}</div>' if len(names) > _LANES else "")
 
 
-def _lane(trail: Trail, name: str, against: int) -> str:
+def _lane(trail: EvidenceTrail, name: str, against: int) -> str:
     own = [probe for probe in trail.probes if probe.target == name]
     marks = "".join(
         f'<i class="hs-{_colour(probe)}" title="{text(_tip(trail, probe))}" '
@@ -85,7 +85,7 @@ def _lane(trail: Trail, name: str, against: int) -> str:
     )
 
 
-def _axis(trail: Trail) -> str:
+def _axis(trail: EvidenceTrail) -> str:
     length_s = _length_s(trail)
     step_s = next((step for step in _TICKS_S if length_s / step <= _MOST_TICKS), _TICKS_S[-1])
     places = [(tick, 100 - 100 * tick / length_s) for tick in range(step_s, int(length_s) + 1, step_s)][:_MOST_TICKS]
@@ -97,26 +97,26 @@ def _axis(trail: Trail) -> str:
     return f'<div class="hs-axis">{ticks}<span class="hs-end">verdict</span></div>'
 
 
-def _tip(trail: Trail, probe: Weighed) -> str:
+def _tip(trail: EvidenceTrail, probe: WeighedProbe) -> str:
     before = span(max(0.0, (trail.at - probe.at).total_seconds()))
     return f"{before} before: {probe.outcome} from {probe.target}, evidence {probe.evidence:.1f}"
 
 
-def _colour(probe: Weighed) -> str:
+def _colour(probe: WeighedProbe) -> str:
     """Good ones stay grey: what counts here is what speaks for the verdict."""
     return "none" if probe.outcome is Outcome.OK else outcome_class(probe.outcome)
 
 
-def _top(trail: Trail) -> float:
+def _top(trail: EvidenceTrail) -> float:
     """The evidence at the upper edge of the drawing."""
     return 1.12 * max(trail.threshold, *(probe.evidence for probe in trail.probes))
 
 
-def _left(trail: Trail, probe: Weighed) -> float:
+def _left(trail: EvidenceTrail, probe: WeighedProbe) -> float:
     """Where a probe is on the axis of time: 0 the first, 100 the verdict."""
     before_s = (trail.at - probe.at).total_seconds()
     return min(100.0, max(0.0, 100 - 100 * before_s / _length_s(trail)))
 
 
-def _length_s(trail: Trail) -> float:
+def _length_s(trail: EvidenceTrail) -> float:
     return max(trail.span_s, 1.0)

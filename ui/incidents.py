@@ -5,8 +5,8 @@ from datetime import datetime
 
 from controller.alerts.severity import severity_of
 from controller.incidents import text as words
-from controller.incidents.impact import Stay
-from controller.incidents.incident import REMARKS, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.impact import RoutePeriod
+from controller.incidents.incident import REMARKS, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from monitor.formatting import span
 from monitor.settings import Severity
 from ui.components import instant, target, text
@@ -21,14 +21,14 @@ _KIND = {
 #: Symbol and colour; the word stands beside them.
 _SEVERITY = {Severity.CRITICAL: ("✕", "bad"), Severity.WARNING: ("!", "watch"), Severity.INFO: ("✓", "good")}
 _LINE = {
-    Moment.FIRST_FAILURE: "bad",
-    Moment.REOPENED: "bad",
-    Moment.MOVED: "info",
-    Moment.HAND: "ours",
-    Moment.VENDOR: "ours",
-    Moment.RESOLVED: "good",
-    Moment.NOTE: "watch",
-    Moment.ACKNOWLEDGED: "watch",
+    EntryKind.FIRST_FAILURE: "bad",
+    EntryKind.REOPENED: "bad",
+    EntryKind.MOVED: "info",
+    EntryKind.HAND: "ours",
+    EntryKind.VENDOR: "ours",
+    EntryKind.RESOLVED: "good",
+    EntryKind.NOTE: "watch",
+    EntryKind.ACKNOWLEDGED: "watch",
 }
 
 
@@ -65,28 +65,28 @@ def users(incident: Incident) -> str:
     return f'<ul class="hs-users">{items or "<li>no route is touched</li>"}</ul>'
 
 
-def _users(route: RouteNow) -> str:
+def _users(route: RouteImpact) -> str:
     stuck = " <b>stuck: no other candidate is healthy</b>" if route.stuck else ""
     unpublished = " <b>the routing file cannot be written</b>" if route.unpublished else ""
     would = f' <span class="hs-quiet">dry run, or {text(route.would)}</span>' if route.would else ""
     return f"{text(route.route)} → {target(route.target)}{stuck}{unpublished}{would}"
 
 
-def timeline(happenings: Sequence[Happening], now: datetime) -> str:
+def timeline(happenings: Sequence[TimelineEntry], now: datetime) -> str:
     """Its story, line by line; what people said is set off, with their names."""
     items = "".join(_line(one, now) for one in happenings)
     return f'<ol class="hs-timeline hs-story">{items}</ol>'
 
 
-def _line(one: Happening, now: datetime) -> str:
+def _line(one: TimelineEntry, now: datetime) -> str:
     remark = " hs-remark" if one.kind in REMARKS else ""
     said = text(one.text)
-    if one.author and one.kind is Moment.NOTE:
+    if one.author and one.kind is EntryKind.NOTE:
         said = f"<b>{text(one.author)}</b>: {said}"
     return f'<li class="hs-{_LINE.get(one.kind, "none")}{remark}">{instant(one.at, now)}<span>{said}</span></li>'
 
 
-def figures(incident: Incident, stays: Sequence[Stay] = ()) -> str:
+def figures(incident: Incident, stays: Sequence[RoutePeriod] = ()) -> str:
     """The evidence in numbers, how long routes were on what failed, request ids; nothing where nothing is known."""
     said = [text(words.evidence(incident.numbers))] if incident.numbers else []
     for route, seconds in incident.on_failing_s:

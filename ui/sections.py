@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from controller.routing.overrides import OverrideKind
-from controller.status.headline import UNTRUSTED, Candidate, Life, RouteView, Service, Tone, ago, clock
-from controller.status.history import Bucket, Tally
+from controller.status.headline import UNTRUSTED, CandidateStatus, Level, Liveness, RouteView, ServiceStatus, ago, clock
+from controller.status.history import Bucket, OutcomeCounts
 from controller.status.overview import Overview, TargetView
-from monitor.budget.summary import Money
+from monitor.budget.summary import BudgetSummary
 from monitor.formatting import span
 from monitor.health import FAILING, Health, TargetHealth
 from ui.components import bar_class, bare, health_class, instant, money, pill, seconds, section, share, target, text
 
 _TONE = {
-    Tone.GOOD: ("✓", "good", "All well"),
-    Tone.NOTICE: ("!", "watch", "Attention"),
-    Tone.BAD: ("✕", "bad", "Trouble"),
-    Tone.UNKNOWN: ("?", "none", "Not known"),
+    Level.GOOD: ("✓", "good", "All well"),
+    Level.NOTICE: ("!", "watch", "Attention"),
+    Level.BAD: ("✕", "bad", "Trouble"),
+    Level.UNKNOWN: ("?", "none", "Not known"),
 }
 _HELD = {OverrideKind.PIN: "pinned", OverrideKind.PAUSE: "paused", OverrideKind.DRAIN: "drained"}
 _COLUMNS = {
@@ -38,7 +38,7 @@ _COLUMNS = {
 
 def top(overview: Overview) -> str:
     """The line above everything: the name, and the service's sign of life; its relative times need refreshing."""
-    dot = "good" if overview.service.life is Life.RUNNING else "bad"
+    dot = "good" if overview.service.life is Liveness.RUNNING else "bad"
     return (
         '<header class="hs-top"><span class="hs-name">Hotspare</span>'
         f'<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
@@ -52,7 +52,7 @@ def banner(overview: Overview) -> str:
     """The overall state: colour, symbol, word and the headline."""
     symbol, colour, word = _TONE[overview.tone]
     # While nobody watches, the headline counts seconds: a live region would read it out every time.
-    role = "status" if overview.service.life is Life.RUNNING else "region"
+    role = "status" if overview.service.life is Liveness.RUNNING else "region"
     return (
         f'<section class="hs-banner hs-{colour}" role="{role}" aria-label="Overall state">'
         f'<span class="hs-big" aria-hidden="true">{symbol}</span>'
@@ -94,7 +94,7 @@ def targets(overview: Overview) -> str:
     )
 
 
-def _money(found: Money | None) -> str:
+def _money(found: BudgetSummary | None) -> str:
     """What probing has cost this month; louder where the budget makes itself felt."""
     if found is None:
         return ""
@@ -113,17 +113,17 @@ def _past(views: Sequence[TargetView]) -> str:
 def as_of(overview: Overview, subtitle: str) -> str:
     """The subtitle of a section; when the service is not at work, that the section is old, in a class that fades it."""
     beat = overview.service.beat
-    if overview.service.life is Life.RUNNING or beat is None:
+    if overview.service.life is Liveness.RUNNING or beat is None:
         return subtitle
     return f'<b class="hs-stale">as they were at {clock(beat.beat_at, overview.now)}</b>'
 
 
-def _life(service: Service, now: datetime) -> str:
+def _life(service: ServiceStatus, now: datetime) -> str:
     if service.beat is None:
         return "monitor never started"
     if service.beat.stopped_at:
         return f"monitor stopped {ago(service.beat.stopped_at, now)}"
-    state = "running" if service.life is Life.RUNNING else "silent"
+    state = "running" if service.life is Liveness.RUNNING else "silent"
     return f"monitor {state}, wrote {ago(service.beat.beat_at, now)}"
 
 
@@ -140,9 +140,9 @@ def _unheard(overview: Overview) -> str:
     return "".join(f"<p>Not told: {text(one.words(overview.now))}.</p>" for one in overview.unheard) + rest
 
 
-def _advice(service: Service) -> str:
+def _advice(service: ServiceStatus) -> str:
     """What a person can do when nobody is watching."""
-    if service.life is Life.RUNNING:
+    if service.life is Liveness.RUNNING:
         return ""
     if service.beat is None:
         return f"<p>{_code('Start it with `hotspare run`.')}</p>"
@@ -181,7 +181,7 @@ def _route(route: RouteView, now: datetime) -> str:
     )
 
 
-def _candidate(number: int, candidate: Candidate) -> str:
+def _candidate(number: int, candidate: CandidateStatus) -> str:
     serving = ' class="hs-serving" aria-current="true"' if candidate.serving else ""
     drain = candidate.drain
     drained = f'<span class="hs-note hs-info" title="by {text(drain.author)}">drained</span>' if drain else ""
@@ -239,7 +239,7 @@ def _meter(state: TargetHealth) -> str:
     )
 
 
-def _rate(tally: Tally) -> str:
+def _rate(tally: OutcomeCounts) -> str:
     excluded = f", {tally.excluded} more do not count (our own faults)" if tally.excluded else ""
     title = f"{tally.ok} of {tally.counted} ok{excluded}"
     low = " hs-low" if tally.success is not None and tally.success < 0.95 else ""

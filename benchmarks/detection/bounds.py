@@ -16,13 +16,13 @@
 import math
 
 from benchmarks.detection.scenarios import BACKGROUND, INTERVAL_S, QUARTER_S
-from controller.simulation.scenario import Latency
-from monitor.settings import Controller
+from controller.simulation.scenario import LatencyDistribution
+from monitor.settings import ControllerSettings
 
 _NEGLIGIBLE = 1e-12
 
 
-def answer_s(latency: Latency) -> float:
+def answer_s(latency: LatencyDistribution) -> float:
     """The mean time to an answer."""
     return math.exp(latency.mu + latency.sigma**2 / 2)
 
@@ -35,7 +35,7 @@ def either(rate: float, background: float = BACKGROUND) -> float:
 def earliest_s(rate: float, *, targets: int, background: float = BACKGROUND) -> float:
     """The mean of the earliest moment that the schedule allows, in seconds after the onset."""
     wait_s = INTERVAL_S / targets * (1 / either(rate, background) - 1 / 2)
-    return wait_s + answer_s(Latency()) + Controller().min_outage_s
+    return wait_s + answer_s(LatencyDistribution()) + ControllerSettings().min_outage_s
 
 
 def quiet_probes(targets: int) -> float:
@@ -60,7 +60,7 @@ def optimal_s(rate: float, *, targets: int, background: float = BACKGROUND) -> f
         long_enough = _run_length(middle, p0=background, q=q, rate=background) >= quiet_probes(targets)
         low, high = (low, middle) if long_enough else (middle, high)
     probes = _run_length(high, p0=background, q=q, rate=q)
-    return (probes - 1 / 2) * INTERVAL_S / targets + answer_s(Latency())
+    return (probes - 1 / 2) * INTERVAL_S / targets + answer_s(LatencyDistribution())
 
 
 def _run_length(height: float, *, p0: float, q: float, rate: float) -> float:

@@ -13,8 +13,8 @@ from random import Random
 from benchmarks.detection.peers import Peer, Probing
 from benchmarks.detection.rules import NEVER, Rule
 from benchmarks.detection.scenarios import INTERVAL_S
-from controller.simulation.scenario import Latency, Scenario
-from controller.simulation.world import Piece, Timeline
+from controller.simulation.scenario import LatencyDistribution, Scenario
+from controller.simulation.world import Segment, Timeline
 from monitor.detection.pacing import phases
 from monitor.settings import Route
 from probes.outcome import Outcome
@@ -97,7 +97,7 @@ class _View:
     def __init__(self, timeline: Timeline) -> None:
         self._timeline, self._piece, self._until_s = timeline, timeline.pieces[0], timeline.ends_s[0]
 
-    def at(self, at_s: float) -> Piece:
+    def at(self, at_s: float) -> Segment:
         """The piece at this time; times must not fall, and after the end the last piece goes on."""
         if at_s >= self._until_s:
             end_s = self._timeline.ends_s[-1]
@@ -169,11 +169,11 @@ class _Probes:
             return 1 if rate >= 1 else self._slots
         return 1 + int(math.log(1 - self._dice.random()) / math.log1p(-rate))
 
-    def _fails(self, piece: Piece) -> float:
+    def _fails(self, piece: Segment) -> float:
         """The chance that one try gets an error or no answer in time."""
         return 1 - (1 - piece.failing) * (1 - self._late(piece))
 
-    def _late(self, piece: Piece) -> float:
+    def _late(self, piece: Segment) -> float:
         return self._latency.longer_than(self._probing.deadline_s, factor=piece.latency_factor)
 
     def _probe(self, slot: int, at_s: float, *, failed: bool) -> None:
@@ -190,7 +190,7 @@ class _Probes:
         self._failures_arriving += failed
         heapq.heappush(self._arriving, (at_s + took_s, slot, target, place, failed))
 
-    def _piece(self, target: str, at_s: float) -> Piece:
+    def _piece(self, target: str, at_s: float) -> Segment:
         return self._timelines[target].at(min(at_s, math.nextafter(self._end_s, 0)))[0]
 
     def _takes_s(self, target: str, at_s: float, *, failed: bool) -> float:
@@ -239,7 +239,7 @@ class _Probes:
             self._routes.judge(at_s, self._rules)
 
 
-def _answer_s(latency: Latency, factor: float, dice: Random) -> float:
+def _answer_s(latency: LatencyDistribution, factor: float, dice: Random) -> float:
     return factor * dice.lognormvariate(latency.mu, latency.sigma)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from controller.simulation.scenario import AFTERMATH_S, Background, BlipStream, Flap, Outage, Scenario
+from controller.simulation.scenario import AFTERMATH_S, BlipStream, Flap, Outage, QuietBehaviour, Scenario
 from monitor.settings import Route, Settings
 from probes.outcome import Outcome
 from probes.target import Provider, Secret, Target
@@ -160,7 +160,7 @@ def _case(
         path=Path(f"{name}.yaml"),
         settings=configuration,
         duration_s=duration_s if duration_s is not None else end_s + AFTERMATH_S + INTERVAL_S,
-        background=Background(failure_rate=background),
+        background=QuietBehaviour(failure_rate=background),
         blips=blips,
         outages=hit,
     )

@@ -39,7 +39,7 @@ class AlertKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class AlertNotice:
     """Something that happened once."""
 
     kind: str
@@ -63,7 +63,7 @@ class Alert:
     text: str
     """Plain text of some lines, without the headline."""
     incident: Incident | None = None
-    notice: Notice | None = None
+    notice: AlertNotice | None = None
 
 
 def about_incident(incident: Incident, kind: AlertKind, *, alert_id: str, at: datetime) -> Alert:
@@ -80,7 +80,7 @@ def about_incident(incident: Incident, kind: AlertKind, *, alert_id: str, at: da
     )
 
 
-def about_notice(notice: Notice, *, alert_id: str, at: datetime) -> Alert:
+def about_notice(notice: AlertNotice, *, alert_id: str, at: datetime) -> Alert:
     """Something that happened once."""
     lines = [one_line(line, _LONGEST_LINE) for line in notice.text.splitlines()]
     is_digest = notice.kind == DIGEST

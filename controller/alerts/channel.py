@@ -25,7 +25,7 @@ class NotTakenError(Exception):
         """How long the other side asked us to wait."""
 
 
-class Sink(Protocol):
+class AlertChannel(Protocol):
     """One receiver of alerts."""
 
     @property

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.sqlite import insert
 from controller.alerts.alert import Alert, AlertKind
 from controller.incidents.incident import Incident
 from controller.incidents.store import incident_of
-from controller.journal import Untold
+from controller.journal import PendingEvent
 from monitor.settings import Severity
 from monitor.storage.columns import brief, from_ms, to_ms
 from monitor.storage.database import durable, reading
@@ -42,7 +42,7 @@ _ROWS = DELIVERIES.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastTold:
+class LastDelivery:
     """What a sink took last of an incident."""
 
     kind: AlertKind
@@ -50,7 +50,7 @@ class LastTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class DueAlert:
     """An incident in its newest form, or an event, that a sink has not taken."""
 
     key: str
@@ -58,11 +58,11 @@ class Due:
     begun_at: datetime | None
     """When it was to be sent for the first time; None: it has not been."""
     incident: Incident | None = None
-    last: LastTold | None = None
-    event: Untold | None = None
+    last: LastDelivery | None = None
+    event: PendingEvent | None = None
 
 
-class RelayRows:
+class ChannelStore:
     """The rows of one sink, on an engine of `open_writer`.
 
     Not for several threads at once. Every method is one transaction that survives a power cut, and raises
@@ -83,7 +83,7 @@ class RelayRows:
             begun_ms = connection.scalar(select(_ROWS.begun_ms).where(_ROWS.key == key))
         return now if begun_ms is None else from_ms(begun_ms)
 
-    def due(self, now: datetime, *, since: datetime) -> list[Due]:
+    def due(self, now: datetime, *, since: datetime) -> list[DueAlert]:
         """What it has not taken and is still worth telling: incidents, oldest first, then events."""
         fresh_ms = to_ms(max(since, now - STALE))
         with self._reading.connect() as connection:
@@ -142,7 +142,7 @@ class RelayRows:
         sent = _ROWS.key.startswith(f"{self._sink} ", autoescape=True)
         return _ROWS.sink == self._sink, sent, _ROWS.done_ms.is_not(None), _ROWS.attempts > 0
 
-    def _incidents(self, connection: Connection, now: datetime, fresh_ms: int) -> list[Due]:
+    def _incidents(self, connection: Connection, now: datetime, fresh_ms: int) -> list[DueAlert]:
         row = INCIDENTS.c
         key = literal(f"{self._sink} incident ") + cast(row.id, Text) + " revision " + cast(row.revision, Text)
         heard = exists().where(*self._taken(), _ROWS.incident_id == row.id)
@@ -161,18 +161,18 @@ class RelayRows:
         )
         return [self._about(connection, found) for found in connection.execute(wanted).mappings().all()]
 
-    def _about(self, connection: Connection, row: RowMapping) -> Due:
+    def _about(self, connection: Connection, row: RowMapping) -> DueAlert:
         incident = incident_of(row)
         last = select(_ROWS.channel, _ROWS.ts).where(*self._taken(), _ROWS.incident_id == incident.id)
         told = connection.execute(last.order_by(_ROWS.begun_ms.desc()).limit(1)).first()
-        return Due(
+        return DueAlert(
             key=row["delivery"],
             begun_at=None if row["begun_ms"] is None else from_ms(row["begun_ms"]),
             incident=incident,
             last=told and _last_told(told.ts, told.channel),
         )
 
-    def _events(self, connection: Connection, fresh_ms: int) -> list[Due]:
+    def _events(self, connection: Connection, fresh_ms: int) -> list[DueAlert]:
         key = literal(f"{self._sink} event ") + cast(EVENTS.c.id, Text)
         wanted = (
             select(EVENTS, key.label("delivery"), _ROWS.begun_ms)
@@ -182,18 +182,18 @@ class RelayRows:
             .limit(_MOST)
         )
         return [
-            Due(
+            DueAlert(
                 key=row.delivery,
                 begun_at=None if row.begun_ms is None else from_ms(row.begun_ms),
-                event=Untold(id=row.id, at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text),
+                event=PendingEvent(id=row.id, at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text),
             )
             for row in connection.execute(wanted)
         ]
 
 
-def _last_told(kind: str | None, severity: str | None) -> LastTold:
+def _last_told(kind: str | None, severity: str | None) -> LastDelivery:
     """Words of another version are taken for those that let the least be left out."""
-    return LastTold(
+    return LastDelivery(
         kind=next((one for one in AlertKind if one == kind), AlertKind.INCIDENT_CHANGED),
         severity=next((one for one in Severity if one == severity), Severity.INFO),
     )

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from controller.alerts.alert import Alert, AlertKind, Notice, about_incident, about_notice
+from controller.alerts.alert import Alert, AlertKind, AlertNotice, about_incident, about_notice
 from controller.alerts.backoff import Backoff
-from controller.alerts.channel import NotTakenError, Sink
-from controller.alerts.channel_store import Due, LastTold, RelayRows
-from controller.alerts.delivery_store import Deliveries
+from controller.alerts.channel import AlertChannel, NotTakenError
+from controller.alerts.channel_store import ChannelStore, DueAlert, LastDelivery
+from controller.alerts.delivery_store import DeliveryStore
 from controller.incidents.incident import Incident
 from monitor.clock import utc_now
 from monitor.settings import Severity
@@ -31,14 +31,14 @@ _HOUR: Final = timedelta(hours=1)
 _PRUNE: Final = timedelta(hours=6)
 
 
-class Runs(Protocol):
+class RunInThread(Protocol):
     """Some thread to run blocking calls on."""
 
     def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
         """Run it there; the result is the function's own, and so is what it raises."""
 
 
-class Relay:
+class ChannelWorker:
     """Hands a sink each incident in its newest form, and each event, in order, with the same id each time.
 
     At least once: whoever is killed after the sink took an alert and before the journal knows sends it again, under
@@ -48,11 +48,11 @@ class Relay:
 
     def __init__(
         self,
-        sink: Sink,
-        rows: RelayRows,
-        state: Deliveries,
+        sink: AlertChannel,
+        rows: ChannelStore,
+        state: DeliveryStore,
         *,
-        in_database: Runs,
+        in_database: RunInThread,
         clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -109,7 +109,7 @@ class Relay:
                 taken += 1
         return taken
 
-    async def _due(self) -> list[Due]:
+    async def _due(self) -> list[DueAlert]:
         now = self._clock()
         if self._since is None:
             self._since = await self._in_database(partial(self._rows.known_since, now))
@@ -118,7 +118,7 @@ class Relay:
             self._pruned_at = now
         return await self._in_database(partial(self._rows.due, now, since=self._since))
 
-    def _skip(self, due: Due) -> None:
+    def _skip(self, due: DueAlert) -> None:
         if due.incident:
             self._rows.skip(due.key, self._clock(), incident_id=due.incident.id)
 
@@ -128,7 +128,7 @@ class Relay:
             return True
         return await self._in_database(partial(self._rows.taken_after, self._clock() - _HOUR)) < most
 
-    async def _tell(self, due: Due, alert: Alert) -> None:
+    async def _tell(self, due: DueAlert, alert: Alert) -> None:
         await self._in_database(partial(self._rows.begin, due.key, alert))
         await self._sink.send(alert)
         await self._in_database(partial(self._rows.done, due.key, self._clock()))
@@ -139,7 +139,7 @@ class Relay:
         self._works = True
         log.info("alert_taken sink=%s id=%s kind=%s", self._sink.name, alert.id, alert.kind)
 
-    async def _not_taken(self, due: Due, error: NotTakenError) -> None:
+    async def _not_taken(self, due: DueAlert, error: NotTakenError) -> None:
         backoff = self._backoffs.setdefault(due.key, Backoff()) if error.one_alert else self._backoff
         at_least_s = max(error.retry_after_s or 0.0, PERMANENT_S if error.permanent else 0.0)
         wait_s = backoff.extend(self._monotonic(), at_least_s=at_least_s)
@@ -152,7 +152,7 @@ class Relay:
         return self._backoff.extend(self._monotonic())
 
 
-def alert_of(due: Due, now: datetime) -> Alert:
+def alert_of(due: DueAlert, now: datetime) -> Alert:
     """What is told of it, under an id that stays the same however often it is sent."""
     at = due.begun_at or from_ms(to_ms(now))  # as it will be known after a crash
     if due.incident:
@@ -160,11 +160,11 @@ def alert_of(due: Due, now: datetime) -> Alert:
         return about_incident(due.incident, kind_of(due.incident, due.last), alert_id=alert_id, at=at)
     if due.event is None:
         raise ValueError(f"{due.key} is neither about an incident nor about an event")
-    notice = Notice(kind=due.event.kind, subject=due.event.subject, text=due.event.text)
+    notice = AlertNotice(kind=due.event.kind, subject=due.event.subject, text=due.event.text)
     return about_notice(notice, alert_id=f"notice-{due.event.id}-{to_ms(at):x}", at=at)
 
 
-def kind_of(incident: Incident, last: LastTold | None) -> AlertKind:
+def kind_of(incident: Incident, last: LastDelivery | None) -> AlertKind:
     """Resolved; opened, where what the sink was told last is not that it is open; else changed."""
     if incident.resolved_at:
         return AlertKind.INCIDENT_RESOLVED
@@ -172,7 +172,7 @@ def kind_of(incident: Incident, last: LastTold | None) -> AlertKind:
     return AlertKind.INCIDENT_CHANGED if is_known else AlertKind.INCIDENT_OPENED
 
 
-def wanted(alert: Alert, due: Due, *, every_change: bool) -> bool:
+def wanted(alert: Alert, due: DueAlert, *, every_change: bool) -> bool:
     """Whether a sink is told this; one that cannot edit what it told hears of an end, and of what is critical, once."""
     if every_change or due.last is None:
         return True

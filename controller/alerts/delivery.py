@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.incidents.incident import Incident
-from controller.journal import Untold
+from controller.journal import PendingEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class IncidentDelivery:
     """An incident, and what people have been told of it."""
 
     incident: Incident
@@ -40,12 +40,12 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
+class DeliverySnapshot:
     """What there is to tell, as of one instant."""
 
-    known: tuple[Known, ...] = ()
+    known: tuple[IncidentDelivery, ...] = ()
     """Every incident that is open or not wholly told, and those that are told with it; oldest first."""
-    events: tuple[Untold, ...] = ()
+    events: tuple[PendingEvent, ...] = ()
     """Those that people have not been told of, oldest first."""
     rows: Mapping[str, Delivery] = field(default_factory=dict)
     """By key: those of these incidents, and those that are not about an incident."""

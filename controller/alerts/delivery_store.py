@@ -7,11 +7,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, case, delete, exists, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from controller.alerts.delivery import Book, Delivery, Known, channel_key, state_key
-from controller.alerts.told import Told
+from controller.alerts.delivery import Delivery, DeliverySnapshot, IncidentDelivery, channel_key, state_key
+from controller.alerts.told import Receipt
 from controller.incidents.incident import Incident
 from controller.incidents.store import incident_of
-from controller.journal import Untold
+from controller.journal import PendingEvent
 from monitor.storage.columns import brief, from_ms, maybe_from_ms, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.tables import DELIVERIES, EVENTS, INCIDENTS
@@ -26,7 +26,7 @@ _LATELY: Final = timedelta(days=2)
 _KEPT: Final = timedelta(days=30)
 
 
-class Deliveries:
+class DeliveryStore:
     """Rows of one sink (`slack`, `webhook`, …), on an engine of `open_writer`, or of `open_reader` for reading.
 
     Not for several threads at once. Every method is one transaction that survives a power cut, and raises
@@ -40,11 +40,11 @@ class Deliveries:
         self._read: dict[int, Incident] = {}
         """The incidents of the last book: what has not changed is not read again."""
 
-    def book(self, now: datetime) -> Book:
+    def book(self, now: datetime) -> DeliverySnapshot:
         """What there is to tell, and what was told."""
         with self._reading.connect() as connection:
             known = self._known(connection)
-            return Book(
+            return DeliverySnapshot(
                 known=known,
                 events=_events(connection),
                 rows=self._rows(connection, [one.incident.id for one in known], now),
@@ -62,7 +62,7 @@ class Deliveries:
             wanted = insert(DELIVERIES).values(**row, attempts=1)
             connection.execute(wanted.on_conflict_do_update(index_elements=["key"], set_=again))
 
-    def done(self, key: str, at: datetime, *, channel: str, ts: str, told: Told, asked: str = "") -> None:
+    def done(self, key: str, at: datetime, *, channel: str, ts: str, told: Receipt, asked: str = "") -> None:
         """The service has taken it, in this channel under this name, and people know what it tells.
 
         `asked` is the channel as the configuration names it; its own name is remembered.
@@ -77,7 +77,7 @@ class Deliveries:
                 self._note(connection, channel_key(self._sink, asked), at, channel=channel)
             _tell(connection, told, (channel, ts) if told.home else None)
 
-    def told(self, told: Told) -> None:
+    def told(self, told: Receipt) -> None:
         """People know this, without a new message."""
         with self._engine.begin() as connection:
             _tell(connection, told, None)
@@ -173,7 +173,7 @@ class Deliveries:
         row = {"key": key, "sink": self._sink, "attempts": 0, "begun_ms": to_ms(at), "done_ms": to_ms(at), **values}
         connection.execute(insert(DELIVERIES).values(row).on_conflict_do_update(index_elements=["key"], set_=row))
 
-    def _known(self, connection: Connection) -> tuple[Known, ...]:
+    def _known(self, connection: Connection) -> tuple[IncidentDelivery, ...]:
         due = or_(INCIDENTS.c.told_revision < INCIDENTS.c.revision, INCIDENTS.c.resolved_ms.is_(None))
         first = select(INCIDENTS).where(due).order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id).limit(_MOST_INCIDENTS)
         rows = {row["id"]: row for row in connection.execute(first).mappings()}
@@ -185,7 +185,7 @@ class Deliveries:
         same = {one.id: one for one in found.values() if one and one.revision == rows[one.id]["revision"]}
         self._read = {row["id"]: same.get(row["id"]) or incident_of(row) for row in ordered}
         return tuple(
-            Known(
+            IncidentDelivery(
                 incident=self._read[row["id"]],
                 revision=row["told_revision"],
                 line=row["told_lines"],
@@ -215,15 +215,15 @@ class Deliveries:
         return tuple(from_ms(ms) for (ms,) in connection.execute(wanted.order_by(DELIVERIES.c.begun_ms)))
 
 
-def _events(connection: Connection) -> tuple[Untold, ...]:
+def _events(connection: Connection) -> tuple[PendingEvent, ...]:
     wanted = select(EVENTS).where(EVENTS.c.telling == "due").order_by(EVENTS.c.id).limit(_MOST_EVENTS)
     return tuple(
-        Untold(id=row.id, at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
+        PendingEvent(id=row.id, at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
         for row in connection.execute(wanted)
     )
 
 
-def _tell(connection: Connection, told: Told, home: tuple[str, str] | None) -> None:
+def _tell(connection: Connection, told: Receipt, home: tuple[str, str] | None) -> None:
     for incident_id, revision, line in told.incidents:
         values: dict[str, Any] = {
             "told_revision": _at_least(INCIDENTS.c.told_revision, revision),

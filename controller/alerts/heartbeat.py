@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from monitor.formatting import span
-from monitor.settings import Network
+from monitor.settings import NetworkSettings
 from monitor.storage.database import DatabaseError
 from probes.prober import tls_context
 from probes.target import Secret
 from probes.transport import outgoing
-from probes.transport.outgoing import Answer
+from probes.transport.outgoing import FetchResult
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _LOOK_S: Final = 1.0
 _MISSED_PROBES: Final = 3
 
 
-class Vitals:
+class ServiceHealth:
     """What the service did last; from one event loop. Instants are monotonic seconds."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -126,11 +126,11 @@ class Pinger:
         self,
         url: Secret,
         *,
-        network: Network | None = None,
+        network: NetworkSettings | None = None,
         tls: ssl.SSLContext | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        network = network or Network()
+        network = network or NetworkSettings()
         self._url = url
         self._proxy = network.proxy
         self._tls = tls or tls_context(network.ca_bundle)
@@ -143,7 +143,7 @@ class Pinger:
         )
 
 
-def refusal(answer: Answer) -> str | None:
+def refusal(answer: FetchResult) -> str | None:
     """What an answer means; None for one that says yes."""
     if answer.taken:
         return None

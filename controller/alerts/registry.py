@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
-from controller.alerts.channel import Sink
-from controller.alerts.channel_store import RelayRows
-from controller.alerts.channel_worker import Relay, Runs
-from controller.alerts.channels.apprise_channel import AppriseSink
-from controller.alerts.channels.webhook import WebhookSink
-from controller.alerts.delivery_store import Deliveries
+from controller.alerts.channel import AlertChannel
+from controller.alerts.channel_store import ChannelStore
+from controller.alerts.channel_worker import ChannelWorker, RunInThread
+from controller.alerts.channels.apprise_channel import AppriseChannel
+from controller.alerts.channels.webhook import WebhookChannel
+from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.digest.digest import Week
 from controller.alerts.digest.queries import read_week
-from controller.alerts.digest.weekly import DigestBook, Weekly
+from controller.alerts.digest.weekly import DigestSchedule, DigestStore
 from controller.alerts.heartbeat import Heartbeat, Pinger
 from controller.status.unheard import forget_others
 from monitor.settings import Settings
@@ -28,7 +28,7 @@ HEARTBEAT: Final = "heartbeat"
 """What the heartbeat's state is kept under."""
 
 
-class Elsewhere:
+class ChannelRegistry:
     """The tasks that tell people and programs besides Slack; none of them delays anything else.
 
     `engine` is the writer's, `in_database` the one thread that uses it; `trouble` says why the service is not well.
@@ -39,7 +39,7 @@ class Elsewhere:
         settings: Settings,
         engine: Engine,
         *,
-        in_database: Runs,
+        in_database: RunInThread,
         trouble: Callable[[], str | None],
         tls: ssl.SSLContext,
         clock: Callable[[], datetime],
@@ -67,12 +67,12 @@ class Elsewhere:
         if self._settings.digest:
             yield self._weekly().watch()
 
-    def _relay(self, sink: Sink) -> Relay:
-        rows, state = RelayRows(self._engine, sink.name), Deliveries(self._engine, sink.name)
-        return Relay(sink, rows, state, in_database=self._in_database, clock=self._clock)
+    def _relay(self, sink: AlertChannel) -> ChannelWorker:
+        rows, state = ChannelStore(self._engine, sink.name), DeliveryStore(self._engine, sink.name)
+        return ChannelWorker(sink, rows, state, in_database=self._in_database, clock=self._clock)
 
     def _heartbeat(self, pinger: Pinger) -> Heartbeat:
-        state = Deliveries(self._engine, HEARTBEAT)
+        state = DeliveryStore(self._engine, HEARTBEAT)
 
         async def keep(why: str | None) -> None:
             at = self._clock()
@@ -81,8 +81,8 @@ class Elsewhere:
 
         return Heartbeat(pinger, self._settings.elsewhere.heartbeat_every_s, self._trouble, keep=keep)
 
-    def _weekly(self) -> Weekly:
-        book = DigestBook(self._engine)
+    def _weekly(self) -> DigestSchedule:
+        book = DigestStore(self._engine)
 
         async def read(now: datetime) -> Week:
             return await asyncio.to_thread(self._read_week, now)
@@ -95,7 +95,7 @@ class Elsewhere:
 
         if self._settings.digest is None:
             raise ValueError("no digest is configured")
-        return Weekly(self._settings.digest, read=read, last=last, keep=keep, clock=self._clock)
+        return DigestSchedule(self._settings.digest, read=read, last=last, keep=keep, clock=self._clock)
 
     def _read_week(self, now: datetime) -> Week:
         """From a connection of its own: it takes a moment, and the writer's is for decisions."""
@@ -106,13 +106,13 @@ class Elsewhere:
             engine.dispose()
 
 
-def sinks(settings: Settings, *, tls: ssl.SSLContext) -> Iterator[Sink]:
+def sinks(settings: Settings, *, tls: ssl.SSLContext) -> Iterator[AlertChannel]:
     """Whoever gets alerts besides Slack, in the order in which they are told of."""
     told, secrets = settings.elsewhere, secrets_of(settings)
     if told.webhook_url:
-        yield WebhookSink(told.webhook_url, told.webhook_secret, network=settings.network, secrets=secrets, tls=tls)
+        yield WebhookChannel(told.webhook_url, told.webhook_secret, network=settings.network, secrets=secrets, tls=tls)
     for number, url in enumerate(told.apprise, start=1):
-        yield AppriseSink(number, url, secrets=secrets)
+        yield AppriseChannel(number, url, secrets=secrets)
 
 
 def secrets_of(settings: Settings) -> tuple[Secret, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from controller.incidents.incident import Affected, Incident, IncidentKind, RouteNow
+from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact
 from monitor.health import Health
 from monitor.settings import Severity
 
@@ -37,12 +37,12 @@ def severity_of_notice(kind: str) -> Severity:
     return Severity.WARNING if any(part in kind for part in _LOOK) else Severity.INFO
 
 
-def is_urgent(route: RouteNow, incident: Incident) -> bool:
+def is_urgent(route: RouteImpact, incident: Incident) -> bool:
     """Whether the route's users are on a failing target and nothing else is eligible."""
     return route.stuck and not incident.resolved_at and trouble(route, incident) is not Health.RECOVERING
 
 
-def trouble(route: RouteNow, incident: Incident) -> Health | None:
+def trouble(route: RouteImpact, incident: Incident) -> Health | None:
     """The health of the route's target as far as this incident knows of trouble with it."""
     troubled = {a.target: a.health for a in incident.affected if a.health not in OVER}
     return troubled.get(route.target)
@@ -54,7 +54,7 @@ def exposed(incident: Incident) -> frozenset[Health]:
     return frozenset(health for health in found if health and health is not Health.RECOVERING)
 
 
-def to_fix(incident: Incident) -> list[Affected]:
+def to_fix(incident: Incident) -> list[AffectedTarget]:
     """What only a person can put right, and nobody has yet."""
     if incident.kind is not IncidentKind.CONFIGURATION:
         return []

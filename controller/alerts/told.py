@@ -6,7 +6,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Receipt:
     """Kept together with the delivery of its message, or not at all."""
 
     incidents: tuple[tuple[int, int, int], ...] = ()
@@ -18,10 +18,10 @@ class Told:
     """Further keys of deliveries that it does for."""
 
 
-NOTHING_TOLD: Final = Told()
+NOTHING_TOLD: Final = Receipt()
 
 
-def to_payload(told: Told) -> dict[str, str]:
+def to_payload(told: Receipt) -> dict[str, str]:
     """As short texts; what is empty is left out."""
     parts = {
         "incidents": " ".join(":".join(map(str, one)) for one in told.incidents),
@@ -32,11 +32,11 @@ def to_payload(told: Told) -> dict[str, str]:
     return {name: text for name, text in parts.items() if text}
 
 
-def from_payload(payload: Mapping[str, object]) -> Told:
+def from_payload(payload: Mapping[str, object]) -> Receipt:
     """What `to_payload` wrote; parts that cannot be read are left out."""
     home = _numbers(payload.get("home"))
     triples = (_numbers(part.replace(":", " ")) for part in str(payload.get("incidents", "")).split())
-    return Told(
+    return Receipt(
         incidents=tuple((one[0], one[1], one[2]) for one in triples if len(one) == 3),
         events=_numbers(payload.get("events")),
         home=home[0] if home else None,

@@ -12,17 +12,17 @@ from rich.console import Console
 from rich.text import Text
 
 from controller.alerts.alert import Alert, harmless
-from controller.alerts.channel import NotTakenError, Sink
+from controller.alerts.channel import AlertChannel, NotTakenError
 from controller.alerts.registry import pinger_of, secrets_of, sinks
 from controller.alerts.slack.blocks import Message, header, safe, section
-from controller.alerts.slack.client import Sending, SlackSender, Stamp
+from controller.alerts.slack.client import OutgoingMessage, SendingId, SlackSender
 from controller.alerts.slack.errors import DeliveryError
-from controller.alerts.slack.webhook import WebhookSender
+from controller.alerts.slack.webhook import SlackWebhookSender
 from controller.cli import output as answers
 from controller.cli.terminal import terminal
 from monitor.clock import utc_now
 from monitor.formatting import instant
-from monitor.settings import Settings, Severity, Slack
+from monitor.settings import Settings, Severity, SlackSettings
 from monitor.storage.columns import to_ms
 from probes.prober import tls_context
 
@@ -32,7 +32,7 @@ _NOTHING: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlet:
+class TestedChannel:
     """One way to tell somebody."""
 
     name: str
@@ -44,7 +44,7 @@ class Outlet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class TestResult:
     """What became of one test."""
 
     name: str
@@ -71,7 +71,7 @@ def test(settings: Settings, *, as_json: bool) -> int:
     return answers.BAD_NEWS if any(one.error for one in results) else answers.OK
 
 
-def document(results: list[Result], alert: Alert, now: datetime) -> dict[str, Any]:
+def document(results: list[TestResult], alert: Alert, now: datetime) -> dict[str, Any]:
     """The results as JSON for scripts."""
     return {
         "at": instant(now),
@@ -80,7 +80,7 @@ def document(results: list[Result], alert: Alert, now: datetime) -> dict[str, An
     }
 
 
-def print_results(results: list[Result], console: Console | None = None) -> None:
+def print_results(results: list[TestResult], console: Console | None = None) -> None:
     """For people, on standard output by default."""
     console = console or terminal()
     for one in results:
@@ -91,34 +91,34 @@ def print_results(results: list[Result], console: Console | None = None) -> None
             console.print(Text(f"  {one.error}"))
 
 
-def outlets(settings: Settings, alert: Alert) -> Iterator[Outlet]:
+def outlets(settings: Settings, alert: Alert) -> Iterator[TestedChannel]:
     """All that is configured, Slack first."""
     tls = tls_context(settings.network.ca_bundle)
     if settings.slack:
         yield from _slack(settings, settings.slack, alert)
     for sink in sinks(settings, tls=tls):
         note = "every change, as JSON" if sink.every_change else "opening, end, and what becomes critical"
-        yield Outlet(name=sink.name, note=note, send=_through(sink, alert))
+        yield TestedChannel(name=sink.name, note=note, send=_through(sink, alert))
     if pinger := pinger_of(settings, tls=tls):
-        yield Outlet(name="heartbeat", note="a sign of life while all is well", send=pinger)
+        yield TestedChannel(name="heartbeat", note="a sign of life while all is well", send=pinger)
 
 
-def _slack(settings: Settings, slack: Slack, alert: Alert) -> Iterator[Outlet]:
+def _slack(settings: Settings, slack: SlackSettings, alert: Alert) -> Iterator[TestedChannel]:
     secrets = secrets_of(settings)
-    stamp = Stamp(key=f"slack {alert.id}", begun_at=alert.at)
+    stamp = SendingId(key=f"slack {alert.id}", begun_at=alert.at)
     words = Message(text=safe(alert.headline), blocks=(header(alert.headline), section([safe(alert.text)])))
     if slack.webhook_url:
-        hook = WebhookSender(slack.webhook_url, network=settings.network, secrets=secrets)
-        sending = Sending(channel="", message=words, stamp=stamp)
-        yield Outlet(name="slack", note="everything, by webhook", send=_posted(hook.post, sending))
+        hook = SlackWebhookSender(slack.webhook_url, network=settings.network, secrets=secrets)
+        sending = OutgoingMessage(channel="", message=words, stamp=stamp)
+        yield TestedChannel(name="slack", note="everything, by webhook", send=_posted(hook.post, sending))
         return
     bot = SlackSender(slack, network=settings.network, secrets=secrets)
     for channel, severities in _channels(slack).items():
-        sending = Sending(channel=channel, message=words, stamp=stamp)
-        yield Outlet(name=f"slack {channel}", note=", ".join(severities), send=_posted(bot.post, sending))
+        sending = OutgoingMessage(channel=channel, message=words, stamp=stamp)
+        yield TestedChannel(name=f"slack {channel}", note=", ".join(severities), send=_posted(bot.post, sending))
 
 
-def _channels(slack: Slack) -> dict[str, list[str]]:
+def _channels(slack: SlackSettings) -> dict[str, list[str]]:
     """Every channel, with the severities that go there."""
     found: dict[str, list[str]] = {}
     for severity in Severity:
@@ -126,7 +126,7 @@ def _channels(slack: Slack) -> dict[str, list[str]]:
     return found
 
 
-def _posted(post: Callable[[Sending], object], sending: Sending) -> Callable[[], Awaitable[str | None]]:
+def _posted(post: Callable[[OutgoingMessage], object], sending: OutgoingMessage) -> Callable[[], Awaitable[str | None]]:
     async def send() -> str | None:
         try:
             await asyncio.to_thread(post, sending)
@@ -137,7 +137,7 @@ def _posted(post: Callable[[Sending], object], sending: Sending) -> Callable[[],
     return send
 
 
-def _through(sink: Sink, alert: Alert) -> Callable[[], Awaitable[str | None]]:
+def _through(sink: AlertChannel, alert: Alert) -> Callable[[], Awaitable[str | None]]:
     async def send() -> str | None:
         try:
             await sink.send(alert)
@@ -148,7 +148,7 @@ def _through(sink: Sink, alert: Alert) -> Callable[[], Awaitable[str | None]]:
     return send
 
 
-async def _send_all(found: list[Outlet]) -> list[Result]:
+async def _send_all(found: list[TestedChannel]) -> list[TestResult]:
     """All at once: one that hangs holds up no other."""
     errors = await asyncio.gather(*(one.send() for one in found))
-    return [Result(name=one.name, note=one.note, error=why) for one, why in zip(found, errors, strict=True)]
+    return [TestResult(name=one.name, note=one.note, error=why) for one, why in zip(found, errors, strict=True)]

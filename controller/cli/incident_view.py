@@ -10,22 +10,22 @@ from rich.text import Text
 
 from controller.cli.terminal import terminal
 from controller.incidents import text as words
-from controller.incidents.impact import Stay
-from controller.incidents.incident import Incident, Moment
+from controller.incidents.impact import RoutePeriod
+from controller.incidents.incident import EntryKind, Incident
 from controller.status.headline import clock
 from monitor.formatting import span
 from probes.redaction import one_line
 
 _LONGEST = 2_000
 _MOMENTS = {
-    Moment.FIRST_FAILURE: "red",
-    Moment.REOPENED: "bold red",
-    Moment.MOVED: "cyan",
-    Moment.VENDOR: "magenta",
-    Moment.NOTE: "yellow",
-    Moment.ACKNOWLEDGED: "yellow",
-    Moment.HAND: "yellow",
-    Moment.RESOLVED: "green",
+    EntryKind.FIRST_FAILURE: "red",
+    EntryKind.REOPENED: "bold red",
+    EntryKind.MOVED: "cyan",
+    EntryKind.VENDOR: "magenta",
+    EntryKind.NOTE: "yellow",
+    EntryKind.ACKNOWLEDGED: "yellow",
+    EntryKind.HAND: "yellow",
+    EntryKind.RESOLVED: "green",
 }
 
 
@@ -50,7 +50,9 @@ def print_list(found: Sequence[Incident], now: datetime, nothing: str) -> None:
     console.print(table)
 
 
-def print_incident(incident: Incident, stays: Sequence[Stay], now: datetime, console: Console | None = None) -> None:
+def print_incident(
+    incident: Incident, stays: Sequence[RoutePeriod], now: datetime, console: Console | None = None
+) -> None:
     """For people, on standard output by default: what, whom, where users are, the story, the evidence."""
     console = console or terminal()
     head = f"Incident {incident.id}: {words.title(incident)}, {words.state(incident, now)}"
@@ -107,7 +109,7 @@ def _standing(incident: Incident, now: datetime) -> Iterator[str]:
         yield f"it began while incident {incident.lead_id} was open, and is told under its headline"
 
 
-def _figures(incident: Incident, stays: Sequence[Stay]) -> Iterator[str]:
+def _figures(incident: Incident, stays: Sequence[RoutePeriod]) -> Iterator[str]:
     numbers = incident.numbers
     if numbers:
         yield words.evidence(numbers)

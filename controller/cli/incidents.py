@@ -13,10 +13,10 @@ from controller.cli import output as answers
 from controller.incidents import json_document as incident_document
 from controller.incidents import post_mortem as report
 from controller.incidents import text as words
-from controller.incidents.impact import Stay
+from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
-from controller.incidents.remarks import LONGEST_NOTE, RemarkRefusedError, Remarks
+from controller.incidents.remarks import LONGEST_NOTE, CommentRefusedError, CommentStore
 from controller.journal import Journal
 from controller.routing.operator_requests import RefusedError, checked_author
 from monitor.clock import utc_now
@@ -31,7 +31,7 @@ class _Shown:
     """One incident with everything that is known of it."""
 
     incident: Incident
-    stays: tuple[Stay, ...]
+    stays: tuple[RoutePeriod, ...]
     now: datetime
 
 
@@ -103,7 +103,7 @@ def note(settings: Settings, incident_id: int, text: str, *, author: str | None,
             raise RefusedError("the note is empty: say what people should know")
         return _say(settings, incident_id, author, add, as_json=as_json)
 
-    def add(remarks: Remarks, who: str, at: datetime) -> Incident:
+    def add(remarks: CommentStore, who: str, at: datetime) -> Incident:
         return remarks.note(incident_id, text, author=who, at=at)
 
     return _answering(work)
@@ -112,7 +112,7 @@ def note(settings: Settings, incident_id: int, text: str, *, author: str | None,
 def acknowledge(settings: Settings, incident_id: int, *, author: str | None, as_json: bool) -> int:
     """Say that somebody looks after an open incident; 1 when it is resolved, 2 when there is no such incident."""
 
-    def add(remarks: Remarks, who: str, at: datetime) -> Incident:
+    def add(remarks: CommentStore, who: str, at: datetime) -> Incident:
         return remarks.acknowledge(incident_id, author=who, at=at)
 
     return _answering(lambda: _say(settings, incident_id, author, add, as_json=as_json))
@@ -122,7 +122,7 @@ def _say(
     settings: Settings,
     incident_id: int,
     author: str | None,
-    add: Callable[[Remarks, str, datetime], Incident],
+    add: Callable[[CommentStore, str, datetime], Incident],
     *,
     as_json: bool,
 ) -> int:
@@ -130,8 +130,8 @@ def _say(
     _read(settings, incident_id)  # raises for an id that nobody knows
     engine = open_operator(settings.database)
     try:
-        changed = add(Remarks(engine), who, now)
-    except RemarkRefusedError as error:
+        changed = add(CommentStore(engine), who, now)
+    except CommentRefusedError as error:
         raise RefusedError(str(error), answers.BAD_NEWS) from None
     finally:
         engine.dispose()

@@ -308,11 +308,11 @@ def _page(given: argparse.Namespace) -> int:
 def _operate(settings: Settings, given: argparse.Namespace) -> int:
     # SQLAlchemy is slow to import.
     from controller import operations as operating  # noqa: PLC0415
-    from controller.routing.operator_requests import Order  # noqa: PLC0415
+    from controller.routing.operator_requests import OperatorRequest  # noqa: PLC0415
     from controller.routing.overrides import OverrideKind  # noqa: PLC0415
 
     kind, lays = _BY_HAND[given.command]
-    order = Order(
+    order = OperatorRequest(
         kind=OverrideKind(kind),
         subject=given.subject,
         target=getattr(given, "target", None),

@@ -21,7 +21,7 @@ from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober
 from probes.target import Check, Target
-from probes.transcript import Examination
+from probes.transcript import Transcript
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def _unable(questions: Sequence[tuple[Target, Check]]) -> str | None:
     return None
 
 
-def _explain(found: Sequence[Examination], *, as_json: bool) -> int:
+def _explain(found: Sequence[Transcript], *, as_json: bool) -> int:
     seen = [one.observation for one in found]
     if as_json:
         documents = [_document(one.observation) | {"exchange": explaining.document(one)} for one in found]

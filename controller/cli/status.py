@@ -15,21 +15,21 @@ from controller.incidents.incident import Incident
 from controller.incidents.vendor_lead import lead_sentence, lead_words
 from controller.routing import override_text as override_words
 from controller.routing.overrides import Override
-from controller.status.evidence import Trail
-from controller.status.headline import UNTRUSTED, Life, Tone, ago, clock
+from controller.status.evidence import EvidenceTrail
+from controller.status.headline import UNTRUSTED, Level, Liveness, ago, clock
 from controller.status.overview import Overview, TargetView, read
-from controller.status.pending_alerts import Backlog
+from controller.status.pending_alerts import PendingAlerts
 from controller.status.vendor_status import VendorView
-from monitor.budget.summary import Money
+from monitor.budget.summary import BudgetSummary
 from monitor.clock import utc_now
-from monitor.connectivity.state import Connectivity
+from monitor.connectivity.state import ConnectivityObservation
 from monitor.formatting import instant
 from monitor.health import FAILING, Health
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, open_reader
 
 _ROOMY_COLUMNS = 100
-_TONES = {Tone.GOOD: "green", Tone.NOTICE: "yellow", Tone.BAD: "bold red", Tone.UNKNOWN: "yellow"}
+_TONES = {Level.GOOD: "green", Level.NOTICE: "yellow", Level.BAD: "bold red", Level.UNKNOWN: "yellow"}
 _HEALTHS = {Health.UP: "green", Health.UNKNOWN: "dim"} | dict.fromkeys(FAILING, "red")
 
 
@@ -50,7 +50,7 @@ def show(settings: Settings, *, as_json: bool) -> int:
         print_overview(overview)
     failing = any(target.state.health in FAILING for target in overview.targets)
     unpublished = any(route.published is not None for route in overview.routes)
-    good = not failing and not unpublished and overview.service.life is Life.RUNNING
+    good = not failing and not unpublished and overview.service.life is Liveness.RUNNING
     return answers.OK if good else answers.BAD_NEWS
 
 
@@ -103,7 +103,7 @@ def document(overview: Overview) -> dict[str, Any]:
     }
 
 
-def _backlog(found: Backlog | None) -> dict[str, Any] | None:
+def _backlog(found: PendingAlerts | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {
@@ -113,7 +113,7 @@ def _backlog(found: Backlog | None) -> dict[str, Any] | None:
     }
 
 
-def _network(said: Connectivity | None) -> dict[str, Any] | None:
+def _network(said: ConnectivityObservation | None) -> dict[str, Any] | None:
     if said is None:
         return None
     return {
@@ -151,7 +151,7 @@ def _lead(incident: Incident) -> dict[str, Any] | None:
     }
 
 
-def _money(money: Money | None) -> dict[str, Any] | None:
+def _money(money: BudgetSummary | None) -> dict[str, Any] | None:
     if money is None:
         return None
     return {
@@ -186,7 +186,7 @@ def _target(target: TargetView) -> dict[str, Any]:
     }
 
 
-def _incident(incident: Incident, trails: Sequence[Trail]) -> dict[str, Any]:
+def _incident(incident: Incident, trails: Sequence[EvidenceTrail]) -> dict[str, Any]:
     return {
         "id": incident.id,
         "provider": incident.provider,
@@ -199,7 +199,7 @@ def _incident(incident: Incident, trails: Sequence[Trail]) -> dict[str, Any]:
     }
 
 
-def _trail(trail: Trail) -> dict[str, Any]:
+def _trail(trail: EvidenceTrail) -> dict[str, Any]:
     return {
         "targets": trail.targets,
         "at": _instant(trail.at),

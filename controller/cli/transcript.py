@@ -10,7 +10,7 @@ from rich.text import Text
 from controller.cli.terminal import outcome_style
 from monitor.formatting import plural, span
 from probes.observation import Observation
-from probes.transcript import Arrived, Examination, Received, Sent
+from probes.transcript import EventShown, RequestShown, ResponseShown, Transcript
 
 _INDENT = 2
 _WIDEST_BAR = 40
@@ -21,7 +21,7 @@ _LATE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
+class ProbePhase:
     """One step of a probe, in seconds since its start."""
 
     name: str
@@ -29,7 +29,7 @@ class Phase:
     until_s: float
 
 
-def phases(seen: Observation) -> tuple[Phase, ...]:
+def phases(seen: Observation) -> tuple[ProbePhase, ...]:
     """The steps that the probe got through, each from the end of the one before."""
     ends = (
         ("name looked up", seen.resolved_s),
@@ -41,17 +41,17 @@ def phases(seen: Observation) -> tuple[Phase, ...]:
         ("last byte", seen.last_byte_s),
         ("verdict", seen.duration_s),
     )
-    found: list[Phase] = []
+    found: list[ProbePhase] = []
     reached_s = 0.0
     for name, until_s in ends:
         if until_s is None or (name == "TLS established" and until_s == reached_s):
             continue
-        found.append(Phase(name=name, from_s=reached_s, until_s=max(reached_s, until_s)))
+        found.append(ProbePhase(name=name, from_s=reached_s, until_s=max(reached_s, until_s)))
         reached_s = found[-1].until_s
     return tuple(found)
 
 
-def document(one: Examination) -> dict[str, Any]:
+def document(one: Transcript) -> dict[str, Any]:
     """The exchange as JSON: seconds since the probe's start, null for what did not happen or is not known."""
     return {
         "request": _request(one.request) if one.request else None,
@@ -62,11 +62,11 @@ def document(one: Examination) -> dict[str, Any]:
     }
 
 
-def _request(sent: Sent) -> dict[str, Any]:
+def _request(sent: RequestShown) -> dict[str, Any]:
     return {"method": sent.method, "url": sent.url, "headers": dict(sent.headers), "body": sent.body}
 
 
-def _response(received: Received) -> dict[str, Any]:
+def _response(received: ResponseShown) -> dict[str, Any]:
     return {
         "status": received.status,
         "headers": dict(received.headers),
@@ -75,7 +75,7 @@ def _response(received: Received) -> dict[str, Any]:
     }
 
 
-def _arrived(event: Arrived) -> dict[str, Any]:
+def _arrived(event: EventShown) -> dict[str, Any]:
     return {"number": event.number, "at_s": round(event.at_s, 4), "data": event.data}
 
 
@@ -96,7 +96,7 @@ def _phases(seen: Observation) -> dict[str, Any]:
     }
 
 
-def print_examination(one: Examination, console: Console) -> None:
+def print_examination(one: Transcript, console: Console) -> None:
     """For people: the request, the response, the phases, what it cost, and the numbered steps of the reading."""
     seen = one.observation
     lines = _Lines(console)
@@ -119,7 +119,7 @@ def print_examination(one: Examination, console: Console) -> None:
     console.print()
 
 
-def _print_request(sent: Sent | None, lines: "_Lines") -> None:
+def _print_request(sent: RequestShown | None, lines: "_Lines") -> None:
     lines.head("Request")
     if sent is None:
         lines.put("none was sent")
@@ -129,7 +129,7 @@ def _print_request(sent: Sent | None, lines: "_Lines") -> None:
     lines.put(sent.body)
 
 
-def _print_response(received: Received | None, lines: "_Lines") -> None:
+def _print_response(received: ResponseShown | None, lines: "_Lines") -> None:
     lines.head("Response")
     if received is None:
         lines.put("none came")
@@ -153,7 +153,7 @@ def _say_left_out(count: int, lines: "_Lines") -> None:
         lines.put(f"… {plural(count, 'more event')} …", style="dim")
 
 
-def _bars(steps: Sequence[Phase], columns: int) -> Iterator[str]:
+def _bars(steps: Sequence[ProbePhase], columns: int) -> Iterator[str]:
     """A line each: what, when it was over, how long it took, and both as a bar."""
     whole_s = steps[-1].until_s or 1.0
     width = max(_SHORTEST_BAR, min(_WIDEST_BAR, columns - _BESIDE_THE_BAR))

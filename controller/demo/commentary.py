@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hotspare_client import Routing, Target
 
 from controller.demo import facts, narrator
-from controller.demo.facts import Facts
+from controller.demo.facts import DrillFacts
 from controller.demo.fake_slack.server import SlackServer
 from controller.demo.narrator import Line, Narrator
 from controller.demo.processes import Processes
@@ -44,7 +44,7 @@ class Commentary:
         """`failing` is the provider that is going to fail."""
         self._scene = scene
         self._began_at = utc_now()
-        self._facts = Facts(at=self._began_at)
+        self._facts = DrillFacts(at=self._began_at)
         self._looked = -_LOOK_S
         self._narrator = Narrator(failing=[target for target in targets() if target.startswith(f"{failing}/")])
         self._versions_told = {message.ts: len(message.versions) for message in scene.slack.everything}

@@ -19,7 +19,7 @@ from controller.demo.commentary import Scene
 from controller.demo.fake_slack.server import SlackServer
 from controller.demo.processes import DemoError, Processes
 from controller.demo.screen import Screen
-from controller.demo.script import Drill, Pace
+from controller.demo.script import Drill, DrillPace
 from controller.demo.stage import KEYS, ROUTE
 from controller.demo.summary import Summary
 from controller.demo.traffic import Caller, Traffic
@@ -97,7 +97,7 @@ async def _perform(screen: Screen, finished: list[Summary], *, once: bool, port:
 async def _play(world: World, scene: Scene, finished: list[Summary], *, once: bool, page: str) -> None:
     scene.screen.say(*narrator.introduction(utc_now(), page=page))
     while True:
-        drill = Drill(world, scene, Pace())
+        drill = Drill(world, scene, DrillPace())
         finished.append(await drill.run())
         if once:
             return

@@ -14,7 +14,7 @@ _MOST_TRANSITIONS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class DrillFacts:
     """What is known at an instant."""
 
     at: datetime
@@ -33,10 +33,10 @@ class Facts:
         return tuple(observation.outcome for observation in self.observations.get(target, ())[-count:])
 
 
-def read(store: Store, journal: Journal, *, targets: Sequence[str], since: datetime, now: datetime) -> Facts:
+def read(store: Store, journal: Journal, *, targets: Sequence[str], since: datetime, now: datetime) -> DrillFacts:
     """The facts of these targets since an instant; raises DatabaseError when the database cannot be read."""
     transitions = [one for one in store.transitions(limit=_MOST_TRANSITIONS) if one.at >= since]
-    return Facts(
+    return DrillFacts(
         at=now,
         health={target: state.health for target, state in store.states().items()},
         observations={target: store.observations(target, after=since) for target in targets},

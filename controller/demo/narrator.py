@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from hotspare_client import Target
 
-from controller.demo.facts import Facts
+from controller.demo.facts import DrillFacts
 from controller.demo.stage import HOLD_S, MIN_OUTAGE_S, PROBE_INTERVAL_S
 from controller.demo.summary import FailedShare, Summary
 from controller.demo.traffic import Traffic
@@ -68,12 +68,12 @@ class Narrator:
         """From now on failed probes and evidence are news."""
         self._outage_at = at
 
-    def tell(self, facts: Facts) -> list[Line]:
+    def tell(self, facts: DrillFacts) -> list[Line]:
         """What is new in these facts."""
         lines = [*self._first_failure(facts), *self._evidence(facts), *self._changes(facts)]
         return sorted(lines, key=lambda one: one.at)
 
-    def _first_failure(self, facts: Facts) -> list[Line]:
+    def _first_failure(self, facts: DrillFacts) -> list[Line]:
         if self._outage_at is None or self._failure_told:
             return []
         seen = (one for target in self._failing for one in facts.observations.get(target, ()))
@@ -83,7 +83,7 @@ class Narrator:
         self._failure_told = True
         return [_first_failure(min(failed, key=lambda one: one.finished_at), self._outage_at)]
 
-    def _evidence(self, facts: Facts) -> list[Line]:
+    def _evidence(self, facts: DrillFacts) -> list[Line]:
         judged = (state for target, state in facts.health.items() if target in self._failing)
         return [_evidence(state, facts.at) for state in judged if self._has_risen(state)]
 
@@ -96,7 +96,7 @@ class Narrator:
             self._step_told[state.target] = step
         return risen
 
-    def _changes(self, facts: Facts) -> list[Line]:
+    def _changes(self, facts: DrillFacts) -> list[Line]:
         new = facts.transitions[self._transitions_told :]
         self._transitions_told = len(facts.transitions)
         return [_change(one) for one in new if not {one.before, one.after} <= _QUIET_CHANGES]

@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from controller.demo.facts import Facts
+from controller.demo.facts import DrillFacts
 from controller.demo.narrator import Line, percent
-from controller.demo.traffic import Phase, Traffic
+from controller.demo.traffic import DrillPhase, Traffic
 from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
 
@@ -35,7 +35,7 @@ _COLOURS = {
 class View:
     """What the table shows."""
 
-    facts: Facts
+    facts: DrillFacts
     targets: Sequence[str]
     serving: str | None
     """The target that the routing file shows."""
@@ -112,13 +112,13 @@ def _targets(view: View, strip: int) -> Table:
 
 def _users(view: View) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("failed requests", "the last 5 s", *Phase):
+    for heading in ("failed requests", "the last 5 s", *DrillPhase):
         table.add_column(heading, no_wrap=True)
     for name, caller in (
         ("by the routing file", view.traffic.application),
         (f"always {view.first}", view.traffic.twin),
     ):
-        shares = [caller.tallies[phase].failed_share for phase in Phase]
+        shares = [caller.tallies[phase].failed_share for phase in DrillPhase]
         table.add_row(name, *(_share(share) for share in (caller.failed_lately, *shares)))
     return table
 

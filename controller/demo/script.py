@@ -7,7 +7,7 @@ from controller.demo import narrator
 from controller.demo.commentary import Commentary, Scene
 from controller.demo.stage import PROBE_INTERVAL_S, candidates
 from controller.demo.summary import Summary, failed_share
-from controller.demo.traffic import Phase
+from controller.demo.traffic import DrillPhase
 from controller.demo.world import World
 from monitor.clock import utc_now
 
@@ -17,7 +17,7 @@ _ON_THEIR_WAY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class DrillPace:
     """How long the acts take."""
 
     quiet_s: float = 15.0
@@ -34,7 +34,7 @@ class Pace:
 class Drill:
     """One outage of the first candidate's provider, and what becomes of it."""
 
-    def __init__(self, world: World, scene: Scene, pace: Pace) -> None:
+    def __init__(self, world: World, scene: Scene, pace: DrillPace) -> None:
         self._world = world
         self._traffic = scene.traffic
         self._pace = pace
@@ -67,7 +67,7 @@ class Drill:
 
     async def _outage(self) -> float | None:
         """The seconds until the route left the failing provider; None when it did not within the bound."""
-        self._traffic.enter(Phase.OUTAGE)
+        self._traffic.enter(DrillPhase.OUTAGE)
         self._world.fail(self._failing, share=_FAILING_SHARE)
         self._commentary.outage_began(narrator.outage_began(utc_now(), self._failing, _FAILING_SHARE))
         flip_s = await self._commentary.until(self._has_left, within_s=self._pace.flip_within_s)
@@ -76,7 +76,7 @@ class Drill:
             await self._commentary.wait(max(self._pace.relief_s, self._pace.shortest_outage_s - flip_s))
             self._commentary.say(narrator.users_lately(utc_now(), self._traffic))
         self._world.heal(self._failing)
-        asyncio.get_running_loop().call_later(_ON_THEIR_WAY_S, self._traffic.enter, Phase.AFTER)
+        asyncio.get_running_loop().call_later(_ON_THEIR_WAY_S, self._traffic.enter, DrillPhase.AFTER)
         self._commentary.say(narrator.outage_ended(utc_now(), self._failing))
         return flip_s
 

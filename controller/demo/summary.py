@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from controller.demo.traffic import Phase, Traffic
+from controller.demo.traffic import DrillPhase, Traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +68,10 @@ def failed_share(traffic: Traffic) -> FailedShare:
     """What has been counted so far."""
     application, twin = traffic.application.tallies, traffic.twin.tallies
     return FailedShare(
-        quiet=application[Phase.QUIET].failed_share,
-        outage=application[Phase.OUTAGE].failed_share,
-        outage_without_failover=twin[Phase.OUTAGE].failed_share,
-        after=application[Phase.AFTER].failed_share,
+        quiet=application[DrillPhase.QUIET].failed_share,
+        outage=application[DrillPhase.OUTAGE].failed_share,
+        outage_without_failover=twin[DrillPhase.OUTAGE].failed_share,
+        after=application[DrillPhase.AFTER].failed_share,
     )
 
 

@@ -16,7 +16,7 @@ _LATELY = 50
 """How many of its last requests a caller remembers one by one: those of 5 s."""
 
 
-class Phase(StrEnum):
+class DrillPhase(StrEnum):
     """Where the drill stands; every request is counted in the phase in which its answer came."""
 
     QUIET = "quiet"
@@ -25,7 +25,7 @@ class Phase(StrEnum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class TrafficCounts:
     """Requests and how many of them failed."""
 
     asked: int = 0
@@ -73,7 +73,7 @@ class Caller:
         """`choose` is asked anew for each request; `keys` holds the API keys by the name of their variable."""
         self._choose = choose
         self._keys = keys
-        self.tallies = {phase: Tally() for phase in Phase}
+        self.tallies = {phase: TrafficCounts() for phase in DrillPhase}
         self._lately: deque[bool] = deque(maxlen=_LATELY)
 
     @property
@@ -81,7 +81,7 @@ class Caller:
         """Share of failed requests among the last 50; None before the first."""
         return self._lately.count(False) / len(self._lately) if self._lately else None
 
-    async def ask(self, client: httpx.AsyncClient, phase: Callable[[], Phase]) -> None:
+    async def ask(self, client: httpx.AsyncClient, phase: Callable[[], DrillPhase]) -> None:
         """Ask once. Whatever is not HTTP 200 has failed, and so has a request that found no target."""
         target = self._choose()
         succeeded = target is not None and await self._answered(client, target)
@@ -105,7 +105,7 @@ class Traffic:
     def __init__(self, *, application: Caller, twin: Caller, per_second: float = 10.0) -> None:
         self.application = application
         self.twin = twin
-        self._phase = Phase.QUIET
+        self._phase = DrillPhase.QUIET
         self._pause_s = 1 / per_second
 
     async def run(self) -> None:
@@ -121,12 +121,12 @@ class Traffic:
                     group.create_task(caller.ask(client, lambda: self._phase))
                 await asyncio.sleep(self._pause_s)
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: DrillPhase) -> None:
         """From now on answers are counted in this phase."""
         self._phase = phase
 
     def start_over(self) -> None:
         """Forget all counts and go back to the quiet phase, for the next drill."""
-        self._phase = Phase.QUIET
+        self._phase = DrillPhase.QUIET
         for caller in (self.application, self.twin):
-            caller.tallies = {phase: Tally() for phase in Phase}
+            caller.tallies = {phase: TrafficCounts() for phase in DrillPhase}

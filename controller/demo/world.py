@@ -55,7 +55,7 @@ _SPREAD = 0.25
 """Sigma of the lognormal latency: one answer in a hundred takes about 1.8 times the median."""
 
 
-class Latency:
+class LatencyMiddleware:
     """ASGI middleware that lets every request wait a lognormal time; llmock's own latency is a constant."""
 
     def __init__(
@@ -120,5 +120,5 @@ def _server(provider: SimulatedProvider) -> Any:
     from llmock.testing import LLMockServer  # noqa: PLC0415 - likewise
 
     server = LLMockServer(responses=MockResponseSettings(response_style="echo"))
-    server.app.add_middleware(Latency, median_s=provider.median_s, seed=provider.name)
+    server.app.add_middleware(LatencyMiddleware, median_s=provider.median_s, seed=provider.name)
     return server

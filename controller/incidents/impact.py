@@ -13,7 +13,7 @@ _FAILING = BAD - {Health.RECOVERING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stay:
+class RoutePeriod:
     """A time in which a route pointed at one target; a share that went back in steps is not counted."""
 
     route: str
@@ -28,7 +28,7 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spell:
+class FailurePeriod:
     """A time in which a target failed: from its first failed probe until it recovers."""
 
     target: str
@@ -36,20 +36,22 @@ class Spell:
     until: datetime
 
 
-def stays(incident: Incident, decisions: Iterable[Decision], until: datetime) -> tuple[Stay, ...]:
+def stays(incident: Incident, decisions: Iterable[Decision], until: datetime) -> tuple[RoutePeriod, ...]:
     """Where each touched route pointed from the onset until then, in the order of the routes and of time.
 
     `decisions` are those of these routes that were published, oldest first: of each route all since the onset, and
     the last one before.
     """
     made = list(decisions)
-    found: list[Stay] = []
+    found: list[RoutePeriod] = []
     for route in incident.routes:
         found += _stays(route.route, route.target, [one for one in made if one.route == route.route], incident, until)
     return tuple(found)
 
 
-def _stays(route: str, now_on: str, made: Sequence[Decision], incident: Incident, until: datetime) -> Iterable[Stay]:
+def _stays(
+    route: str, now_on: str, made: Sequence[Decision], incident: Incident, until: datetime
+) -> Iterable[RoutePeriod]:
     """Without any decision, as in a dry run, it is where it is all the time."""
     first = made[0] if made else None
     at = now_on if first is None else first.before or first.target
@@ -58,26 +60,26 @@ def _stays(route: str, now_on: str, made: Sequence[Decision], incident: Incident
         moved_at = min(max(decision.at, incident.onset), until)
         if decision.target != at:
             if moved_at > since:
-                yield Stay(route=route, target=at, since=since, until=moved_at)
+                yield RoutePeriod(route=route, target=at, since=since, until=moved_at)
             at, since = decision.target, moved_at
     if until > since:
-        yield Stay(route=route, target=at, since=since, until=until)
+        yield RoutePeriod(route=route, target=at, since=since, until=until)
 
 
-def spells(transitions: Iterable[Transition], until: datetime) -> tuple[Spell, ...]:
+def spells(transitions: Iterable[Transition], until: datetime) -> tuple[FailurePeriod, ...]:
     """When the targets failed, until then at the latest; `transitions` are oldest first."""
-    found: list[Spell] = []
+    found: list[FailurePeriod] = []
     failing: dict[str, datetime] = {}
     suspect: dict[str, datetime] = {}
     for one in transitions:
         if one.after in _FAILING and one.target not in failing:
             failing[one.target] = _begun(one, suspect.get(one.target))
         elif one.after not in _FAILING and one.target in failing:
-            found.append(Spell(target=one.target, since=failing.pop(one.target), until=min(one.at, until)))
+            found.append(FailurePeriod(target=one.target, since=failing.pop(one.target), until=min(one.at, until)))
         suspect = {target: at for target, at in suspect.items() if target != one.target}
         if one.after is Health.SUSPECT:
             suspect[one.target] = one.at
-    found += [Spell(target=target, since=since, until=until) for target, since in failing.items()]
+    found += [FailurePeriod(target=target, since=since, until=until) for target, since in failing.items()]
     return tuple(spell for spell in found if spell.since < spell.until)
 
 
@@ -87,7 +89,7 @@ def _begun(verdict: Transition, suspect_at: datetime | None) -> datetime:
     return min([verdict.at, *failed, *([suspect_at] if suspect_at else [])])
 
 
-def on_failing_s(found: Iterable[Stay], failing: Sequence[Spell]) -> tuple[tuple[str, float], ...]:
+def on_failing_s(found: Iterable[RoutePeriod], failing: Sequence[FailurePeriod]) -> tuple[tuple[str, float], ...]:
     """How many seconds each route pointed at a target that failed, for the routes that did, in their order."""
     seconds: dict[str, float] = {}
     for stay in found:

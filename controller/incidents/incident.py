@@ -42,7 +42,7 @@ ROUTE = "route:"
 """What the provider of an incident of a single route begins with."""
 
 
-class Moment(StrEnum):
+class EntryKind(StrEnum):
     """What sort of thing a line of a timeline tells."""
 
     FIRST_FAILURE = "first_failure"
@@ -65,11 +65,11 @@ class Moment(StrEnum):
 
 
 #: What people said: never dropped from a timeline, however long it grows.
-REMARKS = frozenset({Moment.NOTE, Moment.ACKNOWLEDGED})
+REMARKS = frozenset({EntryKind.NOTE, EntryKind.ACKNOWLEDGED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Affected:
+class AffectedTarget:
     """One target inside an incident."""
 
     target: str
@@ -82,13 +82,13 @@ class Affected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class TimelineEntry:
     """One line of an incident's timeline."""
 
     at: datetime
     text: str
     """It may quote a provider, a vendor or a person."""
-    kind: Moment = Moment.OTHER
+    kind: EntryKind = EntryKind.OTHER
     author: str | None = None
     """Whose word or deed it is; None where nobody's."""
     number: int = field(default=0, compare=False)
@@ -97,7 +97,7 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RouteNow:
+class RouteImpact:
     """A route that the incident touches, and what its users are on now."""
 
     route: str
@@ -151,7 +151,7 @@ class TargetNumbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Numbers:
+class IncidentNumbers:
     """The evidence in numbers: how the probes of the affected targets ended while it lasted."""
 
     targets: tuple[TargetNumbers, ...] = ()
@@ -191,10 +191,10 @@ class Incident:
     kind: IncidentKind
     opened_at: datetime
     resolved_at: datetime | None = None
-    affected: tuple[Affected, ...]
-    timeline: tuple[Happening, ...]
+    affected: tuple[AffectedTarget, ...]
+    timeline: tuple[TimelineEntry, ...]
     """Oldest first; at most 50 lines: the oldest are kept, the newest, and whatever people said."""
-    routes: tuple[RouteNow, ...]
+    routes: tuple[RouteImpact, ...]
     vendor: VendorLead | None = None
     """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
     revision: int = 1
@@ -206,7 +206,7 @@ class Incident:
     when it is stored and never changed, also when that one ends first. Never that of one that has a lead itself."""
     acknowledged_by: str | None = None
     """The person who looks after it; nobody again once it has come back."""
-    numbers: Numbers | None = None
+    numbers: IncidentNumbers | None = None
     """As of the resolution; None while it is open, see `Journal.with_facts`. So are the two below."""
     request_ids: tuple[str, ...] = ()
     """What the provider called some of the failed probes, for its support; at most 5."""
@@ -216,7 +216,7 @@ class Incident:
     @property
     def onset(self) -> datetime:
         """When its first failed probe came in, as far as is known; else when it was opened."""
-        first = min((line.at for line in self.timeline if line.kind is Moment.FIRST_FAILURE), default=self.opened_at)
+        first = min((line.at for line in self.timeline if line.kind is EntryKind.FIRST_FAILURE), default=self.opened_at)
         return min(first, self.opened_at)
 
     def lasted_s(self, now: datetime) -> float:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.incidents.incident import (
-    Affected,
-    Happening,
+    AffectedTarget,
+    EntryKind,
     Incident,
     IncidentKind,
-    Moment,
-    Numbers,
-    RouteNow,
+    IncidentNumbers,
+    RouteImpact,
     TargetNumbers,
+    TimelineEntry,
     VendorLead,
 )
 from monitor.health import Health
@@ -23,14 +23,14 @@ from probes.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class IncidentJson:
     """The parts of an incident that only make sense together."""
 
-    affected: tuple[Affected, ...] = ()
-    timeline: tuple[Happening, ...] = ()
-    routes: tuple[RouteNow, ...] = ()
+    affected: tuple[AffectedTarget, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    routes: tuple[RouteImpact, ...] = ()
     vendor: VendorLead | None = None
-    numbers: Numbers | None = None
+    numbers: IncidentNumbers | None = None
     request_ids: tuple[str, ...] = ()
     on_failing_s: tuple[tuple[str, float], ...] = ()
 
@@ -64,12 +64,12 @@ def dump(incident: Incident) -> str:
     return storable(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
 
 
-def _line(line: Happening) -> dict[str, Any]:
+def _line(line: TimelineEntry) -> dict[str, Any]:
     written = {"at_ms": to_ms(line.at), "text": line.text, "kind": line.kind.value, "n": line.number}
     return written | ({"author": line.author} if line.author is not None else {})
 
 
-def _numbers(found: Numbers) -> list[dict[str, Any]]:
+def _numbers(found: IncidentNumbers) -> list[dict[str, Any]]:
     return [{"target": one.target, "outcomes": dict(one.outcomes)} for one in found.targets]
 
 
@@ -83,7 +83,7 @@ def _vendor(found: VendorLead) -> dict[str, Any]:
     }
 
 
-def load(text: str) -> Document:
+def load(text: str) -> IncidentJson:
     """What `dump` wrote, or what another version did: parts it does not know or cannot read are left out.
 
     Never raises: an incident with a gap can still be told and resolved.
@@ -91,7 +91,7 @@ def load(text: str) -> Document:
     try:
         return _document(json.loads(text))
     except (ValueError, OverflowError):
-        return Document()
+        return IncidentJson()
 
 
 def kind_named(word: object) -> IncidentKind:
@@ -99,9 +99,9 @@ def kind_named(word: object) -> IncidentKind:
     return next((kind for kind in IncidentKind if kind == word), IncidentKind.OUTAGE)
 
 
-def moment_named(word: object) -> Moment:
+def moment_named(word: object) -> EntryKind:
     """The kind of a line; one that this version does not know, or that was not kept, is `other`."""
-    return next((moment for moment in Moment if moment == word), Moment.OTHER)
+    return next((moment for moment in EntryKind if moment == word), EntryKind.OTHER)
 
 
 def health_named(word: object) -> Health:
@@ -109,10 +109,10 @@ def health_named(word: object) -> Health:
     return next((health for health in Health if health == word), Health.UNKNOWN)
 
 
-def _document(document: object) -> Document:
-    return Document(
+def _document(document: object) -> IncidentJson:
+    return IncidentJson(
         affected=tuple(
-            Affected(
+            AffectedTarget(
                 target=part["target"],
                 health=health_named(part.get("health")),
                 since=from_ms(part["since_ms"]),
@@ -121,7 +121,7 @@ def _document(document: object) -> Document:
             for part in _parts(document, "affected", {"target": str, "since_ms": int})
         ),
         timeline=tuple(
-            Happening(
+            TimelineEntry(
                 at=from_ms(part["at_ms"]),
                 text=part["text"],
                 kind=moment_named(part.get("kind")),
@@ -131,7 +131,7 @@ def _document(document: object) -> Document:
             for part in _parts(document, "timeline", {"at_ms": int, "text": str})
         ),
         routes=tuple(
-            RouteNow(
+            RouteImpact(
                 route=part["route"],
                 target=part["target"],
                 stuck=part.get("stuck") is True,
@@ -150,10 +150,10 @@ def _document(document: object) -> Document:
     )
 
 
-def _read_numbers(document: object) -> Numbers | None:
+def _read_numbers(document: object) -> IncidentNumbers | None:
     if not isinstance(document, dict) or not isinstance(document.get("numbers"), list):
         return None
-    return Numbers(
+    return IncidentNumbers(
         targets=tuple(
             TargetNumbers(target=part["target"], outcomes=_outcomes(part["outcomes"]))
             for part in _parts(document, "numbers", {"target": str, "outcomes": dict})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from controller.incidents.impact import Stay
+from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident, VendorLead
 from controller.incidents.vendor_lead import lead_words
 from monitor.formatting import instant
@@ -33,7 +33,7 @@ def brief(incident: Incident, now: datetime) -> dict[str, Any]:
     }
 
 
-def document(incident: Incident, stays: Sequence[Stay], now: datetime) -> dict[str, Any]:
+def document(incident: Incident, stays: Sequence[RoutePeriod], now: datetime) -> dict[str, Any]:
     """An incident with all that is known of it."""
     numbers = incident.numbers
     return {

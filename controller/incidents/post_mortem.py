@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from controller.incidents import text as words
-from controller.incidents.impact import Stay
-from controller.incidents.incident import Incident, Moment
+from controller.incidents.impact import RoutePeriod
+from controller.incidents.incident import EntryKind, Incident
 from monitor.formatting import instant, span
 from probes.redaction import one_line
 
@@ -18,10 +18,10 @@ _OPENING = re.compile(r"^(\d*)([#.)>=+-]+)$")
 #: What pages that show Markdown make a link or a mention of: safe in code only.
 _LIVE = re.compile(r"@|://|^www\.|#\d", re.IGNORECASE)
 _LOOKALIKES = str.maketrans({"`": "ˋ", "|": "∣"})
-_DONE = frozenset({Moment.MOVED, Moment.HAND, Moment.ACKNOWLEDGED})
+_DONE = frozenset({EntryKind.MOVED, EntryKind.HAND, EntryKind.ACKNOWLEDGED})
 
 
-def markdown(incident: Incident, stays: Sequence[Stay], *, now: datetime) -> str:
+def markdown(incident: Incident, stays: Sequence[RoutePeriod], *, now: datetime) -> str:
     """The whole report: summary, impact, timeline, evidence, what was done, the vendor's word, notes.
 
     Whatever a provider, a vendor or a person wrote is shown as text: no markup, link or mention comes of it. Times are
@@ -77,7 +77,7 @@ def _summary(incident: Incident, now: datetime) -> Iterable[str]:
         yield _bullets(facts)
 
 
-def _impact(incident: Incident, stays: Sequence[Stay]) -> Iterable[str]:
+def _impact(incident: Incident, stays: Sequence[RoutePeriod]) -> Iterable[str]:
     if not incident.routes:
         yield "No route was touched: no application noticed."
         return
@@ -125,7 +125,7 @@ def _vendor(incident: Incident) -> Iterable[str]:
 
 
 def _notes(incident: Incident) -> Iterable[str]:
-    notes = [line for line in incident.timeline if line.kind is Moment.NOTE]
+    notes = [line for line in incident.timeline if line.kind is EntryKind.NOTE]
     if notes:
         yield "## Notes"
         yield _bullets(f"**{escaped(one.author or '')}**, {instant(one.at)}: {escaped(one.text)}" for one in notes)

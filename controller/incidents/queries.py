@@ -8,12 +8,12 @@ from itertools import takewhile
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from controller.incidents.impact import Stay, on_failing_s, spells, stays
-from controller.incidents.incident import Incident, Numbers, TargetNumbers
-from controller.incidents.timeline import Beginning
+from controller.incidents.impact import RoutePeriod, on_failing_s, spells, stays
+from controller.incidents.incident import Incident, IncidentNumbers, TargetNumbers
+from controller.incidents.timeline import FailureOnset
 from controller.routing.decision import Decision
 from controller.routing.decision_rows import decision_of
-from monitor.health import Health, TargetHealth, Transition, Weighed
+from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.storage.columns import from_ms, storable, to_ms
 from monitor.storage.store import transition_of
 from monitor.storage.tables import DECISIONS, OBSERVATIONS, TRANSITIONS
@@ -34,10 +34,10 @@ _ended_ms = _SEEN.started_ms + _SEEN.duration_s * 1000
 class IncidentFacts:
     """What is known of an incident until a certain instant."""
 
-    numbers: Numbers | None
+    numbers: IncidentNumbers | None
     """None where no probe of its targets is stored (any more)."""
     request_ids: tuple[str, ...]
-    stays: tuple[Stay, ...]
+    stays: tuple[RoutePeriod, ...]
     on_failing_s: tuple[tuple[str, float], ...]
 
     def of(self, incident: Incident) -> Incident:
@@ -63,7 +63,7 @@ def read_facts(connection: Connection, incident: Incident, now: datetime) -> Inc
     )
 
 
-def read_beginnings(connection: Connection, bad: Collection[TargetHealth]) -> dict[str, Beginning]:
+def read_beginnings(connection: Connection, bad: Collection[TargetHealth]) -> dict[str, FailureOnset]:
     """How each of these came to be bad, by target; nothing of those of which nothing is known."""
     if not bad:
         return {}
@@ -74,21 +74,21 @@ def read_beginnings(connection: Connection, bad: Collection[TargetHealth]) -> di
     return {target: one for target, one in found.items() if one.failed or one.suspect_at}
 
 
-def _beginning(connection: Connection, seen: TargetHealth, changes: Sequence[Transition]) -> Beginning:
+def _beginning(connection: Connection, seen: TargetHealth, changes: Sequence[Transition]) -> FailureOnset:
     own = [one for one in changes if one.target == seen.target and one.at <= seen.since]
     verdict = own[-1] if own and own[-1].after is seen.health else None
     before = own[-2] if verdict and len(own) > 1 else None
     suspect = before if before and before.after is Health.SUSPECT else None
     trail = [*(verdict.trail if verdict else ()), *(suspect.trail if suspect else ())]
     failed = min((one for one in trail if one.outcome is not Outcome.OK), key=lambda one: one.at, default=None)
-    return Beginning(
+    return FailureOnset(
         failed=failed or _first_of_run(connection, seen),
         suspect_at=suspect.at if suspect else None,
         suspect=suspect.reason if suspect else "",
     )
 
 
-def _first_of_run(connection: Connection, seen: TargetHealth) -> Weighed | None:
+def _first_of_run(connection: Connection, seen: TargetHealth) -> WeighedProbe | None:
     """The first of the failed probes in a row that ended when it went bad."""
     latest = (
         select(_SEEN.started_ms, _SEEN.duration_s, _SEEN.outcome)
@@ -101,7 +101,7 @@ def _first_of_run(connection: Connection, seen: TargetHealth) -> Weighed | None:
         return None
     first = run[-1]
     at = from_ms(first.started_ms) + timedelta(seconds=first.duration_s)
-    return Weighed(at=at, target=seen.target, outcome=Outcome(first.outcome), evidence=0.0)
+    return WeighedProbe(at=at, target=seen.target, outcome=Outcome(first.outcome), evidence=0.0)
 
 
 def _transitions(connection: Connection, incident: Incident, until: datetime) -> list[Transition]:
@@ -141,7 +141,7 @@ def _probes(incident: Incident, until: datetime, target: str) -> list[ColumnElem
     return [_SEEN.target == storable(target), *started, _ended_ms >= onset_ms - 2]
 
 
-def _numbers(connection: Connection, incident: Incident, until: datetime) -> Numbers | None:
+def _numbers(connection: Connection, incident: Incident, until: datetime) -> IncidentNumbers | None:
     found = []
     for one in incident.affected:
         wanted = select(_SEEN.outcome, func.count().label("n")).where(*_probes(incident, until, one.target))
@@ -149,7 +149,7 @@ def _numbers(connection: Connection, incident: Incident, until: datetime) -> Num
         outcomes = tuple((Outcome(word), count) for word, count in sorted(counts.items(), key=_most_first))
         if outcomes:
             found.append(TargetNumbers(target=one.target, outcomes=outcomes))
-    return Numbers(targets=tuple(found)) if found else None
+    return IncidentNumbers(targets=tuple(found)) if found else None
 
 
 def _most_first(item: tuple[str, int]) -> tuple[int, str]:

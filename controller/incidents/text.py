@@ -3,8 +3,16 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from controller.incidents.impact import Stay
-from controller.incidents.incident import ROUTE, Affected, Happening, Incident, IncidentKind, Numbers, RouteNow
+from controller.incidents.impact import RoutePeriod
+from controller.incidents.incident import (
+    ROUTE,
+    AffectedTarget,
+    Incident,
+    IncidentKind,
+    IncidentNumbers,
+    RouteImpact,
+    TimelineEntry,
+)
 from controller.incidents.vendor_lead import lead_sentence
 from monitor.formatting import mix, plural, span
 from monitor.health import Health
@@ -48,13 +56,13 @@ def gist(incident: Incident) -> str:
     return ", ".join(f"{_model(one)} {one.health}" for one in ill)
 
 
-def _model(one: Affected) -> str:
+def _model(one: AffectedTarget) -> str:
     return one.target.partition("/")[2] or one.target
 
 
-def reasons(affected: Iterable[Affected]) -> list[str]:
+def reasons(affected: Iterable[AffectedTarget]) -> list[str]:
     """Why each of them is affected; what is said alike of several is said once, with their names."""
-    alike: dict[str, list[Affected]] = {}
+    alike: dict[str, list[AffectedTarget]] = {}
     for one in affected:
         if one.reason:
             alike.setdefault(one.reason.removeprefix(f"{one.target} is "), []).append(one)
@@ -72,7 +80,7 @@ def who(targets: Sequence[str]) -> str:
     return f"{', '.join(named)} and {rest} are "
 
 
-def evidence(numbers: Numbers) -> str:
+def evidence(numbers: IncidentNumbers) -> str:
     """`61 of 120 probes were not ok (50 server_error, 11 timeout)`."""
     if not numbers.failures:
         return f"all of {plural(numbers.probes, 'probe')} were ok"
@@ -90,7 +98,7 @@ def on_failing(route: str, seconds: float) -> str:
     return f"route {route} pointed at a failing target for {span(seconds)}"
 
 
-def where(stays: Iterable[Stay]) -> str:
+def where(stays: Iterable[RoutePeriod]) -> str:
     """`openai/gpt-6-luna for 41 s, then anthropic/haiku for 12 min`; of many, the first and the last ones."""
     said = [f"{one.target} for {span(one.lasted_s)}" for one in stays]
     if len(said) > _MOST_STAYS:
@@ -99,7 +107,7 @@ def where(stays: Iterable[Stay]) -> str:
     return ", then ".join(said)
 
 
-def users(route: RouteNow) -> str:
+def users(route: RouteImpact) -> str:
     """Where the users of a touched route are, and what is wrong with that."""
     said = f"{route.route} → {route.target}"
     for target, percent in route.weights:
@@ -123,7 +131,7 @@ def vendor(incident: Incident) -> str | None:
     return lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
 
 
-def line(found: Happening) -> str:
+def line(found: TimelineEntry) -> str:
     """A line of the timeline that can stand alone: a note says whose it is."""
     from_whom = found.author is not None and not found.text.startswith(("Acknowledged by ", found.author))
     return f"{found.author}: {found.text}" if from_whom else found.text

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.incidents import text as words
-from controller.incidents.incident import Affected, Happening, Incident, Moment, RouteNow
+from controller.incidents.incident import AffectedTarget, EntryKind, Incident, RouteImpact, TimelineEntry
 from controller.routing import override_text as override_words
 from controller.routing.decision import Decision, Move, RouteState, bring_back
 from controller.routing.overrides import Override, OverrideKind, Overrides, drained_targets, touched_routes
 from monitor.connectivity.messages import NetworkLoss
 from monitor.formatting import plural, span
-from monitor.health import BAD, Health, TargetHealth, Weighed
+from monitor.health import BAD, Health, TargetHealth, WeighedProbe
 from monitor.settings import Settings
-from monitor.status_pages.reading import VendorReport
+from monitor.status_pages.reading import VendorStateChange
 
 _RELAPSE = "Relapse: "
 #: Stands for the targets that share a line; no name and no sentence holds it.
@@ -24,10 +24,10 @@ _AT_ONCE = timedelta(milliseconds=50)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
+class FailureOnset:
     """How a target came to be bad: what the timeline of a new incident begins with."""
 
-    failed: Weighed | None = None
+    failed: WeighedProbe | None = None
     """Its first failed probe, or that of a sibling where the whole provider fails; None where none is known."""
     suspect_at: datetime | None = None
     suspect: str = ""
@@ -35,7 +35,7 @@ class Beginning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class CycleFacts:
     """How everything is in this cycle."""
 
     settings: Settings
@@ -49,15 +49,15 @@ class Facts:
     waiting: Mapping[str, str]
     warnings: Mapping[str, str]
     would: Mapping[str, str]
-    vendors: Mapping[str, Sequence[VendorReport]]
-    beginnings: Mapping[str, Beginning]
+    vendors: Mapping[str, Sequence[VendorStateChange]]
+    beginnings: Mapping[str, FailureOnset]
     overrides: Overrides
     loss: NetworkLoss | None
     decisions: Sequence[Decision]
     now: datetime
 
 
-def beginning_lines(bad: Iterable[TargetHealth], facts: Facts) -> Iterable[Happening]:
+def beginning_lines(bad: Iterable[TargetHealth], facts: CycleFacts) -> Iterable[TimelineEntry]:
     """The first failed probe, and the first suspicion; one line where they are one and the same."""
     found = [facts.beginnings[seen.target] for seen in bad if seen.target in facts.beginnings]
     failed = min((one.failed for one in found if one.failed), key=lambda one: one.at, default=None)
@@ -65,20 +65,20 @@ def beginning_lines(bad: Iterable[TargetHealth], facts: Facts) -> Iterable[Happe
     at, sentence = min(suspects, default=(None, ""))
     if failed:
         text = f"First failed probe: {failed.outcome} from {failed.target}"
-        yield Happening(at=failed.at, text=text, kind=Moment.FIRST_FAILURE)
+        yield TimelineEntry(at=failed.at, text=text, kind=EntryKind.FIRST_FAILURE)
     if at and not (failed and abs(failed.at - at) < _AT_ONCE):
-        yield Happening(at=at, text=sentence, kind=Moment.SUSPECT)
+        yield TimelineEntry(at=at, text=sentence, kind=EntryKind.SUSPECT)
 
 
 def target_lines(
-    before: Incident, affected: Iterable[Affected], facts: Facts, *, again: bool = False
-) -> Iterable[Happening]:
+    before: Incident, affected: Iterable[AffectedTarget], facts: CycleFacts, *, again: bool = False
+) -> Iterable[TimelineEntry]:
     """Each change of an affected target's health; the first fault of an incident that opens `again` says so.
 
     Targets of which the same is said at the same moment share a line, as those of a provider that fails do.
     """
     was = {a.target: a.health for a in before.affected}
-    alike: dict[tuple[datetime, str], list[Affected]] = {}
+    alike: dict[tuple[datetime, str], list[AffectedTarget]] = {}
     for present in sorted(affected, key=lambda a: (a.since, a.target)):
         previous = was.get(present.target)
         if present.health is not previous:
@@ -88,12 +88,12 @@ def target_lines(
         text = line.replace(_WHO, words.who([one.target for one in those]), 1)
         if again and those[0].health in BAD:
             again = False
-            yield Happening(at=at, text=f"Reopened: {text.removeprefix(_RELAPSE)}", kind=Moment.REOPENED)
+            yield TimelineEntry(at=at, text=f"Reopened: {text.removeprefix(_RELAPSE)}", kind=EntryKind.REOPENED)
         else:
-            yield Happening(at=at, text=text, kind=Moment.HEALTH)
+            yield TimelineEntry(at=at, text=text, kind=EntryKind.HEALTH)
 
 
-def _target_line(affected: Affected, previous: Health | None, seen: TargetHealth | None) -> str:
+def _target_line(affected: AffectedTarget, previous: Health | None, seen: TargetHealth | None) -> str:
     if seen is None:
         return f"{affected.target} was removed from the configuration"
     if seen.health is Health.SUSPECT:
@@ -104,8 +104,8 @@ def _target_line(affected: Affected, previous: Health | None, seen: TargetHealth
 
 
 def route_lines(
-    before: Incident, routes: Iterable[RouteNow], known: AbstractSet[str], facts: Facts
-) -> Iterable[Happening]:
+    before: Incident, routes: Iterable[RouteImpact], known: AbstractSet[str], facts: CycleFacts
+) -> Iterable[TimelineEntry]:
     """What became of the touched routes: moves, nowhere to go, what a hand costs, a file that cannot be written."""
     former = {r.route: r for r in before.routes}
     for route in routes:
@@ -115,33 +115,33 @@ def route_lines(
             yield nowhere(route, facts.now)
         warning = facts.warnings.get(route.route)
         if warning and (line := f"By hand: {warning}") not in known:
-            yield Happening(at=facts.now, text=line, kind=Moment.HAND)
+            yield TimelineEntry(at=facts.now, text=line, kind=EntryKind.HAND)
         if route.unpublished and not (was and was.unpublished):
             text = f"The routing file cannot be written: users of route {route.route} stay on {route.target}"
-            yield Happening(at=facts.now, text=text)
+            yield TimelineEntry(at=facts.now, text=text)
         if was and was.unpublished and not route.unpublished:
             text = f"The routing file is written again: users of route {route.route} are on {route.target}"
-            yield Happening(at=facts.now, text=text)
+            yield TimelineEntry(at=facts.now, text=text)
 
 
-def nowhere(route: RouteNow, at: datetime, *, again: bool = False) -> Happening:
+def nowhere(route: RouteImpact, at: datetime, *, again: bool = False) -> TimelineEntry:
     """That a route holds because nothing else is eligible."""
     text = f"Route {route.route} has no healthy candidate left and stays on {route.target}"
     if again:
-        return Happening(at=at, text=f"Reopened: {text}", kind=Moment.REOPENED)
-    return Happening(at=at, text=text, kind=Moment.MOVED)
+        return TimelineEntry(at=at, text=f"Reopened: {text}", kind=EntryKind.REOPENED)
+    return TimelineEntry(at=at, text=text, kind=EntryKind.MOVED)
 
 
 def _moves(
-    before: Incident, was: RouteNow | None, state: RouteState, known: AbstractSet[str], facts: Facts
-) -> Iterable[Happening]:
+    before: Incident, was: RouteImpact | None, state: RouteState, known: AbstractSet[str], facts: CycleFacts
+) -> Iterable[TimelineEntry]:
     told = [decision for decision in facts.decisions if decision.route == state.route]
     for decision in told:
-        yield Happening(at=decision.at, text=_told(decision, known), kind=Moment.MOVED)
+        yield TimelineEntry(at=decision.at, text=_told(decision, known), kind=EntryKind.MOVED)
     if not told and (was.target != state.target if was else _answers(before, state, facts)):
         origin = was.target if was else None
         text = _move(state.route, origin, state.target, state.reason, known)
-        yield Happening(at=state.since, text=text, kind=Moment.MOVED)
+        yield TimelineEntry(at=state.since, text=text, kind=EntryKind.MOVED)
 
 
 def _told(decision: Decision, known: AbstractSet[str]) -> str:
@@ -155,7 +155,7 @@ def _told(decision: Decision, known: AbstractSet[str]) -> str:
     return f"Dry run, not done: {text}" if decision.dry_run else text
 
 
-def _answers(before: Incident, state: RouteState, facts: Facts) -> bool:
+def _answers(before: Incident, state: RouteState, facts: CycleFacts) -> bool:
     """Whether a route that is new to the incident went where it is because of it, as far as can be seen now."""
     present = facts.health.get(state.target)
     return state.since >= before.opened_at and not (present and present.health in BAD)
@@ -172,15 +172,15 @@ def _because(reason: str, known: AbstractSet[str]) -> str:
 
 
 def hand_lines(
-    incident: Incident, affected: Iterable[Affected], routes: Iterable[RouteNow], facts: Facts
-) -> Iterable[Happening]:
+    incident: Incident, affected: Iterable[AffectedTarget], routes: Iterable[RouteImpact], facts: CycleFacts
+) -> Iterable[TimelineEntry]:
     """What operators laid on the touched routes and targets while it lasted."""
     names = {a.target for a in affected}
     touched = {route.route for route in routes}
     for one in facts.overrides.active:
         if one.at >= incident.onset and _concerns(one, names, touched, facts.settings):
             text = override_words.begun(one).text
-            yield Happening(at=one.at, text=text, kind=Moment.HAND, author=one.author)
+            yield TimelineEntry(at=one.at, text=text, kind=EntryKind.HAND, author=one.author)
 
 
 def _concerns(one: Override, targets: AbstractSet[str], routes: AbstractSet[str], settings: Settings) -> bool:
@@ -189,34 +189,34 @@ def _concerns(one: Override, targets: AbstractSet[str], routes: AbstractSet[str]
     return any(route.name in routes for route in touched_routes(one.kind, one.subject, settings))
 
 
-def last_lines(routes: Iterable[RouteNow], facts: Facts) -> Iterable[Happening]:
+def last_lines(routes: Iterable[RouteImpact], facts: CycleFacts) -> Iterable[TimelineEntry]:
     """The end; before it, once per incident, which routes wait for a person: nobody is told again until the next."""
     for route in routes:
         if route.waiting:
             stays = f"Route {route.route} stays on {route.target}, for failback is manual"
             text = f"{stays}; {bring_back(route.route, route.waiting)}"
-            yield Happening(at=facts.now, text=text, kind=Moment.MOVED)
+            yield TimelineEntry(at=facts.now, text=text, kind=EntryKind.MOVED)
     yield resolved(facts.now)
 
 
-def resolved(at: datetime) -> Happening:
+def resolved(at: datetime) -> TimelineEntry:
     """The line that every incident ends with."""
-    return Happening(at=at, text="Resolved", kind=Moment.RESOLVED)
+    return TimelineEntry(at=at, text="Resolved", kind=EntryKind.RESOLVED)
 
 
-def network_gone(at: datetime, *, again: bool = False) -> Happening:
+def network_gone(at: datetime, *, again: bool = False) -> TimelineEntry:
     """That our own network is away."""
     text = "our own network is down or loses packets: what may be its fault is held against nobody, the routes hold"
     if again:
-        return Happening(at=at, text=f"Reopened: {text}", kind=Moment.REOPENED)
-    return Happening(at=at, text=text[0].upper() + text[1:], kind=Moment.HEALTH)
+        return TimelineEntry(at=at, text=f"Reopened: {text}", kind=EntryKind.REOPENED)
+    return TimelineEntry(at=at, text=text[0].upper() + text[1:], kind=EntryKind.HEALTH)
 
 
-def network_back(incident: Incident, loss: NetworkLoss | None, at: datetime) -> Happening:
+def network_back(incident: Incident, loss: NetworkLoss | None, at: datetime) -> TimelineEntry:
     """That it works again, for how long it did not, and what was held against nobody."""
     since = loss.since if loss else incident.opened_at
     text = f"Our own network works again; it did not for {span(max(0.0, (at - since).total_seconds()))}"
     if loss and loss.held:
         each = ", ".join(f"{name} {count}" for name, count in sorted(loss.held.items()))
         text += f": {plural(sum(loss.held.values()), 'failed probe')} ({each}) held against nobody"
-    return Happening(at=at, text=text, kind=Moment.HEALTH)
+    return TimelineEntry(at=at, text=text, kind=EntryKind.HEALTH)

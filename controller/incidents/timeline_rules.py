@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from controller.incidents.incident import REMARKS, Happening
+from controller.incidents.incident import REMARKS, TimelineEntry
 
 MAX_TIMELINE = 50
 #: So many lines of a timeline may be people's: they are never dropped.
 MAX_REMARKS = 20
 
 
-def joined(before: Sequence[Happening], lines: Iterable[Happening]) -> tuple[Happening, ...]:
+def joined(before: Sequence[TimelineEntry], lines: Iterable[TimelineEntry]) -> tuple[TimelineEntry, ...]:
     """The timeline with these lines, in order of time, nothing twice, at most `MAX_TIMELINE` of them.
 
     Past that the oldest are kept, the newest (the end is never lost), what people said, and the line that was numbered
@@ -29,7 +29,7 @@ def joined(before: Sequence[Happening], lines: Iterable[Happening]) -> tuple[Hap
     return tuple(line for line in story if id(line) in kept)
 
 
-def numbered(timeline: Sequence[Happening]) -> tuple[Happening, ...]:
+def numbered(timeline: Sequence[TimelineEntry]) -> tuple[TimelineEntry, ...]:
     """The timeline with a number for every line: those that have one keep it."""
     last = max((line.number for line in timeline), default=0)
     found = []
@@ -39,6 +39,6 @@ def numbered(timeline: Sequence[Happening]) -> tuple[Happening, ...]:
     return tuple(found)
 
 
-def remarks(timeline: Iterable[Happening]) -> list[Happening]:
+def remarks(timeline: Iterable[TimelineEntry]) -> list[TimelineEntry]:
     """What people said."""
     return [line for line in timeline if line.kind in REMARKS]

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.incidents import timeline as story
-from controller.incidents.incident import NETWORK, ROUTE, Affected, Incident, IncidentKind, RouteNow
-from controller.incidents.timeline import Beginning, Facts
+from controller.incidents.incident import NETWORK, ROUTE, AffectedTarget, Incident, IncidentKind, RouteImpact
+from controller.incidents.timeline import CycleFacts, FailureOnset
 from controller.incidents.timeline_rules import joined
 from controller.incidents.vendor_lead import vendor_lines, vendor_of
 from controller.routing.decision import Decision, RouteState
@@ -15,7 +15,7 @@ from controller.routing.overrides import NO_OVERRIDES, Overrides
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import BAD, FAILING, WELL, Health, TargetHealth
 from monitor.settings import Settings
-from monitor.status_pages.reading import VendorReport
+from monitor.status_pages.reading import VendorStateChange
 
 #: A failure so soon after the resolution opens the same incident again.
 REOPENS_WITHIN = timedelta(minutes=15)
@@ -43,8 +43,8 @@ def update(
     waiting: Mapping[str, str] | None = None,
     warnings: Mapping[str, str] | None = None,
     would: Mapping[str, str] | None = None,
-    vendors: Mapping[str, Sequence[VendorReport]] | None = None,
-    beginnings: Mapping[str, Beginning] | None = None,
+    vendors: Mapping[str, Sequence[VendorStateChange]] | None = None,
+    beginnings: Mapping[str, FailureOnset] | None = None,
     overrides: Overrides = NO_OVERRIDES,
     loss: NetworkLoss | None = None,
 ) -> list[Incident]:
@@ -78,7 +78,7 @@ def update(
     say of bad targets how it began, `overrides` are those in force, `loss` is that of our own network, if any.
     """
     provider_of = {target.id: target.provider.name for target in settings.targets}
-    facts = Facts(
+    facts = CycleFacts(
         settings=settings,
         health={name: seen for name, seen in health.items() if name in provider_of},
         provider_of=provider_of,
@@ -126,7 +126,9 @@ def _revised(after: Incident, before: Incident | None) -> Incident:
     return replace(after, revision=before.revision + 1) if before else after
 
 
-def _of_targets(former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: Facts) -> Iterator[Incident]:
+def _of_targets(
+    former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: CycleFacts
+) -> Iterator[Incident]:
     """Those of the providers' targets, as they are now, in order of their slots."""
     present = {slot: one for slot, one in former.items() if one.kind in _OF_TARGETS}
     bad = _bad_by_slot(facts, present.values())
@@ -139,7 +141,7 @@ def _of_targets(former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], 
         yield _after(again or _opened(slot, since), bad[slot], facts, begins=True)
 
 
-def _bad_by_slot(facts: Facts, open_incidents: Iterable[Incident]) -> dict[Slot, list[TargetHealth]]:
+def _bad_by_slot(facts: CycleFacts, open_incidents: Iterable[Incident]) -> dict[Slot, list[TargetHealth]]:
     already = {affected.target for incident in open_incidents for affected in incident.affected}
     slots: dict[Slot, list[TargetHealth]] = {}
     for seen in facts.health.values():
@@ -158,7 +160,7 @@ def _opened(slot: Slot, at: datetime) -> Incident:
     return Incident(id=0, provider=provider, kind=kind, opened_at=at, affected=(), timeline=(), routes=())
 
 
-def _reopened(late: Incident | None, since: datetime, facts: Facts) -> Incident | None:
+def _reopened(late: Incident | None, since: datetime, facts: CycleFacts) -> Incident | None:
     """The incident that comes back, if what is wrong `since` then follows closely enough on its resolution."""
     if late is None or late.resolved_at is None:
         return None
@@ -177,7 +179,7 @@ def _reopened(late: Incident | None, since: datetime, facts: Facts) -> Incident 
     )
 
 
-def _after(incident: Incident, bad: Sequence[TargetHealth], facts: Facts, *, begins: bool = False) -> Incident:
+def _after(incident: Incident, bad: Sequence[TargetHealth], facts: CycleFacts, *, begins: bool = False) -> Incident:
     """The incident brought up to date; `begins`: it opens with this, or opens again."""
     affected = (
         *(_brought_up_to_date(a, incident.kind, facts) for a in incident.affected),
@@ -208,14 +210,14 @@ def _after(incident: Incident, bad: Sequence[TargetHealth], facts: Facts, *, beg
     )
 
 
-def _kind(kind: IncidentKind, affected: Iterable[Affected]) -> IncidentKind:
+def _kind(kind: IncidentKind, affected: Iterable[AffectedTarget]) -> IncidentKind:
     """A degradation grows into an outage with the first target that is (or was) down; nothing shrinks back."""
     if kind is IncidentKind.DEGRADATION and any(a.health in {Health.DOWN, Health.RECOVERING} for a in affected):
         return IncidentKind.OUTAGE
     return kind
 
 
-def _brought_up_to_date(affected: Affected, kind: IncidentKind, facts: Facts) -> Affected:
+def _brought_up_to_date(affected: AffectedTarget, kind: IncidentKind, facts: CycleFacts) -> AffectedTarget:
     if affected.target not in facts.provider_of:
         gone = affected.health is Health.UNKNOWN
         return affected if gone else replace(affected, health=Health.UNKNOWN, since=facts.now)
@@ -231,16 +233,16 @@ def _brought_up_to_date(affected: Affected, kind: IncidentKind, facts: Facts) ->
     return replace(affected, health=health, since=seen.since, reason=fault)
 
 
-def _joined(affected: Iterable[Affected], bad: Iterable[TargetHealth]) -> list[Affected]:
+def _joined(affected: Iterable[AffectedTarget], bad: Iterable[TargetHealth]) -> list[AffectedTarget]:
     there = {a.target for a in affected}
     joined = sorted((seen for seen in bad if seen.target not in there), key=lambda seen: (seen.since, seen.target))
-    return [Affected(target=s.target, health=s.health, since=s.since, reason=s.sentence) for s in joined]
+    return [AffectedTarget(target=s.target, health=s.health, since=s.since, reason=s.sentence) for s in joined]
 
 
-def _touched(affected: Iterable[Affected], facts: Facts) -> tuple[RouteNow, ...]:
+def _touched(affected: Iterable[AffectedTarget], facts: CycleFacts) -> tuple[RouteImpact, ...]:
     targets = {a.target for a in affected}
     return tuple(
-        RouteNow(
+        RouteImpact(
             route=name,
             target=facts.unpublished.get(name, facts.routes[name].target),
             stuck=name in facts.stuck,
@@ -255,12 +257,14 @@ def _touched(affected: Iterable[Affected], facts: Facts) -> tuple[RouteNow, ...]
     )
 
 
-def _failing(target: str, facts: Facts) -> Health | None:
+def _failing(target: str, facts: CycleFacts) -> Health | None:
     seen = facts.health.get(target)
     return seen.health if seen and seen.health in FAILING else None
 
 
-def _of_network(former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: Facts) -> Iterator[Incident]:
+def _of_network(
+    former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: CycleFacts
+) -> Iterator[Incident]:
     """That of our own network, if it has one."""
     slot = (NETWORK, IncidentKind.BLINDNESS.slot)
     present, loss = former.get(slot), facts.loss
@@ -276,7 +280,7 @@ def _of_network(former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], 
     yield replace(present, resolved_at=until, timeline=joined(present.timeline, lines))
 
 
-def _blinded(late: Incident | None, loss: NetworkLoss, facts: Facts) -> Incident | None:
+def _blinded(late: Incident | None, loss: NetworkLoss, facts: CycleFacts) -> Incident | None:
     """The incident of a loss that has none open; None while it is short or touched nobody, and when it was told."""
     if not loss.held or (loss.until or facts.now) - loss.since < BLIND_FOR:
         return None
@@ -289,7 +293,7 @@ def _blinded(late: Incident | None, loss: NetworkLoss, facts: Facts) -> Incident
 
 
 def _of_routes(
-    former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], found: Iterable[Incident], facts: Facts
+    former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], found: Iterable[Incident], facts: CycleFacts
 ) -> Iterator[Incident]:
     """Those of routes that have nowhere to go without any incident of a provider that says so."""
     told = {route.route for one in found if one.resolved_at is None for route in one.routes if route.stuck}
@@ -307,9 +311,9 @@ def _of_routes(
             yield former.get(slot) or _nowhere(slot, alone[slot], late, facts)
 
 
-def _nowhere(slot: Slot, name: str, late: Mapping[Slot, Incident], facts: Facts) -> Incident:
+def _nowhere(slot: Slot, name: str, late: Mapping[Slot, Incident], facts: CycleFacts) -> Incident:
     again = _reopened(late.get(slot), facts.now, facts)
     start = again or _opened(slot, facts.now)
-    route = RouteNow(route=name, target=facts.unpublished.get(name, facts.routes[name].target), stuck=True)
+    route = RouteImpact(route=name, target=facts.unpublished.get(name, facts.routes[name].target), stuck=True)
     line = story.nowhere(route, facts.now, again=bool(again))
     return replace(start, routes=(route,), timeline=joined(start.timeline, [line]))

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from controller.incidents.incident import Happening, Incident, IncidentKind, Moment, VendorLead
+from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry, VendorLead
 from monitor.formatting import span
 from monitor.health import BAD, Health, TargetHealth
-from monitor.status_pages.reading import VendorReport, VendorState
+from monitor.status_pages.reading import VendorState, VendorStateChange
 
 #: How far back a vendor's word counts that was taken back before we noticed.
 LOOK_BACK = timedelta(hours=24)
@@ -35,7 +35,7 @@ def untold(open_incidents: Iterable[Incident], health: Iterable[TargetHealth]) -
     return first
 
 
-def vendor_of(incident: Incident, kind: IncidentKind, reports: Iterable[VendorReport]) -> VendorLead | None:
+def vendor_of(incident: Incident, kind: IncidentKind, reports: Iterable[VendorStateChange]) -> VendorLead | None:
     """The vendor's word on an incident that is of this kind by now.
 
     Once the vendor has said that something is wrong, that stays; a fault of ours is nothing that it could know of.
@@ -45,14 +45,14 @@ def vendor_of(incident: Incident, kind: IncidentKind, reports: Iterable[VendorRe
     return lead(incident.opened_at, reports) or incident.vendor
 
 
-def vendor_lines(before: VendorLead | None, after: VendorLead | None) -> Iterable[Happening]:
+def vendor_lines(before: VendorLead | None, after: VendorLead | None) -> Iterable[TimelineEntry]:
     """The line of the timeline that says what the vendor said first, once it has."""
     if after and after.said_at and not (before and before.said_at):
         text = f"{after.page} says {said(after.state, after.headline, after.claimed_at, after.said_at)}"
-        yield Happening(at=after.said_at, text=text, kind=Moment.VENDOR)
+        yield TimelineEntry(at=after.said_at, text=text, kind=EntryKind.VENDOR)
 
 
-def lead(noticed_at: datetime, reports: Iterable[VendorReport]) -> VendorLead | None:
+def lead(noticed_at: datetime, reports: Iterable[VendorStateChange]) -> VendorLead | None:
     """What the vendor had to say about an incident that we noticed at this time; None where it was never asked.
 
     `reports` are all of one provider, oldest first, the first of them in force by `noticed_at - LOOK_BACK` or later.
@@ -63,8 +63,8 @@ def lead(noticed_at: datetime, reports: Iterable[VendorReport]) -> VendorLead | 
 
     What counts is when *we read* it so: what a vendor claims afterwards about when it began is kept beside it.
     """
-    found: VendorReport | None = None
-    last: VendorReport | None = None
+    found: VendorStateChange | None = None
+    last: VendorStateChange | None = None
     for report in reports:
         last = report
         if report.at <= noticed_at and report.state is VendorState.OPERATIONAL:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from controller.plan.trials import BACKGROUND, can_leave_for_failures
 from monitor.detection.evidence import rounded
 from monitor.detection.parameters import pool_rules_for, rules_for
-from monitor.detection.threshold import Loop, false_alarms_per_day, threshold
+from monitor.detection.threshold import AlarmModel, false_alarms_per_day, threshold
 from monitor.settings import Route, Settings
 
 QUARTER_DAYS = 90.0
@@ -64,7 +64,7 @@ def movable(route: Route) -> bool:
     return len(route.candidates) > 1 and can_leave_for_failures(route)
 
 
-def _rate(loop: Loop, per_day: float) -> tuple[float, bool]:
+def _rate(loop: AlarmModel, per_day: float) -> tuple[float, bool]:
     """False alarms a day of one test, and whether that is what it may have."""
     rate = false_alarms_per_day(loop, threshold(loop, per_day=per_day))
     return rate, rate <= per_day * _ROUNDING

@@ -9,10 +9,10 @@ from typing import Any
 
 from controller.plan import promises
 from controller.plan.alarms import QUARTER_DAYS, Alarms
-from controller.plan.trials import BACKGROUND, DAY_S, RATES, Subject, probes_per_s
+from controller.plan.trials import BACKGROUND, DAY_S, RATES, TrialSubject, probes_per_s
 from controller.simulation.results import poisson_interval, spread
 from monitor.budget import allocation as budget
-from monitor.budget.allocation import Forecast, Month
+from monitor.budget.allocation import BudgetForecast, CalendarMonth
 from monitor.settings import Route, Settings
 from probes.pricing import costs_money
 
@@ -21,20 +21,20 @@ MONTH_DAYS = 30.0
 _Z95 = 1.96
 _BEGINS = datetime(2001, 9, 1, tzinfo=UTC)
 #: A month of so many days.
-_MONTH = Month(begins=_BEGINS, ends=_BEGINS + timedelta(days=MONTH_DAYS))
+_MONTH = CalendarMonth(begins=_BEGINS, ends=_BEGINS + timedelta(days=MONTH_DAYS))
 
 
 @dataclass(slots=True, kw_only=True)
-class Found:
+class ForecastInput:
     """Everything that was tried and calculated."""
 
     settings: Settings
     """With the intervals that the budget allows."""
     configured: Settings
     """With those of the configuration."""
-    budget: Forecast | None
+    budget: BudgetForecast | None
     """What the budget does to them; None where there is none."""
-    subjects: Sequence[Subject]
+    subjects: Sequence[TrialSubject]
     left_out: int
     """So many models alone were not tried, for there are too many."""
     seeds: int
@@ -48,7 +48,7 @@ class Found:
     moved: Counter[str] = field(default_factory=Counter)
     """How often each route moved for nothing in that time."""
 
-    def flipped(self, subject: Subject, rate: float, moves: Mapping[str, float | None]) -> None:
+    def flipped(self, subject: TrialSubject, rate: float, moves: Mapping[str, float | None]) -> None:
         """Take in one trial."""
         for route, after_s in moves.items():
             self.times.setdefault((subject.name, rate, route), []).append(after_s)
@@ -59,7 +59,7 @@ class Found:
         return self.quiet_probes / (self.quiet_s * probes_per_s(self.settings.targets))
 
 
-def document(found: Found, *, wall_s: float) -> dict[str, Any]:
+def document(found: ForecastInput, *, wall_s: float) -> dict[str, Any]:
     """The whole answer. All but `wall_s` depends on the configuration and the number of seeds alone."""
     settings = found.settings
     intervals_s = {target.id: target.interval_s for target in found.configured.targets}
@@ -84,7 +84,7 @@ def document(found: Found, *, wall_s: float) -> dict[str, Any]:
     return {**answer, "warnings": warnings, "keeps_promises": not warnings}
 
 
-def _assumptions(found: Found) -> dict[str, Any]:
+def _assumptions(found: ForecastInput) -> dict[str, Any]:
     blips = found.settings.controller.blips
     return {
         "background_failure_rate": BACKGROUND.failure_rate,
@@ -98,7 +98,7 @@ def _assumptions(found: Found) -> dict[str, Any]:
     }
 
 
-def _route(found: Found, route: Route) -> dict[str, Any]:
+def _route(found: ForecastInput, route: Route) -> dict[str, Any]:
     tried = [(subject, rate) for subject in found.subjects for rate in RATES]
     return {
         "route": route.name,
@@ -112,7 +112,7 @@ def _route(found: Found, route: Route) -> dict[str, Any]:
     }
 
 
-def _outage(subject: Subject, rate: float, times: Sequence[float | None]) -> dict[str, Any]:
+def _outage(subject: TrialSubject, rate: float, times: Sequence[float | None]) -> dict[str, Any]:
     flips = [at_s for at_s in times if at_s is not None]
     return {
         "of": subject.name,
@@ -135,7 +135,7 @@ def _uncertainty(values: Sequence[float]) -> float | None:
     return round(_Z95 * math.sqrt(variance / len(values)), 1)
 
 
-def _false(found: Found, route: Route) -> dict[str, Any] | None:
+def _false(found: ForecastInput, route: Route) -> dict[str, Any] | None:
     """None where no failure can move the route."""
     expected = found.alarms.get(route.name)
     if expected is None:
@@ -155,7 +155,7 @@ def _false(found: Found, route: Route) -> dict[str, Any] | None:
     }
 
 
-def allowed(settings: Settings, prices: Mapping[str, float | None]) -> tuple[Settings, Forecast | None]:
+def allowed(settings: Settings, prices: Mapping[str, float | None]) -> tuple[Settings, BudgetForecast | None]:
     """The settings with the intervals that the budget allows, and how it comes to them."""
     cap = settings.budget_usd_per_month
     if cap is None:
@@ -165,7 +165,7 @@ def allowed(settings: Settings, prices: Mapping[str, float | None]) -> tuple[Set
     return budget.stretched(settings, found.stretches), found
 
 
-def _budget(said: Forecast | None) -> dict[str, Any] | None:
+def _budget(said: BudgetForecast | None) -> dict[str, Any] | None:
     if said is None:
         return None
     return {
@@ -175,7 +175,7 @@ def _budget(said: Forecast | None) -> dict[str, Any] | None:
     }
 
 
-def _target(found: Found, target: str, interval_s: float, stretched_s: float) -> dict[str, Any]:
+def _target(found: ForecastInput, target: str, interval_s: float, stretched_s: float) -> dict[str, Any]:
     probes = _share(found.budget, target) * MONTH_DAYS * DAY_S / stretched_s * found.burst
     price = found.prices[target]
     return {
@@ -188,7 +188,7 @@ def _target(found: Found, target: str, interval_s: float, stretched_s: float) ->
     }
 
 
-def _share(said: Forecast | None, target: str) -> float:
+def _share(said: BudgetForecast | None, target: str) -> float:
     """For how much of the month the target is probed."""
     return said.lasts_s / _MONTH.seconds if said and said.lasts_s is not None and target in said.beyond else 1.0
 

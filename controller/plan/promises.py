@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from controller.plan.alarms import movable
-from monitor.budget.allocation import Paid, money, slower
+from monitor.budget.allocation import PaidTarget, money, slower
 from monitor.config.units import format_duration, format_rate, format_share
 from monitor.formatting import listed, plural, span
 from monitor.settings import Route, Settings
@@ -110,7 +110,7 @@ def _budget(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
     if longer:
         configured_s = {one["target"]: one["interval_s"] for one in answer["targets"]}
         costly = [one.id for one in settings.targets if one.id in longer or costs_money(one)]
-        paid = [Paid(target=one, interval_s=configured_s[one], usd=0.0) for one in costly]
+        paid = [PaidTarget(target=one, interval_s=configured_s[one], usd=0.0) for one in costly]
         text += f": {slower(paid, longer)}, and outages there are found later"
     if said["lasts_days"] is not None:
         text += (

@@ -17,9 +17,9 @@ from controller.cli import output as answers
 from controller.cli.terminal import terminal
 from controller.plan import forecast
 from controller.plan.alarms import alarms
-from controller.plan.forecast import Found, outage_of
+from controller.plan.forecast import ForecastInput, outage_of
 from controller.plan.promises import stranded
-from controller.plan.trials import RATES, Subject, Trial, flips, probes_per_s, quiet, subjects
+from controller.plan.trials import RATES, Trial, TrialSubject, flips, probes_per_s, quiet, subjects
 from controller.simulation.runner import prices
 from controller.simulation.workers import spread
 from monitor.budget.allocation import money
@@ -38,7 +38,7 @@ _PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calm:
+class QuietMetrics:
     """A piece of time without outages."""
 
     settings: Settings
@@ -83,7 +83,7 @@ def plan(
     every = subjects(settings)
     tried = affordable(every)
     usual = _seeds(tried)
-    found = Found(
+    found = ForecastInput(
         settings=settings,
         configured=configured,
         budget=foreseen,
@@ -93,7 +93,7 @@ def plan(
         alarms=alarms(settings),
         prices=known,
     )
-    work: list[Calm | Trial] = [*_calms(settings, found.seeds / usual), *_trials(found)]
+    work: list[QuietMetrics | Trial] = [*_calms(settings, found.seeds / usual), *_trials(found)]
     errors = Console(stderr=True)
     # The processes begin before the progress does: a fork and its thread do not go together.
     with (
@@ -133,7 +133,7 @@ def _too_slow(settings: Settings, seconds: float) -> str:
     )
 
 
-def affordable(every: Sequence[Subject]) -> list[Subject]:
+def affordable(every: Sequence[TrialSubject]) -> list[TrialSubject]:
     """All providers, and as many models alone as can be tried ten times in twice the usual time, at least one."""
     tried = [one for one in every if not one.alone]
     left = 2 * _PROBES - _cost(tried) * _FEWEST_SEEDS
@@ -145,37 +145,37 @@ def affordable(every: Sequence[Subject]) -> list[Subject]:
     return tried
 
 
-def _cost(tried: Sequence[Subject]) -> float:
+def _cost(tried: Sequence[TrialSubject]) -> float:
     """About how many probes one seed of all of them takes."""
     return len(RATES) * math.fsum(one.probes for one in tried)
 
 
-def _seeds(tried: Sequence[Subject]) -> int:
+def _seeds(tried: Sequence[TrialSubject]) -> int:
     cost = _cost(tried)
     return int(min(_USUAL_SEEDS, max(_FEWEST_SEEDS, _PROBES / cost))) if cost else _FEWEST_SEEDS
 
 
-def _calms(settings: Settings, share: float) -> Iterator[Calm]:
+def _calms(settings: Settings, share: float) -> Iterator[QuietMetrics]:
     duration_s = share * _PROBES / probes_per_s(settings.targets) / _QUIET_PIECES
     for seed in range(_QUIET_PIECES):
-        yield Calm(settings=settings, duration_s=max(_SHORTEST_QUIET_S, duration_s), seed=seed)
+        yield QuietMetrics(settings=settings, duration_s=max(_SHORTEST_QUIET_S, duration_s), seed=seed)
 
 
-def _trials(found: Found) -> Iterator[Trial]:
+def _trials(found: ForecastInput) -> Iterator[Trial]:
     for seed in range(found.seeds):
         for subject in found.subjects:
             for rate in RATES:
                 yield Trial(subject=subject, rate=rate, seed=seed)
 
 
-def _do(piece: Calm | Trial) -> Quiet | Moves:
+def _do(piece: QuietMetrics | Trial) -> Quiet | Moves:
     return flips(piece) if isinstance(piece, Trial) else quiet(piece.settings, piece.duration_s, piece.seed)
 
 
-def _take_in(found: Found, piece: Calm | Trial, answer: Quiet | Moves) -> None:
+def _take_in(found: ForecastInput, piece: QuietMetrics | Trial, answer: Quiet | Moves) -> None:
     if isinstance(piece, Trial) and not isinstance(answer, tuple):
         found.flipped(piece.subject, piece.rate, answer)
-    elif isinstance(piece, Calm) and isinstance(answer, tuple):
+    elif isinstance(piece, QuietMetrics) and isinstance(answer, tuple):
         probes, moved = answer
         found.quiet_probes += probes
         found.quiet_s += piece.duration_s

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from controller.routing.decision import Move
-from controller.simulation.loop import Course, drive
-from controller.simulation.scenario import Background, BlipStream, Outage, Scenario
+from controller.simulation.loop import RunResult, drive
+from controller.simulation.scenario import BlipStream, Outage, QuietBehaviour, Scenario
 from controller.simulation.world import world
 from monitor.health import Health
 from monitor.settings import Route, Settings
@@ -19,7 +19,7 @@ from probes.target import Target
 
 #: The shares of requests that fail.
 RATES = (0.2, 0.5, 1.0)
-BACKGROUND = Background()
+BACKGROUND = QuietBehaviour()
 DAY_S = 86400.0
 
 _LONGEST_S = 3600.0
@@ -31,7 +31,7 @@ _GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True)
-class Subject:
+class TrialSubject:
     """What fails in a trial: a provider, or one model while its siblings go on."""
 
     name: str
@@ -72,12 +72,12 @@ class Subject:
 class Trial:
     """One seed of one outage."""
 
-    subject: Subject
+    subject: TrialSubject
     rate: float
     seed: int
 
 
-def subjects(settings: Settings) -> list[Subject]:
+def subjects(settings: Settings) -> list[TrialSubject]:
     """All that a plan lets fail: each first candidate's provider, and each first candidate that has siblings.
 
     Of each, only routes with somewhere to go count; what hits none of those is left out.
@@ -135,14 +135,14 @@ def _of(settings: Settings, provider: str) -> frozenset[str]:
     return frozenset(target.id for target in settings.targets if target.provider.name == provider)
 
 
-def _subject(settings: Settings, name: str, hit: frozenset[str]) -> Subject | None:
+def _subject(settings: Settings, name: str, hit: frozenset[str]) -> TrialSubject | None:
     routes = tuple(route for route in settings.routes if exposed(route, hit))
     candidates = {candidate for route in routes for candidate in route.candidates}
     providers = {target.provider.name for target in settings.targets if target.id in candidates}
     if not routes:
         return None
     targets = tuple(target for target in settings.targets if target.provider.name in providers)
-    return Subject(name=name, settings=replace(settings, routes=routes, targets=targets), hit=hit)
+    return TrialSubject(name=name, settings=replace(settings, routes=routes, targets=targets), hit=hit)
 
 
 def _flips(trial: Trial, onset_s: float, for_s: float) -> dict[str, float | None]:
@@ -158,7 +158,7 @@ def _flips(trial: Trial, onset_s: float, for_s: float) -> dict[str, float | None
     return dict(_left(course, subject.settings.routes, onset_s))
 
 
-def _left(course: Course, routes: Iterable[Route], onset_s: float) -> Iterator[tuple[str, float | None]]:
+def _left(course: RunResult, routes: Iterable[Route], onset_s: float) -> Iterator[tuple[str, float | None]]:
     for route in routes:
         home = route.candidates[0]
         moves = [(at_s, decision) for at_s, decision in course.decisions if decision.route == route.name]
@@ -180,5 +180,5 @@ def _scenario(settings: Settings, duration_s: float) -> Scenario:
     return Scenario(path=settings.path, settings=settings, duration_s=duration_s, background=BACKGROUND, blips=stream)
 
 
-def _life(scenario: Scenario, seed: int) -> Course:
+def _life(scenario: Scenario, seed: int) -> RunResult:
     return drive(scenario, world(scenario, seed), seed)

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from controller.replay.comparison import Change, Pair
-from controller.replay.history import History
-from controller.replay.run import Course, Gap
+from controller.replay.history import RecordedHistory
+from controller.replay.run import RecordingGap, ReplayResult
 from controller.routing.decision import Decision, Move, RouteState
 from monitor.formatting import instant, plural, span
 from monitor.settings import Settings
@@ -32,13 +32,13 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ReplayAnswer:
     """A replay and what it is compared with."""
 
     settings: Settings
-    past: History
+    past: RecordedHistory
     window: Window
-    course: Course
+    course: ReplayResult
     states: Mapping[str, RouteState]
     """Where the routes pointed when the deciding began."""
     then: tuple[Decision, ...]
@@ -46,7 +46,7 @@ class Answer:
     pairs: tuple[Pair, ...]
 
 
-def document(answer: Answer, url: str) -> dict[str, Any]:
+def document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
     """The answer as JSON for scripts; instants in UTC."""
     window, counts = answer.window, Counter(pair.change for pair in answer.pairs)
     return {
@@ -68,7 +68,7 @@ def document(answer: Answer, url: str) -> dict[str, Any]:
     }
 
 
-def route_of(answer: Answer, name: str, home: str) -> dict[str, Any]:
+def route_of(answer: ReplayAnswer, name: str, home: str) -> dict[str, Any]:
     """How often a route moved, and how long it was away from its first candidate, on both sides."""
     sides = {"then": answer.then, "now": answer.course.decisions}
     return {
@@ -100,7 +100,7 @@ def _decision(one: Decision) -> dict[str, Any]:
     }
 
 
-def homes(answer: Answer) -> list[tuple[str, str]]:
+def homes(answer: ReplayAnswer) -> list[tuple[str, str]]:
     """Each route of the configuration with its first candidate."""
     return [(route.name, route.candidates[0]) for route in answer.settings.routes]
 
@@ -109,7 +109,7 @@ def _is_flip(one: Decision) -> bool:
     return one.move is not Move.FIRST and one.before != one.target
 
 
-def _away_s(answer: Answer, route: str, home: str, decisions: Sequence[Decision]) -> float:
+def _away_s(answer: ReplayAnswer, route: str, home: str, decisions: Sequence[Decision]) -> float:
     """How long the route pointed elsewhere than at its first candidate."""
     window = answer.window
     state = answer.states.get(route)
@@ -120,20 +120,20 @@ def _away_s(answer: Answer, route: str, home: str, decisions: Sequence[Decision]
     return total_s + away * (window.until - at).total_seconds()
 
 
-def _not_recorded(answer: Answer) -> list[str]:
+def _not_recorded(answer: ReplayAnswer) -> list[str]:
     return [target.id for target in answer.settings.targets if target.id not in answer.past.recorded]
 
 
-def _not_configured(answer: Answer) -> list[str]:
+def _not_configured(answer: ReplayAnswer) -> list[str]:
     ours = {target.id for target in answer.settings.targets}
     return sorted(answer.past.recorded.keys() - ours)
 
 
-def _gaps(answer: Answer) -> list[Gap]:
+def _gaps(answer: ReplayAnswer) -> list[RecordingGap]:
     return [gap for gap in answer.course.gaps if gap.until > answer.window.deciding_from]
 
 
-def notes(answer: Answer) -> Iterator[str]:
+def notes(answer: ReplayAnswer) -> Iterator[str]:
     """What limits the answer, a sentence each."""
     window, past = answer.window, answer.past
     if window.begins_at > window.asked_from:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from controller.journal import Journal
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override
-from monitor.connectivity.state import Connectivity
+from monitor.connectivity.state import ConnectivityObservation
 from monitor.settings import Settings
 from monitor.storage.store import Store
 from probes.observation import Observation
@@ -23,7 +23,7 @@ _BEFORE_ASKED = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class RecordedHistory:
     """All of it but the observations, which are read when they are needed."""
 
     recorded: Mapping[str, tuple[datetime, datetime]]
@@ -49,11 +49,11 @@ class History:
         return not self.decisions or self.decisions[0].at >= begins_at - _START
 
 
-def read(engine: Engine) -> History:
+def read(engine: Engine) -> RecordedHistory:
     """What the database has kept; raises DatabaseError."""
     store, journal = Store(engine), Journal(engine)
     beat = store.last_beat()
-    return History(
+    return RecordedHistory(
         recorded=store.recorded(),
         decisions=tuple(reversed(journal.decisions(_ALL))),
         overrides=tuple(_as_it_was(one) for one in reversed(journal.hand.latest(_ALL))),
@@ -68,9 +68,9 @@ def observations(engine: Engine, settings: Settings, *, after: datetime, until: 
     return merge(*each, key=lambda seen: seen.finished_at)
 
 
-def connectivity(engine: Engine, *, after: datetime, until: datetime) -> list[Connectivity]:
+def connectivity(engine: Engine, *, after: datetime, until: datetime) -> list[ConnectivityObservation]:
     """What the neutral endpoints said from an hour before, which is how long their word counts."""
-    store, said = Store(engine), list[Connectivity]()
+    store, said = Store(engine), list[ConnectivityObservation]()
     at = after - _BEFORE_ASKED
     while page := store.connectivity(after=at, before=until, limit=_PAGE):
         said += page

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from controller.routing import policy
 from controller.routing.decision import Decision, RouteState
 from controller.routing.overrides import Override, Overrides
-from monitor.detection.detector import Judge
+from monitor.detection.detector import Detector
 from monitor.detection.parameters import rules_for
 from monitor.health import Health
 from monitor.settings import Settings
@@ -32,7 +32,7 @@ _NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class RecordingGap:
     """A time in which nothing was recorded."""
 
     since: datetime
@@ -40,14 +40,14 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class ReplayResult:
     """What the configuration would have decided."""
 
     decisions: tuple[Decision, ...]
     """Oldest first."""
     observations: int
     """How many it was judged by."""
-    gaps: tuple[Gap, ...]
+    gaps: tuple[RecordingGap, ...]
 
 
 class Replay:
@@ -67,7 +67,7 @@ class Replay:
         overrides: Iterable[Override],
     ) -> None:
         self._settings = settings
-        self._judge = Judge(settings, listening_from)
+        self._judge = Detector(settings, listening_from)
         self._patience_s = {target: rule.patience_s for target, rule in rules_for(settings).items()}
         self._stopped_s = max(
             _STOPPED_INTERVALS * target.interval_s + target.timeouts.total_s for target in settings.targets
@@ -77,12 +77,12 @@ class Replay:
         self._overrides = tuple(overrides)
         self._hands_s = sorted({at.timestamp() for one in self._overrides for at in (one.at, one.until)}, reverse=True)
         self._decisions: list[Decision] = []
-        self._gaps: list[Gap] = []
+        self._gaps: list[RecordingGap] = []
         self._seen_s = listening_from.timestamp()
         self._cycle_s = self._deciding_s
         self._look_s = self._seen_s + min(self._patience_s.values())
 
-    def run(self, seen: Iterable[tuple[Observation, bool]], until: datetime) -> Course:
+    def run(self, seen: Iterable[tuple[Observation, bool]], until: datetime) -> ReplayResult:
         """To the end: observations in the order in which they came in, each with whether it was blind."""
         count = 0
         for one, blind in seen:
@@ -97,7 +97,7 @@ class Replay:
             if due is not None:
                 self._cycle_by(max(at_s, due.timestamp()) + _SOON_S)
         self._pass_until(until.timestamp())
-        return Course(decisions=tuple(self._decisions), observations=count, gaps=tuple(self._gaps))
+        return ReplayResult(decisions=tuple(self._decisions), observations=count, gaps=tuple(self._gaps))
 
     def _pass_until(self, at_s: float) -> None:
         """What happens by itself until then."""
@@ -105,7 +105,7 @@ class Replay:
         while (next_s := min(self._cycle_s, self._look_s, self._hand_s)) <= present_s:
             self._happen(next_s)
         if at_s > present_s and next_s <= at_s:
-            self._gaps.append(Gap(since=_instant(self._seen_s), until=_instant(at_s)))
+            self._gaps.append(RecordingGap(since=_instant(self._seen_s), until=_instant(at_s)))
             # The service that starts again decides before it has seen anything.
             self._happen(at_s)
 

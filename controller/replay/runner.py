@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 from controller.cli import output as answers
 from controller.cli.terminal import terminal
 from controller.replay import history
-from controller.replay.answer import Answer, Window, document, homes, names_of, notes, route_of
+from controller.replay.answer import ReplayAnswer, Window, document, homes, names_of, notes, route_of
 from controller.replay.comparison import Change, Pair, compare
-from controller.replay.history import History
+from controller.replay.history import RecordedHistory
 from controller.replay.run import Replay
 from controller.routing.decision import Decision
 from monitor.clock import utc_now
@@ -63,7 +63,9 @@ def run(settings: Settings, *, since_s: float, database: str | None, as_json: bo
     return answers.OK
 
 
-def replay(settings: Settings, engine: Engine, *, since_s: float, now: datetime, progress: bool = False) -> Answer:
+def replay(
+    settings: Settings, engine: Engine, *, since_s: float, now: datetime, progress: bool = False
+) -> ReplayAnswer:
     """What these settings would have decided in the last so many seconds before `now`.
 
     Raises DatabaseError, and NothingRecordedError when nothing of their targets was recorded in that time.
@@ -86,10 +88,12 @@ def replay(settings: Settings, engine: Engine, *, since_s: float, now: datetime,
     ours = {route.name for route in settings.routes}
     then = tuple(one for one in past.decisions if one.route in ours and window.deciding_from <= one.at <= window.until)
     pairs = tuple(compare(then, course.decisions))
-    return Answer(settings=settings, past=past, window=window, course=course, states=states, then=then, pairs=pairs)
+    return ReplayAnswer(
+        settings=settings, past=past, window=window, course=course, states=states, then=then, pairs=pairs
+    )
 
 
-def _window(settings: Settings, past: History, asked_from: datetime, now: datetime) -> Window:
+def _window(settings: Settings, past: RecordedHistory, asked_from: datetime, now: datetime) -> Window:
     ids = [target.id for target in settings.targets]
     begins_at, ends_at = past.begins_at(ids), past.ends_at(ids)
     if begins_at is None or ends_at is None:
@@ -129,7 +133,7 @@ def _shown(seen: Iterable[Observation], window: Window, progress: bool) -> Itera
             yield one
 
 
-def show(answer: Answer, console: Console | None = None) -> None:
+def show(answer: ReplayAnswer, console: Console | None = None) -> None:
     """The answer for people."""
     console = console or terminal()
     window = answer.window
@@ -179,7 +183,7 @@ def _difference(pair: Pair) -> str:
     return f"{span(abs(pair.apart_s))} {pair.change}"
 
 
-def _sentences(answer: Answer) -> Iterator[str]:
+def _sentences(answer: ReplayAnswer) -> Iterator[str]:
     counts = Counter(pair.change for pair in answer.pairs)
     if not answer.pairs:
         yield "no route was moved then, and none would be now"

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from controller.cli import output as answers
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.routing.store import LONGEST_AUTHOR, LONGEST_REASON
-from monitor.config.problems import Findings
+from monitor.config.problems import Problems
 from monitor.formatting import plural
 from monitor.settings import Settings
 from probes.redaction import one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class OperatorRequest:
     """What was asked for on the command line."""
 
     kind: OverrideKind
@@ -37,7 +37,7 @@ class RefusedError(Exception):
         self.status = status
 
 
-def check_names(settings: Settings, order: Order) -> None:
+def check_names(settings: Settings, order: OperatorRequest) -> None:
     """Raise RefusedError unless the configuration has what the order names."""
     _require(order.subject, *_known(settings, order.kind))
     if order.kind is not OverrideKind.PIN:
@@ -58,13 +58,13 @@ def _known(settings: Settings, kind: OverrideKind) -> tuple[list[str], str]:
 def _require(name: str, known: Collection[str], what: str) -> None:
     if name in known:
         return
-    words = Findings(file="")
+    words = Problems(file="")
     hint = words.did_you_mean(name, known)
     there = ", ".join(list(known)[:8]) + (", …" if len(known) > 8 else "")
     raise RefusedError(f"{words.shown(name)} is not {what}{hint or f'; there are: {there}'}")
 
 
-def nothing(settings: Settings, order: Order, others: Sequence[Override]) -> RefusedError:
+def nothing(settings: Settings, order: OperatorRequest, others: Sequence[Override]) -> RefusedError:
     """Why there was nothing to take back; raises when the name itself is unknown."""
     _require(order.subject, *_known(settings, order.kind))
     done = {OverrideKind.PIN: "pinned", OverrideKind.DRAIN: "drained", OverrideKind.PAUSE: "paused"}[order.kind]

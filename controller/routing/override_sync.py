@@ -6,23 +6,23 @@ from datetime import datetime
 
 from controller.routing import override_text as override_words
 from controller.routing.overrides import OverrideKind, Overrides, stray, warning_due
-from controller.routing.store import Hand, Kept
+from controller.routing.store import OverrideStore, StoredOverride
 from monitor.health import FAILING, TargetHealth
 from monitor.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-class Heeding:
+class OverrideSync:
     """The overrides that count now. Every method raises DatabaseError when the database cannot be used.
 
     Each cycle: `read` before the routes are decided, `published` once the routing file says what follows.
     """
 
-    def __init__(self, settings: Settings, hand: Hand) -> None:
+    def __init__(self, settings: Settings, hand: OverrideStore) -> None:
         self._settings = settings
         self._hand = hand
-        self._read: list[Kept] = []
+        self._read: list[StoredOverride] = []
         self._adrift: set[int] = set()
         """Of those that mean nothing in this configuration, which that has been said of."""
 
@@ -56,14 +56,14 @@ class Heeding:
             elif one.ended_by:
                 log.info("override_ended id=%d by=%s: %s: %s", one.id, one.ended_by, about, one.ended_reason)
 
-    def _warn(self, kept: Kept, state: TargetHealth | None, now: datetime) -> None:
+    def _warn(self, kept: StoredOverride, state: TargetHealth | None, now: datetime) -> None:
         if state is None or state.health not in FAILING or not warning_due(state, kept.warned_at, now):
             return
         note = override_words.warning(kept.override, state, now)
         self._hand.warn(kept.override, note, now)
         log.warning("%s subject=%s: %s", note.kind, note.subject, note.text)
 
-    def _say_adrift(self, kept: Kept, now: datetime) -> None:
+    def _say_adrift(self, kept: StoredOverride, now: datetime) -> None:
         """Tell people once; the log hears of it at every start of the service: it is the configuration that changed."""
         if kept.override.id in self._adrift:
             return

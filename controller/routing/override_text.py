@@ -16,7 +16,7 @@ _UNDONE = {OverrideKind.PIN: "unpinned", OverrideKind.DRAIN: "undrained", Overri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class OverrideEvent:
     """Something that people are told once, and that stands among the events."""
 
     kind: str
@@ -66,7 +66,7 @@ def begun(
     was: str | None = None,
     failing: TargetHealth | None = None,
     dry: Sequence[str] = (),
-) -> Note:
+) -> OverrideEvent:
     """That it began.
 
     `was` is where a pinned route pointed, `failing` the state of a pinned target that fails, `dry` are the routes
@@ -83,37 +83,37 @@ def begun(
         text += f"; forced, although {failing.sentence}"
     if dry:
         text += f"; {_routes(dry)} no other candidate and {'holds' if len(dry) == 1 else 'hold'}"
-    return Note(kind=_DONE[override.kind], subject=override.subject, text=text)
+    return OverrideEvent(kind=_DONE[override.kind], subject=override.subject, text=text)
 
 
-def ended(override: Override) -> Note:
+def ended(override: Override) -> OverrideEvent:
     """That somebody took it back; `override` is as it stands after that."""
     after = span(((override.ended_at or override.at) - override.at).total_seconds())
     whose = "" if override.author == override.ended_by else f" by {override.author}"
     text = f"{override.ended_by} took back {what(override)}{whose} after {after}: {override.ended_reason}"
-    return Note(kind=_UNDONE[override.kind], subject=override.subject, text=text)
+    return OverrideEvent(kind=_UNDONE[override.kind], subject=override.subject, text=text)
 
 
-def expired(override: Override, now: datetime) -> Note:
+def expired(override: Override, now: datetime) -> OverrideEvent:
     """That its time is over."""
     text = f"{what(override)} by {override.author} expired at {clock(override.until, now)}; its reason was: "
-    return Note(kind=f"{override.kind}_expired", subject=override.subject, text=f"{text}{override.reason}")
+    return OverrideEvent(kind=f"{override.kind}_expired", subject=override.subject, text=f"{text}{override.reason}")
 
 
-def warning(pin: Override, state: TargetHealth, now: datetime) -> Note:
+def warning(pin: Override, state: TargetHealth, now: datetime) -> OverrideEvent:
     """That a pinned route points at a target that fails."""
     text = (
         # The remedy first: a notification is cut, and backticks would not survive Slack.
         f"{pin.subject} is pinned to {pin.target} {until(pin, now)} by {pin.author}; "
         f"hotspare unpin {pin.subject} --reason … ends it. {state.sentence}. The pin's reason was: {pin.reason}"
     )
-    return Note(kind="pin_to_failing_target", subject=pin.subject, text=text)
+    return OverrideEvent(kind="pin_to_failing_target", subject=pin.subject, text=text)
 
 
-def adrift(override: Override, why: str) -> Note:
+def adrift(override: Override, why: str) -> OverrideEvent:
     """That it means nothing in the present configuration."""
     text = f"{what(override)} by {override.author} has no effect: {why}"
-    return Note(kind=f"{override.kind}_ignored", subject=override.subject, text=text)
+    return OverrideEvent(kind=f"{override.kind}_ignored", subject=override.subject, text=text)
 
 
 def _subject(override: Override) -> str:

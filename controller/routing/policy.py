@@ -24,7 +24,7 @@ from controller.routing.decision import Decision, Move, RouteState
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from monitor.formatting import span
 from monitor.health import BAD, Health, TargetHealth
-from monitor.settings import Controller, Route, Settings
+from monitor.settings import ControllerSettings, Route, Settings
 
 #: Health of home that aborts a failback in steps.
 RELAPSED = BAD | {Health.PAUSED}
@@ -32,7 +32,7 @@ _ALL = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class RouteVerdict:
     """What the policy says about one route."""
 
     decision: Decision | None = None
@@ -47,7 +47,7 @@ class Verdict:
     """What an operator's override costs users right now, as a sentence; it quotes the operator."""
 
 
-_QUIET = Verdict(settled=True)
+_QUIET = RouteVerdict(settled=True)
 
 
 def decide_all(
@@ -58,7 +58,7 @@ def decide_all(
     now: datetime,
     generation: int,
     overrides: Overrides = NO_OVERRIDES,
-) -> dict[str, Verdict]:
+) -> dict[str, RouteVerdict]:
     """The verdict on every route, by name, in the order of the configuration.
 
     `states` are the routes as decided so far (`Decision.state()`), `health` the targets' by id, `overrides` those in
@@ -99,9 +99,9 @@ def decide(
     *,
     now: datetime,
     generation: int,
-    controller: Controller,
+    controller: ControllerSettings,
     overrides: Overrides = NO_OVERRIDES,
-) -> Verdict:
+) -> RouteVerdict:
     """What to do about a route.
 
     1. Pinned to a candidate: there, whatever its health.
@@ -135,7 +135,7 @@ def decide(
         weights=answer.weights,
         dry_run=controller.dry_run,
     )
-    return Verdict(decision=decision, warning=answer.warning)
+    return RouteVerdict(decision=decision, warning=answer.warning)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +147,7 @@ class _Case:
     candidates: Sequence[Candidate]
     targets: Mapping[str, Candidate]
     now: datetime
-    controller: Controller
+    controller: ControllerSettings
 
     def named(self, target: str | None) -> Candidate | None:
         """The candidate with this id."""
@@ -173,7 +173,7 @@ class _Choice:
     warning: str | None = None
 
 
-def _answer(case: _Case, overrides: Overrides) -> _Choice | Verdict:
+def _answer(case: _Case, overrides: Overrides) -> _Choice | RouteVerdict:
     pin = overrides.pin(case.route.name)
     pinned = case.named(pin.target) if pin else None
     if pin and pinned:
@@ -189,16 +189,16 @@ def _answer(case: _Case, overrides: Overrides) -> _Choice | Verdict:
     return _held(case, pause, present) if pause else _judged(case, case.current, present)
 
 
-def _held(case: _Case, pause: Override, present: Candidate) -> Verdict:
+def _held(case: _Case, pause: Override, present: Candidate) -> RouteVerdict:
     """A pause holds, whatever it costs; what it costs is said."""
     if not case.fails(present):
         return _QUIET
     said = candidate.laid(pause, f"paused on {present.id}")
     warning = f"route {case.route.name} is {said}; {present.id} is {present.health.health}"
-    return Verdict(settled=True, warning=warning)
+    return RouteVerdict(settled=True, warning=warning)
 
 
-def _judged(case: _Case, current: RouteState, present: Candidate) -> _Choice | Verdict:
+def _judged(case: _Case, current: RouteState, present: Candidate) -> _Choice | RouteVerdict:
     """What health says, where no person has said anything."""
     home = case.named(current.home)
     if case.fails(present):
@@ -206,12 +206,12 @@ def _judged(case: _Case, current: RouteState, present: Candidate) -> _Choice | V
     return _go_on(case, current, present, home) if home else _go_back(case, current, present)
 
 
-def _pin(case: _Case, pin: Override, to: Candidate) -> _Choice | Verdict:
+def _pin(case: _Case, pin: Override, to: Candidate) -> _Choice | RouteVerdict:
     said = candidate.laid(pin, f"pinned to {to.id}")
     bad = case.fails(to) or to.health.health in BAD
     warning = f"route {case.route.name} is {said}; {to.id} is {to.health.health}" if bad else None
     if case.current is not None and case.current.target == to.id and not case.current.weights:
-        return Verdict(settled=True, warning=warning)
+        return RouteVerdict(settled=True, warning=warning)
     return _Choice(move=Move.PIN, to=to, reason=said, warning=warning)
 
 
@@ -229,23 +229,23 @@ def _start(case: _Case) -> _Choice:
     return _Choice(move=Move.FIRST, to=to, reason=reason)
 
 
-def _leave(case: _Case, present: Candidate, drain: Override) -> _Choice | Verdict:
+def _leave(case: _Case, present: Candidate, drain: Override) -> _Choice | RouteVerdict:
     """Off a drained target; better a poor candidate than one that an operator wants empty."""
     reason = candidate.laid(drain, f"{drain.subject} is drained")
     to = candidate.refuge(present, case.candidates, case.targets, case.now)
     if to:
         return _Choice(move=Move.DRAIN, to=to, reason=reason)
     warning = f"route {case.route.name} stays on {present.id}, for no other candidate is eligible: {reason}"
-    return Verdict(stuck=case.fails(present), settled=_hopeless(case, present), warning=warning)
+    return RouteVerdict(stuck=case.fails(present), settled=_hopeless(case, present), warning=warning)
 
 
-def _flee(case: _Case, present: Candidate, home: Candidate | None) -> _Choice | Verdict:
+def _flee(case: _Case, present: Candidate, home: Candidate | None) -> _Choice | RouteVerdict:
     to = candidate.refuge(present, case.candidates, case.targets, case.now)
     if to and to.rank < present.rank:
         return _Choice(move=Move.FAILOVER, to=to, reason=present.health.reason)
     if home and _relapsed(case, home):
         return _Choice(move=Move.ABORT, to=present, reason=home.health.sentence)
-    return Verdict(stuck=to is None, settled=_hopeless(case, present))
+    return RouteVerdict(stuck=to is None, settled=_hopeless(case, present))
 
 
 def _hopeless(case: _Case, present: Candidate) -> bool:
@@ -253,7 +253,7 @@ def _hopeless(case: _Case, present: Candidate) -> bool:
     return not any(one.hopeful for one in case.candidates if one is not present)
 
 
-def _go_on(case: _Case, current: RouteState, present: Candidate, home: Candidate) -> _Choice | Verdict:
+def _go_on(case: _Case, current: RouteState, present: Candidate, home: Candidate) -> _Choice | RouteVerdict:
     """A failback in steps is under way."""
     failback = case.controller.failback
     if _relapsed(case, home):
@@ -264,7 +264,7 @@ def _go_on(case: _Case, current: RouteState, present: Candidate, home: Candidate
     held = case.waited(current.since, failback.step_s) and case.waited(home.health.since, failback.step_s)
     up = home.health.health is Health.UP
     if not (up and home.eligible(case.now)) or not (held or failback.mode == "auto"):
-        return Verdict(settled=not up)
+        return RouteVerdict(settled=not up)
     stayed = f"{home.id} has stayed up with {current.home_share:g} % of the requests"
     reason = f"{stayed} for {span((case.now - current.since).total_seconds())}"
     return _step(case, present, home, current.home_share, reason)
@@ -282,18 +282,18 @@ def _relapsed(case: _Case, home: Candidate) -> bool:
     return home.health.health in RELAPSED or case.fails(home)
 
 
-def _go_back(case: _Case, current: RouteState, present: Candidate) -> _Choice | Verdict:
+def _go_back(case: _Case, current: RouteState, present: Candidate) -> _Choice | RouteVerdict:
     """To the most preferred candidate that has proven itself, when there is one."""
     ahead = case.candidates[: case.candidates.index(present)]
     up = [one for one in ahead if one.hopeful and one.health.health is Health.UP]
     unpinned = current.move is Move.PIN
     if not up or (case.controller.failback.mode == "manual" and not unpinned):
-        return Verdict(settled=True, waiting=up[0].id if up else None)
+        return RouteVerdict(settled=True, waiting=up[0].id if up else None)
     home = next((one for one in up if one.eligible(case.now) and (unpinned or not one.held(case.now))), None)
     if home is None:
-        return Verdict()
+        return RouteVerdict()
     if not unpinned and not case.waited(current.since, case.controller.dwell_s):
-        return Verdict()
+        return RouteVerdict()
     reason = f"no longer pinned: {home.health.sentence}" if unpinned else home.health.reason
     return _step(case, present, home, 0.0, reason)
 

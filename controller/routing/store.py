@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, RowMapping, insert, or_, select, update
 
-from controller.routing.override_text import Note
+from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import Override, OverrideKind
 from monitor.storage.columns import from_ms, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
@@ -20,7 +20,7 @@ _LONGEST_NAME = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class StoredOverride:
     """An override, and what the service has made of it."""
 
     override: Override
@@ -30,7 +30,7 @@ class Kept:
     """When people were last warned that it points at a failing target."""
 
 
-class Hand:
+class OverrideStore:
     """The overrides, on an engine of `open_writer` or `open_operator`, or of `open_reader` for what only reads.
 
     Not for several threads at once. Every method that writes is one transaction that survives a power cut, notes
@@ -42,7 +42,7 @@ class Hand:
         self._engine = durable(engine)
         self._reading = reading(engine)
 
-    def unfinished(self) -> list[Kept]:
+    def unfinished(self) -> list[StoredOverride]:
         """Those that nobody ended, expired ones included, and those whose end the service has yet to heed."""
         wanted = select(OVERRIDES).where(or_(OVERRIDES.c.ended_ms.is_(None), OVERRIDES.c.heeded_ms.is_(None)))
         with self._reading.connect() as connection:
@@ -59,7 +59,9 @@ class Hand:
         with self._reading.connect() as connection:
             return [_override(row) for row in connection.execute(wanted).mappings()]
 
-    def lay(self, override: Override, say: Callable[[Sequence[Override]], Note], *, warned: bool = False) -> Override:
+    def lay(
+        self, override: Override, say: Callable[[Sequence[Override]], OverrideEvent], *, warned: bool = False
+    ) -> Override:
         """Keep a new override, which replaces those of its kind on the same subject; returns it with its id.
 
         `say` gets the replaced ones and tells what is noted. With `warned`, its note was the first warning.
@@ -82,7 +84,7 @@ class Hand:
         at: datetime,
         by: str,
         reason: str,
-        say: Callable[[Override], Note],
+        say: Callable[[Override], OverrideEvent],
     ) -> list[Override]:
         """End those in force on one of the subjects (None: on any); returns them as they then are, oldest first."""
         with self._engine.begin() as connection:
@@ -96,13 +98,13 @@ class Hand:
                 _note(connection, at, say(one))
         return found
 
-    def expire(self, override: Override, note: Note, now: datetime) -> None:
+    def expire(self, override: Override, note: OverrideEvent, now: datetime) -> None:
         """Keep that it expired by itself, and that this was noted; nothing when somebody ended it meanwhile."""
         with self._engine.begin() as connection:
             if _end(connection, replace(override, ended_at=override.until)):
                 _note(connection, now, note)
 
-    def warn(self, override: Override, note: Note, now: datetime) -> None:
+    def warn(self, override: Override, note: OverrideEvent, now: datetime) -> None:
         """Keep that people are warned of it now."""
         with self._engine.begin() as connection:
             connection.execute(
@@ -143,7 +145,7 @@ def _end(connection: Connection, ended: Override) -> bool:
     return connection.execute(running.values(values)).rowcount > 0
 
 
-def _note(connection: Connection, at: datetime, note: Note) -> None:
+def _note(connection: Connection, at: datetime, note: OverrideEvent) -> None:
     connection.execute(insert(EVENTS), event_row(at, note.kind, note.subject, note.text, tell=True))
 
 
@@ -160,9 +162,9 @@ def _row(override: Override) -> dict[str, object]:
     }
 
 
-def _kept(row: RowMapping) -> Kept:
+def _kept(row: RowMapping) -> StoredOverride:
     warned_at = maybe_from_ms(row["warned_ms"])
-    return Kept(override=_override(row), heeded=row["heeded_ms"] is not None, warned_at=warned_at)
+    return StoredOverride(override=_override(row), heeded=row["heeded_ms"] is not None, warned_at=warned_at)
 
 
 def _override(row: RowMapping) -> Override:

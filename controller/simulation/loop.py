@@ -23,11 +23,11 @@ from typing import Any
 from controller.routing import policy
 from controller.routing.decision import Decision, RouteState
 from controller.simulation.scenario import Scenario
-from controller.simulation.simulated_target import Lane
+from controller.simulation.simulated_target import SimulatedTarget
 from controller.simulation.world import Timeline, own_network
 from monitor.connectivity.blindness import Blindness
-from monitor.detection.detector import Judge
-from monitor.detection.pacing import Extra, phases
+from monitor.detection.detector import Detector
+from monitor.detection.pacing import BurstProbe, phases
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
 
@@ -44,7 +44,7 @@ _DUE, _SEEN, _EXTRA, _CYCLE, _LOOK = range(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class RunResult:
     """What happened in one seed."""
 
     decisions: tuple[tuple[float, Decision], ...]
@@ -55,7 +55,7 @@ class Course:
     """What they cost, as far as prices are known."""
 
 
-def drive(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> Course:
+def drive(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> RunResult:
     """One seed of the scenario in this world. Same arguments, same course."""
     return _Drive(scenario, timelines, seed).run()
 
@@ -67,7 +67,7 @@ class _Drive:
         self._scenario = scenario
         self._settings = scenario.settings
         self._lanes = _lanes(scenario, timelines, seed)
-        self._judge = Judge(self._settings, EPOCH)
+        self._judge = Detector(self._settings, EPOCH)
         self._neutral = _Neutral(scenario, seed)
         self._throttled = False
         """Whether any provider has ever asked us to slow down; before, none can be resting."""
@@ -80,7 +80,7 @@ class _Drive:
         self._cycle_at_s: float | None = None
         self._looked_every_s = min(lane.interval_s for lane in self._lanes.values())
 
-    def run(self) -> Course:
+    def run(self) -> RunResult:
         """To the end of the scenario."""
         for lane in self._lanes.values():
             self._push(lane.next_due_s(), _DUE, lane)
@@ -89,7 +89,7 @@ class _Drive:
         self._events()
         lanes = self._lanes.values()
         probes, usd = sum(lane.asked for lane in lanes), sum(lane.usd for lane in lanes)
-        return Course(decisions=tuple(self._decisions), probes=probes, usd=usd)
+        return RunResult(decisions=tuple(self._decisions), probes=probes, usd=usd)
 
     def _events(self) -> None:
         """Event after event; long, because a regular probe of quiet times passes through this one function."""
@@ -131,7 +131,7 @@ class _Drive:
         else:
             self._look(now_s)
 
-    def _seen(self, now_s: float, lane: Lane, seen: Observation) -> None:
+    def _seen(self, now_s: float, lane: SimulatedTarget, seen: Observation) -> None:
         """A probe has ended."""
         lane.under_way = False
         lane.seen_at_s = now_s
@@ -144,12 +144,12 @@ class _Drive:
             self._cycle_by(max(now_s, (due - EPOCH).total_seconds()) + _SOON_S)
         self._plan(self._judge.extras(lane.id), now_s)
 
-    def _plan(self, extras: Sequence[Extra], now_s: float) -> None:
+    def _plan(self, extras: Sequence[BurstProbe], now_s: float) -> None:
         for extra in extras:
             serial = self._push(now_s + extra.delay_s, _EXTRA, extra)
             self._planned[extra.slot] = serial
 
-    def _extra(self, now_s: float, serial: int, extra: Extra) -> None:
+    def _extra(self, now_s: float, serial: int, extra: BurstProbe) -> None:
         """An extra probe is due, unless another has taken its place."""
         if self._planned.get(extra.slot) != serial:
             return
@@ -192,7 +192,7 @@ class _Drive:
             self._cycle_by(now_s)
         self._push(now_s + (_TICK_S if late else self._looked_every_s), _LOOK, None)
 
-    def _resting(self, lane: Lane, now_s: float) -> bool:
+    def _resting(self, lane: SimulatedTarget, now_s: float) -> bool:
         return self._judge.resting(lane.id, _instant(now_s))
 
     def _push(self, at_s: float, kind: int, what: object) -> int:
@@ -232,10 +232,10 @@ class _Neutral:
         return frozenset(endpoint for endpoint in self._endpoints if self._dice.random() >= failing)
 
 
-def _lanes(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> dict[str, Lane]:
+def _lanes(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> dict[str, SimulatedTarget]:
     due_s = phases(scenario.settings.targets)
     return {
-        target.id: Lane(
+        target.id: SimulatedTarget(
             target,
             timelines[target.id],
             scenario.background.latency,

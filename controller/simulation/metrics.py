@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from controller.routing.decision import Decision, Move
-from controller.simulation.loop import Course
+from controller.simulation.loop import RunResult
 from controller.simulation.scenario import AFTERMATH_S, Outage, Scenario
 from controller.simulation.world import Span, Timeline
 from monitor.settings import Route
@@ -17,7 +17,7 @@ Decided = tuple[float, Decision]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class OutageRun:
     """One route whose active target is hit when an outage begins."""
 
     flip_s: float | None
@@ -61,12 +61,12 @@ class Requests:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class SeedMetrics:
     """One seed."""
 
     probes: int
     usd: float
-    runs: tuple[tuple[Run, ...], ...]
+    runs: tuple[tuple[OutageRun, ...], ...]
     """For each outage of the scenario."""
     requests: tuple[Requests, ...]
     """In each outage's window."""
@@ -74,7 +74,7 @@ class Tally:
     false_failovers: int
 
 
-def tally(scenario: Scenario, timelines: Mapping[str, Timeline], course: Course) -> Tally:
+def tally(scenario: Scenario, timelines: Mapping[str, Timeline], course: RunResult) -> SeedMetrics:
     """What a course through this world comes to."""
     routes, outages = scenario.settings.routes, scenario.outages
     decided = {route.name: [one for one in course.decisions if one[1].route == route.name] for route in routes}
@@ -83,7 +83,7 @@ def tally(scenario: Scenario, timelines: Mapping[str, Timeline], course: Course)
         each = (requests(route, decided[route.name], timelines, window) for route in routes)
         return sum(each, Requests()) * scenario.requests_per_s
 
-    return Tally(
+    return SeedMetrics(
         probes=course.probes,
         usd=course.usd,
         runs=tuple(tuple(_runs(outage, decided)) for outage in outages),
@@ -93,20 +93,20 @@ def tally(scenario: Scenario, timelines: Mapping[str, Timeline], course: Course)
     )
 
 
-def _runs(outage: Outage, moves: Mapping[str, Sequence[Decided]]) -> Iterator[Run]:
+def _runs(outage: Outage, moves: Mapping[str, Sequence[Decided]]) -> Iterator[OutageRun]:
     for decided in moves.values():
         active = _target_at(decided, outage.at_s)
         if active in outage.targets:
             yield _run(outage, active, decided)
 
 
-def _run(outage: Outage, active: str, decided: Sequence[Decided]) -> Run:
+def _run(outage: Outage, active: str, decided: Sequence[Decided]) -> OutageRun:
     """What an outage did to a route that was on `active`, which it hit."""
     flips = [one for one in decided if outage.at_s <= one[0] <= outage.until_s + AFTERMATH_S and _is_flip(one[1])]
     left_s = next((at_s for at_s, one in flips if one.before == active and at_s <= outage.until_s + TOUCHED_S), None)
     returns = (at_s for at_s, one in decided if at_s > outage.until_s and _is_flip(one) and one.target == active)
     back_s = None if left_s is None else next((at_s for at_s in returns if at_s > left_s), None)
-    return Run(
+    return OutageRun(
         flip_s=None if left_s is None else left_s - outage.at_s,
         failback_s=None if back_s is None else back_s - outage.until_s,
         flips=len(flips),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from controller.simulation.metrics import Requests, Run, Tally
+from controller.simulation.metrics import OutageRun, Requests, SeedMetrics
 from controller.simulation.scenario import Outage, Scenario
 from monitor.detection.pacing import phases
 
@@ -19,11 +19,11 @@ class Results:
         self._scenario = scenario
         self._seeds = self._probes = self._false = 0
         self._usd = 0.0
-        self._runs: list[list[Run]] = [[] for _ in scenario.outages]
+        self._runs: list[list[OutageRun]] = [[] for _ in scenario.outages]
         self._requests = [Requests() for _ in scenario.outages]
         self._all_requests = Requests()
 
-    def add(self, one: Tally) -> None:
+    def add(self, one: SeedMetrics) -> None:
         """One more seed; in the order of the seeds, for sums of fractions depend on it."""
         self._seeds += 1
         self._probes += one.probes
@@ -92,7 +92,7 @@ def _mean_at_which(count: int, chance: float) -> float:
     return (low + high) / 2
 
 
-def _outage(outage: Outage, runs: Sequence[Run], requests: Requests) -> dict[str, Any]:
+def _outage(outage: Outage, runs: Sequence[OutageRun], requests: Requests) -> dict[str, Any]:
     flips = [run.flip_s for run in runs if run.flip_s is not None]
     returns = [run.failback_s for run in runs if run.failback_s is not None]
     return {

@@ -17,7 +17,7 @@ from controller.cli import output as answers
 from controller.cli.terminal import terminal
 from controller.simulation import scenario_file
 from controller.simulation.loop import drive
-from controller.simulation.metrics import Tally, tally
+from controller.simulation.metrics import SeedMetrics, tally
 from controller.simulation.results import Results
 from controller.simulation.scenario import Scenario
 from controller.simulation.workers import spread
@@ -61,7 +61,7 @@ def simulate(
     return results.document(first_seed=first_seed, wall_s=time.perf_counter() - began_s)
 
 
-def one_seed(scenario: Scenario, seed: int) -> Tally:
+def one_seed(scenario: Scenario, seed: int) -> SeedMetrics:
     """One seed, from its world to what it comes to."""
     timelines = world(scenario, seed)
     return tally(scenario, timelines, drive(scenario, timelines, seed))

@@ -17,7 +17,7 @@ _Z99 = NormalDist().inv_cdf(0.99)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
+class LatencyDistribution:
     """How long a good answer takes: lognormal."""
 
     median_s: float = 0.9
@@ -42,15 +42,15 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Background:
+class QuietBehaviour:
     """What every target does while nothing is wrong with it."""
 
     failure_rate: float = 0.005
     """Of `server_error`, independent from probe to probe."""
-    latency: Latency = Latency()
+    latency: LatencyDistribution = LatencyDistribution()
 
 
-class Scope(StrEnum):
+class BlipScope(StrEnum):
     """What one blip hits."""
 
     PROVIDER = "provider"
@@ -68,7 +68,7 @@ class BlipStream:
     longest_s: float = 8.0
     failure_rate: float = 0.9
     outcome: Outcome = Outcome.SERVER_ERROR
-    scope: Scope = Scope.PROVIDER
+    scope: BlipScope = BlipScope.PROVIDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ class Scenario:
     path: Path
     settings: Settings
     duration_s: float
-    background: Background = Background()
+    background: QuietBehaviour = QuietBehaviour()
     blips: BlipStream | None = None
     outages: tuple[Outage, ...] = ()
     """In the order of the file; no two of them hit one target at one time."""

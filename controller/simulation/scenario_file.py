@@ -8,19 +8,19 @@ from pathlib import Path
 
 from controller.simulation.scenario import (
     AFTERMATH_S,
-    Background,
+    BlipScope,
     BlipStream,
     Flap,
-    Latency,
+    LatencyDistribution,
     Outage,
+    QuietBehaviour,
     Scenario,
-    Scope,
 )
 from monitor.config.config_values import Reader, Text, is_nothing
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.document import Sequence, UnreadableFileError, parse, read_text
 from monitor.config.loader import ConfigError, load
-from monitor.config.problems import Findings
+from monitor.config.problems import Problems
 from monitor.config.schema import Section, open_section
 from monitor.config.units import format_duration, parse_number, parse_share
 from monitor.settings import Settings
@@ -61,7 +61,7 @@ def read(path: Path, environ: Mapping[str, str]) -> Scenario:
 
     It carries `warnings` about both. No key need be in the environment.
     """
-    findings = Findings(file=str(path))
+    findings = Problems(file=str(path))
     root = _root(path, Reader(environ=environ, findings=findings, known=KEYS))
     if root is None:
         raise ConfigError(findings.problems)
@@ -119,8 +119,8 @@ def _scenario(path: Path, root: Section, settings: Settings | None) -> Scenario:
     )
 
 
-def _background(section: Section) -> Background:
-    default = Background()
+def _background(section: Section) -> QuietBehaviour:
+    default = QuietBehaviour()
     latency = section.section("latency")
     median_s = latency.duration("median", default.latency.median_s)
     p99_s = latency.duration("p99", max(median_s, default.latency.p99_s))
@@ -129,7 +129,7 @@ def _background(section: Section) -> Background:
         section.findings.problem(latency.at("p99"), shown)
         p99_s = median_s
     rate = _chance(section, "failure_rate", default.failure_rate, zero=True)
-    return Background(failure_rate=rate, latency=Latency(median_s=median_s, p99_s=p99_s))
+    return QuietBehaviour(failure_rate=rate, latency=LatencyDistribution(median_s=median_s, p99_s=p99_s))
 
 
 def _blips(section: Section) -> BlipStream:
@@ -144,7 +144,7 @@ def _blips(section: Section) -> BlipStream:
         longest_s=longest_s,
         failure_rate=_chance(section, "failure_rate", default.failure_rate),
         outcome=Outcome(_one_of(section, "outcome", _OUTCOMES, "a way to fail") or default.outcome),
-        scope=Scope(_one_of(section, "scope", tuple(map(str, Scope)), "a scope of blips") or default.scope),
+        scope=BlipScope(_one_of(section, "scope", tuple(map(str, BlipScope)), "a scope of blips") or default.scope),
     )
 
 

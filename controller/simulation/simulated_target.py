@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from math import exp, log
 from random import Random
 
-from controller.simulation.scenario import Latency
+from controller.simulation.scenario import LatencyDistribution
 from controller.simulation.world import Timeline
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -27,7 +27,7 @@ _STATUS = {
 _DETAIL = "as the scenario has it"
 
 
-class Lane:
+class SimulatedTarget:
     """A target, its timeline and its dice. Times in seconds from the start of the scenario, which is at `epoch`.
 
     The dice are thrown for each probe that is made, by this target alone: what happens to one target does not depend
@@ -44,7 +44,7 @@ class Lane:
         self,
         target: Target,
         timeline: Timeline,
-        latency: Latency,
+        latency: LatencyDistribution,
         *,
         phase_s: float,
         cost_usd: float | None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
-from controller.simulation.scenario import Background, BlipStream, Outage, Scenario, Scope
+from controller.simulation.scenario import BlipScope, BlipStream, Outage, QuietBehaviour, Scenario
 from probes.outcome import Effect, Outcome
 from probes.target import Target
 
@@ -24,7 +24,7 @@ Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class OutageEffect:
     """What an outage does to a target during one piece of time."""
 
     failure_rate: float
@@ -34,7 +34,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Segment:
     """How a target behaves while nothing changes."""
 
     failing: float
@@ -55,7 +55,7 @@ class Timeline:
 
     ends_s: tuple[float, ...]
     """Where each piece ends, rising."""
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Segment, ...]
     _felt_s: tuple[float, ...]
     _slow_s: tuple[float, ...]
 
@@ -67,7 +67,7 @@ class Timeline:
         """The same for requests that were answered late."""
         return self._integral(self._slow_s, until_s, "slow") - self._integral(self._slow_s, from_s, "slow")
 
-    def at(self, at_s: float) -> tuple[Piece, float]:
+    def at(self, at_s: float) -> tuple[Segment, float]:
         """The piece at this time, before the scenario's end, and where it ends."""
         number = bisect_right(self.ends_s, at_s)
         return self.pieces[number], self.ends_s[number]
@@ -104,9 +104,9 @@ def own_network(scenario: Scenario) -> list[tuple[Span, float]]:
 
 def _whose(blips: BlipStream | None, target: Target) -> str:
     """The name of the stream of blips that hits this target."""
-    if blips is None or blips.scope is Scope.WORLD:
+    if blips is None or blips.scope is BlipScope.WORLD:
         return "world"
-    return target.provider.name if blips.scope is Scope.PROVIDER else target.id
+    return target.provider.name if blips.scope is BlipScope.PROVIDER else target.id
 
 
 def _blips(blips: BlipStream | None, duration_s: float, dice: Random) -> Iterator[Span]:
@@ -132,7 +132,7 @@ def _timeline(scenario: Scenario, target: Target, blips: Sequence[Span], outages
     edges = {0.0, scenario.duration_s}
     edges.update(edge for span in blips for edge in span)
     edges.update(edge for span, _ in troubles for edge in span)
-    cache: dict[tuple[Trouble | None, bool], Piece] = {}
+    cache: dict[tuple[OutageEffect | None, bool], Segment] = {}
     pieces, ends, felt, slow = [], [], [0.0], [0.0]
     blip = trouble = 0
     for begin_s, end_s in pairwise(sorted(edge for edge in edges if edge <= scenario.duration_s)):
@@ -152,7 +152,7 @@ def _timeline(scenario: Scenario, target: Target, blips: Sequence[Span], outages
     return Timeline(ends_s=tuple(ends), pieces=tuple(pieces), _felt_s=tuple(felt), _slow_s=tuple(slow))
 
 
-def _troubles(outage: Outage) -> Iterator[tuple[Span, Trouble]]:
+def _troubles(outage: Outage) -> Iterator[tuple[Span, OutageEffect]]:
     """An outage's pieces: the steps of its ramp, without the times when it is fine."""
     steps = _RAMP_STEPS if outage.ramp_s else 0
     width_s = outage.ramp_s / steps if steps else 0.0
@@ -160,7 +160,7 @@ def _troubles(outage: Outage) -> Iterator[tuple[Span, Trouble]]:
     begins = [*climbing, (outage.at_s + outage.ramp_s, 1.0)]
     ends = [*(begin_s for begin_s, _ in begins[1:]), outage.until_s]
     for (begin_s, height), end_s in zip(begins, ends, strict=True):
-        trouble = Trouble(
+        trouble = OutageEffect(
             failure_rate=outage.failure_rate * height,
             outcome=outage.outcome,
             latency_factor=outage.latency_factor**height,
@@ -182,7 +182,9 @@ def _failing(outage: Outage) -> Iterator[Span]:
         begin_s += outage.flap.down_s + outage.flap.up_s
 
 
-def _piece(background: Background, target: Target, trouble: Trouble | None, blips: BlipStream | None) -> Piece:
+def _piece(
+    background: QuietBehaviour, target: Target, trouble: OutageEffect | None, blips: BlipStream | None
+) -> Segment:
     """Three independent reasons to fail, the outage's first; the rest is answered, late or in time."""
     ways: list[tuple[float, Outcome]] = []
     failing = felt = slow = 0.0
@@ -200,7 +202,7 @@ def _piece(background: Background, target: Target, trouble: Trouble | None, blip
     factor = trouble.latency_factor if trouble else 1.0
     never = background.latency.longer_than(target.timeouts.total_s, factor=factor)
     late = background.latency.longer_than(target.slow_s, factor=factor)
-    return Piece(
+    return Segment(
         failing=failing,
         ways=tuple(ways),
         latency_factor=factor,

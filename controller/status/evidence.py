@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, func, select
 
 from controller.incidents.incident import Incident
 from monitor import formatting as words
-from monitor.health import Health, Weighed
+from monitor.health import Health, WeighedProbe
 from monitor.storage.columns import from_ms, storable, to_ms
 from monitor.storage.store import read_trail
 from monitor.storage.tables import TRANSITIONS
@@ -31,7 +31,7 @@ _COLUMNS = (_SAID.target, _SAID.at_ms, _SAID.before, _SAID.after, _SAID.evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trail:
+class EvidenceTrail:
     """How the evidence grew into one verdict."""
 
     targets: tuple[str, ...]
@@ -41,10 +41,10 @@ class Trail:
     """The verdict: `down`, `degraded` or `unusable`."""
     evidence: float
     threshold: float
-    probes: tuple[Weighed, ...]
+    probes: tuple[WeighedProbe, ...]
     """Never empty; the oldest first, those of all the provider's targets where it is the provider that fails."""
 
-    def against(self, weighed: Weighed) -> bool:
+    def against(self, weighed: WeighedProbe) -> bool:
         """Whether this probe spoke for the verdict."""
         return weighed.outcome.effect in _AGAINST[self.health]
 
@@ -63,7 +63,7 @@ class Trail:
         return f"{probes}, {against.total()} of them {how} ({words.mix(against)}); {weighed}"
 
 
-def read_trails(connection: Connection, incidents: Iterable[Incident]) -> dict[int, tuple[Trail, ...]]:
+def read_trails(connection: Connection, incidents: Iterable[Incident]) -> dict[int, tuple[EvidenceTrail, ...]]:
     """The newest trails of each incident by its id, at most `MOST` each, the newest first; none where none was kept.
 
     An incident knows to the millisecond when its targets changed, so that it costs a seek of the index for each change.
@@ -72,7 +72,7 @@ def read_trails(connection: Connection, incidents: Iterable[Incident]) -> dict[i
     return {number: trails for number, trails in found if trails}
 
 
-def _newest(connection: Connection, incident: Incident) -> tuple[Trail, ...]:
+def _newest(connection: Connection, incident: Incident) -> tuple[EvidenceTrail, ...]:
     instants = {to_ms(one.at) for one in incident.timeline} | {to_ms(one.since) for one in incident.affected}
     provider = storable(f"{incident.provider}/")
     wanted = (
@@ -87,10 +87,10 @@ def _newest(connection: Connection, incident: Incident) -> tuple[Trail, ...]:
         return tuple(islice(filter(None, (_trail(list(alike)) for _, alike in verdicts)), MOST))
 
 
-def _trail(alike: Sequence[RowMapping]) -> Trail | None:
+def _trail(alike: Sequence[RowMapping]) -> EvidenceTrail | None:
     """What these transitions, which have all but the target in common, rest on; None when the trail is not theirs."""
     row = alike[0]
-    trail = Trail(
+    trail = EvidenceTrail(
         targets=tuple(row["target"] for row in alike),
         at=from_ms(row["at_ms"]),
         health=Health(row["after"]),
@@ -101,7 +101,7 @@ def _trail(alike: Sequence[RowMapping]) -> Trail | None:
     return trail if _its_own(trail, Health(row["before"])) else None
 
 
-def _its_own(trail: Trail, before: Health) -> bool:
+def _its_own(trail: EvidenceTrail, before: Health) -> bool:
     """Whether the verdict came from this evidence: a relapse and a change of what is wrong keep what was there before.
 
     Answers that came late have evidence of another sort, without a trail.

@@ -9,7 +9,7 @@ from typing import Final
 
 from controller.routing.decision import bring_back
 from controller.routing.overrides import Override, OverrideKind
-from monitor.connectivity.state import Sight
+from monitor.connectivity.state import ConnectivityState
 from monitor.formatting import plural, span
 from monitor.health import BAD, FAILING, WELL, Health, TargetHealth
 from monitor.storage.store import ServiceBeat
@@ -18,7 +18,7 @@ BLIND: Final = "Our own network is down or loses packets: what may be its fault 
 UNTRUSTED: Final = "no neutral endpoint answers: the providers alone say whether our own network is down"
 
 
-class Life(StrEnum):
+class Liveness(StrEnum):
     """Whether the service that probes and decides is at work."""
 
     NEVER_STARTED = "never_started"
@@ -29,7 +29,7 @@ class Life(StrEnum):
     """In good order."""
 
 
-class Tone(StrEnum):
+class Level(StrEnum):
     """How bad the headline is."""
 
     GOOD = "good"
@@ -41,16 +41,16 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class ServiceStatus:
     """The service's sign of life."""
 
-    life: Life
+    life: Liveness
     beat: ServiceBeat | None = None
     """None when it never started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class CandidateStatus:
     """One candidate of a route, and how it is."""
 
     target: str
@@ -71,7 +71,7 @@ class RouteView:
     since: datetime | None
     """When it was pointed there; None until the service has decided, and in a dry run."""
     reason: str
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[CandidateStatus, ...]
     """In order of preference."""
     failed_over: bool
     """It points at a less preferred candidate than its first."""
@@ -106,14 +106,14 @@ class RouteView:
 
 
 def headline(
-    service: Service,
+    service: ServiceStatus,
     routes: Sequence[RouteView],
     states: Sequence[TargetHealth],
     now: datetime,
-    sight: Sight = Sight.ONLINE,
+    sight: ConnectivityState = ConnectivityState.ONLINE,
     *,
     money: str | None = None,
-) -> tuple[Tone, str]:
+) -> tuple[Level, str]:
     """The overall state in one sentence, the most urgent fact alone, and how bad it is.
 
     `money` says, where it does, that nobody watches what costs money.
@@ -123,13 +123,13 @@ def headline(
         or _about_file(routes)
         or _about_stuck(routes, states, now)
         or _about_network(sight)
-        or (money and (Tone.BAD, money))
+        or (money and (Level.BAD, money))
         or _about_held_on_failing(routes, states, now)
         or _about_dry_run(routes, states, now)
-        or _about_staying(routes, states, now, FAILING, Tone.BAD)
+        or _about_staying(routes, states, now, FAILING, Level.BAD)
         or _about_failed_over(routes, states, now)
         or _about_overrides(routes, now)
-        or _about_staying(routes, states, now, {Health.DEGRADED}, Tone.NOTICE)
+        or _about_staying(routes, states, now, {Health.DEGRADED}, Level.NOTICE)
         or _about_targets(routes, states, now)
     )
     return tone, f"Dry run: {sentence}" if any(route.dry_run for route in routes) else sentence
@@ -145,60 +145,62 @@ def ago(at: datetime, now: datetime) -> str:
     return f"{span(max(0, round((now - at).total_seconds())))} ago"
 
 
-def _about_service(service: Service, now: datetime) -> tuple[Tone, str] | None:
+def _about_service(service: ServiceStatus, now: datetime) -> tuple[Level, str] | None:
     if service.beat is None:
-        return Tone.UNKNOWN, "The monitor has never run"
+        return Level.UNKNOWN, "The monitor has never run"
     if service.beat.stopped_at:
-        return Tone.BAD, f"The monitor was stopped at {clock(service.beat.stopped_at, now)}"
-    if service.life is Life.SILENT:
+        return Level.BAD, f"The monitor was stopped at {clock(service.beat.stopped_at, now)}"
+    if service.life is Liveness.SILENT:
         beat_at = service.beat.beat_at
-        return Tone.BAD, f"The monitor has not written since {clock(beat_at, now)} ({ago(beat_at, now)})"
+        return Level.BAD, f"The monitor has not written since {clock(beat_at, now)} ({ago(beat_at, now)})"
     return None
 
 
-def _about_file(routes: Sequence[RouteView]) -> tuple[Tone, str] | None:
+def _about_file(routes: Sequence[RouteView]) -> tuple[Level, str] | None:
     wrong = [route for route in routes if route.published is not None]
     if not wrong:
         return None
     if not wrong[0].published:
         unheard = f"applications do not hear of {wrong[0].target} for {wrong[0].name}"
-        return Tone.BAD, f"There is no routing file to read: {unheard}"
+        return Level.BAD, f"There is no routing file to read: {unheard}"
     where = f"points {wrong[0].name} at {wrong[0].published}, not at {wrong[0].target}"
-    return Tone.BAD, f"The routing file {where}: it cannot be written, or somebody changed it"
+    return Level.BAD, f"The routing file {where}: it cannot be written, or somebody changed it"
 
 
-def _about_stuck(routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime) -> tuple[Tone, str] | None:
+def _about_stuck(
+    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
+) -> tuple[Level, str] | None:
     stuck = [route for route in routes if route.stuck]
     if not stuck:
         return None
     cause = _cause([route.target for route in stuck], states, now)
     be = "is" if len(stuck) == 1 else "are"
-    return Tone.BAD, f"{_routes(stuck)} {be} stuck: {cause}, and nothing else is eligible"
+    return Level.BAD, f"{_routes(stuck)} {be} stuck: {cause}, and nothing else is eligible"
 
 
-def _about_network(sight: Sight) -> tuple[Tone, str] | None:
-    return (Tone.UNKNOWN, BLIND) if sight is Sight.BLIND else None
+def _about_network(sight: ConnectivityState) -> tuple[Level, str] | None:
+    return (Level.UNKNOWN, BLIND) if sight is ConnectivityState.BLIND else None
 
 
 def _about_held_on_failing(
     routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
-) -> tuple[Tone, str] | None:
+) -> tuple[Level, str] | None:
     failing = {state.target for state in states if state.health in FAILING}
     held = [route for route in routes if route.override and route.target in failing]
     if not held or not held[0].override:
         return None
     more = f" (and {plural(len(held) - 1, 'route')} more)" if len(held) > 1 else ""
-    return Tone.BAD, f"{_by_hand(held[0], held[0].override, now)}, and {_cause([held[0].target], states, now)}{more}"
+    return Level.BAD, f"{_by_hand(held[0], held[0].override, now)}, and {_cause([held[0].target], states, now)}{more}"
 
 
-def _about_overrides(routes: Sequence[RouteView], now: datetime) -> tuple[Tone, str] | None:
+def _about_overrides(routes: Sequence[RouteView], now: datetime) -> tuple[Level, str] | None:
     held = [_by_hand(route, route.override, now) for route in routes if route.override]
     drains = {c.drain.subject: c.drain for route in routes for c in route.candidates if c.drain}
     held += [f"{one.subject} is drained by {one.author} until {clock(one.until, now)}" for one in drains.values()]
     if not held:
         return None
     more = f" (and {len(held) - 1} more by hand)" if len(held) > 1 else ""
-    return Tone.NOTICE, f"{held[0]}{more}"
+    return Level.NOTICE, f"{held[0]}{more}"
 
 
 def _by_hand(route: RouteView, one: Override, now: datetime) -> str:
@@ -208,7 +210,7 @@ def _by_hand(route: RouteView, one: Override, now: datetime) -> str:
 
 def _about_failed_over(
     routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
-) -> tuple[Tone, str] | None:
+) -> tuple[Level, str] | None:
     # What an operator moved has not failed over.
     moved = [route for route in routes if route.failed_over and not route.override and not route.candidates[0].drain]
     if not moved:
@@ -216,23 +218,23 @@ def _about_failed_over(
     cause = _cause([route.candidates[0].target for route in moved], states, now)
     have = "has" if len(moved) == 1 else "have"
     to = f" to {moved[0].target}" if len(moved) == 1 else ""
-    return Tone.NOTICE, f"{_routes(moved)} {have} failed over{to}: {cause}"
+    return Level.NOTICE, f"{_routes(moved)} {have} failed over{to}: {cause}"
 
 
 def _about_dry_run(
     routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
-) -> tuple[Tone, str] | None:
+) -> tuple[Level, str] | None:
     left = [route for route in routes if route.would]
     if not left:
         return None
     more = f" (and {plural(len(left) - 1, 'route')} more)" if len(left) > 1 else ""
     where = f"{left[0].name} stays on {left[0].target} and would be on {left[0].would}{more}"
-    return Tone.BAD, f"{where}: {_cause([route.target for route in left], states, now)}"
+    return Level.BAD, f"{where}: {_cause([route.target for route in left], states, now)}"
 
 
 def _about_staying(
-    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime, such: AbstractSet[Health], tone: Tone
-) -> tuple[Tone, str] | None:
+    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime, such: AbstractSet[Health], tone: Level
+) -> tuple[Level, str] | None:
     """A target that is so and moves nobody: `fail_over_on` leaves that out, or the route is about to move."""
     ill = {state.target: state.health for state in states if state.health in such}
     staying = [route for route in routes if route.target in ill]
@@ -243,18 +245,18 @@ def _about_staying(
     return tone, f"{_routes(staying)} {stay} on {what}: {_cause([route.target for route in staying], states, now)}"
 
 
-def _about_targets(routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime) -> tuple[Tone, str]:
+def _about_targets(routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime) -> tuple[Level, str]:
     if all(state.health is Health.UNKNOWN for state in states):
-        return Tone.UNKNOWN, f"No target's health is known: {states[0].reason}" if states else "There are no targets"
+        return Level.UNKNOWN, f"No target's health is known: {states[0].reason}" if states else "There are no targets"
     first = _on_first_choice(len(routes))
     well = [state for state in states if state.health in WELL]
     ill = [state for state in states if state.health in BAD]
     if not ill:
         others = len(states) - len(well)
         unclear = f", {others} unknown or paused" if others else ""
-        return Tone.GOOD, f"{first}{plural(len(well), 'target')} up{unclear}"
+        return Level.GOOD, f"{first}{plural(len(well), 'target')} up{unclear}"
     cause = _cause([state.target for state in ill], states, now)
-    return Tone.NOTICE, f"{first}{len(well)} of {plural(len(states), 'target')} up, {cause}"
+    return Level.NOTICE, f"{first}{len(well)} of {plural(len(states), 'target')} up, {cause}"
 
 
 def _on_first_choice(count: int) -> str:

@@ -46,7 +46,7 @@ _NEWEST = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class OutcomeCounts:
     """How many observations of a period ended how."""
 
     total: int = 0
@@ -94,11 +94,11 @@ class LastObservation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class ProbeHistory:
     """One target's recent past."""
 
-    last_hour: Tally
-    last_day: Tally
+    last_hour: OutcomeCounts
+    last_day: OutcomeCounts
     p50_s: float | None
     """Median duration of the answers (`ok` and `slow`) of the last hour; None without any."""
     p95_s: float | None
@@ -113,7 +113,7 @@ class History:
     """None when it was never observed."""
 
 
-def read_history(connection: Connection, target: Target, now: datetime) -> History:
+def read_history(connection: Connection, target: Target, now: datetime) -> ProbeHistory:
     """The history of `target` as of `now`; three range scans of its own key, never of the whole table."""
     bucket = timedelta(seconds=max(target.interval_s, 1.0))
     longest = max(_HOUR, bucket * (BUCKETS + 2))
@@ -123,7 +123,7 @@ def read_history(connection: Connection, target: Target, now: datetime) -> Histo
     answers = [row for row in hour if row.outcome in _ANSWERED]
     durations = [row.duration_s for row in answers]
     tally, cost_usd = _day(connection, target.id, now)
-    return History(
+    return ProbeHistory(
         last_hour=_tally([Outcome(row.outcome) for row in hour]),
         last_day=tally,
         p50_s=quantile(durations, 0.50),
@@ -174,17 +174,17 @@ def _worst_first(counter: Counter[Outcome]) -> tuple[tuple[Outcome, int], ...]:
     return tuple(sorted(counter.items(), key=lambda item: (_SEVERITY.index(item[0].effect), item[1]), reverse=True))
 
 
-def _tally(outcomes: Sequence[Outcome]) -> Tally:
-    return Tally(
+def _tally(outcomes: Sequence[Outcome]) -> OutcomeCounts:
+    return OutcomeCounts(
         total=len(outcomes),
         excluded=sum(outcome in _EXCLUDED for outcome in outcomes),
         ok=sum(outcome is Outcome.OK for outcome in outcomes),
     )
 
 
-def _day(connection: Connection, target: str, now: datetime) -> tuple[Tally, float | None]:
+def _day(connection: Connection, target: str, now: datetime) -> tuple[OutcomeCounts, float | None]:
     row = connection.execute(_TOTALS, {"of": target, "since": to_ms(now - _DAY)}).one()
-    return Tally(total=row.total, excluded=row.excluded or 0, ok=row.ok or 0), row.cost_usd
+    return OutcomeCounts(total=row.total, excluded=row.excluded or 0, ok=row.ok or 0), row.cost_usd
 
 
 def _newest(connection: Connection, target: str) -> LastObservation | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
-from controller.incidents.impact import Stay
+from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
 from controller.journal import Journal
@@ -15,15 +15,15 @@ from controller.routing.decision import Decision, Move, RouteState
 from controller.routing.dry_run import whereabouts
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
-from controller.status.evidence import Trail, read_trails
-from controller.status.headline import Candidate, Life, RouteView, Service, Tone, clock, headline
-from controller.status.history import History, read_history
-from controller.status.pending_alerts import Backlog, read_backlog
-from controller.status.recent_details import NOTHING_SAID, LastWords, read_last_words
-from controller.status.unheard import Unheard, read_unheard
+from controller.status.evidence import EvidenceTrail, read_trails
+from controller.status.headline import CandidateStatus, Level, Liveness, RouteView, ServiceStatus, clock, headline
+from controller.status.history import ProbeHistory, read_history
+from controller.status.pending_alerts import PendingAlerts, read_backlog
+from controller.status.recent_details import NOTHING_SAID, RecentDetails, read_last_words
+from controller.status.unheard import FailingChannel, read_unheard
 from controller.status.vendor_status import VendorView, vendor_views
-from monitor.budget.summary import Money, at_pace, read_money, without_price
-from monitor.connectivity.state import Connectivity, Sight
+from monitor.budget.summary import BudgetSummary, at_pace, read_money, without_price
+from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import FAILING, Health, TargetHealth
 from monitor.settings import Route, Settings
 from monitor.storage.columns import from_ms
@@ -44,8 +44,8 @@ class TargetView:
     """One target: how it is and how it has been."""
 
     state: TargetHealth
-    history: History
-    said: LastWords = NOTHING_SAID
+    history: ProbeHistory
+    said: RecentDetails = NOTHING_SAID
 
     @property
     def asides(self) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ class TargetView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class EventView:
     """Something worth knowing that is neither a transition nor a decision."""
 
     at: datetime
@@ -70,10 +70,10 @@ class Overview:
     """Everything that is known at `now`; texts in it may stem from a provider and must be escaped."""
 
     now: datetime
-    tone: Tone
+    tone: Level
     headline: str
     """The overall state in one line."""
-    service: Service
+    service: ServiceStatus
     routes: tuple[RouteView, ...]
     """In the order of the configuration, like `targets`."""
     targets: tuple[TargetView, ...]
@@ -81,28 +81,28 @@ class Overview:
     """The newest first, like everything below."""
     past_incidents: tuple[Incident, ...]
     decisions: tuple[Decision, ...]
-    events: tuple[Event, ...]
+    events: tuple[EventView, ...]
     overrides: tuple[Override, ...] = ()
     """What operators have laid on and is in force."""
-    connectivity: Connectivity | None = None
+    connectivity: ConnectivityObservation | None = None
     """What the neutral endpoints said last; None when they were never asked."""
-    money: Money | None = None
+    money: BudgetSummary | None = None
     """What probing costs, and what the budget makes of it."""
-    trails: Mapping[int, tuple[Trail, ...]] = field(default_factory=dict)
+    trails: Mapping[int, tuple[EvidenceTrail, ...]] = field(default_factory=dict)
     """The evidence behind the verdicts of the incidents above, by the id of the incident."""
-    stays: Mapping[int, tuple[Stay, ...]] = field(default_factory=dict)
+    stays: Mapping[int, tuple[RoutePeriod, ...]] = field(default_factory=dict)
     """Where the routes of open incidents have been since each began, by its id; not of those that last for long."""
     vendors: tuple[VendorView, ...] = ()
     """What vendors say about themselves, beside what we see."""
-    unheard: tuple[Unheard, ...] = ()
+    unheard: tuple[FailingChannel, ...] = ()
     """Who cannot be told at the moment."""
-    backlog: Backlog | None = None
+    backlog: PendingAlerts | None = None
     """What waits to be told in Slack; None where Slack is not told at all."""
 
     @property
     def untrusted(self) -> bool:
         """Whether no neutral endpoint can say if our own network works."""
-        return self.connectivity is not None and self.connectivity.sight is Sight.UNTRUSTED
+        return self.connectivity is not None and self.connectivity.sight is ConnectivityState.UNTRUSTED
 
 
 def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
@@ -154,7 +154,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         for route in settings.routes
     )
     connectivity = store.last_connectivity()
-    sight = connectivity.sight if connectivity else Sight.ONLINE
+    sight = connectivity.sight if connectivity else ConnectivityState.ONLINE
     tone, sentence = headline(service, routes, tuple(states.values()), now, sight, money=money.alarm)
     return Overview(
         now=now,
@@ -178,12 +178,14 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     )
 
 
-def service_at(beat: ServiceBeat | None, now: datetime) -> Service:
+def service_at(beat: ServiceBeat | None, now: datetime) -> ServiceStatus:
     """Whether the service is at work, by its last sign of life alone."""
     if beat is None:
-        return Service(life=Life.NEVER_STARTED)
+        return ServiceStatus(life=Liveness.NEVER_STARTED)
     silent = (now - beat.beat_at).total_seconds() > SILENT_AFTER_S
-    return Service(life=Life.STOPPED if beat.stopped_at else Life.SILENT if silent else Life.RUNNING, beat=beat)
+    return ServiceStatus(
+        life=Liveness.STOPPED if beat.stopped_at else Liveness.SILENT if silent else Liveness.RUNNING, beat=beat
+    )
 
 
 def route_view(
@@ -209,7 +211,7 @@ def route_view(
         since=pointed.since if pointed and not dry_run else None,
         reason=_reason(pointed, overrides.pin(route.name)) if pointed else "no decision yet",
         candidates=tuple(
-            Candidate(
+            CandidateStatus(
                 target=candidate,
                 health=states[candidate].health,
                 serving=candidate == target,
@@ -258,9 +260,9 @@ def _unseen(target: str, now: datetime) -> TargetHealth:
     return TargetHealth(target=target, health=Health.UNKNOWN, since=now, reason="no observations yet")
 
 
-def _events(connection: Connection) -> tuple[Event, ...]:
+def _events(connection: Connection) -> tuple[EventView, ...]:
     newest = select(EVENTS).order_by(EVENTS.c.id.desc()).limit(RECENT)
     return tuple(
-        Event(at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
+        EventView(at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
         for row in connection.execute(newest)
     )

@@ -13,7 +13,7 @@ from monitor.storage.tables import EVENTS, INCIDENTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
+class PendingAlerts:
     """What waits to be told in Slack."""
 
     incidents: int = 0
@@ -37,14 +37,14 @@ class Backlog:
         return f"{quiet}; {waiting}" if waiting else quiet
 
 
-def read_backlog(settings: Settings, connection: Connection, now: datetime) -> Backlog | None:
+def read_backlog(settings: Settings, connection: Connection, now: datetime) -> PendingAlerts | None:
     """What waits at `now`; None where Slack is not told at all."""
     if settings.slack is None:
         return None
     untold = select(func.count()).where(INCIDENTS.c.told_revision < INCIDENTS.c.revision)
     due = select(func.count()).where(EVENTS.c.telling == "due")
     hours = settings.slack.quiet_hours
-    return Backlog(
+    return PendingAlerts(
         incidents=connection.scalar(untold) or 0,
         notices=connection.scalar(due) or 0,
         quiet_until=quiet_until(hours, now),

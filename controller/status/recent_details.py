@@ -16,7 +16,7 @@ _ANSWERED: Final = frozenset({Outcome.OK, Outcome.SLOW})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastWords:
+class RecentDetails:
     """What is worth a line beside a target's health; the texts may stem from a provider."""
 
     notices: tuple[str, ...] = ()
@@ -25,10 +25,10 @@ class LastWords:
     """Of the newest failures, the newest first: for a ticket to the vendor."""
 
 
-NOTHING_SAID: Final = LastWords()
+NOTHING_SAID: Final = RecentDetails()
 
 
-def read_last_words(connection: Connection, target: str) -> LastWords:
+def read_last_words(connection: Connection, target: str) -> RecentDetails:
     """Reads the newest end of the target's history only; raises what the database raises."""
     key = OBSERVATIONS.c
     newest = (
@@ -41,7 +41,7 @@ def read_last_words(connection: Connection, target: str) -> LastWords:
     answered = {row.check_: row for row in reversed(rows) if row.outcome in _ANSWERED}
     said = [notices.sentences(target, row.model, row.deprecation).values() for row in answered.values()]
     failed = [row.request_id for row in rows if row.outcome != Outcome.OK and row.request_id]
-    return LastWords(
+    return RecentDetails(
         notices=tuple(dict.fromkeys(text for texts in said for text in texts)),
         request_ids=tuple(dict.fromkeys(failed))[:_IDS],
     )

@@ -19,7 +19,7 @@ _NAMES: Final = {"slack": "Slack", "webhook": "the webhook", "heartbeat": "the h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unheard:
+class FailingChannel:
     """One receiver that does not take what it is given."""
 
     sink: str
@@ -41,11 +41,11 @@ class Unheard:
         return f"{who} has not taken what it was sent since {since}: {self.error}"
 
 
-def read_unheard(connection: Connection) -> tuple[Unheard, ...]:
+def read_unheard(connection: Connection) -> tuple[FailingChannel, ...]:
     """Those that fail now, the longest first."""
     failing = select(DELIVERIES).where(_STATES, _ROWS.done_ms.is_(None), _ROWS.error.is_not(None))
     return tuple(
-        Unheard(
+        FailingChannel(
             sink=row.sink,
             part=row.key.removeprefix(row.sink).removeprefix(" state "),
             since=from_ms(row.begun_ms),

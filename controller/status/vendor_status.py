@@ -7,7 +7,7 @@ from datetime import datetime
 from controller.incidents.vendor_lead import said
 from monitor.health import Health, TargetHealth
 from monitor.settings import Settings
-from monitor.status_pages.reading import VendorReport, VendorState, page_name
+from monitor.status_pages.reading import VendorState, VendorStateChange, page_name
 
 _WORST_FIRST = (
     Health.DOWN,
@@ -31,7 +31,7 @@ class VendorView:
     """Our own verdict: the worst health of the provider's targets."""
     url: str
     """Of the vendor's status page."""
-    report: VendorReport | None = None
+    report: VendorStateChange | None = None
     """What it said last; None while it has not been read. It may stem from anybody, and must be escaped."""
 
     @property
@@ -49,7 +49,7 @@ class VendorView:
 
 
 def vendor_views(
-    settings: Settings, states: Mapping[str, TargetHealth], reports: Mapping[str, VendorReport]
+    settings: Settings, states: Mapping[str, TargetHealth], reports: Mapping[str, VendorStateChange]
 ) -> tuple[VendorView, ...]:
     """The providers that have a status page, in the order of the configuration; `reports` are the last of each.
 

@@ -42,7 +42,7 @@ STRETCHES: tuple[float, ...] = (1.0, 1.25, *_FACTORS[1:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paid:
+class PaidTarget:
     """One target whose probes cost money."""
 
     target: str
@@ -63,7 +63,7 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
+class Allocation:
     """What the money does to each target."""
 
     stretches: Mapping[str, float] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Shares:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Month:
+class CalendarMonth:
     """A calendar month in UTC."""
 
     begins: datetime
@@ -93,11 +93,11 @@ class Month:
         return self.begins <= at < self.ends
 
 
-def month_of(now: datetime) -> Month:
+def month_of(now: datetime) -> CalendarMonth:
     """The calendar month of an instant in UTC."""
     begins = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     year, month = (now.year, now.month + 1) if now.month < 12 else (now.year + 1, 1)
-    return Month(begins=begins, ends=begins.replace(year=year, month=month))
+    return CalendarMonth(begins=begins, ends=begins.replace(year=year, month=month))
 
 
 def stretched_s(interval_s: float, stretch: float) -> float:
@@ -105,33 +105,39 @@ def stretched_s(interval_s: float, stretch: float) -> float:
     return max(interval_s, min(interval_s * stretch, LONGEST_STRETCHED_S))
 
 
-def usd_per_s(paid: Iterable[Paid], stretches: Mapping[str, float] | None = None) -> float:
+def usd_per_s(paid: Iterable[PaidTarget], stretches: Mapping[str, float] | None = None) -> float:
     """What the regular probes of these targets cost, by default at the configured intervals."""
     longer = stretches or {}
     return math.fsum(one.usd / stretched_s(one.interval_s, longer.get(one.target, 1.0)) for one in paid)
 
 
 def shares_of(
-    paid: Sequence[Paid], month_usd_per_s: float, *, left_usd_per_s: float = math.inf, present: Shares | None = None
-) -> Shares:
+    paid: Sequence[PaidTarget],
+    month_usd_per_s: float,
+    *,
+    left_usd_per_s: float = math.inf,
+    present: Allocation | None = None,
+) -> Allocation:
     """The smallest stretches at which they cost no more than that, the dearest stretched first.
 
     The month's rate is shared by all; what is left is for those that are not beyond the budget, for the others have had
     theirs. Each target keeps the stretch that it has at `present`, or stays beyond, unless less leaves a tenth of its
     own share to spare.
     """
-    before = present or Shares()
+    before = present or Allocation()
     level, beyond = _filled(paid, month_usd_per_s, before.beyond, hourly_usd_per_s=month_usd_per_s * _HOURLY_FIRST)
     if left_usd_per_s < month_usd_per_s:
         others = [one for one in paid if one.target not in beyond]
         late_level, late = _filled(others, left_usd_per_s, before.beyond, hourly_usd_per_s=left_usd_per_s)
         level, beyond = min(level, late_level), beyond | late
     stretches = {one.target: _kept(one, level, before.stretches.get(one.target, 1.0)) for one in paid}
-    return Shares(stretches={target: stretch for target, stretch in stretches.items() if stretch > 1}, beyond=beyond)
+    return Allocation(
+        stretches={target: stretch for target, stretch in stretches.items() if stretch > 1}, beyond=beyond
+    )
 
 
 def _filled(
-    paid: Sequence[Paid], allowed: float, before: Collection[str], *, hourly_usd_per_s: float
+    paid: Sequence[PaidTarget], allowed: float, before: Collection[str], *, hourly_usd_per_s: float
 ) -> tuple[float, frozenset[str]]:
     """The level that nobody may go above, and who is beyond it; `hourly_usd_per_s` goes to probes every hour first."""
     first = _hourly_first(paid, hourly_usd_per_s, before)
@@ -141,7 +147,7 @@ def _filled(
     return level, frozenset(beyond)
 
 
-def _hourly_first(paid: Iterable[Paid], left: float, beyond: Collection[str]) -> frozenset[str]:
+def _hourly_first(paid: Iterable[PaidTarget], left: float, beyond: Collection[str]) -> frozenset[str]:
     """The cheapest, as many as that pays for one probe an hour of."""
     found = set()
     for one in sorted(paid, key=lambda one: (one.hourly_usd_per_s, one.target)):
@@ -152,7 +158,7 @@ def _hourly_first(paid: Iterable[Paid], left: float, beyond: Collection[str]) ->
     return frozenset(found)
 
 
-def _margin(one: Paid, beyond: Collection[str]) -> float:
+def _margin(one: PaidTarget, beyond: Collection[str]) -> float:
     return 1 / (1 - _TO_SPARE) if one.target in beyond else 1.0
 
 
@@ -172,13 +178,13 @@ def _level(between: Iterable[tuple[float, float]], allowed: float) -> float:
     return level + max(0.0, allowed - cost)
 
 
-def _kept(one: Paid, level: float, present: float) -> float:
+def _kept(one: PaidTarget, level: float, present: float) -> float:
     """The stretch that a target needs, or has already where a smaller one would be close to its limit."""
     needed = _needed(one, level)
     return needed if needed >= present else min(present, _needed(one, level * (1 - _TO_SPARE)))
 
 
-def _needed(one: Paid, level: float) -> float:
+def _needed(one: PaidTarget, level: float) -> float:
     planned = one.planned_usd_per_s
     if planned <= level * (1 + _ROUNDING):
         return 1.0
@@ -186,7 +192,9 @@ def _needed(one: Paid, level: float) -> float:
     return STRETCHES[min(bisect_left(STRETCHES, wanted * (1 - _ROUNDING)), len(STRETCHES) - 1)]
 
 
-def kept_usd(paid: Sequence[Paid], shares: Shares, cap_usd: float, month: Month, now: datetime) -> float:
+def kept_usd(
+    paid: Sequence[PaidTarget], shares: Allocation, cap_usd: float, month: CalendarMonth, now: datetime
+) -> float:
     """What those that are beyond the budget must leave to the others until the month's end, the reserve included."""
     others = [one for one in paid if one.usd and one.target not in shares.beyond]
     if not others:
@@ -194,17 +202,17 @@ def kept_usd(paid: Sequence[Paid], shares: Shares, cap_usd: float, month: Month,
     return usd_per_s(others, shares.stretches) * month.left_s(now) + RESERVE * cap_usd
 
 
-def all_month_usd_per_s(cap_usd: float, month: Month) -> float:
+def all_month_usd_per_s(cap_usd: float, month: CalendarMonth) -> float:
     """What regular probes may cost, were this the month's first second."""
     return (1 - RESERVE) * cap_usd / month.seconds
 
 
-def rest_usd_per_s(left_usd: float, month: Month, now: datetime) -> float:
+def rest_usd_per_s(left_usd: float, month: CalendarMonth, now: datetime) -> float:
     """What regular probes may cost for what is left to last to the month's end."""
     return max(0.0, left_usd) / (month.left_s(now) + _REGULAR_KEEP_S)
 
 
-def reserve_usd(cap_usd: float, left_usd: float, month: Month, now: datetime) -> float:
+def reserve_usd(cap_usd: float, left_usd: float, month: CalendarMonth, now: datetime) -> float:
     """What extra probes may cost: what is left, without what the regular ones may use in the rest of the month."""
     return left_usd - all_month_usd_per_s(cap_usd, month) * (month.left_s(now) + _EXTRAS_KEEP_S)
 
@@ -221,7 +229,7 @@ def _longer(target: Target, stretch: float) -> Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
+class BudgetForecast:
     """What a cap does to a configuration for a whole month without outages."""
 
     stretches: Mapping[str, float]
@@ -236,7 +244,7 @@ class Forecast:
     """For how long those are asked once an hour; None where there are none."""
 
 
-def forecast(cap_usd: float, paid: Sequence[Paid], month: Month) -> Forecast:
+def forecast(cap_usd: float, paid: Sequence[PaidTarget], month: CalendarMonth) -> BudgetForecast:
     """What the cap will do, by what these targets cost."""
     possible = [one for one in paid if one.usd <= cap_usd]
     shares = shares_of(possible, all_month_usd_per_s(cap_usd, month))
@@ -245,7 +253,7 @@ def forecast(cap_usd: float, paid: Sequence[Paid], month: Month) -> Forecast:
     costs = usd_per_s(hourly, shares.stretches)
     served = {one.target for one in hourly} if costs * month.seconds <= left else set()
     beyond = {one.target for one in paid if one.usd > cap_usd} | shares.beyond - served
-    return Forecast(
+    return BudgetForecast(
         stretches={**shares.stretches, **{one.target: _needed(one, 0.0) for one in paid if one.usd > cap_usd}},
         usd_per_month=usd_per_s(paid) * month.seconds,
         stretched_usd_per_month=min(usd_per_s(possible, shares.stretches) * month.seconds, cap_usd),
@@ -254,15 +262,17 @@ def forecast(cap_usd: float, paid: Sequence[Paid], month: Month) -> Forecast:
     )
 
 
-def paid_targets(targets: Iterable[Target], paid: Iterable[str], usual: Mapping[str, float | None]) -> list[Paid]:
+def paid_targets(targets: Iterable[Target], paid: Iterable[str], usual: Mapping[str, float | None]) -> list[PaidTarget]:
     """Those whose ids are in `paid`, each with its usual cost."""
     ids = frozenset(paid)
     return [
-        Paid(target=one.id, interval_s=one.interval_s, usd=usual.get(one.id) or 0.0) for one in targets if one.id in ids
+        PaidTarget(target=one.id, interval_s=one.interval_s, usd=usual.get(one.id) or 0.0)
+        for one in targets
+        if one.id in ids
     ]
 
 
-def slower(paid: Sequence[Paid], stretches: Mapping[str, float]) -> str:
+def slower(paid: Sequence[PaidTarget], stretches: Mapping[str, float]) -> str:
     """Who is probed less often, as the beginning of a sentence; empty where nobody is.
 
     `what costs money is probed less often (30s → 48s)` where all are alike, else

@@ -8,11 +8,11 @@ from datetime import datetime
 from monitor.budget import allocation as budget
 from monitor.budget import tracker as purse
 from monitor.budget.allocation import month_of
-from monitor.budget.tracker import News, Purse
+from monitor.budget.tracker import BudgetEvent, BudgetTracker
 from monitor.detection import pacing
 from monitor.formatting import listed, span
 from monitor.settings import Settings
-from monitor.storage.spending import Ledger
+from monitor.storage.spending import SpendingStore
 from probes import pricing
 from probes.observation import Observation
 
@@ -20,15 +20,15 @@ _REVIEW_S = 60.0
 _BREATH_S = 1.0
 
 
-def open_purse(settings: Settings, ledger: Ledger, now: datetime) -> Purse:
+def open_purse(settings: Settings, ledger: SpendingStore, now: datetime) -> BudgetTracker:
     """The purse as the database knows it; raises DatabaseError."""
     if settings.budget_usd_per_month is None:
-        return Purse(settings, now=now, spent={}, usual={})
+        return BudgetTracker(settings, now=now, spent={}, usual={})
     spent = ledger.spent(since=month_of(now).begins, until=now)
     kept, lately = ledger.pace(), ledger.lately(now)
     # Only for those that nothing is known of: it takes half a second to load the price list.
     usual = {one.id: lately[one.id] if one.id in lately else pricing.usual_usd(one) for one in settings.targets}
-    return Purse(
+    return BudgetTracker(
         settings,
         now=now,
         spent={target: one.usd for target, one in spent.items()},
@@ -68,7 +68,7 @@ def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
     return tuple(found)
 
 
-class Allowance:
+class BudgetEnforcer:
     """What the budget allows a running service, from one event loop.
 
     `changed` is handed the settings with other intervals; `stopped` whom nobody asks any more, and why; `keep` the pace
@@ -77,12 +77,12 @@ class Allowance:
 
     def __init__(
         self,
-        opened: Purse,
+        opened: BudgetTracker,
         *,
         changed: Callable[[Settings], Awaitable[None]],
         stopped: Callable[[frozenset[str], str], Awaitable[None]],
         keep: Callable[[str], None],
-        tell: Callable[[News], None],
+        tell: Callable[[BudgetEvent], None],
         clock: Callable[[], datetime],
     ) -> None:
         self._purse = opened
@@ -105,7 +105,7 @@ class Allowance:
         if self._purse.short(target):
             self._hurry.set()
 
-    def granted(self, extra: pacing.Extra) -> tuple[str, ...]:
+    def granted(self, extra: pacing.BurstProbe) -> tuple[str, ...]:
         """Those of the targets of an extra probe that may be asked."""
         return self._purse.spare(extra.targets, self._clock())
 
@@ -134,6 +134,6 @@ class Allowance:
             self._keep(purse.to_json(after))
 
 
-def stopped(opened: Purse) -> tuple[frozenset[str], str]:
+def stopped(opened: BudgetTracker) -> tuple[frozenset[str], str]:
     """Whom nobody asks because the budget does not pay for it any more, and the reason."""
     return (frozenset(opened.pace.stopped), opened.reason()) if opened.pace.stopped else (frozenset(), "")

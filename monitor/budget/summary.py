@@ -7,15 +7,15 @@ from datetime import datetime
 from monitor.budget import allocation as budget
 from monitor.budget import tracker as purse
 from monitor.budget.allocation import month_of
-from monitor.budget.tracker import Pace
+from monitor.budget.tracker import Throttling
 from monitor.formatting import listed, plural
 from monitor.settings import Settings
-from monitor.storage.spending import Ledger
+from monitor.storage.spending import SpendingStore
 from probes.pricing import costs_money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
+class BudgetSummary:
     """What is known of the money at one instant."""
 
     month_begins: datetime
@@ -23,7 +23,7 @@ class Money:
     spent_usd: float
     """This month, as far as is known; where there is a budget, by what counts against it."""
     cap_usd: float | None = None
-    pace: Pace = field(default_factory=Pace)
+    pace: Throttling = field(default_factory=Throttling)
     """How what costs money is probed, as the service has it."""
     stretches: Mapping[str, float] = field(default_factory=dict)
     """By which factor the interval of each target is longer; without those that keep theirs."""
@@ -74,11 +74,11 @@ class Money:
         return "; ".join(parts)
 
 
-def read_money(settings: Settings, ledger: Ledger, now: datetime) -> Money:
+def read_money(settings: Settings, ledger: SpendingStore, now: datetime) -> BudgetSummary:
     """What the service has stored; raises DatabaseError."""
     month = month_of(now)
     kept = ledger.pace()
-    pace = (purse.from_json(kept) if kept else None) or Pace()
+    pace = (purse.from_json(kept) if kept else None) or Throttling()
     capped = settings.budget_usd_per_month is not None
     paid = [target.id for target in settings.targets if costs_money(target)]
     stopped = tuple(one for one in paid if capped and one in pace.stopped and pace.month == month.begins)
@@ -86,7 +86,7 @@ def read_money(settings: Settings, ledger: Ledger, now: datetime) -> Money:
     # Without a budget, whatever has a price is shown.
     free = {target.id for target in settings.targets} - set(paid) if capped else set()
     spent = ledger.spent(since=month.begins, until=now)
-    return Money(
+    return BudgetSummary(
         month_begins=month.begins,
         month_ends=month.ends,
         spent_usd=sum(one.usd for target, one in spent.items() if target not in free),
@@ -99,7 +99,7 @@ def read_money(settings: Settings, ledger: Ledger, now: datetime) -> Money:
     )
 
 
-def at_pace(settings: Settings, money: Money) -> Settings:
+def at_pace(settings: Settings, money: BudgetSummary) -> Settings:
     """The settings with the intervals that the service probes at."""
     if not money.stretched:
         return settings

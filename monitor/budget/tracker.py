@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import TypeAdapter, ValidationError
 
 from monitor.budget import allocation as budget
-from monitor.budget.allocation import Month, Paid, Shares, month_of
+from monitor.budget.allocation import Allocation, CalendarMonth, PaidTarget, month_of
 from monitor.formatting import listed, span
 from monitor.settings import Settings
 from probes.observation import Observation
@@ -23,7 +23,7 @@ _LAST_PROBES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Throttling:
     """How paid targets are probed now; survives a restart as JSON."""
 
     month: datetime | None = None
@@ -41,7 +41,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class BudgetEvent:
     """Something about the budget that people should know; `tell`: in Slack as well."""
 
     kind: str
@@ -61,7 +61,7 @@ class _Mean:
         self.usd += (usd - self.usd) / self.probes
 
 
-class Purse:
+class BudgetTracker:
     """Follows what the probes of these settings cost. Not thread-safe.
 
     `spent` is what each target has cost this month so far, `usual` what a probe of each is thought to cost (None: not
@@ -76,7 +76,7 @@ class Purse:
         now: datetime,
         spent: Mapping[str, float],
         usual: Mapping[str, float | None],
-        pace: Pace | None = None,
+        pace: Throttling | None = None,
     ) -> None:
         self._settings = settings
         self._cap = settings.budget_usd_per_month
@@ -89,12 +89,12 @@ class Purse:
         self._means = {name: _Mean(usd=usual.get(name) or 0.0) for name in self._paid}
         self._unknown = {name for name in self._paid if usual.get(name) is None}
         self._under_way: dict[str, float] = {}
-        self._pace = pace or Pace()
+        self._pace = pace or Throttling()
         self._kept = 0.0
         self._refused = 0
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> Throttling:
         """How paid targets are probed now."""
         return self._pace
 
@@ -114,7 +114,7 @@ class Purse:
         return frozenset(self._unknown)
 
     @property
-    def month(self) -> Month:
+    def month(self) -> CalendarMonth:
         """The month that the money is counted for."""
         return self._month
 
@@ -169,11 +169,11 @@ class Purse:
         begins = month_of(observation.started_at).begins
         self._spent_in[begins] = self._spent_in.get(begins, 0.0) + usd
 
-    def review(self, now: datetime) -> list[News]:
+    def review(self, now: datetime) -> list[BudgetEvent]:
         """Once a minute: the pace for the time that is left, and what has changed about it."""
         self._month = month_of(now)
         before = self._pace
-        self._pace = Pace() if self._cap is None else self._now(self._cap, before, now)
+        self._pace = Throttling() if self._cap is None else self._now(self._cap, before, now)
         self._refused = 0
         return [] if self._cap is None else self._news(self._cap, before, now)
 
@@ -186,10 +186,10 @@ class Purse:
             return f"the budget of {budget.money(cap)} is spent"
         return f"what the budget of {budget.money(cap)} has left does not pay for that"
 
-    def _now(self, cap: float, before: Pace, now: datetime) -> Pace:
+    def _now(self, cap: float, before: Throttling, now: datetime) -> Throttling:
         # One that the whole budget does not pay for takes nothing from the others.
         possible = [one for one in self._known() if one.usd <= cap]
-        present = Shares(stretches=before.stretches, beyond=frozenset(before.beyond))
+        present = Allocation(stretches=before.stretches, beyond=frozenset(before.beyond))
         shares = budget.shares_of(
             possible,
             budget.all_month_usd_per_s(cap, self._month),
@@ -198,7 +198,7 @@ class Purse:
         )
         self._kept = budget.kept_usd(possible, shares, cap, self._month, now)
         same = before.month == self._month.begins and before.cap_usd == cap
-        return Pace(
+        return Throttling(
             month=self._month.begins,
             cap_usd=cap,
             stretches=shares.stretches,
@@ -226,34 +226,34 @@ class Purse:
         spent = self.spent_usd > (1 - budget.RESERVE) * cap and bool(priced)
         return tuple(sorted(self._paid if spent and priced <= out else out))
 
-    def _known(self) -> list[Paid]:
+    def _known(self) -> list[PaidTarget]:
         means = {name: mean.usd for name, mean in self._means.items()}
         return budget.paid_targets(self._settings.targets, self._paid, means)
 
-    def _news(self, cap: float, before: Pace, now: datetime) -> list[News]:
+    def _news(self, cap: float, before: Throttling, now: datetime) -> list[BudgetEvent]:
         pace, found = self._pace, []
         if pace.stretches != before.stretches:
             kind = "interval_stretched" if pace.stretches else "interval_restored"
             # That it began and ended is news for everybody; a change between two stretches is not.
             told = not (pace.stretches and before.stretches)
-            found.append(News(kind=kind, text=self._stretched(cap, now), tell=told))
+            found.append(BudgetEvent(kind=kind, text=self._stretched(cap, now), tell=told))
         stops = [one for one in pace.stopped if one not in before.stopped]
         if stops:
             text = (
                 f"{listed(stops)} will not be probed until {self._month.ends:%Y-%m-%d}: {self._lack(cap)},"
                 " and no route moves on that account"
             )
-            found.append(News(kind="probing_stopped", text=text, tell=True))
+            found.append(BudgetEvent(kind="probing_stopped", text=text, tell=True))
         goes_on = [one for one in before.stopped if one in self._paid and one not in pace.stopped]
         if goes_on:
             text = f"probed again: {listed(goes_on)}; {self._so_far(cap, now)}"
-            found.append(News(kind="probing_resumed", text=text, tell=True))
+            found.append(BudgetEvent(kind="probing_resumed", text=text, tell=True))
         if pace.bare and not before.bare and len(pace.stopped) < len(self._paid):
             text = (
                 f"no extra probes of what costs money until {self._month.ends:%Y-%m-%d}: the reserve of the budget of"
                 f" {budget.money(cap)} is used up, and outages are found at the regular intervals alone"
             )
-            found.append(News(kind="reserve_used_up", text=text, tell=True))
+            found.append(BudgetEvent(kind="reserve_used_up", text=text, tell=True))
         return found
 
     def _stretched(self, cap: float, now: datetime) -> str:
@@ -271,15 +271,15 @@ class Purse:
         return f"{budget.money(self.spent_usd)} of the budget of {budget.money(cap)} spent, {left} of the month left"
 
 
-_ADAPTER = TypeAdapter(Pace)
+_ADAPTER = TypeAdapter(Throttling)
 
 
-def to_json(pace: Pace) -> str:
+def to_json(pace: Throttling) -> str:
     """The pace as JSON; `from_json` gives it back exactly."""
     return _ADAPTER.dump_json(pace).decode()
 
 
-def from_json(text: str) -> Pace | None:
+def from_json(text: str) -> Throttling | None:
     """The pace, or None when the text is not one (another version's): it is then found anew."""
     try:
         return _ADAPTER.validate_json(text)

@@ -12,7 +12,7 @@ from monitor.config.units import format_duration, format_share
 from monitor.detection.evidence import LARGEST_BACKGROUND
 from monitor.formatting import plural
 from monitor.health import Health
-from monitor.settings import Blips, Controller, Failback, Route
+from monitor.settings import Blips, ControllerSettings, Failback, Route
 from probes.target import Target
 
 _DAY_S = 86400.0
@@ -38,13 +38,13 @@ def read_routes(root: Section, targets: Mapping[str, Target]) -> tuple[Route, ..
     return tuple(routes)
 
 
-def read_controller(section: Section) -> Controller:
+def read_controller(section: Section) -> ControllerSettings:
     """How evidence becomes a decision."""
-    default = Controller()
+    default = ControllerSettings()
     promise = section.rate("false_failovers")
     if promise is not None and promise <= 0:
         section.findings.problem(section.at("false_failovers"), "is not more than zero; no detector is never wrong")
-    return Controller(
+    return ControllerSettings(
         detect=_detect(section, default.detect),
         false_failovers_per_day=default.false_failovers_per_day if promise is None else promise,
         min_outage_s=section.duration("min_outage", default.min_outage_s, zero=True),
@@ -163,12 +163,12 @@ def _blips(section: Section, default: Blips) -> Blips:
     return blips
 
 
-def warn_of_long_outages(root: Section, targets: Iterable[Target], controller: Controller) -> None:
+def warn_of_long_outages(root: Section, targets: Iterable[Target], controller: ControllerSettings) -> None:
     """Say so where `min_outage` was made so long that real outages are over before anything moves."""
     slowest_s = max((target.interval_s for target in targets), default=_LONG_OUTAGE_S)
     longest_s = min(_LONG_OUTAGE_S, _LONG_OUTAGE_INTERVALS * slowest_s)
     chosen_s = controller.min_outage_s
-    if chosen_s > longest_s and chosen_s != Controller().min_outage_s:
+    if chosen_s > longest_s and chosen_s != ControllerSettings().min_outage_s:
         text = f"{format_duration(chosen_s)} is long: an outage shorter than that moves nothing"
         root.findings.warn(root.section("controller").at("min_outage"), text)
 

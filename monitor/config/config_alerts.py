@@ -12,7 +12,7 @@ from monitor.config.config_values import Text
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.schema import Section
 from monitor.config.units import format_duration
-from monitor.settings import QuietHours, Severity, Slack
+from monitor.settings import QuietHours, Severity, SlackSettings
 from probes.target import Secret
 
 _CHANNEL: Final = 'a channel in quotes, such as "#llm-status"'
@@ -25,13 +25,13 @@ _MOST_PER_HOUR: Final = 3600
 _SHORTEST_REMIND_S: Final = 60.0
 
 
-def read_slack(alerts: Section) -> Slack | None:
+def read_slack(alerts: Section) -> SlackSettings | None:
     """How Slack is told; None where it is not, or where what is wrong has been reported."""
     section = alerts.section("slack")
     if not isinstance(alerts.entries.get("slack"), YamlMapping):
         return None
     slack = _by_webhook(section) if section.has("webhook_url") else _by_bot(section)
-    default = slack or Slack()
+    default = slack or SlackSettings()
     told = replace(
         default,
         mention=_mention(section),
@@ -44,7 +44,7 @@ def read_slack(alerts: Section) -> Slack | None:
     return told if slack else None
 
 
-def _by_bot(section: Section) -> Slack | None:
+def _by_bot(section: Section) -> SlackSettings | None:
     token = section.secret("token", "a variable such as ${SLACK_BOT_TOKEN}")
     channel = section.required("channel", _CHANNEL)
     api_url = section.url("api_url")
@@ -54,12 +54,12 @@ def _by_bot(section: Section) -> Slack | None:
     if token is None or channel is None:
         return None
     warn_about_literal(section, token, "token", "SLACK_BOT_TOKEN")
-    slack = Slack(token=Secret(token.value), channel=channel.value, channels=chosen)
+    slack = SlackSettings(token=Secret(token.value), channel=channel.value, channels=chosen)
     # Slack's library appends the names of methods to it.
     return replace(slack, api_url=api_url.value.rstrip("/") + "/") if api_url else slack
 
 
-def _by_webhook(section: Section) -> Slack | None:
+def _by_webhook(section: Section) -> SlackSettings | None:
     url = section.secret("webhook_url", "a variable such as ${SLACK_WEBHOOK_URL}")
     for key in ("token", "channel", "channels"):
         if section.has(key):
@@ -72,7 +72,7 @@ def _by_webhook(section: Section) -> Slack | None:
         section.findings.problem(url.place, flaw)
         return None
     warn_about_literal(section, url, "webhook", "SLACK_WEBHOOK_URL")
-    return Slack(webhook_url=Secret(url.value))
+    return SlackSettings(webhook_url=Secret(url.value))
 
 
 def _webhook_problem(url: str) -> str | None:

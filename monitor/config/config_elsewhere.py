@@ -9,7 +9,7 @@ from monitor.config.config_providers import warn_about_literal
 from monitor.config.config_time import read_time_of_day, read_zone
 from monitor.config.config_values import Text
 from monitor.config.schema import Section
-from monitor.settings import Elsewhere, WeeklyDigest
+from monitor.settings import OtherChannels, WeeklyDigest
 from probes.target import Secret
 
 #: A dead-man service that waits less than this would cry wolf over any restart.
@@ -20,9 +20,9 @@ _NOT_INSTALLED: Final = "needs the library Apprise, which is not installed: pip 
 _UNSIGNED: Final = "the documents are not signed, so the receiver cannot tell ours from others; add webhook_secret"
 
 
-def read_elsewhere(alerts: Section) -> Elsewhere:
+def read_elsewhere(alerts: Section) -> OtherChannels:
     """Who is told besides Slack; what is wrong has been reported."""
-    default = Elsewhere()
+    default = OtherChannels()
     webhook = _address(alerts, "webhook_url", "HOTSPARE_WEBHOOK_URL")
     secret = _webhook_secret(alerts)
     if alerts.has("webhook_secret") and not alerts.has("webhook_url"):
@@ -31,7 +31,7 @@ def read_elsewhere(alerts: Section) -> Elsewhere:
         alerts.findings.warn(alerts.at("webhook_url"), _UNSIGNED)
     if alerts.has("heartbeat_every") and not alerts.has("heartbeat_url"):
         alerts.findings.problem(alerts.at("heartbeat_every"), "has no use: there is no heartbeat_url")
-    return Elsewhere(
+    return OtherChannels(
         webhook_url=webhook,
         webhook_secret=secret,
         apprise=_apprise(alerts),

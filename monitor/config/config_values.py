@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from monitor.config.config_keys import KEYS
 from monitor.config.document import Broken, Kind, Node, Place, Scalar, Sequence
 from monitor.config.document import Mapping as YamlMapping
-from monitor.config.problems import Findings
+from monitor.config.problems import Problems
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
 
@@ -38,7 +38,7 @@ class Reader:
     """What reading takes besides the values: the environment, and where to put what is wrong."""
 
     environ: Mapping[str, str]
-    findings: Findings
+    findings: Problems
     keys: bool = True
     """False where keys and tokens are not needed, and need not be in the environment."""
     stores: bool = True

@@ -95,7 +95,7 @@ class Flaw:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class YamlDocument:
     """What was read: the flaws, and the tree as far as there is one (None: empty, or not readable to its end)."""
 
     root: Node | None
@@ -137,11 +137,11 @@ def read_text(path: Path, *, example: str = "hotspare.example.yaml") -> str:
         raise UnreadableFileError(f"is not UTF-8 (line {line}); save it as UTF-8") from None
 
 
-def parse(text: str) -> Document:
+def parse(text: str) -> YamlDocument:
     """The tree of one YAML document with everything that is wrong with it; never raises."""
     builder = _Builder(_VARIABLE.sub("$\U0010fffc\\1\U0010fffd", text))
     root = builder.document()
-    return Document(root=root, flaws=tuple(builder.flaws))
+    return YamlDocument(root=root, flaws=tuple(builder.flaws))
 
 
 class _StopError(Exception):

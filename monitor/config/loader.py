@@ -14,9 +14,9 @@ from monitor.config.config_targets import read_targets
 from monitor.config.config_values import Reader, is_nothing
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.document import Node, Scalar, Sequence, UnreadableFileError, parse, read_text
-from monitor.config.problems import Findings
+from monitor.config.problems import Problems
 from monitor.config.schema import Section, open_section
-from monitor.settings import Network, Settings
+from monitor.settings import NetworkSettings, Settings
 
 #: The detector needs some history after a restart, and the page something to show.
 SHORTEST_RETENTION_S = 3600.0
@@ -43,7 +43,7 @@ def load(path: Path, environ: Mapping[str, str], *, keys: bool = True, stores: b
     `keys=False` is for what only reads what the service stored: then no key or token need be in the environment, and
     the settings hold none. `stores=False` is for what stores nothing: then a database in memory will do.
     """
-    findings = Findings(file=str(path))
+    findings = Problems(file=str(path))
     settings = _settings(path, Reader(environ=environ, findings=findings, keys=keys, stores=stores))
     if settings is None or findings.problems:
         raise ConfigError(findings.problems)
@@ -160,7 +160,7 @@ def _endpoints(section: Section, fallback: tuple[str, ...]) -> tuple[str, ...]:
     return fallback if texts is None else tuple(text.value for text in texts if section.is_url(text))
 
 
-def _network(section: Section) -> Network:
+def _network(section: Section) -> NetworkSettings:
     proxy = section.text("proxy", "an address such as http://proxy.example:3128")
     if proxy:
         section.is_url(proxy, userinfo=True)
@@ -169,7 +169,7 @@ def _network(section: Section) -> Network:
         section.findings.problem(section.at("ca_bundle"), "there is no such file; expected certificates in PEM form")
     elif bundle and not _holds_certificates(bundle):
         section.findings.problem(section.at("ca_bundle"), "holds no certificates; expected them in PEM form")
-    return Network(proxy=proxy.value if proxy else None, ca_bundle=bundle)
+    return NetworkSettings(proxy=proxy.value if proxy else None, ca_bundle=bundle)
 
 
 def _holds_certificates(bundle: Path) -> bool:

@@ -23,7 +23,7 @@ _SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class Problems:
     """Collects problems and warnings in any order and gives them back in the order of the file."""
 
     file: str

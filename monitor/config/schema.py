@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from monitor.config.config_values import Reader, Text, is_empty, is_nothing
 from monitor.config.document import Broken, Kind, Node, Place, Scalar, Sequence
 from monitor.config.document import Mapping as YamlMapping
-from monitor.config.problems import Findings
+from monitor.config.problems import Problems
 from monitor.config.units import (
     DURATION,
     NUMBER,
@@ -38,7 +38,7 @@ class Section:
     """False where something else than a mapping stands; that has been reported, and nothing is missing from it."""
 
     @property
-    def findings(self) -> Findings:
+    def findings(self) -> Problems:
         """Where to put what is wrong."""
         return self.reader.findings
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from monitor.connectivity.messages import NetworkLoss, NetworkNews, Note, instant_of
-from monitor.connectivity.state import Connectivity, Endpoints, Sight
+from monitor.connectivity.messages import ConnectivityMessages, ConnectivityNote, NetworkLoss, instant_of
+from monitor.connectivity.state import ConnectivityObservation, ConnectivityState, EndpointHistory
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 
@@ -74,8 +74,8 @@ class Blindness:
     def __init__(self, endpoints: Sequence[str], providers: frozenset[str]) -> None:
         self._endpoints = tuple(endpoints)
         self._providers = providers
-        self._known = Endpoints()
-        self._sight = Sight.ONLINE if endpoints else Sight.UNTRUSTED
+        self._known = EndpointHistory()
+        self._sight = ConnectivityState.ONLINE if endpoints else ConnectivityState.UNTRUSTED
         self._answering: frozenset[str] = frozenset()
         self._losses: list[float] = []
         """When endpoints stopped answering, of the last minute."""
@@ -94,7 +94,7 @@ class Blindness:
         self._trouble: dict[str, _Trouble] = {}
         self._answered_s: dict[str, float] = {}
         self._provider: dict[str, str] = {}
-        self._news = NetworkNews(self._endpoints)
+        self._news = ConnectivityMessages(self._endpoints)
 
     @property
     def due_at(self) -> datetime | None:
@@ -138,9 +138,9 @@ class Blindness:
         self._news.passed(now_s)
         if not failing or not self._endpoints or self._dark_since_s is not None:
             return False
-        return now_s >= (self._asked_s + _FAILING_S if self._sight is Sight.UNTRUSTED else self._watch_s)
+        return now_s >= (self._asked_s + _FAILING_S if self._sight is ConnectivityState.UNTRUSTED else self._watch_s)
 
-    def asked(self, answered: frozenset[str], now: datetime) -> Connectivity:
+    def asked(self, answered: frozenset[str], now: datetime) -> ConnectivityObservation:
         """Take note of which endpoints answered when they were asked at `now`; the value to store."""
         at_s = now.timestamp()
         total = self._known.sight(answered, now=now)
@@ -149,32 +149,32 @@ class Blindness:
         self._answering = answered
         self._known = self._known.after(answered, now=now)
         self._asked_s = at_s
-        if total is Sight.BLIND:
+        if total is ConnectivityState.BLIND:
             # Whoever answered in these last seconds may sit on our side of the fault.
             self._darken(min(self._sighted_s, at_s - _MARGIN_S), "no neutral endpoint answers")
-        elif total is Sight.ONLINE and len(self._losses) >= _LOSSES:
+        elif total is ConnectivityState.ONLINE and len(self._losses) >= _LOSSES:
             self._darken(
                 self._losses[0] - _MARGIN_S, "neutral endpoints come and go, so that our network loses packets"
             )
         else:
             self._lighten(at_s)
-            if total is Sight.ONLINE:
+            if total is ConnectivityState.ONLINE:
                 self._news.found(at_s)
-        if total is Sight.ONLINE:
+        if total is ConnectivityState.ONLINE:
             self._sighted_s = max(self._sighted_s, at_s)
-        self._sight = total if self._dark_since_s is None else Sight.BLIND
+        self._sight = total if self._dark_since_s is None else ConnectivityState.BLIND
         self._watch_s = at_s + self._spacing_s(at_s)
         self._plan()
-        return Connectivity(at=now, sight=self._sight, asked=self._endpoints, answered=answered)
+        return ConnectivityObservation(at=now, sight=self._sight, asked=self._endpoints, answered=answered)
 
     def blind(self, batch: Iterable[Observation]) -> frozenset[Observation]:
         """Those of a batch that was heeded whose failure is taken for our own network's; call it once per batch."""
         suspects = [seen for seen in batch if seen.outcome in _UNDECIDED]
         if not suspects:
             return frozenset()
-        blind = self._alone if self._sight is Sight.UNTRUSTED else self._in_the_dark
+        blind = self._alone if self._sight is ConnectivityState.UNTRUSTED else self._in_the_dark
         found = frozenset(seen for seen in suspects if blind(seen))
-        if self._sight is Sight.UNTRUSTED:
+        if self._sight is ConnectivityState.UNTRUSTED:
             self._news.untrusted()
         self._news.held(self._provider[seen.target] for seen in found)
         return found
@@ -193,7 +193,7 @@ class Blindness:
         return seen.outcome in _UNDECIDED and bool(self.blind((seen,)))
 
     def recall(
-        self, observations: Iterable[Observation], stored: Iterable[Connectivity]
+        self, observations: Iterable[Observation], stored: Iterable[ConnectivityObservation]
     ) -> Iterator[tuple[Observation, bool]]:
         """Each observation and whether it was blind, by what the endpoints said then.
 
@@ -214,7 +214,7 @@ class Blindness:
         for one in said:
             self._retold(one)
 
-    def resume(self, stored: Sequence[Connectivity]) -> None:
+    def resume(self, stored: Sequence[ConnectivityObservation]) -> None:
         """Go on from what the endpoints said to the last service; what it has told people is not told again."""
         for one in stored:
             self._retold(one)
@@ -222,7 +222,7 @@ class Blindness:
             self._news.passed(stored[-1].at.timestamp())
         self._news.resumed()
 
-    def said(self) -> tuple[Note, ...]:
+    def said(self) -> tuple[ConnectivityNote, ...]:
         """What people have not been told yet; each note is given once."""
         return self._news.said()
 
@@ -231,7 +231,7 @@ class Blindness:
         """The present time without our own network, or the last one until it has been over for a minute."""
         return self._news.loss
 
-    def _retold(self, one: Connectivity) -> bool:
+    def _retold(self, one: ConnectivityObservation) -> bool:
         """Take note of an answer of the past; False when none of our endpoints was asked then."""
         ours = frozenset(self._endpoints)
         if ours.isdisjoint(one.asked):
@@ -252,14 +252,14 @@ class Blindness:
         self._unusual_s = max(self._unusual_s, at_s)
         begun_s, last_s = self._troubled_s
         self._troubled_s = (begun_s if at_s - last_s < _WATCHED_S else at_s, max(last_s, at_s))
-        if self._sight is not Sight.UNTRUSTED:
+        if self._sight is not ConnectivityState.UNTRUSTED:
             self._watch_s = min(self._watch_s, self._asked_s + self._spacing_s(at_s))
             self._plan()
 
     def _spacing_s(self, at_s: float) -> float:
         """How long after an asking at this time the next one is due."""
         begun_s, last_s = self._troubled_s
-        if self._sight is Sight.UNTRUSTED:
+        if self._sight is ConnectivityState.UNTRUSTED:
             return _QUIET_S
         if at_s - last_s < _WATCHED_S:
             return FRESH_S if at_s - begun_s < _FIRST_S else _TROUBLED_S

@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from monitor.connectivity.blindness import FRESH_S, Blindness
-from monitor.connectivity.messages import Note
-from monitor.connectivity.state import Connectivity
+from monitor.connectivity.messages import ConnectivityNote
+from monitor.connectivity.state import ConnectivityObservation
 from probes.observation import Observation
 
 _LOOK_S = 0.5
 
 
-class Network:
+class ConnectivityChecker:
     """Drives `Blindness` in real time, from one event loop.
 
     `ask` says which of the endpoints answer right now; `keep` is handed each answer, `tell` each note.
@@ -23,8 +23,8 @@ class Network:
         blindness: Blindness,
         ask: Callable[[], Awaitable[frozenset[str]]],
         *,
-        keep: Callable[[Connectivity], None],
-        tell: Callable[[Note], None],
+        keep: Callable[[ConnectivityObservation], None],
+        tell: Callable[[ConnectivityNote], None],
         clock: Callable[[], datetime],
     ) -> None:
         self._blindness = blindness

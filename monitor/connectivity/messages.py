@@ -12,7 +12,7 @@ _BACK_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class ConnectivityNote:
     """Something to tell people once."""
 
     kind: str
@@ -46,7 +46,7 @@ class _Loss:
     """It began under another service, which may have held failures that this one does not know of."""
 
 
-class NetworkNews:
+class ConnectivityMessages:
     """Turns what becomes known of our own network into notes. Instants are epoch seconds."""
 
     def __init__(self, endpoints: Sequence[str]) -> None:
@@ -54,7 +54,7 @@ class NetworkNews:
         self._loss: _Loss | None = None
         self._held: dict[str, int] = {}
         self._said_untrusted = False
-        self._notes: list[Note] = []
+        self._notes: list[ConnectivityNote] = []
 
     @property
     def loss(self) -> NetworkLoss | None:
@@ -64,7 +64,7 @@ class NetworkNews:
         until = None if self._loss.until_s is None else instant_of(self._loss.until_s)
         return NetworkLoss(since=instant_of(self._loss.since_s), until=until, held=dict(self._held))
 
-    def said(self) -> tuple[Note, ...]:
+    def said(self) -> tuple[ConnectivityNote, ...]:
         """What people have not been told yet; each note is given once."""
         notes, self._notes = tuple(self._notes), []
         return notes
@@ -74,7 +74,7 @@ class NetworkNews:
         if self._loss is None:
             self._loss = _Loss(since_s)
             text = f"{why}: failures that may be our own network's are held against nobody, the routes hold"
-            self._notes.append(Note(kind="network_lost", text=text))
+            self._notes.append(ConnectivityNote(kind="network_lost", text=text))
         self._loss.until_s = None
 
     def found(self, at_s: float) -> None:
@@ -95,7 +95,7 @@ class NetworkNews:
             return
         text = _back(loss.since_s, loss.until_s, self._held)
         tell, lasted_s = bool(self._held) or loss.untold, loss.until_s - loss.since_s
-        self._notes.append(Note(kind="network_back", text=text, tell=tell, lasted_s=lasted_s))
+        self._notes.append(ConnectivityNote(kind="network_back", text=text, tell=tell, lasted_s=lasted_s))
         self._loss = None
         self._held = {}
 
@@ -106,7 +106,7 @@ class NetworkNews:
         self._said_untrusted = True
         asked = ", ".join(self._endpoints) or "none is configured"
         text = f"no neutral endpoint has answered within the hour ({asked}): the providers alone say whether it is us"
-        self._notes.append(Note(kind="endpoints_untrusted", text=text))
+        self._notes.append(ConnectivityNote(kind="endpoints_untrusted", text=text))
 
     def resumed(self) -> None:
         """All until now was the last service's to tell, except the end of a loss that is not over."""

@@ -41,7 +41,7 @@ _HIGH_STEP_DOWN = (1 - HIGH) / NormalDist().pdf(_Z)
 
 
 @value
-class Baseline:
+class LatencyBaseline:
     """The usual course of one latency, in seconds."""
 
     usual_s: float = 0.0
@@ -63,13 +63,13 @@ class Baseline:
             return math.inf
         return max(self.high_s, self.usual_s + NOTICEABLE_S)
 
-    def learned(self, took_s: float, *, quiet: bool) -> "Baseline":
+    def learned(self, took_s: float, *, quiet: bool) -> "LatencyBaseline":
         """With one more answer; `quiet` when nothing is held against the target. A time of zero teaches nothing."""
         if took_s <= 0:
             return self
         usual_s, high_s, seen = self.usual_s, self.high_s, self.seen
         if not usual_s:
-            return Baseline(usual_s=took_s, high_s=took_s * _FIRST_GUESS, seen=1 if quiet else 0)
+            return LatencyBaseline(usual_s=took_s, high_s=took_s * _FIRST_GUESS, seen=1 if quiet else 0)
         weight = 1 / _MEMORY if seen >= _FULL else _HEAD_START / (seen + _HEAD_START)
         step = min(_LARGEST_STEP, weight * max(_LEAST_SPREAD, math.log(high_s / usual_s) / _Z))
         if not quiet:
@@ -84,4 +84,4 @@ class Baseline:
             high_s *= 1 + step * _HIGH_STEP_UP
         else:
             high_s /= 1 + step * _HIGH_STEP_DOWN
-        return Baseline(usual_s=usual_s, high_s=max(usual_s, high_s), seen=seen)
+        return LatencyBaseline(usual_s=usual_s, high_s=max(usual_s, high_s), seen=seen)

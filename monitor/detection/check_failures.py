@@ -13,7 +13,7 @@ _FAILED = frozenset({Effect.DOWN, Effect.DEGRADED, Effect.MISCONFIGURED})
 
 
 @value
-class Ailing:
+class CheckFailures:
     """A check that has not been answered well since."""
 
     check: Check
@@ -29,7 +29,7 @@ class Ailing:
     """When it had failed so often that people are told."""
 
 
-def heard(known: tuple[Ailing, ...], seen: Observation, checks: Sequence[Check]) -> tuple[Ailing, ...]:
+def heard(known: tuple[CheckFailures, ...], seen: Observation, checks: Sequence[Check]) -> tuple[CheckFailures, ...]:
     """With one more observation of a target that has these checks; others than these are forgotten."""
     effect = seen.outcome.effect
     if not known and effect in {Effect.UP, Effect.THROTTLED}:
@@ -38,7 +38,7 @@ def heard(known: tuple[Ailing, ...], seen: Observation, checks: Sequence[Check])
     before = of(known, seen.check)
     if effect is Effect.UP or (effect is Effect.THROTTLED and before is None):
         return others
-    before = before or Ailing(check=seen.check, outcome=seen.outcome)
+    before = before or CheckFailures(check=seen.check, outcome=seen.outcome)
     if effect in _FAILED:
         failed = before.failed + 1
         now = replace(before, outcome=seen.outcome, failed=failed, failed_at=seen.finished_at, mute=0)
@@ -47,16 +47,16 @@ def heard(known: tuple[Ailing, ...], seen: Observation, checks: Sequence[Check])
     return (*others, now)
 
 
-def of(known: tuple[Ailing, ...], check: Check) -> Ailing | None:
+def of(known: tuple[CheckFailures, ...], check: Check) -> CheckFailures | None:
     """What is known of this check; None where it is well."""
     return next((one for one in known if one.check is check), None)
 
 
-def told(known: tuple[Ailing, ...], seen: Observation) -> tuple[Ailing, ...]:
+def told(known: tuple[CheckFailures, ...], seen: Observation) -> tuple[CheckFailures, ...]:
     """With people told of the check just seen."""
     return tuple(replace(one, told_at=seen.finished_at) if one.check is seen.check else one for one in known)
 
 
-def forgiven(known: tuple[Ailing, ...]) -> tuple[Ailing, ...]:
+def forgiven(known: tuple[CheckFailures, ...]) -> tuple[CheckFailures, ...]:
     """With no failure held against any; that one says nothing, and what people were told, stays true."""
     return tuple(replace(one, failed=0, failed_at=None) for one in known)

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 from monitor import formatting as words
 from monitor.detection import latency
-from monitor.detection.evidence import Case
-from monitor.detection.parameters import Rule
-from monitor.detection.target_state import Answer, Record
+from monitor.detection.evidence import EvidenceTrack
+from monitor.detection.parameters import TargetParameters
+from monitor.detection.target_state import AnswerQuality, TargetState
 from monitor.health import Health
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
@@ -21,7 +21,9 @@ _WHAT = ("failed", "came past the slow limit", "gave a wrong answer", "hit the r
 _OF_NO_USE = "answers were of no use"
 
 
-def weighed(record: Record, seen: Observation, rule: Rule) -> tuple[Case, Case, Case]:
+def weighed(
+    record: TargetState, seen: Observation, rule: TargetParameters
+) -> tuple[EvidenceTrack, EvidenceTrack, EvidenceTrack]:
     """The cases for slow, wrong and throttled answers with this observation; a failure says nothing of them."""
     effect, p1 = seen.outcome.effect, rule.p1
     slow, wrong, throttled = record.slow, record.wrong, record.throttled
@@ -37,13 +39,13 @@ def weighed(record: Record, seen: Observation, rule: Rule) -> tuple[Case, Case, 
     return slow.passed(seen, p1=p1), wrong.passed(seen, p1=p1), throttled
 
 
-def recent(answers: tuple[Answer, ...], at: datetime) -> tuple[Answer, ...]:
+def recent(answers: tuple[AnswerQuality, ...], at: datetime) -> tuple[AnswerQuality, ...]:
     """Those of the last two minutes, or the last four where probes come so seldom that this is more."""
     young = sum(answer.at > at - _WINDOW for answer in answers)
     return answers[-max(young, _FEWEST_ANSWERS) :]
 
 
-def grounds(record: Record, at: datetime, rule: Rule) -> str:
+def grounds(record: TargetState, at: datetime, rule: TargetParameters) -> str:
     """What is held against its answers, a clause for each kind that has reached its threshold; empty for none."""
     said = []
     for case, what in list(zip(record.cases, _WHAT, strict=True))[1:]:
@@ -57,12 +59,12 @@ def grounds(record: Record, at: datetime, rule: Rule) -> str:
     return "; ".join(said)
 
 
-def last_grounds(record: Record) -> str:
+def last_grounds(record: TargetState) -> str:
     """The grounds that a degraded or unusable target was last given, without the count of useless answers."""
     return record.reason.partition(": ")[2].rpartition(f"{_OF_NO_USE}; ")[2]
 
 
-def useless(record: Record, at: datetime) -> str:
+def useless(record: TargetState, at: datetime) -> str:
     """How many answers were of no use, where users would have got next to nothing for two minutes; else empty."""
     answers = recent(record.answers, at)
     bad = sum(answer.bad for answer in answers)
@@ -72,7 +74,7 @@ def useless(record: Record, at: datetime) -> str:
     return f"{bad} of the last {len(answers)} {_OF_NO_USE}" if enough and bad >= share * len(answers) else ""
 
 
-def heaviest(record: Record, at: datetime, rule: Rule) -> str:
+def heaviest(record: TargetState, at: datetime, rule: TargetParameters) -> str:
     """What weighs most of all that is held against it, failures too; empty when nothing does."""
     case, what = max(zip(record.cases, _WHAT, strict=True), key=lambda held: held[0].value)
     if case.value > 0:
@@ -80,7 +82,7 @@ def heaviest(record: Record, at: datetime, rule: Rule) -> str:
     return _lately(record, at, rule) if record.latency.suspicious(rule.late_threshold) else ""
 
 
-def clause(case: Case, at: datetime, rule: Rule, *, what: str = _WHAT[0]) -> str:
+def clause(case: EvidenceTrack, at: datetime, rule: TargetParameters, *, what: str = _WHAT[0]) -> str:
     """How many probes did so, of which checks where not of all, and the evidence in that against a verdict's."""
     one, p0 = case.evidence, case.background.rate
     counts = words.counted(one.failures, one.probes, one.span_s(at), one.outcomes, what=what)
@@ -89,7 +91,7 @@ def clause(case: Case, at: datetime, rule: Rule, *, what: str = _WHAT[0]) -> str
     return f"{counts}; {words.weighed(case.value, rule.threshold(p0), p0=p0, p1=rule.p1)}"
 
 
-def _lately(record: Record, at: datetime, rule: Rule) -> str:
+def _lately(record: TargetState, at: datetime, rule: TargetParameters) -> str:
     """The late answers, and the evidence in them."""
     value, p0, p1 = record.latency.lateness.value, latency.NORMAL_SHARE, latency.LATE_SHARE
     return f"{record.latency.counted(at)}; {words.weighed(value, rule.late_threshold, p0=p0, p1=p1)}"

@@ -11,10 +11,10 @@ from monitor import formatting as words
 from monitor.detection import pacing
 from monitor.detection import provider_pool as pool
 from monitor.detection import state_machine as detector
-from monitor.detection.pacing import Extra
-from monitor.detection.parameters import PoolRule, Rule, pool_rules_for, rules_for
-from monitor.detection.provider_pool import NO_POOL, Pool
-from monitor.detection.target_state import Record
+from monitor.detection.pacing import BurstProbe
+from monitor.detection.parameters import ProviderParameters, TargetParameters, pool_rules_for, rules_for
+from monitor.detection.provider_pool import NO_POOL, ProviderEvidence
+from monitor.detection.target_state import TargetState
 from monitor.health import UNBLAMED, Health, TargetHealth, Transition
 from monitor.settings import Settings
 from probes.observation import Observation
@@ -22,16 +22,16 @@ from probes.outcome import Blame, Effect, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class DetectorState:
     """All that a judge remembers at one instant."""
 
-    records: Mapping[str, Record]
+    records: Mapping[str, TargetState]
     """By target."""
-    pools: Mapping[str, Pool]
+    pools: Mapping[str, ProviderEvidence]
     """By provider."""
 
 
-class Judge:
+class Detector:
     """Judges the targets of these settings, from the state "nothing known" at `now` on.
 
     Not thread-safe.
@@ -41,7 +41,7 @@ class Judge:
         self._rules = rules_for(settings)
         self._pool_rules = pool_rules_for(settings, self._rules)
         self._providers = {target.id: target.provider.name for target in settings.targets}
-        self._records = {target: Record(target=target, since=now) for target in self._rules}
+        self._records = {target: TargetState(target=target, since=now) for target in self._rules}
         self._pools = dict.fromkeys(self._pool_rules, NO_POOL)
         self._waiting: dict[str, datetime] = {}
         """When a verdict that only waits for `min_outage` will be made, by target or provider."""
@@ -116,7 +116,7 @@ class Judge:
         """When `tick` will change something, if nothing is observed until then, silence aside; None when not."""
         return min(self._waiting.values()) if self._waiting else None
 
-    def extras(self, target: str) -> tuple[Extra, ...]:
+    def extras(self, target: str) -> tuple[BurstProbe, ...]:
         """The extra probes to plan after an observation of this target."""
         if target is self._calm or (self._records[target].health is Health.UP and not self._busy(target)):
             return ()
@@ -124,7 +124,7 @@ class Judge:
         record, provider = self._records[target], self._providers[target]
         alone_s = pacing.quick_s(record, self._rules[target], pool=self._pools.get(provider))
         if alone_s is not None:
-            planned.append(Extra(slot=target, targets=(target,), delay_s=alone_s))
+            planned.append(BurstProbe(slot=target, targets=(target,), delay_s=alone_s))
         if record.health is Health.MISCONFIGURED:
             planned += self._to_confirm(provider)
         if provider in self._pools:
@@ -133,22 +133,24 @@ class Judge:
             members = self._to_ask(rule) if together_s is not None else {}
             if together_s is not None and members:
                 suspects = sorted(members, key=lambda name: -self._records[name].down.value)[:1]
-                planned.append(Extra(slot=provider, targets=pool.order(known, members, suspects), delay_s=together_s))
+                planned.append(
+                    BurstProbe(slot=provider, targets=pool.order(known, members, suspects), delay_s=together_s)
+                )
         return tuple(planned)
 
     def resting(self, target: str, now: datetime) -> bool:
         """Whether the provider has asked (Retry-After) not to be probed yet."""
         return pacing.resting(self._records[target], now)
 
-    def record_of(self, target: str) -> Record:
+    def record_of(self, target: str) -> TargetState:
         """What is remembered of a target; KeyError when there is none of that name."""
         return self._records[target]
 
-    def memory(self) -> Memory:
+    def memory(self) -> DetectorState:
         """What it remembers now; later observations do not change it."""
-        return Memory(records=dict(self._records), pools=dict(self._pools))
+        return DetectorState(records=dict(self._records), pools=dict(self._pools))
 
-    def remember(self, memory: Memory) -> None:
+    def remember(self, memory: DetectorState) -> None:
         """Go on from there. Targets and providers that these settings do not have are left out."""
         for name, rule in self._pool_rules.items():
             known = memory.pools.get(name, NO_POOL)
@@ -161,7 +163,7 @@ class Judge:
         for name in self._pools:
             self._note_waiting(name)
 
-    def _changed(self, before: Record, after: Record) -> tuple[Transition, ...]:
+    def _changed(self, before: TargetState, after: TargetState) -> tuple[Transition, ...]:
         """Remember what became of a target on its own evidence; the transition, if it is one."""
         target = after.target
         self._remember(after)
@@ -174,7 +176,7 @@ class Judge:
         changed = detector.transition(before, after, self._rules[target])
         return (changed,) if changed else ()
 
-    def _remember(self, record: Record) -> None:
+    def _remember(self, record: TargetState) -> None:
         target = record.target
         rule = self._rules[target]
         self._records[target] = record
@@ -202,12 +204,12 @@ class Judge:
         self._pools[provider] = known
         self._note_waiting(provider)
 
-    def _not_stale(self, provider: str, now: datetime) -> Pool:
+    def _not_stale(self, provider: str, now: datetime) -> ProviderEvidence:
         """What is held against a provider; nothing after a long silence, or when the clock was set."""
         known = self._pools[provider]
         return NO_POOL if pool.stale(known, now, self._pool_rules[provider].patience_s) else known
 
-    def _siblings(self, provider: str) -> Mapping[str, Rule]:
+    def _siblings(self, provider: str) -> Mapping[str, TargetParameters]:
         """The targets of a provider that has several, with their rules."""
         return self._pool_rules[provider].members if provider in self._pool_rules else {}
 
@@ -216,10 +218,10 @@ class Judge:
         for target in self._siblings(provider):
             self._records[target] = detector.warned(self._records[target], outcome)
 
-    def _to_confirm(self, provider: str) -> list[Extra]:
+    def _to_confirm(self, provider: str) -> list[BurstProbe]:
         """A quick probe of each target of the provider that is suspected of a fault of ours."""
         return [
-            Extra(slot=target, targets=(target,), delay_s=rule.failed_s)
+            BurstProbe(slot=target, targets=(target,), delay_s=rule.failed_s)
             for target, rule in self._siblings(provider).items()
             if self._records[target].suspicion and self._records[target].health in UNBLAMED
         ]
@@ -263,7 +265,7 @@ class Judge:
         record = self._records[target]
         return bool(known.evidence.value or record.suspicion)
 
-    def _to_ask(self, rule: PoolRule) -> dict[str, datetime]:
+    def _to_ask(self, rule: ProviderParameters) -> dict[str, datetime]:
         """The targets of a provider that a burst may ask, with when each was last heard."""
         found = {}
         for target in rule.members:
@@ -273,7 +275,7 @@ class Judge:
         return found
 
 
-def _reason(provider: str, known: Pool, rule: PoolRule, now: datetime) -> str:
+def _reason(provider: str, known: ProviderEvidence, rule: ProviderParameters, now: datetime) -> str:
     """Why the provider is down: the probes of its targets together, in one sentence with numbers."""
     evidence = known.evidence
     failing = sum(count > 0 for count in known.failures.values())

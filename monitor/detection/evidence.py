@@ -14,7 +14,7 @@ from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
 
-from monitor.health import Weighed
+from monitor.health import WeighedProbe
 from probes.hot_dataclass import value
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
@@ -36,7 +36,7 @@ _LONGEST_DETAIL = 160
 
 
 @value
-class Background:
+class BackgroundRate:
     """A target's own failure rate in quiet times, learned from its history.
 
     The mean of a Beta(5, 995) prior with what was seen, clamped to 0.2–5 %. The memory fades: about the last 20,000
@@ -46,19 +46,19 @@ class Background:
     failures: float = 0.0
     probes: float = 0.0
 
-    def seen(self, *, failed: bool) -> "Background":
+    def seen(self, *, failed: bool) -> "BackgroundRate":
         """With one more quiet probe."""
         fade = min(1.0, _MEMORY_PROBES / (self.probes + 1))
-        return Background(failures=(self.failures + failed) * fade, probes=(self.probes + 1) * fade)
+        return BackgroundRate(failures=(self.failures + failed) * fade, probes=(self.probes + 1) * fade)
 
-    def rested(self, probes: int) -> "Background":
+    def rested(self, probes: int) -> "BackgroundRate":
         """With so many more quiet probes, all of them good: the same as seeing them one by one."""
         fading = max(0.0, self.probes + probes - _MEMORY_PROBES)
         whole = math.floor(fading)
         failures = self.failures * (_MEMORY_PROBES / (_MEMORY_PROBES + 1)) ** whole
         if fading > whole:
             failures *= _MEMORY_PROBES / (_MEMORY_PROBES + fading - whole)
-        return Background(failures=failures, probes=min(_MEMORY_PROBES, self.probes + probes))
+        return BackgroundRate(failures=failures, probes=min(_MEMORY_PROBES, self.probes + probes))
 
     @property
     def rate(self) -> float:
@@ -103,7 +103,7 @@ class Evidence:
     """Those that failed."""
     last: str = ""
     """What the provider said with the last failure."""
-    trail: tuple[Weighed, ...] = ()
+    trail: tuple[WeighedProbe, ...] = ()
     """Each probe of the excursion, the last 60 of them."""
 
     def failed(self, seen: Observation, *, p0: float, p1: float) -> "Evidence":
@@ -143,8 +143,8 @@ class Evidence:
             trail=trail,
         )
 
-    def _trail(self, seen: Observation, value: float) -> tuple[Weighed, ...]:
-        weighed = Weighed(at=seen.finished_at, target=seen.target, outcome=seen.outcome, evidence=value)
+    def _trail(self, seen: Observation, value: float) -> tuple[WeighedProbe, ...]:
+        weighed = WeighedProbe(at=seen.finished_at, target=seen.target, outcome=seen.outcome, evidence=value)
         return (*self.trail[1 - _LONGEST_TRAIL :], weighed)
 
     def span_s(self, at: datetime) -> float:
@@ -162,42 +162,44 @@ NO_EVIDENCE = Evidence()
 
 
 @value
-class Case:
+class EvidenceTrack:
     """One kind of failure of one target: the evidence of it, and how much of it is normal for this target."""
 
     evidence: Evidence = NO_EVIDENCE
-    background: Background = Background()
+    background: BackgroundRate = BackgroundRate()
 
     @property
     def value(self) -> float:
         """The height of the evidence."""
         return self.evidence.value
 
-    def failed(self, seen: Observation, *, p1: float) -> "Case":
+    def failed(self, seen: Observation, *, p1: float) -> "EvidenceTrack":
         """With one more failed probe.
 
         Only the failure that begins an excursion teaches the background: an outage must not become normal.
         """
         background = self.background if self.evidence.value > 0 else self.background.seen(failed=True)
         evidence = self.evidence.failed(seen, p0=self.background.rate, p1=p1)
-        return Case(evidence=evidence, background=background)
+        return EvidenceTrack(evidence=evidence, background=background)
 
-    def passed(self, seen: Observation, *, p1: float) -> "Case":
+    def passed(self, seen: Observation, *, p1: float) -> "EvidenceTrack":
         """With one more good probe."""
         if self.evidence.value > 0:
-            return Case(evidence=self.evidence.passed(seen, p0=self.background.rate, p1=p1), background=self.background)
-        return Case(background=self.background.seen(failed=False))
+            return EvidenceTrack(
+                evidence=self.evidence.passed(seen, p0=self.background.rate, p1=p1), background=self.background
+            )
+        return EvidenceTrack(background=self.background.seen(failed=False))
 
-    def rested(self, probes: int) -> "Case":
+    def rested(self, probes: int) -> "EvidenceTrack":
         """With so many more good probes, seen while there was no evidence."""
-        return Case(evidence=self.evidence, background=self.background.rested(probes))
+        return EvidenceTrack(evidence=self.evidence, background=self.background.rested(probes))
 
-    def cleared(self) -> "Case":
+    def cleared(self) -> "EvidenceTrack":
         """Without evidence, keeping what was learned."""
-        return Case(background=self.background)
+        return EvidenceTrack(background=self.background)
 
 
-NO_CASE = Case()
+NO_CASE = EvidenceTrack()
 
 
 @value

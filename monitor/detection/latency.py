@@ -20,7 +20,7 @@ from dataclasses import field
 from datetime import datetime
 
 from monitor import formatting as words
-from monitor.detection.baseline import Baseline
+from monitor.detection.baseline import LatencyBaseline
 from monitor.detection.evidence import step_down, step_up
 from probes.hot_dataclass import value
 from probes.observation import Observation
@@ -45,7 +45,7 @@ _FIRST_TOKEN = {check: f"{check.value}, first token" for check in Check}
 
 
 @value
-class Late:
+class LateAnswers:
     """Late answers by one measure."""
 
     count: int
@@ -54,49 +54,49 @@ class Late:
 
 
 @value
-class Lateness:
+class LatencyExcursion:
     """The present excursion: what came in since the evidence was last zero."""
 
     value: float = 0.0
-    late: dict[str, Late] = field(default_factory=dict)
+    late: dict[str, LateAnswers] = field(default_factory=dict)
     """By the measure that made them late, total time before time to first token."""
     answers: int = 0
     since: datetime | None = None
     """When the first late answer came in."""
 
-    def later(self, measure: str, took_s: float, at: datetime) -> "Lateness":
+    def later(self, measure: str, took_s: float, at: datetime) -> "LatencyExcursion":
         """With one more late answer."""
-        known = self.late.get(measure, Late(count=0, least_s=took_s))
-        late = Late(count=known.count + 1, least_s=min(known.least_s, took_s))
-        return Lateness(
+        known = self.late.get(measure, LateAnswers(count=0, least_s=took_s))
+        late = LateAnswers(count=known.count + 1, least_s=min(known.least_s, took_s))
+        return LatencyExcursion(
             value=self.value + _STEP_UP,
             late={**self.late, measure: late},
             answers=self.answers + 1,
             since=self.since or at,
         )
 
-    def in_time(self) -> "Lateness":
+    def in_time(self) -> "LatencyExcursion":
         """With one more answer that was in time."""
         value = self.value - _STEP_DOWN
         if value <= 0:
             return _NONE
-        return Lateness(value=value, late=self.late, answers=self.answers + 1, since=self.since)
+        return LatencyExcursion(value=value, late=self.late, answers=self.answers + 1, since=self.since)
 
     def span_s(self, at: datetime) -> float:
         """Seconds from the first late answer to `at`."""
         return max(0.0, (at - self.since).total_seconds()) if self.since else 0.0
 
 
-_NONE = Lateness()
+_NONE = LatencyExcursion()
 
 
 @value
-class Latency:
+class LatencyEvidence:
     """How quickly one target usually answers, and the evidence that it no longer does."""
 
-    usual: dict[str, Baseline] = field(default_factory=dict)
+    usual: dict[str, LatencyBaseline] = field(default_factory=dict)
     """By measure: `chat`, `stream`, `stream, first token`."""
-    lateness: Lateness = _NONE
+    lateness: LatencyExcursion = _NONE
 
     def late_by(self, seen: Observation) -> str | None:
         """The measure that makes this observation late; None when it is in time, or no correct answer.
@@ -116,7 +116,7 @@ class Latency:
                 return _FIRST_TOKEN[seen.check]
         return None
 
-    def heard(self, seen: Observation, *, quiet: bool) -> "Latency":
+    def heard(self, seen: Observation, *, quiet: bool) -> "LatencyEvidence":
         """With one more observation; only correct answers (`ok`, `slow`) change anything.
 
         `quiet` when nothing but, at most, this evidence is held against the target: such answers teach what is usual.
@@ -126,7 +126,7 @@ class Latency:
             total = self.usual.get(key, _UNKNOWN)
             if seen.duration_s <= total.mark_s:  # nearly all there is
                 learned = total.learned(seen.duration_s, quiet=quiet)
-                return Latency(usual={**self.usual, key: learned})
+                return LatencyEvidence(usual={**self.usual, key: learned})
         if seen.outcome is not Outcome.OK and seen.outcome is not Outcome.SLOW:
             return self
         quiet = quiet and not lateness.answers
@@ -140,7 +140,7 @@ class Latency:
         if seen.first_token_s is not None:
             key = _FIRST_TOKEN[seen.check]
             usual[key] = self.usual.get(key, _UNKNOWN).learned(seen.first_token_s, quiet=quiet)
-        return Latency(usual=usual, lateness=lateness)
+        return LatencyEvidence(usual=usual, lateness=lateness)
 
     def suspicious(self, needed: float) -> bool:
         """Whether there is more evidence than ordinary days bring; `needed` is the threshold.
@@ -149,9 +149,9 @@ class Latency:
         """
         return self.lateness.value >= _SUSPICIOUS_SHARE * needed
 
-    def cleared(self) -> "Latency":
+    def cleared(self) -> "LatencyEvidence":
         """Without evidence, keeping what was learned."""
-        return Latency(usual=self.usual)
+        return LatencyEvidence(usual=self.usual)
 
     def counted(self, at: datetime) -> str:
         """The evidence in words; empty when there is none.
@@ -174,8 +174,8 @@ class Latency:
         return said + _usually(self.usual.get(measure, _UNKNOWN))
 
 
-_UNKNOWN = Baseline()
-NO_LATENCY = Latency()
+_UNKNOWN = LatencyBaseline()
+NO_LATENCY = LatencyEvidence()
 
 
 def threshold(interval_s: float, *, per_day: float) -> float:
@@ -183,7 +183,7 @@ def threshold(interval_s: float, *, per_day: float) -> float:
     return max(_STEP_UP, math.log(_DAY_S / interval_s / per_day) - _HEADWAY)
 
 
-def _usually(baseline: Baseline) -> str:
+def _usually(baseline: LatencyBaseline) -> str:
     if not baseline.known:
         return ""
     return f" (usually {_seconds(baseline.usual_s)}, 95 of 100 under {_seconds(baseline.high_s)})"

@@ -7,9 +7,9 @@ from typing import Final
 
 from monitor import formatting as words
 from monitor.detection import check_failures as ailing
-from monitor.detection.check_failures import Ailing
+from monitor.detection.check_failures import CheckFailures
 from monitor.detection.state_machine import MUTE
-from monitor.detection.target_state import Record
+from monitor.detection.target_state import TargetState
 from monitor.health import Health
 from probes.observation import Observation
 from probes.outcome import Effect
@@ -36,7 +36,7 @@ _DETAIL_CHARS = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class TargetNotice:
     """Something about a target to tell people once; what was told before tells which texts those were."""
 
     kind: str
@@ -46,31 +46,31 @@ class Notice:
     at: datetime
 
 
-class Notices:
+class NoticeFilter:
     """Knows what was told, and so what is news.
 
     Of models the same text is told once per kind and target, for ever: whoever keeps the notices must not forget them.
     """
 
-    def __init__(self, told: Iterable[Notice] = ()) -> None:
+    def __init__(self, told: Iterable[TargetNotice] = ()) -> None:
         self._told: dict[tuple[str, str], list[tuple[str, date]]] = {}
         for notice in told:
             self.told(notice)
 
-    def due(self, seen: Observation, now: datetime) -> tuple[Notice, ...]:
+    def due(self, seen: Observation, now: datetime) -> tuple[TargetNotice, ...]:
         """What this observation says of models that people have not been told; the same until `told`."""
         return self._due(seen.target, sentences(seen.target, seen.model, seen.deprecation), now)
 
-    def due_of_checks(self, seen: Observation, record: Record, now: datetime) -> tuple[Notice, ...]:
+    def due_of_checks(self, seen: Observation, record: TargetState, now: datetime) -> tuple[TargetNotice, ...]:
         """What this observation has shown of its check; `record` is its target's, with this observation folded in."""
         sick = ailing.of(record.ailing, seen.check)
         return self._due(seen.target, _of_check(sick, seen, record), now) if sick else ()
 
-    def _due(self, target: str, said: dict[str, str], now: datetime) -> tuple[Notice, ...]:
+    def _due(self, target: str, said: dict[str, str], now: datetime) -> tuple[TargetNotice, ...]:
         texts = ((kind, self._news(kind, target, text, now)) for kind, text in said.items())
-        return tuple(Notice(kind=kind, target=target, text=text, at=now) for kind, text in texts if text)
+        return tuple(TargetNotice(kind=kind, target=target, text=text, at=now) for kind, text in texts if text)
 
-    def told(self, notice: Notice) -> None:
+    def told(self, notice: TargetNotice) -> None:
         """People have been told, or will be whatever happens."""
         told = self._told.setdefault((notice.kind, notice.target), [])
         told.append((notice.text, notice.at.astimezone(UTC).date()))
@@ -94,7 +94,7 @@ def sentences(target: str, model: str | None, deprecation: str | None) -> dict[s
     return {kind: text for kind, text in said.items() if text}
 
 
-def _of_check(sick: Ailing, seen: Observation, record: Record) -> dict[str, str]:
+def _of_check(sick: CheckFailures, seen: Observation, record: TargetState) -> dict[str, str]:
     """What is said by kind, in the very observation that makes it worth saying."""
     target, check = record.target, sick.check
     if seen.outcome.effect is Effect.NOTHING and sick.mute == MUTE:

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.detection.evidence import Evidence
-from monitor.detection.parameters import BURST, PATIENCE, RECOVERING_SHARE, PoolRule, Rule, by_provider
-from monitor.detection.provider_pool import Pool
-from monitor.detection.target_state import LONGEST_REST_S, Record
+from monitor.detection.parameters import (
+    BURST,
+    PATIENCE,
+    RECOVERING_SHARE,
+    ProviderParameters,
+    TargetParameters,
+    by_provider,
+)
+from monitor.detection.provider_pool import ProviderEvidence
+from monitor.detection.target_state import LONGEST_REST_S, TargetState
 from monitor.health import OUT_OF_SERVICE, Health
 from probes.target import Target
 
@@ -19,7 +26,7 @@ _SICK_ALONE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Extra:
+class BurstProbe:
     """An extra probe, in place of any that is planned in the same slot."""
 
     slot: str
@@ -43,7 +50,7 @@ def phases(targets: Sequence[Target]) -> dict[str, float]:
     return due
 
 
-def quick_s(record: Record, rule: Rule, *, pool: Pool | None = None) -> float | None:
+def quick_s(record: TargetState, rule: TargetParameters, *, pool: ProviderEvidence | None = None) -> float | None:
     """Seconds until an extra probe of this target, from the last one's end; None when the regular schedule is enough.
 
     - While failures are held against it, a burst: long enough after each failure to reach past most blips, soon after
@@ -68,30 +75,30 @@ def quick_s(record: Record, rule: Rule, *, pool: Pool | None = None) -> float | 
     return rule.seldom_s if _answers_poorly(record, rule) else None
 
 
-def _sick_alone(evidence: Evidence, pool: Pool) -> bool:
+def _sick_alone(evidence: Evidence, pool: ProviderEvidence) -> bool:
     return evidence.failures >= _SICK_ALONE and not min(pool.without.values(), default=0.0)
 
 
-def _is_news(record: Record, evidence: Evidence) -> bool:
+def _is_news(record: TargetState, evidence: Evidence) -> bool:
     """Whether any other check failed than those that people know of."""
     return not evidence.checks or not all(record.sick(check) for check in evidence.checks)
 
 
-def _answers_poorly(record: Record, rule: Rule) -> bool:
+def _answers_poorly(record: TargetState, rule: TargetParameters) -> bool:
     poor = record.slow.evidence, record.wrong.evidence
     if any(0 < one.probes <= _POOR_BURST and _is_news(record, one) for one in poor):
         return True
     return record.latency.suspicious(rule.late_threshold) and record.latency.lateness.answers <= _LATE_BURST
 
 
-def pool_quick_s(pool: Pool, rule: PoolRule) -> float | None:
+def pool_quick_s(pool: ProviderEvidence, rule: ProviderParameters) -> float | None:
     """Seconds until an extra probe of any target of the provider; None when the regular schedule is enough."""
     if not _bursting(pool.evidence):
         return None
     return rule.passed_s if pool.evidence.calm else rule.failed_s
 
 
-def resting(record: Record, now: datetime) -> bool:
+def resting(record: TargetState, now: datetime) -> bool:
     """Whether the provider has asked (Retry-After) not to be probed yet."""
     if record.resting_until is None:
         return False

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from monitor.detection import latency
-from monitor.detection.threshold import Loop, threshold
-from monitor.settings import Blips, Controller, Settings
+from monitor.detection.threshold import AlarmModel, threshold
+from monitor.settings import Blips, ControllerSettings, Settings
 from probes.target import Check, Target
 
 #: An excursion has at most so many quick probes; they end earlier, so many good ones after the last failure.
@@ -27,7 +27,7 @@ _SAME_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class TargetParameters:
     """One target's share of the configuration. Durations in seconds."""
 
     target: str
@@ -84,17 +84,17 @@ class Rule:
         # Its provider's burst goes to its siblings first: what it shows may then come at its interval alone.
         return max(needed, threshold(replace(self.loop(p0), burst=0), per_day=self.false_per_day))
 
-    def loop(self, p0: float) -> Loop:
+    def loop(self, p0: float) -> AlarmModel:
         """What the rate of false verdicts depends on, for a background of `p0`."""
         return _loop(self, p0, self.interval_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolRule:
+class ProviderParameters:
     """What judging a whole provider takes: the rules of its targets, by target id. Durations in seconds."""
 
     provider: str
-    members: Mapping[str, Rule] = field(hash=False)
+    members: Mapping[str, TargetParameters] = field(hash=False)
     p1: float
     false_per_day: float
     """What the provider's test may contribute to the false verdicts of each of its targets."""
@@ -115,13 +115,13 @@ class PoolRule:
         """
         return threshold(self.loop(p0, stream_s), per_day=self.false_per_day)
 
-    def loop(self, p0: float, stream_s: float) -> Loop:
+    def loop(self, p0: float, stream_s: float) -> AlarmModel:
         """What the rate of false verdicts on the provider depends on; the same arguments."""
         return _loop(self, p0, max(stream_s, self.same_s))
 
 
-def _loop(rule: Rule | PoolRule, p0: float, interval_s: float) -> Loop:
-    return Loop(
+def _loop(rule: TargetParameters | ProviderParameters, p0: float, interval_s: float) -> AlarmModel:
+    return AlarmModel(
         p0=p0,
         p1=rule.p1,
         interval_s=interval_s,
@@ -138,10 +138,10 @@ def _quickly(seconds: float, interval_s: float) -> float:
     return min(interval_s, max(_LEAST_S, min(seconds, interval_s * QUICK_SHARE)))
 
 
-def rule_for(target: Target, controller: Controller, *, alone: bool = True) -> Rule:
+def rule_for(target: Target, controller: ControllerSettings, *, alone: bool = True) -> TargetParameters:
     """The rule for one target; where it is not `alone`, its provider's test gets half of the error budget."""
     false_per_day = controller.false_failovers_per_day
-    return Rule(
+    return TargetParameters(
         target=target.id,
         model=target.model,
         key=target.provider.key_words,
@@ -158,7 +158,7 @@ def rule_for(target: Target, controller: Controller, *, alone: bool = True) -> R
     )
 
 
-def rules_for(settings: Settings) -> dict[str, Rule]:
+def rules_for(settings: Settings) -> dict[str, TargetParameters]:
     """Every target's rule, by target id."""
     siblings = by_provider(settings.targets)
     return {
@@ -167,7 +167,7 @@ def rules_for(settings: Settings) -> dict[str, Rule]:
     }
 
 
-def pool_rules_for(settings: Settings, rules: Mapping[str, Rule]) -> dict[str, PoolRule]:
+def pool_rules_for(settings: Settings, rules: Mapping[str, TargetParameters]) -> dict[str, ProviderParameters]:
     """The rule for every provider that has more than one target, by its name; `rules` are those of `rules_for`."""
     controller = settings.controller
     pools = {}
@@ -176,7 +176,7 @@ def pool_rules_for(settings: Settings, rules: Mapping[str, Rule]) -> dict[str, P
             members = {target.id: rules[target.id] for target in targets}
             same_s = min(_SAME_S, *(rule.passed_s for rule in members.values()))
             stream_s = 1 / sum(1 / rule.interval_s for rule in members.values())
-            pools[provider] = PoolRule(
+            pools[provider] = ProviderParameters(
                 provider=provider,
                 members=members,
                 p1=controller.detect,

@@ -11,7 +11,7 @@ from datetime import datetime
 from pydantic import TypeAdapter, ValidationError
 
 from monitor.detection.evidence import NO_EVIDENCE, Evidence, rounded
-from monitor.detection.parameters import PoolRule
+from monitor.detection.parameters import ProviderParameters
 from probes.observation import Observation
 
 #: Of the threshold, what must be left without any one target.
@@ -19,7 +19,7 @@ _WITHOUT_ONE = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class ProviderEvidence:
     """What is held against a provider. While there is no evidence, all else is as in a new one."""
 
     evidence: Evidence = NO_EVIDENCE
@@ -35,10 +35,12 @@ class Pool:
     """When the last failure that was weighed came in."""
 
 
-NO_POOL = Pool()
+NO_POOL = ProviderEvidence()
 
 
-def failed(pool: Pool, seen: Observation, rule: PoolRule, backgrounds: Mapping[str, float]) -> Pool:
+def failed(
+    pool: ProviderEvidence, seen: Observation, rule: ProviderParameters, backgrounds: Mapping[str, float]
+) -> ProviderEvidence:
     """With one more failed probe.
 
     `backgrounds` are the failure rates of the targets that are in the pool now: those not bad by their own evidence.
@@ -57,7 +59,7 @@ def failed(pool: Pool, seen: Observation, rule: PoolRule, backgrounds: Mapping[s
     return replace(pool, evidence=evidence, without=without, failures=failures, failed_at=at)
 
 
-def passed(pool: Pool, seen: Observation, rule: PoolRule) -> Pool:
+def passed(pool: ProviderEvidence, seen: Observation, rule: ProviderParameters) -> ProviderEvidence:
     """With one more good probe."""
     if seen.target not in pool.without or _same_piece(pool, seen, rule):
         return pool
@@ -69,7 +71,7 @@ def passed(pool: Pool, seen: Observation, rule: PoolRule) -> Pool:
     return replace(pool, evidence=evidence, without=without)
 
 
-def left_out(pool: Pool, target: str) -> Pool:
+def left_out(pool: ProviderEvidence, target: str) -> ProviderEvidence:
     """Without this target, which has been found bad by its own evidence."""
     if target not in pool.without:
         return pool
@@ -84,32 +86,32 @@ def left_out(pool: Pool, target: str) -> Pool:
     return replace(pool, evidence=evidence, without=without, failures=failures)
 
 
-def convinced(pool: Pool) -> bool:
+def convinced(pool: ProviderEvidence) -> bool:
     """Whether the evidence suffices, whatever its span."""
     needed = pool.threshold
     return 0 < needed <= pool.evidence.value and min(pool.without.values()) >= _WITHOUT_ONE * needed
 
 
-def _same_piece(pool: Pool, seen: Observation, rule: PoolRule) -> bool:
+def _same_piece(pool: ProviderEvidence, seen: Observation, rule: ProviderParameters) -> bool:
     """Whether it comes so soon after the last failure that it says nearly the same."""
     return pool.failed_at is not None and 0 <= (seen.finished_at - pool.failed_at).total_seconds() < rule.same_s
 
 
-def _begun(rule: PoolRule, backgrounds: Mapping[str, float]) -> Pool:
+def _begun(rule: ProviderParameters, backgrounds: Mapping[str, float]) -> ProviderEvidence:
     """A new excursion: the background is the mean of the targets', each counted as often as it is probed."""
     often = {name: 1 / rule.members[name].interval_s for name in backgrounds}
     p0 = rounded(sum(often[name] * rate for name, rate in backgrounds.items()) / sum(often.values()))
     needed = rule.threshold(p0, 1 / sum(often.values())) if p0 < rule.p1 and len(often) > 1 else 0.0
-    return Pool(p0=p0, threshold=needed, without=dict.fromkeys(backgrounds, 0.0))
+    return ProviderEvidence(p0=p0, threshold=needed, without=dict.fromkeys(backgrounds, 0.0))
 
 
-def stale(pool: Pool, at: datetime, patience_s: float) -> bool:
+def stale(pool: ProviderEvidence, at: datetime, patience_s: float) -> bool:
     """Whether its last probe was too long ago to go on from, or by a clock that has been set back since."""
     last = pool.evidence.trail[-1].at if pool.evidence.trail else pool.evidence.since
     return last is not None and abs((at - last).total_seconds()) > patience_s
 
 
-def order(pool: Pool, seen_at: Mapping[str, datetime], suspects: Iterable[str]) -> tuple[str, ...]:
+def order(pool: ProviderEvidence, seen_at: Mapping[str, datetime], suspects: Iterable[str]) -> tuple[str, ...]:
     """Whom to ask next, the most telling first, of the targets that `seen_at` names with when each was last heard.
 
     Those who have failed least come first: only failures of several targets speak against the provider. As long as
@@ -122,15 +124,15 @@ def order(pool: Pool, seen_at: Mapping[str, datetime], suspects: Iterable[str]) 
     return (*first, *(name for name in by_need if name not in first))
 
 
-_ADAPTER = TypeAdapter(Pool)
+_ADAPTER = TypeAdapter(ProviderEvidence)
 
 
-def to_json(pool: Pool) -> str:
+def to_json(pool: ProviderEvidence) -> str:
     """The pool as JSON; `from_json` gives it back exactly."""
     return _ADAPTER.dump_json(pool, exclude_defaults=True).decode()
 
 
-def from_json(text: str) -> Pool:
+def from_json(text: str) -> ProviderEvidence:
     """The pool; a new one when the text is none."""
     try:
         return _ADAPTER.validate_json(text)

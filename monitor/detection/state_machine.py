@@ -17,9 +17,9 @@ from monitor import formatting as words
 from monitor.detection import check_failures as ailing
 from monitor.detection import degradation as poor
 from monitor.detection import latency
-from monitor.detection.evidence import NO_CASE, Case, Recovery
-from monitor.detection.parameters import RECOVERING_SHARE, Rule
-from monitor.detection.target_state import LONGEST_REST_S, Answer, Record
+from monitor.detection.evidence import NO_CASE, EvidenceTrack, Recovery
+from monitor.detection.parameters import RECOVERING_SHARE, TargetParameters
+from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
 from monitor.health import OUT_OF_SERVICE, POOR, UNBLAMED, WELL, Health, Transition
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
@@ -41,7 +41,7 @@ AILING = 5
 OF_THE_KEY = frozenset({Outcome.AUTH, Outcome.QUOTA})
 
 
-def observe(record: Record, seen: Observation, rule: Rule, *, blind: bool = False) -> Record:
+def observe(record: TargetState, seen: Observation, rule: TargetParameters, *, blind: bool = False) -> TargetState:
     """The record with one more observation.
 
     `blind` says that our own network was found to be down when this observation was made: failures that may be our
@@ -54,7 +54,7 @@ def observe(record: Record, seen: Observation, rule: Rule, *, blind: bool = Fals
     return _observed(record, seen, rule, blind=blind)
 
 
-def _observed(record: Record, seen: Observation, rule: Rule, *, blind: bool) -> Record:
+def _observed(record: TargetState, seen: Observation, rule: TargetParameters, *, blind: bool) -> TargetState:
     """The same for any observation, quiet times or not."""
     record = _resumed(_rewound(record, seen.finished_at, rule), seen.finished_at, rule).learned()
     late = record.latency.late_by(seen) is not None
@@ -73,8 +73,14 @@ def _observed(record: Record, seen: Observation, rule: Rule, *, blind: bool) -> 
 
 
 def condemned(
-    record: Record, at: datetime, rule: Rule, *, said: str, by_provider: bool, weight: tuple[float, float]
-) -> Record:
+    record: TargetState,
+    at: datetime,
+    rule: TargetParameters,
+    *,
+    said: str,
+    by_provider: bool,
+    weight: tuple[float, float],
+) -> TargetState:
     """Down because its whole provider is, for the reason `said`; as it was where it fails already.
 
     `by_provider` is False where at least half of the evidence may have been our own network's; `weight` is that
@@ -86,14 +92,14 @@ def condemned(
     return down.but(provider_verdict=weight)
 
 
-def warned(record: Record, outcome: Outcome) -> Record:
+def warned(record: TargetState, outcome: Outcome) -> TargetState:
     """As after one `auth` or `quota` of its own: a sibling with the same key has had it confirmed."""
     if record.health not in UNBLAMED or record.suspicion:
         return record
     return record.but(suspicion=outcome)
 
 
-def tick(record: Record, now: datetime, rule: Rule) -> Record:
+def tick(record: TargetState, now: datetime, rule: TargetParameters) -> TargetState:
     """The record as time passes without observations: no data is never healthy."""
     if record.last_seen_at is None or record.health not in WELL:
         return record
@@ -105,14 +111,14 @@ def tick(record: Record, now: datetime, rule: Rule) -> Record:
     return (_down_verdict(record, now, rule) if record.down.value else None) or record
 
 
-def unwatched(record: Record, at: datetime, reason: str) -> Record:
+def unwatched(record: TargetState, at: datetime, reason: str) -> TargetState:
     """The record of a target that nobody asks any more: nothing is known of it, unless that it fails."""
     if record.health is Health.UNKNOWN and record.reason.endswith(reason):
         return record
     return _unknown(record, at, reason)
 
 
-def verdict_at(record: Record, rule: Rule) -> datetime | None:
+def verdict_at(record: TargetState, rule: TargetParameters) -> datetime | None:
     """When `tick` will call the target down, if nothing is seen until then; None when it will not."""
     evidence = record.down.evidence
     if not evidence.since or record.health not in WELL:
@@ -122,7 +128,7 @@ def verdict_at(record: Record, rule: Rule) -> datetime | None:
     return evidence.since + timedelta(seconds=rule.min_outage_s)
 
 
-def transition(before: Record, after: Record, rule: Rule) -> Transition | None:
+def transition(before: TargetState, after: TargetState, rule: TargetParameters) -> Transition | None:
     """The change of health between two records of a target; None when there is none."""
     if before.health is after.health:
         return None
@@ -142,7 +148,7 @@ def transition(before: Record, after: Record, rule: Rule) -> Transition | None:
     )
 
 
-def _grounds(before: Record, after: Record) -> Case:
+def _grounds(before: TargetState, after: TargetState) -> EvidenceTrack:
     """The evidence that a change of health rests on; none where it rests on something else."""
     if after.health is Health.DOWN:
         return NO_CASE if before.health is Health.RECOVERING else after.down
@@ -153,7 +159,7 @@ def _grounds(before: Record, after: Record) -> Case:
     return max(before.cases + after.cases, key=lambda case: case.value)
 
 
-def hold_s(record: Record, rule: Rule) -> float:
+def hold_s(record: TargetState, rule: TargetParameters) -> float:
     """How long this target must stay clean once it has recovered.
 
     Relapses double it, up to eightfold, but not so far that a noisy target could never pass: at most the
@@ -164,12 +170,12 @@ def hold_s(record: Record, rule: Rule) -> float:
     return min(rule.hold_s * record.hold_factor, longest_s)
 
 
-def _is_rewound(record: Record, at: datetime, rule: Rule) -> bool:
+def _is_rewound(record: TargetState, at: datetime, rule: TargetParameters) -> bool:
     seen_at = record.last_seen_at
     return seen_at is not None and seen_at > at and (seen_at - at).total_seconds() > rule.patience_s
 
 
-def _rewound(record: Record, at: datetime, rule: Rule) -> Record:
+def _rewound(record: TargetState, at: datetime, rule: TargetParameters) -> TargetState:
     """With nothing left in the future, where the clock was set back since the last observation."""
     if not _is_rewound(record, at, rule):
         return record
@@ -185,14 +191,14 @@ def _rewound(record: Record, at: datetime, rule: Rule) -> Record:
     )
 
 
-def _resumed(record: Record, at: datetime, rule: Rule) -> Record:
+def _resumed(record: TargetState, at: datetime, rule: TargetParameters) -> TargetState:
     """Without what was held against it before a long silence, as `tick` would have it: a clock may have been set."""
     if record.health not in UNBLAMED or record.silent_s(at) <= rule.patience_s:
         return record
     return record.forgiven()
 
 
-def _noted(record: Record, seen: Observation, rule: Rule) -> Record:
+def _noted(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     at = seen.finished_at
     rest_s = min(seen.retry_after_s or 0.0, LONGEST_REST_S) if seen.outcome.effect is Effect.THROTTLED else 0.0
     return record.but(
@@ -205,7 +211,7 @@ def _noted(record: Record, seen: Observation, rule: Rule) -> Record:
     )
 
 
-def _awaited(record: Record, at: datetime, rule: Rule) -> tuple[Outcome, ...]:
+def _awaited(record: TargetState, at: datetime, rule: TargetParameters) -> tuple[Outcome, ...]:
     """How the checks failed that have not been well since, where a target has several; not those asked seldom.
 
     What the other checks are answered between the turns of these is no recovery.
@@ -216,7 +222,7 @@ def _awaited(record: Record, at: datetime, rule: Rule) -> tuple[Outcome, ...]:
     return tuple(one.outcome for one in record.ailing if one.failed_at and one.failed_at >= least)
 
 
-def _told(record: Record, seen: Observation, rule: Rule) -> Record:
+def _told(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     """With people told of a check that fails again and again, where that makes no verdict."""
     sick = ailing.of(record.ailing, seen.check)
     if len(rule.checks) == 1 or record.health not in WELL or not sick or sick.failed < AILING or sick.told_at:
@@ -224,13 +230,13 @@ def _told(record: Record, seen: Observation, rule: Rule) -> Record:
     return record.but(ailing=ailing.told(record.ailing, seen))
 
 
-def _unknown(record: Record, at: datetime, reason: str) -> Record:
+def _unknown(record: TargetState, at: datetime, reason: str) -> TargetState:
     if record.health not in UNBLAMED:
         return record
     return record.forgiven().entered(Health.UNKNOWN, at, reason)
 
 
-def _unjudged(record: Record, seen: Observation, rule: Rule) -> Record:
+def _unjudged(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     """Neither up nor down; but when no check says anything, nothing is known, and the probe needs a person."""
     at, times = seen.finished_at, {one.check: one.mute for one in record.ailing}
     altogether = min(times.get(check, 0) for check in {seen.check, *rule.checks}) >= MUTE
@@ -242,12 +248,12 @@ def _unjudged(record: Record, seen: Observation, rule: Rule) -> Record:
     return record.entered(Health.UNKNOWN, at, f"{seen.outcome}: {_said(seen)}")
 
 
-def _our_fault(record: Record, seen: Observation, rule: Rule) -> Record:
+def _our_fault(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     judged = _unjudged if seen.outcome.effect is Effect.NOTHING else _misconfigured
     return judged(record, seen, rule)
 
 
-def _misconfigured(record: Record, seen: Observation, rule: Rule) -> Record:
+def _misconfigured(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     at = seen.finished_at
     fix = words.fix(seen.outcome, model=rule.model, key=rule.key, detail=_said(seen))
     same = record.suspicion is seen.outcome or {record.suspicion, seen.outcome} <= OF_THE_KEY
@@ -260,7 +266,7 @@ def _misconfigured(record: Record, seen: Observation, rule: Rule) -> Record:
     return record
 
 
-def _while_failing(record: Record, seen: Observation, rule: Rule) -> Record:
+def _while_failing(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     """Down or misconfigured: the sequential test decides when it is back."""
     at, p0 = seen.finished_at, record.down.background.rate
     if seen.outcome.effect is Effect.THROTTLED:
@@ -277,13 +283,13 @@ def _while_failing(record: Record, seen: Observation, rule: Rule) -> Record:
     return record.but(held=0).entered(Health.RECOVERING, at, said)
 
 
-def _only_throttled(record: Record, seen: Observation, rule: Rule) -> Record:
+def _only_throttled(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     """Throttled answers prove nothing; but when nothing else comes, it is rate limited rather than down."""
     record = record.but(throttled=record.throttled.failed(seen, p1=rule.p1))
     return _poor_verdict(record.but(down=record.down.cleared()), seen.finished_at, rule) or record
 
 
-def _while_recovering(record: Record, seen: Observation, rule: Rule) -> Record:
+def _while_recovering(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     """Held: the whole hold must be clean. A failure sends it back, a poor answer begins the hold again."""
     at, p0 = seen.finished_at, record.down.background.rate
     if seen.outcome.effect is Effect.DOWN:
@@ -309,7 +315,7 @@ def _while_recovering(record: Record, seen: Observation, rule: Rule) -> Record:
     return back.but(returned_at=at).entered(Health.UP, at, f"back after {clean}")
 
 
-def _while_serving(record: Record, seen: Observation, rule: Rule, *, late: bool) -> Record:
+def _while_serving(record: TargetState, seen: Observation, rule: TargetParameters, *, late: bool) -> TargetState:
     """Up, suspect, degraded, unusable or not yet known: weigh, then say what the evidence amounts to."""
     record = _weighed(record, seen, rule, late=late)
     at = seen.finished_at
@@ -317,14 +323,14 @@ def _while_serving(record: Record, seen: Observation, rule: Rule, *, late: bool)
     return _told(judged, seen, rule) if record.ailing else judged
 
 
-def _weighed(record: Record, seen: Observation, rule: Rule, *, late: bool) -> Record:
+def _weighed(record: TargetState, seen: Observation, rule: TargetParameters, *, late: bool) -> TargetState:
     at, effect = seen.finished_at, seen.outcome.effect
     down, recovery, answers = record.down, record.recovery, record.answers
     if effect is Effect.DOWN:
         down = down.failed(seen, p1=rule.p1)
     else:
         down = down if effect is Effect.THROTTLED else down.passed(seen, p1=rule.p1)
-        answers = poor.recent((*answers, Answer(at=at, bad=effect is not Effect.UP)), at)
+        answers = poor.recent((*answers, AnswerQuality(at=at, bad=effect is not Effect.UP)), at)
     if record.health in POOR:
         p0, p1 = latency.NORMAL_SHARE, latency.STILL_LATE_SHARE
         good = effect is Effect.UP and not late
@@ -333,7 +339,7 @@ def _weighed(record: Record, seen: Observation, rule: Rule, *, late: bool) -> Re
     return record.but(down=down, slow=slow, wrong=wrong, throttled=throttled, recovery=recovery, answers=answers)
 
 
-def _down_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
+def _down_verdict(record: TargetState, at: datetime, rule: TargetParameters) -> TargetState | None:
     evidence = record.down.evidence
     if not evidence.value or evidence.value < rule.threshold(record.down.background.rate):
         return None
@@ -343,7 +349,9 @@ def _down_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
     return _gone_down(record, at, rule, said=said, by_provider=evidence.by_provider)
 
 
-def _gone_down(record: Record, at: datetime, rule: Rule, *, said: str, by_provider: bool) -> Record:
+def _gone_down(
+    record: TargetState, at: datetime, rule: TargetParameters, *, said: str, by_provider: bool
+) -> TargetState:
     factor = _hold_factor(record, at, rule, by_provider=by_provider)
     record = record.unburdened().but(
         recovery=Recovery(), hold_factor=factor, held=0, held_until=None, provider_verdict=None
@@ -351,7 +359,7 @@ def _gone_down(record: Record, at: datetime, rule: Rule, *, said: str, by_provid
     return record.entered(Health.DOWN, at, said)
 
 
-def _hold_factor(record: Record, at: datetime, rule: Rule, *, by_provider: bool) -> int:
+def _hold_factor(record: TargetState, at: datetime, rule: TargetParameters, *, by_provider: bool) -> int:
     """Doubled when it went down again, by the provider's fault, soon after it had come back; else back to one."""
     if record.returned_at is None or not by_provider:
         return 1
@@ -359,7 +367,7 @@ def _hold_factor(record: Record, at: datetime, rule: Rule, *, by_provider: bool)
     return min(_LARGEST_HOLD_FACTOR, record.hold_factor * 2) if soon else 1
 
 
-def _poor_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
+def _poor_verdict(record: TargetState, at: datetime, rule: TargetParameters) -> TargetState | None:
     grounds = poor.grounds(record, at, rule)
     if record.health not in POOR:
         if not grounds:
@@ -375,7 +383,7 @@ def _poor_verdict(record: Record, at: datetime, rule: Rule) -> Record | None:
     return record.entered(Health.DEGRADED, at, grounds)
 
 
-def _calm(record: Record, seen: Observation, rule: Rule) -> Record:
+def _calm(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     """No verdict: suspect while any evidence is left, up without, unknown until the first good answer."""
     at = seen.finished_at
     if record.health in POOR:

@@ -7,10 +7,10 @@ from operator import attrgetter
 from pydantic import TypeAdapter, ValidationError
 
 from monitor.detection import check_failures as ailing
-from monitor.detection.check_failures import Ailing
-from monitor.detection.evidence import NO_CASE, Case, Recovery
-from monitor.detection.latency import NO_LATENCY, Latency
-from monitor.detection.parameters import Rule
+from monitor.detection.check_failures import CheckFailures
+from monitor.detection.evidence import NO_CASE, EvidenceTrack, Recovery
+from monitor.detection.latency import NO_LATENCY, LatencyEvidence
+from monitor.detection.parameters import TargetParameters
 from monitor.health import POOR, WELL, Health, TargetHealth
 from probes.hot_dataclass import value
 from probes.observation import Observation
@@ -24,7 +24,7 @@ _LARGEST_CALM = 100
 
 
 @value
-class Answer:
+class AnswerQuality:
     """That a target answered, and whether users would have liked it."""
 
     at: datetime
@@ -33,31 +33,31 @@ class Answer:
 
 
 @value
-class Record:
+class TargetState:
     """What is known of one target."""
 
     target: str
     since: datetime
     health: Health = Health.UNKNOWN
     reason: str = "no observations yet"
-    down: Case = NO_CASE
+    down: EvidenceTrack = NO_CASE
     """Failures against answers of any kind."""
-    slow: Case = NO_CASE
+    slow: EvidenceTrack = NO_CASE
     """Answers past the target's `slow` limit."""
-    wrong: Case = NO_CASE
+    wrong: EvidenceTrack = NO_CASE
     """Answers that do not satisfy the check."""
-    throttled: Case = NO_CASE
+    throttled: EvidenceTrack = NO_CASE
     """Probes refused for their rate."""
-    latency: Latency = NO_LATENCY
+    latency: LatencyEvidence = NO_LATENCY
     """How quickly it usually answers, and what is held against it by that measure."""
     calm: int = 0
     """Good probes in quiet times that the four cases have not learned from yet."""
     recovery: Recovery = Recovery()
     suspicion: Outcome | None = None
     """`auth`, `quota` or `model_gone`, seen once and not yet confirmed."""
-    ailing: tuple[Ailing, ...] = ()
+    ailing: tuple[CheckFailures, ...] = ()
     """The checks that were not answered well when they were last asked."""
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[AnswerQuality, ...] = ()
     """While there is evidence of poor ones: those of the last two minutes, or the last four where that is more."""
     held: int = 0
     """Clean probes since the hold began."""
@@ -76,17 +76,17 @@ class Record:
     resting_until: datetime | None = None
     """The provider asked (Retry-After) not to be probed before."""
 
-    def but(self, **changed: object) -> "Record":
+    def but(self, **changed: object) -> "TargetState":
         """The same with these fields changed; as `dataclasses.replace`, in half the time."""
-        return Record(**{**dict(zip(_FIELDS, _fields(self), strict=True)), **changed})
+        return TargetState(**{**dict(zip(_FIELDS, _fields(self), strict=True)), **changed})
 
-    def entered(self, health: Health, at: datetime, reason: str) -> "Record":
+    def entered(self, health: Health, at: datetime, reason: str) -> "TargetState":
         """In this health, with this reason; `since` moves only when the health does."""
         sentence = f"{self.target} is {health}: {reason}"
         return self.but(health=health, reason=sentence, since=self.since if health is self.health else at)
 
     @property
-    def cases(self) -> tuple[Case, Case, Case, Case]:
+    def cases(self) -> tuple[EvidenceTrack, EvidenceTrack, EvidenceTrack, EvidenceTrack]:
         """What may be held against it: that it failed, was slow, wrong, throttled."""
         return self.down, self.slow, self.wrong, self.throttled
 
@@ -109,10 +109,10 @@ class Record:
         """Whether this check has failed so often, while the target was well, that people were told."""
         return any(one.check is check and one.told_at for one in self.ailing)
 
-    def calmly(self, seen: Observation, heard: Latency) -> "Record":
+    def calmly(self, seen: Observation, heard: LatencyEvidence) -> "TargetState":
         """With one more good probe of quiet times. Written out because it is what happens nearly always."""
         at = seen.finished_at
-        return Record(
+        return TargetState(
             target=self.target,
             since=self.since,
             health=self.health,
@@ -133,7 +133,7 @@ class Record:
             last_ok_at=at,
         )
 
-    def learned(self) -> "Record":
+    def learned(self) -> "TargetState":
         """With what the good probes since the last look have taught about the background."""
         if not self.calm:
             return self
@@ -145,7 +145,7 @@ class Record:
             calm=0,
         )
 
-    def unburdened(self) -> "Record":
+    def unburdened(self) -> "TargetState":
         """With nothing held against it for slow, wrong or throttled answers."""
         return self.but(
             slow=self.slow.cleared(),
@@ -155,7 +155,7 @@ class Record:
             answers=(),
         )
 
-    def forgiven(self) -> "Record":
+    def forgiven(self) -> "TargetState":
         """With nothing held against it at all, and no fault of ours to be confirmed."""
         return self.unburdened().but(down=self.down.cleared(), suspicion=None, ailing=ailing.forgiven(self.ailing))
 
@@ -164,7 +164,7 @@ class Record:
         last = self.last_seen_at or at
         return (at - max(last, self.resting_until or last)).total_seconds()
 
-    def summary(self, rule: Rule) -> TargetHealth:
+    def summary(self, rule: TargetParameters) -> TargetHealth:
         """What everybody else may know."""
         evidence, threshold = self.weight(rule)
         return TargetHealth(
@@ -178,7 +178,7 @@ class Record:
             held_until=self.held_until if self.health in WELL else None,
         )
 
-    def weight(self, rule: Rule) -> tuple[float, float]:
+    def weight(self, rule: TargetParameters) -> tuple[float, float]:
         """The heaviest evidence that its health rests on, and the threshold of that."""
         if self.health is Health.DOWN and self.provider_verdict:
             return self.provider_verdict
@@ -192,17 +192,17 @@ class Record:
         return heaviest.value, rule.threshold(heaviest.background.rate)
 
 
-_FIELDS = tuple(field.name for field in fields(Record))
+_FIELDS = tuple(field.name for field in fields(TargetState))
 _fields = attrgetter(*_FIELDS)
-_ADAPTER = TypeAdapter(Record)
+_ADAPTER = TypeAdapter(TargetState)
 
 
-def to_json(record: Record) -> str:
+def to_json(record: TargetState) -> str:
     """The record as JSON; `from_json` gives it back exactly."""
     return _ADAPTER.dump_json(record, exclude_defaults=True).decode()
 
 
-def from_json(text: str) -> Record | None:
+def from_json(text: str) -> TargetState | None:
     """The record, or None when the text is not one (a newer or older format): its history is then folded anew."""
     try:
         return _ADAPTER.validate_json(text)

@@ -45,7 +45,7 @@ _PRECISION = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loop:
+class AlarmModel:
     """What the false-alarm rate depends on. Rates are per probe, durations in seconds."""
 
     p0: float
@@ -87,7 +87,7 @@ class Loop:
 
 
 @lru_cache(maxsize=4096)
-def threshold(loop: Loop, *, per_day: float) -> float:
+def threshold(loop: AlarmModel, *, per_day: float) -> float:
     """The smallest evidence at which false alarms come at most `per_day` times a day, or up to 0.5 % more.
 
     It takes a few hundredths of a second, but seconds where many probes fall into one blip, or where p1 is close to
@@ -108,7 +108,7 @@ def threshold(loop: Loop, *, per_day: float) -> float:
     return high
 
 
-def false_alarms_per_day(loop: Loop, evidence: float) -> float:
+def false_alarms_per_day(loop: AlarmModel, evidence: float) -> float:
     """How often a day chance and blips alone carry a target's evidence to this height."""
     in_blip = min(_LARGEST_SHARE, _begun(loop.blips, math.inf))
     by_blip = in_blip * loop.blips.failure_rate
@@ -129,7 +129,7 @@ _State = tuple[int, bool, _Blip]
 _Leads = list[tuple[bool, _Blip, float]]
 
 
-def _excursion(loop: Loop, evidence: float, *, blip_is_on: bool) -> tuple[float, float]:
+def _excursion(loop: AlarmModel, evidence: float, *, blip_is_on: bool) -> tuple[float, float]:
     """The chance that an excursion ends in an alarm, and its mean length in seconds."""
     alive: dict[_State, float] = {(1, True, (loop.interval_s, 0.0) if blip_is_on else None): 1.0}
     step_up, step_down = loop.step_up, loop.step_down
@@ -165,7 +165,7 @@ def _excursion(loop: Loop, evidence: float, *, blip_is_on: bool) -> tuple[float,
     return alarmed + sum(alive.values()), length_s
 
 
-def _one_probe(loop: Loop, blip: _Blip, gap_s: float) -> _Leads:
+def _one_probe(loop: AlarmModel, blip: _Blip, gap_s: float) -> _Leads:
     """Where one probe, `gap_s` after the last, may lead."""
     rate, still = loop.blips.failure_rate, 0.0
     led: _Leads = []

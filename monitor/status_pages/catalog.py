@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from monitor.status_pages.reading import Scope
+from monitor.status_pages.reading import PageScope
 from probes.target import Provider
 
 _INCIDENT_IO = "https://{0}/proxy/{0}"
@@ -67,7 +67,7 @@ def default_page(base_url: str) -> str | None:
     return found[0].page if found else None
 
 
-def scope_of(provider: Provider) -> Scope:
+def scope_of(provider: Provider) -> PageScope:
     """What of the provider's status page matters to it.
 
     By its base URL; behind a gateway, by the status page that was configured. All of a page that nobody knows.
@@ -76,9 +76,9 @@ def scope_of(provider: Provider) -> Scope:
     vendor, region = found or (next((one for one in _VENDORS if one.page == provider.status_page), None), None)
     region = provider.region or region
     if vendor is None:
-        return Scope()
+        return PageScope()
     # Without a region, "bedrock-" is in the name of every region's.
-    return Scope(names=tuple(name.format(region=region or "") for name in vendor.names), region=region)
+    return PageScope(names=tuple(name.format(region=region or "") for name in vendor.names), region=region)
 
 
 def _found(base_url: str) -> tuple[_Vendor, str | None] | None:

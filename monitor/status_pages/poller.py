@@ -8,7 +8,15 @@ from datetime import datetime
 
 from monitor.status_pages.catalog import scope_of
 from monitor.status_pages.parsers.registry import read
-from monitor.status_pages.reading import LONGEST_HEADLINE, UNKNOWN, Scope, VendorReport, VendorState, Word, page_name
+from monitor.status_pages.reading import (
+    LONGEST_HEADLINE,
+    UNKNOWN,
+    PageScope,
+    StatusPageReading,
+    VendorState,
+    VendorStateChange,
+    page_name,
+)
 from monitor.storage.database import DatabaseError
 from probes.redaction import clean
 from probes.target import Provider, Secret
@@ -29,21 +37,21 @@ Fetch = Callable[[str, str | None, str | None], Awaitable[Page]]
 class StatusPage:
     """One page, whoever it speaks for, and how it was when it was last read."""
 
-    def __init__(self, url: str, scopes: Mapping[str, Scope], keys: Iterable[Secret] = ()) -> None:
+    def __init__(self, url: str, scopes: Mapping[str, PageScope], keys: Iterable[Secret] = ()) -> None:
         self.url = url
         self._scopes = scopes
         self._keys = tuple(keys)
         self._etag: str | None = None
         self._modified: str | None = None
         self._failures = 0
-        self._words: dict[str, Word] = {}
+        self._words: dict[str, StatusPageReading] = {}
 
     @property
     def providers(self) -> tuple[str, ...]:
         """Those it speaks for."""
         return tuple(self._scopes)
 
-    async def look(self, fetch: Fetch) -> Mapping[str, Word]:
+    async def look(self, fetch: Fetch) -> Mapping[str, StatusPageReading]:
         """What it says now, by provider; nothing where it cannot be read and what it said before may still hold."""
         page = await fetch(self.url, self._etag, self._modified)
         if page.unchanged and self._words:
@@ -57,19 +65,19 @@ class StatusPage:
         self._etag, self._modified = page.etag, page.modified
         return words
 
-    def _read(self, page: Page) -> dict[str, Word]:
+    def _read(self, page: Page) -> dict[str, StatusPageReading]:
         if page.status != 200:
             return dict.fromkeys(self._scopes, UNKNOWN)
         return {name: self._masked(read(page.body, scope, cut=page.cut)) for name, scope in self._scopes.items()}
 
-    def _masked(self, word: Word) -> Word:
+    def _masked(self, word: StatusPageReading) -> StatusPageReading:
         """Without our keys, which the vendor knows as well as we do."""
         headline = word.headline
         for key in self._keys:
             headline = clean(headline, key, limit=LONGEST_HEADLINE)
         return replace(word, headline=headline)
 
-    def _failed(self, page: Page) -> Mapping[str, Word]:
+    def _failed(self, page: Page) -> Mapping[str, StatusPageReading]:
         self._failures += 1
         self._etag = self._modified = None  # the whole page is wanted next time
         if self._failures == 1:
@@ -81,7 +89,7 @@ class StatusPage:
         return dict.fromkeys(self._scopes, UNKNOWN)
 
 
-class Vendors:
+class StatusPagePoller:
     """Reads every status page at most once a minute, each of them once however many providers share it.
 
     `keep` stores a report, and raises DatabaseError when it could not: then it is stored after the next reading.
@@ -92,16 +100,16 @@ class Vendors:
         providers: Iterable[Provider],
         fetch: Fetch,
         *,
-        keep: Callable[[VendorReport], Awaitable[None]],
+        keep: Callable[[VendorStateChange], Awaitable[None]],
         clock: Callable[[], datetime],
     ) -> None:
         self._pages = status_pages(providers)
         self._fetch = fetch
         self._keep = keep
         self._clock = clock
-        self._known: dict[str, VendorReport] = {}
+        self._known: dict[str, VendorStateChange] = {}
 
-    def resume(self, known: Mapping[str, VendorReport]) -> None:
+    def resume(self, known: Mapping[str, VendorStateChange]) -> None:
         """Go on from what was stored last."""
         self._known = dict(known)
 
@@ -127,11 +135,11 @@ class Vendors:
         except Exception as error:  # noqa: BLE001 - what vendors say is worth knowing, and not worth a crash
             log.error("status_page_not_read page=%s: %s", page.url, type(error).__name__)
 
-    async def _heard(self, provider: str, word: Word, url: str) -> None:
+    async def _heard(self, provider: str, word: StatusPageReading, url: str) -> None:
         before = self._known.get(provider)
         if before and (before.state, before.headline, before.url) == (word.state, word.headline, url):
             return
-        report = VendorReport(
+        report = VendorStateChange(
             provider=provider, at=self._clock(), state=word.state, headline=word.headline, since=word.since, url=url
         )
         await self._keep(report)

@@ -42,7 +42,7 @@ _RANKS = {state: rank for rank, state in enumerate(VendorState)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class StatusPageReading:
     """What one reading of a status page says."""
 
     state: VendorState
@@ -52,12 +52,12 @@ class Word:
     """When the vendor says it began; None where it does not say."""
 
 
-UNKNOWN = Word(state=VendorState.UNKNOWN)
+UNKNOWN = StatusPageReading(state=VendorState.UNKNOWN)
 """What anything that is not the expected document says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VendorReport:
+class VendorStateChange:
     """A change of what a vendor says about one of our providers."""
 
     provider: str
@@ -76,7 +76,7 @@ class VendorReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class PageScope:
     """What of a status page matters to us; all of it where nothing is named."""
 
     names: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class PageEntry:
     """One thing on a page that matters to us, an incident or a component, be it well or not."""
 
     state: VendorState
@@ -100,17 +100,17 @@ class Trouble:
     incident: bool = False
 
 
-def word_of(troubles: Iterable[Trouble]) -> Word:
+def word_of(troubles: Iterable[PageEntry]) -> StatusPageReading:
     """The worst of them in one word, with the name of the worst incident, or else of what is worst off."""
     found = list(troubles)
     worst = max((one.state for one in found), key=lambda state: state.rank, default=VendorState.OPERATIONAL)
     if not worst.admits:
-        return Word(state=worst)
+        return StatusPageReading(state=worst)
     told = max((one for one in found if one.incident), key=lambda one: one.state.rank, default=None)
     if told is not None and told.state.admits and (told.state is worst or told.state is not VendorState.MAINTENANCE):
-        return Word(state=worst, headline=headline(told.name), since=told.since)
+        return StatusPageReading(state=worst, headline=headline(told.name), since=told.since)
     names = dict.fromkeys(one.name for one in found if one.state is worst and one.name)
-    return Word(state=worst, headline=headline(", ".join(names)))
+    return StatusPageReading(state=worst, headline=headline(", ".join(names)))
 
 
 def headline(text: str) -> str:

@@ -21,7 +21,7 @@ _ADD: Final = _NEW.on_conflict_do_update(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class TargetSpending:
     """What the probes of one target have cost in some time."""
 
     usd: float
@@ -51,13 +51,13 @@ def add(connection: Connection, kept: Iterable[tuple[str, int, float | None]]) -
         connection.execute(_ADD, list(days.values()))
 
 
-class Ledger:
+class SpendingStore:
     """The ledger, on an engine of `open_writer` or `open_reader`. Raises `monitor.storage.database.DatabaseError`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def spent(self, *, since: datetime, until: datetime) -> dict[str, Spent]:
+    def spent(self, *, since: datetime, until: datetime) -> dict[str, TargetSpending]:
         """What each target has cost from the day of the one instant to that of the other, by target id."""
         columns = [func.sum(SPENDING.c[name]).label(name) for name in ("usd", "probes", "unpriced")]
         wanted = (
@@ -67,7 +67,7 @@ class Ledger:
         )
         with self._engine.connect() as connection:
             return {
-                row.target: Spent(usd=row.usd, probes=row.probes, unpriced=row.unpriced)
+                row.target: TargetSpending(usd=row.usd, probes=row.probes, unpriced=row.unpriced)
                 for row in connection.execute(wanted)
             }
 

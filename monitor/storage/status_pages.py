@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Engine, RowMapping, delete, func, insert, select
 
-from monitor.status_pages.reading import LONGEST_HEADLINE, VendorReport, VendorState
+from monitor.status_pages.reading import LONGEST_HEADLINE, VendorState, VendorStateChange
 from monitor.storage.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
 from monitor.storage.tables import VENDOR_REPORTS
 
@@ -13,7 +13,7 @@ _AT: Final = (VENDOR_REPORTS.c.at_ms, VENDOR_REPORTS.c.id)
 _LONGEST_URL: Final = 2_000
 
 
-class VendorStore:
+class StatusPageStore:
     """The reports of all providers, on an engine of `open_writer`, or of `open_reader` for what only reads.
 
     Not for several threads at once. Instants must be aware and are kept to the millisecond, rounded down. Every method
@@ -23,7 +23,7 @@ class VendorStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def record(self, report: VendorReport) -> None:
+    def record(self, report: VendorStateChange) -> None:
         """Keep a report that differs from the provider's last one."""
         row = {
             "provider": storable(report.provider),
@@ -36,14 +36,14 @@ class VendorStore:
         with self._engine.begin() as connection:
             connection.execute(insert(VENDOR_REPORTS), row)
 
-    def latest(self) -> dict[str, VendorReport]:
+    def latest(self) -> dict[str, VendorStateChange]:
         """The last report of every provider that ever had one, by provider."""
         newest = select(func.max(VENDOR_REPORTS.c.id)).group_by(VENDOR_REPORTS.c.provider)
         with self._engine.connect() as connection:
             rows = connection.execute(select(VENDOR_REPORTS).where(VENDOR_REPORTS.c.id.in_(newest))).mappings()
             return {row["provider"]: _report(row) for row in rows}
 
-    def between(self, provider: str, *, after: datetime, before: datetime) -> list[VendorReport]:
+    def between(self, provider: str, *, after: datetime, before: datetime) -> list[VendorStateChange]:
         """The provider's reports after the one instant and until the other, oldest first.
 
         The one that was in force at the first instant comes before them, so that what is said by all of them together
@@ -69,8 +69,8 @@ class VendorStore:
             return connection.execute(delete(VENDOR_REPORTS).where(VENDOR_REPORTS.c.id.in_(old))).rowcount
 
 
-def _report(row: RowMapping) -> VendorReport:
-    return VendorReport(
+def _report(row: RowMapping) -> VendorStateChange:
+    return VendorStateChange(
         provider=row["provider"],
         at=from_ms(row["at_ms"]),
         state=_state(row["state"]),

@@ -23,14 +23,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from monitor.connectivity.state import Connectivity, Sight
-from monitor.detection.notices import KINDS, Notice
-from monitor.health import Health, TargetHealth, Transition, Weighed
+from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
+from monitor.detection.notices import KINDS, TargetNotice
+from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.storage import spending
 from monitor.storage.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms, whole
 from monitor.storage.database import durable
-from monitor.storage.spending import Ledger
-from monitor.storage.status_pages import VendorStore
+from monitor.storage.spending import SpendingStore
+from monitor.storage.status_pages import StatusPageStore
 from monitor.storage.tables import CONNECTIVITY, EVENTS, OBSERVATIONS, POOLS, SERVICE, TARGET_STATES, TRANSITIONS
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -95,9 +95,9 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._durable = durable(engine)
-        self.vendors = VendorStore(engine)
+        self.vendors = StatusPageStore(engine)
         """What vendors say about themselves."""
-        self.ledger = Ledger(engine)
+        self.ledger = SpendingStore(engine)
         """What probing costs."""
 
     def record(self, observations: Sequence[Observation]) -> None:
@@ -140,7 +140,7 @@ class Store:
         pools: Mapping[str, str] = _NO_POOLS,
         *,
         at: datetime | None = None,
-        notices: Sequence[Notice] = (),
+        notices: Sequence[TargetNotice] = (),
     ) -> None:
         """Replace the states of these targets, add the transitions and what people are to be told.
 
@@ -189,16 +189,16 @@ class Store:
         with (self._durable if tell else self._engine).begin() as connection:
             connection.execute(insert(EVENTS), event_row(at, kind, subject, text, tell=tell))
 
-    def notices(self) -> list[Notice]:
+    def notices(self) -> list[TargetNotice]:
         """All notices that people were ever told, oldest first."""
         wanted = select(EVENTS).where(EVENTS.c.kind.in_(KINDS)).order_by(EVENTS.c.id)
         with self._engine.connect() as connection:
             return [
-                Notice(kind=row.kind, target=row.subject, text=row.text, at=from_ms(row.at_ms))
+                TargetNotice(kind=row.kind, target=row.subject, text=row.text, at=from_ms(row.at_ms))
                 for row in connection.execute(wanted)
             ]
 
-    def record_connectivity(self, said: Connectivity) -> None:
+    def record_connectivity(self, said: ConnectivityObservation) -> None:
         """Keep what the neutral endpoints said."""
         row = {
             "at_ms": to_ms(said.at),
@@ -209,7 +209,7 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(insert(CONNECTIVITY), row)
 
-    def connectivity(self, *, after: datetime, before: datetime, limit: int = 100_000) -> list[Connectivity]:
+    def connectivity(self, *, after: datetime, before: datetime, limit: int = 100_000) -> list[ConnectivityObservation]:
         """What they said after the one instant and until the other, oldest first; the oldest `limit` of it."""
         when = CONNECTIVITY.c.at_ms
         wanted = select(CONNECTIVITY).where(when > to_ms(after), when <= to_ms(before))
@@ -217,7 +217,7 @@ class Store:
             rows = connection.execute(wanted.order_by(when, CONNECTIVITY.c.id).limit(limit)).mappings()
             return [_connectivity(row) for row in rows]
 
-    def last_connectivity(self) -> Connectivity | None:
+    def last_connectivity(self) -> ConnectivityObservation | None:
         """What they said last; None when they were never asked."""
         latest = select(CONNECTIVITY).order_by(CONNECTIVITY.c.at_ms.desc(), CONNECTIVITY.c.id.desc()).limit(1)
         with self._engine.connect() as connection:
@@ -403,25 +403,25 @@ def transition_of(row: RowMapping) -> Transition:
     )
 
 
-def _trail_text(trail: Sequence[Weighed]) -> str | None:
+def _trail_text(trail: Sequence[WeighedProbe]) -> str | None:
     """As a JSON list of [epoch ms, target, outcome, evidence]; None when it is empty."""
     rows = [[to_ms(w.at), storable(w.target), w.outcome.value, round(w.evidence, 3)] for w in trail]
     return json.dumps(rows) if rows else None
 
 
-def read_trail(text: str | None) -> tuple[Weighed, ...]:
+def read_trail(text: str | None) -> tuple[WeighedProbe, ...]:
     """A trail as the transitions keep it."""
     rows = json.loads(text) if text else []
     return tuple(
-        Weighed(at=from_ms(at_ms), target=target, outcome=Outcome(outcome), evidence=evidence)
+        WeighedProbe(at=from_ms(at_ms), target=target, outcome=Outcome(outcome), evidence=evidence)
         for at_ms, target, outcome, evidence in rows
     )
 
 
-def _connectivity(row: RowMapping) -> Connectivity:
-    return Connectivity(
+def _connectivity(row: RowMapping) -> ConnectivityObservation:
+    return ConnectivityObservation(
         at=from_ms(row["at_ms"]),
-        sight=Sight(row["sight"]),
+        sight=ConnectivityState(row["sight"]),
         asked=tuple(json.loads(row["asked"])),
         answered=frozenset(json.loads(row["answered"])),
     )

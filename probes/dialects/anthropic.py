@@ -8,7 +8,7 @@ from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import Dialect
-from probes.dialects.errors import ErrorRules, Rule
+from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
 from probes.outcome import Outcome
 from probes.reply import (
@@ -28,7 +28,7 @@ from probes.reply import (
     tables,
     text,
 )
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 _FAMILIES = (
@@ -114,7 +114,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     )
 
 
-def read_event(reply: Reply, event: Event) -> Reply:
+def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One typed event; `message_stop` ends the stream, `ping` and unknown types say nothing."""
     body = parse(event.data)
     if error_in(body) or event.name == "error":
@@ -170,14 +170,14 @@ _SHUT_OUT = re.compile(r"organization has been disabled", re.IGNORECASE)
 
 _ERRORS = ErrorRules(
     rules=(
-        Rule(
+        ErrorRule(
             outcome=Outcome.QUOTA,
             codes=frozenset({"billing_error", "enforced_spend_limit_reached", "contract_spend_limit_reached"}),
         ),
-        Rule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 402, 403, 429}), message=_OUT_OF_MONEY),
-        Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400, 403}), message=_SHUT_OUT),
-        Rule(outcome=Outcome.OVERLOADED, codes=frozenset({"overloaded_error"})),
-        Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), codes=frozenset({"not_found_error"})),
+        ErrorRule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 402, 403, 429}), message=_OUT_OF_MONEY),
+        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({200, 400, 403}), message=_SHUT_OUT),
+        ErrorRule(outcome=Outcome.OVERLOADED, codes=frozenset({"overloaded_error"})),
+        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), codes=frozenset({"not_found_error"})),
     ),
     kinds={
         "authentication_error": Outcome.AUTH,

@@ -8,7 +8,7 @@ from typing import Any
 from probes.checks import Task
 from probes.dialects.errors import ErrorRules
 from probes.reply import ErrorWords, Reply, Request
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 
@@ -36,7 +36,7 @@ class Dialect:
     """A whole reply from its JSON; raises MalformedError when there is no reply in it."""
     read_embedding: Callable[[Mapping[str, Any]], Reply] | None = None
     """Likewise an embedding; None where the format has none."""
-    read_event: Callable[[Reply, Event], Reply]
+    read_event: Callable[[Reply, ServerSentEvent], Reply]
     """A stream's reply so far, with one more event; raises MalformedError for a corrupt frame."""
     read_error: Callable[[Mapping[str, Any]], ErrorWords]
     """The words of an error body or error frame."""

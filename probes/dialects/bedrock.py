@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import Dialect, Framing
-from probes.dialects.errors import ErrorRules, Rule
+from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
 from probes.outcome import Outcome
 from probes.reply import (
@@ -29,7 +29,7 @@ from probes.reply import (
     text,
 )
 from probes.streaming import aws_eventstream as eventstream
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 #: A model's id may have a region's prefix, and may be the last part of an ARN.
@@ -101,7 +101,7 @@ def read_embedding(body: Mapping[str, Any]) -> Reply:
     )
 
 
-def read_event(reply: Reply, event: Event) -> Reply:
+def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One frame; after `messageStop` comes `metadata` with the usage, and a stream that ends without it has ended."""
     if event.name.startswith(eventstream.EXCEPTION):
         return replace(reply, error=_exception(event))
@@ -181,7 +181,7 @@ def _counted(reply: Reply, body: Mapping[str, Any]) -> Reply:
     )
 
 
-def _exception(event: Event) -> Mapping[str, Any]:
+def _exception(event: ServerSentEvent) -> Mapping[str, Any]:
     kind = event.name.removeprefix(eventstream.EXCEPTION)
     try:
         return {**parse(event.data), "__type": kind}
@@ -201,19 +201,19 @@ _ACCOUNT_BLOCKED = re.compile(r"^operation not allowed", re.IGNORECASE)
 
 _ERRORS = ErrorRules(
     rules=(
-        Rule(outcome=Outcome.QUOTA, codes=frozenset({"servicequotaexceededexception"})),
-        Rule(outcome=Outcome.QUOTA, message=_PER_DAY),
-        Rule(
+        ErrorRule(outcome=Outcome.QUOTA, codes=frozenset({"servicequotaexceededexception"})),
+        ErrorRule(outcome=Outcome.QUOTA, message=_PER_DAY),
+        ErrorRule(
             outcome=Outcome.OVERLOADED,
             codes=frozenset({"modelnotreadyexception", "serviceunavailableexception", "serviceunavailable"}),
         ),
-        Rule(
+        ErrorRule(
             outcome=Outcome.RATE_LIMITED,
             codes=frozenset({"throttlingexception", "throttling", "toomanyrequestsexception"}),
         ),
-        Rule(outcome=Outcome.MODEL_GONE, codes=frozenset({"resourcenotfoundexception"})),
-        Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 403, 404}), message=_NO_MODEL),
-        Rule(
+        ErrorRule(outcome=Outcome.MODEL_GONE, codes=frozenset({"resourcenotfoundexception"})),
+        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 403, 404}), message=_NO_MODEL),
+        ErrorRule(
             outcome=Outcome.AUTH,
             codes=frozenset(
                 {
@@ -231,7 +231,7 @@ _ERRORS = ErrorRules(
                 }
             ),
         ),
-        Rule(outcome=Outcome.AUTH, statuses=frozenset({400}), message=_ACCOUNT_BLOCKED),
+        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({400}), message=_ACCOUNT_BLOCKED),
     ),
     kinds={
         "accessdeniedexception": Outcome.AUTH,

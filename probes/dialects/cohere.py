@@ -8,7 +8,7 @@ from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import Dialect
-from probes.dialects.errors import ErrorRules, Rule
+from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
 from probes.outcome import Outcome
 from probes.reply import (
@@ -26,7 +26,7 @@ from probes.reply import (
     tables,
     text,
 )
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 _FAMILIES = (
@@ -122,7 +122,7 @@ def read_embedding(body: Mapping[str, Any]) -> Reply:
     return _counted(reply, meta)
 
 
-def read_event(reply: Reply, event: Event) -> Reply:
+def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One typed event; `message-end` ends the stream, also one that failed, and unknown types say nothing."""
     if event.data.startswith("[DONE]"):
         return replace(reply, ended=True)
@@ -203,12 +203,12 @@ _BLOCKED = re.compile(r"blocked (input|output|by our content)", re.IGNORECASE)
 
 _ERRORS = ErrorRules(
     rules=(
-        Rule(outcome=Outcome.AUTH, statuses=frozenset({498})),
-        Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
-        Rule(outcome=Outcome.QUOTA, statuses=frozenset({200, 402, 403, 429}), message=_PER_MONTH),
-        Rule(outcome=Outcome.OVERLOADED, statuses=frozenset({200, 429, 500}), message=_NO_CAPACITY),
-        Rule(outcome=Outcome.REFUSED, statuses=frozenset({200, 400, 403, 422}), message=_BLOCKED),
-        Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 404, 422}), message=_NO_MODEL),
+        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({498})),
+        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
+        ErrorRule(outcome=Outcome.QUOTA, statuses=frozenset({200, 402, 403, 429}), message=_PER_MONTH),
+        ErrorRule(outcome=Outcome.OVERLOADED, statuses=frozenset({200, 429, 500}), message=_NO_CAPACITY),
+        ErrorRule(outcome=Outcome.REFUSED, statuses=frozenset({200, 400, 403, 422}), message=_BLOCKED),
+        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 404, 422}), message=_NO_MODEL),
     ),
     kinds={},
 )

@@ -9,7 +9,7 @@ from probes.reply import ErrorWords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class ErrorRule:
     """The outcome of every error that meets all conditions given; codes compare without regard to case."""
 
     outcome: Outcome
@@ -36,7 +36,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class ErrorMatch:
     """What an error means, and what says so."""
 
     outcome: Outcome
@@ -48,7 +48,7 @@ class Ruling:
 class ErrorRules:
     """All that a dialect knows about its errors."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[ErrorRule, ...]
     """The first that meets decides."""
     kinds: Mapping[str, Outcome]
     """What a code means by itself, for errors that come without an HTTP status."""
@@ -76,7 +76,7 @@ def by_status(status: int) -> Outcome:
     return Outcome.BAD_REQUEST if 400 <= status < 500 else Outcome.SERVER_ERROR
 
 
-def classify(known: ErrorRules, status: int, words: ErrorWords) -> Ruling:
+def classify(known: ErrorRules, status: int, words: ErrorWords) -> ErrorMatch:
     """The meaning of an error; `status` is the HTTP status, below 400 for an error inside a success.
 
     1. The dialect's rules, in order, on code, type and message.
@@ -86,10 +86,12 @@ def classify(known: ErrorRules, status: int, words: ErrorWords) -> Ruling:
     effective = status if status >= 400 else words.status or status
     for number, rule in enumerate(known.rules, 1):
         if rule.meets(effective, words):
-            return Ruling(outcome=rule.outcome, because=f"rule {number} ({rule.because(effective, words)})")
+            return ErrorMatch(outcome=rule.outcome, because=f"rule {number} ({rule.because(effective, words)})")
     if effective >= 400:
-        return Ruling(outcome=by_status(effective), because=f"no rule, so the status {effective} alone")
+        return ErrorMatch(outcome=by_status(effective), because=f"no rule, so the status {effective} alone")
     for code in words.codes:
         if code.lower() in known.kinds:
-            return Ruling(outcome=known.kinds[code.lower()], because=f"no rule, so the code {code[:100]} alone")
-    return Ruling(outcome=Outcome.SERVER_ERROR, because="no rule and no code that is known, so the provider's fault")
+            return ErrorMatch(outcome=known.kinds[code.lower()], because=f"no rule, so the code {code[:100]} alone")
+    return ErrorMatch(
+        outcome=Outcome.SERVER_ERROR, because="no rule and no code that is known, so the provider's fault"
+    )

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import Dialect
-from probes.dialects.errors import ErrorRules, Rule
+from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
 from probes.outcome import Outcome
 from probes.reply import (
@@ -29,7 +29,7 @@ from probes.reply import (
     tables,
     text,
 )
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 _FAMILIES = (
@@ -127,7 +127,7 @@ def read_embedding(body: Mapping[str, Any]) -> Reply:
     return Reply(embedding=numbers(embedding.get("values")), ended=True, input_tokens=tokens)
 
 
-def read_event(reply: Reply, event: Event) -> Reply:
+def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One frame, which is a whole response; the stream has no terminator, so the finish reason is its end."""
     body = parse(event.data)
     if error_in(body) or event.name == "error":
@@ -221,14 +221,14 @@ _NO_MODEL = re.compile(
 
 _ERRORS = ErrorRules(
     rules=(
-        Rule(outcome=Outcome.AUTH, codes=frozenset({"api_key_invalid", "api_key_expired", "service_disabled"})),
-        Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
-        Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_NOT_HERE),
-        Rule(outcome=Outcome.QUOTA, codes=frozenset({"quota_per_day", "quota_of_nothing", "billing_disabled"})),
-        Rule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 403, 429}), message=_UNPAID),
-        Rule(outcome=Outcome.OVERLOADED, statuses=frozenset({429}), message=_CAPACITY),
-        Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), message=_NO_MODEL),
-        Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), codes=frozenset({"not_found"})),
+        ErrorRule(outcome=Outcome.AUTH, codes=frozenset({"api_key_invalid", "api_key_expired", "service_disabled"})),
+        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
+        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_NOT_HERE),
+        ErrorRule(outcome=Outcome.QUOTA, codes=frozenset({"quota_per_day", "quota_of_nothing", "billing_disabled"})),
+        ErrorRule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 403, 429}), message=_UNPAID),
+        ErrorRule(outcome=Outcome.OVERLOADED, statuses=frozenset({429}), message=_CAPACITY),
+        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), message=_NO_MODEL),
+        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), codes=frozenset({"not_found"})),
     ),
     kinds={
         "unauthenticated": Outcome.AUTH,

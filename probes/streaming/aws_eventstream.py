@@ -15,7 +15,7 @@ from typing import Final
 from zlib import crc32
 
 from probes.reply import MalformedError
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.transport.decoding import CAP
 
 #: Names of events that no provider sends: an exception's type follows the colon, and the end of the bytes is told,
@@ -32,7 +32,7 @@ _SIZES: Final = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 _BYTES, _STRING = 6, 7
 
 
-class EventParser:
+class AwsEventStreamParser:
     """Fed chunks that may be cut anywhere, gives the events that they complete."""
 
     stray: Final = ""
@@ -41,7 +41,7 @@ class EventParser:
     def __init__(self) -> None:
         self._partial = bytearray()
 
-    def feed(self, chunk: bytes) -> Iterator[Event]:
+    def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
         """The events that this chunk completes, in order; raises MalformedError at the first corrupt frame."""
         self._partial += chunk
         while len(self._partial) >= _PRELUDE.size:
@@ -52,11 +52,11 @@ class EventParser:
             del self._partial[:length]
             yield _event(frame, headers)
 
-    def close(self) -> Iterator[Event]:
+    def close(self) -> Iterator[ServerSentEvent]:
         """That the bytes ended; raises MalformedError when they did so inside a frame."""
         if self._partial:
             raise MalformedError("no end: the stream was cut inside it")
-        yield Event(name=END)
+        yield ServerSentEvent(name=END)
 
 
 def _prelude(data: bytearray) -> tuple[int, int]:
@@ -69,7 +69,7 @@ def _prelude(data: bytearray) -> tuple[int, int]:
     return length, headers
 
 
-def _event(frame: bytes, headers: int) -> Event:
+def _event(frame: bytes, headers: int) -> ServerSentEvent:
     if crc32(frame[: -_CRC.size]) != _CRC.unpack(frame[-_CRC.size :])[0]:
         raise MalformedError("a wrong checksum")
     payload_at = _PRELUDE.size + headers
@@ -77,11 +77,11 @@ def _event(frame: bytes, headers: int) -> Event:
     payload = frame[payload_at : -_CRC.size].decode("utf-8", "replace")
     match said.get(":message-type"):
         case "exception":
-            return Event(name=EXCEPTION + said.get(":exception-type", ""), data=payload)
+            return ServerSentEvent(name=EXCEPTION + said.get(":exception-type", ""), data=payload)
         case "error":  # one without a payload
             body = {"message": said.get(":error-message", "")}
-            return Event(name=EXCEPTION + said.get(":error-code", ""), data=json.dumps(body))
-    return Event(name=said.get(":event-type", ""), data=payload)
+            return ServerSentEvent(name=EXCEPTION + said.get(":error-code", ""), data=json.dumps(body))
+    return ServerSentEvent(name=said.get(":event-type", ""), data=payload)
 
 
 def _headers(data: bytes) -> dict[str, str]:

@@ -8,14 +8,14 @@ _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class ServerSentEvent:
     """One event; `name` is empty where the stream gave none."""
 
     name: str = ""
     data: str = ""
 
 
-class EventParser:
+class SseParser:
     """Fed chunks that may be cut anywhere, gives the events that they complete.
 
     CR, LF and CRLF end a line; comments, `id` and `retry` are dropped. Lines that are no field at all are kept in
@@ -35,7 +35,7 @@ class EventParser:
         """Everything so far that was no field of an event stream."""
         return "\n".join([*self._stray, self._partial.decode("utf-8", "replace")]).strip()
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that this chunk completes, in order."""
         if not chunk:
             return []
@@ -49,13 +49,13 @@ class EventParser:
         self._partial = bytearray(lines[-1])
         return [event for line in complete if (event := self._line(line)) is not None]
 
-    def close(self) -> list[Event]:
+    def close(self) -> list[ServerSentEvent]:
         """The event that the end of the stream completes: the last one may lack its blank line."""
         last = [self._line(bytes(self._partial)), self._dispatch()]
         self._partial = bytearray()
         return [event for event in last if event is not None]
 
-    def _line(self, line: bytes) -> Event | None:
+    def _line(self, line: bytes) -> ServerSentEvent | None:
         if self._first:
             line, self._first = line.removeprefix(_BOM), False
         if not line:
@@ -71,7 +71,7 @@ class EventParser:
             self._stray.append(text)
         return None
 
-    def _dispatch(self) -> Event | None:
+    def _dispatch(self) -> ServerSentEvent | None:
         name, data = self._name, self._data
         self._name, self._data = "", []
-        return Event(name=name, data="\n".join(data)) if data else None
+        return ServerSentEvent(name=name, data="\n".join(data)) if data else None

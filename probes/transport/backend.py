@@ -17,7 +17,7 @@ from typing import Any
 
 import httpcore
 
-from probes.transport.dns import Address, Lookups
+from probes.transport.dns import Address, Resolver
 
 _PIECE = 2048
 _HELD = 64 * 1024
@@ -34,7 +34,7 @@ class TooMuchError(Exception):
 
 
 @dataclass(slots=True)
-class Marks:
+class SocketTimings:
     """When the sockets of one probe got how far, by the probe's clock; None: not yet. Of what came twice, the last."""
 
     resolved_at: float | None = None
@@ -45,10 +45,10 @@ class Marks:
     """When the bytes came in that were read last; when the end did, once that was read."""
 
 
-class Sockets(httpcore.AsyncNetworkBackend):
+class TimedBackend(httpcore.AsyncNetworkBackend):
     """Makes the connections of one probe; reads at most `limit` bytes from them, then raises TooMuchError."""
 
-    def __init__(self, lookups: Lookups, marks: Marks, *, limit: int, monotonic: Callable[[], float]) -> None:
+    def __init__(self, lookups: Resolver, marks: SocketTimings, *, limit: int, monotonic: Callable[[], float]) -> None:
         self._lookups = lookups
         self._left = limit
         self.marks = marks
@@ -206,7 +206,7 @@ def _tell(waiting: asyncio.Future[None] | None) -> None:
 class _Stream(httpcore.AsyncNetworkStream):
     """One connection in the shape that httpcore wants; deadlines are the probe's."""
 
-    def __init__(self, transport: asyncio.Transport, receiver: _Receiver, sockets: Sockets) -> None:
+    def __init__(self, transport: asyncio.Transport, receiver: _Receiver, sockets: TimedBackend) -> None:
         self._transport = transport
         self._receiver = receiver
         self._sockets = sockets

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 import httpx
 
-from probes.transport.backend import Marks, Sockets, TooMuchError
+from probes.transport.backend import SocketTimings, TimedBackend, TooMuchError
 from probes.transport.connection import Transport
 from probes.transport.decoding import CAP
-from probes.transport.dns import Lookups
+from probes.transport.dns import Resolver
 from probes.transport.proxies import Proxies, UnusableProxyError
 from probes.transport_errors import OUTCOMES
 
 _log = logging.getLogger(__name__)
 
 #: One for all askings: while the resolver hangs, a name that is asked for again costs no thread more.
-_LOOKUPS = Lookups()
+_LOOKUPS = Resolver()
 #: A TimeoutError, and whatever else the system says, is an OSError.
 _NO_ANSWER: tuple[type[BaseException], ...] = (OSError, ValueError, TooMuchError, *OUTCOMES)
 
@@ -37,7 +37,7 @@ async def answered(
 
 
 async def _answers(endpoint: str, timeout_s: float, tls: ssl.SSLContext, proxies: Proxies) -> bool:
-    sockets = Sockets(_LOOKUPS, Marks(), limit=CAP, monotonic=time.monotonic)
+    sockets = TimedBackend(_LOOKUPS, SocketTimings(), limit=CAP, monotonic=time.monotonic)
     try:
         async with asyncio.timeout(timeout_s), Transport(sockets, tls, proxies.to(endpoint)) as transport:
             await transport.handle_async_request(httpx.Request("GET", endpoint, headers={"user-agent": "hotspare"}))

@@ -26,7 +26,7 @@ def system(host: str, port: int) -> Sequence[Address]:
     return [(family, address) for family, _, _, _, address in found]
 
 
-class Lookups:
+class Resolver:
     """Looks names up by `resolve`."""
 
     def __init__(self, resolve: Resolve = system) -> None:

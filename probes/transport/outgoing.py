@@ -19,7 +19,7 @@ _HEADERS = {"user-agent": "hotspare", "accept-encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class FetchResult:
     """What came back; without a status nothing did."""
 
     status: int | None = None
@@ -45,7 +45,7 @@ async def send(
     timeout_s: float,
     tls: ssl.SSLContext,
     proxy: str | None = None,
-) -> Answer:
+) -> FetchResult:
     """The answer, or why there is none, within `timeout_s` whatever the other side does; raises only CancelledError.
 
     Redirects are not followed. `tls` is `probes.prober.tls_context`'s; without `proxy` the environment's holds.
@@ -55,23 +55,23 @@ async def send(
             request = httpx.Request(method, url, content=content, headers=_HEADERS | dict(headers or {}))
             return await _send(request, tls, Proxies(proxy).to(url))
     except TimeoutError:
-        return Answer(why=f"no answer within {timeout_s:g} s")
+        return FetchResult(why=f"no answer within {timeout_s:g} s")
     except UnusableProxyError as error:
-        return Answer(why=str(error))
+        return FetchResult(why=str(error))
     except httpx.ConnectError as error:
-        return Answer(why=_connect_fault(error))
+        return FetchResult(why=_connect_fault(error))
     except Exception as error:  # noqa: BLE001 - whatever a stranger's server leads to, nobody is to stumble over it
-        return Answer(why=f"the connection broke ({type(error).__name__})")
+        return FetchResult(why=f"the connection broke ({type(error).__name__})")
 
 
-async def _send(request: httpx.Request, tls: ssl.SSLContext, proxy: httpx.Proxy | None) -> Answer:
+async def _send(request: httpx.Request, tls: ssl.SSLContext, proxy: httpx.Proxy | None) -> FetchResult:
     no_timeout = httpx.Timeout(None)  # the deadline around it is the only one that cannot be stretched
     async with httpx.AsyncClient(verify=tls, proxy=proxy, trust_env=False, timeout=no_timeout) as client:
         response = await client.send(request, stream=True)
         try:
             # A yes is a yes, whatever becomes of its body.
             words = "" if response.is_success else await _words(response)
-            return Answer(status=response.status_code, headers=dict(response.headers), words=words)
+            return FetchResult(status=response.status_code, headers=dict(response.headers), words=words)
         finally:
             await response.aclose()
 

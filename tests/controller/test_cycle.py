@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from controller.alerts.slack.incident_message import incident_headline
-from controller.cycle import VALID_FOR_S, Cycle, Report
-from controller.incidents.incident import Incident, RouteNow
+from controller.cycle import VALID_FOR_S, Cycle, CycleResult
+from controller.incidents.incident import Incident, RouteImpact
 from controller.journal import Journal
 from controller.routing.decision import Decision, Move
 from controller.routing.routing_file import RoutingFile
 from monitor.connectivity.blindness import Blindness
-from monitor.connectivity.state import Connectivity, Sight
-from monitor.detection.notices import Notice
-from monitor.detection.pacing import Extra
+from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
+from monitor.detection.notices import TargetNotice
+from monitor.detection.pacing import BurstProbe
 from monitor.health import Health, Transition
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, open_writer
@@ -54,7 +54,7 @@ class Stage:
         if self.steps == self.kill_after:
             raise KilledError
 
-    def run(self, *seen: Observation, now_s: float, blind: bool = False) -> Report:
+    def run(self, *seen: Observation, now_s: float, blind: bool = False) -> CycleResult:
         """One cycle so long after T0."""
         return self.cycle.run(seen, T0 + timedelta(seconds=now_s), frozenset(seen) if blind else frozenset())
 
@@ -90,7 +90,7 @@ class MortalStore(Store):
         pools: Mapping[str, str] = MappingProxyType({}),
         *,
         at: datetime | None = None,
-        notices: Sequence[Notice] = (),
+        notices: Sequence[TargetNotice] = (),
     ) -> None:
         super().save_states(states, transitions, pools, at=at, notices=notices)
         if states or transitions or pools:
@@ -194,9 +194,9 @@ def test_a_failure_asks_for_a_quick_probe(stage: Callable[..., Stage]) -> None:
     one = stage()
     one.run(*(observation(".", name=name) for name in (A, B, C)), now_s=1)
     report = one.run(observation("x", at_s=30, name=A), observation(".", at_s=30, name=C), now_s=31)
-    assert report.extras == (Extra(slot="openai", targets=(B, A), delay_s=pool_rule(one.settings).failed_s),)
+    assert report.extras == (BurstProbe(slot="openai", targets=(B, A), delay_s=pool_rule(one.settings).failed_s),)
     report = one.run(observation("x", at_s=40, name=C), now_s=41)
-    assert report.extras == (Extra(slot=C, targets=(C,), delay_s=rule().failed_s),)
+    assert report.extras == (BurstProbe(slot=C, targets=(C,), delay_s=rule().failed_s),)
 
 
 def test_generation_moves_with_targets_only_and_the_file_with_any_health(stage: Callable[..., Stage]) -> None:
@@ -266,7 +266,7 @@ def test_a_move_that_cannot_be_published_is_told_as_such(stage: Callable[..., St
         one.run(observation(symbol, at_s=at_s, name=name), now_s=at_s + 0.1)
     assert one.journal.routes()["chat"].target == C
     [incident] = one.journal.open_incidents()
-    assert incident.routes == (RouteNow(route="chat", target=A, failing=Health.DOWN, unpublished=True),)
+    assert incident.routes == (RouteImpact(route="chat", target=A, failing=Health.DOWN, unpublished=True),)
     told = [happening.text for happening in incident.timeline]
     assert "The routing file cannot be written: users of route chat stay on openai/a" in told
     one.settings.routing_file.rmdir()
@@ -274,7 +274,7 @@ def test_a_move_that_cannot_be_published_is_told_as_such(stage: Callable[..., St
     one.run(now_s=OUTAGE[-1][0] + 2)
     assert one.table()["routes"]["chat"]["target"] == C
     [incident] = one.journal.open_incidents()
-    assert incident.routes == (RouteNow(route="chat", target=C),)
+    assert incident.routes == (RouteImpact(route="chat", target=C),)
     assert incident.timeline[-1].text == "The routing file is written again: users of route chat are on anthropic/c"
 
 
@@ -533,9 +533,9 @@ def test_what_the_endpoints_said_then_decides_at_the_start(
     cycle.start(T0)
     cycle.run((observation(".", name=A),), T0)
     for at_s, answered in ((0, ENDPOINTS), (30.5, answering)):
-        sight = Sight.ONLINE if answered else Sight.BLIND
+        sight = ConnectivityState.ONLINE if answered else ConnectivityState.BLIND
         store.record_connectivity(
-            Connectivity(at=later(at_s), sight=sight, asked=ENDPOINTS, answered=frozenset(answered))
+            ConnectivityObservation(at=later(at_s), sight=sight, asked=ENDPOINTS, answered=frozenset(answered))
         )
     store.record([observation("t", at_s=30, name=A)])
     again = Cycle(wanted, store, journal, RoutingFile(wanted.routing_file))

@@ -16,29 +16,29 @@ from controller.routing.decision import Move
 from controller.routing.override_text import begun
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.routing_file import RoutingFile
-from monitor.settings import Controller, Failback
+from monitor.settings import ControllerSettings, Failback
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support.builders import T0, observation, settings
 
 A, C = "openai/a", "anthropic/c"
-STEPS = Controller(failback=Failback(mode="steps", hold_s=60, steps=(0.1, 0.5, 1.0), step_s=90))
-MANUAL = Controller(failback=Failback(mode="manual", hold_s=60))
-DRY = Controller(failback=Failback(hold_s=60), dry_run=True)
+STEPS = ControllerSettings(failback=Failback(mode="steps", hold_s=60, steps=(0.1, 0.5, 1.0), step_s=90))
+MANUAL = ControllerSettings(failback=Failback(mode="manual", hold_s=60))
+DRY = ControllerSettings(failback=Failback(hold_s=60), dry_run=True)
 EVERY_S = 10.0
 
 
 class Lab:
     """A service's inner part on a real database and a real file, fed with an answer of each target every 10 s."""
 
-    def __init__(self, folder: Path, controller: Controller) -> None:
+    def __init__(self, folder: Path, controller: ControllerSettings) -> None:
         self.folder = folder
         self.now_s = 0.0
         self.files: list[dict[str, Any]] = []
         """The chat route of the file after each cycle that changed its target or its weights."""
         self.start(controller)
 
-    def start(self, controller: Controller) -> None:
+    def start(self, controller: ControllerSettings) -> None:
         """Begin, or go on after a restart with another configuration."""
         self.settings = settings(self.folder, A, C, controller=controller)
         self.engine = open_writer(self.settings.database)
@@ -47,7 +47,7 @@ class Lab:
         self.cycle.start(self.now)
         self.cycle.run((), self.now)
 
-    def restart(self, controller: Controller) -> None:
+    def restart(self, controller: ControllerSettings) -> None:
         """Stop and start."""
         self.engine.dispose()
         self.start(controller)
@@ -96,11 +96,11 @@ class Lab:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Callable[[Controller], Lab]]:
+def lab(tmp_path: Path) -> Iterator[Callable[[ControllerSettings], Lab]]:
     """Makes a lab in which the first candidate has failed and the route has moved to the standby."""
     made: list[Lab] = []
 
-    def make(controller: Controller) -> Lab:
+    def make(controller: ControllerSettings) -> Lab:
         one = Lab(tmp_path, controller)
         made.append(one)
         one.play(".", until=one.after(60))
@@ -111,7 +111,7 @@ def lab(tmp_path: Path) -> Iterator[Callable[[Controller], Lab]]:
         one.engine.dispose()
 
 
-def test_a_failback_in_steps_is_published_step_by_step(lab: Callable[[Controller], Lab]) -> None:
+def test_a_failback_in_steps_is_published_step_by_step(lab: Callable[[ControllerSettings], Lab]) -> None:
     """Target and weights of each file, each under a higher generation, over a restart; the incident ends at the end."""
     one = lab(STEPS)
     one.play("x", until=one.on(C))
@@ -142,7 +142,7 @@ def test_a_failback_in_steps_is_published_step_by_step(lab: Callable[[Controller
     assert f"Route chat sends 10 % of its requests to {A} again" in told
 
 
-def test_the_client_draws_by_the_weights_of_each_step(lab: Callable[[Controller], Lab]) -> None:
+def test_the_client_draws_by_the_weights_of_each_step(lab: Callable[[ControllerSettings], Lab]) -> None:
     """What an application gets through the real file, whatever number it draws."""
     one = lab(STEPS)
     draws = itertools.cycle((0.0, 0.09, 0.11, 0.49, 0.51, 0.99))
@@ -162,7 +162,7 @@ def test_the_client_draws_by_the_weights_of_each_step(lab: Callable[[Controller]
     assert got() == "AAAAAA"
 
 
-def test_a_relapse_takes_the_share_back_and_stays_one_incident(lab: Callable[[Controller], Lab]) -> None:
+def test_a_relapse_takes_the_share_back_and_stays_one_incident(lab: Callable[[ControllerSettings], Lab]) -> None:
     """In the cycle in which the target is down again; a suspicion alone only holds the share."""
     one = lab(STEPS)
     one.play("x", until=one.on(C))
@@ -180,7 +180,7 @@ def test_a_relapse_takes_the_share_back_and_stays_one_incident(lab: Callable[[Co
     assert [line for line in told if line.startswith(f"Route chat sends all of its requests to {C} again")]
 
 
-def test_a_manual_failback_waits_is_told_once_and_survives_a_restart(lab: Callable[[Controller], Lab]) -> None:
+def test_a_manual_failback_waits_is_told_once_and_survives_a_restart(lab: Callable[[ControllerSettings], Lab]) -> None:
     """The incident's last words name the command; the same command, a pin, brings the route home for good."""
     one = lab(MANUAL)
     one.play("x", until=one.on(C))
@@ -217,9 +217,9 @@ def pin(one: Lab, target: str, *, for_s: float) -> None:
     one.journal.hand.lay(made, lambda _: begun(made))
 
 
-def test_a_pin_is_published_and_its_end_too(lab: Callable[[Controller], Lab]) -> None:
+def test_a_pin_is_published_and_its_end_too(lab: Callable[[ControllerSettings], Lab]) -> None:
     """Both are decisions under generations of their own; neither is an incident."""
-    one = lab(Controller())
+    one = lab(ControllerSettings())
     generation = one.table()["generation"]
     pin(one, C, for_s=60)
     one.play(".", until=one.after(EVERY_S))
@@ -231,9 +231,9 @@ def test_a_pin_is_published_and_its_end_too(lab: Callable[[Controller], Lab]) ->
     assert one.journal.incidents(10) == []
 
 
-def test_a_drain_that_cannot_be_heeded_is_told_once(lab: Callable[[Controller], Lab]) -> None:
+def test_a_drain_that_cannot_be_heeded_is_told_once(lab: Callable[[ControllerSettings], Lab]) -> None:
     """With the standby down the drained target is better than none; as soon as the standby is up, the route leaves."""
-    one = lab(Controller(failback=Failback(hold_s=60)))
+    one = lab(ControllerSettings(failback=Failback(hold_s=60)))
     one.play(".", standby="x", until=lambda: one.table()["targets"][C]["health"] == "down")
     drain = Override(
         kind=OverrideKind.DRAIN,
@@ -252,7 +252,7 @@ def test_a_drain_that_cannot_be_heeded_is_told_once(lab: Callable[[Controller], 
     assert one.journal.decisions(1)[0].move is Move.DRAIN
 
 
-def test_a_dry_run_tells_everything_and_moves_nothing(lab: Callable[[Controller], Lab]) -> None:
+def test_a_dry_run_tells_everything_and_moves_nothing(lab: Callable[[ControllerSettings], Lab]) -> None:
     """Decisions follow each other as if carried out, over a restart; the file keeps its order and its generation."""
     one = lab(DRY)
     one.play("x", until=lambda: "it would be on" in one.table()["routes"]["chat"]["reason"])
@@ -274,9 +274,11 @@ def test_a_dry_run_tells_everything_and_moves_nothing(lab: Callable[[Controller]
     assert one.journal.open_incidents() == []
 
 
-def test_a_dry_run_that_is_switched_on_and_off_starts_every_route_anew(lab: Callable[[Controller], Lab]) -> None:
+def test_a_dry_run_that_is_switched_on_and_off_starts_every_route_anew(
+    lab: Callable[[ControllerSettings], Lab],
+) -> None:
     """Each switch that changes where applications go does so under a new generation."""
-    one = lab(Controller())
+    one = lab(ControllerSettings())
     one.play("x", until=one.on(C))
     assert one.table()["generation"] == 2
     one.restart(DRY)
@@ -284,7 +286,7 @@ def test_a_dry_run_that_is_switched_on_and_off_starts_every_route_anew(lab: Call
     assert (table["routes"]["chat"]["target"], table["generation"]) == (A, 3), "as configured, down or not"
     one.play("x", until=one.after(60))
     assert one.table()["generation"] == 3
-    one.restart(Controller())
+    one.restart(ControllerSettings())
     table = one.table()
     assert (table["routes"]["chat"]["target"], table["generation"]) == (C, 4)
     assert "dry_run" not in table

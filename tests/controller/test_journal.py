@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from controller.alerts.delivery_store import Deliveries
-from controller.alerts.told import Told
-from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, RouteNow
+from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.told import Receipt
+from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.journal import Journal
 from controller.routing.decision import Decision, Move, RouteState
 from monitor.health import Health
@@ -64,9 +64,9 @@ def _incident(minute: int = 0, **changes: Any) -> Incident:
         "provider": "openai",
         "kind": IncidentKind.OUTAGE,
         "opened_at": NOW + minute * MINUTE,
-        "affected": (Affected(target="openai/a", health=Health.DOWN, since=NOW, reason="9 of 14 <!channel>"),),
-        "timeline": (Happening(at=NOW, text="openai/a went down"),),
-        "routes": (RouteNow(route="chat", target="gemini/b"),),
+        "affected": (AffectedTarget(target="openai/a", health=Health.DOWN, since=NOW, reason="9 of 14 <!channel>"),),
+        "timeline": (TimelineEntry(at=NOW, text="openai/a went down"),),
+        "routes": (RouteImpact(route="chat", target="gemini/b"),),
     }
     return Incident(**{**values, **changes})
 
@@ -139,10 +139,10 @@ def test_a_changed_incident_replaces_itself(journal: Journal) -> None:
 def test_hostile_text_is_kept(journal: Journal) -> None:
     """What a provider wrote never stops a decision from being kept."""
     (incident,) = journal.commit(
-        [_decision(1, reason="\0\ud800" + "x" * 10_000)], [_incident(timeline=(Happening(at=NOW, text="\ud800"),))]
+        [_decision(1, reason="\0\ud800" + "x" * 10_000)], [_incident(timeline=(TimelineEntry(at=NOW, text="\ud800"),))]
     )
     assert journal.decisions()[0].reason == "\ufffd\ufffd" + "x" * 1997 + "…"
-    assert journal.incidents() == [replace(incident, timeline=(Happening(at=NOW, text="\ufffd"),))]
+    assert journal.incidents() == [replace(incident, timeline=(TimelineEntry(at=NOW, text="\ufffd"),))]
 
 
 def test_a_commit_is_all_or_nothing(journal: Journal) -> None:
@@ -172,11 +172,11 @@ def test_an_incident_is_undelivered_until_its_latest_revision_was_told(engine: E
     (incident,) = journal.commit([], [_incident()])
     (waiting,) = journal.undelivered()
     assert (waiting.incident, waiting.told_revision, waiting.channel, waiting.ts) == (incident, 0, None, None)
-    Deliveries(engine, "slack").told(Told(incidents=((incident.id, 1, 0),)))
+    DeliveryStore(engine, "slack").told(Receipt(incidents=((incident.id, 1, 0),)))
     assert journal.undelivered() == []
     changed = _resolved(incident)
     journal.commit([], [changed])
-    Deliveries(engine, "slack").told(Told(incidents=((incident.id, 1, 0),)))
+    DeliveryStore(engine, "slack").told(Receipt(incidents=((incident.id, 1, 0),)))
     (waiting,) = journal.undelivered()
     assert (waiting.incident, waiting.told_revision) == (changed, 1)
 
@@ -191,7 +191,7 @@ def test_an_incident_that_ended_untold_is_told_once_as_resolved(journal: Journal
 def test_old_news_is_forgotten_but_nothing_else(engine: Engine, journal: Journal) -> None:
     """Only incidents that were resolved long ago and never told at all are treated as told."""
     old, just_resolved, still_open, half_told = journal.commit([], [_incident(n) for n in range(4)])
-    Deliveries(engine, "slack").told(Told(incidents=((half_told.id, 1, 0),)))
+    DeliveryStore(engine, "slack").told(Receipt(incidents=((half_told.id, 1, 0),)))
     resolved = [_resolved(old, minutes=5), _resolved(just_resolved, minutes=60), _resolved(half_told, minutes=5)]
     journal.commit([], resolved)
     limit = NOW + 30 * MINUTE

@@ -17,7 +17,7 @@ from controller.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.overrides import Override
 from controller.routing.routing_file import RoutingFile
-from controller.routing.store import Hand
+from controller.routing.store import OverrideStore
 from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.health import Health, TargetHealth
@@ -105,7 +105,7 @@ class Desk:
     def in_force(self) -> list[Override]:
         """What the database holds."""
         engine = open_reader(self.settings.database)
-        found = Hand(engine).in_force(utc_now())
+        found = OverrideStore(engine).in_force(utc_now())
         engine.dispose()
         return found
 

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from monitor.scheduler import Schedule
+from monitor.scheduler import ProbeScheduler
 from probes.target import Check, Target
 from tests.support.builders import target
 
@@ -50,7 +50,7 @@ async def test_intervals_can_change_while_it_runs() -> None:
     """A stretched target is asked once more, within its longer interval, and then seldom; the others go on as ever."""
     asked = Asked()
     often = [target("openai/a", interval_s=0.05), target("own/b", interval_s=0.05)]
-    schedule = Schedule(often, asked.probe, asked.skip)
+    schedule = ProbeScheduler(often, asked.probe, asked.skip)
     schedule.start(utc_now())
     await asked.until(4)
     schedule.repace([target("openai/a", interval_s=3600.0), often[1]], utc_now())
@@ -69,7 +69,7 @@ async def test_intervals_can_change_while_it_runs() -> None:
 async def test_every_target_is_asked_again_and_again() -> None:
     """Each at its interval, the first at once."""
     asked = Asked()
-    schedule = Schedule(
+    schedule = ProbeScheduler(
         [target("openai/a", interval_s=0.05), target("openai/b", interval_s=0.05)], asked.probe, asked.skip
     )
     schedule.start(utc_now())
@@ -84,7 +84,7 @@ async def test_checks_take_turns() -> None:
     """A target with two checks costs no more than one with one."""
     asked = Asked()
     both = target("openai/a", interval_s=0.05)
-    schedule = Schedule(
+    schedule = ProbeScheduler(
         [Target(provider=both.provider, model=both.model, interval_s=0.05, checks=(Check.CHAT, Check.STREAM))],
         asked.probe,
         asked.skip,
@@ -98,7 +98,7 @@ async def test_checks_take_turns() -> None:
 async def test_a_probe_never_overlaps_itself_and_the_skip_is_recorded() -> None:
     """While one is under way the next due one is skipped, with the reason, once the clock comes round to it."""
     asked = Asked(takes_s=0.5)
-    schedule = Schedule([target("openai/a", interval_s=0.1)], asked.probe, asked.skip)
+    schedule = ProbeScheduler([target("openai/a", interval_s=0.1)], asked.probe, asked.skip)
     schedule.start(utc_now())
     await asyncio.wait_for(asked.enough.wait(), 20)
     assert asked.skipped[0] == ("openai/a", "the previous probe of this target was still under way")
@@ -109,7 +109,7 @@ async def test_a_probe_never_overlaps_itself_and_the_skip_is_recorded() -> None:
 async def test_an_extra_probe_comes_when_asked_for() -> None:
     """Between two regular ones, and only the latest that was asked for."""
     asked = Asked()
-    schedule = Schedule([target("openai/a", interval_s=3600)], asked.probe, asked.skip)
+    schedule = ProbeScheduler([target("openai/a", interval_s=3600)], asked.probe, asked.skip)
     schedule.start(utc_now())
     await asked.until(1)
     schedule.quick("openai/a", ["openai/a"], utc_now() + timedelta(hours=1))
@@ -123,7 +123,7 @@ async def test_an_extra_probe_comes_when_asked_for() -> None:
 async def test_slots_do_not_displace_each_other() -> None:
     """A target's own extra probe and that of its provider are both made."""
     asked = Asked()
-    schedule = Schedule([target("openai/a", interval_s=3600)], asked.probe, asked.skip)
+    schedule = ProbeScheduler([target("openai/a", interval_s=3600)], asked.probe, asked.skip)
     schedule.start(utc_now())
     await asked.until(1)
     schedule.quick("openai/a", ["openai/a"], utc_now() + timedelta(seconds=0.2))
@@ -137,7 +137,7 @@ async def test_slots_do_not_displace_each_other() -> None:
 async def test_an_extra_probe_asks_the_first_that_is_free() -> None:
     """Whoever is being asked already is passed over; when all are, nobody is asked and nothing is skipped."""
     asked = Asked(takes_s=0.5)
-    schedule = Schedule(
+    schedule = ProbeScheduler(
         [target("openai/a", interval_s=3600), target("openai/b", interval_s=3600)], asked.probe, asked.skip
     )
     begun = utc_now()
@@ -152,7 +152,7 @@ async def test_an_extra_probe_asks_the_first_that_is_free() -> None:
 async def test_an_extra_probe_under_way_stands_for_a_regular_one() -> None:
     """A regular probe that falls due meanwhile is no skip."""
     asked = Asked(takes_s=0.4)
-    schedule = Schedule([target("openai/a", interval_s=1.0)], asked.probe, asked.skip)
+    schedule = ProbeScheduler([target("openai/a", interval_s=1.0)], asked.probe, asked.skip)
     begun = utc_now()
     schedule.start(begun)
     schedule.quick("openai/a", ["openai/a"], begun + timedelta(seconds=0.8))
@@ -164,7 +164,7 @@ async def test_an_extra_probe_under_way_stands_for_a_regular_one() -> None:
 async def test_stopping_lets_probes_under_way_finish() -> None:
     """What has been asked is still heard, within the patience."""
     asked = Asked(takes_s=0.2)
-    schedule = Schedule([target("openai/a", interval_s=3600)], asked.probe, asked.skip)
+    schedule = ProbeScheduler([target("openai/a", interval_s=3600)], asked.probe, asked.skip)
     schedule.start(utc_now())
     await asyncio.wait_for(asked.begun.wait(), 20)
     await schedule.stop(10)
@@ -174,7 +174,7 @@ async def test_stopping_lets_probes_under_way_finish() -> None:
 async def test_stopping_does_not_wait_for_ever() -> None:
     """A probe that outlasts the patience is cancelled."""
     asked = Asked(takes_s=3600)
-    schedule = Schedule([target("openai/a", interval_s=3600)], asked.probe, asked.skip)
+    schedule = ProbeScheduler([target("openai/a", interval_s=3600)], asked.probe, asked.skip)
     schedule.start(utc_now())
     await asyncio.wait_for(asked.begun.wait(), 20)
     await schedule.stop(0.05)
@@ -184,7 +184,7 @@ async def test_stopping_does_not_wait_for_ever() -> None:
 async def test_after_a_clock_was_set_back_probing_goes_on() -> None:
     """What the old clock had planned an hour ahead is planned anew."""
     asked = Asked()
-    schedule = Schedule([target("openai/a", interval_s=0.05)], asked.probe, asked.skip)
+    schedule = ProbeScheduler([target("openai/a", interval_s=0.05)], asked.probe, asked.skip)
     schedule.start(utc_now() + timedelta(hours=1))
     schedule.quick("openai/a", ["openai/a"], utc_now() + timedelta(hours=1))
     await asyncio.sleep(0.2)

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from probes.loop_lag import LoopLag, Watch
+from probes.loop_lag import LagWatch, LoopLag
 
 
 def test_stalls_add_up_and_a_busy_millisecond_is_none() -> None:
     """The worst tick is told; only ticks that are 20 ms late or more count for standing still."""
-    watch = Watch(100.0)
+    watch = LagWatch(100.0)
     for due, now in ((100.0, 100.001), (100.01, 100.31), (100.32, 100.339), (100.35, 100.45)):
         watch.ticked(due, now)
 
@@ -20,7 +20,7 @@ def test_stalls_add_up_and_a_busy_millisecond_is_none() -> None:
 
 def test_what_was_late_before_a_probe_began_is_not_its_own() -> None:
     """A probe that begins in the middle of a stall sees the rest of it."""
-    watch = Watch(100.0)
+    watch = LagWatch(100.0)
     watch.ticked(99.0, 100.05)
 
     assert watch.worst_s == pytest.approx(0.05)

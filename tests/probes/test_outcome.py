@@ -14,7 +14,7 @@ from time import monotonic
 import pytest
 
 from probes.checks import Task
-from probes.classifier import Question, Verdict, judge
+from probes.classifier import Classification, ProbeQuestion, judge
 from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.outcome import Blame, Effect, Outcome
@@ -87,7 +87,7 @@ def with_crlf(body: bytes) -> Iterator[bytes]:
 CUTS = [(reply, cut) for cut in (whole, byte_by_byte, with_crlf) for reply in RECORDED]
 
 
-def verdict(recorded: Recorded, cut: Callable[[bytes], Iterator[bytes]]) -> Verdict:
+def verdict(recorded: Recorded, cut: Callable[[bytes], Iterator[bytes]]) -> Classification:
     """What the prober would conclude from a reply that arrives in these pieces."""
     provider = Provider(name="p", dialect=recorded.dialect, base_url="http://x", api_key=Secret("sk-secret-key"))
     target = Target(provider=provider, model="m")
@@ -96,7 +96,7 @@ def verdict(recorded: Recorded, cut: Callable[[bytes], Iterator[bytes]]) -> Verd
     if not any(exchange.take(piece) for piece in cut(recorded.body)):
         exchange.end()
     task = Task(check=recorded.check, nonce=NONCE)
-    question = Question(dialect=DIALECTS[recorded.dialect], task=task)
+    question = ProbeQuestion(dialect=DIALECTS[recorded.dialect], task=task)
     return judge(question, exchange.answer(None), now=NOW)
 
 

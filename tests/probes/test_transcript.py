@@ -9,11 +9,11 @@ import pytest
 from monitor.clock import utc_now
 from probes.dialects.base import Framing
 from probes.dialects.registry import DIALECTS
-from probes.exchange import Piece
+from probes.exchange import BodyChunk
 from probes.outcome import Outcome
 from probes.prober import Prober
 from probes.target import Check, Provider, Secret, Target, Timeouts
-from probes.transcript import Examination, meaning
+from probes.transcript import Transcript, meaning
 from probes.wire_events import events_in
 from tests.support.frames import event
 from tests.support.raw_server import DONE, GOOD, KEY, SSE, TOKEN, talking, whole
@@ -25,20 +25,20 @@ BASE64 = base64.b64encode(f"user:{KEY}".encode())
 
 async def examined(
     *pieces: bytes, check: Check = Check.CHAT, then_hang: bool = False, dialect: str = "openai-chat", query: str = ""
-) -> Examination:
+) -> Transcript:
     """The examination of one probe to a provider that says these bytes."""
     with talking(*pieces, then_hang=then_hang) as url:
         return await examine(f"{url}/v1{query}", check, QUICK if then_hang else PATIENT, dialect)
 
 
-async def examine(url: str, check: Check, timeouts: Timeouts, dialect: str = "openai-chat") -> Examination:
+async def examine(url: str, check: Check, timeouts: Timeouts, dialect: str = "openai-chat") -> Transcript:
     """The examination of one probe to this address."""
     provider = Provider(name="openai", dialect=dialect, base_url=url, api_key=Secret(KEY), api_key_env="OPENAI_API_KEY")
     target = Target(provider=provider, model="gpt-6-luna", timeouts=timeouts)
     return await Prober(clock=utc_now).examine(target, check)
 
 
-def stages(one: Examination) -> list[str]:
+def stages(one: Transcript) -> list[str]:
     """The tests that were made, in order."""
     return [step.partition(":")[0] for step in one.reasoning]
 
@@ -170,7 +170,7 @@ HOSTILE = (
 )
 
 
-def everything(one: Examination) -> str:
+def everything(one: Transcript) -> str:
     """All text of it as one string."""
     parts = [one.observation.detail, *one.reasoning]
     if one.request:
@@ -181,7 +181,7 @@ def everything(one: Examination) -> str:
     return "\n".join(parts)
 
 
-def assert_harmless(one: Examination) -> None:
+def assert_harmless(one: Transcript) -> None:
     """No key in any spelling, and nothing that is invisible or drives a terminal."""
     text = everything(one)
     bare = re.sub(r"\\u200b|\\x..|\\u....", "", text).lower()
@@ -257,8 +257,8 @@ async def test_a_frame_cut_anywhere_is_one_event() -> None:
 def test_binary_events_are_shown_decoded() -> None:
     """A name and the text that it holds; a corrupt frame is called one."""
     sound = event("messageStop", {"stopReason": "end_turn"})
-    pieces = [Piece(at_s=at, data=sound[at : at + 1]) for at in range(len(sound))]
-    pieces += [Piece(at_s=500, data=b"x" * 40)]
+    pieces = [BodyChunk(at_s=at, data=sound[at : at + 1]) for at in range(len(sound))]
+    pieces += [BodyChunk(at_s=500, data=b"x" * 40)]
     assert list(events_in(pieces, Framing.EVENTSTREAM)) == [
         (len(sound) - 1, 'messageStop: {"stopReason":"end_turn"}'),
         (500, "(a frame with a wrong checksum of its lengths)"),

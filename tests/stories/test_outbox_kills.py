@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from controller.demo.fake_slack.server import SlackServer
-from controller.incidents.incident import Happening, Incident, Moment
+from controller.incidents.incident import EntryKind, Incident, TimelineEntry
 from tests.support.alert_world import TOKEN, Desk, changed, misconfigured, outage, over, shown
 from tests.support.paths import ROOT
 
@@ -57,7 +57,7 @@ class Life:
     def continues(self, incident: Incident) -> None:
         """A line more in its timeline."""
         self.said.append(self.word())
-        line = Happening(at=datetime.now(UTC), text=self.said[-1], kind=Moment.HEALTH)
+        line = TimelineEntry(at=datetime.now(UTC), text=self.said[-1], kind=EntryKind.HEALTH)
         self.desk.keep(changed(incident, line))
 
 

@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from controller.alerts.delivery_store import Deliveries
+from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.client import SlackSender
 from controller.alerts.slack.message_values import SINK
-from controller.alerts.slack.outbox import Delivered, Outbox, Runs
-from controller.alerts.slack.webhook import WebhookSender
+from controller.alerts.slack.outbox import Outbox, RoundResult, RunBlocking
+from controller.alerts.slack.webhook import SlackWebhookSender
 from controller.demo.fake_slack.server import SlackServer
-from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.journal import Journal
 from monitor.health import Health
-from monitor.settings import Slack
+from monitor.settings import SlackSettings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.target import Secret
@@ -36,7 +36,7 @@ class Desk:
         self.engine = open_writer(f"sqlite:///{folder}/hotspare.db")
         self.journal = Journal(self.engine)
         self.server = server
-        given = Slack(token=Secret(TOKEN), channel=server.channel, api_url=server.url)
+        given = SlackSettings(token=Secret(TOKEN), channel=server.channel, api_url=server.url)
         self.slack = replace(given, **settings)
         self.at_s = 0.0
         self.began: datetime | None = NOON
@@ -47,12 +47,12 @@ class Desk:
         """A new outbox that knows nothing but the database."""
         self.outbox = self.new_outbox(asyncio.to_thread)
 
-    def new_outbox(self, in_thread: Runs, in_database: Runs | None = None) -> Outbox:
+    def new_outbox(self, in_thread: RunBlocking, in_database: RunBlocking | None = None) -> Outbox:
         """An outbox that calls Slack, and the database, this way."""
         url = self.slack.webhook_url
-        sender = WebhookSender(url, timeout_s=1.0) if url else SlackSender(self.slack, timeout_s=1.0)
+        sender = SlackWebhookSender(url, timeout_s=1.0) if url else SlackSender(self.slack, timeout_s=1.0)
         return Outbox(
-            Deliveries(self.engine, SINK),
+            DeliveryStore(self.engine, SINK),
             sender,
             self.slack,
             in_database=in_database or self.in_database,
@@ -87,7 +87,7 @@ class Desk:
         """Journal an event that people must be told of."""
         Store(self.engine).add_event(at or self.now, kind, "chat", text, tell=True)
 
-    def round(self, at_s: float | None = None) -> Delivered:
+    def round(self, at_s: float | None = None) -> RoundResult:
         """One round, at this second where it is given."""
         if at_s is not None:
             self.at_s = at_s
@@ -120,9 +120,9 @@ def outage(provider: str = "openai", *, at: datetime = NOON) -> Incident:
         provider=provider,
         kind=IncidentKind.OUTAGE,
         opened_at=at,
-        affected=(Affected(target=f"{provider}/m", health=Health.DOWN, since=at, reason=reason),),
-        timeline=(Happening(at=at, text=reason, kind=Moment.HEALTH),),
-        routes=(RouteNow(route="chat", target="azure/h"),),
+        affected=(AffectedTarget(target=f"{provider}/m", health=Health.DOWN, since=at, reason=reason),),
+        timeline=(TimelineEntry(at=at, text=reason, kind=EntryKind.HEALTH),),
+        routes=(RouteImpact(route="chat", target="azure/h"),),
     )
 
 
@@ -132,20 +132,22 @@ def misconfigured(provider: str = "openai", *, on_it: bool = False, at: datetime
     return replace(
         outage(provider, at=at),
         kind=IncidentKind.CONFIGURATION,
-        affected=(Affected(target=f"{provider}/m", health=Health.MISCONFIGURED, since=at, reason=reason),),
-        timeline=(Happening(at=at, text=reason, kind=Moment.HEALTH),),
-        routes=(RouteNow(route="chat", target=f"{provider}/m" if on_it else "azure/h"),),
+        affected=(AffectedTarget(target=f"{provider}/m", health=Health.MISCONFIGURED, since=at, reason=reason),),
+        timeline=(TimelineEntry(at=at, text=reason, kind=EntryKind.HEALTH),),
+        routes=(RouteImpact(route="chat", target=f"{provider}/m" if on_it else "azure/h"),),
     )
 
 
 def stuck(incident: Incident, *, at: datetime) -> Incident:
     """The same, and now the route has nowhere to go."""
     target = incident.affected[0].target
-    line = Happening(at=at, text=f"Route chat has no healthy candidate left and stays on {target}", kind=Moment.MOVED)
-    return changed(incident, line, routes=(RouteNow(route="chat", target=target, stuck=True),))
+    line = TimelineEntry(
+        at=at, text=f"Route chat has no healthy candidate left and stays on {target}", kind=EntryKind.MOVED
+    )
+    return changed(incident, line, routes=(RouteImpact(route="chat", target=target, stuck=True),))
 
 
-def changed(incident: Incident, *lines: Happening, **values: Any) -> Incident:
+def changed(incident: Incident, *lines: TimelineEntry, **values: Any) -> Incident:
     """The same with more lines in its timeline and other values, one revision on."""
     timeline = (*incident.timeline, *lines)
     return replace(incident, timeline=timeline, revision=incident.revision + 1, **values)
@@ -157,7 +159,7 @@ def over(incident: Incident, *, at: datetime = NOON + timedelta(minutes=12)) -> 
     routes = tuple(replace(one, stuck=False) for one in incident.routes)
     return changed(
         incident,
-        Happening(at=at, text="Resolved", kind=Moment.RESOLVED),
+        TimelineEntry(at=at, text="Resolved", kind=EntryKind.RESOLVED),
         affected=well,
         routes=routes,
         resolved_at=at,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from probes.dialects.base import Dialect
 from probes.reply import NOTHING_SAID, MalformedError, Reply, parse
 from probes.stream_reader import StreamReader
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 
 NUMBERS = st.integers(-5, 600) | st.floats() | st.just(10**400)
 DEEP = json.loads("[" * 900 + "]" * 900)
@@ -30,7 +30,7 @@ def read_all(dialect: Dialect, body: dict[str, Any]) -> list[Reply]:
     """What every reader of the dialect makes of it; each gives a reply, or says that there is none."""
     readers: list[Callable[[dict[str, Any]], Reply]] = [
         dialect.read_reply,
-        lambda body: dialect.read_event(NOTHING_SAID, Event(data=json.dumps(body))),
+        lambda body: dialect.read_event(NOTHING_SAID, ServerSentEvent(data=json.dumps(body))),
     ]
     readers += [dialect.read_embedding] if dialect.read_embedding else []
     replies = []

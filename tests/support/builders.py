@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from monitor.detection import state_machine as detector
-from monitor.detection.parameters import PoolRule, Rule, pool_rules_for, rule_for, rules_for
-from monitor.detection.target_state import Record
+from monitor.detection.parameters import ProviderParameters, TargetParameters, pool_rules_for, rule_for, rules_for
+from monitor.detection.target_state import TargetState
 from monitor.health import Health
-from monitor.settings import Controller, Route, Settings
+from monitor.settings import ControllerSettings, Route, Settings
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check, Provider, Secret, Target
@@ -56,18 +56,18 @@ def target(
     return Target(provider=where, model=model, interval_s=interval_s)
 
 
-def rule(**changed: float) -> Rule:
+def rule(**changed: float) -> TargetParameters:
     """The default rule of a target at 30 s, with some settings of the controller changed."""
-    return rule_for(target(), Controller(**changed))  # type: ignore[arg-type] # the keywords are the fields' names
+    return rule_for(target(), ControllerSettings(**changed))  # type: ignore[arg-type] # the keywords are the fields' names
 
 
-def pool_rule(of: Settings) -> PoolRule:
+def pool_rule(of: Settings) -> ProviderParameters:
     """The rule of the provider `openai`, which has several targets in these settings."""
     return pool_rules_for(of, rules_for(of))["openai"]
 
 
 def settings(
-    folder: Path, *names: str, routes: Sequence[Route] | None = None, controller: Controller | None = None
+    folder: Path, *names: str, routes: Sequence[Route] | None = None, controller: ControllerSettings | None = None
 ) -> Settings:
     """Settings with these targets, and one route `chat` over all of them unless told otherwise."""
     return Settings(
@@ -76,7 +76,7 @@ def settings(
         routing_file=folder / "routing.json",
         targets=tuple(target(name) for name in names),
         routes=tuple(routes) if routes is not None else (Route(name="chat", candidates=names),),
-        controller=controller or Controller(),
+        controller=controller or ControllerSettings(),
     )
 
 
@@ -95,9 +95,11 @@ def observation(
     )
 
 
-def fold(symbols: str, by: Rule, *, every_s: float = 30.0, record: Record | None = None) -> tuple[str, Record]:
+def fold(
+    symbols: str, by: TargetParameters, *, every_s: float = 30.0, record: TargetState | None = None
+) -> tuple[str, TargetState]:
     """The health after each of these outcomes as letters, and the last record; the first probe starts at T0."""
-    record = record or Record(target=by.target, since=T0)
+    record = record or TargetState(target=by.target, since=T0)
     begin_s = (record.last_started_at - T0).total_seconds() + every_s if record.last_started_at else 0.0
     letters = ""
     for number, symbol in enumerate(symbols):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from monitor.detection.detector import Judge
+from monitor.detection.detector import Detector
 from monitor.detection.pacing import phases
 from monitor.health import Health, Transition
 from monitor.settings import Settings
@@ -29,7 +29,7 @@ class ClosedLoop:
 
     def begin_anew(self, at_s: float = 0.0) -> None:
         """With a judge that knows nothing, and no extra probes planned."""
-        self.judge = Judge(self.settings, T0 + timedelta(seconds=at_s))
+        self.judge = Detector(self.settings, T0 + timedelta(seconds=at_s))
         self._extras.clear()
 
     def set_clock(self, at_s: float, *, ahead_s: float) -> None:

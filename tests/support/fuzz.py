@@ -26,7 +26,7 @@ import httpx
 
 from probes import prober
 from probes.checks import Task
-from probes.classifier import Question, Verdict, judge
+from probes.classifier import Classification, ProbeQuestion, judge
 from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.outcome import Outcome
@@ -77,7 +77,7 @@ async def read(case: Case, *, shown: bool = True) -> Outcome:
         target=target, check=case.check, started_at=_NOW, monotonic=itertools.count(step=0.001).__next__, pieces=[]
     )
     fault = await _received(case, exchange)
-    question = Question(dialect=DIALECTS[case.dialect], task=Task(check=case.check, nonce=NONCE, dimensions=3))
+    question = ProbeQuestion(dialect=DIALECTS[case.dialect], task=Task(check=case.check, nonce=NONCE, dimensions=3))
     verdict = prober._final(judge(question, exchange.answer(fault), now=_NOW), exchange)
     seen = prober._observation(exchange, verdict)
     if "the probe itself" in seen.detail:
@@ -97,14 +97,14 @@ async def read(case: Case, *, shown: bool = True) -> Outcome:
     return seen.outcome
 
 
-async def _received(case: Case, exchange: Exchange) -> Verdict | None:
+async def _received(case: Case, exchange: Exchange) -> Classification | None:
     headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in case.headers]
     try:
         return await prober._read(httpx.Response(case.status, headers=headers, stream=_Body(case)), exchange)
     except UnreadableError as error:
-        return exchange.broken(Verdict(outcome=Outcome.SERVER_ERROR, detail=str(error)))
+        return exchange.broken(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
     except httpx.ReadError as error:
-        return exchange.broken(Verdict(outcome=Outcome.UNREACHABLE, detail=str(error)))
+        return exchange.broken(Classification(outcome=Outcome.UNREACHABLE, detail=str(error)))
 
 
 def _may_be_right(case: Case, exchange: Exchange) -> bool:

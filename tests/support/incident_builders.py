@@ -6,14 +6,14 @@ from typing import Any
 
 from controller.alerts.alert import Alert, AlertKind, about_incident
 from controller.incidents.incident import (
-    Affected,
-    Happening,
+    AffectedTarget,
+    EntryKind,
     Incident,
     IncidentKind,
-    Moment,
-    Numbers,
-    RouteNow,
+    IncidentNumbers,
+    RouteImpact,
     TargetNumbers,
+    TimelineEntry,
     VendorLead,
 )
 from monitor.health import Health
@@ -33,13 +33,15 @@ def incident(**changes: Any) -> Incident:
         "provider": "openai",
         "kind": IncidentKind.OUTAGE,
         "opened_at": at,
-        "affected": (Affected(target=OPENAI, health=Health.DOWN, since=at, reason=reason),),
+        "affected": (AffectedTarget(target=OPENAI, health=Health.DOWN, since=at, reason=reason),),
         "timeline": (
-            Happening(at=at - timedelta(seconds=41), text=f"A probe of {OPENAI} failed", kind=Moment.FIRST_FAILURE),
-            Happening(at=at, text=reason, kind=Moment.HEALTH),
-            Happening(at=at, text=f"Route chat moved from {OPENAI} to {ANTHROPIC}", kind=Moment.MOVED),
+            TimelineEntry(
+                at=at - timedelta(seconds=41), text=f"A probe of {OPENAI} failed", kind=EntryKind.FIRST_FAILURE
+            ),
+            TimelineEntry(at=at, text=reason, kind=EntryKind.HEALTH),
+            TimelineEntry(at=at, text=f"Route chat moved from {OPENAI} to {ANTHROPIC}", kind=EntryKind.MOVED),
         ),
-        "routes": (RouteNow(route="chat", target=ANTHROPIC),),
+        "routes": (RouteImpact(route="chat", target=ANTHROPIC),),
     }
     return Incident(**{**values, **changes})
 
@@ -51,7 +53,7 @@ def changed(of: Incident, **changes: Any) -> Incident:
 
 def stuck(of: Incident) -> Incident:
     """The next revision, in which a person must act now."""
-    return changed(of, routes=(RouteNow(route="chat", target=OPENAI, stuck=True),))
+    return changed(of, routes=(RouteImpact(route="chat", target=OPENAI, stuck=True),))
 
 
 def resolved(of: Incident, at: datetime) -> Incident:
@@ -62,8 +64,8 @@ def resolved(of: Incident, at: datetime) -> Incident:
         of,
         affected=well,
         resolved_at=at,
-        timeline=(*of.timeline, Happening(at=at, text="It is over", kind=Moment.RESOLVED)),
-        numbers=Numbers(targets=(TargetNumbers(target=OPENAI, outcomes=counts),)),
+        timeline=(*of.timeline, TimelineEntry(at=at, text="It is over", kind=EntryKind.RESOLVED)),
+        numbers=IncidentNumbers(targets=(TargetNumbers(target=OPENAI, outcomes=counts),)),
         request_ids=("req_1", "req_2"),
         on_failing_s=(("chat", 41.0),),
         vendor=VendorLead(page="status.openai.com", state=VendorState.OPERATIONAL),
@@ -73,7 +75,7 @@ def resolved(of: Incident, at: datetime) -> Incident:
 def reopened(of: Incident, at: datetime) -> Incident:
     """The next revision, in which it has come back."""
     ill = tuple(replace(one, health=Health.DOWN, since=at) for one in of.affected)
-    back = Happening(at=at, text="It came back", kind=Moment.REOPENED)
+    back = TimelineEntry(at=at, text="It came back", kind=EntryKind.REOPENED)
     return changed(of, affected=ill, resolved_at=None, reopened=of.reopened + 1, timeline=(*of.timeline, back))
 
 

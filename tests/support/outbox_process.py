@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from controller.alerts.delivery_store import Deliveries
+from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.client import SlackSender
 from controller.alerts.slack.message_values import SINK
 from controller.alerts.slack.outbox import Outbox
-from monitor.settings import Slack
+from monitor.settings import SlackSettings
 from monitor.storage.database import open_writer
 from probes.target import Secret
 from tests.support.alert_world import TOKEN
@@ -21,7 +21,7 @@ from tests.support.alert_world import TOKEN
 T = TypeVar("T")
 
 
-async def tell(database: str, slack: Slack) -> None:
+async def tell(database: str, slack: SlackSettings) -> None:
     """Deliver what is due, again and again; the waits after a fault are those of a clock that runs fast."""
     engine = open_writer(database)
 
@@ -29,7 +29,7 @@ async def tell(database: str, slack: Slack) -> None:
         return function()
 
     fast = Outbox(
-        Deliveries(engine, SINK),
+        DeliveryStore(engine, SINK),
         SlackSender(slack, timeout_s=2.0),
         slack,
         in_database=here,
@@ -43,7 +43,7 @@ async def tell(database: str, slack: Slack) -> None:
 
 def main(database: str, url: str, seed: int) -> None:
     """One process for each line of standard input, killed before the answer; one that ends by itself is said."""
-    slack = Slack(token=Secret(TOKEN), channel="#llm-status", api_url=url, most_per_hour=3600)
+    slack = SlackSettings(token=Secret(TOKEN), channel="#llm-status", api_url=url, most_per_hour=3600)
     dice = random.Random(seed)
     for _ in sys.stdin:
         child = os.fork()

@@ -7,15 +7,15 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from controller.cycle import Cycle, Report
+from controller.cycle import Cycle, CycleResult
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from controller.simulation.loop import EPOCH
 from controller.simulation.scenario import Scenario
-from controller.simulation.simulated_target import Lane
+from controller.simulation.simulated_target import SimulatedTarget
 from controller.simulation.world import own_network, world
 from monitor.connectivity.blindness import Blindness
-from monitor.detection.pacing import Extra, phases
+from monitor.detection.pacing import BurstProbe, phases
 from monitor.settings import Settings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
@@ -51,10 +51,10 @@ class Recording:
             self._live(begin_s, end_s)
         self.engine.dispose()
 
-    def _lanes(self) -> dict[str, Lane]:
+    def _lanes(self) -> dict[str, SimulatedTarget]:
         timelines, due_s = world(self.scenario, self.seed), phases(self.settings.targets)
         return {
-            target.id: Lane(
+            target.id: SimulatedTarget(
                 target,
                 timelines[target.id],
                 self.scenario.background.latency,
@@ -107,7 +107,7 @@ class Recording:
             if self.cycle.due:
                 self._push(max(now_s + _GATHER_S, (self.cycle.due - EPOCH).total_seconds()), "once", None)
 
-    def _probe(self, lane: Lane, now_s: float) -> None:
+    def _probe(self, lane: SimulatedTarget, now_s: float) -> None:
         if not lane.under_way:
             lane.under_way = True
             seen = lane.probe(now_s)
@@ -117,7 +117,7 @@ class Recording:
             )
             self._push(now_s + seen.duration_s, "seen", (lane, seen))
 
-    def _cycle(self, batch: tuple[Observation, ...], now_s: float) -> Report:
+    def _cycle(self, batch: tuple[Observation, ...], now_s: float) -> CycleResult:
         now = at(now_s)
         if self.blindness.due(now) or self.blindness.heed(batch, now):
             self.store.record_connectivity(self.blindness.asked(self._answering(now_s), now))
@@ -126,7 +126,7 @@ class Recording:
             self._plan(extra, now_s)
         return report
 
-    def _plan(self, extra: Extra, now_s: float) -> None:
+    def _plan(self, extra: BurstProbe, now_s: float) -> None:
         self.planned[extra.slot] = self._push(now_s + extra.delay_s, "extra", extra)
 
     def _answering(self, now_s: float) -> frozenset[str]:

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, RouteNow
+from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.journal import Journal
 from controller.routing import routing_file
 from controller.routing.decision import Decision, Move
 from monitor.config.loader import load
-from monitor.health import Health, TargetHealth, Transition, Weighed
+from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.settings import Settings
 from monitor.storage.database import open_writer
 from monitor.storage.store import SavedState, ServiceBeat, Store
@@ -146,18 +146,18 @@ def break_openai(settings: Settings, now: datetime, *, detail: str = "HTTP 500: 
     )
     move = Decision(route="chat", at=down, move=Move.FAILOVER, before=LUNA, target=HAIKU, reason=_REASON, generation=2)
     timeline = (
-        Happening(at=onset, text=f"{LUNA} is suspect: the last probe failed (server_error)"),
-        Happening(at=down, text=_REASON),
-        Happening(at=down, text=f"chat moved to {HAIKU}"),
+        TimelineEntry(at=onset, text=f"{LUNA} is suspect: the last probe failed (server_error)"),
+        TimelineEntry(at=down, text=_REASON),
+        TimelineEntry(at=down, text=f"chat moved to {HAIKU}"),
     )
     incident = Incident(
         id=0,
         provider="openai",
         kind=IncidentKind.OUTAGE,
         opened_at=down,
-        affected=(Affected(target=LUNA, health=Health.DOWN, since=down, reason=_REASON),),
+        affected=(AffectedTarget(target=LUNA, health=Health.DOWN, since=down, reason=_REASON),),
         timeline=timeline,
-        routes=(RouteNow(route="chat", target=HAIKU),),
+        routes=(RouteImpact(route="chat", target=HAIKU),),
     )
     Journal(engine).commit([move], [incident])
     beat(store, now - timedelta(seconds=1))
@@ -172,7 +172,7 @@ def verdict(target: str, at: datetime, *asked: str, pattern: str = "x.xx.x.xx.x.
         evidence = evidence + 1.4 if mark == "x" else evidence - 0.44
         probed = at - timedelta(seconds=3.15 * (len(pattern) - 1 - n))
         outcome = Outcome.SERVER_ERROR if mark == "x" else Outcome.OK
-        trail.append(Weighed(at=probed, target=names[n % len(names)], outcome=outcome, evidence=evidence))
+        trail.append(WeighedProbe(at=probed, target=names[n % len(names)], outcome=outcome, evidence=evidence))
     return Transition(
         target=target,
         at=at,
@@ -214,10 +214,10 @@ def _resolved(at: datetime) -> Incident:
         kind=IncidentKind.DEGRADATION,
         opened_at=opened,
         resolved_at=over,
-        affected=(Affected(target=SONNET, health=Health.UP, since=over, reason=reason),),
+        affected=(AffectedTarget(target=SONNET, health=Health.UP, since=over, reason=reason),),
         timeline=(
-            Happening(at=opened, text=reason),
-            Happening(at=over, text=f"{SONNET} is up again: 40 clean probes"),
+            TimelineEntry(at=opened, text=reason),
+            TimelineEntry(at=over, text=f"{SONNET} is up again: 40 clean probes"),
         ),
-        routes=(RouteNow(route="summaries", target=SONNET),),
+        routes=(RouteImpact(route="summaries", target=SONNET),),
     )

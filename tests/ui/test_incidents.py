@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.incidents.impact import Stay
+from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import (
-    Affected,
-    Happening,
+    AffectedTarget,
+    EntryKind,
     Incident,
     IncidentKind,
-    Moment,
-    Numbers,
-    RouteNow,
+    IncidentNumbers,
+    RouteImpact,
     TargetNumbers,
+    TimelineEntry,
 )
 from monitor.health import Health
 from probes.outcome import Outcome
@@ -31,17 +31,19 @@ def incident(text: str = "text", **changed: object) -> Incident:
         provider=text,
         kind=IncidentKind.OUTAGE,
         opened_at=NOW - timedelta(minutes=10),
-        affected=(Affected(target=text, health=Health.DOWN, since=NOW, reason=text),),
+        affected=(AffectedTarget(target=text, health=Health.DOWN, since=NOW, reason=text),),
         timeline=(
-            Happening(at=NOW, text=text, kind=Moment.HEALTH),
-            Happening(at=NOW, text=text, kind=Moment.NOTE, author=text),
-            Happening(at=NOW, text="Acknowledged by ana", kind=Moment.ACKNOWLEDGED, author="ana"),
+            TimelineEntry(at=NOW, text=text, kind=EntryKind.HEALTH),
+            TimelineEntry(at=NOW, text=text, kind=EntryKind.NOTE, author=text),
+            TimelineEntry(at=NOW, text="Acknowledged by ana", kind=EntryKind.ACKNOWLEDGED, author="ana"),
         ),
-        routes=(RouteNow(route=text, target=text, stuck=True, unpublished=True, would=text),),
+        routes=(RouteImpact(route=text, target=text, stuck=True, unpublished=True, would=text),),
         reopened=2,
         lead_id=5,
         acknowledged_by=text,
-        numbers=Numbers(targets=(TargetNumbers(target=text, outcomes=((Outcome.TIMEOUT, 9), (Outcome.OK, 5))),)),
+        numbers=IncidentNumbers(
+            targets=(TargetNumbers(target=text, outcomes=((Outcome.TIMEOUT, 9), (Outcome.OK, 5))),)
+        ),
         request_ids=("req_1", text),
         on_failing_s=((text, 41.0),),
     )
@@ -50,7 +52,7 @@ def incident(text: str = "text", **changed: object) -> Incident:
 
 def everything(one: Incident) -> str:
     """All the HTML that there can be of it."""
-    stays = (Stay(route=one.provider, target=one.provider, since=NOW, until=NOW + timedelta(seconds=41)),)
+    stays = (RoutePeriod(route=one.provider, target=one.provider, since=NOW, until=NOW + timedelta(seconds=41)),)
     parts = (incidents.severity(one), incidents.standing(one), incidents.users(one))
     return "".join((*parts, incidents.timeline(one.timeline, NOW), incidents.figures(one, stays)))
 
@@ -76,7 +78,7 @@ def test_every_kind_has_its_colour(kind: IncidentKind) -> None:
 )
 def test_how_urgent_it_is_is_a_word(*, stuck: bool, resolved: bool, word: str) -> None:
     """Not a colour alone."""
-    routes = (RouteNow(route="chat", target="text" if stuck else "b", stuck=stuck),)
+    routes = (RouteImpact(route="chat", target="text" if stuck else "b", stuck=stuck),)
     html = incidents.severity(incident(routes=routes, resolved_at=NOW if resolved else None))
     assert html.endswith(f"</span>{word}</span>")
 

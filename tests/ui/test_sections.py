@@ -8,17 +8,17 @@ from html.parser import HTMLParser
 
 import pytest
 
-from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, RouteNow, VendorLead
+from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry, VendorLead
 from controller.routing.decision import Decision, Move
 from controller.routing.overrides import Override, OverrideKind
-from controller.status.evidence import Trail
-from controller.status.headline import UNTRUSTED, Candidate, Life, RouteView, Service, Tone
-from controller.status.history import Bucket, History, LastObservation, Tally
-from controller.status.overview import Event, Overview, TargetView
+from controller.status.evidence import EvidenceTrail
+from controller.status.headline import UNTRUSTED, CandidateStatus, Level, Liveness, RouteView, ServiceStatus
+from controller.status.history import Bucket, LastObservation, OutcomeCounts, ProbeHistory
+from controller.status.overview import EventView, Overview, TargetView
 from controller.status.vendor_status import VendorView
-from monitor.connectivity.state import Connectivity, Sight
-from monitor.health import Health, TargetHealth, Weighed
-from monitor.status_pages.reading import VendorReport, VendorState
+from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
+from monitor.health import Health, TargetHealth, WeighedProbe
+from monitor.status_pages.reading import VendorState, VendorStateChange
 from monitor.storage.store import ServiceBeat
 from probes.outcome import Effect, Outcome
 from ui import (
@@ -84,12 +84,12 @@ class Markup(HTMLParser):
         self.shown += data
 
 
-def history() -> History:
+def history() -> ProbeHistory:
     """An hour with failures, and a strip with one bar of each sort."""
     bars = [((Outcome.OK, 1),), ((Outcome.SERVER_ERROR, 2), (Outcome.OK, 1)), ((Outcome.SLOW, 1),), ()]
-    return History(
-        last_hour=Tally(total=12, excluded=2, ok=9),
-        last_day=Tally(),
+    return ProbeHistory(
+        last_hour=OutcomeCounts(total=12, excluded=2, ok=9),
+        last_day=OutcomeCounts(),
         p50_s=0.84,
         p95_s=12.34,
         first_token_p50_s=None,
@@ -105,19 +105,19 @@ def history() -> History:
     )
 
 
-def overview(text: str = "a reason", *, tone: Tone = Tone.NOTICE, life: Life = Life.RUNNING) -> Overview:
+def overview(text: str = "a reason", *, tone: Level = Level.NOTICE, life: Liveness = Liveness.RUNNING) -> Overview:
     """An overview in which every free text is `text`."""
     incident = Incident(
         id=1,
         provider=text,
         kind=IncidentKind.OUTAGE,
         opened_at=NOW - timedelta(minutes=10),
-        affected=(Affected(target=text, health=Health.DOWN, since=NOW, reason=text),),
-        timeline=(Happening(at=NOW, text=text),),
-        routes=(RouteNow(route=text, target=text, stuck=True),),
+        affected=(AffectedTarget(target=text, health=Health.DOWN, since=NOW, reason=text),),
+        timeline=(TimelineEntry(at=NOW, text=text),),
+        routes=(RouteImpact(route=text, target=text, stuck=True),),
         vendor=VendorLead(page=text, state=VendorState.DEGRADED, headline=text, said_at=NOW, claimed_at=NOW),
     )
-    said = VendorReport(
+    said = VendorStateChange(
         provider=text, at=NOW, state=VendorState.DEGRADED, headline=text, since=NOW, url="https://status.example"
     )
     state = TargetHealth(
@@ -139,14 +139,14 @@ def overview(text: str = "a reason", *, tone: Tone = Tone.NOTICE, life: Life = L
         tone=tone,
         overrides=(pin, drain),
         headline=text,
-        service=Service(life=life, beat=BEAT),
+        service=ServiceStatus(life=life, beat=BEAT),
         routes=(
             RouteView(
                 name=text,
                 target=text,
                 since=NOW,
                 reason=text,
-                candidates=(Candidate(target=text, health=Health.DOWN, serving=True, drain=drain),),
+                candidates=(CandidateStatus(target=text, health=Health.DOWN, serving=True, drain=drain),),
                 failed_over=True,
                 stuck=False,
                 waiting=text,
@@ -159,23 +159,23 @@ def overview(text: str = "a reason", *, tone: Tone = Tone.NOTICE, life: Life = L
         decisions=(
             Decision(route=text, at=NOW, move=Move.FAILOVER, before=None, target=text, reason=text, generation=1),
         ),
-        events=(Event(at=NOW, kind=text, subject=text, text=text),),
+        events=(EventView(at=NOW, kind=text, subject=text, text=text),),
         trails={1: (trail(text), trail(f"{text}/a", f"{text}/b"))},
         vendors=(VendorView(provider=text, health=Health.DOWN, url="https://status.example", report=said),),
     )
 
 
-def trail(*targets: str, ages_s: tuple[float, ...] = (40, 30, 10, 0)) -> Trail:
+def trail(*targets: str, ages_s: tuple[float, ...] = (40, 30, 10, 0)) -> EvidenceTrail:
     """Down after four probes of these targets in turn, of which the second was good."""
     outcomes = (Outcome.SERVER_ERROR, Outcome.OK, Outcome.TIMEOUT, Outcome.SERVER_ERROR)
-    return Trail(
+    return EvidenceTrail(
         targets=targets,
         at=NOW,
         health=Health.DOWN,
         evidence=12.0,
         threshold=9.8,
         probes=tuple(
-            Weighed(
+            WeighedProbe(
                 at=NOW - timedelta(seconds=age), target=targets[n % len(targets)], outcome=outcome, evidence=4.0 * n
             )
             for n, (age, outcome) in enumerate(zip(ages_s, outcomes, strict=True))
@@ -185,14 +185,16 @@ def trail(*targets: str, ages_s: tuple[float, ...] = (40, 30, 10, 0)) -> Trail:
 
 def test_endpoints_that_cannot_say_are_told_of() -> None:
     """A line at the top of the page while no neutral endpoint can say whether our own network works."""
-    said = Connectivity(at=NOW, sight=Sight.UNTRUSTED, asked=("https://a",), answered=frozenset())
+    said = ConnectivityObservation(
+        at=NOW, sight=ConnectivityState.UNTRUSTED, asked=("https://a",), answered=frozenset()
+    )
     assert UNTRUSTED in view.top(replace(overview(), connectivity=said))
     assert UNTRUSTED not in view.top(overview())
 
 
-@pytest.mark.parametrize("life", list(Life))
+@pytest.mark.parametrize("life", list(Liveness))
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
-def test_no_text_becomes_markup(section: Callable[[Overview], str], life: Life) -> None:
+def test_no_text_becomes_markup(section: Callable[[Overview], str], life: Liveness) -> None:
     """Whatever a provider or a name holds is shown as text: no element and no handler of its own."""
     markup = Markup(section(overview(HOSTILE, life=life)))
     assert not {"script", "img", "b>"} & set(markup.tags)
@@ -208,7 +210,7 @@ def test_the_vendors_word_stands_beside_ours() -> None:
     assert "openaiwe see✕down" in shown
     assert "status.example says: degraded: openai, since 18:03 UTC" in shown
     assert "so since 18:03:12" in shown
-    assert "as they were at" in vendors.vendors(overview("openai", life=Life.STOPPED))
+    assert "as they were at" in vendors.vendors(overview("openai", life=Liveness.STOPPED))
     assert vendors.vendors(replace(overview(), vendors=())) == ""
 
 
@@ -232,9 +234,9 @@ def test_trouble_shows_its_text_as_text() -> None:
 
 @pytest.mark.parametrize(
     ("tone", "word"),
-    [(Tone.GOOD, "All well"), (Tone.NOTICE, "Attention"), (Tone.BAD, "Trouble"), (Tone.UNKNOWN, "Not known")],
+    [(Level.GOOD, "All well"), (Level.NOTICE, "Attention"), (Level.BAD, "Trouble"), (Level.UNKNOWN, "Not known")],
 )
-def test_the_state_is_said_in_a_word(tone: Tone, word: str) -> None:
+def test_the_state_is_said_in_a_word(tone: Level, word: str) -> None:
     """Colour is never the only sign of the overall state."""
     assert word in Markup(view.banner(overview(tone=tone))).shown
 
@@ -283,8 +285,8 @@ def test_a_monitor_at_work_says_how_fresh_it_is() -> None:
     assert "2026-11-21 18:03:12 UTC" in shown
 
 
-@pytest.mark.parametrize("life", [Life.SILENT, Life.STOPPED])
-def test_what_nobody_watches_is_called_old(life: Life) -> None:
+@pytest.mark.parametrize("life", [Liveness.SILENT, Liveness.STOPPED])
+def test_what_nobody_watches_is_called_old(life: Liveness) -> None:
     """Routes and targets of a service that is not at work say of when they are."""
     for section in (view.routes, view.targets):
         assert "as they were at 18:03:08 UTC" in Markup(section(overview(life=life))).shown

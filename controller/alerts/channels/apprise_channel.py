@@ -23,7 +23,7 @@ _STATUS = re.compile(r"error=(\d{3})\b")
 _LOOKALIKES: Final = str.maketrans({"@": "＠", "<": "‹", ">": "›", "[": "［", "]": "］"})
 
 
-class AppriseSink:
+class AppriseChannel:
     """Sends each alert once when asked to, from a thread of its own; raises NotTakenError, after 30 s at the latest.
 
     A send that is still under way after that goes on, and its late yes counts: what it took is not sent again.

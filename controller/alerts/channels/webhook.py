@@ -10,12 +10,12 @@ from typing import Final
 from controller.alerts.alert import FORMAT, Alert, body
 from controller.alerts.channel import NotTakenError
 from monitor.clock import utc_now
-from monitor.settings import Network
+from monitor.settings import NetworkSettings
 from probes.prober import tls_context
 from probes.retry_after import retry_after_s
 from probes.target import Secret
 from probes.transport import outgoing
-from probes.transport.outgoing import Answer
+from probes.transport.outgoing import FetchResult
 
 TIMEOUT_S: Final = 10.0
 SIGNATURE: Final = "X-Hotspare-Signature"
@@ -34,7 +34,7 @@ _ADVICE: Final = {
 }
 
 
-class WebhookSink:
+class WebhookChannel:
     """Posts each alert once when asked to; 2xx is taken, everything else raises NotTakenError. No secret is in it."""
 
     name: Final = "webhook"
@@ -46,13 +46,13 @@ class WebhookSink:
         url: Secret,
         secret: Secret | None,
         *,
-        network: Network | None = None,
+        network: NetworkSettings | None = None,
         secrets: Iterable[Secret] = (),
         tls: ssl.SSLContext | None = None,
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        network = network or Network()
+        network = network or NetworkSettings()
         self._url = url
         self._secret = secret
         self._hidden = (url, *([secret] if secret else []), *secrets)
@@ -87,7 +87,7 @@ def signature(secret: Secret, content: bytes, *, at: datetime) -> str:
     return f"t={seconds},v1={hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()}"
 
 
-def refusal(answer: Answer, *, now: datetime) -> NotTakenError:
+def refusal(answer: FetchResult, *, now: datetime) -> NotTakenError:
     """What an answer that is no 2xx means."""
     status = answer.status
     if status is None:

@@ -7,14 +7,14 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, and_, bindparam, case, func, or_, select
 
 from controller.alerts.digest.digest import WEEK, RouteWeek, TargetWeek, Week
-from controller.incidents.impact import Spell, Stay, on_failing_s, spells
+from controller.incidents.impact import FailurePeriod, RoutePeriod, on_failing_s, spells
 from controller.routing.decision import Decision, Move
 from controller.routing.decision_rows import decision_of
 from monitor.budget.summary import read_money
 from monitor.health import Transition
 from monitor.settings import Settings
 from monitor.storage.columns import from_ms, maybe_from_ms, storable, to_ms
-from monitor.storage.spending import Ledger
+from monitor.storage.spending import SpendingStore
 from monitor.storage.store import transition_of
 from monitor.storage.tables import DECISIONS, INCIDENTS, OBSERVATIONS, TRANSITIONS
 from probes.outcome import Blame, Outcome
@@ -44,7 +44,7 @@ def read_week(settings: Settings, engine: Engine, ends: datetime) -> Week:
     Raises `monitor.storage.database.DatabaseError`.
     """
     begins = ends - WEEK
-    money = read_money(settings, Ledger(engine), ends)
+    money = read_money(settings, SpendingStore(engine), ends)
     with engine.connect() as connection:
         failing = spells(_transitions(connection, begins, ends), ends)
         rows = {target.id: _totals(connection, target.id, begins, ends) for target in settings.targets}
@@ -109,19 +109,19 @@ def _decisions(connection: Connection, settings: Settings, begins: datetime, end
 
 
 def _route(
-    name: str, made: Sequence[Decision], failing: Sequence[Spell], begins: datetime, ends: datetime
+    name: str, made: Sequence[Decision], failing: Sequence[FailurePeriod], begins: datetime, ends: datetime
 ) -> RouteWeek:
     where = list(_stays(name, made, begins, ends))
     flips = [one for one in made if one.at >= begins and one.target != one.before and one.move not in _NO_FLIP]
     return RouteWeek(route=name, on_failing_s=sum(s for _, s in on_failing_s(where, failing)), flips=len(flips))
 
 
-def _stays(route: str, made: Sequence[Decision], begins: datetime, ends: datetime) -> Iterable[Stay]:
+def _stays(route: str, made: Sequence[Decision], begins: datetime, ends: datetime) -> Iterable[RoutePeriod]:
     until = [one.at for one in made[1:]] + [ends]
     for decision, end in zip(made, until, strict=False):
         since = max(decision.at, begins)
         if end > since:
-            yield Stay(route=route, target=decision.target, since=since, until=end)
+            yield RoutePeriod(route=route, target=decision.target, since=since, until=end)
 
 
 def _incidents(connection: Connection, begins: datetime, ends: datetime) -> tuple[int, int, float]:

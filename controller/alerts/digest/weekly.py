@@ -22,7 +22,7 @@ _LOOK_S: Final = 20.0
 _SINK: Final = "digest"
 
 
-class DigestBook:
+class DigestStore:
     """Which digests were made, on an engine of `open_writer`; not for several threads at once.
 
     Raises `monitor.storage.database.DatabaseError`.
@@ -46,7 +46,7 @@ class DigestBook:
             connection.execute(insert(EVENTS), event_row(at, DIGEST, str(day), text, tell=True))
 
 
-class Weekly:
+class DigestSchedule:
     """Looks whether a digest is due.
 
     `read` sums up the week before an instant, where that holds up nobody; `last` and `keep` are the book's.

@@ -1,7 +1,7 @@
 """What an incident did, in words: how soon routes moved, how far it was felt, who knew first (pure)."""
 
 from controller.alerts.slack.blocks import code, safe
-from controller.incidents.incident import Incident, Moment
+from controller.incidents.incident import EntryKind, Incident
 from controller.incidents.vendor_lead import lead_sentence
 from monitor.formatting import mix, plural, span
 
@@ -41,11 +41,11 @@ def exposure(incident: Incident) -> list[str]:
 
 def _moves(incident: Incident) -> list[str]:
     """How soon the first route moved, where one did."""
-    first = next((line for line in incident.timeline if line.kind is Moment.MOVED), None)
+    first = next((line for line in incident.timeline if line.kind is EntryKind.MOVED), None)
     if first is None:
         return []
     after = span(max(0.0, (first.at - incident.onset).total_seconds()))
-    known = any(line.kind is Moment.FIRST_FAILURE for line in incident.timeline)
+    known = any(line.kind is EntryKind.FIRST_FAILURE for line in incident.timeline)
     since = f"the first failed probe (`{incident.onset:%H:%M:%S}`)" if known else "the opening"
     return [f"The first move came {after} after {since}."]
 

@@ -14,7 +14,7 @@ from slack_sdk.web import SlackResponse
 
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.errors import ABOUT_TOKEN, DeliveryError, LookupImpossibleError, translated
-from monitor.settings import Network, Slack
+from monitor.settings import NetworkSettings, SlackSettings
 from monitor.storage.columns import to_ms
 from probes.redaction import MASK
 from probes.target import Secret
@@ -31,7 +31,7 @@ _SHORTEST_SECRET: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Posted:
+class PostedMessage:
     """Where a message stands."""
 
     channel: str
@@ -41,15 +41,15 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundMessage:
     """A message that had been posted, and what it carries."""
 
-    posted: Posted
+    posted: PostedMessage
     payload: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
+class SendingId:
     """What tells one sending of a message from every other."""
 
     key: str
@@ -57,13 +57,13 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
+class OutgoingMessage:
     """A message on its way."""
 
     channel: str
     """As the configuration names it, or Slack's own name."""
     message: Message
-    stamp: Stamp
+    stamp: SendingId
     thread: str | None = None
     """The ts of the message in whose thread it goes; None: in the channel."""
     broadcast: bool = False
@@ -81,13 +81,13 @@ class SlackSender:
 
     def __init__(
         self,
-        slack: Slack,
+        slack: SlackSettings,
         *,
-        network: Network | None = None,
+        network: NetworkSettings | None = None,
         secrets: Iterable[Secret] = (),
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        network = network or Network()
+        network = network or NetworkSettings()
         self._secrets = (slack.token, *secrets)
         self._ids: dict[str, str] = {}
         """Of the channels whose names are known, without the `#`."""
@@ -101,7 +101,7 @@ class SlackSender:
             logger=quiet_logger(),
         )
 
-    def post(self, sending: Sending) -> Posted:
+    def post(self, sending: OutgoingMessage) -> PostedMessage:
         """Post a new message, in a thread or not; says where it stands now."""
         stamp = {"key": sending.stamp.key, "begun": str(to_ms(sending.stamp.begun_at))}
         more: dict[str, Any] = {"metadata": {"event_type": EVENT_TYPE, "event_payload": {**sending.payload, **stamp}}}
@@ -110,15 +110,15 @@ class SlackSender:
         quiet = {"unfurl_links": False, "unfurl_media": False}
         said = {"channel": sending.channel, **self._words(sending.message), **more, **quiet}
         response = self._call("chat.postMessage", said)
-        posted = Posted(channel=str(response["channel"]), ts=str(response["ts"]))
+        posted = PostedMessage(channel=str(response["channel"]), ts=str(response["ts"]))
         self._ids[sending.channel.removeprefix("#")] = posted.channel
         return posted
 
-    def update(self, posted: Posted, message: Message) -> None:
+    def update(self, posted: PostedMessage, message: Message) -> None:
         """Edit a message in place."""
         self._call("chat.update", {"channel": posted.channel, "ts": posted.ts, **self._words(message)})
 
-    def find(self, channel: str, stamp: Stamp, *, thread: str | None = None) -> Found | None:
+    def find(self, channel: str, stamp: SendingId, *, thread: str | None = None) -> FoundMessage | None:
         """The message that was posted with this stamp, if it was; `channel` as in the configuration, or Slack's own.
 
         Raises LookupImpossibleError where Slack will not say.
@@ -205,13 +205,13 @@ def _is_id(channel: str) -> bool:
     return channel[:1] in {"C", "G", "D"} and channel.isalnum() and channel == channel.upper()
 
 
-def _match(message: Mapping[str, Any], stamp: Stamp, channel: str) -> Found | None:
+def _match(message: Mapping[str, Any], stamp: SendingId, channel: str) -> FoundMessage | None:
     carried = message.get("metadata") or {}
     payload = carried.get("event_payload") or {}
     same = (payload.get("key"), payload.get("begun")) == (stamp.key, str(to_ms(stamp.begun_at)))
     if carried.get("event_type") != EVENT_TYPE or not same:
         return None
-    return Found(posted=Posted(channel=channel, ts=str(message["ts"])), payload=payload)
+    return FoundMessage(posted=PostedMessage(channel=channel, ts=str(message["ts"])), payload=payload)
 
 
 def _cannot_look(code: str) -> str:

@@ -9,29 +9,31 @@ from controller.alerts.delivery import Delivery, channel_key
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.buttons.buttons import buttons_of, with_buttons
 from controller.alerts.slack.incident_message import incident_headline
-from controller.alerts.slack.message_values import SINK, Act, Desk, Letter
+from controller.alerts.slack.message_values import SINK, Action, MessageInput, PlannedMessage
 from controller.alerts.slack.other_messages import call_message
-from controller.alerts.slack.threads import Group
-from controller.alerts.told import Told
+from controller.alerts.slack.threads import IncidentGroup
+from controller.alerts.told import Receipt
 from monitor.settings import Severity
 
 _CALLS_APART: Final = timedelta(minutes=5)
 
 
-def calls(group: Group, desk: Desk) -> Iterator[Letter]:
+def calls(group: IncidentGroup, desk: MessageInput) -> Iterator[PlannedMessage]:
     """Calls a person when an incident becomes critical, and again while it stays so and nobody looks after it."""
     if needs_call(group, desk):
         yield _call(group, desk)
     yield from calmed(group, desk)
 
 
-def calmed(group: Group, desk: Desk) -> Iterator[Letter]:
+def calmed(group: IncidentGroup, desk: MessageInput) -> Iterator[PlannedMessage]:
     """Remembers that it is no longer critical, once after each call."""
     if group.severity is not Severity.CRITICAL and last_call(group, desk) and not _is_calm(group, desk):
-        yield Letter(key=_calm_key(group, desk), act=Act.MARK, incident_id=group.first.id, group=group.first.id)
+        yield PlannedMessage(
+            key=_calm_key(group, desk), act=Action.MARK, incident_id=group.first.id, group=group.first.id
+        )
 
 
-def needs_call(group: Group, desk: Desk) -> bool:
+def needs_call(group: IncidentGroup, desk: MessageInput) -> bool:
     """Whether it is time to call for the first time, or again."""
     last = last_call(group, desk)
     row = desk.row(call_key(group, last)) if last else None
@@ -40,16 +42,16 @@ def needs_call(group: Group, desk: Desk) -> bool:
     return _is_time(row, desk, fresh=_is_calm(group, desk), looked_after=group.is_looked_after)
 
 
-def _calm_key(group: Group, desk: Desk) -> str:
+def _calm_key(group: IncidentGroup, desk: MessageInput) -> str:
     """That it was no longer critical after the last call: the next one is no reminder."""
     return f"{SINK} incident {group.first.id} calm {last_call(group, desk)}"
 
 
-def _is_calm(group: Group, desk: Desk) -> bool:
+def _is_calm(group: IncidentGroup, desk: MessageInput) -> bool:
     return desk.row(_calm_key(group, desk)) is not None
 
 
-def _is_time(row: Delivery, desk: Desk, *, fresh: bool, looked_after: bool) -> bool:
+def _is_time(row: Delivery, desk: MessageInput, *, fresh: bool, looked_after: bool) -> bool:
     """Whether to call after this call; `fresh`: meanwhile it was not critical."""
     since = desk.now - row.begun_at
     if since < -_CALLS_APART:
@@ -61,7 +63,7 @@ def _is_time(row: Delivery, desk: Desk, *, fresh: bool, looked_after: bool) -> b
     return bool(remind) and since >= remind and not looked_after
 
 
-def _call(group: Group, desk: Desk) -> Letter:
+def _call(group: IncidentGroup, desk: MessageInput) -> PlannedMessage:
     lead, last = group.first, last_call(group, desk)
     key, again = call_key(group, last + 1), last > 0 and not _is_calm(group, desk)
     wanted = desk.slack.channel_of(Severity.CRITICAL)
@@ -69,20 +71,20 @@ def _call(group: Group, desk: Desk) -> Letter:
     there = next((home for home in homes(group, desk) if home[1] in {wanted, own.channel if own else wanted}), None)
     if there is None:
         # Whoever is on call reads another channel: the headline is told there too, and kept true there.
-        return Letter(
+        return PlannedMessage(
             key=f"{SINK} incident {lead.id} critical",
-            act=Act.POST,
+            act=Action.POST,
             message=partial(headline_message, group, desk),
             group=lead.id,
             channel=wanted,
             incident_id=lead.id,
-            told=Told(also=(key,)),
+            told=Receipt(also=(key,)),
             shows=group.shows,
         )
     message = partial(call_message, group.primary, now=desk.now, mention=desk.slack.mention, again=again)
-    return Letter(
+    return PlannedMessage(
         key=key,
-        act=Act.POST,
+        act=Action.POST,
         message=message,
         channel=there[1],
         ts=there[2],
@@ -92,18 +94,18 @@ def _call(group: Group, desk: Desk) -> Letter:
     )
 
 
-def call_key(group: Group, number: int) -> str:
+def call_key(group: IncidentGroup, number: int) -> str:
     """The key of the delivery of a group's call of this number, from 1."""
     return f"{SINK} incident {group.lead.incident.id} call {number}"
 
 
-def last_call(group: Group, desk: Desk) -> int:
+def last_call(group: IncidentGroup, desk: MessageInput) -> int:
     """The number of the last call; 0 where there was none."""
     prefix = call_key(group, 0).removesuffix("0")
     return max((int(key.removeprefix(prefix)) for key in desk.book.rows if key.startswith(prefix)), default=0)
 
 
-def homes(group: Group, desk: Desk) -> Iterator[tuple[str, str, str]]:
+def homes(group: IncidentGroup, desk: MessageInput) -> Iterator[tuple[str, str, str]]:
     """Where the headline stands: the key of its delivery, Slack's name for the channel, and for the message."""
     lead = group.lead
     if lead.channel and lead.ts:
@@ -113,7 +115,7 @@ def homes(group: Group, desk: Desk) -> Iterator[tuple[str, str, str]]:
         yield copy.key, copy.channel, copy.ts
 
 
-def headline_message(group: Group, desk: Desk, late: str | None = None) -> Message:
+def headline_message(group: IncidentGroup, desk: MessageInput, late: str | None = None) -> Message:
     """The headline of a group, as it is now."""
     message = incident_headline(group.primary, now=desk.now, others=group.others, mention=desk.slack.mention, late=late)
     if desk.routes is None:

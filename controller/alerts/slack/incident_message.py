@@ -8,7 +8,7 @@ from typing import Final
 from controller.alerts.severity import OVER, exposed, is_urgent, severity_of, to_fix, trouble
 from controller.alerts.slack.aftermath import exposure
 from controller.alerts.slack.blocks import NAME_CHARS, Block, Message, code, footer, header, name, safe, section
-from controller.incidents.incident import ROUTE, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.incident import ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.text import line as line_words
 from controller.incidents.text import reasons
 from controller.incidents.vendor_lead import lead_sentence
@@ -31,17 +31,17 @@ _LAST_LINES = 5
 
 #: What stands before a line of the timeline.
 SYMBOLS: Final = {
-    Moment.FIRST_FAILURE: "❗",
-    Moment.SUSPECT: "🔎",
-    Moment.HEALTH: "🩺",
-    Moment.MOVED: "🔀",
-    Moment.VENDOR: "📣",
-    Moment.NOTE: "📝",
-    Moment.ACKNOWLEDGED: "🙋",
-    Moment.HAND: "✋",
-    Moment.RESOLVED: "✅",
-    Moment.REOPENED: "🔁",
-    Moment.OTHER: "▫️",
+    EntryKind.FIRST_FAILURE: "❗",
+    EntryKind.SUSPECT: "🔎",
+    EntryKind.HEALTH: "🩺",
+    EntryKind.MOVED: "🔀",
+    EntryKind.VENDOR: "📣",
+    EntryKind.NOTE: "📝",
+    EntryKind.ACKNOWLEDGED: "🙋",
+    EntryKind.HAND: "✋",
+    EntryKind.RESOLVED: "✅",
+    EntryKind.REOPENED: "🔁",
+    EntryKind.OTHER: "▫️",
 }
 
 _WORST_FIRST = (Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED, Health.DEGRADED, Health.RECOVERING)
@@ -183,7 +183,7 @@ def users_of(incident: Incident, shown: Callable[[str], str]) -> list[str]:
     return lines
 
 
-def told_line(line: Happening, opened_at: datetime, limit: int) -> str:
+def told_line(line: TimelineEntry, opened_at: datetime, limit: int) -> str:
     """A line of the timeline as Slack shows it: its symbol, its time, its words."""
     return f"{SYMBOLS[line.kind]} `{clock(line.at, opened_at)}` {safe(line_words(line), limit)}"
 
@@ -206,14 +206,14 @@ def _word(health: Health) -> str:
     return {Health.UP: "up again", Health.UNKNOWN: "no longer configured"}.get(health, str(health))
 
 
-def _call_after(routes: Sequence[RouteNow]) -> str:
+def _call_after(routes: Sequence[RouteImpact]) -> str:
     if any(route.waiting for route in routes):
         return "It is over. Failback is manual: routes stay until a person brings them back."
     ill = any(route.stuck or route.failing for route in routes)
     return "This is over, but another incident is open." if ill else "It is over. Nobody has to act."
 
 
-def _call_exposed(found: Set[Health], routes: Sequence[RouteNow]) -> str:
+def _call_exposed(found: Set[Health], routes: Sequence[RouteImpact]) -> str:
     if found and any(route.would for route in routes):
         return "A person should look: this is a dry run, and Hotspare moves nobody."
     if found - {Health.DEGRADED}:
@@ -223,7 +223,7 @@ def _call_exposed(found: Set[Health], routes: Sequence[RouteNow]) -> str:
     return "Nobody has to act now." if routes else "No route uses it. Nobody has to act now."
 
 
-def _user_line(route: RouteNow, incident: Incident, shown: Callable[[str], str]) -> str:
+def _user_line(route: RouteImpact, incident: Incident, shown: Callable[[str], str]) -> str:
     ill = trouble(route, incident) or (None if incident.resolved_at else route.failing)
     line = f"Users of {shown(route.route)} are on {shown(route.target)}"
     if ill:
@@ -253,7 +253,7 @@ def _vendor(incident: Incident) -> list[str]:
 def _looked_after(incident: Incident) -> list[str]:
     if incident.acknowledged_by is None or incident.resolved_at:
         return []
-    return [f"{SYMBOLS[Moment.ACKNOWLEDGED]} {safe(incident.acknowledged_by, NAME_CHARS)} looks after it."]
+    return [f"{SYMBOLS[EntryKind.ACKNOWLEDGED]} {safe(incident.acknowledged_by, NAME_CHARS)} looks after it."]
 
 
 def _others(others: Sequence[Incident]) -> list[str]:
@@ -274,7 +274,7 @@ def _told_late(incident: Incident, late: str) -> str:
     return f"Opened {incident.opened_at:%H:%M}{ended} {late}."
 
 
-def _ends(lines: Sequence[Happening]) -> tuple[list[Happening], int]:
+def _ends(lines: Sequence[TimelineEntry]) -> tuple[list[TimelineEntry], int]:
     """Of a long timeline the beginning and the end, and how many lines are left out between them."""
     left_out = len(lines) - _FIRST_LINES - _LAST_LINES
     if left_out <= 0:
@@ -282,7 +282,7 @@ def _ends(lines: Sequence[Happening]) -> tuple[list[Happening], int]:
     return [*lines[:_FIRST_LINES], *lines[-_LAST_LINES:]], left_out
 
 
-def _story(lines: Sequence[Happening], opened_at: datetime) -> list[Block]:
+def _story(lines: Sequence[TimelineEntry], opened_at: datetime) -> list[Block]:
     """The timeline, its beginning and its end each in a section of its own."""
     if not lines:
         return []

@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from controller.alerts.delivery import Book, Delivery, state_key
+from controller.alerts.delivery import Delivery, DeliverySnapshot, state_key
 from controller.alerts.quiet_hours import quiet_until
 from controller.alerts.slack.blocks import Message
-from controller.alerts.told import NOTHING_TOLD, Told
-from monitor.settings import Route, Slack
+from controller.alerts.told import NOTHING_TOLD, Receipt
+from monitor.settings import Route, SlackSettings
 
 SINK: Final = "slack"
 #: What waited for longer than this is told late, and says so.
 _LATE: Final = timedelta(minutes=5)
 
 
-class Act(StrEnum):
+class Action(StrEnum):
     """What to do with a letter."""
 
     POST = "post"
@@ -29,12 +29,12 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class PlannedMessage:
     """One message that is due."""
 
     key: str
     """What it is about, the same in every round; that of its delivery where it is posted."""
-    act: Act
+    act: Action
     message: Callable[[], Message] | None = None
     """Its words, put together when it is sent."""
     channel: str = ""
@@ -46,17 +46,17 @@ class Letter:
     incident_id: int | None = None
     group: int | None = None
     """The incident under whose headline it is told: the letters of a group go out in their order, or not at all."""
-    told: Told = NOTHING_TOLD
+    told: Receipt = NOTHING_TOLD
     shows: str = ""
     """What the message shows once it stands, in short: an edit that would show the same is not due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class MessageInput:
     """Everything that the letters depend on."""
 
-    book: Book
-    slack: Slack
+    book: DeliverySnapshot
+    slack: SlackSettings
     now: datetime
     shown: Mapping[str, str]
     """What the messages show that this process has posted or edited, by their ts."""

@@ -10,8 +10,8 @@ from controller.alerts.digest.digest import message as digest_message
 from controller.alerts.slack.aftermath import aftermath
 from controller.alerts.slack.blocks import NAME_CHARS, Message, footer, header, safe, section
 from controller.alerts.slack.incident_message import call_of, clock, headline_of, told_line
-from controller.incidents.incident import Happening, Incident, Moment
-from controller.journal import Untold
+from controller.incidents.incident import EntryKind, Incident, TimelineEntry
+from controller.journal import PendingEvent
 from monitor.formatting import plural, span
 from probes.redaction import one_line
 
@@ -39,11 +39,11 @@ _NOTICES: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class HeldBack:
     """What is held back for now, so that a storm is no storm of messages."""
 
     incidents: tuple[Incident, ...]
-    notices: tuple[Untold, ...]
+    notices: tuple[PendingEvent, ...]
     most_per_hour: int
 
 
@@ -61,12 +61,12 @@ def notice_message(kind: str, subject: str, text: str, *, at: datetime, late: st
     return Message(text=f"{safe(headline, 200)}\n{safe(text)}", blocks=(header(headline), said, final))
 
 
-def reply_message(incident: Incident, lines: Sequence[Happening], *, named: bool) -> Message:
+def reply_message(incident: Incident, lines: Sequence[TimelineEntry], *, named: bool) -> Message:
     """What has happened since the last reply in an incident's thread; the end says how long it took and its effect.
 
     `named` says of which incident, where several are told in one thread.
     """
-    told = [line for line in lines if line.kind is not Moment.RESOLVED]
+    told = [line for line in lines if line.kind is not EntryKind.RESOLVED]
     over = len(told) < len(lines) and incident.resolved_at is not None
     whose = [f"*{safe(incident.provider, NAME_CHARS)}, incident {incident.id}*"] if named else []
     shown = _shown(told, incident.opened_at)
@@ -99,13 +99,13 @@ def passed_message(incidents: Sequence[Incident], late: str) -> Message:
     return _together(headline, lines)
 
 
-def notices_message(notices: Sequence[Untold], late: str) -> Message:
+def notices_message(notices: Sequence[PendingEvent], late: str) -> Message:
     """Things that happened once, in one message, because they could not be told when they did; `late` says why."""
     headline = f"🔔 {plural(len(notices), 'notice')} {late}"
     return _together(headline, [f"`{one.at:%H:%M}` {_notice(one)}" for one in notices])
 
 
-def held_message(waiting: Waiting | None) -> Message:
+def held_message(waiting: HeldBack | None) -> Message:
     """What is held back by the bound for a storm; None: nothing any more."""
     if waiting is None:
         text = "▶️ What was held back has been told"
@@ -131,7 +131,7 @@ def _passed(incident: Incident) -> str:
     return f"{incident.kind.words} of {incident.provider}{about}, {span(incident.lasted_s(incident.opened_at))}"
 
 
-def _notice(one: Untold) -> str:
+def _notice(one: PendingEvent) -> str:
     return f"{safe(notice_headline(one.kind, one.subject), 120)}: {safe(one.text, 160)}"
 
 
@@ -141,7 +141,7 @@ def notice_headline(kind: str, subject: str) -> str:
     return f"{symbol} {kind.replace('_', ' ').capitalize()}: {one_line(subject, NAME_CHARS)}"
 
 
-def _shown(lines: Sequence[Happening], opened_at: datetime) -> list[str]:
+def _shown(lines: Sequence[TimelineEntry], opened_at: datetime) -> list[str]:
     """The lines, of many the beginning and the end."""
     long = len(lines) > _MOST_LINES
     kept = [*lines[: _MOST_LINES // 2], *lines[-_MOST_LINES // 2 :]] if long else lines

@@ -12,17 +12,17 @@ from typing import Protocol, TypeVar
 
 from controller.alerts.backoff import LONGEST_S, Backoff
 from controller.alerts.delivery import Delivery
-from controller.alerts.delivery_store import Deliveries
+from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.client import Posted, Sending, SlackSender, Stamp
+from controller.alerts.slack.client import OutgoingMessage, PostedMessage, SendingId, SlackSender
 from controller.alerts.slack.errors import GONE, DeliveryError, LookupImpossibleError
-from controller.alerts.slack.message_values import Act, Desk, Letter
+from controller.alerts.slack.message_values import Action, MessageInput, PlannedMessage
 from controller.alerts.slack.planner import due
-from controller.alerts.slack.webhook import WebhookSender
+from controller.alerts.slack.webhook import SlackWebhookSender
 from controller.alerts.slack.webhook_planner import due_by_webhook
-from controller.alerts.told import Told, from_payload, to_payload
+from controller.alerts.told import Receipt, from_payload, to_payload
 from monitor.clock import utc_now
-from monitor.settings import Route, Slack
+from monitor.settings import Route, SlackSettings
 from monitor.storage.database import DatabaseError
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _PARTING_S = 5.0
 _TIDY_EVERY = timedelta(days=1)
 
 
-class Runs(Protocol):
+class RunBlocking(Protocol):
     """Some thread to run blocking calls on."""
 
     def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
@@ -42,7 +42,7 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class RoundResult:
     """What one round did."""
 
     told: int = 0
@@ -61,12 +61,12 @@ class Outbox:
 
     def __init__(
         self,
-        deliveries: Deliveries,
-        sender: SlackSender | WebhookSender,
-        slack: Slack,
+        deliveries: DeliveryStore,
+        sender: SlackSender | SlackWebhookSender,
+        slack: SlackSettings,
         *,
-        in_database: Runs,
-        in_thread: Runs,
+        in_database: RunBlocking,
+        in_thread: RunBlocking,
         routes: Callable[[], Sequence[Route] | None] = lambda: None,
         clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
@@ -99,7 +99,7 @@ class Outbox:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _LOOK_S)
 
-    async def deliver_once(self) -> Delivered:
+    async def deliver_once(self) -> RoundResult:
         """One round over what is due, until nothing is; what has to wait is left out.
 
         What Slack refuses holds up nothing but itself or its channel; when Slack takes nothing at all, the round ends.
@@ -112,12 +112,12 @@ class Outbox:
                 await self._settle()
                 letters = await self._due()
             except DeliveryError:
-                return Delivered(told=told, failed=failed + 1)
+                return RoundResult(told=told, failed=failed + 1)
             done = await self._deliver(letters)
             told, failed = told + done.told, failed + done.failed
             if not letters:
                 break
-        return Delivered(told=told, failed=failed)
+        return RoundResult(told=told, failed=failed)
 
     async def _keep_house(self) -> None:
         """Once a day."""
@@ -126,7 +126,7 @@ class Outbox:
             await self._in_database(partial(self._deliveries.prune, now))
             self._tidied_at = now
 
-    async def _deliver(self, letters: Sequence[Letter]) -> Delivered:
+    async def _deliver(self, letters: Sequence[PlannedMessage]) -> RoundResult:
         """Once each of them; after one that failed, no other of its group."""
         told = failed = 0
         failing: set[int] = set()
@@ -135,22 +135,22 @@ class Outbox:
                 continue
             try:
                 await self._uninterrupted(letter)
-                told += letter.act in {Act.POST, Act.EDIT}
+                told += letter.act in {Action.POST, Action.EDIT}
             except DeliveryError:
                 failed += 1
                 if letter.group is not None:
                     failing.add(letter.group)
-        return Delivered(told=told, failed=failed)
+        return RoundResult(told=told, failed=failed)
 
-    async def _due(self) -> list[Letter]:
+    async def _due(self) -> list[PlannedMessage]:
         """The letters that have not to wait, the most urgent first."""
         now = self._clock()
         book = await self._in_database(partial(self._deliveries.book, now))
-        desk = Desk(book=book, slack=self._slack, now=now, shown=self._shown, routes=self._routes())
+        desk = MessageInput(book=book, slack=self._slack, now=now, shown=self._shown, routes=self._routes())
         letters = due(desk) if isinstance(self._sender, SlackSender) else due_by_webhook(desk)
         return [letter for letter in letters if self._may_go(letter)]
 
-    def _may_go(self, letter: Letter) -> bool:
+    def _may_go(self, letter: PlannedMessage) -> bool:
         return all(self._is_over(key) for key in ("", letter.key, letter.channel))
 
     async def _settle(self) -> None:
@@ -165,7 +165,7 @@ class Outbox:
     async def _settle_one(self, row: Delivery) -> None:
         found = None
         if isinstance(self._sender, SlackSender):
-            stamp = Stamp(key=row.key, begun_at=row.begun_at)
+            stamp = SendingId(key=row.key, begun_at=row.begun_at)
             looking = partial(self._sender.find, row.channel or self._slack.channel, stamp, thread=row.ts)
             try:
                 found = await self._in_thread(looking)
@@ -181,7 +181,7 @@ class Outbox:
         asked = row.channel or ""
         await self._in_database(partial(self._done, row.key, found.posted, told, asked))
 
-    async def _uninterrupted(self, letter: Letter) -> None:
+    async def _uninterrupted(self, letter: PlannedMessage) -> None:
         """Tell; when cancelled meanwhile, note first what Slack took."""
         telling = asyncio.ensure_future(self._tell(letter))
         try:
@@ -191,23 +191,23 @@ class Outbox:
                 await asyncio.wait_for(telling, _PARTING_S)
             raise
 
-    async def _tell(self, letter: Letter) -> None:
-        if letter.act is Act.KEEP:
+    async def _tell(self, letter: PlannedMessage) -> None:
+        if letter.act is Action.KEEP:
             await self._in_database(partial(self._deliveries.told, letter.told))
-        elif letter.act is Act.MARK:
+        elif letter.act is Action.MARK:
             await self._in_database(partial(self._deliveries.note, letter.key, self._clock(), letter.incident_id))
-        elif letter.act is Act.POST and letter.message:
+        elif letter.act is Action.POST and letter.message:
             await self._post(letter, letter.message())
         elif letter.message and letter.ts and isinstance(self._sender, SlackSender):
             await self._edit(letter, letter.message(), letter.ts, self._sender)
 
-    async def _post(self, letter: Letter, message: Message) -> None:
-        stamp = Stamp(key=letter.key, begun_at=self._clock())
+    async def _post(self, letter: PlannedMessage, message: Message) -> None:
+        stamp = SendingId(key=letter.key, begun_at=self._clock())
         begin = partial(
             self._deliveries.begin, incident_id=letter.incident_id, channel=letter.channel, thread=letter.ts
         )
         await self._in_database(partial(begin, stamp.key, stamp.begun_at))
-        sending = Sending(
+        sending = OutgoingMessage(
             channel=letter.channel,
             message=message,
             stamp=stamp,
@@ -226,7 +226,7 @@ class Outbox:
         await self._well(letter)
         log.info("slack_told key=%r", letter.key)
 
-    async def _not_posted(self, letter: Letter, error: DeliveryError) -> None:
+    async def _not_posted(self, letter: PlannedMessage, error: DeliveryError) -> None:
         if error.sent:
             await self._in_database(partial(self._deliveries.unsure, letter.key, str(error)))
         else:
@@ -236,9 +236,9 @@ class Outbox:
         else:
             await self._failed(letter.key, error, letter)
 
-    async def _edit(self, letter: Letter, message: Message, ts: str, sender: SlackSender) -> None:
+    async def _edit(self, letter: PlannedMessage, message: Message, ts: str, sender: SlackSender) -> None:
         try:
-            await self._in_thread(partial(sender.update, Posted(channel=letter.channel, ts=ts), message))
+            await self._in_thread(partial(sender.update, PostedMessage(channel=letter.channel, ts=ts), message))
         except DeliveryError as error:
             if error.code in GONE:
                 await self._gone(letter)
@@ -250,15 +250,15 @@ class Outbox:
         await self._well(letter)
         log.info("slack_told key=%r edited=True", letter.key)
 
-    async def _gone(self, letter: Letter) -> None:
+    async def _gone(self, letter: PlannedMessage) -> None:
         """Somebody deleted the message, or the bot left its channel: it is told anew."""
         log.warning("slack_message_gone key=%r: it is posted anew", letter.key)
         await self._in_database(partial(self._deliveries.gone, letter.ts or ""))
 
-    def _done(self, key: str, posted: Posted, told: Told, asked: str) -> None:
+    def _done(self, key: str, posted: PostedMessage, told: Receipt, asked: str) -> None:
         self._deliveries.done(key, self._clock(), channel=posted.channel, ts=posted.ts, told=told, asked=asked)
 
-    async def _well(self, letter: Letter) -> None:
+    async def _well(self, letter: PlannedMessage) -> None:
         for key in ("", letter.key, letter.channel):
             self._pauses.pop(key, None)
         await self._works("", f"channel {letter.channel}")
@@ -277,7 +277,7 @@ class Outbox:
         if self._unhealthy is not None:
             self._unhealthy.add(part)
 
-    async def _failed(self, key: str, error: DeliveryError, letter: Letter | None = None) -> None:
+    async def _failed(self, key: str, error: DeliveryError, letter: PlannedMessage | None = None) -> None:
         """Leaves it alone for a while, and keeps why."""
         channel = letter.channel if letter and error.one_channel else ""
         about = key if error.one_message else channel

@@ -8,19 +8,19 @@ from typing import Final
 
 from controller.alerts.severity import severity_of_notice, worst
 from controller.alerts.slack.escalation import call_key, calls, headline_message, homes, last_call
-from controller.alerts.slack.message_values import SINK, Act, Desk, Letter
+from controller.alerts.slack.message_values import SINK, Action, MessageInput, PlannedMessage
 from controller.alerts.slack.other_messages import (
-    Waiting,
+    HeldBack,
     held_message,
     notice_message,
     notices_message,
     passed_message,
     reply_message,
 )
-from controller.alerts.slack.threads import Group, groups_of
-from controller.alerts.told import Told
-from controller.incidents.incident import Happening, Moment
-from controller.journal import Untold
+from controller.alerts.slack.threads import IncidentGroup, groups_of
+from controller.alerts.told import Receipt
+from controller.incidents.incident import EntryKind, TimelineEntry
+from controller.journal import PendingEvent
 from monitor.settings import Severity
 
 #: Up to so many that come late are told one by one.
@@ -34,7 +34,7 @@ _STALE: Final = timedelta(hours=1)
 _HELD_FOR: Final = timedelta(hours=6)
 
 
-def due(desk: Desk) -> list[Letter]:
+def due(desk: MessageInput) -> list[PlannedMessage]:
     """The letters that may go out now, the most urgent first.
 
     1. Headlines of critical incidents, and calls: whatever the hour, and however many there were.
@@ -54,7 +54,7 @@ def due(desk: Desk) -> list[Letter]:
     return [*urgent, *now, *edits, *replies, *_held(groups, desk, waiting[len(now) :], room)]
 
 
-def _affordable(groups: Iterable[Group], desk: Desk, room: int) -> Iterator[Letter]:
+def _affordable(groups: Iterable[IncidentGroup], desk: MessageInput, room: int) -> Iterator[PlannedMessage]:
     """The replies that may go out; those to what has been over for an hour are not worth waiting for: the headline,
     which is edited, has it all.
     """
@@ -64,20 +64,20 @@ def _affordable(groups: Iterable[Group], desk: Desk, room: int) -> Iterator[Lett
                 room -= 1
                 yield letter
             elif group.over_since and desk.now - group.over_since > _STALE:
-                yield replace(letter, act=Act.KEEP, message=None)
+                yield replace(letter, act=Action.KEEP, message=None)
 
 
-def _ends_a_call(letter: Letter, group: Group, desk: Desk) -> bool:
+def _ends_a_call(letter: PlannedMessage, group: IncidentGroup, desk: MessageInput) -> bool:
     """Whoever was called, at night too, is told that it is over."""
     return letter.broadcast and not group.is_open and last_call(group, desk) > 0
 
 
-def _headline(group: Group, desk: Desk) -> Letter:
+def _headline(group: IncidentGroup, desk: MessageInput) -> PlannedMessage:
     lead = group.lead.incident
     critical = group.severity is Severity.CRITICAL
-    return Letter(
+    return PlannedMessage(
         key=f"{SINK} incident {lead.id}",
-        act=Act.POST,
+        act=Action.POST,
         message=partial(headline_message, group, desk, desk.late(group.unheard_since) if group.unheard_since else None),
         group=lead.id,
         channel=desk.slack.channel_of(group.severity if group.is_open else Severity.WARNING),
@@ -87,13 +87,13 @@ def _headline(group: Group, desk: Desk) -> Letter:
     )
 
 
-def _openings(groups: Iterable[Group], desk: Desk) -> list[Letter]:
+def _openings(groups: Iterable[IncidentGroup], desk: MessageInput) -> list[PlannedMessage]:
     """The headlines of what is open and not critical."""
     wanted = (group for group in groups if group.is_open and not group.stands)
     return [_headline(group, desk) for group in wanted if group.severity is not Severity.CRITICAL]
 
 
-def _passed(groups: Iterable[Group], desk: Desk) -> list[Letter]:
+def _passed(groups: Iterable[IncidentGroup], desk: MessageInput) -> list[PlannedMessage]:
     """What came and went before anybody was told: each one message with its end, many of them together."""
     passed = [group for group in groups if not group.is_open and not group.stands and group.is_behind]
     if len(passed) <= _ONE_BY_ONE:
@@ -102,78 +102,78 @@ def _passed(groups: Iterable[Group], desk: Desk) -> list[Letter]:
     incidents = [one.incident for group in together for one in group.members]
     reason = desk.late(min(group.first.opened_at for group in together)) or "within minutes"
     return [
-        Letter(
+        PlannedMessage(
             key=f"{SINK} together incidents {incidents[0].id}-{incidents[-1].id}",
-            act=Act.POST,
+            act=Action.POST,
             message=partial(passed_message, incidents, reason),
             channel=desk.slack.channel_of(Severity.WARNING),
-            told=Told(incidents=tuple(part for group in together for part in group.all_told.incidents)),
+            told=Receipt(incidents=tuple(part for group in together for part in group.all_told.incidents)),
         )
     ]
 
 
-def notices(desk: Desk) -> list[Letter]:
+def notices(desk: MessageInput) -> list[PlannedMessage]:
     """What happened once, in the order in which it happened; many of them that come late together."""
     late = [one for one in desk.book.events if desk.late(one.at)]
     if len(late) <= _ONE_BY_ONE:
         return [_notice(one, desk) for one in desk.book.events]
     together = late[:_MOST_TOGETHER]
     severity = worst(severity_of_notice(one.kind) for one in together)
-    letter = Letter(
+    letter = PlannedMessage(
         key=f"{SINK} together events {together[0].id}-{together[-1].id}",
-        act=Act.POST,
+        act=Action.POST,
         message=partial(notices_message, together, desk.late(together[0].at) or ""),
         channel=desk.slack.channel_of(severity),
-        told=Told(events=tuple(one.id for one in together)),
+        told=Receipt(events=tuple(one.id for one in together)),
     )
     return [letter, *(_notice(one, desk) for one in desk.book.events if one not in late)]
 
 
-def _notice(one: Untold, desk: Desk) -> Letter:
-    return Letter(
+def _notice(one: PendingEvent, desk: MessageInput) -> PlannedMessage:
+    return PlannedMessage(
         key=f"{SINK} event {one.id}",
-        act=Act.POST,
+        act=Action.POST,
         message=partial(notice_message, one.kind, one.subject, one.text, at=one.at, late=desk.late(one.at)),
         channel=desk.slack.channel_of(severity_of_notice(one.kind)),
-        told=Told(events=(one.id,)),
+        told=Receipt(events=(one.id,)),
     )
 
 
-def _edits(group: Group, desk: Desk) -> Iterator[Letter]:
+def _edits(group: IncidentGroup, desk: MessageInput) -> Iterator[PlannedMessage]:
     """The headline, kept true wherever it stands."""
     if not group.is_behind:
         return
     stale = [home for home in homes(group, desk) if desk.shown.get(home[2]) != group.shows]
     for number, (key, channel, ts) in enumerate(stale, 1):
-        yield Letter(
+        yield PlannedMessage(
             key=f"{key} edit",
-            act=Act.EDIT,
+            act=Action.EDIT,
             message=partial(headline_message, group, desk),
             group=group.first.id,
             channel=channel,
             ts=ts,
             incident_id=group.lead.incident.id,
-            told=_quietly_told(group) if number == len(stale) else Told(),
+            told=_quietly_told(group) if number == len(stale) else Receipt(),
             shows=group.shows,
         )
     if not stale and _quietly_told(group).incidents:
         key = f"{SINK} incident {group.first.id}"
-        yield Letter(key=key, act=Act.KEEP, group=group.first.id, told=_quietly_told(group))
+        yield PlannedMessage(key=key, act=Action.KEEP, group=group.first.id, told=_quietly_told(group))
 
 
-def _quietly_told(group: Group) -> Told:
+def _quietly_told(group: IncidentGroup) -> Receipt:
     """What people know once the headline shows it all: the members without a line that is yet to be told."""
     behind = (one for one in group.members if one.revision < one.incident.revision)
     complete = (one for one in behind if not _lines(one.incident.timeline, one.line))
-    return Told(incidents=tuple((one.incident.id, one.incident.revision, one.line) for one in complete))
+    return Receipt(incidents=tuple((one.incident.id, one.incident.revision, one.line) for one in complete))
 
 
-def _lines(timeline: Iterable[Happening], told: int) -> list[Happening]:
+def _lines(timeline: Iterable[TimelineEntry], told: int) -> list[TimelineEntry]:
     """The lines after those that were told, in the order in which they became known; at most 40."""
     return sorted((line for line in timeline if line.number > told), key=lambda line: line.number)[:_MOST_LINES]
 
 
-def _replies(group: Group, desk: Desk) -> Iterator[Letter]:
+def _replies(group: IncidentGroup, desk: MessageInput) -> Iterator[PlannedMessage]:
     """What happened since, one reply for each incident that has something new."""
     _, channel, ts = next(homes(group, desk))
     for one in group.members:
@@ -183,31 +183,33 @@ def _replies(group: Group, desk: Desk) -> Iterator[Letter]:
         first, last = lines[0].number, lines[-1].number
         shown = desk.shown.get(ts) == group.shows
         complete = shown and last == max(line.number for line in incident.timeline)
-        yield Letter(
+        yield PlannedMessage(
             key=f"{SINK} incident {incident.id} line {first}" + (f"-{last}" if last > first else ""),
-            act=Act.POST,
+            act=Action.POST,
             message=partial(reply_message, incident, lines, named=len(group.members) > 1),
             group=group.first.id,
             channel=channel,
             ts=ts,
             broadcast=_is_news(group, one.line == 0, lines, desk),
             incident_id=incident.id,
-            told=Told(incidents=((incident.id, incident.revision if complete else 0, last),)),
+            told=Receipt(incidents=((incident.id, incident.revision if complete else 0, last),)),
         )
 
 
-def _is_news(group: Group, begins: bool, lines: Sequence[Happening], desk: Desk) -> bool:
+def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry], desk: MessageInput) -> bool:
     """Whether a reply is worth the channel's attention: a further provider fails, it is back, or a call is over."""
     posted = desk.row(f"{SINK} incident {group.lead.incident.id}")
     if posted and desk.now - posted.begun_at < _FRESH:
         return False
     kinds = {line.kind for line in lines}
-    if begins or (Moment.REOPENED in kinds and group.lead.incident.reopened == 1):
+    if begins or (EntryKind.REOPENED in kinds and group.lead.incident.reopened == 1):
         return True
-    return Moment.RESOLVED in kinds and not group.is_open and last_call(group, desk) > 0
+    return EntryKind.RESOLVED in kinds and not group.is_open and last_call(group, desk) > 0
 
 
-def _held(groups: Iterable[Group], desk: Desk, waiting: Sequence[Letter], room: int) -> Iterator[Letter]:
+def _held(
+    groups: Iterable[IncidentGroup], desk: MessageInput, waiting: Sequence[PlannedMessage], room: int
+) -> Iterator[PlannedMessage]:
     """One message that lists what is held back, edited as that changes."""
     if desk.quiet:
         return
@@ -218,29 +220,29 @@ def _held(groups: Iterable[Group], desk: Desk, waiting: Sequence[Letter], room: 
     message = partial(held_message, holding)
     if stands and stands.channel and stands.ts and desk.now - stands.begun_at < _HELD_FOR:
         if desk.shown.get(stands.ts) != shows:
-            yield Letter(
+            yield PlannedMessage(
                 key=f"{stands.key} edit",
-                act=Act.EDIT,
+                act=Action.EDIT,
                 message=message,
                 channel=stands.channel,
                 ts=stands.ts,
                 shows=shows,
             )
     elif holding and room > 0:
-        yield Letter(
+        yield PlannedMessage(
             key=f"{SINK} held {desk.now:%Y-%m-%d %H:%M}",
-            act=Act.POST,
+            act=Action.POST,
             message=message,
             channel=desk.slack.channel_of(Severity.WARNING),
             shows=shows,
         )
 
 
-def _holding(groups: Iterable[Group], desk: Desk, waiting: Iterable[Letter]) -> Waiting:
+def _holding(groups: Iterable[IncidentGroup], desk: MessageInput, waiting: Iterable[PlannedMessage]) -> HeldBack:
     told = [letter.told for letter in waiting]
     incidents = {incident_id for one in told for incident_id, _, _ in one.incidents}
     events = {event_id for one in told for event_id in one.events}
-    return Waiting(
+    return HeldBack(
         incidents=tuple(group.primary for group in groups if group.primary.id in incidents),
         notices=tuple(event for event in desk.book.events if event.id in events),
         most_per_hour=desk.slack.most_per_hour,

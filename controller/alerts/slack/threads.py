@@ -4,22 +4,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.alerts.delivery import Known
+from controller.alerts.delivery import IncidentDelivery
 from controller.alerts.severity import severity_of, worst
-from controller.alerts.told import Told
+from controller.alerts.told import Receipt
 from controller.incidents.incident import Incident
 from monitor.settings import Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class IncidentGroup:
     """An incident and those that have it for their lead."""
 
-    members: tuple[Known, ...]
+    members: tuple[IncidentDelivery, ...]
     """The lead first, then in the order of their ids."""
 
     @property
-    def lead(self) -> Known:
+    def lead(self) -> IncidentDelivery:
         """The one under whose headline all are told."""
         return self.members[0]
 
@@ -88,25 +88,25 @@ class Group:
         return " ".join(f"{one.id}@{one.revision}" for one in self.incidents)
 
     @property
-    def all_told(self) -> Told:
+    def all_told(self) -> Receipt:
         """What people know once its headline has been posted: everything that the headline is about.
 
         What happened to the others is yet to be told below it, unless all is over.
         """
         told = (one for one in self.incidents if one is self.primary or not self.is_open)
-        return Told(
+        return Receipt(
             incidents=tuple(
                 (one.id, one.revision, max((line.number for line in one.timeline), default=0)) for one in told
             )
         )
 
 
-def groups_of(known: Iterable[Known]) -> list[Group]:
+def groups_of(known: Iterable[IncidentDelivery]) -> list[IncidentGroup]:
     """The groups, in the order in which their leads were opened."""
-    found: dict[int, list[Known]] = {}
+    found: dict[int, list[IncidentDelivery]] = {}
     for one in sorted(known, key=lambda one: (one.incident.opened_at, one.incident.id)):
         found.setdefault(one.incident.lead_id or one.incident.id, []).append(one)
     return [
-        Group(members=tuple(sorted(members, key=lambda one: (one.incident.id != lead, one.incident.id))))
+        IncidentGroup(members=tuple(sorted(members, key=lambda one: (one.incident.id != lead, one.incident.id))))
         for lead, members in found.items()
     ]

@@ -9,9 +9,9 @@ from slack_sdk import WebhookClient
 from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook import WebhookResponse
 
-from controller.alerts.slack.client import TIMEOUT_S, Posted, Sending, quiet_logger, without
+from controller.alerts.slack.client import TIMEOUT_S, OutgoingMessage, PostedMessage, quiet_logger, without
 from controller.alerts.slack.errors import DeliveryError, refused, translated
-from monitor.settings import Network
+from monitor.settings import NetworkSettings
 from probes.target import Secret
 
 _FIX: Final = "make a new webhook and set alerts.slack.webhook_url to its address"
@@ -29,18 +29,18 @@ _BROKEN: Final = {
 }
 
 
-class WebhookSender:
+class SlackWebhookSender:
     """Posts messages; the same promises as `SlackSender`, but a message cannot be edited, threaded or found again."""
 
     def __init__(
         self,
         url: Secret,
         *,
-        network: Network | None = None,
+        network: NetworkSettings | None = None,
         secrets: Iterable[Secret] = (),
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        network = network or Network()
+        network = network or NetworkSettings()
         self._secrets = (url, *secrets)
         self._client = WebhookClient(
             url.reveal(),
@@ -51,7 +51,7 @@ class WebhookSender:
             logger=quiet_logger(),
         )
 
-    def post(self, sending: Sending) -> Posted:
+    def post(self, sending: OutgoingMessage) -> PostedMessage:
         """Post its message, and nothing else of it; a webhook does not say where it stands."""
         words = without(sending.message, self._secrets)
         try:
@@ -63,7 +63,7 @@ class WebhookSender:
             raise translated(error) from None
         if answer.status_code != 200 or answer.body.strip() != "ok":
             raise _fault(answer)
-        return Posted(channel="", ts="")
+        return PostedMessage(channel="", ts="")
 
 
 def _fault(answer: WebhookResponse) -> DeliveryError:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from monitor.status_pages.parsers.json_access import instant, listed, mapping, objects, state, word, worst
-from monitor.status_pages.reading import Scope, Trouble, VendorState
+from monitor.status_pages.reading import PageEntry, PageScope, VendorState
 
 _UNWATCHED = "not_monitored"
 _OVER = frozenset({"resolved", "completed", "scheduled"})
@@ -16,22 +16,22 @@ def fits_better_stack(document: Any) -> bool:
     return "aggregate_state" in mapping(data.get("attributes")) and isinstance(document.get("included"), list)
 
 
-def better_stack_troubles(document: Any, scope: Scope) -> Iterator[Trouble]:
+def better_stack_troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
     """The resources that matter; reports only give them a name: planned ones stand there long before they begin."""
     included = [(one.get("type"), mapping(one.get("attributes"))) for one in listed(document["included"])]
     resources = [one for kind, one in included if kind == "status_page_resource" and one.get("status") != _UNWATCHED]
     ours = [one for one in resources if scope.wants(word(one.get("public_name")))] or resources
     if ours is resources:
-        yield Trouble(state=state(document["data"]["attributes"]["aggregate_state"]), name="")
+        yield PageEntry(state=state(document["data"]["attributes"]["aggregate_state"]), name="")
     troubled = VendorState.OPERATIONAL
     for one in ours:
         troubled = worst(troubled, state(one.get("status")))
-        yield Trouble(state=state(one.get("status")), name=word(one.get("public_name")))
+        yield PageEntry(state=state(one.get("status")), name=word(one.get("public_name")))
     for kind, one in included:
         said = state(one.get("aggregate_state"))
         if kind == "status_report" and said.admits and said is troubled:
             since = instant(one.get("starts_at"))
-            yield Trouble(state=said, name=word(one.get("title")), since=since, incident=True)
+            yield PageEntry(state=said, name=word(one.get("title")), since=since, incident=True)
 
 
 def fits_datadog(document: Any) -> bool:
@@ -40,14 +40,14 @@ def fits_datadog(document: Any) -> bool:
     return isinstance(page.get("components"), list) and isinstance(page.get("incidents"), list) and "pageUrl" in page
 
 
-def datadog_troubles(document: Any, scope: Scope) -> Iterator[Trouble]:
+def datadog_troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
     """The components that matter, and the incidents on them that are not resolved."""
     leaves = list(_leaves(listed(document["components"])))
     if not any(scope.wants(word(one.get("name"))) for one in leaves):
-        scope = Scope()
+        scope = PageScope()
     for one in leaves:
         if scope.wants(word(one.get("name"))):
-            yield Trouble(state=state(one.get("status")), name=word(one.get("name")))
+            yield PageEntry(state=state(one.get("status")), name=word(one.get("name")))
     for incident in listed(document["incidents"]):
         if incident.get("resolved") is not True and word(incident.get("currentStatus")) not in _OVER:
             yield from _affecting(incident, "componentsAffected", scope, instant(incident.get("publishedDate")))
@@ -60,17 +60,17 @@ def fits_flashcat(document: Any) -> bool:
     return isinstance(data.get("active_changes"), list) and isinstance(page.get("components"), list)
 
 
-def flashcat_troubles(document: Any, scope: Scope) -> Iterator[Trouble]:
+def flashcat_troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
     """The changes that go on; the components themselves are named there without a state."""
     data = document["data"]
     if not any(scope.wants(word(one.get("name"))) for one in objects(data["page"]["components"])):
-        scope = Scope()
+        scope = PageScope()
     for change in listed(data["active_changes"]):
         if word(change.get("status")) not in _OVER:
             yield from _affecting(change, "affected_components", scope, instant(change.get("start_at_seconds")))
 
 
-def _affecting(incident: Mapping[str, Any], key: str, scope: Scope, since: Any) -> Iterator[Trouble]:
+def _affecting(incident: Mapping[str, Any], key: str, scope: PageScope, since: Any) -> Iterator[PageEntry]:
     """The incident, unless it names what it affects and nothing of that matters."""
     affected = objects(incident.get(key)) or _latest(incident, key)
     ours = [one for one in affected if scope.wants(word(one.get("name")))]
@@ -78,7 +78,7 @@ def _affecting(incident: Mapping[str, Any], key: str, scope: Scope, since: Any) 
         said = worst(VendorState.DEGRADED, *(state(one.get("status")) for one in ours))
         maintenance = bool(ours) and all(state(one.get("status")) is VendorState.MAINTENANCE for one in ours)
         known = VendorState.MAINTENANCE if maintenance else said
-        yield Trouble(state=known, name=word(incident.get("title")), since=since, incident=True)
+        yield PageEntry(state=known, name=word(incident.get("title")), since=since, incident=True)
 
 
 def _latest(incident: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:

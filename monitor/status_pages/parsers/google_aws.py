@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from monitor.status_pages.parsers.json_access import instant, mapping, objects, word
-from monitor.status_pages.reading import Scope, Trouble, VendorState
+from monitor.status_pages.reading import PageEntry, PageScope, VendorState
 
 _GOOGLE = {
     "SERVICE_INFORMATION": VendorState.DEGRADED,
@@ -31,7 +31,7 @@ def fits_aws(document: Any) -> bool:
     return document == [] or _all_have(document, "service", "status", "summary")
 
 
-def google_troubles(document: Any, scope: Scope) -> Iterator[Trouble]:
+def google_troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
     """The incidents that have no end yet, of the products and in the region that matter."""
     for incident in document:
         over = incident.get("end") or mapping(incident.get("most_recent_update")).get("status") == "AVAILABLE"
@@ -40,10 +40,10 @@ def google_troubles(document: Any, scope: Scope) -> Iterator[Trouble]:
         if not over and scope.wants(*labels) and _reaches(incident, scope):
             impact = _GOOGLE.get(word(incident.get("status_impact")), VendorState.DEGRADED)
             name = word(incident.get("external_desc")) or word(incident.get("service_name"))
-            yield Trouble(state=impact, name=name, since=instant(incident["begin"]), incident=True)
+            yield PageEntry(state=impact, name=name, since=instant(incident["begin"]), incident=True)
 
 
-def aws_troubles(document: Any, scope: Scope) -> Iterator[Trouble]:
+def aws_troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
     """The events that go on, of the services that matter."""
     for event in document:
         impacted = {key: mapping(one) for key, one in mapping(event.get("impacted_services")).items()}
@@ -55,7 +55,7 @@ def aws_troubles(document: Any, scope: Scope) -> Iterator[Trouble]:
         since = instant(event.get("date"))
         for said in states:
             if said is not VendorState.OPERATIONAL:
-                yield Trouble(state=said, name=word(event["summary"]), since=since, incident=True)
+                yield PageEntry(state=said, name=word(event["summary"]), since=since, incident=True)
 
 
 def _all_have(document: Any, *keys: str) -> bool:
@@ -67,6 +67,6 @@ def _all_have(document: Any, *keys: str) -> bool:
     )
 
 
-def _reaches(incident: Mapping[str, Any], scope: Scope) -> bool:
+def _reaches(incident: Mapping[str, Any], scope: PageScope) -> bool:
     places = {word(one.get("id")) for one in objects(incident.get("currently_affected_locations"))}
     return scope.region is None or not places or not places.isdisjoint({scope.region, _EVERYWHERE})

@@ -17,10 +17,10 @@ from monitor.status_pages.parsers import (
     rss as feeds,
 )
 from monitor.status_pages.parsers.json_access import UnexpectedError, complete_items, decoded, parsed
-from monitor.status_pages.reading import UNKNOWN, Scope, Trouble, Word, word_of
+from monitor.status_pages.reading import UNKNOWN, PageEntry, PageScope, StatusPageReading, word_of
 
 #: Each kind of page: how to tell it by its shape, and what it says. The host says nothing: vendors change platform.
-_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, Scope], Iterator[Trouble]]], ...] = (
+_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, PageScope], Iterator[PageEntry]]], ...] = (
     (incident_io.fits, incident_io.troubles),
     (incident_io.fits_widget, incident_io.widget_troubles),
     (statuspage.fits, statuspage.troubles),
@@ -30,10 +30,10 @@ _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, Scope], Iterator[Troub
     (others.fits_datadog, others.datadog_troubles),
     (others.fits_flashcat, others.flashcat_troubles),
 )
-_EVERYTHING = Scope()
+_EVERYTHING = PageScope()
 
 
-def read(body: bytes, scope: Scope = _EVERYTHING, *, cut: bool = False) -> Word:
+def read(body: bytes, scope: PageScope = _EVERYTHING, *, cut: bool = False) -> StatusPageReading:
     """What the page says about what matters; anything that is not the expected document is `unknown`. Never raises.
 
     `cut` says that the body does not end where it should: then only a list of incidents, newest first, is understood.
@@ -44,7 +44,7 @@ def read(body: bytes, scope: Scope = _EVERYTHING, *, cut: bool = False) -> Word:
         return UNKNOWN
 
 
-def _troubles(text: str, scope: Scope, *, cut: bool) -> Iterator[Trouble]:
+def _troubles(text: str, scope: PageScope, *, cut: bool) -> Iterator[PageEntry]:
     if cut:
         whole = complete_items(text)
         if not clouds.fits_google(whole):

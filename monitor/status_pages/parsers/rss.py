@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from xml.etree import ElementTree as Xml
 
 from monitor.status_pages.parsers.json_access import UnexpectedError
-from monitor.status_pages.reading import Scope, Trouble, VendorState, aware
+from monitor.status_pages.reading import PageEntry, PageScope, VendorState, aware
 
 #: A document type could define entities that grow without bound; no feed needs one.
 _DEFINITION = re.compile("<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -46,13 +46,13 @@ def items(text: str) -> list[dict[str, str]]:
     return [_texts(item) for item in channel.findall("item")]
 
 
-def troubles(found: list[dict[str, str]], scope: Scope) -> Iterator[Trouble]:
+def troubles(found: list[dict[str, str]], scope: PageScope) -> Iterator[PageEntry]:
     """The items that are about something that goes on; a feed without any says that all is well."""
     for item in found:
         title = item.get("title", "")
         component = _COMPONENT.match(title)
         if not _is_over(item) and (component is None or scope.wants(component[1])):
-            yield Trouble(state=_severity(item), name=title, since=_date(item.get("pubDate", "")), incident=True)
+            yield PageEntry(state=_severity(item), name=title, since=_date(item.get("pubDate", "")), incident=True)
 
 
 def _texts(item: Xml.Element) -> dict[str, str]:

@@ -13,7 +13,7 @@ from monitor.status_pages.parsers.json_access import (
     word,
     worst,
 )
-from monitor.status_pages.reading import Scope, Trouble, VendorState
+from monitor.status_pages.reading import PageEntry, PageScope, VendorState
 
 _IMPACTS = {
     "none": VendorState.DEGRADED,  # an incident that is not resolved is one, whatever the impact says
@@ -34,17 +34,17 @@ def fits(document: Any) -> bool:
     )
 
 
-def troubles(document: Any, scope: Scope) -> Iterator[Trouble]:
+def troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
     """What matters of it; raises UnexpectedError when it is not what it seemed."""
     components = [one for one in objects(document.get("components")) if one.get("group") is not True]
     known = any(scope.wants(word(one.get("name"))) for one in components)
     if components and not known:
-        scope = Scope()  # names drift: then the whole page matters
+        scope = PageScope()  # names drift: then the whole page matters
     if not known:
         yield from _indicator(document)
     for one in components:
         if scope.wants(word(one.get("name"))):
-            yield Trouble(state=state(one.get("status")), name=word(one.get("name")))
+            yield PageEntry(state=state(one.get("status")), name=word(one.get("name")))
     for incident in listed(document.get("incidents", [])):
         if word(incident.get("status")) not in _OVER and not incident.get("resolved_at"):
             yield from _incident(incident, scope)
@@ -53,17 +53,17 @@ def troubles(document: Any, scope: Scope) -> Iterator[Trouble]:
             yield from _incident({**planned, "impact": "maintenance"}, scope)
 
 
-def _indicator(document: Mapping[str, Any]) -> Iterator[Trouble]:
+def _indicator(document: Mapping[str, Any]) -> Iterator[PageEntry]:
     if "status" not in document:
         return
     indicator = word(mapping(document["status"]).get("indicator"))
     if indicator not in _IMPACTS:
         raise UnexpectedError("no indicator that is known")
     if indicator != "none":
-        yield Trouble(state=_IMPACTS[indicator], name=word(mapping(document["status"]).get("description")))
+        yield PageEntry(state=_IMPACTS[indicator], name=word(mapping(document["status"]).get("description")))
 
 
-def _incident(incident: Mapping[str, Any], scope: Scope) -> Iterator[Trouble]:
+def _incident(incident: Mapping[str, Any], scope: PageScope) -> Iterator[PageEntry]:
     affected = objects(incident.get("components"))
     ours = [one for one in affected if scope.wants(word(one.get("name")))]
     if affected and not ours:
@@ -73,4 +73,4 @@ def _incident(incident: Mapping[str, Any], scope: Scope) -> Iterator[Trouble]:
     hit = [one for one in said if one.admits] if not planned else []
     impact = worst(*hit) if hit else _IMPACTS.get(word(incident.get("impact")), VendorState.DEGRADED)
     since = instant(incident.get("started_at")) or instant(incident.get("created_at"))
-    yield Trouble(state=impact, name=word(incident.get("name")), since=since, incident=True)
+    yield PageEntry(state=impact, name=word(incident.get("name")), since=since, incident=True)

@@ -12,7 +12,7 @@ from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
 from probes.dialects.presets import OPENAI
 from probes.reply import Reply, Request
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Target
 
 
@@ -43,7 +43,7 @@ def read_vector(body: Mapping[str, Any]) -> Reply:
     return replace(read_embedding(body), model=None)
 
 
-def read_event(reply: Reply, event: Event) -> Reply:
+def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """As Chat Completions; the first frame carries filter results only, and more of them may follow the end."""
     return replace(openai_chat.read_event(reply, event), model=None)
 

@@ -24,7 +24,7 @@ from probes.reply import (
     tables,
     text,
 )
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Target
 
 _FINISH: Final = {
@@ -110,7 +110,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     return counted(reply, body.get("usage"))
 
 
-def read_event(reply: Reply, event: Event) -> Reply:
+def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One `data:` frame; `[DONE]` ends the stream, and chunks without choices carry usage or filter results only."""
     if event.data.startswith("[DONE]"):
         return replace(reply, ended=True)

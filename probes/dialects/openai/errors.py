@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from probes.dialects.errors import ErrorRules, Rule
+from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.outcome import Outcome
 from probes.reply import ErrorWords, status_code, table, tables, text
 
@@ -72,8 +72,8 @@ _FLAGGED = _words(r"requires moderation|(input|prompt|content) was flagged")
 ERRORS: Final = ErrorRules(
     rules=(
         # Google says it of every limit, those of a minute included.
-        Rule(outcome=Outcome.RATE_LIMITED, codes=frozenset({"resource_exhausted"}), message=_OVER_QUOTA),
-        Rule(
+        ErrorRule(outcome=Outcome.RATE_LIMITED, codes=frozenset({"resource_exhausted"}), message=_OVER_QUOTA),
+        ErrorRule(
             outcome=Outcome.QUOTA,
             codes=frozenset(
                 {
@@ -87,8 +87,8 @@ ERRORS: Final = ErrorRules(
                 }
             ),
         ),
-        Rule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 402, 403, 412, 429}), message=_OUT_OF_MONEY),
-        Rule(
+        ErrorRule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 402, 403, 412, 429}), message=_OUT_OF_MONEY),
+        ErrorRule(
             outcome=Outcome.OVERLOADED,
             codes=frozenset(
                 {
@@ -101,9 +101,9 @@ ERRORS: Final = ErrorRules(
                 }
             ),
         ),
-        Rule(outcome=Outcome.OVERLOADED, statuses=frozenset({200, 400, 429, 500}), message=_NO_CAPACITY),
-        Rule(outcome=Outcome.RATE_LIMITED, codes=frozenset({"rate_limit_exceeded"})),
-        Rule(
+        ErrorRule(outcome=Outcome.OVERLOADED, statuses=frozenset({200, 400, 429, 500}), message=_NO_CAPACITY),
+        ErrorRule(outcome=Outcome.RATE_LIMITED, codes=frozenset({"rate_limit_exceeded"})),
+        ErrorRule(
             outcome=Outcome.REFUSED,
             codes=frozenset(
                 {
@@ -117,8 +117,8 @@ ERRORS: Final = ErrorRules(
                 }
             ),
         ),
-        Rule(outcome=Outcome.REFUSED, statuses=frozenset({200, 400, 403}), message=_FLAGGED),
-        Rule(
+        ErrorRule(outcome=Outcome.REFUSED, statuses=frozenset({200, 400, 403}), message=_FLAGGED),
+        ErrorRule(
             outcome=Outcome.MODEL_GONE,
             codes=frozenset(
                 {
@@ -135,16 +135,16 @@ ERRORS: Final = ErrorRules(
             ),
         ),
         # The model's own failure, which Groq answers with 400.
-        Rule(outcome=Outcome.BAD_ANSWER, codes=frozenset({"tool_use_failed", "json_validate_failed"})),
-        Rule(outcome=Outcome.AUTH, codes=frozenset({"invalid_api_key", "organization_restricted"})),
-        Rule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
-        Rule(outcome=Outcome.BUDGET_SPENT, statuses=frozenset({200, 400}), message=_BUDGET),
+        ErrorRule(outcome=Outcome.BAD_ANSWER, codes=frozenset({"tool_use_failed", "json_validate_failed"})),
+        ErrorRule(outcome=Outcome.AUTH, codes=frozenset({"invalid_api_key", "organization_restricted"})),
+        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
+        ErrorRule(outcome=Outcome.BUDGET_SPENT, statuses=frozenset({200, 400}), message=_BUDGET),
         # Whose words ("not available with this model", "deprecated") must not be read as the model's end.
-        Rule(
+        ErrorRule(
             outcome=Outcome.BAD_REQUEST,
             codes=frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter", "invalid_value"}),
         ),
-        Rule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 404, 410}), message=_NO_MODEL),
+        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 404, 410}), message=_NO_MODEL),
     ),
     kinds={
         "authentication_error": Outcome.AUTH,

@@ -12,7 +12,7 @@ from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
 from probes.dialects.openai.families import openai_family
 from probes.dialects.openai.usage import counted
 from probes.reply import Finish, MalformedError, Reply, Request, ToolCall, error_in, parse, table, tables, text
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 _STATUS: Final = {"completed": Finish.STOP, "incomplete": Finish.OTHER}
@@ -72,7 +72,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     return _closed(reply, body)
 
 
-def read_event(reply: Reply, event: Event) -> Reply:
+def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One typed event; `response.completed` or `.incomplete` ends the stream, unknown types say nothing."""
     if event.data.startswith("[DONE]"):  # some gateways add it, and it is no end of a response
         return reply

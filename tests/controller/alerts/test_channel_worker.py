@@ -15,10 +15,10 @@ from sqlalchemy import Engine, select
 
 from controller.alerts.alert import Alert
 from controller.alerts.channel import NotTakenError
-from controller.alerts.channel_store import RelayRows
-from controller.alerts.channel_worker import PERMANENT_S, Relay
-from controller.alerts.delivery_store import Deliveries
-from controller.alerts.told import Told
+from controller.alerts.channel_store import ChannelStore
+from controller.alerts.channel_worker import PERMANENT_S, ChannelWorker
+from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.told import Receipt
 from controller.incidents.incident import Incident
 from controller.journal import Journal
 from monitor.clock import utc_now
@@ -83,8 +83,8 @@ class World:
 
     def restart(self) -> None:
         """A new relay, which knows what the database knows."""
-        rows, state = RelayRows(self.engine, self.friend.name), Deliveries(self.engine, self.friend.name)
-        self.relay = Relay(
+        rows, state = ChannelStore(self.engine, self.friend.name), DeliveryStore(self.engine, self.friend.name)
+        self.relay = ChannelWorker(
             self.friend, rows, state, in_database=_here, clock=self.clock, monotonic=self.clock.monotonic
         )
 
@@ -120,7 +120,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     """A world on a new database, whose sink has been configured since T0."""
     engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
     made = World(engine)
-    RelayRows(engine, made.friend.name).known_since(T0)
+    ChannelStore(engine, made.friend.name).known_since(T0)
     yield made
     engine.dispose()
 
@@ -170,7 +170,7 @@ async def test_notices_are_told_and_what_is_no_notice_is_not(world: World) -> No
     world.store.add_event(T0 + MINUTE, "pinned", "chat", "ana pinned chat", tell=True)
     world.store.add_event(T0 + MINUTE, "probe_skipped", "chat", "busy")
     world.store.add_event(T0 + MINUTE, "drained", "openai", "ana drained openai", tell=True)
-    Deliveries(world.engine, "slack").told(Told(events=(1,)))
+    DeliveryStore(world.engine, "slack").told(Receipt(events=(1,)))
     assert await world.round() == ["notice pinned", "notice drained"]
     assert await world.round() == []
 
@@ -322,8 +322,8 @@ async def test_a_relay_survives_what_no_one_foresaw(world: World) -> None:
     world.friend = Clumsy()
     world.restart()
     world.keep(alerts.incident())
-    world.relay = Relay(
-        world.friend, RelayRows(world.engine, "friend"), Deliveries(world.engine, "friend"), in_database=_here
+    world.relay = ChannelWorker(
+        world.friend, ChannelStore(world.engine, "friend"), DeliveryStore(world.engine, "friend"), in_database=_here
     )
     opened = replace(alerts.incident(), opened_at=utc_now())
     world.keep(opened)
@@ -372,7 +372,7 @@ async def test_kill_9_between_sending_and_noting_sends_the_same_alert_again(tmp_
 def _due(database: str) -> list[str]:
     engine = open_writer(database)
     try:
-        return [due.key for due in RelayRows(engine, "webhook").due(utc_now(), since=T0)]
+        return [due.key for due in ChannelStore(engine, "webhook").due(utc_now(), since=T0)]
     finally:
         engine.dispose()
 

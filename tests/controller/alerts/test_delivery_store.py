@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from controller.alerts.delivery import channel_key, state_key
-from controller.alerts.delivery_store import Deliveries
-from controller.alerts.told import Told, from_payload, to_payload
+from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.told import Receipt, from_payload, to_payload
 from controller.journal import Journal
 from monitor.storage.database import open_writer
 from tests.support.alert_world import NOON, outage, over
@@ -25,12 +25,12 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def deliveries(engine: Engine) -> Deliveries:
+def deliveries(engine: Engine) -> DeliveryStore:
     """Those to Slack."""
-    return Deliveries(engine, "slack")
+    return DeliveryStore(engine, "slack")
 
 
-def test_what_was_begun_is_under_way_until_it_is_known(deliveries: Deliveries) -> None:
+def test_what_was_begun_is_under_way_until_it_is_known(deliveries: DeliveryStore) -> None:
     """With where it was to go; done or withdrawn, it is no longer."""
     deliveries.begin("slack event 1", NOON, channel="#llm-status")
     deliveries.begin("slack event 2", NOON, channel="#llm-status", thread="1.1")
@@ -39,22 +39,22 @@ def test_what_was_begun_is_under_way_until_it_is_known(deliveries: Deliveries) -
     assert (first.channel, first.ts, first.error) == ("#llm-status", None, "no answer in time")
     assert (second.ts, second.begun_at) == ("1.1", NOON)
     deliveries.withdrawn("slack event 1")
-    deliveries.done("slack event 2", NOON, channel="C1", ts="2.2", told=Told())
+    deliveries.done("slack event 2", NOON, channel="C1", ts="2.2", told=Receipt())
     assert deliveries.under_way() == []
 
 
-def test_a_delivery_and_what_people_know_are_one(engine: Engine, deliveries: Deliveries) -> None:
+def test_a_delivery_and_what_people_know_are_one(engine: Engine, deliveries: DeliveryStore) -> None:
     """Done with where the headline stands, the revision, the line, what else it did for, and the channel's own name."""
     (kept,) = Journal(engine).commit([], [outage()])
     deliveries.begin("slack incident 1", NOON, incident_id=kept.id, channel="#llm-status")
-    told = Told(incidents=((kept.id, 1, 1),), home=kept.id, also=("slack incident 1 call 1",))
+    told = Receipt(incidents=((kept.id, 1, 1),), home=kept.id, also=("slack incident 1 call 1",))
     deliveries.done("slack incident 1", NOON, channel="C1", ts="1.1", told=told, asked="#llm-status")
     book = deliveries.book(NOON)
     (known,) = book.known
     assert (known.revision, known.line, known.channel, known.ts) == (1, 1, "C1", "1.1")
     assert book.rows["slack incident 1 call 1"].ts == "1.1"
     assert book.rows[channel_key("slack", "#llm-status")].channel == "C1"
-    deliveries.told(Told(incidents=((kept.id, 0, 0),)))
+    deliveries.told(Receipt(incidents=((kept.id, 0, 0),)))
     assert deliveries.book(NOON).known == book.known, "what people know they do not forget"
     deliveries.gone("1.1")
     (known,) = deliveries.book(NOON).known
@@ -62,20 +62,20 @@ def test_a_delivery_and_what_people_know_are_one(engine: Engine, deliveries: Del
     assert "slack incident 1" not in deliveries.book(NOON).rows
 
 
-def test_what_is_told_together_is_read_together(engine: Engine, deliveries: Deliveries) -> None:
+def test_what_is_told_together_is_read_together(engine: Engine, deliveries: DeliveryStore) -> None:
     """An incident that is over comes back into the book with one that is told under its headline."""
     journal = Journal(engine)
     (lead,) = journal.commit([], [outage()])
     (other,) = journal.commit([], [outage("gemini")])
     journal.commit([], [over(lead)])
-    deliveries.told(Told(incidents=((lead.id, 9, 9),)))
+    deliveries.told(Receipt(incidents=((lead.id, 9, 9),)))
     assert [one.incident.id for one in deliveries.book(NOON).known] == [lead.id, other.id]
     journal.commit([], [over(other)])
-    deliveries.told(Told(incidents=((other.id, 9, 9),)))
+    deliveries.told(Receipt(incidents=((other.id, 9, 9),)))
     assert deliveries.book(NOON).known == ()
 
 
-def test_an_incident_that_changed_is_read_anew(engine: Engine, deliveries: Deliveries) -> None:
+def test_an_incident_that_changed_is_read_anew(engine: Engine, deliveries: DeliveryStore) -> None:
     """What is unchanged since the last look is kept from it; a note is a change."""
     journal = Journal(engine)
     (kept,) = journal.commit([], [outage()])
@@ -85,19 +85,19 @@ def test_an_incident_that_changed_is_read_anew(engine: Engine, deliveries: Deliv
     assert deliveries.book(NOON).known[0].incident.timeline[-1].text == "I called them"
 
 
-def test_what_counts_for_the_bound(deliveries: Deliveries) -> None:
+def test_what_counts_for_the_bound(deliveries: DeliveryStore) -> None:
     """Messages of the last hour, also those under way; no calls, notes or states, nor what a clock set back left."""
     deliveries.begin("slack event 1", NOON)
     deliveries.begin("slack event 2", NOON - timedelta(minutes=61))
     deliveries.begin("slack event 3", NOON + timedelta(days=1))
     deliveries.begin("slack incident 7 call 2", NOON, incident_id=7)
-    deliveries.done("slack incident 7 call 2", NOON, channel="C1", ts="3.3", told=Told())
+    deliveries.done("slack incident 7 call 2", NOON, channel="C1", ts="3.3", told=Receipt())
     deliveries.note("slack incident 7 calm 2", NOON, 7)
     deliveries.part_failed("lookup", NOON, "missing_scope")
     assert deliveries.book(NOON).sent_at == (NOON,)
 
 
-def test_a_part_fails_until_it_works(deliveries: Deliveries) -> None:
+def test_a_part_fails_until_it_works(deliveries: DeliveryStore) -> None:
     """Since when is kept, the newest reason is, and a later failure is a new one."""
     deliveries.sink_failed(NOON, "no answer in time")
     deliveries.sink_failed(NOON + timedelta(minutes=1), "HTTP 500")
@@ -111,14 +111,14 @@ def test_a_part_fails_until_it_works(deliveries: Deliveries) -> None:
     assert deliveries.book(NOON).rows[state_key("slack")].begun_at == NOON + timedelta(minutes=9)
 
 
-def test_old_rows_are_forgotten(engine: Engine, deliveries: Deliveries) -> None:
+def test_old_rows_are_forgotten(engine: Engine, deliveries: DeliveryStore) -> None:
     """After a month, unless their incident is open, they are under way, or they say how a channel is called."""
     (still,) = Journal(engine).commit([], [outage()])
     for key, about in (("slack event 1", None), ("slack incident 1", still.id), ("slack incident 2", 2)):
         deliveries.begin(key, NOON, incident_id=about)
-        deliveries.done(key, NOON, channel="C1", ts=key, told=Told(), asked="#llm-status")
+        deliveries.done(key, NOON, channel="C1", ts=key, told=Receipt(), asked="#llm-status")
     deliveries.begin("slack event 2", NOON)
-    Deliveries(engine, "webhook").begin("webhook event 1", NOON)
+    DeliveryStore(engine, "webhook").begin("webhook event 1", NOON)
     deliveries.prune(NOON + timedelta(days=29))
     assert len(keys(engine)) == 6
     deliveries.prune(NOON + timedelta(days=31))
@@ -134,14 +134,14 @@ def keys(engine: Engine) -> list[str]:
 @pytest.mark.parametrize(
     "told",
     [
-        pytest.param(Told(), id="nothing"),
+        pytest.param(Receipt(), id="nothing"),
         pytest.param(
-            Told(incidents=((7, 4, 12), (8, 0, 3)), home=7, also=("slack incident 7 call 1",)), id="a headline"
+            Receipt(incidents=((7, 4, 12), (8, 0, 3)), home=7, also=("slack incident 7 call 1",)), id="a headline"
         ),
-        pytest.param(Told(events=(12, 13)), id="events"),
+        pytest.param(Receipt(events=(12, 13)), id="events"),
     ],
 )
-def test_what_people_know_travels_with_the_message(told: Told) -> None:
+def test_what_people_know_travels_with_the_message(told: Receipt) -> None:
     """As short texts, and back."""
     payload = to_payload(told)
     assert all(payload.values())
@@ -151,4 +151,4 @@ def test_what_people_know_travels_with_the_message(told: Told) -> None:
 def test_what_travelled_may_be_anything() -> None:
     """Somebody else's message, or that of another version: what cannot be read is left out."""
     strange = {"incidents": "7:x:1 8:2 9:1:1", "events": ["1", None], "home": "", "also": "", "more": {}}
-    assert from_payload(strange) == replace(Told(), incidents=((9, 1, 1),))
+    assert from_payload(strange) == replace(Receipt(), incidents=((9, 1, 1),))

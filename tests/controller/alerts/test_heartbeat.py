@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from controller.alerts.heartbeat import STUCK_S, Heartbeat, Pinger, Vitals
+from controller.alerts.heartbeat import STUCK_S, Heartbeat, Pinger, ServiceHealth
 from probes.target import Secret
 from tests.support.receiver import HANG, RESET, Answer, receiving
 
@@ -31,7 +31,7 @@ class Said:
 
 
 def heart(
-    ping: Callable[[], Awaitable[str | None]], vitals: Vitals, clock: Clock, said: Said | None = None
+    ping: Callable[[], Awaitable[str | None]], vitals: ServiceHealth, clock: Clock, said: Said | None = None
 ) -> Heartbeat:
     """A heartbeat of a minute over a service that probes every 30 s."""
     return Heartbeat(ping, 60.0, lambda: vitals.trouble(30.0), keep=said or Said(), monotonic=clock)
@@ -40,7 +40,7 @@ def heart(
 async def test_it_pings_at_once_and_then_at_its_pace() -> None:
     """A service that starts is known to be there at once."""
     clock = Clock()
-    vitals = Vitals(monotonic=clock)
+    vitals = ServiceHealth(monotonic=clock)
     async with receiving() as receiver:
         beating = heart(Pinger(Secret(f"{receiver.url}/ping/abc?rid=1")), vitals, clock)
         made = []
@@ -53,17 +53,17 @@ async def test_it_pings_at_once_and_then_at_its_pace() -> None:
     assert {(one.method, one.path) for one in receiver.requests} == {("GET", "/ping/abc?rid=1")}
 
 
-def _cycle_is_stuck(vitals: Vitals, clock: Clock) -> None:
+def _cycle_is_stuck(vitals: ServiceHealth, clock: Clock) -> None:
     clock.now_s += STUCK_S + 1
     vitals.probed()
 
 
-def _no_probe_is_made(vitals: Vitals, clock: Clock) -> None:
+def _no_probe_is_made(vitals: ServiceHealth, clock: Clock) -> None:
     clock.now_s += STUCK_S + 3 * 30 + 1
     vitals.cycled(None)
 
 
-def _file_is_unpublished(vitals: Vitals, clock: Clock) -> None:
+def _file_is_unpublished(vitals: ServiceHealth, clock: Clock) -> None:
     vitals.cycled("routing file /srv/routing.json cannot be written: the disk is full")
 
 
@@ -76,11 +76,11 @@ def _file_is_unpublished(vitals: Vitals, clock: Clock) -> None:
     ],
 )
 async def test_it_stops_when_the_service_is_not_well(
-    happens: Callable[[Vitals, Clock], None], why: str, caplog: pytest.LogCaptureFixture
+    happens: Callable[[ServiceHealth, Clock], None], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No ping, however long that lasts, one line in the log; and a ping at once when it is well again."""
     clock = Clock()
-    vitals = Vitals(monotonic=clock)
+    vitals = ServiceHealth(monotonic=clock)
     async with receiving() as receiver:
         beating = heart(Pinger(Secret(receiver.url)), vitals, clock)
         assert await beating.look()
@@ -99,7 +99,7 @@ async def test_it_stops_when_the_service_is_not_well(
 def test_a_moment_without_a_cycle_or_a_probe_is_no_trouble() -> None:
     """A locked database for some seconds, or a target that is asked every 30 s, is not a dead monitor."""
     clock = Clock()
-    vitals = Vitals(monotonic=clock)
+    vitals = ServiceHealth(monotonic=clock)
     clock.now_s += STUCK_S
     assert vitals.trouble(30.0) is None
     vitals.cycled(None)
@@ -111,7 +111,7 @@ def test_a_moment_without_a_cycle_or_a_probe_is_no_trouble() -> None:
 async def test_failures_are_kept_and_logged_once_until_one_arrives(caplog: pytest.LogCaptureFixture) -> None:
     """Not a line a minute; and the address, which is a secret, in none of them."""
     clock, said = Clock(), Said()
-    vitals = Vitals(monotonic=clock)
+    vitals = ServiceHealth(monotonic=clock)
     refused = Answer(status="404 Not Found")
     async with receiving([refused, refused, RESET]) as receiver:
         beating = heart(Pinger(Secret(f"{receiver.url}/s3cr3t")), vitals, clock, said)

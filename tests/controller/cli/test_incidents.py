@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from controller.alerts.delivery_store import Deliveries
-from controller.alerts.told import Told
+from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.told import Receipt
 from controller.cli.main import main
 from controller.cycle import Cycle
-from controller.incidents.incident import Incident, Moment
-from controller.incidents.remarks import RemarkRefusedError, Remarks
+from controller.incidents.incident import EntryKind, Incident
+from controller.incidents.remarks import CommentRefusedError, CommentStore
 from controller.incidents.timeline_rules import MAX_REMARKS
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
@@ -195,7 +195,7 @@ def test_a_note_is_kept_through_all_that_the_service_does(broken: Desk) -> None:
     kept = broken.kept()
     assert kept.resolved_at is not None
     assert kept.revision > before + 2
-    [note] = [line for line in kept.timeline if line.kind is Moment.NOTE]
+    [note] = [line for line in kept.timeline if line.kind is EntryKind.NOTE]
     assert (note.text, note.author) == ("called the vendor ticket 4711", "ana")
     numbers = [line.number for line in kept.timeline]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
@@ -204,7 +204,7 @@ def test_a_note_is_kept_through_all_that_the_service_does(broken: Desk) -> None:
 def test_a_note_after_the_end_reaches_people_too(broken: Desk) -> None:
     """The revision moves past what they were told; and it is there when the incident comes back."""
     broken.see("." * 80)
-    Deliveries(broken.engine, "slack").told(Told(incidents=((1, broken.kept().revision, 0),)))
+    DeliveryStore(broken.engine, "slack").told(Receipt(incidents=((1, broken.kept().revision, 0),)))
     assert broken.journal.undelivered() == []
     broken.do("note", "1", "it was the weather", "--author", "ana")
     assert [item.incident.id for item in broken.journal.undelivered()] == [1]
@@ -251,7 +251,7 @@ def test_somebody_looks_after_it(broken: Desk) -> None:
     """Once is enough, somebody else takes over, and nobody has to once it is resolved."""
     assert broken.do("ack", "1", "--author", "ana").out == "incident 1, outage of openai: Acknowledged by ana\n"
     once = broken.kept()
-    assert (once.acknowledged_by, once.timeline[-1].kind) == ("ana", Moment.ACKNOWLEDGED)
+    assert (once.acknowledged_by, once.timeline[-1].kind) == ("ana", EntryKind.ACKNOWLEDGED)
     assert broken.do("ack", "1", "--author", "ana").status == 0
     assert broken.kept() == once
     assert broken.do("ack", "1", "--author", "ben", "--json").document["acknowledged_by"] == "ben"
@@ -266,10 +266,10 @@ def test_somebody_looks_after_it(broken: Desk) -> None:
 
 def test_what_people_say_is_bounded(broken: Desk) -> None:
     """So that it never pushes the story out; the refusal says so."""
-    remarks = Remarks(broken.engine)
+    remarks = CommentStore(broken.engine)
     for n in range(MAX_REMARKS):
         remarks.note(1, f"note {n}", author="ana", at=broken.now)
-    with pytest.raises(RemarkRefusedError, match="holds 20 lines by people"):
+    with pytest.raises(CommentRefusedError, match="holds 20 lines by people"):
         remarks.note(1, "one more", author="ana", at=broken.now)
     said = broken.do("note", "1", "one more", "--author", "ana")
     assert (said.status, said.err) == (
@@ -335,9 +335,9 @@ def test_a_crash_between_the_verdict_and_the_incident_loses_nothing(desk: Desk) 
     desk.now += timedelta(minutes=2)
     desk.start()
     story = [(line.kind, line.text) for line in desk.kept().timeline]
-    assert story[0][0] is Moment.FIRST_FAILURE
+    assert story[0][0] is EntryKind.FIRST_FAILURE
     assert story[0][1] == "First failed probe: server_error from openai/a"
-    assert [kind for kind, _ in story[1:]] == [Moment.HEALTH, Moment.MOVED]
+    assert [kind for kind, _ in story[1:]] == [EntryKind.HEALTH, EntryKind.MOVED]
     assert desk.kept().opened_at < desk.now - timedelta(minutes=2) + timedelta(seconds=1)
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from controller.cli import transcript as explaining
 from controller.cli.main import main
-from probes.transcript import Arrived, Examination, Received, Sent
+from probes.transcript import EventShown, RequestShown, ResponseShown, Transcript
 from tests.support.builders import observation
 from tests.support.raw_server import DONE, KEY, SSE, TOKEN, talking, whole
 
@@ -98,7 +98,7 @@ def test_a_check_that_a_dialect_cannot_ask(once: Once, capsys: pytest.CaptureFix
     assert re.fullmatch(said, captured.err)
 
 
-EXAMINATION = Examination(
+EXAMINATION = Transcript(
     observation=replace(
         observation("x"),
         tcp_s=0.02,
@@ -112,14 +112,16 @@ EXAMINATION = Examination(
         input_tokens=9,
         cached_tokens=4,
     ),
-    request=Sent(method="POST", url="https://x/" + "y" * 200, headers=(("a", "[red]b"),), body='{\n  "a": ":boom:"\n}'),
-    response=Received(
+    request=RequestShown(
+        method="POST", url="https://x/" + "y" * 200, headers=(("a", "[red]b"),), body='{\n  "a": ":boom:"\n}'
+    ),
+    response=ResponseShown(
         status=200,
         headers=(),
         body=None,
         events=(
-            Arrived(number=1, at_s=0.06, data="data: 你好 [bold]x[/] " + "word " * 60),
-            Arrived(number=9, at_s=0.07, data="event: b\ndata: c"),
+            EventShown(number=1, at_s=0.06, data="data: 你好 [bold]x[/] " + "word " * 60),
+            EventShown(number=9, at_s=0.07, data="event: b\ndata: c"),
         ),
         event_count=9,
     ),

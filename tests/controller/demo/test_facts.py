@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from controller.alerts.delivery_store import Deliveries
-from controller.alerts.told import Told
-from controller.demo.facts import Facts, read
+from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.told import Receipt
+from controller.demo.facts import DrillFacts, read
 from controller.incidents.incident import Incident, IncidentKind
 from controller.journal import Journal
 from monitor.health import Health, TargetHealth, Transition
@@ -41,14 +41,14 @@ def _transition(at_s: float, before: Health, after: Health) -> Transition:
     return Transition(target=_LUNA, at=T0 + timedelta(seconds=at_s), before=before, after=after, reason="why")
 
 
-def _read(reader: Engine) -> Facts:
+def _read(reader: Engine) -> DrillFacts:
     return read(Store(reader), Journal(reader), targets=[_LUNA], since=T0, now=_NOW)
 
 
 def test_an_empty_database_has_no_facts(database: tuple[Engine, Engine]) -> None:
     """Before the first probe nothing is known, and that is no error."""
     facts = _read(database[1])
-    assert facts == Facts(at=_NOW, observations={_LUNA: []}, transitions=[])
+    assert facts == DrillFacts(at=_NOW, observations={_LUNA: []}, transitions=[])
     assert facts.recent(_LUNA, 5) == ()
 
 
@@ -82,9 +82,9 @@ def test_an_incident_is_over_when_it_is_resolved_and_told(database: tuple[Engine
 
     (incident,) = journal.commit([], [_INCIDENT])
     assert counts() == (1, 1)
-    Deliveries(writer, "slack").told(Told(incidents=((incident.id, 1, 0),)))
+    DeliveryStore(writer, "slack").told(Receipt(incidents=((incident.id, 1, 0),)))
     assert counts() == (1, 0)
     journal.commit([], [replace(incident, resolved_at=_NOW, revision=2)])
     assert counts() == (0, 1)
-    Deliveries(writer, "slack").told(Told(incidents=((incident.id, 2, 0),)))
+    DeliveryStore(writer, "slack").told(Receipt(incidents=((incident.id, 2, 0),)))
     assert counts() == (0, 0)

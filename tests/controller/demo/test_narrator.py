@@ -7,7 +7,7 @@ import pytest
 from hotspare_client import Target
 
 from controller.demo import narrator
-from controller.demo.facts import Facts
+from controller.demo.facts import DrillFacts
 from controller.demo.narrator import Narrator, Topic
 from controller.demo.summary import FailedShare, Summary
 from monitor.health import Health, TargetHealth, Transition
@@ -55,11 +55,11 @@ def test_the_first_failed_probe_is_told_once() -> None:
     """Only the first failure after the outage began is news, with the time it took to be seen."""
     told = _narrator()
     seen = [_seen(9, Outcome.TIMEOUT), _seen(10.5, Outcome.OK), _seen(12, Outcome.SERVER_ERROR)]
-    (line,) = told.tell(Facts(at=_at(12.2), observations={_LUNA: seen}))
+    (line,) = told.tell(DrillFacts(at=_at(12.2), observations={_LUNA: seen}))
     assert line.topic is Topic.PROBE
     assert line.text == f"the first one failed 2.0 s after the outage began: {_LUNA}, server_error (HTTP 500)"
     again = {_LUNA: [*seen, _seen(12.9, Outcome.SERVER_ERROR)]}
-    assert told.tell(Facts(at=_at(13), observations=again)) == []
+    assert told.tell(DrillFacts(at=_at(13), observations=again)) == []
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_the_first_failed_probe_is_told_once() -> None:
 )
 def test_failures_that_are_not_the_outage_are_not_told(outage: bool, seen: Observation) -> None:
     """The timeline speaks of the outage's own failures."""
-    assert _narrator(outage=outage).tell(Facts(at=_at(13), observations={seen.target: [seen]})) == []
+    assert _narrator(outage=outage).tell(DrillFacts(at=_at(13), observations={seen.target: [seen]})) == []
 
 
 def test_evidence_is_told_as_it_passes_each_quarter() -> None:
     """Rising evidence makes one line per quarter of the threshold; falling evidence makes none."""
     told = _narrator()
     course = [1.0, 4.1, 3.8, 4.2, 7.9, 7.5]
-    texts = [[one.text for one in told.tell(Facts(at=_at(12), health=_state(Health.SUSPECT, e)))] for e in course]
+    texts = [[one.text for one in told.tell(DrillFacts(at=_at(12), health=_state(Health.SUSPECT, e)))] for e in course]
     assert texts == [
         [],
         [f"against {_LUNA}: 4.1 of the 10.0 that make a verdict"],
@@ -92,7 +92,7 @@ def test_evidence_is_told_as_it_passes_each_quarter() -> None:
 
 def test_evidence_is_no_news_once_the_verdict_is_in() -> None:
     """A target that is down already needs no more evidence."""
-    assert _narrator().tell(Facts(at=_at(20), health=_state(Health.DOWN, 25.0))) == []
+    assert _narrator().tell(DrillFacts(at=_at(20), health=_state(Health.DOWN, 25.0))) == []
 
 
 def test_changes_of_health_are_told_once_in_the_words_of_the_service() -> None:
@@ -105,7 +105,7 @@ def test_changes_of_health_are_told_once_in_the_words_of_the_service() -> None:
         _change(40, Health.DOWN, Health.RECOVERING),
         _change(60, Health.RECOVERING, Health.UP),
     ]
-    lines = [line for n in range(6) for line in told.tell(Facts(at=_at(60), transitions=tuple(changes[:n])))]
+    lines = [line for n in range(6) for line in told.tell(DrillFacts(at=_at(60), transitions=tuple(changes[:n])))]
     assert [(line.at, line.text, line.good) for line in lines] == [
         (_at(16), f"{_LUNA} is down: 3 of 4", False),
         (_at(40), f"{_LUNA} is recovering: 3 of 4", True),
@@ -115,7 +115,7 @@ def test_changes_of_health_are_told_once_in_the_words_of_the_service() -> None:
 
 def test_lines_come_in_the_order_of_what_happened() -> None:
     """Facts that arrive together are told by their own times."""
-    facts = Facts(
+    facts = DrillFacts(
         at=_at(17),
         observations={_LUNA: [_seen(12, Outcome.SERVER_ERROR)]},
         health=_state(Health.SUSPECT, 5.0),

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.demo.facts import Facts
+from controller.demo.facts import DrillFacts
 from controller.demo.narrator import Line, Topic, introduction, starting
 from controller.demo.screen import Screen, View
-from controller.demo.traffic import Caller, Phase, Traffic
+from controller.demo.traffic import Caller, DrillPhase, Traffic
 from monitor.health import Health, TargetHealth
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -33,8 +33,8 @@ def _view() -> View:
         for outcome in (Outcome.OK, Outcome.SERVER_ERROR)
     ]
     traffic = Traffic(application=Caller(lambda: None, keys={}), twin=Caller(lambda: None, keys={}))
-    traffic.twin.tallies[Phase.OUTAGE].asked, traffic.twin.tallies[Phase.OUTAGE].failed = 8, 4
-    facts = Facts(at=_START, health={_TARGETS[0]: down}, observations={_TARGETS[0]: probes})
+    traffic.twin.tallies[DrillPhase.OUTAGE].asked, traffic.twin.tallies[DrillPhase.OUTAGE].failed = 8, 4
+    facts = DrillFacts(at=_START, health={_TARGETS[0]: down}, observations={_TARGETS[0]: probes})
     return View(facts=facts, targets=_TARGETS, serving=_TARGETS[1], first=_TARGETS[0], traffic=traffic)
 
 

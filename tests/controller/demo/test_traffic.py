@@ -12,7 +12,7 @@ from hotspare_client import Routing, Target
 
 from controller.demo import stage
 from controller.demo.summary import FailedShare, failed_share
-from controller.demo.traffic import Caller, Phase, Tally, Traffic
+from controller.demo.traffic import Caller, DrillPhase, Traffic, TrafficCounts
 from controller.demo.world import PROVIDERS, World
 
 _KEYS = {provider.api_key_env: "sk-test" for provider in PROVIDERS}
@@ -57,8 +57,8 @@ async def test_the_application_speaks_every_dialect(world: World, tmp_path: Path
     routing = _point(tmp_path / "routing.json", world, candidate)
     caller = Caller(lambda: routing.route(stage.ROUTE), keys=_KEYS)
     async with httpx.AsyncClient(trust_env=False) as client:
-        await caller.ask(client, lambda: Phase.QUIET)
-    assert caller.tallies[Phase.QUIET] == Tally(asked=1, failed=0)
+        await caller.ask(client, lambda: DrillPhase.QUIET)
+    assert caller.tallies[DrillPhase.QUIET] == TrafficCounts(asked=1, failed=0)
 
 
 async def test_a_request_fails_when_the_provider_does(world: World, tmp_path: Path) -> None:
@@ -68,11 +68,11 @@ async def test_a_request_fails_when_the_provider_does(world: World, tmp_path: Pa
     world.fail("openai", share=1.0)
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
-            await caller.ask(client, lambda: Phase.OUTAGE)
+            await caller.ask(client, lambda: DrillPhase.OUTAGE)
     finally:
         world.heal("openai")
-    assert caller.tallies[Phase.OUTAGE].failed_share == 1.0
-    assert caller.tallies[Phase.QUIET].failed_share is None
+    assert caller.tallies[DrillPhase.OUTAGE].failed_share == 1.0
+    assert caller.tallies[DrillPhase.QUIET].failed_share is None
     assert caller.failed_lately == 1.0
 
 
@@ -80,8 +80,8 @@ async def test_a_request_without_a_target_has_failed() -> None:
     """An application that knows no target cannot serve its users."""
     caller = Caller(lambda: None, keys=_KEYS)
     async with httpx.AsyncClient(trust_env=False) as client:
-        await caller.ask(client, lambda: Phase.QUIET)
-    assert caller.tallies[Phase.QUIET] == Tally(asked=1, failed=1)
+        await caller.ask(client, lambda: DrillPhase.QUIET)
+    assert caller.tallies[DrillPhase.QUIET] == TrafficCounts(asked=1, failed=1)
 
 
 async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: World, tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: Worl
     gone = Target(**{**vars(there), "base_url": "http://127.0.0.1:9"})
     caller = Caller(lambda: gone, keys=_KEYS)
     async with httpx.AsyncClient(trust_env=False) as client:
-        await caller.ask(client, lambda: Phase.QUIET)
-    assert caller.tallies[Phase.QUIET].failed == 1
+        await caller.ask(client, lambda: DrillPhase.QUIET)
+    assert caller.tallies[DrillPhase.QUIET].failed == 1
 
 
 async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_p
         twin=Caller(lambda: first, keys=_KEYS),
         per_second=50.0,
     )
-    traffic.enter(Phase.OUTAGE)
+    traffic.enter(DrillPhase.OUTAGE)
     world.fail("openai", share=1.0)
     running = asyncio.create_task(traffic.run())
     try:
@@ -122,7 +122,7 @@ async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_p
 async def _both_have_asked(traffic: Traffic, count: int) -> None:
     callers = (traffic.application, traffic.twin)
     for _ in range(1000):
-        if all(caller.tallies[Phase.OUTAGE].asked >= count for caller in callers):
+        if all(caller.tallies[DrillPhase.OUTAGE].asked >= count for caller in callers):
             return
         await asyncio.sleep(0.01)
     pytest.fail("the traffic does not flow")
@@ -131,6 +131,6 @@ async def _both_have_asked(traffic: Traffic, count: int) -> None:
 def test_a_new_drill_counts_from_nothing() -> None:
     """Starting over forgets every count and is quiet again."""
     traffic = Traffic(application=Caller(lambda: None, keys={}), twin=Caller(lambda: None, keys={}))
-    traffic.application.tallies[Phase.AFTER].asked = 3
+    traffic.application.tallies[DrillPhase.AFTER].asked = 3
     traffic.start_over()
     assert failed_share(traffic) == FailedShare(quiet=None, outage=None, outage_without_failover=None, after=None)

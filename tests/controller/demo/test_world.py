@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from controller.demo import stage
-from controller.demo.world import PROVIDERS, Latency, World
+from controller.demo.world import PROVIDERS, LatencyMiddleware, World
 from monitor.config.loader import load
 from monitor.detection.parameters import BURST, rule_for
-from monitor.detection.threshold import Loop, threshold
-from monitor.settings import Controller
+from monitor.detection.threshold import AlarmModel, threshold
+from monitor.settings import ControllerSettings
 from probes.target import Check
 
 _BODY = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "the nonce is 7f3a"}]}
@@ -84,7 +84,7 @@ async def test_latencies_vary_around_the_median() -> None:
             asked.append(seconds)
 
         asked: list[float] = []
-        latency = Latency(app, median_s=0.3, seed=seed, sleep=sleep)
+        latency = LatencyMiddleware(app, median_s=0.3, seed=seed, sleep=sleep)
         for _ in range(1000):
             await latency({"type": "http", "method": "POST"}, _nothing, _nothing)
         await latency({"type": "http", "method": "GET"}, _nothing, _nothing)
@@ -120,12 +120,12 @@ def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> Non
     """
     prepared = stage.build(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
     settings = load(prepared.configuration, stage.environment({}))
-    target, drill, real = settings.targets[0], settings.controller, Controller()
+    target, drill, real = settings.targets[0], settings.controller, ControllerSettings()
     times = [target.interval_s, drill.min_outage_s, drill.dwell_s, drill.failback.hold_s]
     assert [15 * time for time in times] == [30.0, real.min_outage_s, real.dwell_s, real.failback.hold_s]
     judged, in_real_life = rule_for(target, drill), rule_for(replace(target, interval_s=30.0), real)
     assert judged.failed_s == judged.passed_s == target.interval_s / 4
-    fifteenfold = Loop(
+    fifteenfold = AlarmModel(
         p0=0.005,
         p1=in_real_life.p1,
         interval_s=30.0,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow
-from controller.incidents.remarks import RemarkRefusedError, Remarks
+from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
+from controller.incidents.remarks import CommentRefusedError, CommentStore
 from controller.incidents.timeline_rules import MAX_REMARKS
 from controller.journal import Journal
 from monitor.health import Health
@@ -41,16 +41,16 @@ def incident(provider: str = "openai", minute: int = 0, **changed: object) -> In
         provider=provider,
         kind=IncidentKind.OUTAGE,
         opened_at=NOW + minute * MINUTE,
-        affected=(Affected(target=f"{provider}/a", health=Health.DOWN, since=NOW, reason="9 of 14"),),
-        timeline=(Happening(at=NOW + minute * MINUTE, text="went down", kind=Moment.HEALTH),),
-        routes=(RouteNow(route="chat", target="gemini/b"),),
+        affected=(AffectedTarget(target=f"{provider}/a", health=Health.DOWN, since=NOW, reason="9 of 14"),),
+        timeline=(TimelineEntry(at=NOW + minute * MINUTE, text="went down", kind=EntryKind.HEALTH),),
+        routes=(RouteImpact(route="chat", target="gemini/b"),),
     )
     return replace(new, **changed)  # type: ignore[arg-type] # the keywords are the fields' names
 
 
 def went_on(one: Incident, text: str, seconds: float) -> Incident:
     """The incident as a service has it in memory after one more line."""
-    line = Happening(at=NOW + timedelta(seconds=seconds), text=text, kind=Moment.MOVED)
+    line = TimelineEntry(at=NOW + timedelta(seconds=seconds), text=text, kind=EntryKind.MOVED)
     return replace(one, timeline=(*one.timeline, line), revision=one.revision + 1)
 
 
@@ -59,7 +59,7 @@ def test_a_note_and_a_service_that_does_not_know_of_it_keep_both(engine: Engine,
     journal = Journal(engine)
     [stored] = journal.commit([], [incident()])
     operator = open_operator(url)
-    noted = Remarks(operator).note(stored.id, "ticket 4711", author="ana", at=NOW + timedelta(seconds=5))
+    noted = CommentStore(operator).note(stored.id, "ticket 4711", author="ana", at=NOW + timedelta(seconds=5))
     operator.dispose()
     assert noted.revision == stored.revision + 1
     [kept] = journal.commit([], [went_on(stored, "moved", 9)])
@@ -76,7 +76,7 @@ def test_nothing_is_lost_where_both_write_at_once(engine: Engine, url: str) -> N
     def talk() -> None:
         operator = open_operator(url)
         for n in range(MAX_REMARKS):
-            Remarks(operator).note(1, f"note {n}", author="ana", at=NOW + timedelta(seconds=n))
+            CommentStore(operator).note(1, f"note {n}", author="ana", at=NOW + timedelta(seconds=n))
         operator.dispose()
 
     with ThreadPoolExecutor(1) as people:
@@ -86,7 +86,7 @@ def test_nothing_is_lost_where_both_write_at_once(engine: Engine, url: str) -> N
         talking.result()
     kept = journal.incident(1)
     assert kept is not None
-    assert [line.text for line in kept.timeline if line.kind is Moment.NOTE] == [
+    assert [line.text for line in kept.timeline if line.kind is EntryKind.NOTE] == [
         f"note {n}" for n in range(MAX_REMARKS)
     ]
     assert [line.number for line in kept.timeline] == sorted({line.number for line in kept.timeline})
@@ -117,13 +117,13 @@ def test_whoever_looks_after_it_stays_until_it_comes_back(engine: Engine) -> Non
 def test_a_note_is_one_line_of_text(engine: Engine, text: str, kept: str) -> None:
     """As every text that people type."""
     Journal(engine).commit([], [incident()])
-    assert Remarks(engine).note(1, text, author=text, at=NOW).timeline[-1].text == kept
+    assert CommentStore(engine).note(1, text, author=text, at=NOW).timeline[-1].text == kept
 
 
 def test_an_incident_that_there_is_not(engine: Engine) -> None:
     """A sentence, not a row."""
-    for say in (Remarks(engine).acknowledge, Journal(engine).remarks.acknowledge):
-        with pytest.raises(RemarkRefusedError, match="there is no incident 7"):
+    for say in (CommentStore(engine).acknowledge, Journal(engine).remarks.acknowledge):
+        with pytest.raises(CommentRefusedError, match="there is no incident 7"):
             say(7, author="ana", at=NOW)
 
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.incidents.impact import Stay, on_failing_s, spells, stays
-from controller.incidents.incident import Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.impact import RoutePeriod, on_failing_s, spells, stays
+from controller.incidents.incident import EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.routing.decision import Decision, Move
-from monitor.health import Health, Transition, Weighed
+from monitor.health import Health, Transition, WeighedProbe
 from probes.outcome import Outcome
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -27,8 +27,8 @@ def incident(now_on: str = B) -> Incident:
         kind=IncidentKind.OUTAGE,
         opened_at=at(40),
         affected=(),
-        timeline=(Happening(at=NOON, text="first", kind=Moment.FIRST_FAILURE),),
-        routes=(RouteNow(route="chat", target=now_on),),
+        timeline=(TimelineEntry(at=NOON, text="first", kind=EntryKind.FIRST_FAILURE),),
+        routes=(RouteImpact(route="chat", target=now_on),),
     )
 
 
@@ -41,7 +41,7 @@ def moved(seconds: float, target: str, before: str | None, route: str = "chat") 
 
 def changed(seconds: float, after: Health, *failed_s: float, target: str = A) -> Transition:
     """The target's health became so; its verdict rests on probes that failed at these seconds."""
-    trail = tuple(Weighed(at=at(s), target=target, outcome=Outcome.TIMEOUT, evidence=1.0) for s in failed_s)
+    trail = tuple(WeighedProbe(at=at(s), target=target, outcome=Outcome.TIMEOUT, evidence=1.0) for s in failed_s)
     return Transition(target=target, at=at(seconds), before=Health.UP, after=after, reason="", trail=trail)
 
 
@@ -106,8 +106,8 @@ def test_the_time_on_what_failed_is_where_both_meet() -> None:
         [changed(40, Health.DOWN, 10), changed(70, Health.RECOVERING), changed(80, Health.DOWN, target=B)], at(100)
     )
     there = [
-        Stay(route="chat", target=A, since=at(0), until=at(41.5)),
-        Stay(route="chat", target=B, since=at(41.5), until=at(90)),
-        Stay(route="code", target=A, since=at(75), until=at(100)),
+        RoutePeriod(route="chat", target=A, since=at(0), until=at(41.5)),
+        RoutePeriod(route="chat", target=B, since=at(41.5), until=at(90)),
+        RoutePeriod(route="code", target=A, since=at(75), until=at(100)),
     ]
     assert on_failing_s(there, failing) == (("chat", 41.5),)

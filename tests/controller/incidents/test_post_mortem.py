@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from controller.incidents import text as words
-from controller.incidents.impact import Stay
+from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import (
-    Affected,
-    Happening,
+    AffectedTarget,
+    EntryKind,
     Incident,
     IncidentKind,
-    Moment,
-    Numbers,
-    RouteNow,
+    IncidentNumbers,
+    RouteImpact,
     TargetNumbers,
+    TimelineEntry,
     VendorLead,
 )
 from controller.incidents.post_mortem import escaped, markdown
@@ -46,22 +46,24 @@ def incident(text: str = "9 of 14 probes failed", **changed: object) -> Incident
         kind=IncidentKind.OUTAGE,
         opened_at=at(40),
         resolved_at=at(760),
-        affected=(Affected(target=LUNA, health=Health.UP, since=at(760), reason=f"{LUNA} is down: {text}"),),
+        affected=(AffectedTarget(target=LUNA, health=Health.UP, since=at(760), reason=f"{LUNA} is down: {text}"),),
         timeline=(
-            Happening(at=at(0), text=f"First failed probe: {text}", kind=Moment.FIRST_FAILURE),
-            Happening(at=at(40), text=f"{LUNA} is down: {text}", kind=Moment.HEALTH),
-            Happening(at=at(41), text=f"Route chat moved from {LUNA} to {HAIKU}", kind=Moment.MOVED),
-            Happening(at=at(300), text=text, kind=Moment.NOTE, author="ana"),
-            Happening(at=at(760), text="Resolved", kind=Moment.RESOLVED),
+            TimelineEntry(at=at(0), text=f"First failed probe: {text}", kind=EntryKind.FIRST_FAILURE),
+            TimelineEntry(at=at(40), text=f"{LUNA} is down: {text}", kind=EntryKind.HEALTH),
+            TimelineEntry(at=at(41), text=f"Route chat moved from {LUNA} to {HAIKU}", kind=EntryKind.MOVED),
+            TimelineEntry(at=at(300), text=text, kind=EntryKind.NOTE, author="ana"),
+            TimelineEntry(at=at(760), text="Resolved", kind=EntryKind.RESOLVED),
         ),
-        routes=(RouteNow(route="chat", target=HAIKU),),
+        routes=(RouteImpact(route="chat", target=HAIKU),),
         vendor=VendorLead(
             page="status.openai.com", state=VendorState.PARTIAL_OUTAGE, headline=text, said_at=at(880), claimed_at=None
         ),
         reopened=1,
         lead_id=5,
         acknowledged_by="ana",
-        numbers=Numbers(targets=(TargetNumbers(target=LUNA, outcomes=((Outcome.TIMEOUT, 9), (Outcome.OK, 5))),)),
+        numbers=IncidentNumbers(
+            targets=(TargetNumbers(target=LUNA, outcomes=((Outcome.TIMEOUT, 9), (Outcome.OK, 5))),)
+        ),
         request_ids=("req_1", text),
         on_failing_s=(("chat", 41.0),),
     )
@@ -70,8 +72,8 @@ def incident(text: str = "9 of 14 probes failed", **changed: object) -> Incident
 
 TABLE = "| head |\n| --- |\n| {} |"
 STAYS = (
-    Stay(route="chat", target=LUNA, since=at(0), until=at(41)),
-    Stay(route="chat", target=HAIKU, since=at(41), until=at(760)),
+    RoutePeriod(route="chat", target=LUNA, since=at(0), until=at(41)),
+    RoutePeriod(route="chat", target=HAIKU, since=at(41), until=at(760)),
 )
 
 
@@ -231,7 +233,9 @@ def test_no_text_breaks_the_report(text: str) -> None:
     ("changed", "expected"),
     [
         pytest.param({}, "luna", id="once it is over, who was affected"),
-        pytest.param({"affected": (Affected(target=LUNA, health=Health.DOWN, since=NOW, reason=""),)}, "luna is down"),
+        pytest.param(
+            {"affected": (AffectedTarget(target=LUNA, health=Health.DOWN, since=NOW, reason=""),)}, "luna is down"
+        ),
         pytest.param({"affected": ()}, "chat stays on anthropic/haiku", id="a route alone"),
         pytest.param({"affected": (), "routes": ()}, "the routes hold", id="our own network"),
     ],
@@ -243,7 +247,7 @@ def test_the_gist(changed: dict[str, Any], expected: str) -> None:
 
 def test_a_route_that_moved_often_is_told_by_its_first_and_last_stays() -> None:
     """A night of flapping stays one line."""
-    many = [Stay(route="chat", target=f"t/{n}", since=at(n), until=at(n + 1)) for n in range(40)]
+    many = [RoutePeriod(route="chat", target=f"t/{n}", since=at(n), until=at(n + 1)) for n in range(40)]
     assert words.where(many) == (
         "t/0 for 1 s, then t/1 for 1 s, then t/2 for 1 s, then 34 more in turn,"
         " then t/37 for 1 s, then t/38 for 1 s, then t/39 for 1 s"
@@ -253,9 +257,10 @@ def test_a_route_that_moved_often_is_told_by_its_first_and_last_stays() -> None:
 def test_what_is_said_alike_of_several_is_said_once() -> None:
     """With the names of the others."""
     alike = [
-        Affected(target=f"openai/{n}", health=Health.DOWN, since=NOW, reason=f"openai/{n} is down: x") for n in "abc"
+        AffectedTarget(target=f"openai/{n}", health=Health.DOWN, since=NOW, reason=f"openai/{n} is down: x")
+        for n in "abc"
     ]
-    other = Affected(target="openai/d", health=Health.DOWN, since=NOW, reason="openai/d is degraded: y")
+    other = AffectedTarget(target="openai/d", health=Health.DOWN, since=NOW, reason="openai/d is degraded: y")
     assert words.reasons([*alike, other]) == [
         "openai/a, openai/b and openai/c are down: x",
         "openai/d is degraded: y",

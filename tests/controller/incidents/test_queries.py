@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow
+from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.queries import MOST_IDS, read_beginnings, read_facts
 from controller.journal import Journal
 from controller.routing.decision import Decision, Move
-from monitor.health import Health, TargetHealth, Transition, Weighed
+from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.outcome import Outcome
@@ -38,9 +38,9 @@ def incident(*targets: str, resolved_s: float | None = None) -> Incident:
         kind=IncidentKind.OUTAGE,
         opened_at=T0 + timedelta(seconds=40),
         resolved_at=resolved_at,
-        affected=tuple(Affected(target=name, health=Health.DOWN, since=T0, reason="") for name in targets),
-        timeline=(Happening(at=T0 + timedelta(seconds=0.1), text="", kind=Moment.FIRST_FAILURE),),
-        routes=(RouteNow(route="chat", target=A),),
+        affected=tuple(AffectedTarget(target=name, health=Health.DOWN, since=T0, reason="") for name in targets),
+        timeline=(TimelineEntry(at=T0 + timedelta(seconds=0.1), text="", kind=EntryKind.FIRST_FAILURE),),
+        routes=(RouteImpact(route="chat", target=A),),
     )
 
 
@@ -125,7 +125,7 @@ def bad(target: str, health: Health, since_s: float) -> TargetHealth:
 
 def test_it_began_with_the_first_failed_probe_of_the_trail(engine: Engine) -> None:
     """Of the verdict or of the suspicion before it, whichever goes back further."""
-    first = Weighed(at=T0, target=B, outcome=Outcome.TIMEOUT, evidence=4.0)
+    first = WeighedProbe(at=T0, target=B, outcome=Outcome.TIMEOUT, evidence=4.0)
     fine = replace(first, at=T0 - timedelta(seconds=5), outcome=Outcome.OK)
     later = replace(first, at=T0 + timedelta(seconds=9), target=A)
     suspect = Transition(

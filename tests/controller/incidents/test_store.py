@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.incidents.incident import (
-    Affected,
-    Happening,
+    AffectedTarget,
+    EntryKind,
     Incident,
     IncidentKind,
-    Moment,
-    Numbers,
-    RouteNow,
+    IncidentNumbers,
+    RouteImpact,
     TargetNumbers,
+    TimelineEntry,
     VendorLead,
 )
-from controller.incidents.incident_json import Document, dump, health_named, kind_named, load
+from controller.incidents.incident_json import IncidentJson, dump, health_named, kind_named, load
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
@@ -32,15 +32,15 @@ def _incident(text: str) -> Incident:
         kind=IncidentKind.OUTAGE,
         opened_at=NOW,
         affected=(
-            Affected(target="openai/a", health=Health.DOWN, since=NOW, reason=text),
-            Affected(target="openai/b", health=Health.UP, since=NOW + timedelta(milliseconds=1), reason=""),
+            AffectedTarget(target="openai/a", health=Health.DOWN, since=NOW, reason=text),
+            AffectedTarget(target="openai/b", health=Health.UP, since=NOW + timedelta(milliseconds=1), reason=""),
         ),
-        timeline=(Happening(at=NOW, text=text), Happening(at=NOW, text="route chat moved")),
+        timeline=(TimelineEntry(at=NOW, text=text), TimelineEntry(at=NOW, text="route chat moved")),
         routes=(
-            RouteNow(route="chat", target="openai/a", stuck=True),
-            RouteNow(route="code", target="gemini/c", unpublished=True),
-            RouteNow(route="docs", target="gemini/c", weights=(("openai/b", 12.5), ("gemini/c", 87.5))),
-            RouteNow(route="tags", target="openai/b", would=text, waiting="openai/a"),
+            RouteImpact(route="chat", target="openai/a", stuck=True),
+            RouteImpact(route="code", target="gemini/c", unpublished=True),
+            RouteImpact(route="docs", target="gemini/c", weights=(("openai/b", 12.5), ("gemini/c", 87.5))),
+            RouteImpact(route="tags", target="openai/b", would=text, waiting="openai/a"),
         ),
         vendor=VendorLead(
             page="status.openai.com", state=VendorState.PARTIAL_OUTAGE, headline=text, said_at=NOW, claimed_at=None
@@ -52,7 +52,7 @@ def _incident(text: str) -> Incident:
 def test_a_document_comes_back_as_it_was(text: str) -> None:
     """Affected targets, timeline and routes survive, in their order, whatever the provider wrote."""
     incident = _incident(text)
-    assert load(dump(incident)) == Document(
+    assert load(dump(incident)) == IncidentJson(
         affected=incident.affected, timeline=incident.timeline, routes=incident.routes, vendor=incident.vendor
     )
     assert load(dump(replace(incident, vendor=None))).vendor is None
@@ -60,8 +60,10 @@ def test_a_document_comes_back_as_it_was(text: str) -> None:
 
 def test_the_figures_and_whose_words_they_are_come_back_too() -> None:
     """Numbers by target and outcome, request ids, seconds on what failed; kind, author and number of each line."""
-    numbers = Numbers(targets=(TargetNumbers(target="openai/a", outcomes=((Outcome.TIMEOUT, 7), (Outcome.OK, 2))),))
-    note = Happening(at=NOW, text="x", kind=Moment.NOTE, author="ana <b>", number=4)
+    numbers = IncidentNumbers(
+        targets=(TargetNumbers(target="openai/a", outcomes=((Outcome.TIMEOUT, 7), (Outcome.OK, 2))),)
+    )
+    note = TimelineEntry(at=NOW, text="x", kind=EntryKind.NOTE, author="ana <b>", number=4)
     incident = replace(
         _incident("x"),
         timeline=(note,),
@@ -82,7 +84,7 @@ def test_the_figures_and_whose_words_they_are_come_back_too() -> None:
 def test_lines_of_an_older_version_are_of_no_special_kind() -> None:
     """They have neither kind, author nor number."""
     [line] = load('{"timeline": [{"at_ms": 5, "text": "x"}]}').timeline
-    assert (line.kind, line.author, line.number) == (Moment.OTHER, None, 0)
+    assert (line.kind, line.author, line.number) == (EntryKind.OTHER, None, 0)
 
 
 def test_a_lone_surrogate_is_replaced() -> None:
@@ -98,7 +100,7 @@ def test_what_a_newer_version_added_is_left_out() -> None:
     document["routes"][0]["share"] = 0.5
     document["vendor"] |= {"state": "sulking", "said_ms": 1e30, "claimed_ms": True, "headline": None}
     loaded = load(json.dumps(document))
-    assert loaded.affected[0] == Affected(target="openai/a", health=Health.UNKNOWN, since=NOW, reason="x")
+    assert loaded.affected[0] == AffectedTarget(target="openai/a", health=Health.UNKNOWN, since=NOW, reason="x")
     assert (loaded.timeline, loaded.routes) == (_incident("x").timeline, _incident("x").routes)
     assert loaded.vendor == VendorLead(page="status.openai.com", state=VendorState.UNKNOWN)
 
@@ -122,7 +124,7 @@ def test_what_a_newer_version_added_is_left_out() -> None:
 )
 def test_what_cannot_be_read_is_left_out(text: str) -> None:
     """A document that makes no sense is an empty one, not an error."""
-    assert load(text) == Document()
+    assert load(text) == IncidentJson()
 
 
 def test_words_are_found_or_replaced() -> None:

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.incidents.incident import REMARKS, Happening, Moment
+from controller.incidents.incident import REMARKS, EntryKind, TimelineEntry
 from controller.incidents.timeline_rules import MAX_REMARKS, MAX_TIMELINE, joined, numbered, remarks
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-def line(at_s: int, kind: Moment = Moment.HEALTH, number: int = 0) -> Happening:
+def line(at_s: int, kind: EntryKind = EntryKind.HEALTH, number: int = 0) -> TimelineEntry:
     """A line of that time."""
-    return Happening(at=NOON + timedelta(seconds=at_s), text=f"at {at_s}", kind=kind, number=number)
+    return TimelineEntry(at=NOON + timedelta(seconds=at_s), text=f"at {at_s}", kind=kind, number=number)
 
 
 def test_lines_are_told_in_order_of_time_and_once() -> None:
@@ -39,7 +39,7 @@ def test_a_full_timeline_keeps_its_oldest_lines_and_its_end() -> None:
 
 def test_a_full_timeline_keeps_what_people_said() -> None:
     """A note at the worst moment is still there after a night of flapping."""
-    story = joined([line(n) for n in range(MAX_TIMELINE)], [line(60, Moment.NOTE)])
+    story = joined([line(n) for n in range(MAX_TIMELINE)], [line(60, EntryKind.NOTE)])
     for n in range(100):
         story = joined(story, [line(70 + n)])
     assert len(story) == MAX_TIMELINE
@@ -49,26 +49,28 @@ def test_a_full_timeline_keeps_what_people_said() -> None:
 def test_a_number_is_never_used_again() -> None:
     """A line that was known last and belongs among the earlier ones is kept while it has the highest number."""
     story = numbered(joined([], [line(n) for n in range(MAX_TIMELINE)]))
-    story = numbered(joined(story, [line(45, Moment.VENDOR), line(60)]))
+    story = numbered(joined(story, [line(45, EntryKind.VENDOR), line(60)]))
     assert ("at 45", 51) in [(one.text, one.number) for one in story]
     story = numbered(joined(story, [line(70)]))
-    story = numbered(joined(story, [line(46, Moment.VENDOR)]))
+    story = numbered(joined(story, [line(46, EntryKind.VENDOR)]))
     last = numbered(joined(story, [line(80)]))[-1]
     assert (last.text, last.number) == ("at 80", max(one.number for one in story) + 1)
     assert max(one.number for one in story) == 54
 
 
 STEPS = st.lists(
-    st.lists(st.tuples(st.integers(0, 300), st.sampled_from([Moment.HEALTH, Moment.MOVED, Moment.NOTE])), max_size=8),
+    st.lists(
+        st.tuples(st.integers(0, 300), st.sampled_from([EntryKind.HEALTH, EntryKind.MOVED, EntryKind.NOTE])), max_size=8
+    ),
     max_size=30,
 )
 
 
 @given(steps=STEPS)
-def test_whatever_joins_it_is_bounded_and_no_number_is_used_twice(steps: list[list[tuple[int, Moment]]]) -> None:
+def test_whatever_joins_it_is_bounded_and_no_number_is_used_twice(steps: list[list[tuple[int, EntryKind]]]) -> None:
     """At most fifty lines in order of time; every line keeps its number, and a number never means two lines."""
-    story: tuple[Happening, ...] = ()
-    meaning: dict[int, tuple[datetime, Moment]] = {}
+    story: tuple[TimelineEntry, ...] = ()
+    meaning: dict[int, tuple[datetime, EntryKind]] = {}
     for step in steps:
         spare = MAX_REMARKS - len(remarks(story))
         fresh = [line(at, kind) for at, kind in step if kind not in REMARKS]

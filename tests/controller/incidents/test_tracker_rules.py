@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from controller.alerts.slack.incident_message import call_of
-from controller.incidents.incident import Incident, IncidentKind, Moment
-from controller.incidents.timeline import Beginning
+from controller.incidents.incident import EntryKind, Incident, IncidentKind
+from controller.incidents.timeline import FailureOnset
 from controller.incidents.tracker import REOPENS_WITHIN, lead_of
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.connectivity.messages import NetworkLoss
-from monitor.health import Health, TargetHealth, Weighed
+from monitor.health import Health, TargetHealth, WeighedProbe
 from monitor.settings import Route
 from probes.outcome import Outcome
 from tests.support.incident_world import CHAT, HAIKU, LUNA, MINI, NOON, World, lines, settings
@@ -45,7 +45,7 @@ def test_a_failure_soon_after_the_resolution_opens_the_first_again(pause_s: floa
         assert (opened.opened_at, opened.resolved_at, opened.reopened) == (resolved.opened_at, None, 1)
         assert opened.revision == resolved.revision + 1
         assert opened.timeline[-1].text == "Reopened: openai/luna is down: 9 of 14 failed"
-        assert opened.timeline[-1].kind is Moment.REOPENED
+        assert opened.timeline[-1].kind is EntryKind.REOPENED
 
 
 def test_only_the_same_slot_of_the_same_provider_comes_back() -> None:
@@ -111,7 +111,7 @@ def test_only_the_first_fault_of_what_comes_back_says_reopened() -> None:
     world.cycle({LUNA: Health.UP, MINI: Health.UP})
     [twice] = world.cycle({LUNA: Health.DOWN})
     assert twice.reopened == 2
-    assert sum(line.kind is Moment.REOPENED for line in twice.timeline) == 2
+    assert sum(line.kind is EntryKind.REOPENED for line in twice.timeline) == 2
 
 
 def test_a_fault_that_nobody_watched_meanwhile_comes_back_with_the_first_look() -> None:
@@ -144,13 +144,13 @@ def test_a_story_begins_with_the_first_failed_probe() -> None:
     """Its time and outcome, then the suspicion; the onset of the incident is that probe."""
     world = World()
     world.health[LUNA] = TargetHealth(target=LUNA, health=Health.DOWN, since=NOON + 9 * SECOND, reason="9 of 14")
-    first = Weighed(at=NOON + SECOND, target=MINI, outcome=Outcome.TIMEOUT, evidence=4.0)
-    suspect = Beginning(failed=first, suspect_at=NOON + 2 * SECOND, suspect=f"{LUNA} is suspect: 1 of 2")
+    first = WeighedProbe(at=NOON + SECOND, target=MINI, outcome=Outcome.TIMEOUT, evidence=4.0)
+    suspect = FailureOnset(failed=first, suspect_at=NOON + 2 * SECOND, suspect=f"{LUNA} is suspect: 1 of 2")
     [opened] = world.ask(beginnings={LUNA: suspect})
     assert [(line.at - NOON, line.kind, line.text) for line in opened.timeline] == [
-        (SECOND, Moment.FIRST_FAILURE, "First failed probe: timeout from openai/mini"),
-        (2 * SECOND, Moment.SUSPECT, "openai/luna is suspect: 1 of 2"),
-        (9 * SECOND, Moment.HEALTH, "openai/luna is down: 9 of 14"),
+        (SECOND, EntryKind.FIRST_FAILURE, "First failed probe: timeout from openai/mini"),
+        (2 * SECOND, EntryKind.SUSPECT, "openai/luna is suspect: 1 of 2"),
+        (9 * SECOND, EntryKind.HEALTH, "openai/luna is down: 9 of 14"),
     ]
     assert (opened.opened_at - NOON, opened.onset - NOON) == (9 * SECOND, SECOND)
 
@@ -160,8 +160,8 @@ def test_the_probe_that_made_it_suspect_is_told_once() -> None:
     world = World()
     world.cycle({LUNA: Health.DOWN})
     world.open, world.closed = [], []
-    first = Weighed(at=NOON, target=LUNA, outcome=Outcome.TIMEOUT, evidence=4.0)
-    [opened] = world.look(beginnings={LUNA: Beginning(failed=first, suspect_at=NOON, suspect="luna is suspect")})
+    first = WeighedProbe(at=NOON, target=LUNA, outcome=Outcome.TIMEOUT, evidence=4.0)
+    [opened] = world.look(beginnings={LUNA: FailureOnset(failed=first, suspect_at=NOON, suspect="luna is suspect")})
     assert lines(opened)[0] == f"First failed probe: timeout from {LUNA}"
     assert len(opened.timeline) == 2
 
@@ -199,7 +199,7 @@ def test_what_operators_do_meanwhile_is_part_of_the_story(laid: Override, told: 
     world = World(settings(LUNA, MINI, HAIKU, "gemini/x", routes=[CHAT, other]))
     world.cycle({LUNA: Health.DOWN})
     world.ask(overrides=Overrides(active=(laid,)))
-    hands = [(line.text, line.author) for line in world.open[0].timeline if line.kind is Moment.HAND]
+    hands = [(line.text, line.author) for line in world.open[0].timeline if line.kind is EntryKind.HAND]
     assert hands == ([(told, "ana")] if told else [])
     assert world.ask(overrides=Overrides(active=(laid,))) == []
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.incidents.incident import Happening, Incident, IncidentKind, Moment, VendorLead
+from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry, VendorLead
 from controller.incidents.vendor_lead import lead, lead_sentence, lead_words, untold, vendor_lines, vendor_of
 from monitor.health import Health, TargetHealth
-from monitor.status_pages.reading import VendorReport, VendorState
+from monitor.status_pages.reading import VendorState, VendorStateChange
 from tests.support.builders import T0
 
 URL = "https://status.openai.com/proxy/status.openai.com"
@@ -29,10 +29,10 @@ def at(minutes: float) -> datetime:
     return T0 + timedelta(minutes=minutes)
 
 
-def reports(*said: tuple[float, str]) -> list[VendorReport]:
+def reports(*said: tuple[float, str]) -> list[VendorStateChange]:
     """What the page said when, in minutes after we noticed."""
     return [
-        VendorReport(
+        VendorStateChange(
             provider="openai",
             at=at(minutes),
             state=LETTERS[letter],
@@ -192,6 +192,6 @@ def test_what_the_vendor_said_first_is_kept() -> None:
     assert vendor_of(incident(), IncidentKind.CONFIGURATION, reports((14, "p"))) is None
     well = vendor_of(incident(), IncidentKind.OUTAGE, reports((-9, "o")))
     assert list(vendor_lines(None, well)) == []
-    line = Happening(at=at(14), text="status.openai.com says partial outage: Trouble at 14", kind=Moment.VENDOR)
+    line = TimelineEntry(at=at(14), text="status.openai.com says partial outage: Trouble at 14", kind=EntryKind.VENDOR)
     assert list(vendor_lines(None, said)) == list(vendor_lines(well, said)) == [line]
     assert list(vendor_lines(said, said)) == []

@@ -13,10 +13,10 @@ from controller.cli.terminal import terminal
 from controller.plan import promises
 from controller.plan.alarms import alarms
 from controller.plan.runner import affordable, plan, run, show
-from controller.plan.trials import Subject, Trial, flips, phase, subjects
+from controller.plan.trials import Trial, TrialSubject, flips, phase, subjects
 from monitor.config.loader import load
 from monitor.health import Health
-from monitor.settings import Controller, Route, Settings
+from monitor.settings import ControllerSettings, Route, Settings
 from probes.target import Price, Target
 from tests.support.builders import settings, target
 from tests.support.worlds import configuration
@@ -153,7 +153,7 @@ def test_what_takes_too_long_to_calculate_is_bad_news_and_said(
 
 def test_the_verdict_is_one_sentence_with_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     """The design's own example."""
-    wanted = replace(configuration(), controller=Controller(dry_run=True))
+    wanted = replace(configuration(), controller=ControllerSettings(dry_run=True))
     document = planned(wanted)
     half = document["routes"][0]["outages"][1]
     half["time_to_flip_s"] = {"mean": 31.2, "p50": 30.0, "p95": 58.4, "max": 70.0}
@@ -213,7 +213,7 @@ def slower(*intervals: tuple[str, float, float]) -> list[dict[str, Any]]:
             id="the interval is too long",
         ),
         pytest.param(
-            replace(configuration(), controller=Controller(min_outage_s=600.0)),
+            replace(configuration(), controller=ControllerSettings(min_outage_s=600.0)),
             {"times": {"mean": 640.0}},
             "a 50 % outage of openai moves `chat` only after 10 min 40 s on average, and 5 min is late:"
             " controller.min_outage is 10m",
@@ -378,7 +378,9 @@ def test_targets_of_long_intervals_get_their_time() -> None:
     """An outage lasts an hour, or sixty intervals."""
 
     def of(one: Target) -> float:
-        return Subject(name="x", settings=replace(configuration(), targets=(one,)), hit=frozenset({one.id})).longest_s
+        return TrialSubject(
+            name="x", settings=replace(configuration(), targets=(one,)), hit=frozenset({one.id})
+        ).longest_s
 
     assert of(target(A)) == 3600.0
     assert of(target(A, interval_s=600.0)) == 36_000.0

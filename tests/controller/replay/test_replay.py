@@ -11,15 +11,15 @@ import pytest
 
 from controller.cli.main import main
 from controller.cli.terminal import terminal
-from controller.replay.answer import Answer, document, notes
+from controller.replay.answer import ReplayAnswer, document, notes
 from controller.replay.comparison import Change, compare
 from controller.replay.runner import NothingRecordedError, replay, show
 from controller.routing.decision import Decision, Move
-from controller.routing.override_text import Note
+from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import Override, OverrideKind
-from controller.routing.store import Hand
+from controller.routing.store import OverrideStore
 from controller.simulation.scenario import BlipStream, Outage, Scenario
-from monitor.settings import Controller, Failback, Settings
+from monitor.settings import ControllerSettings, Failback, Settings
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from probes.outcome import Outcome
@@ -55,7 +55,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return recorded(tmp_path_factory.mktemp("past"), bad)
 
 
-def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_S) -> Answer:
+def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_S) -> ReplayAnswer:
     """What these settings make of their own database."""
     engine = open_reader(wanted.database)
     try:
@@ -64,7 +64,7 @@ def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_
         engine.dispose()
 
 
-def changes(answer: Answer) -> list[tuple[Move, Change]]:
+def changes(answer: ReplayAnswer) -> list[tuple[Move, Change]]:
     """The moves and how they compare."""
     return [(pair.one.move, pair.change) for pair in answer.pairs]
 
@@ -117,7 +117,7 @@ def test_so_it_does_when_the_service_was_stopped_meanwhile(tmp_path: Path) -> No
 
 def test_a_longer_hold_comes_back_later(past: Settings) -> None:
     """The failover is the same; the failback is later by about what the hold is longer."""
-    patient = replace(past, controller=Controller(failback=Failback(hold_s=600.0)))
+    patient = replace(past, controller=ControllerSettings(failback=Failback(hold_s=600.0)))
     answer = replayed(patient)
     assert changes(answer) == [(Move.FAILOVER, Change.SAME), (Move.FAILBACK, Change.LATER)]
     assert 200 < answer.pairs[1].apart_s < 900
@@ -125,14 +125,14 @@ def test_a_longer_hold_comes_back_later(past: Settings) -> None:
 
 def test_one_that_waits_longer_goes_later(past: Settings) -> None:
     """By about what `min_outage` is longer."""
-    [first, *_] = replayed(replace(past, controller=Controller(min_outage_s=40.0))).pairs
+    [first, *_] = replayed(replace(past, controller=ControllerSettings(min_outage_s=40.0))).pairs
     assert first.change is Change.LATER
     assert 5 < first.apart_s <= 40
 
 
 def test_one_that_never_comes_back_by_itself(past: Settings) -> None:
     """What was decided then and would not be now is there, too."""
-    manual = replace(past, controller=Controller(failback=Failback(mode="manual")))
+    manual = replace(past, controller=ControllerSettings(failback=Failback(mode="manual")))
     assert changes(replayed(manual)) == [(Move.FAILOVER, Change.SAME), (Move.FAILBACK, Change.ONLY_THEN)]
 
 
@@ -206,15 +206,15 @@ def test_what_an_operator_did_then_counts_now(tmp_path: Path) -> None:
     drain = Override(
         kind=OverrideKind.DRAIN, subject="openai", author="ana", reason="a test", at=at(300), until=at(9_000)
     )
-    hand = Hand(engine)
-    hand.lay(drain, lambda _: Note(kind="drained", subject="openai", text="drained"))
+    hand = OverrideStore(engine)
+    hand.lay(drain, lambda _: OverrideEvent(kind="drained", subject="openai", text="drained"))
     hand.take_back(
         OverrideKind.DRAIN,
         ["openai"],
         at=at(600),
         by="ana",
         reason="done",
-        say=lambda _: Note(kind="undrained", subject="openai", text="undrained"),
+        say=lambda _: OverrideEvent(kind="undrained", subject="openai", text="undrained"),
     )
     engine.dispose()
     answer = replayed(wanted)
@@ -303,7 +303,7 @@ def test_the_document_has_everything(past: Settings) -> None:
 
 def test_people_get_a_timeline_and_what_limits_it(past: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     """What happened, the difference, and why."""
-    show(replayed(replace(past, controller=Controller(failback=Failback(mode="manual")))), terminal())
+    show(replayed(replace(past, controller=ControllerSettings(failback=Failback(mode="manual")))), terminal())
     printed = capsys.readouterr().out
     assert "only then" in printed
     assert "2 decisions: 1 same, 1 only then" in printed

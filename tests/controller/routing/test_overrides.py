@@ -200,7 +200,7 @@ CHAT = override(PIN, "chat", target=C)
         ),
     ],
 )
-def test_what_people_read(note: override_words.Note, kind: str, text: str) -> None:
+def test_what_people_read(note: override_words.OverrideEvent, kind: str, text: str) -> None:
     """Who, what, until when and why, in one sentence."""
     assert (note.kind, note.text) == (kind, text)
 

@@ -9,9 +9,9 @@ import pytest
 
 from controller.routing.candidates import Candidate
 from controller.routing.decision import Move, RouteState
-from controller.routing.policy import Verdict, decide, decide_all
+from controller.routing.policy import RouteVerdict, decide, decide_all
 from monitor.health import Health, TargetHealth
-from monitor.settings import Controller, Route
+from monitor.settings import ControllerSettings, Route
 from tests.support.builders import T0, settings
 
 IDS = ("openai/a", "openai/b", "anthropic/c")
@@ -32,10 +32,10 @@ def at(name: str, *, for_s: float = 3600) -> RouteState:
     return RouteState(route="chat", target=name, since=T0 - timedelta(seconds=for_s), reason="before")
 
 
-def ask(current: RouteState | None, *candidates: Candidate, route: Route = ROUTE) -> Verdict:
+def ask(current: RouteState | None, *candidates: Candidate, route: Route = ROUTE) -> RouteVerdict:
     """The policy's verdict at T0."""
     known = {one.id: one for one in candidates}
-    return decide(route, current, known, now=T0, generation=8, controller=Controller(dwell_s=DWELL_S))
+    return decide(route, current, known, now=T0, generation=8, controller=ControllerSettings(dwell_s=DWELL_S))
 
 
 COMBINATIONS = [
@@ -141,13 +141,13 @@ def test_another_provider_is_preferred_when_the_provider_failed(
 def test_nothing_eligible_holds_and_says_so() -> None:
     """With every candidate failing the route stays where it is."""
     verdict = ask(at(IDS[0]), *(candidate(name, Health.DOWN) for name in IDS))
-    assert verdict == Verdict(decision=None, stuck=True, settled=True)
+    assert verdict == RouteVerdict(decision=None, stuck=True, settled=True)
 
 
 def test_blindness_holds() -> None:
     """Unknown is no reason to move."""
     verdict = ask(at(IDS[0]), *(candidate(name, Health.UNKNOWN) for name in IDS))
-    assert verdict == Verdict(decision=None, stuck=False, settled=True)
+    assert verdict == RouteVerdict(decision=None, stuck=False, settled=True)
 
 
 def test_a_target_that_is_no_candidate_any_more_is_left() -> None:
@@ -197,7 +197,7 @@ def test_a_target_that_was_only_poor_must_hold_before_a_route_returns() -> None:
     moved = RouteState(route="chat", target="b/y", since=T0, reason="a/x is unusable")
     wanted = settings(Path(), "a/x", "b/y", routes=[route])
 
-    def verdict(held_until: datetime | None) -> Verdict:
+    def verdict(held_until: datetime | None) -> RouteVerdict:
         health = {"a/x": well("a/x", held_until), "b/y": well("b/y")}
         return decide_all(wanted, {"chat": moved}, health, now=now, generation=2)["chat"]
 

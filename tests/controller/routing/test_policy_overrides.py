@@ -11,9 +11,9 @@ import pytest
 
 from controller.routing.decision import Move, RouteState
 from controller.routing.overrides import Override, OverrideKind, Overrides
-from controller.routing.policy import Verdict, decide_all
+from controller.routing.policy import RouteVerdict, decide_all
 from monitor.health import Health, TargetHealth
-from monitor.settings import Controller, Failback
+from monitor.settings import ControllerSettings, Failback
 from tests.support.builders import T0, settings
 
 A, B, C = "openai/a", "openai/b", "anthropic/c"
@@ -60,9 +60,9 @@ def ask(
     health: dict[str, TargetHealth],
     overrides: Overrides,
     mode: Literal["auto", "manual", "steps"] = "auto",
-) -> Verdict:
+) -> RouteVerdict:
     """The verdict at T0."""
-    wanted = replace(SETTINGS, controller=Controller(failback=Failback(mode=mode)))
+    wanted = replace(SETTINGS, controller=ControllerSettings(failback=Failback(mode=mode)))
     states = {"chat": current} if current else {}
     return decide_all(wanted, states, health, now=T0, generation=8, overrides=overrides)["chat"]
 
@@ -77,7 +77,7 @@ class Case:
     drained: frozenset[str]
     paused: bool
     mode: str
-    verdict: Verdict
+    verdict: RouteVerdict
 
     def refuges(self) -> list[str]:
         """Where else the route may go."""
@@ -204,14 +204,14 @@ def test_the_end_of_a_pin_takes_the_route_home_in_every_mode(mode: Literal["auto
 def test_a_pin_to_where_a_route_failed_over_changes_nothing() -> None:
     """And its end makes no failback of what a provider's failure did: manual still waits."""
     health = healths(Health.UP, Health.UP, Health.UP)
-    assert ask(state(C), health, laid(pin=C), "manual") == Verdict(settled=True)
+    assert ask(state(C), health, laid(pin=C), "manual") == RouteVerdict(settled=True)
     assert ask(state(C), health, laid(), "manual").waiting == A
 
 
 def test_a_pin_to_a_target_that_is_no_candidate_any_more_counts_for_nothing() -> None:
     """The configuration has changed under it; a route must not follow it into nowhere."""
     verdict = ask(state(A), healths(Health.UP, Health.UP, Health.UP), laid(pin="gone/x"))
-    assert verdict == Verdict(settled=True)
+    assert verdict == RouteVerdict(settled=True)
 
 
 def test_pinning_and_unpinning_accepts_a_manual_failback() -> None:
@@ -220,7 +220,7 @@ def test_pinning_and_unpinning_accepts_a_manual_failback() -> None:
     accepted = ask(state(C), health, laid(pin=A), "manual").decision
     assert accepted is not None
     assert accepted.target == A
-    assert ask(accepted.state(), health, laid(), "manual") == Verdict(settled=True)
+    assert ask(accepted.state(), health, laid(), "manual") == RouteVerdict(settled=True)
 
 
 def test_a_drain_that_leaves_nothing_eligible_holds_and_says_so() -> None:

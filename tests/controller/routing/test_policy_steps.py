@@ -10,9 +10,9 @@ from typing import Literal
 import pytest
 
 from controller.routing.decision import Decision, Move, RouteState
-from controller.routing.policy import RELAPSED, Verdict, decide_all
+from controller.routing.policy import RELAPSED, RouteVerdict, decide_all
 from monitor.health import Health, TargetHealth
-from monitor.settings import Controller, Failback, Route
+from monitor.settings import ControllerSettings, Failback, Route
 from tests.support.builders import T0, settings
 
 A, B, C = "openai/a", "openai/b", "anthropic/c"
@@ -60,10 +60,10 @@ def ask(
     *,
     route: Route | None = None,
     later_s: float = 0.0,
-) -> Verdict:
+) -> RouteVerdict:
     """The verdict so long after T0."""
     routes = (route,) if route else SETTINGS.routes
-    wanted = replace(SETTINGS, controller=Controller(failback=failback), routes=routes)
+    wanted = replace(SETTINGS, controller=ControllerSettings(failback=failback), routes=routes)
     states = {"chat": current} if current else {}
     return decide_all(wanted, states, seen, now=T0 + timedelta(seconds=later_s), generation=8)["chat"]
 
@@ -75,7 +75,7 @@ def decided(current: RouteState, seen: dict[str, TargetHealth], failback: Failba
     return decision
 
 
-def check_steps(words: Sequence[Health], route: Route, current: RouteState, verdict: Verdict, long: bool) -> None:
+def check_steps(words: Sequence[Health], route: Route, current: RouteState, verdict: RouteVerdict, long: bool) -> None:
     """What must hold while a failback in steps is under way."""
     by_name = dict(zip(IDS, words, strict=True))
     present, home = by_name[current.target], by_name[current.home or ""]
@@ -136,12 +136,12 @@ def test_what_hangs_on_a_fresh_answer_is_not_settled() -> None:
 def test_decide_all_answers_for_every_route_in_order(failback: Failback) -> None:
     """Routes on their first candidate and others side by side; a target nobody has seen is unknown."""
     routes = tuple(Route(name=name, candidates=IDS) for name in ("quiet", "moved", "new", "unseen"))
-    wanted = replace(SETTINGS, controller=Controller(failback=failback), routes=routes)
+    wanted = replace(SETTINGS, controller=ControllerSettings(failback=failback), routes=routes)
     seen = health((Health.UP, Health.UP))
     states = {"quiet": at(A), "moved": at(C), "unseen": at(A)}
     verdicts = decide_all(wanted, states, seen, now=T0, generation=8)
     assert list(verdicts) == [route.name for route in routes]
-    assert verdicts["quiet"] == verdicts["unseen"] == Verdict(settled=True)
+    assert verdicts["quiet"] == verdicts["unseen"] == RouteVerdict(settled=True)
     new = verdicts["new"].decision
     assert new is not None
     assert (new.move, new.target, new.reason) == (Move.FIRST, A, f"{A} is up")
@@ -165,7 +165,7 @@ def test_the_steps_of_a_failback() -> None:
 def test_a_step_begins_anew_after_a_suspicion() -> None:
     """Up for less than a step is not yet proven, however long the share has been held."""
     seen = health((Health.UP, Health.UP, Health.UP), for_s=119)
-    assert ask(at(C, home=A), seen) == Verdict()
+    assert ask(at(C, home=A), seen) == RouteVerdict()
     seen = health((Health.UP, Health.UP, Health.UP), for_s=120)
     assert decided(at(C, home=A), seen).move is Move.STEP
 
@@ -209,7 +209,7 @@ def test_a_configuration_that_changed_during_the_steps(
 def test_manual_never_goes_back_by_itself_but_still_fails_over() -> None:
     """It says which target waits; a failing standby is left all the same, for the preferred one if that is best."""
     manual = Failback(mode="manual")
-    assert ask(at(C), health((Health.UP, Health.UP, Health.UP)), manual) == Verdict(settled=True, waiting=A)
+    assert ask(at(C), health((Health.UP, Health.UP, Health.UP)), manual) == RouteVerdict(settled=True, waiting=A)
     assert ask(at(C), health((Health.DOWN, Health.UP, Health.UP)), manual).waiting == B
     assert decided(at(C), health((Health.UP, Health.UP, Health.DOWN)), manual).target == A
     assert decided(at(A), health((Health.DOWN, Health.UP, Health.UP)), manual).move is Move.FAILOVER
@@ -217,7 +217,7 @@ def test_manual_never_goes_back_by_itself_but_still_fails_over() -> None:
 
 def test_a_dry_run_decides_the_same_and_says_so() -> None:
     """The decision carries the mark into the journal, and its state does into the next verdict."""
-    wanted = replace(SETTINGS, controller=Controller(dry_run=True))
+    wanted = replace(SETTINGS, controller=ControllerSettings(dry_run=True))
     seen = health((Health.DOWN, Health.UP, Health.UP))
     decision = decide_all(wanted, {"chat": at(A)}, seen, now=T0, generation=8)["chat"].decision
     assert decision is not None

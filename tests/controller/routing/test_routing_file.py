@@ -26,7 +26,7 @@ from controller.routing import routing_file
 from controller.routing.decision import RouteState
 from controller.routing.routing_file import RoutingFile, RoutingFileError, build
 from monitor.health import Health
-from monitor.settings import Controller, Route, Settings
+from monitor.settings import ControllerSettings, Route, Settings
 from probes.target import Provider, Secret, Target
 from tests.support.paths import DATA, ROOT
 
@@ -161,7 +161,7 @@ def test_a_failback_in_steps_has_its_weights() -> None:
 
 def test_a_dry_run_says_so() -> None:
     """A key that is there in a dry run only."""
-    dry = replace(SETTINGS, controller=Controller(dry_run=True))
+    dry = replace(SETTINGS, controller=ControllerSettings(dry_run=True))
     assert a_table(settings=dry)["dry_run"] is True
     check_schema(a_table(settings=dry))
     assert "dry_run" not in a_table()

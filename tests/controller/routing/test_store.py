@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from controller.journal import Journal
 from controller.routing import override_text as override_words
 from controller.routing.overrides import ALL, Override, OverrideKind
-from controller.routing.store import Hand
+from controller.routing.store import OverrideStore
 from monitor.storage.database import DatabaseError, open_operator, open_reader, open_writer
 from tests.controller.routing.test_overrides import DRAIN, HOUR, PAUSE, PIN, A, C, override
 from tests.support.builders import T0
@@ -29,17 +29,17 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def hand(engine: Engine) -> Hand:
+def hand(engine: Engine) -> OverrideStore:
     """An empty hand."""
-    return Hand(engine)
+    return OverrideStore(engine)
 
 
-def lay(hand: Hand, laid: Override, *, warned: bool = False) -> Override:
+def lay(hand: OverrideStore, laid: Override, *, warned: bool = False) -> Override:
     """As the command does."""
     return hand.lay(laid, lambda replaced: override_words.begun(laid, replaced=replaced), warned=warned)
 
 
-def take_back(hand: Hand, kind: OverrideKind, *subjects: str) -> list[Override]:
+def take_back(hand: OverrideStore, kind: OverrideKind, *subjects: str) -> list[Override]:
     """Half an hour after T0, by bob; without subjects all of the kind."""
     return hand.take_back(kind, subjects or None, at=LATER, by="bob", reason="over", say=override_words.ended)
 
@@ -49,7 +49,7 @@ def told(engine: Engine) -> list[str]:
     return [event.kind for event in Journal(engine).untold()]
 
 
-def test_what_is_laid_on_is_kept_as_it_is(hand: Hand, engine: Engine) -> None:
+def test_what_is_laid_on_is_kept_as_it_is(hand: OverrideStore, engine: Engine) -> None:
     """Every field comes back, through any kind of engine, and people are told in the same transaction."""
     laid = lay(hand, replace(CHAT, forced=True))
     assert laid == replace(CHAT, forced=True, id=1)
@@ -58,7 +58,7 @@ def test_what_is_laid_on_is_kept_as_it_is(hand: Hand, engine: Engine) -> None:
     assert (untold.kind, untold.subject, untold.at) == ("pinned", "chat", CHAT.at)
 
 
-def test_the_same_again_replaces_the_first(hand: Hand) -> None:
+def test_the_same_again_replaces_the_first(hand: OverrideStore) -> None:
     """The database keeps both; one of another kind or on another subject is left alone."""
     others = [lay(hand, override(PAUSE, "chat")), lay(hand, override(PIN, "code", target=C))]
     first = lay(hand, CHAT)
@@ -68,7 +68,7 @@ def test_the_same_again_replaces_the_first(hand: Hand) -> None:
     assert gone == replace(first, ended_at=LATER, ended_by="bob", ended_reason="replaced: better")
 
 
-def test_taking_back_ends_what_is_meant(hand: Hand, engine: Engine) -> None:
+def test_taking_back_ends_what_is_meant(hand: OverrideStore, engine: Engine) -> None:
     """That kind on that subject; it can be taken back once."""
     pin, pause = lay(hand, CHAT), lay(hand, override(PAUSE, "chat"))
     assert take_back(hand, PIN, "chat") == [replace(pin, ended_at=LATER, ended_by="bob", ended_reason="over")]
@@ -77,7 +77,7 @@ def test_taking_back_ends_what_is_meant(hand: Hand, engine: Engine) -> None:
     assert told(engine) == ["pinned", "paused", "unpinned"]
 
 
-def test_all_of_a_kind_at_once(hand: Hand) -> None:
+def test_all_of_a_kind_at_once(hand: OverrideStore) -> None:
     """Without subjects every one of that kind ends."""
     lay(hand, override(PAUSE, ALL))
     lay(hand, override(PAUSE, "chat"))
@@ -86,7 +86,7 @@ def test_all_of_a_kind_at_once(hand: Hand) -> None:
     assert hand.in_force(LATER) == [drain]
 
 
-def test_what_has_expired_cannot_be_taken_back(hand: Hand, engine: Engine) -> None:
+def test_what_has_expired_cannot_be_taken_back(hand: OverrideStore, engine: Engine) -> None:
     """The end of its time was its end, even where the service has yet to note that; so it is not replaced either."""
     lay(hand, replace(CHAT, until=LATER))
     assert take_back(hand, PIN, "chat") == []
@@ -95,7 +95,7 @@ def test_what_has_expired_cannot_be_taken_back(hand: Hand, engine: Engine) -> No
     assert hand.latest()[1].ended_at == LATER
 
 
-def test_an_expiry_is_noted_once(hand: Hand, engine: Engine) -> None:
+def test_an_expiry_is_noted_once(hand: OverrideStore, engine: Engine) -> None:
     """And not at all when somebody took it back between the look and the note."""
     pin, pause = lay(hand, CHAT), lay(hand, override(PAUSE, "chat"))
     take_back(hand, PAUSE, "chat")
@@ -106,7 +106,7 @@ def test_an_expiry_is_noted_once(hand: Hand, engine: Engine) -> None:
     assert (ended.ended_at, ended.ended_by) == (CHAT.until, None)
 
 
-def test_the_command_learns_when_it_was_heeded(hand: Hand) -> None:
+def test_the_command_learns_when_it_was_heeded(hand: OverrideStore) -> None:
     """First its beginning, then its end; and then the service need not read it any more."""
     pin = lay(hand, CHAT)
     assert not hand.heeded([pin.id])
@@ -120,7 +120,7 @@ def test_the_command_learns_when_it_was_heeded(hand: Hand) -> None:
     assert hand.unfinished() == []
 
 
-def test_an_end_between_the_look_and_the_publishing_is_not_taken_for_heeded(hand: Hand) -> None:
+def test_an_end_between_the_look_and_the_publishing_is_not_taken_for_heeded(hand: OverrideStore) -> None:
     """What was published followed from the override, not from its end."""
     pin = lay(hand, CHAT)
     take_back(hand, PIN, "chat")
@@ -128,16 +128,16 @@ def test_an_end_between_the_look_and_the_publishing_is_not_taken_for_heeded(hand
     assert not hand.heeded([pin.id])
 
 
-def test_warnings_are_counted_in_the_database(hand: Hand, engine: Engine) -> None:
+def test_warnings_are_counted_in_the_database(hand: OverrideStore, engine: Engine) -> None:
     """So that a restart does not warn again; a forced pin was warned of as it was laid on."""
     pin = lay(hand, CHAT)
-    hand.warn(pin, override_words.Note(kind="pin_to_failing_target", subject="chat", text="it fails"), LATER)
+    hand.warn(pin, override_words.OverrideEvent(kind="pin_to_failing_target", subject="chat", text="it fails"), LATER)
     forced = lay(hand, override(PIN, "code", target=C, number=2), warned=True)
     assert [kept.warned_at for kept in hand.unfinished()] == [LATER, forced.at]
     assert told(engine) == ["pinned", "pin_to_failing_target", "pinned"]
 
 
-def test_hostile_text_is_tamed_where_it_is_kept_and_where_it_is_read(hand: Hand, engine: Engine) -> None:
+def test_hostile_text_is_tamed_where_it_is_kept_and_where_it_is_read(hand: OverrideStore, engine: Engine) -> None:
     """Control characters and novels neither get in nor out, whoever wrote the row."""
     lay(hand, replace(CHAT, author="a\x1b[31m", reason="r\n\x00\ud800" + "x" * 10_000))
     (kept,) = hand.in_force(T0)
@@ -148,19 +148,19 @@ def test_hostile_text_is_tamed_where_it_is_kept_and_where_it_is_read(hand: Hand,
     assert (read.author, read.reason, read.subject) == ("b", "c d", "chat")
 
 
-def test_a_command_and_the_service_at_once(hand: Hand, tmp_path: Path) -> None:
+def test_a_command_and_the_service_at_once(hand: OverrideStore, tmp_path: Path) -> None:
     """What another process wrote is there at the next look; a reader cannot write."""
     url = f"sqlite:///{tmp_path}/hotspare.db"
     operator, reader = open_operator(url), open_reader(url)
-    laid = lay(Hand(operator), override(DRAIN, A))
-    assert hand.in_force(T0) == Hand(reader).in_force(T0) == [laid]
+    laid = lay(OverrideStore(operator), override(DRAIN, A))
+    assert hand.in_force(T0) == OverrideStore(reader).in_force(T0) == [laid]
     with pytest.raises(DatabaseError, match="cannot be written"):
-        lay(Hand(reader), CHAT)
+        lay(OverrideStore(reader), CHAT)
     operator.dispose()
     reader.dispose()
 
 
-def test_looking_waits_for_no_other_writer(hand: Hand, tmp_path: Path) -> None:
+def test_looking_waits_for_no_other_writer(hand: OverrideStore, tmp_path: Path) -> None:
     """The service looks twice a second, also while somebody holds the write lock for long."""
     pin = lay(hand, CHAT)
     other = open_operator(f"sqlite:///{tmp_path}/hotspare.db")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.simulation.scenario import Background, BlipStream, Flap, Latency, Outage, Scope
+from controller.simulation.scenario import BlipScope, BlipStream, Flap, LatencyDistribution, Outage, QuietBehaviour
 from controller.simulation.scenario_file import KEYS, read
 from monitor.config.loader import ConfigError, load
 from probes.outcome import Outcome
@@ -73,7 +73,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     """The smallest scenario: the usual background, and nothing happens."""
     scenario = read(write(tmp_path), {})
     assert [target.id for target in scenario.settings.targets] == ["openai/a", "openai/b", "anthropic/c"]
-    assert (scenario.duration_s, scenario.background) == (21600.0, Background())
+    assert (scenario.duration_s, scenario.background) == (21600.0, QuietBehaviour())
     assert (scenario.blips, scenario.outages, scenario.requests_per_s) == (None, (), 0.0)
     assert read(write(tmp_path, blips={}), {}).blips == BlipStream()
 
@@ -100,9 +100,11 @@ def test_everything_that_can_be_written_is_read(tmp_path: Path) -> None:
         "traffic": {"rate": "600/m"},
     }
     scenario = read(write(tmp_path, **everything), {})
-    assert scenario.background == Background(failure_rate=0.01, latency=Latency(median_s=0.5, p99_s=2.0))
+    assert scenario.background == QuietBehaviour(
+        failure_rate=0.01, latency=LatencyDistribution(median_s=0.5, p99_s=2.0)
+    )
     assert scenario.blips == BlipStream(
-        per_day=2.0, shortest_s=1.0, longest_s=2.0, failure_rate=0.8, outcome=Outcome.TIMEOUT, scope=Scope.WORLD
+        per_day=2.0, shortest_s=1.0, longest_s=2.0, failure_rate=0.8, outcome=Outcome.TIMEOUT, scope=BlipScope.WORLD
     )
     all_targets = frozenset({"openai/a", "openai/b", "anthropic/c"})
     assert scenario.outages == (

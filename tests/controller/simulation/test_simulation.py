@@ -15,28 +15,28 @@ from controller import service
 from controller.cli.terminal import terminal
 from controller.routing.decision import Decision, Move
 from controller.simulation import loop
-from controller.simulation.loop import EPOCH, Course, _Drive, drive
-from controller.simulation.metrics import Run, Tally, requests, tally
+from controller.simulation.loop import EPOCH, RunResult, _Drive, drive
+from controller.simulation.metrics import OutageRun, SeedMetrics, requests, tally
 from controller.simulation.results import fixed_probes, poisson_interval, spread
 from controller.simulation.runner import one_seed, show, simulate
-from controller.simulation.scenario import Background, BlipStream, Latency, Scenario
+from controller.simulation.scenario import BlipStream, LatencyDistribution, QuietBehaviour, Scenario
 from controller.simulation.world import world
-from monitor.detection.pacing import Extra
+from monitor.detection.pacing import BurstProbe
 from monitor.settings import Route
 from probes.outcome import Outcome
 from tests.support.paths import DATA
 from tests.support.worlds import NAMES, outage, scenario
 
-CLEAN = Background(failure_rate=0.0, latency=Latency(median_s=0.9, p99_s=0.9))
+CLEAN = QuietBehaviour(failure_rate=0.0, latency=LatencyDistribution(median_s=0.9, p99_s=0.9))
 BUSY = BlipStream(per_day=50.0)
 
 
-def course_of(made_up: Scenario, seed: int = 0) -> Course:
+def course_of(made_up: Scenario, seed: int = 0) -> RunResult:
     """What happens in one seed."""
     return drive(made_up, world(made_up, seed), seed)
 
 
-def moves(course: Course) -> list[tuple[Move, str]]:
+def moves(course: RunResult) -> list[tuple[Move, str]]:
     """What was decided, without when."""
     return [(decision.move, decision.target) for _, decision in course.decisions]
 
@@ -102,7 +102,7 @@ def test_a_throttled_target_rests_as_long_as_it_is_asked_to() -> None:
 
 def test_probes_of_a_burst_come_on_top() -> None:
     """A failure is followed by quick ones."""
-    made_up = scenario(background=Background(failure_rate=0.01), hours=6)
+    made_up = scenario(background=QuietBehaviour(failure_rate=0.01), hours=6)
     assert fixed_probes(made_up) < course_of(made_up).probes < 2 * fixed_probes(made_up)
 
 
@@ -110,9 +110,9 @@ def test_a_new_extra_probe_takes_the_place_of_the_one_planned_in_its_slot() -> N
     """A slot holds one at the most; slots of other names do not meddle."""
     made_up = scenario(background=CLEAN, duration_s=20.0)
     under_way = _Drive(made_up, world(made_up, 0), 0)
-    under_way._plan([Extra(slot="one", targets=("openai/a",), delay_s=10.0)], 0.0)
-    under_way._plan([Extra(slot="one", targets=("openai/b",), delay_s=4.0)], 1.0)
-    under_way._plan([Extra(slot="other", targets=("anthropic/c",), delay_s=6.0)], 2.0)
+    under_way._plan([BurstProbe(slot="one", targets=("openai/a",), delay_s=10.0)], 0.0)
+    under_way._plan([BurstProbe(slot="one", targets=("openai/b",), delay_s=4.0)], 1.0)
+    under_way._plan([BurstProbe(slot="other", targets=("anthropic/c",), delay_s=6.0)], 2.0)
     under_way.run()
     # By the schedule alone each is asked once in these 20 s.
     assert {name: lane.asked for name, lane in under_way._lanes.items()} == {
@@ -125,11 +125,12 @@ def test_a_new_extra_probe_takes_the_place_of_the_one_planned_in_its_slot() -> N
 def test_an_extra_probe_of_a_target_that_is_being_asked_is_dropped() -> None:
     """As the schedule does; the one under way is as good. Where there are others to ask, the first that is free is."""
     made_up = scenario(
-        background=Background(failure_rate=0.0, latency=Latency(median_s=9.0, p99_s=9.0)), duration_s=20.0
+        background=QuietBehaviour(failure_rate=0.0, latency=LatencyDistribution(median_s=9.0, p99_s=9.0)),
+        duration_s=20.0,
     )
     under_way = _Drive(made_up, world(made_up, 0), 0)
-    under_way._plan([Extra(slot="one", targets=("openai/a",), delay_s=8.0)], 0.0)
-    under_way._plan([Extra(slot="other", targets=("openai/b",), delay_s=10.0)], 0.0)
+    under_way._plan([BurstProbe(slot="one", targets=("openai/a",), delay_s=8.0)], 0.0)
+    under_way._plan([BurstProbe(slot="other", targets=("openai/b",), delay_s=10.0)], 0.0)
     under_way.run()
     assert (under_way._lanes["openai/a"].asked, under_way._lanes["openai/b"].asked) == (1, 1)
 
@@ -159,9 +160,9 @@ def decided(at_s: float, move: Move, before: str | None, to: str, **changed: Any
 FIRST = decided(0.0, Move.FIRST, None, "openai/a")
 
 
-def tallied(made_up: Scenario, *then: tuple[float, Decision]) -> Tally:
+def tallied(made_up: Scenario, *then: tuple[float, Decision]) -> SeedMetrics:
     """What these decisions come to."""
-    course = Course(decisions=(FIRST, *then), probes=0, usd=0.0)
+    course = RunResult(decisions=(FIRST, *then), probes=0, usd=0.0)
     return tally(made_up, world(made_up, 0), course)
 
 
@@ -178,19 +179,19 @@ def back(at_s: float) -> tuple[float, Decision]:
 @pytest.mark.parametrize(
     ("then", "run"),
     [
-        pytest.param((), Run(flip_s=None, failback_s=None, flips=0), id="a route that stays has not flipped"),
+        pytest.param((), OutageRun(flip_s=None, failback_s=None, flips=0), id="a route that stays has not flipped"),
         pytest.param(
             (out(3660.0), back(7800.0)),
-            Run(flip_s=60.0, failback_s=600.0, flips=2),
+            OutageRun(flip_s=60.0, failback_s=600.0, flips=2),
             id="times count from the onset and from the end",
         ),
-        pytest.param((out(7300.0),), Run(flip_s=3700.0, failback_s=None, flips=1), id="evidence may come late"),
+        pytest.param((out(7300.0),), OutageRun(flip_s=3700.0, failback_s=None, flips=1), id="evidence may come late"),
         pytest.param(
-            (out(7330.0),), Run(flip_s=None, failback_s=None, flips=1), id="two minutes later it is another story"
+            (out(7330.0),), OutageRun(flip_s=None, failback_s=None, flips=1), id="two minutes later it is another story"
         ),
         pytest.param(
             (out(3700.0), back(5000.0), out(5100.0), back(7500.0), out(9001.0)),
-            Run(flip_s=100.0, failback_s=300.0, flips=4),
+            OutageRun(flip_s=100.0, failback_s=300.0, flips=4),
             id="every move until half an hour after the end is a flip",
         ),
         pytest.param(
@@ -205,12 +206,12 @@ def back(at_s: float) -> tuple[float, Decision]:
                 ),
                 back(7800.0),
             ),
-            Run(flip_s=60.0, failback_s=600.0, flips=2),
+            OutageRun(flip_s=60.0, failback_s=600.0, flips=2),
             id="a step of a failback is no flip",
         ),
     ],
 )
-def test_a_run_is_measured_as_the_design_says(then: tuple[tuple[float, Decision], ...], run: Run) -> None:
+def test_a_run_is_measured_as_the_design_says(then: tuple[tuple[float, Decision], ...], run: OutageRun) -> None:
     """Times to flip and to fail back, and flips per outage."""
     assert tallied(scenario(outage()), *then).runs == ((run,),)
 

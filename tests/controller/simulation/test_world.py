@@ -8,8 +8,16 @@ from random import Random
 
 import pytest
 
-from controller.simulation.scenario import Background, BlipStream, Flap, Latency, Outage, Scenario, Scope
-from controller.simulation.simulated_target import FIRST_TOKEN_SHARE, Lane
+from controller.simulation.scenario import (
+    BlipScope,
+    BlipStream,
+    Flap,
+    LatencyDistribution,
+    Outage,
+    QuietBehaviour,
+    Scenario,
+)
+from controller.simulation.simulated_target import FIRST_TOKEN_SHARE, SimulatedTarget
 from controller.simulation.world import Timeline, own_network, world
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -21,14 +29,16 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 DAY_S = 86400.0
 
 
-def lane(made_up: Scenario, of: Target | None = None, *, seed: int = 1) -> Lane:
+def lane(made_up: Scenario, of: Target | None = None, *, seed: int = 1) -> SimulatedTarget:
     """The first target of a scenario, or another one in its place."""
     first = of or made_up.settings.targets[0]
     timeline = world(made_up, seed)[made_up.settings.targets[0].id]
-    return Lane(first, timeline, made_up.background.latency, phase_s=0.0, cost_usd=0.001, seed=seed, epoch=EPOCH)
+    return SimulatedTarget(
+        first, timeline, made_up.background.latency, phase_s=0.0, cost_usd=0.001, seed=seed, epoch=EPOCH
+    )
 
 
-def probed(of: Lane, *, from_s: float, until_s: float, count: int = 20_000) -> list[Observation]:
+def probed(of: SimulatedTarget, *, from_s: float, until_s: float, count: int = 20_000) -> list[Observation]:
     """So many probes spread over a time."""
     return [of.probe(from_s + (until_s - from_s) * number / count) for number in range(count)]
 
@@ -45,15 +55,15 @@ def near(rate: float, count: int = 20_000) -> object:
 
 def test_the_background_fails_as_often_as_it_says() -> None:
     """Server errors at the configured rate, and hardly anything else."""
-    seen = probed(lane(scenario(background=Background(failure_rate=0.03))), from_s=0, until_s=3600)
+    seen = probed(lane(scenario(background=QuietBehaviour(failure_rate=0.03))), from_s=0, until_s=3600)
     assert share(seen, Outcome.SERVER_ERROR) == near(0.03)
     assert share(seen, Outcome.OK) > 0.96
 
 
 def test_the_latency_has_the_median_and_the_99th_percentile_that_it_says() -> None:
     """Of answers, to within a few per cent."""
-    latency = Latency(median_s=0.5, p99_s=3.0)
-    seen = probed(lane(scenario(background=Background(failure_rate=0.0, latency=latency))), from_s=0, until_s=3600)
+    latency = LatencyDistribution(median_s=0.5, p99_s=3.0)
+    seen = probed(lane(scenario(background=QuietBehaviour(failure_rate=0.0, latency=latency))), from_s=0, until_s=3600)
     took = sorted(one.duration_s for one in seen)
     assert statistics.median(took) == pytest.approx(0.5, rel=0.03)
     assert took[int(0.99 * len(took))] == pytest.approx(3.0, rel=0.08)
@@ -97,7 +107,7 @@ def test_a_slow_answer_is_past_the_slow_limit_and_within_the_deadline() -> None:
 def test_a_latency_collapse_makes_answers_slow_and_late_ones_time_out() -> None:
     """As many of each as the distribution says."""
     collapse = outage(failure_rate=0.0, latency_factor=10.0)
-    latency = Background(failure_rate=0.0)
+    latency = QuietBehaviour(failure_rate=0.0)
     seen = probed(lane(scenario(collapse, background=latency)), from_s=3600, until_s=7199)
     never, late = (latency.latency.longer_than(limit_s, factor=10.0) for limit_s in (30.0, 10.0))
     assert share(seen, Outcome.TIMEOUT) == near(never)
@@ -112,11 +122,11 @@ def test_a_stream_says_when_its_first_text_came_and_has_a_deadline_for_it() -> N
         checks=(Check.STREAM,),
         timeouts=Timeouts(first_token_s=2.0),
     )
-    seen = probed(lane(scenario(background=Background(failure_rate=0.0)), streamed), from_s=0, until_s=3600)
+    seen = probed(lane(scenario(background=QuietBehaviour(failure_rate=0.0)), streamed), from_s=0, until_s=3600)
     good = [one for one in seen if one.outcome is Outcome.OK]
     assert all(one.first_token_s == one.duration_s * FIRST_TOKEN_SHARE for one in good)
     assert {one.duration_s for one in seen if one.outcome is Outcome.TIMEOUT} == {2.0}
-    assert share(seen, Outcome.TIMEOUT) == near(Latency().longer_than(4.0))
+    assert share(seen, Outcome.TIMEOUT) == near(LatencyDistribution().longer_than(4.0))
 
 
 def test_checks_take_turns() -> None:
@@ -153,7 +163,7 @@ def failing_at(timeline: Timeline, at_s: float) -> float:
 
 def test_an_outage_begins_and_ends_on_time() -> None:
     """To the second, and other targets know nothing of it."""
-    made_up = world(scenario(outage(), background=Background(failure_rate=0.0)), 0)
+    made_up = world(scenario(outage(), background=QuietBehaviour(failure_rate=0.0)), 0)
     hit, other = made_up["openai/a"], made_up["anthropic/c"]
     assert [failing_at(hit, at_s) for at_s in (0.0, 3599.9, 3600.0, 7199.9, 7200.0)] == [0.0, 0.0, 0.5, 0.5, 0.0]
     assert [failing_at(other, at_s) for at_s in (3600.0, 7199.9)] == [0.0, 0.0]
@@ -162,7 +172,7 @@ def test_an_outage_begins_and_ends_on_time() -> None:
 def test_a_ramp_climbs_evenly_to_its_height() -> None:
     """Half the height halfway, the whole height afterwards."""
     ramped = outage(ramp_s=600.0, failure_rate=0.8)
-    timeline = world(scenario(ramped, background=Background(failure_rate=0.0)), 0)["openai/a"]
+    timeline = world(scenario(ramped, background=QuietBehaviour(failure_rate=0.0)), 0)["openai/a"]
     assert failing_at(timeline, 3600.0) < 0.02
     assert failing_at(timeline, 3900.0) == pytest.approx(0.4, abs=0.01)
     assert failing_at(timeline, 4200.0) == 0.8
@@ -172,7 +182,7 @@ def test_a_ramp_climbs_evenly_to_its_height() -> None:
 def test_a_flapping_outage_comes_and_goes() -> None:
     """Down first, then up, until its end."""
     flapping = outage(failure_rate=1.0, for_s=300.0, flap=Flap(up_s=120.0, down_s=60.0))
-    timeline = world(scenario(flapping, background=Background(failure_rate=0.0)), 0)["openai/a"]
+    timeline = world(scenario(flapping, background=QuietBehaviour(failure_rate=0.0)), 0)["openai/a"]
     states = [failing_at(timeline, 3600.0 + at_s) for at_s in (0, 59, 60, 179, 180, 239, 240, 299, 300)]
     assert states == [1, 1, 0, 0, 1, 1, 0, 0, 0]
 
@@ -202,16 +212,16 @@ def test_blips_come_as_often_and_last_as_long_as_they_say() -> None:
 @pytest.mark.parametrize(
     ("scope", "alike"),
     [
-        pytest.param(Scope.PROVIDER, {("openai/a", "openai/b")}, id="a provider's targets share their blips"),
-        pytest.param(Scope.TARGET, set(), id="each target has its own"),
+        pytest.param(BlipScope.PROVIDER, {("openai/a", "openai/b")}, id="a provider's targets share their blips"),
+        pytest.param(BlipScope.TARGET, set(), id="each target has its own"),
         pytest.param(
-            Scope.WORLD,
+            BlipScope.WORLD,
             {("openai/a", "openai/b"), ("openai/a", "anthropic/c"), ("openai/b", "anthropic/c")},
             id="all share them",
         ),
     ],
 )
-def test_blips_hit_what_their_scope_says(scope: Scope, alike: set[tuple[str, str]]) -> None:
+def test_blips_hit_what_their_scope_says(scope: BlipScope, alike: set[tuple[str, str]]) -> None:
     """Targets in one scope are disturbed together, others at other times."""
     made_up = world(scenario(hours=24 * 5, blips=BlipStream(scope=scope)), 0)
     spans = {name: in_blips(made_up[name]) for name in NAMES}

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Engine
 
 from controller.cli.status import document
-from controller.incidents.incident import Affected, Happening, Incident, IncidentKind
-from controller.status.evidence import MOST, Trail, read_trails
+from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, TimelineEntry
+from controller.status.evidence import MOST, EvidenceTrail, read_trails
 from controller.status.overview import read
-from monitor.health import Health, Transition, Weighed
+from monitor.health import Health, Transition, WeighedProbe
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from probes.outcome import Outcome
@@ -37,13 +37,13 @@ def incident(*affected: tuple[str, datetime], lines: tuple[datetime, ...] = ()) 
         provider="openai",
         kind=IncidentKind.OUTAGE,
         opened_at=NOW,
-        affected=tuple(Affected(target=name, health=Health.DOWN, since=at, reason="") for name, at in affected),
-        timeline=tuple(Happening(at=at, text="") for at in lines),
+        affected=tuple(AffectedTarget(target=name, health=Health.DOWN, since=at, reason="") for name, at in affected),
+        timeline=tuple(TimelineEntry(at=at, text="") for at in lines),
         routes=(),
     )
 
 
-def found(engine: Engine, seen: Incident, *transitions: Transition) -> tuple[Trail, ...]:
+def found(engine: Engine, seen: Incident, *transitions: Transition) -> tuple[EvidenceTrail, ...]:
     """What is read of this incident, once these transitions are kept."""
     Store(engine).save_states([], transitions)
     with engine.connect() as connection:
@@ -87,10 +87,10 @@ def test_the_newest_of_many_are_shown(engine: Engine) -> None:
     assert [trail.at.minute for trail in trails] == [at.minute for at in reversed(falls[2:])]
 
 
-def slow(at: datetime) -> tuple[Weighed, ...]:
+def slow(at: datetime) -> tuple[WeighedProbe, ...]:
     """Ten slow answers."""
     return tuple(
-        Weighed(at=at - timedelta(seconds=10 * (9 - n)), target=LUNA, outcome=Outcome.SLOW, evidence=1.2 * (n + 1))
+        WeighedProbe(at=at - timedelta(seconds=10 * (9 - n)), target=LUNA, outcome=Outcome.SLOW, evidence=1.2 * (n + 1))
         for n in range(10)
     )
 

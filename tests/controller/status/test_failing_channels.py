@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine
 
-from controller.alerts.delivery_store import Deliveries
+from controller.alerts.delivery_store import DeliveryStore
 from controller.cli import status
 from controller.status import overview
 from controller.status.overview import Overview
-from controller.status.unheard import Unheard, forget_others
+from controller.status.unheard import FailingChannel, forget_others
 from monitor.settings import Settings
 from monitor.storage.database import open_writer
 from tests.support import builders
@@ -45,9 +45,9 @@ def seen(settings: Settings, engine: Engine) -> Overview:
 
 def test_who_takes_nothing_is_named_with_since_when_and_why(settings: Settings, engine: Engine) -> None:
     """In `status` for people and for scripts, and on the page, where a stranger's words are escaped."""
-    Deliveries(engine, "webhook").sink_failed(T0, "the webhook answered HTTP 500: <script>")
-    Deliveries(engine, "apprise 1").sink_failed(T0 + timedelta(minutes=5), "apprise 1 (JSON) did not take it")
-    Deliveries(engine, "webhook").sink_failed(LATER, "the webhook answered HTTP 502: <script>")
+    DeliveryStore(engine, "webhook").sink_failed(T0, "the webhook answered HTTP 500: <script>")
+    DeliveryStore(engine, "apprise 1").sink_failed(T0 + timedelta(minutes=5), "apprise 1 (JSON) did not take it")
+    DeliveryStore(engine, "webhook").sink_failed(LATER, "the webhook answered HTTP 502: <script>")
     known = seen(settings, engine)
     screen = io.StringIO()
     status.print_overview(known, Console(file=screen, width=400))
@@ -66,15 +66,15 @@ def test_who_takes_nothing_is_named_with_since_when_and_why(settings: Settings, 
 
 def test_a_part_of_one_is_named(settings: Settings, engine: Engine) -> None:
     """One channel of Slack may fail while the others do not."""
-    Deliveries(engine, "slack").part_failed("#oncall", T0, "channel_not_found")
+    DeliveryStore(engine, "slack").part_failed("#oncall", T0, "channel_not_found")
     [found] = seen(settings, engine).unheard
-    assert found == Unheard(sink="slack", part="#oncall", since=T0, error="channel_not_found")
+    assert found == FailingChannel(sink="slack", part="#oncall", since=T0, error="channel_not_found")
     assert found.words(LATER).startswith("Slack (#oncall) has not taken")
 
 
 def test_who_works_again_or_is_no_longer_configured_is_not_shown(settings: Settings, engine: Engine) -> None:
     """And a single message that was not taken is no trouble of the whole receiver."""
-    webhook, heartbeat = Deliveries(engine, "webhook"), Deliveries(engine, "heartbeat")
+    webhook, heartbeat = DeliveryStore(engine, "webhook"), DeliveryStore(engine, "heartbeat")
     webhook.sink_failed(T0, "no")
     heartbeat.sink_failed(T0, "no")
     webhook.sink_works(LATER)

@@ -13,22 +13,22 @@ from controller.journal import Journal
 from controller.routing import override_text as override_words
 from controller.routing.decision import Decision, Move, RouteState
 from controller.routing.overrides import Override, OverrideKind
-from controller.routing.store import Hand
+from controller.routing.store import OverrideStore
 from controller.status.headline import (
     BLIND,
     UNTRUSTED,
-    Candidate,
-    Life,
+    CandidateStatus,
+    Level,
+    Liveness,
     RouteView,
-    Service,
-    Tone,
+    ServiceStatus,
     ago,
     clock,
     headline,
 )
 from controller.status.history import BUCKETS, Bucket, quantile, strip
 from controller.status.overview import SILENT_AFTER_S, Overview, published, read, route_view
-from monitor.connectivity.state import Connectivity, Sight
+from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route, Settings
 from monitor.storage.database import DatabaseError, open_reader, open_writer
@@ -81,8 +81,8 @@ def test_all_well(settings: Settings) -> None:
     """A quiet service says that every route is on its first choice and how many targets are up."""
     seeded.seed(settings, NOW)
     seen = overview(settings)
-    assert (seen.tone, seen.headline) == (Tone.GOOD, "All 2 routes are on their first choice; 6 targets up")
-    assert seen.service.life is Life.RUNNING
+    assert (seen.tone, seen.headline) == (Level.GOOD, "All 2 routes are on their first choice; 6 targets up")
+    assert seen.service.life is Liveness.RUNNING
     assert [route.target for route in seen.routes] == [seeded.LUNA, seeded.SONNET]
     assert [target.state.target for target in seen.targets] == [target.id for target in settings.targets]
     assert not seen.open_incidents
@@ -95,7 +95,7 @@ def test_an_outage_is_told_with_its_route_its_cause_and_its_start(settings: Sett
     seeded.seed(settings, NOW)
     seeded.break_openai(settings, NOW)
     seen = overview(settings)
-    assert seen.tone is Tone.NOTICE
+    assert seen.tone is Level.NOTICE
     assert seen.headline == f"chat has failed over to {seeded.HAIKU}: {seeded.LUNA} is down since 18:00:12 UTC"
     chat = seen.routes[0]
     assert (chat.target, chat.failed_over, chat.stuck) == (seeded.HAIKU, True, False)
@@ -111,7 +111,7 @@ def test_a_fresh_database_says_that_nothing_has_been_observed(settings: Settings
     seeded.beat(Store(engine), NOW)
     engine.dispose()
     seen = overview(settings)
-    assert (seen.tone, seen.headline) == (Tone.UNKNOWN, "No target's health is known: no observations yet")
+    assert (seen.tone, seen.headline) == (Level.UNKNOWN, "No target's health is known: no observations yet")
     assert {target.state.health for target in seen.targets} == {Health.UNKNOWN}
     assert [(route.target, route.since) for route in seen.routes] == [(seeded.LUNA, None), (seeded.SONNET, None)]
     history = seen.targets[0].history
@@ -128,12 +128,12 @@ def test_a_missing_database_is_an_error_for_people(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("silent_s", "life"),
     [
-        pytest.param(0.0, Life.RUNNING, id="a service that has just written runs"),
-        pytest.param(SILENT_AFTER_S, Life.RUNNING, id="one beat that is a little late is no silence"),
-        pytest.param(SILENT_AFTER_S + 1, Life.SILENT, id="a broken promise of a beat is a silence"),
+        pytest.param(0.0, Liveness.RUNNING, id="a service that has just written runs"),
+        pytest.param(SILENT_AFTER_S, Liveness.RUNNING, id="one beat that is a little late is no silence"),
+        pytest.param(SILENT_AFTER_S + 1, Liveness.SILENT, id="a broken promise of a beat is a silence"),
     ],
 )
-def test_silence(settings: Settings, silent_s: float, life: Life) -> None:
+def test_silence(settings: Settings, silent_s: float, life: Liveness) -> None:
     """A service without a stop mark is silent once its last beat is older than the bound."""
     seeded.seed(settings, NOW)
     assert overview(settings, NOW - timedelta(seconds=1) + timedelta(seconds=silent_s)).service.life is life
@@ -144,7 +144,7 @@ def test_a_silent_monitor_is_the_headline(settings: Settings) -> None:
     seeded.seed(settings, NOW)
     seeded.break_openai(settings, NOW)
     seen = overview(settings, NOW + timedelta(seconds=89))
-    assert seen.tone is Tone.BAD
+    assert seen.tone is Level.BAD
     assert seen.headline == "The monitor has not written since 18:03:11 UTC (1 min 30 s ago)"
 
 
@@ -155,7 +155,7 @@ def test_a_stopped_monitor_is_the_headline(settings: Settings) -> None:
     seeded.beat(Store(engine), NOW, stopped_at=NOW)
     engine.dispose()
     seen = overview(settings, NOW + timedelta(days=1))
-    assert (seen.service.life, seen.tone) == (Life.STOPPED, Tone.BAD)
+    assert (seen.service.life, seen.tone) == (Liveness.STOPPED, Level.BAD)
     assert seen.headline == "The monitor was stopped at 2026-11-21 18:03 UTC"
 
 
@@ -259,7 +259,7 @@ def route(name: str, target: str, *, stuck: bool = False, would: str | None = No
         target=target,
         since=NOW,
         reason="a reason",
-        candidates=tuple(Candidate(target=c, health=Health.UP, serving=c == target) for c in ("a/x", "b/x")),
+        candidates=tuple(CandidateStatus(target=c, health=Health.UP, serving=c == target) for c in ("a/x", "b/x")),
         failed_over=target != "a/x",
         stuck=stuck,
         dry_run=would is not None,
@@ -328,8 +328,8 @@ def test_a_target_that_is_no_candidate_any_more() -> None:
     assert not seen.candidates[0].serving
 
 
-RUNNING = Service(
-    life=Life.RUNNING, beat=ServiceBeat(pid=1, host="h", version="0", started_at=NOW, beat_at=NOW, stopped_at=None)
+RUNNING = ServiceStatus(
+    life=Liveness.RUNNING, beat=ServiceBeat(pid=1, host="h", version="0", started_at=NOW, beat_at=NOW, stopped_at=None)
 )
 SINCE = "since 18:02:12 UTC"
 
@@ -338,10 +338,10 @@ SINCE = "since 18:02:12 UTC"
     ("service", "routes", "states", "tone", "expected"),
     [
         pytest.param(
-            Service(life=Life.NEVER_STARTED),
+            ServiceStatus(life=Liveness.NEVER_STARTED),
             [route("chat", "b/x")],
             [state("a/x", Health.DOWN)],
-            Tone.UNKNOWN,
+            Level.UNKNOWN,
             "The monitor has never run",
             id="a monitor that never ran comes before everything",
         ),
@@ -349,7 +349,7 @@ SINCE = "since 18:02:12 UTC"
             RUNNING,
             [route("chat", "a/x", stuck=True), route("docs", "b/x")],
             [state("a/x", Health.DOWN), state("b/x", Health.DOWN)],
-            Tone.BAD,
+            Level.BAD,
             f"chat is stuck: a/x is down {SINCE}, and nothing else is eligible",
             id="a stuck route comes before one that found a way out",
         ),
@@ -357,7 +357,7 @@ SINCE = "since 18:02:12 UTC"
             RUNNING,
             [route("chat", "b/x"), route("docs", "b/x")],
             [state("a/x", Health.DOWN), state("a/y", Health.DOWN), state("b/x", Health.UP)],
-            Tone.NOTICE,
+            Level.NOTICE,
             f"chat and docs have failed over: a is down {SINCE}",
             id="a provider whose targets are all down is named as a whole",
         ),
@@ -365,7 +365,7 @@ SINCE = "since 18:02:12 UTC"
             RUNNING,
             [route("chat", "b/x")],
             [state("a/x", Health.UP), state("b/x", Health.UP)],
-            Tone.NOTICE,
+            Level.NOTICE,
             f"chat has failed over to b/x: a/x is up again {SINCE}",
             id="the first choice is well and not yet trusted",
         ),
@@ -373,7 +373,7 @@ SINCE = "since 18:02:12 UTC"
             RUNNING,
             [route("chat", "a/x")],
             [state("a/x", Health.UP), state("b/x", Health.MISCONFIGURED), state("c/x", Health.DEGRADED)],
-            Tone.NOTICE,
+            Level.NOTICE,
             f"The route is on its first choice; 1 of 3 targets up, b/x is misconfigured {SINCE} (and 1 target more)",
             id="an ill standby is told though no route moved",
         ),
@@ -381,7 +381,7 @@ SINCE = "since 18:02:12 UTC"
             RUNNING,
             [route("chat", "a/x", would="b/x"), route("docs", "a/x", would="b/x")],
             [state("a/x", Health.DOWN), state("b/x", Health.UP)],
-            Tone.BAD,
+            Level.BAD,
             f"Dry run: chat stays on a/x and would be on b/x (and 1 route more): a/x is down {SINCE}",
             id="a dry run that leaves users on a failing target",
         ),
@@ -389,7 +389,7 @@ SINCE = "since 18:02:12 UTC"
             RUNNING,
             [route("chat", "a/x", would="")],
             [state("a/x", Health.UP), state("b/x", Health.UP)],
-            Tone.GOOD,
+            Level.GOOD,
             "Dry run: The route is on its first choice; 2 targets up",
             id="a dry run in quiet time",
         ),
@@ -397,7 +397,7 @@ SINCE = "since 18:02:12 UTC"
             RUNNING,
             [route("chat", "a/x")],
             [state("a/x", Health.DOWN), state("b/x", Health.UP)],
-            Tone.BAD,
+            Level.BAD,
             f"chat stays on a target that is down: a/x is down {SINCE}",
             id="a failing first choice is no first choice to be proud of",
         ),
@@ -405,7 +405,7 @@ SINCE = "since 18:02:12 UTC"
             RUNNING,
             [route("chat", "b/x"), route("docs", "b/x")],
             [state("a/x", Health.DEGRADED), state("b/x", Health.UNUSABLE)],
-            Tone.BAD,
+            Level.BAD,
             f"chat and docs stay on a target that is unusable: b/x is unusable {SINCE}",
             id="users on a failing standby come before how they got there",
         ),
@@ -413,7 +413,7 @@ SINCE = "since 18:02:12 UTC"
             RUNNING,
             [route("chat", "a/x")],
             [state("a/x", Health.DEGRADED), state("b/x", Health.UP)],
-            Tone.NOTICE,
+            Level.NOTICE,
             f"chat stays on a target that is degraded: a/x is degraded {SINCE}",
             id="a degraded target serves users all the same",
         ),
@@ -421,14 +421,14 @@ SINCE = "since 18:02:12 UTC"
             RUNNING,
             [],
             [state("a/x", Health.UP), state("b/x", Health.PAUSED)],
-            Tone.GOOD,
+            Level.GOOD,
             "1 target up, 1 unknown or paused",
             id="monitoring without routes",
         ),
     ],
 )
 def test_headline(
-    service: Service, routes: list[RouteView], states: list[TargetHealth], tone: Tone, expected: str
+    service: ServiceStatus, routes: list[RouteView], states: list[TargetHealth], tone: Level, expected: str
 ) -> None:
     """The headline is the most urgent fact alone."""
     assert headline(service, routes, states, NOW) == (tone, expected)
@@ -436,15 +436,21 @@ def test_headline(
 
 @pytest.mark.parametrize(
     ("sight", "headlined", "noted"),
-    [(Sight.ONLINE, False, False), (Sight.BLIND, True, False), (Sight.UNTRUSTED, False, True)],
+    [
+        (ConnectivityState.ONLINE, False, False),
+        (ConnectivityState.BLIND, True, False),
+        (ConnectivityState.UNTRUSTED, False, True),
+    ],
     ids=["an endpoint answers", "none does: that is the headline", "none can be trusted: that is a note"],
 )
-def test_our_own_network_is_told_of(settings: Settings, sight: Sight, *, headlined: bool, noted: bool) -> None:
+def test_our_own_network_is_told_of(
+    settings: Settings, sight: ConnectivityState, *, headlined: bool, noted: bool
+) -> None:
     """Whoever looks while we are blind sees that, and that the routes hold; scripts too."""
     seeded.seed(settings, NOW)
     engine = open_writer(settings.database)
     Store(engine).record_connectivity(
-        Connectivity(at=NOW, sight=sight, asked=("https://a", "https://b"), answered=frozenset())
+        ConnectivityObservation(at=NOW, sight=sight, asked=("https://a", "https://b"), answered=frozenset())
     )
     engine.dispose()
     seen = overview(settings)
@@ -490,7 +496,7 @@ def test_a_routing_file_that_says_otherwise_is_the_headline(settings: Settings, 
     if harm:
         settings.routing_file.write_text(harm)
     seen = overview(settings)
-    assert seen.tone is Tone.BAD
+    assert seen.tone is Level.BAD
     assert seen.headline == said
 
 
@@ -506,7 +512,7 @@ def lay(settings: Settings, kind: OverrideKind, subject: str, target: str | None
         at=NOW - timedelta(hours=1),
         until=NOW + timedelta(hours=hours - 1),
     )
-    Hand(engine).lay(laid, lambda replaced: override_words.begun(laid, replaced=replaced))
+    OverrideStore(engine).lay(laid, lambda replaced: override_words.begun(laid, replaced=replaced))
     engine.dispose()
 
 
@@ -522,7 +528,7 @@ def test_what_operators_laid_on_is_shown(settings: Settings) -> None:
     assert [bool(route.override) for route in seen.routes] == [True, False]
     assert [[bool(c.drain) for c in route.candidates] for route in seen.routes] == [[False, True, False], [True, False]]
     said = f"chat is pinned to {seeded.LUNA} by ana until 19:03:12 UTC (and 1 more by hand)"
-    assert (seen.tone, seen.headline) == (Tone.NOTICE, said)
+    assert (seen.tone, seen.headline) == (Level.NOTICE, said)
 
 
 def test_a_pin_to_a_failing_target_is_bad(settings: Settings) -> None:
@@ -531,7 +537,7 @@ def test_a_pin_to_a_failing_target_is_bad(settings: Settings) -> None:
     seeded.break_openai(settings, NOW)
     lay(settings, OverrideKind.PIN, "chat", seeded.HAIKU)
     pinned_away = overview(settings)
-    assert (pinned_away.tone, "failed over" in pinned_away.headline) == (Tone.NOTICE, False)
+    assert (pinned_away.tone, "failed over" in pinned_away.headline) == (Level.NOTICE, False)
     engine = open_writer(settings.database)
     back = Decision(
         route="chat",
@@ -548,5 +554,5 @@ def test_a_pin_to_a_failing_target_is_bad(settings: Settings) -> None:
     lay(settings, OverrideKind.PIN, "chat", seeded.LUNA)
     held = overview(settings)
     said = f"chat is pinned to {seeded.LUNA} by ana until 19:03:12 UTC, and {seeded.LUNA} is down since 18:00:12 UTC"
-    assert (held.tone, held.headline) == (Tone.BAD, said)
+    assert (held.tone, held.headline) == (Level.BAD, said)
     assert held.routes[0].reason == "pinned by ana until 19:03:12 UTC: a test", "the words of the pin that holds now"

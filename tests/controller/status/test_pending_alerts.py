@@ -12,8 +12,8 @@ from controller.cli import status
 from controller.journal import Journal
 from controller.status import overview
 from controller.status.overview import Overview
-from controller.status.pending_alerts import Backlog
-from monitor.settings import QuietHours, Settings, Slack
+from controller.status.pending_alerts import PendingAlerts
+from monitor.settings import QuietHours, Settings, SlackSettings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support import builders
@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Settings:
     """Two targets, and Slack with quiet hours that T0, at six in the evening of UTC, is in."""
     quiet = QuietHours(begin=time(18), end=time(7), zone="Europe/Berlin")
     made = builders.settings(tmp_path, alerts.OPENAI, alerts.ANTHROPIC)
-    return replace(made, slack=Slack(channel="#llm-status", quiet_hours=quiet))
+    return replace(made, slack=SlackSettings(channel="#llm-status", quiet_hours=quiet))
 
 
 def seen(settings: Settings, *, at: datetime = T0) -> Overview:
@@ -65,8 +65,8 @@ def test_outside_of_quiet_hours(settings: Settings) -> None:
     known = seen(settings, at=T0 + timedelta(hours=14))
     assert known.backlog is not None
     assert known.backlog.words == "1 incident and 2 notices to be told in Slack"
-    assert Backlog().words is None
-    assert Backlog(quiet_until=datetime(2026, 11, 22, 6, tzinfo=UTC)).words == (
+    assert PendingAlerts().words is None
+    assert PendingAlerts(quiet_until=datetime(2026, 11, 22, 6, tzinfo=UTC)).words == (
         "quiet hours until 06:00 (UTC): only what is critical is told in Slack"
     )
 

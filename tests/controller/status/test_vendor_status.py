@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from controller.cli.status import document, print_overview
-from controller.cycle import Cycle, Report
+from controller.cycle import Cycle, CycleResult
 from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
@@ -17,7 +17,7 @@ from controller.status.overview import Overview, read
 from controller.status.vendor_status import VendorView, vendor_views
 from monitor.health import Health, TargetHealth
 from monitor.settings import Settings
-from monitor.status_pages.reading import VendorReport, VendorState
+from monitor.status_pages.reading import VendorState, VendorStateChange
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from tests.support import builders
@@ -31,13 +31,15 @@ CLAUDE = "https://status.claude.com/api/v2/summary.json"
 
 def report(
     state: str, headline: str = "", *, at: datetime, provider: str = "openai", url: str = OPENAI, since_min: float = 0
-) -> VendorReport:
+) -> VendorStateChange:
     """What a page said at this time, and claimed to have begun so long before."""
     since = at - timedelta(minutes=since_min) if since_min else None
-    return VendorReport(provider=provider, at=at, state=VendorState(state), headline=headline, since=since, url=url)
+    return VendorStateChange(
+        provider=provider, at=at, state=VendorState(state), headline=headline, since=since, url=url
+    )
 
 
-def keep(settings: Settings, *reports: VendorReport) -> None:
+def keep(settings: Settings, *reports: VendorStateChange) -> None:
     """As the service would."""
     engine = open_writer(settings.database)
     for one in reports:
@@ -117,7 +119,7 @@ def test_status_says_it(seeded_settings: Settings) -> None:
         ),
     ],
 )
-def test_the_words(said: VendorReport | None, words: str) -> None:
+def test_the_words(said: VendorStateChange | None, words: str) -> None:
     """The same on the page and in the terminal."""
     assert VendorView(provider="openai", health=Health.UP, url=OPENAI, report=said).words(NOW) == words
 
@@ -152,7 +154,7 @@ class Stage:
         self.cycle = Cycle(self.settings, self.store, self.journal, RoutingFile(self.settings.routing_file))
         self.cycle.start(T0)
 
-    def run(self, symbols: str, *, from_s: float, every_s: float = 10, vendor: str | None = None) -> list[Report]:
+    def run(self, symbols: str, *, from_s: float, every_s: float = 10, vendor: str | None = None) -> list[CycleResult]:
         """Probes of openai with these outcomes, anthropic always well; the vendor says this before each of them."""
         reports = []
         for number, symbol in enumerate(symbols):

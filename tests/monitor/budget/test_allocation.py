@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from monitor.budget import allocation as budget
-from monitor.budget.allocation import RESERVE, STRETCHES, Paid, Shares, month_of
+from monitor.budget.allocation import RESERVE, STRETCHES, Allocation, PaidTarget, month_of
 from monitor.settings import LONGEST_STRETCHED_S
 from tests.support.builders import settings
 
 MONTH = month_of(datetime(2026, 11, 21, 18, 0, tzinfo=UTC))
 
 
-def paid(*intervals_s: float, usd: float = 1e-5) -> list[Paid]:
+def paid(*intervals_s: float, usd: float = 1e-5) -> list[PaidTarget]:
     """Targets at these intervals, each probe of the same cost."""
-    return [Paid(target=f"openai/m{n}", interval_s=s, usd=usd) for n, s in enumerate(intervals_s)]
+    return [PaidTarget(target=f"openai/m{n}", interval_s=s, usd=usd) for n, s in enumerate(intervals_s)]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_months_are_those_of_the_calendar(at: str, begins: str, ends: str) -> No
         pytest.param([], 1.0, 1.0, id="nothing that costs money"),
     ],
 )
-def test_intervals_stretch_until_they_fit(targets: list[Paid], factor: float, expected: float) -> None:
+def test_intervals_stretch_until_they_fit(targets: list[PaidTarget], factor: float, expected: float) -> None:
     """By the smallest step at which the cost is a `factor` of that of the configured intervals, or all are at 1 h."""
     found = budget.shares_of(targets, factor * budget.usd_per_s(targets)).stretches
     assert found == ({one.target: expected for one in targets} if expected > 1 else {})
@@ -65,16 +65,16 @@ def test_every_interval_can_reach_an_hour() -> None:
 def test_a_shorter_interval_needs_money_to_spare() -> None:
     """At the edge between two steps a little noise moves nothing: up at once, down only with a tenth to spare."""
     [one] = targets = paid(30)
-    two, three = (Shares(stretches={one.target: stretch}) for stretch in (2.0, 3.0))
+    two, three = (Allocation(stretches={one.target: stretch}) for stretch in (2.0, 3.0))
     edge = budget.usd_per_s(targets, two.stretches)
     assert budget.shares_of(targets, edge * 0.999, present=two) == three
     assert budget.shares_of(targets, edge * 1.05, present=three) == three
     assert budget.shares_of(targets, edge / (1 - 0.1) * 1.001, present=three) == two
 
 
-def usd(**costs: float) -> list[Paid]:
+def usd(**costs: float) -> list[PaidTarget]:
     """Targets of these names at 30 s, each of its own cost a probe."""
-    return [Paid(target=name, interval_s=30.0, usd=cost) for name, cost in costs.items()]
+    return [PaidTarget(target=name, interval_s=30.0, usd=cost) for name, cost in costs.items()]
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def usd(**costs: float) -> list[Paid]:
     ],
 )
 def test_the_dearest_are_stretched_first(
-    targets: list[Paid], allowed: float, stretches: dict[str, float], beyond: set[str]
+    targets: list[PaidTarget], allowed: float, stretches: dict[str, float], beyond: set[str]
 ) -> None:
     """Nobody costs more than the others may; who costs less keeps the interval."""
     found = budget.shares_of(targets, allowed)
-    assert found == Shares(stretches=stretches, beyond=frozenset(beyond))
+    assert found == Allocation(stretches=stretches, beyond=frozenset(beyond))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -113,7 +113,9 @@ def test_shares_never_cost_more_than_is_allowed(seed: int) -> None:
     """Whatever the costs and intervals, without those beyond; and none is stretched more than one that costs more."""
     chance = random.Random(seed)
     some = [
-        Paid(target=f"t{n}", interval_s=chance.choice((5.0, 30.0, 300.0, 7200.0)), usd=10 ** chance.uniform(-7, -1))
+        PaidTarget(
+            target=f"t{n}", interval_s=chance.choice((5.0, 30.0, 300.0, 7200.0)), usd=10 ** chance.uniform(-7, -1)
+        )
         for n in range(chance.randint(1, 30))
     ]
     allowed = budget.usd_per_s(some) * chance.choice((0.001, 0.01, 0.1, 0.5, 0.99))

@@ -19,10 +19,10 @@ from controller.service import Service
 from monitor.budget import enforcer as allowance
 from monitor.budget.allocation import month_of
 from monitor.budget.summary import read_money
-from monitor.budget.tracker import Pace, to_json
-from monitor.detection.detector import Judge
+from monitor.budget.tracker import Throttling, to_json
+from monitor.detection.detector import Detector
 from monitor.health import Health
-from monitor.settings import Blips, Controller, Settings
+from monitor.settings import Blips, ControllerSettings, Settings
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from probes.target import Price
@@ -44,7 +44,7 @@ def provider() -> Iterator[LLMockServer]:
 def configuration(folder: Path, cap: float | None, *, url: str = "https://api.example/v1") -> Settings:
     """A target that costs money and one that does not, each at a second, and a route over both."""
     # Thresholds for blips that last many intervals take seconds to find.
-    quick = Controller(blips=Blips(shortest_s=0.05, longest_s=0.1))
+    quick = ControllerSettings(blips=Blips(shortest_s=0.05, longest_s=0.1))
     plain = settings(folder, PAID, OWN, controller=quick)
     paid, own = (
         replace(one, provider=replace(one.provider, base_url=url), interval_s=1.0, price=price)
@@ -132,7 +132,7 @@ def test_a_purse_goes_on_from_the_ledger(tmp_path: Path) -> None:
     engine = open_writer(wanted.database)
     store = Store(engine)
     store.record([replace(observation(name=PAID), cost_usd=0.25), replace(observation(name=OWN), cost_usd=9.0)])
-    pace = Pace(month=month_of(T0).begins, cap_usd=1.0, stretches={PAID: 4096.0})
+    pace = Throttling(month=month_of(T0).begins, cap_usd=1.0, stretches={PAID: 4096.0})
     store.ledger.keep_pace(to_json(pace), T0)
     purse = allowance.open_purse(wanted, store.ledger, T0)
     engine.dispose()
@@ -194,7 +194,7 @@ def test_nobody_asked_is_nobody_known(tmp_path: Path) -> None:
     """Unknown for that reason, once; up again with the next answer; what is down stays so, for nothing proved it is
     back.
     """
-    judge = Judge(settings(tmp_path, PAID, OWN), T0)
+    judge = Detector(settings(tmp_path, PAID, OWN), T0)
     judge.observe(observation(name=PAID))
     [changed] = judge.unwatched(PAID, T0, "the budget is spent")
     assert (changed.before, changed.after) == (Health.UP, Health.UNKNOWN)

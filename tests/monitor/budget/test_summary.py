@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Engine
 
 from controller.cli.status import document
-from controller.status.headline import Tone
+from controller.status.headline import Level
 from controller.status.overview import read
-from monitor.budget.summary import Money, at_pace, read_money, without_price
-from monitor.budget.tracker import Pace, to_json
+from monitor.budget.summary import BudgetSummary, at_pace, read_money, without_price
+from monitor.budget.tracker import Throttling, to_json
 from monitor.settings import Settings
 from monitor.storage.database import open_writer
 from monitor.storage.store import ServiceBeat, Store
@@ -25,9 +25,9 @@ PAID, OWN = "openai/gpt-6-luna", "own/model"
 NOVEMBER, DECEMBER = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 
 
-def money(**changed: object) -> Money:
+def money(**changed: object) -> BudgetSummary:
     """A dollar of five."""
-    plain = Money(month_begins=NOVEMBER, month_ends=DECEMBER, spent_usd=1.0, cap_usd=5.0)
+    plain = BudgetSummary(month_begins=NOVEMBER, month_ends=DECEMBER, spent_usd=1.0, cap_usd=5.0)
     return replace(plain, **changed)  # type: ignore[arg-type] # the keywords are the fields' names
 
 
@@ -57,7 +57,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
             id="stretched",
         ),
         pytest.param(
-            money(stopped=(PAID,), pace=Pace(month=NOVEMBER, bare=True), stretches={PAID: 128.0}, slower="…"),
+            money(stopped=(PAID,), pace=Throttling(month=NOVEMBER, bare=True), stretches={PAID: 128.0}, slower="…"),
             "$1 of the budget of $5 spent this month; what costs money is not probed until 2026-12-01",
             id="spent",
         ),
@@ -70,12 +70,12 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
             id="spent for one of them",
         ),
         pytest.param(
-            money(pace=Pace(month=datetime(2026, 10, 1, tzinfo=UTC), bare=True)),
+            money(pace=Throttling(month=datetime(2026, 10, 1, tzinfo=UTC), bare=True)),
             "$1 of the budget of $5 spent this month",
             id="no reserve left last month, which is over",
         ),
         pytest.param(
-            money(pace=Pace(month=NOVEMBER, bare=True)),
+            money(pace=Throttling(month=NOVEMBER, bare=True)),
             "$1 of the budget of $5 spent this month; the reserve for extra probes is used up",
             id="no reserve left",
         ),
@@ -86,7 +86,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         ),
     ],
 )
-def test_money_in_words(found: Money, words: str) -> None:
+def test_money_in_words(found: BudgetSummary, words: str) -> None:
     """What is spent, and what follows from it."""
     assert found.words == words
 
@@ -97,7 +97,7 @@ def test_it_is_read_from_what_the_service_stored(tmp_path: Path, engine: Engine)
     store.record([replace(observation(name=PAID), cost_usd=0.25), replace(observation(name=OWN), cost_usd=9.0)])
     store.record([replace(observation(name="gone/model"), cost_usd=0.5)])
     store.record([replace(observation(name=PAID, at_s=-30 * 86400), cost_usd=100.0)])
-    store.ledger.keep_pace(to_json(Pace(month=NOVEMBER, cap_usd=5.0, stretches={PAID: 4.0, OWN: 2.0})), T0)
+    store.ledger.keep_pace(to_json(Throttling(month=NOVEMBER, cap_usd=5.0, stretches={PAID: 4.0, OWN: 2.0})), T0)
     wanted = configuration(tmp_path)
     found = read_money(wanted, store.ledger, T0)
     assert (found.spent_usd, found.stretches) == (0.75, {PAID: 4.0})
@@ -121,7 +121,7 @@ def test_a_spent_budget_is_that_of_this_month_and_of_all(
 ) -> None:
     """Nobody watches what costs money: that is the headline, and nothing less is."""
     store = Store(engine)
-    store.ledger.keep_pace(to_json(Pace(month=month, cap_usd=5.0, stopped=stopped)), T0)
+    store.ledger.keep_pace(to_json(Throttling(month=month, cap_usd=5.0, stopped=stopped)), T0)
     found = read_money(configuration(tmp_path), store.ledger, T0)
     assert (found.empty, found.alarm is not None) == (empty, alarm)
 
@@ -130,10 +130,10 @@ def test_page_and_status_say_that_nobody_watches(tmp_path: Path, engine: Engine)
     """The headline is bad news, and the document says until when."""
     store = Store(engine)
     store.record([observation(name=PAID), observation(name=OWN)])
-    store.ledger.keep_pace(to_json(Pace(month=NOVEMBER, cap_usd=5.0, stopped=(PAID,))), T0)
+    store.ledger.keep_pace(to_json(Throttling(month=NOVEMBER, cap_usd=5.0, stopped=(PAID,))), T0)
     store.beat(ServiceBeat(pid=1, host="h", version="1", started_at=T0, beat_at=T0))
     seen = read(configuration(tmp_path), engine, T0 + timedelta(seconds=1))
-    assert seen.tone is Tone.BAD
+    assert seen.tone is Level.BAD
     assert seen.headline == "The budget of $5 is spent: what costs money is not probed until 2026-12-01"
     said = document(seen)["money"]
     assert (said["spent"], said["month_ends"], said["price_unknown"]) == (True, "2026-12-01T00:00:00.000Z", [PAID])

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.budget import tracker as purses
 from monitor.budget.allocation import stretched_s
-from monitor.budget.tracker import Pace, Purse
+from monitor.budget.tracker import BudgetTracker, Throttling
 from monitor.settings import Settings
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -30,11 +30,11 @@ def configuration(folder: Path, cap: float | None, *, targets: int = 2, interval
 
 def purse(
     folder: Path, cap: float | None, *, now: datetime = BEGIN, spent: float = 0.0, usual: float | None = 1e-4
-) -> Purse:
+) -> BudgetTracker:
     """A purse in which `openai/m0` has spent so much this month."""
     made = configuration(folder, cap)
     means = {target.id: usual for target in made.targets}
-    return Purse(made, now=now, spent={"openai/m0": spent}, usual=means)
+    return BudgetTracker(made, now=now, spent={"openai/m0": spent}, usual=means)
 
 
 def seen(target: str, at: datetime, usd: float | None) -> Observation:
@@ -59,7 +59,7 @@ def test_the_budget_is_kept(tmp_path: Path, cap: float, lasts: bool, seed: int) 
     chance = random.Random(seed)
     made = configuration(tmp_path, cap)
     paid = [target.id for target in made.targets[:-1]]
-    kept = Purse(made, now=BEGIN, spent={}, usual=dict.fromkeys(paid, 1e-4))
+    kept = BudgetTracker(made, now=BEGIN, spent={}, usual=dict.fromkeys(paid, 1e-4))
     cost = dict.fromkeys(paid, 1e-4)
     due = dict.fromkeys(paid, BEGIN)
     last = dict.fromkeys(paid, BEGIN)
@@ -117,7 +117,7 @@ def test_no_cap_allows_everything(tmp_path: Path) -> None:
     assert free.review(BEGIN) == []
     assert free.affordable("openai/m0", BEGIN)
     assert free.spare(("openai/m0",), BEGIN) == ("openai/m0",)
-    assert free.pace == Pace()
+    assert free.pace == Throttling()
 
 
 def test_an_own_model_is_never_stretched_nor_stopped(tmp_path: Path) -> None:
@@ -145,7 +145,9 @@ def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
 
     kept = purses.from_json(purses.to_json(first.pace))
     usual = {"openai/m0": 1e-4, "openai/m1": 1e-4}
-    second = Purse(configuration(tmp_path, 1.0), now=BEGIN + MINUTE, spent={"openai/m0": 1.0}, usual=usual, pace=kept)
+    second = BudgetTracker(
+        configuration(tmp_path, 1.0), now=BEGIN + MINUTE, spent={"openai/m0": 1.0}, usual=usual, pace=kept
+    )
     assert second.review(BEGIN + 2 * MINUTE) == []
     december = datetime(2026, 12, 1, tzinfo=UTC)
     assert second.affordable("openai/m0", december)
@@ -156,9 +158,9 @@ def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
 def test_a_higher_budget_counts_at_once(tmp_path: Path) -> None:
     """Whoever pays more need not wait for the next month."""
     both = ("openai/m0", "openai/m1")
-    pace = Pace(month=BEGIN, cap_usd=1.0, stretches=dict.fromkeys(both, 12.0), beyond=both, stopped=both)
+    pace = Throttling(month=BEGIN, cap_usd=1.0, stretches=dict.fromkeys(both, 12.0), beyond=both, stopped=both)
     usual = dict.fromkeys(both, 1e-4)
-    richer = Purse(configuration(tmp_path, 100.0), now=BEGIN, spent={"openai/m0": 1.0}, usual=usual, pace=pace)
+    richer = BudgetTracker(configuration(tmp_path, 100.0), now=BEGIN, spent={"openai/m0": 1.0}, usual=usual, pace=pace)
     assert [news.kind for news in richer.review(BEGIN)] == ["interval_restored", "probing_resumed"]
     assert richer.affordable("openai/m0", BEGIN)
 
@@ -223,11 +225,11 @@ def test_a_clock_that_was_ahead_is_set_back(tmp_path: Path) -> None:
     assert kept.spent_usd == 0.02
 
 
-def mixed(folder: Path, cap: float, dear_usd: float, *, now: datetime = BEGIN, spent: float = 0.0) -> Purse:
+def mixed(folder: Path, cap: float, dear_usd: float, *, now: datetime = BEGIN, spent: float = 0.0) -> BudgetTracker:
     """A purse for `openai/m0`, whose probes cost next to nothing, and `openai/m1`, which costs so much."""
     made = configuration(folder, cap, interval_s=30.0)
     usual = {"openai/m0": 1e-6, "openai/m1": dear_usd}
-    return Purse(made, now=now, spent={"openai/m0": spent}, usual=usual)
+    return BudgetTracker(made, now=now, spent={"openai/m0": spent}, usual=usual)
 
 
 def test_one_dear_target_does_not_slow_the_others(tmp_path: Path) -> None:
@@ -294,7 +296,7 @@ def test_the_shares_do_not_flap(tmp_path: Path) -> None:
     chance = random.Random(3)
     made = configuration(tmp_path, 5.0, targets=6, interval_s=300.0)
     mean = {f"openai/m{number}": 5e-5 * 3.0**number for number in range(6)}
-    kept = Purse(made, now=BEGIN, spent={}, usual=mean)
+    kept = BudgetTracker(made, now=BEGIN, spent={}, usual=mean)
     changes, due = -1, dict.fromkeys(mean, BEGIN)
     for minute in range(0, 43_200, 5):
         at = BEGIN + MINUTE * minute
@@ -322,4 +324,4 @@ def test_a_stretch_says_why(tmp_path: Path) -> None:
 def test_a_pace_of_another_version_is_found_anew() -> None:
     """What cannot be read is nothing to go on from."""
     assert purses.from_json('{"stretches": "much"}') is None
-    assert purses.from_json('{"stretch": 2.0, "empty": true}') == Pace()
+    assert purses.from_json('{"stretch": 2.0, "empty": true}') == Throttling()

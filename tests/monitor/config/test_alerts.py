@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from monitor.config.loader import load
-from monitor.settings import QuietHours, Severity, Slack
+from monitor.settings import QuietHours, Severity, SlackSettings
 from probes.target import Secret
 from tests.support.configurations import ENVIRON, problems_of, write
 
 BOT = {"token": "${SLACK_BOT_TOKEN}", "channel": "#ops"}
-TOLD = Slack(token=Secret(ENVIRON["SLACK_BOT_TOKEN"]), channel="#ops")
+TOLD = SlackSettings(token=Secret(ENVIRON["SLACK_BOT_TOKEN"]), channel="#ops")
 
 
-def slack(folder: Path, section: dict[str, Any]) -> Slack | None:
+def slack(folder: Path, section: dict[str, Any]) -> SlackSettings | None:
     """What such a section becomes."""
     return load(write(folder, alerts={"slack": section}), ENVIRON).slack
 
@@ -63,7 +63,7 @@ def test_reminders_can_be_switched_off(tmp_path: Path) -> None:
 def test_a_webhook_needs_no_token(tmp_path: Path, url: str) -> None:
     """Its address is a secret, and is treated as one."""
     told = slack(tmp_path, {"webhook_url": url})
-    assert told == Slack(webhook_url=Secret(url))
+    assert told == SlackSettings(webhook_url=Secret(url))
     assert url not in repr(told)
 
 

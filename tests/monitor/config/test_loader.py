@@ -11,7 +11,7 @@ import trustme
 
 from monitor.config.loader import load
 from monitor.health import Health
-from monitor.settings import Controller, Failback, Network, Settings
+from monitor.settings import ControllerSettings, Failback, NetworkSettings, Settings
 from probes.target import Check, Price, Secret, Timeouts
 from tests.support.configurations import ENVIRON, problems_of, write
 from tests.support.paths import DATA
@@ -103,7 +103,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert loaded.slack.token == Secret("xoxb-0123456789")
     assert (loaded.slack.channel, loaded.slack.api_url) == ("#ops", "http://127.0.0.1:9/api/")
     assert loaded.connectivity_endpoints == ()
-    assert loaded.network == Network(proxy="http://me:correct-horse-battery@proxy:3128", ca_bundle=bundle)
+    assert loaded.network == NetworkSettings(proxy="http://me:correct-horse-battery@proxy:3128", ca_bundle=bundle)
     assert (loaded.retention_raw_s, loaded.budget_usd_per_month) == (3 * 86400.0, 5.0)
 
 
@@ -192,7 +192,7 @@ def test_a_model_may_hold_slashes_and_colons(tmp_path: Path) -> None:
 def test_empty_sections_are_like_absent_ones(tmp_path: Path) -> None:
     """A section whose keys are all commented out changes nothing."""
     names = ("defaults", "controller", "alerts", "connectivity", "network", "retention", "budget")
-    assert load(write(tmp_path, **dict.fromkeys(names)), ENVIRON).controller == Controller()
+    assert load(write(tmp_path, **dict.fromkeys(names)), ENVIRON).controller == ControllerSettings()
 
 
 # Variables and keys.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitor.config.loader import load
-from monitor.settings import Elsewhere, WeeklyDigest
+from monitor.settings import OtherChannels, WeeklyDigest
 from probes.target import Secret
 from tests.support.configurations import ENVIRON, problems_of, write
 
@@ -26,7 +26,7 @@ ALERTS: dict[str, Any] = {
 def test_every_setting_is_read(tmp_path: Path) -> None:
     """Each key ends up in its setting, with its variables expanded, and without a warning."""
     loaded = load(write(tmp_path, alerts=ALERTS), ENVIRON)
-    assert loaded.elsewhere == Elsewhere(
+    assert loaded.elsewhere == OtherChannels(
         webhook_url=Secret(f"https://hooks.example/{TOKEN}?x=1"),
         webhook_secret=Secret(TOKEN),
         apprise=(Secret(f"json://127.0.0.1/{TOKEN}"), Secret(f"ntfys://127.0.0.1/{TOKEN}")),
@@ -69,4 +69,4 @@ def test_an_address_that_is_refused_is_not_shown(tmp_path: Path, key: str, capfd
 def test_without_any_of_it_there_is_none(tmp_path: Path) -> None:
     """The defaults tell nobody."""
     loaded = load(write(tmp_path), ENVIRON)
-    assert (loaded.elsewhere, loaded.digest) == (Elsewhere(), None)
+    assert (loaded.elsewhere, loaded.digest) == (OtherChannels(), None)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from monitor.connectivity.blindness import Blindness
-from monitor.connectivity.messages import Note
-from monitor.connectivity.state import Connectivity, Sight
+from monitor.connectivity.messages import ConnectivityNote
+from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
@@ -210,10 +210,10 @@ def test_a_provider_alone_without_endpoints_is_judged() -> None:
     assert judged(dark(), seen(A, "timeout", 0, 30), endpoints=(), providers=frozenset({"openai"})) == [False]
 
 
-def told(story: list[Observation], world: Answering) -> list[Note]:
+def told(story: list[Observation], world: Answering) -> list[ConnectivityNote]:
     """What people are told while this happens."""
     blindness = Blindness(ENDPOINTS, BOTH)
-    notes: list[Note] = []
+    notes: list[ConnectivityNote] = []
     for one in story:
         blindness.follow(one, world)
         notes += blindness.said()
@@ -258,7 +258,7 @@ def test_a_loss_that_touched_nobody_is_no_message() -> None:
     assert [(note.kind, note.tell) for note in notes] == [("network_lost", False), ("network_back", False)]
 
 
-def stored(world: Answering, story: list[Observation]) -> tuple[list[Connectivity], list[bool]]:
+def stored(world: Answering, story: list[Observation]) -> tuple[list[ConnectivityObservation], list[bool]]:
     """What the endpoints said while this happened, as the store keeps it, and what was blind."""
     blindness = Blindness(ENDPOINTS, BOTH)
     asked_at: list[datetime] = []
@@ -268,7 +268,10 @@ def stored(world: Answering, story: list[Observation]) -> tuple[list[Connectivit
         return world(at)
 
     blind = [blindness.follow(one, answering) for one in story]
-    said = [Connectivity(at=at, sight=Sight.ONLINE, asked=ENDPOINTS, answered=world(at)) for at in asked_at]
+    said = [
+        ConnectivityObservation(at=at, sight=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=world(at))
+        for at in asked_at
+    ]
     return said, blind
 
 
@@ -287,15 +290,19 @@ def test_what_was_stored_judges_as_it_was_judged() -> None:
 
 def test_endpoints_that_are_configured_no_more_say_nothing() -> None:
     """What others said of the past is not taken for the silence of ours."""
-    said = [Connectivity(at=later(9), sight=Sight.ONLINE, asked=("https://former.example",), answered=NONE)]
+    said = [
+        ConnectivityObservation(
+            at=later(9), sight=ConnectivityState.ONLINE, asked=("https://former.example",), answered=NONE
+        )
+    ]
     failure = seen(A, "timeout", 0, 8)
     assert list(Blindness(ENDPOINTS, BOTH).recall([failure], said)) == [(failure, True)]
 
 
 def test_a_restart_remembers_whom_to_trust_and_what_is_yet_to_be_told() -> None:
     """The service starts anew while our network is down: it stays blind, and people are told when it is over."""
-    online = Connectivity(at=later(0), sight=Sight.ONLINE, asked=ENDPOINTS, answered=ALL)
-    silent = Connectivity(at=later(60), sight=Sight.BLIND, asked=ENDPOINTS, answered=NONE)
+    online = ConnectivityObservation(at=later(0), sight=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=ALL)
+    silent = ConnectivityObservation(at=later(60), sight=ConnectivityState.BLIND, asked=ENDPOINTS, answered=NONE)
     blindness = Blindness(ENDPOINTS, BOTH)
     blindness.resume([online, silent])
     assert blindness.said() == (), "the last service has said so"
@@ -310,7 +317,9 @@ def test_a_restart_remembers_whom_to_trust_and_what_is_yet_to_be_told() -> None:
 def test_a_restart_does_not_tell_twice() -> None:
     """What was over for a minute before the last service ended was its to tell."""
     said = [
-        Connectivity(at=later(at_s), sight=Sight.ONLINE, asked=ENDPOINTS, answered=dark((50, 70))(later(at_s)))
+        ConnectivityObservation(
+            at=later(at_s), sight=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=dark((50, 70))(later(at_s))
+        )
         for at_s in range(0, 200, 10)
     ]
     blindness = Blindness(ENDPOINTS, BOTH)

@@ -5,9 +5,9 @@ import contextlib
 from datetime import datetime, timedelta
 
 from monitor.connectivity.blindness import Blindness
-from monitor.connectivity.checker import Network
-from monitor.connectivity.messages import Note
-from monitor.connectivity.state import Connectivity, Sight
+from monitor.connectivity.checker import ConnectivityChecker
+from monitor.connectivity.messages import ConnectivityNote
+from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from tests.support.builders import T0, observation
 
 BOTH = frozenset({"openai", "anthropic"})
@@ -21,10 +21,10 @@ class World:
         self.answering = answering
         self.asked = 0
         self.now = T0
-        self.kept: list[Connectivity] = []
+        self.kept: list[ConnectivityObservation] = []
         self.heard = asyncio.Event()
-        self.notes: list[Note] = []
-        self.network = Network(
+        self.notes: list[ConnectivityNote] = []
+        self.network = ConnectivityChecker(
             Blindness(ENDPOINTS, BOTH), self.answer, keep=self.keep, tell=self.notes.append, clock=self.clock
         )
 
@@ -34,7 +34,7 @@ class World:
         await asyncio.sleep(0)
         return frozenset(ENDPOINTS) if self.answering else frozenset()
 
-    def keep(self, said: Connectivity) -> None:
+    def keep(self, said: ConnectivityObservation) -> None:
         """What the endpoints said."""
         self.kept.append(said)
         self.heard.set()
@@ -59,7 +59,9 @@ async def test_a_failure_that_may_be_ours_has_the_endpoints_asked_before_it_is_j
     assert await world.sees("t.") == "--"
     assert world.asked == 1
     assert world.kept == [
-        Connectivity(at=world.now, sight=Sight.ONLINE, asked=ENDPOINTS, answered=frozenset(ENDPOINTS))
+        ConnectivityObservation(
+            at=world.now, sight=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=frozenset(ENDPOINTS)
+        )
     ]
 
 
@@ -70,7 +72,7 @@ async def test_when_the_endpoints_fail_too_it_is_us() -> None:
     world.answering = False
     assert await world.sees("t.") == "b-"
     assert await world.sees("tt") == "bb"
-    assert [one.sight for one in world.kept] == [Sight.ONLINE, Sight.BLIND]
+    assert [one.sight for one in world.kept] == [ConnectivityState.ONLINE, ConnectivityState.BLIND]
     assert [note.kind for note in world.notes] == ["network_lost"]
     world.answering = True
     for _ in range(2):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.connectivity.state import Endpoints, Sight
+from monitor.connectivity.state import ConnectivityState, EndpointHistory
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 NONE: frozenset[str] = frozenset()
@@ -14,11 +14,11 @@ ONE = frozenset({"https://a"})
 @pytest.mark.parametrize(
     ("ago", "answers", "sight"),
     [
-        (None, ONE, Sight.ONLINE),
-        (None, NONE, Sight.UNTRUSTED),
-        (timedelta(minutes=59), NONE, Sight.BLIND),
-        (timedelta(minutes=61), NONE, Sight.UNTRUSTED),
-        (timedelta(minutes=61), ONE, Sight.ONLINE),
+        (None, ONE, ConnectivityState.ONLINE),
+        (None, NONE, ConnectivityState.UNTRUSTED),
+        (timedelta(minutes=59), NONE, ConnectivityState.BLIND),
+        (timedelta(minutes=61), NONE, ConnectivityState.UNTRUSTED),
+        (timedelta(minutes=61), ONE, ConnectivityState.ONLINE),
     ],
     ids=[
         "any answer is online",
@@ -28,15 +28,17 @@ ONE = frozenset({"https://a"})
         "an answer is enough, however long ago the last",
     ],
 )
-def test_what_an_asking_means(ago: timedelta | None, answers: frozenset[str], sight: Sight) -> None:
+def test_what_an_asking_means(ago: timedelta | None, answers: frozenset[str], sight: ConnectivityState) -> None:
     """Online, blind, or nothing to go by."""
-    known = Endpoints() if ago is None else Endpoints().after(ONE, now=NOW - ago)
+    known = EndpointHistory() if ago is None else EndpointHistory().after(ONE, now=NOW - ago)
 
     assert known.sight(answers, now=NOW) is sight
 
 
 def test_each_endpoint_is_remembered() -> None:
     """A later asking that one endpoint misses does not forget when it last answered."""
-    known = Endpoints().after(frozenset({"a", "b"}), now=NOW).after(frozenset({"b"}), now=NOW + timedelta(hours=1))
+    known = (
+        EndpointHistory().after(frozenset({"a", "b"}), now=NOW).after(frozenset({"b"}), now=NOW + timedelta(hours=1))
+    )
 
     assert known.answered_at == {"a": NOW, "b": NOW + timedelta(hours=1)}

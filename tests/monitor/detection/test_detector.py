@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from monitor.detection import provider_pool as pool
 from monitor.detection import state_machine as detector
 from monitor.detection import target_state as record
-from monitor.detection.detector import Judge, Memory
-from monitor.detection.evidence import Background, Case
-from monitor.detection.pacing import Extra
+from monitor.detection.detector import Detector, DetectorState
+from monitor.detection.evidence import BackgroundRate, EvidenceTrack
+from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import rules_for
 from monitor.detection.provider_pool import NO_POOL
-from monitor.detection.target_state import Record
+from monitor.detection.target_state import TargetState
 from monitor.health import Health, Transition
-from monitor.settings import Controller, Settings
+from monitor.settings import ControllerSettings, Settings
 from probes.target import Check
 from tests.support.builders import T0, observation, pool_rule, rule, settings, target
 from tests.support.closed_loop import ClosedLoop
@@ -37,17 +37,17 @@ OUTAGE: list[Event] = [(60 + n * 5.0, FOUR[n % 4], "x") for n in range(6)]
 SICK: list[Event] = [(60 + n * 5.0, A, "x") for n in range(6)]
 
 
-def configured(*names: str, controller: Controller | None = None) -> Settings:
+def configured(*names: str, controller: ControllerSettings | None = None) -> Settings:
     """Settings with these targets at 30 s, or four of openai."""
     return settings(Path("/nowhere"), *(names or FOUR), controller=controller)
 
 
-def judge(*names: str, controller: Controller | None = None) -> Judge:
+def judge(*names: str, controller: ControllerSettings | None = None) -> Detector:
     """A judge of these targets that knows nothing yet."""
-    return Judge(configured(*names, controller=controller), T0)
+    return Detector(configured(*names, controller=controller), T0)
 
 
-def show(one: Judge, events: Sequence[Event], *, blind: bool = False) -> list[Transition]:
+def show(one: Detector, events: Sequence[Event], *, blind: bool = False) -> list[Transition]:
     """What these probes change."""
     return [
         moved
@@ -61,12 +61,12 @@ def after(seconds: float) -> timedelta:
     return timedelta(seconds=seconds + 0.1)
 
 
-def judged_by_now(one: Judge) -> bool:
+def judged_by_now(one: Detector) -> bool:
     """Whether no verdict only waits for its time."""
     return one.due is None
 
 
-def pool_of(one: Judge) -> pool.Pool:
+def pool_of(one: Detector) -> pool.ProviderEvidence:
     """What is held against openai."""
     return one.memory().pools["openai"]
 
@@ -90,7 +90,7 @@ def test_a_provider_that_fails_goes_down_with_all_its_targets_at_once() -> None:
             f"targets; evidence {change.evidence:.1f}, verdict at {change.threshold:.1f} "
             "(usual 0.49 %, looked for 30 %)"
         )
-        assert change.threshold == by.threshold(Background().rate, 7.5)
+        assert change.threshold == by.threshold(BackgroundRate().rate, 7.5)
         assert change.evidence >= change.threshold
         assert [(w.at, w.target) for w in change.trail] == [(T0 + after(s), name) for s, name, _ in OUTAGE[:4]]
         assert change.trail[-1].evidence == change.evidence
@@ -150,7 +150,7 @@ def test_a_sick_model_is_found_by_a_burst_of_its_own() -> None:
     assert (together.slot, together.targets[-1], together.delay_s) == ("openai", A, by.failed_s)
     show(one, [(65, A, "x")])
     alone, _ = one.extras(A)
-    assert alone == Extra(slot=A, targets=(A,), delay_s=rule().failed_s)
+    assert alone == BurstProbe(slot=A, targets=(A,), delay_s=rule().failed_s)
 
 
 def test_who_is_down_on_its_own_is_left_out_of_the_providers_evidence() -> None:
@@ -173,7 +173,7 @@ def test_a_target_that_is_back_counts_again_with_the_next_excursion() -> None:
     one = judge()
     known = pool.failed(NO_POOL, observation("x", at_s=60, name=A), pool_rule(configured()), {A: 0.005, B: 0.005})
     show(one, QUIET)
-    one.remember(Memory(records={}, pools={"openai": known}))
+    one.remember(DetectorState(records={}, pools={"openai": known}))
     for symbol in "xx..":
         before = pool_of(one)
         show(one, [(61, C, symbol)])
@@ -224,7 +224,7 @@ def test_any_answer_speaks_for_the_provider(symbol: str) -> None:
 def test_a_target_that_is_alone_is_judged_by_the_detector(symbols: str, every_s: float, restart: int) -> None:
     """The judge adds nothing where a provider has one target; a space is a while in which only time passes."""
     one, by = judge(A, ALONE), rules_for(configured(A, ALONE))[ALONE]
-    folded = Record(target=ALONE, since=T0)
+    folded = TargetState(target=ALONE, since=T0)
     for number, symbol in enumerate(symbols):
         if number == restart:
             one = restarted(one, A, ALONE)
@@ -243,13 +243,13 @@ def test_a_target_that_is_alone_is_judged_by_the_detector(symbols: str, every_s:
         assert (known.health, known.reason, known.last_ok_at) == (folded.health, folded.reason, folded.last_ok_at)
 
 
-def restarted(one: Judge, *names: str) -> Judge:
+def restarted(one: Detector, *names: str) -> Detector:
     """A new judge that remembers, through JSON, what this one did."""
     memory = one.memory()
     again = judge(*names)
     records = {name: record.from_json(record.to_json(known)) for name, known in memory.records.items()}
     pools = {name: pool.from_json(pool.to_json(known)) for name, known in memory.pools.items()}
-    again.remember(Memory(records={name: known for name, known in records.items() if known}, pools=pools))
+    again.remember(DetectorState(records={name: known for name, known in records.items() if known}, pools=pools))
     assert again.memory() == memory
     return again
 
@@ -273,7 +273,7 @@ def test_a_restart_in_the_middle_changes_nothing(story: list[tuple[str, str]], n
 
 def test_quiet_times_teach_what_each_probe_would_have_taught() -> None:
     """The short way of a good probe and the long one lead to the same record."""
-    one, case, folded = judge(ALONE), Case(), Record(target=ALONE, since=T0)
+    one, case, folded = judge(ALONE), EvidenceTrack(), TargetState(target=ALONE, since=T0)
     latency = folded.latency
     for number in range(257):
         seen = observation(".", at_s=number * 30, name=ALONE)
@@ -396,7 +396,7 @@ def test_a_retired_model_is_confirmed_by_one_quick_probe() -> None:
     one = judge()
     show(one, [*QUIET, (60, A, "g")])
     assert one.health[A].health is Health.SUSPECT
-    assert one.extras(A) == (Extra(slot=A, targets=(A,), delay_s=rule().failed_s),)
+    assert one.extras(A) == (BurstProbe(slot=A, targets=(A,), delay_s=rule().failed_s),)
     [moved] = show(one, [(65, A, "g")])
     assert (moved.target, moved.after) == (A, Health.MISCONFIGURED)
     assert one.extras(A) == ()
@@ -417,8 +417,8 @@ def test_targets_and_providers_of_other_settings_leave_nothing_behind() -> None:
     assert known.evidence.value == before.pools["openai"].without[A]
     assert {weighed.target for weighed in known.evidence.trail} == {B}
     assert without_a.record_of(B) == before.records[B], "what is still there has lost nothing"
-    assert without_a.record_of("openai/renamed") == Record(target="openai/renamed", since=T0)
-    assert without_a.record_of("mistral/a") == Record(target="mistral/a", since=T0)
+    assert without_a.record_of("openai/renamed") == TargetState(target="openai/renamed", since=T0)
+    assert without_a.record_of("mistral/a") == TargetState(target="mistral/a", since=T0)
     alone = judge(A, ALONE)
     alone.remember(before)
     assert alone.memory().pools == {}
@@ -484,7 +484,7 @@ def test_intervals_of_their_own_are_weighed_as_often_as_they_are_asked() -> None
     """A provider with one target at 10 s and one at 5 min is asked about every 9.7 s."""
     mixed = configured(A, B)
     mixed = replace(mixed, targets=(target(A, interval_s=10), target(B, interval_s=300)))
-    one = Judge(mixed, T0)
+    one = Detector(mixed, T0)
     show(one, [(0, A, "."), (1, B, "."), (10, A, "x")])
     by = pool_rule(mixed)
     assert pool_of(one).threshold == by.threshold(pool_of(one).p0, 1 / (1 / 10 + 1 / 300))
@@ -510,7 +510,7 @@ def test_a_check_that_people_know_to_fail_says_nothing_of_the_provider() -> None
     """Its siblings are asked no sooner for it; the other checks of the same target speak as before."""
     wanted = configured()
     first = replace(wanted.targets[0], checks=(Check.CHAT, Check.TOOL))
-    judging = Judge(replace(wanted, targets=(first, *wanted.targets[1:])), T0)
+    judging = Detector(replace(wanted, targets=(first, *wanted.targets[1:])), T0)
     asked_soon = []
     for number, symbol in enumerate(("." * 15 + "x") * 7):
         seen = observation(symbol, at_s=30.0 * number, name=A)

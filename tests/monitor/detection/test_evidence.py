@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.detection.evidence import RECOVERED, Background, Case, Evidence, Recovery
+from monitor.detection.evidence import RECOVERED, BackgroundRate, Evidence, EvidenceTrack, Recovery
 from probes.outcome import Outcome
 from tests.support.builders import T0, observation
 
@@ -16,25 +16,25 @@ P0, P1 = 0.005, 0.3
 
 def test_without_history_the_background_is_half_a_percent() -> None:
     """The prior's mean, to within the grid."""
-    assert Background().rate == pytest.approx(0.005, rel=0.05)
+    assert BackgroundRate().rate == pytest.approx(0.005, rel=0.05)
 
 
 def test_the_background_is_learned() -> None:
     """Fifty failures in a thousand quiet probes pull it well up; ten thousand good ones pull it down."""
-    noisy = Background(failures=50, probes=1000)
+    noisy = BackgroundRate(failures=50, probes=1000)
     assert noisy.rate == pytest.approx(0.0275, rel=0.13)
-    assert Background(failures=0, probes=10_000).rate < 0.003
+    assert BackgroundRate(failures=0, probes=10_000).rate < 0.003
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
 def test_the_background_stays_between_its_bounds(failures: float, good: float) -> None:
     """Whatever was seen, the rate is between 0.2 and 5 %."""
-    assert 0.002 <= Background(failures=failures, probes=failures + good).rate <= 0.05
+    assert 0.002 <= BackgroundRate(failures=failures, probes=failures + good).rate <= 0.05
 
 
 def test_the_background_forgets() -> None:
     """About the last 20,000 probes count, so that old noise fades."""
-    background = Background(failures=1000, probes=20_000)
+    background = BackgroundRate(failures=1000, probes=20_000)
     for _ in range(20_000):
         background = background.seen(failed=False)
     assert background.probes == pytest.approx(20_000)
@@ -44,7 +44,7 @@ def test_the_background_forgets() -> None:
 @given(st.integers(0, 25_000), st.lists(st.booleans(), max_size=30), st.integers(0, 400))
 def test_resting_is_the_same_as_seeing_one_by_one(before: int, failures: list[bool], good: int) -> None:
     """So many quiet probes at once teach what they teach one after the other, also where the memory is full."""
-    background = Background(probes=min(before, 20_000), failures=before / 200)
+    background = BackgroundRate(probes=min(before, 20_000), failures=before / 200)
     for failed in failures:
         background = background.seen(failed=failed)
     one_by_one = background
@@ -57,10 +57,10 @@ def test_resting_is_the_same_as_seeing_one_by_one(before: int, failures: list[bo
 
 def test_an_outage_is_not_learned_as_normal() -> None:
     """Only the first failure of an excursion teaches the background."""
-    case = Case()
+    case = EvidenceTrack()
     for _ in range(100):
         case = case.failed(observation("x"), p1=P1)
-    assert case.background == Background(failures=1.0, probes=1.0)
+    assert case.background == BackgroundRate(failures=1.0, probes=1.0)
 
 
 def test_a_failure_adds_what_it_is_worth() -> None:
@@ -74,10 +74,10 @@ def test_a_failure_adds_what_it_is_worth() -> None:
 
 def test_a_case_is_weighed_by_its_own_background() -> None:
     """What begins an excursion is weighed by what was usual before it, the rest by what has been learned with it."""
-    case = Case().failed(observation("x"), p1=P1)
-    assert case.value == pytest.approx(math.log(P1 / Background().rate))
+    case = EvidenceTrack().failed(observation("x"), p1=P1)
+    assert case.value == pytest.approx(math.log(P1 / BackgroundRate().rate))
     p0 = case.background.rate
-    assert p0 > Background().rate
+    assert p0 > BackgroundRate().rate
     then = case.passed(observation("."), p1=P1)
     assert then.value == pytest.approx(case.value - math.log((1 - p0) / (1 - P1)))
     assert then.background == case.background
@@ -85,11 +85,11 @@ def test_a_case_is_weighed_by_its_own_background() -> None:
 
 def test_evidence_never_goes_below_zero_and_forgets_its_counts_there() -> None:
     """An excursion that came to nothing leaves only what was learned."""
-    case = Case().failed(observation("t"), p1=P1)
+    case = EvidenceTrack().failed(observation("t"), p1=P1)
     learned = case.background
     while case.value:
         case = case.passed(observation("."), p1=P1)
-    assert case == Case(background=learned)
+    assert case == EvidenceTrack(background=learned)
     assert case.passed(observation("."), p1=P1).background.probes == learned.probes + 1
 
 
@@ -131,7 +131,7 @@ def test_without_one_target_the_counts_are_those_of_the_others() -> None:
 
 def test_recovery_is_proven_at_odds_of_twenty() -> None:
     """With the default background nine clean probes prove it."""
-    recovery, p0 = Recovery(), Background().rate
+    recovery, p0 = Recovery(), BackgroundRate().rate
     while not recovery.proven:
         recovery = recovery.passed(T0, p0=p0, p1=P1)
     assert recovery.clean == math.ceil(RECOVERED / math.log((1 - p0) / (1 - P1))) == 9

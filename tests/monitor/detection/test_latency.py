@@ -9,17 +9,17 @@ import pytest
 from pydantic import TypeAdapter
 
 from monitor.detection import latency
-from monitor.detection.baseline import Baseline
-from monitor.detection.latency import LATE_SHARE, NORMAL_SHARE, Late, Latency, Lateness
+from monitor.detection.baseline import LatencyBaseline
+from monitor.detection.latency import LATE_SHARE, NORMAL_SHARE, LateAnswers, LatencyEvidence, LatencyExcursion
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
 from tests.support.builders import T0, observation
 
-USUAL = Baseline(usual_s=0.9, high_s=2.6, seen=20_000)
-TOKEN = Baseline(usual_s=0.3, high_s=0.5, seen=20_000)
-KNOWN = Latency(usual={"chat": USUAL, "stream": USUAL, "stream, first token": TOKEN})
-NEW = Latency()
+USUAL = LatencyBaseline(usual_s=0.9, high_s=2.6, seen=20_000)
+TOKEN = LatencyBaseline(usual_s=0.3, high_s=0.5, seen=20_000)
+KNOWN = LatencyEvidence(usual={"chat": USUAL, "stream": USUAL, "stream, first token": TOKEN})
+NEW = LatencyEvidence()
 
 
 def answer(took_s: float, *, at_s: float = 0.0, symbol: str = ".", lag_s: float = 0.0) -> Observation:
@@ -32,7 +32,7 @@ def stream(took_s: float, first_token_s: float, *, lag_s: float = 0.0) -> Observ
     return replace(answer(took_s, lag_s=lag_s), check=Check.STREAM, first_token_s=first_token_s)
 
 
-def heard(times_s: list[float], known: Latency = KNOWN) -> Latency:
+def heard(times_s: list[float], known: LatencyEvidence = KNOWN) -> LatencyEvidence:
     """After answers that took so long, one every 30 s."""
     for number, took_s in enumerate(times_s):
         known = known.heard(answer(took_s, at_s=30.0 * number), quiet=True)
@@ -55,7 +55,7 @@ def heard(times_s: list[float], known: Latency = KNOWN) -> Latency:
         pytest.param(KNOWN, stream(2.7, 1.4), "stream", id="the whole counts before the first token"),
     ],
 )
-def test_what_is_late(known: Latency, seen: Observation, measure: str | None) -> None:
+def test_what_is_late(known: LatencyEvidence, seen: Observation, measure: str | None) -> None:
     """Each time is held against the baseline of its own check, and named."""
     assert known.late_by(seen) == measure
 
@@ -74,7 +74,7 @@ def test_late_answers_add_up_and_answers_in_time_take_away() -> None:
     """By log(p1/p0) and log((1-p0)/(1-p1)), and never below zero."""
     up, down = math.log(LATE_SHARE / NORMAL_SHARE), math.log((1 - NORMAL_SHARE) / (1 - LATE_SHARE))
     assert heard([4, 1, 4]).lateness.value == pytest.approx(2 * up - down)
-    assert heard([4, 1, 1]).lateness == Lateness()
+    assert heard([4, 1, 1]).lateness == LatencyExcursion()
 
 
 @pytest.mark.parametrize("symbol", "xotrwaqgbf")
@@ -94,7 +94,7 @@ def test_answers_of_an_excursion_teach_a_tenth() -> None:
 def test_clearing_keeps_what_was_learned() -> None:
     """Evidence goes, baselines stay."""
     known = heard([4.0, 4.0])
-    assert known.cleared() == Latency(usual=known.usual)
+    assert known.cleared() == LatencyEvidence(usual=known.usual)
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,16 @@ def test_clearing_keeps_what_was_learned() -> None:
             id="several of one kind",
         ),
         pytest.param(
-            Latency(
+            LatencyEvidence(
                 usual=KNOWN.usual,
-                lateness=Lateness(
+                lateness=LatencyExcursion(
                     value=9.0,
                     answers=9,
                     since=T0,
-                    late={"chat": Late(count=2, least_s=4.0), "stream, first token": Late(count=5, least_s=1.7)},
+                    late={
+                        "chat": LateAnswers(count=2, least_s=4.0),
+                        "stream, first token": LateAnswers(count=5, least_s=1.7),
+                    },
                 ),
             ),
             "7 of 9 answers in 3 min were late, 5 took 1.7 s or more to the first token"
@@ -124,9 +127,11 @@ def test_clearing_keeps_what_was_learned() -> None:
             id="several kinds: the most frequent one",
         ),
         pytest.param(
-            Latency(
-                usual={"chat": Baseline(usual_s=0.012, high_s=0.0251, seen=200)},
-                lateness=Lateness(value=1.4, answers=1, since=T0, late={"chat": Late(count=1, least_s=1.2)}),
+            LatencyEvidence(
+                usual={"chat": LatencyBaseline(usual_s=0.012, high_s=0.0251, seen=200)},
+                lateness=LatencyExcursion(
+                    value=1.4, answers=1, since=T0, late={"chat": LateAnswers(count=1, least_s=1.2)}
+                ),
             ),
             "the last answer took 1.2 s or more (usually 0.012 s, 95 of 100 under 0.025 s)",
             id="a target that takes milliseconds",
@@ -138,15 +143,15 @@ def test_clearing_keeps_what_was_learned() -> None:
         ),
     ],
 )
-def test_the_evidence_explains_itself(known: Latency, words: str) -> None:
+def test_the_evidence_explains_itself(known: LatencyEvidence, words: str) -> None:
     """How many, how late, and what would have been usual."""
     assert known.counted((known.lateness.since or T0) + timedelta(minutes=3)) == words
 
 
 @pytest.mark.parametrize("known", [NEW, KNOWN, heard([4.0, 1.0, 4.0]), heard([0.9] * 20, NEW)])
-def test_it_comes_back_from_json_exactly(known: Latency) -> None:
+def test_it_comes_back_from_json_exactly(known: LatencyEvidence) -> None:
     """It is kept in the target's record."""
-    adapter = TypeAdapter(Latency)
+    adapter = TypeAdapter(LatencyEvidence)
     assert adapter.validate_json(adapter.dump_json(known, exclude_defaults=True)) == known
 
 
@@ -155,14 +160,14 @@ def test_the_threshold_keeps_its_promise(probes_per_verdict: int) -> None:
     """With 15 % of the answers late all the time, 100 verdicts are about 100 (three standard deviations)."""
     dice, late = random.Random(7), answer(4.0)
     needed = latency.threshold(30.0, per_day=2880 / probes_per_verdict)
-    lateness, verdicts = Lateness(), 0
+    lateness, verdicts = LatencyExcursion(), 0
     for _ in range(100 * probes_per_verdict):
         if dice.random() < NORMAL_SHARE:
             lateness = lateness.later("chat", late.duration_s, late.finished_at)
         elif lateness.answers:
             lateness = lateness.in_time()
         if lateness.value >= needed:
-            verdicts, lateness = verdicts + 1, Lateness()
+            verdicts, lateness = verdicts + 1, LatencyExcursion()
     assert 70 <= verdicts <= 130
 
 

@@ -14,8 +14,16 @@ from controller.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from monitor.detection import check_failures as ailing
-from monitor.detection.notices import CHECK_FAILING, DEPRECATED, KINDS, NEEDS_ATTENTION, SUBSTITUTED, Notice, Notices
-from monitor.detection.target_state import Record
+from monitor.detection.notices import (
+    CHECK_FAILING,
+    DEPRECATED,
+    KINDS,
+    NEEDS_ATTENTION,
+    SUBSTITUTED,
+    NoticeFilter,
+    TargetNotice,
+)
+from monitor.detection.target_state import TargetState
 from monitor.health import Health
 from monitor.settings import Settings
 from monitor.storage.database import open_writer
@@ -33,7 +41,7 @@ def answered_by(model: str | None = None, *, at_s: float = 0.0, deprecation: str
     return replace(observation(".", at_s=at_s, name=TARGET), model=model, deprecation=deprecation)
 
 
-def tell(notices: Notices, *seen: Observation) -> list[str]:
+def tell(notices: NoticeFilter, *seen: Observation) -> list[str]:
     """The texts that people are told of these, one after the other, each when it was seen."""
     texts = []
     for one in seen:
@@ -50,14 +58,14 @@ def test_a_substitution_is_told_once() -> None:
         answered_by(),
         *[answered_by("gpt-5.6-luna", at_s=day * 86400) for day in range(40)],
     ]
-    assert tell(Notices(), *seen) == ["openai/gpt-6-luna was answered by gpt-5.6-luna"]
+    assert tell(NoticeFilter(), *seen) == ["openai/gpt-6-luna was answered by gpt-5.6-luna"]
 
 
 def test_each_kind_and_target_is_told_for_itself() -> None:
     """One observation may say both; another target says its own."""
     both = answered_by("gpt-5", deprecation="retires 2026-12-01")
     other = replace(both, target="azure/gpt-6-luna")
-    assert tell(Notices(), both, other) == [
+    assert tell(NoticeFilter(), both, other) == [
         "openai/gpt-6-luna was answered by gpt-5",
         "the provider says of openai/gpt-6-luna: retires 2026-12-01",
         "azure/gpt-6-luna was answered by gpt-5",
@@ -67,7 +75,7 @@ def test_each_kind_and_target_is_told_for_itself() -> None:
 
 def test_a_notice_is_due_until_it_is_told() -> None:
     """A database that could not be written must not swallow it."""
-    notices = Notices()
+    notices = NoticeFilter()
     [first] = notices.due(answered_by("gpt-5"), T0)
     assert notices.due(answered_by("gpt-5"), T0) == (first,)
     notices.told(first)
@@ -77,7 +85,7 @@ def test_a_notice_is_due_until_it_is_told() -> None:
 def test_random_names_do_not_spam() -> None:
     """Three a day, thirty in all; the last one says that it is the last."""
     seen = [answered_by(f"model-{number}", at_s=number * 600) for number in range(144 * 60)]
-    told = tell(Notices(), *seen)
+    told = tell(NoticeFilter(), *seen)
     assert len(told) == 30
     assert told[:4] == [f"{TARGET} was answered by model-{number}" for number in (0, 1, 2, 36)]
     assert told[-1] == f"{TARGET} is answered by ever other models: no further one is told"
@@ -86,7 +94,7 @@ def test_random_names_do_not_spam() -> None:
 def test_a_hint_that_counts_down_is_told_once_a_day() -> None:
     """And not for ever."""
     seen = [answered_by(deprecation=f"{number} hours left", at_s=number * 3600) for number in range(24 * 60)]
-    told = tell(Notices(), *seen)
+    told = tell(NoticeFilter(), *seen)
     assert told[:2] == [f"the provider says of {TARGET}: {hours} hours left" for hours in (0, 6)]
     assert len(told) == 30
     assert told[-1] == f"the provider says ever other things of the future of {TARGET}: nothing further is told"
@@ -94,7 +102,7 @@ def test_a_hint_that_counts_down_is_told_once_a_day() -> None:
 
 def test_nothing_is_said_of_what_is_as_it_should_be() -> None:
     """The usual reply."""
-    assert tell(Notices(), answered_by()) == []
+    assert tell(NoticeFilter(), answered_by()) == []
 
 
 @pytest.fixture
@@ -120,7 +128,7 @@ def test_the_cycle_tells_it_across_restarts(tmp_path: Path, engine: Engine) -> N
         store.prune(now + timedelta(days=14))
     [told] = Journal(engine).untold()
     assert (told.kind, told.subject, told.text) == (SUBSTITUTED, TARGET, f"{TARGET} was answered by gpt-5")
-    assert Store(engine).notices() == [Notice(kind=SUBSTITUTED, target=TARGET, text=told.text, at=T0)]
+    assert Store(engine).notices() == [TargetNotice(kind=SUBSTITUTED, target=TARGET, text=told.text, at=T0)]
 
 
 def turns_of(symbols: str, checks: str, *, start_s: float = 0.0) -> list[Observation]:
@@ -204,8 +212,11 @@ def test_a_probe_that_says_nothing_is_told_once(
 
 def test_of_checks_no_more_than_thirty_are_told() -> None:
     """The last one says so."""
-    notices, told = Notices(Notice(kind=CHECK_FAILING, target=TARGET, text="as ever", at=T0) for _ in range(29)), []
-    record = Record(target=TARGET, since=T0, health=Health.UP)
+    notices, told = (
+        NoticeFilter(TargetNotice(kind=CHECK_FAILING, target=TARGET, text="as ever", at=T0) for _ in range(29)),
+        [],
+    )
+    record = TargetState(target=TARGET, since=T0, health=Health.UP)
     for day in (1, 2):
         [*_, last] = seen = turns_of("wwwww", "t", start_s=day * 86400)
         known = reduce(lambda known, one: ailing.heard(known, one, (Check.CHAT, Check.TOOL)), seen, record.ailing)

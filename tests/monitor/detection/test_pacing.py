@@ -11,7 +11,7 @@ from monitor.detection import state_machine as detector
 from monitor.detection.pacing import phases, pool_quick_s, quick_s, resting
 from monitor.detection.parameters import BURST, PATIENCE
 from monitor.detection.provider_pool import NO_POOL
-from monitor.detection.target_state import Record
+from monitor.detection.target_state import TargetState
 from monitor.health import Health
 from probes.target import Check
 from tests.support.builders import T0, fold, observation, pool_rule, rule, settings, target
@@ -134,7 +134,7 @@ def test_a_provider_that_asks_for_rest_gets_it() -> None:
 def test_a_check_that_people_know_to_fail_begins_no_burst(symbol: str) -> None:
     """One more of its failures is no news; a failure of any other check is, beside it or alone."""
     by = replace(rule(), checks=(Check.CHAT, Check.TOOL))
-    record, quick = Record(target=by.target, since=T0), []
+    record, quick = TargetState(target=by.target, since=T0), []
     for number, sign in enumerate(("." * 15 + symbol) * 7):
         seen = observation(sign, at_s=30.0 * number)
         record = detector.observe(record, replace(seen, check=Check.TOOL) if sign == symbol else seen, by)

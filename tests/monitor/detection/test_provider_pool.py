@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.detection import provider_pool as pool
-from monitor.detection.parameters import PoolRule
-from monitor.detection.provider_pool import NO_POOL, Pool
+from monitor.detection.parameters import ProviderParameters
+from monitor.detection.provider_pool import NO_POOL, ProviderEvidence
 from probes.outcome import Effect, Outcome
 from tests.support.builders import T0, observation, pool_rule, settings
 
@@ -22,12 +22,12 @@ USUAL = dict.fromkeys(NAMES, 0.005)
 Event = tuple[float, str, str]
 
 
-def by(*names: str) -> PoolRule:
+def by(*names: str) -> ProviderParameters:
     """The rule of a provider with these targets, in which failures within a second are one piece of evidence."""
     return replace(pool_rule(settings(Path("/nowhere"), *(names or NAMES))), same_s=1.0)
 
 
-def weigh(events: Iterable[Event], known: Pool = NO_POOL) -> Pool:
+def weigh(events: Iterable[Event], known: ProviderEvidence = NO_POOL) -> ProviderEvidence:
     """The pool after these probes."""
     for at_s, name, symbol in events:
         seen = observation(symbol, at_s=at_s, name=name)

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from monitor.detection import state_machine as detector
-from monitor.detection.evidence import Background, Case
-from monitor.detection.target_state import Record, from_json, to_json
+from monitor.detection.evidence import BackgroundRate, EvidenceTrack
+from monitor.detection.target_state import TargetState, from_json, to_json
 from monitor.health import Health
 from probes.target import Check
 from tests.support.builders import T0, fold, observation, rule
@@ -120,7 +120,7 @@ def test_misconfigured_recovers_like_down() -> None:
 OUTAGE_AND_RETURN = "xxx" + "." * (9 + HOLD_AT_30_S)
 
 
-def fold_until(health: Health, symbol: str, record: Record) -> Record:
+def fold_until(health: Health, symbol: str, record: TargetState) -> TargetState:
     """The same outcome again and again, until the health is reached."""
     while record.health is not health:
         _, record = fold(symbol, rule(), record=record)
@@ -223,7 +223,7 @@ def test_no_data_leaves_a_verdict_alone() -> None:
 
 def test_before_the_first_observation_nothing_changes() -> None:
     """A target that was never asked has nothing to lose."""
-    fresh = Record(target="openai/gpt-6-luna", since=T0)
+    fresh = TargetState(target="openai/gpt-6-luna", since=T0)
     assert detector.tick(fresh, T0 + timedelta(days=1), rule()) is fresh
 
 
@@ -252,7 +252,7 @@ def test_the_same_history_gives_the_same_record_at_any_speed() -> None:
     """Folding is pure: in one go, or interrupted after every observation through JSON."""
     history = "...x.xx" + "." * 25 + "aa" + "." * 30 + "sswwrr" + "." * 20
     _, whole = fold(history, rule())
-    from_pieces: Record | None = None
+    from_pieces: TargetState | None = None
     for symbol in history:
         _, folded = fold(symbol, rule(), record=from_pieces)
         from_pieces = from_json(to_json(folded))
@@ -276,12 +276,14 @@ def test_a_target_that_answers_poorly_after_an_outage_is_not_down_again() -> Non
 
 def test_a_noisy_target_has_a_hold_that_it_can_pass() -> None:
     """Doubling ends where the background alone would spoil more than four holds of five."""
-    record = Record(target="a/b", since=T0, hold_factor=8, down=Case(background=Background(failures=50, probes=100)))
+    record = TargetState(
+        target="a/b", since=T0, hold_factor=8, down=EvidenceTrack(background=BackgroundRate(failures=50, probes=100))
+    )
     assert detector.hold_s(record, rule()) == pytest.approx(
         math.log(0.2) / math.log(1 - record.down.background.rate) * 10
     )
     assert detector.hold_s(record, rule()) < 2 * rule().hold_s
-    quiet = replace(record, down=Case())
+    quiet = replace(record, down=EvidenceTrack())
     assert detector.hold_s(quiet, rule()) == 2400
 
 
@@ -339,9 +341,9 @@ def test_evidence_is_that_of_the_health_it_explains() -> None:
 BOTH = replace(rule(), checks=(Check.CHAT, Check.TOOL))
 
 
-def in_turn(symbols: str, checks: str, *, record: Record | None = None) -> tuple[list[Health], Record]:
+def in_turn(symbols: str, checks: str, *, record: TargetState | None = None) -> tuple[list[Health], TargetState]:
     """The health after each of these outcomes, and the last record; the checks (`c` chat, `t` tool) take turns."""
-    record = record or Record(target=rule().target, since=T0)
+    record = record or TargetState(target=rule().target, since=T0)
     begin_s = (record.last_started_at - T0).total_seconds() + 30.0 if record.last_started_at else 0.0
     asked = {"c": Check.CHAT, "t": Check.TOOL}
     said = []
@@ -431,7 +433,7 @@ def test_nothing_is_known_of_a_target_once_all_its_checks_say_nothing() -> None:
     assert said == [Health.UNKNOWN] * 3 + [Health.UP] * 4
 
 
-def told_of(record: Record) -> set[Check]:
+def told_of(record: TargetState) -> set[Check]:
     """The checks of which people were told."""
     return {check for check in Check if record.sick(check)}
 

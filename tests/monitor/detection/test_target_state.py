@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.detection.evidence import Background, Case
-from monitor.detection.target_state import Record, from_json, to_json
+from monitor.detection.evidence import BackgroundRate, EvidenceTrack
+from monitor.detection.target_state import TargetState, from_json, to_json
 from monitor.health import Health
 from tests.support.builders import OUTCOMES, T0, fold, rule
 
@@ -25,7 +25,7 @@ _FORMERLY = (
 @pytest.mark.parametrize("seen", ["", ".", ".x", ".xxx....", ".aa", ".sswwrr", ".xxx" + "." * 20, ".bb", ".wbr"])
 def test_a_record_comes_back_exactly(seen: str) -> None:
     """Through JSON and back nothing is lost."""
-    record = fold(seen, rule())[1] if seen else Record(target="openai/gpt-6-luna", since=T0)
+    record = fold(seen, rule())[1] if seen else TargetState(target="openai/gpt-6-luna", since=T0)
     assert from_json(to_json(record)) == record
 
 
@@ -62,7 +62,7 @@ def test_a_record_of_a_former_version_is_gone_on_from(health: Health, evidence: 
     """Its health, times and what it had learned are kept; nothing is condemned or forgiven by the update."""
     record = from_json(_FORMERLY % (health, health, evidence))
     assert record is not None
-    assert (record.health, record.down) == (health, Case(background=Background(failures=1, probes=2000)))
+    assert (record.health, record.down) == (health, EvidenceTrack(background=BackgroundRate(failures=1, probes=2000)))
     assert fold(then[0], rule(), record=record)[0] == then[1]
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from monitor.detection.evidence import Background
+from monitor.detection.evidence import BackgroundRate
 from monitor.detection.parameters import BURST
-from monitor.detection.threshold import DAY_S, Loop, false_alarms_per_day, threshold
+from monitor.detection.threshold import DAY_S, AlarmModel, false_alarms_per_day, threshold
 from monitor.health import Health
-from monitor.settings import Blips, Controller, Settings
+from monitor.settings import Blips, ControllerSettings, Settings
 from tests.support.builders import rule, settings
 from tests.support.closed_loop import ClosedLoop
 
 QUIET = Blips(per_day=0)
-LOOP = Loop(
+LOOP = AlarmModel(
     p0=0.005,
     p1=0.3,
     interval_s=30,
@@ -46,7 +46,7 @@ def test_without_bursts_and_blips_it_is_the_textbook_threshold() -> None:
         ),
     ],
 )
-def test_what_makes_false_alarms_raises_it(easier: Loop, harder: Loop) -> None:
+def test_what_makes_false_alarms_raises_it(easier: AlarmModel, harder: AlarmModel) -> None:
     """The threshold follows the loop it is for."""
     assert threshold(harder, per_day=1 / 90) > threshold(easier, per_day=1 / 90)
 
@@ -79,7 +79,7 @@ def test_an_impossible_promise_is_an_error() -> None:
         pytest.param(replace(LOOP, failed_s=2.0, passed_s=2.0, burst=12), 8.0, id="equal pauses and a short burst"),
     ],
 )
-def test_the_computed_rate_is_the_simulated_rate(loop: Loop, evidence: float) -> None:
+def test_the_computed_rate_is_the_simulated_rate(loop: AlarmModel, evidence: float) -> None:
     """The closed loop, played out probe by probe with blips at real instants, alarms as often as computed."""
     alarms, days = _simulated(loop, evidence, probes=4_000_000, seed=7)
     computed = false_alarms_per_day(loop, evidence) * days
@@ -93,7 +93,7 @@ def test_the_verdicts_on_a_provider_keep_the_promise() -> None:
     A generous promise, so that there is something to count; that a verdict must stand without any one of the targets
     makes it fewer.
     """
-    controller = Controller(false_failovers_per_day=4.0, blips=Blips(per_day=150))
+    controller = ControllerSettings(false_failovers_per_day=4.0, blips=Blips(per_day=150))
     names = tuple(f"openai/{name}" for name in "abcd")
     verdicts, days = _judged(settings(Path("/nowhere"), *names, controller=controller), days=6.0, seed=11)
     promised = controller.false_failovers_per_day / 2 * days
@@ -110,7 +110,7 @@ def _judged(wanted: Settings, *, days: float, seed: int) -> tuple[int, float]:
         while at_s >= blip[1]:
             blip[0] = blip[1] + dice.expovariate(blips.per_day / DAY_S)
             blip[1] = blip[0] + dice.uniform(blips.shortest_s, blips.longest_s)
-        return "x" if dice.random() < (blips.failure_rate if at_s >= blip[0] else Background().rate) else "."
+        return "x" if dice.random() < (blips.failure_rate if at_s >= blip[0] else BackgroundRate().rate) else "."
 
     loop, verdicts, at_s = ClosedLoop(wanted, answers), 0, 0.0
     while (then_s := loop.step(days * DAY_S)) is not None:
@@ -122,7 +122,7 @@ def _judged(wanted: Settings, *, days: float, seed: int) -> tuple[int, float]:
     return verdicts, days
 
 
-def _simulated(loop: Loop, evidence: float, *, probes: int, seed: int) -> tuple[int, float]:
+def _simulated(loop: AlarmModel, evidence: float, *, probes: int, seed: int) -> tuple[int, float]:
     """False alarms and the days they came in, by discrete events; written apart from the code under test."""
     dice = random.Random(seed)
     blip_from, blip_until = _next_blip(loop, dice, 0.0)
@@ -146,7 +146,7 @@ def _simulated(loop: Loop, evidence: float, *, probes: int, seed: int) -> tuple[
     return alarms, now_s / DAY_S
 
 
-def _next_blip(loop: Loop, dice: random.Random, after_s: float) -> tuple[float, float]:
+def _next_blip(loop: AlarmModel, dice: random.Random, after_s: float) -> tuple[float, float]:
     if not loop.blips.per_day:
         return float("inf"), float("inf")
     begin = after_s + dice.expovariate(loop.blips.per_day / DAY_S)

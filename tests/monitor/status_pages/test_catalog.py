@@ -7,7 +7,7 @@ import pytest
 
 from monitor.config.loader import load
 from monitor.status_pages.catalog import default_page, scope_of
-from monitor.status_pages.reading import Scope
+from monitor.status_pages.reading import PageScope
 from probes.target import Provider
 from tests.support.builders import target
 from tests.support.configurations import ENVIRON, write
@@ -67,7 +67,7 @@ def test_a_vendor_is_known_by_the_host(base_url: str, page: str) -> None:
 def test_nobody_is_asked_for_others(base_url: str) -> None:
     """Servers of one's own, vendors without a readable page, and who only looks like a vendor."""
     assert default_page(base_url) is None
-    assert scope_of(provider(base_url)) == Scope()
+    assert scope_of(provider(base_url)) == PageScope()
 
 
 @pytest.mark.parametrize(
@@ -75,34 +75,38 @@ def test_nobody_is_asked_for_others(base_url: str) -> None:
     [
         pytest.param(
             provider("https://api.openai.com/v1"),
-            Scope(names=("Chat Completions", "Responses", "Embeddings")),
+            PageScope(names=("Chat Completions", "Responses", "Embeddings")),
             id="OpenAI's API, not its applications",
         ),
         pytest.param(
-            provider("https://api.anthropic.com"), Scope(names=("Claude API", "api.anthropic.com")), id="Claude's API"
+            provider("https://api.anthropic.com"),
+            PageScope(names=("Claude API", "api.anthropic.com")),
+            id="Claude's API",
         ),
         pytest.param(
             provider("https://us-central1-aiplatform.googleapis.com/v1"),
-            Scope(names=("Vertex", "Z0FZJAMvEB4j3NbCJs6B"), region="us-central1"),
+            PageScope(names=("Vertex", "Z0FZJAMvEB4j3NbCJs6B"), region="us-central1"),
             id="Vertex in its region",
         ),
         pytest.param(
             provider("https://bedrock-runtime.eu-west-1.amazonaws.com"),
-            Scope(names=("bedrock-eu-west-1",), region="eu-west-1"),
+            PageScope(names=("bedrock-eu-west-1",), region="eu-west-1"),
             id="Bedrock in its region",
         ),
         pytest.param(
             provider("https://gateway.example", page=AWS, region="us-east-1"),
-            Scope(names=("bedrock-us-east-1",), region="us-east-1"),
+            PageScope(names=("bedrock-us-east-1",), region="us-east-1"),
             id="behind a gateway, by the page and the region of the configuration",
         ),
-        pytest.param(provider("https://gateway.example", page=AWS), Scope(names=("bedrock-",)), id="Bedrock somewhere"),
         pytest.param(
-            provider("https://gateway.example", page="https://status.example"), Scope(), id="all of an unknown page"
+            provider("https://gateway.example", page=AWS), PageScope(names=("bedrock-",)), id="Bedrock somewhere"
+        ),
+        pytest.param(
+            provider("https://gateway.example", page="https://status.example"), PageScope(), id="all of an unknown page"
         ),
     ],
 )
-def test_only_some_of_a_page_matters(asked: Provider, expected: Scope) -> None:
+def test_only_some_of_a_page_matters(asked: Provider, expected: PageScope) -> None:
     """The API, and the region, that we use."""
     assert scope_of(asked) == expected
 

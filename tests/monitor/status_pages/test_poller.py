@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import pytest
 
-from monitor.status_pages.poller import PATIENCE, Vendors, status_pages
-from monitor.status_pages.reading import VendorReport, VendorState
+from monitor.status_pages.poller import PATIENCE, StatusPagePoller, status_pages
+from monitor.status_pages.reading import VendorState, VendorStateChange
 from monitor.storage.database import DatabaseError
 from probes.target import Provider, Secret
 from probes.transport.fetch import Page
@@ -36,10 +36,10 @@ class World:
         self.now = T0
         self.answer: Page | Exception = WELL
         self.asked: list[tuple[str, str | None, str | None]] = []
-        self.kept: list[VendorReport] = []
+        self.kept: list[VendorStateChange] = []
         self.locked = False
         self.providers = providers or (provider(),)
-        self.vendors = Vendors(self.providers, self.fetch, keep=self.keep, clock=self.clock)
+        self.vendors = StatusPagePoller(self.providers, self.fetch, keep=self.keep, clock=self.clock)
         self.pages = status_pages(self.providers)
 
     def clock(self) -> datetime:
@@ -54,7 +54,7 @@ class World:
             raise self.answer
         return self.answer
 
-    async def keep(self, report: VendorReport) -> None:
+    async def keep(self, report: VendorStateChange) -> None:
         """Into the database, if that can be written."""
         if self.locked:
             raise DatabaseError("locked")
@@ -74,7 +74,7 @@ async def test_only_changes_are_kept() -> None:
     """With the time when we first read it so, and what the vendor says of it."""
     world = World()
     assert await world.sees(WELL, WELL, ILL, ILL, WELL) == ["operational", "partial_outage", "operational"]
-    assert world.kept[1] == VendorReport(
+    assert world.kept[1] == VendorStateChange(
         provider="openai",
         at=T0 + timedelta(minutes=2),
         state=VendorState.PARTIAL_OUTAGE,
@@ -181,10 +181,10 @@ async def read_times(providers: Sequence[Provider], *, every_s: float, readings:
             enough.set()
         return WELL
 
-    async def keep(_: VendorReport) -> None:
+    async def keep(_: VendorStateChange) -> None:
         await asyncio.sleep(0)
 
-    vendors = Vendors(providers, fetch, keep=keep, clock=lambda: T0)
+    vendors = StatusPagePoller(providers, fetch, keep=keep, clock=lambda: T0)
     watch = asyncio.create_task(vendors.watch(every_s=every_s))
     await asyncio.wait_for(enough.wait(), 10)
     watch.cancel()
@@ -205,5 +205,5 @@ async def test_pages_are_read_in_turn_and_no_sooner_than_agreed() -> None:
 
 async def test_without_pages_there_is_nothing_to_watch() -> None:
     """The watch ends, and nobody misses it."""
-    vendors = Vendors([provider(page=None)], World().fetch, keep=World().keep, clock=lambda: T0)
+    vendors = StatusPagePoller([provider(page=None)], World().fetch, keep=World().keep, clock=lambda: T0)
     await asyncio.wait_for(vendors.watch(), 5)

@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.status_pages.parsers.registry import read
-from monitor.status_pages.reading import UNKNOWN, Scope, VendorReport, VendorState, Word
+from monitor.status_pages.reading import UNKNOWN, PageScope, StatusPageReading, VendorState, VendorStateChange
 from tests.support import status_pages as pages
 
 TWO = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
-OPERATIONAL = Word(state=VendorState.OPERATIONAL)
-CLAUDE = Scope(names=("Claude API",))
-OPENAI = Scope(names=("Chat Completions", "Responses"))
-VERTEX = Scope(names=("Vertex",), region="us-central1")
-BEDROCK = Scope(names=("bedrock-us-east-1",))
-API = Scope(names=("API",))
+OPERATIONAL = StatusPageReading(state=VendorState.OPERATIONAL)
+CLAUDE = PageScope(names=("Claude API",))
+OPENAI = PageScope(names=("Chat Completions", "Responses"))
+VERTEX = PageScope(names=("Vertex",), region="us-central1")
+BEDROCK = PageScope(names=("bedrock-us-east-1",))
+API = PageScope(names=("API",))
 
 
-def word(state: str, headline: str = "", since: datetime | None = None) -> Word:
+def word(state: str, headline: str = "", since: datetime | None = None) -> StatusPageReading:
     """What is expected."""
-    return Word(state=VendorState(state), headline=headline, since=since)
+    return StatusPageReading(state=VendorState(state), headline=headline, since=since)
 
 
 STATUSPAGE = [
@@ -101,7 +101,7 @@ STATUSPAGE = [
 
 
 @pytest.mark.parametrize(("document", "expected"), STATUSPAGE)
-def test_statuspage(document: Any, expected: Word) -> None:
+def test_statuspage(document: Any, expected: StatusPageReading) -> None:
     """Incidents and components are read, those of the API alone."""
     assert read(pages.body(document), CLAUDE) == expected
 
@@ -109,7 +109,7 @@ def test_statuspage(document: Any, expected: Word) -> None:
 def test_a_page_that_has_nothing_by_our_names_speaks_as_a_whole() -> None:
     """Names drift: better the word on everything than silence."""
     document = pages.statuspage(indicator="critical")
-    assert read(pages.body(document), Scope(names=("Klaud",))).state is VendorState.MAJOR_OUTAGE
+    assert read(pages.body(document), PageScope(names=("Klaud",))).state is VendorState.MAJOR_OUTAGE
 
 
 INCIDENT_IO = [
@@ -168,7 +168,7 @@ INCIDENT_IO = [
 
 
 @pytest.mark.parametrize(("document", "expected"), INCIDENT_IO)
-def test_incident_io(document: Any, expected: Word) -> None:
+def test_incident_io(document: Any, expected: StatusPageReading) -> None:
     """The page and the widget."""
     assert read(pages.body(document), OPENAI) == expected
 
@@ -176,8 +176,8 @@ def test_incident_io(document: Any, expected: Word) -> None:
 def test_a_group_can_be_named() -> None:
     """Whatever is in it matters."""
     document = pages.incident_io("partial_outage")
-    assert read(pages.body(document), Scope(names=("apis",))).state is VendorState.PARTIAL_OUTAGE
-    assert read(pages.body(document), Scope(names=("Video",))) == OPERATIONAL
+    assert read(pages.body(document), PageScope(names=("apis",))).state is VendorState.PARTIAL_OUTAGE
+    assert read(pages.body(document), PageScope(names=("Video",))) == OPERATIONAL
 
 
 CLOUDS = [
@@ -212,7 +212,7 @@ CLOUDS = [
 
 
 @pytest.mark.parametrize(("document", "scope", "expected"), CLOUDS)
-def test_clouds(document: Any, scope: Scope, expected: Word) -> None:
+def test_clouds(document: Any, scope: PageScope, expected: StatusPageReading) -> None:
     """Only what goes on, for our product in our region."""
     assert read(pages.body(document), scope) == expected
 
@@ -291,9 +291,9 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("document", "expected"), OTHERS)
-def test_others(document: Any, expected: Word) -> None:
+def test_others(document: Any, expected: StatusPageReading) -> None:
     """Better Stack, Datadog, Flashcat."""
-    assert read(pages.body(document), Scope(names=("API", "chat/completions"))) == expected
+    assert read(pages.body(document), PageScope(names=("API", "chat/completions"))) == expected
 
 
 XAI = "<title>[{}] Elevated errors</title><description>{}</description><pubDate>Sat, 21 Nov 2026 14:02:00 GMT</pubDate>"
@@ -352,7 +352,7 @@ RSS = [
 
 
 @pytest.mark.parametrize(("document", "expected"), RSS)
-def test_feeds(document: bytes, expected: Word) -> None:
+def test_feeds(document: bytes, expected: StatusPageReading) -> None:
     """What goes on, by every sign that a feed gives."""
     assert read(document, API) == expected
 
@@ -433,13 +433,13 @@ def test_any_bytes_are_read(body: bytes, cut: bool) -> None:
     assert read(b"<rss><channel><item>" + body, cut=cut) == UNKNOWN
 
 
-@given(data=st.data(), kind=st.sampled_from(EVERY_KIND), scope=st.sampled_from([Scope(), API, VERTEX]))
-def test_a_document_with_something_else_in_it_is_read(data: st.DataObject, kind: Any, scope: Scope) -> None:
+@given(data=st.data(), kind=st.sampled_from(EVERY_KIND), scope=st.sampled_from([PageScope(), API, VERTEX]))
+def test_a_document_with_something_else_in_it_is_read(data: st.DataObject, kind: Any, scope: PageScope) -> None:
     """A state, a clean headline and an aware time, or unknown; never an exception."""
     found = read(json.dumps(bent(kind, data)).encode(), scope)
     assert len(found.headline) <= 200
     assert found.since is None or found.since.tzinfo is UTC
-    assert found.state.admits or found == Word(state=found.state)
+    assert found.state.admits or found == StatusPageReading(state=found.state)
 
 
 @given(text=st.text(max_size=60))
@@ -453,9 +453,11 @@ def test_any_item_of_a_feed_is_read(text: str) -> None:
 
 def test_a_report_names_its_page() -> None:
     """By the host that people know."""
-    report = VendorReport(provider="openai", at=TWO, state=VendorState.OPERATIONAL, url="https://www.status.example/x")
+    report = VendorStateChange(
+        provider="openai", at=TWO, state=VendorState.OPERATIONAL, url="https://www.status.example/x"
+    )
     assert report.page == "status.example"
-    assert VendorReport(provider="openai", at=TWO, state=VendorState.UNKNOWN).page == "the vendor's status page"
+    assert VendorStateChange(provider="openai", at=TWO, state=VendorState.UNKNOWN).page == "the vendor's status page"
 
 
 def test_states_are_ordered() -> None:

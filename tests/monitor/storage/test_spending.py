@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine
 
 from monitor.storage.database import DatabaseError, open_writer
 from monitor.storage.migrations.run import migrate
-from monitor.storage.spending import Ledger
+from monitor.storage.spending import SpendingStore
 from monitor.storage.store import Store
 from probes.observation import Observation
 from tests.support.builders import T0, observation
@@ -35,7 +35,7 @@ def cost(usd: float | None, *, at_s: float = 0.0, name: str = "openai/m") -> Obs
 
 def spent(engine: Engine, *, days: int = 0) -> dict[str, tuple[float, int, int]]:
     """What is in the ledger for the day of T0, or some days before it and it: dollars, probes, unpriced."""
-    found = Ledger(engine).spent(since=T0 - days * DAY, until=T0)
+    found = SpendingStore(engine).spent(since=T0 - days * DAY, until=T0)
     return {target: (round(one.usd, 9), one.probes, one.unpriced) for target, one in found.items()}
 
 
@@ -53,7 +53,7 @@ def test_a_day_is_a_day_in_utc(engine: Engine) -> None:
     midnight_s = (T0.replace(hour=0) + DAY - T0).total_seconds()
     Store(engine).record([cost(1.0), cost(2.0, at_s=midnight_s - 0.05), cost(4.0, at_s=midnight_s)])
     assert spent(engine) == {"openai/m": (3.0, 2, 0)}
-    tomorrow = Ledger(engine).spent(since=T0 + DAY, until=T0 + DAY)
+    tomorrow = SpendingStore(engine).spent(since=T0 + DAY, until=T0 + DAY)
     assert tomorrow["openai/m"].usd == 4.0
 
 
@@ -81,7 +81,7 @@ def test_forgetting_observations_does_not_forget_what_they_cost(engine: Engine) 
 def test_the_mean_is_of_what_has_a_cost(engine: Engine) -> None:
     """Failed probes do not make the others cheaper; a target without any cost has no mean."""
     Store(engine).record([cost(0.2), cost(0.4, at_s=30), cost(None, at_s=60), cost(None, name="free/m")])
-    assert Ledger(engine).lately(T0) == {"openai/m": pytest.approx(0.3)}
+    assert SpendingStore(engine).lately(T0) == {"openai/m": pytest.approx(0.3)}
 
 
 def test_an_older_database_begins_with_what_it_still_knows(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_an_older_database_begins_with_what_it_still_knows(tmp_path: Path) -> No
 
 def test_the_last_pace_is_kept(engine: Engine) -> None:
     """Whatever text the purse makes of it."""
-    ledger = Ledger(engine)
+    ledger = SpendingStore(engine)
     assert ledger.pace() is None
     ledger.keep_pace('{"stretch": 2}', T0)
     ledger.keep_pace('{"stretch": 3}', T0 + DAY)

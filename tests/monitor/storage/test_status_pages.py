@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from monitor.status_pages.reading import VendorReport, VendorState
+from monitor.status_pages.reading import VendorState, VendorStateChange
 from monitor.storage.database import DatabaseError, open_operator, open_reader, open_writer
-from monitor.storage.status_pages import VendorStore
+from monitor.storage.status_pages import StatusPageStore
 from tests.support.builders import T0
 
 URL = "https://status.openai.com/proxy/status.openai.com"
@@ -18,9 +18,9 @@ URL = "https://status.openai.com/proxy/status.openai.com"
 
 def report(
     provider: str = "openai", *, at_s: float = 0, state: str = "operational", headline: str = ""
-) -> VendorReport:
+) -> VendorStateChange:
     """A report so long after T0."""
-    return VendorReport(
+    return VendorStateChange(
         provider=provider, at=T0 + timedelta(seconds=at_s), state=VendorState(state), headline=headline, url=URL
     )
 
@@ -32,14 +32,14 @@ def database(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(database: str) -> Iterator[VendorStore]:
+def store(database: str) -> Iterator[StatusPageStore]:
     """A store on a new database."""
     engine = open_writer(database)
-    yield VendorStore(engine)
+    yield StatusPageStore(engine)
     engine.dispose()
 
 
-def test_a_report_comes_back_as_it_was(store: VendorStore, database: str) -> None:
+def test_a_report_comes_back_as_it_was(store: StatusPageStore, database: str) -> None:
     """Through a reader as well, whatever the vendor wrote."""
     first = report(state="partial_outage", headline="Errors <b>\u6f22 & more")
     first = replace(first, since=T0 - timedelta(minutes=14))
@@ -47,11 +47,11 @@ def test_a_report_comes_back_as_it_was(store: VendorStore, database: str) -> Non
     store.record(first)
     store.record(last)
     engine = open_reader(database)
-    assert VendorStore(engine).latest() == {"openai": first, "anthropic": last}
+    assert StatusPageStore(engine).latest() == {"openai": first, "anthropic": last}
     engine.dispose()
 
 
-def test_the_last_report_of_each_provider_holds(store: VendorStore) -> None:
+def test_the_last_report_of_each_provider_holds(store: StatusPageStore) -> None:
     """By the order in which they were kept: a clock that was set back changes nothing."""
     assert store.latest() == {}
     for one in (report(at_s=9), report("anthropic"), report(at_s=5, state="degraded")):
@@ -62,7 +62,7 @@ def test_the_last_report_of_each_provider_holds(store: VendorStore) -> None:
     }
 
 
-def test_a_span_begins_with_what_was_in_force(store: VendorStore) -> None:
+def test_a_span_begins_with_what_was_in_force(store: StatusPageStore) -> None:
     """The one before it, those within it, none after it, and none of another provider."""
     reports = [report(at_s=at_s, headline=f"at {at_s}") for at_s in (0, 10, 20, 30, 40)]
     for one in [*reports, report("anthropic", at_s=15)]:
@@ -79,7 +79,7 @@ def test_a_span_begins_with_what_was_in_force(store: VendorStore) -> None:
     assert store.between("gemini", after=T0, before=T0 + timedelta(hours=1)) == []
 
 
-def test_what_no_column_takes_is_made_fit(store: VendorStore) -> None:
+def test_what_no_column_takes_is_made_fit(store: StatusPageStore) -> None:
     """NUL and lone surrogates are replaced, and what is too long is cut."""
     store.record(replace(report(headline="\0\ud800" + "x" * 500), url="https://" + "y" * 5_000))
     kept = store.latest()["openai"]
@@ -87,7 +87,7 @@ def test_what_no_column_takes_is_made_fit(store: VendorStore) -> None:
     assert len(kept.url or "") == 2_000
 
 
-def test_a_state_of_a_newer_version_is_unknown(store: VendorStore, database: str) -> None:
+def test_a_state_of_a_newer_version_is_unknown(store: StatusPageStore, database: str) -> None:
     """Not an error: the rest of the database is still of use."""
     store.record(report())
     engine = open_operator(database)
@@ -97,7 +97,7 @@ def test_a_state_of_a_newer_version_is_unknown(store: VendorStore, database: str
     assert store.latest()["openai"].state is VendorState.UNKNOWN
 
 
-def test_old_reports_go_and_what_still_holds_stays(store: VendorStore) -> None:
+def test_old_reports_go_and_what_still_holds_stays(store: StatusPageStore) -> None:
     """The last report of a provider holds however old it is."""
     for one in (report(at_s=0), report(at_s=1, headline="b"), report(at_s=2, headline="c"), report("anthropic")):
         store.record(one)
@@ -108,10 +108,10 @@ def test_old_reports_go_and_what_still_holds_stays(store: VendorStore) -> None:
     assert {name: one.headline for name, one in store.latest().items()} == {"openai": "c", "anthropic": ""}
 
 
-def test_a_database_that_cannot_be_written_says_so(store: VendorStore, database: str) -> None:
+def test_a_database_that_cannot_be_written_says_so(store: StatusPageStore, database: str) -> None:
     """The report was not kept and can be kept again."""
     engine = open_reader(database)
     with pytest.raises(DatabaseError):
-        VendorStore(engine).record(report())
+        StatusPageStore(engine).record(report())
     engine.dispose()
     assert store.latest() == {}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, func, select
 
-from monitor.connectivity.state import Connectivity, Sight
+from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, Transition
 from monitor.storage.database import DatabaseError, open_reader, open_writer
 from monitor.storage.store import SavedState, ServiceBeat, Store
@@ -235,11 +235,15 @@ def test_what_the_endpoints_said_is_kept(store: Store) -> None:
     """Exactly, in order of time, of the span that is asked for; and the latest by itself."""
     assert store.last_connectivity() is None
     said = [
-        Connectivity(
+        ConnectivityObservation(
             at=NOW + timedelta(seconds=n), sight=sight, asked=("https://a", "https://b"), answered=frozenset(answered)
         )
         for n, (sight, answered) in enumerate(
-            [(Sight.ONLINE, ["https://b", "https://a"]), (Sight.BLIND, []), (Sight.UNTRUSTED, [])]
+            [
+                (ConnectivityState.ONLINE, ["https://b", "https://a"]),
+                (ConnectivityState.BLIND, []),
+                (ConnectivityState.UNTRUSTED, []),
+            ]
         )
     ]
     for one in reversed(said):
@@ -257,7 +261,9 @@ def test_pruning_removes_the_old_in_small_steps(engine: Engine, store: Store) ->
     for number in range(3):
         at = NOW + timedelta(milliseconds=number)
         store.add_event(at, "service_started", "", "")
-        store.record_connectivity(Connectivity(at=at, sight=Sight.ONLINE, asked=(), answered=frozenset()))
+        store.record_connectivity(
+            ConnectivityObservation(at=at, sight=ConnectivityState.ONLINE, asked=(), answered=frozenset())
+        )
     limit = NOW + timedelta(milliseconds=2)
     assert store.prune(limit, at_most=2) == 2
     assert _all(store, "a/1")[0].started_at == NOW + timedelta(milliseconds=1)

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.checks import SCHEMA, Task
-from probes.classifier import Answer, Question, judge
+from probes.classifier import ProbeQuestion, RawResponse, judge
 from probes.dialects.openai.families import openai_family
 from probes.dialects.openai.usage import counted
 from probes.dialects.registry import DIALECTS
 from probes.outcome import Outcome
 from probes.reply import NOTHING_SAID, MalformedError, Reply, Request, as_json, overlaid
 from probes.stream_reader import StreamReader
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
 from tests.probes.test_outcome import NOW
 
@@ -242,7 +242,7 @@ def test_no_json_makes_openais_dialects_stumble(dialect: str, body: dict[str, An
     """Any JSON is a reply, an embedding, a frame or malformed, and has words as an error."""
     shape = DIALECTS[dialect]
     assert shape.read_embedding is not None
-    frame = Event(name=name, data=as_json(body))
+    frame = ServerSentEvent(name=name, data=as_json(body))
     for read in (shape.read_reply, shape.read_embedding, lambda _: shape.read_event(NOTHING_SAID, frame)):
         try:
             assert isinstance(read(body), Reply)
@@ -278,7 +278,7 @@ def test_any_bytes_end_in_one_outcome(dialect: str, chunks: list[bytes], status:
             reader.feed(chunk)
         reader.close()
         headers = {"content-type": "text/event-stream" if check is Check.STREAM else "application/json"}
-        answer = Answer(
+        answer = RawResponse(
             status=status,
             headers=headers,
             body=b"".join(chunks),
@@ -286,7 +286,7 @@ def test_any_bytes_end_in_one_outcome(dialect: str, chunks: list[bytes], status:
             stray=reader.stray,
             fault=reader.fault,
         )
-        found = judge(Question(dialect=shape, task=Task(check=check, nonce="k7f3q9x2")), answer, now=NOW)
+        found = judge(ProbeQuestion(dialect=shape, task=Task(check=check, nonce="k7f3q9x2")), answer, now=NOW)
         assert found.outcome in set(Outcome) - {Outcome.OK}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from probes.checks import Task
 from probes.dialects.registry import DIALECTS
 from probes.reply import NOTHING_SAID, MalformedError, count, parse, status_code
-from probes.streaming.sse import Event
+from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
 
 KEY = "sk-proj-Zx81mQp4vTe7LrW2"
@@ -148,7 +148,7 @@ JSON = st.recursive(
 def test_no_json_makes_a_dialect_stumble(dialect: str, body: dict[str, Any]) -> None:
     """Whatever shape the provider's JSON has, a reply, a frame and an error are read, or refused as malformed."""
     shape = DIALECTS[dialect]
-    for read in (shape.read_reply, lambda body: shape.read_event(NOTHING_SAID, Event(data=json.dumps(body)))):
+    for read in (shape.read_reply, lambda body: shape.read_event(NOTHING_SAID, ServerSentEvent(data=json.dumps(body)))):
         try:
             reply = read(body)
         except MalformedError:

@@ -11,23 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.reply import MalformedError
-from probes.streaming.aws_eventstream import END, EventParser
-from probes.streaming.sse import Event
+from probes.streaming.aws_eventstream import END, AwsEventStreamParser
+from probes.streaming.sse import ServerSentEvent
 from probes.transport.decoding import CAP
 from tests.support.frames import event, frame, framed, frames, string_header
 
 STREAM = event("messageStart", {"role": "assistant"}) + event("contentBlockDelta", {"delta": {"text": "ü"}})
 EVENTS = [
-    Event(name="messageStart", data='{"role":"assistant"}'),
-    Event(name="contentBlockDelta", data='{"delta":{"text":"ü"}}'),
-    Event(name=END),
+    ServerSentEvent(name="messageStart", data='{"role":"assistant"}'),
+    ServerSentEvent(name="contentBlockDelta", data='{"delta":{"text":"ü"}}'),
+    ServerSentEvent(name=END),
 ]
 
 
-def read(*chunks: bytes) -> tuple[list[Event], str | None]:
+def read(*chunks: bytes) -> tuple[list[ServerSentEvent], str | None]:
     """Every event of a stream that arrives in these chunks, and what was wrong with it."""
-    parser = EventParser()
-    found: list[Event] = []
+    parser = AwsEventStreamParser()
+    found: list[ServerSentEvent] = []
     try:
         for chunk in chunks:
             found.extend(parser.feed(chunk))
@@ -73,8 +73,8 @@ def test_exceptions_and_errors_bear_their_kind() -> None:
     stream = frames('{"exception": "throttlingException", "payload": {"message": "m"}}') + frame(headers, b"")
 
     assert read(stream)[0][:-1] == [
-        Event(name="exception:throttlingException", data='{"message":"m"}'),
-        Event(name="exception:internal", data='{"message": "a \\"b\\""}'),
+        ServerSentEvent(name="exception:throttlingException", data='{"message":"m"}'),
+        ServerSentEvent(name="exception:internal", data='{"message": "a \\"b\\""}'),
     ]
 
 
@@ -99,7 +99,7 @@ def test_headers_of_other_types_are_read_over(kind: str) -> None:
     stream = framed(other + string_header(":event-type", "x"), b"{}")
 
     assert by_botocore(stream) == [("x", b"{}")]
-    assert read(stream) == ([Event(name="x", data="{}"), Event(name=END)], None)
+    assert read(stream) == ([ServerSentEvent(name="x", data="{}"), ServerSentEvent(name=END)], None)
 
 
 def prelude(length: int, headers: int) -> bytes:
@@ -135,12 +135,12 @@ def test_a_corrupt_frame_is_malformed(case: str) -> None:
     assert all(event in EVENTS for event in found)
 
     found, _ = read(event("ok"), CORRUPT[case])
-    assert found[0] == Event(name="ok", data="{}")
+    assert found[0] == ServerSentEvent(name="ok", data="{}")
 
 
 def test_four_gibibytes_are_not_waited_for() -> None:
     """An impossible length is refused as soon as it is read, not when its bytes have come."""
-    parser = EventParser()
+    parser = AwsEventStreamParser()
     with pytest.raises(MalformedError):
         list(parser.feed(prelude(CAP + 1, 0)))
 
@@ -174,7 +174,7 @@ def test_any_headers_are_read_or_malformed(headers: bytes, payload: bytes) -> No
 def test_memory_is_bounded() -> None:
     """A mebibyte of frames in small pieces never holds more than a few of them."""
     chunk = event("contentBlockDelta", {"delta": {"text": "x" * 400}})
-    parser = EventParser()
+    parser = AwsEventStreamParser()
     start()
     try:
         for _ in range(2000):

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probes.streaming.sse import Event, EventParser
+from probes.streaming.sse import ServerSentEvent, SseParser
 
 
-def events(*chunks: bytes) -> tuple[list[Event], str]:
+def events(*chunks: bytes) -> tuple[list[ServerSentEvent], str]:
     """Every event of a stream that arrives in these chunks, and what stood beside them."""
-    parser = EventParser()
+    parser = SseParser()
     found = [event for chunk in chunks for event in parser.feed(chunk)]
     return [*found, *parser.close()], parser.stray
 
@@ -19,14 +19,14 @@ def events(*chunks: bytes) -> tuple[list[Event], str]:
 @pytest.mark.parametrize(
     ("stream", "expected", "stray"),
     [
-        (b"data: a\n\ndata: b\n\n", [Event(data="a"), Event(data="b")], ""),
-        (b"data:a\r\n\r\ndata:  b\r\r", [Event(data="a"), Event(data=" b")], ""),
-        (b"event: x\ndata: a\ndata: b\n\n", [Event(name="x", data="a\nb")], ""),
+        (b"data: a\n\ndata: b\n\n", [ServerSentEvent(data="a"), ServerSentEvent(data="b")], ""),
+        (b"data:a\r\n\r\ndata:  b\r\r", [ServerSentEvent(data="a"), ServerSentEvent(data=" b")], ""),
+        (b"event: x\ndata: a\ndata: b\n\n", [ServerSentEvent(name="x", data="a\nb")], ""),
         (b": comment\nid: 1\nretry: 5\n\n", [], ""),
-        (b"event: x\n\ndata: a\n\n", [Event(data="a")], ""),
-        (b"\xef\xbb\xbfdata: a\n\n", [Event(data="a")], ""),
-        (b"data: a", [Event(data="a")], ""),
-        ("data: ü\n\n".encode(), [Event(data="ü")], ""),
+        (b"event: x\n\ndata: a\n\n", [ServerSentEvent(data="a")], ""),
+        (b"\xef\xbb\xbfdata: a\n\n", [ServerSentEvent(data="a")], ""),
+        (b"data: a", [ServerSentEvent(data="a")], ""),
+        ("data: ü\n\n".encode(), [ServerSentEvent(data="ü")], ""),
         (b'{\n "error": {}\n}', [], '{\n "error": {}\n}'),
         (b"", [], ""),
     ],
@@ -43,7 +43,7 @@ def events(*chunks: bytes) -> tuple[list[Event], str]:
         "nothing",
     ],
 )
-def test_a_stream_is_read(stream: bytes, expected: list[Event], stray: str) -> None:
+def test_a_stream_is_read(stream: bytes, expected: list[ServerSentEvent], stray: str) -> None:
     """Whole or byte by byte, the events are the same."""
     assert events(stream) == (expected, stray)
     assert events(*(stream[i : i + 1] for i in range(len(stream)))) == (expected, stray)

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 import trustme
 
-from probes.transport.backend import Marks, Sockets, families_in_turn, first_connected
-from probes.transport.dns import Address, Lookups, numeric
+from probes.transport.backend import SocketTimings, TimedBackend, families_in_turn, first_connected
+from probes.transport.dns import Address, Resolver, numeric
 from tests.support.servers import server_tls
 
 
@@ -94,7 +94,7 @@ async def test_a_name_is_looked_up_once_at_a_time() -> None:
         assert answer.wait(30)
         return found
 
-    lookups = Lookups(resolve)
+    lookups = Resolver(resolve)
     first, second = (asyncio.create_task(lookups.addresses("x.invalid", 1)) for _ in range(2))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
@@ -135,7 +135,7 @@ async def test_what_comes_early_does_not_hold_up_what_is_sent() -> None:
         writer.close()
 
     server = await asyncio.start_server(behave, "127.0.0.1", 0, ssl=server_tls(authority, "127.0.0.1"))
-    sockets = Sockets(Lookups(), Marks(), limit=1000, monotonic=time.monotonic)
+    sockets = TimedBackend(Resolver(), SocketTimings(), limit=1000, monotonic=time.monotonic)
     plain = await sockets.connect_tcp("127.0.0.1", server.sockets[0].getsockname()[1])
     secured = await plain.start_tls(trusting, "127.0.0.1")
     await asyncio.sleep(0.1)  # the tickets come by themselves, and nothing tells of them

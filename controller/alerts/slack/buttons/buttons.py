@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from controller.alerts.slack.blocks import Block, Message
-from controller.incidents.incident import Incident, RouteNow
+from controller.incidents.incident import Incident, RouteImpact
 from monitor.health import FAILING, WELL, Health
 from monitor.settings import Route
 from probes.redaction import one_line
@@ -73,7 +73,7 @@ def buttons_of(incident: Incident, routes: Sequence[Route], others: Iterable[Inc
     return (*first, *(button for pair in pairs for button in pair))[:_MOST]
 
 
-def _of_route(incident: Incident, now: RouteNow, route: Route, health: Mapping[str, Health]) -> Iterable[Button]:
+def _of_route(incident: Incident, now: RouteImpact, route: Route, health: Mapping[str, Health]) -> Iterable[Button]:
     # Where nothing is published, nobody can be held or brought back.
     if now.unpublished or now.would or now.target not in route.candidates:
         return

@@ -9,14 +9,14 @@ from sqlalchemy import Engine
 
 from controller.alerts.slack.buttons.buttons import Button, Verb, label
 from controller.alerts.slack.buttons.press import Press
-from controller.alerts.slack.buttons.rules import Standing, is_hold, objection, order_of
-from controller.alerts.slack.buttons.store import Claim, PressBook
-from controller.incidents.incident import Moment
-from controller.incidents.remarks import RemarkRefusedError
+from controller.alerts.slack.buttons.rules import ButtonContext, is_hold, objection, order_of
+from controller.alerts.slack.buttons.store import Claim, PressStore
+from controller.incidents.incident import EntryKind
+from controller.incidents.remarks import CommentRefusedError
 from controller.journal import Journal
 from controller.operations import carry_out
 from controller.routing import override_text as override_words
-from controller.routing.operator_requests import Order, RefusedError
+from controller.routing.operator_requests import OperatorRequest, RefusedError
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.clock import utc_now
 from monitor.settings import Settings
@@ -33,7 +33,7 @@ class _RefusedPressError(Exception):
     """Nothing was done; the text is a sentence without its end."""
 
 
-class Presses:
+class PressHandler:
     """Takes presses, one at a time, from any thread. Each opens the database as a command would, beside the service."""
 
     def __init__(
@@ -57,14 +57,14 @@ class Presses:
             engine.dispose()
 
     def _taken(self, press: Press, engine: Engine) -> str | None:
-        book = PressBook(engine)
+        book = PressStore(engine)
         button = press.button
         claim = book.claim(press.key, button.incident if button else None, self._clock())
         if claim.done:
             return None
         try:
             said, kind = self._done(press, claim, engine), "button_pressed"
-        except (_RefusedPressError, RefusedError, RemarkRefusedError) as error:
+        except (_RefusedPressError, RefusedError, CommentRefusedError) as error:
             said, kind = f"Nothing was done: {error}.", "press_refused"
         what = f"“{label(button)}”" if button else "a button that this version does not know"
         subject = f"incident {button.incident}" if button else "slack"
@@ -90,9 +90,9 @@ class Presses:
             said += self._end_hold(button, author, claim, journal)
         return said
 
-    def _standing(self, button: Button, journal: Journal, store: Store) -> Standing:
+    def _standing(self, button: Button, journal: Journal, store: Store) -> ButtonContext:
         now = self._clock()
-        return Standing(
+        return ButtonContext(
             now=now,
             settings=self._settings,
             incident=journal.incident(button.incident),
@@ -106,7 +106,7 @@ class Presses:
         if button.verb is Verb.ACKNOWLEDGE:
             found = journal.incident(button.incident)
             lines = found.timeline if found else ()
-            said = (line for line in lines if line.kind is Moment.ACKNOWLEDGED and line.author == author)
+            said = (line for line in lines if line.kind is EntryKind.ACKNOWLEDGED and line.author == author)
             return any(line.at >= claim.begun_at for line in said)
         order = order_of(button, author)
         return any(_carries_out(one, order, claim) for one in journal.hand.latest(_LATEST))
@@ -134,6 +134,6 @@ class Presses:
         return "".join(f" Over: {override_words.what(one)}." for one in ended)
 
 
-def _carries_out(one: Override, order: Order, claim: Claim) -> bool:
+def _carries_out(one: Override, order: OperatorRequest, claim: Claim) -> bool:
     given = (one.kind, one.subject, one.target, one.author, one.reason)
     return given == (order.kind, order.subject, order.target, order.author, order.reason) and one.at >= claim.begun_at

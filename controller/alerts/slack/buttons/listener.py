@@ -20,9 +20,9 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from controller.alerts.slack import errors as slack_errors
 from controller.alerts.slack.blocks import safe
 from controller.alerts.slack.buttons.press import Press, place_of, read_press
-from controller.alerts.slack.buttons.socket_mode import Socket
+from controller.alerts.slack.buttons.socket_mode import SlackSocket
 from controller.alerts.slack.socket_errors import NotListeningError, refused, translated
-from monitor.settings import Network, Slack
+from monitor.settings import NetworkSettings, SlackSettings
 from monitor.storage.database import DatabaseError
 from probes.redaction import one_line
 from probes.target import Secret
@@ -43,7 +43,7 @@ _SAID_AFTER_S: Final = 60.0
 _LONGEST_ANSWER: Final = 1_000
 
 
-class Pressing:
+class SocketListener:
     """Connects, again and again, and hands every press to `take`; nothing that happens to it ends the service.
 
     `take` answers a press (`Presses.take`) and may raise DatabaseError. `failed` and `works` are told, from a thread of
@@ -53,15 +53,15 @@ class Pressing:
 
     def __init__(
         self,
-        slack: Slack,
+        slack: SlackSettings,
         take: Callable[[Press], str | None],
         *,
         failed: Callable[[str], None],
         works: Callable[[], None],
-        network: Network | None = None,
+        network: NetworkSettings | None = None,
         first_wait_s: float = _FIRST_WAIT_S,
     ) -> None:
-        network = network or Network()
+        network = network or NetworkSettings()
         self._slack = slack
         self._take = take
         self._failed = failed
@@ -75,7 +75,7 @@ class Pressing:
         self._app = self._web(slack.app_token or Secret(""))
         self._bot = self._web(slack.token)
         self._stop = threading.Event()
-        self._client: Socket | None = None
+        self._client: SlackSocket | None = None
         self._hopeless = False
         self._said: str | None = None
         self._doing = ThreadPoolExecutor(1, thread_name_prefix="pressed")
@@ -113,7 +113,7 @@ class Pressing:
     def _run(self) -> None:
         """Connection after connection until it is stopped; 1, 2, 4, … 60 s apart while they fail."""
         token = self._slack.app_token or Secret("")
-        client = Socket(app_token=token.reveal(), web=self._app, proxy=self._proxy, quiet=self._quiet)
+        client = SlackSocket(app_token=token.reveal(), web=self._app, proxy=self._proxy, quiet=self._quiet)
         self._client = client
         client.socket_mode_request_listeners.append(lambda _client, request: self._heard(client, request))
         failures, since_s = 0, time.monotonic()
@@ -139,7 +139,7 @@ class Pressing:
             with suppress(Exception):
                 client.close()
 
-    def _connect(self, client: Socket) -> None:
+    def _connect(self, client: SlackSocket) -> None:
         """A connection on which Slack has said hello; raises NotListeningError."""
         client.changed.clear()
         try:
@@ -168,7 +168,7 @@ class Pressing:
             raise NotListeningError("Slack names an address that is not encrypted: check alerts.slack.api_url")
         return str(given)
 
-    def _watch(self, client: Socket) -> None:
+    def _watch(self, client: SlackSocket) -> None:
         """Until the connection should be replaced, or has ended (NotListeningError), or nobody listens any more."""
         while not self._stop.is_set() and client.reason is None:
             if not client.is_connected():
@@ -198,7 +198,7 @@ class Pressing:
             self._failed(str(error))
         self._stop.wait(wait_s)
 
-    def _heard(self, client: Socket, request: SocketModeRequest) -> None:
+    def _heard(self, client: SlackSocket, request: SocketModeRequest) -> None:
         """One envelope: do what it asks for, tell Slack that it came, and the person what was done."""
         press = read_press(request.payload, request.envelope_id) if request.type == "interactive" else None
         doing = self._doing.submit(self._take, press) if press else None

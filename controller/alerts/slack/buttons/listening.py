@@ -9,11 +9,11 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from controller.alerts.delivery_store import Deliveries
-from controller.alerts.slack.buttons.handler import Presses
-from controller.alerts.slack.buttons.listener import Pressing
+from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.slack.buttons.handler import PressHandler
+from controller.alerts.slack.buttons.listener import SocketListener
 from controller.alerts.slack.message_values import SINK
-from controller.alerts.slack.outbox import Runs
+from controller.alerts.slack.outbox import RunBlocking
 from monitor.settings import Route, Settings
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
@@ -24,23 +24,25 @@ log = logging.getLogger(__name__)
 _PART: Final = "buttons"
 
 
-class Listening:
+class ButtonService:
     """Hears presses for as long as the service runs, where an app token is set; none of it delays anything else.
 
     `engine` is the writer's, `in_database` the one thread that uses it.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, *, in_database: Runs, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, *, in_database: RunBlocking, clock: Callable[[], datetime]
+    ) -> None:
         self._settings = settings
-        self._state, self._store = Deliveries(engine, SINK), Store(engine)
+        self._state, self._store = DeliveryStore(engine, SINK), Store(engine)
         self._in_database = in_database
         self._clock = clock
         self._failing = False
         slack = settings.slack
-        self._pressing: Pressing | None = None
+        self._pressing: SocketListener | None = None
         if slack and slack.app_token:
-            presses = Presses(settings, allowed=slack.allowed_users, clock=clock)
-            self._pressing = Pressing(
+            presses = PressHandler(settings, allowed=slack.allowed_users, clock=clock)
+            self._pressing = SocketListener(
                 slack, presses.take, failed=self._failed, works=self._works, network=settings.network
             )
 

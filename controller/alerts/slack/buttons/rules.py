@@ -8,7 +8,7 @@ from typing import Final
 from controller.alerts.slack.buttons.buttons import FAIL_BACK_S, HOLD_S, Button, Verb, fails
 from controller.incidents.incident import Incident
 from controller.routing.decision import RouteState
-from controller.routing.operator_requests import Order
+from controller.routing.operator_requests import OperatorRequest
 from controller.routing.override_text import until, what
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.health import FAILING, TargetHealth
@@ -21,7 +21,7 @@ _SAME: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ButtonContext:
     """How everything is when a press comes in."""
 
     now: datetime
@@ -34,7 +34,7 @@ class Standing:
     health: Mapping[str, TargetHealth]
 
 
-def objection(button: Button, author: str, standing: Standing) -> str | None:
+def objection(button: Button, author: str, standing: ButtonContext) -> str | None:
     """Why nothing is to be done, as a sentence without its end; None when the button still means what it says.
 
     Messages are older than they look: what was true when the button was drawn is looked at again.
@@ -56,7 +56,7 @@ def objection(button: Button, author: str, standing: Standing) -> str | None:
     return (_no_hold if button.verb is Verb.HOLD else _no_failback)(button.target, route, state, standing)
 
 
-def _no_hold(target: str, route: Route, state: RouteState, standing: Standing) -> str | None:
+def _no_hold(target: str, route: Route, state: RouteState, standing: ButtonContext) -> str | None:
     if state.target != target:
         return f"{route.name} has moved to {state.target} since that message was written"
     if pin := standing.overrides.pin(route.name):
@@ -70,7 +70,7 @@ def _no_hold(target: str, route: Route, state: RouteState, standing: Standing) -
     return None
 
 
-def _no_failback(home: str, route: Route, state: RouteState, standing: Standing) -> str | None:
+def _no_failback(home: str, route: Route, state: RouteState, standing: ButtonContext) -> str | None:
     if state.target == home and not state.weights:
         return f"{route.name} is on {home} already"
     if pin := standing.overrides.pin(route.name):
@@ -86,7 +86,7 @@ def _no_failback(home: str, route: Route, state: RouteState, standing: Standing)
     return None
 
 
-def _by(override: Override, standing: Standing) -> str:
+def _by(override: Override, standing: ButtonContext) -> str:
     return f"{what(override)} by {override.author} is in force {until(override, standing.now)}"
 
 
@@ -95,7 +95,7 @@ def is_hold(override: Override) -> bool:
     return override.kind is OverrideKind.PAUSE and override.author.startswith(PRESSER)
 
 
-def order_of(button: Button, author: str) -> Order:
+def order_of(button: Button, author: str) -> OperatorRequest:
     """What the command line would be told: `pause ROUTE --for 1h`, or `pin ROUTE TARGET --for 1m`.
 
     ValueError for a button that lays nothing on a route.
@@ -103,7 +103,7 @@ def order_of(button: Button, author: str) -> Order:
     if button.route is None:
         raise ValueError(f"{button.verb} is about no route")
     hold = button.verb is Verb.HOLD
-    return Order(
+    return OperatorRequest(
         kind=OverrideKind.PAUSE if hold else OverrideKind.PIN,
         subject=button.route,
         target=None if hold else button.target,

@@ -56,7 +56,7 @@ class _Socket:
         self._inner.close()
 
 
-class Socket(SocketModeClient):
+class SlackSocket(SocketModeClient):
     """A client that never reconnects by itself: when, and how often, is its owner's business.
 
     `changed` is set when something happened that its owner should look at: it is ready, it is to be replaced, or its

@@ -27,7 +27,7 @@ class Claim:
     """It was done with: nothing is left to do."""
 
 
-class PressBook:
+class PressStore:
     """The presses, on an engine of `open_operator`; every method is one transaction that survives a power cut.
 
     A press has a row among the deliveries, for its answer is one. Raises `monitor.storage.database.DatabaseError`.

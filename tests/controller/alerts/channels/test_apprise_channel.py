@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from controller.alerts.channel import NotTakenError
-from controller.alerts.channels.apprise_channel import AppriseSink, harmless_text
-from controller.incidents.incident import Happening, Moment
+from controller.alerts.channels.apprise_channel import AppriseChannel, harmless_text
+from controller.incidents.incident import EntryKind, TimelineEntry
 from probes.target import Secret
 from tests.support import incident_builders as alerts
 from tests.support.builders import T0
@@ -19,9 +19,9 @@ from tests.support.receiver import TAKEN, Answer, receiving
 PATH = "s3cr3t-t0ken"
 
 
-def sink(url: str, **more: Any) -> AppriseSink:
+def sink(url: str, **more: Any) -> AppriseChannel:
     """A service at this address."""
-    return AppriseSink(1, Secret(url.replace("http://", "json://") + f"/{PATH}"), **more)
+    return AppriseChannel(1, Secret(url.replace("http://", "json://") + f"/{PATH}"), **more)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ async def test_an_alert_arrives_with_its_type(alert: Any, kind: str) -> None:
 async def test_nothing_from_outside_is_a_mention_or_a_link(caplog: pytest.LogCaptureFixture) -> None:
     """Services differ in what they read as markup; what would call people gives way to lookalikes, keys to `***`."""
     text = "@everyone <!channel> <@U1> [x](http://h) sk-proj-Zx81mQp4vTe7LrW2"
-    hostile = alerts.incident(id=7, timeline=(Happening(at=T0, text=text, kind=Moment.HEALTH),))
+    hostile = alerts.incident(id=7, timeline=(TimelineEntry(at=T0, text=text, kind=EntryKind.HEALTH),))
     async with receiving() as receiver:
         await sink(receiver.url, secrets=[Secret("sk-proj-Zx81mQp4vTe7LrW2")]).send(alerts.alert(hostile))
     message = receiver.requests[0].json["message"]
@@ -123,4 +123,4 @@ async def test_two_in_a_row_are_two() -> None:
 async def test_an_address_that_is_unknown_after_all_is_no_crash() -> None:
     """The configuration refuses it; another version of the library may, too."""
     with pytest.raises(NotTakenError, match="is not an address that Apprise knows"):
-        await AppriseSink(1, Secret("nosuch://s3cr3t")).send(alerts.alert())
+        await AppriseChannel(1, Secret("nosuch://s3cr3t")).send(alerts.alert())

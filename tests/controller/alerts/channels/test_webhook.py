@@ -12,13 +12,13 @@ import jsonschema
 import pytest
 import trustme
 
-from controller.alerts.alert import Notice, about_notice, body, document, harmless
+from controller.alerts.alert import AlertNotice, about_notice, body, document, harmless
 from controller.alerts.channel import NotTakenError
-from controller.alerts.channels.webhook import WebhookSink, refusal, signature
-from controller.incidents.incident import Happening, Moment
-from monitor.settings import Network
+from controller.alerts.channels.webhook import WebhookChannel, refusal, signature
+from controller.incidents.incident import EntryKind, TimelineEntry
+from monitor.settings import NetworkSettings
 from probes.target import Secret
-from probes.transport.outgoing import Answer as Heard
+from probes.transport.outgoing import FetchResult as Heard
 from tests.support import incident_builders as alerts
 from tests.support.builders import T0
 from tests.support.paths import ROOT
@@ -30,9 +30,11 @@ SECRET = Secret("0123456789abcdef0123")
 HOSTILE = 'sk-proj-Zx81mQp4vTe7LrW2 <!channel> @everyone "\\\ud800\x00 [a](http://b) ' + "x" * 10_000
 
 
-def sink(url: str, **more: Any) -> WebhookSink:
+def sink(url: str, **more: Any) -> WebhookChannel:
     """A webhook at this address, which gets its secret and the time T0 unless told otherwise."""
-    return WebhookSink(Secret(f"{url}/hook?token=s3cr3t-t0ken"), more.pop("secret", SECRET), clock=lambda: T0, **more)
+    return WebhookChannel(
+        Secret(f"{url}/hook?token=s3cr3t-t0ken"), more.pop("secret", SECRET), clock=lambda: T0, **more
+    )
 
 
 def check_schema(found: object) -> None:
@@ -66,7 +68,7 @@ async def test_each_sending_is_signed_anew_and_says_the_same() -> None:
     """A second try has the time of the second try, so that it is inside the window, and the very same body."""
     moments = iter([T0, T0 + timedelta(minutes=10), T0 + timedelta(minutes=10)])
     async with receiving([Answer(status="503 Later")]) as receiver:
-        hook = WebhookSink(Secret(receiver.url), SECRET, clock=lambda: next(moments))
+        hook = WebhookChannel(Secret(receiver.url), SECRET, clock=lambda: next(moments))
         with pytest.raises(NotTakenError):
             await hook.send(alerts.alert())
         await hook.send(alerts.alert())
@@ -174,7 +176,7 @@ async def test_a_company_s_own_certificates_are_trusted_only_where_configured(tm
         await writer.drain()
 
     async with serving(yes, server_tls(authority, "127.0.0.1")) as url:
-        await sink(url, network=Network(ca_bundle=bundle)).send(alerts.alert())
+        await sink(url, network=NetworkSettings(ca_bundle=bundle)).send(alerts.alert())
         with pytest.raises(NotTakenError, match="certificate is not trusted"):
             await sink(url).send(alerts.alert())
 
@@ -188,12 +190,14 @@ async def test_a_company_s_own_certificates_are_trusted_only_where_configured(tm
             id="one that is over, with all that is known",
         ),
         pytest.param(
-            about_notice(Notice(kind="pinned", subject="chat", text="ana pinned chat"), alert_id="n", at=T0),
+            about_notice(AlertNotice(kind="pinned", subject="chat", text="ana pinned chat"), alert_id="n", at=T0),
             id="a notice",
         ),
         pytest.param(
             about_notice(
-                Notice(kind="weekly_digest", subject="2026-11-16", text="📊 The week\nRoute chat"), alert_id="d", at=T0
+                AlertNotice(kind="weekly_digest", subject="2026-11-16", text="📊 The week\nRoute chat"),
+                alert_id="d",
+                at=T0,
             ),
             id="a digest",
         ),
@@ -216,7 +220,7 @@ def test_the_schema_refuses_what_lacks_something(name: str) -> None:
 
 def test_hostile_text_arrives_as_text() -> None:
     """Whatever a provider wrote, it is valid JSON of bounded size, and our own keys are not in it."""
-    line = Happening(at=T0, text=HOSTILE, kind=Moment.NOTE, author=HOSTILE)
+    line = TimelineEntry(at=T0, text=HOSTILE, kind=EntryKind.NOTE, author=HOSTILE)
     told = alerts.alert(alerts.incident(id=7, timeline=(line,) * 50, provider=HOSTILE[:80]))
     sent = body(told, [Secret("sk-proj-Zx81mQp4vTe7LrW2")])
     assert b"Zx81mQp4vTe7LrW2" not in sent
@@ -230,10 +234,10 @@ def test_hostile_text_arrives_as_text() -> None:
 def test_a_digest_keeps_its_lines_and_a_notice_its_sentence() -> None:
     """The first line of a digest is its headline."""
     text = "📊 The week from Nov 9 to Nov 16: no incident\nRoute chat: 100 %\nopenai/m: 100 %"
-    told = about_notice(Notice(kind="weekly_digest", subject="2026-11-16", text=text), alert_id="d", at=T0)
+    told = about_notice(AlertNotice(kind="weekly_digest", subject="2026-11-16", text=text), alert_id="d", at=T0)
     assert (told.kind, told.headline) == ("digest", text.split("\n", maxsplit=1)[0])
     assert told.text == "Route chat: 100 %\nopenai/m: 100 %"
-    notice = about_notice(Notice(kind="pinned", subject="chat", text="ana pinned\nchat"), alert_id="n", at=T0)
+    notice = about_notice(AlertNotice(kind="pinned", subject="chat", text="ana pinned\nchat"), alert_id="n", at=T0)
     assert (notice.kind, notice.headline, notice.text) == ("notice", "✋ Pinned: chat", "ana pinned\nchat")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from controller.alerts.digest import digest
 from controller.alerts.digest.digest import RouteWeek, TargetWeek, Week
 from controller.alerts.digest.queries import read_week
-from controller.alerts.digest.weekly import DigestBook, Weekly
+from controller.alerts.digest.weekly import DigestSchedule, DigestStore
 from controller.alerts.slack.other_messages import notice_message
 from controller.journal import Journal
 from controller.routing.decision import Decision, Move
@@ -257,19 +257,19 @@ class Sums:
         return replace(QUIET, begins=now - 7 * DAY, ends=now)
 
 
-def _weekly(book: DigestBook, clock: Callable[[], datetime], sums: Sums) -> Weekly:
+def _weekly(book: DigestStore, clock: Callable[[], datetime], sums: Sums) -> DigestSchedule:
     async def last() -> date | None:
         return book.last()
 
     async def keep(day: date, text: str, at: datetime) -> None:
         book.keep(day, text, at)
 
-    return Weekly(AT_NINE, read=sums, last=last, keep=keep, clock=clock)
+    return DigestSchedule(AT_NINE, read=sums, last=last, keep=keep, clock=clock)
 
 
 async def test_it_comes_once_a_week_whatever_happens(engine: Engine) -> None:
     """Over restarts too; and it is an event that every sink is told of."""
-    clock, sums, book, journal = Days(), Sums(), DigestBook(engine), Journal(engine)
+    clock, sums, book, journal = Days(), Sums(), DigestStore(engine), Journal(engine)
     made = []
     for hour in range(24 * 15):
         clock.now = MONDAY - HOUR + hour * HOUR

@@ -7,19 +7,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.client import Posted, Sending, SlackSender, Stamp
+from controller.alerts.slack.client import OutgoingMessage, PostedMessage, SendingId, SlackSender
 from controller.alerts.slack.errors import DeliveryError, LookupImpossibleError
-from controller.alerts.slack.webhook import WebhookSender
+from controller.alerts.slack.webhook import SlackWebhookSender
 from controller.demo.fake_slack.server import SlackServer
 from controller.demo.fake_slack.workspace import Fault, FaultKind
-from monitor.settings import Network, Slack
+from monitor.settings import NetworkSettings, SlackSettings
 from probes.target import Secret
 
 NOW = datetime.now(UTC)
 TOKEN = "xoxb-very-secret"
 HELLO = Message(text="hello", blocks=({"type": "header", "text": {"type": "plain_text", "text": "Hello"}},))
 EDITED = replace(HELLO, text="hello again")
-STAMP = Stamp(key="slack incident 7", begun_at=NOW)
+STAMP = SendingId(key="slack incident 7", begun_at=NOW)
 
 
 @pytest.fixture(autouse=True)
@@ -37,13 +37,15 @@ def server() -> Iterator[SlackServer]:
 
 def sender(server: SlackServer, *, token: str = TOKEN, timeout_s: float = 5.0) -> SlackSender:
     """A sender for that server."""
-    slack = Slack(token=Secret(token), channel="#llm-status", api_url=server.url)
+    slack = SlackSettings(token=Secret(token), channel="#llm-status", api_url=server.url)
     return SlackSender(slack, timeout_s=timeout_s)
 
 
-def sending(message: Message = HELLO, channel: str = "#llm-status", stamp: Stamp = STAMP, **more: str) -> Sending:
+def sending(
+    message: Message = HELLO, channel: str = "#llm-status", stamp: SendingId = STAMP, **more: str
+) -> OutgoingMessage:
     """A message on its way to that channel."""
-    return Sending(channel=channel, message=message, stamp=stamp, payload=more)
+    return OutgoingMessage(channel=channel, message=message, stamp=stamp, payload=more)
 
 
 def failure(call: Callable[[], object]) -> DeliveryError:
@@ -198,9 +200,9 @@ def test_a_lost_reply_is_not_sent_again_by_the_library(server: SlackServer) -> N
 
 def test_the_configured_proxy_is_used(server: SlackServer) -> None:
     """Where probes need a proxy to leave the machine, Slack does as well."""
-    slack = Slack(token=Secret(TOKEN), channel="#llm-status", api_url="http://slack.invalid/api/")
+    slack = SlackSettings(token=Secret(TOKEN), channel="#llm-status", api_url="http://slack.invalid/api/")
     proxy = server.url.removesuffix("/api/")
-    assert SlackSender(slack, network=Network(proxy=proxy)).post(sending()).channel == server.channel_id
+    assert SlackSender(slack, network=NetworkSettings(proxy=proxy)).post(sending()).channel == server.channel_id
 
 
 def test_the_message_to_edit_may_be_gone(server: SlackServer) -> None:
@@ -208,7 +210,7 @@ def test_the_message_to_edit_may_be_gone(server: SlackServer) -> None:
     posted = sender(server).post(sending())
     server.delete(posted.ts)
     assert failure(lambda: sender(server).update(posted, EDITED)).code == "message_not_found"
-    old = Posted(channel="C0LD", ts=posted.ts)
+    old = PostedMessage(channel="C0LD", ts=posted.ts)
     assert failure(lambda: sender(server).update(old, EDITED)).code == "channel_not_found"
 
 
@@ -243,7 +245,7 @@ def test_it_is_known_whether_slack_may_have_taken_it(server: SlackServer, fault:
 def test_a_message_is_found_by_its_stamp(server: SlackServer) -> None:
     """By the key and the time of that one sending, in the channel and in a thread, with what travels with it."""
     slack = sender(server)
-    other = Stamp(key=STAMP.key, begun_at=NOW - timedelta(seconds=1))
+    other = SendingId(key=STAMP.key, begun_at=NOW - timedelta(seconds=1))
     first = slack.post(sending(home="7"))
     reply = slack.post(replace(sending(stamp=other), thread=first.ts))
     for asked in ("#llm-status", server.channel_id):
@@ -269,7 +271,7 @@ def test_looking_goes_page_by_page(server: SlackServer) -> None:
     slack = sender(server)
     slack.post(sending())
     for number in range(205):
-        slack.post(sending(stamp=Stamp(key=f"other {number}", begun_at=NOW)))
+        slack.post(sending(stamp=SendingId(key=f"other {number}", begun_at=NOW)))
     assert slack.find("#llm-status", STAMP) is not None
 
 
@@ -299,7 +301,7 @@ def test_a_passing_fault_while_looking_is_no_answer(server: SlackServer) -> None
 def test_our_own_keys_are_masked(server: SlackServer) -> None:
     """Whatever text they come in, they do not leave, and neither does the token."""
     key = Secret("sk-our-own-0123456789")
-    slack = SlackSender(Slack(token=Secret(TOKEN), channel="#llm-status", api_url=server.url), secrets=[key])
+    slack = SlackSender(SlackSettings(token=Secret(TOKEN), channel="#llm-status", api_url=server.url), secrets=[key])
     block = {"type": "section", "text": {"type": "mrkdwn", "text": f"it said {key.reveal()} and {TOKEN}"}}
     slack.post(sending(Message(text=f"key {key.reveal()}", blocks=(block,))))
     (version,) = server.messages[0].versions
@@ -312,8 +314,8 @@ def test_our_own_keys_are_masked(server: SlackServer) -> None:
 
 def test_a_webhook_posts(server: SlackServer) -> None:
     """Text and blocks arrive; it does not say where."""
-    hook = WebhookSender(Secret(server.webhook_url))
-    assert hook.post(sending()) == Posted(channel="", ts="")
+    hook = SlackWebhookSender(Secret(server.webhook_url))
+    assert hook.post(sending()) == PostedMessage(channel="", ts="")
     (message,) = server.messages
     assert (message.versions[0].text, message.versions[0].blocks) == (HELLO.text, HELLO.blocks)
 
@@ -355,7 +357,7 @@ def test_a_webhook_posts(server: SlackServer) -> None:
 def test_a_webhook_s_faults(server: SlackServer, fault: Fault, text: str, permanent: bool, sent: bool) -> None:
     """In the same words as a bot's, and its address, which lets anybody post, is in none of them."""
     server.fail(fault)
-    error = failure(lambda: WebhookSender(Secret(server.webhook_url)).post(sending()))
+    error = failure(lambda: SlackWebhookSender(Secret(server.webhook_url)).post(sending()))
     assert "made-up-webhook" not in str(error)
     said = str(error) if fault.kind is not FaultKind.LOST_REPLY else text
     assert (said, error.permanent, error.sent) == (text, permanent, sent)

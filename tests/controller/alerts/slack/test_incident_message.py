@@ -14,7 +14,15 @@ from slack_sdk.models.blocks import Block
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.other_messages import notice_message
-from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, Moment, RouteNow, VendorLead
+from controller.incidents.incident import (
+    AffectedTarget,
+    EntryKind,
+    Incident,
+    IncidentKind,
+    RouteImpact,
+    TimelineEntry,
+    VendorLead,
+)
 from controller.incidents.timeline_rules import MAX_TIMELINE
 from controller.routing.decision import bring_back
 from controller.routing.override_text import warning
@@ -27,16 +35,16 @@ LATER = OPENED + timedelta(minutes=12, seconds=5)
 LUNA, MINI, HAIKU = "openai/gpt-6-luna", "openai/gpt-5.6-luna", "anthropic/claude-haiku-5-5"
 DOWN = f"{LUNA} is down: 9 of 14 probes failed in 41 s (server_error)"
 REFUSED = f"{LUNA} is misconfigured: the provider refuses the key: check the variable OPENAI_API_KEY"
-ON_HAIKU = RouteNow(route="chat", target=HAIKU)
-ON_LUNA = RouteNow(route="chat", target=LUNA)
+ON_HAIKU = RouteImpact(route="chat", target=HAIKU)
+ON_LUNA = RouteImpact(route="chat", target=LUNA)
 
 
-def affected(target: str = LUNA, health: Health = Health.DOWN, reason: str = DOWN) -> Affected:
+def affected(target: str = LUNA, health: Health = Health.DOWN, reason: str = DOWN) -> AffectedTarget:
     """One target in trouble."""
-    return Affected(target=target, health=health, since=OPENED, reason=reason)
+    return AffectedTarget(target=target, health=health, since=OPENED, reason=reason)
 
 
-def outage(*routes: RouteNow, health: Health = Health.DOWN) -> Incident:
+def outage(*routes: RouteImpact, health: Health = Health.DOWN) -> Incident:
     """One model that fails, and a route that has left it."""
     return Incident(
         id=7,
@@ -45,30 +53,30 @@ def outage(*routes: RouteNow, health: Health = Health.DOWN) -> Incident:
         opened_at=OPENED,
         affected=(affected(health=health),),
         timeline=(
-            Happening(at=OPENED, text=DOWN, kind=Moment.HEALTH),
-            Happening(
-                at=OPENED + timedelta(seconds=1), text=f"Route chat moved from {LUNA} to {HAIKU}", kind=Moment.MOVED
+            TimelineEntry(at=OPENED, text=DOWN, kind=EntryKind.HEALTH),
+            TimelineEntry(
+                at=OPENED + timedelta(seconds=1), text=f"Route chat moved from {LUNA} to {HAIKU}", kind=EntryKind.MOVED
             ),
         ),
         routes=routes,
     )
 
 
-def misconfigured(*routes: RouteNow) -> Incident:
+def misconfigured(*routes: RouteImpact) -> Incident:
     """One model whose key is refused."""
     fault = affected(health=Health.MISCONFIGURED, reason=REFUSED)
     return replace(
         outage(*routes),
         kind=IncidentKind.CONFIGURATION,
         affected=(fault,),
-        timeline=(Happening(at=OPENED, text=REFUSED),),
+        timeline=(TimelineEntry(at=OPENED, text=REFUSED),),
     )
 
 
-def resolved(*routes: RouteNow) -> Incident:
+def resolved(*routes: RouteImpact) -> Incident:
     """The same outage, over."""
     over = outage(*routes, health=Health.UP)
-    return replace(over, resolved_at=LATER, timeline=(*over.timeline, Happening(at=LATER, text="Resolved")))
+    return replace(over, resolved_at=LATER, timeline=(*over.timeline, TimelineEntry(at=LATER, text="Resolved")))
 
 
 def strings(message: Message) -> list[str]:
@@ -115,14 +123,14 @@ def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
     ("incident", "headline", "call"),
     [
         pytest.param(
-            outage(RouteNow(route="chat", target=LUNA, stuck=True)),
+            outage(RouteImpact(route="chat", target=LUNA, stuck=True)),
             "🚨 Act now: openai/gpt-6-luna is down and route chat has nowhere to go",
             "A person must act now: users are on a failing target and no candidate is healthy. "
             "Hotspare moves them as soon as one is.",
             id="nothing eligible is loud",
         ),
         pytest.param(
-            outage(RouteNow(route="chat", target=LUNA, stuck=True), health=Health.RECOVERING),
+            outage(RouteImpact(route="chat", target=LUNA, stuck=True), health=Health.RECOVERING),
             "🟡 openai/gpt-6-luna is recovering",
             "Nobody has to act now.",
             id="the only candidate recovering is not",
@@ -185,25 +193,25 @@ def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
             id="a model that is well again is no longer in the headline",
         ),
         pytest.param(
-            resolved(RouteNow(route="chat", target=HAIKU, stuck=True)),
+            resolved(RouteImpact(route="chat", target=HAIKU, stuck=True)),
             "✅ Resolved after 12 min 5 s: openai/gpt-6-luna is up again",
             "This is over, but another incident is open.",
             id="the end of one of two incidents does not send anyone to bed",
         ),
         pytest.param(
-            outage(RouteNow(route="chat", target=LUNA, would=HAIKU)),
+            outage(RouteImpact(route="chat", target=LUNA, would=HAIKU)),
             "🔴 openai/gpt-6-luna is down",
             "A person should look: this is a dry run, and Hotspare moves nobody.",
             id="a dry run leaves users on a failing target, and says so",
         ),
         pytest.param(
-            outage(RouteNow(route="chat", target=HAIKU, weights=((LUNA, 10.0), (HAIKU, 90.0))), health=Health.UP),
+            outage(RouteImpact(route="chat", target=HAIKU, weights=((LUNA, 10.0), (HAIKU, 90.0))), health=Health.UP),
             "🟡 openai/gpt-6-luna is up again",
             "Nobody has to act now.",
             id="a failback in steps",
         ),
         pytest.param(
-            resolved(RouteNow(route="chat", target=HAIKU, waiting=LUNA)),
+            resolved(RouteImpact(route="chat", target=HAIKU, waiting=LUNA)),
             "✅ Resolved after 12 min 5 s: openai/gpt-6-luna is up again",
             "It is over. Failback is manual: routes stay until a person brings them back.",
             id="a manual failback",
@@ -225,9 +233,9 @@ def test_headline_and_call(incident: Incident, headline: str, call: str) -> None
 
 def test_where_users_are_when_not_all_are_in_one_place() -> None:
     """A share that has gone back, and where a dry run would have them, stand beside the target."""
-    steps = RouteNow(route="chat", target=HAIKU, weights=((LUNA, 12.5), (HAIKU, 87.5)))
+    steps = RouteImpact(route="chat", target=HAIKU, weights=((LUNA, 12.5), (HAIKU, 87.5)))
     assert f"Users of `chat` are on `{HAIKU}`; 12.5 % of them are on `{LUNA}` again." in shown(outage(steps))
-    dry = shown(outage(RouteNow(route="chat", target=LUNA, would="<!channel>")))
+    dry = shown(outage(RouteImpact(route="chat", target=LUNA, would="<!channel>")))
     assert f"are on `{LUNA}`, which is down; this is a dry run, or they would be on `&lt;!channel&gt;`." in dry
 
 
@@ -241,7 +249,7 @@ def test_what_to_fix_is_named_once() -> None:
 
 def test_users_in_trouble_come_first() -> None:
     """Of several routes, the one that has nowhere to go is read first."""
-    stuck = RouteNow(route="summaries", target=LUNA, stuck=True)
+    stuck = RouteImpact(route="summaries", target=LUNA, stuck=True)
     users = strings(incident_headline(outage(ON_HAIKU, stuck), now=LATER))[1].splitlines()
     assert users[1:] == [
         "Users of `summaries` are on `openai/gpt-6-luna`, which is down; no other candidate is healthy.",
@@ -251,13 +259,13 @@ def test_users_in_trouble_come_first() -> None:
 
 def test_a_story_over_midnight_has_dates() -> None:
     """A time of another day than the opening says which."""
-    late = replace(outage(), timeline=(Happening(at=OPENED + timedelta(hours=7), text="Resolved"),))
+    late = replace(outage(), timeline=(TimelineEntry(at=OPENED + timedelta(hours=7), text="Resolved"),))
     assert "`22 Nov 01:00:41` Resolved" in shown(late)
 
 
 def test_a_long_story_keeps_its_beginning_and_its_end() -> None:
     """What is left out is said, and is in the middle."""
-    lines = tuple(Happening(at=OPENED + timedelta(minutes=i), text=f"line {i}") for i in range(30))
+    lines = tuple(TimelineEntry(at=OPENED + timedelta(minutes=i), text=f"line {i}") for i in range(30))
     text = shown(replace(outage(), timeline=lines))
     assert "line 0" in text
     assert "… 20 more lines …" in text
@@ -275,11 +283,11 @@ def test_text_from_outside_is_disarmed() -> None:
     """Provider text and names cannot mention, link, format, break a line or hide: they are shown as they are."""
     message = incident_headline(
         replace(
-            outage(RouteNow(route=HOSTILE, target=HOSTILE)),
+            outage(RouteImpact(route=HOSTILE, target=HOSTILE)),
             provider=HOSTILE,
             kind=IncidentKind.CONFIGURATION,
             affected=(affected(HOSTILE, Health.MISCONFIGURED, HOSTILE),),
-            timeline=(Happening(at=OPENED, text=f"x {HOSTILE}"),),
+            timeline=(TimelineEntry(at=OPENED, text=f"x {HOSTILE}"),),
         ),
         now=LATER,
     )
@@ -352,12 +360,12 @@ INCIDENTS = st.builds(
     opened_at=st.just(OPENED),
     resolved_at=st.none() | MOMENTS,
     affected=st.lists(
-        st.builds(Affected, target=TEXTS, health=st.sampled_from(Health), since=MOMENTS, reason=TEXTS),
+        st.builds(AffectedTarget, target=TEXTS, health=st.sampled_from(Health), since=MOMENTS, reason=TEXTS),
         min_size=1,
         max_size=5,
     ).map(tuple),
-    timeline=st.lists(st.builds(Happening, at=MOMENTS, text=TEXTS), max_size=20).map(tuple),
-    routes=st.lists(st.builds(RouteNow, route=TEXTS, target=TEXTS, stuck=st.booleans()), max_size=9).map(tuple),
+    timeline=st.lists(st.builds(TimelineEntry, at=MOMENTS, text=TEXTS), max_size=20).map(tuple),
+    routes=st.lists(st.builds(RouteImpact, route=TEXTS, target=TEXTS, stuck=st.booleans()), max_size=9).map(tuple),
     vendor=st.none()
     | st.builds(
         VendorLead,
@@ -404,8 +412,10 @@ def test_the_largest_incident_fits() -> None:
             kind=IncidentKind.CONFIGURATION,
             opened_at=OPENED,
             affected=(affected(longest, Health.MISCONFIGURED, longest),) * 60,
-            timeline=tuple(Happening(at=LATER + timedelta(days=i), text=longest + str(i)) for i in range(MAX_TIMELINE)),
-            routes=(RouteNow(route=longest, target=longest, stuck=True),) * 40,
+            timeline=tuple(
+                TimelineEntry(at=LATER + timedelta(days=i), text=longest + str(i)) for i in range(MAX_TIMELINE)
+            ),
+            routes=(RouteImpact(route=longest, target=longest, stuck=True),) * 40,
             vendor=VendorLead(page=longest, state=VendorState.PARTIAL_OUTAGE, headline=longest, said_at=LATER),
         ),
         now=LATER,

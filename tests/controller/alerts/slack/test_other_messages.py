@@ -12,7 +12,7 @@ from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.buttons.buttons import buttons_of, with_buttons
 from controller.alerts.slack.incident_message import incident_headline, plain_text
 from controller.alerts.slack.other_messages import (
-    Waiting,
+    HeldBack,
     call_message,
     held_message,
     notice_message,
@@ -21,18 +21,18 @@ from controller.alerts.slack.other_messages import (
     reply_message,
 )
 from controller.incidents.incident import (
-    Affected,
-    Happening,
+    AffectedTarget,
+    EntryKind,
     Incident,
     IncidentKind,
-    Moment,
-    Numbers,
-    RouteNow,
+    IncidentNumbers,
+    RouteImpact,
     TargetNumbers,
+    TimelineEntry,
 )
 from controller.incidents.incident import VendorLead as Lead
 from controller.incidents.timeline_rules import MAX_TIMELINE
-from controller.journal import Untold
+from controller.journal import PendingEvent
 from monitor.health import Health
 from monitor.settings import Route, Severity
 from monitor.status_pages.reading import VendorState
@@ -58,19 +58,19 @@ def largest() -> Incident:
         provider=LONG,
         kind=IncidentKind.CONFIGURATION,
         opened_at=NOON,
-        affected=(Affected(target=LONG, health=Health.MISCONFIGURED, since=NOON, reason=LONG),) * 300,
+        affected=(AffectedTarget(target=LONG, health=Health.MISCONFIGURED, since=NOON, reason=LONG),) * 300,
         timeline=tuple(
-            Happening(at=LATER + timedelta(days=i), text=f"{i} {LONG}", kind=Moment.NOTE, author=LONG, number=i)
+            TimelineEntry(at=LATER + timedelta(days=i), text=f"{i} {LONG}", kind=EntryKind.NOTE, author=LONG, number=i)
             for i in range(1, MAX_TIMELINE)
         ),
         routes=tuple(
-            RouteNow(route=f"{i}{LONG}", target=LONG, stuck=True, would=LONG, weights=((LONG[1:], 10.0),) * 9)
+            RouteImpact(route=f"{i}{LONG}", target=LONG, stuck=True, would=LONG, weights=((LONG[1:], 10.0),) * 9)
             for i in range(300)
         ),
         vendor=Lead(page=LONG, state=VendorState.PARTIAL_OUTAGE, headline=LONG, said_at=LATER),
         reopened=99,
         acknowledged_by=LONG,
-        numbers=Numbers(targets=(TargetNumbers(target=LONG, outcomes=tuple((one, 10**9) for one in Outcome)),)),
+        numbers=IncidentNumbers(targets=(TargetNumbers(target=LONG, outcomes=tuple((one, 10**9) for one in Outcome)),)),
         request_ids=(LONG,) * 5,
         on_failing_s=((LONG, 10.0**9),) * 300,
     )
@@ -79,10 +79,12 @@ def largest() -> Incident:
 def everything() -> list[Message]:
     """Every kind of message, as large as it can be."""
     incident = largest()
-    ended = replace(incident, resolved_at=LATER, timeline=(*incident.timeline, Happening(at=LATER, text="Resolved")))
-    done = replace(ended, timeline=(*ended.timeline[:-1], replace(ended.timeline[-1], kind=Moment.RESOLVED)))
+    ended = replace(
+        incident, resolved_at=LATER, timeline=(*incident.timeline, TimelineEntry(at=LATER, text="Resolved"))
+    )
+    done = replace(ended, timeline=(*ended.timeline[:-1], replace(ended.timeline[-1], kind=EntryKind.RESOLVED)))
     others = (incident,) * 200
-    event = Untold(id=1, at=NOON, kind="pinned_to_failing" * 20, subject=LONG, text=LONG)
+    event = PendingEvent(id=1, at=NOON, kind="pinned_to_failing" * 20, subject=LONG, text=LONG)
     open_one = replace(incident, acknowledged_by=None)
     headline = incident_headline(open_one, now=LATER, others=others, mention=WHOM, late="while Slack was unreachable")
     return [
@@ -93,7 +95,7 @@ def everything() -> list[Message]:
         call_message(incident, now=LATER, mention=WHOM, again=True),
         passed_message((done,) * 500, "while Slack was unreachable"),
         notices_message((event,) * 500, "while Slack was unreachable"),
-        held_message(Waiting(incidents=others, notices=(event,) * 200, most_per_hour=30)),
+        held_message(HeldBack(incidents=others, notices=(event,) * 200, most_per_hour=30)),
         held_message(None),
         notice_message(event.kind, event.subject, event.text, at=NOON),
     ]
@@ -127,16 +129,16 @@ def test_the_largest_headline_has_room_for_buttons() -> None:
 
 def test_text_from_outside_is_disarmed_in_every_message() -> None:
     """Notes, authors, names and reasons: no mention, no link, no markup, no control character."""
-    line = Happening(at=NOON, text=HOSTILE, kind=Moment.NOTE, author=HOSTILE, number=2)
+    line = TimelineEntry(at=NOON, text=HOSTILE, kind=EntryKind.NOTE, author=HOSTILE, number=2)
     incident = replace(outage(), provider=HOSTILE, timeline=(line,), acknowledged_by=HOSTILE, request_ids=(HOSTILE,))
-    event = Untold(id=1, at=NOON, kind="pinned", subject=HOSTILE, text=HOSTILE)
+    event = PendingEvent(id=1, at=NOON, kind="pinned", subject=HOSTILE, text=HOSTILE)
     done = over(incident)
     for message in (
         reply_message(incident, incident.timeline, named=True),
         reply_message(done, done.timeline, named=True),
         passed_message((done,), "within minutes"),
         notices_message((event,), "during quiet hours"),
-        held_message(Waiting(incidents=(incident,), notices=(event,), most_per_hour=3)),
+        held_message(HeldBack(incidents=(incident,), notices=(event,), most_per_hour=3)),
     ):
         sections = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
         for text in (message.text, *sections):
@@ -147,20 +149,20 @@ def test_text_from_outside_is_disarmed_in_every_message() -> None:
 
 def test_a_note_says_whose_it_is() -> None:
     """And a line that names its author does not say so twice."""
-    note = Happening(at=NOON, text="I called them", kind=Moment.NOTE, author="ana")
-    taken = Happening(at=NOON, text="Acknowledged by ana", kind=Moment.ACKNOWLEDGED, author="ana")
+    note = TimelineEntry(at=NOON, text="I called them", kind=EntryKind.NOTE, author="ana")
+    taken = TimelineEntry(at=NOON, text="Acknowledged by ana", kind=EntryKind.ACKNOWLEDGED, author="ana")
     said = shown(reply_message(outage(), (note, taken), named=False).blocks)
     assert said == "📝 `12:00:00` ana: I called them\n🙋 `12:00:00` Acknowledged by ana"
 
 
 def test_the_end_says_what_it_did() -> None:
     """How long it took, how soon routes moved, how far it was felt, in numbers, who knew first."""
-    first = Happening(at=NOON - timedelta(seconds=20), text="First failed probe", kind=Moment.FIRST_FAILURE)
-    moved = Happening(at=NOON + timedelta(seconds=1), text="Route chat moved", kind=Moment.MOVED)
+    first = TimelineEntry(at=NOON - timedelta(seconds=20), text="First failed probe", kind=EntryKind.FIRST_FAILURE)
+    moved = TimelineEntry(at=NOON + timedelta(seconds=1), text="Route chat moved", kind=EntryKind.MOVED)
     numbers = TargetNumbers(target="openai/m", outcomes=((Outcome.OK, 27), (Outcome.SERVER_ERROR, 30)))
     incident = replace(
         over(replace(outage(), timeline=(first, *outage().timeline, moved))),
-        numbers=Numbers(targets=(numbers,)),
+        numbers=IncidentNumbers(targets=(numbers,)),
         request_ids=("req_1", "req_2"),
         on_failing_s=(("chat", 21.0),),
         reopened=1,
@@ -193,7 +195,7 @@ def test_the_network_and_a_lone_route_have_words_of_their_own() -> None:
         outage("route:chat"),
         kind=IncidentKind.NOTHING_ELIGIBLE,
         affected=(),
-        routes=(RouteNow(route="chat", target="openai/m", stuck=True),),
+        routes=(RouteImpact(route="chat", target="openai/m", stuck=True),),
     )
     assert incident_headline(lone, now=LATER).text.splitlines()[0] == "🚨 Act now: route chat has nowhere to go"
     assert severity_of(lone) is Severity.CRITICAL

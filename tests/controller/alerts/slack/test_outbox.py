@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import pytest
 
-from controller.alerts.delivery_store import Deliveries
+from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.message_values import SINK
-from controller.alerts.slack.outbox import Delivered
+from controller.alerts.slack.outbox import RoundResult
 from controller.demo.fake_slack.server import SlackServer
 from controller.demo.fake_slack.workspace import Fault, FaultKind
-from controller.incidents.incident import Happening, Moment
+from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
 from tests.support.alert_world import NOON, TOKEN, Desk, changed, misconfigured, outage, over
@@ -29,7 +29,9 @@ GEMINI = "🔴 gemini/m is down"
 PINNED = "✋ Pinned: chat"
 RESET = Fault(kind=FaultKind.RESET)
 LOST = Fault(kind=FaultKind.LOST_REPLY)
-MOVED = Happening(at=NOON + timedelta(seconds=41), text="Route chat moved from openai/m to azure/h", kind=Moment.MOVED)
+MOVED = TimelineEntry(
+    at=NOON + timedelta(seconds=41), text="Route chat moved from openai/m to azure/h", kind=EntryKind.MOVED
+)
 
 
 @pytest.fixture(autouse=True)
@@ -56,16 +58,16 @@ def desk(tmp_path: Path, server: SlackServer) -> Iterator[Desk]:
 def test_one_outage_from_start_to_end(desk: Desk) -> None:
     """One message, edited to stay true; its thread tells what happened since, and at the end how long it took."""
     incident = desk.keep(outage())
-    assert desk.round(1) == Delivered(told=1)
-    assert desk.round(2) == Delivered()
+    assert desk.round(1) == RoundResult(told=1)
+    assert desk.round(2) == RoundResult()
     incident = desk.keep(changed(incident, MOVED))
-    assert desk.round(42) == Delivered(told=2)
+    assert desk.round(42) == RoundResult(told=2)
     desk.journal.remarks.note(incident.id, "I called them", author="ana", at=desk.now)
     desk.round(300)
     stored = desk.journal.incident(incident.id)
     assert stored is not None
     desk.keep(over(replace(stored, on_failing_s=(("chat", 41.0),))))
-    assert desk.round(721) == Delivered(told=2)
+    assert desk.round(721) == RoundResult(told=2)
     assert desk.texts() == [[DOWN, DOWN, DOWN, OVER]]
     assert desk.replies() == [
         "🔀 `12:00:41` Route chat moved from openai/m to azure/h",
@@ -78,7 +80,7 @@ def test_one_outage_from_start_to_end(desk: Desk) -> None:
             "How many requests failed meanwhile, only the applications know."
         ),
     ]
-    assert desk.round(722) == Delivered()
+    assert desk.round(722) == RoundResult()
     assert desk.told()
 
 
@@ -95,9 +97,11 @@ def test_lines_that_are_due_at_once_are_one_reply(desk: Desk) -> None:
     """In their order, each with its clock."""
     incident = desk.keep(outage())
     desk.round()
-    lines = [Happening(at=NOON + timedelta(seconds=i), text=f"line {i}", kind=Moment.HEALTH) for i in range(1, 4)]
+    lines = [
+        TimelineEntry(at=NOON + timedelta(seconds=i), text=f"line {i}", kind=EntryKind.HEALTH) for i in range(1, 4)
+    ]
     desk.keep(changed(incident, *lines))
-    assert desk.round() == Delivered(told=2)
+    assert desk.round() == RoundResult(told=2)
     assert desk.replies() == ["\n".join(f"🩺 `12:00:0{i}` line {i}" for i in range(1, 4))]
 
 
@@ -107,7 +111,7 @@ def test_a_second_provider_is_told_under_the_first(desk: Desk) -> None:
     desk.round()
     second = desk.keep(outage("gemini", at=NOON + timedelta(minutes=9)))
     assert second.lead_id == first.id
-    assert desk.round(541) == Delivered(told=2)
+    assert desk.round(541) == RoundResult(told=2)
     assert desk.texts() == [[DOWN, DOWN]]
     assert "Also failing: 🔴 gemini/m is down (incident 2)" in str(desk.server.messages[0].versions[-1].blocks)
     desk.keep(over(first))
@@ -130,7 +134,7 @@ def test_two_incidents_keep_their_orders(desk: Desk) -> None:
     kept = [desk.keep(outage()), desk.keep(misconfigured("gemini"))]
     for step in range(1, 9):
         desk.server.fail(*([RESET, LOST, Fault(kind=FaultKind.SERVER_ERROR)][step % 3 :]))
-        line = Happening(at=NOON + timedelta(minutes=step), text=f"line {step}", kind=Moment.HEALTH)
+        line = TimelineEntry(at=NOON + timedelta(minutes=step), text=f"line {step}", kind=EntryKind.HEALTH)
         kept[step % 2] = desk.keep(changed(kept[step % 2], line))
         desk.round(step * 60.0)
     for again in range(20):
@@ -154,7 +158,7 @@ def test_an_hour_without_slack(desk: Desk) -> None:
     """What is still true arrives once: what is over as one message that says so, what is open in its present state."""
     desk.server.fail(*[RESET] * 200)
     passed = desk.keep(outage())
-    assert desk.round(0) == Delivered(failed=1)
+    assert desk.round(0) == RoundResult(failed=1)
     desk.keep(over(passed))
     desk.happen()
     still = desk.keep(outage("gemini", at=NOON + timedelta(minutes=20)))
@@ -198,13 +202,13 @@ def test_waits_double_up_to_a_minute_and_start_anew_after_a_success(desk: Desk) 
     incident = desk.keep(outage())
     due = [0, 1, 3, 7, 15, 31, 63, 123]
     for at_s in due:
-        assert at_s == 0 or desk.round(at_s - 0.1) == Delivered()
-        assert desk.round(at_s) == Delivered(failed=1)
-    assert desk.round(183) == Delivered(told=1)
+        assert at_s == 0 or desk.round(at_s - 0.1) == RoundResult()
+        assert desk.round(at_s) == RoundResult(failed=1)
+    assert desk.round(183) == RoundResult(told=1)
     desk.server.fail(RESET)
     desk.keep(over(incident))
-    assert desk.round(200) == Delivered(failed=1)
-    assert desk.round(201) == Delivered(told=2)
+    assert desk.round(200) == RoundResult(failed=1)
+    assert desk.round(201) == RoundResult(told=2)
 
 
 def test_retry_after_is_honoured(desk: Desk) -> None:
@@ -212,10 +216,10 @@ def test_retry_after_is_honoured(desk: Desk) -> None:
     desk.server.fail(Fault(kind=FaultKind.RATE_LIMITED, retry_after_s=90))
     desk.keep(outage())
     desk.happen()
-    assert desk.round(0) == Delivered(failed=1)
-    assert desk.round(89.9) == Delivered()
+    assert desk.round(0) == RoundResult(failed=1)
+    assert desk.round(89.9) == RoundResult()
     assert len(desk.server.calls) == 1
-    assert desk.round(90) == Delivered(told=2)
+    assert desk.round(90) == RoundResult(told=2)
     assert set(desk.server.calls) == {"chat.postMessage"}
 
 
@@ -236,10 +240,10 @@ def test_one_refused_message_holds_up_no_other(desk: Desk) -> None:
     desk.server.fail(Fault(kind=FaultKind.REFUSED, code="invalid_blocks"))
     desk.keep(outage())
     desk.happen()
-    assert desk.round(0) == Delivered(told=1, failed=1)
+    assert desk.round(0) == RoundResult(told=1, failed=1)
     assert desk.texts() == [[PINNED]]
-    assert desk.round(59) == Delivered()
-    assert desk.round(60) == Delivered(told=1)
+    assert desk.round(59) == RoundResult()
+    assert desk.round(60) == RoundResult(told=1)
 
 
 def test_a_refused_token_is_asked_for_once_a_minute(desk: Desk) -> None:
@@ -247,12 +251,12 @@ def test_a_refused_token_is_asked_for_once_a_minute(desk: Desk) -> None:
     desk.server.fail(Fault(kind=FaultKind.REFUSED, code="token_revoked"))
     desk.keep(outage())
     desk.happen()
-    assert desk.round(0) == Delivered(failed=1)
+    assert desk.round(0) == RoundResult(failed=1)
     assert "token_revoked" in (desk.journal.undelivered()[0].error or "")
-    deliveries = Deliveries(desk.engine, SINK)
+    deliveries = DeliveryStore(desk.engine, SINK)
     assert "token_revoked" in (deliveries.book(desk.now).rows[SINK].error or "")
-    assert desk.round(59) == Delivered()
-    assert desk.round(60) == Delivered(told=2)
+    assert desk.round(59) == RoundResult()
+    assert desk.round(60) == RoundResult(told=2)
     assert deliveries.failing() == []
 
 
@@ -287,7 +291,7 @@ def test_what_slack_did_not_take_is_sent_again(desk: Desk) -> None:
     desk.server.fail(RESET)
     desk.keep(outage())
     desk.round(0)
-    assert desk.round(1) == Delivered(told=1)
+    assert desk.round(1) == RoundResult(told=1)
     assert desk.server.calls[1:] == ["conversations.list", "conversations.history", "chat.postMessage"]
 
 
@@ -300,7 +304,7 @@ def test_where_slack_does_not_let_us_look_it_is_sent_again(tmp_path: Path) -> No
         desk.round(0)
         desk.round(1)
         assert desk.texts() == [[DOWN], [DOWN]]
-        assert Deliveries(desk.engine, SINK).failing() == ["lookup"]
+        assert DeliveryStore(desk.engine, SINK).failing() == ["lookup"]
         desk.keep(changed(desk.journal.open_incidents()[0], MOVED))
         desk.round(2)
         assert [len(texts) for texts in desk.texts()] == [1, 2], "one of them is kept true"
@@ -465,8 +469,8 @@ def test_an_event_is_told_once(desk: Desk) -> None:
     desk.keep(over(kept))
     desk.happen()
     Store(desk.engine).add_event(NOON, "service_started", "watch-1", "not for Slack")
-    assert desk.round() == Delivered(told=3)
-    assert desk.round() == Delivered()
+    assert desk.round() == RoundResult(told=3)
+    assert desk.round() == RoundResult()
     assert [texts[0] for texts in desk.texts()] == [DOWN, PINNED]
     assert desk.server.calls[1:3] == ["chat.postMessage", "chat.update"]
 
@@ -476,13 +480,13 @@ def test_old_events_are_not_told(desk: Desk) -> None:
     desk.happen(at=NOON - timedelta(hours=25))
     desk.happen(at=NOON - timedelta(hours=23))
     desk.journal.forget_untold(NOON - timedelta(hours=24))
-    assert desk.round() == Delivered(told=1)
+    assert desk.round() == RoundResult(told=1)
 
 
 def test_what_an_operator_typed_is_harmless(desk: Desk) -> None:
     """It mentions nobody, links nowhere, formats nothing, and fits."""
     desk.happen("<!channel> *now* <https://evil.example|click> " + "x" * 10_000)
-    assert desk.round() == Delivered(told=1)
+    assert desk.round() == RoundResult(told=1)
     [message] = desk.server.messages
     said = str(message.versions[0])
     assert "<!" not in said

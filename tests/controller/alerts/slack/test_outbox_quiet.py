@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from controller.alerts.quiet_hours import quiet_until
-from controller.alerts.slack.outbox import Delivered
+from controller.alerts.slack.outbox import RoundResult
 from controller.demo.fake_slack.server import SlackServer
 from controller.demo.fake_slack.workspace import Fault, FaultKind
-from controller.incidents.incident import Happening, Incident, Moment, RouteNow
+from controller.incidents.incident import EntryKind, Incident, RouteImpact, TimelineEntry
 from monitor.settings import QuietHours, Severity
 from probes.target import Secret
 from tests.support.alert_world import NOON, TOKEN, Desk, changed, misconfigured, outage, over, shown, stuck
@@ -65,7 +65,7 @@ def at(minutes: float) -> datetime:
         pytest.param(misconfigured(), False, id="a refused key of a standby"),
         pytest.param(misconfigured(on_it=True), True, id="a refused key under users"),
         pytest.param(
-            replace(outage(), routes=(RouteNow(route="chat", target="azure/h", unpublished=True),)),
+            replace(outage(), routes=(RouteImpact(route="chat", target="azure/h", unpublished=True),)),
             True,
             id="a routing file that cannot be written",
         ),
@@ -83,7 +83,7 @@ def test_what_becomes_critical_is_called_out(desk: Desk) -> None:
     incident = desk.keep(outage())
     desk.round(1)
     incident = desk.keep(stuck(incident, at=at(10)))
-    assert desk.round(601) == Delivered(told=3)
+    assert desk.round(601) == RoundResult(told=3)
     assert desk.texts() == [[DOWN, STUCK]]
     call, line = desk.server.thread(desk.server.messages[0].ts)
     assert (call.broadcast, line.broadcast) == (True, False)
@@ -98,15 +98,15 @@ def test_reminders_stop_when_somebody_looks_after_it(desk: Desk) -> None:
     """Every half hour while it is critical; not any more once it is acknowledged."""
     incident = desk.keep(stuck(outage(), at=NOON))
     desk.round(0)
-    assert desk.round(29 * 60) == Delivered()
-    assert desk.round(30 * 60) == Delivered(told=1)
+    assert desk.round(29 * 60) == RoundResult()
+    assert desk.round(30 * 60) == RoundResult(told=1)
     assert desk.replies()[0].startswith(f"{HERE} *⏰ Still open after 30 min, and nobody has acknowledged it: {STUCK}*")
-    assert desk.round(59 * 60) == Delivered()
-    assert desk.round(60 * 60) == Delivered(told=1)
+    assert desk.round(59 * 60) == RoundResult()
+    assert desk.round(60 * 60) == RoundResult(told=1)
     desk.journal.remarks.acknowledge(incident.id, author="ana", at=at(61))
     desk.round(62 * 60)
     assert "ana looks after it." in shown(desk.server.messages[0].versions[-1].blocks)
-    assert desk.round(300 * 60) == Delivered()
+    assert desk.round(300 * 60) == RoundResult()
 
 
 def test_reminders_go_on_after_the_clock_was_set_back(desk: Desk) -> None:
@@ -114,8 +114,8 @@ def test_reminders_go_on_after_the_clock_was_set_back(desk: Desk) -> None:
     desk.keep(stuck(outage(), at=NOON))
     desk.round(0)
     hours_back = -20 * 3600
-    assert desk.round(hours_back) == Delivered(told=1)
-    assert desk.round(hours_back + 60) == Delivered()
+    assert desk.round(hours_back) == RoundResult(told=1)
+    assert desk.round(hours_back + 60) == RoundResult()
 
 
 def test_reminders_can_be_switched_off(tmp_path: Path, server: SlackServer) -> None:
@@ -123,7 +123,7 @@ def test_reminders_can_be_switched_off(tmp_path: Path, server: SlackServer) -> N
     desk = Desk(tmp_path, server, remind_s=0.0)
     desk.keep(stuck(outage(), at=NOON))
     desk.round(0)
-    assert desk.round(86_400) == Delivered()
+    assert desk.round(86_400) == RoundResult()
     desk.engine.dispose()
 
 
@@ -132,7 +132,7 @@ def test_a_second_emergency_is_a_call_of_its_own(desk: Desk) -> None:
     incident = desk.keep(stuck(outage(), at=NOON))
     desk.round(0)
     for minute in (1, 2, 3):
-        handled = desk.keep(changed(incident, routes=(RouteNow(route="chat", target="azure/h"),)))
+        handled = desk.keep(changed(incident, routes=(RouteImpact(route="chat", target="azure/h"),)))
         desk.round(minute * 60.0)
         incident = desk.keep(stuck(handled, at=at(minute + 0.5)))
         desk.round(minute * 60.0 + 30)
@@ -168,8 +168,8 @@ def test_a_channel_that_is_missing_holds_up_no_other(tmp_path: Path, server: Sla
     desk = Desk(tmp_path, server, channels=((Severity.CRITICAL, "#typo"),))
     desk.keep(stuck(outage(), at=NOON))
     desk.happen()
-    assert desk.round(0) == Delivered(told=1, failed=1)
-    assert desk.round(59) == Delivered()
+    assert desk.round(0) == RoundResult(told=1, failed=1)
+    assert desk.round(59) == RoundResult()
     (waiting,) = desk.journal.undelivered()
     assert waiting.error == (
         "Slack refused the message (channel_not_found): check alerts.slack.channel, and invite the bot when the "
@@ -248,7 +248,7 @@ def test_quiet_hours_do_not_hold_back_an_emergency(tmp_path: Path, server: Slack
     """Nobody sleeps through a route that has nowhere to go."""
     desk = Desk(tmp_path, server, mention=(HERE,), quiet_hours=QuietHours(begin=time(11), end=time(20), zone="UTC"))
     incident = desk.keep(outage())
-    assert desk.round(60) == Delivered()
+    assert desk.round(60) == RoundResult()
     desk.keep(stuck(incident, at=at(2)))
     desk.round(121)
     assert mentions(server) == [True]
@@ -267,7 +267,7 @@ def flapping(desk: Desk, dice: random.Random, minute: int, present: dict[str, In
             last = desk.journal.resolved_since(at(minute - 15))
             old = next((one for one in last if one.provider == name), None)
             if old:
-                line = Happening(at=at(minute), text="Reopened", kind=Moment.REOPENED)
+                line = TimelineEntry(at=at(minute), text="Reopened", kind=EntryKind.REOPENED)
                 incident = changed(
                     old, line, resolved_at=None, reopened=old.reopened + 1, affected=outage(name).affected
                 )
@@ -279,7 +279,7 @@ def flapping(desk: Desk, dice: random.Random, minute: int, present: dict[str, In
             desk.keep(over(incident, at=at(minute)))
             del present[name]
         elif incident is not None and dice.random() < 0.3:
-            line = Happening(at=at(minute), text=f"{name} relapsed in minute {minute}", kind=Moment.HEALTH)
+            line = TimelineEntry(at=at(minute), text=f"{name} relapsed in minute {minute}", kind=EntryKind.HEALTH)
             present[name] = desk.keep(changed(incident, line))
     if dice.random() < 0.2:
         desk.happen(f"ana pinned chat in minute {minute}")
@@ -340,8 +340,8 @@ def test_a_webhook_tells_the_beginning_and_the_end(tmp_path: Path, server: Slack
     incident = desk.keep(outage())
     desk.happen()
     desk.round(0)
-    incident = desk.keep(changed(incident, Happening(at=at(1), text="Route chat moved", kind=Moment.MOVED)))
-    assert desk.round(61) == Delivered()
+    incident = desk.keep(changed(incident, TimelineEntry(at=at(1), text="Route chat moved", kind=EntryKind.MOVED)))
+    assert desk.round(61) == RoundResult()
     incident = desk.keep(stuck(incident, at=at(10)))
     desk.round(601)
     desk.round(601 + 1800)

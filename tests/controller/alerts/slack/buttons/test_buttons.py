@@ -11,14 +11,14 @@ import pytest
 
 from controller.alerts.slack.buttons.buttons import Button, Verb, buttons_of, label, pressed, with_buttons
 from controller.alerts.slack.buttons.press import read_press
-from controller.alerts.slack.buttons.rules import Standing, objection, order_of
+from controller.alerts.slack.buttons.rules import ButtonContext, objection, order_of
 from controller.alerts.slack.incident_message import incident_headline
 from controller.demo.fake_slack.rules import content_fault
-from controller.incidents.incident import Affected, Happening, Incident, IncidentKind, RouteNow
+from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.routing.decision import Move, RouteState
 from controller.routing.overrides import NO_OVERRIDES, Override, OverrideKind, Overrides
 from monitor.health import Health, TargetHealth
-from monitor.settings import Controller, Route, Settings
+from monitor.settings import ControllerSettings, Route, Settings
 from tests.support.builders import T0, target
 
 A, B, C = "openai/a", "other/b", "third/c"
@@ -27,9 +27,9 @@ ANA = "slack:U0ANA (ana)"
 DEFAULT = ROUTE.fail_over_on
 
 
-def incident(*routes: RouteNow, health: Health = Health.DOWN, target_id: str = A, **more: Any) -> Incident:
+def incident(*routes: RouteImpact, health: Health = Health.DOWN, target_id: str = A, **more: Any) -> Incident:
     """An open incident of one target."""
-    affected = (Affected(target=target_id, health=health, since=T0, reason=f"{target_id} is {health}"),)
+    affected = (AffectedTarget(target=target_id, health=health, since=T0, reason=f"{target_id} is {health}"),)
     about: dict[str, Any] = {
         "id": 7,
         "provider": "openai",
@@ -43,8 +43,8 @@ def incident(*routes: RouteNow, health: Health = Health.DOWN, target_id: str = A
     return Incident(**about | more)
 
 
-MOVED = RouteNow(route="chat", target=B)
-AT_HOME = RouteNow(route="chat", target=A)
+MOVED = RouteImpact(route="chat", target=B)
+AT_HOME = RouteImpact(route="chat", target=A)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ AT_HOME = RouteNow(route="chat", target=A)
             incident(replace(MOVED, unpublished=True)), ["acknowledge"], id="nothing is published: nothing to hold"
         ),
         pytest.param(incident(replace(AT_HOME, would=B)), ["acknowledge"], id="a dry run moves nobody"),
-        pytest.param(incident(RouteNow(route="gone", target=B)), ["acknowledge"], id="a route of another time"),
-        pytest.param(incident(RouteNow(route="chat", target=C)), ["acknowledge"], id="a target of another time"),
+        pytest.param(incident(RouteImpact(route="gone", target=B)), ["acknowledge"], id="a route of another time"),
+        pytest.param(incident(RouteImpact(route="chat", target=C)), ["acknowledge"], id="a target of another time"),
         pytest.param(
             incident(kind=IncidentKind.BLINDNESS, affected=(), provider="network"),
             ["acknowledge"],
@@ -112,9 +112,9 @@ def test_no_way_back_to_what_the_route_would_leave_again() -> None:
 def test_another_incident_under_the_headline_counts() -> None:
     """No way back to a target that fails in an incident told in the same message; its routes have buttons too."""
     lead = incident(MOVED, health=Health.RECOVERING)
-    other = incident(RouteNow(route="code", target=C), target_id=B, id=8, provider="other")
+    other = incident(RouteImpact(route="code", target=C), target_id=B, id=8, provider="other")
     routes = [Route(name="chat", candidates=(B, A)), Route(name="code", candidates=(B, C))]
-    found = buttons_of(replace(lead, routes=(RouteNow(route="chat", target=A),)), routes, [other])
+    found = buttons_of(replace(lead, routes=(RouteImpact(route="chat", target=A),)), routes, [other])
     assert [(one.verb, one.route) for one in found] == [("acknowledge", None), ("hold", "chat"), ("hold", "code")]
 
 
@@ -122,7 +122,7 @@ def test_at_most_five_and_the_moved_routes_first() -> None:
     """With many routes, those that were moved and can go back come first; five buttons fit, each with its route."""
     names = [f"route{n}" for n in range(8)]
     routes = [Route(name=name, candidates=(A, B)) for name in names]
-    nows = [RouteNow(route=name, target=A if n < 6 else B) for n, name in enumerate(names)]
+    nows = [RouteImpact(route=name, target=A if n < 6 else B) for n, name in enumerate(names)]
     found = buttons_of(incident(*nows, health=Health.RECOVERING), routes)
     assert len(found) == 5
     assert [one.route for one in found] == [None, "route6", "route6", "route7", "route7"]
@@ -134,8 +134,8 @@ def test_the_largest_message_stays_within_slacks_limits() -> None:
     nasty = '<!channel> *"\\' + "é" * 300
     names = [f"{n}{nasty}" for n in range(6)]
     routes = [Route(name=name, candidates=(f"a/{nasty}", f"b/{nasty}")) for name in names]
-    nows = [RouteNow(route=name, target=f"b/{nasty}") for name in names]
-    lines = tuple(Happening(at=T0, text=nasty * 20) for _ in range(50))
+    nows = [RouteImpact(route=name, target=f"b/{nasty}") for name in names]
+    lines = tuple(TimelineEntry(at=T0, text=nasty * 20) for _ in range(50))
     of = incident(*nows, target_id=f"a/{nasty}", health=Health.RECOVERING, timeline=lines)
     plain = incident_headline(of, now=T0)
     drawn = with_buttons(plain, buttons_of(of, routes))
@@ -148,7 +148,7 @@ def test_the_largest_message_stays_within_slacks_limits() -> None:
 def test_a_name_on_a_button_is_plain_text() -> None:
     """Nothing on a button or in its question is markup, and a control character does not get there."""
     route = Route(name="a\u202eb\n<!here>", candidates=(A, B))
-    of = incident(RouteNow(route=route.name, target=B), health=Health.RECOVERING)
+    of = incident(RouteImpact(route=route.name, target=B), health=Health.RECOVERING)
     [block] = [
         b for b in with_buttons(incident_headline(of, now=T0), buttons_of(of, [route])).blocks if "elements" in b
     ][:1]
@@ -264,17 +264,17 @@ def _override(kind: OverrideKind, subject: str, **more: Any) -> Override:
 
 def standing(
     *overrides: Override, health: Health = Health.RECOVERING, of: Incident | None = None, at: str = B, dry: bool = False
-) -> Standing:
+) -> ButtonContext:
     """A route that has been moved, and how everything is."""
     settings = Settings(
         path=Path("hotspare.yaml"),
         targets=(target(A), target(B)),
         routes=(ROUTE,),
-        controller=Controller(dry_run=dry),
+        controller=ControllerSettings(dry_run=dry),
     )
     word = TargetHealth(target=A, health=health, since=T0, reason=f"{A} is {health}: seen")
     state = RouteState(route="chat", target=at, since=T0, reason="so", move=Move.FAILOVER)
-    return Standing(
+    return ButtonContext(
         now=T0,
         settings=settings,
         incident=of or incident(MOVED, health=health),
@@ -345,7 +345,7 @@ PAUSE, PIN, DRAIN = OverrideKind.PAUSE, OverrideKind.PIN, OverrideKind.DRAIN
         ),
     ],
 )
-def test_when_a_press_still_means_what_it_says(button: Button, now: Standing, expected: str | None) -> None:
+def test_when_a_press_still_means_what_it_says(button: Button, now: ButtonContext, expected: str | None) -> None:
     """A press is looked at as everything is now, and does nothing that its words no longer say."""
     why = objection(button, ANA, now)
     assert why is None if expected is None else (why or "").startswith(expected), why

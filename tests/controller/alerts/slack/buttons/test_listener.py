@@ -16,27 +16,27 @@ from typing import Any
 
 import pytest
 
-from controller.alerts.delivery_store import Deliveries
+from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.buttons.buttons import buttons_of, pressed, with_buttons
-from controller.alerts.slack.buttons.handler import Presses
-from controller.alerts.slack.buttons.listener import Pressing
-from controller.alerts.slack.buttons.listening import Listening
+from controller.alerts.slack.buttons.handler import PressHandler
+from controller.alerts.slack.buttons.listener import SocketListener
+from controller.alerts.slack.buttons.listening import ButtonService
 from controller.alerts.slack.buttons.press import Press
 from controller.alerts.slack.client import SlackSender
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.outbox import Outbox
 from controller.cycle import Cycle
 from controller.demo.fake_slack.workspace import Fault, FaultKind, SlackMessage
-from controller.incidents.incident import Incident, Moment
-from controller.incidents.remarks import Remarks
+from controller.incidents.incident import EntryKind, Incident
+from controller.incidents.remarks import CommentStore
 from controller.journal import Journal
 from controller.routing.overrides import Override
 from controller.routing.routing_file import RoutingFile
-from controller.routing.store import Hand
+from controller.routing.store import OverrideStore
 from controller.status.unheard import read_unheard
 from monitor.clock import utc_now
 from monitor.health import Health
-from monitor.settings import Settings, Slack
+from monitor.settings import Settings, SlackSettings
 from monitor.storage.database import DatabaseError, open_reader, open_writer
 from monitor.storage.store import Store
 from probes.target import Secret
@@ -128,7 +128,7 @@ class World:
     def laid(self) -> list[Override]:
         """Every override there ever was, newest first."""
         engine = open_reader(self.settings.database)
-        found = Hand(engine).latest()
+        found = OverrideStore(engine).latest()
         engine.dispose()
         return found
 
@@ -150,19 +150,19 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def slack_of(server: SocketServer, **more: Any) -> Slack:
+def slack_of(server: SocketServer, **more: Any) -> SlackSettings:
     """How to reach it."""
     about: dict[str, Any] = {"token": Secret(server.token), "channel": "#llm-status", "api_url": server.url}
-    return Slack(**about | {"app_token": Secret(APP_TOKEN)} | more)
+    return SlackSettings(**about | {"app_token": Secret(APP_TOKEN)} | more)
 
 
 @contextmanager
 def listening(
     server: SocketServer, take: Callable[[Press], str | None], said: list[str | None] | None = None, **more: Any
-) -> Iterator[Pressing]:
+) -> Iterator[SocketListener]:
     """Somebody who hears presses; `said` gets what is told of that, None for all being well."""
     told: list[str | None] = [] if said is None else said
-    pressing = Pressing(
+    pressing = SocketListener(
         slack_of(server, **more), take, failed=told.append, works=lambda: told.append(None), first_wait_s=0.05
     )
     pressing.start()
@@ -173,9 +173,11 @@ def listening(
 
 
 @contextmanager
-def hearing(server: SocketServer, settings: Settings, allowed: tuple[str, ...] | None = None) -> Iterator[Pressing]:
+def hearing(
+    server: SocketServer, settings: Settings, allowed: tuple[str, ...] | None = None
+) -> Iterator[SocketListener]:
     """Somebody who hears presses and does what they ask for."""
-    with listening(server, Presses(settings, allowed=allowed).take) as pressing:
+    with listening(server, PressHandler(settings, allowed=allowed).take) as pressing:
         server.connected(1)
         yield pressing
 
@@ -191,7 +193,7 @@ def test_acknowledge(server: SocketServer, world: World) -> None:
         assert (told["channel"], told["user"]) == (first.channel, "U0ANA")
         incident = world.incident()
         assert incident.acknowledged_by == ANA
-        assert [line.author for line in incident.timeline if line.kind is Moment.ACKNOWLEDGED] == [ANA]
+        assert [line.author for line in incident.timeline if line.kind is EntryKind.ACKNOWLEDGED] == [ANA]
         assert labels(world.message(server)) == ["Hold here for 1 h", "Fail back now"]
         # The old message is still there, and somebody else presses it.
         server.acknowledged(server.press(first, "Acknowledge", user="U0BOB", name="bob"))
@@ -226,7 +228,7 @@ def test_hold_then_fail_back(server: SocketServer, world: World) -> None:
         server.acknowledged(server.press(message, "Fail back now"))
         assert server.answered(4) == f"Nothing was done: chat is on {LUNA} already."
     assert len(world.laid()) == 2
-    hands = {line.author for line in world.incident().timeline if line.kind is Moment.HAND and line.author}
+    hands = {line.author for line in world.incident().timeline if line.kind is EntryKind.HAND and line.author}
     assert hands == {ANA, "slack:U0BOB (bob)"}
     assert len(world.events("paused", "pinned", "resumed")) == 3, "people are told as of the command line's"
 
@@ -309,14 +311,14 @@ from controller.alerts.slack.buttons.buttons import pressed
 from controller.alerts.slack.buttons.press import Press
 from tests.support import seeded_database as seeded
 
-class Killed(presses.PressBook):
+class Killed(presses.PressStore):
     def finish(self, *a, **k):
         os.kill(os.getpid(), signal.SIGKILL)
 
-presses.PressBook = Killed
+presses.PressStore = Killed
 value = sys.argv[2]
 settings = seeded.load(Path(sys.argv[1]) / "hotspare.yaml", {"KEY": "k"})
-presses.Presses(settings).take(Press(key="k", user="U0ANA", name="ana", button=pressed(value)))
+presses.PressHandler(settings).take(Press(key="k", user="U0ANA", name="ana", button=pressed(value)))
 """
 
 
@@ -331,10 +333,10 @@ def test_killed_after_the_press_was_journalled(tmp_path: Path, server: SocketSer
     assert was in {(1, None), (0, ANA)}
     assert world.events() == []
     again = Press(key="k", user="U0ANA", name="ana", button=pressed(value))
-    assert Presses(world.settings).take(again) == "It was done already."
+    assert PressHandler(world.settings).take(again) == "It was done already."
     assert (len(world.laid()), world.incident().acknowledged_by) == was
     assert len(world.events()) == 1
-    assert Presses(world.settings).take(again) is None, "and a third time it is not even answered"
+    assert PressHandler(world.settings).take(again) is None, "and a third time it is not even answered"
 
 
 def test_killed_before_anything_was_done(world: World) -> None:
@@ -344,7 +346,7 @@ def test_killed_before_anything_was_done(world: World) -> None:
     path = world.settings.database.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("INSERT INTO deliveries (key, sink, begun_ms, attempts) VALUES ('k', 'buttons', 1, 1)")
-    said = Presses(world.settings).take(press)
+    said = PressHandler(world.settings).take(press)
     assert said is not None
     assert said.startswith("Done: the pause of chat")
     assert len(world.laid()) == 1
@@ -439,7 +441,7 @@ def test_an_address_without_encryption_is_refused() -> None:
     """With a real API address, nothing is sent to a WebSocket that is not encrypted, whoever names it."""
     with SocketServer() as server:
         slack = slack_of(server)
-        pressing = Pressing(slack, lambda _: None, failed=lambda _: None, works=lambda: None)
+        pressing = SocketListener(slack, lambda _: None, failed=lambda _: None, works=lambda: None)
         assert pressing._address().startswith("ws://127.0.0.1")
         pressing._slack = replace(slack, api_url="https://slack.com/api/")
         with pytest.raises(Exception, match="not encrypted"):
@@ -495,14 +497,14 @@ def _unheard(settings: Settings) -> list[str]:
 def test_the_service_says_when_buttons_do_not_work(server: SocketServer, world: World) -> None:
     """A wrong app token: status and page say what to change, no button is drawn; the right one, and all is well."""
 
-    async def serve(app_token: str | None, until: Callable[[Listening], bool]) -> None:
+    async def serve(app_token: str | None, until: Callable[[ButtonService], bool]) -> None:
         slack = slack_of(server, app_token=Secret(app_token) if app_token else None)
         engine = open_writer(world.settings.database)
 
         async def at_once(work: Callable[[], Any]) -> Any:
             return work()
 
-        listening = Listening(replace(world.settings, slack=slack), engine, in_database=at_once, clock=utc_now)
+        listening = ButtonService(replace(world.settings, slack=slack), engine, in_database=at_once, clock=utc_now)
         running = asyncio.create_task(listening.run())
         await asyncio.to_thread(_until, lambda: until(listening))
         running.cancel()
@@ -530,10 +532,10 @@ def test_without_a_token_there_is_no_button_anywhere(server: SocketServer, world
     async def deliver(app_token: Secret | None) -> None:
         slack = slack_of(server, app_token=app_token)
         engine = open_writer(world.settings.database)
-        Remarks(engine).note(INCIDENT, "something new", author="ana", at=utc_now())
-        listening = Listening(replace(world.settings, slack=slack), engine, in_database=at_once, clock=utc_now)
+        CommentStore(engine).note(INCIDENT, "something new", author="ana", at=utc_now())
+        listening = ButtonService(replace(world.settings, slack=slack), engine, in_database=at_once, clock=utc_now)
         outbox = Outbox(
-            Deliveries(engine, "slack"),
+            DeliveryStore(engine, "slack"),
             SlackSender(slack),
             slack,
             routes=listening.routes,
