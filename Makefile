@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test fuzz lint format bench pictures lock clean
+.PHONY: help setup demo test quick coverage golden fuzz lint format bench pictures lock clean
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,8 +22,18 @@ setup: .venv/.ready ## Build .venv from the lock file; does nothing when nothing
 demo: .venv/.ready ## The outage drill on simulated providers; ARGS="--once --json" for scripts
 	@$(BIN)/hotspare demo $(ARGS)
 
-test: .venv/.ready ## All tests; ARGS="tests/test_policy.py -k dwell" for some
-	@$(BIN)/python -m pytest $(ARGS)
+test: .venv/.ready ## All tests, on all cores; ARGS="tests/controller/routing -k dwell" for some
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+quick: .venv/.ready ## The tests without the slow ones: under a minute on two cores
+	@$(BIN)/python -m pytest -n auto -q -m "not slow" $(ARGS)
+
+coverage: .venv/.ready ## All tests, and which lines of the product they run
+	@$(BIN)/python -m pytest -n auto -q --cov --cov-report=term:skip-covered $(ARGS)
+
+golden: .venv/.ready ## Write the expected texts in tests/data anew; review them with `git diff`
+	@$(BIN)/python -m pytest -n auto -q tests/monitor/config tests/controller/simulation/test_scenario_file.py \
+		-k "has_its_message" --rewrite-golden $(ARGS)
 
 fuzz: .venv/.ready ## Damaged answers through every parser; ARGS="--seconds 600 --seed 7"
 	@$(BIN)/python -m tests.support.fuzz $(ARGS)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,23 @@ def _rules(folder: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", _rules(SCENARIOS))
-def test_each_mistake_has_its_message(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_mistake_has_its_message(
+    path: Path, monkeypatch: pytest.MonkeyPatch, golden: Callable[[Path, str], None]
+) -> None:
     """A file that breaks one rule is refused with exactly the message beside it."""
     monkeypatch.chdir(SCENARIOS)
     with pytest.raises(ConfigError) as caught:
         read(Path(path.name), {})
-    assert str(caught.value) == path.with_suffix(".txt").read_text(encoding="utf-8").rstrip("\n")
+    golden(path.with_suffix(".txt"), str(caught.value))
 
 
 @pytest.mark.parametrize("path", _rules(SCENARIOS / "warned"))
-def test_each_warning_has_its_message(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_warning_has_its_message(
+    path: Path, monkeypatch: pytest.MonkeyPatch, golden: Callable[[Path, str], None]
+) -> None:
     """A file that is only doubtful is read, with exactly the warnings beside it."""
     monkeypatch.chdir(path.parent)
-    expected = tuple(path.with_suffix(".txt").read_text(encoding="utf-8").splitlines())
-    assert read(Path(path.name), {}).warnings == expected
+    golden(path.with_suffix(".txt"), "\n".join(read(Path(path.name), {}).warnings))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,21 @@ def _rules(folder: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", _rules(CONFIGS))
-def test_each_mistake_has_its_message(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_mistake_has_its_message(
+    path: Path, monkeypatch: pytest.MonkeyPatch, golden: Callable[[Path, str], None]
+) -> None:
     """A file that breaks one rule is refused with exactly the message beside it."""
     monkeypatch.chdir(CONFIGS)
-    assert problems_of(Path(path.name)) == tuple(path.with_suffix(".txt").read_text(encoding="utf-8").splitlines())
+    golden(path.with_suffix(".txt"), "\n".join(problems_of(Path(path.name))))
 
 
 @pytest.mark.parametrize("path", _rules(CONFIGS / "warned"))
-def test_each_warning_has_its_message(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_warning_has_its_message(
+    path: Path, monkeypatch: pytest.MonkeyPatch, golden: Callable[[Path, str], None]
+) -> None:
     """A file that is only doubtful loads, with exactly the warnings beside it."""
     monkeypatch.chdir(path.parent)
-    expected = tuple(path.with_suffix(".txt").read_text(encoding="utf-8").splitlines())
-    assert load(Path(path.name), ENVIRON).warnings == expected
+    golden(path.with_suffix(".txt"), "\n".join(load(Path(path.name), ENVIRON).warnings))
 
 
 def test_many_mistakes_come_in_the_order_of_the_file() -> None:
