@@ -29,11 +29,10 @@ from controller.routing.overrides import (
 )
 from controller.routing.routing_file import RoutingFile
 from controller.routing.store import OverrideStore
-from controller.status.headline import Liveness
-from controller.status.overview import service_at
 from monitor.clock import utc_now
 from monitor.formatting import span
 from monitor.health import BAD, FAILING, TargetHealth
+from monitor.liveness import Liveness, service_status
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, open_operator, reading
 from monitor.storage.store import Store
@@ -178,7 +177,7 @@ def _failing_only_by_force(store: Store, order: OperatorRequest) -> TargetHealth
 
 def _await(store: Store, hand: OverrideStore, changed: Sequence[Override]) -> OperationResult:
     """Wait until the service has published what follows, for two seconds at the most, and only where it runs."""
-    life = service_at(store.last_beat(), utc_now()).life
+    life = service_status(store.last_beat(), utc_now()).liveness
     outcome = OperationResult(overrides=changed, life=life)
     if life is not Liveness.RUNNING:
         return outcome

@@ -30,6 +30,16 @@ def instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def clock(at: datetime, now: datetime) -> str:
+    """The instant for people, in UTC, with its date when that is not today's: `18:02:11 UTC`."""
+    return f"{at:%H:%M:%S} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """How long ago it was, in whole seconds: `12 s ago`."""
+    return f"{span(max(0, round((now - at).total_seconds())))} ago"
+
+
 def plural(count: int, noun: str) -> str:
     """`1 route`, `2 routes`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from controller.routing.overrides import OverrideKind
-from controller.status.headline import UNTRUSTED, CandidateStatus, Level, Liveness, RouteView, ServiceStatus, ago, clock
+from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
 from controller.status.history import Bucket, OutcomeCounts
 from controller.status.overview import Overview, TargetView
 from monitor.budget.summary import BudgetSummary
-from monitor.formatting import span
+from monitor.formatting import ago, clock, span
 from monitor.health import FAILING, Health, TargetHealth
+from monitor.liveness import Liveness, ServiceStatus
 from ui.components import bar_class, bare, health_class, instant, money, pill, seconds, section, share, target, text
 
 _TONE = {
@@ -38,7 +39,7 @@ _COLUMNS = {
 
 def top(overview: Overview) -> str:
     """The line above everything: the name, and the service's sign of life; its relative times need refreshing."""
-    dot = "good" if overview.service.life is Liveness.RUNNING else "bad"
+    dot = "good" if overview.service.liveness is Liveness.RUNNING else "bad"
     return (
         '<header class="hs-top"><span class="hs-name">Hotspare</span>'
         f'<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
@@ -52,7 +53,7 @@ def banner(overview: Overview) -> str:
     """The overall state: colour, symbol, word and the headline."""
     symbol, colour, word = _TONE[overview.tone]
     # While nobody watches, the headline counts seconds: a live region would read it out every time.
-    role = "status" if overview.service.life is Liveness.RUNNING else "region"
+    role = "status" if overview.service.liveness is Liveness.RUNNING else "region"
     return (
         f'<section class="hs-banner hs-{colour}" role="{role}" aria-label="Overall state">'
         f'<span class="hs-big" aria-hidden="true">{symbol}</span>'
@@ -113,7 +114,7 @@ def _past(views: Sequence[TargetView]) -> str:
 def as_of(overview: Overview, subtitle: str) -> str:
     """The subtitle of a section; when the service is not at work, that the section is old, in a class that fades it."""
     beat = overview.service.beat
-    if overview.service.life is Liveness.RUNNING or beat is None:
+    if overview.service.liveness is Liveness.RUNNING or beat is None:
         return subtitle
     return f'<b class="hs-stale">as they were at {clock(beat.beat_at, overview.now)}</b>'
 
@@ -123,7 +124,7 @@ def _life(service: ServiceStatus, now: datetime) -> str:
         return "monitor never started"
     if service.beat.stopped_at:
         return f"monitor stopped {ago(service.beat.stopped_at, now)}"
-    state = "running" if service.life is Liveness.RUNNING else "silent"
+    state = "running" if service.liveness is Liveness.RUNNING else "silent"
     return f"monitor {state}, wrote {ago(service.beat.beat_at, now)}"
 
 
@@ -142,7 +143,7 @@ def _unheard(overview: Overview) -> str:
 
 def _advice(service: ServiceStatus) -> str:
     """What a person can do when nobody is watching."""
-    if service.life is Liveness.RUNNING:
+    if service.liveness is Liveness.RUNNING:
         return ""
     if service.beat is None:
         return f"<p>{_code('Start it with `hotspare run`.')}</p>"

@@ -12,8 +12,7 @@ from controller.cli.terminal import terminal
 from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import EntryKind, Incident
-from controller.status.headline import clock
-from monitor.formatting import span
+from monitor.formatting import clock, span
 from probes.redaction import one_line
 
 _LONGEST = 2_000

@@ -16,15 +16,16 @@ from controller.incidents.vendor_lead import lead_sentence, lead_words
 from controller.routing import override_text as override_words
 from controller.routing.overrides import Override
 from controller.status.evidence import EvidenceTrail
-from controller.status.headline import UNTRUSTED, Level, Liveness, ago, clock
+from controller.status.headline import UNTRUSTED, Level
 from controller.status.overview import Overview, TargetView, read
 from controller.status.pending_alerts import PendingAlerts
 from controller.status.vendor_status import VendorView
 from monitor.budget.summary import BudgetSummary
 from monitor.clock import utc_now
 from monitor.connectivity.state import ConnectivityObservation
-from monitor.formatting import instant
+from monitor.formatting import ago, clock, instant
 from monitor.health import FAILING, Health
+from monitor.liveness import Liveness
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, open_reader
 
@@ -50,7 +51,7 @@ def show(settings: Settings, *, as_json: bool) -> int:
         print_overview(overview)
     failing = any(target.state.health in FAILING for target in overview.targets)
     unpublished = any(route.published is not None for route in overview.routes)
-    good = not failing and not unpublished and overview.service.life is Liveness.RUNNING
+    good = not failing and not unpublished and overview.service.liveness is Liveness.RUNNING
     return answers.OK if good else answers.BAD_NEWS
 
 
@@ -62,7 +63,7 @@ def document(overview: Overview) -> dict[str, Any]:
         "headline": overview.headline,
         "tone": overview.tone,
         "service": {
-            "life": service.life,
+            "life": service.liveness,
             "pid": beat.pid if beat else None,
             "host": beat.host if beat else None,
             "started_at": _instant(beat.started_at) if beat else None,

@@ -7,8 +7,7 @@ from datetime import datetime
 from controller.routing.candidates import laid
 from controller.routing.decision import Move, RouteState
 from controller.routing.overrides import ALL, Override, OverrideKind, Overrides
-from controller.status.headline import clock
-from monitor.formatting import instant, span
+from monitor.formatting import clock, instant, span
 from monitor.health import TargetHealth
 
 _DONE = {OverrideKind.PIN: "pinned", OverrideKind.DRAIN: "drained", OverrideKind.PAUSE: "paused"}

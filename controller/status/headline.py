@@ -10,23 +10,12 @@ from typing import Final
 from controller.routing.decision import bring_back
 from controller.routing.overrides import Override, OverrideKind
 from monitor.connectivity.state import ConnectivityState
-from monitor.formatting import plural, span
+from monitor.formatting import ago, clock, plural
 from monitor.health import BAD, FAILING, WELL, Health, TargetHealth
-from monitor.storage.store import ServiceBeat
+from monitor.liveness import Liveness, ServiceStatus
 
 BLIND: Final = "Our own network is down or loses packets: what may be its fault is not judged, the routes hold"
 UNTRUSTED: Final = "no neutral endpoint answers: the providers alone say whether our own network is down"
-
-
-class Liveness(StrEnum):
-    """Whether the service that probes and decides is at work."""
-
-    NEVER_STARTED = "never_started"
-    RUNNING = "running"
-    SILENT = "silent"
-    """It should be running, and has not written for `SILENT_AFTER_S`: it crashed or hangs."""
-    STOPPED = "stopped"
-    """In good order."""
 
 
 class Level(StrEnum):
@@ -38,15 +27,6 @@ class Level(StrEnum):
     BAD = "bad"
     """Users are hit, or nobody is watching."""
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceStatus:
-    """The service's sign of life."""
-
-    life: Liveness
-    beat: ServiceBeat | None = None
-    """None when it never started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,22 +115,12 @@ def headline(
     return tone, f"Dry run: {sentence}" if any(route.dry_run for route in routes) else sentence
 
 
-def clock(at: datetime, now: datetime) -> str:
-    """The instant for people, in UTC, with its date when that is not today's: `18:02:11 UTC`."""
-    return f"{at:%H:%M:%S} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def ago(at: datetime, now: datetime) -> str:
-    """How long ago it was, in whole seconds: `12 s ago`."""
-    return f"{span(max(0, round((now - at).total_seconds())))} ago"
-
-
 def _about_service(service: ServiceStatus, now: datetime) -> tuple[Level, str] | None:
     if service.beat is None:
         return Level.UNKNOWN, "The monitor has never run"
     if service.beat.stopped_at:
         return Level.BAD, f"The monitor was stopped at {clock(service.beat.stopped_at, now)}"
-    if service.life is Liveness.SILENT:
+    if service.liveness is Liveness.SILENT:
         beat_at = service.beat.beat_at
         return Level.BAD, f"The monitor has not written since {clock(beat_at, now)} ({ago(beat_at, now)})"
     return None

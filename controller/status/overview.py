@@ -16,7 +16,7 @@ from controller.routing.dry_run import whereabouts
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
 from controller.status.evidence import EvidenceTrail, read_trails
-from controller.status.headline import CandidateStatus, Level, Liveness, RouteView, ServiceStatus, clock, headline
+from controller.status.headline import CandidateStatus, Level, RouteView, headline
 from controller.status.history import ProbeHistory, read_history
 from controller.status.pending_alerts import PendingAlerts, read_backlog
 from controller.status.recent_details import NOTHING_SAID, RecentDetails, read_last_words
@@ -24,15 +24,14 @@ from controller.status.unheard import FailingChannel, read_unheard
 from controller.status.vendor_status import VendorView, vendor_views
 from monitor.budget.summary import BudgetSummary, at_pace, read_money, without_price
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
+from monitor.formatting import clock
 from monitor.health import FAILING, Health, TargetHealth
+from monitor.liveness import ServiceStatus, service_status
 from monitor.settings import Route, Settings
 from monitor.storage.columns import from_ms
-from monitor.storage.store import ServiceBeat, Store
+from monitor.storage.store import Store
 from monitor.storage.tables import EVENTS
 
-#: The service writes a beat every 5 s. Three missed ones, with 5 s of grace for a slow disk, are a service that
-#: crashed or hangs.
-SILENT_AFTER_S = 20.0
 RECENT = 10
 _ON_ITS_WAY_S = 2.0
 #: To count the probes of an open incident takes as long as it lasts: past this, `hotspare incidents show` does it.
@@ -117,7 +116,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     pointed = journal.routes()
     saved = {name: state.health for name, state in store.states().items()}
     states = {target.id: saved.get(target.id) or _unseen(target.id, now) for target in settings.targets}
-    service = service_at(store.last_beat(), now)
+    service = service_status(store.last_beat(), now)
     money = read_money(settings, store.ledger, now)
     with engine.connect() as connection:
         events = _events(connection)
@@ -175,16 +174,6 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         vendors=vendor_views(settings, states, store.vendors.latest()),
         unheard=unheard,
         backlog=backlog,
-    )
-
-
-def service_at(beat: ServiceBeat | None, now: datetime) -> ServiceStatus:
-    """Whether the service is at work, by its last sign of life alone."""
-    if beat is None:
-        return ServiceStatus(life=Liveness.NEVER_STARTED)
-    silent = (now - beat.beat_at).total_seconds() > SILENT_AFTER_S
-    return ServiceStatus(
-        life=Liveness.STOPPED if beat.stopped_at else Liveness.SILENT if silent else Liveness.RUNNING, beat=beat
     )
 
 

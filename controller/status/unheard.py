@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, or_, select, update
 
-from controller.status.headline import ago, clock
+from monitor.formatting import ago, clock
 from monitor.storage.columns import from_ms, to_ms
 from monitor.storage.database import durable
 from monitor.storage.tables import DELIVERIES

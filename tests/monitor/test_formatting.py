@@ -1,6 +1,7 @@
 """Numbers as people read them."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from monitor import formatting as words
 from probes.outcome import Outcome
 from tests.support.builders import target
+
+NOW = datetime(2026, 11, 21, 18, 3, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +52,11 @@ def test_the_fix_says_where_the_key_comes_from(change: dict[str, Any], named: st
     key = replace(target().provider, **change).key_words
     fix = words.fix(Outcome.QUOTA, model="m", key=key, detail="")
     assert fix == f"the account behind {named} has no money or quota left: see to its billing"
+
+
+def test_instants_of_another_day_carry_their_date() -> None:
+    """A bare time of day is only used for today, and ages are whole seconds."""
+    assert words.clock(NOW, NOW) == "18:03:12 UTC"
+    assert words.clock(NOW - timedelta(days=1), NOW) == "2026-11-20 18:03 UTC"
+    assert words.ago(NOW - timedelta(seconds=12.4), NOW) == "12 s ago"
+    assert words.ago(NOW + timedelta(seconds=3), NOW) == "0 s ago"

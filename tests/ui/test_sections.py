@@ -12,12 +12,13 @@ from controller.incidents.incident import AffectedTarget, Incident, IncidentKind
 from controller.routing.decision import Decision, Move
 from controller.routing.overrides import Override, OverrideKind
 from controller.status.evidence import EvidenceTrail
-from controller.status.headline import UNTRUSTED, CandidateStatus, Level, Liveness, RouteView, ServiceStatus
+from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
 from controller.status.history import Bucket, LastObservation, OutcomeCounts, ProbeHistory
 from controller.status.overview import EventView, Overview, TargetView
 from controller.status.vendor_status import VendorView
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, WeighedProbe
+from monitor.liveness import Liveness, ServiceStatus
 from monitor.status_pages.reading import VendorState, VendorStateChange
 from monitor.storage.store import ServiceBeat
 from probes.outcome import Effect, Outcome
@@ -139,7 +140,7 @@ def overview(text: str = "a reason", *, tone: Level = Level.NOTICE, life: Livene
         tone=tone,
         overrides=(pin, drain),
         headline=text,
-        service=ServiceStatus(life=life, beat=BEAT),
+        service=ServiceStatus(liveness=life, beat=BEAT),
         routes=(
             RouteView(
                 name=text,

@@ -1,0 +1,41 @@
+"""Whether the service that probes and decides is at work, by the last beat that it wrote to the database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from monitor.storage.store import ServiceBeat
+
+#: The service writes a beat every 5 s. Three missed beats and 5 s of grace for a slow disk mean a crash or a hang.
+SILENT_AFTER_S: Final = 20.0
+
+
+class Liveness(StrEnum):
+    """Whether the service is at work."""
+
+    NEVER_STARTED = "never_started"
+    RUNNING = "running"
+    SILENT = "silent"
+    """It has not written a beat for `SILENT_AFTER_S` seconds, and has not said that it stopped."""
+    STOPPED = "stopped"
+    """It stopped in good order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStatus:
+    """Whether the service is at work, with its last beat."""
+
+    liveness: Liveness
+    beat: ServiceBeat | None = None
+    """None when it never started."""
+
+
+def service_status(beat: ServiceBeat | None, now: datetime) -> ServiceStatus:
+    """What the last beat of the service means at `now`; `beat` is None when the service never wrote one."""
+    if beat is None:
+        return ServiceStatus(liveness=Liveness.NEVER_STARTED)
+    if beat.stopped_at:
+        return ServiceStatus(liveness=Liveness.STOPPED, beat=beat)
+    is_silent = (now - beat.beat_at).total_seconds() > SILENT_AFTER_S
+    return ServiceStatus(liveness=Liveness.SILENT if is_silent else Liveness.RUNNING, beat=beat)
