@@ -56,7 +56,7 @@ bench: .venv/.picture ## The measured promises of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 pictures: .venv/.ready ## What Slack shows, drawn into docs/; needs Chromium and a font with emoji
-	@$(BIN)/python -m benchmarks.pictures
+	@$(BIN)/python -m docs.tools.pictures
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --upgrade

@@ -1,4 +1,4 @@
-"""Messages in Slack's blocks as a page that looks like Slack: what a reader of the documentation sees (pure)."""
+"""Renders Slack messages (blocks) as an HTML page that looks like Slack (pure)."""
 
 import html
 import re
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from controller.alerts.slack.blocks import Block, Message
 
-#: Where the reader of the pictures lives.
+#: The time zone in which the pictures show times.
 READER = ZoneInfo("Europe/Berlin")
 
 _DATE = re.compile(r"<!date\^(\d+)\^[^|>]*\|[^>]*>")
@@ -42,7 +42,7 @@ code { background: #f6f6f6; border: 1px solid #ddd; border-radius: 3px; color: #
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """One message as it stands, with what was answered below it."""
+    """A message with its thread."""
 
     message: Message
     at: datetime
@@ -52,7 +52,7 @@ class Post:
 
 
 def page(posts: Iterable[Post]) -> str:
-    """The whole page, in HTML that needs nothing from anywhere."""
+    """The page as one HTML document without external files."""
     shown = "".join(_post(post) for post in posts)
     return f"<!doctype html><meta charset=utf-8><style>{_STYLE}</style><body>{shown}</body>"
 

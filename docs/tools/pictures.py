@@ -1,4 +1,4 @@
-"""`make pictures`: what Slack shows, drawn into docs/ from the messages themselves; needs Chromium and emoji."""
+"""`make pictures`: draws Slack messages into docs/ as PNG files; needs Chromium and a font with emoji."""
 
 import sys
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from benchmarks.slack_page import Post, page
 from controller.alerts.slack.buttons.buttons import buttons_of, with_buttons
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.other_messages import (
@@ -32,12 +31,13 @@ from controller.incidents.incident import (
     VendorLead,
 )
 from controller.journal import PendingEvent
+from docs.tools.slack_page import Post, page
 from monitor.health import Health
 from monitor.settings import Route
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
 NIGHT = datetime(2026, 11, 21, 2, 0, 41, tzinfo=UTC)
 LUNA, SOL, HAIKU = "openai/gpt-6-luna", "openai/gpt-5.6-luna", "anthropic/claude-haiku-5-5"
@@ -49,7 +49,7 @@ _COLOURS = 96
 
 
 def at(seconds: float) -> datetime:
-    """So many seconds after the opening."""
+    """`seconds` after the opening."""
     return NIGHT + timedelta(seconds=seconds)
 
 
@@ -78,7 +78,7 @@ def opening() -> Incident:
 
 
 def lines() -> list[TimelineEntry]:
-    """What happened after that."""
+    """Timeline entries after those of `opening`."""
     return [
         TimelineEntry(
             at=at(14 * 60 + 12),
@@ -94,7 +94,7 @@ def lines() -> list[TimelineEntry]:
 
 
 def resolved() -> Incident:
-    """The same, over."""
+    """The incident of `opening`, resolved."""
     start = opening()
     said = VendorLead(
         page="status.openai.com",
@@ -157,7 +157,7 @@ def configuration() -> Incident:
 
 
 def scenes() -> Iterator[tuple[str, list[Post]]]:
-    """The name of each picture, and what it shows."""
+    """The name of each picture, with the messages in it."""
     start, end = opening(), resolved()
     yield "opening", [Post(message=incident_headline(start, now=at(1)), at=at(1))]
     replies = [Post(message=reply_message(end, [line], named=False), at=line.at) for line in lines()]
@@ -199,7 +199,7 @@ def _late(end: Incident) -> Iterator[Post]:
 
 
 def main() -> int:
-    """Draw them all; 1 without Chromium."""
+    """Draw all pictures. Returns 1 where Chromium is not installed."""
     if not CHROMIUM.exists():
         print(f"there is no Chromium at {CHROMIUM}: nothing was drawn", file=sys.stderr)
         return 1
