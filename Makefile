@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test quick coverage golden fuzz lint format bench pictures lock clean
+.PHONY: help setup demo test quick coverage golden fuzz lint format wheel bench pictures lock clean
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -46,6 +46,13 @@ lint: .venv/.ready ## Style and types
 format: .venv/.ready ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+wheel: .venv/.ready ## Build the wheel into dist/, and run it in an environment of its own
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build -t wheel >&2
+	@$(PYTHON) -m venv --without-pip dist/venv
+	@$(BIN)/uv pip install --quiet --python dist/venv/bin/python --constraint requirements.lock dist/*.whl
+	@cd dist && venv/bin/hotspare --help >/dev/null && echo "$$(ls *.whl) works"
 
 # What draws the picture of docs/detection.md is 84 MB, so that only who needs it waits for it.
 .venv/.picture: requirements-picture.lock .venv/.ready

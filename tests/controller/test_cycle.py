@@ -351,6 +351,7 @@ def test_evidence_from_hours_ago_is_no_evidence_now(stage: Callable[..., Stage])
     assert Health.DOWN not in {moved.after for moved in again.store.transitions()}
 
 
+@pytest.mark.slow
 def summary(stage: Stage) -> tuple[Any, ...]:
     """Everything that must be the same however often the process was killed."""
     table = stage.table()

@@ -192,6 +192,7 @@ def test_json_is_one_document(desk: Desk) -> None:
     assert "pinned to other/b by ana" in route["reason"]
 
 
+@pytest.mark.slow
 def test_without_a_service_it_waits_for_one(desk: Desk) -> None:
     """It is kept, at once, and takes effect with the first file of the next start."""
     desk.had_service()

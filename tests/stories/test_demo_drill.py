@@ -20,6 +20,9 @@ import sys
 import time
 sys.modules["llmock"] = None
 from controller.demo import drill
+
+pytestmark = pytest.mark.slow
+
 sys.exit(drill.main(once=True, as_json=True, port=None))
 """
 

@@ -8,10 +8,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from controller.demo.fake_slack.server import SlackServer
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
 from tests.support.alert_world import TOKEN, Desk, changed, misconfigured, outage, over, shown
 from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.slow
+
 
 KILLS = 200
 SEED = 1

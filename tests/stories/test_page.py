@@ -21,6 +21,9 @@ from monitor.storage.store import Store
 from tests.support import seeded_database as seeded
 from ui import app
 
+pytestmark = pytest.mark.slow
+
+
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = [
     "--no-sandbox",

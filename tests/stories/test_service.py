@@ -21,6 +21,9 @@ from llmock.testing import LLMockServer
 from controller.demo.fake_slack.server import SlackServer
 from tests.support import status_pages
 
+pytestmark = pytest.mark.slow
+
+
 PATIENCE_S = 90
 
 CONFIGURATION = """\

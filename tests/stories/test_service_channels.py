@@ -6,12 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import jsonschema
+import pytest
 
 from tests.controller.alerts.channels.test_webhook import SCHEMA
 from tests.repository.test_alerts_docs import block
 from tests.stories import test_service
 from tests.stories.test_service import ANTHROPIC, OPENAI, PATIENCE_S, Lab
 from tests.support.receiver import HANG, Answer, Receiver, receiving
+
+pytestmark = pytest.mark.slow
+
 
 lab = test_service.lab
 SECRET = "0123456789abcdef0123"

@@ -347,6 +347,7 @@ async def _relay(database: str, url: str, *, until: Callable[[], bool]) -> None:
         started.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first",
     [

@@ -66,6 +66,7 @@ async def hotspare(config: Path, *words: str, slack: str = "xoxb-none") -> tuple
     return started.returncode, output.decode(), errors.decode()
 
 
+@pytest.mark.slow
 async def test_everything_is_told_and_says_so(tmp_path: Path, slack: SlackServer) -> None:
     """One message in each channel of Slack, one document, one notification, one ping; without a database."""
     async with receiving() as receiver:

@@ -105,6 +105,7 @@ def cases() -> Iterator[Case]:
                 )
 
 
+@pytest.mark.slow
 def check(case: Case) -> None:
     """The invariants, in the order of who beats whom."""
     decision = case.verdict.decision

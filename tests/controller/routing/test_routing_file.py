@@ -281,6 +281,7 @@ for generation in range(1, 1_000_000):
 """
 
 
+@pytest.mark.slow
 def test_killed_writer_leaves_a_whole_file(path: Path) -> None:
     """However a writer is killed, the file is whole and as new as the last publish that had returned."""
     for published in (3, 8, 13):

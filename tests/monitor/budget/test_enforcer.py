@@ -85,6 +85,8 @@ def probes_of(folder: Path, target: str) -> int:
     return int(str(count))
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 async def test_a_spent_budget_is_told_once_and_nobody_fails_over(tmp_path: Path, provider: LLMockServer) -> None:
     """What costs money is asked no more and becomes unknown, what is free goes on, the route holds; and no restart
     changes anything of it.

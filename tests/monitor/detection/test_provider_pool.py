@@ -217,6 +217,7 @@ def test_it_survives_a_restart_in_the_middle(before: list[Event], after: list[Ev
     assert weigh(shifted, again) == weigh(shifted, known)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "null", "[]", '{"evidence": 1}', "\x00", '{"without": {"a": "much"}}'])
 def test_what_is_no_pool_is_a_new_one(text: str) -> None:
     """A foreign or broken value is no error."""

@@ -68,6 +68,7 @@ def test_an_impossible_promise_is_an_error() -> None:
         threshold(replace(LOOP, p0=0.05, p1=0.04), per_day=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loop", "evidence"),
     [

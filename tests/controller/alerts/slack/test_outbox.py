@@ -263,6 +263,7 @@ def test_a_refused_token_is_asked_for_once_a_minute(desk: Desk) -> None:
 # --- nothing doubled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [FaultKind.LOST_REPLY, FaultKind.LATE_REPLY])
 def test_a_lost_reply_doubles_nothing(desk: Desk, kind: FaultKind) -> None:
     """What Slack took without our hearing of it is found there, and not sent again: headline, reply, and notice."""
@@ -315,6 +316,7 @@ class Dead(BaseException):
     """The machine loses power: nothing that comes after is done."""
 
 
+@pytest.mark.slow
 class PowerCut:
     """Lets so many steps of a delivery happen, then dies before the next, which is just after the last."""
 

@@ -285,6 +285,7 @@ def flapping(desk: Desk, dice: random.Random, minute: int, present: dict[str, In
         desk.happen(f"ana pinned chat in minute {minute}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [30, 3])
 def test_ten_providers_flapping_for_a_day(tmp_path: Path, server: SlackServer, most: int) -> None:
     """In no hour are there more new messages than allowed; and in the end everything has been told."""

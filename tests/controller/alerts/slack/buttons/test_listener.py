@@ -437,6 +437,7 @@ def test_socket_mode_switched_off_is_said(server: SocketServer) -> None:
         assert not pressing.hopeful
 
 
+@pytest.mark.slow
 def test_an_address_without_encryption_is_refused() -> None:
     """With a real API address, nothing is sent to a WebSocket that is not encrypted, whoever names it."""
     with SocketServer() as server:
