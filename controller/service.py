@@ -223,8 +223,14 @@ class Service:
             proxy=self._settings.network.proxy,
         )
 
-    async def _keep_vendor_report(self, report: VendorStateChange) -> None:
-        await self._in_controller(self._store.vendors.record, report)
+    async def _keep_vendor_report(self, report: VendorStateChange) -> bool:
+        """Store what a status page says now; False, and a line in the log, when that failed."""
+        try:
+            await self._in_controller(self._store.vendors.record, report)
+        except DatabaseError as error:
+            log.error("vendor_report_lost page=%s: %s", report.url, error)
+            return False
+        return True
 
     async def _probe(self, target: Target, check: Check) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from probes.outcome import Outcome
 
+#: The units of a duration as configuration files write it, in seconds.
+UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 #: What a person must do about each fault of ours.
 _FIX = {
     Outcome.AUTH: "the provider refuses the key: check {key}",
@@ -23,6 +25,29 @@ def span(seconds: float) -> str:
             rest = whole % size // part
             return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
     return f"{whole} s"
+
+
+def format_duration(seconds: float) -> str:
+    """The duration in the largest unit that needs no more than one decimal: `90s`, `1.5h`, `14d`."""
+    for unit in ("d", "h", "m", "s"):
+        amount = round(seconds / UNITS_S[unit], 6)
+        if abs(amount) >= 1 and round(amount, 1) == amount:
+            return f"{amount:.10g}{unit}"
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.6g}ms" if seconds else "0s"
+    return f"{seconds:.6g}s"
+
+
+def format_share(share: float) -> str:
+    """The fraction in per cent: `30%`."""
+    return f"{share * 100:.6g}%"
+
+
+def format_rate(per_day: float) -> str:
+    """The rate as one event per so much time: `1 per 90d`; `0 per 1d` for zero."""
+    if per_day <= 0:
+        return "0 per 1d"
+    return f"1 per {format_duration(round(UNITS_S['d'] / per_day, 6))}"
 
 
 def instant(at: datetime) -> str:

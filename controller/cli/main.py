@@ -14,7 +14,8 @@ from pathlib import Path
 from controller.cli import output as answers
 from monitor.clock import utc_now
 from monitor.config.loader import ConfigError, load
-from monitor.config.units import format_duration, parse_duration
+from monitor.config.units import parse_duration
+from monitor.formatting import format_duration
 from monitor.settings import Settings
 from probes.target import Check
 

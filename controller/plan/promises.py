@@ -10,8 +10,7 @@ from typing import Any
 
 from controller.plan.alarms import movable
 from monitor.budget.allocation import PaidTarget, money, slower
-from monitor.config.units import format_duration, format_rate, format_share
-from monitor.formatting import listed, plural, span
+from monitor.formatting import format_duration, format_rate, format_share, listed, plural, span
 from monitor.settings import Route, Settings
 from probes.pricing import costs_money
 

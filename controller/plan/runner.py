@@ -23,8 +23,7 @@ from controller.plan.trials import RATES, Trial, TrialSubject, flips, probes_per
 from controller.simulation.runner import prices
 from controller.simulation.workers import spread
 from monitor.budget.allocation import money
-from monitor.config.units import format_duration
-from monitor.formatting import plural, span
+from monitor.formatting import format_duration, plural, span
 from monitor.settings import Settings
 
 #: What a plan may take by default: about so many probes for the outages, and as many for the quiet time.

@@ -22,8 +22,7 @@ from controller.simulation.results import Results
 from controller.simulation.scenario import Scenario
 from controller.simulation.workers import spread
 from controller.simulation.world import world
-from monitor.config.units import format_duration, format_share
-from monitor.formatting import plural, span
+from monitor.formatting import format_duration, format_share, plural, span
 from monitor.settings import Settings
 from probes import pricing
 

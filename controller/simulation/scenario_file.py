@@ -22,7 +22,8 @@ from monitor.config.document import Sequence, UnreadableFileError, parse, read_t
 from monitor.config.loader import ConfigError, load
 from monitor.config.problems import Problems
 from monitor.config.schema import Section, open_section
-from monitor.config.units import format_duration, parse_number, parse_share
+from monitor.config.units import parse_number, parse_share
+from monitor.formatting import format_duration
 from monitor.settings import Settings
 from probes.outcome import Blame, Outcome
 

@@ -19,8 +19,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from monitor.config.units import format_duration
-from monitor.formatting import listed, plural
+from monitor.formatting import format_duration, listed, plural
 from monitor.settings import LONGEST_STRETCHED_S, Settings
 from probes.target import Target
 

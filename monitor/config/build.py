@@ -8,9 +8,8 @@ from typing import Literal
 from monitor.config.config_targets import check_name
 from monitor.config.document import Place
 from monitor.config.schema import Section
-from monitor.config.units import format_duration, format_share
 from monitor.detection.evidence import LARGEST_BACKGROUND
-from monitor.formatting import plural
+from monitor.formatting import format_duration, format_share, plural
 from monitor.health import Health
 from monitor.settings import Blips, ControllerSettings, Failback, Route
 from probes.target import Target

@@ -11,7 +11,7 @@ from monitor.config.config_time import read_time_of_day, read_zone
 from monitor.config.config_values import Text
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.schema import Section
-from monitor.config.units import format_duration
+from monitor.formatting import format_duration
 from monitor.settings import QuietHours, Severity, SlackSettings
 from probes.target import Secret
 

@@ -12,7 +12,7 @@ from monitor.config.config_providers import checks_of, read_provider
 from monitor.config.document import Kind, Scalar
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.schema import Section
-from monitor.config.units import format_duration
+from monitor.formatting import format_duration
 from probes.target import Provider, Secret, Target, Timeouts
 
 #: Two probes a second for one target; the demonstration needs as many, real life never does.

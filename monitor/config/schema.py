@@ -9,17 +9,8 @@ from monitor.config.config_values import Reader, Text, is_empty, is_nothing
 from monitor.config.document import Broken, Kind, Node, Place, Scalar, Sequence
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.problems import Problems
-from monitor.config.units import (
-    DURATION,
-    NUMBER,
-    RATE,
-    SHARE,
-    format_duration,
-    parse_duration,
-    parse_number,
-    parse_rate,
-    parse_share,
-)
+from monitor.config.units import DURATION, NUMBER, RATE, SHARE, parse_duration, parse_number, parse_rate, parse_share
+from monitor.formatting import format_duration
 
 _NOT_READ = "not-read"
 _HEADER_VALUE = re.compile(r"[!-~]+")

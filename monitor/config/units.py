@@ -1,11 +1,12 @@
-"""How durations, shares and rates are written in configuration files and shown to people."""
+"""How durations, shares, rates and numbers are written in configuration files."""
 
 import re
+
+from monitor.formatting import UNITS_S, format_duration
 
 #: Longer than any setting can mean; keeps `timedelta` and the calendar out of trouble.
 LONGEST_S = 3650 * 86400.0
 
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = r"[+-]?[0-9]{1,12}(?:\.[0-9]{1,12})?"
 _PLAIN = re.compile(_NUMBER)
 _DURATION = re.compile(rf"({_NUMBER})(ms|s|m|h|d)")
@@ -24,7 +25,7 @@ def parse_duration(text: str) -> float:
     Raises ValueError with a phrase that goes on from the text: "has no unit; write 60s".
     """
     if match := _DURATION.fullmatch(text):
-        seconds = float(match[1]) * _UNITS_S[match[2]]
+        seconds = float(match[1]) * UNITS_S[match[2]]
         if abs(seconds) > LONGEST_S:
             raise ValueError(f"is too long; the longest is {format_duration(LONGEST_S)}")
         return seconds
@@ -60,7 +61,7 @@ def parse_rate(text: str) -> float:
         raise ValueError(f"is not {RATE}") from None
     if seconds <= 0:
         raise ValueError(f"is not {RATE}: the time must be longer than zero")
-    return float(match[1]) * _UNITS_S["d"] / seconds
+    return float(match[1]) * UNITS_S["d"] / seconds
 
 
 def parse_number(text: str) -> float:
@@ -71,26 +72,3 @@ def parse_number(text: str) -> float:
     if not _PLAIN.fullmatch(text):
         raise ValueError(f"is not {NUMBER}")
     return float(text)
-
-
-def format_duration(seconds: float) -> str:
-    """The duration in the largest unit that needs no more than one decimal: `90s`, `1.5h`, `14d`."""
-    for unit in ("d", "h", "m", "s"):
-        amount = round(seconds / _UNITS_S[unit], 6)
-        if abs(amount) >= 1 and round(amount, 1) == amount:
-            return f"{amount:.10g}{unit}"
-    if abs(seconds) < 1:
-        return f"{seconds * 1000:.6g}ms" if seconds else "0s"
-    return f"{seconds:.6g}s"
-
-
-def format_share(share: float) -> str:
-    """The fraction in per cent: `30%`."""
-    return f"{share * 100:.6g}%"
-
-
-def format_rate(per_day: float) -> str:
-    """The rate as one event per so much time: `1 per 90d`; `0 per 1d` for zero."""
-    if per_day <= 0:
-        return "0 per 1d"
-    return f"1 per {format_duration(round(_UNITS_S['d'] / per_day, 6))}"

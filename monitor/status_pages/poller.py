@@ -17,7 +17,6 @@ from monitor.status_pages.reading import (
     VendorStateChange,
     page_name,
 )
-from monitor.storage.database import DatabaseError
 from probes.redaction import clean
 from probes.target import Provider, Secret
 from probes.transport.fetch import Page
@@ -92,7 +91,8 @@ class StatusPage:
 class StatusPagePoller:
     """Reads every status page at most once a minute, each of them once however many providers share it.
 
-    `keep` stores a report, and raises DatabaseError when it could not: then it is stored after the next reading.
+    `keep` stores a change and returns whether it did; a change that was not stored is handed over again after the next
+    reading.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class StatusPagePoller:
         providers: Iterable[Provider],
         fetch: Fetch,
         *,
-        keep: Callable[[VendorStateChange], Awaitable[None]],
+        keep: Callable[[VendorStateChange], Awaitable[bool]],
         clock: Callable[[], datetime],
     ) -> None:
         self._pages = status_pages(providers)
@@ -130,8 +130,6 @@ class StatusPagePoller:
         try:
             for provider, word in (await page.look(self._fetch)).items():
                 await self._heard(provider, word, page.url)
-        except DatabaseError as error:
-            log.error("vendor_report_lost page=%s: %s", page.url, error)
         except Exception as error:  # noqa: BLE001 - what vendors say is worth knowing, and not worth a crash
             log.error("status_page_not_read page=%s: %s", page.url, type(error).__name__)
 
@@ -142,7 +140,8 @@ class StatusPagePoller:
         report = VendorStateChange(
             provider=provider, at=self._clock(), state=word.state, headline=word.headline, since=word.since, url=url
         )
-        await self._keep(report)
+        if not await self._keep(report):
+            return
         self._known[provider] = report
         said = f"{word.state.words}: {word.headline}" if word.headline else word.state.words
         log.info("vendor_said provider=%s page=%s: %s", provider, page_name(url), said)

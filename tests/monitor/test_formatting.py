@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from monitor import formatting as words
+from monitor.formatting import format_duration, format_rate, format_share
 from probes.outcome import Outcome
 from tests.support.builders import target
 
@@ -60,3 +61,33 @@ def test_instants_of_another_day_carry_their_date() -> None:
     assert words.clock(NOW - timedelta(days=1), NOW) == "2026-11-20 18:03 UTC"
     assert words.ago(NOW - timedelta(seconds=12.4), NOW) == "12 s ago"
     assert words.ago(NOW + timedelta(seconds=3), NOW) == "0 s ago"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.5, "500ms"),
+        (0.0005, "0.5ms"),
+        (30, "30s"),
+        (90, "1.5m"),
+        (95, "95s"),
+        (300, "5m"),
+        (3600, "1h"),
+        (14 * 86400, "14d"),
+        (-30, "-30s"),
+        (1.23456, "1.23456s"),
+    ],
+)
+def test_durations_are_shown_in_a_fitting_unit(seconds: float, text: str) -> None:
+    """The largest unit that needs at most one decimal is used."""
+    assert format_duration(seconds) == text
+
+
+def test_shares_and_rates_are_shown_as_they_are_written() -> None:
+    """The defaults look like the configuration that gives them."""
+    assert format_share(0.3) == "30%"
+    assert format_share(0.005) == "0.5%"
+    assert format_rate(1 / 90) == "1 per 90d"
+    assert format_rate(48) == "1 per 30m"
+    assert format_rate(0) == "0 per 1d"

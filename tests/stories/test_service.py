@@ -19,6 +19,7 @@ from llmock.simulation import MockResponseSettings
 from llmock.testing import LLMockServer
 
 from controller.demo.fake_slack.server import SlackServer
+from monitor.storage.database import open_writer
 from tests.support import status_pages
 
 pytestmark = pytest.mark.slow
@@ -186,6 +187,29 @@ def test_what_a_vendor_says_is_shown_and_moves_nothing(lab: Lab) -> None:
         service.communicate(timeout=PATIENCE_S)
         assert service.returncode == 0
     assert len(page.etags) <= 1 + (time.monotonic() - began) / 60, "at most once a minute"
+
+
+def test_a_vendor_report_that_cannot_be_stored_stops_nothing(lab: Lab) -> None:
+    """The log says so, and the service goes on."""
+    database = f"sqlite:///{lab.folder}/hotspare.db"
+    open_writer(database).dispose()
+    with contextlib.closing(sqlite3.connect(lab.folder / "hotspare.db")) as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON vendor_reports BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    with status_pages.served(status_pages.incident_io("full_outage")) as page:
+        config = lab.config.read_text(encoding="utf-8")
+        lab.config.write_text(
+            config.replace("dialect: openai-chat,", f'dialect: openai-chat, status_page: "{page.url}",'),
+            encoding="utf-8",
+        )
+        service = lab.hotspare("run")
+        lab.until(lambda: lab.health(OPENAI) == lab.health(ANTHROPIC) == "up", "both up")
+        lab.until(lambda: bool(page.etags), "the page was read")
+        service.send_signal(signal.SIGTERM)
+        _, errors = service.communicate(timeout=PATIENCE_S)
+    assert service.returncode == 0
+    assert re.search(rf"vendor_report_lost page={re.escape(page.url)}: .*disk full", errors)
 
 
 def test_the_hand_of_an_operator_is_heeded_and_told(lab: Lab) -> None:

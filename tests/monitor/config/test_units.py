@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config.units import (
-    format_duration,
-    format_rate,
-    format_share,
-    parse_duration,
-    parse_number,
-    parse_rate,
-    parse_share,
-)
+from monitor.config.units import parse_duration, parse_number, parse_rate, parse_share
+from monitor.formatting import format_duration
 
 
 @pytest.mark.parametrize(
@@ -103,37 +96,7 @@ def test_only_plain_decimal_numbers_are_numbers(text: str) -> None:
         parse_number(text)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0s"),
-        (0.5, "500ms"),
-        (0.0005, "0.5ms"),
-        (30, "30s"),
-        (90, "1.5m"),
-        (95, "95s"),
-        (300, "5m"),
-        (3600, "1h"),
-        (14 * 86400, "14d"),
-        (-30, "-30s"),
-        (1.23456, "1.23456s"),
-    ],
-)
-def test_durations_are_shown_in_a_fitting_unit(seconds: float, text: str) -> None:
-    """The largest unit that needs at most one decimal is used."""
-    assert format_duration(seconds) == text
-
-
 @given(st.integers(min_value=0, max_value=3650 * 86400 * 10))
 def test_what_is_shown_can_be_read_again(tenths: int) -> None:
     """A duration of whole tenths of a second survives being shown and read."""
     assert parse_duration(format_duration(tenths / 10)) == pytest.approx(tenths / 10, rel=1e-4)
-
-
-def test_shares_and_rates_are_shown_as_they_are_written() -> None:
-    """The defaults look like the configuration that gives them."""
-    assert format_share(0.3) == "30%"
-    assert format_share(0.005) == "0.5%"
-    assert format_rate(1 / 90) == "1 per 90d"
-    assert format_rate(48) == "1 per 30m"
-    assert format_rate(0) == "0 per 1d"
