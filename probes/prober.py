@@ -37,10 +37,11 @@ from probes.target import Check, Provider, Target
 from probes.transcript import Transcript, examined
 from probes.transport import connection as transport
 from probes.transport import dns as lookup
-from probes.transport.backend import TimedBackend, TooMuchError
-from probes.transport.decoding import CAP, Decoder, UnreadableError
+from probes.transport.backend import TimedBackend
+from probes.transport.decoding import CAP, Decoder
+from probes.transport.errors import ResponseTooLargeError, UndecodableBodyError
 from probes.transport.proxies import Proxies
-from probes.transport_errors import verdict_on
+from probes.transport_errors import classify_exception
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Prober:
             try:
                 verdict = await self._ask(exchange)
             except Exception as error:  # noqa: BLE001 - a bug of ours must neither kill the schedule nor blame a provider
-                verdict = verdict_on(error, exchange.target)
+                verdict = classify_exception(error, exchange.target)
         await pricing.ready()
         await asyncio.sleep(0)  # as before the judgement
         verdict = _final(verdict, exchange)
@@ -150,12 +151,12 @@ class Prober:
                 return await _read(await way.handle_async_request(_sent(request, exchange)), exchange)
         except TimeoutError:
             return exchange.late(exchange.place(request.url))
-        except TooMuchError:
+        except ResponseTooLargeError:
             return exchange.overflowed()
-        except UnreadableError as error:
+        except UndecodableBodyError as error:
             return exchange.broken(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
         except Exception as error:  # noqa: BLE001 - the table knows every exception of the transport, and what others mean
-            return exchange.broken(verdict_on(error, exchange.target, exchange.place(request.url)))
+            return exchange.broken(classify_exception(error, exchange.target, exchange.place(request.url)))
         finally:
             exchange.over()
 

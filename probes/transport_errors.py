@@ -1,6 +1,9 @@
-"""What an exception on the way means: every one of httpx and httpcore has an outcome, any other is a fault of ours."""
+"""Exception -> Classification: each exception of httpx and httpcore has an outcome; any other is our own fault."""
 
+import errno
 import logging
+import socket
+import ssl
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,16 +11,15 @@ from pathlib import Path
 import httpcore
 import httpx
 
-from probes import causes
 from probes.classifier import Classification
 from probes.outcome import Outcome
 from probes.redaction import clean
 from probes.target import Target
-from probes.transport.proxies import UnusableProxyError
+from probes.transport.errors import UnusableProxyError
 
 _log = logging.getLogger(__name__)
 
-#: What is ours is `bad_request`: never held against a provider.
+#: `bad_request` means our own fault, which is never held against a provider.
 OUTCOMES: Mapping[type[BaseException], Outcome] = {
     httpx.HTTPError: Outcome.BAD_REQUEST,
     httpx.RequestError: Outcome.BAD_REQUEST,
@@ -63,15 +65,24 @@ OUTCOMES: Mapping[type[BaseException], Outcome] = {
     httpcore.LocalProtocolError: Outcome.BAD_REQUEST,
     httpcore.RemoteProtocolError: Outcome.SERVER_ERROR,
 }
+#: System errors that mean that this machine ran out of something.
+_SHORTAGES = {
+    errno.EMFILE: "too many open files",
+    errno.ENFILE: "too many open files on this machine",
+    errno.ENOMEM: "out of memory",
+    errno.ENOBUFS: "out of network buffers",
+    errno.EADDRNOTAVAIL: "out of local ports",
+    errno.EPERM: "this machine forbids the connection",
+}
 
 
-def verdict_on(error: Exception, target: Target, place: str = "") -> Classification:
-    """What an exception on the way to `place` means; one that is not the transport's is a fault of the probe."""
-    lacked = causes.our_machine(error)
+def classify_exception(error: Exception, target: Target, place: str = "") -> Classification:
+    """The outcome of an exception on the way to `place` (host and port); one that is not transport's is our fault."""
+    shortage = _shortage(error)
     known = next((kind for kind in type(error).__mro__ if kind in OUTCOMES), None)
-    outcome = OUTCOMES[known] if known and not lacked else Outcome.BAD_REQUEST
+    outcome = OUTCOMES[known] if known and not shortage else Outcome.BAD_REQUEST
     if outcome is Outcome.BAD_REQUEST:
-        return _ours(error, target, lacked)
+        return _classify_own_fault(error, target, shortage)
     if isinstance(error, (httpx.RemoteProtocolError, httpcore.RemoteProtocolError)):
         if "without sending a response" in str(error):
             return Classification(
@@ -80,20 +91,73 @@ def verdict_on(error: Exception, target: Target, place: str = "") -> Classificat
         return Classification(outcome=outcome, detail=f"{place} broke the HTTP protocol: {error}")
     if isinstance(error, (httpx.ProxyError, httpcore.ProxyError)):
         return Classification(outcome=outcome, detail=f"the proxy did not lead to {place}: {error}")
-    return Classification(outcome=outcome, detail=causes.sentence(error, place))
+    return Classification(outcome=outcome, detail=_describe(error, place))
 
 
-def _ours(error: Exception, target: Target, lacked: str | None) -> Classification:
-    _log_fault(error, target)
-    why = lacked or f"{type(error).__name__}; the log says where"
+def _classify_own_fault(error: Exception, target: Target, shortage: str | None) -> Classification:
+    _log_own_fault(error, target)
+    why = shortage or f"{type(error).__name__}; the log says where"
     if isinstance(error, UnusableProxyError):
         why = str(error)
     return Classification(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {why}")
 
 
-def _log_fault(error: Exception, target: Target) -> None:
-    """Without a traceback: exceptions about headers quote them."""
+def _log_own_fault(error: Exception, target: Target) -> None:
+    """Logs the place of the fault. No traceback: exceptions about headers quote them, keys included."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
-    said = clean(str(error), target.provider.api_key)
-    _log.error("probe_failed target=%s error=%s where=%r said=%r", target.id, type(error).__name__, where, said)
+    text = clean(str(error), target.provider.api_key)
+    _log.error("probe_failed target=%s error=%s where=%r said=%r", target.id, type(error).__name__, where, text)
+
+
+def _shortage(error: BaseException) -> str | None:
+    """What this machine ran out of, in a few words; None for any other cause."""
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and not isinstance(cause, (ssl.SSLError, socket.gaierror)):
+            shortage = _SHORTAGES.get(cause.errno or 0)
+            if shortage is not None:
+                return shortage
+    return None
+
+
+def _describe(error: BaseException, place: str) -> str:
+    """How the connection to `place` failed, by the first cause that is known."""
+    causes = _causes(error)
+    for cause in causes:
+        text = _describe_cause(cause, place)
+        if text is not None:
+            return text
+    return f"the connection to {place} broke: {type(causes[-1]).__name__} {causes[-1]}".rstrip()
+
+
+def _describe_cause(cause: BaseException, place: str) -> str | None:
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return f"the certificate of {place} does not verify: {cause.verify_message}"
+        case ssl.SSLError():
+            return f"TLS with {place} failed: {cause.reason or type(cause).__name__}"
+        case socket.gaierror():
+            return f"the name of {place} does not resolve: {cause.strerror}"
+        case ConnectionRefusedError():
+            return f"{place} refused the connection"
+        case ConnectionResetError():
+            return f"{place} reset the connection"
+    return None
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The exception, its causes and contexts, and the members of exception groups; outermost first, at most 20."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting and len(found) < 20:
+        cause = waiting.pop(0)
+        if cause is None or cause in found:
+            continue
+        found.append(cause)
+        # Not the cause alone: httpcore cuts it off with `raise … from None`, which leaves the context.
+        waiting += [
+            *(cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()),
+            cause.__cause__,
+            cause.__context__,
+        ]
+    return found

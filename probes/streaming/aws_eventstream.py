@@ -16,7 +16,6 @@ from zlib import crc32
 
 from probes.reply import MalformedError
 from probes.streaming.sse import ServerSentEvent
-from probes.transport.decoding import CAP
 
 #: Names of events that no provider sends: an exception's type follows the colon, and the end of the bytes is told,
 #: because a format's last frame may be missing without harm.
@@ -27,6 +26,8 @@ _PRELUDE = struct.Struct(">III")
 _CRC = struct.Struct(">I")
 _LENGTH = struct.Struct(">H")
 _LEAST = _PRELUDE.size + _CRC.size
+#: The longest frame that is read, in bytes: more than any reply to a probe, and less than the 24 MiB that AWS allows.
+_LONGEST = 1024 * 1024
 #: Of the header types that are not strings: true, false, byte, short, integer, long, timestamp, UUID.
 _SIZES: Final = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 _BYTES, _STRING = 6, 7
@@ -64,7 +65,7 @@ def _prelude(data: bytearray) -> tuple[int, int]:
     length, headers, crc = _PRELUDE.unpack_from(data)
     if crc32(data[:8]) != crc:
         raise MalformedError("a wrong checksum of its lengths")
-    if not _LEAST + headers <= length <= CAP:
+    if not _LEAST + headers <= length <= _LONGEST:
         raise MalformedError("impossible lengths")
     return length, headers
 

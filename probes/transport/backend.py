@@ -18,6 +18,7 @@ from typing import Any
 import httpcore
 
 from probes.transport.dns import Address, Resolver
+from probes.transport.errors import ResponseTooLargeError
 
 _PIECE = 2048
 _HELD = 64 * 1024
@@ -27,10 +28,6 @@ _HEAD_START_S = 0.25
 _NO_DEADLINE_S = 86400.0
 #: What says more about this machine than about an address; told only where there is nothing else to tell.
 _NO_ROUTE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH})
-
-
-class TooMuchError(Exception):
-    """The other side has sent more than the limit."""
 
 
 @dataclass(slots=True)
@@ -46,7 +43,7 @@ class SocketTimings:
 
 
 class TimedBackend(httpcore.AsyncNetworkBackend):
-    """Makes the connections of one probe; reads at most `limit` bytes from them, then raises TooMuchError."""
+    """Makes the connections of one probe; reads at most `limit` bytes from them, then raises ResponseTooLargeError."""
 
     def __init__(self, lookups: Resolver, marks: SocketTimings, *, limit: int, monotonic: Callable[[], float]) -> None:
         self._lookups = lookups
@@ -75,10 +72,10 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
         return _Stream(transport, receiver, self)
 
     def count(self, received: int) -> None:
-        """So many more bytes are read; raises TooMuchError past the limit."""
+        """So many more bytes are read; raises ResponseTooLargeError past the limit."""
         self._left -= received
         if self._left < 0:
-            raise TooMuchError
+            raise ResponseTooLargeError
 
 
 async def first_connected(addresses: Sequence[Address]) -> socket.socket:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import httpcore
 import httpx
 
-from probes.transport.proxies import UnusableProxyError
+from probes.transport.errors import UnusableProxyError
 
 
 class Transport(httpx.AsyncBaseTransport):

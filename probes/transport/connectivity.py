@@ -8,19 +8,17 @@ from collections.abc import Sequence
 
 import httpx
 
-from probes.transport.backend import SocketTimings, TimedBackend, TooMuchError
+from probes.transport.backend import SocketTimings, TimedBackend
 from probes.transport.connection import Transport
 from probes.transport.decoding import CAP
 from probes.transport.dns import Resolver
-from probes.transport.proxies import Proxies, UnusableProxyError
-from probes.transport_errors import OUTCOMES
+from probes.transport.errors import TRANSPORT_EXCEPTIONS, UnusableProxyError
+from probes.transport.proxies import Proxies
 
 _log = logging.getLogger(__name__)
 
 #: One for all askings: while the resolver hangs, a name that is asked for again costs no thread more.
 _LOOKUPS = Resolver()
-#: A TimeoutError, and whatever else the system says, is an OSError.
-_NO_ANSWER: tuple[type[BaseException], ...] = (OSError, ValueError, TooMuchError, *OUTCOMES)
 
 
 async def answered(
@@ -45,5 +43,5 @@ async def _answers(endpoint: str, timeout_s: float, tls: ssl.SSLContext, proxies
     except UnusableProxyError as error:
         _log.warning("endpoint_not_asked endpoint=%s: %s", endpoint, error)
         return False
-    except _NO_ANSWER:
+    except TRANSPORT_EXCEPTIONS:
         return False

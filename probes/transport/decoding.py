@@ -2,12 +2,10 @@
 
 import zlib
 
+from probes.transport.errors import UndecodableBodyError
+
 CAP = 1024 * 1024
 _AUTO = 32 + zlib.MAX_WBITS  # gzip or zlib, by the header
-
-
-class UnreadableError(ValueError):
-    """The body cannot be decoded; the message says why, in a few words."""
 
 
 class Decoder:
@@ -19,7 +17,7 @@ class Decoder:
     def __init__(self, content_encoding: str) -> None:
         encoding = content_encoding.strip().lower()
         if encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
-            raise UnreadableError(f"content encoding {encoding[:40]}, which nobody asked for")
+            raise UndecodableBodyError(f"content encoding {encoding[:40]}, which nobody asked for")
         self._inflate = zlib.decompressobj(_AUTO) if encoding not in {"", "identity"} else None
         self._raw = self._decoded = 0
 
@@ -29,7 +27,7 @@ class Decoder:
         return self._raw >= CAP or self._decoded >= CAP
 
     def feed(self, chunk: bytes) -> bytes:
-        """The decoded bytes that this chunk adds, cut at the cap; raises UnreadableError for corrupt compression."""
+        """The decoded bytes of this chunk, cut at the cap; raises UndecodableBodyError for corrupt compression."""
         self._raw += len(chunk)
         room = max(0, CAP - self._decoded)
         decoded = chunk[:room] if self._inflate is None else self._inflated(chunk, room)
@@ -42,4 +40,4 @@ class Decoder:
         try:
             return self._inflate.decompress(self._inflate.unconsumed_tail + chunk, room)
         except zlib.error as error:
-            raise UnreadableError("corrupt compression") from error
+            raise UndecodableBodyError("corrupt compression") from error

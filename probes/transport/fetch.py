@@ -8,7 +8,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from probes.transport.decoding import Decoder, UnreadableError
+from probes.transport.decoding import Decoder
+from probes.transport.errors import UndecodableBodyError
 from probes.transport.proxies import Proxies
 
 _REDIRECTS = 3
@@ -62,7 +63,7 @@ async def fetch(
             return await _follow(url, headers, tls, Proxies(proxy))
     except TimeoutError:
         return Page(why=f"not within {timeout_s:g} s")
-    except UnreadableError as error:
+    except UndecodableBodyError as error:
         return Page(why=str(error))
     except Exception as error:  # noqa: BLE001 - whatever a stranger's page leads to, nobody is to stumble over it
         return Page(why=type(error).__name__)

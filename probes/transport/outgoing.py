@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import httpx
 
 from probes.redaction import one_line
-from probes.transport.proxies import Proxies, UnusableProxyError
+from probes.transport.errors import UnusableProxyError
+from probes.transport.proxies import Proxies
 
 #: Of an answer no more is read than may help a person: the first words of an error.
 _MOST_BYTES = 2_000

@@ -21,7 +21,7 @@ from probes.observation import Observation
 from probes.outcome import Blame, Outcome
 from probes.prober import Prober
 from probes.target import Check, Provider, Secret, Target
-from probes.transport_errors import OUTCOMES, verdict_on
+from probes.transport_errors import OUTCOMES, classify_exception
 from tests.support.servers import (
     ANSWER,
     CHUNKED,
@@ -465,7 +465,7 @@ def test_a_starved_machine_is_our_fault(error: int) -> None:
     try:
         raise httpx.ConnectError("x") from OSError(error, "x")
     except httpx.ConnectError as raised:
-        verdict = verdict_on(raised, target("http://x"), "x")
+        verdict = classify_exception(raised, target("http://x"), "x")
 
     assert verdict.outcome is Outcome.BAD_REQUEST
 

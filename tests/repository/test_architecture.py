@@ -87,7 +87,6 @@ STANDING = {
     "controller/plan/runner.py imports rich",
     "controller/replay/runner.py imports rich",
     "controller/simulation/runner.py imports rich",
-    "probes/causes.py imports socket",
 }
 IMPURE_MODULES = {
     "os",

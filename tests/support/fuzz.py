@@ -32,7 +32,8 @@ from probes.exchange import Exchange
 from probes.outcome import Outcome
 from probes.target import Check, Provider, Secret, Target
 from probes.transcript import examined
-from probes.transport.decoding import CAP, UnreadableError
+from probes.transport.decoding import CAP
+from probes.transport.errors import UndecodableBodyError
 from tests.probes.test_outcome import NONCE
 from tests.support.mutations import Case, mutant
 from tests.support.oddities import KEY
@@ -101,7 +102,7 @@ async def _received(case: Case, exchange: Exchange) -> Classification | None:
     headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in case.headers]
     try:
         return await prober._read(httpx.Response(case.status, headers=headers, stream=_Body(case)), exchange)
-    except UnreadableError as error:
+    except UndecodableBodyError as error:
         return exchange.broken(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
     except httpx.ReadError as error:
         return exchange.broken(Classification(outcome=Outcome.UNREACHABLE, detail=str(error)))

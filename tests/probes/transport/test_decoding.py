@@ -5,7 +5,8 @@ import zlib
 
 import pytest
 
-from probes.transport.decoding import CAP, Decoder, UnreadableError
+from probes.transport.decoding import CAP, Decoder
+from probes.transport.errors import UndecodableBodyError
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", "gzip", "deflate"])
@@ -44,7 +45,7 @@ def test_compressed_emptiness_is_capped_too() -> None:
 
 def test_what_nobody_asked_for_is_refused() -> None:
     """An unknown encoding and corrupt compression are told apart."""
-    with pytest.raises(UnreadableError, match="br"):
+    with pytest.raises(UndecodableBodyError, match="br"):
         Decoder("br")
-    with pytest.raises(UnreadableError, match="corrupt"):
+    with pytest.raises(UndecodableBodyError, match="corrupt"):
         Decoder("gzip").feed(b"no gzip at all")

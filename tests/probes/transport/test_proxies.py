@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from probes.transport.proxies import Proxies, UnusableProxyError, excepted
+from probes.transport.errors import UnusableProxyError
+from probes.transport.proxies import Proxies, excepted
 from tests.support.servers import PROXY_VARIABLES
 
 

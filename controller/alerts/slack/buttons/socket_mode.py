@@ -13,7 +13,8 @@ from slack_sdk import WebClient
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.builtin.connection import Connection, ConnectionState
 
-from probes.transport.proxies import Proxies, UnusableProxyError
+from probes.transport.errors import UnusableProxyError
+from probes.transport.proxies import Proxies
 
 _PING_S = 10.0
 #: The library reads a message by calling itself once per buffer: a large one leaves it far from Python's limit.
