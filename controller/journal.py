@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, RowMapping, Select, func, insert, select, update
 
+from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_beginnings, read_facts
 from controller.incidents.remarks import CommentStore
 from controller.incidents.store import incident_of, keep
-from controller.incidents.timeline import FailureOnset
 from controller.routing.decision import Decision, RouteState
 from controller.routing.decision_rows import decision_of, decision_row
 from controller.routing.store import OverrideStore

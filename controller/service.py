@@ -22,7 +22,7 @@ from controller.alerts.slack.client import SlackSender
 from controller.alerts.slack.message_values import SINK
 from controller.alerts.slack.outbox import Outbox
 from controller.alerts.slack.webhook import SlackWebhookSender
-from controller.cycle import Cycle
+from controller.cycle.cycle import Cycle
 from controller.incidents.tracker import BLIND_FOR
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile, RoutingFileError

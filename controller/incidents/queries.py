@@ -8,9 +8,9 @@ from itertools import takewhile
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
+from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.impact import RoutePeriod, on_failing_s, spells, stays
 from controller.incidents.incident import Incident, IncidentNumbers, TargetNumbers
-from controller.incidents.timeline import FailureOnset
 from controller.routing.decision import Decision
 from controller.routing.decision_rows import decision_of
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe

@@ -1,60 +1,25 @@
 """What an incident's timeline says: how the facts of one cycle become lines (pure)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.incidents import text as words
+from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, RouteImpact, TimelineEntry
 from controller.routing import override_text as override_words
 from controller.routing.decision import Decision, Move, RouteState, bring_back
-from controller.routing.overrides import Override, OverrideKind, Overrides, drained_targets, touched_routes
+from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
 from monitor.connectivity.messages import NetworkLoss
 from monitor.formatting import plural, span
-from monitor.health import BAD, Health, TargetHealth, WeighedProbe
+from monitor.health import BAD, Health, TargetHealth
 from monitor.settings import Settings
-from monitor.status_pages.reading import VendorStateChange
 
 _RELAPSE = "Relapse: "
 #: Stands for the targets that share a line; no name and no sentence holds it.
 _WHO = "\0"
 #: Instants that were stored in different ways may differ by a millisecond or two.
 _AT_ONCE = timedelta(milliseconds=50)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureOnset:
-    """How a target came to be bad: what the timeline of a new incident begins with."""
-
-    failed: WeighedProbe | None = None
-    """Its first failed probe, or that of a sibling where the whole provider fails; None where none is known."""
-    suspect_at: datetime | None = None
-    suspect: str = ""
-    """The sentence that made it suspect."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleFacts:
-    """How everything is in this cycle."""
-
-    settings: Settings
-    health: Mapping[str, TargetHealth]
-    """Of the targets that are configured."""
-    provider_of: Mapping[str, str]
-    candidates: Mapping[str, AbstractSet[str]]
-    routes: Mapping[str, RouteState]
-    stuck: AbstractSet[str]
-    unpublished: Mapping[str, str]
-    waiting: Mapping[str, str]
-    warnings: Mapping[str, str]
-    would: Mapping[str, str]
-    vendors: Mapping[str, Sequence[VendorStateChange]]
-    beginnings: Mapping[str, FailureOnset]
-    overrides: Overrides
-    loss: NetworkLoss | None
-    decisions: Sequence[Decision]
-    now: datetime
 
 
 def beginning_lines(bad: Iterable[TargetHealth], facts: CycleFacts) -> Iterable[TimelineEntry]:

@@ -1,21 +1,16 @@
 """Which incidents are open: compares how targets are now with what is already open, and says what changed (pure)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.incidents import timeline as story
+from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import NETWORK, ROUTE, AffectedTarget, Incident, IncidentKind, RouteImpact
-from controller.incidents.timeline import CycleFacts, FailureOnset
 from controller.incidents.timeline_rules import joined
 from controller.incidents.vendor_lead import vendor_lines, vendor_of
-from controller.routing.decision import Decision, RouteState
-from controller.routing.overrides import NO_OVERRIDES, Overrides
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import BAD, FAILING, WELL, Health, TargetHealth
-from monitor.settings import Settings
-from monitor.status_pages.reading import VendorStateChange
 
 #: A failure so soon after the resolution opens the same incident again.
 REOPENS_WITHIN = timedelta(minutes=15)
@@ -29,78 +24,34 @@ Slot = tuple[str, str]
 """A provider, and what its incident is about."""
 
 
-def update(
-    open_incidents: Sequence[Incident],
-    health: Mapping[str, TargetHealth],
-    *,
-    settings: Settings,
-    routes: Mapping[str, RouteState],
-    stuck: AbstractSet[str],
-    decisions: Sequence[Decision],
-    now: datetime,
-    resolved: Sequence[Incident] = (),
-    unpublished: Mapping[str, str] | None = None,
-    waiting: Mapping[str, str] | None = None,
-    warnings: Mapping[str, str] | None = None,
-    would: Mapping[str, str] | None = None,
-    vendors: Mapping[str, Sequence[VendorStateChange]] | None = None,
-    beginnings: Mapping[str, FailureOnset] | None = None,
-    overrides: Overrides = NO_OVERRIDES,
-    loss: NetworkLoss | None = None,
-) -> list[Incident]:
+def update(cycle: CycleFacts) -> list[Incident]:
     """The incidents that are new (`id` 0, `revision` 1) or changed (`revision` one higher), and no others.
 
-    It looks at how things are, not at what just happened, so that a crash between a transition and its incident loses
-    nothing, and calling it again with the same facts changes nothing:
+    It compares states, not events: a crash between a transition and its incident loses nothing, and calling it again
+    with the same facts changes nothing.
 
     1. Every target with bad health belongs to the open incident of its provider and slot; without one, the incident of
        the slot that was resolved at most 15 minutes before the target went bad is opened again; without that, a new
        one is opened. `misconfigured` has the slot `configuration`; a `recovering` target stays where it already is.
     2. An affected target is brought up to date when its health changed. Numbers that move meanwhile are no change.
-       `unknown` and `paused` say nothing: they neither open nor resolve.
-    3. Every route with an affected candidate is listed with where its users are now. `decisions` (of this cycle; the
-       `routes` are those after it) tell how it came there; a move that a crash kept from being told is told from the
-       route itself.
+       `unknown` and `paused` neither open nor resolve an incident.
+    3. Every route with an affected candidate is listed with where its users are now. The decisions of the cycle tell
+       how it came there; a move that a crash kept from being told is told from the route itself.
     4. An incident is resolved when each affected target is `up` or `suspect`, or gone from the configuration, and no
        route is going back to one of them in steps.
-    5. What the vendor says is compared with when we noticed, until it says that something is wrong: that is an
-       incident's to tell, and changes nothing else of it.
-    6. Our own network has an incident once it has been away for a minute and failed probes are held against nobody for
-       that, until it has been back for half a minute.
-    7. A route that is stuck without any incident of a provider that says so has one of its own.
-
-    `health` may lack targets of the configuration (nothing known yet); targets that the configuration does not have
-    are ignored. `stuck` names the routes that have nothing eligible left. `resolved` are those of late. `unpublished`
-    are the routes whose move could not be written to the routing file, each with the target that users are still on.
-    `waiting` are those that an operator must bring back, each with the target that has proven itself; `warnings` is
-    what overrides cost, as sentences by route; `would` is where a dry run would have each route that it leaves as
-    configured, in words. `vendors` are the reports of each provider, oldest first, as `lead` takes them. `beginnings`
-    say of bad targets how it began, `overrides` are those in force, `loss` is that of our own network, if any.
+    5. What the vendor says is compared with when we noticed, until it says that something is wrong; it changes nothing
+       else of the incident.
+    6. Our own network has an incident once it has been away for a minute and failed probes are not counted for that
+       reason, until it has been back for half a minute.
+    7. A route that is stuck without any incident of a provider that says so has an incident of its own.
     """
-    provider_of = {target.id: target.provider.name for target in settings.targets}
-    facts = CycleFacts(
-        settings=settings,
-        health={name: seen for name, seen in health.items() if name in provider_of},
-        provider_of=provider_of,
-        candidates={route.name: frozenset(route.candidates) for route in settings.routes},
-        routes=routes,
-        stuck=stuck,
-        unpublished=unpublished or {},
-        waiting=waiting or {},
-        warnings=warnings or {},
-        would=would or {},
-        vendors=vendors or {},
-        beginnings=beginnings or {},
-        overrides=overrides,
-        loss=loss,
-        decisions=decisions,
-        now=now,
-    )
-    former = {(one.provider, one.kind.slot): one for one in open_incidents}
-    late = {(one.provider, one.kind.slot): one for one in sorted(resolved, key=_resolution)}
+    health = {name: known for name, known in cycle.health.items() if name in cycle.provider_of}
+    facts = replace(cycle, health=health)
+    former = {(one.provider, one.kind.slot): one for one in facts.open_incidents}
+    late = {(one.provider, one.kind.slot): one for one in sorted(facts.resolved, key=_resolution)}
     found = [*_of_targets(former, late, facts), *_of_network(former, late, facts)]
     found += _of_routes(former, late, found, facts)
-    known = {one.id: one for one in (*resolved, *open_incidents)}
+    known = {one.id: one for one in (*facts.resolved, *facts.open_incidents)}
     return [_revised(one, known.get(one.id)) for one in found if one.id == 0 or one != known[one.id]]
 
 

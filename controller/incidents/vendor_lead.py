@@ -15,7 +15,7 @@ _AT_ONCE_S = 1.0
 _THEIRS = frozenset({IncidentKind.OUTAGE, IncidentKind.DEGRADATION})
 
 
-def untold(open_incidents: Iterable[Incident], health: Iterable[TargetHealth]) -> dict[str, datetime]:
+def unreported(open_incidents: Iterable[Incident], health: Iterable[TargetHealth]) -> dict[str, datetime]:
     """The providers whose vendor may have something to say of an incident, and when the first of theirs was noticed.
 
     An incident that is about to be opened is noticed when its target went bad.

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from controller.alerts.slack.incident_message import incident_headline
-from controller.cycle import VALID_FOR_S, Cycle, CycleResult
+from controller.cycle.cycle import Cycle, CycleResult
+from controller.cycle.publisher import VALID_FOR_S
 from controller.incidents.incident import Incident, RouteImpact
 from controller.journal import Journal
 from controller.routing.decision import Decision, Move

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hotspare_client import Routing
 
-from controller.cycle import Cycle
+from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.decision import Move
 from controller.routing.override_text import begun

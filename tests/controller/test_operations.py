@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli.main import main
-from controller.cycle import Cycle
+from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.overrides import Override
 from controller.routing.routing_file import RoutingFile

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.incidents.tracker import update
 from controller.routing.decision import Decision, Move, RouteState
@@ -90,13 +91,13 @@ class World:
         """What `update` says of the world as it is, with these facts besides; nothing is kept."""
         given = {
             "settings": self.settings,
-            "routes": self.routes,
-            "stuck": set(),
-            "decisions": [],
             "now": self.now,
+            "health": self.health,
+            "routes": self.routes,
+            "open_incidents": self.open,
             "resolved": self.closed,
         }
-        return update(self.open, self.health, **{**given, **facts})
+        return update(CycleFacts(**{**given, **facts}))
 
     def _move(self, to: str) -> Decision:
         before = self.routes["chat"].target

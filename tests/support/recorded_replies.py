@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from controller.cycle import Cycle, CycleResult
+from controller.cycle.cycle import Cycle, CycleResult
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from controller.simulation.loop import EPOCH

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.told import Receipt
 from controller.cli.main import main
-from controller.cycle import Cycle
+from controller.cycle.cycle import Cycle
 from controller.incidents.incident import EntryKind, Incident
 from controller.incidents.remarks import CommentRefusedError, CommentStore
 from controller.incidents.timeline_rules import MAX_REMARKS

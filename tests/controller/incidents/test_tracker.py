@@ -7,7 +7,6 @@ import pytest
 
 from controller.incidents.incident import IncidentKind
 from controller.incidents.timeline_rules import MAX_TIMELINE
-from controller.incidents.tracker import update
 from controller.routing.decision import Decision, Move
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route
@@ -125,16 +124,7 @@ def test_the_same_facts_twice_change_nothing() -> None:
         reason=world.health[LUNA].reason,
         generation=2,
     )
-    again = update(
-        world.open,
-        world.health,
-        settings=world.settings,
-        routes=world.routes,
-        stuck=set(),
-        decisions=[repeated],
-        now=world.now + timedelta(seconds=1),
-    )
-    assert again == []
+    assert world.look(decisions=[repeated], resolved=(), now=world.now + timedelta(seconds=1)) == []
 
 
 def test_a_crash_before_the_incident_loses_nothing() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from controller.incidents.incident import Incident
 from controller.incidents.timeline_rules import MAX_TIMELINE
-from controller.incidents.tracker import REOPENS_WITHIN, update
+from controller.incidents.tracker import REOPENS_WITHIN
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import BAD, Health, TargetHealth
 from tests.support.incident_world import HAIKU, LUNA, MINI, World
@@ -75,13 +75,4 @@ def test_a_crash_before_the_incident_changes_nothing_of_it() -> None:
     world = World()
     world.cycle({LUNA: Health.UP, HAIKU: Health.UP})
     [at_once] = world.cycle({LUNA: Health.DOWN, MINI: Health.DOWN})
-    late = update(
-        [],
-        world.health,
-        settings=world.settings,
-        routes=world.routes,
-        stuck=set(),
-        decisions=[],
-        now=world.now + timedelta(minutes=1),
-    )
-    assert late == [at_once]
+    assert world.look(open_incidents=(), now=world.now + timedelta(minutes=1)) == [at_once]

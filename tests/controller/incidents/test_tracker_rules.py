@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from controller.alerts.slack.incident_message import call_of
+from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.incident import EntryKind, Incident, IncidentKind
-from controller.incidents.timeline import FailureOnset
 from controller.incidents.tracker import REOPENS_WITHIN, lead_of
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.connectivity.messages import NetworkLoss

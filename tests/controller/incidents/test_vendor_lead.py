@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry, VendorLead
-from controller.incidents.vendor_lead import lead, lead_sentence, lead_words, untold, vendor_lines, vendor_of
+from controller.incidents.vendor_lead import lead, lead_sentence, lead_words, unreported, vendor_lines, vendor_of
 from monitor.health import Health, TargetHealth
 from monitor.status_pages.reading import VendorState, VendorStateChange
 from tests.support.builders import T0
@@ -176,11 +176,13 @@ def test_vendors_are_heard_until_they_have_said_it() -> None:
     """Where an incident is open or about to be, but not where the fault is ours."""
     said = vendor_of(incident(), IncidentKind.OUTAGE, reports((14, "p")))
     assert said
-    assert untold([incident()], [health("openai/a", Health.DOWN, 3)]) == {"openai": T0}
-    assert untold([], [health("openai/a", Health.DOWN, 3), health("openai/b", Health.DEGRADED, 2)]) == {"openai": at(2)}
-    assert untold([replace(incident(), vendor=said)], [health("openai/a", Health.DOWN)]) == {}
+    assert unreported([incident()], [health("openai/a", Health.DOWN, 3)]) == {"openai": T0}
+    assert unreported([], [health("openai/a", Health.DOWN, 3), health("openai/b", Health.DEGRADED, 2)]) == {
+        "openai": at(2)
+    }
+    assert unreported([replace(incident(), vendor=said)], [health("openai/a", Health.DOWN)]) == {}
     ours = [incident(kind=IncidentKind.CONFIGURATION)]
-    assert untold(ours, [health("openai/a", Health.MISCONFIGURED), health("openai/b", Health.UP)]) == {}
+    assert unreported(ours, [health("openai/a", Health.MISCONFIGURED), health("openai/b", Health.UP)]) == {}
 
 
 def test_what_the_vendor_said_first_is_kept() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cycle import Cycle
+from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing import override_text as override_words
 from controller.routing.overrides import ALL, Override, OverrideKind

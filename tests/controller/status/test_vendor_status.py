@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from controller.cli.status import document, print_overview
-from controller.cycle import Cycle, CycleResult
+from controller.cycle.cycle import Cycle, CycleResult
 from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from controller.alerts.slack.other_messages import notice_message
-from controller.cycle import Cycle
+from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from monitor.detection import check_failures as ailing

@@ -25,7 +25,7 @@ from controller.alerts.slack.buttons.press import Press
 from controller.alerts.slack.client import SlackSender
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.outbox import Outbox
-from controller.cycle import Cycle
+from controller.cycle.cycle import Cycle
 from controller.demo.fake_slack.workspace import Fault, FaultKind, SlackMessage
 from controller.incidents.incident import EntryKind, Incident
 from controller.incidents.remarks import CommentStore

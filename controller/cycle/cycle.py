@@ -1,0 +1,206 @@
+"""One control cycle: observations in; health, decisions and incidents stored; the routing file published.
+
+The order is what makes it safe to kill between any two steps: store the observations, then the transitions, then read
+the overrides, then store the decisions and incidents (one transaction, with the generation), then publish; Slack is
+told from what the journal holds as not delivered. Each step compares the actual state with the wanted one, so that an
+interrupted cycle is just another starting state. When a step raises, the caller hands the same observations in again;
+none is counted twice.
+"""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.cycle.detection import StoredDetector
+from controller.cycle.incident_tracking import IncidentMemory
+from controller.cycle.publisher import VALID_FOR_S, RoutingContent, RoutingPublisher
+from controller.incidents.cycle_facts import CycleFacts
+from controller.incidents.incident import Incident
+from controller.journal import Journal
+from controller.routing import policy
+from controller.routing.decision import Decision, RouteState, bring_back
+from controller.routing.dry_run import whereabouts
+from controller.routing.override_sync import OverrideSync
+from controller.routing.overrides import NO_OVERRIDES
+from controller.routing.policy import RouteVerdict
+from controller.routing.routing_file import RoutingFile
+from monitor.connectivity.messages import NetworkLoss
+from monitor.detection.pacing import BurstProbe
+from monitor.detection.target_state import TargetState
+from monitor.health import Transition
+from monitor.settings import Settings
+from monitor.storage.store import Store
+from probes.observation import Observation
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleResult:
+    """What one cycle did."""
+
+    transitions: tuple[Transition, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    """New and changed ones, with their ids."""
+    extras: tuple[BurstProbe, ...] = ()
+    """The extra probes that the targets just observed, or their providers, deserve."""
+
+
+class Cycle:
+    """The controller's state and its one procedure. Not thread-safe: one thread owns it."""
+
+    def __init__(self, settings: Settings, store: Store, journal: Journal, file: RoutingFile) -> None:
+        self._settings = settings
+        self._store = store
+        self._journal = journal
+        self._detector = StoredDetector(settings, store)
+        self._override_sync = OverrideSync(settings, journal.hand)
+        self._incidents = IncidentMemory(store, journal)
+        self._publisher = RoutingPublisher(settings, file, store)
+        self._overrides = NO_OVERRIDES
+        self._routes: dict[str, RouteState] = {}
+        self._reported: dict[tuple[str, str], str] = {}
+        """What was reported of routes that wait for a person, by event kind and route."""
+        self._cycled_at: datetime | None = None
+
+    def start(self, now: datetime) -> None:
+        """Go on where the last service stopped, with everything it had stored; raises DatabaseError."""
+        self._detector.resume(now)
+        # What a dry run decided was never published, and is nothing to go on from for real; nor the other way round.
+        dry_run = self._settings.controller.dry_run
+        self._routes = {name: state for name, state in self._journal.routes().items() if state.dry_run == dry_run}
+        self._incidents.resume(now)
+        self._publisher.resume(self._journal.generation(), now)
+
+    def run(
+        self,
+        observations: Sequence[Observation],
+        now: datetime,
+        blind: Collection[Observation] = frozenset(),
+        loss: NetworkLoss | None = None,
+    ) -> CycleResult:
+        """One cycle at `now`. Raises DatabaseError when something could not be stored: call again with the same ones.
+
+        `blind` are those observations that were made while our own network was down, `loss` is what is known of that.
+        That the routing file could not be written is no error of the cycle: it is logged, recorded, and tried again in
+        the next one.
+        """
+        transitions = self._detector.take_in(observations, now, blind)
+        if transitions:
+            # Noted at once: a later step may fail, and the next cycle has no transition to go by.
+            self._publisher.mark_changed()
+        self._overrides = self._override_sync.read(self._detector.health, now)
+        decisions, incidents = self._decide(loss, now)
+        self._publisher.publish(self._content(), now)
+        if not self.publish_error:
+            self._override_sync.published(now)
+        self._cycled_at = now
+        return CycleResult(
+            transitions=tuple(transitions),
+            decisions=tuple(decisions),
+            incidents=tuple(incidents),
+            extras=self._detector.burst_probes(observations),
+        )
+
+    def repace(self, settings: Settings, now: datetime) -> None:
+        """Go on with the same targets at other intervals, and with all that is known of them."""
+        self._settings = settings
+        self._detector.repace(settings, now)
+
+    def unwatch(self, targets: Collection[str], reason: str) -> None:
+        """These targets, and no others, are not probed: from the next cycle on their health is unknown."""
+        self._detector.unwatch(targets, reason)
+
+    def keep_alive(self, now: datetime) -> None:
+        """Give the routing file its heartbeat where the database cannot be written: what it says still holds.
+
+        Not for longer than the file is valid: then readers must be able to tell that nobody decides any more.
+        """
+        if self._cycled_at is not None and (now - self._cycled_at).total_seconds() < VALID_FOR_S:
+            self._publisher.heartbeat(self._content(), now)
+
+    @property
+    def publish_error(self) -> str | None:
+        """Why the routing file cannot be written, as a sentence; None while it can."""
+        return self._publisher.error
+
+    @property
+    def due(self) -> datetime | None:
+        """When a verdict is due that needs no further observation; None when there is none."""
+        return self._detector.due
+
+    def record_of(self, target: str) -> TargetState:
+        """What is known of a target; KeyError when there is none of that name."""
+        return self._detector.record_of(target)
+
+    def _content(self) -> RoutingContent:
+        return RoutingContent(routes=self._routes, health=self._detector.health, overrides=self._overrides)
+
+    def _decide(self, loss: NetworkLoss | None, now: datetime) -> tuple[list[Decision], list[Incident]]:
+        """Ask the policy about every route; store its decisions and what they and the health mean for incidents."""
+        generation = self._publisher.generation + 1
+        verdicts = policy.decide_all(
+            self._settings,
+            self._routes,
+            self._detector.health,
+            now=now,
+            generation=generation,
+            overrides=self._overrides,
+        )
+        decisions = [verdict.decision for verdict in verdicts.values() if verdict.decision]
+        routes = self._routes | {decision.route: decision.state() for decision in decisions}
+        self._report_waiting(verdicts, now)
+        incidents = self._incidents.changes(self._facts(verdicts, routes, loss, now))
+        if decisions or incidents:
+            incidents = self._journal.commit(decisions, incidents)
+        self._incidents.remember(incidents, now)
+        self._routes = routes
+        if decisions:
+            self._publisher.generation = generation
+            self._publisher.mark_changed()
+        for decision in decisions:
+            event = "route_would_move" if decision.dry_run else "route_moved"
+            to = whereabouts(decision.state())
+            log.info("%s route=%s target=%s move=%s: %s", event, decision.route, to, decision.move, decision.reason)
+        return decisions, incidents
+
+    def _facts(
+        self,
+        verdicts: Mapping[str, RouteVerdict],
+        decided: Mapping[str, RouteState],
+        loss: NetworkLoss | None,
+        now: datetime,
+    ) -> CycleFacts:
+        published = self._publisher.published_routes(decided)
+        elsewhere = {name: decided[name] for name, at in published.items() if at.target != decided[name].target}
+        return CycleFacts(
+            settings=self._settings,
+            now=now,
+            health=self._detector.health,
+            routes=published,
+            decisions=[verdict.decision for verdict in verdicts.values() if verdict.decision],
+            stuck={name for name, verdict in verdicts.items() if verdict.stuck},
+            unpublished=self._publisher.unpublished_moves(published),
+            waiting={name: verdict.waiting for name, verdict in verdicts.items() if verdict.waiting},
+            warnings={name: verdict.warning for name, verdict in verdicts.items() if verdict.warning},
+            would={name: whereabouts(state) for name, state in elsewhere.items()},
+            overrides=self._overrides,
+            loss=loss,
+        )
+
+    def _report_waiting(self, verdicts: Mapping[str, RouteVerdict], now: datetime) -> None:
+        """Report once that a route waits for a person; `OverrideSync` reports a pin to a failing target."""
+        due: dict[tuple[str, str], str] = {}
+        for name, verdict in verdicts.items():
+            if verdict.waiting:
+                text = f"{verdict.waiting} has proven itself; {bring_back(name, verdict.waiting)}"
+                due["failback_waiting", name] = text
+            if verdict.warning and not self._overrides.pin(name):
+                kind = "pause_on_failing_target" if self._overrides.paused(name) else "drained_route_held"
+                due[kind, name] = verdict.warning
+        for kind, name in due.keys() - self._reported.keys():
+            log.warning("%s route=%s: %s", kind, name, due[kind, name])
+            self._store.add_event(now, kind, name, due[kind, name], tell=kind != "failback_waiting")
+        self._reported = due

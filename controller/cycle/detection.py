@@ -1,0 +1,164 @@
+"""Judges observations and stores the result, so that a restarted service goes on where the last one stopped."""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from monitor.connectivity.blindness import Blindness
+from monitor.detection import provider_pool, target_state
+from monitor.detection.detector import Detector, DetectorState
+from monitor.detection.notices import NoticeFilter, TargetNotice
+from monitor.detection.pacing import BurstProbe
+from monitor.detection.target_state import TargetState
+from monitor.health import TargetHealth, Transition
+from monitor.settings import Settings
+from monitor.storage.database import DatabaseError
+from monitor.storage.store import SavedState, Store
+from probes.observation import Observation
+
+log = logging.getLogger(__name__)
+
+#: How far back observations are read for a target without a stored state: its whole history would delay the start by
+#: minutes.
+_REPLAYED_WITHOUT_STATE = timedelta(hours=1)
+
+
+class StoredDetector:
+    """A detector whose state is in the database. Not thread-safe.
+
+    Every method that stores raises DatabaseError when it could not; what is known of the targets is then as before.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._detector: Detector
+        """From `resume` on."""
+        self._notices = NoticeFilter()
+        self._judged: frozenset[Observation] = frozenset()
+        """The observations of the last call: handed in again, they are not counted again."""
+        self._unwatched: frozenset[str] = frozenset()
+        self._unwatched_reason = ""
+
+    def resume(self, now: datetime) -> None:
+        """Load the stored state, and judge what was stored after it."""
+        self._detector = Detector(self._settings, now)
+        self._notices = NoticeFilter(self._store.notices())
+        self._detector.remember(self._stored_state())
+        unjudged: list[Observation] = []
+        for target in self._detector.health:
+            after = self._detector.record_of(target).last_started_at or now - _REPLAYED_WITHOUT_STATE
+            unjudged += self._store.observations(target, after=after)
+        unjudged.sort(key=lambda observation: observation.finished_at)
+        self._judge(unjudged, self._blind(unjudged, now), now)
+
+    def take_in(
+        self, observations: Sequence[Observation], now: datetime, blind: Collection[Observation]
+    ) -> list[Transition]:
+        """Store the observations, judge them and the time that has passed, store the resulting health.
+
+        `blind` are those made while our own network was down.
+        """
+        self._store.record(observations)
+        self._report_notices(observations, now)
+        transitions = self._judge([new for new in observations if new not in self._judged], blind, now)
+        self._judged = frozenset(observations)
+        for made in transitions:
+            log.info("health_changed before=%s after=%s: %s", made.before, made.after, made.reason)
+        return transitions
+
+    def repace(self, settings: Settings, now: datetime) -> None:
+        """Judge the same targets at other intervals, with all that is known of them."""
+        detector = Detector(settings, now)
+        detector.remember(self._detector.memory())
+        self._settings, self._detector = settings, detector
+
+    def unwatch(self, targets: Collection[str], reason: str) -> None:
+        """These targets, and no others, are not probed: from the next call of `take_in` on their health is unknown."""
+        self._unwatched, self._unwatched_reason = frozenset(targets), reason
+
+    @property
+    def health(self) -> Mapping[str, TargetHealth]:
+        """Of every configured target, by id."""
+        return self._detector.health
+
+    @property
+    def due(self) -> datetime | None:
+        """When a verdict is due that needs no further observation; None when there is none."""
+        return self._detector.due
+
+    def record_of(self, target: str) -> TargetState:
+        """What is known of a target; KeyError when there is none of that name."""
+        return self._detector.record_of(target)
+
+    def burst_probes(self, observations: Sequence[Observation]) -> tuple[BurstProbe, ...]:
+        """The extra probes that the targets just observed, or their providers, deserve."""
+        observed = {observation.target for observation in observations} & self._detector.health.keys()
+        return tuple(burst for target in sorted(observed) for burst in self._detector.extras(target))
+
+    def _stored_state(self) -> DetectorState:
+        saved = self._store.states()
+        states = {name: target_state.from_json(saved[name].record) for name in self._detector.health if name in saved}
+        return DetectorState(
+            records={name: state for name, state in states.items() if state},
+            pools={provider: provider_pool.from_json(text) for provider, text in self._store.pools().items()},
+        )
+
+    def _blind(self, unjudged: Sequence[Observation], now: datetime) -> frozenset[Observation]:
+        """Those made while our own network was down, by what the neutral endpoints answered then; oldest first."""
+        if not unjudged:
+            return frozenset()
+        answers = self._store.connectivity(after=unjudged[0].started_at - _REPLAYED_WITHOUT_STATE, before=now)
+        settings = self._settings
+        blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
+        return frozenset(observation for observation, blind in blindness.recall(unjudged, answers) if blind)
+
+    def _report_notices(self, observations: Sequence[Observation], now: datetime) -> None:
+        """Tell people once which other model answers for a target, and that its model will be retired."""
+        for observation in observations:
+            for notice in self._notices.due(observation, now):
+                self._store.add_event(notice.at, notice.kind, notice.target, notice.text, tell=True)
+                self._mark_told(notice)
+
+    def _mark_told(self, notice: TargetNotice) -> None:
+        log.warning("%s target=%s: %s", notice.kind, notice.target, notice.text)
+        self._notices.told(notice)
+
+    def _judge(
+        self, observations: Sequence[Observation], blind: Collection[Observation], now: datetime
+    ) -> list[Transition]:
+        """Judge by these observations and by the time, and store what has changed; or nothing, when that fails."""
+        before = self._detector.memory()
+        transitions: list[Transition] = []
+        # Of checks other than chat: no outage of anybody's, so no incident reports them.
+        notices: list[TargetNotice] = []
+        for observation in observations:
+            transitions += self._detector.observe(observation, blind=observation in blind)
+            if observation.target in before.records:
+                state = self._detector.record_of(observation.target)
+                notices += self._notices.due_of_checks(observation, state, now)
+        for target in sorted(self._unwatched):
+            transitions += self._detector.unwatched(target, now, self._unwatched_reason)
+        transitions += self._detector.tick(now)
+        try:
+            self._save(before, transitions, notices, now)
+        except DatabaseError:
+            self._detector.remember(before)
+            raise
+        for notice in notices:
+            self._mark_told(notice)
+        return transitions
+
+    def _save(
+        self, before: DetectorState, transitions: Sequence[Transition], notices: Sequence[TargetNotice], now: datetime
+    ) -> None:
+        after = self._detector.memory()
+        changed = [state for target, state in after.records.items() if state is not before.records[target]]
+        states = [
+            SavedState(health=self._detector.health[state.target], at=now, record=target_state.to_json(state))
+            for state in changed
+        ]
+        pools = {
+            name: provider_pool.to_json(pool) for name, pool in after.pools.items() if pool is not before.pools[name]
+        }
+        self._store.save_states(states, transitions, pools, at=now, notices=notices)

@@ -1,0 +1,148 @@
+"""Keeps the routing file as it should be: writes it on changes and as a heartbeat, restores it, reports failures."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from controller.routing import override_text, routing_file
+from controller.routing.decision import RouteState
+from controller.routing.dry_run import as_configured
+from controller.routing.overrides import NO_OVERRIDES, Overrides
+from controller.routing.routing_file import RoutingFile, RoutingFileError
+from monitor.health import TargetHealth
+from monitor.settings import Settings
+from monitor.storage.store import Store
+
+log = logging.getLogger(__name__)
+
+#: How long a reader may rely on the file; it is rewritten at least every third of this.
+VALID_FOR_S = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingContent:
+    """What the routing file is made of."""
+
+    routes: Mapping[str, RouteState]
+    """As decided; a dry run publishes the configured order instead."""
+    health: Mapping[str, TargetHealth]
+    overrides: Overrides = NO_OVERRIDES
+    """They are named in the reasons of the routes."""
+
+
+class RoutingPublisher:
+    """Publishes the routing file. Not thread-safe."""
+
+    def __init__(self, settings: Settings, file: RoutingFile, store: Store) -> None:
+        self._settings = settings
+        self._file = file
+        self._store = store
+        self._started_at: datetime | None = None
+        self._changed = True
+        self._published_at: datetime | None = None
+        self._published_overrides = NO_OVERRIDES
+        """Those that the reasons in the file name."""
+        self._shown: dict[str, str] = {}
+        """The target of each route in the last file that could be written."""
+        self._file_generation = 0
+        """Of that file; in a dry run it stays behind, because what is decided is not published."""
+        self.generation = 0
+        """The highest one decided or published."""
+        self.error: str | None = None
+        """Why the file cannot be written, as a sentence; None while it can."""
+
+    def resume(self, decided_generation: int, now: datetime) -> None:
+        """Go on from the file of the last service and the highest generation that was decided."""
+        self._file_generation = self._file.read_generation()
+        self.generation = max(decided_generation, self._file_generation)
+        self._shown = self._file.read_targets() if self._settings.controller.dry_run else {}
+        self._started_at = now
+
+    def mark_changed(self) -> None:
+        """Have the file written by the next `publish`: what it says has changed."""
+        self._changed = True
+
+    def published_routes(self, decided: Mapping[str, RouteState]) -> Mapping[str, RouteState]:
+        """The routes as the file is to show them: as decided, or in a dry run as configured."""
+        if not self._settings.controller.dry_run or self._started_at is None:
+            return decided
+        return as_configured(self._settings, decided, self._started_at)
+
+    def unpublished_moves(self, routes: Mapping[str, RouteState]) -> dict[str, str]:
+        """The routes that the file does not show as they were decided, with the target that it shows."""
+        if not self.error:
+            return {}
+        return {name: shown for name, shown in self._shown.items() if name in routes and routes[name].target != shown}
+
+    def publish(self, content: RoutingContent, now: datetime) -> None:
+        """Write the file when something changed, when its heartbeat is due, or when somebody touched it.
+
+        That it cannot be written is logged and recorded once; the next call tries again.
+        """
+        tampered = self._file.tampered()
+        self._changed |= tampered is not None or self._heartbeat_due(now)
+        self._changed |= content.overrides != self._published_overrides
+        if not self._changed:
+            return
+        try:
+            self._write(content, now)
+        except RoutingFileError as error:
+            self._report_failure(now, str(error))
+            return
+        if tampered:
+            log.warning("routing_file_restored: %s", tampered)
+            self._store.add_event(now, "routing_file_restored", str(self._settings.routing_file), tampered)
+
+    def heartbeat(self, content: RoutingContent, now: datetime) -> None:
+        """Rewrite the file if its heartbeat is due, without the database."""
+        if self._heartbeat_due(now):
+            try:
+                self._write(content, now)
+            except RoutingFileError as error:
+                log.error("routing_file_not_written: %s", error)
+
+    def _write(self, content: RoutingContent, now: datetime) -> None:
+        routes = self.published_routes(content.routes)
+        shown = {name: state.target for name, state in routes.items()}
+        generation = self._next_generation(shown)
+        table = routing_file.build(
+            self._settings,
+            {
+                name: replace(state, reason=override_text.reason(state, content.overrides))
+                for name, state in routes.items()
+            },
+            {target: known.health for target, known in content.health.items()},
+            generation=generation,
+            written_at=now,
+            valid_for_s=VALID_FOR_S,
+        )
+        self._file.publish(table)
+        self._shown, self._file_generation = shown, generation
+        self._published_overrides = content.overrides
+        self._changed = False
+        self.error = None
+        self._published_at = now
+
+    def _next_generation(self, targets: Mapping[str, str]) -> int:
+        """That of the last decision; in a dry run that of the file, unless the configured order itself has changed."""
+        if not self._settings.controller.dry_run:
+            return self.generation
+        if targets == self._shown:
+            return self._file_generation
+        self.generation = max(self.generation, self._file_generation + 1)
+        return self.generation
+
+    def _report_failure(self, now: datetime, error: str) -> None:
+        """Once, not in every cycle."""
+        if error == self.error:
+            return
+        self.error = error
+        log.error("routing_file_not_written: %s", error)
+        self._store.add_event(now, "routing_file_not_written", str(self._settings.routing_file), error)
+
+    def _heartbeat_due(self, now: datetime) -> bool:
+        if self._published_at is None:
+            return True
+        # The clock may have been set back: a heartbeat in the future is due as well.
+        return not 0 <= (now - self._published_at).total_seconds() < VALID_FOR_S / 3

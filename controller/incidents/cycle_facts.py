@@ -1,0 +1,71 @@
+"""What the incident tracker is given once per cycle (pure)."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from controller.incidents.incident import Incident
+from controller.routing.decision import Decision, RouteState
+from controller.routing.overrides import NO_OVERRIDES, Overrides
+from monitor.connectivity.messages import NetworkLoss
+from monitor.health import TargetHealth, WeighedProbe
+from monitor.settings import Settings
+from monitor.status_pages.reading import VendorStateChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureOnset:
+    """How a target came to be bad: what the timeline of a new incident begins with."""
+
+    failed: WeighedProbe | None = None
+    """Its first failed probe, or that of a sibling where the whole provider fails; None where none is known."""
+    suspect_at: datetime | None = None
+    suspect: str = ""
+    """The sentence that made it suspect."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleFacts:
+    """The state of everything that incidents depend on, in one cycle."""
+
+    settings: Settings
+    now: datetime
+    health: Mapping[str, TargetHealth]
+    """By target; may lack configured targets (nothing known yet), and others than those are ignored."""
+    routes: Mapping[str, RouteState]
+    """As they are published, after the decisions of this cycle."""
+    decisions: Sequence[Decision] = ()
+    """Of this cycle."""
+    open_incidents: Sequence[Incident] = ()
+    resolved: Sequence[Incident] = ()
+    """Those resolved lately, which may be opened again."""
+    stuck: AbstractSet[str] = frozenset()
+    """The routes that have nothing eligible left."""
+    unpublished: Mapping[str, str] = field(default_factory=dict)
+    """The routes whose move could not be written to the routing file, with the target that users are still on."""
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    """The routes that an operator must bring back, with the target that has proven itself."""
+    warnings: Mapping[str, str] = field(default_factory=dict)
+    """What overrides cost users, as a sentence by route."""
+    would: Mapping[str, str] = field(default_factory=dict)
+    """Where a dry run would have each route that it leaves as configured, in words."""
+    vendors: Mapping[str, Sequence[VendorStateChange]] = field(default_factory=dict)
+    """What each provider's status page said, oldest first, as `vendor_lead.lead` takes it."""
+    beginnings: Mapping[str, FailureOnset] = field(default_factory=dict)
+    """By bad target, as far as is known."""
+    overrides: Overrides = NO_OVERRIDES
+    """Those in force."""
+    loss: NetworkLoss | None = None
+    """Of our own network, if any."""
+
+    @cached_property
+    def provider_of(self) -> Mapping[str, str]:
+        """The provider of every configured target."""
+        return {target.id: target.provider.name for target in self.settings.targets}
+
+    @cached_property
+    def candidates(self) -> Mapping[str, AbstractSet[str]]:
+        """The candidates of every configured route."""
+        return {route.name: frozenset(route.candidates) for route in self.settings.routes}
