@@ -1,22 +1,26 @@
-"""`hotspare pin`, `drain`, `pause` and their opposites: lay a hand on routes, wait for the service, say what it did."""
+"""Pin, drain and pause, and their opposites, as use cases: the command line and Slack's buttons call them.
+
+They change the operator overrides in the database, wait for the running service to publish what follows, and return
+what came of it. They print nothing.
+"""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Final
 
-from controller.cli import output as answers
 from controller.journal import Journal
 from controller.routing import override_text as override_words
 from controller.routing.operator_requests import (
     OperatorRequest,
+    RefusalKind,
     RefusedError,
     check_names,
     checked_author,
     checked_reason,
-    nothing,
+    nothing_to_end,
 )
 from controller.routing.overrides import (
     ALL,
@@ -34,131 +38,110 @@ from monitor.formatting import span
 from monitor.health import BAD, FAILING, TargetHealth
 from monitor.liveness import Liveness, service_status
 from monitor.settings import Settings
-from monitor.storage.database import DatabaseError, open_operator, reading
+from monitor.storage.database import open_operator, reading
 from monitor.storage.store import Store
 
-_PATIENCE_S = 2.0
-_LOOK_S = 0.02
-_MOST_LINES = 20
+#: How long to wait for the service to publish a change, and how often to look.
+_WAIT_S: Final = 2.0
+_POLL_S: Final = 0.02
+_MOST_ROUTES: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteEffect:
+    """Where a route pointed in the routing file before an operation, and where it points after it."""
+
+    route: str
+    before: str | None
+    target: str | None
+    reason: str | None
+    """Why it points there; None when nothing has been decided about it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class OperationResult:
-    """What has been done, and what came of it."""
+    """What an operation changed, and what came of it."""
 
     overrides: Sequence[Override]
-    life: Liveness
+    """Those that began, or those that were ended."""
+    liveness: Liveness
     in_effect: bool = False
-    routes: list[dict[str, str | None]] = field(default_factory=list)
+    """The service has published what follows from it."""
+    routes: list[RouteEffect] = field(default_factory=list)
+    """The routes that it can move or hold; empty while it is not in effect."""
     lines: list[str] = field(default_factory=list)
+    """The same as sentences for people."""
     good: bool = True
+    """It is in force, or will be once the service starts, and every route is where it should be."""
 
 
-def lay(settings: Settings, order: OperatorRequest, *, as_json: bool) -> int:
-    """Pin, drain or pause, and print what came of it.
+def begin_override(settings: Settings, request: OperatorRequest) -> OperationResult:
+    """Pin, drain or pause, and wait up to two seconds for the service to publish it.
 
-    0 when it is in force, or will be once the service starts; 1 when it was refused because the target fails, or is
-    not in effect after two seconds, or users are still on a drained target; 2 when a name or the reason is wrong, or
-    the database cannot be used.
+    Raises RefusedError when nothing was done (a name, the author or the reason is invalid; the target of a pin fails
+    and `force` is not set), and DatabaseError when the database cannot be used.
     """
-    return _print(lambda: carry_out(settings, order), as_json=as_json)
-
-
-def take_back(settings: Settings, order: OperatorRequest, *, as_json: bool) -> int:
-    """Unpin, undrain or resume, and print what came of it; 1 when there is nothing to take back, otherwise as `lay`.
-
-    To resume `all` takes back every pause, those of single routes included.
-    """
-    return _print(lambda: _take_back(settings, order), as_json=as_json)
-
-
-def _print(work: Callable[[], OperationResult], *, as_json: bool) -> int:
-    try:
-        outcome = work()
-    except RefusedError as error:
-        answers.complain(error)
-        return error.status
-    except DatabaseError as error:
-        answers.complain(error)
-        return answers.WRONG
-    if as_json:
-        answers.print_document(_document(outcome))
-    else:
-        answers.print_lines(outcome.lines)
-    return answers.OK if outcome.good else answers.BAD_NEWS
-
-
-def _document(outcome: OperationResult) -> dict[str, Any]:
-    return {
-        "overrides": [override_words.document(one) for one in outcome.overrides],
-        "service": outcome.life.value,
-        "in_effect": outcome.in_effect,
-        "routes": outcome.routes,
-        "text": outcome.lines,
-    }
-
-
-def carry_out(settings: Settings, order: OperatorRequest) -> OperationResult:
-    """Pin, drain or pause, wait for the service for up to two seconds, and say what came of it; prints nothing.
-
-    Raises RefusedError when nothing was done, and DatabaseError when the database cannot be used.
-    """
-    author, reason = checked_author(order.author), checked_reason(order.reason)
-    check_names(settings, order)
-    with _opened(settings) as (hand, store, journal):
-        state = _failing_only_by_force(store, order)
+    author, reason = checked_author(request.author), checked_reason(request.reason)
+    check_names(settings, request)
+    with _opened(settings) as (overrides, store, journal):
+        state = _pin_target_health(store, request)
         override = Override(
-            kind=order.kind,
-            subject=order.subject,
-            target=order.target,
+            kind=request.kind,
+            subject=request.subject,
+            target=request.target,
             author=author,
             reason=reason,
-            forced=order.force,
+            forced=request.force,
             at=(now := utc_now()),
-            until=now + timedelta(seconds=order.for_s),
+            until=now + timedelta(seconds=request.for_s),
         )
         before = RoutingFile(settings.routing_file).read_targets()
         failing = state if state and state.health in FAILING else None
-        dry = _left_dry(settings, hand.in_force(now), override)
-        was = before.get(order.subject) if order.kind is OverrideKind.PIN else None
-        laid = hand.lay(
+        dry = _routes_left_dry(settings, overrides.in_force(now), override)
+        was = before.get(request.subject) if request.kind is OverrideKind.PIN else None
+        begun = overrides.lay(
             override,
             lambda replaced: override_words.begun(override, replaced=replaced, was=was, failing=failing, dry=dry),
             warned=failing is not None,
         )
-        outcome = _await(store, hand, [laid])
-        outcome.lines.append(_done(laid))
+        result = _wait_for_service(store, overrides, [begun])
+        result.lines.append(_in_force_text(begun))
         if state and state.health in BAD:
-            outcome.lines.append(f"warning: {state.sentence}")
-        _tell_routes(settings, journal, outcome, before)
-    return outcome
+            result.lines.append(f"warning: {state.sentence}")
+        _add_routes(settings, journal, result, before)
+    return result
 
 
-def _take_back(settings: Settings, order: OperatorRequest) -> OperationResult:
-    author, reason = checked_author(order.author), checked_reason(order.reason)
-    every = order.kind is OverrideKind.PAUSE and order.subject == ALL
-    with _opened(settings) as (hand, store, journal):
+def end_override(settings: Settings, request: OperatorRequest) -> OperationResult:
+    """Unpin, undrain or resume, and wait as `begin_override` does; to resume `all` ends every pause.
+
+    Raises RefusedError, also when there is nothing to end, and DatabaseError.
+    """
+    author, reason = checked_author(request.author), checked_reason(request.reason)
+    every = request.kind is OverrideKind.PAUSE and request.subject == ALL
+    with _opened(settings) as (overrides, store, journal):
         now = utc_now()
         before = RoutingFile(settings.routing_file).read_targets()
-        ended = hand.take_back(
-            order.kind,
-            None if every else {order.subject},
+        ended = overrides.take_back(
+            request.kind,
+            None if every else {request.subject},
             at=now,
             by=author,
             reason=reason,
             say=override_words.ended,
         )
         if not ended:
-            raise nothing(settings, order, [one for one in hand.in_force(now) if one.kind is order.kind])
-        outcome = _await(store, hand, ended)
-        outcome.lines.extend(f"{override_words.what(one)} by {one.author} is over" for one in ended)
-        _tell_routes(settings, journal, outcome, before)
-    return outcome
+            others = [override for override in overrides.in_force(now) if override.kind is request.kind]
+            raise nothing_to_end(settings, request, others)
+        result = _wait_for_service(store, overrides, ended)
+        result.lines.extend(f"{override_words.what(override)} by {override.author} is over" for override in ended)
+        _add_routes(settings, journal, result, before)
+    return result
 
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[tuple[OverrideStore, Store, Journal]]:
-    """The overrides for writing, the rest for reading: the service must not wait for that."""
+    """The overrides for writing, the rest for reading: the service must not wait for the latter."""
     engine = open_operator(settings.database)
     try:
         yield OverrideStore(engine), Store(reading(engine)), Journal(reading(engine))
@@ -166,80 +149,82 @@ def _opened(settings: Settings) -> Iterator[tuple[OverrideStore, Store, Journal]
         engine.dispose()
 
 
-def _failing_only_by_force(store: Store, order: OperatorRequest) -> TargetHealth | None:
-    """The state of the target to pin to, if any; raises RefusedError when it fails and nobody said `--force`."""
-    saved = store.states().get(order.target) if order.target else None
-    if saved and saved.health.health in FAILING and not order.force:
-        said = f"{saved.health.sentence}\nto pin {order.subject} to it all the same, use --force"
-        raise RefusedError(said, answers.BAD_NEWS)
+def _pin_target_health(store: Store, request: OperatorRequest) -> TargetHealth | None:
+    """The health of the target to pin to, if known; raises RefusedError when it fails and `force` is not set."""
+    saved = store.states().get(request.target) if request.target else None
+    if saved and saved.health.health in FAILING and not request.force:
+        text = f"{saved.health.sentence}\nto pin {request.subject} to it all the same, use --force"
+        raise RefusedError(text, RefusalKind.UNSAFE)
     return saved.health if saved else None
 
 
-def _await(store: Store, hand: OverrideStore, changed: Sequence[Override]) -> OperationResult:
-    """Wait until the service has published what follows, for two seconds at the most, and only where it runs."""
-    life = service_status(store.last_beat(), utc_now()).liveness
-    outcome = OperationResult(overrides=changed, life=life)
-    if life is not Liveness.RUNNING:
-        return outcome
-    deadline_s = time.monotonic() + _PATIENCE_S
-    ids = [one.id for one in changed]
-    while not (heeded := hand.heeded(ids)) and time.monotonic() < deadline_s:
-        time.sleep(_LOOK_S)
-    outcome.in_effect = outcome.good = heeded
-    return outcome
+def _wait_for_service(store: Store, overrides: OverrideStore, changed: Sequence[Override]) -> OperationResult:
+    """Wait until the service has published what follows; not at all where it does not run."""
+    liveness = service_status(store.last_beat(), utc_now()).liveness
+    result = OperationResult(overrides=changed, liveness=liveness)
+    if liveness is not Liveness.RUNNING:
+        return result
+    deadline_s = time.monotonic() + _WAIT_S
+    ids = [override.id for override in changed]
+    while not (published := overrides.heeded(ids)) and time.monotonic() < deadline_s:
+        time.sleep(_POLL_S)
+    result.in_effect = result.good = published
+    return result
 
 
-def _tell_routes(settings: Settings, journal: Journal, outcome: OperationResult, before: Mapping[str, str]) -> None:
-    """Add what became of each route that it touches, or why nothing has yet."""
-    if not outcome.in_effect:
-        outcome.lines.append(_not_yet(outcome.life))
+def _add_routes(settings: Settings, journal: Journal, result: OperationResult, before: Mapping[str, str]) -> None:
+    """Add what became of each route that it can move or hold, or why nothing has yet."""
+    if not result.in_effect:
+        result.lines.append(_not_in_effect_text(result.liveness))
         return
     after = RoutingFile(settings.routing_file).read_targets()
     decided, overrides = journal.routes(), Overrides(active=tuple(journal.hand.in_force(utc_now())))
-    names = {route.name for each in outcome.overrides for route in touched_routes(each.kind, each.subject, settings)}
+    names = {route.name for each in result.overrides for route in touched_routes(each.kind, each.subject, settings)}
     lines = []
     for name in (route.name for route in settings.routes if route.name in names):
-        was, target = before.get(name), after.get(name)
+        old, target = before.get(name), after.get(name)
         reason = decided[name].reason if name in decided else None
-        outcome.routes.append({"route": name, "before": was, "target": target, "reason": reason})
-        moved = f"{name} now points at {target}; it was {was}" if target != was else f"{name} stays on {target}"
-        wrong = _wrong(outcome.overrides[0], name, target, overrides, settings)
-        outcome.good &= wrong is None
-        lines.append(f"{moved}: {wrong}" if wrong else moved)
-    outcome.lines += lines[:_MOST_LINES] or ["no route is touched by it"]
-    if len(lines) > _MOST_LINES:
-        outcome.lines.append(f"… and {len(lines) - _MOST_LINES} more routes")
+        result.routes.append(RouteEffect(route=name, before=old, target=target, reason=reason))
+        moved = f"{name} now points at {target}; it was {old}" if target != old else f"{name} stays on {target}"
+        obstacle = _obstacle(result.overrides[0], name, target, overrides, settings)
+        result.good &= obstacle is None
+        lines.append(f"{moved}: {obstacle}" if obstacle else moved)
+    result.lines += lines[:_MOST_ROUTES] or ["no route is touched by it"]
+    if len(lines) > _MOST_ROUTES:
+        result.lines.append(f"… and {len(lines) - _MOST_ROUTES} more routes")
     if settings.controller.dry_run:
-        outcome.lines.append("controller.dry_run is set: this is recorded, the routes stay as they are configured")
-        outcome.good = True
+        result.lines.append("controller.dry_run is set: this is recorded, the routes stay as they are configured")
+        result.good = True
 
 
-def _wrong(laid: Override, route: str, target: str | None, overrides: Overrides, settings: Settings) -> str | None:
-    """Why a route is not where what was laid on wants it; None when it is, and where nothing is to move."""
-    if laid.ended_at or settings.controller.dry_run:
+def _obstacle(
+    override: Override, route: str, target: str | None, overrides: Overrides, settings: Settings
+) -> str | None:
+    """Why a route is not where the override wants it; None when it is, and where nothing is to move."""
+    if override.ended_at or settings.controller.dry_run:
         return None
-    if laid.kind is OverrideKind.PIN and target != laid.target:
-        return f"it is pinned to {laid.target}, and the routing file does not say so; look at `hotspare status`"
-    if laid.kind is OverrideKind.DRAIN and target in drained_targets(laid.subject, settings):
+    if override.kind is OverrideKind.PIN and target != override.target:
+        return f"it is pinned to {override.target}, and the routing file does not say so; look at `hotspare status`"
+    if override.kind is OverrideKind.DRAIN and target in drained_targets(override.subject, settings):
         pin = overrides.pin(route)
         return f"it is pinned there by {pin.author}" if pin else "it is held there, for no other candidate is eligible"
     return None
 
 
-def _not_yet(life: Liveness) -> str:
-    if life is Liveness.RUNNING:
-        return f"the service has not published it after {_PATIENCE_S:g} s: look at `hotspare status` and its log"
-    if life is Liveness.SILENT:
+def _not_in_effect_text(liveness: Liveness) -> str:
+    if liveness is Liveness.RUNNING:
+        return f"the service has not published it after {_WAIT_S:g} s: look at `hotspare status` and its log"
+    if liveness is Liveness.SILENT:
         return "the service gives no sign of life: it takes effect when the service runs again"
     return "the service is not running: it takes effect when it starts"
 
 
-def _done(laid: Override) -> str:
-    lasts = span((laid.until - laid.at).total_seconds())
-    return f"{override_words.what(laid)} is in force {override_words.until(laid, laid.at)} ({lasts})"
+def _in_force_text(override: Override) -> str:
+    lasts = span((override.until - override.at).total_seconds())
+    return f"{override_words.what(override)} is in force {override_words.until(override, override.at)} ({lasts})"
 
 
-def _left_dry(settings: Settings, others: Sequence[Override], laid: Override) -> list[str]:
-    """The routes that are without a candidate because of what is laid on now."""
+def _routes_left_dry(settings: Settings, others: Sequence[Override], override: Override) -> list[str]:
+    """The routes that only this override leaves without a candidate."""
     before = drained_dry(Overrides(active=tuple(others)), settings)
-    return [name for name in drained_dry(Overrides(active=(*others, laid)), settings) if name not in before]
+    return [name for name in drained_dry(Overrides(active=(*others, override)), settings) if name not in before]

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from controller.cli import incident_view
 from controller.cli import output as answers
+from controller.cli.operate import login_name
 from controller.incidents import json_document as incident_document
 from controller.incidents import post_mortem as report
 from controller.incidents import text as words
@@ -18,7 +19,7 @@ from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
 from controller.incidents.remarks import LONGEST_NOTE, CommentRefusedError, CommentStore
 from controller.journal import Journal
-from controller.routing.operator_requests import RefusedError, checked_author
+from controller.routing.operator_requests import RefusalKind, RefusedError, checked_author
 from monitor.clock import utc_now
 from monitor.formatting import instant, span
 from monitor.settings import Settings
@@ -126,13 +127,13 @@ def _say(
     *,
     as_json: bool,
 ) -> int:
-    who, now = checked_author(author), utc_now()
+    who, now = checked_author(login_name() if author is None else author), utc_now()
     _read(settings, incident_id)  # raises for an id that nobody knows
     engine = open_operator(settings.database)
     try:
         changed = add(CommentStore(engine), who, now)
     except CommentRefusedError as error:
-        raise RefusedError(str(error), answers.BAD_NEWS) from None
+        raise RefusedError(str(error), RefusalKind.UNSAFE) from None
     finally:
         engine.dispose()
     if as_json:
@@ -148,7 +149,7 @@ def _answering(work: Callable[[], int]) -> int:
         return work()
     except RefusedError as error:
         answers.complain(error)
-        return error.status
+        return answers.refused_status(error)
     except DatabaseError as error:
         answers.complain(error)
         return answers.WRONG

@@ -307,22 +307,21 @@ def _page(given: argparse.Namespace) -> int:
 
 
 def _operate(settings: Settings, given: argparse.Namespace) -> int:
-    # SQLAlchemy is slow to import.
-    from controller import operations as operating  # noqa: PLC0415
-    from controller.routing.operator_requests import OperatorRequest  # noqa: PLC0415
-    from controller.routing.overrides import OverrideKind  # noqa: PLC0415
+    from controller.cli import operate  # noqa: PLC0415 - SQLAlchemy is slow to import
 
-    kind, lays = _BY_HAND[given.command]
-    order = OperatorRequest(
-        kind=OverrideKind(kind),
-        subject=given.subject,
-        target=getattr(given, "target", None),
+    kind, begins = _BY_HAND[given.command]
+    return operate.run(
+        settings,
+        kind,
+        given.subject,
+        begins=begins,
         reason=given.reason,
         author=given.author,
+        target=getattr(given, "target", None),
         for_s=getattr(given, "for_s", 0.0),
         force=getattr(given, "force", False),
+        as_json=given.json,
     )
-    return (operating.lay if lays else operating.take_back)(settings, order, as_json=given.json)
 
 
 def _look(settings: Settings, given: argparse.Namespace) -> int:

@@ -5,11 +5,18 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from controller.routing.operator_requests import RefusalKind, RefusedError
+
 OK = 0
 BAD_NEWS = 1
 """It did what was asked, and the answer is bad news: a check failed, a target is down."""
 WRONG = 2
 """It was asked wrongly, or cannot work with this configuration."""
+
+
+def refused_status(error: RefusedError) -> int:
+    """The exit status for a refused request: 2 when it was asked wrongly, otherwise 1."""
+    return WRONG if error.kind is RefusalKind.INVALID else BAD_NEWS
 
 
 def print_document(document: Mapping[str, Any]) -> None:

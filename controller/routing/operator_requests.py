@@ -1,13 +1,10 @@
-"""What an operator asked for on the command line, checked before anything is written."""
+"""What an operator asks for (pin, drain, pause, or to end one), and the checks before anything is written (pure)."""
 
-import getpass
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from controller.cli import output as answers
-from controller.routing.overrides import ALL, Override, OverrideKind
-from controller.routing.store import LONGEST_AUTHOR, LONGEST_REASON
+from controller.routing.overrides import ALL, LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
 from monitor.config.problems import Problems
 from monitor.formatting import plural
 from monitor.settings import Settings
@@ -16,38 +13,49 @@ from probes.redaction import one_line
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorRequest:
-    """What was asked for on the command line."""
+    """One request of an operator, as it was given."""
 
     kind: OverrideKind
     subject: str
     target: str | None = None
     reason: str
-    author: str | None = None
-    """None: whoever is logged in."""
+    author: str
     for_s: float = 0.0
-    """How long it shall last; of no meaning for taking back."""
+    """How long the override shall last, in seconds; of no meaning for ending one."""
     force: bool = False
+    """Pin also to a target that fails."""
+
+
+class RefusalKind(StrEnum):
+    """Why a request was refused."""
+
+    INVALID = "invalid"
+    """A name, a text or a number in it is wrong."""
+    UNSAFE = "unsafe"
+    """It would hurt users, or what it is about no longer allows it."""
+    NOTHING_TO_DO = "nothing_to_do"
+    """There is nothing that it could end."""
 
 
 class RefusedError(Exception):
-    """It was not done; the text says why and what to do."""
+    """Nothing was done; the text says why and what to do."""
 
-    def __init__(self, text: str, status: int = answers.WRONG) -> None:
+    def __init__(self, text: str, kind: RefusalKind = RefusalKind.INVALID) -> None:
         super().__init__(text)
-        self.status = status
+        self.kind = kind
 
 
-def check_names(settings: Settings, order: OperatorRequest) -> None:
-    """Raise RefusedError unless the configuration has what the order names."""
-    _require(order.subject, *_known(settings, order.kind))
-    if order.kind is not OverrideKind.PIN:
+def check_names(settings: Settings, request: OperatorRequest) -> None:
+    """Raise RefusedError unless the configuration has what the request names."""
+    _require(request.subject, *_known_subjects(settings, request.kind))
+    if request.kind is not OverrideKind.PIN:
         return
-    route = next(route for route in settings.routes if route.name == order.subject)
-    _require(order.target or "", route.candidates, f"a candidate of {route.name}")
+    route = next(route for route in settings.routes if route.name == request.subject)
+    _require(request.target or "", route.candidates, f"a candidate of {route.name}")
 
 
-def _known(settings: Settings, kind: OverrideKind) -> tuple[list[str], str]:
-    """The names that such an override may be laid on, and what they are."""
+def _known_subjects(settings: Settings, kind: OverrideKind) -> tuple[list[str], str]:
+    """The names that an override of this kind can be about, and what they are called."""
     routes = [route.name for route in settings.routes]
     if kind is OverrideKind.DRAIN:
         providers = [provider.name for provider in settings.providers]
@@ -58,24 +66,24 @@ def _known(settings: Settings, kind: OverrideKind) -> tuple[list[str], str]:
 def _require(name: str, known: Collection[str], what: str) -> None:
     if name in known:
         return
-    words = Problems(file="")
-    hint = words.did_you_mean(name, known)
+    problems = Problems(file="")
+    hint = problems.did_you_mean(name, known)
     there = ", ".join(list(known)[:8]) + (", …" if len(known) > 8 else "")
-    raise RefusedError(f"{words.shown(name)} is not {what}{hint or f'; there are: {there}'}")
+    raise RefusedError(f"{problems.shown(name)} is not {what}{hint or f'; there are: {there}'}")
 
 
-def nothing(settings: Settings, order: OperatorRequest, others: Sequence[Override]) -> RefusedError:
-    """Why there was nothing to take back; raises when the name itself is unknown."""
-    _require(order.subject, *_known(settings, order.kind))
-    done = {OverrideKind.PIN: "pinned", OverrideKind.DRAIN: "drained", OverrideKind.PAUSE: "paused"}[order.kind]
-    verb = "nothing is" if order.subject == ALL else f"{order.subject} is not"
-    there = ", ".join(one.subject for one in others[:8])
+def nothing_to_end(settings: Settings, request: OperatorRequest, others: Sequence[Override]) -> RefusedError:
+    """Why there was nothing to end, naming the others of its kind; raises RefusedError when the name is unknown."""
+    _require(request.subject, *_known_subjects(settings, request.kind))
+    done = {OverrideKind.PIN: "pinned", OverrideKind.DRAIN: "drained", OverrideKind.PAUSE: "paused"}[request.kind]
+    verb = "nothing is" if request.subject == ALL else f"{request.subject} is not"
+    there = ", ".join(other.subject for other in others[:8])
     hint = f"; {plural(len(others), 'other')} in force: {there}" if others else ""
-    return RefusedError(f"{verb} {done}{hint}", answers.BAD_NEWS)
+    return RefusedError(f"{verb} {done}{hint}", RefusalKind.NOTHING_TO_DO)
 
 
 def checked_reason(given: str) -> str:
-    """The reason as one line; raises RefusedError for none and for a novel."""
+    """The reason as one line; raises RefusedError when it is empty or too long."""
     if len(given) > LONGEST_REASON:
         raise RefusedError(f"--reason has {len(given):,} characters; at most {LONGEST_REASON} can be shown to people")
     reason = one_line(given, LONGEST_REASON)
@@ -84,13 +92,8 @@ def checked_reason(given: str) -> str:
     return reason
 
 
-def checked_author(given: str | None) -> str:
-    """Who it is; raises RefusedError when nobody knows."""
-    if given is None:
-        try:
-            given = os.environ.get("SUDO_USER") or getpass.getuser()
-        except (KeyError, OSError):  # what Python 3.11 and 3.13 raise for a user id without a name
-            raise RefusedError("this user has no login name: say who you are with --author NAME") from None
+def checked_author(given: str) -> str:
+    """The author as one line; raises RefusedError when it is empty or too long."""
     author = one_line(given, LONGEST_AUTHOR + 1)
     if not author:
         raise RefusedError("the author has no name: say who you are with --author NAME")

@@ -12,6 +12,10 @@ from monitor.settings import Route, Settings
 ALL = "all"
 """The subject of a pause that holds every route."""
 
+#: Characters that are kept of a reason and of an author.
+LONGEST_REASON = 500
+LONGEST_AUTHOR = 80
+
 #: How often people are reminded of a pin to a failing target; and how soon again when it fails anew.
 WARN_EVERY = timedelta(minutes=30)
 _WARN_AGAIN = timedelta(minutes=1)

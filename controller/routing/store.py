@@ -7,15 +7,13 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, RowMapping, insert, or_, select, update
 
 from controller.routing.override_text import OverrideEvent
-from controller.routing.overrides import Override, OverrideKind
+from controller.routing.overrides import LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
 from monitor.storage.columns import from_ms, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.store import event_row
 from monitor.storage.tables import EVENTS, OVERRIDES
 from probes.redaction import one_line
 
-LONGEST_REASON = 500
-LONGEST_AUTHOR = 80
 _LONGEST_NAME = 300
 
 

@@ -52,7 +52,7 @@ ACTING = [
     *("controller/journal.py", "controller/operations.py", "controller/cycle/*", "controller/service.py"),
     *("*/store.py", "*_store.py", "*/queries.py", "*/runner.py", "*/workers.py", "*_worker.py", "controller/cli/*"),
     *("controller/routing/routing_file.py", "controller/routing/override_sync.py"),
-    *("controller/routing/operator_requests.py", "controller/replay/history.py"),
+    "controller/replay/history.py",
     *("controller/alerts/registry.py", "controller/alerts/heartbeat.py", "controller/alerts/channels/*"),
     *("controller/alerts/digest/weekly.py", "controller/alerts/slack/client.py", "controller/alerts/slack/webhook.py"),
     *("controller/alerts/slack/outbox.py", "controller/alerts/slack/errors.py", "controller/alerts/slack/buttons/*"),

@@ -14,7 +14,7 @@ from controller.alerts.slack.buttons.store import Claim, PressStore
 from controller.incidents.incident import EntryKind
 from controller.incidents.remarks import CommentRefusedError
 from controller.journal import Journal
-from controller.operations import carry_out
+from controller.operations import begin_override
 from controller.routing import override_text as override_words
 from controller.routing.operator_requests import OperatorRequest, RefusedError
 from controller.routing.overrides import Override, OverrideKind, Overrides
@@ -115,7 +115,7 @@ class PressHandler:
         if button.verb is Verb.ACKNOWLEDGE:
             journal.remarks.acknowledge(button.incident, author=author, at=self._clock())
             return f"You look after incident {button.incident} now."
-        outcome = carry_out(self._settings, order_of(button, author))
+        outcome = begin_override(self._settings, order_of(button, author))
         return f"Done: {'; '.join(outcome.lines)}."
 
     def _end_hold(self, button: Button, author: str, claim: Claim, journal: Journal) -> str:
