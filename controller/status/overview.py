@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine
 
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
@@ -15,11 +15,12 @@ from controller.routing.decision import Decision, Move, RouteState
 from controller.routing.dry_run import whereabouts
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
-from controller.status.evidence import EvidenceTrail, read_trails
+from controller.status.evidence import EvidenceTrail
 from controller.status.headline import CandidateStatus, Level, RouteView, headline
-from controller.status.history import ProbeHistory, read_history
+from controller.status.history import ProbeHistory
 from controller.status.pending_alerts import PendingAlerts, read_backlog
-from controller.status.recent_details import NOTHING_SAID, RecentDetails, read_last_words
+from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
+from controller.status.recent_details import NO_DETAILS, RecentDetails
 from controller.status.unheard import FailingChannel, read_unheard
 from controller.status.vendor_status import VendorView, vendor_views
 from monitor.budget.summary import BudgetSummary, at_pace, read_money, without_price
@@ -30,7 +31,6 @@ from monitor.liveness import ServiceStatus, service_status
 from monitor.settings import Route, Settings
 from monitor.storage.columns import from_ms
 from monitor.storage.store import Store
-from monitor.storage.tables import EVENTS
 
 RECENT = 10
 _ON_ITS_WAY_S = 2.0
@@ -44,7 +44,7 @@ class TargetView:
 
     state: TargetHealth
     history: ProbeHistory
-    said: RecentDetails = NOTHING_SAID
+    said: RecentDetails = NO_DETAILS
 
     @property
     def asides(self) -> tuple[str, ...]:
@@ -119,16 +119,19 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     service = service_status(store.last_beat(), now)
     money = read_money(settings, store.ledger, now)
     with engine.connect() as connection:
-        events = _events(connection)
+        events = tuple(
+            EventView(at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
+            for row in read_events(connection, RECENT)
+        )
         unheard = read_unheard(connection)
         backlog = read_backlog(settings, connection, now)
-        trails = read_trails(connection, (*open_incidents, *past_incidents))
+        trails = read_evidence_trails(connection, (*open_incidents, *past_incidents))
         facts = {one.id: read_facts(connection, one, now) for one in open_incidents if one.lasted_s(now) < _FIGURED_S}
         targets = tuple(
             TargetView(
                 state=states[target.id],
                 history=read_history(connection, target, now),
-                said=read_last_words(connection, target.id),
+                said=read_recent_details(connection, target.id),
             )
             for target in at_pace(settings, money).targets
         )
@@ -247,11 +250,3 @@ def published(decided: RouteState | None, found: str | None, now: datetime, *, f
 
 def _unseen(target: str, now: datetime) -> TargetHealth:
     return TargetHealth(target=target, health=Health.UNKNOWN, since=now, reason="no observations yet")
-
-
-def _events(connection: Connection) -> tuple[EventView, ...]:
-    newest = select(EVENTS).order_by(EVENTS.c.id.desc()).limit(RECENT)
-    return tuple(
-        EventView(at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
-        for row in connection.execute(newest)
-    )

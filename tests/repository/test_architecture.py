@@ -27,7 +27,6 @@ OWNERS = {
     "apscheduler": ["monitor/scheduler.py"],
     "yaml": ["monitor/config/document.py"],
     "alembic": ["monitor/storage/migrations/*"],
-    "sqlmodel": ["monitor/storage/*"],
     "sqlalchemy": ["monitor/storage/*", "*/store.py", "*_store.py", "*/queries.py", "controller/journal.py"],
     "slack_sdk": ["controller/alerts/slack/*"],
     "streamlit": ["ui/*"],
@@ -35,6 +34,8 @@ OWNERS = {
     "llmock": ["controller/demo/world.py"],
     "hotspare_client": ["controller/demo/*"],
 }
+#: Libraries that count as one: SQLModel is SQLAlchemy by another name.
+SAME = {"sqlmodel": "sqlalchemy"}
 #: What SQLAlchemy gives that anybody may name in a signature: a database that is passed through.
 PASSED_THROUGH = {"Engine", "Connection"}
 #: Modules that act. All others decide: they read no clock, file or environment, and take time and data as arguments.
@@ -78,11 +79,7 @@ STANDING = {
     "controller/routing/decision_rows.py imports sqlalchemy",
     "controller/incidents/remarks.py imports sqlalchemy",
     "controller/alerts/digest/weekly.py imports sqlalchemy",
-    "controller/status/evidence.py imports sqlalchemy",
-    "controller/status/history.py imports sqlalchemy",
-    "controller/status/overview.py imports sqlalchemy",
     "controller/status/pending_alerts.py imports sqlalchemy",
-    "controller/status/recent_details.py imports sqlalchemy",
     "controller/status/unheard.py imports sqlalchemy",
     "controller/plan/runner.py imports rich",
     "controller/replay/runner.py imports rich",
@@ -171,11 +168,12 @@ def _used(path: Path) -> Iterator[str]:
     """The libraries that a file uses; of SQLAlchemy not what is only passed through."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (SAME.get(top, top) for alias in node.names for top in [alias.name.partition(".")[0]])
         elif isinstance(node, ast.ImportFrom):
             names = {alias.name for alias in node.names}
             if not (node.module == "sqlalchemy" and names <= PASSED_THROUGH):
-                yield (node.module or "").partition(".")[0]
+                top = (node.module or "").partition(".")[0]
+                yield SAME.get(top, top)
 
 
 DECIDING = [path for path in IN_ROOMS if matches(path, PURE) or not matches(path, ACTING)]

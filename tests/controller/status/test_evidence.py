@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 
 from controller.cli.status import document
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, TimelineEntry
-from controller.status.evidence import MOST, EvidenceTrail, read_trails
+from controller.status.evidence import EvidenceTrail
 from controller.status.overview import read
+from controller.status.queries import MOST_TRAILS, read_evidence_trails
 from monitor.health import Health, Transition, WeighedProbe
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
@@ -47,7 +48,7 @@ def found(engine: Engine, seen: Incident, *transitions: Transition) -> tuple[Evi
     """What is read of this incident, once these transitions are kept."""
     Store(engine).save_states([], transitions)
     with engine.connect() as connection:
-        return read_trails(connection, [seen]).get(seen.id, ())
+        return read_evidence_trails(connection, [seen]).get(seen.id, ())
 
 
 def test_a_verdict_comes_with_its_probes(engine: Engine) -> None:
@@ -82,7 +83,7 @@ def test_a_verdict_is_found_once_the_target_is_well_again(engine: Engine) -> Non
 
 def test_the_newest_of_many_are_shown(engine: Engine) -> None:
     """An incident of many verdicts must not fill the page."""
-    falls = [NOW + timedelta(minutes=n) for n in range(MOST + 2)]
+    falls = [NOW + timedelta(minutes=n) for n in range(MOST_TRAILS + 2)]
     trails = found(engine, incident(lines=tuple(falls)), *(seeded.verdict(LUNA, at) for at in falls))
     assert [trail.at.minute for trail in trails] == [at.minute for at in reversed(falls[2:])]
 
@@ -150,7 +151,7 @@ def test_it_costs_seeks_of_the_index(engine: Engine) -> None:
         raw = connection.connection.dbapi_connection
         assert raw is not None
         raw.set_trace_callback(statements.append)
-        read_trails(connection, [incident((LUNA, NOW))])
+        read_evidence_trails(connection, [incident((LUNA, NOW))])
         raw.set_trace_callback(None)
         (query,) = [statement for statement in statements if "transitions" in statement]
         plan = " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}"))

@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from controller.cli import status
 from controller.status.overview import read
-from controller.status.recent_details import RecentDetails, read_last_words
+from controller.status.queries import read_recent_details
+from controller.status.recent_details import RecentDetails
 from monitor.settings import Settings
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
@@ -62,17 +63,17 @@ def engine(settings: Settings) -> Iterator[Engine]:
 def test_the_newest_ids_of_failures(engine: Engine) -> None:
     """Three, each once, the newest first; those of successes are nobody's business."""
     with engine.connect() as connection:
-        assert read_last_words(connection, seeded.LUNA) == RecentDetails(request_ids=("req_0", "req_1", "req_2"))
+        assert read_recent_details(connection, seeded.LUNA) == RecentDetails(request_ids=("req_0", "req_1", "req_2"))
 
 
 def test_the_newest_answer_of_each_check_speaks(engine: Engine) -> None:
     """What an older answer or a wrong one said is over."""
     with engine.connect() as connection:
-        assert read_last_words(connection, seeded.FLASH).notices == (
+        assert read_recent_details(connection, seeded.FLASH).notices == (
             f"{seeded.FLASH} was answered by {HOSTILE}",
             f"the provider says of {seeded.FLASH}: retires 2026-12-01",
         )
-        assert read_last_words(connection, "nobody/heard-of") == RecentDetails()
+        assert read_recent_details(connection, "nobody/heard-of") == RecentDetails()
 
 
 def test_status_and_the_page_show_them(settings: Settings, engine: Engine) -> None:

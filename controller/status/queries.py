@@ -1,0 +1,172 @@
+"""The SQL of the read model: history, evidence, recent details and events of an overview."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby, islice
+from typing import Final
+
+from sqlalchemy import Connection, RowMapping, bindparam, case, func, select
+from sqlmodel import Session, col
+from sqlmodel import select as select_rows
+
+from controller.incidents.incident import Incident
+from controller.status.evidence import VERDICT_EFFECTS, EvidenceTrail, led_to_verdict
+from controller.status.history import (
+    ANSWERED,
+    BUCKETS,
+    EXCLUDED,
+    HOUR,
+    LastObservation,
+    OutcomeCounts,
+    ProbeHistory,
+    count_outcomes,
+    quantile,
+    strip,
+)
+from controller.status.recent_details import RecentDetails
+from monitor.detection import notices
+from monitor.health import Health
+from monitor.storage.columns import from_ms, storable, to_ms
+from monitor.storage.store import read_trail
+from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
+from probes.outcome import Outcome
+from probes.target import Target
+
+#: The most evidence trails of one incident.
+MOST_TRAILS: Final = 3
+_DAY: Final = timedelta(hours=24)
+#: How many of the newest observations are searched for details, and how many request ids are shown.
+_SEARCHED: Final = 50
+_IDS: Final = 3
+
+_OBSERVED = OBSERVATIONS.c
+_OF_TARGET = _OBSERVED.target == bindparam("of")
+_SINCE = _OBSERVED.started_ms >= bindparam("since")
+# Core, and built once: these are the page's hot reads, and building a statement costs more than running it.
+_ROWS = (
+    select(_OBSERVED.started_ms, _OBSERVED.outcome, _OBSERVED.duration_s, _OBSERVED.first_token_s)
+    .where(_OF_TARGET, _SINCE)
+    .order_by(_OBSERVED.started_ms)
+)
+_TOTALS = select(
+    func.count().label("total"),
+    func.sum(case((_OBSERVED.outcome.in_(sorted(EXCLUDED)), 1), else_=0)).label("excluded"),
+    func.sum(case((_OBSERVED.outcome == Outcome.OK.value, 1), else_=0)).label("ok"),
+    func.sum(_OBSERVED.cost_usd).label("cost_usd"),
+).where(_OF_TARGET, _SINCE)
+_NEWEST = (
+    select(_OBSERVED.started_ms, _OBSERVED.outcome, _OBSERVED.duration_s, _OBSERVED.http_status, _OBSERVED.detail)
+    .where(_OF_TARGET)
+    .order_by(_OBSERVED.started_ms.desc())
+    .limit(1)
+)
+_DETAILS = (
+    select(_OBSERVED.check_, _OBSERVED.outcome, _OBSERVED.request_id, _OBSERVED.model, _OBSERVED.deprecation)
+    .where(_OF_TARGET)
+    .order_by(_OBSERVED.started_ms.desc())
+    .limit(_SEARCHED)
+)
+_CHANGE = TRANSITIONS.c
+_VERDICT = (
+    *(_CHANGE.target, _CHANGE.at_ms, _CHANGE.before, _CHANGE.after),
+    *(_CHANGE.evidence, _CHANGE.threshold, _CHANGE.trail),
+)
+
+
+def read_history(connection: Connection, target: Target, now: datetime) -> ProbeHistory:
+    """The history of `target` as of `now`; three range scans of its own key, never of the whole table."""
+    bucket = timedelta(seconds=max(target.interval_s, 1.0))
+    longest = max(HOUR, bucket * (BUCKETS + 2))
+    rows = connection.execute(_ROWS, {"of": target.id, "since": to_ms(now - longest)}).all()
+    hour_ms, strip_ms = to_ms(now - HOUR), to_ms(now - bucket * (BUCKETS + 2))
+    hour = [row for row in rows if row.started_ms >= hour_ms]
+    answers = [row for row in hour if row.outcome in ANSWERED]
+    durations = [row.duration_s for row in answers]
+    day = connection.execute(_TOTALS, {"of": target.id, "since": to_ms(now - _DAY)}).one()
+    return ProbeHistory(
+        last_hour=count_outcomes([Outcome(row.outcome) for row in hour]),
+        last_day=OutcomeCounts(total=day.total, excluded=day.excluded or 0, ok=day.ok or 0),
+        p50_s=quantile(durations, 0.50),
+        p95_s=quantile(durations, 0.95),
+        first_token_p50_s=quantile([row.first_token_s for row in answers if row.first_token_s is not None], 0.50),
+        cost_day_usd=day.cost_usd,
+        bucket_s=bucket.total_seconds(),
+        strip=strip(
+            [(from_ms(row.started_ms), Outcome(row.outcome)) for row in rows if row.started_ms >= strip_ms],
+            now=now,
+            bucket=bucket,
+            patience=timedelta(seconds=target.timeouts.total_s),
+        ),
+        last=_last_observation(connection, target.id),
+    )
+
+
+def _last_observation(connection: Connection, target: str) -> LastObservation | None:
+    row = connection.execute(_NEWEST, {"of": target}).first()
+    if row is None:
+        return None
+    return LastObservation(
+        at=from_ms(row.started_ms),
+        outcome=Outcome(row.outcome),
+        duration_s=row.duration_s,
+        http_status=row.http_status,
+        detail=row.detail,
+    )
+
+
+def read_recent_details(connection: Connection, target: str) -> RecentDetails:
+    """The details of the newest observations of `target`; reads the newest end of its history only."""
+    rows = connection.execute(_DETAILS, {"of": target}).all()
+    answered = {row.check_: row for row in reversed(rows) if row.outcome in ANSWERED}
+    sentences = [notices.sentences(target, row.model, row.deprecation).values() for row in answered.values()]
+    failed = [row.request_id for row in rows if row.outcome != Outcome.OK and row.request_id]
+    return RecentDetails(
+        notices=tuple(dict.fromkeys(text for texts in sentences for text in texts)),
+        request_ids=tuple(dict.fromkeys(failed))[:_IDS],
+    )
+
+
+def read_evidence_trails(connection: Connection, incidents: Iterable[Incident]) -> dict[int, tuple[EvidenceTrail, ...]]:
+    """The newest evidence trails by incident id, at most `MOST_TRAILS` each, the newest first; none where none is kept.
+
+    An incident knows to the millisecond when its targets changed: it costs one seek of the index for each change.
+    """
+    trails = {incident.id: _newest_trails(connection, incident) for incident in incidents}
+    return {number: newest for number, newest in trails.items() if newest}
+
+
+def _newest_trails(connection: Connection, incident: Incident) -> tuple[EvidenceTrail, ...]:
+    instants = {to_ms(entry.at) for entry in incident.timeline} | {to_ms(target.since) for target in incident.affected}
+    provider = storable(f"{incident.provider}/")
+    verdicts = (
+        select(*_VERDICT)
+        .where(
+            _CHANGE.at_ms.in_(sorted(instants)), _CHANGE.after.in_(list(VERDICT_EFFECTS)), _CHANGE.trail.is_not(None)
+        )
+        .where(func.substr(_CHANGE.target, 1, len(provider)) == provider)
+        .order_by(_CHANGE.at_ms.desc(), _CHANGE.after, _CHANGE.trail, _CHANGE.target)
+    )
+    with connection.execute(verdicts).mappings() as rows:
+        # The targets of a provider that fails share one verdict, and its trail.
+        shared = groupby(rows, key=lambda row: (row["at_ms"], row["after"], row["trail"]))
+        return tuple(islice(filter(None, (_trail(list(alike)) for _, alike in shared)), MOST_TRAILS))
+
+
+def _trail(alike: Sequence[RowMapping]) -> EvidenceTrail | None:
+    """The trail of transitions that differ in their target alone; None when the verdict did not come from it."""
+    row = alike[0]
+    trail = EvidenceTrail(
+        targets=tuple(row["target"] for row in alike),
+        at=from_ms(row["at_ms"]),
+        health=Health(row["after"]),
+        evidence=row["evidence"],
+        threshold=row["threshold"],
+        probes=read_trail(row["trail"]),
+    )
+    return trail if led_to_verdict(trail, Health(row["before"])) else None
+
+
+def read_events(connection: Connection, most: int) -> Sequence[EventRow]:
+    """The newest events, at most `most`, the newest first."""
+    with Session(connection) as session:
+        return session.exec(select_rows(EventRow).order_by(col(EventRow.id).desc()).limit(most)).all()
