@@ -1,18 +1,10 @@
-"""Sentences with numbers: why a target is what it is. The same words in the log, the database, Slack and the page."""
+"""How durations, instants, counts and lists are written for people (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-
-from probes.outcome import Outcome
 
 #: The units of a duration as configuration files write it, in seconds.
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-#: What a person must do about each fault of ours.
-_FIX = {
-    Outcome.AUTH: "the provider refuses the key: check {key}",
-    Outcome.QUOTA: "the account behind {key} has no money or quota left: see to its billing",
-    Outcome.MODEL_GONE: "the provider has no model {model!r} (any more): change it in the configuration",
-}
 
 
 def span(seconds: float) -> str:
@@ -75,46 +67,3 @@ def listed(names: Sequence[str], most: int = 5) -> str:
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
-
-
-def mix(outcomes: Mapping[Outcome, int]) -> str:
-    """The outcomes of the failures: `server_error`, or `7 server_error, 2 timeout`, most frequent first."""
-    ranked = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))
-    if len(ranked) == 1:
-        return str(ranked[0][0])
-    return ", ".join(f"{count} {outcome}" for outcome, count in ranked)
-
-
-def counted(
-    failures: int, probes: int, seconds: float, outcomes: Mapping[Outcome, int], *, what: str = "failed"
-) -> str:
-    """`9 of 14 probes failed in 41 s (server_error)`; of a single one, `the last probe failed (server_error)`."""
-    if probes == 1:
-        return f"the last probe {what} ({mix(outcomes)})"
-    return f"{failures} of {probes} probes {what} in {span(seconds)} ({mix(outcomes)})"
-
-
-def all_of(failures: int, checks: Sequence[str]) -> str:
-    """Which checks the failures are of: `, all of them tool or stream`, of a single one `, of the check tool`."""
-    return f", all of them {' or '.join(checks)}" if failures > 1 else f", of the check {''.join(checks)}"
-
-
-def mute(whose: str, outcome: Outcome, times: int, detail: str) -> str:
-    """That probes say nothing of a target; `whose` probes: `its probes say`."""
-    return f"{whose} nothing of it, {outcome} {times} times in a row: the probe needs attention; last: {detail}"
-
-
-def weighed(evidence: float, threshold: float, *, p0: float | None = None, p1: float | None = None) -> str:
-    """`evidence 12.3, verdict at 9.8`; with the two rates, `… (usual 0.5 %, looked for 30 %)`."""
-    said = f"evidence {evidence:.1f}, verdict at {threshold:.1f}"
-    return said if p0 is None or p1 is None else f"{said} (usual {_percent(p0)}, looked for {_percent(p1)})"
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.2g} %"
-
-
-def fix(outcome: Outcome, *, model: str, key: str, detail: str) -> str:
-    """What to do about `auth`, `quota` or `model_gone`, and what the provider said; `key` says which key it is."""
-    said = f" ({detail})" if detail else ""
-    return _FIX[outcome].format(key=key, model=model) + said

@@ -14,7 +14,8 @@ from controller.incidents.incident import (
     TimelineEntry,
 )
 from controller.incidents.vendor_lead import lead_sentence
-from monitor.formatting import mix, plural, span
+from monitor.detection.reasons import outcome_mix
+from monitor.formatting import plural, span
 from monitor.health import Health
 
 _OVER = frozenset({Health.UP, Health.UNKNOWN})
@@ -85,7 +86,7 @@ def evidence(numbers: IncidentNumbers) -> str:
     if not numbers.failures:
         return f"all of {plural(numbers.probes, 'probe')} were ok"
     be = "was" if numbers.failures == 1 else "were"
-    return f"{numbers.failures} of {plural(numbers.probes, 'probe')} {be} not ok ({mix(numbers.mix)})"
+    return f"{numbers.failures} of {plural(numbers.probes, 'probe')} {be} not ok ({outcome_mix(numbers.mix)})"
 
 
 def outcomes(numbers: Sequence[tuple[str, int]]) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitor import formatting as words
+from monitor.detection import reasons
+from monitor.formatting import plural, span
 from monitor.health import Health, WeighedProbe
 from probes.outcome import Effect
 
@@ -47,9 +48,9 @@ class EvidenceTrail:
         """`14 probes over 41 s, 9 of them failed (server_error); evidence 10.4, verdict at 9.8`."""
         against = Counter(weighed.outcome for weighed in self.probes if self.against(weighed))
         how = "failed" if self.health is Health.DOWN else "poor"
-        probes = f"{words.plural(len(self.probes), 'probe')} over {words.span(self.span_s)}"
-        weighed = words.weighed(self.evidence, self.threshold)
-        return f"{probes}, {against.total()} of them {how} ({words.mix(against)}); {weighed}"
+        probes = f"{plural(len(self.probes), 'probe')} over {span(self.span_s)}"
+        weighed = reasons.evidence_and_threshold(self.evidence, self.threshold)
+        return f"{probes}, {against.total()} of them {how} ({reasons.outcome_mix(against)}); {weighed}"
 
 
 def led_to_verdict(trail: EvidenceTrail, before: Health) -> bool:

@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from monitor import formatting as words
-from monitor.detection import latency
+from monitor.detection import latency, reasons
 from monitor.detection.evidence import EvidenceTrack
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import AnswerQuality, TargetState
@@ -85,13 +84,13 @@ def heaviest(record: TargetState, at: datetime, rule: TargetParameters) -> str:
 def clause(case: EvidenceTrack, at: datetime, rule: TargetParameters, *, what: str = _WHAT[0]) -> str:
     """How many probes did so, of which checks where not of all, and the evidence in that against a verdict's."""
     one, p0 = case.evidence, case.background.rate
-    counts = words.counted(one.failures, one.probes, one.span_s(at), one.outcomes, what=what)
+    counts = reasons.failure_counts(one.failures, one.probes, one.span_s(at), one.outcomes, what=what)
     if one.checks and not set(rule.checks) <= set(one.checks):
-        counts += words.all_of(one.failures, one.checks)
-    return f"{counts}; {words.weighed(case.value, rule.threshold(p0), p0=p0, p1=rule.p1)}"
+        counts += reasons.failing_checks(one.failures, one.checks)
+    return f"{counts}; {reasons.evidence_and_threshold(case.value, rule.threshold(p0), p0=p0, p1=rule.p1)}"
 
 
 def _lately(record: TargetState, at: datetime, rule: TargetParameters) -> str:
     """The late answers, and the evidence in them."""
     value, p0, p1 = record.latency.lateness.value, latency.NORMAL_SHARE, latency.LATE_SHARE
-    return f"{record.latency.counted(at)}; {words.weighed(value, rule.late_threshold, p0=p0, p1=p1)}"
+    return f"{record.latency.counted(at)}; {reasons.evidence_and_threshold(value, rule.late_threshold, p0=p0, p1=p1)}"

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from monitor import formatting as words
-from monitor.detection import pacing
+from monitor.detection import pacing, reasons
 from monitor.detection import provider_pool as pool
 from monitor.detection import state_machine as detector
 from monitor.detection.pacing import BurstProbe
@@ -279,7 +278,7 @@ def _reason(provider: str, known: ProviderEvidence, rule: ProviderParameters, no
     """Why the provider is down: the probes of its targets together, in one sentence with numbers."""
     evidence = known.evidence
     failing = sum(count > 0 for count in known.failures.values())
-    counts = words.counted(evidence.failures, evidence.probes, evidence.span_s(now), evidence.outcomes)
-    weighed = words.weighed(evidence.value, known.threshold, p0=known.p0, p1=rule.p1)
+    counts = reasons.failure_counts(evidence.failures, evidence.probes, evidence.span_s(now), evidence.outcomes)
+    weighed = reasons.evidence_and_threshold(evidence.value, known.threshold, p0=known.p0, p1=rule.p1)
     said = f"all of {provider}, as {counts} on {failing} of its {len(rule.members)} targets; {weighed}"
     return said + (f"; last: {evidence.last}" if evidence.last else "")

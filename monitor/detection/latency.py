@@ -1,31 +1,66 @@
-"""Whether a target answers later than it used to: evidence of its own, against its own baselines.
+"""How quickly a target usually answers, and the evidence that it has become slower.
 
-1. Every correct answer has a total time, that of a stream a time to first token as well. Each is held against the
-   baseline of its own check; past the mark of either, or past the target's `slow` limit, the answer is *late*.
-2. The mark being what 95 of 100 answers stay under, about 5 % are late; in the slowest hours of an ordinary day up to
-   `NORMAL_SHARE`, which is nobody's failure. The evidence is a Bernoulli CUSUM (Page 1954) of `NORMAL_SHARE` against
-   `LATE_SHARE`. Both are known beforehand: the background needs no learning of its own.
-3. The verdict comes at ln(n) - 1.7, n being the answers in which chance may once carry the evidence so high: 10.8 for
-   once in 90 days at 30 s. The 1.7 belongs to the two shares; `monitor.detection.threshold`, without blips, comes to
-   the same within 0.1 for intervals of 5 s to 5 min.
+The baseline of each measure: its median and the value that 95 of 100 answers stay under, learned from the target's own
+answers. Each answer moves both a little (stochastic approximation, Robbins and Monro 1951): a quantile q goes up by
+`step × q` when the answer took longer, down by `step × (1 - q)` when not, and rests where a share of q is under it.
+Steps are relative, and as large as suits a log-normal latency of the present spread, so that targets of 80 ms and of
+8 s are learned alike. The first answers count for more, later ones for one in 10,000: the memory is about a week at
+30 s. Only the side on which an answer falls matters, not how long it took: one of 30 s moves the 95 % value by at most
+0.1 %. Answers that come while there is evidence against the target count for a tenth: a slow hour must not become
+normal at once, but a lasting change becomes normal in the end.
+
+The evidence of lateness:
+
+1. Every correct answer has a total time, and a stream has a time to first token as well. Each is compared with the
+   baseline of its own check. Past the mark of either, or past the target's `slow` limit, the answer is *late*.
+2. The mark is what 95 of 100 answers stay under, so about 5 % are late; in the slowest hours of an ordinary day up to
+   `NORMAL_SHARE` are, which is no failure. The evidence is a Bernoulli CUSUM (Page 1954) of `NORMAL_SHARE` against
+   `LATE_SHARE`. Both are fixed: the background needs no learning of its own.
+3. The threshold of a verdict is ln(n) - 1.7, n being the number of answers in which chance may carry the evidence that
+   high once: 10.8 for once in 90 days at 30 s. The 1.7 belongs to the two shares; `monitor.detection.threshold`,
+   without blips, gives the same within 0.1 for intervals of 5 s to 5 min.
 
 The shares were chosen by simulation. For answers of median 0.9 s and p99 4 s every 30 s, `make bench ARGS=latency`
-prints: no verdict in quiet quarters of a year, also when noon is twice as slow as midnight; 4.5 a quarter when slow
-half hours come on top of that. Ten times as slow is noticed after 127 s on average, five times after 168 s, 2 s more
-after 221 s, three times after 10 min. Twice as slow mostly is not: many an ordinary afternoon is.
+prints: no verdict in quiet quarters of a year, also when noon is twice as slow as midnight; 4.5 verdicts a quarter when
+slow half hours come on top of that. Ten times as slow is noticed after 127 s on average, five times after 168 s, 2 s
+more after 221 s, three times after 10 min. Twice as slow is mostly not noticed: many ordinary afternoons are.
 """
 
 import math
 from dataclasses import field
 from datetime import datetime
+from statistics import NormalDist
 
-from monitor import formatting as words
-from monitor.detection.baseline import LatencyBaseline
 from monitor.detection.evidence import step_down, step_up
+from monitor.formatting import span
 from probes.hot_dataclass import value
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
+
+#: The share of answers that stay under `high_s`.
+HIGH = 0.95
+#: Below this many answers nothing is said: their 95 % value may be that of 90 or of 98.
+ENOUGH = 100
+#: Nobody minds an answer that comes less than this later than usual, however regular the target is.
+NOTICEABLE_S = 1.0
+
+_MEMORY = 10_000
+_HEAD_START = 2
+#: From here on every quiet answer counts for one in `_MEMORY`.
+_FULL = _HEAD_START * (_MEMORY - 1)
+_UNQUIET_SHARE = 0.1
+#: Standard deviation of the logarithm, so that the high value stays able to move.
+_LEAST_SPREAD = 0.05
+_LARGEST_STEP = 0.1
+#: The high value against the usual one, as long as only one answer is known.
+_FIRST_GUESS = 2.0
+
+# The best step is one over the density at the quantile; these are for a normal of spread 1.
+_Z = NormalDist().inv_cdf(HIGH)
+_USUAL_STEP = 0.5 / NormalDist().pdf(0)
+_HIGH_STEP_UP = HIGH / NormalDist().pdf(_Z)
+_HIGH_STEP_DOWN = (1 - HIGH) / NormalDist().pdf(_Z)
 
 #: p0: the share of late answers that the worst hour of an ordinary day may have.
 NORMAL_SHARE = 0.15
@@ -42,6 +77,53 @@ _HEADWAY = 1.7
 _DAY_S = 86400.0
 _TOTAL = {check: check.value for check in Check}
 _FIRST_TOKEN = {check: f"{check.value}, first token" for check in Check}
+
+
+@value
+class LatencyBaseline:
+    """The usual course of one latency, in seconds."""
+
+    usual_s: float = 0.0
+    """The median; 0 before the first answer."""
+    high_s: float = 0.0
+    """95 of 100 answers take less."""
+    seen: int = 0
+    """Answers learned from in quiet times; not counted past the number at which the memory is full."""
+
+    @property
+    def known(self) -> bool:
+        """Whether enough has been seen to say what is unusual."""
+        return self.seen >= ENOUGH
+
+    @property
+    def mark_s(self) -> float:
+        """An answer that takes longer is late: past the 95 % value, and noticeably. Infinite until that is known."""
+        if self.seen < ENOUGH:
+            return math.inf
+        return max(self.high_s, self.usual_s + NOTICEABLE_S)
+
+    def learned(self, took_s: float, *, quiet: bool) -> "LatencyBaseline":
+        """With one more answer; `quiet` when nothing is held against the target. A time of zero teaches nothing."""
+        if took_s <= 0:
+            return self
+        usual_s, high_s, seen = self.usual_s, self.high_s, self.seen
+        if not usual_s:
+            return LatencyBaseline(usual_s=took_s, high_s=took_s * _FIRST_GUESS, seen=1 if quiet else 0)
+        weight = 1 / _MEMORY if seen >= _FULL else _HEAD_START / (seen + _HEAD_START)
+        step = min(_LARGEST_STEP, weight * max(_LEAST_SPREAD, math.log(high_s / usual_s) / _Z))
+        if not quiet:
+            step *= _UNQUIET_SHARE
+        elif seen < _FULL:
+            seen += 1
+        if took_s > usual_s:
+            usual_s *= 1 + step * _USUAL_STEP
+        else:
+            usual_s /= 1 + step * _USUAL_STEP
+        if took_s > high_s:
+            high_s *= 1 + step * _HIGH_STEP_UP
+        else:
+            high_s /= 1 + step * _HIGH_STEP_DOWN
+        return LatencyBaseline(usual_s=usual_s, high_s=max(usual_s, high_s), seen=seen)
 
 
 @value
@@ -163,12 +245,12 @@ class LatencyEvidence:
             return ""
         measure, worst = max(now.late.items(), key=lambda item: item[1].count)
         late = sum(one.count for one in now.late.values())
-        said = f"{late} of {now.answers} answers in {words.span(now.span_s(at))}"
+        said = f"{late} of {now.answers} answers in {span(now.span_s(at))}"
         if now.answers == 1:
             said = "the last answer"
         elif late > worst.count:
             said += f" were late, {worst.count}"
-        said += f" took {words.span(worst.least_s)} or more"
+        said += f" took {span(worst.least_s)} or more"
         if measure in _FIRST_TOKEN.values():
             said += " to the first token"
         return said + _usually(self.usual.get(measure, _UNKNOWN))
@@ -190,5 +272,5 @@ def _usually(baseline: LatencyBaseline) -> str:
 
 
 def _seconds(took_s: float) -> str:
-    """As `words.span`, but never `0 s`."""
-    return words.span(took_s) if took_s >= 0.1 else f"{took_s:.2g} s"
+    """As `span`, but never `0 s`."""
+    return span(took_s) if took_s >= 0.1 else f"{took_s:.2g} s"

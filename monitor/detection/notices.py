@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from monitor import formatting as words
 from monitor.detection import check_failures as ailing
+from monitor.detection import reasons
 from monitor.detection.check_failures import CheckFailures
 from monitor.detection.state_machine import MUTE
 from monitor.detection.target_state import TargetState
+from monitor.formatting import listed
 from monitor.health import Health
 from probes.observation import Observation
 from probes.outcome import Effect
@@ -99,11 +100,11 @@ def _of_check(sick: CheckFailures, seen: Observation, record: TargetState) -> di
     target, check = record.target, sick.check
     if seen.outcome.effect is Effect.NOTHING and sick.mute == MUTE:
         detail = one_line(seen.detail, _DETAIL_CHARS)
-        said = words.mute(f"the check {check} says", seen.outcome, MUTE, detail)
+        said = reasons.inconclusive_probes(f"the check {check} says", seen.outcome, MUTE, detail)
         return {NEEDS_ATTENTION: record.reason if record.health is Health.UNKNOWN else f"{target}: {said}"}
     if sick.told_at != seen.finished_at:
         return {}
     others = [f"{one.check} ({one.outcome})" for one in record.ailing if one is not sick]
-    beside = f"but not alone: {words.listed(others)}" if others else "the others are well"
+    beside = f"but not alone: {listed(others)}" if others else "the others are well"
     said = f"has failed {sick.failed} times in a row ({sick.outcome}), {beside}"
     return {CHECK_FAILING: f"{target}: the check {check} {said}"}

@@ -13,13 +13,13 @@ any that is not down ──nothing seen for long, or our own network is down─�
 import math
 from datetime import datetime, timedelta
 
-from monitor import formatting as words
 from monitor.detection import check_failures as ailing
 from monitor.detection import degradation as poor
-from monitor.detection import latency
+from monitor.detection import latency, reasons
 from monitor.detection.evidence import NO_CASE, EvidenceTrack, Recovery
 from monitor.detection.parameters import RECOVERING_SHARE, TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
+from monitor.formatting import span
 from monitor.health import OUT_OF_SERVICE, POOR, UNBLAMED, WELL, Health, Transition
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
@@ -105,7 +105,7 @@ def tick(record: TargetState, now: datetime, rule: TargetParameters) -> TargetSt
         return record
     silent_s = record.silent_s(now)
     if silent_s > rule.patience_s:
-        return _unknown(record, now, f"no observation for {words.span(silent_s)}")
+        return _unknown(record, now, f"no observation for {span(silent_s)}")
     if _is_rewound(record, now, rule):
         return _unknown(record, now, "the clock was set back, and nothing has been seen since")
     return (_down_verdict(record, now, rule) if record.down.value else None) or record
@@ -242,7 +242,7 @@ def _unjudged(record: TargetState, seen: Observation, rule: TargetParameters) ->
     altogether = min(times.get(check, 0) for check in {seen.check, *rule.checks}) >= MUTE
     if altogether:
         whose = "its probes say" if len(rule.checks) == 1 else "whichever check is asked, its probes say"
-        return _unknown(record, at, words.mute(whose, seen.outcome, times[seen.check], _said(seen)))
+        return _unknown(record, at, reasons.inconclusive_probes(whose, seen.outcome, times[seen.check], _said(seen)))
     if record.health is not Health.UNKNOWN:
         return record
     return record.entered(Health.UNKNOWN, at, f"{seen.outcome}: {_said(seen)}")
@@ -255,7 +255,7 @@ def _our_fault(record: TargetState, seen: Observation, rule: TargetParameters) -
 
 def _misconfigured(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     at = seen.finished_at
-    fix = words.fix(seen.outcome, model=rule.model, key=rule.key, detail=_said(seen))
+    fix = reasons.remedy(seen.outcome, model=rule.model, key=rule.key, detail=_said(seen))
     same = record.suspicion is seen.outcome or {record.suspicion, seen.outcome} <= OF_THE_KEY
     confirmed = same or record.health is Health.MISCONFIGURED
     record = record.but(suspicion=seen.outcome, recovery=Recovery())
@@ -279,7 +279,7 @@ def _while_failing(record: TargetState, seen: Observation, rule: TargetParameter
     still_failing = any(outcome.effect is not Effect.DEGRADED for outcome in _awaited(record, at, rule))
     if still_failing or not record.recovery.proven:
         return record
-    said = f"{record.recovery.clean} clean probes in a row; held for {words.span(hold_s(record, rule))} of clean probes"
+    said = f"{record.recovery.clean} clean probes in a row; held for {span(hold_s(record, rule))} of clean probes"
     return record.but(held=0).entered(Health.RECOVERING, at, said)
 
 
@@ -293,7 +293,7 @@ def _while_recovering(record: TargetState, seen: Observation, rule: TargetParame
     """Held: the whole hold must be clean. A failure sends it back, a poor answer begins the hold again."""
     at, p0 = seen.finished_at, record.down.background.rate
     if seen.outcome.effect is Effect.DOWN:
-        after = words.span((at - record.since).total_seconds())
+        after = span((at - record.since).total_seconds())
         record = record.but(recovery=Recovery())
         return record.entered(Health.DOWN, at, f"failed again {after} into the hold ({seen.outcome}); {_said(seen)}")
     if seen.outcome.effect is Effect.THROTTLED:
@@ -309,7 +309,7 @@ def _while_recovering(record: TargetState, seen: Observation, rule: TargetParame
     if not enough or (at - record.since).total_seconds() < needed:
         return record
     began = record.recovery.since or record.since
-    clean = f"{record.recovery.clean} clean probes in {words.span((at - began).total_seconds())}"
+    clean = f"{record.recovery.clean} clean probes in {span((at - began).total_seconds())}"
     # What is known of its latency stays: one that comes back slow is soon degraded.
     back = record.unburdened().but(latency=record.latency, down=record.down.cleared(), recovery=Recovery())
     return back.but(returned_at=at).entered(Health.UP, at, f"back after {clean}")
@@ -389,7 +389,7 @@ def _calm(record: TargetState, seen: Observation, rule: TargetParameters) -> Tar
     if record.health in POOR:
         until = at + timedelta(seconds=hold_s(record, rule))
         record = record.unburdened().but(recovery=Recovery(), returned_at=at, held_until=until)
-        said = f"back after {words.span((at - record.since).total_seconds())}"
+        said = f"back after {span((at - record.since).total_seconds())}"
     else:
         said = "no failures left to explain" if record.health is Health.SUSPECT else "it answers"
     unknown = record.health is Health.UNKNOWN and seen.outcome.effect is not Effect.UP

@@ -1,15 +1,11 @@
 """Numbers as people read them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from monitor import formatting as words
 from monitor.formatting import format_duration, format_rate, format_share
-from probes.outcome import Outcome
-from tests.support.builders import target
 
 NOW = datetime(2026, 11, 21, 18, 3, 12, tzinfo=UTC)
 
@@ -32,27 +28,6 @@ NOW = datetime(2026, 11, 21, 18, 3, 12, tzinfo=UTC)
 def test_a_span_has_two_units_at_the_most(seconds: float, text: str) -> None:
     """Durations are rounded to what matters."""
     assert words.span(seconds) == text
-
-
-def test_the_mix_names_the_most_frequent_first() -> None:
-    """A single kind needs no number."""
-    assert words.mix({Outcome.TIMEOUT: 2}) == "timeout"
-    assert words.mix({Outcome.TIMEOUT: 2, Outcome.SERVER_ERROR: 7}) == "7 server_error, 2 timeout"
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"api_key_env": "OPENAI_API_KEY"}, "the variable OPENAI_API_KEY"),
-        ({"api_key_env": None}, "the key in the configuration"),
-        ({"api_key_env": None, "signing": True}, "the AWS credentials of this machine"),
-    ],
-)
-def test_the_fix_says_where_the_key_comes_from(change: dict[str, Any], named: str) -> None:
-    """A variable by its name; a key without one by where it stands; signatures by whose credentials they need."""
-    key = replace(target().provider, **change).key_words
-    fix = words.fix(Outcome.QUOTA, model="m", key=key, detail="")
-    assert fix == f"the account behind {named} has no money or quota left: see to its billing"
 
 
 def test_instants_of_another_day_carry_their_date() -> None:

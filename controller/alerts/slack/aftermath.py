@@ -3,7 +3,8 @@
 from controller.alerts.slack.blocks import code, safe
 from controller.incidents.incident import EntryKind, Incident
 from controller.incidents.vendor_lead import lead_sentence
-from monitor.formatting import mix, plural, span
+from monitor.detection.reasons import outcome_mix
+from monitor.formatting import plural, span
 
 _MOST_ROUTES = 6
 _MOST_IDS = 3
@@ -59,7 +60,7 @@ def _numbers(incident: Incident) -> list[str]:
     found = incident.numbers
     if found is None or not found.failures:
         return []
-    return [f"{found.failures} of {plural(found.probes, 'probe')} failed: {mix(found.mix)}."]
+    return [f"{found.failures} of {plural(found.probes, 'probe')} failed: {outcome_mix(found.mix)}."]
 
 
 def _again(incident: Incident) -> list[str]:

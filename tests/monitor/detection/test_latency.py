@@ -9,8 +9,14 @@ import pytest
 from pydantic import TypeAdapter
 
 from monitor.detection import latency
-from monitor.detection.baseline import LatencyBaseline
-from monitor.detection.latency import LATE_SHARE, NORMAL_SHARE, LateAnswers, LatencyEvidence, LatencyExcursion
+from monitor.detection.latency import (
+    LATE_SHARE,
+    NORMAL_SHARE,
+    LateAnswers,
+    LatencyBaseline,
+    LatencyEvidence,
+    LatencyExcursion,
+)
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check

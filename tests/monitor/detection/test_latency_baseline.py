@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from monitor.detection.baseline import ENOUGH, NOTICEABLE_S, LatencyBaseline
+from monitor.detection.latency import ENOUGH, NOTICEABLE_S, LatencyBaseline
 
 NEW = LatencyBaseline()
 DAY = 2880

@@ -1,0 +1,60 @@
+"""Sentences about evidence: why a target is in its health; the same in log, database, Slack and page (pure)."""
+
+from collections.abc import Mapping, Sequence
+
+from monitor.formatting import span
+from probes.outcome import Outcome
+
+#: What the operator must do about each misconfiguration.
+_REMEDIES = {
+    Outcome.AUTH: "the provider refuses the key: check {key}",
+    Outcome.QUOTA: "the account behind {key} has no money or quota left: see to its billing",
+    Outcome.MODEL_GONE: "the provider has no model {model!r} (any more): change it in the configuration",
+}
+
+
+def outcome_mix(outcomes: Mapping[Outcome, int]) -> str:
+    """The outcomes of the failures: `server_error`, or `7 server_error, 2 timeout`, most frequent first."""
+    ranked = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))
+    if len(ranked) == 1:
+        return str(ranked[0][0])
+    return ", ".join(f"{count} {outcome}" for outcome, count in ranked)
+
+
+def failure_counts(
+    failures: int, probes: int, seconds: float, outcomes: Mapping[Outcome, int], *, what: str = "failed"
+) -> str:
+    """How many of the probes in a time failed, and how.
+
+    `9 of 14 probes failed in 41 s (server_error)`; of a single probe, `the last probe failed (server_error)`.
+    """
+    if probes == 1:
+        return f"the last probe {what} ({outcome_mix(outcomes)})"
+    return f"{failures} of {probes} probes {what} in {span(seconds)} ({outcome_mix(outcomes)})"
+
+
+def failing_checks(failures: int, checks: Sequence[str]) -> str:
+    """The checks that failed: `, all of them tool or stream`; of a single failure `, of the check tool`."""
+    return f", all of them {' or '.join(checks)}" if failures > 1 else f", of the check {''.join(checks)}"
+
+
+def inconclusive_probes(whose: str, outcome: Outcome, times: int, detail: str) -> str:
+    """That probes allow no judgement of a target; `whose` is the subject, such as `its probes say`."""
+    return f"{whose} nothing of it, {outcome} {times} times in a row: the probe needs attention; last: {detail}"
+
+
+def evidence_and_threshold(
+    evidence: float, threshold: float, *, p0: float | None = None, p1: float | None = None
+) -> str:
+    """`evidence 12.3, verdict at 9.8`; with the rates p0 and p1, `… (usual 0.5 %, looked for 30 %)`."""
+    text = f"evidence {evidence:.1f}, verdict at {threshold:.1f}"
+    return text if p0 is None or p1 is None else f"{text} (usual {_percent(p0)}, looked for {_percent(p1)})"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2g} %"
+
+
+def remedy(outcome: Outcome, *, model: str, key: str, detail: str) -> str:
+    """What to do about `auth`, `quota` or `model_gone`, and the provider's message; `key` says which key it is."""
+    return _REMEDIES[outcome].format(key=key, model=model) + (f" ({detail})" if detail else "")
