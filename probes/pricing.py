@@ -7,18 +7,11 @@ import math
 import sys
 from urllib.parse import urlsplit
 
+from probes.dialects.registry import DIALECTS
 from probes.target import Check, Price, Target
 
 _log = logging.getLogger(__name__)
 
-#: What genai-prices calls the provider behind a dialect, where the dialect has only one.
-_OWNERS = {
-    "anthropic": "anthropic",
-    "gemini": "google",
-    "azure-openai": "azure",
-    "bedrock": "aws",
-    "cohere": "cohere",
-}
 #: What a good probe of each check takes, about: tokens in and out.
 _USUAL_TOKENS = {
     Check.CHAT: (20, 10),
@@ -113,7 +106,10 @@ def _by_hand(price: Price, read: int, written: int, cached: int) -> float:
 
 def _by_list(target: Target, read: int, written: int, cached: int) -> float | None:
     provider = target.provider
-    owners = dict.fromkeys((provider.base_url, provider.preset, provider.name, _OWNERS.get(provider.dialect)))
+    dialect = DIALECTS.get(provider.dialect)
+    owners = dict.fromkeys(
+        (provider.base_url, provider.preset, provider.name, dialect.price_list_id if dialect else None)
+    )
     models = dict.fromkeys((target.model, target.model.removeprefix(_VERTEX_PREFIX)))
     prices = (_listed(owner, model, read, written, cached) for owner in owners if owner for model in models)
     return next((price for price in prices if price is not None), None)

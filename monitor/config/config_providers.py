@@ -1,35 +1,28 @@
 """The configuration of one provider: whom to ask, in which dialect, with which key."""
 
 import re
-from urllib.parse import urlsplit
 
 from monitor.config.config_values import Text
 from monitor.config.schema import Section
 from monitor.status_pages.catalog import default_page
 from probes.dialects.presets import PRESETS, Preset
-from probes.dialects.registry import DIALECTS
+from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, PRESET_DIALECT, dialects_taking
 from probes.target import Check, Provider, Secret
 
-#: Spoken by whoever else is compatible; what presets are made for.
-_PRESETS_SPEAK = "openai-chat"
 _NO_PAGE = "none"
-#: Words that mean something in one dialect only: which one, how they look, and that in words.
-_WORDS = {
-    "region": ("bedrock", re.compile(r"[a-z0-9-]{2,40}"), "a region such as us-east-1"),
-    "api_version": ("azure-openai", re.compile(r"[0-9A-Za-z.-]{1,40}"), "a version such as 2024-10-21"),
-}
 
 
 def read_provider(name: str, section: Section) -> Provider:
     """The provider under this name; what is wrong with it has been reported."""
     preset = _preset(section)
-    dialect = _PRESETS_SPEAK if preset else _dialect(section)
+    dialect = PRESET_DIALECT.name if preset else _dialect(section)
     region, version = _only_for(section, "region", dialect), _only_for(section, "api_version", dialect)
     signing = _signing(section, dialect)
-    if signing and dialect == "bedrock" and region is None and not section.has("region"):
+    signs = signing and dialect in DIALECTS and DIALECTS[dialect].takes("signing")
+    if signs and region is None and not section.has("region"):
         section.missing("region", "the region to sign for, such as us-east-1")
     key = _key(name, section, needed=not signing and (preset is None or preset.key_needed))
-    base_url = _base_url(section, dialect, preset, region, signing=signing and dialect == "bedrock")
+    base_url = _base_url(section, dialect, preset, region, signing=signs)
     return Provider(
         name=name,
         dialect=dialect,
@@ -68,7 +61,7 @@ def _preset(section: Section) -> Preset | None:
         section.refuse(text, f"is not a preset of this version{hint}")
         return None
     if section.has("dialect"):
-        said = f"the preset {text.value} speaks {_PRESETS_SPEAK}; leave dialect out"
+        said = f"the preset {text.value} speaks {PRESET_DIALECT.name}; leave dialect out"
         section.findings.problem(section.at("dialect"), said)
     return PRESETS[text.value]
 
@@ -93,9 +86,11 @@ def _dialect(section: Section) -> str:
 def _base_url(section: Section, dialect: str, preset: Preset | None, region: str | None, *, signing: bool) -> str:
     written = section.url("base_url")
     if written:
-        _warn_about_version(section, written, dialect)
+        warning = DIALECTS[dialect].base_url_warning(written.value) if dialect else None
+        if warning:
+            section.findings.warn(written.place, warning)
         return written.value.rstrip("/")
-    default = (preset.base_url if preset else DIALECTS[dialect].base_url if dialect else "") or ""
+    default = (preset.default_base_url if preset else DIALECTS[dialect].default_base_url if dialect else "") or ""
     if "{region}" in default and region is None:
         if not signing and not section.has("region"):  # without one to sign for, that has been reported
             section.missing("region", "the region of the account, such as us-east-1 (or a base_url)")
@@ -119,34 +114,27 @@ def _own(preset: Preset | None, dialect: str) -> str:
     return f"the {'preset' if preset else 'dialect'} {preset.name if preset else dialect} has none that suits everybody"
 
 
-def _warn_about_version(section: Section, base_url: Text, dialect: str) -> None:
-    path = urlsplit(base_url.value).path.rstrip("/")
-    if dialect in {"openai-chat", "openai-responses"} and not path:
-        section.findings.warn(base_url.place, "has no path; servers of this dialect usually want one that ends in /v1")
-    if dialect in {"anthropic", "gemini", "cohere"} and re.search(r"/v[12](beta)?$", path):
-        section.findings.warn(base_url.place, "ends in a version, which this dialect adds itself; leave it out")
-    if dialect == "azure-openai" and path:
-        section.findings.warn(base_url.place, "has a path, which this dialect adds itself; leave it out")
-
-
 def _only_for(section: Section, key: str, dialect: str) -> str | None:
     """A word that only means something in one dialect."""
-    only, pattern, expected = _WORDS[key]
+    field, takers = CONFIG_FIELDS[key], dialects_taking(key)
     node = section.entries.get(key)
-    text = None if node is None else section.reader.scalar(node, expected)  # what YAML takes for a date is a version
+    text = (
+        None if node is None else section.reader.scalar(node, field.expected)
+    )  # what YAML takes for a date is a version
     if text is None:
         return None
-    if dialect and dialect != only:
+    if dialect and DIALECTS[dialect] not in takers:
+        only = ", ".join(taker.name for taker in takers)
         section.findings.problem(text.place, f"means nothing in the dialect {dialect}, only in {only}; leave it out")
-    elif not pattern.fullmatch(text.value):
-        section.refuse(text, f"is not {expected}")
+    elif field.pattern and not field.pattern.fullmatch(text.value):
+        section.refuse(text, f"is not {field.expected}")
         return None
     return text.value
 
 
 def _signing(section: Section, dialect: str) -> bool:
     signing = section.flag("signing", False)
-    if signing and dialect and dialect != "bedrock":
+    if signing and dialect and not DIALECTS[dialect].takes("signing"):
         section.findings.problem(section.at("signing"), f"means nothing in the dialect {dialect}; leave it out")
     if signing and section.has("api_key"):
         section.findings.problem(

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import Dialect
+from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage
 from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
 from probes.outcome import Outcome
@@ -191,7 +191,14 @@ _ERRORS = ErrorRules(
 
 DIALECT = Dialect(
     name="anthropic",
-    base_url="https://api.anthropic.com",
+    default_base_url="https://api.anthropic.com",
+    base_url_form=BaseUrlForm.UNVERSIONED,
+    status_page=VendorStatusPage(
+        host=re.compile(r"api\.anthropic\.com"),
+        url="https://status.claude.com/api/v2/summary.json",
+        components=("Claude API", "api.anthropic.com"),
+    ),
+    price_list_id="anthropic",
     checks=frozenset({Check.CHAT, Check.STREAM, Check.STRUCTURED, Check.TOOL}),
     request=request,
     read_reply=read_reply,

@@ -1,9 +1,11 @@
-"""The inner shape that every dialect has: build a request, read a reply, read a stream, pick the words of an error."""
+"""What a dialect is: pure functions for its wire format, and the declarations that configuration and display need."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from probes.checks import Task
 from probes.dialects.errors import ErrorRules
@@ -13,7 +15,7 @@ from probes.target import Check, Target
 
 
 class Framing(StrEnum):
-    """How a stream's events are told apart."""
+    """How the events of a stream are delimited."""
 
     SSE = "sse"
     """Server-sent events."""
@@ -21,28 +23,94 @@ class Framing(StrEnum):
     """The binary frames of AWS."""
 
 
+class BaseUrlForm(StrEnum):
+    """How far a provider's `base_url` goes; the dialect adds the rest of the path."""
+
+    VERSIONED = "versioned"
+    """Up to the version: `https://api.openai.com/v1`."""
+    UNVERSIONED = "unversioned"
+    """Up to the version, without it."""
+    HOST = "host"
+    """The host alone."""
+    ANY = "any"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """One wire format as pure functions."""
+class ConfigField:
+    """A key of a provider's configuration that this dialect takes and others refuse."""
 
     name: str
-    base_url: str
-    """Where the format's own provider lives, in the shape of `Provider.base_url`; the default of the configuration."""
+    """The key, and the attribute of `probes.target.Provider`."""
+    pattern: re.Pattern[str] | None = None
+    """Matches the whole of a valid value; None: the value is true or false."""
+    expected: str = ""
+    """The values that `pattern` allows, in words: `a region such as us-east-1`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorStatusPage:
+    """Where a vendor publishes its status for programs to read, and which parts of the page concern its API."""
+
+    host: re.Pattern[str]
+    """Matches the whole host of the vendor's base URLs; its group `region`, if any, is the cloud's region."""
+    url: str
+    components: tuple[str, ...] = ()
+    """Parts of the names of components that matter, `{region}` standing for the region; a page that has none of them
+    matters as a whole."""
+
+
+def incident_io_page(domain: str) -> str:
+    """The address of a status page at incident.io that a program can read."""
+    return f"https://{domain}/proxy/{domain}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One wire format."""
+
+    name: str
+    """As in the configuration."""
+    default_base_url: str | None
+    """The base URL of the format's own provider, `{region}` standing for the region; None where each customer has one
+    of its own."""
+    base_url_form: BaseUrlForm
+    config_fields: tuple[ConfigField, ...] = ()
+    """The keys of a provider's configuration besides those that all dialects take."""
+    status_page: VendorStatusPage | None = None
+    """That of the format's own provider; None where it has none that a program can read."""
+    price_list_id: str | None = None
+    """What the price list (genai-prices) calls the format's own provider; None where many speak the format."""
     checks: frozenset[Check]
-    """The questions that can be asked in it."""
+    """The checks that the format can express."""
     request: Callable[[Target, Task], Request]
-    """The request that puts a task to a target."""
+    """Builds the request that puts a task to a target."""
     read_reply: Callable[[Mapping[str, Any]], Reply]
-    """A whole reply from its JSON; raises MalformedError when there is no reply in it."""
+    """Reads a whole reply from its JSON; raises MalformedError when there is no reply in it."""
     read_embedding: Callable[[Mapping[str, Any]], Reply] | None = None
-    """Likewise an embedding; None where the format has none."""
+    """Reads an embedding likewise; None where the format has none."""
     read_event: Callable[[Reply, ServerSentEvent], Reply]
-    """A stream's reply so far, with one more event; raises MalformedError for a corrupt frame."""
+    """Adds one event to a stream's reply so far; raises MalformedError for a corrupt frame."""
     read_error: Callable[[Mapping[str, Any]], ErrorWords]
-    """The words of an error body or error frame."""
+    """Reads an error body or an error frame."""
     errors: ErrorRules
     request_id_headers: tuple[str, ...]
-    """Where the provider's own id of the request may stand, the best first."""
+    """Response headers that may hold the provider's own id of the request, the best first."""
     error_header: str | None = None
     """A response header, in lower case, that names the kind of an error up to the first colon."""
     framing: Framing = Framing.SSE
+
+    def takes(self, field: str) -> bool:
+        """Whether a provider that speaks this dialect may have this key in its configuration."""
+        return any(declared.name == field for declared in self.config_fields)
+
+    def base_url_warning(self, base_url: str) -> str | None:
+        """What is probably wrong with a configured base URL, as the predicate of a sentence; None when nothing is."""
+        path = urlsplit(base_url).path.rstrip("/")
+        match self.base_url_form:
+            case BaseUrlForm.VERSIONED if not path:
+                return "has no path; servers of this dialect usually want one that ends in /v1"
+            case BaseUrlForm.UNVERSIONED if re.search(r"/v[12](beta)?$", path):
+                return "ends in a version, which this dialect adds itself; leave it out"
+            case BaseUrlForm.HOST if path:
+                return "has a path, which this dialect adds itself; leave it out"
+        return None

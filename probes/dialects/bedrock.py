@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import Dialect, Framing
+from probes.dialects.base import BaseUrlForm, ConfigField, Dialect, Framing, VendorStatusPage
 from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
 from probes.outcome import Outcome
@@ -245,7 +245,18 @@ _ERRORS = ErrorRules(
 
 DIALECT = Dialect(
     name="bedrock",
-    base_url="https://bedrock-runtime.{region}.amazonaws.com",
+    default_base_url="https://bedrock-runtime.{region}.amazonaws.com",
+    base_url_form=BaseUrlForm.ANY,
+    config_fields=(
+        ConfigField(name="region", pattern=re.compile(r"[a-z0-9-]{2,40}"), expected="a region such as us-east-1"),
+        ConfigField(name="signing"),
+    ),
+    status_page=VendorStatusPage(
+        host=re.compile(r"bedrock-runtime(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)"),
+        url="https://health.aws.amazon.com/public/currentevents",
+        components=("bedrock-{region}",),
+    ),
+    price_list_id="aws",
     checks=frozenset(Check),
     request=request,
     read_reply=read_reply,

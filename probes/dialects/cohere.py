@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import Dialect
+from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage, incident_io_page
 from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
 from probes.outcome import Outcome
@@ -215,7 +215,12 @@ _ERRORS = ErrorRules(
 
 DIALECT = Dialect(
     name="cohere",
-    base_url="https://api.cohere.com",
+    default_base_url="https://api.cohere.com",
+    base_url_form=BaseUrlForm.UNVERSIONED,
+    status_page=VendorStatusPage(
+        host=re.compile(r"api\.cohere\.(?:com|ai)"), url=incident_io_page("status.cohere.com")
+    ),
+    price_list_id="cohere",
     checks=frozenset(Check),
     request=request,
     read_reply=read_reply,

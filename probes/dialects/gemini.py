@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import Dialect
+from probes.dialects.base import BaseUrlForm, Dialect
 from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
 from probes.outcome import Outcome
@@ -243,7 +243,9 @@ _ERRORS = ErrorRules(
 
 DIALECT = Dialect(
     name="gemini",
-    base_url="https://generativelanguage.googleapis.com",
+    default_base_url="https://generativelanguage.googleapis.com",
+    base_url_form=BaseUrlForm.UNVERSIONED,
+    price_list_id="google",
     checks=frozenset(Check),
     request=request,
     read_reply=read_reply,

@@ -1,9 +1,11 @@
-"""Who speaks `openai-chat` with an accent: where they live, and what they do otherwise than OpenAI, as data."""
+"""Providers that speak `openai-chat`: their addresses, and where they differ from OpenAI, as data."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from probes.dialects.base import VendorStatusPage, incident_io_page
 from probes.dialects.families import Family
 from probes.target import Check
 
@@ -16,7 +18,7 @@ class Preset:
     """One provider, or one server that people run themselves."""
 
     name: str
-    base_url: str | None
+    default_base_url: str | None
     """In the shape of `Provider.base_url`; None where nobody can know it."""
     key_needed: bool = True
     """Without a key, requests carry no Authorization header."""
@@ -32,45 +34,84 @@ class Preset:
     """Whether it may be told to hold the arguments of a call to their schema."""
     families: tuple[Family, ...] = ()
     """Of its own models; they win over those that everybody knows."""
+    status_page: VendorStatusPage | None = None
+    """None where it has none that a program can read."""
 
 
 #: What is assumed of an `openai-chat` provider without a preset: OpenAI itself.
 OPENAI: Final = Preset(
-    name="openai", base_url="https://api.openai.com/v1", checks=_ALL, budget_key="max_completion_tokens"
+    name="openai",
+    default_base_url="https://api.openai.com/v1",
+    checks=_ALL,
+    budget_key="max_completion_tokens",
+    status_page=VendorStatusPage(
+        host=re.compile(r"api\.openai\.com"),
+        url=incident_io_page("status.openai.com"),
+        components=("Chat Completions", "Responses", "Embeddings"),
+    ),
 )
 
 PRESETS: Final[Mapping[str, Preset]] = {
     preset.name: preset
     for preset in (
         # Refuses what it does not know (422 `extra_forbidden`).
-        Preset(name="mistral", base_url="https://api.mistral.ai/v1", checks=_ALL, stream_usage=False),
+        Preset(name="mistral", default_base_url="https://api.mistral.ai/v1", checks=_ALL, stream_usage=False),
         Preset(
             name="groq",
-            base_url="https://api.groq.com/openai/v1",
+            default_base_url="https://api.groq.com/openai/v1",
             budget_key="max_completion_tokens",
             stream_usage=False,
+            status_page=VendorStatusPage(host=re.compile(r"api\.groq\.com"), url=incident_io_page("groqstatus.com")),
         ),
         Preset(
             name="deepseek",
-            base_url="https://api.deepseek.com/v1",
+            default_base_url="https://api.deepseek.com/v1",
             strict_schema=False,
             strict_tools=False,
             # All of them think unless they are told not to.
             families=(Family(pattern="deepseek-*", tokens=128, extra={"thinking": {"type": "disabled"}}),),
+            status_page=VendorStatusPage(
+                host=re.compile(r"api\.deepseek\.com"),
+                url="https://status.deepseek.com/api/status-page/6410630422455/summary/active",
+                components=("API",),
+            ),
         ),
-        Preset(name="xai", base_url="https://api.x.ai/v1"),
-        Preset(name="openrouter", base_url="https://openrouter.ai/api/v1", checks=_ALL),
+        Preset(
+            name="xai",
+            default_base_url="https://api.x.ai/v1",
+            status_page=VendorStatusPage(host=re.compile(r"api\.x\.ai"), url="https://status.x.ai/feed.xml"),
+        ),
+        Preset(
+            name="openrouter",
+            default_base_url="https://openrouter.ai/api/v1",
+            checks=_ALL,
+            status_page=VendorStatusPage(
+                host=re.compile(r"openrouter\.ai"),
+                url="https://status.openrouter.ai/config.json",
+                components=("/chat/completions",),
+            ),
+        ),
         Preset(
             name="together",
-            base_url="https://api.together.xyz/v1",
+            default_base_url="https://api.together.xyz/v1",
             checks=_ALL,
             stream_usage=False,
             strict_tools=False,
+            status_page=VendorStatusPage(
+                host=re.compile(r"api\.together\.(?:xyz|ai)"), url="https://status.together.ai/index.json"
+            ),
         ),
-        Preset(name="fireworks", base_url="https://api.fireworks.ai/inference/v1", checks=_ALL),
+        Preset(
+            name="fireworks",
+            default_base_url="https://api.fireworks.ai/inference/v1",
+            checks=_ALL,
+            status_page=VendorStatusPage(
+                host=re.compile(r"api\.fireworks\.ai"), url=incident_io_page("status.fireworks.ai")
+            ),
+        ),
         Preset(
             name="perplexity",
-            base_url="https://api.perplexity.ai",
+            default_base_url="https://api.perplexity.ai",
             checks=frozenset({Check.CHAT, Check.STREAM, Check.STRUCTURED}),
             stream_usage=False,
             # A search would cost more than the words, and answer with the news.
@@ -78,11 +119,24 @@ PRESETS: Final[Mapping[str, Preset]] = {
                 Family(pattern="sonar-*re*", tokens=2048, extra={"disable_search": True}),
                 Family(pattern="sonar*", tokens=256, extra={"disable_search": True}),
             ),
+            status_page=VendorStatusPage(
+                host=re.compile(r"api\.perplexity\.ai"),
+                url=incident_io_page("status.perplexity.com"),
+                components=("API",),
+            ),
         ),
-        Preset(name="vertex", base_url=None),
-        Preset(name="vllm", base_url="http://127.0.0.1:8000/v1", key_needed=False, checks=_ALL),
-        Preset(name="ollama", base_url="http://127.0.0.1:11434/v1", key_needed=False, checks=_ALL),
-        Preset(name="litellm", base_url="http://127.0.0.1:4000/v1", key_needed=False, checks=_ALL),
+        Preset(
+            name="vertex",
+            default_base_url=None,
+            status_page=VendorStatusPage(
+                host=re.compile(r"(?:(?P<region>[a-z]+-[a-z]+\d+)-)?aiplatform\.googleapis\.com"),
+                url="https://status.cloud.google.com/incidents.json",
+                components=("Vertex", "Z0FZJAMvEB4j3NbCJs6B"),
+            ),
+        ),
+        Preset(name="vllm", default_base_url="http://127.0.0.1:8000/v1", key_needed=False, checks=_ALL),
+        Preset(name="ollama", default_base_url="http://127.0.0.1:11434/v1", key_needed=False, checks=_ALL),
+        Preset(name="litellm", default_base_url="http://127.0.0.1:4000/v1", key_needed=False, checks=_ALL),
     )
 }
 

@@ -1,12 +1,13 @@
 """The `azure-openai` dialect: Chat Completions at a resource of Azure, whose deployments have names of their own."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from probes.checks import Task
-from probes.dialects.base import Dialect
+from probes.dialects.base import BaseUrlForm, ConfigField, Dialect, VendorStatusPage
 from probes.dialects.openai import chat as openai_chat
 from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
@@ -50,7 +51,18 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
 
 DIALECT = Dialect(
     name="azure-openai",
-    base_url="",  # everybody has a resource of their own
+    default_base_url=None,
+    base_url_form=BaseUrlForm.HOST,
+    config_fields=(
+        ConfigField(
+            name="api_version", pattern=re.compile(r"[0-9A-Za-z.-]{1,40}"), expected="a version such as 2024-10-21"
+        ),
+    ),
+    status_page=VendorStatusPage(
+        host=re.compile(r"[a-z0-9.-]+\.(?:openai\.azure|services\.ai\.azure|cognitiveservices\.azure)\.com"),
+        url="https://rssfeed.azure.status.microsoft/en-us/status/feed/",
+    ),
+    price_list_id="azure",
     checks=frozenset(Check),
     request=request,
     read_reply=read_reply,

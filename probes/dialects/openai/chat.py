@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import Dialect
+from probes.dialects.base import BaseUrlForm, Dialect
 from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
 from probes.dialects.openai.families import openai_family
 from probes.dialects.openai.usage import counted
-from probes.dialects.presets import Preset, preset_of
+from probes.dialects.presets import OPENAI, Preset, preset_of
 from probes.reply import (
     Finish,
     MalformedError,
@@ -164,7 +164,9 @@ def _finish(reason: object, message: Mapping[str, Any]) -> Finish | None:
 
 DIALECT = Dialect(
     name="openai-chat",
-    base_url="https://api.openai.com/v1",
+    default_base_url=OPENAI.default_base_url,
+    base_url_form=BaseUrlForm.VERSIONED,
+    status_page=OPENAI.status_page,
     checks=frozenset(Check),
     request=request,
     read_reply=read_reply,

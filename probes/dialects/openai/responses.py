@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import Dialect
+from probes.dialects.base import BaseUrlForm, Dialect
 from probes.dialects.openai.chat import bearer
 from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
 from probes.dialects.openai.families import openai_family
 from probes.dialects.openai.usage import counted
+from probes.dialects.presets import OPENAI
 from probes.reply import Finish, MalformedError, Reply, Request, ToolCall, error_in, parse, table, tables, text
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
@@ -113,7 +114,9 @@ def _finish(response: Mapping[str, Any]) -> Finish:
 
 DIALECT = Dialect(
     name="openai-responses",
-    base_url="https://api.openai.com/v1",
+    default_base_url=OPENAI.default_base_url,
+    base_url_form=BaseUrlForm.VERSIONED,
+    status_page=OPENAI.status_page,
     checks=frozenset(Check),
     request=request,
     read_reply=read_reply,

@@ -32,7 +32,7 @@ def asked(
     dialect: str, check: Check, model: str = "gpt-6-luna", *, key: str = KEY, api_version: str | None = None
 ) -> Request:
     """The request that a dialect builds."""
-    base_url = DIALECTS[dialect].base_url or AZURE
+    base_url = DIALECTS[dialect].default_base_url or AZURE
     provider = Provider(name="p", dialect=dialect, base_url=base_url, api_key=Secret(key), api_version=api_version)
     return DIALECTS[dialect].request(Target(provider=provider, model=model), Task(check=check, nonce="k7f3q9x2"))
 

@@ -45,7 +45,8 @@ BUDGETS: dict[str, dict[str, Any]] = {
 def target(preset: str, model: str | None = None) -> Target:
     """A target of a provider with nothing but its preset and a key."""
     base_url = (
-        PRESETS[preset].base_url or "https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/openapi"
+        PRESETS[preset].default_base_url
+        or "https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/openapi"
     )
     provider = Provider(name="p", dialect="openai-chat", base_url=base_url, api_key=Secret("k"), preset=preset)
     return Target(provider=provider, model=model or MODELS[preset])
@@ -106,18 +107,18 @@ def test_a_preset_is_complete(preset: Any) -> None:
     """Its address is a base URL over TLS, or one of this machine; its checks are those that the dialect can ask."""
     assert {Check.CHAT, Check.STREAM} <= preset.checks <= DIALECTS["openai-chat"].checks
     assert preset_of(preset.name) is preset
-    if preset.base_url is None:
+    if preset.default_base_url is None:
         assert preset.name == "vertex"
         return
-    place = urlsplit(preset.base_url)
-    assert not preset.base_url.endswith("/")
+    place = urlsplit(preset.default_base_url)
+    assert not preset.default_base_url.endswith("/")
     assert (place.scheme, preset.key_needed) == (("http", False) if place.hostname == "127.0.0.1" else ("https", True))
 
 
 def test_without_a_preset_it_is_openai() -> None:
     """The dialect's own ways are those of the provider that it is named after."""
     assert preset_of(None) is OPENAI
-    assert OPENAI.base_url == DIALECTS["openai-chat"].base_url
+    assert OPENAI.default_base_url == DIALECTS["openai-chat"].default_base_url
     assert OPENAI.checks == DIALECTS["openai-chat"].checks
 
 

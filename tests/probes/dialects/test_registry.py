@@ -1,14 +1,18 @@
 """Every dialect: what it asks, and that nothing a provider writes can make it stumble."""
 
 import json
+from dataclasses import fields
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.checks import Task
-from probes.dialects.registry import DIALECTS
+from probes.dialects.base import Dialect
+from probes.dialects.presets import PRESETS, Preset
+from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, STATUS_PAGES, dialects_taking
 from probes.reply import NOTHING_SAID, MalformedError, count, parse, status_code
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
@@ -19,7 +23,7 @@ KEY = "sk-proj-Zx81mQp4vTe7LrW2"
 def request_for(dialect: str, model: str, check: Check = Check.CHAT) -> tuple[str, dict[str, str], dict[str, Any]]:
     """URL, headers and body of the request that a dialect builds."""
     shape = DIALECTS[dialect]
-    provider = Provider(name="p", dialect=dialect, base_url=shape.base_url, api_key=Secret(KEY))
+    provider = Provider(name="p", dialect=dialect, base_url=shape.default_base_url or "", api_key=Secret(KEY))
     request = shape.request(Target(provider=provider, model=model), Task(check=check, nonce="k7f3q9x2"))
     return request.url, dict(request.headers), json.loads(json.dumps(request.body))
 
@@ -156,3 +160,19 @@ def test_no_json_makes_a_dialect_stumble(dialect: str, body: dict[str, Any]) -> 
         assert isinstance(reply.text, str)
     words = shape.read_error(body)
     assert all(isinstance(word, str) for word in (*words.codes, words.message))
+
+
+def test_a_field_of_the_configuration_reaches_the_provider() -> None:
+    """Each key that a dialect declares is an attribute of the provider, and says what it expects."""
+    attributes = {field.name for field in fields(Provider)}
+    assert CONFIG_FIELDS.keys() <= attributes
+    assert all(bool(field.pattern) == bool(field.expected) for field in CONFIG_FIELDS.values())
+    assert [dialect.name for dialect in dialects_taking("region")] == ["bedrock"]
+
+
+@pytest.mark.parametrize("declared", [*DIALECTS.values(), *PRESETS.values()], ids=lambda declared: declared.name)
+def test_a_status_page_is_that_of_the_default_address(declared: Dialect | Preset) -> None:
+    """The host of the default base URL is one of the status page's, and no other page claims it."""
+    host = urlsplit((declared.default_base_url or "").replace("{region}", "eu-west-1")).hostname or ""
+    claiming = [page for page in STATUS_PAGES if page.host.fullmatch(host)]
+    assert claiming == ([declared.status_page] if host and declared.status_page else [])
