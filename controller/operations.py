@@ -35,7 +35,7 @@ from controller.routing.routing_file import RoutingFile
 from controller.routing.store import OverrideStore
 from monitor.clock import utc_now
 from monitor.formatting import span
-from monitor.health import BAD, FAILING, TargetHealth
+from monitor.health import FAILING, UNHEALTHY, TargetHealth
 from monitor.liveness import Liveness, service_status
 from monitor.settings import Settings
 from monitor.storage.database import open_operator, reading
@@ -106,7 +106,7 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
         )
         result = _wait_for_service(store, overrides, [begun])
         result.lines.append(_in_force_text(begun))
-        if state and state.health in BAD:
+        if state and state.health in UNHEALTHY:
             result.lines.append(f"warning: {state.sentence}")
         _add_routes(settings, journal, result, before)
     return result

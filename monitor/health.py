@@ -1,4 +1,4 @@
-"""Health: the words for how a target is, and the values that the detector hands to everybody else."""
+"""The health states of a target, the sets of them that others ask about, and the values of the detector (pure)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +8,10 @@ from probes.outcome import Outcome
 
 
 class Health(StrEnum):
-    """How a target is."""
+    """The health of a target."""
 
     UNKNOWN = "unknown"
-    """No recent observation of any use, or our own network is down."""
+    """No recent conclusive observation, or our own network is down."""
     UP = "up"
     SUSPECT = "suspect"
     """Evidence above zero, not yet a verdict."""
@@ -21,31 +21,31 @@ class Health(StrEnum):
     """At least 90 % of two minutes of answers slow, wrong or throttled."""
     DOWN = "down"
     RECOVERING = "recovering"
-    """Was down; the evidence says it is back; held until the whole hold has been clean."""
+    """Was down and answers again; it counts as up only after a whole hold of clean probes."""
     MISCONFIGURED = "misconfigured"
-    """Our key, our money or our model name: routed away from, never an outage."""
+    """Our key, account or model name is at fault: routes avoid it, and it is never counted as an outage."""
     PAUSED = "paused"
-    """An operator asked not to judge it."""
+    """An operator paused it: it is not judged."""
 
 
-#: Health that opens an incident and keeps it open.
-BAD = frozenset({Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.RECOVERING, Health.MISCONFIGURED})
-#: It serves its users, and nothing worse than a suspicion is held against it.
-WELL = frozenset({Health.UP, Health.SUSPECT})
-#: No verdict stands against it. Only such a target speaks for or against its provider, and what is held against it is
-#: forgotten where nothing can be seen.
-UNBLAMED = frozenset({Health.UNKNOWN, *WELL})
-#: It answers, but slowly, wrongly or throttled.
-POOR = frozenset({Health.DEGRADED, Health.UNUSABLE})
-#: It serves nobody: a pin to it needs `--force` and keeps warning.
+#: Opens an incident and keeps it open.
+UNHEALTHY = frozenset({Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.RECOVERING, Health.MISCONFIGURED})
+#: Serves its users; at most suspected.
+HEALTHY = frozenset({Health.UP, Health.SUSPECT})
+#: No verdict stands against it. Only the probes of such a target count for or against its provider, and its evidence
+#: is cleared when it cannot be observed.
+NO_VERDICT = frozenset({Health.UNKNOWN, *HEALTHY})
+#: Answers, but slowly, wrongly or throttled.
+IMPAIRED = frozenset({Health.DEGRADED, Health.UNUSABLE})
+#: Serves nobody: a pin to it needs `--force` and is warned about as long as it lasts.
 FAILING = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
-#: Its probes keep to the interval, and a sequential test decides when it is back.
+#: Probed at its interval only; a sequential test decides when it is back.
 OUT_OF_SERVICE = frozenset({Health.DOWN, Health.MISCONFIGURED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetHealth:
-    """What the detector says about one target at one instant; what the policy and the page read."""
+    """The health of one target at one instant, as the policy and the page read it."""
 
     target: str
     health: Health
@@ -54,16 +54,16 @@ class TargetHealth:
     reason: str
     """One sentence with numbers; the same in the log, the database, Slack and the page."""
     evidence: float = 0.0
-    """The running statistic; a verdict at `threshold`."""
+    """The present evidence (log likelihood ratio); a verdict is made at `threshold`."""
     threshold: float = 0.0
     last_ok_at: datetime | None = None
-    """When the last `ok` of its own came in: a standby is eligible only with a recent one."""
+    """When its last `ok` came in; a standby is eligible only with a recent one."""
     held_until: datetime | None = None
-    """It is well, but was degraded or unusable before: no route comes back to it until then."""
+    """It is healthy, but was degraded or unusable before: no route returns to it until then."""
 
     @property
     def sentence(self) -> str:
-        """`x is down: 9 of 14 probes failed`: the reason as a sentence that can stand alone: it names its target."""
+        """The reason as a sentence that names its target: `x is down: 9 of 14 probes failed`."""
         if self.target in self.reason:
             return self.reason
         named = f"{self.target} is {self.health}"
@@ -72,7 +72,7 @@ class TargetHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeighedProbe:
-    """One probe of the trail that led to a verdict, and the evidence after it."""
+    """One probe that a verdict rests on, and the evidence after it."""
 
     at: datetime
     """When the probe ended."""
@@ -83,7 +83,7 @@ class WeighedProbe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """A change of a target's health, stored before anything follows from it."""
+    """A change of a target's health; it is stored before any decision follows from it."""
 
     target: str
     at: datetime
@@ -93,4 +93,4 @@ class Transition:
     evidence: float = 0.0
     threshold: float = 0.0
     trail: tuple[WeighedProbe, ...] = ()
-    """The probes that the verdict rests on, oldest first; where the whole provider failed, those of all its targets."""
+    """The probes that the verdict rests on, oldest first; of a verdict on a provider, those of all its targets."""

@@ -9,7 +9,7 @@ from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.incidents.vendor_lead import LOOK_BACK, unreported
 from controller.journal import Journal
-from monitor.health import BAD, TargetHealth
+from monitor.health import UNHEALTHY, TargetHealth
 from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.store import Store
 
@@ -59,8 +59,10 @@ class IncidentMemory:
 
     def _newly_bad(self, health: Mapping[str, TargetHealth]) -> list[TargetHealth]:
         """The bad targets that no open incident has as bad: they open one, or join it."""
-        known = {affected.target for incident in self._open for affected in incident.affected if affected.health in BAD}
-        return [state for state in health.values() if state.health in BAD and state.target not in known]
+        known = {
+            affected.target for incident in self._open for affected in incident.affected if affected.health in UNHEALTHY
+        }
+        return [state for state in health.values() if state.health in UNHEALTHY and state.target not in known]
 
     def _vendor_reports(
         self, health: Mapping[str, TargetHealth], now: datetime

@@ -11,7 +11,7 @@ from controller.demo.facts import DrillFacts
 from controller.demo.stage import HOLD_S, MIN_OUTAGE_S, PROBE_INTERVAL_S
 from controller.demo.summary import FailedShare, Summary
 from controller.demo.traffic import Traffic
-from monitor.health import BAD, Health, TargetHealth, Transition
+from monitor.health import UNHEALTHY, Health, TargetHealth, Transition
 from probes.observation import Observation
 from probes.outcome import Effect
 
@@ -88,7 +88,7 @@ class Narrator:
         return [_evidence(state, facts.at) for state in judged if self._has_risen(state)]
 
     def _has_risen(self, state: TargetHealth) -> bool:
-        if self._outage_at is None or state.health in BAD or state.threshold <= 0:
+        if self._outage_at is None or state.health in UNHEALTHY or state.threshold <= 0:
             return False
         step = int(_STEPS * state.evidence / state.threshold)
         risen = step > self._step_told.get(state.target, 0)

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from controller.incidents.incident import Incident
 from controller.routing.decision import Decision
-from monitor.health import BAD, Health, Transition
+from monitor.health import UNHEALTHY, Health, Transition
 from probes.outcome import Outcome
 
-_FAILING = BAD - {Health.RECOVERING}
+_FAILING = UNHEALTHY - {Health.RECOVERING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

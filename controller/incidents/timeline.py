@@ -12,7 +12,7 @@ from controller.routing.decision import Decision, Move, RouteState, bring_back
 from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
 from monitor.connectivity.messages import NetworkLoss
 from monitor.formatting import plural, span
-from monitor.health import BAD, Health, TargetHealth
+from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.settings import Settings
 
 _RELAPSE = "Relapse: "
@@ -51,7 +51,7 @@ def target_lines(
             alike.setdefault((present.since, line.replace(f"{present.target} is ", _WHO, 1)), []).append(present)
     for (at, line), those in alike.items():
         text = line.replace(_WHO, words.who([one.target for one in those]), 1)
-        if again and those[0].health in BAD:
+        if again and those[0].health in UNHEALTHY:
             again = False
             yield TimelineEntry(at=at, text=f"Reopened: {text.removeprefix(_RELAPSE)}", kind=EntryKind.REOPENED)
         else:
@@ -123,7 +123,7 @@ def _told(decision: Decision, known: AbstractSet[str]) -> str:
 def _answers(before: Incident, state: RouteState, facts: CycleFacts) -> bool:
     """Whether a route that is new to the incident went where it is because of it, as far as can be seen now."""
     present = facts.health.get(state.target)
-    return state.since >= before.opened_at and not (present and present.health in BAD)
+    return state.since >= before.opened_at and not (present and present.health in UNHEALTHY)
 
 
 def _move(route: str, before: str | None, target: str, reason: str, known: AbstractSet[str]) -> str:

@@ -10,7 +10,7 @@ from controller.incidents.incident import NETWORK, ROUTE, AffectedTarget, Incide
 from controller.incidents.timeline_rules import joined
 from controller.incidents.vendor_lead import vendor_lines, vendor_of
 from monitor.connectivity.messages import NetworkLoss
-from monitor.health import BAD, FAILING, WELL, Health, TargetHealth
+from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
 
 #: A failure so soon after the resolution opens the same incident again.
 REOPENS_WITHIN = timedelta(minutes=15)
@@ -97,7 +97,7 @@ def _bad_by_slot(facts: CycleFacts, open_incidents: Iterable[Incident]) -> dict[
     slots: dict[Slot, list[TargetHealth]] = {}
     for seen in facts.health.values():
         # A recovering target does not say from what; its open incident knows.
-        if seen.health in BAD and not (seen.health is Health.RECOVERING and seen.target in already):
+        if seen.health in UNHEALTHY and not (seen.health is Health.RECOVERING and seen.target in already):
             ours = seen.health is Health.MISCONFIGURED
             kind = IncidentKind.CONFIGURATION if ours else IncidentKind.DEGRADATION
             slots.setdefault((facts.provider_of[seen.target], kind.slot), []).append(seen)
@@ -177,7 +177,7 @@ def _brought_up_to_date(affected: AffectedTarget, kind: IncidentKind, facts: Cyc
         return affected
     if seen.health is Health.MISCONFIGURED and kind is not IncidentKind.CONFIGURATION:
         return affected  # an incident of its own says that; what the provider did before is not known to be over
-    health = Health.UP if seen.health in WELL else seen.health
+    health = Health.UP if seen.health in HEALTHY else seen.health
     if health is affected.health:
         return affected
     fault = affected.reason if health in {Health.UP, Health.RECOVERING} else seen.sentence

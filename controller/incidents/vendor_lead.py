@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry, VendorLead
 from monitor.formatting import span
-from monitor.health import BAD, Health, TargetHealth
+from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.status_pages.reading import VendorState, VendorStateChange
 
 #: How far back a vendor's word counts that was taken back before we noticed.
@@ -26,7 +26,7 @@ def unreported(open_incidents: Iterable[Incident], health: Iterable[TargetHealth
     noticed += [
         (seen.target.partition("/")[0], seen.since)
         for seen in health
-        if seen.health in BAD and seen.health is not Health.MISCONFIGURED
+        if seen.health in UNHEALTHY and seen.health is not Health.MISCONFIGURED
     ]
     first: dict[str, datetime] = {}
     for provider, at in noticed:

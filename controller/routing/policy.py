@@ -23,11 +23,11 @@ from controller.routing.candidates import Candidate
 from controller.routing.decision import Decision, Move, RouteState
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from monitor.formatting import span
-from monitor.health import BAD, Health, TargetHealth
+from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.settings import ControllerSettings, Route, Settings
 
 #: Health of home that aborts a failback in steps.
-RELAPSED = BAD | {Health.PAUSED}
+RELAPSED = UNHEALTHY | {Health.PAUSED}
 _ALL = 100.0
 
 
@@ -208,7 +208,7 @@ def _judged(case: _Case, current: RouteState, present: Candidate) -> _Choice | R
 
 def _pin(case: _Case, pin: Override, to: Candidate) -> _Choice | RouteVerdict:
     said = candidate.laid(pin, f"pinned to {to.id}")
-    bad = case.fails(to) or to.health.health in BAD
+    bad = case.fails(to) or to.health.health in UNHEALTHY
     warning = f"route {case.route.name} is {said}; {to.id} is {to.health.health}" if bad else None
     if case.current is not None and case.current.target == to.id and not case.current.weights:
         return RouteVerdict(settled=True, warning=warning)

@@ -11,7 +11,7 @@ from controller.routing.decision import bring_back
 from controller.routing.overrides import Override, OverrideKind
 from monitor.connectivity.state import ConnectivityState
 from monitor.formatting import ago, clock, plural
-from monitor.health import BAD, FAILING, WELL, Health, TargetHealth
+from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus
 
 BLIND: Final = "Our own network is down or loses packets: what may be its fault is not judged, the routes hold"
@@ -219,8 +219,8 @@ def _about_targets(routes: Sequence[RouteView], states: Sequence[TargetHealth], 
     if all(state.health is Health.UNKNOWN for state in states):
         return Level.UNKNOWN, f"No target's health is known: {states[0].reason}" if states else "There are no targets"
     first = _on_first_choice(len(routes))
-    well = [state for state in states if state.health in WELL]
-    ill = [state for state in states if state.health in BAD]
+    well = [state for state in states if state.health in HEALTHY]
+    ill = [state for state in states if state.health in UNHEALTHY]
     if not ill:
         others = len(states) - len(well)
         unclear = f", {others} unknown or paused" if others else ""

@@ -14,7 +14,7 @@ from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import ProviderParameters, TargetParameters, pool_rules_for, rules_for
 from monitor.detection.provider_pool import NO_POOL, ProviderEvidence
 from monitor.detection.target_state import TargetState
-from monitor.health import UNBLAMED, Health, TargetHealth, Transition
+from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
 from monitor.settings import Settings
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
@@ -169,7 +169,7 @@ class Detector:
         if after.health is before.health:
             return ()
         provider = self._providers[target]
-        if provider in self._pools and after.health not in UNBLAMED and before.health in UNBLAMED:
+        if provider in self._pools and after.health not in NO_VERDICT and before.health in NO_VERDICT:
             self._pools[provider] = pool.left_out(self._pools[provider], target)
             self._note_waiting(provider)
         changed = detector.transition(before, after, self._rules[target])
@@ -195,7 +195,7 @@ class Detector:
         known = self._not_stale(provider, seen.finished_at)
         if blind and seen.outcome.blame is Blame.UNDECIDED:
             known = NO_POOL
-        elif self._records[seen.target].health in UNBLAMED and not self._records[seen.target].sick(seen.check):
+        elif self._records[seen.target].health in NO_VERDICT and not self._records[seen.target].sick(seen.check):
             if seen.outcome.effect is Effect.DOWN:
                 known = pool.failed(known, seen, self._pool_rules[provider], self._backgrounds(provider))
             elif seen.outcome.effect in {Effect.UP, Effect.DEGRADED}:
@@ -222,13 +222,13 @@ class Detector:
         return [
             BurstProbe(slot=target, targets=(target,), delay_s=rule.failed_s)
             for target, rule in self._siblings(provider).items()
-            if self._records[target].suspicion and self._records[target].health in UNBLAMED
+            if self._records[target].suspicion and self._records[target].health in NO_VERDICT
         ]
 
     def _backgrounds(self, provider: str) -> dict[str, float]:
         """The failure rates of the targets that are in the pool."""
         records = (self._records[target] for target in self._pool_rules[provider].members)
-        return {one.target: one.down.background.rate for one in records if one.health in UNBLAMED}
+        return {one.target: one.down.background.rate for one in records if one.health in NO_VERDICT}
 
     def _note_waiting(self, provider: str) -> None:
         known = self._pools[provider]
@@ -269,7 +269,7 @@ class Detector:
         found = {}
         for target in rule.members:
             record = self._records[target]
-            if record.health in UNBLAMED and not record.resting_until:
+            if record.health in NO_VERDICT and not record.resting_until:
                 found[target] = record.last_seen_at or record.since
         return found
 

@@ -20,7 +20,7 @@ from monitor.detection.evidence import NO_CASE, EvidenceTrack, Recovery
 from monitor.detection.parameters import RECOVERING_SHARE, TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
 from monitor.formatting import span
-from monitor.health import OUT_OF_SERVICE, POOR, UNBLAMED, WELL, Health, Transition
+from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, Transition
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 
@@ -94,14 +94,14 @@ def condemned(
 
 def warned(record: TargetState, outcome: Outcome) -> TargetState:
     """As after one `auth` or `quota` of its own: a sibling with the same key has had it confirmed."""
-    if record.health not in UNBLAMED or record.suspicion:
+    if record.health not in NO_VERDICT or record.suspicion:
         return record
     return record.but(suspicion=outcome)
 
 
 def tick(record: TargetState, now: datetime, rule: TargetParameters) -> TargetState:
     """The record as time passes without observations: no data is never healthy."""
-    if record.last_seen_at is None or record.health not in WELL:
+    if record.last_seen_at is None or record.health not in HEALTHY:
         return record
     silent_s = record.silent_s(now)
     if silent_s > rule.patience_s:
@@ -121,7 +121,7 @@ def unwatched(record: TargetState, at: datetime, reason: str) -> TargetState:
 def verdict_at(record: TargetState, rule: TargetParameters) -> datetime | None:
     """When `tick` will call the target down, if nothing is seen until then; None when it will not."""
     evidence = record.down.evidence
-    if not evidence.since or record.health not in WELL:
+    if not evidence.since or record.health not in HEALTHY:
         return None
     if evidence.value < rule.threshold(record.down.background.rate):
         return None
@@ -134,7 +134,7 @@ def transition(before: TargetState, after: TargetState, rule: TargetParameters) 
         return None
     heaviest = _grounds(before, after)
     evidence, threshold = heaviest.value, rule.threshold(heaviest.background.rate)
-    if not evidence and after.health in POOR | {Health.SUSPECT}:
+    if not evidence and after.health in IMPAIRED | {Health.SUSPECT}:
         evidence, threshold = after.weight(rule)
     return Transition(
         target=after.target,
@@ -152,7 +152,7 @@ def _grounds(before: TargetState, after: TargetState) -> EvidenceTrack:
     """The evidence that a change of health rests on; none where it rests on something else."""
     if after.health is Health.DOWN:
         return NO_CASE if before.health is Health.RECOVERING else after.down
-    if after.health in POOR:
+    if after.health in IMPAIRED:
         return max(after.cases[1:], key=lambda case: case.value)
     if after.health in {Health.MISCONFIGURED, Health.RECOVERING}:
         return NO_CASE
@@ -193,7 +193,7 @@ def _rewound(record: TargetState, at: datetime, rule: TargetParameters) -> Targe
 
 def _resumed(record: TargetState, at: datetime, rule: TargetParameters) -> TargetState:
     """Without what was held against it before a long silence, as `tick` would have it: a clock may have been set."""
-    if record.health not in UNBLAMED or record.silent_s(at) <= rule.patience_s:
+    if record.health not in NO_VERDICT or record.silent_s(at) <= rule.patience_s:
         return record
     return record.forgiven()
 
@@ -225,13 +225,13 @@ def _awaited(record: TargetState, at: datetime, rule: TargetParameters) -> tuple
 def _told(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     """With people told of a check that fails again and again, where that makes no verdict."""
     sick = ailing.of(record.ailing, seen.check)
-    if len(rule.checks) == 1 or record.health not in WELL or not sick or sick.failed < AILING or sick.told_at:
+    if len(rule.checks) == 1 or record.health not in HEALTHY or not sick or sick.failed < AILING or sick.told_at:
         return record
     return record.but(ailing=ailing.told(record.ailing, seen))
 
 
 def _unknown(record: TargetState, at: datetime, reason: str) -> TargetState:
-    if record.health not in UNBLAMED:
+    if record.health not in NO_VERDICT:
         return record
     return record.forgiven().entered(Health.UNKNOWN, at, reason)
 
@@ -331,7 +331,7 @@ def _weighed(record: TargetState, seen: Observation, rule: TargetParameters, *, 
     else:
         down = down if effect is Effect.THROTTLED else down.passed(seen, p1=rule.p1)
         answers = poor.recent((*answers, AnswerQuality(at=at, bad=effect is not Effect.UP)), at)
-    if record.health in POOR:
+    if record.health in IMPAIRED:
         p0, p1 = latency.NORMAL_SHARE, latency.STILL_LATE_SHARE
         good = effect is Effect.UP and not late
         recovery = recovery.passed(at, p0=p0, p1=p1) if good else recovery.failed(p0=p0, p1=p1)
@@ -369,7 +369,7 @@ def _hold_factor(record: TargetState, at: datetime, rule: TargetParameters, *, b
 
 def _poor_verdict(record: TargetState, at: datetime, rule: TargetParameters) -> TargetState | None:
     grounds = poor.grounds(record, at, rule)
-    if record.health not in POOR:
+    if record.health not in IMPAIRED:
         if not grounds:
             return None
         by_provider = any(case.value for case in (record.slow, record.wrong)) or not record.throttled.value
@@ -386,7 +386,7 @@ def _poor_verdict(record: TargetState, at: datetime, rule: TargetParameters) -> 
 def _calm(record: TargetState, seen: Observation, rule: TargetParameters) -> TargetState:
     """No verdict: suspect while any evidence is left, up without, unknown until the first good answer."""
     at = seen.finished_at
-    if record.health in POOR:
+    if record.health in IMPAIRED:
         until = at + timedelta(seconds=hold_s(record, rule))
         record = record.unburdened().but(recovery=Recovery(), returned_at=at, held_until=until)
         said = f"back after {span((at - record.since).total_seconds())}"

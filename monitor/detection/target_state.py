@@ -11,7 +11,7 @@ from monitor.detection.check_failures import CheckFailures
 from monitor.detection.evidence import NO_CASE, EvidenceTrack, Recovery
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import TargetParameters
-from monitor.health import POOR, WELL, Health, TargetHealth
+from monitor.health import HEALTHY, IMPAIRED, Health, TargetHealth
 from probes.hot_dataclass import value
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -175,14 +175,14 @@ class TargetState:
             evidence=evidence,
             threshold=threshold,
             last_ok_at=self.last_ok_at,
-            held_until=self.held_until if self.health in WELL else None,
+            held_until=self.held_until if self.health in HEALTHY else None,
         )
 
     def weight(self, rule: TargetParameters) -> tuple[float, float]:
         """The heaviest evidence that its health rests on, and the threshold of that."""
         if self.health is Health.DOWN and self.provider_verdict:
             return self.provider_verdict
-        poor = self.health in POOR
+        poor = self.health in IMPAIRED
         cases = [self.slow, self.wrong, self.throttled] if poor else [self.down]
         if self.health is Health.SUSPECT:
             cases += [self.slow, self.wrong, self.throttled]

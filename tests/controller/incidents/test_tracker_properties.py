@@ -11,7 +11,7 @@ from controller.incidents.incident import Incident
 from controller.incidents.timeline_rules import MAX_TIMELINE
 from controller.incidents.tracker import REOPENS_WITHIN
 from monitor.connectivity.messages import NetworkLoss
-from monitor.health import BAD, Health, TargetHealth
+from monitor.health import UNHEALTHY, Health, TargetHealth
 from tests.support.incident_world import HAIKU, LUNA, MINI, World
 
 HEALTHS = st.dictionaries(st.sampled_from([LUNA, MINI, HAIKU]), st.sampled_from(list(Health)), max_size=3)
@@ -56,7 +56,9 @@ def test_what_holds_after_every_cycle(steps: list[tuple[dict[str, Health], int, 
             assert [line.at for line in one.timeline] == sorted(line.at for line in one.timeline)
             assert one.resolved_at is None or one.timeline[-1].text == "Resolved"
         affected = {a.target for one in world.open for a in one.affected}
-        assert {name for name, one in world.health.items() if one.health in BAD} <= affected, "nothing bad is untold"
+        assert {name for name, one in world.health.items() if one.health in UNHEALTHY} <= affected, (
+            "nothing bad is untold"
+        )
 
 
 def recent(one: Incident, world: World, pause_s: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from controller.alerts.slack.blocks import Block, Message
 from controller.incidents.incident import Incident, RouteImpact
-from monitor.health import FAILING, WELL, Health
+from monitor.health import FAILING, NO_VERDICT, Health
 from monitor.settings import Route
 from probes.redaction import one_line
 
@@ -80,7 +80,7 @@ def _of_route(incident: Incident, now: RouteImpact, route: Route, health: Mappin
     home = now.waiting or route.candidates[0]
     here = health.get(now.target)
     away = now.target != home
-    if here not in FAILING and not now.stuck and (away or (here is not None and here not in {*WELL, Health.UNKNOWN})):
+    if here not in FAILING and not now.stuck and (away or (here is not None and here not in NO_VERDICT)):
         yield replace(_button(Verb.HOLD, incident), route=route.name, target=now.target)
     if away and not fails(health.get(home), route):
         yield replace(_button(Verb.FAIL_BACK, incident), route=route.name, target=home)
