@@ -249,7 +249,7 @@ def _run(settings: Settings) -> int:
     _log_to_stderr()
     # SQLAlchemy, httpx and more are slow to import.
     from controller.routing.routing_file import RoutingFileError  # noqa: PLC0415
-    from controller.service import Service  # noqa: PLC0415
+    from controller.service.service import Service  # noqa: PLC0415
     from monitor.storage.database import DatabaseError, DatabaseGoneError  # noqa: PLC0415
     from monitor.storage.lock import LockError  # noqa: PLC0415
 

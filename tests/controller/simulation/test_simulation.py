@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from controller import service
 from controller.cli.terminal import terminal
 from controller.routing.decision import Decision, Move
+from controller.service import control_loop
 from controller.simulation import loop
 from controller.simulation.loop import EPOCH, RunResult, _Drive, drive
 from controller.simulation.metrics import OutageRun, SeedMetrics, requests, tally
@@ -137,7 +137,7 @@ def test_an_extra_probe_of_a_target_that_is_being_asked_is_dropped() -> None:
 
 def test_cycles_come_at_the_pace_of_the_service() -> None:
     """What is gathered for how long, and how often time alone is looked at."""
-    assert (loop._GATHER_S, loop._TICK_S) == (service._GATHER_S, service._TICK_S)
+    assert (loop._GATHER_S, loop._TICK_S) == (control_loop._GATHER_S, control_loop._TICK_S)
 
 
 def test_two_runs_of_a_seed_are_the_same_to_the_last_digit() -> None:

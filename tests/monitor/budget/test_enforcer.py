@@ -15,7 +15,7 @@ from llmock.simulation import MockResponseSettings
 from llmock.testing import LLMockServer
 
 from controller.cli.main import main
-from controller.service import Service
+from controller.service.service import Service
 from monitor.budget import enforcer as allowance
 from monitor.budget.allocation import month_of
 from monitor.budget.summary import read_money

@@ -1,0 +1,96 @@
+"""Gives signs of life, removes what is past its retention, and notices a clock that was set."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from typing import Final
+
+from controller.service.recorder import HOST, BackgroundRecorder
+from controller.service.worker_thread import WorkerThread
+from monitor.settings import Settings
+from monitor.storage.database import DatabaseError
+from monitor.storage.store import ServiceBeat, Store
+
+log = logging.getLogger(__name__)
+
+_VERSION: Final = version("hotspare")
+_EVERY_S = 5.0
+#: A wall clock that moves by more than this against the monotonic one was set.
+_CLOCK_STEP_S = 2.0
+
+
+class Housekeeping:
+    """`replan` is called when the clock was set: what was planned by the old one may be an hour away."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        *,
+        recorder: BackgroundRecorder,
+        database: WorkerThread,
+        replan: Callable[[], None],
+        started_at: datetime,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._retention = timedelta(seconds=settings.retention_raw_s)
+        self._store = store
+        self._recorder = recorder
+        self._database = database
+        self._replan = replan
+        self._clock = clock
+        self._started_at = started_at
+
+    async def run(self) -> None:
+        """Every five seconds, for ever."""
+        offset_s = self._clock_offset_s()
+        while True:
+            step_s, offset_s = self._clock_offset_s() - offset_s, self._clock_offset_s()
+            if abs(step_s) > _CLOCK_STEP_S:
+                text = f"the clock was set by {step_s:+.0f} s: every probe is planned anew"
+                self._recorder.event("clock_stepped", HOST, text)
+                self._replan()
+            try:
+                await self._database.run(self._beat)
+                before = self._clock() - self._retention
+                await self._database.run(self._store.prune, before)
+                await self._database.run(self._store.vendors.prune, before)
+            except DatabaseError as error:
+                log.error("housekeeping_failed: %s", error)
+            await asyncio.sleep(_EVERY_S)
+
+    def started(self, watching: str) -> None:
+        """Record that the service has started, and what it watches; raises DatabaseError."""
+        self._record("service_started", f"version {_VERSION}, pid {os.getpid()}, {watching}")
+        self._beat()
+
+    def stopped(self) -> None:
+        """Record that the service stops in good order, so that nobody takes it for a crash."""
+        try:
+            self._record("service_stopped", "in good order")
+            self._beat(stopped_at=self._clock())
+        except DatabaseError as error:
+            log.error("last_words_lost: %s", error)
+
+    def _record(self, kind: str, text: str) -> None:
+        log.info("%s: %s", kind, text)
+        self._store.add_event(self._clock(), kind, HOST, text)
+
+    def _beat(self, stopped_at: datetime | None = None) -> None:
+        self._store.beat(
+            ServiceBeat(
+                pid=os.getpid(),
+                host=HOST,
+                version=_VERSION,
+                started_at=self._started_at,
+                beat_at=self._clock(),
+                stopped_at=stopped_at,
+            )
+        )
+
+    def _clock_offset_s(self) -> float:
+        return self._clock().timestamp() - time.monotonic()

@@ -1,0 +1,136 @@
+"""Makes the probes that are due, within the budget, and puts their observations into a queue."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from controller.alerts.heartbeat import ServiceHealth
+from controller.cycle.cycle import Cycle
+from controller.service.recorder import BackgroundRecorder
+from controller.service.worker_thread import WorkerThread
+from monitor.budget.enforcer import BudgetEnforcer
+from monitor.budget.tracker import BudgetTracker
+from monitor.detection import pacing
+from monitor.detection.pacing import BurstProbe
+from monitor.scheduler import ProbeScheduler
+from monitor.settings import Settings
+from probes.observation import Observation
+from probes.outcome import Outcome
+from probes.prober import Prober
+from probes.target import Check, Target
+
+log = logging.getLogger(__name__)
+
+_SKIPS_REPORTED_EVERY_S = 600.0
+
+
+class Probing:
+    """Scheduled and extra probes of all targets, from one event loop.
+
+    Each observation is put into `observations`. What the budget changes is reported, and handed to the cycle on the
+    thread that owns it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        budget: BudgetTracker,
+        cycle: Cycle,
+        *,
+        prober: Prober,
+        observations: asyncio.Queue[Observation | None],
+        health: ServiceHealth,
+        recorder: BackgroundRecorder,
+        database: WorkerThread,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._budget = budget
+        self._cycle = cycle
+        self._prober = prober
+        self._observations = observations
+        self._health = health
+        self._recorder = recorder
+        self._database = database
+        self._clock = clock
+        self._skips: dict[str, tuple[float, int]] = {}
+        """For each target when a skip was last reported (monotonic), and how many there have been since."""
+        self._schedule = ProbeScheduler(settings.targets, self._probe, self._skipped)
+        self._schedule.repace(budget.settings().targets, clock())
+        self._enforcer = BudgetEnforcer(
+            budget,
+            changed=self._repace,
+            stopped=self._unwatch,
+            keep=recorder.throttling,
+            tell=recorder.budget_event,
+            clock=clock,
+        )
+
+    def start(self) -> None:
+        """Begin with the scheduled probes."""
+        self._schedule.start(self._clock())
+        self._probe_early()
+
+    async def stop(self, patience_s: float) -> None:
+        """Begin no probe any more; wait for those under way for at most so many seconds."""
+        await self._schedule.stop(patience_s)
+
+    def replan(self) -> None:
+        """Plan every probe anew, for a clock that was set."""
+        self._schedule.replan(self._clock())
+
+    def request(self, bursts: Iterable[BurstProbe]) -> None:
+        """Make these extra probes as well, as far as the budget allows."""
+        for burst in bursts:
+            granted = self._enforcer.granted(burst)
+            if granted:
+                self._schedule.quick(burst.slot, granted, self._clock() + timedelta(seconds=burst.delay_s))
+
+    async def watch_budget(self) -> None:
+        """Review the budget once a minute, for ever."""
+        await self._enforcer.watch()
+
+    async def _probe(self, target: Target, check: Check) -> None:
+        """One probe, unless the provider has asked us to rest, or the budget is spent."""
+        self._health.probed()
+        if pacing.resting(self._cycle.record_of(target.id), self._clock()) or not self._enforcer.begins(target.id):
+            return
+        observation = None
+        try:
+            observation = await self._prober.probe(target, check)
+        finally:
+            self._enforcer.ended(target.id, observation)
+        if observation.outcome is not Outcome.OK:
+            log.info(
+                "probe_failed target=%s outcome=%s: %s", observation.target, observation.outcome, observation.detail
+            )
+        self._observations.put_nowait(observation)
+
+    def _skipped(self, target_id: str, why: str) -> None:
+        """Report the first skip of a target, then at most one in ten minutes, with the number of those in between."""
+        reported_at, unreported = self._skips.get(target_id, (float("-inf"), 0))
+        if time.monotonic() - reported_at < _SKIPS_REPORTED_EVERY_S:
+            self._skips[target_id] = reported_at, unreported + 1
+            return
+        self._skips[target_id] = time.monotonic(), 0
+        more = f"; {unreported} more since the last time this was said" if unreported else ""
+        self._recorder.event("probe_skipped", target_id, f"{why}{more}")
+
+    def _probe_early(self) -> None:
+        """Probe targets at stretched intervals once at their configured ones, where nothing recent is known of them."""
+        now, due_s = self._clock(), pacing.phases(self._settings.targets)
+        for configured, paced in zip(self._settings.targets, self._budget.settings().targets, strict=True):
+            seen_at = self._cycle.record_of(paced.id).last_seen_at
+            known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
+            if paced.interval_s > configured.interval_s and not known:
+                self._schedule.quick(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
+
+    async def _repace(self, settings: Settings) -> None:
+        """Probe at other intervals from now on, and judge by them."""
+        self._schedule.repace(settings.targets, self._clock())
+        await self._database.run(self._cycle.repace, settings, self._clock())
+
+    async def _unwatch(self, targets: frozenset[str], reason: str) -> None:
+        await self._database.run(self._cycle.unwatch, targets, reason)

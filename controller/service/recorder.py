@@ -1,0 +1,61 @@
+"""Stores what the parts of the service report, without making them wait for the database."""
+
+import logging
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from controller.incidents.tracker import BLIND_FOR
+from controller.service.worker_thread import WorkerThread
+from monitor.budget.tracker import BudgetEvent
+from monitor.connectivity.messages import ConnectivityNote
+from monitor.connectivity.state import ConnectivityObservation
+from monitor.status_pages.reading import VendorStateChange
+from monitor.storage.database import DatabaseError
+from monitor.storage.store import Store
+
+log = logging.getLogger(__name__)
+
+HOST: Final = socket.gethostname()
+"""The subject of events about the service itself."""
+
+
+class BackgroundRecorder:
+    """Stores events and measurements on the database's thread. What cannot be stored is logged, and lost."""
+
+    def __init__(self, store: Store, database: WorkerThread, *, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._database = database
+        self._clock = clock
+
+    def event(self, kind: str, subject: str, text: str, *, tell: bool = False) -> None:
+        """Log an event and store it; with `tell`, people are told in Slack as well."""
+        log.warning("%s subject=%s: %s", kind, subject, text)
+        lost = f"event_lost kind={kind}"
+        self._database.submit(lost, self._store.add_event, self._clock(), kind, subject, text, tell=tell)
+
+    def budget_event(self, event: BudgetEvent) -> None:
+        """Report what the budget changes."""
+        self.event(event.kind, "budget", event.text, tell=event.tell)
+
+    def connectivity_note(self, note: ConnectivityNote) -> None:
+        """Report what became of our own network. A long loss has an incident, so that the note is not told as well."""
+        self.event(note.kind, "network", note.text, tell=note.tell and note.lasted_s < BLIND_FOR.total_seconds())
+
+    def connectivity(self, observation: ConnectivityObservation) -> None:
+        """Store what the neutral endpoints answered, before the cycle that judges by it."""
+        self._database.submit("connectivity_lost", self._store.record_connectivity, observation)
+
+    def throttling(self, pace: str) -> None:
+        """Store how the budget slows down probing, as the budget tracker's JSON."""
+        self._database.submit("pace_lost", self._store.ledger.keep_pace, pace, self._clock())
+
+    async def vendor_report(self, report: VendorStateChange) -> bool:
+        """Store what a status page says now; False, and a line in the log, when that failed."""
+        try:
+            await self._database.run(self._store.vendors.record, report)
+        except DatabaseError as error:
+            log.error("vendor_report_lost page=%s: %s", report.url, error)
+            return False
+        return True

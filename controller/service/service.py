@@ -1,0 +1,272 @@
+"""The composition root: builds the service from its settings, runs it, stops it in good order."""
+
+import asyncio
+import gc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.heartbeat import ServiceHealth
+from controller.alerts.registry import ChannelRegistry, secrets_of
+from controller.alerts.slack.buttons.listening import ButtonService
+from controller.alerts.slack.client import SlackSender
+from controller.alerts.slack.message_values import SINK
+from controller.alerts.slack.outbox import Outbox
+from controller.alerts.slack.webhook import SlackWebhookSender
+from controller.cycle.cycle import Cycle
+from controller.journal import Journal
+from controller.routing.routing_file import RoutingFile, RoutingFileError
+from controller.service.control_loop import ControlLoop
+from controller.service.housekeeping import Housekeeping
+from controller.service.probing import Probing
+from controller.service.recorder import BackgroundRecorder
+from controller.service.worker_thread import WorkerThread
+from monitor.budget import enforcer
+from monitor.budget import tracker as budget_tracker
+from monitor.clock import utc_now
+from monitor.connectivity.blindness import Blindness
+from monitor.connectivity.checker import ConnectivityChecker
+from monitor.formatting import plural
+from monitor.settings import Settings, SlackSettings
+from monitor.status_pages.poller import StatusPagePoller
+from monitor.storage.database import DatabaseGoneError, database_path, open_writer
+from monitor.storage.lock import InstanceLock
+from monitor.storage.store import Store
+from probes import pricing
+from probes.observation import Observation
+from probes.prober import Prober, tls_context
+from probes.transport import connectivity, fetch
+from probes.transport.fetch import Page
+
+_PATIENCE_S = 5.0
+_NEUTRAL_S = 3.0
+_STATUS_PAGE_S = 10.0
+#: How far back the last service's answers about our own network are of use.
+_CONNECTIVITY_TRUSTED = timedelta(hours=1)
+_LOOKUPS = 64
+#: Incidents that were resolved longer ago than this before people could be told are not told any more.
+_STALE = timedelta(hours=24)
+
+
+class Service:
+    """Probes, judges, decides, publishes and alerts, until it is asked to stop.
+
+    `with Service(settings) as service: await service.run(stop)`. Entering takes the locks, opens the database, goes on
+    where the last service stopped and publishes the routing file; it raises LockError, DatabaseError or
+    RoutingFileError, each with a message for people.
+
+    The event loop only probes and waits. Whatever touches the database or the routing file runs on one thread of its
+    own, whatever talks to Slack on another, so that neither ever delays a probe.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._started_at = clock()
+        self._opened = ExitStack()
+        self._database = WorkerThread("controller")
+        self._slack = WorkerThread("slack")
+        self._tls = tls_context(settings.network.ca_bundle)
+        self._blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
+        self._observations: asyncio.Queue[Observation | None] = asyncio.Queue()
+        self._health = ServiceHealth()
+
+    def __enter__(self) -> "Service":
+        with ExitStack() as opened:
+            opened.enter_context(InstanceLock(database_path(self._settings.database)))
+            opened.enter_context(InstanceLock(self._settings.routing_file))
+            engine = open_writer(self._settings.database)
+            opened.callback(engine.dispose)
+            self._build(engine)
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.shutdown()
+        self._slack.shutdown(cancel=True)
+        self._opened.close()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; then lets the probes under way finish for up to five seconds, and stores the last.
+
+        Raises DatabaseGoneError as soon as the database has been deleted or replaced: to go on would be to watch
+        without deciding, and to say that all is well.
+        """
+        # The names of status pages are looked up in these threads: a resolver that hangs must not hold up the rest.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup"))
+        await asyncio.to_thread(pricing.warm_up)
+        # The garbage of start-up is looked at once and never again: collecting it later would stall the loop.
+        gc.collect()
+        gc.freeze()
+        self._probing.start()
+        try:
+            await self._run_tasks(stop)
+        except BaseExceptionGroup as group:
+            gone, rest = group.split(DatabaseGoneError)
+            if gone is None or rest is not None:
+                raise
+            await self._probing.stop(0)
+            raise gone.exceptions[0] from None
+        await self._database.run(self._housekeeping.stopped)
+
+    def _build(self, engine: Engine) -> None:
+        """Put the parts together, go on where the last service stopped, publish the routing file."""
+        store = Store(engine)
+        self._recorder = BackgroundRecorder(store, self._database, clock=self._clock)
+        self._build_alerts(engine)
+        self._build_monitoring(store)
+        self._budget = enforcer.open_purse(self._settings, store.ledger, self._clock())
+        budget_events = self._budget.review(self._clock())
+        self._resume(store, Journal(engine))
+        self._build_loops(store)
+        for event in budget_events:
+            self._recorder.budget_event(event)
+        self._recorder.throttling(budget_tracker.to_json(self._budget.pace))
+        self._housekeeping.started(self._watching())
+
+    def _build_alerts(self, engine: Engine) -> None:
+        self._deliveries = DeliveryStore(engine, SINK)
+        self._channels = ChannelRegistry(
+            self._settings,
+            engine,
+            in_database=self._database.run,
+            trouble=self._trouble,
+            tls=self._tls,
+            clock=self._clock,
+        )
+        self._channels.tidy()
+        self._buttons = ButtonService(self._settings, engine, in_database=self._database.run, clock=self._clock)
+
+    def _build_monitoring(self, store: Store) -> None:
+        """What watches our own network and the vendors' status pages."""
+        self._network = ConnectivityChecker(
+            self._blindness,
+            self._reachable_endpoints,
+            keep=self._recorder.connectivity,
+            tell=self._recorder.connectivity_note,
+            clock=self._clock,
+        )
+        self._status_pages = StatusPagePoller(
+            self._settings.providers, self._status_page, keep=self._recorder.vendor_report, clock=self._clock
+        )
+        now = self._clock()
+        self._blindness.resume(store.connectivity(after=now - _CONNECTIVITY_TRUSTED, before=now))
+        self._status_pages.resume(store.vendors.latest())
+
+    def _resume(self, store: Store, journal: Journal) -> None:
+        """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
+        self._cycle = Cycle(self._budget.settings(), store, journal, RoutingFile(self._settings.routing_file))
+        self._cycle.start(self._clock())
+        self._cycle.unwatch(*enforcer.stopped(self._budget))
+        self._cycle.run((), self._clock(), loss=self._blindness.loss)
+        if self._cycle.publish_error:
+            raise RoutingFileError(self._cycle.publish_error)
+        journal.forget_untold(self._clock() - _STALE)
+
+    def _build_loops(self, store: Store) -> None:
+        """What probes, decides and keeps house while the service runs."""
+        network = self._settings.network
+        self._probing = Probing(
+            self._settings,
+            self._budget,
+            self._cycle,
+            prober=Prober(proxy=network.proxy, ca_bundle=network.ca_bundle, clock=self._clock),
+            observations=self._observations,
+            health=self._health,
+            recorder=self._recorder,
+            database=self._database,
+            clock=self._clock,
+        )
+        self._control = ControlLoop(
+            self._cycle,
+            self._observations,
+            blindness=self._blindness,
+            network=self._network,
+            health=self._health,
+            request=self._probing.request,
+            database=self._database,
+            clock=self._clock,
+        )
+        self._housekeeping = Housekeeping(
+            self._settings,
+            store,
+            recorder=self._recorder,
+            database=self._database,
+            replan=self._probing.replan,
+            started_at=self._started_at,
+            clock=self._clock,
+        )
+
+    async def _run_tasks(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            control = tasks.create_task(self._control.run())
+            others = [
+                tasks.create_task(endless)
+                for endless in (
+                    self._housekeeping.run(),
+                    self._network.watch(),
+                    self._status_pages.watch(),
+                    self._probing.watch_budget(),
+                    self._buttons.run(),
+                )
+            ]
+            if self._settings.slack:
+                others.append(tasks.create_task(self._outbox(self._settings.slack).run(stop)))
+            others += [tasks.create_task(channel) for channel in self._channels.tasks(stop)]
+            await stop.wait()
+            await self._probing.stop(_PATIENCE_S)
+            self._observations.put_nowait(None)
+            await control
+            for task in others:
+                task.cancel()
+
+    def _outbox(self, slack: SlackSettings) -> Outbox:
+        network, secrets = self._settings.network, secrets_of(self._settings)
+        url = slack.webhook_url
+        sender = (
+            SlackWebhookSender(url, network=network, secrets=secrets)
+            if url
+            else SlackSender(slack, network=network, secrets=secrets)
+        )
+        return Outbox(
+            self._deliveries,
+            sender,
+            slack,
+            routes=self._buttons.routes,
+            in_database=self._database.run,
+            in_thread=self._slack.run,
+            clock=self._clock,
+        )
+
+    def _trouble(self) -> str | None:
+        """Why the service is not well, for the heartbeat; None while it is."""
+        return self._health.trouble(min(target.interval_s for target in self._budget.settings().targets))
+
+    async def _reachable_endpoints(self) -> frozenset[str]:
+        """The neutral endpoints that answer right now."""
+        settings = self._settings
+        return await connectivity.answered(
+            settings.connectivity_endpoints, timeout_s=_NEUTRAL_S, tls=self._tls, proxy=settings.network.proxy
+        )
+
+    async def _status_page(self, url: str, etag: str | None, modified: str | None) -> Page:
+        """A vendor's status page, or that it has not changed."""
+        return await fetch.fetch(
+            url,
+            etag=etag,
+            modified=modified,
+            timeout_s=_STATUS_PAGE_S,
+            tls=self._tls,
+            proxy=self._settings.network.proxy,
+        )
+
+    def _watching(self) -> str:
+        settings = self._settings
+        slack = f"Slack {settings.slack.channel or 'by webhook'}" if settings.slack else "no Slack"
+        counts = f"{plural(len(settings.targets), 'target')}, {plural(len(settings.routes), 'route')}"
+        dry = "dry run, the routes stay as configured; " if settings.controller.dry_run else ""
+        return f"{dry}watching {counts}; routing file {settings.routing_file}, {settings.database}, {slack}"
