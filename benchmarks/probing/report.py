@@ -58,7 +58,7 @@ def _run(loads: Sequence[Load], rounds: int, thousand_s: float) -> None:
     os.sched_setaffinity(0, BESIDE)
     print("Milliseconds between the recorded time and the server's own, 50th / 95th / 99th percentile / worst;")
     print("in brackets the 99th percentile, and the CPU time, as multiples of hotspare's.\n")
-    print("| in flight | who | until the first byte | until the last byte | CPU per request | memory |")
+    print("| in flight | who | until the first byte | until the last byte | CPU per request, ms | memory, MB |")
     print("| --- | --- | --- | --- | --- | --- |")
     for load in loads:
         measured = _measured(load, rounds)
@@ -111,14 +111,14 @@ def _truth(port: int) -> Times:
 
 def _row(load: Load, who: str, one: Measured, ours: Measured) -> str:
     first, last = _spread(one.first_s, ours.first_s), _spread(one.last_s, ours.last_s)
-    cpu = f"{one.cpu_ms:.2f} ms ({one.cpu_ms / ours.cpu_ms:.1f} ×)"
-    return f"| {load.label} | {who} | {first} | {last} | {cpu} | {one.memory_mb:.0f} MB |"
+    cpu = f"{one.cpu_ms:.2f} ({one.cpu_ms / ours.cpu_ms:.1f})"
+    return f"| {load.label} | {who} | {first} | {last} | {cpu} | {one.memory_mb:.0f} |"
 
 
 def _spread(errors_s: list[float], ours_s: list[float]) -> str:
     ordered = sorted(errors_s)
     ratio = _at(ordered, 0.99) / _at(sorted(ours_s), 0.99)
-    return " / ".join(f"{_at(ordered, share) * 1000:.1f}" for share in (0.5, 0.95, 0.99, 1)) + f" ({ratio:.1f} ×)"
+    return "/".join(f"{_at(ordered, share) * 1000:.1f}" for share in (0.5, 0.95, 0.99, 1)) + f" ({ratio:.1f})"
 
 
 def _at(ordered: list[float], share: float) -> float:
