@@ -20,7 +20,7 @@ from typing import Any
 from hotspare_client import Routing
 
 from controller.routing.decision import RouteState
-from controller.routing.routing_file import RoutingFile, build
+from controller.routing.routing_file import RoutingFile, build_table
 from monitor.health import Health
 from monitor.settings import Route, Settings
 from probes.target import Provider, Secret, Target
@@ -89,7 +89,7 @@ def table(generation: int) -> dict[str, Any]:
     )
     route = Route(name="chat", candidates=tuple(target.id for target in targets))
     now = datetime.now(UTC)
-    return build(
+    return build_table(
         Settings(path=Path("hotspare.yaml"), targets=targets, routes=(route,)),
         {"chat": RouteState(route="chat", target=route.candidates[-1], since=now, reason=str(generation))},
         {target.id: Health.UP for target in targets},

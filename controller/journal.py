@@ -13,8 +13,7 @@ from controller.incidents.queries import read_beginnings, read_facts
 from controller.incidents.remarks import CommentStore
 from controller.incidents.store import incident_of, keep
 from controller.routing.decision import Decision, RouteState
-from controller.routing.decision_rows import decision_of, decision_row
-from controller.routing.store import OverrideStore
+from controller.routing.store import OverrideStore, decision_from_row, decision_to_row
 from monitor.health import TargetHealth
 from monitor.storage.columns import from_ms, to_ms
 from monitor.storage.database import durable, reading
@@ -61,8 +60,7 @@ class Journal:
     def __init__(self, engine: Engine) -> None:
         self._engine = durable(engine)
         self._reading = reading(engine)
-        self.hand = OverrideStore(engine)
-        """What operators laid on."""
+        self.overrides = OverrideStore(engine)
         self.remarks = CommentStore(engine)
         """What people say about incidents."""
 
@@ -76,7 +74,7 @@ class Journal:
             return []
         with self._engine.begin() as connection:
             if decisions:
-                connection.execute(insert(DECISIONS), [decision_row(d) for d in decisions])
+                connection.execute(insert(DECISIONS), [decision_to_row(d) for d in decisions])
             return keep(connection, incidents)
 
     def routes(self) -> dict[str, RouteState]:
@@ -87,7 +85,7 @@ class Journal:
         latest = select(func.max(DECISIONS.c.id)).group_by(DECISIONS.c.route)
         with self._engine.connect() as connection:
             rows = connection.execute(select(DECISIONS).where(DECISIONS.c.id.in_(latest))).mappings()
-            return {row["route"]: decision_of(row).state() for row in rows}
+            return {row["route"]: decision_from_row(row).state() for row in rows}
 
     def generation(self) -> int:
         """The highest generation decided; 0 when there is no decision."""
@@ -98,7 +96,7 @@ class Journal:
         """The latest decisions, newest first."""
         wanted = select(DECISIONS).order_by(DECISIONS.c.id.desc()).limit(limit)
         with self._engine.connect() as connection:
-            return [decision_of(row) for row in connection.execute(wanted).mappings()]
+            return [decision_from_row(row) for row in connection.execute(wanted).mappings()]
 
     def open_incidents(self) -> list[Incident]:
         """The incidents that are not resolved, oldest first."""

@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Final
 
 from controller.journal import Journal
-from controller.routing import override_text as override_words
 from controller.routing.operator_requests import (
     OperatorRequest,
     RefusalKind,
@@ -22,13 +21,14 @@ from controller.routing.operator_requests import (
     checked_reason,
     nothing_to_end,
 )
+from controller.routing.override_text import begun_event, describe_override, ended_event, format_end
 from controller.routing.overrides import (
     ALL,
     Override,
     OverrideKind,
     Overrides,
-    drained_dry,
     drained_targets,
+    routes_without_candidate,
     touched_routes,
 )
 from controller.routing.routing_file import RoutingFile
@@ -97,11 +97,13 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
         )
         before = RoutingFile(settings.routing_file).read_targets()
         failing = state if state and state.health in FAILING else None
-        dry = _routes_left_dry(settings, overrides.in_force(now), override)
-        was = before.get(request.subject) if request.kind is OverrideKind.PIN else None
-        begun = overrides.lay(
+        left_dry = _routes_left_dry(settings, overrides.in_force(now), override)
+        pointed_at = before.get(request.subject) if request.kind is OverrideKind.PIN else None
+        begun = overrides.begin(
             override,
-            lambda replaced: override_words.begun(override, replaced=replaced, was=was, failing=failing, dry=dry),
+            lambda replaced: begun_event(
+                override, replaced=replaced, before=pointed_at, failing=failing, left_dry=left_dry
+            ),
             warned=failing is not None,
         )
         result = _wait_for_service(store, overrides, [begun])
@@ -122,19 +124,19 @@ def end_override(settings: Settings, request: OperatorRequest) -> OperationResul
     with _opened(settings) as (overrides, store, journal):
         now = utc_now()
         before = RoutingFile(settings.routing_file).read_targets()
-        ended = overrides.take_back(
+        ended = overrides.end(
             request.kind,
             None if every else {request.subject},
             at=now,
             by=author,
             reason=reason,
-            say=override_words.ended,
+            event_for=ended_event,
         )
         if not ended:
             others = [override for override in overrides.in_force(now) if override.kind is request.kind]
             raise nothing_to_end(settings, request, others)
         result = _wait_for_service(store, overrides, ended)
-        result.lines.extend(f"{override_words.what(override)} by {override.author} is over" for override in ended)
+        result.lines.extend(f"{describe_override(override)} by {override.author} is over" for override in ended)
         _add_routes(settings, journal, result, before)
     return result
 
@@ -166,7 +168,7 @@ def _wait_for_service(store: Store, overrides: OverrideStore, changed: Sequence[
         return result
     deadline_s = time.monotonic() + _WAIT_S
     ids = [override.id for override in changed]
-    while not (published := overrides.heeded(ids)) and time.monotonic() < deadline_s:
+    while not (published := overrides.are_published(ids)) and time.monotonic() < deadline_s:
         time.sleep(_POLL_S)
     result.in_effect = result.good = published
     return result
@@ -178,7 +180,7 @@ def _add_routes(settings: Settings, journal: Journal, result: OperationResult, b
         result.lines.append(_not_in_effect_text(result.liveness))
         return
     after = RoutingFile(settings.routing_file).read_targets()
-    decided, overrides = journal.routes(), Overrides(active=tuple(journal.hand.in_force(utc_now())))
+    decided, overrides = journal.routes(), Overrides(active=tuple(journal.overrides.in_force(utc_now())))
     names = {route.name for each in result.overrides for route in touched_routes(each.kind, each.subject, settings)}
     lines = []
     for name in (route.name for route in settings.routes if route.name in names):
@@ -221,10 +223,12 @@ def _not_in_effect_text(liveness: Liveness) -> str:
 
 def _in_force_text(override: Override) -> str:
     lasts = span((override.until - override.at).total_seconds())
-    return f"{override_words.what(override)} is in force {override_words.until(override, override.at)} ({lasts})"
+    return f"{describe_override(override)} is in force {format_end(override, override.at)} ({lasts})"
 
 
 def _routes_left_dry(settings: Settings, others: Sequence[Override], override: Override) -> list[str]:
     """The routes that only this override leaves without a candidate."""
-    before = drained_dry(Overrides(active=tuple(others)), settings)
-    return [name for name in drained_dry(Overrides(active=(*others, override)), settings) if name not in before]
+    before = routes_without_candidate(Overrides(active=tuple(others)), settings)
+    return [
+        name for name in routes_without_candidate(Overrides(active=(*others, override)), settings) if name not in before
+    ]

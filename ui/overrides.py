@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from controller.routing import override_text as override_words
+from controller.routing import override_text
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.status.overview import Overview
 from ui.components import instant, section, target, text
@@ -21,9 +21,9 @@ def overrides(overview: Overview) -> str:
 def _card(one: Override, now: datetime) -> str:
     forced = '<span class="hs-note hs-watch">forced</span>' if one.forced else ""
     return (
-        f'<article class="hs-card hs-edge hs-info" aria-label="{text(override_words.what(one))}">'
+        f'<article class="hs-card hs-edge hs-info" aria-label="{text(override_text.describe_override(one))}">'
         f'<div class="hs-row"><span class="hs-note hs-info">{_WORD[one.kind]}</span>{_what(one)}{forced}'
-        f'<span class="hs-since">{override_words.expires_in(one, now)}, at {instant(one.until, now)}</span></div>'
+        f'<span class="hs-since">{override_text.format_time_left(one, now)}, at {instant(one.until, now)}</span></div>'
         f'<p class="hs-reason">{text(one.author)}, {instant(one.at, now)}: {text(one.reason)}</p></article>'
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from controller.cli import output as answers
 from controller.operations import OperationResult, begin_override, end_override
-from controller.routing import override_text as override_words
+from controller.routing import override_text
 from controller.routing.operator_requests import OperatorRequest, RefusedError
 from controller.routing.overrides import OverrideKind
 from monitor.settings import Settings
@@ -66,7 +66,7 @@ def login_name() -> str:
 
 def _document(result: OperationResult) -> dict[str, Any]:
     return {
-        "overrides": [override_words.document(override) for override in result.overrides],
+        "overrides": [override_text.override_document(override) for override in result.overrides],
         "service": result.liveness.value,
         "in_effect": result.in_effect,
         "routes": [

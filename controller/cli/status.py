@@ -13,7 +13,7 @@ from controller.cli.terminal import terminal
 from controller.incidents import text as incident_words
 from controller.incidents.incident import Incident
 from controller.incidents.vendor_lead import lead_sentence, lead_words
-from controller.routing import override_text as override_words
+from controller.routing import override_text
 from controller.routing.overrides import Override
 from controller.status.evidence import EvidenceTrail
 from controller.status.headline import UNTRUSTED, Level
@@ -92,7 +92,7 @@ def document(overview: Overview) -> dict[str, Any]:
         ],
         "targets": [_target(target) for target in overview.targets],
         "vendors": {one.provider: _vendor(one) for one in overview.vendors},
-        "overrides": [override_words.document(one) for one in overview.overrides],
+        "overrides": [override_text.override_document(one) for one in overview.overrides],
         "not_told": [
             {"sink": one.sink, "part": one.part or None, "since": _instant(one.since), "error": one.error}
             for one in overview.unheard
@@ -232,7 +232,9 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
         if route.note:
             console.print(Text(f"  {route.note}", style="yellow"))
     for one in overview.overrides:
-        console.print(Text(f"\n{_override(one)}, {override_words.expires_in(one, overview.now)}", style="bold yellow"))
+        console.print(
+            Text(f"\n{_override(one)}, {override_text.format_time_left(one, overview.now)}", style="bold yellow")
+        )
         console.print(Text(f"  by {one.author}, {ago(one.at, overview.now)}: {one.reason}"))
     console.print()
     console.print(_targets(overview, roomy=console.width >= _ROOMY_COLUMNS))
@@ -268,7 +270,7 @@ def _said_style(view: VendorView) -> str:
 
 
 def _override(one: Override) -> str:
-    phrase = override_words.what(one)
+    phrase = override_text.describe_override(one)
     return phrase[0].upper() + phrase[1:]
 
 

@@ -19,8 +19,7 @@ from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.journal import Journal
 from controller.routing import policy
-from controller.routing.decision import Decision, RouteState, bring_back
-from controller.routing.dry_run import whereabouts
+from controller.routing.decision import Decision, RouteState, failback_command, format_destination
 from controller.routing.override_sync import OverrideSync
 from controller.routing.overrides import NO_OVERRIDES
 from controller.routing.policy import RouteVerdict
@@ -56,7 +55,7 @@ class Cycle:
         self._store = store
         self._journal = journal
         self._detector = StoredDetector(settings, store)
-        self._override_sync = OverrideSync(settings, journal.hand)
+        self._override_sync = OverrideSync(settings, journal.overrides)
         self._incidents = IncidentMemory(store, journal)
         self._publisher = RoutingPublisher(settings, file, store)
         self._overrides = NO_OVERRIDES
@@ -95,7 +94,7 @@ class Cycle:
         decisions, incidents = self._decide(loss, now)
         self._publisher.publish(self._content(), now)
         if not self.publish_error:
-            self._override_sync.published(now)
+            self._override_sync.mark_published(now)
         self._cycled_at = now
         return CycleResult(
             transitions=tuple(transitions),
@@ -162,7 +161,7 @@ class Cycle:
             self._publisher.mark_changed()
         for decision in decisions:
             event = "route_would_move" if decision.dry_run else "route_moved"
-            to = whereabouts(decision.state())
+            to = format_destination(decision.state())
             log.info("%s route=%s target=%s move=%s: %s", event, decision.route, to, decision.move, decision.reason)
         return decisions, incidents
 
@@ -185,7 +184,7 @@ class Cycle:
             unpublished=self._publisher.unpublished_moves(published),
             waiting={name: verdict.waiting for name, verdict in verdicts.items() if verdict.waiting},
             warnings={name: verdict.warning for name, verdict in verdicts.items() if verdict.warning},
-            would={name: whereabouts(state) for name, state in elsewhere.items()},
+            would={name: format_destination(state) for name, state in elsewhere.items()},
             overrides=self._overrides,
             loss=loss,
         )
@@ -195,7 +194,7 @@ class Cycle:
         due: dict[tuple[str, str], str] = {}
         for name, verdict in verdicts.items():
             if verdict.waiting:
-                text = f"{verdict.waiting} has proven itself; {bring_back(name, verdict.waiting)}"
+                text = f"{verdict.waiting} has proven itself; {failback_command(name, verdict.waiting)}"
                 due["failback_waiting", name] = text
             if verdict.warning and not self._overrides.pin(name):
                 kind = "pause_on_failing_target" if self._overrides.paused(name) else "drained_route_held"

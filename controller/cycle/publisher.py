@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from controller.routing import override_text, routing_file
-from controller.routing.decision import RouteState
-from controller.routing.dry_run import as_configured
+from controller.routing.decision import RouteState, apply_dry_run
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from controller.routing.routing_file import RoutingFile, RoutingFileError
 from monitor.health import TargetHealth
@@ -67,7 +66,7 @@ class RoutingPublisher:
         """The routes as the file is to show them: as decided, or in a dry run as configured."""
         if not self._settings.controller.dry_run or self._started_at is None:
             return decided
-        return as_configured(self._settings, decided, self._started_at)
+        return apply_dry_run(self._settings, decided, self._started_at)
 
     def unpublished_moves(self, routes: Mapping[str, RouteState]) -> dict[str, str]:
         """The routes that the file does not show as they were decided, with the target that it shows."""
@@ -80,7 +79,7 @@ class RoutingPublisher:
 
         That it cannot be written is logged and recorded once; the next call tries again.
         """
-        tampered = self._file.tampered()
+        tampered = self._file.find_tampering()
         self._changed |= tampered is not None or self._heartbeat_due(now)
         self._changed |= content.overrides != self._published_overrides
         if not self._changed:
@@ -106,10 +105,10 @@ class RoutingPublisher:
         routes = self.published_routes(content.routes)
         shown = {name: state.target for name, state in routes.items()}
         generation = self._next_generation(shown)
-        table = routing_file.build(
+        table = routing_file.build_table(
             self._settings,
             {
-                name: replace(state, reason=override_text.reason(state, content.overrides))
+                name: replace(state, reason=override_text.route_reason(state, content.overrides))
                 for name, state in routes.items()
             },
             {target: known.health for target, known in content.health.items()},

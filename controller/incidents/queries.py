@@ -12,7 +12,7 @@ from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.impact import RoutePeriod, on_failing_s, spells, stays
 from controller.incidents.incident import Incident, IncidentNumbers, TargetNumbers
 from controller.routing.decision import Decision
-from controller.routing.decision_rows import decision_of
+from controller.routing.store import decision_from_row
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.storage.columns import from_ms, storable, to_ms
 from monitor.storage.store import transition_of
@@ -130,7 +130,7 @@ def _decisions(connection: Connection, incident: Incident, until: datetime) -> l
     last = last.where(DECISIONS.c.route.in_(names)).group_by(DECISIONS.c.route)
     since = and_(at >= onset_ms, at <= to_ms(until))
     wanted = real.where(or_(since, DECISIONS.c.id.in_(last))).order_by(at, DECISIONS.c.id)
-    return [decision_of(row) for row in connection.execute(wanted).mappings()]
+    return [decision_from_row(row) for row in connection.execute(wanted).mappings()]
 
 
 def _probes(incident: Incident, until: datetime, target: str) -> list[ColumnElement[bool]]:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from controller.incidents import text as words
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, RouteImpact, TimelineEntry
-from controller.routing import override_text as override_words
-from controller.routing.decision import Decision, Move, RouteState, bring_back
+from controller.routing import override_text
+from controller.routing.decision import Decision, Move, RouteState, failback_command
 from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
 from monitor.connectivity.messages import NetworkLoss
 from monitor.formatting import plural, span
@@ -144,7 +144,7 @@ def hand_lines(
     touched = {route.route for route in routes}
     for one in facts.overrides.active:
         if one.at >= incident.onset and _concerns(one, names, touched, facts.settings):
-            text = override_words.begun(one).text
+            text = override_text.begun_event(one).text
             yield TimelineEntry(at=one.at, text=text, kind=EntryKind.HAND, author=one.author)
 
 
@@ -159,7 +159,7 @@ def last_lines(routes: Iterable[RouteImpact], facts: CycleFacts) -> Iterable[Tim
     for route in routes:
         if route.waiting:
             stays = f"Route {route.route} stays on {route.target}, for failback is manual"
-            text = f"{stays}; {bring_back(route.route, route.waiting)}"
+            text = f"{stays}; {failback_command(route.route, route.waiting)}"
             yield TimelineEntry(at=facts.now, text=text, kind=EntryKind.MOVED)
     yield resolved(facts.now)
 

@@ -56,7 +56,7 @@ def read(engine: Engine) -> RecordedHistory:
     return RecordedHistory(
         recorded=store.recorded(),
         decisions=tuple(reversed(journal.decisions(_ALL))),
-        overrides=tuple(_as_it_was(one) for one in reversed(journal.hand.latest(_ALL))),
+        overrides=tuple(_as_it_was(one) for one in reversed(journal.overrides.latest(_ALL))),
         alive_at=beat.beat_at if beat else None,
     )
 

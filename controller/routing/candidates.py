@@ -7,57 +7,55 @@ from datetime import datetime
 from controller.routing.overrides import Override, Overrides
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route, Settings
-from probes.redaction import one_line
 
 #: Health that a route may move to, the best first.
 ELIGIBLE = (Health.UP, Health.SUSPECT, Health.DEGRADED)
 _RECENT_INTERVALS = 3
-_LONGEST_SAID = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """What the policy must know of one target."""
+    """What the policy knows of one target."""
 
     id: str
     provider: str
     health: TargetHealth
-    recent_s: float
+    longest_ok_age_s: float
     """How old its last good observation may be at the most."""
     drain: Override | None = None
     """An operator keeps routes off it."""
 
-    def eligible(self, now: datetime) -> bool:
+    def is_eligible(self, now: datetime) -> bool:
         """Whether a route may move to it: good enough, proven so lately, and not drained."""
         ok_at = self.health.last_ok_at
-        if not self.hopeful or ok_at is None:
+        if not self.could_be_eligible or ok_at is None:
             return False
         # As far in the future as in the past: a clock that was set back must not make old news recent for long.
-        return abs((now - ok_at).total_seconds()) <= self.recent_s
+        return abs((now - ok_at).total_seconds()) <= self.longest_ok_age_s
 
     @property
-    def hopeful(self) -> bool:
-        """Whether nothing but a recent good answer can be missing for it to be eligible."""
+    def could_be_eligible(self) -> bool:
+        """Whether it is eligible but for, perhaps, a recent good observation."""
         return self.drain is None and self.health.health in ELIGIBLE
 
-    def held(self, now: datetime) -> bool:
-        """Whether it was degraded or unusable too lately for a route to come back to it."""
+    def is_held_back(self, now: datetime) -> bool:
+        """Whether it was degraded or unusable too recently for a route to come back to it."""
         until = self.health.held_until
         return until is not None and now < until
 
     @property
     def rank(self) -> int:
-        """How well its users are served: 0 for `up`, higher is worse, all that is not eligible the same."""
+        """How well its users are served: 0 for `up`, higher is worse; the same for all health that is not eligible."""
         health = self.health.health
         return ELIGIBLE.index(health) if health in ELIGIBLE else len(ELIGIBLE)
 
 
-def recent_s(interval_s: float, longest_probe_s: float) -> float:
+def longest_ok_age_s(interval_s: float, longest_probe_s: float) -> float:
     """How old the last good observation of an eligible target may be: three intervals and one probe, in seconds."""
     return _RECENT_INTERVALS * interval_s + longest_probe_s
 
 
-def candidates_of(
+def build_candidates(
     settings: Settings,
     routes: Sequence[Route],
     health: Mapping[str, TargetHealth],
@@ -66,7 +64,7 @@ def candidates_of(
 ) -> dict[str, Candidate]:
     """The candidates of these routes and all other targets of their providers, by id.
 
-    One without a health is `unknown`.
+    A target that `health` does not have is `unknown`.
     """
     named = {target for route in routes for target in route.candidates}
     providers = {target.provider.name for target in settings.targets if target.id in named} if named else set()
@@ -74,8 +72,8 @@ def candidates_of(
         target.id: Candidate(
             id=target.id,
             provider=target.provider.name,
-            health=health.get(target.id) or _unseen(target.id, now),
-            recent_s=recent_s(target.interval_s, target.timeouts.total_s),
+            health=health.get(target.id) or _unknown_health(target.id, now),
+            longest_ok_age_s=longest_ok_age_s(target.interval_s, target.timeouts.total_s),
             drain=overrides.drained(target.id, target.provider.name),
         )
         for target in (settings.targets if named else ())
@@ -83,26 +81,18 @@ def candidates_of(
     }
 
 
-def refuge(
+def best_alternative(
     present: Candidate, candidates: Sequence[Candidate], targets: Mapping[str, Candidate], now: datetime
 ) -> Candidate | None:
     """Where users are best off instead of the present target; None when nothing is eligible."""
-    shun = present.provider if _provider_failed(present, targets) else None
-    return best([candidate for candidate in candidates if candidate is not present], now, shun=shun)
+    avoid = present.provider if _provider_failed(present, targets) else None
+    return best_eligible([candidate for candidate in candidates if candidate is not present], now, avoid=avoid)
 
 
-def best(candidates: Sequence[Candidate], now: datetime, *, shun: str | None = None) -> Candidate | None:
-    """The healthiest eligible candidate; among equals one that is not at the shunned provider, then as configured."""
-    eligible = [candidate for candidate in candidates if candidate.eligible(now)]
-    return min(eligible, key=lambda c: (c.rank, c.provider == shun), default=None)
-
-
-def laid(override: Override, what: str) -> str:
-    """`pinned to X by ana until 14:30 UTC: reason`, on one line whatever was typed."""
-    same_day = override.until.date() == override.at.date()
-    until = f"{override.until:%H:%M}" if same_day else f"{override.until:%Y-%m-%d %H:%M}"
-    author, reason = one_line(override.author, _LONGEST_SAID), one_line(override.reason, _LONGEST_SAID)
-    return f"{what} by {author} until {until} UTC: {reason}"
+def best_eligible(candidates: Sequence[Candidate], now: datetime, *, avoid: str | None = None) -> Candidate | None:
+    """The healthiest eligible candidate; among equals one that is not at the provider `avoid`, then as configured."""
+    eligible = [candidate for candidate in candidates if candidate.is_eligible(now)]
+    return min(eligible, key=lambda c: (c.rank, c.provider == avoid), default=None)
 
 
 def _provider_failed(failed: Candidate, targets: Mapping[str, Candidate]) -> bool:
@@ -116,5 +106,5 @@ def _provider_failed(failed: Candidate, targets: Mapping[str, Candidate]) -> boo
     return sum(sibling.health.health is not Health.UP for sibling in siblings) * 2 >= len(siblings)
 
 
-def _unseen(target: str, now: datetime) -> TargetHealth:
+def _unknown_health(target: str, now: datetime) -> TargetHealth:
     return TargetHealth(target=target, health=Health.UNKNOWN, since=now, reason="no observations yet")

@@ -1,8 +1,11 @@
-"""What the controller decided about a route, and where a route stands."""
+"""Decisions about routes, where a route points, and what a dry run publishes instead (pure)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+
+from monitor.settings import Settings
 
 
 class Move(StrEnum):
@@ -15,7 +18,7 @@ class Move(StrEnum):
     STEP = "step"
     """A share of the requests back to a more preferred target that has proven itself; the route stays."""
     ABORT = "abort"
-    """That target did not stay well: every request to where the route still points."""
+    """That target did not stay up: all requests go to where the route still points."""
     FAILBACK = "failback"
     """Back to a more preferred target that has proven itself."""
     CONFIGURED = "configured"
@@ -26,8 +29,8 @@ class Move(StrEnum):
     """An operator drained the target it pointed at."""
 
 
-#: An operator's doing: no failure of a provider, and no word of the policy's own.
-BY_HAND = frozenset({Move.PIN, Move.DRAIN})
+#: Moves that an operator caused.
+OPERATOR_MOVES = frozenset({Move.PIN, Move.DRAIN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +40,14 @@ class RouteState:
     route: str
     target: str
     since: datetime
-    """When it came to point there, with these weights."""
+    """Since when it points there, with these weights."""
     reason: str
     move: Move = Move.FIRST
-    """How it came there."""
+    """Why it points there."""
     weights: tuple[tuple[str, float], ...] = ()
     """Percent of the requests by target while a failback in steps is under way; empty: all to `target`."""
     dry_run: bool = False
-    """It is only where the route would point: the routing file keeps the configured order."""
+    """The route would point there; the routing file keeps the configured order."""
 
     @property
     def home(self) -> str | None:
@@ -73,10 +76,10 @@ class Decision:
     weights: tuple[tuple[str, float], ...] = ()
     """As in `RouteState`."""
     dry_run: bool = False
-    """It was recorded and told, but not published."""
+    """It was recorded and reported, but not published."""
 
     def state(self) -> RouteState:
-        """Where the route stands from now on."""
+        """Where the route points from now on."""
         return RouteState(
             route=self.route,
             target=self.target,
@@ -88,7 +91,28 @@ class Decision:
         )
 
 
-def bring_back(route: str, home: str) -> str:
-    """Which command brings a route back where failback is manual: once the pin has ended, the route stays there."""
+def failback_command(route: str, home: str) -> str:
+    """The command that brings a route back where failback is manual; the route stays there after the pin has ended."""
     # No backticks: Slack would be sent lookalikes, which a shell does not take.
     return f"hotspare pin {route} {home} --for 1m --reason … brings it back"
+
+
+def apply_dry_run(settings: Settings, decided: Mapping[str, RouteState], since: datetime) -> dict[str, RouteState]:
+    """The routes as a dry run publishes them: every request to the first candidate, since `since`."""
+    first = {route.name: route.candidates[0] for route in settings.routes}
+    return {
+        name: replace(state, target=first[name], since=since, weights=(), reason=_dry_run_reason(state, first[name]))
+        for name, state in decided.items()
+        if name in first
+    }
+
+
+def format_destination(state: RouteState) -> str:
+    """Where the requests go, or would go: `b/y`, or `b/y, 10 % to a/x`."""
+    return f"{state.target}, {state.home_share:g} % to {state.home}" if state.home else state.target
+
+
+def _dry_run_reason(state: RouteState, first: str) -> str:
+    if state.target == first:
+        return "dry run: as configured"
+    return f"dry run: as configured; it would be on {format_destination(state)}: {state.reason}"

@@ -1,11 +1,11 @@
-"""What the service makes of the operator's hand in each cycle: heeds it, notes what expired, keeps warning."""
+"""Applies operator overrides once per cycle: reads those in force, records expiries, warns, marks what is published."""
 
 import logging
 from collections.abc import Mapping
 from datetime import datetime
 
-from controller.routing import override_text as override_words
-from controller.routing.overrides import OverrideKind, Overrides, stray, warning_due
+from controller.routing import override_text
+from controller.routing.overrides import OverrideKind, Overrides, explain_no_effect, warning_due
 from controller.routing.store import OverrideStore, StoredOverride
 from monitor.health import FAILING, TargetHealth
 from monitor.settings import Settings
@@ -14,61 +14,65 @@ log = logging.getLogger(__name__)
 
 
 class OverrideSync:
-    """The overrides that count now. Every method raises DatabaseError when the database cannot be used.
+    """The overrides of the running service. Every method raises DatabaseError when the database cannot be used.
 
-    Each cycle: `read` before the routes are decided, `published` once the routing file says what follows.
+    In each cycle call `read` before the routes are decided, and `mark_published` once the routing file is written.
     """
 
-    def __init__(self, settings: Settings, hand: OverrideStore) -> None:
+    def __init__(self, settings: Settings, overrides: OverrideStore) -> None:
         self._settings = settings
-        self._hand = hand
+        self._overrides = overrides
         self._read: list[StoredOverride] = []
-        self._adrift: set[int] = set()
-        """Of those that mean nothing in this configuration, which that has been said of."""
+        self._logged_without_effect: set[int] = set()
 
     def read(self, health: Mapping[str, TargetHealth], now: datetime) -> Overrides:
-        """Those in force that mean something in this configuration; says what must be said of the others."""
-        self._read = self._hand.unfinished()
-        active = Overrides.at((kept.override for kept in self._read), now)
-        counting = active.applicable(self._settings)
-        for kept in self._read:
-            one = kept.override
-            if one.ended_at is None and not one.active(now):
-                note = override_words.expired(one, now)
-                self._hand.expire(one, note, now)
-                log.info("%s subject=%s: %s", note.kind, one.subject, note.text)
-            elif one in active.active and one not in counting.active:
-                self._say_adrift(kept, now)
-            elif one in counting.active and one.kind is OverrideKind.PIN:
-                self._warn(kept, health.get(one.target or ""), now)
-        return counting
+        """The overrides in force that have an effect in this configuration; records and reports the others.
 
-    def published(self, now: datetime) -> None:
-        """The routing file says what follows from what was read: whoever laid it on may be told so."""
-        unheeded = [kept.override for kept in self._read if not kept.heeded]
-        if not unheeded:
-            return
-        self._hand.heed(unheeded, now)
-        for one in unheeded:
-            about = override_words.what(one)
-            if one.ended_at is None:
-                log.info("override_heeded id=%d author=%s: %s: %s", one.id, one.author, about, one.reason)
-            elif one.ended_by:
-                log.info("override_ended id=%d by=%s: %s: %s", one.id, one.ended_by, about, one.ended_reason)
+        `health` is the targets' by id: a pin to a failing target is warned of.
+        """
+        self._read = self._overrides.unfinished()
+        active = Overrides.at((stored.override for stored in self._read), now)
+        applicable = active.applicable(self._settings)
+        for stored in self._read:
+            override = stored.override
+            if override.ended_at is None and not override.active(now):
+                event = override_text.expired_event(override, now)
+                self._overrides.record_expiry(override, event, now)
+                log.info("%s subject=%s: %s", event.kind, override.subject, event.text)
+            elif override in active.active and override not in applicable.active:
+                self._report_no_effect(stored, now)
+            elif override in applicable.active and override.kind is OverrideKind.PIN:
+                self._warn(stored, health.get(override.target or ""), now)
+        return applicable
 
-    def _warn(self, kept: StoredOverride, state: TargetHealth | None, now: datetime) -> None:
-        if state is None or state.health not in FAILING or not warning_due(state, kept.warned_at, now):
+    def mark_published(self, now: datetime) -> None:
+        """Record that the routing file says what follows from the overrides that `read` returned last."""
+        unpublished = [stored.override for stored in self._read if not stored.published]
+        if not unpublished:
             return
-        note = override_words.warning(kept.override, state, now)
-        self._hand.warn(kept.override, note, now)
-        log.warning("%s subject=%s: %s", note.kind, note.subject, note.text)
+        self._overrides.mark_published(unpublished, now)
+        for override in unpublished:
+            what = override_text.describe_override(override)
+            if override.ended_at is None:
+                log.info("override_heeded id=%d author=%s: %s: %s", override.id, override.author, what, override.reason)
+            elif override.ended_by:
+                ended_by, why = override.ended_by, override.ended_reason
+                log.info("override_ended id=%d by=%s: %s: %s", override.id, ended_by, what, why)
 
-    def _say_adrift(self, kept: StoredOverride, now: datetime) -> None:
-        """Tell people once; the log hears of it at every start of the service: it is the configuration that changed."""
-        if kept.override.id in self._adrift:
+    def _warn(self, stored: StoredOverride, state: TargetHealth | None, now: datetime) -> None:
+        if state is None or state.health not in FAILING or not warning_due(state, stored.warned_at, now):
             return
-        note = override_words.adrift(kept.override, stray(kept.override, self._settings) or "")
-        if kept.warned_at is None:
-            self._hand.warn(kept.override, note, now)
-        self._adrift.add(kept.override.id)
-        log.warning("%s subject=%s: %s", note.kind, note.subject, note.text)
+        event = override_text.pin_warning_event(stored.override, state, now)
+        self._overrides.record_warning(stored.override, event, now)
+        log.warning("%s subject=%s: %s", event.kind, event.subject, event.text)
+
+    def _report_no_effect(self, stored: StoredOverride, now: datetime) -> None:
+        """Reported to people once, and logged at every start of the service: the configuration has changed."""
+        override = stored.override
+        if override.id in self._logged_without_effect:
+            return
+        event = override_text.no_effect_event(override, explain_no_effect(override, self._settings) or "")
+        if stored.warned_at is None:
+            self._overrides.record_warning(override, event, now)
+        self._logged_without_effect.add(override.id)
+        log.warning("%s subject=%s: %s", event.kind, event.subject, event.text)

@@ -1,22 +1,23 @@
-"""What people read about an operator's hand: the same sentences in the log, the database, Slack and the page (pure)."""
+"""What people read about operator overrides: the same sentences in the log, the database, Slack and the page (pure)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.routing.candidates import laid
 from controller.routing.decision import Move, RouteState
 from controller.routing.overrides import ALL, Override, OverrideKind, Overrides
 from monitor.formatting import clock, instant, span
 from monitor.health import TargetHealth
+from probes.redaction import one_line
 
-_DONE = {OverrideKind.PIN: "pinned", OverrideKind.DRAIN: "drained", OverrideKind.PAUSE: "paused"}
-_UNDONE = {OverrideKind.PIN: "unpinned", OverrideKind.DRAIN: "undrained", OverrideKind.PAUSE: "resumed"}
+_LONGEST_QUOTE = 500
+_BEGUN = {OverrideKind.PIN: "pinned", OverrideKind.DRAIN: "drained", OverrideKind.PAUSE: "paused"}
+_ENDED = {OverrideKind.PIN: "unpinned", OverrideKind.DRAIN: "undrained", OverrideKind.PAUSE: "resumed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverrideEvent:
-    """Something that people are told once, and that stands among the events."""
+    """A change of an override that is reported to people once and stored among the events."""
 
     kind: str
     """A past-tense name."""
@@ -24,94 +25,103 @@ class OverrideEvent:
     text: str
 
 
-def what(override: Override) -> str:
+def describe_override(override: Override) -> str:
     """`the pin of chat to openai/gpt-6-luna`, `the drain of openai`, `the pause of all routes`."""
     to = f" to {override.target}" if override.target else ""
     return f"the {override.kind} of {_subject(override)}{to}"
 
 
-def expires_in(override: Override, now: datetime) -> str:
+def with_author(override: Override, effect: str) -> str:
+    """`pinned to X by ana until 14:30 UTC: reason` for the effect `pinned to X`; one line whatever was typed."""
+    same_day = override.until.date() == override.at.date()
+    until = f"{override.until:%H:%M}" if same_day else f"{override.until:%Y-%m-%d %H:%M}"
+    author, reason = one_line(override.author, _LONGEST_QUOTE), one_line(override.reason, _LONGEST_QUOTE)
+    return f"{effect} by {author} until {until} UTC: {reason}"
+
+
+def format_time_left(override: Override, now: datetime) -> str:
     """`expires in 43 min`; `expired` once it has."""
     left_s = (override.until - now).total_seconds()
     if left_s <= 0:
         return "expired"
-    # The coarse word for the long ones: nobody plans by the second.
+    # Whole minutes from two minutes on: nobody plans by the second.
     return f"expires in {span(round(left_s / 60) * 60 if left_s >= 120 else round(left_s))}"
 
 
-def until(override: Override, now: datetime) -> str:
+def format_end(override: Override, now: datetime) -> str:
     """`until 16:30:00 UTC`."""
     return f"until {clock(override.until, now)}"
 
 
-def reason(state: RouteState, overrides: Overrides) -> str:
+def route_reason(state: RouteState, overrides: Overrides) -> str:
     """Why the route points where it does, with the pin or the pause that holds it there."""
     pin = overrides.pin(state.route)
-    one = pin or overrides.paused(state.route)
-    if one is None:
+    override = pin or overrides.paused(state.route)
+    if override is None:
         return state.reason
-    said = laid(one, f"pinned to {one.target}" if pin else "paused")
-    if said in state.reason:
+    held = with_author(override, f"pinned to {override.target}" if pin else "paused")
+    if held in state.reason:
         return state.reason
-    # The words of a pin that was replaced would only mislead.
+    # The reason of a pin that was replaced would only mislead.
     replaced = pin and state.move is Move.PIN and not state.dry_run
-    return said if replaced else f"{state.reason}; {said}"
+    return held if replaced else f"{state.reason}; {held}"
 
 
-def begun(
+def begun_event(
     override: Override,
     *,
     replaced: Sequence[Override] = (),
-    was: str | None = None,
+    before: str | None = None,
     failing: TargetHealth | None = None,
-    dry: Sequence[str] = (),
+    left_dry: Sequence[str] = (),
 ) -> OverrideEvent:
-    """That it began.
+    """Reports that the override began.
 
-    `was` is where a pinned route pointed, `failing` the state of a pinned target that fails, `dry` are the routes
-    that it leaves without a candidate.
+    `before` is where a pinned route pointed, `failing` the health of a pinned target that fails, `left_dry` are the
+    routes that it leaves without a candidate.
     """
     to = f" to {override.target}" if override.target else ""
-    lasts = f"{until(override, override.at)} ({span((override.until - override.at).total_seconds())})"
-    text = f"{override.author} {_DONE[override.kind]} {_subject(override)}{to} {lasts}: {override.reason}"
-    if was and was != override.target:
-        text += f"; it pointed at {was}"
+    lasts = f"{format_end(override, override.at)} ({span((override.until - override.at).total_seconds())})"
+    text = f"{override.author} {_BEGUN[override.kind]} {_subject(override)}{to} {lasts}: {override.reason}"
+    if before and before != override.target:
+        text += f"; it pointed at {before}"
     for old in replaced:
-        text += f"; it replaces {what(old)} by {old.author}"
+        text += f"; it replaces {describe_override(old)} by {old.author}"
     if failing:
         text += f"; forced, although {failing.sentence}"
-    if dry:
-        text += f"; {_routes(dry)} no other candidate and {'holds' if len(dry) == 1 else 'hold'}"
-    return OverrideEvent(kind=_DONE[override.kind], subject=override.subject, text=text)
+    if left_dry:
+        text += f"; {_routes_have(left_dry)} no other candidate and {'holds' if len(left_dry) == 1 else 'hold'}"
+    return OverrideEvent(kind=_BEGUN[override.kind], subject=override.subject, text=text)
 
 
-def ended(override: Override) -> OverrideEvent:
-    """That somebody took it back; `override` is as it stands after that."""
+def ended_event(override: Override) -> OverrideEvent:
+    """Reports that somebody ended the override; it is given as it is stored after that."""
     after = span(((override.ended_at or override.at) - override.at).total_seconds())
     whose = "" if override.author == override.ended_by else f" by {override.author}"
-    text = f"{override.ended_by} took back {what(override)}{whose} after {after}: {override.ended_reason}"
-    return OverrideEvent(kind=_UNDONE[override.kind], subject=override.subject, text=text)
+    text = f"{override.ended_by} took back {describe_override(override)}{whose} after {after}: {override.ended_reason}"
+    return OverrideEvent(kind=_ENDED[override.kind], subject=override.subject, text=text)
 
 
-def expired(override: Override, now: datetime) -> OverrideEvent:
-    """That its time is over."""
-    text = f"{what(override)} by {override.author} expired at {clock(override.until, now)}; its reason was: "
-    return OverrideEvent(kind=f"{override.kind}_expired", subject=override.subject, text=f"{text}{override.reason}")
+def expired_event(override: Override, now: datetime) -> OverrideEvent:
+    """Reports that the override's time is over."""
+    expired = f"{describe_override(override)} by {override.author} expired at {clock(override.until, now)}"
+    text = f"{expired}; its reason was: {override.reason}"
+    return OverrideEvent(kind=f"{override.kind}_expired", subject=override.subject, text=text)
 
 
-def warning(pin: Override, state: TargetHealth, now: datetime) -> OverrideEvent:
-    """That a pinned route points at a target that fails."""
+def pin_warning_event(pin: Override, state: TargetHealth, now: datetime) -> OverrideEvent:
+    """Warns that a pinned route points at a target that fails."""
     text = (
         # The remedy first: a notification is cut, and backticks would not survive Slack.
-        f"{pin.subject} is pinned to {pin.target} {until(pin, now)} by {pin.author}; "
+        f"{pin.subject} is pinned to {pin.target} {format_end(pin, now)} by {pin.author}; "
         f"hotspare unpin {pin.subject} --reason … ends it. {state.sentence}. The pin's reason was: {pin.reason}"
     )
     return OverrideEvent(kind="pin_to_failing_target", subject=pin.subject, text=text)
 
 
-def adrift(override: Override, why: str) -> OverrideEvent:
-    """That it means nothing in the present configuration."""
-    text = f"{what(override)} by {override.author} has no effect: {why}"
+def no_effect_event(override: Override, why: str) -> OverrideEvent:
+    """Reports that the override means nothing in the present configuration."""
+    text = f"{describe_override(override)} by {override.author} has no effect: {why}"
     return OverrideEvent(kind=f"{override.kind}_ignored", subject=override.subject, text=text)
 
 
@@ -119,14 +129,14 @@ def _subject(override: Override) -> str:
     return "all routes" if override.kind is OverrideKind.PAUSE and override.subject == ALL else override.subject
 
 
-def _routes(names: Sequence[str]) -> str:
+def _routes_have(names: Sequence[str]) -> str:
     if len(names) == 1:
         return f"route {names[0]} has"
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return f"routes {shown} have"
 
 
-def document(override: Override) -> dict[str, str | int | bool | None]:
+def override_document(override: Override) -> dict[str, str | int | bool | None]:
     """The override as JSON for scripts; instants in UTC, null where it has not ended."""
     return {
         "id": override.id,

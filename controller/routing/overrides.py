@@ -1,4 +1,4 @@
-"""An operator's hand on routes, targets and providers: what is laid on, for how long, and what it means now (pure)."""
+"""Operator overrides of the policy: pins, drains and pauses, and which of them count at an instant (pure)."""
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
@@ -16,13 +16,13 @@ ALL = "all"
 LONGEST_REASON = 500
 LONGEST_AUTHOR = 80
 
-#: How often people are reminded of a pin to a failing target; and how soon again when it fails anew.
+#: How often people are warned of a pin to a failing target; and the shortest time between two warnings.
 WARN_EVERY = timedelta(minutes=30)
 _WARN_AGAIN = timedelta(minutes=1)
 
 
 class OverrideKind(StrEnum):
-    """What an operator can do to the policy."""
+    """How an operator can overrule the policy."""
 
     PIN = "pin"
     """The route points at this target, whatever its health."""
@@ -51,7 +51,7 @@ class Override:
     until: datetime
     """An absolute instant: a clock that is set moves the present, not the end."""
     ended_at: datetime | None = None
-    """When it was taken back or replaced, or was seen to have expired; None while it is in force."""
+    """When it was taken back, was replaced or expired; None while it is in force."""
     ended_by: str | None = None
     """Who ended it; None while it is in force, and when it expired by itself."""
     ended_reason: str | None = None
@@ -63,15 +63,15 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """Those in force at one instant, and what they mean for a route or a target; the newest counts."""
+    """The overrides in force at one instant; of several on the same route or target the newest counts."""
 
     active: tuple[Override, ...] = ()
     """Oldest first."""
 
     @classmethod
-    def at(cls, every: Iterable[Override], now: datetime) -> "Overrides":
-        """Those of `every` that are in force at `now`."""
-        return cls(active=tuple(sorted((one for one in every if one.active(now)), key=lambda one: (one.at, one.id))))
+    def at(cls, overrides: Iterable[Override], now: datetime) -> "Overrides":
+        """Those of `overrides` that are in force at `now`."""
+        return cls(active=tuple(sorted((o for o in overrides if o.active(now)), key=lambda o: (o.at, o.id))))
 
     def pin(self, route: str) -> Override | None:
         """The pin of this route."""
@@ -86,18 +86,18 @@ class Overrides:
         return self._newest(OverrideKind.PAUSE, {route, ALL})
 
     def applicable(self, settings: Settings) -> "Overrides":
-        """Without those that the configuration leaves nothing to be laid on: see `stray`."""
-        return Overrides(active=tuple(one for one in self.active if stray(one, settings) is None))
+        """Without those that have no effect in this configuration."""
+        return Overrides(active=tuple(o for o in self.active if explain_no_effect(o, settings) is None))
 
     def _newest(self, kind: OverrideKind, subjects: AbstractSet[str]) -> Override | None:
-        return next((one for one in reversed(self.active) if one.kind is kind and one.subject in subjects), None)
+        return next((o for o in reversed(self.active) if o.kind is kind and o.subject in subjects), None)
 
 
 NO_OVERRIDES = Overrides()
 
 
-def stray(override: Override, settings: Settings) -> str | None:
-    """Why it means nothing in this configuration, as a clause; None when it does mean something.
+def explain_no_effect(override: Override, settings: Settings) -> str | None:
+    """Why it has no effect in this configuration, as a clause; None when it has one.
 
     Routes and targets come and go with the configuration, overrides stay in the database.
     """
@@ -114,12 +114,12 @@ def stray(override: Override, settings: Settings) -> str | None:
 
 
 def drained_targets(subject: str, settings: Settings) -> tuple[str, ...]:
-    """The targets that a drain of `subject`, a target or a provider, is about; none when it is neither."""
+    """The targets that a drain of `subject` (a target or a provider) covers; none when it is neither."""
     return tuple(target.id for target in settings.targets if subject in {target.id, target.provider.name})
 
 
 def touched_routes(kind: OverrideKind, subject: str, settings: Settings) -> tuple[Route, ...]:
-    """The routes that such an override can move or hold, in the order of the configuration."""
+    """The routes that an override of this kind and subject can move or hold, in the order of the configuration."""
     if kind is OverrideKind.DRAIN:
         drained = set(drained_targets(subject, settings))
         return tuple(route for route in settings.routes if not drained.isdisjoint(route.candidates))
@@ -127,14 +127,14 @@ def touched_routes(kind: OverrideKind, subject: str, settings: Settings) -> tupl
     return tuple(route for route in settings.routes if every or route.name == subject)
 
 
-def drained_dry(overrides: Overrides, settings: Settings) -> tuple[str, ...]:
-    """The routes that drains leave without any candidate: they hold."""
+def routes_without_candidate(overrides: Overrides, settings: Settings) -> tuple[str, ...]:
+    """The routes whose candidates are all drained; such a route holds."""
     drained = {t.id for t in settings.targets if overrides.drained(t.id, t.provider.name)}
     return tuple(route.name for route in settings.routes if drained.issuperset(route.candidates))
 
 
 def warning_due(state: TargetHealth, warned_at: datetime | None, now: datetime) -> bool:
-    """Whether to warn of a pin to this failing target: at once when it begins to fail, then every half hour."""
+    """Whether a warning of a pin to this failing target is due: when it begins to fail, then every half hour."""
     if warned_at is None or now < warned_at:
         return True
     passed = now - warned_at

@@ -1,4 +1,4 @@
-"""Routes, health and an operator's overrides in, decisions out: pure, so that the same input gives the same answer.
+"""Routes, health and an operator's overrides in, decisions out: pure, so that the same input gives the same choice.
 
 The invariants, each held by a test over all combinations of health, overrides and failback modes:
 
@@ -7,7 +7,7 @@ The invariants, each held by a test over all combinations of health, overrides a
 - A standby is eligible only with a recent good observation of its own.
 - No second move inside `dwell`, unless the present target's health is in the route's `fail_over_on`.
 - When the provider failed rather than the model, a candidate at another provider is preferred.
-- What people say goes before what Hotspare thinks: a pin beats a drain, a drain beats a pause, a pause beats the rest.
+- Operators go before the policy: a pin beats a drain, a drain beats a pause, a pause beats the rest.
 
 A failback in steps gives the more preferred target, its *home*, a growing share of the requests; the route points at
 the standby until the last step. A share is held until home has been `up` for the time of a step; `suspect` and
@@ -18,16 +18,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.routing import candidates as candidate
-from controller.routing.candidates import Candidate
+from controller.routing.candidates import Candidate, best_alternative, best_eligible, build_candidates
 from controller.routing.decision import Decision, Move, RouteState
+from controller.routing.override_text import with_author
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from monitor.formatting import span
 from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.settings import ControllerSettings, Route, Settings
 
 #: Health of home that aborts a failback in steps.
-RELAPSED = UNHEALTHY | {Health.PAUSED}
+ABORTING = UNHEALTHY | {Health.PAUSED}
 _ALL = 100.0
 
 
@@ -40,14 +40,14 @@ class RouteVerdict:
     stuck: bool = False
     """The present target fails and nothing else is eligible."""
     settled: bool = False
-    """Only a change of some health (the word) or of an override can change this verdict; time alone cannot."""
+    """Only a change of a target's health or of an override can change this verdict; time alone cannot."""
     waiting: str | None = None
-    """A more preferred target that has proven itself: failback is manual, and waits for an operator."""
+    """A more preferred target that is up: failback is manual, and waits for an operator."""
     warning: str | None = None
     """What an operator's override costs users right now, as a sentence; it quotes the operator."""
 
 
-_QUIET = RouteVerdict(settled=True)
+_STAY = RouteVerdict(settled=True)
 
 
 def decide_all(
@@ -65,10 +65,10 @@ def decide_all(
     force at `now`; `generation` is the one that a decision would be published under. Costs next to nothing for a
     route that is on its first candidate and may stay there.
     """
-    verdicts = dict.fromkeys((route.name for route in settings.routes), _QUIET)
-    asked = [route for route in settings.routes if not _is_quiet(route, states.get(route.name), health, overrides)]
-    targets = candidate.candidates_of(settings, asked, health, overrides, now)
-    for route in asked:
+    verdicts = dict.fromkeys((route.name for route in settings.routes), _STAY)
+    to_decide = [route for route in settings.routes if not _may_stay(route, states.get(route.name), health, overrides)]
+    targets = build_candidates(settings, to_decide, health, overrides, now)
+    for route in to_decide:
         verdicts[route.name] = decide(
             route,
             states.get(route.name),
@@ -81,15 +81,15 @@ def decide_all(
     return verdicts
 
 
-def _is_quiet(route: Route, state: RouteState | None, health: Mapping[str, TargetHealth], overrides: Overrides) -> bool:
-    """Whether it is on its first candidate, and neither health nor people want it elsewhere."""
+def _may_stay(route: Route, state: RouteState | None, health: Mapping[str, TargetHealth], overrides: Overrides) -> bool:
+    """Whether it is on its first candidate, and neither health nor an operator moves it elsewhere."""
     first = route.candidates[0]
     if state is None or state.target != first or state.weights:
         return False
     if overrides.active and (overrides.pin(route.name) or overrides.drained(first, first.partition("/")[0])):
         return False
-    seen = health.get(first)
-    return seen is None or seen.health not in route.fail_over_on
+    state_of_first = health.get(first)
+    return state_of_first is None or state_of_first.health not in route.fail_over_on
 
 
 def decide(
@@ -121,26 +121,26 @@ def decide(
         now=now,
         controller=controller,
     )
-    answer = _answer(case, overrides)
-    if not isinstance(answer, _Choice):
-        return answer
+    choice = _choose(case, overrides)
+    if not isinstance(choice, _Choice):
+        return choice
     decision = Decision(
         route=route.name,
         at=now,
-        move=answer.move,
+        move=choice.move,
         before=current.target if current else None,
-        target=answer.to.id,
-        reason=answer.reason,
+        target=choice.to.id,
+        reason=choice.reason,
         generation=generation,
-        weights=answer.weights,
+        weights=choice.weights,
         dry_run=controller.dry_run,
     )
-    return RouteVerdict(decision=decision, warning=answer.warning)
+    return RouteVerdict(decision=decision, warning=choice.warning)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """Everything that one verdict rests on."""
+    """Everything that one verdict depends on."""
 
     route: Route
     current: RouteState | None
@@ -151,14 +151,14 @@ class _Case:
 
     def named(self, target: str | None) -> Candidate | None:
         """The candidate with this id."""
-        return next((one for one in self.candidates if one.id == target), None)
+        return next((candidate for candidate in self.candidates if candidate.id == target), None)
 
-    def fails(self, one: Candidate) -> bool:
+    def fails(self, candidate: Candidate) -> bool:
         """Whether its health moves the route away."""
-        return one.health.health in self.route.fail_over_on
+        return candidate.health.health in self.route.fail_over_on
 
-    def waited(self, since: datetime, for_s: float) -> bool:
-        """Whether so long has passed. An instant in the future means that the clock was set back: it holds nobody."""
+    def has_passed(self, since: datetime, for_s: float) -> bool:
+        """Whether so long has passed; also when `since` is in the future, because the clock was set back."""
         return not 0 <= (self.now - since).total_seconds() < for_s
 
 
@@ -173,7 +173,7 @@ class _Choice:
     warning: str | None = None
 
 
-def _answer(case: _Case, overrides: Overrides) -> _Choice | RouteVerdict:
+def _choose(case: _Case, overrides: Overrides) -> _Choice | RouteVerdict:
     pin = overrides.pin(case.route.name)
     pinned = case.named(pin.target) if pin else None
     if pin and pinned:
@@ -181,118 +181,119 @@ def _answer(case: _Case, overrides: Overrides) -> _Choice | RouteVerdict:
     present = case.named(case.current.target) if case.current else None
     if case.current is None or present is None:
         return _start(case)
-    if case.current.weights and (uprooted := _uprooted(case, case.current)):
-        return _Choice(move=Move.ABORT, to=present, reason=uprooted)
+    if case.current.weights and (gone := _home_is_gone(case, case.current)):
+        return _Choice(move=Move.ABORT, to=present, reason=gone)
     if present.drain:
-        return _leave(case, present, present.drain)
+        return _leave_drained(case, present, present.drain)
     pause = overrides.paused(case.route.name)
-    return _held(case, pause, present) if pause else _judged(case, case.current, present)
+    return _hold(case, pause, present) if pause else _decide_by_health(case, case.current, present)
 
 
-def _held(case: _Case, pause: Override, present: Candidate) -> RouteVerdict:
-    """A pause holds, whatever it costs; what it costs is said."""
+def _hold(case: _Case, pause: Override, present: Candidate) -> RouteVerdict:
+    """A pause holds the route; the verdict warns when its target fails."""
     if not case.fails(present):
-        return _QUIET
-    said = candidate.laid(pause, f"paused on {present.id}")
-    warning = f"route {case.route.name} is {said}; {present.id} is {present.health.health}"
+        return _STAY
+    held = with_author(pause, f"paused on {present.id}")
+    warning = f"route {case.route.name} is {held}; {present.id} is {present.health.health}"
     return RouteVerdict(settled=True, warning=warning)
 
 
-def _judged(case: _Case, current: RouteState, present: Candidate) -> _Choice | RouteVerdict:
-    """What health says, where no person has said anything."""
+def _decide_by_health(case: _Case, current: RouteState, present: Candidate) -> _Choice | RouteVerdict:
+    """Where no operator has overruled the policy."""
     home = case.named(current.home)
     if case.fails(present):
-        return _flee(case, present, home)
-    return _go_on(case, current, present, home) if home else _go_back(case, current, present)
+        return _fail_over(case, present, home)
+    return _continue_failback(case, current, present, home) if home else _fail_back(case, current, present)
 
 
 def _pin(case: _Case, pin: Override, to: Candidate) -> _Choice | RouteVerdict:
-    said = candidate.laid(pin, f"pinned to {to.id}")
+    held = with_author(pin, f"pinned to {to.id}")
     bad = case.fails(to) or to.health.health in UNHEALTHY
-    warning = f"route {case.route.name} is {said}; {to.id} is {to.health.health}" if bad else None
+    warning = f"route {case.route.name} is {held}; {to.id} is {to.health.health}" if bad else None
     if case.current is not None and case.current.target == to.id and not case.current.weights:
         return RouteVerdict(settled=True, warning=warning)
-    return _Choice(move=Move.PIN, to=to, reason=said, warning=warning)
+    return _Choice(move=Move.PIN, to=to, reason=held, warning=warning)
 
 
 def _start(case: _Case) -> _Choice:
     first = case.candidates[0]
     if case.current is not None:
-        to = candidate.best(case.candidates, case.now) or first
+        to = best_eligible(case.candidates, case.now) or first
         reason = f"{case.current.target} is no candidate of {case.route.name} any more"
         return _Choice(move=Move.CONFIGURED, to=to, reason=reason)
     if not first.drain and not case.fails(first):
-        unseen = first.health.health is Health.UNKNOWN
-        return _Choice(move=Move.FIRST, to=first, reason="no observations yet" if unseen else first.health.reason)
-    to = candidate.best(case.candidates, case.now) or first
-    reason = candidate.laid(first.drain, f"{first.drain.subject} is drained") if first.drain else first.health.reason
+        unknown = first.health.health is Health.UNKNOWN
+        return _Choice(move=Move.FIRST, to=first, reason="no observations yet" if unknown else first.health.reason)
+    to = best_eligible(case.candidates, case.now) or first
+    reason = with_author(first.drain, f"{first.drain.subject} is drained") if first.drain else first.health.reason
     return _Choice(move=Move.FIRST, to=to, reason=reason)
 
 
-def _leave(case: _Case, present: Candidate, drain: Override) -> _Choice | RouteVerdict:
-    """Off a drained target; better a poor candidate than one that an operator wants empty."""
-    reason = candidate.laid(drain, f"{drain.subject} is drained")
-    to = candidate.refuge(present, case.candidates, case.targets, case.now)
+def _leave_drained(case: _Case, present: Candidate, drain: Override) -> _Choice | RouteVerdict:
+    """Off a drained target, even to one that is worse."""
+    reason = with_author(drain, f"{drain.subject} is drained")
+    to = best_alternative(present, case.candidates, case.targets, case.now)
     if to:
         return _Choice(move=Move.DRAIN, to=to, reason=reason)
     warning = f"route {case.route.name} stays on {present.id}, for no other candidate is eligible: {reason}"
-    return RouteVerdict(stuck=case.fails(present), settled=_hopeless(case, present), warning=warning)
+    return RouteVerdict(stuck=case.fails(present), settled=_none_can_become_eligible(case, present), warning=warning)
 
 
-def _flee(case: _Case, present: Candidate, home: Candidate | None) -> _Choice | RouteVerdict:
-    to = candidate.refuge(present, case.candidates, case.targets, case.now)
+def _fail_over(case: _Case, present: Candidate, home: Candidate | None) -> _Choice | RouteVerdict:
+    to = best_alternative(present, case.candidates, case.targets, case.now)
     if to and to.rank < present.rank:
         return _Choice(move=Move.FAILOVER, to=to, reason=present.health.reason)
-    if home and _relapsed(case, home):
+    if home and _home_fails(case, home):
         return _Choice(move=Move.ABORT, to=present, reason=home.health.sentence)
-    return RouteVerdict(stuck=to is None, settled=_hopeless(case, present))
+    return RouteVerdict(stuck=to is None, settled=_none_can_become_eligible(case, present))
 
 
-def _hopeless(case: _Case, present: Candidate) -> bool:
-    """Whether a good answer alone (no change of health) can make none of the others eligible."""
-    return not any(one.hopeful for one in case.candidates if one is not present)
+def _none_can_become_eligible(case: _Case, present: Candidate) -> bool:
+    """Whether none of the others can become eligible by a good observation alone, without a change of health."""
+    return not any(other.could_be_eligible for other in case.candidates if other is not present)
 
 
-def _go_on(case: _Case, current: RouteState, present: Candidate, home: Candidate) -> _Choice | RouteVerdict:
+def _continue_failback(case: _Case, current: RouteState, present: Candidate, home: Candidate) -> _Choice | RouteVerdict:
     """A failback in steps is under way."""
     failback = case.controller.failback
-    if _relapsed(case, home):
+    if _home_fails(case, home):
         return _Choice(move=Move.ABORT, to=present, reason=home.health.sentence)
     if failback.mode == "manual":
         return _Choice(move=Move.ABORT, to=present, reason="failback is manual from now on")
     # Not only since the last step, but also since it last was anything but up.
-    held = case.waited(current.since, failback.step_s) and case.waited(home.health.since, failback.step_s)
+    held = case.has_passed(current.since, failback.step_s) and case.has_passed(home.health.since, failback.step_s)
     up = home.health.health is Health.UP
-    if not (up and home.eligible(case.now)) or not (held or failback.mode == "auto"):
+    if not (up and home.is_eligible(case.now)) or not (held or failback.mode == "auto"):
         return RouteVerdict(settled=not up)
     stayed = f"{home.id} has stayed up with {current.home_share:g} % of the requests"
     reason = f"{stayed} for {span((case.now - current.since).total_seconds())}"
     return _step(case, present, home, current.home_share, reason)
 
 
-def _uprooted(case: _Case, current: RouteState) -> str | None:
-    """Why a failback in steps cannot go on whatever its home's health; None when it can."""
+def _home_is_gone(case: _Case, current: RouteState) -> str | None:
+    """Why a failback in steps cannot go on, whatever the health of home; None when it can."""
     home = case.named(current.home)
     if home is None:
         return f"{current.home} is no candidate of {case.route.name} any more"
-    return candidate.laid(home.drain, f"{home.drain.subject} is drained") if home.drain else None
+    return with_author(home.drain, f"{home.drain.subject} is drained") if home.drain else None
 
 
-def _relapsed(case: _Case, home: Candidate) -> bool:
-    return home.health.health in RELAPSED or case.fails(home)
+def _home_fails(case: _Case, home: Candidate) -> bool:
+    return home.health.health in ABORTING or case.fails(home)
 
 
-def _go_back(case: _Case, current: RouteState, present: Candidate) -> _Choice | RouteVerdict:
-    """To the most preferred candidate that has proven itself, when there is one."""
+def _fail_back(case: _Case, current: RouteState, present: Candidate) -> _Choice | RouteVerdict:
+    """To the most preferred candidate that is up and eligible, if any."""
     ahead = case.candidates[: case.candidates.index(present)]
-    up = [one for one in ahead if one.hopeful and one.health.health is Health.UP]
+    up = [preferred for preferred in ahead if preferred.could_be_eligible and preferred.health.health is Health.UP]
     unpinned = current.move is Move.PIN
     if not up or (case.controller.failback.mode == "manual" and not unpinned):
         return RouteVerdict(settled=True, waiting=up[0].id if up else None)
-    home = next((one for one in up if one.eligible(case.now) and (unpinned or not one.held(case.now))), None)
+    ready = (c for c in up if c.is_eligible(case.now) and (unpinned or not c.is_held_back(case.now)))
+    home = next(ready, None)
     if home is None:
         return RouteVerdict()
-    if not unpinned and not case.waited(current.since, case.controller.dwell_s):
+    if not unpinned and not case.has_passed(current.since, case.controller.dwell_s):
         return RouteVerdict()
     reason = f"no longer pinned: {home.health.sentence}" if unpinned else home.health.reason
     return _step(case, present, home, 0.0, reason)

@@ -32,7 +32,7 @@ class RoutingFileError(Exception):
     """The routing file could not be published; the message is a sentence for people, naming the path."""
 
 
-def build(
+def build_table(
     settings: Settings,
     routes: Mapping[str, RouteState],
     health: Mapping[str, Health],
@@ -41,7 +41,7 @@ def build(
     written_at: datetime,
     valid_for_s: float,
 ) -> dict[str, Any]:
-    """The routing table of design 6.2, ready for `RoutingFile.publish`; `routing.schema.json` describes it.
+    """The routing table for `RoutingFile.publish`; `routing.schema.json` describes it.
 
     Routes and targets stand in the order of the configuration. A configured route without a state is left out, a
     target without a known health is `unknown`. Raises KeyError when a route points at a target that the
@@ -82,34 +82,34 @@ def _target(target: Target, health: Health) -> dict[str, Any]:
         "base_url": target.provider.base_url,
         "api_key_env": target.provider.api_key_env,
         "health": health.value,
-        **_peculiarities(target.provider),
+        **_provider_fields(target.provider),
     }
 
 
-def _peculiarities(provider: Provider) -> dict[str, Any]:
-    """What an application must know besides, of the few providers where that is anything."""
-    words = {"preset": provider.preset, "region": provider.region, "api_version": provider.api_version}
+def _provider_fields(provider: Provider) -> dict[str, Any]:
+    """What else an application must know of a provider; nothing for most."""
+    fields = {"preset": provider.preset, "region": provider.region, "api_version": provider.api_version}
     return {
-        **{name: word for name, word in words.items() if word is not None},
+        **{name: value for name, value in fields.items() if value is not None},
         **({"signing": True} if provider.signing else {}),
     }
 
 
 def _number(value: float) -> float:
-    """Whole seconds without a `.0`, as people write them."""
+    """Whole numbers without a `.0`."""
     return int(value) if float(value).is_integer() else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Written:
-    """What we last published: the bytes, and how the file looked from outside."""
+    """What we last published: the bytes, and the file's mode, inode, size and time of change."""
 
     content: bytes
-    looks: tuple[int, int, int, int]
+    attributes: tuple[int, int, int, int]
 
 
 class RoutingFile:
-    """The published file: replaced as a whole, watched for hands other than ours.
+    """The published file: replaced as a whole, and checked for changes by others.
 
     One writer per path (the service holds a lock); not safe for calls from several threads at once.
     """
@@ -137,7 +137,7 @@ class RoutingFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if self._written is None:
                 self._remove_leftovers()
-            self._written = _Written(content=content, looks=self._replace(content))
+            self._written = _Written(content=content, attributes=self._replace(content))
             _sync_folder(self._path.parent)
         except OSError as error:
             raise RoutingFileError(_explain(self._path, error)) from error
@@ -154,14 +154,14 @@ class RoutingFile:
         return generation if type(generation) is int and generation > 0 else 0
 
     def read_targets(self) -> dict[str, str]:
-        """What a reader finds there now: the target of each route; empty when there is no such file. Never raises."""
+        """The target of each route in the file as it stands; empty when there is no such file. Never raises."""
         try:
             table = json.loads(_read(self._path, _MAX_BYTES))
             return {name: str(route["target"]) for name, route in table["routes"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
 
-    def tampered(self) -> str | None:
+    def find_tampering(self) -> str | None:
         """One sentence when the file is no longer what we last wrote; None when it is, or when we wrote none yet.
 
         Costs one stat while nothing has changed. A file that was touched or copied back with the same content
@@ -170,38 +170,38 @@ class RoutingFile:
         if self._written is None:
             return None
         try:
-            found = os.lstat(self._path)
-            if _looks(found) == self._written.looks:
+            status = os.lstat(self._path)
+            if _attributes(status) == self._written.attributes:
                 return None
-            change = self._change(found, self._written)
+            change = self._change(status, self._written)
         except FileNotFoundError:
             return f"routing file {self._path} was deleted by someone else"
         except OSError as error:
             return f"routing file {self._path} cannot be read any more: {_strerror(error)}"
         if change:
             return f"routing file {self._path} {change}"
-        self._written = _Written(content=self._written.content, looks=_looks(found))
+        self._written = _Written(content=self._written.content, attributes=_attributes(status))
         return None
 
-    def _change(self, found: os.stat_result, written: _Written) -> str | None:
-        if not stat.S_ISREG(found.st_mode):
+    def _change(self, status: os.stat_result, written: _Written) -> str | None:
+        if not stat.S_ISREG(status.st_mode):
             return "was replaced by something that is not a plain file"
-        if found.st_size != len(written.content) or _read(self._path, found.st_size) != written.content:
+        if status.st_size != len(written.content) or _read(self._path, status.st_size) != written.content:
             return "was changed by someone else"
-        mode, ours = stat.S_IMODE(found.st_mode), stat.S_IMODE(written.looks[0])
+        mode, ours = stat.S_IMODE(status.st_mode), stat.S_IMODE(written.attributes[0])
         return None if mode == ours else f"was given permissions {mode:04o} by someone else, expected {ours:04o}"
 
     def _replace(self, content: bytes) -> tuple[int, int, int, int]:
-        """Steps 1 to 4; how the new file looks."""
+        """Steps 1 to 4; returns the attributes of the new file."""
         with _temporary(self._path) as (descriptor, temporary):
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fchmod(file.fileno(), _MODE)
                 os.fsync(file.fileno())
-                looks = _looks(os.fstat(file.fileno()))
+                attributes = _attributes(os.fstat(file.fileno()))
             temporary.replace(self._path)
-        return looks
+        return attributes
 
     def _remove_leftovers(self) -> None:
         """Remove the temporary files of a writer that was killed between steps 1 and 4, as far as that is possible."""
@@ -247,9 +247,9 @@ def _read(path: Path, limit: int) -> bytes:
         os.close(descriptor)
 
 
-def _looks(found: os.stat_result) -> tuple[int, int, int, int]:
+def _attributes(status: os.stat_result) -> tuple[int, int, int, int]:
     """Mode, inode, size and time of change; a rename leaves all four as they are."""
-    return found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _strerror(error: OSError) -> str:
@@ -258,9 +258,9 @@ def _strerror(error: OSError) -> str:
 
 def _explain(path: Path, error: OSError) -> str:
     """The sentence for people: what was wrong, and what to do about it."""
-    found, hint = _CAUSES.get(error.errno or 0, (_strerror(error), "check the path and the disk"))
+    cause, hint = _CAUSES.get(error.errno or 0, (_strerror(error), "check the path and the disk"))
     place = {"path": path, "folder": path.parent}
-    return f"cannot publish the routing file {path}: {found.format(**place)}; {hint.format(**place)}"
+    return f"cannot publish the routing file {path}: {cause.format(**place)}; {hint.format(**place)}"
 
 
 _CAUSES = {

@@ -1,39 +1,42 @@
-"""The operator's hand as the database keeps it: laid on by short commands, read by the service in every cycle."""
+"""Stores operator overrides (pin, drain, pause); converts decisions to rows of the journal and back."""
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, RowMapping, insert, or_, select, update
 
+from controller.routing.decision import Decision, Move
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
-from monitor.storage.columns import from_ms, maybe_from_ms, storable, to_ms
+from monitor.storage.columns import brief, from_ms, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.store import event_row
 from monitor.storage.tables import EVENTS, OVERRIDES
 from probes.redaction import one_line
 
 _LONGEST_NAME = 300
+_LONGEST_DECISION_REASON = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredOverride:
-    """An override, and what the service has made of it."""
+    """An override, and what the service has done about it."""
 
     override: Override
-    heeded: bool
-    """What follows from it (from its end, once it has ended) is published."""
+    published: bool
+    """What follows from it (from its end, once it has ended) is in the routing file."""
     warned_at: datetime | None
-    """When people were last warned that it points at a failing target."""
+    """When people were last warned that it points at a failing target, or told that it has no effect."""
 
 
 class OverrideStore:
-    """The overrides, on an engine of `open_writer` or `open_operator`, or of `open_reader` for what only reads.
+    """The overrides in the database, on an engine of `open_writer` or `open_operator`; `open_reader` for reading only.
 
-    Not for several threads at once. Every method that writes is one transaction that survives a power cut, notes
-    included; each raises `monitor.storage.database.DatabaseError` when it did not happen. Kept instants are rounded
-    down to the millisecond.
+    Not for several threads at once. Every method that writes is one transaction that survives a power cut, its event
+    included; each raises `monitor.storage.database.DatabaseError` when it did not happen. Instants are rounded down to
+    the millisecond.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -41,40 +44,49 @@ class OverrideStore:
         self._reading = reading(engine)
 
     def unfinished(self) -> list[StoredOverride]:
-        """Those that nobody ended, expired ones included, and those whose end the service has yet to heed."""
-        wanted = select(OVERRIDES).where(or_(OVERRIDES.c.ended_ms.is_(None), OVERRIDES.c.heeded_ms.is_(None)))
+        """Those that nobody ended, expired ones included, and those whose end is not published; oldest first."""
+        query = select(OVERRIDES).where(or_(OVERRIDES.c.ended_ms.is_(None), OVERRIDES.c.heeded_ms.is_(None)))
         with self._reading.connect() as connection:
-            return [_kept(row) for row in connection.execute(wanted.order_by(OVERRIDES.c.id)).mappings()]
+            return [_stored_override(row) for row in connection.execute(query.order_by(OVERRIDES.c.id)).mappings()]
 
     def in_force(self, now: datetime) -> list[Override]:
         """Those in force, oldest first."""
         with self._reading.connect() as connection:
-            return [one for one in _running(connection) if one.active(now)]
+            return [override for override in _not_ended(connection) if override.active(now)]
 
     def latest(self, limit: int = 100) -> list[Override]:
         """The latest ones, ended ones included, newest first."""
-        wanted = select(OVERRIDES).order_by(OVERRIDES.c.id.desc()).limit(limit)
+        query = select(OVERRIDES).order_by(OVERRIDES.c.id.desc()).limit(limit)
         with self._reading.connect() as connection:
-            return [_override(row) for row in connection.execute(wanted).mappings()]
+            return [_override(row) for row in connection.execute(query).mappings()]
 
-    def lay(
-        self, override: Override, say: Callable[[Sequence[Override]], OverrideEvent], *, warned: bool = False
+    def begin(
+        self,
+        override: Override,
+        event_for: Callable[[Sequence[Override]], OverrideEvent],
+        *,
+        warned: bool = False,
     ) -> Override:
-        """Keep a new override, which replaces those of its kind on the same subject; returns it with its id.
+        """Add an override, which replaces those of its kind on the same subject; returns it with its id.
 
-        `say` gets the replaced ones and tells what is noted. With `warned`, its note was the first warning.
+        `event_for` gets the replaced ones and returns the event to add. With `warned`, that event was also the first
+        warning.
         """
         with self._engine.begin() as connection:
-            same = [one for one in _running(connection) if (one.kind, one.subject) == (override.kind, override.subject)]
+            same = [
+                old
+                for old in _not_ended(connection)
+                if (old.kind, old.subject) == (override.kind, override.subject)
+            ]  # fmt: skip
             for old in same:
-                gone = replace(old, ended_at=min(override.at, old.until), ended_by=override.author)
-                _end(connection, replace(gone, ended_reason=f"replaced: {override.reason}"))
+                ended = replace(old, ended_at=min(override.at, old.until), ended_by=override.author)
+                _end(connection, replace(ended, ended_reason=f"replaced: {override.reason}"))
             row = {**_row(override), "warned_ms": to_ms(override.at) if warned else None}
             new_id = connection.execute(insert(OVERRIDES).returning(OVERRIDES.c.id), row).scalar_one()
-            _note(connection, override.at, say([old for old in same if old.active(override.at)]))
+            _add_event(connection, override.at, event_for([old for old in same if old.active(override.at)]))
         return replace(override, id=new_id)
 
-    def take_back(
+    def end(
         self,
         kind: OverrideKind,
         subjects: Collection[str] | None,
@@ -82,69 +94,71 @@ class OverrideStore:
         at: datetime,
         by: str,
         reason: str,
-        say: Callable[[Override], OverrideEvent],
+        event_for: Callable[[Override], OverrideEvent],
     ) -> list[Override]:
         """End those in force on one of the subjects (None: on any); returns them as they then are, oldest first."""
         with self._engine.begin() as connection:
-            found = [
-                replace(one, ended_at=max(at, one.at), ended_by=by, ended_reason=reason)
-                for one in _running(connection)
-                if one.kind is kind and one.active(at) and (subjects is None or one.subject in subjects)
+            ended = [
+                replace(override, ended_at=max(at, override.at), ended_by=by, ended_reason=reason)
+                for override in _not_ended(connection)
+                if override.kind is kind and override.active(at) and (subjects is None or override.subject in subjects)
             ]
-            for one in found:
-                _end(connection, one)
-                _note(connection, at, say(one))
-        return found
+            for override in ended:
+                _end(connection, override)
+                _add_event(connection, at, event_for(override))
+        return ended
 
-    def expire(self, override: Override, note: OverrideEvent, now: datetime) -> None:
-        """Keep that it expired by itself, and that this was noted; nothing when somebody ended it meanwhile."""
+    def record_expiry(self, override: Override, event: OverrideEvent, now: datetime) -> None:
+        """Mark it as expired and add the event; does nothing when somebody ended it meanwhile."""
         with self._engine.begin() as connection:
             if _end(connection, replace(override, ended_at=override.until)):
-                _note(connection, now, note)
+                _add_event(connection, now, event)
 
-    def warn(self, override: Override, note: OverrideEvent, now: datetime) -> None:
-        """Keep that people are warned of it now."""
+    def record_warning(self, override: Override, event: OverrideEvent, now: datetime) -> None:
+        """Record that people are warned of it now, and add the event."""
         with self._engine.begin() as connection:
             connection.execute(
                 update(OVERRIDES).where(OVERRIDES.c.id == override.id).values(warned_ms=to_ms(now)),
             )
-            _note(connection, now, note)
+            _add_event(connection, now, event)
 
-    def heed(self, overrides: Collection[Override], now: datetime) -> None:
-        """Keep that what follows from these, as they were read, is published."""
+    def mark_published(self, overrides: Collection[Override], now: datetime) -> None:
+        """Record that the routing file says what follows from these, as they were read."""
         with self._engine.begin() as connection:
-            for one in overrides:
-                # One that somebody ended since is not the one that was heeded.
-                as_read = OVERRIDES.c.ended_ms.is_(None) if one.ended_at is None else OVERRIDES.c.ended_ms.is_not(None)
-                unheeded = update(OVERRIDES).where(OVERRIDES.c.id == one.id, OVERRIDES.c.heeded_ms.is_(None), as_read)
-                connection.execute(unheeded.values(heeded_ms=to_ms(now)))
+            for override in overrides:
+                # One that somebody ended since it was read is not the one that was published.
+                ended_ms = OVERRIDES.c.ended_ms
+                as_read = ended_ms.is_(None) if override.ended_at is None else ended_ms.is_not(None)
+                unpublished = OVERRIDES.c.heeded_ms.is_(None)
+                matching = update(OVERRIDES).where(OVERRIDES.c.id == override.id, unpublished, as_read)
+                connection.execute(matching.values(heeded_ms=to_ms(now)))
 
-    def heeded(self, ids: Collection[int]) -> bool:
-        """Whether the service has heeded all of these, or their ends."""
-        wanted = select(OVERRIDES.c.id).where(OVERRIDES.c.id.in_(ids), OVERRIDES.c.heeded_ms.is_(None)).limit(1)
+    def are_published(self, ids: Collection[int]) -> bool:
+        """Whether the routing file says what follows from all of these, or from their ends."""
+        query = select(OVERRIDES.c.id).where(OVERRIDES.c.id.in_(ids), OVERRIDES.c.heeded_ms.is_(None)).limit(1)
         with self._reading.connect() as connection:
-            return connection.execute(wanted).first() is None
+            return connection.execute(query).first() is None
 
 
-def _running(connection: Connection) -> list[Override]:
+def _not_ended(connection: Connection) -> list[Override]:
     rows = connection.execute(select(OVERRIDES).where(OVERRIDES.c.ended_ms.is_(None)).order_by(OVERRIDES.c.id))
     return [_override(row) for row in rows.mappings()]
 
 
 def _end(connection: Connection, ended: Override) -> bool:
-    """Whether it was still running."""
-    running = update(OVERRIDES).where(OVERRIDES.c.id == ended.id, OVERRIDES.c.ended_ms.is_(None))
+    """Store its end; False when it had one already."""
+    not_ended = update(OVERRIDES).where(OVERRIDES.c.id == ended.id, OVERRIDES.c.ended_ms.is_(None))
     values = {
         "ended_ms": to_ms(ended.ended_at or ended.until),
         "ended_by": None if ended.ended_by is None else storable(ended.ended_by),
         "ended_reason": None if ended.ended_reason is None else storable(ended.ended_reason),
         "heeded_ms": None,
     }
-    return connection.execute(running.values(values)).rowcount > 0
+    return connection.execute(not_ended.values(values)).rowcount > 0
 
 
-def _note(connection: Connection, at: datetime, note: OverrideEvent) -> None:
-    connection.execute(insert(EVENTS), event_row(at, note.kind, note.subject, note.text, tell=True))
+def _add_event(connection: Connection, at: datetime, event: OverrideEvent) -> None:
+    connection.execute(insert(EVENTS), event_row(at, event.kind, event.subject, event.text, tell=True))
 
 
 def _row(override: Override) -> dict[str, object]:
@@ -160,9 +174,9 @@ def _row(override: Override) -> dict[str, object]:
     }
 
 
-def _kept(row: RowMapping) -> StoredOverride:
+def _stored_override(row: RowMapping) -> StoredOverride:
     warned_at = maybe_from_ms(row["warned_ms"])
-    return StoredOverride(override=_override(row), heeded=row["heeded_ms"] is not None, warned_at=warned_at)
+    return StoredOverride(override=_override(row), published=row["heeded_ms"] is not None, warned_at=warned_at)
 
 
 def _override(row: RowMapping) -> Override:
@@ -181,3 +195,37 @@ def _override(row: RowMapping) -> Override:
         ended_by=None if row["ended_by"] is None else one_line(row["ended_by"], LONGEST_AUTHOR),
         ended_reason=None if row["ended_reason"] is None else one_line(row["ended_reason"], LONGEST_REASON),
     )
+
+
+def decision_to_row(decision: Decision) -> dict[str, object]:
+    """The decision as a row of the table; a reason is cut at 2,000 characters."""
+    return {
+        "route": storable(decision.route),
+        "at_ms": to_ms(decision.at),
+        "move": decision.move.value,
+        "before": None if decision.before is None else storable(decision.before),
+        "target": storable(decision.target),
+        "reason": brief(decision.reason, _LONGEST_DECISION_REASON),
+        "generation": decision.generation,
+        "weights": storable(json.dumps(dict(decision.weights), ensure_ascii=False)) if decision.weights else None,
+        "dry_run": 1 if decision.dry_run else None,
+    }
+
+
+def decision_from_row(row: RowMapping) -> Decision:
+    """The decision of a row of the table."""
+    return Decision(
+        route=row["route"],
+        at=from_ms(row["at_ms"]),
+        move=Move(row["move"]),
+        before=row["before"],
+        target=row["target"],
+        reason=row["reason"],
+        generation=row["generation"],
+        weights=_weights(row["weights"]),
+        dry_run=bool(row["dry_run"]),
+    )
+
+
+def _weights(text: str | None) -> tuple[tuple[str, float], ...]:
+    return tuple((str(target), float(percent)) for target, percent in json.loads(text).items()) if text else ()

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from controller.routing.decision import bring_back
+from controller.routing.decision import failback_command
 from controller.routing.overrides import Override, OverrideKind
 from monitor.connectivity.state import ConnectivityState
 from monitor.formatting import ago, clock, plural
@@ -81,7 +81,7 @@ class RouteView:
             shares = ", ".join(f"{percent:g} % to {target}" for target, percent in self.weights)
             return f"going back in steps: {shares}"
         if self.waiting:
-            return f"{self.waiting} is up, and failback is manual: {bring_back(self.name, self.waiting)}"
+            return f"{self.waiting} is up, and failback is manual: {failback_command(self.name, self.waiting)}"
         return None
 
 

@@ -11,8 +11,7 @@ from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
 from controller.journal import Journal
 from controller.routing.candidates import ELIGIBLE
-from controller.routing.decision import Decision, Move, RouteState
-from controller.routing.dry_run import whereabouts
+from controller.routing.decision import Decision, Move, RouteState, format_destination
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
 from controller.status.evidence import EvidenceTrail
@@ -139,7 +138,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     money = replace(
         money, unknown=without_price(settings, costs, (v.state.target for v in targets if v.history.last_day.ok))
     )
-    overrides = Overrides.at(journal.hand.in_force(now), now)
+    overrides = Overrides.at(journal.overrides.in_force(now), now)
     found = RoutingFile(settings.routing_file).read_targets()
     routes = tuple(
         replace(
@@ -216,7 +215,7 @@ def route_view(
         stuck=failing and (route.name in stuck_routes or set(ELIGIBLE).isdisjoint(others)),
         weights=pointed.weights if pointed and not dry_run else (),
         dry_run=dry_run,
-        would=whereabouts(pointed) if pointed and dry_run and pointed.target != target else None,
+        would=format_destination(pointed) if pointed and dry_run and pointed.target != target else None,
     )
     return replace(view, waiting=_waiting(view)) if manual and not dry_run else view
 

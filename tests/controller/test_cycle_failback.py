@@ -13,7 +13,7 @@ from hotspare_client import Routing
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.decision import Move
-from controller.routing.override_text import begun
+from controller.routing.override_text import begun_event
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.routing_file import RoutingFile
 from monitor.settings import ControllerSettings, Failback
@@ -214,7 +214,7 @@ def pin(one: Lab, target: str, *, for_s: float) -> None:
         at=one.now,
         until=one.now + timedelta(seconds=for_s),
     )
-    one.journal.hand.lay(made, lambda _: begun(made))
+    one.journal.overrides.begin(made, lambda _: begun_event(made))
 
 
 def test_a_pin_is_published_and_its_end_too(lab: Callable[[ControllerSettings], Lab]) -> None:
@@ -243,7 +243,7 @@ def test_a_drain_that_cannot_be_heeded_is_told_once(lab: Callable[[ControllerSet
         at=one.now,
         until=one.now + timedelta(hours=1),
     )
-    one.journal.hand.lay(drain, lambda _: begun(drain))
+    one.journal.overrides.begin(drain, lambda _: begun_event(drain))
     one.play(".", standby="x", until=one.after(60))
     assert one.on(A)()
     [text] = one.events("drained_route_held")

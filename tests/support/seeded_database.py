@@ -121,7 +121,7 @@ def publish(settings: Settings, now: datetime) -> None:
     """Write the routing file as the journal has it."""
     engine = open_writer(settings.database)
     routes = Journal(engine).routes()
-    table = routing_file.build(settings, routes, {}, generation=1, written_at=now, valid_for_s=90)
+    table = routing_file.build_table(settings, routes, {}, generation=1, written_at=now, valid_for_s=90)
     routing_file.RoutingFile(settings.routing_file).publish(table)
     engine.dispose()
 

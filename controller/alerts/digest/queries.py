@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, and_, bindparam, case, func, or_, sel
 from controller.alerts.digest.digest import WEEK, RouteWeek, TargetWeek, Week
 from controller.incidents.impact import FailurePeriod, RoutePeriod, on_failing_s, spells
 from controller.routing.decision import Decision, Move
-from controller.routing.decision_rows import decision_of
+from controller.routing.store import decision_from_row
 from monitor.budget.summary import read_money
 from monitor.health import Transition
 from monitor.settings import Settings
@@ -105,7 +105,7 @@ def _decisions(connection: Connection, settings: Settings, begins: datetime, end
     last = select(func.max(row.id)).where(row.at_ms < to_ms(begins), *real).group_by(row.route)
     in_week = and_(row.at_ms >= to_ms(begins), row.at_ms < to_ms(ends))
     wanted = select(DECISIONS).where(*real, or_(in_week, row.id.in_(last))).order_by(row.at_ms, row.id)
-    return [decision_of(one) for one in connection.execute(wanted).mappings()]
+    return [decision_from_row(one) for one in connection.execute(wanted).mappings()]
 
 
 def _route(

@@ -196,7 +196,7 @@ def test_a_past_that_ended_before_is_nothing(past: Settings) -> None:
         replayed(past, since_s=3600.0, now_s=END_S + 86_400)
 
 
-# The operator's hand.
+# The operator's overrides.
 
 
 def test_what_an_operator_did_then_counts_now(tmp_path: Path) -> None:
@@ -206,15 +206,15 @@ def test_what_an_operator_did_then_counts_now(tmp_path: Path) -> None:
     drain = Override(
         kind=OverrideKind.DRAIN, subject="openai", author="ana", reason="a test", at=at(300), until=at(9_000)
     )
-    hand = OverrideStore(engine)
-    hand.lay(drain, lambda _: OverrideEvent(kind="drained", subject="openai", text="drained"))
-    hand.take_back(
+    overrides = OverrideStore(engine)
+    overrides.begin(drain, lambda _: OverrideEvent(kind="drained", subject="openai", text="drained"))
+    overrides.end(
         OverrideKind.DRAIN,
         ["openai"],
         at=at(600),
         by="ana",
         reason="done",
-        say=lambda _: OverrideEvent(kind="undrained", subject="openai", text="undrained"),
+        event_for=lambda _: OverrideEvent(kind="undrained", subject="openai", text="undrained"),
     )
     engine.dispose()
     answer = replayed(wanted)

@@ -10,7 +10,7 @@ import pytest
 
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
-from controller.routing import override_text as override_words
+from controller.routing import override_text
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.routing.routing_file import RoutingFile
 from monitor.settings import Settings
@@ -56,7 +56,7 @@ class Service:
         """What an operator's command writes."""
         at = T0 + timedelta(seconds=at_s)
         laid = replace(override(kind, subject, target=target), at=at, until=at + timedelta(seconds=for_s))
-        return self.journal.hand.lay(laid, lambda replaced: override_words.begun(laid, replaced=replaced))
+        return self.journal.overrides.begin(laid, lambda replaced: override_text.begun_event(laid, replaced=replaced))
 
     def serving(self) -> str:
         """Where the routing file points."""
@@ -90,17 +90,17 @@ def service(tmp_path: Path) -> Iterator[Service]:
 def test_a_pin_is_heeded_in_the_next_cycle_and_expires_by_itself(service: Service) -> None:
     """The file points where it says, and back once its time is over; that it expired is told once."""
     pin = service.lay(PIN, "chat", target=C, at_s=21, for_s=60)
-    assert not service.journal.hand.heeded([pin.id])
+    assert not service.journal.overrides.are_published([pin.id])
     service.run(21)
     assert service.serving() == C
-    assert service.journal.hand.heeded([pin.id])
+    assert service.journal.overrides.are_published([pin.id])
     service.run(80, a=".", c=".")
     assert service.serving() == C
     for now_s in (81, 82, 83):
         service.run(now_s, a=".", c=".")
     assert service.serving() == A
     assert service.told() == ["pinned", "pin_expired"]
-    assert service.journal.hand.unfinished() == [], "nothing of it is read any more"
+    assert service.journal.overrides.unfinished() == [], "nothing of it is read any more"
 
 
 def test_the_file_says_who_holds_a_route_where_it_is(service: Service) -> None:
@@ -144,11 +144,11 @@ def test_it_is_not_called_heeded_while_the_file_cannot_be_written(service: Servi
     (file / "in the way").touch()
     pin = service.lay(PIN, "chat", target=C, at_s=21)
     service.run(21)
-    assert not service.journal.hand.heeded([pin.id])
+    assert not service.journal.overrides.are_published([pin.id])
     (file / "in the way").unlink()
     file.rmdir()
     service.run(22)
-    assert service.journal.hand.heeded([pin.id])
+    assert service.journal.overrides.are_published([pin.id])
     assert service.serving() == C
 
 
@@ -176,12 +176,12 @@ def test_a_paused_route_stays_and_a_drained_target_is_left(service: Service) -> 
     pause = service.lay(PAUSE, ALL, at_s=21)
     service.fail(300, A)
     assert service.serving() == A
-    service.journal.hand.take_back(
-        PAUSE, None, at=T0 + timedelta(seconds=300), by="bob", reason="over", say=override_words.ended
+    service.journal.overrides.end(
+        PAUSE, None, at=T0 + timedelta(seconds=300), by="bob", reason="over", event_for=override_text.ended_event
     )
     service.run(301, a="x", c=".")
     assert service.serving() == C
-    assert service.journal.hand.heeded([pause.id]), "its end is published"
+    assert service.journal.overrides.are_published([pause.id]), "its end is published"
     service.lay(DRAIN, "anthropic", at_s=302)
     for now_s in range(310, 1500, 10):
         service.run(now_s, a=".", c=".")

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from controller.routing import override_text as override_words
+from controller.routing import override_text
 from controller.routing.overrides import (
     ALL,
     NO_OVERRIDES,
     Override,
     OverrideKind,
     Overrides,
-    drained_dry,
     drained_targets,
-    stray,
+    explain_no_effect,
+    routes_without_candidate,
     touched_routes,
     warning_due,
 )
@@ -94,7 +94,7 @@ def test_whom_it_concerns() -> None:
 def test_what_the_configuration_no_longer_has_is_left_out(laid: Override, why: str | None, tmp_path: Path) -> None:
     """The policy never hears of a name that is not in the configuration."""
     known = settings(tmp_path, A, B, C, routes=ROUTES)
-    assert stray(laid, known) == why
+    assert explain_no_effect(laid, known) == why
     assert Overrides(active=(laid,)).applicable(known).active == ((laid,) if why is None else ())
 
 
@@ -120,9 +120,9 @@ def test_drained_dry(tmp_path: Path) -> None:
     """A route all of whose candidates are drained has nowhere to go."""
     known = settings(tmp_path, A, B, C, routes=ROUTES)
     assert drained_targets("openai", known) == (A, B)
-    assert drained_dry(Overrides(active=(override(DRAIN, A),)), known) == ()
-    assert drained_dry(Overrides(active=(override(DRAIN, "openai"),)), known) == ("code",)
-    assert drained_dry(Overrides(active=(override(DRAIN, A), override(DRAIN, C))), known) == ("chat", ALL)
+    assert routes_without_candidate(Overrides(active=(override(DRAIN, A),)), known) == ()
+    assert routes_without_candidate(Overrides(active=(override(DRAIN, "openai"),)), known) == ("code",)
+    assert routes_without_candidate(Overrides(active=(override(DRAIN, A), override(DRAIN, C))), known) == ("chat", ALL)
 
 
 @pytest.mark.parametrize(
@@ -152,33 +152,33 @@ CHAT = override(PIN, "chat", target=C)
     ("note", "kind", "text"),
     [
         pytest.param(
-            override_words.begun(CHAT, was=A, replaced=[replace(CHAT, target=A, author="bob")]),
+            override_text.begun_event(CHAT, before=A, replaced=[replace(CHAT, target=A, author="bob")]),
             "pinned",
             f"ana pinned chat to {C} until 20:00:01 UTC (2 h): a test; it pointed at {A}; "
             f"it replaces the pin of chat to {A} by bob",
             id="it began, and replaced another",
         ),
         pytest.param(
-            override_words.begun(CHAT, was=C, failing=DOWN),
+            override_text.begun_event(CHAT, before=C, failing=DOWN),
             "pinned",
             f"ana pinned chat to {C} until 20:00:01 UTC (2 h): a test; forced, although {C} is down: "
             "9 of 14 probes failed in 41 s",
             id="it was forced",
         ),
         pytest.param(
-            override_words.begun(override(DRAIN, "openai"), dry=["chat", "code"]),
+            override_text.begun_event(override(DRAIN, "openai"), left_dry=["chat", "code"]),
             "drained",
             "ana drained openai until 20:00:01 UTC (2 h): a test; routes chat, code have no other candidate and hold",
             id="it left routes without a candidate",
         ),
         pytest.param(
-            override_words.begun(override(PAUSE, ALL)),
+            override_text.begun_event(override(PAUSE, ALL)),
             "paused",
             "ana paused all routes until 20:00:01 UTC (2 h): a test",
             id="all routes",
         ),
         pytest.param(
-            override_words.ended(
+            override_text.ended_event(
                 replace(CHAT, ended_at=CHAT.at + timedelta(minutes=43), ended_by="bob", ended_reason="over")
             ),
             "unpinned",
@@ -186,13 +186,13 @@ CHAT = override(PIN, "chat", target=C)
             id="somebody else took it back",
         ),
         pytest.param(
-            override_words.expired(CHAT, CHAT.until),
+            override_text.expired_event(CHAT, CHAT.until),
             "pin_expired",
             f"the pin of chat to {C} by ana expired at 20:00:01 UTC; its reason was: a test",
             id="it expired",
         ),
         pytest.param(
-            override_words.warning(CHAT, DOWN, T0 + HOUR),
+            override_text.pin_warning_event(CHAT, DOWN, T0 + HOUR),
             "pin_to_failing_target",
             f"chat is pinned to {C} until 20:00:01 UTC by ana; hotspare unpin chat --reason … ends it. "
             f"{C} is down: 9 of 14 probes failed in 41 s. The pin's reason was: a test",
@@ -200,7 +200,7 @@ CHAT = override(PIN, "chat", target=C)
         ),
     ],
 )
-def test_what_people_read(note: override_words.OverrideEvent, kind: str, text: str) -> None:
+def test_what_people_read(note: override_text.OverrideEvent, kind: str, text: str) -> None:
     """Who, what, until when and why, in one sentence."""
     assert (note.kind, note.text) == (kind, text)
 
@@ -216,4 +216,4 @@ def test_what_people_read(note: override_words.OverrideEvent, kind: str, text: s
 )
 def test_the_time_that_is_left(left: timedelta, words: str) -> None:
     """As people would say it."""
-    assert override_words.expires_in(CHAT, CHAT.until - left) == words
+    assert override_text.format_time_left(CHAT, CHAT.until - left) == words

@@ -24,7 +24,7 @@ def candidate(name: str, health: Health, *, recent: bool = True) -> Candidate:
     """A candidate whose last good answer is recent, or an hour old."""
     seen = T0 - timedelta(seconds=10 if recent else 3600)
     state = TargetHealth(target=name, health=health, since=T0, reason=f"{name} is {health}", last_ok_at=seen)
-    return Candidate(id=name, provider=name.partition("/")[0], health=state, recent_s=120)
+    return Candidate(id=name, provider=name.partition("/")[0], health=state, longest_ok_age_s=120)
 
 
 def at(name: str, *, for_s: float = 3600) -> RouteState:
@@ -60,13 +60,13 @@ def test_the_invariants_hold_for_every_combination() -> None:
             "same input, same answer"
         )
         fails = healths[present] in fail_over_on
-        refuges = [one for one in candidates if one.eligible(T0) and one is not candidates[present]]
+        refuges = [one for one in candidates if one.is_eligible(T0) and one is not candidates[present]]
         if verdict.decision is None:
             assert verdict.stuck == (fails and not refuges), (healths, recents, present)
             continue
         chosen = candidates[IDS.index(verdict.decision.target)]
         assert chosen is not candidates[present], "a move goes somewhere else"
-        assert chosen.eligible(T0), "never to a target that fails, or that nobody has proven lately"
+        assert chosen.is_eligible(T0), "never to a target that fails, or that nobody has proven lately"
         if fails:
             assert verdict.decision.move is Move.FAILOVER
             assert ELIGIBLE[chosen.health.health] == min(ELIGIBLE[one.health.health] for one in refuges), "the best"
@@ -88,7 +88,7 @@ def test_a_failing_target_is_left_whenever_anything_better_is_eligible() -> None
         ]
         mine = ELIGIBLE.get(healths[present], 3) if healths[present] in fail_over_on else -1
         better = any(
-            one.eligible(T0) and ELIGIBLE[one.health.health] < mine
+            one.is_eligible(T0) and ELIGIBLE[one.health.health] < mine
             for one in candidates
             if one is not candidates[present]
         )

@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 
 from controller.routing.decision import Decision, Move, RouteState
-from controller.routing.policy import RELAPSED, RouteVerdict, decide_all
+from controller.routing.policy import ABORTING, RouteVerdict, decide_all
 from monitor.health import Health, TargetHealth
 from monitor.settings import ControllerSettings, Failback, Route
 from tests.support.builders import T0, settings
@@ -86,7 +86,7 @@ def check_steps(words: Sequence[Health], route: Route, current: RouteState, verd
         assert (decision is not None and decision.move is Move.FAILOVER) == bool(better), "it flees at once"
         assert decision is None or not decision.weights
         assert decision is None or better or decision.move is Move.ABORT
-    elif home in RELAPSED:
+    elif home in ABORTING:
         assert decision is not None
         assert (decision.move, decision.target, decision.weights) == (Move.ABORT, current.target, ())
     elif home is Health.UP and long:

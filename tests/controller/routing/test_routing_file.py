@@ -24,7 +24,7 @@ from hotspare_client import table as client_table
 from benchmarks import routing as routing_benchmark
 from controller.routing import routing_file
 from controller.routing.decision import RouteState
-from controller.routing.routing_file import RoutingFile, RoutingFileError, build
+from controller.routing.routing_file import RoutingFile, RoutingFileError, build_table
 from monitor.health import Health
 from monitor.settings import ControllerSettings, Route, Settings
 from probes.target import Provider, Secret, Target
@@ -66,7 +66,7 @@ CHAT = RouteState(
 
 def a_table(chat: RouteState = CHAT, settings: Settings = SETTINGS, generation: int = 42) -> dict[str, Any]:
     """The table of design 6.2, with both targets judged."""
-    return build(
+    return build_table(
         settings,
         {"chat": chat},
         {LUNA: Health.DOWN, HAIKU: Health.UP},
@@ -133,10 +133,10 @@ def test_schema_refuses(spoil: Callable[[dict[str, Any]], object]) -> None:
 
 def test_unjudged_target_is_unknown_and_route_without_state_is_left_out() -> None:
     """Before the first verdicts the file is valid, and says nothing that nobody knows."""
-    table = build(SETTINGS, {}, {}, generation=0, written_at=CHAT.since, valid_for_s=90)
+    table = build_table(SETTINGS, {}, {}, generation=0, written_at=CHAT.since, valid_for_s=90)
     assert (table["routes"], table["targets"]) == ({}, {})
     check_schema(table)
-    table = build(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=CHAT.since, valid_for_s=90)
+    table = build_table(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=CHAT.since, valid_for_s=90)
     assert {target["health"] for target in table["targets"].values()} == {"unknown"}
     check_schema(table)
 
@@ -181,7 +181,7 @@ def test_times_are_utc_with_milliseconds() -> None:
 
 def test_valid_for_keeps_its_fraction() -> None:
     """A demo's fraction of a second is not rounded away."""
-    table = build(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=CHAT.since, valid_for_s=4.5)
+    table = build_table(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=CHAT.since, valid_for_s=4.5)
     assert table["valid_for_s"] == 4.5
     check_schema(table)
 
@@ -353,7 +353,7 @@ def test_failed_write_leaves_the_old_file(path: Path) -> None:
     )
     assert path.read_bytes() == GOLDEN.read_bytes()
     assert list(path.parent.iterdir()) == [path]
-    assert file.tampered() is None
+    assert file.find_tampering() is None
     file.publish(a_table(generation=43))
     assert file.read_generation() == 43
 
@@ -503,11 +503,11 @@ def test_meddling_is_told_and_repaired(path: Path, meddle: Callable[[Path], obje
     """Whatever somebody did to the file is said in a sentence, and the next publish puts it right."""
     file = RoutingFile(path)
     file.publish(a_table())
-    assert file.tampered() is None
+    assert file.find_tampering() is None
     meddle(path)
-    assert file.tampered() == f"routing file {path} {said}"
+    assert file.find_tampering() == f"routing file {path} {said}"
     file.publish(a_table())
-    assert file.tampered() is None
+    assert file.find_tampering() is None
     assert path.read_bytes() == GOLDEN.read_bytes()
 
 
@@ -517,8 +517,8 @@ def test_same_content_is_not_meddling(path: Path, meddle: Callable[[Path], objec
     file = RoutingFile(path)
     file.publish(a_table())
     meddle(path)
-    assert file.tampered() is None
-    assert file.tampered() is None
+    assert file.find_tampering() is None
+    assert file.find_tampering() is None
 
 
 def test_folder_in_place_of_the_file_is_told_but_not_removed(path: Path) -> None:
@@ -526,7 +526,7 @@ def test_folder_in_place_of_the_file_is_told_but_not_removed(path: Path) -> None
     file = RoutingFile(path)
     file.publish(a_table())
     _become_folder(path)
-    assert file.tampered() == f"routing file {path} was replaced by something that is not a plain file"
+    assert file.find_tampering() == f"routing file {path} was replaced by something that is not a plain file"
     with pytest.raises(RoutingFileError, match="it is a folder"):
         file.publish(a_table())
 
@@ -535,7 +535,7 @@ def test_nothing_is_tampered_before_the_first_publish(tmp_path: Path) -> None:
     """What a former run or somebody else left there is not judged: the first publish replaces it anyway."""
     path = tmp_path / "routing.json"
     path.write_text("left by somebody")
-    assert RoutingFile(path).tampered() is None
+    assert RoutingFile(path).find_tampering() is None
 
 
 # The documents
@@ -564,7 +564,7 @@ def test_every_field_is_documented() -> None:
 def test_documented_jq_lines_work(tmp_path: Path) -> None:
     """Each line for the shell prints what it says, on a file whose heartbeat is fresh."""
     now = datetime.now(UTC)
-    table = build(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=now, valid_for_s=90)
+    table = build_table(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=now, valid_for_s=90)
     RoutingFile(tmp_path / "var" / "routing.json").publish(table)
     script = "set -e\n" + _blocks("sh")[0]
     done = subprocess.run(["/bin/sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from controller.journal import Journal
-from controller.routing import override_text as override_words
+from controller.routing import override_text
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.routing.store import OverrideStore
 from monitor.storage.database import DatabaseError, open_operator, open_reader, open_writer
@@ -29,19 +29,19 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def hand(engine: Engine) -> OverrideStore:
-    """An empty hand."""
+def overrides(engine: Engine) -> OverrideStore:
+    """An empty store."""
     return OverrideStore(engine)
 
 
-def lay(hand: OverrideStore, laid: Override, *, warned: bool = False) -> Override:
+def begin(overrides: OverrideStore, laid: Override, *, warned: bool = False) -> Override:
     """As the command does."""
-    return hand.lay(laid, lambda replaced: override_words.begun(laid, replaced=replaced), warned=warned)
+    return overrides.begin(laid, lambda replaced: override_text.begun_event(laid, replaced=replaced), warned=warned)
 
 
-def take_back(hand: OverrideStore, kind: OverrideKind, *subjects: str) -> list[Override]:
+def end(overrides: OverrideStore, kind: OverrideKind, *subjects: str) -> list[Override]:
     """Half an hour after T0, by bob; without subjects all of the kind."""
-    return hand.take_back(kind, subjects or None, at=LATER, by="bob", reason="over", say=override_words.ended)
+    return overrides.end(kind, subjects or None, at=LATER, by="bob", reason="over", event_for=override_text.ended_event)
 
 
 def told(engine: Engine) -> list[str]:
@@ -49,122 +49,124 @@ def told(engine: Engine) -> list[str]:
     return [event.kind for event in Journal(engine).untold()]
 
 
-def test_what_is_laid_on_is_kept_as_it_is(hand: OverrideStore, engine: Engine) -> None:
+def test_what_is_laid_on_is_kept_as_it_is(overrides: OverrideStore, engine: Engine) -> None:
     """Every field comes back, through any kind of engine, and people are told in the same transaction."""
-    laid = lay(hand, replace(CHAT, forced=True))
+    laid = begin(overrides, replace(CHAT, forced=True))
     assert laid == replace(CHAT, forced=True, id=1)
-    assert hand.in_force(T0) == [laid]
+    assert overrides.in_force(T0) == [laid]
     (untold,) = Journal(engine).untold()
     assert (untold.kind, untold.subject, untold.at) == ("pinned", "chat", CHAT.at)
 
 
-def test_the_same_again_replaces_the_first(hand: OverrideStore) -> None:
+def test_the_same_again_replaces_the_first(overrides: OverrideStore) -> None:
     """The database keeps both; one of another kind or on another subject is left alone."""
-    others = [lay(hand, override(PAUSE, "chat")), lay(hand, override(PIN, "code", target=C))]
-    first = lay(hand, CHAT)
-    second = lay(hand, replace(CHAT, author="bob", reason="better", at=LATER))
-    assert hand.in_force(LATER) == [*others, second]
-    gone = hand.latest()[1]
+    others = [begin(overrides, override(PAUSE, "chat")), begin(overrides, override(PIN, "code", target=C))]
+    first = begin(overrides, CHAT)
+    second = begin(overrides, replace(CHAT, author="bob", reason="better", at=LATER))
+    assert overrides.in_force(LATER) == [*others, second]
+    gone = overrides.latest()[1]
     assert gone == replace(first, ended_at=LATER, ended_by="bob", ended_reason="replaced: better")
 
 
-def test_taking_back_ends_what_is_meant(hand: OverrideStore, engine: Engine) -> None:
+def test_taking_back_ends_what_is_meant(overrides: OverrideStore, engine: Engine) -> None:
     """That kind on that subject; it can be taken back once."""
-    pin, pause = lay(hand, CHAT), lay(hand, override(PAUSE, "chat"))
-    assert take_back(hand, PIN, "chat") == [replace(pin, ended_at=LATER, ended_by="bob", ended_reason="over")]
-    assert take_back(hand, PIN, "chat") == []
-    assert hand.in_force(LATER) == [pause]
+    pin, pause = begin(overrides, CHAT), begin(overrides, override(PAUSE, "chat"))
+    assert end(overrides, PIN, "chat") == [replace(pin, ended_at=LATER, ended_by="bob", ended_reason="over")]
+    assert end(overrides, PIN, "chat") == []
+    assert overrides.in_force(LATER) == [pause]
     assert told(engine) == ["pinned", "paused", "unpinned"]
 
 
-def test_all_of_a_kind_at_once(hand: OverrideStore) -> None:
+def test_all_of_a_kind_at_once(overrides: OverrideStore) -> None:
     """Without subjects every one of that kind ends."""
-    lay(hand, override(PAUSE, ALL))
-    lay(hand, override(PAUSE, "chat"))
-    drain = lay(hand, override(DRAIN, "openai"))
-    assert [one.subject for one in take_back(hand, PAUSE)] == [ALL, "chat"]
-    assert hand.in_force(LATER) == [drain]
+    begin(overrides, override(PAUSE, ALL))
+    begin(overrides, override(PAUSE, "chat"))
+    drain = begin(overrides, override(DRAIN, "openai"))
+    assert [one.subject for one in end(overrides, PAUSE)] == [ALL, "chat"]
+    assert overrides.in_force(LATER) == [drain]
 
 
-def test_what_has_expired_cannot_be_taken_back(hand: OverrideStore, engine: Engine) -> None:
+def test_what_has_expired_cannot_be_taken_back(overrides: OverrideStore, engine: Engine) -> None:
     """The end of its time was its end, even where the service has yet to note that; so it is not replaced either."""
-    lay(hand, replace(CHAT, until=LATER))
-    assert take_back(hand, PIN, "chat") == []
-    lay(hand, replace(CHAT, at=LATER + HOUR, until=LATER + 2 * HOUR))
+    begin(overrides, replace(CHAT, until=LATER))
+    assert end(overrides, PIN, "chat") == []
+    begin(overrides, replace(CHAT, at=LATER + HOUR, until=LATER + 2 * HOUR))
     assert "replaces" not in Journal(engine).untold()[-1].text
-    assert hand.latest()[1].ended_at == LATER
+    assert overrides.latest()[1].ended_at == LATER
 
 
-def test_an_expiry_is_noted_once(hand: OverrideStore, engine: Engine) -> None:
+def test_an_expiry_is_noted_once(overrides: OverrideStore, engine: Engine) -> None:
     """And not at all when somebody took it back between the look and the note."""
-    pin, pause = lay(hand, CHAT), lay(hand, override(PAUSE, "chat"))
-    take_back(hand, PAUSE, "chat")
+    pin, pause = begin(overrides, CHAT), begin(overrides, override(PAUSE, "chat"))
+    end(overrides, PAUSE, "chat")
     for one in (pin, pin, pause):
-        hand.expire(one, override_words.expired(one, CHAT.until), CHAT.until + HOUR)
+        overrides.record_expiry(one, override_text.expired_event(one, CHAT.until), CHAT.until + HOUR)
     assert told(engine) == ["pinned", "paused", "resumed", "pin_expired"]
-    ended = hand.latest()[1]
+    ended = overrides.latest()[1]
     assert (ended.ended_at, ended.ended_by) == (CHAT.until, None)
 
 
-def test_the_command_learns_when_it_was_heeded(hand: OverrideStore) -> None:
+def test_the_command_learns_when_it_was_heeded(overrides: OverrideStore) -> None:
     """First its beginning, then its end; and then the service need not read it any more."""
-    pin = lay(hand, CHAT)
-    assert not hand.heeded([pin.id])
-    hand.heed([pin], LATER)
-    assert hand.heeded([pin.id])
-    assert [(kept.override, kept.heeded) for kept in hand.unfinished()] == [(pin, True)]
-    (ended,) = take_back(hand, PIN, "chat")
-    assert not hand.heeded([pin.id])
-    hand.heed([ended], LATER)
-    assert hand.heeded([pin.id])
-    assert hand.unfinished() == []
+    pin = begin(overrides, CHAT)
+    assert not overrides.are_published([pin.id])
+    overrides.mark_published([pin], LATER)
+    assert overrides.are_published([pin.id])
+    assert [(kept.override, kept.published) for kept in overrides.unfinished()] == [(pin, True)]
+    (ended,) = end(overrides, PIN, "chat")
+    assert not overrides.are_published([pin.id])
+    overrides.mark_published([ended], LATER)
+    assert overrides.are_published([pin.id])
+    assert overrides.unfinished() == []
 
 
-def test_an_end_between_the_look_and_the_publishing_is_not_taken_for_heeded(hand: OverrideStore) -> None:
+def test_an_end_between_the_look_and_the_publishing_is_not_taken_for_heeded(overrides: OverrideStore) -> None:
     """What was published followed from the override, not from its end."""
-    pin = lay(hand, CHAT)
-    take_back(hand, PIN, "chat")
-    hand.heed([pin], LATER)
-    assert not hand.heeded([pin.id])
+    pin = begin(overrides, CHAT)
+    end(overrides, PIN, "chat")
+    overrides.mark_published([pin], LATER)
+    assert not overrides.are_published([pin.id])
 
 
-def test_warnings_are_counted_in_the_database(hand: OverrideStore, engine: Engine) -> None:
+def test_warnings_are_counted_in_the_database(overrides: OverrideStore, engine: Engine) -> None:
     """So that a restart does not warn again; a forced pin was warned of as it was laid on."""
-    pin = lay(hand, CHAT)
-    hand.warn(pin, override_words.OverrideEvent(kind="pin_to_failing_target", subject="chat", text="it fails"), LATER)
-    forced = lay(hand, override(PIN, "code", target=C, number=2), warned=True)
-    assert [kept.warned_at for kept in hand.unfinished()] == [LATER, forced.at]
+    pin = begin(overrides, CHAT)
+    overrides.record_warning(
+        pin, override_text.OverrideEvent(kind="pin_to_failing_target", subject="chat", text="it fails"), LATER
+    )
+    forced = begin(overrides, override(PIN, "code", target=C, number=2), warned=True)
+    assert [kept.warned_at for kept in overrides.unfinished()] == [LATER, forced.at]
     assert told(engine) == ["pinned", "pin_to_failing_target", "pinned"]
 
 
-def test_hostile_text_is_tamed_where_it_is_kept_and_where_it_is_read(hand: OverrideStore, engine: Engine) -> None:
+def test_hostile_text_is_tamed_where_it_is_kept_and_where_it_is_read(overrides: OverrideStore, engine: Engine) -> None:
     """Control characters and novels neither get in nor out, whoever wrote the row."""
-    lay(hand, replace(CHAT, author="a\x1b[31m", reason="r\n\x00\ud800" + "x" * 10_000))
-    (kept,) = hand.in_force(T0)
+    begin(overrides, replace(CHAT, author="a\x1b[31m", reason="r\n\x00\ud800" + "x" * 10_000))
+    (kept,) = overrides.in_force(T0)
     assert (kept.author, kept.reason[:3], len(kept.reason)) == ("a [31m", "r x", 500)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE overrides SET author = 'b\x1b', reason = 'c\x07d', subject = 'chat\n'")
-    (read,) = hand.in_force(T0)
+    (read,) = overrides.in_force(T0)
     assert (read.author, read.reason, read.subject) == ("b", "c d", "chat")
 
 
-def test_a_command_and_the_service_at_once(hand: OverrideStore, tmp_path: Path) -> None:
+def test_a_command_and_the_service_at_once(overrides: OverrideStore, tmp_path: Path) -> None:
     """What another process wrote is there at the next look; a reader cannot write."""
     url = f"sqlite:///{tmp_path}/hotspare.db"
     operator, reader = open_operator(url), open_reader(url)
-    laid = lay(OverrideStore(operator), override(DRAIN, A))
-    assert hand.in_force(T0) == OverrideStore(reader).in_force(T0) == [laid]
+    laid = begin(OverrideStore(operator), override(DRAIN, A))
+    assert overrides.in_force(T0) == OverrideStore(reader).in_force(T0) == [laid]
     with pytest.raises(DatabaseError, match="cannot be written"):
-        lay(OverrideStore(reader), CHAT)
+        begin(OverrideStore(reader), CHAT)
     operator.dispose()
     reader.dispose()
 
 
-def test_looking_waits_for_no_other_writer(hand: OverrideStore, tmp_path: Path) -> None:
+def test_looking_waits_for_no_other_writer(overrides: OverrideStore, tmp_path: Path) -> None:
     """The service looks twice a second, also while somebody holds the write lock for long."""
-    pin = lay(hand, CHAT)
+    pin = begin(overrides, CHAT)
     other = open_operator(f"sqlite:///{tmp_path}/hotspare.db")
     with other.begin() as busy:
         busy.exec_driver_sql("DELETE FROM events")
-        assert [kept.override for kept in hand.unfinished()] == [pin]
+        assert [kept.override for kept in overrides.unfinished()] == [pin]
     other.dispose()

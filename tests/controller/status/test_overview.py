@@ -10,7 +10,7 @@ from rich.console import Console
 from controller.cli.status import document, print_overview
 from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
-from controller.routing import override_text as override_words
+from controller.routing import override_text
 from controller.routing.decision import Decision, Move, RouteState
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.store import OverrideStore
@@ -495,7 +495,7 @@ def lay(settings: Settings, kind: OverrideKind, subject: str, target: str | None
         at=NOW - timedelta(hours=1),
         until=NOW + timedelta(hours=hours - 1),
     )
-    OverrideStore(engine).lay(laid, lambda replaced: override_words.begun(laid, replaced=replaced))
+    OverrideStore(engine).begin(laid, lambda replaced: override_text.begun_event(laid, replaced=replaced))
     engine.dispose()
 
 

@@ -15,7 +15,7 @@ from controller.incidents.incident import EntryKind
 from controller.incidents.remarks import CommentRefusedError
 from controller.journal import Journal
 from controller.operations import begin_override
-from controller.routing import override_text as override_words
+from controller.routing import override_text
 from controller.routing.operator_requests import OperatorRequest, RefusedError
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.clock import utc_now
@@ -97,7 +97,7 @@ class PressHandler:
             settings=self._settings,
             incident=journal.incident(button.incident),
             routes=journal.routes(),
-            overrides=Overrides.at(journal.hand.in_force(now), now),
+            overrides=Overrides.at(journal.overrides.in_force(now), now),
             health={name: saved.health for name, saved in store.states().items()},
         )
 
@@ -109,7 +109,7 @@ class PressHandler:
             said = (line for line in lines if line.kind is EntryKind.ACKNOWLEDGED and line.author == author)
             return any(line.at >= claim.begun_at for line in said)
         order = order_of(button, author)
-        return any(_carries_out(one, order, claim) for one in journal.hand.latest(_LATEST))
+        return any(_carries_out(one, order, claim) for one in journal.overrides.latest(_LATEST))
 
     def _do(self, button: Button, author: str, journal: Journal) -> str:
         if button.verb is Verb.ACKNOWLEDGE:
@@ -120,18 +120,20 @@ class PressHandler:
 
     def _end_hold(self, button: Button, author: str, claim: Claim, journal: Journal) -> str:
         """Who brings a route back does not want it held there: it could not leave if it fails again."""
-        holds = [one for one in journal.hand.in_force(self._clock()) if is_hold(one) and one.subject == button.route]
+        holds = [
+            one for one in journal.overrides.in_force(self._clock()) if is_hold(one) and one.subject == button.route
+        ]
         if not any(one.at <= claim.begun_at for one in holds):
             return ""
-        ended = journal.hand.take_back(
+        ended = journal.overrides.end(
             OverrideKind.PAUSE,
             {one.subject for one in holds},
             at=self._clock(),
             by=author,
             reason=order_of(button, author).reason,
-            say=override_words.ended,
+            event_for=override_text.ended_event,
         )
-        return "".join(f" Over: {override_words.what(one)}." for one in ended)
+        return "".join(f" Over: {override_text.describe_override(one)}." for one in ended)
 
 
 def _carries_out(one: Override, order: OperatorRequest, claim: Claim) -> bool:

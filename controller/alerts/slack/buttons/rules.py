@@ -9,7 +9,7 @@ from controller.alerts.slack.buttons.buttons import FAIL_BACK_S, HOLD_S, Button,
 from controller.incidents.incident import Incident
 from controller.routing.decision import RouteState
 from controller.routing.operator_requests import OperatorRequest
-from controller.routing.override_text import until, what
+from controller.routing.override_text import describe_override, format_end
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.health import FAILING, TargetHealth
 from monitor.settings import Route, Settings
@@ -87,7 +87,7 @@ def _no_failback(home: str, route: Route, state: RouteState, standing: ButtonCon
 
 
 def _by(override: Override, standing: ButtonContext) -> str:
-    return f"{what(override)} by {override.author} is in force {until(override, standing.now)}"
+    return f"{describe_override(override)} by {override.author} is in force {format_end(override, standing.now)}"
 
 
 def is_hold(override: Override) -> bool:

@@ -24,8 +24,8 @@ from controller.incidents.incident import (
     VendorLead,
 )
 from controller.incidents.timeline_rules import MAX_TIMELINE
-from controller.routing.decision import bring_back
-from controller.routing.override_text import warning
+from controller.routing.decision import failback_command
+from controller.routing.override_text import pin_warning_event
 from controller.routing.overrides import Override, OverrideKind
 from monitor.health import Health, TargetHealth
 from monitor.status_pages.reading import VendorState
@@ -318,10 +318,10 @@ def test_a_command_can_be_copied_into_a_shell() -> None:
         until=LATER,
     )
     state = TargetHealth(target=LUNA, health=Health.DOWN, since=OPENED, reason=said)
-    note = warning(pin, state, OPENED)
+    note = pin_warning_event(pin, state, OPENED)
     told = notice_message(note.kind, note.subject, note.text, at=OPENED)
     assert "; hotspare unpin chat --reason … ends it. " in told.text
-    back = bring_back("chat", LUNA)
+    back = failback_command("chat", LUNA)
     assert back in notice_message("failback_waiting", "chat", back, at=OPENED).text
 
 
