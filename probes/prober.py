@@ -9,9 +9,7 @@ Deadlines run from the start of the probe and none of them can be stretched by t
 
 import asyncio
 import logging
-import os
 import secrets
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,6 +39,7 @@ from probes.transport.backend import TimedBackend
 from probes.transport.decoding import CAP, Decoder
 from probes.transport.errors import ResponseTooLargeError, UndecodableBodyError
 from probes.transport.proxies import Proxies
+from probes.transport.tls import tls_context
 from probes.transport_errors import classify_exception
 
 _log = logging.getLogger(__name__)
@@ -201,31 +200,6 @@ async def _read(response: httpx.Response, exchange: Exchange) -> Classification 
             return exchange.overflowed()
     exchange.end()
     return None
-
-
-def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
-    """Trusts `ca_bundle` alone, else what httpx, the system, SSL_CERT_FILE and SSL_CERT_DIR name.
-
-    Raises ValueError for a bad bundle, OSError for a bad variable.
-    """
-    if ca_bundle is None:
-        return _usual_context()
-    try:
-        return ssl.create_default_context(cafile=ca_bundle)
-    except OSError as error:  # which those of ssl are
-        raise ValueError(
-            f"network.ca_bundle {str(ca_bundle)!r}: expected a file of PEM certificates: {error}"
-        ) from error
-
-
-def _usual_context() -> ssl.SSLContext:
-    try:
-        context = httpx.create_ssl_context()
-    except OSError as error:
-        file = os.environ.get("SSL_CERT_FILE")
-        raise OSError(f"SSL_CERT_FILE {file!r}: expected a file of PEM certificates: {error}") from error
-    context.load_default_certs()
-    return context
 
 
 def random_nonce() -> str:

@@ -10,10 +10,9 @@ from typing import Final, Protocol
 from monitor.formatting import span
 from monitor.settings import NetworkSettings
 from monitor.storage.database import DatabaseError
-from probes.prober import tls_context
 from probes.target import Secret
-from probes.transport import outgoing
-from probes.transport.outgoing import FetchResult
+from probes.transport.fetch import FetchResult, fetch
+from probes.transport.tls import tls_context
 
 log = logging.getLogger(__name__)
 
@@ -139,14 +138,14 @@ class Pinger:
     async def __call__(self) -> str | None:
         """None when it was taken, else why not, as a sentence without its end and without the address."""
         return refusal(
-            await outgoing.send("GET", self._url.reveal(), timeout_s=self._timeout_s, tls=self._tls, proxy=self._proxy)
+            await fetch("GET", self._url.reveal(), timeout_s=self._timeout_s, tls=self._tls, proxy=self._proxy)
         )
 
 
 def refusal(answer: FetchResult) -> str | None:
     """What an answer means; None for one that says yes."""
-    if answer.taken:
+    if answer.ok:
         return None
     if answer.status is None:
-        return f"the heartbeat did not arrive: {answer.why}"
+        return f"the heartbeat did not arrive: {answer.error}"
     return f"the heartbeat was answered with HTTP {answer.status}: check alerts.heartbeat_url"

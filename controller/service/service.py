@@ -38,9 +38,9 @@ from monitor.storage.lock import InstanceLock
 from monitor.storage.store import Store
 from probes import pricing
 from probes.observation import Observation
-from probes.prober import Prober, tls_context
-from probes.transport import connectivity, fetch
-from probes.transport.fetch import Page
+from probes.prober import Prober
+from probes.transport.fetch import FetchResult, ask_endpoints, fetch_page
+from probes.transport.tls import tls_context
 
 _PATIENCE_S = 5.0
 _NEUTRAL_S = 3.0
@@ -249,13 +249,13 @@ class Service:
     async def _reachable_endpoints(self) -> frozenset[str]:
         """The neutral endpoints that answer right now."""
         settings = self._settings
-        return await connectivity.answered(
+        return await ask_endpoints(
             settings.connectivity_endpoints, timeout_s=_NEUTRAL_S, tls=self._tls, proxy=settings.network.proxy
         )
 
-    async def _status_page(self, url: str, etag: str | None, modified: str | None) -> Page:
+    async def _status_page(self, url: str, etag: str | None, modified: str | None) -> FetchResult:
         """A vendor's status page, or that it has not changed."""
-        return await fetch.fetch(
+        return await fetch_page(
             url,
             etag=etag,
             modified=modified,

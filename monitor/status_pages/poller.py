@@ -19,7 +19,7 @@ from monitor.status_pages.reading import (
 )
 from probes.redaction import clean
 from probes.target import Provider, Secret
-from probes.transport.fetch import Page
+from probes.transport.fetch import FetchResult
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ PATIENCE = 3
 
 
 #: The page at an address, given its validators (`etag` and `modified`) as they were last time; never raises.
-Fetch = Callable[[str, str | None, str | None], Awaitable[Page]]
+Fetch = Callable[[str, str | None, str | None], Awaitable[FetchResult]]
 
 
 class StatusPage:
@@ -53,7 +53,7 @@ class StatusPage:
     async def look(self, fetch: Fetch) -> Mapping[str, StatusPageReading]:
         """What it says now, by provider; nothing where it cannot be read and what it said before may still hold."""
         page = await fetch(self.url, self._etag, self._modified)
-        if page.unchanged and self._words:
+        if page.not_modified and self._words:
             self._failures = 0
             return self._words
         # Up to a mebibyte of somebody else's text: not on the loop that times the probes.
@@ -64,10 +64,10 @@ class StatusPage:
         self._etag, self._modified = page.etag, page.modified
         return words
 
-    def _read(self, page: Page) -> dict[str, StatusPageReading]:
+    def _read(self, page: FetchResult) -> dict[str, StatusPageReading]:
         if page.status != 200:
             return dict.fromkeys(self._scopes, UNKNOWN)
-        return {name: self._masked(read(page.body, scope, cut=page.cut)) for name, scope in self._scopes.items()}
+        return {name: self._masked(read(page.body, scope, cut=page.truncated)) for name, scope in self._scopes.items()}
 
     def _masked(self, word: StatusPageReading) -> StatusPageReading:
         """Without our keys, which the vendor knows as well as we do."""
@@ -76,11 +76,11 @@ class StatusPage:
             headline = clean(headline, key, limit=LONGEST_HEADLINE)
         return replace(word, headline=headline)
 
-    def _failed(self, page: Page) -> Mapping[str, StatusPageReading]:
+    def _failed(self, page: FetchResult) -> Mapping[str, StatusPageReading]:
         self._failures += 1
         self._etag = self._modified = None  # the whole page is wanted next time
         if self._failures == 1:
-            why = page.why or (f"HTTP {page.status}" if page.status != 200 else "not the document that is expected")
+            why = page.error or (f"HTTP {page.status}" if page.status != 200 else "not the document that is expected")
             log.info("status_page_unreadable page=%s: %s", self.url, why)
         if self._failures < PATIENCE:
             return {}

@@ -1,44 +1,117 @@
-"""Fetches one public page for reading, and only if it has changed: a vendor's status page, say."""
+"""One bounded GET or POST for everything but probes: status pages, neutral endpoints, webhooks, the heartbeat.
+
+Requests go over the sockets and the resolver of the probes, so that neither a slow server nor a hanging resolver holds
+up anything else. The total deadline covers the lookup of the name, redirects and the body.
+"""
 
 import asyncio
+import logging
+import os
+import socket
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
+import httpcore
 import httpx
 
-from probes.transport.decoding import Decoder
-from probes.transport.errors import UndecodableBodyError
+from probes.redaction import one_line
+from probes.transport.backend import SocketTimings, TimedBackend
+from probes.transport.connection import Transport
+from probes.transport.decoding import CAP, Decoder
+from probes.transport.dns import Resolver
+from probes.transport.errors import ResponseTooLargeError, UndecodableBodyError, UnusableProxyError
 from probes.transport.proxies import Proxies
 
+_log = logging.getLogger(__name__)
+
+#: Shared by all requests: while the resolver hangs, a name that is asked for again costs no further thread.
+_RESOLVER = Resolver()
+#: Bytes of one response, its framing included.
+_MOST_RECEIVED = 2 * CAP
 _REDIRECTS = 3
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _LONGEST_VALIDATOR = 500
+_LONGEST_EXCERPT = 160
+_HEADERS = {"user-agent": "hotspare", "accept-encoding": "identity"}
+_PAGE_HEADERS = {
+    "user-agent": "hotspare (status page reader)",
+    "accept": "application/json, application/rss+xml, application/xml;q=0.9",
+    "accept-encoding": "gzip",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """What came back; without a status nothing did."""
+class FetchResult:
+    """The response; without a status there is none."""
 
     status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
     body: bytes = b""
-    """Decoded, at most a mebibyte."""
-    cut: bool = False
-    """The body goes on past what was read of it."""
-    etag: str | None = None
-    modified: str | None = None
-    """When the server says it was last changed, in its own words."""
-    why: str = ""
-    """Why nothing came back, in a few words."""
+    """Decoded, as far as it was wanted."""
+    truncated: bool = False
+    """The body goes on past `body`."""
+    error: str = ""
+    """Why there is no response, in a few words without the address."""
 
     @property
-    def unchanged(self) -> bool:
-        """Whether it is still the page that `etag` and `modified` are of."""
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def not_modified(self) -> bool:
+        """Whether the page is still the one that `etag` and `modified` of the request belong to."""
         return self.status == 304
+
+    @property
+    def excerpt(self) -> str:
+        """How the body begins, on one line of at most 160 characters; untrusted text."""
+        return one_line(self.body.decode(errors="replace"), _LONGEST_EXCERPT)
+
+    @property
+    def etag(self) -> str | None:
+        """The page's validator, for the next request; None where it cannot be sent back."""
+        return self._validator("etag")
+
+    @property
+    def modified(self) -> str | None:
+        """When the server says that the page was last changed, likewise."""
+        return self._validator("last-modified")
+
+    def _validator(self, name: str) -> str | None:
+        value = self.headers.get(name, "").strip()
+        return value if value and value.isascii() and value.isprintable() and len(value) <= _LONGEST_VALIDATOR else None
 
 
 async def fetch(
+    method: str,
+    url: str,
+    *,
+    content: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float,
+    tls: ssl.SSLContext,
+    proxy: str | None = None,
+    max_error_bytes: int = 0,
+) -> FetchResult:
+    """The response to one request within `timeout_s`, whatever the other side does; raises only CancelledError.
+
+    Redirects are not followed. The body of a 2xx is not read, that of any other response up to `max_error_bytes`.
+    `tls` is `probes.transport.tls.tls_context`'s; without `proxy` the environment's proxy variables hold.
+    """
+
+    async def answer() -> FetchResult:
+        request = httpx.Request(method, url, content=content, headers=_HEADERS | dict(headers or {}))
+        return await _send(request, tls, Proxies(proxy), max_error_bytes=max_error_bytes)
+
+    return await _bounded(answer(), timeout_s)
+
+
+async def fetch_page(
     url: str,
     *,
     etag: str | None = None,
@@ -46,79 +119,112 @@ async def fetch(
     timeout_s: float,
     tls: ssl.SSLContext,
     proxy: str | None = None,
-) -> Page:
-    """The page, or why not, within `timeout_s` whatever the server does; raises nothing but CancelledError.
+) -> FetchResult:
+    """A public page of at most a mebibyte, if it has changed; as `fetch`, but follows three redirects.
 
-    `etag` and `modified` are those of the page that is known already. At most three redirects are followed, to another
-    host and from https only to https. `tls` is `probes.prober.tls_context`'s; without `proxy` the environment's holds.
+    `etag` and `modified` are those of the last result: with them the server may answer `not_modified`.
     """
     conditions = {"if-none-match": etag, "if-modified-since": modified}
-    headers = {
-        "user-agent": "hotspare (status page reader)",
-        "accept": "application/json, application/rss+xml, application/xml;q=0.9",
-        "accept-encoding": "gzip",
-    } | {name: value for name, value in conditions.items() if value}
+    headers = _PAGE_HEADERS | {name: value for name, value in conditions.items() if value}
+    return await _bounded(_follow(url, headers, tls, Proxies(proxy)), timeout_s)
+
+
+async def ask_endpoints(
+    endpoints: Sequence[str], *, timeout_s: float, tls: ssl.SSLContext, proxy: str | None = None
+) -> frozenset[str]:
+    """The endpoints that gave any HTTP response, headers at least, within `timeout_s`; all are asked at once.
+
+    Raises only CancelledError: an endpoint that cannot be asked has not answered.
+    """
+    proxies = Proxies(proxy)
+    answers = await asyncio.gather(*(_answers(endpoint, timeout_s, tls, proxies) for endpoint in endpoints))
+    return frozenset(endpoint for endpoint, answered in zip(endpoints, answers, strict=True) if answered)
+
+
+async def _answers(endpoint: str, timeout_s: float, tls: ssl.SSLContext, proxies: Proxies) -> bool:
     try:
         async with asyncio.timeout(timeout_s):
-            return await _follow(url, headers, tls, Proxies(proxy))
+            await _send(httpx.Request("GET", endpoint, headers=_HEADERS), tls, proxies)
+            return True
+    except UnusableProxyError as error:
+        _log.warning("endpoint_not_asked endpoint=%s: %s", endpoint, error)
+        return False
+    except Exception:  # noqa: BLE001 - whatever happened, there was no answer
+        return False
+
+
+async def _bounded(answer: Awaitable[FetchResult], timeout_s: float) -> FetchResult:
+    """The result, or why there is none."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await answer
     except TimeoutError:
-        return Page(why=f"not within {timeout_s:g} s")
-    except UndecodableBodyError as error:
-        return Page(why=str(error))
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's page leads to, nobody is to stumble over it
-        return Page(why=type(error).__name__)
+        return FetchResult(error=f"no answer within {timeout_s:g} s")
+    except (UnusableProxyError, UndecodableBodyError) as error:
+        return FetchResult(error=str(error))
+    except httpcore.ConnectError as error:
+        return FetchResult(error=_describe_connect_error(error))
+    except Exception as error:  # noqa: BLE001 - whatever a foreign server sends must not stop the caller
+        return FetchResult(error=f"the connection broke ({type(error).__name__})")
 
 
-async def _follow(url: str, headers: Mapping[str, str], tls: ssl.SSLContext, proxies: Proxies) -> Page:
+async def _follow(url: str, headers: Mapping[str, str], tls: ssl.SSLContext, proxies: Proxies) -> FetchResult:
     for _ in range(_REDIRECTS + 1):
-        page, location = await _get(url, headers, tls, proxies)
+        page = await _send(httpx.Request("GET", url, headers=headers), tls, proxies, max_bytes=CAP, max_error_bytes=CAP)
+        location = page.headers.get("location", "")
         if page.status not in _MOVED or not location:
             return page
         target = urljoin(url, location)
-        if not _may_lead(url, target):
-            return Page(status=page.status, why="redirected to where it may not lead")
+        if not _may_redirect(url, target):
+            return FetchResult(status=page.status, error="redirected to where it may not lead")
         url = target
-    return Page(why=f"more than {_REDIRECTS} redirects")
+    return FetchResult(error=f"more than {_REDIRECTS} redirects")
 
 
-async def _get(url: str, headers: Mapping[str, str], tls: ssl.SSLContext, proxies: Proxies) -> tuple[Page, str]:
-    proxy = proxies.to(url)
-    no_timeout = httpx.Timeout(None)  # the deadline around it is the only one that cannot be stretched
-    async with (
-        httpx.AsyncClient(verify=tls, proxy=proxy, trust_env=False, timeout=no_timeout) as client,
-        client.stream("GET", url, headers=headers) as response,
-    ):
-        location = response.headers.get("location", "")
-        if response.status_code in _MOVED:
-            return Page(status=response.status_code), location
-        body, cut = await _read(response)
-        return Page(
-            status=response.status_code,
-            body=body,
-            cut=cut,
-            etag=_validator(response, "etag"),
-            modified=_validator(response, "last-modified"),
-        ), location
-
-
-async def _read(response: httpx.Response) -> tuple[bytes, bool]:
-    decoder, body = Decoder(response.headers.get("content-encoding", "")), bytearray()
-    async for chunk in response.aiter_raw():
-        body += decoder.feed(chunk)
-        if decoder.full:
-            return bytes(body), True
-    return bytes(body), False
-
-
-def _validator(response: httpx.Response, name: str) -> str | None:
-    """The header, as far as it can be sent back."""
-    value = str(response.headers.get(name, "")).strip()
-    return value if value and value.isascii() and value.isprintable() and len(value) <= _LONGEST_VALIDATOR else None
-
-
-def _may_lead(url: str, target: str) -> bool:
-    """To https; in the clear only where it was in the clear already, on the same host."""
+def _may_redirect(url: str, target: str) -> bool:
+    """To https always; to http only from http on the same host."""
     here, there = urlsplit(url), urlsplit(target)
     if not there.hostname or there.scheme not in {"http", "https"}:
         return False
     return there.scheme == "https" or (here.scheme == "http" and here.hostname == there.hostname)
+
+
+async def _send(
+    request: httpx.Request, tls: ssl.SSLContext, proxies: Proxies, *, max_bytes: int = 0, max_error_bytes: int = 0
+) -> FetchResult:
+    """The response, with at most `max_bytes` of the body of a 2xx and `max_error_bytes` of any other's."""
+    sockets = TimedBackend(_RESOLVER, SocketTimings(), limit=_MOST_RECEIVED, monotonic=time.monotonic)
+    async with Transport(sockets, tls, proxies.to(str(request.url))) as transport:
+        response = await transport.handle_async_request(request)
+        body, truncated = await _read(response, max_bytes if response.is_success else max_error_bytes)
+        return FetchResult(status=response.status_code, headers=dict(response.headers), body=body, truncated=truncated)
+
+
+async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
+    """The first `limit` bytes of the body, decoded, and whether there are more."""
+    body = bytearray()
+    if limit:
+        decoder = Decoder(response.headers.get("content-encoding", ""))
+        try:
+            async for chunk in response.aiter_raw():
+                body += decoder.feed(chunk)
+                if decoder.full or len(body) >= limit:
+                    return bytes(body[:limit]), True
+        except ResponseTooLargeError:
+            return bytes(body), True
+    return bytes(body), False
+
+
+def _describe_connect_error(error: httpcore.ConnectError) -> str:
+    """What the system says, where it says something; never the address."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, socket.gaierror):
+            return f"its name cannot be resolved ({cause.strerror})"
+        if isinstance(cause, OSError) and cause.errno:
+            # Not `strerror`, in which asyncio names the address.
+            return f"it could not be reached ({os.strerror(cause.errno)})"
+        cause = cause.__cause__ or cause.__context__
+    return "it could not be reached"

@@ -10,9 +10,10 @@ import pytest
 import trustme
 
 from probes.outcome import Outcome
-from probes.prober import Prober, tls_context
+from probes.prober import Prober
 from probes.target import Check
-from probes.transport.connectivity import answered
+from probes.transport.fetch import ask_endpoints
+from probes.transport.tls import tls_context
 from tests.support.servers import (
     KEY,
     QUICK,
@@ -279,8 +280,12 @@ async def test_the_neutral_endpoints_go_the_same_way(authority: trustme.CA, bund
     async with serving(answering_get(), server_tls(authority, "neutral.invalid")) as url:
         way = Proxy(url)
         async with serving(way.behave) as proxy:
-            found = await answered(["https://neutral.invalid/x"], timeout_s=20, tls=tls_context(bundle), proxy=proxy)
-            strange = await answered(["https://neutral.invalid/x"], timeout_s=20, tls=tls_context(None), proxy=proxy)
+            found = await ask_endpoints(
+                ["https://neutral.invalid/x"], timeout_s=20, tls=tls_context(bundle), proxy=proxy
+            )
+            strange = await ask_endpoints(
+                ["https://neutral.invalid/x"], timeout_s=20, tls=tls_context(None), proxy=proxy
+            )
 
     assert found == {"https://neutral.invalid/x"}
     assert strange == frozenset()

@@ -11,11 +11,10 @@ from controller.alerts.alert import FORMAT, Alert, body
 from controller.alerts.channel import NotTakenError
 from monitor.clock import utc_now
 from monitor.settings import NetworkSettings
-from probes.prober import tls_context
 from probes.retry_after import retry_after_s
 from probes.target import Secret
-from probes.transport import outgoing
-from probes.transport.outgoing import FetchResult
+from probes.transport.fetch import FetchResult, fetch
+from probes.transport.tls import tls_context
 
 TIMEOUT_S: Final = 10.0
 SIGNATURE: Final = "X-Hotspare-Signature"
@@ -25,6 +24,8 @@ _PASSING: Final = frozenset({408, 425, 429})
 #: What is wrong with this document, and need not be with the next one.
 _THIS_ONE: Final = frozenset({400, 413, 422})
 _LONGEST_WAIT_S: Final = 3600.0
+#: Of an error's body, for the excerpt that people see.
+_MOST_ERROR_BYTES: Final = 2000
 _CHECK: Final = "check alerts.webhook_url and its receiver"
 _ADVICE: Final = {
     401: "the receiver refuses us: do alerts.webhook_secret and its own secret match?",
@@ -67,7 +68,7 @@ class WebhookChannel:
         headers = {"content-type": "application/json", DELIVERY: alert.id, "X-Hotspare-Format": FORMAT}
         if self._secret:
             headers[SIGNATURE] = signature(self._secret, content, at=self._clock())
-        answer = await outgoing.send(
+        answer = await fetch(
             "POST",
             self._url.reveal(),
             content=content,
@@ -75,8 +76,9 @@ class WebhookChannel:
             timeout_s=self._timeout_s,
             tls=self._tls,
             proxy=self._proxy,
+            max_error_bytes=_MOST_ERROR_BYTES,
         )
-        if not answer.taken:
+        if not answer.ok:
             raise refusal(answer, now=self._clock())
 
 
@@ -91,8 +93,8 @@ def refusal(answer: FetchResult, *, now: datetime) -> NotTakenError:
     """What an answer that is no 2xx means."""
     status = answer.status
     if status is None:
-        return NotTakenError(f"the webhook did not answer: {answer.why}")
-    said = f": {answer.words}" if answer.words else ""
+        return NotTakenError(f"the webhook did not answer: {answer.error}")
+    said = f": {answer.excerpt}" if answer.excerpt else ""
     if status in _PASSING or status >= 500:
         wait_s = retry_after_s(answer.headers, now=now)
         bounded_s = None if wait_s is None else min(wait_s, _LONGEST_WAIT_S)

@@ -12,15 +12,15 @@ import pytest
 from monitor.status_pages.poller import PATIENCE, StatusPagePoller, status_pages
 from monitor.status_pages.reading import VendorState, VendorStateChange
 from probes.target import Provider, Secret
-from probes.transport.fetch import Page
+from probes.transport.fetch import FetchResult
 from tests.support import status_pages as pages
 from tests.support.builders import T0, target
 
 OPENAI_PAGE = "https://status.openai.com/proxy/status.openai.com"
-WELL = Page(status=200, body=pages.body(pages.incident_io()), etag='"1"', modified="then")
-ILL = Page(status=200, body=pages.body(pages.incident_io("partial_outage")), etag='"2"')
-HTML = Page(status=200, body=b"<!doctype html><title>Moved</title>", etag='"3"')
-UNCHANGED = Page(status=304)
+WELL = FetchResult(status=200, body=pages.body(pages.incident_io()), headers={"etag": '"1"', "last-modified": "then"})
+ILL = FetchResult(status=200, body=pages.body(pages.incident_io("partial_outage")), headers={"etag": '"2"'})
+HTML = FetchResult(status=200, body=b"<!doctype html><title>Moved</title>", headers={"etag": '"3"'})
+UNCHANGED = FetchResult(status=304)
 
 
 def provider(name: str = "openai", page: str | None = OPENAI_PAGE, base_url: str = "http://127.0.0.1:1") -> Provider:
@@ -33,7 +33,7 @@ class World:
 
     def __init__(self, *providers: Provider) -> None:
         self.now = T0
-        self.answer: Page | Exception = WELL
+        self.answer: FetchResult | Exception = WELL
         self.asked: list[tuple[str, str | None, str | None]] = []
         self.kept: list[VendorStateChange] = []
         self.locked = False
@@ -45,7 +45,7 @@ class World:
         """The present of this world."""
         return self.now
 
-    async def fetch(self, url: str, etag: str | None, modified: str | None) -> Page:
+    async def fetch(self, url: str, etag: str | None, modified: str | None) -> FetchResult:
         """The page as it is now."""
         self.asked.append((url, etag, modified))
         await asyncio.sleep(0)
@@ -59,7 +59,7 @@ class World:
             self.kept.append(report)
         return not self.locked
 
-    async def sees(self, *answers: Page | Exception) -> list[str]:
+    async def sees(self, *answers: FetchResult | Exception) -> list[str]:
         """The states that are kept when the page is so, reading after reading, a minute apart."""
         before = len(self.kept)
         for answer in answers:
@@ -88,7 +88,7 @@ async def test_a_headline_holds_no_key(spelled: Callable[[str], str]) -> None:
     keys = ["tok_Zx81mQp4vTe7LrW2", "tok_9dFhK3sWqB5nYc0J"]
     world = World(*(replace(provider(name), api_key=Secret(key)) for name, key in zip("ab", keys, strict=True)))
     told = pages.incident_io("partial_outage", pages.incident_io_incident(" and ".join(map(spelled, keys))))
-    await world.sees(Page(status=200, body=pages.body(told)))
+    await world.sees(FetchResult(status=200, body=pages.body(told)))
     assert [(report.provider, report.headline) for report in world.kept] == [("a", "*** and ***"), ("b", "*** and ***")]
 
 
@@ -96,7 +96,7 @@ async def test_another_headline_is_a_change() -> None:
     """The vendor has found words for it."""
     world = World()
     document = pages.incident_io("partial_outage", pages.incident_io_incident())
-    named = Page(status=200, body=pages.body(document))
+    named = FetchResult(status=200, body=pages.body(document))
     assert await world.sees(ILL, named) == ["partial_outage", "partial_outage"]
     assert world.kept[1].headline == "Elevated error rate"
     assert world.kept[1].since == datetime.fromisoformat("2026-11-21T14:02:00+00:00")
@@ -113,8 +113,8 @@ async def test_a_page_that_cannot_be_read_is_unknown_after_three_readings() -> N
     """A hiccup of the page, or of our own network, is no change of what the vendor says."""
     assert PATIENCE == 3
     world = World()
-    gone = Page(why="not within 10 s")
-    assert await world.sees(WELL, HTML, gone, WELL, Page(status=503), HTML) == ["operational"]
+    gone = FetchResult(error="not within 10 s")
+    assert await world.sees(WELL, HTML, gone, WELL, FetchResult(status=503), HTML) == ["operational"]
     assert await world.sees(gone) == ["unknown"]
     assert await world.sees(gone, HTML, ILL) == ["partial_outage"]
     assert world.asked[-1][1:] == (None, None), "after an unreadable page the whole of it is wanted"
@@ -135,7 +135,7 @@ async def test_a_page_that_is_shared_is_read_once() -> None:
     scoped = World(provider("claude", base_url="https://api.anthropic.com"))
     incident = pages.atlassian_incident("No login", "claude.ai")
     document = pages.body(pages.statuspage("operational", incident))
-    assert await scoped.sees(Page(status=200, body=document)) == ["operational"]
+    assert await scoped.sees(FetchResult(status=200, body=document)) == ["operational"]
 
 
 async def test_after_a_restart_only_what_is_new_is_kept() -> None:
@@ -173,7 +173,7 @@ async def read_times(providers: Sequence[Provider], *, every_s: float, readings:
     times: dict[str, list[float]] = {}
     began = loop.time()
 
-    async def fetch(url: str, _etag: str | None, _modified: str | None) -> Page:
+    async def fetch(url: str, _etag: str | None, _modified: str | None) -> FetchResult:
         times.setdefault(url, []).append(loop.time() - began)
         if sum(map(len, times.values())) >= readings:
             enough.set()

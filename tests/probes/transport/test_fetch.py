@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from probes.transport.decoding import CAP
-from probes.transport.fetch import Page, fetch
+from probes.transport.fetch import FetchResult, ask_endpoints, fetch_page
 
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 TLS = ssl.create_default_context()
@@ -43,9 +43,9 @@ def reply(body: bytes = b"", *, status: str = "200 OK", **headers: str) -> bytes
     return "\r\n".join([f"HTTP/1.1 {status}", f"content-length: {len(body)}", *lines, "", ""]).encode() + body
 
 
-async def get(url: str, *, etag: str | None = None, modified: str | None = None, timeout_s: float = 5) -> Page:
+async def get(url: str, *, etag: str | None = None, modified: str | None = None, timeout_s: float = 5) -> FetchResult:
     """The page at this address."""
-    return await fetch(url, etag=etag, modified=modified, timeout_s=timeout_s, tls=TLS)
+    return await fetch_page(url, etag=etag, modified=modified, timeout_s=timeout_s, tls=TLS)
 
 
 async def test_a_page_comes_with_its_validators_and_is_not_fetched_twice() -> None:
@@ -63,9 +63,9 @@ async def test_a_page_comes_with_its_validators_and_is_not_fetched_twice() -> No
 
     async with served(answer) as url:
         page = await get(f"{url}/api/v2/summary.json")
-        assert page == Page(status=200, body=b"{}", etag='W/"1"', modified="Sat, 21 Nov 2026 17:00:00 GMT")
-        assert not page.unchanged
-        assert (await get(url, etag=page.etag, modified=page.modified)).unchanged
+        assert (page.status, page.body, page.not_modified) == (200, b"{}", False)
+        assert (page.etag, page.modified) == ('W/"1"', "Sat, 21 Nov 2026 17:00:00 GMT")
+        assert (await get(url, etag=page.etag, modified=page.modified)).not_modified
     assert heads[0].startswith("get /api/v2/summary.json http/1.1")
     assert "user-agent: hotspare" in heads[0]
     assert "authorization" not in heads[0] + heads[1]
@@ -79,7 +79,8 @@ async def test_an_error_is_a_status_and_its_body() -> None:
         writer.write(reply(b"<html>no</html>", status="403 Forbidden"))
 
     async with served(answer) as url:
-        assert await get(url) == Page(status=403, body=b"<html>no</html>")
+        page = await get(url)
+    assert (page.status, page.body) == (403, b"<html>no</html>")
 
 
 async def test_compression_is_undone() -> None:
@@ -91,7 +92,7 @@ async def test_compression_is_undone() -> None:
 
     async with served(answer) as url:
         assert (await get(url)).body == b"[]"
-        assert (await get(f"{url}/other")).why == "content encoding br, which nobody asked for"
+        assert (await get(f"{url}/other")).error == "content encoding br, which nobody asked for"
 
 
 @pytest.mark.parametrize("bomb", [False, True], ids=["ten megabytes", "a gzip bomb"])
@@ -104,7 +105,7 @@ async def test_no_page_is_read_past_a_mebibyte(bomb: bool) -> None:
 
     async with served(answer) as url:
         page = await get(url)
-    assert (len(page.body), page.cut) == (CAP, True)
+    assert (len(page.body), page.truncated) == (CAP, True)
 
 
 async def test_an_endless_page_ends_at_the_cap() -> None:
@@ -120,7 +121,7 @@ async def test_an_endless_page_ends_at_the_cap() -> None:
             sent += 8192
 
     async with served(answer) as url:
-        assert (await get(url)).cut
+        assert (await get(url)).truncated
     assert sent < 50 * CAP
 
 
@@ -134,7 +135,7 @@ async def test_a_server_that_never_ends_costs_the_deadline(begun: bytes) -> None
         await asyncio.Event().wait()
 
     async with served(answer) as url:
-        assert await get(url, timeout_s=0.2) == Page(why="not within 0.2 s")
+        assert await get(url, timeout_s=0.2) == FetchResult(error="no answer within 0.2 s")
 
 
 async def test_redirects_are_followed_three_times() -> None:
@@ -148,8 +149,8 @@ async def test_redirects_are_followed_three_times() -> None:
 
     async with served(answer) as url:
         assert (await get(f"{url}/3")).body == b"here"
-        assert await get(f"{url}/4") == Page(why="more than 3 redirects")
-        assert await get(f"{url}/99") == Page(why="more than 3 redirects")
+        assert await get(f"{url}/4") == FetchResult(error="more than 3 redirects")
+        assert await get(f"{url}/99") == FetchResult(error="more than 3 redirects")
     assert next(numbers) == 4 + 4 + 4
 
 
@@ -193,7 +194,7 @@ async def test_what_is_no_http_is_nothing(noise: bytes) -> None:
     async with served(answer) as url:
         page = await get(url)
     assert page.status is None
-    assert page.why
+    assert page.error
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://x.invalid", "no-scheme", "http://[", "", "ftp://x/y"])
@@ -201,7 +202,7 @@ async def test_an_address_that_leads_nowhere_is_nothing(url: str) -> None:
     """Never an exception."""
     page = await get(url, timeout_s=2)
     assert page.status is None
-    assert page.why
+    assert page.error
 
 
 async def test_a_validator_that_cannot_be_sent_back_is_left_out() -> None:
@@ -222,11 +223,11 @@ async def test_an_unreachable_proxy_is_nothing_and_not_asked_for_this_machine() 
         writer.write(reply(b"here"))
 
     async with served(answer) as url:
-        page = await fetch(url, timeout_s=5, tls=TLS, proxy="http://127.0.0.1:1")
+        page = await fetch_page(url, timeout_s=5, tls=TLS, proxy="http://127.0.0.1:1")
         assert page.body == b"here"
-    page = await fetch("https://status.example", timeout_s=5, tls=TLS, proxy="http://127.0.0.1:1")
-    assert (page.status, page.why) == (None, "ConnectError")
-    page = await fetch("https://status.example", timeout_s=5, tls=TLS, proxy="socks5://127.0.0.1:1")
+    page = await fetch_page("https://status.example", timeout_s=5, tls=TLS, proxy="http://127.0.0.1:1")
+    assert (page.status, page.error) == (None, "it could not be reached (Connection refused)")
+    page = await fetch_page("https://status.example", timeout_s=5, tls=TLS, proxy="socks5://127.0.0.1:1")
     assert page.status is None
 
 
@@ -242,3 +243,32 @@ async def test_to_be_cancelled_is_to_stop() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_any_http_answer_counts_and_nothing_else() -> None:
+    """A 500 is an answer; silence, noise, a refusal and nonsense for an address are none."""
+
+    async def error(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 500 Oops\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"220 mail\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    servers = [await asyncio.start_server(behave, "127.0.0.1", 0) for behave in (error, noise, silence)]
+    urls = [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
+    nonsense = ["http://127.0.0.1:1", "no-scheme", "http://[", "http://x.invalid"]
+
+    assert await ask_endpoints([*urls, *nonsense], timeout_s=0.5, tls=TLS) == {urls[0]}
+    assert await ask_endpoints([], timeout_s=0.5, tls=TLS) == frozenset()
+    for server in servers:
+        server.close()

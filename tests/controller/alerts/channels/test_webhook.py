@@ -18,7 +18,7 @@ from controller.alerts.channels.webhook import WebhookChannel, refusal, signatur
 from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.settings import NetworkSettings
 from probes.target import Secret
-from probes.transport.outgoing import FetchResult as Heard
+from probes.transport.fetch import FetchResult
 from tests.support import incident_builders as alerts
 from tests.support.builders import T0
 from tests.support.paths import ROOT
@@ -243,7 +243,7 @@ def test_a_digest_keeps_its_lines_and_a_notice_its_sentence() -> None:
 
 def test_a_refusal_shows_a_stranger_s_words_only_as_far_as_they_help() -> None:
     """One line of them, bounded, beside what to do."""
-    said = str(refusal(Heard(status=403, words="go away"), now=T0))
+    said = str(refusal(FetchResult(status=403, body=b"go away"), now=T0))
     assert said == (
         "the webhook refused it with HTTP 403 (the receiver refuses us: do alerts.webhook_secret and its own secret"
         " match?): go away"
