@@ -5,8 +5,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from monitor.storage.store import ServiceBeat
-
 #: The service writes a beat every 5 s. Three missed beats and 5 s of grace for a slow disk mean a crash or a hang.
 SILENT_AFTER_S: Final = 20.0
 
@@ -20,6 +18,19 @@ class Liveness(StrEnum):
     """It has not written a beat for `SILENT_AFTER_S` seconds, and has not said that it stopped."""
     STOPPED = "stopped"
     """It stopped in good order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceBeat:
+    """The sign of life that the service writes every 5 s."""
+
+    pid: int
+    host: str
+    version: str
+    started_at: datetime
+    beat_at: datetime
+    stopped_at: datetime | None = None
+    """When it stopped in good order; None while it runs, and after a crash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

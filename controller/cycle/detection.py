@@ -13,7 +13,8 @@ from monitor.detection.target_state import TargetState
 from monitor.health import TargetHealth, Transition
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError
-from monitor.storage.store import SavedState, Store
+from monitor.storage.rows import SavedState
+from monitor.storage.store import Store
 from probes.observation import Observation
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from controller.routing.decision import Decision
 from controller.routing.store import decision_from_row
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.storage.columns import from_ms, storable, to_ms
-from monitor.storage.store import transition_of
+from monitor.storage.rows import transition_of
 from monitor.storage.tables import DECISIONS, OBSERVATIONS, TRANSITIONS
 from probes.outcome import Outcome
 
@@ -115,7 +115,7 @@ def _changes(connection: Connection, targets: Iterable[str], after_ms: int, unti
     wanted = select(TRANSITIONS).where(
         at >= after_ms, at <= until_ms, TRANSITIONS.c.target.in_([storable(name) for name in targets])
     )
-    rows = connection.execute(wanted.order_by(at.desc(), TRANSITIONS.c.id.desc()).limit(_MOST_ROWS)).mappings()
+    rows = connection.execute(wanted.order_by(at.desc(), TRANSITIONS.c.id.desc()).limit(_MOST_ROWS))
     return [transition_of(row) for row in rows][::-1]
 
 

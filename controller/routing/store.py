@@ -12,8 +12,8 @@ from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
 from monitor.storage.columns import brief, from_ms, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
-from monitor.storage.store import event_row
-from monitor.storage.tables import EVENTS, OVERRIDES
+from monitor.storage.store import insert_event
+from monitor.storage.tables import OVERRIDES
 from probes.redaction import one_line
 
 _LONGEST_NAME = 300
@@ -158,7 +158,7 @@ def _end(connection: Connection, ended: Override) -> bool:
 
 
 def _add_event(connection: Connection, at: datetime, event: OverrideEvent) -> None:
-    connection.execute(insert(EVENTS), event_row(at, event.kind, event.subject, event.text, tell=True))
+    insert_event(connection, at, event.kind, event.subject, event.text, tell=True)
 
 
 def _row(override: Override) -> dict[str, object]:

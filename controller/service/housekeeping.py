@@ -11,9 +11,10 @@ from typing import Final
 
 from controller.service.recorder import HOST, BackgroundRecorder
 from controller.service.worker_thread import WorkerThread
+from monitor.liveness import ServiceBeat
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError
-from monitor.storage.store import ServiceBeat, Store
+from monitor.storage.store import Store
 
 log = logging.getLogger(__name__)
 

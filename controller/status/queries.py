@@ -27,7 +27,7 @@ from controller.status.recent_details import RecentDetails
 from monitor.detection import notices
 from monitor.health import Health
 from monitor.storage.columns import from_ms, storable, to_ms
-from monitor.storage.store import read_trail
+from monitor.storage.rows import read_trail
 from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
 from probes.outcome import Outcome
 from probes.target import Target

@@ -1,16 +1,18 @@
-"""What vendors said about themselves, change by change."""
+"""Stores the changes of what vendors' status pages say."""
 
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Engine, RowMapping, delete, func, insert, select
+from sqlalchemy import Engine, delete, func
+from sqlmodel import Session, col, select
 
 from monitor.status_pages.reading import LONGEST_HEADLINE, VendorState, VendorStateChange
 from monitor.storage.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
-from monitor.storage.tables import VENDOR_REPORTS
+from monitor.storage.tables import VENDOR_REPORTS, VendorReportRow
 
-_AT: Final = (VENDOR_REPORTS.c.at_ms, VENDOR_REPORTS.c.id)
+_AT: Final = (col(VendorReportRow.at_ms), col(VendorReportRow.id))
 _LONGEST_URL: Final = 2_000
+_NEWEST: Final = select(func.max(VendorReportRow.id)).group_by(col(VendorReportRow.provider))
 
 
 class StatusPageStore:
@@ -24,24 +26,24 @@ class StatusPageStore:
         self._engine = engine
 
     def record(self, report: VendorStateChange) -> None:
-        """Keep a report that differs from the provider's last one."""
-        row = {
-            "provider": storable(report.provider),
-            "at_ms": to_ms(report.at),
-            "state": report.state.value,
-            "headline": brief(report.headline, LONGEST_HEADLINE),
-            "since_ms": maybe_to_ms(report.since),
-            "url": report.url and brief(report.url, _LONGEST_URL),
-        }
-        with self._engine.begin() as connection:
-            connection.execute(insert(VENDOR_REPORTS), row)
+        """Store a report that differs from the provider's last one."""
+        row = VendorReportRow(
+            provider=storable(report.provider),
+            at_ms=to_ms(report.at),
+            state=report.state.value,
+            headline=brief(report.headline, LONGEST_HEADLINE),
+            since_ms=maybe_to_ms(report.since),
+            url=report.url and brief(report.url, _LONGEST_URL),
+        )
+        with Session(self._engine) as session:
+            session.add(row)
+            session.commit()
 
     def latest(self) -> dict[str, VendorStateChange]:
         """The last report of every provider that ever had one, by provider."""
-        newest = select(func.max(VENDOR_REPORTS.c.id)).group_by(VENDOR_REPORTS.c.provider)
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(VENDOR_REPORTS).where(VENDOR_REPORTS.c.id.in_(newest))).mappings()
-            return {row["provider"]: _report(row) for row in rows}
+        with Session(self._engine) as session:
+            rows = session.exec(select(VendorReportRow).where(col(VendorReportRow.id).in_(_NEWEST)))
+            return {row.provider: _report(row) for row in rows}
 
     def between(self, provider: str, *, after: datetime, before: datetime) -> list[VendorStateChange]:
         """The provider's reports after the one instant and until the other, oldest first.
@@ -49,37 +51,35 @@ class StatusPageStore:
         The one that was in force at the first instant comes before them, so that what is said by all of them together
         is known for the whole time.
         """
-        ours = select(VENDOR_REPORTS).where(VENDOR_REPORTS.c.provider == storable(provider))
-        when = VENDOR_REPORTS.c.at_ms
+        ours = select(VendorReportRow).where(VendorReportRow.provider == storable(provider))
+        when = col(VendorReportRow.at_ms)
         in_force = ours.where(when <= to_ms(after)).order_by(*(column.desc() for column in _AT)).limit(1)
         later = ours.where(when > to_ms(after), when <= to_ms(before)).order_by(*_AT)
-        with self._engine.connect() as connection:
-            rows = [row for wanted in (in_force, later) for row in connection.execute(wanted).mappings()]
-        return [_report(row) for row in rows]
+        with Session(self._engine) as session:
+            return [_report(row) for rows in (in_force, later) for row in session.exec(rows)]
 
     def prune(self, before: datetime, *, at_most: int = 5_000) -> int:
         """Remove up to `at_most` of the oldest reports from before this, and say how many.
 
         The last report of a provider always stays: it still holds.
         """
-        newest = select(func.max(VENDOR_REPORTS.c.id)).group_by(VENDOR_REPORTS.c.provider)
-        old = select(VENDOR_REPORTS.c.id).where(VENDOR_REPORTS.c.at_ms < to_ms(before))
-        old = old.where(VENDOR_REPORTS.c.id.not_in(newest)).order_by(*_AT).limit(at_most)
+        old = select(VendorReportRow.id).where(VendorReportRow.at_ms < to_ms(before))
+        old = old.where(col(VendorReportRow.id).not_in(_NEWEST)).order_by(*_AT).limit(at_most)
         with self._engine.begin() as connection:
             return connection.execute(delete(VENDOR_REPORTS).where(VENDOR_REPORTS.c.id.in_(old))).rowcount
 
 
-def _report(row: RowMapping) -> VendorStateChange:
+def _report(row: VendorReportRow) -> VendorStateChange:
     return VendorStateChange(
-        provider=row["provider"],
-        at=from_ms(row["at_ms"]),
-        state=_state(row["state"]),
-        headline=row["headline"],
-        since=maybe_from_ms(row["since_ms"]),
-        url=row["url"],
+        provider=row.provider,
+        at=from_ms(row.at_ms),
+        state=_state(row.state),
+        headline=row.headline,
+        since=maybe_from_ms(row.since_ms),
+        url=row.url,
     )
 
 
-def _state(found: str) -> VendorState:
+def _state(name: str) -> VendorState:
     """The state; one that this version does not know is `unknown`."""
-    return next((state for state in VendorState if state == found), VendorState.UNKNOWN)
+    return next((state for state in VendorState if state == name), VendorState.UNKNOWN)

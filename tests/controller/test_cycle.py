@@ -24,7 +24,8 @@ from monitor.detection.pacing import BurstProbe
 from monitor.health import Health, Transition
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, open_writer
-from monitor.storage.store import SavedState, Store
+from monitor.storage.rows import SavedState
+from monitor.storage.store import Store
 from probes.observation import Observation
 from tests.support.builders import T0, observation, pool_rule, rule, settings
 

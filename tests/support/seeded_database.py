@@ -11,9 +11,11 @@ from controller.routing import routing_file
 from controller.routing.decision import Decision, Move
 from monitor.config.loader import load
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
+from monitor.liveness import ServiceBeat
 from monitor.settings import Settings
 from monitor.storage.database import open_writer
-from monitor.storage.store import SavedState, ServiceBeat, Store
+from monitor.storage.rows import SavedState
+from monitor.storage.store import Store
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check, Target

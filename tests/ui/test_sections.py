@@ -18,9 +18,8 @@ from controller.status.overview import EventView, Overview, TargetView
 from controller.status.vendor_status import VendorView
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, WeighedProbe
-from monitor.liveness import Liveness, ServiceStatus
+from monitor.liveness import Liveness, ServiceBeat, ServiceStatus
 from monitor.status_pages.reading import VendorState, VendorStateChange
-from monitor.storage.store import ServiceBeat
 from probes.outcome import Effect, Outcome
 from ui import (
     components as pieces,

@@ -14,8 +14,8 @@ from monitor.budget.summary import read_money
 from monitor.health import Transition
 from monitor.settings import Settings
 from monitor.storage.columns import from_ms, maybe_from_ms, storable, to_ms
+from monitor.storage.rows import transition_of
 from monitor.storage.spending import SpendingStore
-from monitor.storage.store import transition_of
 from monitor.storage.tables import DECISIONS, INCIDENTS, OBSERVATIONS, TRANSITIONS
 from probes.outcome import Blame, Outcome
 
@@ -94,7 +94,7 @@ def _transitions(connection: Connection, begins: datetime, ends: datetime) -> li
     row = TRANSITIONS.c
     last = select(func.max(row.id)).where(row.at_ms < to_ms(begins)).group_by(row.target)
     wanted = select(TRANSITIONS).where(or_(and_(row.at_ms >= to_ms(begins), row.at_ms < to_ms(ends)), row.id.in_(last)))
-    return [transition_of(one) for one in connection.execute(wanted.order_by(row.at_ms, row.id)).mappings()]
+    return [transition_of(one) for one in connection.execute(wanted.order_by(row.at_ms, row.id))]
 
 
 def _decisions(connection: Connection, settings: Settings, begins: datetime, ends: datetime) -> list[Decision]:

@@ -13,8 +13,8 @@ from controller.alerts.digest.digest import DIGEST, Week
 from monitor.settings import WeeklyDigest
 from monitor.storage.columns import to_ms
 from monitor.storage.database import DatabaseError, durable
-from monitor.storage.store import event_row
-from monitor.storage.tables import DELIVERIES, EVENTS
+from monitor.storage.store import insert_event
+from monitor.storage.tables import DELIVERIES
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class DigestStore:
         row = {"key": f"{_SINK} {day}", "sink": _SINK, "begun_ms": to_ms(at), "done_ms": to_ms(at)}
         with self._engine.begin() as connection:
             connection.execute(insert(DELIVERIES).values(row))
-            connection.execute(insert(EVENTS), event_row(at, DIGEST, str(day), text, tell=True))
+            insert_event(connection, at, DIGEST, str(day), text, tell=True)
 
 
 class DigestSchedule:

@@ -15,7 +15,8 @@ from controller.incidents.incident import Incident, IncidentKind
 from controller.journal import Journal
 from monitor.health import Health, TargetHealth, Transition
 from monitor.storage.database import open_reader, open_writer
-from monitor.storage.store import SavedState, Store
+from monitor.storage.rows import SavedState
+from monitor.storage.store import Store
 from probes.outcome import Outcome
 from tests.support.builders import T0, observation
 

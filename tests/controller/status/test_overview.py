@@ -19,10 +19,10 @@ from controller.status.history import BUCKETS, Bucket, quantile, strip
 from controller.status.overview import Overview, published, read, route_view
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth
-from monitor.liveness import SILENT_AFTER_S, Liveness, ServiceStatus
+from monitor.liveness import SILENT_AFTER_S, Liveness, ServiceBeat, ServiceStatus
 from monitor.settings import Route, Settings
 from monitor.storage.database import DatabaseError, open_reader, open_writer
-from monitor.storage.store import ServiceBeat, Store
+from monitor.storage.store import Store
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check

@@ -13,9 +13,10 @@ from controller.status.headline import Level
 from controller.status.overview import read
 from monitor.budget.summary import BudgetSummary, at_pace, read_money, without_price
 from monitor.budget.tracker import Throttling, to_json
+from monitor.liveness import ServiceBeat
 from monitor.settings import Settings
 from monitor.storage.database import open_writer
-from monitor.storage.store import ServiceBeat, Store
+from monitor.storage.store import Store
 from probes.target import Price
 from tests.support.builders import T0, observation, settings
 from ui import sections as view

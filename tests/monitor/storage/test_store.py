@@ -13,8 +13,10 @@ from sqlalchemy import Engine, event, func, select
 
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, Transition
+from monitor.liveness import ServiceBeat
 from monitor.storage.database import DatabaseError, open_reader, open_writer
-from monitor.storage.store import SavedState, ServiceBeat, Store
+from monitor.storage.rows import SavedState
+from monitor.storage.store import Store
 from monitor.storage.tables import EVENTS, OBSERVATIONS
 from probes.observation import Observation
 from probes.outcome import Outcome

@@ -8,8 +8,8 @@ from sqlalchemy import Engine, insert, select, update
 
 from monitor.storage.columns import from_ms, storable, to_ms
 from monitor.storage.database import durable
-from monitor.storage.store import event_row
-from monitor.storage.tables import DELIVERIES, EVENTS
+from monitor.storage.store import insert_event
+from monitor.storage.tables import DELIVERIES
 
 #: What the deliveries of presses are kept under.
 SINK: Final = "buttons"
@@ -53,4 +53,4 @@ class PressStore:
             connection.execute(
                 update(DELIVERIES).where(DELIVERIES.c.key == storable(key)).values(done_ms=to_ms(now)),
             )
-            connection.execute(insert(EVENTS), event_row(now, kind, subject, text))
+            insert_event(connection, now, kind, subject, text)
