@@ -33,9 +33,13 @@ def demands(results: Results) -> Iterator[Demand]:
 
 
 def text(results: Results) -> str:
-    """The table of them."""
-    rows = [[d.what, f"{d.targets}", d.asked, d.measured, "yes" if d.kept else "**no**"] for d in demands(results)]
-    return table(["what", "targets", "asked", "measured", "kept"], rows)
+    """The table of them: one row for each demand, two columns for each number of targets."""
+    rows: dict[str, dict[int, list[str]]] = {}
+    for demand in demands(results):
+        measured = demand.measured if demand.kept else f"**{demand.measured}: not kept**"
+        rows.setdefault(demand.what, {})[demand.targets] = [demand.asked, measured]
+    cells = [[what, *(cell for models in MODELS for cell in row.get(models, ["–", "–"]))] for what, row in rows.items()]
+    return table(["what", "one target: asked", "measured", "four targets: asked", "measured"], cells)
 
 
 def _most(results: Results, what: str, rate: float, limits: dict[int, float]) -> Iterator[Demand]:
@@ -64,7 +68,7 @@ def _against_peers(results: Results) -> Iterator[Demand]:
         if peer:
             theirs_s, own_s = peer.outage(results, 0.5).mean_s, ours(models).outage(results, 0.5).mean_s
             yield Demand(
-                what=f"sooner at 50 % than the best peer that probes ({peer.label}, {theirs_s:.0f} s)",
+                what="sooner at 50 % than the best peer that probes",
                 targets=models,
                 asked=f"≥ {times} ×",
                 measured=f"{theirs_s / own_s:.2f} ×",
@@ -111,7 +115,7 @@ def _moves(results: Results) -> Iterator[Demand]:
         what="requests that users lose in an hour at 50 %, of those without failover",
         targets=4,
         asked="≤ 3 %",
-        measured=percent(lost),
+        measured=f"{percent(lost)} %",
         kept=lost <= 0.03,
     )
     for models in MODELS:
@@ -136,17 +140,17 @@ def _moves(results: Results) -> Iterator[Demand]:
     for models in MODELS:
         own = results[Cell(rule=OURS, case="own-network", models=models, background=BACKGROUND)]
         yield Demand(
-            what=f"flips while our own network is down, {own.runs} runs",
+            what="flips while our own network is down",
             targets=models,
             asked="0",
-            measured=f"{own.flips * own.runs:.0f}",
+            measured=f"{own.flips * own.runs:.0f} ({own.runs} runs)",
             kept=own.flips == 0,
         )
     sick = results[Cell(rule=OURS, case="sick-model", models=4, background=BACKGROUND)]
     yield Demand(
-        what=f"flips of the siblings of one sick model, {sick.runs} runs",
+        what="flips of the siblings of one sick model",
         targets=4,
         asked="0",
-        measured=f"{sick.others_moved * 3 * sick.runs:.0f}",
+        measured=f"{sick.others_moved * 3 * sick.runs:.0f} ({sick.runs} runs)",
         kept=sick.others_moved == 0,
     )

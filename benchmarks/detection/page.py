@@ -1,5 +1,7 @@
 """The report as a document: what was compared, how, what came of it, and what it does not show."""
 
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.detection import demands, tables
@@ -15,7 +17,6 @@ _TEMPLATE = Path(__file__).with_name("page.md")
 
 def write(results: Results, effort: Effort) -> str:
     """The document as Markdown."""
-    quiet = ours(1).quiet(results, blips=True)
     return _TEMPLATE.read_text(encoding="utf-8").format(
         runs=sum(figures.seeds for figures in results.values()),
         alt=alt(results),
@@ -29,13 +30,20 @@ def write(results: Results, effort: Effort) -> str:
         own_spread=tables.own_spread(results),
         floors=tables.floors(results),
         rules=_rules(),
+        units=_units(),
         rps=TRAFFIC_RPS,
-        quarters=f"{quiet.quarters:.0f}",
-        days=f"{_traffic_days(results):.0f}",
-        effort=(
-            f"Outages rest on {effort.outages} seeds ({effort.costly} where rules judge traffic or probe from many "
-            f"places, {effort.spread} at other backgrounds)."
-        ),
+        effort=_effort(results, effort),
+    )
+
+
+def _effort(results: Results, effort: Effort) -> str:
+    quarters = ours(1).quiet(results, blips=True).quarters
+    return _filled(
+        f"- There are {effort.outages} seeds of each outage ({effort.costly} where rules judge traffic or probe from "
+        f"many places, {effort.spread} at other backgrounds), and few quiet quarters: {quarters:.0f} of ours with one "
+        f"target, as many with four; {_traffic_days(results):.0f} days where rules judge traffic or probe from many "
+        "places.",
+        indent="  ",
     )
 
 
@@ -46,19 +54,24 @@ def _traffic_days(results: Results) -> float:
 
 
 def summary(results: Results) -> str:
-    """The comparison in one sentence for each number of targets."""
+    """The comparison with the best peer, in one sentence for each number of targets."""
     sentences = []
-    for models, words in {1: "one target", 4: "four targets"}.items():
+    for models, targets in {1: "one target", 4: "four targets"}.items():
         peer = best(results, models=models)
         own_s = ours(models).outage(results, 0.5).mean_s
         if peer:
             theirs_s = peer.outage(results, 0.5).mean_s
             sentences.append(
-                f"With {words} of the failing provider, an outage of 50 % moves the route after {own_s:.0f} s on "
-                f"average, {theirs_s / own_s:.1f} times sooner than {peer.label} ({theirs_s:.0f} s), the soonest of "
-                "those that probe and keep to one false failover in 90 days."
+                f"With {targets} of the failing provider, an outage of 50 % moves the route after {own_s:.0f} s on "
+                f"average, {theirs_s / own_s:.1f} times sooner than {peer.label} ({theirs_s:.0f} s)."
             )
-    return " ".join(sentences)
+    sentences.append("Compared is the soonest peer that probes and keeps to one false failover in 90 days.")
+    return _filled(" ".join(sentences))
+
+
+def _filled(text: str, *, indent: str = "") -> str:
+    """A paragraph in lines of the documents' width."""
+    return textwrap.fill(text, 120, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def alt(results: Results) -> str:
@@ -70,7 +83,7 @@ def alt(results: Results) -> str:
     )
     return (
         "Chart: each rule's mean time to flip at 100, 50 and 20 % failing, and its false failovers per route and 90 "
-        f"days. The upper rows are {rows}; the tables below have all figures."
+        f"days. First rows: {rows}."
     )
 
 
@@ -94,10 +107,21 @@ def _place(entrant: Entrant, results: Results) -> tuple[int, float]:
 
 
 def _rules() -> str:
-    rows = [[peer.name, peer.decides, _judged(peer), peer.source, peer.mends or "–"] for peer in PEERS]
-    return table(["rule", "unhealthy", "judges", "source", "here"], rows)
+    rows = [[peer.name, peer.decides, peer.source, peer.mends or "–"] for peer in PEERS]
+    return table(["rule", "unhealthy", "source", "here"], rows)
 
 
-def _judged(peer: Peer) -> str:
-    unit = "a provider" if peer.by_provider else "a target"
-    return f"{unit}, by the application's requests" if peer.passive else f"{unit}, by probes"
+def _units() -> str:
+    by_provider = _names(peer for peer in PEERS if peer.by_provider)
+    in_path = _names(peer for peer in PEERS if peer.passive)
+    return _filled(
+        f"Rules judge each target by probes; {by_provider} judge a provider; {in_path} judge the application's "
+        "requests. Whatever their default, all probe every 30 s here, the first place of each at the moments of "
+        "Hotspare's probes."
+    )
+
+
+def _names(peers: Iterable[Peer]) -> str:
+    """`A, B and C`, without what stands after a comma in a name."""
+    *names, last = [peer.name.split(",")[0] for peer in peers]
+    return f"{', '.join(names)} and {last}" if names else last

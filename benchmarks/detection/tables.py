@@ -80,10 +80,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def seconds(value: float, *, at_least: bool = False) -> str:
-    """A time to flip; `–` where there is none."""
+    """A time to flip in seconds; `–` where there is none."""
     if not math.isfinite(value):
         return "–"
-    return f"{'≥ ' if at_least else ''}{value:,.0f} s"
+    return f"{'≥' if at_least else ''}{value:,.0f}"
 
 
 def count(value: float) -> str:
@@ -99,20 +99,20 @@ def height(rate: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share."""
-    return "–" if math.isnan(value) else f"{100 * value:.1f} %"
+    """A share in percent."""
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def flip(figures: Figures | None) -> str:
-    """Mean, p50 and p95; how many moved, where some never did."""
+    """Mean, p50 and p95 in seconds; the percentage of runs that moved, where some never did."""
     if figures is None or not figures.runs:
         return "–"
     if not figures.flipped:
         return "never"
     short = figures.flipped < figures.runs
-    text = f"{seconds(figures.mean_s, at_least=short)} ({seconds(figures.quantile_s(0.5))}, "
-    text += f"{seconds(figures.quantile_s(0.95))})"
-    return text + (f" {percent(figures.flipped / figures.runs)}" if short else "")
+    quantiles = "/".join(seconds(figures.quantile_s(share)) for share in (0.5, 0.95))
+    text = f"{seconds(figures.mean_s, at_least=short)}/{quantiles}"
+    return text + (f" {percent(figures.flipped / figures.runs)} %" if short else "")
 
 
 def times(results: Results) -> str:
@@ -121,9 +121,9 @@ def times(results: Results) -> str:
     for entrant in entrants():
         clean, blips = (entrant.quiet(results, blips=blips) for blips in (False, True))
         cells = [flip(entrant.outage(results, rate)) for rate in RATES]
-        probes = "none" if entrant.peer and entrant.peer.passive else f"{blips.probes:.2f} ×"
+        probes = "none" if entrant.peer and entrant.peer.passive else f"{blips.probes:.2f}"
         rows.append([_bold(entrant), *cells, count(clean.false_per_quarter), count(blips.false_per_quarter), probes])
-    header = ["rule", *(height(rate) for rate in RATES), "false, clean", "false, with blips", "probes"]
+    header = ["rule", *(height(rate) for rate in RATES), "false, clean", "false, blips", "probes"]
     return table(header, rows)
 
 
@@ -132,8 +132,8 @@ def users(results: Results) -> str:
     rows = []
     for entrant in entrants():
         hours = [entrant.outage(results, rate) for rate in RATES]
-        rows.append([_bold(entrant), *(percent(one.lost) for one in hours), *(count(one.flips) for one in hours)])
-    return table(["rule", *(f"felt, {height(r)}" for r in RATES), *(f"flips, {height(r)}" for r in RATES)], rows)
+        rows.append([_bold(entrant), *(f"{percent(hour.lost)}/{count(hour.flips)}" for hour in hours)])
+    return table(["rule", *(height(rate) for rate in RATES)], rows)
 
 
 def others(results: Results) -> str:
@@ -149,15 +149,15 @@ def others(results: Results) -> str:
             [
                 _bold(entrant),
                 _soon_and_felt(ramp),
-                f"{percent(flapping.lost)}, {count(flapping.flips)}" if flapping else "–",
-                f"{_soon(sick)}, {count(sick.others_moved)}",
+                f"{percent(flapping.lost)}/{count(flapping.flips)}" if flapping else "–",
+                f"{_soon(sick)}/{count(sick.others_moved)}",
                 _soon_and_felt(slow),
                 _soon_and_felt(two),
                 count(own.flips) if own else "–",
             ]
         )
-    header = ["rule", "ramp: flip, felt", "flapping: felt, flips", "one sick model: flip, siblings' flips"]
-    return table([*header, "slow: flip, felt", "two providers: safe, felt", "own network: flips"], rows)
+    header = ["rule", "ramp: flip/felt", "flapping: felt/flips", "one sick model: flip/siblings' flips"]
+    return table([*header, "slow: flip/felt", "two providers: safe/felt", "own network: flips"], rows)
 
 
 def _soon(figures: Figures) -> str:
@@ -165,7 +165,7 @@ def _soon(figures: Figures) -> str:
 
 
 def _soon_and_felt(figures: Figures | None) -> str:
-    return f"{_soon(figures)}, {percent(figures.lost)}" if figures else "–"
+    return f"{_soon(figures)}/{percent(figures.lost)}" if figures else "–"
 
 
 def spread(results: Results) -> str:
@@ -174,7 +174,7 @@ def spread(results: Results) -> str:
     for entrant in entrants():
         if entrant.peer is None or not entrant.peer.passive:
             cells = [
-                f"{_soon(entrant.outage(results, 0.5, background=background))}; "
+                f"{_soon(entrant.outage(results, 0.5, background=background))}/"
                 f"{count(entrant.quiet(results, blips=True, background=background).false_per_quarter)}"
                 for background in BACKGROUNDS
             ]
@@ -193,17 +193,17 @@ def own_spread(results: Results) -> str:
             against = "–"
             if peer:
                 ratio = peer.outage(results, 0.5, background=background).mean_s / half
-                against = f"{ratio:.1f} × sooner than {peer.label}"
+                against = f"{ratio:.1f} × {peer.label}"
             rows.append(
                 [
                     f"{models}",
                     height(background),
                     *(flip(row.outage(results, rate, background=background)) for rate in RATES[1:]),
-                    count(row.quiet(results, blips=True, background=background).false_per_quarter),
                     against,
                 ]
             )
-    return table(["targets", "background", *(height(r) for r in RATES[1:]), "false, with blips", "at 50 %"], rows)
+    header = ["targets", "background", *(height(rate) for rate in RATES[1:]), "sooner at 50 % than"]
+    return table(header, rows)
 
 
 def floors(results: Results) -> str:
@@ -219,13 +219,13 @@ def floors(results: Results) -> str:
                     height(rate),
                     seconds(earliest_s),
                     seconds(mean_s),
-                    f"{mean_s / earliest_s:.2f} ×",
+                    f"{mean_s / earliest_s:.2f}",
                     seconds(bounds.lorden_s(rate, targets=models)),
                     seconds(bounds.optimal_s(rate, targets=models)),
                 ]
             )
     return table(
-        ["targets", "outage", "earliest moment", "Hotspare", "against it", "Lorden, fixed schedule", "best fixed rule"],
+        ["targets", "outage", "earliest moment", "Hotspare", "ratio", "Lorden, fixed schedule", "best fixed rule"],
         rows,
     )
 
