@@ -28,6 +28,11 @@ class Health(StrEnum):
     """An operator paused it: it is not judged."""
 
 
+#: Every state, from the worst for users to those that say nothing: the order in which several targets are summed up.
+WORST_FIRST = (
+    *(Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED, Health.DEGRADED, Health.RECOVERING),
+    *(Health.SUSPECT, Health.UP, Health.UNKNOWN, Health.PAUSED),
+)
 #: Opens an incident and keeps it open.
 UNHEALTHY = frozenset({Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.RECOVERING, Health.MISCONFIGURED})
 #: Serves its users; at most suspected.

@@ -1,1 +1,5 @@
-"""Show what is known, in the browser."""
+"""The Streamlit page, a process of its own.
+
+In comes an `Overview` every few seconds; out comes escaped HTML. `page` starts the process, `app` is the script, the
+other modules render one section each and are pure.
+"""

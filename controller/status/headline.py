@@ -1,4 +1,4 @@
-"""Where things stand: whether the service is at work, where the routes point, and the one line that sums it up."""
+"""The headline: the overall state in one sentence, from the service, the routes and the targets (pure)."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet

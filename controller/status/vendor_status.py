@@ -1,25 +1,13 @@
-"""What each vendor says beside our own verdict: the value and the words that the page and `status` share (pure)."""
+"""What each vendor's status page says, beside our own verdict: the value and text for the page and `status` (pure)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from controller.incidents.vendor_lead import said
-from monitor.health import Health, TargetHealth
+from monitor.health import WORST_FIRST, Health, TargetHealth
 from monitor.settings import Settings
 from monitor.status_pages.reading import VendorState, VendorStateChange, page_name
-
-_WORST_FIRST = (
-    Health.DOWN,
-    Health.UNUSABLE,
-    Health.MISCONFIGURED,
-    Health.DEGRADED,
-    Health.RECOVERING,
-    Health.SUSPECT,
-    Health.UP,
-    Health.UNKNOWN,
-    Health.PAUSED,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +51,7 @@ def vendor_views(
             views.append(
                 VendorView(
                     provider=provider.name,
-                    health=min(ours, key=_WORST_FIRST.index),
+                    health=min(ours, key=WORST_FIRST.index),
                     url=provider.status_page,
                     report=report if report and report.url == provider.status_page else None,
                 )

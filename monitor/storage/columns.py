@@ -1,4 +1,4 @@
-"""How values look in a column: instants as epoch milliseconds, text and numbers that every database takes."""
+"""Converts values to column values: instants to epoch milliseconds, text and numbers to what every database takes."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Opens the database: one writer, any number of readers, and errors that a person can act on."""
+"""Opens the database: one writer, any number of readers, errors that say what to do."""
 
 import os
 import sqlite3

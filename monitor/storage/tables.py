@@ -1,4 +1,4 @@
-"""The tables. Rows never leave the store and the journal: `table=True` validates nothing.
+"""The tables. Rows stay inside the stores, queries and the journal: `table=True` validates nothing.
 
 Instants are epoch milliseconds (UTC) as integers, durations are seconds as floats.
 """
@@ -22,7 +22,7 @@ def _integer(*, key: bool = False, null: bool = False, index: bool = False) -> A
 
 
 def _counter() -> Any:
-    """A whole number that begins with 0, also in the rows that were there before it."""
+    """An integer that starts at 0, in older rows too."""
     kind = BigInteger().with_variant(INTEGER, "sqlite")
     return Field(sa_column=Column(kind, nullable=False, server_default=text("0")))
 
@@ -65,11 +65,11 @@ class ObservationRow(SQLModel, table=True):
     last_byte_s: float | None = _real(null=True)
     longest_stall_s: float | None = _real(null=True)
     reused: int | None = _integer(null=True)
-    """1 when the connection had served before; None: it was made for this probe."""
+    """1: the connection had been used before; None: it was opened for this probe."""
     cached_tokens: int | None = _integer(null=True)
     reasoning_tokens: int | None = _integer(null=True)
     model: str | None = _text(null=True)
-    """Who answered, where that is not the model that was asked."""
+    """The model that answered, where it is not the one that was asked."""
     deprecation: str | None = _text(null=True)
 
 
@@ -92,7 +92,7 @@ class TransitionRow(SQLModel, table=True):
 
 
 class TargetStateRow(SQLModel, table=True):
-    """The detector's present word on a target, and all that it needs to go on after a restart."""
+    """The present health of a target, and what the detector needs to go on after a restart."""
 
     __tablename__ = "target_states"
     __table_args__: ClassVar[dict[str, Any]] = _KEYED
@@ -106,7 +106,7 @@ class TargetStateRow(SQLModel, table=True):
     threshold: float = _real()
     last_ok_ms: int | None = _integer(null=True)
     record: str = _text()
-    """The detector's own record as JSON; only the detector reads it."""
+    """The detector's state as JSON; only the detector reads it."""
 
 
 class PoolRow(SQLModel, table=True):
@@ -118,11 +118,11 @@ class PoolRow(SQLModel, table=True):
     provider: str = _text(key=True)
     at_ms: int = _integer()
     pool: str = _text()
-    """The detector's own JSON; only the detector reads it."""
+    """The detector's JSON; only the detector reads it."""
 
 
 class ConnectivityRow(SQLModel, table=True):
-    """What the neutral endpoints said when they were asked whether our own network works."""
+    """The answers of the neutral endpoints, which tell whether our own network works."""
 
     __tablename__ = "connectivity"
     __table_args__: ClassVar[dict[str, Any]] = _STRICT
@@ -138,7 +138,7 @@ class ConnectivityRow(SQLModel, table=True):
 
 
 class SpendingRow(SQLModel, table=True):
-    """What the probes of one target have cost on one day (UTC); kept longer than the observations themselves."""
+    """The cost of one target's probes on one day (UTC); kept longer than the observations."""
 
     __tablename__ = "spending"
     __table_args__: ClassVar[dict[str, Any]] = _KEYED
@@ -149,24 +149,24 @@ class SpendingRow(SQLModel, table=True):
     usd: float = _real()
     probes: int = _integer()
     unpriced: int = _integer()
-    """Those of them whose cost is not known."""
+    """Probes whose cost is not known."""
 
 
 class BudgetRow(SQLModel, table=True):
-    """How targets that cost money are probed now; one row, with id 1."""
+    """How the budget throttles paid targets now; one row, with id 1."""
 
     __tablename__ = "budget"
     __table_args__: ClassVar[dict[str, Any]] = _STRICT
 
     id: int = Field(sa_column=Column(INTEGER, primary_key=True))
     at_ms: int = _integer()
-    """When it became so."""
+    """When this throttling began."""
     pace: str = _text()
-    """The purse's own JSON."""
+    """The budget tracker's JSON."""
 
 
 class VendorReportRow(SQLModel, table=True):
-    """What a vendor's status page said, once for each change of it."""
+    """One change of what a vendor's status page says."""
 
     __tablename__ = "vendor_reports"
     __table_args__: ClassVar[dict[str, Any]] = _STRICT
@@ -178,7 +178,7 @@ class VendorReportRow(SQLModel, table=True):
     state: str = _text()
     headline: str = _text()
     since_ms: int | None = _integer(null=True)
-    """Since when, in the vendor's words."""
+    """Since when, according to the vendor."""
     url: str | None = _text(null=True)
 
 
@@ -203,7 +203,7 @@ class DecisionRow(SQLModel, table=True):
 
 
 class OverrideRow(SQLModel, table=True):
-    """An operator's hand on a route, a target or a provider."""
+    """An operator's override of a route, a target or a provider."""
 
     __tablename__ = "overrides"
     __table_args__: ClassVar[dict[str, Any]] = _STRICT
@@ -212,7 +212,7 @@ class OverrideRow(SQLModel, table=True):
     kind: str = _text()
     """`pin`, `drain` or `pause`."""
     subject: str = _text()
-    """What it is laid on: a route, a target, a provider, or `all`."""
+    """What it applies to: a route, a target, a provider, or `all`."""
     target: str | None = _text(null=True)
     """Where a pinned route points."""
     author: str = _text()
@@ -221,18 +221,18 @@ class OverrideRow(SQLModel, table=True):
     at_ms: int = _integer(index=True)
     until_ms: int = _integer()
     ended_ms: int | None = _integer(null=True)
-    """When it was taken back or replaced, or when it expired and the service noted that; None until then."""
+    """When it was ended or replaced, or when the service noted that it had expired; None until then."""
     ended_by: str | None = _text(null=True)
     """None when it expired by itself."""
     ended_reason: str | None = _text(null=True)
     heeded_ms: int | None = _integer(null=True)
-    """When the service had published what follows from it; None again from its end until that is published."""
+    """When the service published its effect; None again from its end until the end is published."""
     warned_ms: int | None = _integer(null=True)
     """When people were last warned that it points at a failing target."""
 
 
 class IncidentRow(SQLModel, table=True):
-    """One incident and whether people were told."""
+    """One incident, and what Slack shows of it."""
 
     __tablename__ = "incidents"
     __table_args__: ClassVar[dict[str, Any]] = _STRICT
@@ -252,7 +252,7 @@ class IncidentRow(SQLModel, table=True):
     delivery_error: str | None = _text(null=True)
     """Why the last attempt to tell people failed; None once it succeeded."""
     lead_id: int | None = _integer(null=True)
-    """The incident under whose headline it is told."""
+    """The incident under whose headline Slack shows it."""
     reopened: int = _counter()
     told_lines: int = _counter()
     """The lines of its timeline up to this number stand in Slack's thread."""
@@ -299,7 +299,7 @@ class EventRow(SQLModel, table=True):
 
 
 class ServiceRow(SQLModel, table=True):
-    """The service's sign of life; one row, with id 1."""
+    """The service's last beat; one row, with id 1."""
 
     __tablename__ = "service"
     __table_args__: ClassVar[dict[str, Any]] = _STRICT

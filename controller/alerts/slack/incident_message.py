@@ -13,7 +13,7 @@ from controller.incidents.text import line as line_words
 from controller.incidents.text import reasons
 from controller.incidents.vendor_lead import lead_sentence
 from monitor.formatting import span
-from monitor.health import Health
+from monitor.health import WORST_FIRST, Health
 from monitor.settings import Severity
 from probes.redaction import one_line
 
@@ -44,8 +44,6 @@ SYMBOLS: Final = {
     EntryKind.OTHER: "▫️",
 }
 
-_WORST_FIRST = (Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED, Health.DEGRADED, Health.RECOVERING)
-_ORDER = (*_WORST_FIRST, *(health for health in Health if health not in _WORST_FIRST))
 
 _ACT_NOW = (
     "A person must act now: users are on a failing target and no candidate is healthy. "
@@ -153,7 +151,7 @@ def what_of(incident: Incident) -> str:
     if len(troubled) == 1:
         return f"{name(troubled[0].target)} is {_word(troubled[0].health)}"
     counts = Counter(a.health for a in troubled)
-    worst, *others = [f"{counts[h]} {{}}{_word(h)}" for h in _ORDER if counts[h]]
+    worst, *others = [f"{counts[h]} {{}}{_word(h)}" for h in WORST_FIRST if counts[h]]
     models = "model " if worst.startswith("1 ") else "models "
     return f"{name(incident.provider)}: " + ", ".join([worst.format(models), *(other.format("") for other in others)])
 
