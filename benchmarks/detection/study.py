@@ -12,7 +12,7 @@ from benchmarks.detection import ours, runner, scenarios
 from benchmarks.detection.measure import Figures, Outcome, figures, outcome
 from benchmarks.detection.peers import PEERS, Peer
 from benchmarks.detection.scenarios import BACKGROUND, DAY_S, Case
-from controller.simulation.world import world
+from controller.simulation.world import build_timelines
 
 OURS = "Hotspare"
 RATES = (0.1, 0.2, 0.5, 1.0)
@@ -91,7 +91,7 @@ def work(job: Job) -> list[Outcome]:
 
 
 def _one(rule: str, case: Case, seed: int) -> Outcome:
-    timelines = world(case.scenario, seed)
+    timelines = build_timelines(case.scenario, seed)
     if rule == OURS:
         run = ours.run(case.scenario, timelines, seed)
     else:

@@ -19,7 +19,7 @@ _ROUNDING = 1.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alarms:
+class FalseFailoverRates:
     """False failovers of one route per 90 days."""
 
     alone: float
@@ -35,14 +35,14 @@ class Alarms:
         return self.alone + self.pooled
 
 
-def alarms(settings: Settings) -> dict[str, Alarms]:
+def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates]:
     """What to expect of each route that failures can move, by route."""
     rules = rules_for(settings)
     pools = pool_rules_for(settings, rules)
     p0 = rounded(BACKGROUND.failure_rate)
     found = {}
     for route in settings.routes:
-        if not movable(route):
+        if not can_fail_over(route):
             continue
         rule = rules[route.candidates[0]]
         tests = [_rate(rule.loop(p0), rule.false_per_day)]
@@ -51,7 +51,7 @@ def alarms(settings: Settings) -> dict[str, Alarms]:
             stream_s = 1 / sum(1 / member.interval_s for member in pool.members.values())
             tests.append(_rate(pool.loop(p0, stream_s), pool.false_per_day))
         (alone, kept), *others = tests
-        found[route.name] = Alarms(
+        found[route.name] = FalseFailoverRates(
             alone=alone * QUARTER_DAYS,
             pooled=sum(rate for rate, _ in others) * QUARTER_DAYS,
             bounded=kept and all(kept for _, kept in others),
@@ -59,7 +59,7 @@ def alarms(settings: Settings) -> dict[str, Alarms]:
     return found
 
 
-def movable(route: Route) -> bool:
+def can_fail_over(route: Route) -> bool:
     """Whether failures of its first candidate can move it anywhere."""
     return len(route.candidates) > 1 and can_leave_for_failures(route)
 

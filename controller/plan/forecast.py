@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.plan import promises
-from controller.plan.alarms import QUARTER_DAYS, Alarms
+from controller.plan.alarms import QUARTER_DAYS, FalseFailoverRates
 from controller.plan.trials import BACKGROUND, DAY_S, RATES, TrialSubject, probes_per_s
-from controller.simulation.results import poisson_interval, spread
+from controller.simulation.results import poisson_interval, summarize
 from monitor.budget import allocation as budget
 from monitor.budget.allocation import BudgetForecast, CalendarMonth
 from monitor.settings import Route, Settings
@@ -38,7 +38,7 @@ class ForecastInput:
     left_out: int
     """So many models alone were not tried, for there are too many."""
     seeds: int
-    alarms: Mapping[str, Alarms]
+    false_failovers: Mapping[str, FalseFailoverRates]
     prices: Mapping[str, float | None]
     """What a good probe costs, by target id; None where that is not known."""
     times: dict[tuple[str, float, str], list[float | None]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class ForecastInput:
         return self.quiet_probes / (self.quiet_s * probes_per_s(self.settings.targets))
 
 
-def document(found: ForecastInput, *, wall_s: float) -> dict[str, Any]:
+def plan_document(found: ForecastInput, *, wall_s: float) -> dict[str, Any]:
     """The whole answer. All but `wall_s` depends on the configuration and the number of seeds alone."""
     settings = found.settings
     intervals_s = {target.id: target.interval_s for target in found.configured.targets}
@@ -80,7 +80,7 @@ def document(found: ForecastInput, *, wall_s: float) -> dict[str, Any]:
         "budget_usd_per_month": settings.budget_usd_per_month,
         "budget": _budget(found.budget),
     }
-    warnings = promises.broken(settings, answer)
+    warnings = promises.broken_promises(settings, answer)
     return {**answer, "warnings": warnings, "keeps_promises": not warnings}
 
 
@@ -121,7 +121,7 @@ def _outage(subject: TrialSubject, rate: float, times: Sequence[float | None]) -
         "for_s": subject.longest_s,
         "runs": len(times),
         "flipped": len(flips),
-        "time_to_flip_s": spread(flips),
+        "time_to_flip_s": summarize(flips),
         "mean_within_s": _uncertainty(flips),
     }
 
@@ -137,7 +137,7 @@ def _uncertainty(values: Sequence[float]) -> float | None:
 
 def _false(found: ForecastInput, route: Route) -> dict[str, Any] | None:
     """None where no failure can move the route."""
-    expected = found.alarms.get(route.name)
+    expected = found.false_failovers.get(route.name)
     if expected is None:
         return None
     days = found.quiet_s / DAY_S
@@ -155,7 +155,7 @@ def _false(found: ForecastInput, route: Route) -> dict[str, Any] | None:
     }
 
 
-def allowed(settings: Settings, prices: Mapping[str, float | None]) -> tuple[Settings, BudgetForecast | None]:
+def apply_budget(settings: Settings, prices: Mapping[str, float | None]) -> tuple[Settings, BudgetForecast | None]:
     """The settings with the intervals that the budget allows, and how it comes to them."""
     cap = settings.budget_usd_per_month
     if cap is None:
@@ -193,6 +193,6 @@ def _share(said: BudgetForecast | None, target: str) -> float:
     return said.lasts_s / _MONTH.seconds if said and said.lasts_s is not None and target in said.beyond else 1.0
 
 
-def outage_of(outages: Iterable[Mapping[str, Any]], rate: float) -> Mapping[str, Any] | None:
+def outage_at_rate(outages: Iterable[Mapping[str, Any]], rate: float) -> Mapping[str, Any] | None:
     """The first of these outages of this height; None when there is none."""
     return next((one for one in outages if one["failure_rate"] == rate), None)

@@ -1,14 +1,14 @@
 """What a configuration promises and cannot keep, each as a sentence with what to change (pure).
 
 That a route has nowhere to go is a broken promise as well, but the configuration's own warnings have said it already:
-`stranded` tells those apart.
+`stranded_warnings` tells those apart.
 """
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from controller.plan.alarms import movable
+from controller.plan.alarms import can_fail_over
 from monitor.budget.allocation import PaidTarget, money, slower
 from monitor.formatting import format_duration, format_rate, format_share, listed, plural, span
 from monitor.settings import Route, Settings
@@ -24,7 +24,7 @@ _MOST_OF_IT = 0.6
 _NICE_S = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
-def broken(settings: Settings, answer: Mapping[str, Any]) -> list[str]:
+def broken_promises(settings: Settings, answer: Mapping[str, Any]) -> list[str]:
     """One sentence for each promise of the configuration that the plan found broken."""
     routes = {route.name: route for route in settings.routes}
     slower = {one["target"] for one in answer["targets"] if one["stretched_interval_s"] > one["interval_s"]}
@@ -33,8 +33,8 @@ def broken(settings: Settings, answer: Mapping[str, Any]) -> list[str]:
 
 
 def _of_route(settings: Settings, route: Route, answer: Mapping[str, Any], stretched: Collection[str]) -> Iterator[str]:
-    yield from stranded(route)
-    if not movable(route):
+    yield from stranded_warnings(route)
+    if not can_fail_over(route):
         if len(route.candidates) > 1:
             yield f"no failure moves `{route.name}`: `down` is not in its fail_over_on"
         return
@@ -56,7 +56,7 @@ def _of_route(settings: Settings, route: Route, answer: Mapping[str, Any], stret
             )
 
 
-def stranded(route: Route) -> Iterator[str]:
+def stranded_warnings(route: Route) -> Iterator[str]:
     """That an outage leaves the route nowhere to go, where it does."""
     providers = {candidate.partition("/")[0] for candidate in route.candidates}
     if len(route.candidates) == 1:

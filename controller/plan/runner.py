@@ -16,10 +16,10 @@ from rich.text import Text
 from controller.cli import output as answers
 from controller.cli.terminal import terminal
 from controller.plan import forecast
-from controller.plan.alarms import alarms
-from controller.plan.forecast import ForecastInput, outage_of
-from controller.plan.promises import stranded
-from controller.plan.trials import RATES, Trial, TrialSubject, flips, probes_per_s, quiet, subjects
+from controller.plan.alarms import expected_false_failovers
+from controller.plan.forecast import ForecastInput, outage_at_rate
+from controller.plan.promises import stranded_warnings
+from controller.plan.trials import RATES, Trial, TrialSubject, probes_per_s, run_quiet_period, run_trial, trial_subjects
 from controller.simulation.runner import prices
 from controller.simulation.workers import spread
 from monitor.budget.allocation import money
@@ -60,7 +60,7 @@ def run(
     """
     try:
         with _within(patience_s):
-            alarms(forecast.allowed(settings, prices(settings))[0])  # it is remembered
+            expected_false_failovers(forecast.apply_budget(settings, prices(settings))[0])  # it is remembered
     except TimeoutError:
         answers.complain(f"no plan: {_too_slow(settings, patience_s)}")
         return answers.BAD_NEWS
@@ -78,8 +78,8 @@ def plan(
     """The document of `plan --json`; progress on a terminal."""
     began_s = time.perf_counter()
     configured, known = settings, prices(settings)
-    settings, foreseen = forecast.allowed(configured, known)
-    every = subjects(settings)
+    settings, foreseen = forecast.apply_budget(configured, known)
+    every = trial_subjects(settings)
     tried = affordable(every)
     usual = _seeds(tried)
     found = ForecastInput(
@@ -89,7 +89,7 @@ def plan(
         subjects=tried,
         left_out=len(every) - len(tried),
         seeds=seeds or usual,
-        alarms=alarms(settings),
+        false_failovers=expected_false_failovers(settings),
         prices=known,
     )
     work: list[QuietMetrics | Trial] = [*_calms(settings, found.seeds / usual), *_trials(found)]
@@ -101,7 +101,7 @@ def plan(
     ):
         for piece, answer in zip(work, bar.track(results, total=len(work), description="planning"), strict=True):
             _take_in(found, piece, answer)
-    return forecast.document(found, wall_s=time.perf_counter() - began_s)
+    return forecast.plan_document(found, wall_s=time.perf_counter() - began_s)
 
 
 @contextmanager
@@ -168,7 +168,9 @@ def _trials(found: ForecastInput) -> Iterator[Trial]:
 
 
 def _do(piece: QuietMetrics | Trial) -> Quiet | Moves:
-    return flips(piece) if isinstance(piece, Trial) else quiet(piece.settings, piece.duration_s, piece.seed)
+    return (
+        run_trial(piece) if isinstance(piece, Trial) else run_quiet_period(piece.settings, piece.duration_s, piece.seed)
+    )
 
 
 def _take_in(found: ForecastInput, piece: QuietMetrics | Trial, answer: Quiet | Moves) -> None:
@@ -189,7 +191,7 @@ def show(document: dict[str, Any], settings: Settings, console: Console | None =
         console.print()
     console.print(_targets(document))
     console.print()
-    known = [text for route in settings.routes for text in stranded(route)]
+    known = [text for route in settings.routes for text in stranded_warnings(route)]
     for line in (*_verdicts(document), *known, *_costs(document), *_small_print(document)):
         console.print(line, markup=False)
     if settings.controller.dry_run:
@@ -244,7 +246,7 @@ def _interval(target: Mapping[str, Any]) -> str:
 def _verdicts(document: dict[str, Any]) -> Iterator[str]:
     """One sentence for each route that can be moved."""
     for route in document["routes"]:
-        half = outage_of(route["outages"], _HALF)
+        half = outage_at_rate(route["outages"], _HALF)
         if half is None or half["time_to_flip_s"]["mean"] is None:
             continue
         times = half["time_to_flip_s"]

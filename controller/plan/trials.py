@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from controller.routing.decision import Move
-from controller.simulation.loop import RunResult, drive
+from controller.simulation.loop import RunResult, run_seed
 from controller.simulation.scenario import BlipStream, Outage, QuietBehaviour, Scenario
-from controller.simulation.world import world
+from controller.simulation.world import build_timelines
 from monitor.health import Health
 from monitor.settings import Route, Settings
 from probes.target import Target
@@ -77,7 +77,7 @@ class Trial:
     seed: int
 
 
-def subjects(settings: Settings) -> list[TrialSubject]:
+def trial_subjects(settings: Settings) -> list[TrialSubject]:
     """All that a plan lets fail: each first candidate's provider, and each first candidate that has siblings.
 
     Of each, only routes with somewhere to go count; what hits none of those is left out.
@@ -89,7 +89,7 @@ def subjects(settings: Settings) -> list[TrialSubject]:
     return [one for one in made if one]
 
 
-def exposed(route: Route, hit: frozenset[str]) -> bool:
+def can_escape(route: Route, hit: frozenset[str]) -> bool:
     """Whether an outage of these targets hits the route's first candidate and leaves it somewhere to go."""
     return route.candidates[0] in hit and not hit.issuperset(route.candidates)
 
@@ -99,13 +99,13 @@ def probes_per_s(targets: Iterable[Target]) -> float:
     return sum(1 / target.interval_s for target in targets)
 
 
-def flips(trial: Trial) -> dict[str, float | None]:
+def run_trial(trial: Trial) -> dict[str, float | None]:
     """Seconds from the onset until each route left its first candidate, by route; None when it never did.
 
     Routes that were elsewhere at the onset (blips can do that) are missing.
     """
     subject = trial.subject
-    onset_s = subject.onset_s + subject.period_s * phase(trial.seed)
+    onset_s = subject.onset_s + subject.period_s * onset_phase(trial.seed)
     found: dict[str, float | None] = {}
     for share in _STAGES:
         found = _flips(trial, onset_s, share * subject.longest_s)
@@ -114,12 +114,12 @@ def flips(trial: Trial) -> dict[str, float | None]:
     return found
 
 
-def phase(seed: int) -> float:
+def onset_phase(seed: int) -> float:
     """At which share of the interval a seed's outage begins."""
     return (0.5 + seed * _GOLDEN) % 1.0
 
 
-def quiet(settings: Settings, duration_s: float, seed: int) -> tuple[int, Mapping[str, int]]:
+def run_quiet_period(settings: Settings, duration_s: float, seed: int) -> tuple[int, Mapping[str, int]]:
     """How many probes a time without outages takes, and how often each route moves for nothing, by route."""
     course = _life(_scenario(settings, duration_s), seed)
     moved = [decision.route for _, decision in course.decisions if decision.move is Move.FAILOVER]
@@ -136,7 +136,7 @@ def _of(settings: Settings, provider: str) -> frozenset[str]:
 
 
 def _subject(settings: Settings, name: str, hit: frozenset[str]) -> TrialSubject | None:
-    routes = tuple(route for route in settings.routes if exposed(route, hit))
+    routes = tuple(route for route in settings.routes if can_escape(route, hit))
     candidates = {candidate for route in routes for candidate in route.candidates}
     providers = {target.provider.name for target in settings.targets if target.id in candidates}
     if not routes:
@@ -181,4 +181,4 @@ def _scenario(settings: Settings, duration_s: float) -> Scenario:
 
 
 def _life(scenario: Scenario, seed: int) -> RunResult:
-    return drive(scenario, world(scenario, seed), seed)
+    return run_seed(scenario, build_timelines(scenario, seed), seed)

@@ -46,7 +46,7 @@ class ReplayAnswer:
     pairs: tuple[Pair, ...]
 
 
-def document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
+def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
     """The answer as JSON for scripts; instants in UTC."""
     window, counts = answer.window, Counter(pair.change for pair in answer.pairs)
     return {
@@ -59,7 +59,7 @@ def document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
         "observations": answer.course.observations,
         "same": not answer.pairs or counts.keys() == {Change.SAME},
         "counts": {change.value: counts[change] for change in Change},
-        "routes": [route_of(answer, name, home) for name, home in homes(answer)],
+        "routes": [route_summary(answer, name, home) for name, home in first_candidates(answer)],
         "decisions": [_pair(pair) for pair in answer.pairs],
         "gaps": [{"since": instant(gap.since), "until": instant(gap.until)} for gap in _gaps(answer)],
         "not_recorded": _not_recorded(answer),
@@ -68,7 +68,7 @@ def document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
     }
 
 
-def route_of(answer: ReplayAnswer, name: str, home: str) -> dict[str, Any]:
+def route_summary(answer: ReplayAnswer, name: str, home: str) -> dict[str, Any]:
     """How often a route moved, and how long it was away from its first candidate, on both sides."""
     sides = {"then": answer.then, "now": answer.course.decisions}
     return {
@@ -100,7 +100,7 @@ def _decision(one: Decision) -> dict[str, Any]:
     }
 
 
-def homes(answer: ReplayAnswer) -> list[tuple[str, str]]:
+def first_candidates(answer: ReplayAnswer) -> list[tuple[str, str]]:
     """Each route of the configuration with its first candidate."""
     return [(route.name, route.candidates[0]) for route in answer.settings.routes]
 
@@ -142,11 +142,13 @@ def notes(answer: ReplayAnswer) -> Iterator[str]:
     if not window.whole and window.deciding_from > window.asked_from:
         yield "its first hour is only listened to: how things stood when it began is not known"
     if names := _not_recorded(answer):
-        yield f"never observed, so that nothing can be said of them: {names_of(names)}"
+        yield f"never observed, so that nothing can be said of them: {shorten_names(names)}"
     if names := _not_configured(answer):
-        yield f"recorded, but not in this configuration: {names_of(names)}"
-    if strangers := sorted({one.route for one in past.decisions} - {route for route, _ in homes(answer)}):
-        yield f"decided then, but not in this configuration: {plural(len(strangers), 'route')} {names_of(strangers)}"
+        yield f"recorded, but not in this configuration: {shorten_names(names)}"
+    configured = {name for name, _ in first_candidates(answer)}
+    if unknown := sorted({decision.route for decision in past.decisions} - configured):
+        many = plural(len(unknown), "route")
+        yield f"decided then, but not in this configuration: {many} {shorten_names(unknown)}"
     if gaps := _gaps(answer):
         longest = max(gaps, key=lambda gap: gap.until - gap.since)
         lasted = span((longest.until - longest.since).total_seconds())
@@ -157,7 +159,7 @@ def notes(answer: ReplayAnswer) -> Iterator[str]:
     yield "the probes came when the recording configuration asked for them: its intervals, its bursts"
 
 
-def names_of(names: Sequence[str]) -> str:
+def shorten_names(names: Sequence[str]) -> str:
     """The first few of them, and how many more there are."""
     shown = ", ".join(one_line(name, 100) for name in names[:_MOST_NAMES])
     return f"{shown} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown

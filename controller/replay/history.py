@@ -49,7 +49,7 @@ class RecordedHistory:
         return not self.decisions or self.decisions[0].at >= begins_at - _START
 
 
-def read(engine: Engine) -> RecordedHistory:
+def read_history(engine: Engine) -> RecordedHistory:
     """What the database has kept; raises DatabaseError."""
     store, journal = Store(engine), Journal(engine)
     beat = store.last_beat()
@@ -61,14 +61,14 @@ def read(engine: Engine) -> RecordedHistory:
     )
 
 
-def observations(engine: Engine, settings: Settings, *, after: datetime, until: datetime) -> Iterator[Observation]:
+def read_observations(engine: Engine, settings: Settings, *, after: datetime, until: datetime) -> Iterator[Observation]:
     """Those of the configured targets that started between these, in the order in which they came in."""
     store = Store(engine)
     each = (_of_target(store, target.id, after, until) for target in settings.targets)
     return merge(*each, key=lambda seen: seen.finished_at)
 
 
-def connectivity(engine: Engine, *, after: datetime, until: datetime) -> list[ConnectivityObservation]:
+def read_connectivity(engine: Engine, *, after: datetime, until: datetime) -> list[ConnectivityObservation]:
     """What the neutral endpoints said from an hour before, which is how long their word counts."""
     store, said = Store(engine), list[ConnectivityObservation]()
     at = after - _BEFORE_ASKED

@@ -13,7 +13,15 @@ from sqlalchemy import Engine
 from controller.cli import output as answers
 from controller.cli.terminal import terminal
 from controller.replay import history
-from controller.replay.answer import ReplayAnswer, Window, document, homes, names_of, notes, route_of
+from controller.replay.answer import (
+    ReplayAnswer,
+    Window,
+    first_candidates,
+    notes,
+    replay_document,
+    route_summary,
+    shorten_names,
+)
 from controller.replay.comparison import Change, Pair, compare
 from controller.replay.history import RecordedHistory
 from controller.replay.run import Replay
@@ -57,7 +65,7 @@ def run(settings: Settings, *, since_s: float, database: str | None, as_json: bo
         answers.complain(f"{error} in {url}")
         return answers.BAD_NEWS
     if as_json:
-        answers.print_document(document(answer, url))
+        answers.print_document(replay_document(answer, url))
     else:
         show(answer)
     return answers.OK
@@ -70,7 +78,7 @@ def replay(
 
     Raises DatabaseError, and NothingRecordedError when nothing of their targets was recorded in that time.
     """
-    past = history.read(engine)
+    past = history.read_history(engine)
     window = _window(settings, past, now - timedelta(seconds=since_s), now)
     before = [one for one in past.decisions if one.at < window.deciding_from]
     states = {one.route: one.state() for one in before}
@@ -81,9 +89,9 @@ def replay(
         states=states,
         overrides=past.overrides,
     )
-    said = history.connectivity(engine, after=window.listening_from, until=window.until)
+    said = history.read_connectivity(engine, after=window.listening_from, until=window.until)
     blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
-    seen = history.observations(engine, settings, after=window.listening_from, until=window.until)
+    seen = history.read_observations(engine, settings, after=window.listening_from, until=window.until)
     course = under_way.run(blindness.recall(_shown(seen, window, progress), said), window.until)
     ours = {route.name for route in settings.routes}
     then = tuple(one for one in past.decisions if one.route in ours and window.deciding_from <= one.at <= window.until)
@@ -97,7 +105,7 @@ def _window(settings: Settings, past: RecordedHistory, asked_from: datetime, now
     ids = [target.id for target in settings.targets]
     begins_at, ends_at = past.begins_at(ids), past.ends_at(ids)
     if begins_at is None or ends_at is None:
-        others = names_of(sorted(past.recorded)) if past.recorded else "nothing at all"
+        others = shorten_names(sorted(past.recorded)) if past.recorded else "nothing at all"
         raise NothingRecordedError(f"no target of {settings.path} was ever observed; recorded is {others}")
     until = min(now, ends_at + timedelta(seconds=1))
     if until <= asked_from:
@@ -192,8 +200,8 @@ def _sentences(answer: ReplayAnswer) -> Iterator[str]:
     else:
         said = [f"{counts[change]} {change.replace('_', ' ')}" for change in Change if counts[change]]
         yield f"{plural(len(answer.pairs), 'decision')}: {', '.join(said)}"
-    for name, home in homes(answer):
-        row = route_of(answer, name, home)
+    for name, home in first_candidates(answer):
+        row = route_summary(answer, name, home)
         flips, away = row["flips"], row["away_s"]
         if any(flips.values()) or any(away.values()):
             yield (

@@ -24,7 +24,7 @@ from controller.routing import policy
 from controller.routing.decision import Decision, RouteState
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
-from controller.simulation.world import Timeline, own_network
+from controller.simulation.world import Timeline, own_network_failures
 from monitor.connectivity.blindness import Blindness
 from monitor.detection.detector import Detector
 from monitor.detection.pacing import BurstProbe, phases
@@ -55,12 +55,12 @@ class RunResult:
     """What they cost, as far as prices are known."""
 
 
-def drive(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> RunResult:
+def run_seed(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> RunResult:
     """One seed of the scenario in this world. Same arguments, same course."""
-    return _Drive(scenario, timelines, seed).run()
+    return _SeedRun(scenario, timelines, seed).run()
 
 
-class _Drive:
+class _SeedRun:
     """One seed under way. Events are (when, a number that keeps equal times in order, what, about whom)."""
 
     def __init__(self, scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> None:
@@ -206,7 +206,7 @@ class _Neutral:
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self._endpoints = scenario.settings.connectivity_endpoints
-        self._failing = own_network(scenario)
+        self._failing = own_network_failures(scenario)
         self._dice = Random(f"{seed} neutral endpoints")  # noqa: S311 - a simulation
         self._blindness = Blindness(self._endpoints, frozenset(p.name for p in scenario.settings.providers))
         self.matter = bool(self._failing) or not self._endpoints

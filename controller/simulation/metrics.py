@@ -74,13 +74,13 @@ class SeedMetrics:
     false_failovers: int
 
 
-def tally(scenario: Scenario, timelines: Mapping[str, Timeline], course: RunResult) -> SeedMetrics:
+def measure(scenario: Scenario, timelines: Mapping[str, Timeline], course: RunResult) -> SeedMetrics:
     """What a course through this world comes to."""
     routes, outages = scenario.settings.routes, scenario.outages
     decided = {route.name: [one for one in course.decisions if one[1].route == route.name] for route in routes}
 
     def asked(window: Span) -> Requests:
-        each = (requests(route, decided[route.name], timelines, window) for route in routes)
+        each = (expected_requests(route, decided[route.name], timelines, window) for route in routes)
         return sum(each, Requests()) * scenario.requests_per_s
 
     return SeedMetrics(
@@ -136,7 +136,9 @@ def _target_at(decided: Sequence[Decided], at_s: float) -> str:
     return next((one.target for moved_s, one in reversed(later) if moved_s < at_s), first.target)
 
 
-def requests(route: Route, decided: Sequence[Decided], timelines: Mapping[str, Timeline], window: Span) -> Requests:
+def expected_requests(
+    route: Route, decided: Sequence[Decided], timelines: Mapping[str, Timeline], window: Span
+) -> Requests:
     """A route's requests in a window at one a second: the integrals of the chances to fail of whoever got them."""
     from_s, until_s = window
     failed = slow = 0.0

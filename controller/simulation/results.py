@@ -48,7 +48,7 @@ class Results:
             "wall_s": round(wall_s, 2),
             "probes": self._probes,
             "probe_usd": round(self._usd, 4) if known_prices else None,
-            "probes_at_fixed_interval": self._seeds * fixed_probes(scenario),
+            "probes_at_fixed_interval": self._seeds * probes_at_fixed_interval(scenario),
             "outages": [
                 _outage(outage, runs, requests)
                 for outage, runs, requests in zip(scenario.outages, self._runs, self._requests, strict=True)
@@ -63,7 +63,7 @@ class Results:
         }
 
 
-def fixed_probes(scenario: Scenario) -> int:
+def probes_at_fixed_interval(scenario: Scenario) -> int:
     """How many probes one seed would take if every target were probed at its interval, come what may."""
     due_s = phases(scenario.settings.targets)
     targets = scenario.settings.targets
@@ -103,15 +103,15 @@ def _outage(outage: Outage, runs: Sequence[OutageRun], requests: Requests) -> di
         "outcome": outage.outcome,
         "runs": len(runs),
         "flipped": len(flips),
-        "time_to_flip_s": spread(flips),
+        "time_to_flip_s": summarize(flips),
         "returned": len(returns),
-        "time_to_failback_s": spread(returns),
+        "time_to_failback_s": summarize(returns),
         "flips_per_outage": round(sum(run.flips for run in runs) / len(runs), 3) if runs else None,
         "requests": _counts(requests),
     }
 
 
-def spread(values: Iterable[float]) -> dict[str, float | None]:
+def summarize(values: Iterable[float]) -> dict[str, float | None]:
     """Mean, median, 95th percentile (nearest rank) and maximum; all None where there is no value."""
     ordered = sorted(values)
     if not ordered:

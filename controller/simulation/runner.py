@@ -16,12 +16,12 @@ from rich.text import Text
 from controller.cli import output as answers
 from controller.cli.terminal import terminal
 from controller.simulation import scenario_file
-from controller.simulation.loop import drive
-from controller.simulation.metrics import SeedMetrics, tally
+from controller.simulation.loop import run_seed
+from controller.simulation.metrics import SeedMetrics, measure
 from controller.simulation.results import Results
 from controller.simulation.scenario import Scenario
 from controller.simulation.workers import spread
-from controller.simulation.world import world
+from controller.simulation.world import build_timelines
 from monitor.formatting import format_duration, format_share, plural, span
 from monitor.settings import Settings
 from probes import pricing
@@ -62,8 +62,8 @@ def simulate(
 
 def one_seed(scenario: Scenario, seed: int) -> SeedMetrics:
     """One seed, from its world to what it comes to."""
-    timelines = world(scenario, seed)
-    return tally(scenario, timelines, drive(scenario, timelines, seed))
+    timelines = build_timelines(scenario, seed)
+    return measure(scenario, timelines, run_seed(scenario, timelines, seed))
 
 
 def prices(settings: Settings) -> dict[str, float | None]:

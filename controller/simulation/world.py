@@ -79,7 +79,7 @@ class Timeline:
         return sums[number] + (at_s - begun_s) * float(getattr(self.pieces[number], what))
 
 
-def world(scenario: Scenario, seed: int) -> dict[str, Timeline]:
+def build_timelines(scenario: Scenario, seed: int) -> dict[str, Timeline]:
     """Every target's timeline, by target id. Same scenario, same seed, same world."""
     blips: dict[str, tuple[Span, ...]] = {}
     known: dict[tuple[object, ...], Timeline] = {}
@@ -96,7 +96,7 @@ def world(scenario: Scenario, seed: int) -> dict[str, Timeline]:
     return timelines
 
 
-def own_network(scenario: Scenario) -> list[tuple[Span, float]]:
+def own_network_failures(scenario: Scenario) -> list[tuple[Span, float]]:
     """When our own network fails, and with what chance each neutral endpoint then does not answer; in order."""
     outages = sorted((one for one in scenario.outages if one.own_network), key=lambda one: one.at_s)
     return [(span, trouble.failure_rate) for outage in outages for span, trouble in _troubles(outage)]

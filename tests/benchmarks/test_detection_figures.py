@@ -10,7 +10,7 @@ from benchmarks.detection import bounds, measure, page, picture, scenarios, stud
 from benchmarks.detection.measure import Figures, Hit
 from benchmarks.detection.scenarios import Case
 from benchmarks.detection.study import OURS, QUICK, Cell, Results
-from controller.simulation.world import world
+from controller.simulation.world import build_timelines
 
 HOUR = 3600.0
 
@@ -18,7 +18,7 @@ HOUR = 3600.0
 def measured(case: Case, moves: list[tuple[float, str]]) -> measure.Outcome:
     """One run in which route r1 moved so, times counted from the onset."""
     placed = [(0.0, "a/m1"), *((case.begin_s + at_s, target) for at_s, target in moves)]
-    return measure.outcome(case, world(case.scenario, 0), {"r1": placed}, probes=100)
+    return measure.outcome(case, build_timelines(case.scenario, 0), {"r1": placed}, probes=100)
 
 
 def test_an_outage_that_is_left_and_returned_from() -> None:
@@ -77,7 +77,9 @@ def test_runs_that_never_flip_count_with_the_whole_outage() -> None:
 def test_false_failovers_are_scaled_to_a_route_quarter() -> None:
     """One in nine days of one route is ten in 90."""
     case = scenarios.quiet(models=1, blips=True, days=9)
-    seen = measure.outcome(case, world(case.scenario, 0), {"r1": [(0.0, "a/m1"), (5.0, "b/m1")]}, probes=51_840)
+    seen = measure.outcome(
+        case, build_timelines(case.scenario, 0), {"r1": [(0.0, "a/m1"), (5.0, "b/m1")]}, probes=51_840
+    )
     figures = measure.figures(case, [seen])
     assert figures.false_per_quarter == pytest.approx(10.0)
     assert figures.probes == pytest.approx(1.0)

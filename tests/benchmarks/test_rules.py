@@ -8,7 +8,7 @@ from benchmarks.detection import runner, scenarios
 from benchmarks.detection.passive import Cooldown, Ejection, Tumbling
 from benchmarks.detection.peers import PEERS, Peer
 from benchmarks.detection.rules import NEVER, Checkers, KOfN, Quorum, Rule, Share, Streak
-from controller.simulation.world import world
+from controller.simulation.world import build_timelines
 
 
 def verdicts(rule: Rule, results: str, *, every_s: float = 30.0, start_s: float = 0.0) -> str:
@@ -236,7 +236,7 @@ def test_the_share_of_a_half_outage_that_is_flagged_is_the_one_known(name: str, 
     away_s, seeds = 0.0, 60
     for seed in range(seeds):
         case = scenarios.outage(0.5, models=1).seeded(seed)
-        moves = runner.run(named(name), case.scenario, world(case.scenario, seed), seed).moves["r1"]
+        moves = runner.run(named(name), case.scenario, build_timelines(case.scenario, seed), seed).moves["r1"]
         ends = [at_s for at_s, _ in moves[1:]] + [case.end_s]
         spans = zip(moves, ends, strict=True)
         away_s += sum(
@@ -251,7 +251,7 @@ def test_the_share_of_a_half_outage_that_is_flagged_is_the_one_known(name: str, 
 def test_a_run_can_be_repeated(peer: Peer) -> None:
     """The same peer, world and seed give the same moves and the same number of probes."""
     case = scenarios.outage(0.5, models=1)
-    timelines = world(case.scenario, 7)
+    timelines = build_timelines(case.scenario, 7)
     assert runner.run(peer, case.scenario, timelines, 7) == runner.run(peer, case.scenario, timelines, 7)
 
 
@@ -270,7 +270,10 @@ def test_skipping_quiet_stretches_changes_nothing() -> None:
     skipping = named("Uptime Kuma, 0 retries")
     plodding = replace(skipping, name="plodding", make=lambda _dice, _shared: Watched(bad=1, good=1))
     counts = [
-        sum(len(runner.run(peer, case.scenario, world(case.scenario, seed), seed).moves["r1"]) - 1 for seed in range(3))
+        sum(
+            len(runner.run(peer, case.scenario, build_timelines(case.scenario, seed), seed).moves["r1"]) - 1
+            for seed in range(3)
+        )
         for peer in (skipping, plodding)
     ]
     assert counts[0] == pytest.approx(counts[1], rel=0.12)
@@ -280,7 +283,7 @@ def test_skipping_quiet_stretches_changes_nothing() -> None:
 def test_the_dice_of_a_peer_are_its_own() -> None:
     """Two peers with the same rule meet the same outage, but not the same failures of single requests."""
     case = scenarios.outage(0.5, models=1)
-    timelines = world(case.scenario, 1)
+    timelines = build_timelines(case.scenario, 1)
     one = named("Cloudprober 3 of 5")
     peers = one, replace(one, name="another")
     moves = [runner.run(peer, case.scenario, timelines, 1).moves for peer in peers]

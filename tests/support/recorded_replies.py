@@ -13,7 +13,7 @@ from controller.routing.routing_file import RoutingFile
 from controller.simulation.loop import EPOCH
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
-from controller.simulation.world import own_network, world
+from controller.simulation.world import build_timelines, own_network_failures
 from monitor.connectivity.blindness import Blindness
 from monitor.detection.pacing import BurstProbe, phases
 from monitor.settings import Settings
@@ -52,7 +52,7 @@ class Recording:
         self.engine.dispose()
 
     def _lanes(self) -> dict[str, SimulatedTarget]:
-        timelines, due_s = world(self.scenario, self.seed), phases(self.settings.targets)
+        timelines, due_s = build_timelines(self.scenario, self.seed), phases(self.settings.targets)
         return {
             target.id: SimulatedTarget(
                 target,
@@ -130,7 +130,7 @@ class Recording:
         self.planned[extra.slot] = self._push(now_s + extra.delay_s, "extra", extra)
 
     def _answering(self, now_s: float) -> frozenset[str]:
-        dark = any(from_s <= now_s < until_s for (from_s, until_s), _ in own_network(self.scenario))
+        dark = any(from_s <= now_s < until_s for (from_s, until_s), _ in own_network_failures(self.scenario))
         return frozenset() if dark else frozenset(self.settings.connectivity_endpoints)
 
     def _push(self, at_s: float, what: str, about: Any) -> int:

@@ -11,9 +11,9 @@ import pytest
 from controller.cli.main import main
 from controller.cli.terminal import terminal
 from controller.plan import promises
-from controller.plan.alarms import alarms
+from controller.plan.alarms import expected_false_failovers
 from controller.plan.runner import affordable, plan, run, show
-from controller.plan.trials import Trial, TrialSubject, flips, phase, subjects
+from controller.plan.trials import Trial, TrialSubject, onset_phase, run_trial, trial_subjects
 from monitor.config.loader import load
 from monitor.health import Health
 from monitor.settings import ControllerSettings, Route, Settings
@@ -55,7 +55,7 @@ def slowed(wanted: Settings, interval_s: float) -> Settings:
 def test_the_provider_of_each_first_candidate_fails_and_each_first_candidate_with_siblings_alone() -> None:
     """Anthropic's only model has no siblings: its provider's outage is its own."""
     routes = [Route(name="chat", candidates=(A, C)), Route(name="back", candidates=(C, A))]
-    found = subjects(settings(Path("/nowhere"), A, B, C, routes=routes))
+    found = trial_subjects(settings(Path("/nowhere"), A, B, C, routes=routes))
     assert [(one.name, set(one.hit), one.alone) for one in found] == [
         ("openai", {A, B}, False),
         ("anthropic", {C}, False),
@@ -65,22 +65,22 @@ def test_the_provider_of_each_first_candidate_fails_and_each_first_candidate_wit
 
 def test_an_outage_that_leaves_a_route_nowhere_to_go_is_not_tried_on_it() -> None:
     """Both candidates at one provider: only the model alone can be left."""
-    found = subjects(settings(Path("/nowhere"), A, B, routes=[Route(name="chat", candidates=(A, B))]))
+    found = trial_subjects(settings(Path("/nowhere"), A, B, routes=[Route(name="chat", candidates=(A, B))]))
     assert [one.name for one in found] == [A]
 
 
 def test_a_trial_has_the_targets_that_matter_and_no_others() -> None:
     """All targets of the providers of the routes that are hit, for they share evidence."""
     wanted = settings(Path("/nowhere"), A, B, C, "gemini/d", routes=[Route(name="chat", candidates=(A, C))])
-    assert [one.id for one in subjects(wanted)[0].settings.targets] == [A, B, C]
+    assert [one.id for one in trial_subjects(wanted)[0].settings.targets] == [A, B, C]
 
 
 def test_a_total_outage_is_left_within_a_minute() -> None:
     """At 30 s: the first failed probe, and min_outage."""
-    [whole, alone] = subjects(configuration())
+    [whole, alone] = trial_subjects(configuration())
     for subject in (whole, alone):
         for seed in range(4):
-            left_s = flips(Trial(subject=subject, rate=1.0, seed=seed))["chat"]
+            left_s = run_trial(Trial(subject=subject, rate=1.0, seed=seed))["chat"]
             assert left_s is not None
             assert 15 < left_s < 75
 
@@ -89,15 +89,15 @@ def test_what_never_moves_is_said_to_never_move() -> None:
     """A route that only looks for wrong keys does not leave a target that fails."""
     wanted = configuration()
     deaf = replace(wanted.routes[0], fail_over_on=frozenset({Health.MISCONFIGURED}))
-    [whole, _] = subjects(replace(wanted, routes=(deaf,)))
-    assert flips(Trial(subject=whole, rate=1.0, seed=0)) == {"chat": None}
+    [whole, _] = trial_subjects(replace(wanted, routes=(deaf,)))
+    assert run_trial(Trial(subject=whole, rate=1.0, seed=0)) == {"chat": None}
 
 
 def test_a_large_configuration_tries_all_providers_and_some_models_alone() -> None:
     """What would take too long is left out, and the plan says how much."""
     names = [f"{provider}/m{number}" for provider in ("a", "b") for number in range(100)]
     routes = [Route(name=f"r{number}", candidates=(f"a/m{number}", f"b/m{number}")) for number in range(100)]
-    every = subjects(settings(Path("/nowhere"), *names, routes=routes))
+    every = trial_subjects(settings(Path("/nowhere"), *names, routes=routes))
     tried = affordable(every)
     assert [one.name for one in tried if not one.alone] == ["a"]
     assert 1 <= sum(one.alone for one in tried) < 20
@@ -133,7 +133,7 @@ def test_the_document_tells_routes_outages_targets_and_cost() -> None:
 def test_the_calculated_false_failovers_keep_the_promise_at_every_interval() -> None:
     """The thresholds are made for that; one more for the provider leaves less for the target."""
     for interval_s in (10.0, 30.0, 300.0):
-        found = alarms(slowed(configuration(), interval_s))["chat"]
+        found = expected_false_failovers(slowed(configuration(), interval_s))["chat"]
         assert 0 < found.per_route_90d <= 1.01
         assert found.alone > 0
         assert found.pooled > 0
@@ -308,7 +308,7 @@ def test_a_promise_that_cannot_be_kept_is_named_with_its_remedy(
     wanted: Settings, changed: dict[str, Any], expected: str
 ) -> None:
     """A sentence with what was found, what is expected and what to change."""
-    assert "\n".join(promises.broken(wanted, answer_of(wanted, **changed))) == expected
+    assert "\n".join(promises.broken_promises(wanted, answer_of(wanted, **changed))) == expected
 
 
 def test_a_budget_is_planned_with() -> None:
@@ -369,7 +369,7 @@ def test_a_wrong_configuration_is_wrong_usage(tmp_path: Path, capsys: pytest.Cap
 def test_onsets_are_spread_over_the_interval() -> None:
     """However many seeds there are: no trial may always begin just before a probe."""
     for seeds in (5, 20, 100):
-        onsets = sorted(phase(seed) for seed in range(seeds))
+        onsets = sorted(onset_phase(seed) for seed in range(seeds))
         assert 0 <= onsets[0] < onsets[-1] < 1
         assert max(later - sooner for sooner, later in pairwise(onsets)) < 2.5 / seeds
 

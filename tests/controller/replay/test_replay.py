@@ -11,7 +11,7 @@ import pytest
 
 from controller.cli.main import main
 from controller.cli.terminal import terminal
-from controller.replay.answer import ReplayAnswer, document, notes
+from controller.replay.answer import ReplayAnswer, notes, replay_document
 from controller.replay.comparison import Change, compare
 from controller.replay.runner import NothingRecordedError, replay, show
 from controller.routing.decision import Decision, Move
@@ -140,7 +140,7 @@ def test_a_target_that_was_never_asked_cannot_be_judged(past: Settings) -> None:
     """It is named, and so is what was recorded and is not configured any more."""
     other = settings(Path("/nowhere"), A, "gemini/new")
     answer = replayed(replace(other, database=past.database))
-    said = document(answer, "x")
+    said = replay_document(answer, "x")
     assert said["not_recorded"] == ["gemini/new"]
     assert said["not_configured"] == [C]
     assert (Move.FAILOVER, Change.ONLY_THEN) in changes(answer)
@@ -291,7 +291,7 @@ routes:
 
 def test_the_document_has_everything(past: Settings) -> None:
     """For scripts: instants, differences, and both sides of each."""
-    said: dict[str, Any] = json.loads(json.dumps(document(replayed(past), past.database)))
+    said: dict[str, Any] = json.loads(json.dumps(replay_document(replayed(past), past.database)))
     assert said["same"] is True
     assert said["counts"] == {"same": 2, "earlier": 0, "later": 0, "only_then": 0, "only_now": 0}
     assert said["routes"][0]["flips"] == {"then": 2, "now": 2}

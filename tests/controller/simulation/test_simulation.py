@@ -15,12 +15,12 @@ from controller.cli.terminal import terminal
 from controller.routing.decision import Decision, Move
 from controller.service import control_loop
 from controller.simulation import loop
-from controller.simulation.loop import EPOCH, RunResult, _Drive, drive
-from controller.simulation.metrics import OutageRun, SeedMetrics, requests, tally
-from controller.simulation.results import fixed_probes, poisson_interval, spread
+from controller.simulation.loop import EPOCH, RunResult, _SeedRun, run_seed
+from controller.simulation.metrics import OutageRun, SeedMetrics, expected_requests, measure
+from controller.simulation.results import poisson_interval, probes_at_fixed_interval, summarize
 from controller.simulation.runner import one_seed, show, simulate
 from controller.simulation.scenario import BlipStream, LatencyDistribution, QuietBehaviour, Scenario
-from controller.simulation.world import world
+from controller.simulation.world import build_timelines
 from monitor.detection.pacing import BurstProbe
 from monitor.settings import Route
 from probes.outcome import Outcome
@@ -33,7 +33,7 @@ BUSY = BlipStream(per_day=50.0)
 
 def course_of(made_up: Scenario, seed: int = 0) -> RunResult:
     """What happens in one seed."""
-    return drive(made_up, world(made_up, seed), seed)
+    return run_seed(made_up, build_timelines(made_up, seed), seed)
 
 
 def moves(course: RunResult) -> list[tuple[Move, str]]:
@@ -49,7 +49,7 @@ def test_nothing_happens_in_a_clean_world() -> None:
     made_up = scenario(background=CLEAN, hours=6)
     course = course_of(made_up)
     assert moves(course) == [(Move.FIRST, "openai/a")]
-    assert course.probes == fixed_probes(made_up) == 3 * 6 * 120
+    assert course.probes == probes_at_fixed_interval(made_up) == 3 * 6 * 120
 
 
 def test_an_outage_moves_the_route_out_and_back() -> None:
@@ -90,7 +90,7 @@ def test_a_probe_that_is_due_while_another_is_under_way_is_skipped() -> None:
     silent = outage(at_s=0.0, for_s=3600.0, failure_rate=1.0, outcome=Outcome.TIMEOUT, targets=("openai/a",))
     made_up = scenario(silent, names=("openai/a",), hours=1, background=CLEAN)
     assert 60 <= course_of(made_up).probes < 100
-    assert fixed_probes(made_up) == 120
+    assert probes_at_fixed_interval(made_up) == 120
 
 
 def test_a_throttled_target_rests_as_long_as_it_is_asked_to() -> None:
@@ -103,13 +103,13 @@ def test_a_throttled_target_rests_as_long_as_it_is_asked_to() -> None:
 def test_probes_of_a_burst_come_on_top() -> None:
     """A failure is followed by quick ones."""
     made_up = scenario(background=QuietBehaviour(failure_rate=0.01), hours=6)
-    assert fixed_probes(made_up) < course_of(made_up).probes < 2 * fixed_probes(made_up)
+    assert probes_at_fixed_interval(made_up) < course_of(made_up).probes < 2 * probes_at_fixed_interval(made_up)
 
 
 def test_a_new_extra_probe_takes_the_place_of_the_one_planned_in_its_slot() -> None:
     """A slot holds one at the most; slots of other names do not meddle."""
     made_up = scenario(background=CLEAN, duration_s=20.0)
-    under_way = _Drive(made_up, world(made_up, 0), 0)
+    under_way = _SeedRun(made_up, build_timelines(made_up, 0), 0)
     under_way._plan([BurstProbe(slot="one", targets=("openai/a",), delay_s=10.0)], 0.0)
     under_way._plan([BurstProbe(slot="one", targets=("openai/b",), delay_s=4.0)], 1.0)
     under_way._plan([BurstProbe(slot="other", targets=("anthropic/c",), delay_s=6.0)], 2.0)
@@ -128,7 +128,7 @@ def test_an_extra_probe_of_a_target_that_is_being_asked_is_dropped() -> None:
         background=QuietBehaviour(failure_rate=0.0, latency=LatencyDistribution(median_s=9.0, p99_s=9.0)),
         duration_s=20.0,
     )
-    under_way = _Drive(made_up, world(made_up, 0), 0)
+    under_way = _SeedRun(made_up, build_timelines(made_up, 0), 0)
     under_way._plan([BurstProbe(slot="one", targets=("openai/a",), delay_s=8.0)], 0.0)
     under_way._plan([BurstProbe(slot="other", targets=("openai/b",), delay_s=10.0)], 0.0)
     under_way.run()
@@ -163,7 +163,7 @@ FIRST = decided(0.0, Move.FIRST, None, "openai/a")
 def tallied(made_up: Scenario, *then: tuple[float, Decision]) -> SeedMetrics:
     """What these decisions come to."""
     course = RunResult(decisions=(FIRST, *then), probes=0, usd=0.0)
-    return tally(made_up, world(made_up, 0), course)
+    return measure(made_up, build_timelines(made_up, 0), course)
 
 
 def out(at_s: float) -> tuple[float, Decision]:
@@ -248,7 +248,7 @@ def test_an_outage_of_another_target_excuses_nothing() -> None:
 def test_requests_are_those_of_whoever_the_route_pointed_at() -> None:
     """Against adding up every request, one by one, along the decisions, shares included."""
     made_up = scenario(outage(), outage(at_s=8000.0, for_s=1000.0, targets=("anthropic/c",)), blips=BUSY)
-    timelines = world(made_up, 0)
+    timelines = build_timelines(made_up, 0)
     shares = (("openai/a", 25.0), ("anthropic/c", 75.0))
     step = decided(7500.0, Move.STEP, "anthropic/c", "anthropic/c", weights=shares)
     course = [FIRST, out(3660.0), step, back(8500.0)]
@@ -262,7 +262,7 @@ def test_requests_are_those_of_whoever_the_route_pointed_at() -> None:
             for target, percent in made.weights or ((made.target, 100.0),):
                 added += timelines[target].at(at_s)[0].felt * percent / 100 * width_s
             stayed += timelines["openai/a"].at(at_s)[0].felt * width_s
-        counted = requests(route, course, timelines, (from_s, until_s))
+        counted = expected_requests(route, course, timelines, (from_s, until_s))
         assert counted.total == pytest.approx(until_s - from_s)
         assert counted.failed == pytest.approx(added, rel=0.005)
         assert counted.failed_without_failover == pytest.approx(stayed, rel=0.005)
@@ -363,9 +363,9 @@ def test_the_interval_of_a_count_is_that_of_the_tables(count: int, low: float, h
 
 def test_percentiles_are_values_that_were_seen() -> None:
     """By nearest rank, whatever the order; of nothing there is none."""
-    assert spread([3.0, 1.0, 2.0, 10.0]) == {"mean": 4.0, "p50": 2.0, "p95": 10.0, "max": 10.0}
-    assert spread(float(n) for n in range(1, 101)) == {"mean": 50.5, "p50": 50.0, "p95": 95.0, "max": 100.0}
-    assert spread([]) == {"mean": None, "p50": None, "p95": None, "max": None}
+    assert summarize([3.0, 1.0, 2.0, 10.0]) == {"mean": 4.0, "p50": 2.0, "p95": 10.0, "max": 10.0}
+    assert summarize(float(n) for n in range(1, 101)) == {"mean": 50.5, "p50": 50.0, "p95": 95.0, "max": 100.0}
+    assert summarize([]) == {"mean": None, "p50": None, "p95": None, "max": None}
 
 
 # The command.

@@ -18,7 +18,7 @@ from controller.simulation.scenario import (
     Scenario,
 )
 from controller.simulation.simulated_target import FIRST_TOKEN_SHARE, SimulatedTarget
-from controller.simulation.world import Timeline, own_network, world
+from controller.simulation.world import Timeline, build_timelines, own_network_failures
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check, Target, Timeouts
@@ -32,7 +32,7 @@ DAY_S = 86400.0
 def lane(made_up: Scenario, of: Target | None = None, *, seed: int = 1) -> SimulatedTarget:
     """The first target of a scenario, or another one in its place."""
     first = of or made_up.settings.targets[0]
-    timeline = world(made_up, seed)[made_up.settings.targets[0].id]
+    timeline = build_timelines(made_up, seed)[made_up.settings.targets[0].id]
     return SimulatedTarget(
         first, timeline, made_up.background.latency, phase_s=0.0, cost_usd=0.001, seed=seed, epoch=EPOCH
     )
@@ -163,7 +163,7 @@ def failing_at(timeline: Timeline, at_s: float) -> float:
 
 def test_an_outage_begins_and_ends_on_time() -> None:
     """To the second, and other targets know nothing of it."""
-    made_up = world(scenario(outage(), background=QuietBehaviour(failure_rate=0.0)), 0)
+    made_up = build_timelines(scenario(outage(), background=QuietBehaviour(failure_rate=0.0)), 0)
     hit, other = made_up["openai/a"], made_up["anthropic/c"]
     assert [failing_at(hit, at_s) for at_s in (0.0, 3599.9, 3600.0, 7199.9, 7200.0)] == [0.0, 0.0, 0.5, 0.5, 0.0]
     assert [failing_at(other, at_s) for at_s in (3600.0, 7199.9)] == [0.0, 0.0]
@@ -172,7 +172,7 @@ def test_an_outage_begins_and_ends_on_time() -> None:
 def test_a_ramp_climbs_evenly_to_its_height() -> None:
     """Half the height halfway, the whole height afterwards."""
     ramped = outage(ramp_s=600.0, failure_rate=0.8)
-    timeline = world(scenario(ramped, background=QuietBehaviour(failure_rate=0.0)), 0)["openai/a"]
+    timeline = build_timelines(scenario(ramped, background=QuietBehaviour(failure_rate=0.0)), 0)["openai/a"]
     assert failing_at(timeline, 3600.0) < 0.02
     assert failing_at(timeline, 3900.0) == pytest.approx(0.4, abs=0.01)
     assert failing_at(timeline, 4200.0) == 0.8
@@ -182,7 +182,7 @@ def test_a_ramp_climbs_evenly_to_its_height() -> None:
 def test_a_flapping_outage_comes_and_goes() -> None:
     """Down first, then up, until its end."""
     flapping = outage(failure_rate=1.0, for_s=300.0, flap=Flap(up_s=120.0, down_s=60.0))
-    timeline = world(scenario(flapping, background=QuietBehaviour(failure_rate=0.0)), 0)["openai/a"]
+    timeline = build_timelines(scenario(flapping, background=QuietBehaviour(failure_rate=0.0)), 0)["openai/a"]
     states = [failing_at(timeline, 3600.0 + at_s) for at_s in (0, 59, 60, 179, 180, 239, 240, 299, 300)]
     assert states == [1, 1, 0, 0, 1, 1, 0, 0, 0]
 
@@ -200,7 +200,7 @@ def in_blips(timeline: Timeline) -> list[tuple[float, float]]:
 def test_blips_come_as_often_and_last_as_long_as_they_say() -> None:
     """Poisson in number, uniform in length, and each fails at its rate."""
     made_up = scenario(hours=24 * 200, blips=BlipStream())
-    timeline = world(made_up, 3)["openai/a"]
+    timeline = build_timelines(made_up, 3)["openai/a"]
     spans = in_blips(timeline)
     assert len(spans) == pytest.approx(1000, abs=4 * math.sqrt(1000))
     lengths = [end_s - begin_s for begin_s, end_s in spans]
@@ -223,7 +223,7 @@ def test_blips_come_as_often_and_last_as_long_as_they_say() -> None:
 )
 def test_blips_hit_what_their_scope_says(scope: BlipScope, alike: set[tuple[str, str]]) -> None:
     """Targets in one scope are disturbed together, others at other times."""
-    made_up = world(scenario(hours=24 * 5, blips=BlipStream(scope=scope)), 0)
+    made_up = build_timelines(scenario(hours=24 * 5, blips=BlipStream(scope=scope)), 0)
     spans = {name: in_blips(made_up[name]) for name in NAMES}
     pairs = [(one, other) for one in NAMES for other in NAMES if NAMES.index(one) < NAMES.index(other)]
     assert {pair for pair in pairs if spans[pair[0]] == spans[pair[1]]} == alike
@@ -231,7 +231,7 @@ def test_blips_hit_what_their_scope_says(scope: BlipScope, alike: set[tuple[str,
 
 def test_overlapping_blips_are_one() -> None:
     """Pieces stay in order however dense the blips are."""
-    timeline = world(scenario(hours=24, blips=BlipStream(per_day=20_000.0)), 0)["openai/a"]
+    timeline = build_timelines(scenario(hours=24, blips=BlipStream(per_day=20_000.0)), 0)["openai/a"]
     assert list(timeline.ends_s) == sorted(set(timeline.ends_s))
     assert timeline.ends_s[-1] == DAY_S
     assert sum(end_s - begin_s for begin_s, end_s in in_blips(timeline)) == pytest.approx(
@@ -246,7 +246,7 @@ def test_the_integral_of_the_failures_is_what_asking_each_moment_finds() -> None
         outage(at_s=8000.0, for_s=600.0, failure_rate=0.3, latency_factor=8.0, outcome=Outcome.SLOW),
         blips=BlipStream(per_day=500.0),
     )
-    timeline = world(made_up, 7)["openai/a"]
+    timeline = build_timelines(made_up, 7)["openai/a"]
     dice, steps = Random(1), 40_000
     for from_s, until_s in ((0.0, 10_800.0), (3_700.0, 4_100.0), (7_999.0, 8_700.0)):
         width_s = (until_s - from_s) / steps
@@ -260,7 +260,7 @@ def test_the_integral_of_the_failures_is_what_asking_each_moment_finds() -> None
 def test_requests_fail_where_probes_would() -> None:
     """What the integral takes for a failed request is as frequent as failed probes; a slow one has not failed."""
     made_up = scenario(outage(failure_rate=0.3, latency_factor=10.0))
-    piece = world(made_up, 0)["openai/a"].at(4000.0)[0]
+    piece = build_timelines(made_up, 0)["openai/a"].at(4000.0)[0]
     ends = Counter(one.outcome for one in probed(lane(made_up), from_s=3600, until_s=7199))
     failed = ends[Outcome.SERVER_ERROR] + ends[Outcome.TIMEOUT]
     assert failed / 20_000 == near(piece.felt)
@@ -273,14 +273,14 @@ def test_requests_fail_where_probes_would() -> None:
 def test_the_same_seed_makes_the_same_world_and_another_one_another() -> None:
     """Worlds differ by their seeds alone."""
     made_up = scenario(hours=48, blips=BlipStream())
-    assert world(made_up, 5) == world(made_up, 5)
-    assert world(made_up, 5) != world(made_up, 6)
+    assert build_timelines(made_up, 5) == build_timelines(made_up, 5)
+    assert build_timelines(made_up, 5) != build_timelines(made_up, 6)
 
 
 def test_the_world_of_a_target_does_not_depend_on_the_others() -> None:
     """One more provider in the configuration leaves the blips of the others where they were."""
-    few = world(scenario(hours=48, blips=BlipStream()), 5)
-    more = world(scenario(hours=48, blips=BlipStream(), names=("gemini/x", *NAMES)), 5)
+    few = build_timelines(scenario(hours=48, blips=BlipStream()), 5)
+    more = build_timelines(scenario(hours=48, blips=BlipStream(), names=("gemini/x", *NAMES)), 5)
     assert all(few[name] == more[name] for name in NAMES)
 
 
@@ -289,7 +289,7 @@ def test_the_neutral_endpoints_fail_with_our_own_network_alone() -> None:
     ours = outage(
         at_s=8000.0, for_s=60.0, targets=NAMES, failure_rate=1.0, outcome=Outcome.UNREACHABLE, own_network=True
     )
-    assert own_network(scenario(outage(), ours)) == [((8000.0, 8060.0), 1.0)]
+    assert own_network_failures(scenario(outage(), ours)) == [((8000.0, 8060.0), 1.0)]
 
 
 def test_an_outage_is_a_value() -> None:
