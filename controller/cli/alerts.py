@@ -1,5 +1,6 @@
 """`hotspare alerts test`: one harmless message through everything that is configured, and what became of it."""
 
+import argparse
 import asyncio
 import os
 import socket
@@ -18,8 +19,8 @@ from controller.alerts.slack.blocks import Message, header, safe, section
 from controller.alerts.slack.client import OutgoingMessage, SendingId, SlackSender
 from controller.alerts.slack.errors import DeliveryError
 from controller.alerts.slack.webhook import SlackWebhookSender
-from controller.cli import output as answers
-from controller.cli.terminal import terminal
+from controller.cli import output
+from controller.cli.arguments import add_config, add_json, load_settings
 from monitor.clock import utc_now
 from monitor.formatting import instant
 from monitor.settings import Settings, Severity, SlackSettings
@@ -52,23 +53,30 @@ class TestResult:
     error: str | None
 
 
-def test(settings: Settings, *, as_json: bool) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `alerts`."""
+    add_config(parser)
+    add_json(parser)
+    parser.add_argument("action", choices=["test"], help="what to do")
+
+
+def run(args: argparse.Namespace) -> int:
     """Send and print; 1 when something was not taken, 2 when nothing is configured.
 
     It needs no database, and changes nothing that a running service relies on.
     """
-    now = utc_now()
+    settings, now = load_settings(args.config), utc_now()
     alert = harmless(f"test-{os.getpid()}-{to_ms(now):x}", at=now, where=socket.gethostname())
     found = list(outlets(settings, alert))
     if not found:
-        answers.complain(_NOTHING)
-        return answers.WRONG
+        output.complain(_NOTHING)
+        return output.WRONG
     results = asyncio.run(_send_all(found))
-    if as_json:
-        answers.print_document(document(results, alert, now))
+    if args.json:
+        output.print_document(document(results, alert, now))
     else:
         print_results(results)
-    return answers.BAD_NEWS if any(one.error for one in results) else answers.OK
+    return output.BAD_NEWS if any(one.error for one in results) else output.OK
 
 
 def document(results: list[TestResult], alert: Alert, now: datetime) -> dict[str, Any]:
@@ -82,7 +90,7 @@ def document(results: list[TestResult], alert: Alert, now: datetime) -> dict[str
 
 def print_results(results: list[TestResult], console: Console | None = None) -> None:
     """For people, on standard output by default."""
-    console = console or terminal()
+    console = console or output.terminal()
     for one in results:
         taken = one.error is None
         head = Text(f"{'✓ taken     ' if taken else '✗ not taken '}", style="green" if taken else "bold red")

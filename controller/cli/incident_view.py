@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from controller.cli.terminal import terminal
+from controller.cli import output
 from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import EntryKind, Incident
@@ -30,7 +30,7 @@ _MOMENTS = {
 
 def print_list(found: Sequence[Incident], now: datetime, nothing: str) -> None:
     """A line each, on standard output; `nothing` is said where there is none."""
-    console = terminal()
+    console = output.terminal()
     if not found:
         console.print(Text(nothing, style="green"))
         return
@@ -53,7 +53,7 @@ def print_incident(
     incident: Incident, stays: Sequence[RoutePeriod], now: datetime, console: Console | None = None
 ) -> None:
     """For people, on standard output by default: what, whom, where users are, the story, the evidence."""
-    console = console or terminal()
+    console = console or output.terminal()
     head = f"Incident {incident.id}: {words.title(incident)}, {words.state(incident, now)}"
     console.print(Text(head, style="bold green" if incident.resolved_at else "bold red"))
     for text in _standing(incident, now):

@@ -1,5 +1,6 @@
 """`hotspare incidents`: lists them, shows one, keeps what people say of it, and writes the report."""
 
+import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,9 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from controller.cli import incident_view
-from controller.cli import output as answers
-from controller.cli.operate import login_name
+from controller.cli import incident_view, output
+from controller.cli.arguments import add_config, add_json, incident_id, load_settings, login_name, past_duration
 from controller.incidents import json_document as incident_document
 from controller.incidents import post_mortem as report
 from controller.incidents import text as words
@@ -26,6 +26,14 @@ from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, open_operator, open_reader
 from probes.redaction import one_line
 
+_MONTH_S = 30 * 86400.0
+_ACTIONS = {
+    "show": "all that is known of one: its story, the evidence, where applications were",
+    "note": "add a line to its story, open or not",
+    "ack": "say that you look after it",
+    "export": "a report to paste into a ticket or a wiki",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shown:
@@ -34,6 +42,44 @@ class _Shown:
     incident: Incident
     stays: tuple[RoutePeriod, ...]
     now: datetime
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `incidents`, and its actions with theirs."""
+    add_config(parser)
+    add_json(parser)
+    text = "those that were open within this time, such as 12h or 7d (default: 30d)"
+    parser.add_argument("--since", type=past_duration, default=_MONTH_S, metavar="DURATION", help=text)
+    parser.add_argument("--open", action="store_true", help="only those that are open")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="about one of them")
+    for name, meaning in _ACTIONS.items():
+        action = actions.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:] + ".")
+        action.add_argument("id", type=incident_id, metavar="ID", help="its number, as the list shows it")
+        # May stand on either side of the action; a default here would overrule what stands before it.
+        action.add_argument("-c", "--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="as above")
+        text = "one JSON document on standard output"
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+        if name == "note":
+            action.add_argument("text", metavar="TEXT", help="what people should know; everybody reads it")
+        if name in {"note", "ack"}:
+            action.add_argument("--author", help="who says so (default: the login name)")
+        if name == "export":
+            action.add_argument("--markdown", action="store_true", required=True, help="the form of the report")
+            action.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List incidents, or do what the action says; 2 when there is no such incident or no database."""
+    settings = load_settings(args.config, keys=False)
+    if args.action == "show":
+        return show(settings, args.id, as_json=args.json)
+    if args.action == "note":
+        return note(settings, args.id, args.text, author=args.author, as_json=args.json)
+    if args.action == "ack":
+        return acknowledge(settings, args.id, author=args.author, as_json=args.json)
+    if args.action == "export":
+        return export(settings, args.id, to=args.output, as_json=args.json)
+    return listing(settings, since_s=args.since, only_open=args.open, as_json=args.json)
 
 
 def listing(settings: Settings, *, since_s: float, only_open: bool, as_json: bool) -> int:
@@ -46,14 +92,14 @@ def listing(settings: Settings, *, since_s: float, only_open: bool, as_json: boo
             past = [] if only_open else journal.resolved_since(now - timedelta(seconds=since_s))
             found = sorted([*journal.open_incidents(), *past], key=lambda one: (one.opened_at, one.id), reverse=True)
         if as_json:
-            answers.print_document(
+            output.print_document(
                 {"at": instant(now), "incidents": [incident_document.brief(one, now) for one in found]}
             )
         else:
             incident_view.print_list(
                 found, now, "no incident is open" if only_open else f"no incident in {span(since_s)}"
             )
-        return answers.BAD_NEWS if any(one.resolved_at is None for one in found) else answers.OK
+        return output.BAD_NEWS if any(one.resolved_at is None for one in found) else output.OK
 
     return _answering(work)
 
@@ -64,10 +110,10 @@ def show(settings: Settings, incident_id: int, *, as_json: bool) -> int:
     def work() -> int:
         shown = _read(settings, incident_id)
         if as_json:
-            answers.print_document(incident_document.document(shown.incident, shown.stays, shown.now))
+            output.print_document(incident_document.document(shown.incident, shown.stays, shown.now))
         else:
             incident_view.print_incident(shown.incident, shown.stays, shown.now)
-        return answers.OK if shown.incident.resolved_at else answers.BAD_NEWS
+        return output.OK if shown.incident.resolved_at else output.BAD_NEWS
 
     return _answering(work)
 
@@ -84,11 +130,11 @@ def export(settings: Settings, incident_id: int, *, to: Path | None, as_json: bo
             except OSError as error:
                 raise RefusedError(f"{to} cannot be written: {error.strerror or error}") from None
         if as_json:
-            answers.print_document({"id": incident_id, "written_to": to and str(to), "markdown": text})
+            output.print_document({"id": incident_id, "written_to": to and str(to), "markdown": text})
         else:
             done = f"{to}: {words.title(shown.incident)}, {words.state(shown.incident, shown.now)}"
-            answers.print_lines([done if to else text.rstrip("\n")])
-        return answers.OK
+            output.print_lines([done if to else text.rstrip("\n")])
+        return output.OK
 
     return _answering(work)
 
@@ -137,22 +183,22 @@ def _say(
     finally:
         engine.dispose()
     if as_json:
-        answers.print_document(incident_document.document(changed, (), now))
+        output.print_document(incident_document.document(changed, (), now))
     else:
         last = max(changed.timeline, key=lambda one: one.number)
-        answers.print_lines([f"incident {incident_id}, {words.title(changed)}: {words.line(last)}"])
-    return answers.OK
+        output.print_lines([f"incident {incident_id}, {words.title(changed)}: {words.line(last)}"])
+    return output.OK
 
 
 def _answering(work: Callable[[], int]) -> int:
     try:
         return work()
     except RefusedError as error:
-        answers.complain(error)
-        return answers.refused_status(error)
+        output.complain(error)
+        return output.refused_status(error)
     except DatabaseError as error:
-        answers.complain(error)
-        return answers.WRONG
+        output.complain(error)
+        return output.WRONG
 
 
 @contextmanager

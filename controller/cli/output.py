@@ -1,11 +1,16 @@
-"""How a command answers: its exit status, what it prints for people and scripts, and what it complains of."""
+"""Prints what the commands answer: exit statuses, JSON documents, errors, and text for a terminal or a pipe."""
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from rich.console import Console
+from rich.progress import Progress
+
 from controller.routing.operator_requests import RefusalKind, RefusedError
+from probes.outcome import Effect, Outcome
 
 OK = 0
 BAD_NEWS = 1
@@ -13,29 +18,71 @@ BAD_NEWS = 1
 WRONG = 2
 """It was asked wrongly, or cannot work with this configuration."""
 
+_PIPE_COLUMNS = 400
+_COLOURS = {Effect.UP: "green", Effect.DEGRADED: "yellow", Effect.THROTTLED: "yellow", Effect.NOTHING: "yellow"}
+
 
 def refused_status(error: RefusedError) -> int:
-    """The exit status for a refused request: 2 when it was asked wrongly, otherwise 1."""
+    """Return the exit status of a refused request: 2 when it was asked wrongly, otherwise 1."""
     return WRONG if error.kind is RefusalKind.INVALID else BAD_NEWS
 
 
 def print_document(document: Mapping[str, Any]) -> None:
-    """One JSON document on standard output, for `--json`."""
+    """Print one JSON document on standard output, for `--json`."""
     print(json.dumps(document, ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """These lines on standard output, as they are."""
+    """Print these lines on standard output, unchanged."""
     for line in lines:
         print(line)  # noqa: T201 - what was asked for
 
 
-def complain(what: object) -> None:
-    """Say on standard error why it cannot be done: an error, or a sentence."""
-    print(what, file=sys.stderr)  # noqa: T201 - the command line's own output
+def complain(message: object) -> None:
+    """Print an error on standard error: an exception, or a sentence."""
+    print(message, file=sys.stderr)  # noqa: T201 - the command line's own output
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Each of the warnings on standard error, so that `--json` stays one document."""
+    """Print each warning on standard error, so that `--json` stays one document."""
     for warning in warnings:
         complain(f"warning: {warning}")
+
+
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `main`, which ends quietly when the reader of the output has gone away."""
+        raise BrokenPipeError
+
+
+def terminal() -> Console:
+    """Return a console on standard output: no automatic highlighting, and long lines are not folded in a pipe."""
+    console = _Output(highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPE_COLUMNS
+    return console
+
+
+def outcome_style(outcome: Outcome) -> str:
+    """Return the colour of an outcome: green, yellow, or red."""
+    return _COLOURS.get(outcome.effect, "red")
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[float, float], None]]:
+    """Yield a function (done, total) that moves a bar on standard error; nothing is shown unless that is a terminal.
+
+    The bar and its thread start with the first call, so that worker processes can be forked before it.
+    """
+    errors = Console(stderr=True)
+    bar = Progress(console=errors, transient=True, disable=not errors.is_terminal)
+    task = bar.add_task(label, total=None)
+
+    def move(done: float, total: float) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield move
+    finally:
+        bar.stop()

@@ -1,17 +1,16 @@
-"""`hotspare check` and `hotspare once`: ask now, print how it went, remember nothing."""
+"""`hotspare check` and `hotspare once`: probe now, print the outcomes, store nothing."""
 
+import argparse
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from controller.cli import output as answers
-from controller.cli import transcript as explaining
-from controller.cli.terminal import outcome_style, terminal
+from controller.cli import output, transcript
+from controller.cli.arguments import add_config, add_json, load_settings, warn_about_budget
 from monitor.clock import utc_now
 from monitor.config.config_providers import checks_of
 from monitor.formatting import instant, plural, span
@@ -25,8 +24,32 @@ from probes.transcript import Transcript
 
 T = TypeVar("T")
 
-_AT_A_TIME = 10
+_MAX_CONCURRENT = 10
 _ROOMY_COLUMNS = 110
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `check` or `once`."""
+    add_config(parser)
+    add_json(parser)
+    if parser.get_default("command") == "check":
+        return
+    parser.add_argument("-t", "--target", action="append", metavar="ID", help="only this one; may be repeated")
+    text = f"ask this instead of the target's own checks: {', '.join(Check)}; may be repeated"
+    names = [check.value for check in Check]
+    parser.add_argument("--check", action="append", choices=names, metavar="CHECK", help=text)
+    text = "show the whole exchange (keys masked), the phases, and why it ended as it did"
+    parser.add_argument("-v", "--verbose", action="store_true", help=text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Probe and print; 1 unless every outcome is `ok`."""
+    settings = load_settings(args.config)
+    if args.command == "check":
+        warn_about_budget(settings)
+        return check(settings, as_json=args.json)
+    checks = [Check(name) for name in args.check or ()]
+    return once(settings, only=args.target, checks=checks, verbose=args.verbose, as_json=args.json)
 
 
 def once(
@@ -39,19 +62,19 @@ def once(
     unknown = set(only or ()) - {target.id for target in settings.targets}
     if unknown:
         known = ", ".join(target.id for target in settings.targets)
-        answers.complain(f"{min(unknown)!r} is no target of {settings.path}; known are {known}")
-        return answers.WRONG
+        output.complain(f"{min(unknown)!r} is no target of {settings.path}; known are {known}")
+        return output.WRONG
     wanted = [target for target in settings.targets if not only or target.id in only]
     questions = [(target, check) for target in wanted for check in dict.fromkeys(checks) or target.questions]
     unable = _unable(questions)
     if unable:
-        answers.complain(unable)
-        return answers.WRONG
+        output.complain(unable)
+        return output.WRONG
     if verbose:
         return _explain(_ask(settings, questions, Prober.examine), as_json=as_json)
     seen = _ask(settings, questions, Prober.probe)
     if as_json:
-        answers.print_document({"observations": [_document(one) for one in seen]})
+        output.print_document({"observations": [_document(one) for one in seen]})
     else:
         print_table(seen)
     return _verdict(seen)
@@ -71,12 +94,12 @@ def _unable(questions: Sequence[tuple[Target, Check]]) -> str | None:
 def _explain(found: Sequence[Transcript], *, as_json: bool) -> int:
     seen = [one.observation for one in found]
     if as_json:
-        documents = [_document(one.observation) | {"exchange": explaining.document(one)} for one in found]
-        answers.print_document({"observations": documents})
+        documents = [_document(one.observation) | {"exchange": transcript.document(one)} for one in found]
+        output.print_document({"observations": documents})
     else:
-        console = terminal()
+        console = output.terminal()
         for one in found:
-            explaining.print_examination(one, console)
+            transcript.print_examination(one, console)
         print_table(seen, console)
     return _verdict(seen)
 
@@ -87,11 +110,11 @@ def check(settings: Settings, *, as_json: bool) -> int:
     questions = [(first[provider.name], _cheapest(first[provider.name])) for provider in settings.providers]
     seen = _ask(settings, questions, Prober.probe)
     if as_json:
-        answers.print_document(
+        output.print_document(
             {"config": str(settings.path), "valid": True, "providers": [_document(one) for one in seen]}
         )
     else:
-        console = terminal()
+        console = output.terminal()
         counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
         console.print(f"{settings.path}: valid; {counts}", markup=False)
         print_table(seen)
@@ -104,7 +127,7 @@ def _cheapest(target: Target) -> Check:
 
 
 def _verdict(seen: Sequence[Observation]) -> int:
-    return answers.OK if all(one.outcome is Outcome.OK for one in seen) else answers.BAD_NEWS
+    return output.OK if all(one.outcome is Outcome.OK for one in seen) else output.BAD_NEWS
 
 
 def _ask(
@@ -112,30 +135,32 @@ def _ask(
     questions: Sequence[tuple[Target, Check]],
     put: Callable[[Prober, Target, Check], Coroutine[None, None, T]],
 ) -> list[T]:
-    """What comes of the questions, in their order, a few at a time; progress on a terminal."""
-    errors = Console(stderr=True)
+    """Return what comes of the questions, in their order, a few at a time; progress on a terminal."""
 
     async def ask_all() -> list[T]:
         await asyncio.to_thread(pricing.warm_up)
         prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=utc_now)
-        turn = asyncio.Semaphore(_AT_A_TIME)
+        turn = asyncio.Semaphore(_MAX_CONCURRENT)
+        done = 0
 
         async def ask(target: Target, question: Check) -> T:
+            nonlocal done
             async with turn:
-                seen = await put(prober, target, question)
-            progress.advance(task)
-            return seen
+                result = await put(prober, target, question)
+            done += 1
+            on_progress(done, len(questions))
+            return result
 
         return list(await asyncio.gather(*(ask(target, question) for target, question in questions)))
 
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
-        task = progress.add_task("asking", total=len(questions))
+    with output.progress_bar("asking") as on_progress:
+        on_progress(0, len(questions))
         return asyncio.run(ask_all())
 
 
 def print_table(seen: Sequence[Observation], console: Console | None = None) -> None:
     """The observations, a line each, on standard output by default; below it what the providers said, uncut."""
-    console = console or terminal()
+    console = console or output.terminal()
     roomy = console.width >= _ROOMY_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("target", "check", "outcome"):
@@ -150,7 +175,7 @@ def print_table(seen: Sequence[Observation], console: Console | None = None) -> 
         table.add_row(
             one.target,
             one.check,
-            Text(one.outcome, style=outcome_style(one.outcome)),
+            Text(one.outcome, style=output.outcome_style(one.outcome)),
             span(one.duration_s) if one.duration_s >= 10 else f"{one.duration_s:.2f} s",
             *(details if roomy else ()),
             f"${one.cost_usd:.6f}" if one.cost_usd is not None else "unknown",

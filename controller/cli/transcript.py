@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from controller.cli.terminal import outcome_style
+from controller.cli import output
 from monitor.formatting import plural, span
 from probes.observation import Observation
 from probes.transcript import EventShown, RequestShown, ResponseShown, Transcript
@@ -115,7 +115,7 @@ def print_examination(one: Transcript, console: Console) -> None:
     *steps, last = one.reasoning
     for number, step in enumerate(steps, 1):
         lines.put(step, before=f"{number}. ")
-    lines.put(last, before=f"{len(steps) + 1}. ", style=f"bold {outcome_style(seen.outcome)}")
+    lines.put(last, before=f"{len(steps) + 1}. ", style=f"bold {output.outcome_style(seen.outcome)}")
     console.print()
 
 

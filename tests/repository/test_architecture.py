@@ -80,9 +80,6 @@ STANDING = {
     "controller/alerts/digest/weekly.py imports sqlalchemy",
     "controller/status/pending_alerts.py imports sqlalchemy",
     "controller/status/unheard.py imports sqlalchemy",
-    "controller/plan/runner.py imports rich",
-    "controller/replay/runner.py imports rich",
-    "controller/simulation/runner.py imports rich",
 }
 IMPURE_MODULES = {
     "os",
@@ -100,6 +97,8 @@ IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "monotonic", "perf_co
 #: Where imports inside functions keep a slow library off the start-up path.
 LATE_IMPORTS = {
     "controller/alerts/channels/apprise_channel.py",
+    "controller/cli/arguments.py",
+    "controller/cli/demo.py",
     "controller/cli/main.py",
     "controller/demo/drill.py",
     "controller/demo/world.py",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import BENCHMARKS
-from controller.cli.main import parser
+from controller.cli.main import command_parser
 from probes.outcome import Outcome
 from tests.support.paths import ROOT
 
@@ -29,7 +29,7 @@ def test_every_outcome_is_documented_with_its_blame(outcome: Outcome) -> None:
 
 def commands() -> dict[str, list[str]]:
     """Every command and its options, as the parser knows them."""
-    [choices] = [action.choices for action in parser()._actions if action.dest == "command"]
+    [choices] = [action.choices for action in command_parser()._actions if action.dest == "command"]
     assert choices
     return {name: sorted(options(command)) for name, command in dict(choices).items()}
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from controller.cli import probe as asking
-from controller.cli import status
+from controller.cli import probe, status
 from controller.cli.main import main
 from controller.status.overview import read
 from monitor.storage.database import open_reader
@@ -148,7 +147,7 @@ def test_the_tables_fit_a_narrow_terminal() -> None:
         ),
     ]
     console = Console(width=80, file=io.StringIO(), highlight=False)
-    asking.print_table(seen, console)
+    probe.print_table(seen, console)
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue()
     assert "…" not in shown

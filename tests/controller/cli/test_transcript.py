@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from controller.cli import transcript as explaining
+from controller.cli import transcript
 from controller.cli.main import main
 from probes.transcript import EventShown, RequestShown, ResponseShown, Transcript
 from tests.support.builders import observation
@@ -138,7 +138,7 @@ def printed(*, terminal: bool, columns: int) -> str:
         force_terminal=terminal,
         color_system="standard" if terminal else None,
     )
-    explaining.print_examination(EXAMINATION, console)
+    transcript.print_examination(EXAMINATION, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -181,7 +181,7 @@ def test_what_was_said_besides_is_shown() -> None:
 
 def test_phases_follow_each_other() -> None:
     """Each begins where the last one ended; what did not happen is left out."""
-    steps = explaining.phases(EXAMINATION.observation)
+    steps = transcript.phases(EXAMINATION.observation)
     assert [step.name for step in steps] == ["TCP connected", "TLS established", "headers received", "verdict"]
     assert [step.from_s for step in steps] == [0.0, 0.02, 0.03, 0.05]
     assert [step.until_s for step in steps] == [0.02, 0.03, 0.05, 0.1]

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from controller.cli.main import main
-from controller.cli.terminal import terminal
+from controller.cli.output import terminal
+from controller.cli.plan import print_plan
 from controller.plan import promises
 from controller.plan.alarms import expected_false_failovers
-from controller.plan.runner import affordable, plan, run, show
+from controller.plan.runner import ThresholdTimeoutError, affordable, find_thresholds, plan
 from controller.plan.trials import Trial, TrialSubject, onset_phase, run_trial, trial_subjects
 from monitor.config.loader import load
 from monitor.health import Health
@@ -140,15 +141,13 @@ def test_the_calculated_false_failovers_keep_the_promise_at_every_interval() -> 
         assert found.bounded
 
 
-def test_what_takes_too_long_to_calculate_is_bad_news_and_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_takes_too_long_to_calculate_is_bad_news_and_said(tmp_path: Path) -> None:
     """Blips of minutes, dozens a day: the detector itself could not start."""
     blips = "controller: {blips: {per_day: 30, length: [60s, 180s]}}"
     path = written(tmp_path, "openai/gpt-4o-mini, anthropic/claude-haiku-5-5", blips)
     wanted = load(path, {}, keys=False, stores=False)
-    assert run(wanted, seeds=1, jobs=1, as_json=False, patience_s=0.1) == 1
-    assert "not found within 0.1 s" in capsys.readouterr().err
+    with pytest.raises(ThresholdTimeoutError, match=r"not found within 0\.1 s"):
+        find_thresholds(wanted, timeout_s=0.1)
 
 
 def test_the_verdict_is_one_sentence_with_numbers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,7 +158,7 @@ def test_the_verdict_is_one_sentence_with_numbers(capsys: pytest.CaptureFixture[
     half["time_to_flip_s"] = {"mean": 31.2, "p50": 30.0, "p95": 58.4, "max": 70.0}
     document["routes"][0]["false_failovers"]["days_each"] = 140.2
     document["usd_per_month"], document["price_unknown"] = 3.104, []
-    show(document, wanted, terminal())
+    print_plan(document, wanted, terminal())
     printed = capsys.readouterr().out
     assert (
         "a 50 % outage of openai moves `chat` after 31 s on average, 58 s at worst in 19 of 20;"

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from controller.cli.main import main
-from controller.cli.terminal import terminal
+from controller.cli.output import terminal
+from controller.cli.replay import print_replay
 from controller.replay.answer import ReplayAnswer, notes, replay_document
 from controller.replay.comparison import Change, compare
-from controller.replay.runner import NothingRecordedError, replay, show
+from controller.replay.runner import NothingRecordedError, replay
 from controller.routing.decision import Decision, Move
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import Override, OverrideKind
@@ -303,7 +304,7 @@ def test_the_document_has_everything(past: Settings) -> None:
 
 def test_people_get_a_timeline_and_what_limits_it(past: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     """What happened, the difference, and why."""
-    show(replayed(replace(past, controller=ControllerSettings(failback=Failback(mode="manual")))), terminal())
+    print_replay(replayed(replace(past, controller=ControllerSettings(failback=Failback(mode="manual")))), terminal())
     printed = capsys.readouterr().out
     assert "only then" in printed
     assert "2 decisions: 1 same, 1 only then" in printed

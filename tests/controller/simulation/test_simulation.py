@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from controller.cli.terminal import terminal
+from controller.cli.output import terminal
+from controller.cli.simulate import print_simulation
 from controller.routing.decision import Decision, Move
 from controller.service import control_loop
 from controller.simulation import loop
 from controller.simulation.loop import EPOCH, RunResult, _SeedRun, run_seed
 from controller.simulation.metrics import OutageRun, SeedMetrics, expected_requests, measure
 from controller.simulation.results import poisson_interval, probes_at_fixed_interval, summarize
-from controller.simulation.runner import one_seed, show, simulate
+from controller.simulation.runner import simulate, simulate_seed
 from controller.simulation.scenario import BlipStream, LatencyDistribution, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
 from monitor.detection.pacing import BurstProbe
@@ -275,7 +276,7 @@ def test_an_outage_counts_the_requests_of_its_window_alone() -> None:
         made_up.settings,
         routes=(*made_up.settings.routes, Route(name="other", candidates=("anthropic/c",))),
     )
-    counted = one_seed(replace(made_up, settings=both), 0)
+    counted = simulate_seed(replace(made_up, settings=both), 0)
     [window] = counted.requests
     assert (window.total, counted.all_requests.total) == (2 * 36_000, 2 * 108_000)
     assert window.failed_without_failover == pytest.approx(36_000, rel=1e-3)
@@ -375,7 +376,7 @@ def printed(document: dict[str, Any], made_up: Scenario) -> str:
     """The answer for people."""
     console = terminal()
     with console.capture() as capture:
-        show(document, made_up, console)
+        print_simulation(document, made_up, console)
     return capture.get()
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from controller.cli.status import document
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, TimelineEntry
+from controller.status.document import status_document
 from controller.status.evidence import EvidenceTrail
 from controller.status.overview import read
 from controller.status.queries import MOST_TRAILS, read_evidence_trails
@@ -131,7 +131,7 @@ def test_status_has_it_too(tmp_path: Path) -> None:
     engine = open_reader(settings.database)
     seen = read(settings, engine, NOW)
     engine.dispose()
-    (shown,) = document(seen)["open_incidents"]
+    (shown,) = status_document(seen)["open_incidents"]
     (trail,) = shown["trails"]
     assert (trail["targets"], trail["health"], trail["at"]) == ((LUNA,), "down", "2026-11-21T18:00:12.345Z")
     assert trail["probes"][0] == {
@@ -140,7 +140,7 @@ def test_status_has_it_too(tmp_path: Path) -> None:
         "outcome": "server_error",
         "evidence": 1.4,
     }
-    (bare,) = document(replace(seen, trails={}))["open_incidents"]
+    (bare,) = status_document(replace(seen, trails={}))["open_incidents"]
     assert bare["trails"] == []
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from controller.alerts.delivery_store import DeliveryStore
 from controller.cli import status
 from controller.status import overview
+from controller.status.document import status_document
 from controller.status.overview import Overview
 from controller.status.unheard import FailingChannel, forget_others
 from monitor.settings import Settings
@@ -55,7 +56,7 @@ def test_who_takes_nothing_is_named_with_since_when_and_why(settings: Settings, 
         "Not told: the webhook has not taken what it was sent since 18:00:00 UTC (12 min ago): the webhook answered"
         " HTTP 502: <script>\nNot told: apprise 1 has not taken"
     ) in screen.getvalue()
-    assert status.document(known)["not_told"][0] == {
+    assert status_document(known)["not_told"][0] == {
         "sink": "webhook",
         "part": None,
         "since": "2026-11-21T18:00:00.000Z",

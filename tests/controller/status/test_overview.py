@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from controller.cli.status import document, print_overview
+from controller.cli.status import print_overview
 from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.routing import override_text
 from controller.routing.decision import Decision, Move, RouteState
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.store import OverrideStore
+from controller.status.document import status_document
 from controller.status.headline import BLIND, UNTRUSTED, CandidateStatus, Level, RouteView, headline
 from controller.status.history import BUCKETS, Bucket, quantile, strip
 from controller.status.overview import Overview, published, read, route_view
@@ -446,7 +447,7 @@ def test_our_own_network_is_told_of(
     engine.dispose()
     seen = overview(settings)
     assert (seen.headline == BLIND, seen.untrusted) == (headlined, noted)
-    assert document(seen)["network"] == {
+    assert status_document(seen)["network"] == {
         "sight": sight,
         "at": "2026-11-21T18:03:12.000Z",
         "endpoints": [{"endpoint": "https://a", "answered": False}, {"endpoint": "https://b", "answered": False}],

@@ -11,6 +11,7 @@ from rich.console import Console
 from controller.cli import status
 from controller.journal import Journal
 from controller.status import overview
+from controller.status.document import status_document
 from controller.status.overview import Overview
 from controller.status.pending_alerts import PendingAlerts
 from monitor.settings import QuietHours, Settings, SlackSettings
@@ -52,7 +53,7 @@ def test_what_waits_and_until_when(settings: Settings) -> None:
     screen = io.StringIO()
     status.print_overview(known, Console(file=screen, width=400))
     assert f"Waiting: {words}" in screen.getvalue()
-    assert status.document(known)["slack"] == {
+    assert status_document(known)["slack"] == {
         "waiting_incidents": 1,
         "waiting_notices": 2,
         "quiet_until": "2026-11-22T06:00:00.000Z",
@@ -75,4 +76,4 @@ def test_without_slack_nothing_waits(settings: Settings) -> None:
     """Nobody is to be told."""
     known = seen(replace(settings, slack=None))
     assert known.backlog is None
-    assert status.document(known)["slack"] is None
+    assert status_document(known)["slack"] is None

@@ -11,6 +11,7 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from controller.cli import status
+from controller.status.document import status_document
 from controller.status.overview import read
 from controller.status.queries import read_recent_details
 from controller.status.recent_details import RecentDetails
@@ -87,7 +88,7 @@ def test_status_and_the_page_show_them(settings: Settings, engine: Engine) -> No
     assert f"request ids of {seeded.LUNA}'s last failures, for a ticket: {ids}" in shown
     assert f"{seeded.FLASH} was answered by {HOSTILE}" in shown
 
-    targets = {one["target"]: one for one in status.document(overview)["targets"]}
+    targets = {one["target"]: one for one in status_document(overview)["targets"]}
     assert targets[seeded.LUNA]["request_ids"] == ids.split(", ")
     assert targets[seeded.HAIKU]["request_ids"] == targets[seeded.HAIKU]["notices"] == []
     assert len(targets[seeded.FLASH]["notices"]) == 2

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from controller.cli.status import document, print_overview
+from controller.cli.status import print_overview
 from controller.cycle.cycle import Cycle, CycleResult
 from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
+from controller.status.document import status_document
 from controller.status.overview import Overview, read
 from controller.status.vendor_status import VendorView, vendor_views
 from monitor.health import Health, TargetHealth
@@ -85,7 +86,7 @@ def test_status_says_it(seeded_settings: Settings) -> None:
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined] # the StringIO of the line above
     assert "openai: status.openai.com says: partial outage: Elevated [bold]errors, since 17:49 UTC" in lines
     assert "anthropic: status.claude.com says: operational" in lines
-    assert document(seen)["vendors"] == {
+    assert status_document(seen)["vendors"] == {
         "openai": {
             "page": OPENAI,
             "state": "partial_outage",
@@ -219,7 +220,7 @@ def overview_words(stage: Stage) -> str:
     """What `status --json` says of the open incident."""
     engine = open_reader(stage.settings.database)
     try:
-        [incident] = document(read(stage.settings, engine, NOW))["open_incidents"]
+        [incident] = status_document(read(stage.settings, engine, NOW))["open_incidents"]
     finally:
         engine.dispose()
     assert incident["vendor"]["noticed_before_s"] == 840

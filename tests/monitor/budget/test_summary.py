@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from controller.cli.status import document
+from controller.status.document import status_document
 from controller.status.headline import Level
 from controller.status.overview import read
 from monitor.budget.summary import BudgetSummary, at_pace, read_money, without_price
@@ -136,7 +136,7 @@ def test_page_and_status_say_that_nobody_watches(tmp_path: Path, engine: Engine)
     seen = read(configuration(tmp_path), engine, T0 + timedelta(seconds=1))
     assert seen.tone is Level.BAD
     assert seen.headline == "The budget of $5 is spent: what costs money is not probed until 2026-12-01"
-    said = document(seen)["money"]
+    said = status_document(seen)["money"]
     assert (said["spent"], said["month_ends"], said["price_unknown"]) == (True, "2026-12-01T00:00:00.000Z", [PAID])
     assert (said["stopped"], said["stretches"]) == ([PAID], {})
     assert "What costs money is not probed" not in view.targets(replace(seen, money=None))

@@ -1,0 +1,117 @@
+"""Options that several commands share, the types of their values, and the configuration that they name."""
+
+import argparse
+import getpass
+import os
+from pathlib import Path
+
+from controller.cli import output
+from controller.routing.operator_requests import RefusedError
+from monitor.clock import utc_now
+from monitor.config.loader import load
+from monitor.config.units import parse_duration
+from monitor.formatting import format_duration
+from monitor.settings import Settings
+
+LONGEST_OVERRIDE_S = 30 * 86400.0
+"""An override that should last longer is a change of the configuration."""
+_MAX_COUNT = 1_000_000
+_LARGEST_ID = 2**53
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add `-c FILE`, the configuration."""
+    parser.add_argument(
+        "-c", "--config", type=Path, default=Path("hotspare.yaml"), metavar="FILE", help="default: %(default)s"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """Add `--port PORT`, of the page."""
+    parser.add_argument(
+        "--port", type=port, help="where the page listens (default: 8501; for demo, a free one where that is taken)"
+    )
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add `--jobs J`, the number of processes."""
+    parser.add_argument("--jobs", type=count, metavar="J", help="processes at work (default: one per core)")
+
+
+def load_settings(path: Path, *, keys: bool = True, stores: bool = True) -> Settings:
+    """Load the configuration and print its warnings; `keys` and `stores` as for `load`. Raises ConfigError."""
+    settings = load(path, os.environ, keys=keys, stores=stores)
+    output.warn(settings.warnings)
+    return settings
+
+
+def warn_about_budget(settings: Settings) -> None:
+    """Print what the configured budget does to the intervals, where there is one."""
+    if settings.budget_usd_per_month is not None:
+        from monitor.budget import enforcer  # noqa: PLC0415 - SQLAlchemy and the price list are slow to import
+
+        output.warn(enforcer.warnings(settings, utc_now()))
+
+
+def login_name() -> str:
+    """Return the name of the person who runs the command, also under sudo; raises RefusedError when there is none."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # what Python 3.11 and 3.13 raise for a user id without a name
+        raise RefusedError("this user has no login name: say who you are with --author NAME") from None
+
+
+def override_duration(text: str) -> float:
+    """Parse how long an override lasts, in seconds: 1 s to 30 days."""
+    seconds = _duration(text)
+    if 1 <= seconds <= LONGEST_OVERRIDE_S:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected 1s to {format_duration(LONGEST_OVERRIDE_S)}")
+
+
+def past_duration(text: str) -> float:
+    """Parse how far to look back, in seconds: 1 s or more."""
+    seconds = _duration(text)
+    if seconds >= 1:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected 1s or more")
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+
+
+def incident_id(text: str) -> int:
+    """Parse the number of an incident."""
+    if text.isdecimal() and 0 < int(text) < _LARGEST_ID:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no incident's number; `hotspare incidents` lists them")
+
+
+def count(text: str) -> int:
+    """Parse a count of at least 1."""
+    if text.isdecimal() and 0 < int(text) <= _MAX_COUNT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a count; expected 1 to {_MAX_COUNT:,}")
+
+
+def seed(text: str) -> int:
+    """Parse the first seed of a simulation."""
+    if text.isdecimal() and int(text) <= _MAX_COUNT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a seed; expected 0 to {_MAX_COUNT:,}")
+
+
+def port(text: str) -> int:
+    """Parse a TCP port."""
+    if text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port; expected 1 to 65535")

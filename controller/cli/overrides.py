@@ -1,0 +1,96 @@
+"""`hotspare pin`, `unpin`, `drain`, `undrain`, `pause` and `resume`: set and end operator overrides."""
+
+import argparse
+from typing import Any
+
+from controller.cli import output
+from controller.cli.arguments import (
+    LONGEST_OVERRIDE_S,
+    add_config,
+    add_json,
+    load_settings,
+    login_name,
+    override_duration,
+)
+from controller.operations import OperationResult, begin_override, end_override
+from controller.routing import override_text
+from controller.routing.operator_requests import OperatorRequest, RefusedError
+from controller.routing.overrides import OverrideKind
+from monitor.formatting import format_duration
+from monitor.storage.database import DatabaseError
+
+_USUAL_S = 2 * 3600.0
+_BEGINS = {"pin": OverrideKind.PIN, "drain": OverrideKind.DRAIN, "pause": OverrideKind.PAUSE}
+_ENDS = {"unpin": OverrideKind.PIN, "undrain": OverrideKind.DRAIN, "resume": OverrideKind.PAUSE}
+_SUBJECTS = {
+    OverrideKind.PIN: ("ROUTE", "a route of the configuration"),
+    OverrideKind.DRAIN: ("TARGET|PROVIDER", "a target, as provider/model, or a provider: all of its targets"),
+    OverrideKind.PAUSE: ("ROUTE|all", "a route of the configuration, or all of them"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of one of these commands."""
+    command = parser.get_default("command")
+    metavar, text = _SUBJECTS[_BEGINS.get(command) or _ENDS[command]]
+    add_config(parser)
+    parser.add_argument("subject", metavar=metavar, help=text)
+    if command == "pin":
+        parser.add_argument("target", metavar="TARGET", help="one of the route's candidates, as provider/model")
+        text = "also to a target that is down, unusable or misconfigured"
+        parser.add_argument("--force", action="store_true", help=text)
+    if command in _BEGINS:
+        longest, usual = format_duration(LONGEST_OVERRIDE_S), format_duration(_USUAL_S)
+        text = f"how long, such as 30m or 1d; at most {longest} (default: {usual})"
+        parser.add_argument(
+            "--for", dest="for_s", type=override_duration, default=_USUAL_S, metavar="DURATION", help=text
+        )
+    parser.add_argument("--reason", required=True, help="why; everybody reads it")
+    parser.add_argument("--author", help="who says so (default: the login name)")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Begin the override, or end it, and print what came of it.
+
+    0 when it is in force, or will be once the service starts; 1 when the target of a pin fails, there is nothing to
+    end, it is not in effect after two seconds, or users are still on a drained target; 2 when a name or the reason is
+    wrong, or the database cannot be used.
+    """
+    settings = load_settings(args.config, keys=False)
+    begins = args.command in _BEGINS
+    try:
+        request = OperatorRequest(
+            kind=_BEGINS[args.command] if begins else _ENDS[args.command],
+            subject=args.subject,
+            target=getattr(args, "target", None),
+            reason=args.reason,
+            author=login_name() if args.author is None else args.author,
+            for_s=getattr(args, "for_s", 0.0),
+            force=getattr(args, "force", False),
+        )
+        result = (begin_override if begins else end_override)(settings, request)
+    except RefusedError as error:
+        output.complain(error)
+        return output.refused_status(error)
+    except DatabaseError as error:
+        output.complain(error)
+        return output.WRONG
+    if args.json:
+        output.print_document(_document(result))
+    else:
+        output.print_lines(result.lines)
+    return output.OK if result.good else output.BAD_NEWS
+
+
+def _document(result: OperationResult) -> dict[str, Any]:
+    return {
+        "overrides": [override_text.override_document(override) for override in result.overrides],
+        "service": result.liveness.value,
+        "in_effect": result.in_effect,
+        "routes": [
+            {"route": route.route, "before": route.before, "target": route.target, "reason": route.reason}
+            for route in result.routes
+        ],
+        "text": result.lines,
+    }

@@ -1,0 +1,178 @@
+"""`hotspare plan`: says what a configuration will do, before it does it."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from controller.cli import output
+from controller.cli.arguments import add_config, add_jobs, add_json, count, load_settings
+from controller.plan.forecast import outage_at_rate
+from controller.plan.promises import stranded_warnings
+from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
+from monitor.budget.allocation import money
+from monitor.formatting import format_duration, plural, span
+from monitor.settings import Settings
+
+_TIMEOUT_S = 30.0
+_HALF = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `plan`."""
+    add_config(parser)
+    text = "how many outages of each kind to try (default: what takes some seconds, at most 250)"
+    parser.add_argument("--seeds", type=count, metavar="N", help=text)
+    add_jobs(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan; 1 when the configuration cannot keep a promise."""
+    settings = load_settings(args.config, keys=False, stores=False)
+    try:
+        find_thresholds(settings, timeout_s=_TIMEOUT_S)
+    except ThresholdTimeoutError as error:
+        output.complain(f"no plan: {error}")
+        return output.BAD_NEWS
+    with output.progress_bar("planning") as on_progress:
+        document = plan(settings, seeds=args.seeds, jobs=args.jobs, on_progress=on_progress)
+    if args.json:
+        output.print_document(document)
+    else:
+        print_plan(document, settings)
+    return output.OK if document["keeps_promises"] else output.BAD_NEWS
+
+
+def print_plan(document: dict[str, Any], settings: Settings, console: Console | None = None) -> None:
+    """Print the plan for people, on standard output by default, and its warnings on standard error."""
+    console = console or output.terminal()
+    if any(route["outages"] for route in document["routes"]):
+        console.print(_outages(document))
+        console.print()
+    console.print(_targets(document))
+    console.print()
+    known = [text for route in settings.routes for text in stranded_warnings(route)]
+    for line in (*_verdicts(document), *known, *_costs(document), *_small_print(document)):
+        console.print(line, markup=False)
+    if settings.controller.dry_run:
+        console.print("controller.dry_run is true: all this is decided and told, but no route moves", markup=False)
+    output.warn(text for text in document["warnings"] if text not in known)
+
+
+def _outages(document: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("route", overflow="fold")
+    table.add_column("outage", overflow="fold")
+    for name in ("moved", "after, mean", "p95", "at worst"):
+        table.add_column(name, justify="right")
+    for route in document["routes"]:
+        for one in route["outages"]:
+            times = one["time_to_flip_s"]
+            within = "" if one["mean_within_s"] is None else f" ± {_short(one['mean_within_s'])}"
+            table.add_row(
+                Text(route["route"]),
+                Text(f"{_what(one)}{' alone' if one['alone'] else ''}"),
+                f"{one['flipped']} of {one['runs']}",
+                _short(times["mean"]) + within,
+                _short(times["p95"]),
+                _short(times["max"]),
+            )
+    return table
+
+
+def _targets(document: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("target", overflow="fold")
+    for name in ("interval", "probes a month", "$ a month"):
+        table.add_column(name, justify="right")
+    for target in document["targets"]:
+        usd = target["usd_per_month"]
+        table.add_row(
+            Text(target["target"]),
+            _interval(target),
+            f"{target['probes_per_month']:,}",
+            "price unknown" if usd is None else _money(usd),
+        )
+    return table
+
+
+def _interval(target: Mapping[str, Any]) -> str:
+    """As configured, and what the budget makes of it."""
+    configured, stretched = target["interval_s"], target["stretched_interval_s"]
+    shown = format_duration(configured)
+    return shown if stretched <= configured else f"{shown} → {format_duration(round(stretched, 1))} by the budget"
+
+
+def _verdicts(document: dict[str, Any]) -> Iterator[str]:
+    """One sentence for each route that can be moved."""
+    for route in document["routes"]:
+        half = outage_at_rate(route["outages"], _HALF)
+        if half is None or half["time_to_flip_s"]["mean"] is None:
+            continue
+        times = half["time_to_flip_s"]
+        text = (
+            f"a {_what(half)} moves `{route['route']}` after {span(round(times['mean']))} on average,"
+            f" {span(round(times['p95']))} at worst in 19 of 20"
+        )
+        false = route["false_failovers"]
+        if false and false["days_each"] is not None:
+            text += f"; expect one false failover in {_days(false['days_each'])}"
+        yield text
+
+
+def _costs(document: dict[str, Any]) -> Iterator[str]:
+    probes = f"{document['probes_per_month']:,} probes a month"
+    unknown = document["price_unknown"]
+    if document["usd_per_month"] is None:
+        yield f"{probes}, at prices that are not known"
+    else:
+        less = f", without {plural(len(unknown), 'target')} whose price is not known" if unknown else ""
+        yield f"{_money(document['usd_per_month'])} a month for {probes}{less}"
+    said = document["budget"]
+    if said is not None and all(target["stretch"] <= 1 for target in document["targets"]):
+        yield f"the budget of {money(document['budget_usd_per_month'])} a month pays for the configured intervals"
+
+
+def _small_print(document: dict[str, Any]) -> Iterator[str]:
+    """What the figures rest on."""
+    assumed = document["assumptions"]
+    blips = assumed["blips"]
+    shortest, longest = (format_duration(end) for end in blips["length_s"])
+    yield (
+        f"assumed: {assumed['background_failure_rate'] * 100:g} % of quiet probes fail,"
+        f" {blips['per_day']:g} blips a day of {shortest} to {longest}, outages answer HTTP 500 at once;"
+        f" {plural(document['seeds'], 'trial')} of each"
+    )
+    simulated = [route["false_failovers"]["simulated"] for route in document["routes"] if route["false_failovers"]]
+    if simulated:
+        count, days = sum(one["count"] for one in simulated), sum(one["days"] for one in simulated)
+        yield (
+            f"false failovers are calculated; {plural(count, 'move')} for nothing came"
+            f" in {_days(days)} of routes in quiet simulation"
+        )
+    if document["models_alone_not_tried"]:
+        yield f"not tried: {plural(document['models_alone_not_tried'], 'other model')} failing alone"
+
+
+def _what(outage: Mapping[str, Any]) -> str:
+    return f"{outage['failure_rate'] * 100:.3g} % outage of {outage['of']}"
+
+
+def _short(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    return f"{seconds:.0f} s" if seconds < 300 else f"{seconds / 60:.1f} min"
+
+
+def _days(days: float) -> str:
+    if days > 3650:
+        return "more than ten years"
+    return f"{days:,.0f} days" if days >= 9.5 else f"{days:.1f} days"
+
+
+def _money(usd: float) -> str:
+    return f"${usd:,.2f}" if usd >= 0.005 or usd == 0 else "less than $0.01"

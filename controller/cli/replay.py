@@ -1,0 +1,130 @@
+"""`hotspare replay`: what a configuration would have decided over what was recorded, beside what was decided."""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from controller.cli import output
+from controller.cli.arguments import add_config, add_json, load_settings, past_duration
+from controller.replay.answer import ReplayAnswer, first_candidates, notes, replay_document, route_summary
+from controller.replay.comparison import Change, Pair
+from controller.replay.runner import NothingRecordedError, replay
+from controller.routing.decision import Decision
+from monitor.clock import utc_now
+from monitor.formatting import plural, span
+from monitor.storage.database import DatabaseError, open_reader
+from probes.redaction import one_line
+
+_WEEK_S = 7 * 86400.0
+_LONGEST_REASON = 300
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `replay`."""
+    add_config(parser)
+    text = "how far back, such as 12h or 7d (default: 7d)"
+    parser.add_argument("--since", type=past_duration, default=_WEEK_S, metavar="DURATION", help=text)
+    parser.add_argument("--database", metavar="URL", help="the history to read (default: that of the configuration)")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the difference; 1 when nothing was recorded, 2 when there is no database to read."""
+    settings = load_settings(args.config, keys=False, stores=args.database is None)
+    url = args.database or settings.database
+    try:
+        engine = open_reader(url)
+        try:
+            with output.progress_bar("replaying") as on_progress:
+                answer = replay(settings, engine, since_s=args.since, now=utc_now(), on_progress=on_progress)
+        finally:
+            engine.dispose()
+    except DatabaseError as error:
+        output.complain(error)
+        return output.WRONG
+    except NothingRecordedError as error:
+        output.complain(f"{error} in {url}")
+        return output.BAD_NEWS
+    if args.json:
+        output.print_document(replay_document(answer, url))
+    else:
+        print_replay(answer)
+    return output.OK
+
+
+def print_replay(answer: ReplayAnswer, console: Console | None = None) -> None:
+    """Print the answer for people, on standard output by default."""
+    console = console or output.terminal()
+    window = answer.window
+    lasted = span((window.until - window.deciding_from).total_seconds())
+    console.print(
+        f"{answer.settings.path} over {lasted} from {_clock(window.deciding_from)} to {_clock(window.until)} UTC,"
+        f" {plural(answer.course.observations, 'observation')}",
+        markup=False,
+    )
+    if answer.pairs:
+        console.print(_timeline(answer.pairs))
+    for line in _sentences(answer):
+        console.print(line, markup=False)
+    for note in notes(answer):
+        console.print(f"note: {note}", markup=False)
+
+
+def _timeline(pairs: Iterable[Pair]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("UTC", "route", "move", "to", "difference", "why"):
+        table.add_column(name, overflow="fold", no_wrap=name == "UTC")
+    for pair in pairs:
+        one = pair.one
+        cells = (
+            _clock(one.at),
+            one.route,
+            one.move,
+            _to(one),
+            _difference(pair),
+            one_line(one.reason, _LONGEST_REASON),
+        )
+        style = None if pair.change is Change.SAME else "bold" if pair.change in _ALONE else "yellow"
+        table.add_row(*(Text(cell) for cell in cells), style=style)
+    return table
+
+
+_ALONE = frozenset({Change.ONLY_THEN, Change.ONLY_NOW})
+
+
+def _to(one: Decision) -> str:
+    return ", ".join(f"{target} {percent:g} %" for target, percent in one.weights) or one.target
+
+
+def _difference(pair: Pair) -> str:
+    if pair.change is Change.SAME or pair.change in _ALONE:
+        return pair.change.replace("_", " ")
+    return f"{span(abs(pair.apart_s))} {pair.change}"
+
+
+def _sentences(answer: ReplayAnswer) -> Iterator[str]:
+    counts = Counter(pair.change for pair in answer.pairs)
+    if not answer.pairs:
+        yield "no route was moved then, and none would be now"
+    elif counts.keys() == {Change.SAME}:
+        yield f"no difference: {plural(counts[Change.SAME], 'decision')} then, and the same now"
+    else:
+        said = [f"{counts[change]} {change.replace('_', ' ')}" for change in Change if counts[change]]
+        yield f"{plural(len(answer.pairs), 'decision')}: {', '.join(said)}"
+    for name, home in first_candidates(answer):
+        row = route_summary(answer, name, home)
+        flips, away = row["flips"], row["away_s"]
+        if any(flips.values()) or any(away.values()):
+            yield (
+                f"{name}: {plural(flips['then'], 'flip')} then, {flips['now']} now;"
+                f" away from {home} for {span(away['then'])} then, {span(away['now'])} now"
+            )
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%m-%d %H:%M:%S")

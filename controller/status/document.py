@@ -1,0 +1,180 @@
+"""Builds the JSON document of `status --json` from the overview (pure)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from controller.incidents.incident import Incident
+from controller.incidents.vendor_lead import lead_words
+from controller.routing import override_text
+from controller.status.evidence import EvidenceTrail
+from controller.status.overview import Overview, TargetView
+from controller.status.pending_alerts import PendingAlerts
+from controller.status.vendor_status import VendorView
+from monitor.budget.summary import BudgetSummary
+from monitor.connectivity.state import ConnectivityObservation
+from monitor.formatting import instant
+from monitor.health import FAILING
+
+
+def status_document(overview: Overview) -> dict[str, Any]:
+    """The overview as JSON for scripts; instants in UTC, shares 0 to 1, null where nothing is known."""
+    service, beat = overview.service, overview.service.beat
+    return {
+        "at": _instant(overview.now),
+        "headline": overview.headline,
+        "tone": overview.tone,
+        "service": {
+            "life": service.liveness,
+            "pid": beat.pid if beat else None,
+            "host": beat.host if beat else None,
+            "started_at": _instant(beat.started_at) if beat else None,
+            "beat_at": _instant(beat.beat_at) if beat else None,
+        },
+        "network": _network(overview.connectivity),
+        "money": _money(overview.money),
+        "routes": [
+            {
+                "route": route.name,
+                "target": route.target,
+                "since": _instant(route.since),
+                "reason": route.reason,
+                "failed_over": route.failed_over,
+                "stuck": route.stuck,
+                "weights": dict(route.weights) or {route.target: 100},
+                "waiting": route.waiting,
+                "dry_run": route.dry_run,
+                "would": route.would,
+                "override": route.override.id if route.override else None,
+                "drained": [c.target for c in route.candidates if c.drain],
+                "published": route.target if route.published is None else route.published or None,
+                "candidates": [{"target": c.target, "health": c.health} for c in route.candidates],
+            }
+            for route in overview.routes
+        ],
+        "targets": [_target(target) for target in overview.targets],
+        "vendors": {one.provider: _vendor(one) for one in overview.vendors},
+        "overrides": [override_text.override_document(one) for one in overview.overrides],
+        "not_told": [
+            {"sink": one.sink, "part": one.part or None, "since": _instant(one.since), "error": one.error}
+            for one in overview.unheard
+        ],
+        "slack": _backlog(overview.backlog),
+        "open_incidents": [
+            _incident(incident, overview.trails.get(incident.id, ())) for incident in overview.open_incidents
+        ],
+    }
+
+
+def _backlog(found: PendingAlerts | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "waiting_incidents": found.incidents,
+        "waiting_notices": found.notices,
+        "quiet_until": _instant(found.quiet_until),
+    }
+
+
+def _network(said: ConnectivityObservation | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    return {
+        "sight": said.sight,
+        "at": _instant(said.at),
+        "endpoints": [{"endpoint": one, "answered": one in said.answered} for one in said.asked],
+    }
+
+
+def _vendor(view: VendorView) -> dict[str, Any]:
+    report = view.report
+    return {
+        "page": view.url,
+        "state": report.state if report else None,
+        "headline": report.headline or None if report else None,
+        "since": _instant(report.since) if report else None,
+        "at": _instant(report.at) if report else None,
+        "health": view.health,
+    }
+
+
+def _lead(incident: Incident) -> dict[str, Any] | None:
+    """Who knew first; `noticed_before_s` is negative where the vendor did, null while it has not said so."""
+    found = incident.vendor
+    if found is None:
+        return None
+    return {
+        "page": found.page,
+        "state": found.state,
+        "headline": found.headline or None,
+        "said_at": _instant(found.said_at),
+        "claimed_at": _instant(found.claimed_at),
+        "noticed_before_s": (found.said_at - incident.opened_at).total_seconds() if found.said_at else None,
+        "words": lead_words(found, incident.opened_at),
+    }
+
+
+def _money(money: BudgetSummary | None) -> dict[str, Any] | None:
+    if money is None:
+        return None
+    return {
+        "spent_usd_this_month": round(money.spent_usd, 6),
+        "budget_usd_per_month": money.cap_usd,
+        "stretches": dict(money.stretches),
+        "spent": money.empty,
+        "stopped": list(money.stopped),
+        "month_ends": _instant(money.month_ends),
+        "price_unknown": list(money.unknown),
+        "words": money.words,
+    }
+
+
+def _target(target: TargetView) -> dict[str, Any]:
+    state, history = target.state, target.history
+    return {
+        "target": state.target,
+        "health": state.health,
+        "since": _instant(state.since),
+        "reason": state.reason,
+        "evidence": round(state.evidence, 2),
+        "threshold": round(state.threshold, 2),
+        "last_ok_at": _instant(state.last_ok_at),
+        "success_hour": history.last_hour.success,
+        "success_day": history.last_day.success,
+        "p50_s": history.p50_s,
+        "p95_s": history.p95_s,
+        "cost_day_usd": history.cost_day_usd,
+        "notices": list(target.said.notices),
+        "request_ids": list(target.said.request_ids) if state.health in FAILING else [],
+    }
+
+
+def _incident(incident: Incident, trails: Sequence[EvidenceTrail]) -> dict[str, Any]:
+    return {
+        "id": incident.id,
+        "provider": incident.provider,
+        "kind": incident.kind,
+        "opened_at": _instant(incident.opened_at),
+        "affected": [{"target": a.target, "health": a.health, "reason": a.reason} for a in incident.affected],
+        "routes": [{"route": r.route, "target": r.target, "stuck": r.stuck} for r in incident.routes],
+        "trails": [_trail(trail) for trail in trails],
+        "vendor": _lead(incident),
+    }
+
+
+def _trail(trail: EvidenceTrail) -> dict[str, Any]:
+    return {
+        "targets": trail.targets,
+        "at": _instant(trail.at),
+        "health": trail.health,
+        "evidence": round(trail.evidence, 2),
+        "threshold": round(trail.threshold, 2),
+        "probes": [
+            {"at": _instant(one.at), "target": one.target, "outcome": one.outcome, "evidence": round(one.evidence, 2)}
+            for one in trail.probes
+        ],
+    }
+
+
+def _instant(at: datetime | None) -> str | None:
+    return instant(at) if at else None
