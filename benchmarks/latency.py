@@ -133,17 +133,17 @@ def _watched(world: World, spell: str | None, length_s: float, dice: random.Rand
     degraded, clean, probes, at_s = False, 0.0, 0, dice.random() * _INTERVAL_S
     while at_s < length_s:
         seen = _observation(at_s, took(at_s))
-        late = known.late_by(seen)
-        known = known.heard(seen, quiet=not degraded)
+        late = known.late_measure(seen)
+        known = known.add_observation(seen, no_evidence=not degraded)
         probes += 1
         if degraded:
             clean = max(0.0, clean - _FAILED) if late else clean + _PASSED
             if clean >= _RECOVERED:
-                known, degraded = known.cleared(), False
+                known, degraded = known.clear(), False
         elif known.lateness.value >= _THRESHOLD:
             degraded_s.append(at_s + seen.duration_s)
             degraded, clean = True, 0.0
-        hurry = not degraded and known.suspicious(_THRESHOLD) and known.lateness.answers <= _BURST
+        hurry = not degraded and known.is_suspicious(_THRESHOLD) and known.lateness.answers <= _BURST
         at_s += _QUICK_S if hurry else _INTERVAL_S
     return Watched(degraded_s=degraded_s, probes=probes)
 

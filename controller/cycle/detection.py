@@ -45,10 +45,10 @@ class StoredDetector:
         """Load the stored state, and judge what was stored after it."""
         self._detector = Detector(self._settings, now)
         self._notices = NoticeFilter(self._store.notices())
-        self._detector.remember(self._stored_state())
+        self._detector.restore(self._stored_state())
         unjudged: list[Observation] = []
         for target in self._detector.health:
-            after = self._detector.record_of(target).last_started_at or now - _REPLAYED_WITHOUT_STATE
+            after = self._detector.state_of(target).last_started_at or now - _REPLAYED_WITHOUT_STATE
             unjudged += self._store.observations(target, after=after)
         unjudged.sort(key=lambda observation: observation.finished_at)
         self._judge(unjudged, self._blind(unjudged, now), now)
@@ -71,7 +71,7 @@ class StoredDetector:
     def repace(self, settings: Settings, now: datetime) -> None:
         """Judge the same targets at other intervals, with all that is known of them."""
         detector = Detector(settings, now)
-        detector.remember(self._detector.memory())
+        detector.restore(self._detector.snapshot())
         self._settings, self._detector = settings, detector
 
     def unwatch(self, targets: Collection[str], reason: str) -> None:
@@ -90,19 +90,19 @@ class StoredDetector:
 
     def record_of(self, target: str) -> TargetState:
         """What is known of a target; KeyError when there is none of that name."""
-        return self._detector.record_of(target)
+        return self._detector.state_of(target)
 
     def burst_probes(self, observations: Sequence[Observation]) -> tuple[BurstProbe, ...]:
         """The extra probes that the targets just observed, or their providers, deserve."""
         observed = {observation.target for observation in observations} & self._detector.health.keys()
-        return tuple(burst for target in sorted(observed) for burst in self._detector.extras(target))
+        return tuple(burst for target in sorted(observed) for burst in self._detector.burst_probes(target))
 
     def _stored_state(self) -> DetectorState:
         saved = self._store.states()
         states = {name: target_state.from_json(saved[name].record) for name in self._detector.health if name in saved}
         return DetectorState(
-            records={name: state for name, state in states.items() if state},
-            pools={provider: provider_pool.from_json(text) for provider, text in self._store.pools().items()},
+            targets={name: state for name, state in states.items() if state},
+            providers={provider: provider_pool.from_json(text) for provider, text in self._store.pools().items()},
         )
 
     def _blind(self, unjudged: Sequence[Observation], now: datetime) -> frozenset[Observation]:
@@ -117,34 +117,34 @@ class StoredDetector:
     def _report_notices(self, observations: Sequence[Observation], now: datetime) -> None:
         """Tell people once which other model answers for a target, and that its model will be retired."""
         for observation in observations:
-            for notice in self._notices.due(observation, now):
+            for notice in self._notices.due_of_models(observation, now):
                 self._store.add_event(notice.at, notice.kind, notice.target, notice.text, tell=True)
                 self._mark_told(notice)
 
     def _mark_told(self, notice: TargetNotice) -> None:
         log.warning("%s target=%s: %s", notice.kind, notice.target, notice.text)
-        self._notices.told(notice)
+        self._notices.mark_reported(notice)
 
     def _judge(
         self, observations: Sequence[Observation], blind: Collection[Observation], now: datetime
     ) -> list[Transition]:
         """Judge by these observations and by the time, and store what has changed; or nothing, when that fails."""
-        before = self._detector.memory()
+        before = self._detector.snapshot()
         transitions: list[Transition] = []
         # Of checks other than chat: no outage of anybody's, so no incident reports them.
         notices: list[TargetNotice] = []
         for observation in observations:
             transitions += self._detector.observe(observation, blind=observation in blind)
-            if observation.target in before.records:
-                state = self._detector.record_of(observation.target)
+            if observation.target in before.targets:
+                state = self._detector.state_of(observation.target)
                 notices += self._notices.due_of_checks(observation, state, now)
         for target in sorted(self._unwatched):
-            transitions += self._detector.unwatched(target, now, self._unwatched_reason)
+            transitions += self._detector.stop_watching(target, now, self._unwatched_reason)
         transitions += self._detector.tick(now)
         try:
             self._save(before, transitions, notices, now)
         except DatabaseError:
-            self._detector.remember(before)
+            self._detector.restore(before)
             raise
         for notice in notices:
             self._mark_told(notice)
@@ -153,13 +153,15 @@ class StoredDetector:
     def _save(
         self, before: DetectorState, transitions: Sequence[Transition], notices: Sequence[TargetNotice], now: datetime
     ) -> None:
-        after = self._detector.memory()
-        changed = [state for target, state in after.records.items() if state is not before.records[target]]
+        after = self._detector.snapshot()
+        changed = [state for target, state in after.targets.items() if state is not before.targets[target]]
         states = [
             SavedState(health=self._detector.health[state.target], at=now, record=target_state.to_json(state))
             for state in changed
         ]
         pools = {
-            name: provider_pool.to_json(pool) for name, pool in after.pools.items() if pool is not before.pools[name]
+            name: provider_pool.to_json(pool)
+            for name, pool in after.providers.items()
+            if pool is not before.providers[name]
         }
         self._store.save_states(states, transitions, pools, at=now, notices=notices)

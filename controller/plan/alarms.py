@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from controller.plan.trials import BACKGROUND, can_leave_for_failures
 from monitor.detection.evidence import rounded
-from monitor.detection.parameters import pool_rules_for, rules_for
+from monitor.detection.parameters import parameters_by_provider, parameters_by_target
 from monitor.detection.threshold import AlarmModel, false_alarms_per_day, threshold
 from monitor.settings import Route, Settings
 
@@ -37,19 +37,19 @@ class FalseFailoverRates:
 
 def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates]:
     """What to expect of each route that failures can move, by route."""
-    rules = rules_for(settings)
-    pools = pool_rules_for(settings, rules)
+    rules = parameters_by_target(settings)
+    pools = parameters_by_provider(settings, rules)
     p0 = rounded(BACKGROUND.failure_rate)
     found = {}
     for route in settings.routes:
         if not can_fail_over(route):
             continue
         rule = rules[route.candidates[0]]
-        tests = [_rate(rule.loop(p0), rule.false_per_day)]
+        tests = [_rate(rule.alarm_model(p0), rule.false_per_day)]
         pool = pools.get(route.candidates[0].partition("/")[0])
         if pool:
             stream_s = 1 / sum(1 / member.interval_s for member in pool.members.values())
-            tests.append(_rate(pool.loop(p0, stream_s), pool.false_per_day))
+            tests.append(_rate(pool.alarm_model(p0, stream_s), pool.false_per_day))
         (alone, kept), *others = tests
         found[route.name] = FalseFailoverRates(
             alone=alone * QUARTER_DAYS,

@@ -18,7 +18,7 @@ from controller.routing import policy
 from controller.routing.decision import Decision, RouteState
 from controller.routing.overrides import Override, Overrides
 from monitor.detection.detector import Detector
-from monitor.detection.parameters import rules_for
+from monitor.detection.parameters import parameters_by_target
 from monitor.health import Health
 from monitor.settings import Settings
 from probes.observation import Observation
@@ -68,7 +68,7 @@ class Replay:
     ) -> None:
         self._settings = settings
         self._judge = Detector(settings, listening_from)
-        self._patience_s = {target: rule.patience_s for target, rule in rules_for(settings).items()}
+        self._patience_s = {target: rule.patience_s for target, rule in parameters_by_target(settings).items()}
         self._stopped_s = max(
             _STOPPED_INTERVALS * target.interval_s + target.timeouts.total_s for target in settings.targets
         )
@@ -127,7 +127,7 @@ class Replay:
         """Whether a target has fallen silent, and when to look again."""
         if self._judge.tick(_instant(now_s)):
             self._cycle_by(now_s)
-        records = (self._judge.record_of(target) for target in self._patience_s)
+        records = (self._judge.state_of(target) for target in self._patience_s)
         late_s = (
             one.last_seen_at.timestamp() + self._patience_s[one.target]
             for one in records

@@ -95,7 +95,7 @@ class Probing:
     async def _probe(self, target: Target, check: Check) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""
         self._health.probed()
-        if pacing.resting(self._cycle.record_of(target.id), self._clock()) or not self._enforcer.begins(target.id):
+        if pacing.is_resting(self._cycle.record_of(target.id), self._clock()) or not self._enforcer.begins(target.id):
             return
         observation = None
         try:

@@ -94,7 +94,7 @@ class _SeedRun:
     def _events(self) -> None:
         """Event after event; long, because a regular probe of quiet times passes through this one function."""
         heap, number, until_s = self._heap, self._number, self._scenario.duration_s
-        judge, observe, extras = self._judge, self._judge.observe, self._judge.extras
+        judge, observe, extras = self._judge, self._judge.observe, self._judge.burst_probes
         blind = self._neutral.blind if self._neutral.matter else None
         while heap[0][0] < until_s:
             now_s, serial, kind, what = heap[0]
@@ -142,7 +142,7 @@ class _SeedRun:
         due = self._judge.due
         if due is not None:
             self._cycle_by(max(now_s, (due - EPOCH).total_seconds()) + _SOON_S)
-        self._plan(self._judge.extras(lane.id), now_s)
+        self._plan(self._judge.burst_probes(lane.id), now_s)
 
     def _plan(self, extras: Sequence[BurstProbe], now_s: float) -> None:
         for extra in extras:
@@ -193,7 +193,7 @@ class _SeedRun:
         self._push(now_s + (_TICK_S if late else self._looked_every_s), _LOOK, None)
 
     def _resting(self, lane: SimulatedTarget, now_s: float) -> bool:
-        return self._judge.resting(lane.id, _instant(now_s))
+        return self._judge.is_resting(lane.id, _instant(now_s))
 
     def _push(self, at_s: float, kind: int, what: object) -> int:
         serial = next(self._number)

@@ -118,7 +118,7 @@ def read_recent_details(connection: Connection, target: str) -> RecentDetails:
     """The details of the newest observations of `target`; reads the newest end of its history only."""
     rows = connection.execute(_DETAILS, {"of": target}).all()
     answered = {row.check_: row for row in reversed(rows) if row.outcome in ANSWERED}
-    sentences = [notices.sentences(target, row.model, row.deprecation).values() for row in answered.values()]
+    sentences = [notices.model_texts(target, row.model, row.deprecation).values() for row in answered.values()]
     failed = [row.request_id for row in rows if row.outcome != Outcome.OK and row.request_id]
     return RecentDetails(
         notices=tuple(dict.fromkeys(text for texts in sentences for text in texts)),

@@ -1,8 +1,11 @@
-"""The checks of one target that were not well when they were last asked: how often in a row, and since when (pure)."""
+"""The checks of one target that did not pass when they were last probed: how often in a row, since when (pure)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from probes.hot_dataclass import value
 from probes.observation import Observation
@@ -14,49 +17,58 @@ _FAILED = frozenset({Effect.DOWN, Effect.DEGRADED, Effect.MISCONFIGURED})
 
 @value
 class CheckFailures:
-    """A check that has not been answered well since."""
+    """One check that has not passed since. The aliases are the names under which databases hold the fields."""
 
     check: Check
     outcome: Outcome
-    """How it failed last; where it never did, why it said nothing."""
+    """The last failure; of a check that only was inconclusive, the reason of that."""
     failed: int = 0
-    """How often in a row it failed, was answered poorly or met a fault of ours; what said nothing came between."""
+    """Failures in a row: down, degraded or misconfigured; inconclusive probes in between do not count."""
     failed_at: datetime | None = None
-    """When it did so last."""
-    mute: int = 0
-    """How often in a row it said nothing of the target, because something is wrong with the probe."""
-    told_at: datetime | None = None
-    """When it had failed so often that people are told."""
+    """When the last of them came in."""
+    inconclusive: Annotated[int, Field(alias="mute")] = 0
+    """Inconclusive probes in a row: something is wrong with the probe, so it says nothing of the target."""
+    reported_at: Annotated[datetime | None, Field(alias="told_at")] = None
+    """When it had failed so often that it was reported to people."""
 
 
-def heard(known: tuple[CheckFailures, ...], seen: Observation, checks: Sequence[Check]) -> tuple[CheckFailures, ...]:
-    """With one more observation of a target that has these checks; others than these are forgotten."""
-    effect = seen.outcome.effect
+def add_observation(
+    known: tuple[CheckFailures, ...], observation: Observation, checks: Sequence[Check]
+) -> tuple[CheckFailures, ...]:
+    """The failures after one more observation of a target that has these checks; other checks are dropped."""
+    effect = observation.outcome.effect
     if not known and effect in {Effect.UP, Effect.THROTTLED}:
         return known
-    others = tuple(one for one in known if one.check is not seen.check and one.check in checks)
-    before = of(known, seen.check)
+    others = tuple(failures for failures in known if failures.check is not observation.check)
+    others = tuple(failures for failures in others if failures.check in checks)
+    before = find(known, observation.check)
     if effect is Effect.UP or (effect is Effect.THROTTLED and before is None):
         return others
-    before = before or CheckFailures(check=seen.check, outcome=seen.outcome)
+    before = before or CheckFailures(check=observation.check, outcome=observation.outcome)
     if effect in _FAILED:
-        failed = before.failed + 1
-        now = replace(before, outcome=seen.outcome, failed=failed, failed_at=seen.finished_at, mute=0)
+        failed, at = before.failed + 1, observation.finished_at
+        after = replace(before, outcome=observation.outcome, failed=failed, failed_at=at, inconclusive=0)
     else:
-        now = replace(before, mute=before.mute + 1 if effect is Effect.NOTHING else 0)
-    return (*others, now)
+        after = replace(before, inconclusive=before.inconclusive + 1 if effect is Effect.NOTHING else 0)
+    return (*others, after)
 
 
-def of(known: tuple[CheckFailures, ...], check: Check) -> CheckFailures | None:
-    """What is known of this check; None where it is well."""
-    return next((one for one in known if one.check is check), None)
+def find(known: tuple[CheckFailures, ...], check: Check) -> CheckFailures | None:
+    """The failures of this check; None when it passed last."""
+    return next((failures for failures in known if failures.check is check), None)
 
 
-def told(known: tuple[CheckFailures, ...], seen: Observation) -> tuple[CheckFailures, ...]:
-    """With people told of the check just seen."""
-    return tuple(replace(one, told_at=seen.finished_at) if one.check is seen.check else one for one in known)
+def failed_since(known: tuple[CheckFailures, ...], since: datetime) -> tuple[Outcome, ...]:
+    """The outcomes of the checks whose last failure came in at or after this instant."""
+    return tuple(failures.outcome for failures in known if failures.failed_at and failures.failed_at >= since)
 
 
-def forgiven(known: tuple[CheckFailures, ...]) -> tuple[CheckFailures, ...]:
-    """With no failure held against any; that one says nothing, and what people were told, stays true."""
-    return tuple(replace(one, failed=0, failed_at=None) for one in known)
+def mark_reported(known: tuple[CheckFailures, ...], observation: Observation) -> tuple[CheckFailures, ...]:
+    """The failures, those of the check just observed marked as reported."""
+    at = observation.finished_at
+    return tuple(replace(each, reported_at=at) if each.check is observation.check else each for each in known)
+
+
+def clear_counts(known: tuple[CheckFailures, ...]) -> tuple[CheckFailures, ...]:
+    """The failures with their counts reset; inconclusive counts and report times stay."""
+    return tuple(replace(failures, failed=0, failed_at=None) for failures in known)

@@ -1,18 +1,21 @@
-"""The judge: everything that is known of all targets and providers, one observation at a time, without any IO.
+"""The detector: the state of all targets and providers, one observation at a time (pure).
 
-The service, `simulate` and `replay` drive this same object; that is what makes the latter two honest.
+The service, `simulate` and `replay` drive the same object, so that the latter two decide as the service does.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from monitor.detection import pacing, reasons
-from monitor.detection import provider_pool as pool
-from monitor.detection import state_machine as detector
+from monitor.detection import misconfiguration, pacing, provider_pool, reasons, state_machine, verdicts
 from monitor.detection.pacing import BurstProbe
-from monitor.detection.parameters import ProviderParameters, TargetParameters, pool_rules_for, rules_for
-from monitor.detection.provider_pool import NO_POOL, ProviderEvidence
+from monitor.detection.parameters import (
+    ProviderParameters,
+    TargetParameters,
+    parameters_by_provider,
+    parameters_by_target,
+)
+from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
 from monitor.detection.target_state import TargetState
 from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
 from monitor.settings import Settings
@@ -22,263 +25,277 @@ from probes.outcome import Blame, Effect, Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorState:
-    """All that a judge remembers at one instant."""
+    """All that a detector remembers at one instant."""
 
-    records: Mapping[str, TargetState]
-    """By target."""
-    pools: Mapping[str, ProviderEvidence]
-    """By provider."""
+    targets: Mapping[str, TargetState]
+    """By target id."""
+    providers: Mapping[str, ProviderEvidence]
+    """By the name of each provider that has several targets."""
 
 
 class Detector:
-    """Judges the targets of these settings, from the state "nothing known" at `now` on.
-
-    Not thread-safe.
-    """
+    """Judges the targets of these settings, all of them unknown at `now`. Not thread-safe."""
 
     def __init__(self, settings: Settings, now: datetime) -> None:
-        self._rules = rules_for(settings)
-        self._pool_rules = pool_rules_for(settings, self._rules)
-        self._providers = {target.id: target.provider.name for target in settings.targets}
-        self._records = {target: TargetState(target=target, since=now) for target in self._rules}
-        self._pools = dict.fromkeys(self._pool_rules, NO_POOL)
-        self._waiting: dict[str, datetime] = {}
-        """When a verdict that only waits for `min_outage` will be made, by target or provider."""
+        self._parameters = parameters_by_target(settings)
+        self._provider_parameters = parameters_by_provider(settings, self._parameters)
+        self._provider_of = {target.id: target.provider.name for target in settings.targets}
+        self._states = {target: TargetState(target=target, since=now) for target in self._parameters}
+        self._pools = dict.fromkeys(self._provider_parameters, NO_PROVIDER_EVIDENCE)
+        self._due: dict[str, datetime] = {}
+        """When a verdict that only waits for `min_outage` is made, by target or provider."""
         self._health: dict[str, TargetHealth] = {}
-        self._calm: str | None = None
-        """The target just observed, if it deserves no extra probe."""
+        self._clean: str | None = None
+        """The target just observed, if it needs no burst."""
         self._stale: set[str] = set()
-        """Targets of which only the time of the last good answer is newer than in `_health`."""
-        for record in self._records.values():
-            self._remember(record)
+        """Targets whose `last_ok_at` is newer than in `_health`."""
+        for state in self._states.values():
+            self._store(state)
 
-    def observe(self, seen: Observation, *, blind: bool = False) -> tuple[Transition, ...]:
-        """Weigh one more observation; what changed. One of an unknown target changes nothing.
+    def observe(self, observation: Observation, *, blind: bool = False) -> tuple[Transition, ...]:
+        """Weigh one more observation, and return the transitions. One of an unknown target changes nothing.
 
-        `blind` says that our own network was found to be down meanwhile: failures that may be our own network's then
-        count for nothing.
+        `blind`: our own network was found to be down when it was made, so that a failure of undecided blame counts for
+        nothing.
         """
-        target = seen.target
-        rule = self._rules.get(target)
-        if rule is None:
+        target = observation.target
+        parameters = self._parameters.get(target)
+        if parameters is None:
             return ()
-        before = self._records[target]
-        after = detector.observe(before, seen, rule, blind=blind)
-        provider = self._providers[target]
-        if seen.outcome is Outcome.OK and after.reason is before.reason and provider not in self._waiting:
-            known = self._pools.get(provider, NO_POOL)
-            if not known.evidence.value:
-                # Nothing but times has changed: nearly every probe of quiet days ends here.
-                self._records[target] = after
-                self._stale.add(target)
-                self._calm = target if after.health is Health.UP else None
-                return ()
-        self._calm = None
-        changed = self._changed(before, after)
-        if changed and seen.outcome in detector.OF_THE_KEY and after.health is Health.MISCONFIGURED:
-            self._warn_siblings(provider, seen.outcome)
+        before = self._states[target]
+        after = state_machine.observe(before, observation, parameters, blind=blind)
+        provider = self._provider_of[target]
+        if (
+            observation.outcome is Outcome.OK
+            and after.reason is before.reason
+            and provider not in self._due
+            and not self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value
+        ):
+            # Only times have changed: nearly every probe ends here.
+            self._states[target] = after
+            self._stale.add(target)
+            self._clean = target if after.health is Health.UP else None
+            return ()
+        self._clean = None
+        changed = self._update(before, after)
+        if changed and observation.outcome in misconfiguration.OF_THE_KEY and after.health is Health.MISCONFIGURED:
+            self._suspect_siblings(provider, observation.outcome)
         if provider in self._pools:
-            self._pool(provider, seen, blind=blind)
-            changed += self._provider_verdict(provider, seen.finished_at)
+            self._weigh_for_provider(provider, observation, blind=blind)
+            changed += self._provider_verdict(provider, observation.finished_at)
         return changed
 
     def tick(self, now: datetime) -> tuple[Transition, ...]:
-        """What changes as time passes without observations: verdicts that only waited, and targets gone silent."""
+        """The transitions that time brings without observations: verdicts that come due, and silent targets."""
         changed: tuple[Transition, ...] = ()
-        for target, record in tuple(self._records.items()):
-            after = detector.tick(record, now, self._rules[target])
-            if after is not record:
-                changed += self._changed(record, after)
-        for provider, known in self._pools.items():
-            if known.evidence.value:
-                self._pools[provider] = self._not_stale(provider, now)
-                self._note_waiting(provider)
+        for target, state in tuple(self._states.items()):
+            after = state_machine.tick(state, now, self._parameters[target])
+            if after is not state:
+                changed += self._update(state, after)
+        for provider, pool in self._pools.items():
+            if pool.evidence.value:
+                self._pools[provider] = self._current_pool(provider, now)
+                self._plan_provider_verdict(provider)
                 changed += self._provider_verdict(provider, now)
         return changed
 
-    def unwatched(self, target: str, now: datetime, reason: str) -> tuple[Transition, ...]:
-        """Nobody asks this target any more: what changes. Where it fails already, that stays the last word."""
-        before = self._records[target]
-        after = detector.unwatched(before, now, reason)
-        return () if after is before else self._changed(before, after)
+    def stop_watching(self, target: str, now: datetime, reason: str) -> tuple[Transition, ...]:
+        """The transitions when this target is not probed any more; a standing verdict stays."""
+        before = self._states[target]
+        after = state_machine.stop_watching(before, now, reason)
+        return () if after is before else self._update(before, after)
 
     @property
     def health(self) -> Mapping[str, TargetHealth]:
-        """What it says of each target now, by id."""
+        """The present health of each target, by id."""
         for target in self._stale:
-            self._health[target] = replace(self._health[target], last_ok_at=self._records[target].last_ok_at)
+            self._health[target] = replace(self._health[target], last_ok_at=self._states[target].last_ok_at)
         self._stale.clear()
         return self._health
 
     @property
     def due(self) -> datetime | None:
-        """When `tick` will change something, if nothing is observed until then, silence aside; None when not."""
-        return min(self._waiting.values()) if self._waiting else None
+        """When `tick` will make a verdict if nothing is observed until then; None when it will not."""
+        return min(self._due.values()) if self._due else None
 
-    def extras(self, target: str) -> tuple[BurstProbe, ...]:
+    def burst_probes(self, target: str) -> tuple[BurstProbe, ...]:
         """The extra probes to plan after an observation of this target."""
-        if target is self._calm or (self._records[target].health is Health.UP and not self._busy(target)):
+        if target is self._clean or (self._states[target].health is Health.UP and not self._is_suspected(target)):
             return ()
         planned = []
-        record, provider = self._records[target], self._providers[target]
-        alone_s = pacing.quick_s(record, self._rules[target], pool=self._pools.get(provider))
-        if alone_s is not None:
-            planned.append(BurstProbe(slot=target, targets=(target,), delay_s=alone_s))
-        if record.health is Health.MISCONFIGURED:
-            planned += self._to_confirm(provider)
+        state, provider = self._states[target], self._provider_of[target]
+        delay_s = pacing.target_burst_s(state, self._parameters[target], pool=self._pools.get(provider))
+        if delay_s is not None:
+            planned.append(BurstProbe(slot=target, targets=(target,), delay_s=delay_s))
+        if state.health is Health.MISCONFIGURED:
+            planned += self._confirming_probes(provider)
         if provider in self._pools:
-            known, rule = self._pools[provider], self._pool_rules[provider]
-            together_s = pacing.pool_quick_s(known, rule)
-            members = self._to_ask(rule) if together_s is not None else {}
-            if together_s is not None and members:
-                suspects = sorted(members, key=lambda name: -self._records[name].down.value)[:1]
-                planned.append(
-                    BurstProbe(slot=provider, targets=pool.order(known, members, suspects), delay_s=together_s)
-                )
+            planned += self._provider_burst(provider)
         return tuple(planned)
 
-    def resting(self, target: str, now: datetime) -> bool:
+    def is_resting(self, target: str, now: datetime) -> bool:
         """Whether the provider has asked (Retry-After) not to be probed yet."""
-        return pacing.resting(self._records[target], now)
+        return pacing.is_resting(self._states[target], now)
 
-    def record_of(self, target: str) -> TargetState:
-        """What is remembered of a target; KeyError when there is none of that name."""
-        return self._records[target]
+    def state_of(self, target: str) -> TargetState:
+        """The state of a target; raises KeyError when there is none of that id."""
+        return self._states[target]
 
-    def memory(self) -> DetectorState:
-        """What it remembers now; later observations do not change it."""
-        return DetectorState(records=dict(self._records), pools=dict(self._pools))
+    def snapshot(self) -> DetectorState:
+        """All that it remembers now; later observations do not change the value."""
+        return DetectorState(targets=dict(self._states), providers=dict(self._pools))
 
-    def remember(self, memory: DetectorState) -> None:
-        """Go on from there. Targets and providers that these settings do not have are left out."""
-        for name, rule in self._pool_rules.items():
-            known = memory.pools.get(name, NO_POOL)
-            for stranger in known.without.keys() - rule.members.keys():
-                known = pool.left_out(known, stranger)
-            self._pools[name] = known
-        for target, record in memory.records.items():
-            if target in self._rules:
-                self._remember(record)
+    def restore(self, snapshot: DetectorState) -> None:
+        """Go on from this state. Targets and providers that the settings do not have are left out."""
+        for name, parameters in self._provider_parameters.items():
+            pool = snapshot.providers.get(name, NO_PROVIDER_EVIDENCE)
+            for stranger in pool.without.keys() - parameters.members.keys():
+                pool = provider_pool.remove_target(pool, stranger)
+            self._pools[name] = pool
+        for target, state in snapshot.targets.items():
+            if target in self._parameters:
+                self._store(state)
         for name in self._pools:
-            self._note_waiting(name)
+            self._plan_provider_verdict(name)
 
-    def _changed(self, before: TargetState, after: TargetState) -> tuple[Transition, ...]:
-        """Remember what became of a target on its own evidence; the transition, if it is one."""
+    def _update(self, before: TargetState, after: TargetState) -> tuple[Transition, ...]:
+        """Store the state of a target that its own evidence has changed; the transition, if it is one."""
         target = after.target
-        self._remember(after)
+        self._store(after)
         if after.health is before.health:
             return ()
-        provider = self._providers[target]
+        provider = self._provider_of[target]
         if provider in self._pools and after.health not in NO_VERDICT and before.health in NO_VERDICT:
-            self._pools[provider] = pool.left_out(self._pools[provider], target)
-            self._note_waiting(provider)
-        changed = detector.transition(before, after, self._rules[target])
+            self._pools[provider] = provider_pool.remove_target(self._pools[provider], target)
+            self._plan_provider_verdict(provider)
+        changed = state_machine.transition(before, after, self._parameters[target])
         return (changed,) if changed else ()
 
-    def _remember(self, record: TargetState) -> None:
-        target = record.target
-        rule = self._rules[target]
-        self._records[target] = record
-        self._health[target] = record.summary(rule)
+    def _store(self, state: TargetState) -> None:
+        target = state.target
+        parameters = self._parameters[target]
+        self._states[target] = state
+        self._health[target] = state.target_health(parameters)
         self._stale.discard(target)
-        at = detector.verdict_at(record, rule)
+        at = state_machine.verdict_due_at(state, parameters)
         if at is not None:
-            self._waiting[target] = at
+            self._due[target] = at
         else:
-            self._waiting.pop(target, None)
+            self._due.pop(target, None)
 
-    def _pool(self, provider: str, seen: Observation, *, blind: bool) -> None:
+    def _weigh_for_provider(self, provider: str, observation: Observation, *, blind: bool) -> None:
         """Weigh an observation against the whole provider.
 
-        Unless its target is bad by its own evidence, or people know that this check of it fails.
+        Unless a verdict stands against its target, or it has been reported that this check of the target fails.
         """
-        known = self._not_stale(provider, seen.finished_at)
-        if blind and seen.outcome.blame is Blame.UNDECIDED:
-            known = NO_POOL
-        elif self._records[seen.target].health in NO_VERDICT and not self._records[seen.target].sick(seen.check):
-            if seen.outcome.effect is Effect.DOWN:
-                known = pool.failed(known, seen, self._pool_rules[provider], self._backgrounds(provider))
-            elif seen.outcome.effect in {Effect.UP, Effect.DEGRADED}:
-                known = pool.passed(known, seen, self._pool_rules[provider])
-        self._pools[provider] = known
-        self._note_waiting(provider)
+        pool, state = self._current_pool(provider, observation.finished_at), self._states[observation.target]
+        if blind and observation.outcome.blame is Blame.UNDECIDED:
+            pool = NO_PROVIDER_EVIDENCE
+        elif state.health in NO_VERDICT and not state.is_reported(observation.check):
+            parameters = self._provider_parameters[provider]
+            if observation.outcome.effect is Effect.DOWN:
+                pool = provider_pool.add_failure(pool, observation, parameters, self._backgrounds(provider))
+            elif observation.outcome.effect in {Effect.UP, Effect.DEGRADED}:
+                pool = provider_pool.add_success(pool, observation, parameters)
+        self._pools[provider] = pool
+        self._plan_provider_verdict(provider)
 
-    def _not_stale(self, provider: str, now: datetime) -> ProviderEvidence:
-        """What is held against a provider; nothing after a long silence, or when the clock was set."""
-        known = self._pools[provider]
-        return NO_POOL if pool.stale(known, now, self._pool_rules[provider].patience_s) else known
+    def _current_pool(self, provider: str, now: datetime) -> ProviderEvidence:
+        """The evidence against a provider; none after a long silence, or when the clock was set."""
+        pool = self._pools[provider]
+        patience_s = self._provider_parameters[provider].patience_s
+        return NO_PROVIDER_EVIDENCE if provider_pool.is_stale(pool, now, patience_s) else pool
 
     def _siblings(self, provider: str) -> Mapping[str, TargetParameters]:
-        """The targets of a provider that has several, with their rules."""
-        return self._pool_rules[provider].members if provider in self._pool_rules else {}
+        """The targets of a provider that has several, with their parameters."""
+        return self._provider_parameters[provider].members if provider in self._provider_parameters else {}
 
-    def _warn_siblings(self, provider: str, outcome: Outcome) -> None:
-        """The key is the provider's: what is wrong with it is confirmed for its other targets by one probe each."""
+    def _suspect_siblings(self, provider: str, outcome: Outcome) -> None:
+        """Suspect the provider's other targets of the same: they share the key, so one probe of each confirms it."""
         for target in self._siblings(provider):
-            self._records[target] = detector.warned(self._records[target], outcome)
+            self._states[target] = misconfiguration.suspect_sibling(self._states[target], outcome)
 
-    def _to_confirm(self, provider: str) -> list[BurstProbe]:
-        """A quick probe of each target of the provider that is suspected of a fault of ours."""
+    def _confirming_probes(self, provider: str) -> list[BurstProbe]:
+        """An extra probe of each target of the provider whose misconfiguration is to be confirmed."""
         return [
-            BurstProbe(slot=target, targets=(target,), delay_s=rule.failed_s)
-            for target, rule in self._siblings(provider).items()
-            if self._records[target].suspicion and self._records[target].health in NO_VERDICT
+            BurstProbe(slot=target, targets=(target,), delay_s=parameters.failed_s)
+            for target, parameters in self._siblings(provider).items()
+            if self._states[target].suspicion and self._states[target].health in NO_VERDICT
         ]
 
-    def _backgrounds(self, provider: str) -> dict[str, float]:
-        """The failure rates of the targets that are in the pool."""
-        records = (self._records[target] for target in self._pool_rules[provider].members)
-        return {one.target: one.down.background.rate for one in records if one.health in NO_VERDICT}
+    def _provider_burst(self, provider: str) -> list[BurstProbe]:
+        """The next extra probe of any target of the provider, if there is evidence against it."""
+        pool, parameters = self._pools[provider], self._provider_parameters[provider]
+        delay_s = pacing.provider_burst_s(pool, parameters)
+        if delay_s is None:
+            return []
+        members = self._burst_candidates(parameters)
+        if not members:
+            return []
+        suspects = sorted(members, key=lambda name: -self._states[name].down.value)[:1]
+        targets = provider_pool.burst_order(pool, members, suspects)
+        return [BurstProbe(slot=provider, targets=targets, delay_s=delay_s)]
 
-    def _note_waiting(self, provider: str) -> None:
-        known = self._pools[provider]
-        if pool.convinced(known) and known.evidence.since:
-            rule = self._pool_rules[provider]
-            self._waiting[provider] = known.evidence.since + timedelta(seconds=rule.min_outage_s)
+    def _backgrounds(self, provider: str) -> dict[str, float]:
+        """The background failure rates of the provider's targets against which no verdict stands."""
+        states = (self._states[target] for target in self._provider_parameters[provider].members)
+        return {state.target: state.down.background.rate for state in states if state.health in NO_VERDICT}
+
+    def _plan_provider_verdict(self, provider: str) -> None:
+        """Note when the verdict on the provider is due, if its evidence suffices."""
+        pool = self._pools[provider]
+        if provider_pool.is_conclusive(pool) and pool.evidence.since:
+            min_outage_s = self._provider_parameters[provider].min_outage_s
+            self._due[provider] = pool.evidence.since + timedelta(seconds=min_outage_s)
         else:
-            self._waiting.pop(provider, None)
+            self._due.pop(provider, None)
 
     def _provider_verdict(self, provider: str, now: datetime) -> tuple[Transition, ...]:
-        """Condemn all targets of the provider, if the evidence suffices and has lasted long enough."""
-        due = self._waiting.get(provider)
+        """Mark all targets of the provider down, if the evidence suffices and has lasted long enough."""
+        due = self._due.get(provider)
         if due is None or now < due:
             return ()
-        known, rule = self._pools[provider], self._pool_rules[provider]
-        said = _reason(provider, known, rule, now)
-        self._pools[provider] = NO_POOL
-        self._waiting.pop(provider, None)
-        evidence, weight = known.evidence, (known.evidence.value, known.threshold)
-        by_provider, changed = evidence.by_provider, []
-        for target, target_rule in rule.members.items():
-            before = self._records[target]
-            after = detector.condemned(before, now, target_rule, said=said, by_provider=by_provider, weight=weight)
-            moved = detector.transition(before, after, target_rule)
+        pool, parameters = self._pools[provider], self._provider_parameters[provider]
+        reason = _provider_reason(provider, pool, parameters, now)
+        self._pools[provider] = NO_PROVIDER_EVIDENCE
+        self._due.pop(provider, None)
+        evidence, changed = pool.evidence, []
+        for target, member in parameters.members.items():
+            before = self._states[target]
+            after = verdicts.mark_down_by_provider(
+                before,
+                now,
+                member,
+                reason=reason,
+                by_provider=evidence.by_provider,
+                evidence=(evidence.value, pool.threshold),
+            )
+            moved = state_machine.transition(before, after, member)
             if moved:
-                self._remember(after)
-                changed.append(replace(moved, evidence=evidence.value, threshold=known.threshold, trail=evidence.trail))
+                self._store(after)
+                changed.append(replace(moved, evidence=evidence.value, threshold=pool.threshold, trail=evidence.trail))
         return tuple(changed)
 
-    def _busy(self, target: str) -> bool:
-        """Whether anything may be held against the target or its provider."""
-        known = self._pools.get(self._providers[target], NO_POOL)
-        record = self._records[target]
-        return bool(known.evidence.value or record.suspicion)
+    def _is_suspected(self, target: str) -> bool:
+        """Whether there is evidence against its provider, or a misconfiguration to be confirmed."""
+        pool = self._pools.get(self._provider_of[target], NO_PROVIDER_EVIDENCE)
+        return bool(pool.evidence.value or self._states[target].suspicion)
 
-    def _to_ask(self, rule: ProviderParameters) -> dict[str, datetime]:
-        """The targets of a provider that a burst may ask, with when each was last heard."""
-        found = {}
-        for target in rule.members:
-            record = self._records[target]
-            if record.health in NO_VERDICT and not record.resting_until:
-                found[target] = record.last_seen_at or record.since
-        return found
+    def _burst_candidates(self, parameters: ProviderParameters) -> dict[str, datetime]:
+        """The targets of a provider that a burst may probe, with when each was last observed."""
+        states = (self._states[target] for target in parameters.members)
+        return {
+            state.target: state.last_seen_at or state.since
+            for state in states
+            if state.health in NO_VERDICT and not state.resting_until
+        }
 
 
-def _reason(provider: str, known: ProviderEvidence, rule: ProviderParameters, now: datetime) -> str:
+def _provider_reason(provider: str, pool: ProviderEvidence, parameters: ProviderParameters, now: datetime) -> str:
     """Why the provider is down: the probes of its targets together, in one sentence with numbers."""
-    evidence = known.evidence
-    failing = sum(count > 0 for count in known.failures.values())
+    evidence = pool.evidence
+    failing = sum(count > 0 for count in pool.failures.values())
     counts = reasons.failure_counts(evidence.failures, evidence.probes, evidence.span_s(now), evidence.outcomes)
-    weighed = reasons.evidence_and_threshold(evidence.value, known.threshold, p0=known.p0, p1=rule.p1)
-    said = f"all of {provider}, as {counts} on {failing} of its {len(rule.members)} targets; {weighed}"
-    return said + (f"; last: {evidence.last}" if evidence.last else "")
+    weight = reasons.evidence_and_threshold(evidence.value, pool.threshold, p0=pool.p0, p1=parameters.p1)
+    text = f"all of {provider}, as {counts} on {failing} of its {len(parameters.members)} targets; {weight}"
+    return text + (f"; last: {evidence.last}" if evidence.last else "")

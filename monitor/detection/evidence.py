@@ -13,6 +13,9 @@ from collections import Counter
 from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Annotated
+
+from pydantic import Field
 
 from monitor.health import WeighedProbe
 from probes.hot_dataclass import value
@@ -39,25 +42,25 @@ _LONGEST_DETAIL = 160
 class BackgroundRate:
     """A target's own failure rate in quiet times, learned from its history.
 
-    The mean of a Beta(5, 995) prior with what was seen, clamped to 0.2–5 %. The memory fades: about the last 20,000
-    quiet probes (a week at 30 s) count.
+    The mean of a Beta(5, 995) prior updated with the quiet probes, clamped to 0.2–5 %. The memory fades: about the last
+    20,000 quiet probes (a week at 30 s) count.
     """
 
     failures: float = 0.0
     probes: float = 0.0
 
-    def seen(self, *, failed: bool) -> "BackgroundRate":
-        """With one more quiet probe."""
+    def add_probe(self, *, failed: bool) -> "BackgroundRate":
+        """The rate after one more probe in quiet times."""
         fade = min(1.0, _MEMORY_PROBES / (self.probes + 1))
         return BackgroundRate(failures=(self.failures + failed) * fade, probes=(self.probes + 1) * fade)
 
-    def rested(self, probes: int) -> "BackgroundRate":
-        """With so many more quiet probes, all of them good: the same as seeing them one by one."""
+    def add_clean_probes(self, probes: int) -> "BackgroundRate":
+        """The rate after so many more good probes in quiet times: the same as adding them one by one."""
         fading = max(0.0, self.probes + probes - _MEMORY_PROBES)
-        whole = math.floor(fading)
-        failures = self.failures * (_MEMORY_PROBES / (_MEMORY_PROBES + 1)) ** whole
-        if fading > whole:
-            failures *= _MEMORY_PROBES / (_MEMORY_PROBES + fading - whole)
+        full = math.floor(fading)
+        failures = self.failures * (_MEMORY_PROBES / (_MEMORY_PROBES + 1)) ** full
+        if fading > full:
+            failures *= _MEMORY_PROBES / (_MEMORY_PROBES + fading - full)
         return BackgroundRate(failures=failures, probes=min(_MEMORY_PROBES, self.probes + probes))
 
     @property
@@ -74,26 +77,27 @@ def rounded(rate: float) -> float:
 
 
 def step_up(p0: float, p1: float) -> float:
-    """What one failure says for a failure rate of p1 against p0: log(p1/p0), above zero where p1 is the higher."""
+    """The evidence of one failure for a failure rate of p1 against p0: log(p1/p0), positive where p1 is higher."""
     return math.log(p1 / p0)
 
 
 def step_down(p0: float, p1: float) -> float:
-    """What one success says for p0 against p1: log((1-p0)/(1-p1)), above zero where p1 is the higher."""
+    """The evidence of one success for p0 against p1: log((1-p0)/(1-p1)), positive where p1 is higher."""
     return math.log((1 - p0) / (1 - p1))
 
 
 @value
 class Evidence:
-    """A CUSUM with the counts that let it explain itself.
+    """A CUSUM, with the counts that reasons state.
 
-    The counts and the trail are of the present excursion: from the first failure after the statistic was last zero.
+    The counts and the trail are of the present excursion: from the first failure after the statistic was last zero. The
+    alias is the name under which databases hold the field.
     """
 
     value: float = 0.0
     failures: int = 0
     probes: int = 0
-    calm: int = 0
+    clean_streak: Annotated[int, Field(alias="calm")] = 0
     """Good probes since the last failed one."""
     since: datetime | None = None
     """When the first failed probe of the excursion came in."""
@@ -102,49 +106,51 @@ class Evidence:
     checks: tuple[Check, ...] = ()
     """Those that failed."""
     last: str = ""
-    """What the provider said with the last failure."""
+    """The provider's message with the last failure."""
     trail: tuple[WeighedProbe, ...] = ()
     """Each probe of the excursion, the last 60 of them."""
 
-    def failed(self, seen: Observation, *, p0: float, p1: float) -> "Evidence":
-        """With one more failed probe."""
+    def add_failure(self, observation: Observation, *, p0: float, p1: float) -> "Evidence":
+        """The evidence after one more failed probe."""
         value = self.value + step_up(p0, p1)
         return Evidence(
             value=value,
             failures=self.failures + 1,
             probes=self.probes + 1,
-            since=self.since or seen.finished_at,
-            outcomes={**self.outcomes, seen.outcome: self.outcomes.get(seen.outcome, 0) + 1},
-            checks=self.checks if seen.check in self.checks else (*self.checks, seen.check),
-            last=seen.detail[:_LONGEST_DETAIL],
-            trail=self._trail(seen, value),
+            since=self.since or observation.finished_at,
+            outcomes={**self.outcomes, observation.outcome: self.outcomes.get(observation.outcome, 0) + 1},
+            checks=self.checks if observation.check in self.checks else (*self.checks, observation.check),
+            last=observation.detail[:_LONGEST_DETAIL],
+            trail=self._trail(observation, value),
         )
 
-    def passed(self, seen: Observation, *, p0: float, p1: float) -> "Evidence":
-        """With one more good probe."""
+    def add_success(self, observation: Observation, *, p0: float, p1: float) -> "Evidence":
+        """The evidence after one more good probe."""
         value = self.value - step_down(p0, p1)
         if value <= 0:
             return NO_EVIDENCE
-        trail = self._trail(seen, value)
-        return replace(self, value=value, probes=self.probes + 1, calm=self.calm + 1, trail=trail)
+        trail = self._trail(observation, value)
+        return replace(self, value=value, probes=self.probes + 1, clean_streak=self.clean_streak + 1, trail=trail)
 
     def without(self, target: str, value: float) -> "Evidence":
-        """Without the probes of one target, at the height that is then left; the counts are those of the trail."""
+        """The evidence without the probes of one target, `value` being what is left; the counts are of the trail."""
         trail = tuple(weighed for weighed in self.trail if weighed.target != target)
         failures = [weighed for weighed in trail if weighed.outcome.effect is Effect.DOWN]
         return Evidence(
             value=value,
             failures=len(failures),
             probes=len(trail),
-            calm=self.calm,
+            clean_streak=self.clean_streak,
             since=failures[0].at if failures else self.since,
             outcomes=Counter(weighed.outcome for weighed in failures),
             last=self.last,
             trail=trail,
         )
 
-    def _trail(self, seen: Observation, value: float) -> tuple[WeighedProbe, ...]:
-        weighed = WeighedProbe(at=seen.finished_at, target=seen.target, outcome=seen.outcome, evidence=value)
+    def _trail(self, observation: Observation, value: float) -> tuple[WeighedProbe, ...]:
+        weighed = WeighedProbe(
+            at=observation.finished_at, target=observation.target, outcome=observation.outcome, evidence=value
+        )
         return (*self.trail[1 - _LONGEST_TRAIL :], weighed)
 
     def span_s(self, at: datetime) -> float:
@@ -163,7 +169,7 @@ NO_EVIDENCE = Evidence()
 
 @value
 class EvidenceTrack:
-    """One kind of failure of one target: the evidence of it, and how much of it is normal for this target."""
+    """One kind of failure of one target: the evidence of it, and this target's background rate of it."""
 
     evidence: Evidence = NO_EVIDENCE
     background: BackgroundRate = BackgroundRate()
@@ -173,38 +179,39 @@ class EvidenceTrack:
         """The height of the evidence."""
         return self.evidence.value
 
-    def failed(self, seen: Observation, *, p1: float) -> "EvidenceTrack":
-        """With one more failed probe.
+    def add_failure(self, observation: Observation, *, p1: float) -> "EvidenceTrack":
+        """The track after one more failed probe.
 
         Only the failure that begins an excursion teaches the background: an outage must not become normal.
         """
-        background = self.background if self.evidence.value > 0 else self.background.seen(failed=True)
-        evidence = self.evidence.failed(seen, p0=self.background.rate, p1=p1)
+        background = self.background if self.evidence.value > 0 else self.background.add_probe(failed=True)
+        evidence = self.evidence.add_failure(observation, p0=self.background.rate, p1=p1)
         return EvidenceTrack(evidence=evidence, background=background)
 
-    def passed(self, seen: Observation, *, p1: float) -> "EvidenceTrack":
-        """With one more good probe."""
+    def add_success(self, observation: Observation, *, p1: float) -> "EvidenceTrack":
+        """The track after one more good probe."""
         if self.evidence.value > 0:
             return EvidenceTrack(
-                evidence=self.evidence.passed(seen, p0=self.background.rate, p1=p1), background=self.background
+                evidence=self.evidence.add_success(observation, p0=self.background.rate, p1=p1),
+                background=self.background,
             )
-        return EvidenceTrack(background=self.background.seen(failed=False))
+        return EvidenceTrack(background=self.background.add_probe(failed=False))
 
-    def rested(self, probes: int) -> "EvidenceTrack":
-        """With so many more good probes, seen while there was no evidence."""
-        return EvidenceTrack(evidence=self.evidence, background=self.background.rested(probes))
+    def add_clean_probes(self, probes: int) -> "EvidenceTrack":
+        """The track after so many more good probes that came in while there was no evidence."""
+        return EvidenceTrack(evidence=self.evidence, background=self.background.add_clean_probes(probes))
 
-    def cleared(self) -> "EvidenceTrack":
-        """Without evidence, keeping what was learned."""
+    def clear(self) -> "EvidenceTrack":
+        """The track without evidence; the background stays."""
         return EvidenceTrack(background=self.background)
 
 
-NO_CASE = EvidenceTrack()
+EMPTY_TRACK = EvidenceTrack()
 
 
 @value
 class Recovery:
-    """The test that a failing target must pass to count as recovered."""
+    """The sequential test that a failing target must pass to count as recovered."""
 
     value: float = 0.0
     clean: int = 0
@@ -212,15 +219,15 @@ class Recovery:
     since: datetime | None = None
     """When the first of them came in."""
 
-    def failed(self, *, p0: float, p1: float) -> "Recovery":
-        """With one more failed probe."""
+    def add_failure(self, *, p0: float, p1: float) -> "Recovery":
+        """The test after one more failed probe."""
         return Recovery(value=max(0.0, self.value - step_up(p0, p1)))
 
-    def passed(self, at: datetime, *, p0: float, p1: float) -> "Recovery":
-        """With one more good probe."""
+    def add_success(self, at: datetime, *, p0: float, p1: float) -> "Recovery":
+        """The test after one more good probe."""
         return Recovery(value=self.value + step_down(p0, p1), clean=self.clean + 1, since=self.since or at)
 
     @property
     def proven(self) -> bool:
-        """Whether the evidence says that the target is back."""
+        """Whether the test is passed."""
         return self.value >= RECOVERED

@@ -30,6 +30,9 @@ import math
 from dataclasses import field
 from datetime import datetime
 from statistics import NormalDist
+from typing import Annotated
+
+from pydantic import Field
 
 from monitor.detection.evidence import step_down, step_up
 from monitor.formatting import span
@@ -40,16 +43,17 @@ from probes.target import Check
 
 #: The share of answers that stay under `high_s`.
 HIGH = 0.95
-#: Below this many answers nothing is said: their 95 % value may be that of 90 or of 98.
+#: Below so many answers nothing is late: their 95 % value may be that of 90 or of 98.
 ENOUGH = 100
-#: Nobody minds an answer that comes less than this later than usual, however regular the target is.
+#: An answer is never late by less than this over the median, however regular the target is.
 NOTICEABLE_S = 1.0
 
 _MEMORY = 10_000
 _HEAD_START = 2
-#: From here on every quiet answer counts for one in `_MEMORY`.
+#: From here on every answer without evidence counts for one in `_MEMORY`.
 _FULL = _HEAD_START * (_MEMORY - 1)
-_UNQUIET_SHARE = 0.1
+#: What an answer counts for that came in while there was evidence against the target.
+_EVIDENCE_SHARE = 0.1
 #: Standard deviation of the logarithm, so that the high value stays able to move.
 _LEAST_SPREAD = 0.05
 _LARGEST_STEP = 0.1
@@ -68,7 +72,7 @@ NORMAL_SHARE = 0.15
 LATE_SHARE = 0.60
 #: p1 of the test for recovery: nine answers in time prove it.
 STILL_LATE_SHARE = 0.40
-#: One answer in twenty is late at any time; from this share of the verdict's evidence on there is more to it.
+#: One answer in twenty is late at any time; from this share of the threshold on, the evidence is suspicious.
 _SUSPICIOUS_SHARE = 0.3
 
 _STEP_UP = step_up(NORMAL_SHARE, LATE_SHARE)
@@ -81,40 +85,40 @@ _FIRST_TOKEN = {check: f"{check.value}, first token" for check in Check}
 
 @value
 class LatencyBaseline:
-    """The usual course of one latency, in seconds."""
+    """The usual values of one latency, in seconds. The alias is the name under which databases hold the field."""
 
     usual_s: float = 0.0
     """The median; 0 before the first answer."""
     high_s: float = 0.0
     """95 of 100 answers take less."""
-    seen: int = 0
-    """Answers learned from in quiet times; not counted past the number at which the memory is full."""
+    answers: Annotated[int, Field(alias="seen")] = 0
+    """Answers learned from while there was no evidence; not counted beyond a full memory."""
 
     @property
     def known(self) -> bool:
-        """Whether enough has been seen to say what is unusual."""
-        return self.seen >= ENOUGH
+        """Whether there are enough answers to say what is unusual."""
+        return self.answers >= ENOUGH
 
     @property
     def mark_s(self) -> float:
-        """An answer that takes longer is late: past the 95 % value, and noticeably. Infinite until that is known."""
-        if self.seen < ENOUGH:
+        """An answer that takes longer is late: past the 95 % value, and by a second. Infinite until that is known."""
+        if self.answers < ENOUGH:
             return math.inf
         return max(self.high_s, self.usual_s + NOTICEABLE_S)
 
-    def learned(self, took_s: float, *, quiet: bool) -> "LatencyBaseline":
-        """With one more answer; `quiet` when nothing is held against the target. A time of zero teaches nothing."""
+    def learn(self, took_s: float, *, no_evidence: bool) -> "LatencyBaseline":
+        """The baseline after one more answer; `no_evidence` against the target. A time of zero changes nothing."""
         if took_s <= 0:
             return self
-        usual_s, high_s, seen = self.usual_s, self.high_s, self.seen
+        usual_s, high_s, answers = self.usual_s, self.high_s, self.answers
         if not usual_s:
-            return LatencyBaseline(usual_s=took_s, high_s=took_s * _FIRST_GUESS, seen=1 if quiet else 0)
-        weight = 1 / _MEMORY if seen >= _FULL else _HEAD_START / (seen + _HEAD_START)
+            return LatencyBaseline(usual_s=took_s, high_s=took_s * _FIRST_GUESS, answers=1 if no_evidence else 0)
+        weight = 1 / _MEMORY if answers >= _FULL else _HEAD_START / (answers + _HEAD_START)
         step = min(_LARGEST_STEP, weight * max(_LEAST_SPREAD, math.log(high_s / usual_s) / _Z))
-        if not quiet:
-            step *= _UNQUIET_SHARE
-        elif seen < _FULL:
-            seen += 1
+        if not no_evidence:
+            step *= _EVIDENCE_SHARE
+        elif answers < _FULL:
+            answers += 1
         if took_s > usual_s:
             usual_s *= 1 + step * _USUAL_STEP
         else:
@@ -123,7 +127,7 @@ class LatencyBaseline:
             high_s *= 1 + step * _HIGH_STEP_UP
         else:
             high_s /= 1 + step * _HIGH_STEP_DOWN
-        return LatencyBaseline(usual_s=usual_s, high_s=max(usual_s, high_s), seen=seen)
+        return LatencyBaseline(usual_s=usual_s, high_s=max(usual_s, high_s), answers=answers)
 
 
 @value
@@ -137,7 +141,7 @@ class LateAnswers:
 
 @value
 class LatencyExcursion:
-    """The present excursion: what came in since the evidence was last zero."""
+    """The answers since the evidence of lateness was last zero."""
 
     value: float = 0.0
     late: dict[str, LateAnswers] = field(default_factory=dict)
@@ -146,8 +150,8 @@ class LatencyExcursion:
     since: datetime | None = None
     """When the first late answer came in."""
 
-    def later(self, measure: str, took_s: float, at: datetime) -> "LatencyExcursion":
-        """With one more late answer."""
+    def add_late(self, measure: str, took_s: float, at: datetime) -> "LatencyExcursion":
+        """The excursion after one more late answer."""
         known = self.late.get(measure, LateAnswers(count=0, least_s=took_s))
         late = LateAnswers(count=known.count + 1, least_s=min(known.least_s, took_s))
         return LatencyExcursion(
@@ -157,8 +161,8 @@ class LatencyExcursion:
             since=self.since or at,
         )
 
-    def in_time(self) -> "LatencyExcursion":
-        """With one more answer that was in time."""
+    def add_in_time(self) -> "LatencyExcursion":
+        """The excursion after one more answer that was in time."""
         value = self.value - _STEP_DOWN
         if value <= 0:
             return _NONE
@@ -174,69 +178,74 @@ _NONE = LatencyExcursion()
 
 @value
 class LatencyEvidence:
-    """How quickly one target usually answers, and the evidence that it no longer does."""
+    """The usual latencies of one target, and the evidence that it has become slower."""
 
     usual: dict[str, LatencyBaseline] = field(default_factory=dict)
     """By measure: `chat`, `stream`, `stream, first token`."""
     lateness: LatencyExcursion = _NONE
 
-    def late_by(self, seen: Observation) -> str | None:
+    def late_measure(self, observation: Observation) -> str | None:
         """The measure that makes this observation late; None when it is in time, or no correct answer.
 
-        What our own event loop may have added is taken off, where it would make the difference.
+        The lag of our own event loop is subtracted where it would make the difference.
         """
-        if seen.outcome is Outcome.SLOW:
-            return _TOTAL[seen.check]
-        if seen.outcome is not Outcome.OK:
+        if observation.outcome is Outcome.SLOW:
+            return _TOTAL[observation.check]
+        if observation.outcome is not Outcome.OK:
             return None
-        total = self.usual.get(_TOTAL[seen.check], _UNKNOWN)
-        if seen.duration_s > total.mark_s and seen.duration_s - seen.loop_lag_s > total.mark_s:
-            return _TOTAL[seen.check]
-        if seen.first_token_s is not None:
-            token = self.usual.get(_FIRST_TOKEN[seen.check], _UNKNOWN)
-            if seen.first_token_s - seen.loop_lag_s > token.mark_s:
-                return _FIRST_TOKEN[seen.check]
+        total = self.usual.get(_TOTAL[observation.check], _UNKNOWN)
+        if observation.duration_s > total.mark_s and observation.duration_s - observation.loop_lag_s > total.mark_s:
+            return _TOTAL[observation.check]
+        if observation.first_token_s is not None:
+            token = self.usual.get(_FIRST_TOKEN[observation.check], _UNKNOWN)
+            if observation.first_token_s - observation.loop_lag_s > token.mark_s:
+                return _FIRST_TOKEN[observation.check]
         return None
 
-    def heard(self, seen: Observation, *, quiet: bool) -> "LatencyEvidence":
-        """With one more observation; only correct answers (`ok`, `slow`) change anything.
+    def add_observation(self, observation: Observation, *, no_evidence: bool) -> "LatencyEvidence":
+        """The evidence after one more observation; only correct answers (`ok`, `slow`) change anything.
 
-        `quiet` when nothing but, at most, this evidence is held against the target: such answers teach what is usual.
+        `no_evidence`: there is none against the target, except perhaps this one; such answers teach what is usual.
         """
-        lateness, key = self.lateness, _TOTAL[seen.check]
-        if not lateness.answers and seen.first_token_s is None and seen.outcome is Outcome.OK:
+        lateness, key = self.lateness, _TOTAL[observation.check]
+        if not lateness.answers and observation.first_token_s is None and observation.outcome is Outcome.OK:
             total = self.usual.get(key, _UNKNOWN)
-            if seen.duration_s <= total.mark_s:  # nearly all there is
-                learned = total.learned(seen.duration_s, quiet=quiet)
+            if observation.duration_s <= total.mark_s:  # nearly every answer
+                learned = total.learn(observation.duration_s, no_evidence=no_evidence)
                 return LatencyEvidence(usual={**self.usual, key: learned})
-        if seen.outcome is not Outcome.OK and seen.outcome is not Outcome.SLOW:
+        if observation.outcome is not Outcome.OK and observation.outcome is not Outcome.SLOW:
             return self
-        quiet = quiet and not lateness.answers
-        measure = self.late_by(seen)
+        no_evidence = no_evidence and not lateness.answers
+        measure = self.late_measure(observation)
         if measure:
-            took_s = seen.duration_s if measure is _TOTAL[seen.check] else seen.first_token_s or 0.0
-            lateness = lateness.later(measure, took_s, seen.finished_at)
+            took_s = (
+                observation.duration_s if measure is _TOTAL[observation.check] else observation.first_token_s or 0.0
+            )
+            lateness = lateness.add_late(measure, took_s, observation.finished_at)
         elif lateness.answers:
-            lateness = lateness.in_time()
-        usual = {**self.usual, key: self.usual.get(key, _UNKNOWN).learned(seen.duration_s, quiet=quiet)}
-        if seen.first_token_s is not None:
-            key = _FIRST_TOKEN[seen.check]
-            usual[key] = self.usual.get(key, _UNKNOWN).learned(seen.first_token_s, quiet=quiet)
+            lateness = lateness.add_in_time()
+        usual = {
+            **self.usual,
+            key: self.usual.get(key, _UNKNOWN).learn(observation.duration_s, no_evidence=no_evidence),
+        }
+        if observation.first_token_s is not None:
+            key = _FIRST_TOKEN[observation.check]
+            usual[key] = self.usual.get(key, _UNKNOWN).learn(observation.first_token_s, no_evidence=no_evidence)
         return LatencyEvidence(usual=usual, lateness=lateness)
 
-    def suspicious(self, needed: float) -> bool:
-        """Whether there is more evidence than ordinary days bring; `needed` is the threshold.
+    def is_suspicious(self, threshold: float) -> bool:
+        """Whether there is more evidence than ordinary days bring, for this threshold of a verdict.
 
-        Only then a quick probe is worth its price, and the target `suspect`.
+        Only then the target is `suspect`, and worth extra probes.
         """
-        return self.lateness.value >= _SUSPICIOUS_SHARE * needed
+        return self.lateness.value >= _SUSPICIOUS_SHARE * threshold
 
-    def cleared(self) -> "LatencyEvidence":
-        """Without evidence, keeping what was learned."""
+    def clear(self) -> "LatencyEvidence":
+        """The same without evidence; the baselines stay."""
         return LatencyEvidence(usual=self.usual)
 
-    def counted(self, at: datetime) -> str:
-        """The evidence in words; empty when there is none.
+    def description(self, at: datetime) -> str:
+        """The evidence as a clause; empty when there is none.
 
         `7 of 9 answers in 4 min took 3.1 s or more (usually 0.9 s, 95 of 100 under 2.6 s)`.
         """
@@ -244,16 +253,16 @@ class LatencyEvidence:
         if not now.late:
             return ""
         measure, worst = max(now.late.items(), key=lambda item: item[1].count)
-        late = sum(one.count for one in now.late.values())
-        said = f"{late} of {now.answers} answers in {span(now.span_s(at))}"
+        late = sum(answers.count for answers in now.late.values())
+        text = f"{late} of {now.answers} answers in {span(now.span_s(at))}"
         if now.answers == 1:
-            said = "the last answer"
+            text = "the last answer"
         elif late > worst.count:
-            said += f" were late, {worst.count}"
-        said += f" took {span(worst.least_s)} or more"
+            text += f" were late, {worst.count}"
+        text += f" took {span(worst.least_s)} or more"
         if measure in _FIRST_TOKEN.values():
-            said += " to the first token"
-        return said + _usually(self.usual.get(measure, _UNKNOWN))
+            text += " to the first token"
+        return text + _usual_values(self.usual.get(measure, _UNKNOWN))
 
 
 _UNKNOWN = LatencyBaseline()
@@ -261,11 +270,11 @@ NO_LATENCY = LatencyEvidence()
 
 
 def threshold(interval_s: float, *, per_day: float) -> float:
-    """The evidence that makes a verdict, for false ones at most so often a day in hours of `NORMAL_SHARE`."""
+    """The evidence that makes a verdict, for at most `per_day` false ones a day in hours of `NORMAL_SHARE`."""
     return max(_STEP_UP, math.log(_DAY_S / interval_s / per_day) - _HEADWAY)
 
 
-def _usually(baseline: LatencyBaseline) -> str:
+def _usual_values(baseline: LatencyBaseline) -> str:
     if not baseline.known:
         return ""
     return f" (usually {_seconds(baseline.usual_s)}, 95 of 100 under {_seconds(baseline.high_s)})"

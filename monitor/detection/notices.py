@@ -1,14 +1,13 @@
-"""What people are told once besides health: another model answered, a model will go, a check fails or is mute."""
+"""What is reported once besides health: another model answered, a model will be retired, one check fails (pure)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from monitor.detection import check_failures as ailing
-from monitor.detection import reasons
+from monitor.detection import check_failures, reasons
 from monitor.detection.check_failures import CheckFailures
-from monitor.detection.state_machine import MUTE
+from monitor.detection.misconfiguration import REPORTED_INCONCLUSIVE
 from monitor.detection.target_state import TargetState
 from monitor.formatting import listed
 from monitor.health import Health
@@ -21,12 +20,13 @@ DEPRECATED: Final = "model_deprecated"
 CHECK_FAILING: Final = "check_failing"
 NEEDS_ATTENTION: Final = "probe_needs_attention"
 KINDS: Final = (SUBSTITUTED, DEPRECATED, CHECK_FAILING, NEEDS_ATTENTION)
-#: The same text may be told again of these: they are over when the check has been answered.
-_AGAIN: Final = frozenset({CHECK_FAILING, NEEDS_ATTENTION})
-#: So many new ones of a kind are told per target and day (UTC). A hint may count down the days: that is one a day.
-_A_DAY: Final = {SUBSTITUTED: 3, DEPRECATED: 1, CHECK_FAILING: 3, NEEDS_ATTENTION: 3}
-#: So many are ever told per target and kind: a provider that names another model each time must not spam.
-_EVER: Final = 30
+#: The same text may be reported again of these kinds: they are over once the check has passed.
+_REPEATED: Final = frozenset({CHECK_FAILING, NEEDS_ATTENTION})
+#: The most notices of a kind per target and day (UTC). A deprecation may count down the days: that is one a day.
+_MOST_A_DAY: Final = {SUBSTITUTED: 3, DEPRECATED: 1, CHECK_FAILING: 3, NEEDS_ATTENTION: 3}
+#: The most notices of a kind per target for ever, in case a provider names another model each time.
+_MOST_EVER: Final = 30
+#: The text of the last of them.
 _LAST: Final = {
     SUBSTITUTED: "{} is answered by ever other models: no further one is told",
     DEPRECATED: "the provider says ever other things of the future of {}: nothing further is told",
@@ -38,7 +38,7 @@ _DETAIL_CHARS = 160
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetNotice:
-    """Something about a target to tell people once; what was told before tells which texts those were."""
+    """Something about a target that is reported to people once."""
 
     kind: str
     """One of `KINDS`."""
@@ -48,63 +48,70 @@ class TargetNotice:
 
 
 class NoticeFilter:
-    """Knows what was told, and so what is news.
+    """Knows which notices have been reported, and so which are new.
 
-    Of models the same text is told once per kind and target, for ever: whoever keeps the notices must not forget them.
+    A text about models is reported once per kind and target for ever, so all reported notices must be kept.
     """
 
-    def __init__(self, told: Iterable[TargetNotice] = ()) -> None:
-        self._told: dict[tuple[str, str], list[tuple[str, date]]] = {}
-        for notice in told:
-            self.told(notice)
+    def __init__(self, reported: Iterable[TargetNotice] = ()) -> None:
+        self._reported: dict[tuple[str, str], list[tuple[str, date]]] = {}
+        for notice in reported:
+            self.mark_reported(notice)
 
-    def due(self, seen: Observation, now: datetime) -> tuple[TargetNotice, ...]:
-        """What this observation says of models that people have not been told; the same until `told`."""
-        return self._due(seen.target, sentences(seen.target, seen.model, seen.deprecation), now)
+    def due_of_models(self, observation: Observation, now: datetime) -> tuple[TargetNotice, ...]:
+        """The new notices about models in this observation; the same again until `mark_reported`."""
+        texts = model_texts(observation.target, observation.model, observation.deprecation)
+        return self._due(observation.target, texts, now)
 
-    def due_of_checks(self, seen: Observation, record: TargetState, now: datetime) -> tuple[TargetNotice, ...]:
-        """What this observation has shown of its check; `record` is its target's, with this observation folded in."""
-        sick = ailing.of(record.ailing, seen.check)
-        return self._due(seen.target, _of_check(sick, seen, record), now) if sick else ()
+    def due_of_checks(self, observation: Observation, state: TargetState, now: datetime) -> tuple[TargetNotice, ...]:
+        """The new notices about the check of this observation; `state` is its target's after the observation."""
+        failures = check_failures.find(state.check_failures, observation.check)
+        if failures is None:
+            return ()
+        return self._due(observation.target, _check_texts(failures, observation, state), now)
 
-    def _due(self, target: str, said: dict[str, str], now: datetime) -> tuple[TargetNotice, ...]:
-        texts = ((kind, self._news(kind, target, text, now)) for kind, text in said.items())
-        return tuple(TargetNotice(kind=kind, target=target, text=text, at=now) for kind, text in texts if text)
+    def _due(self, target: str, texts: dict[str, str], now: datetime) -> tuple[TargetNotice, ...]:
+        new = ((kind, self._new_text(kind, target, text, now)) for kind, text in texts.items())
+        return tuple(TargetNotice(kind=kind, target=target, text=text, at=now) for kind, text in new if text)
 
-    def told(self, notice: TargetNotice) -> None:
-        """People have been told, or will be whatever happens."""
-        told = self._told.setdefault((notice.kind, notice.target), [])
-        told.append((notice.text, notice.at.astimezone(UTC).date()))
+    def mark_reported(self, notice: TargetNotice) -> None:
+        """Count this notice as reported."""
+        reported = self._reported.setdefault((notice.kind, notice.target), [])
+        reported.append((notice.text, notice.at.astimezone(UTC).date()))
 
-    def _news(self, kind: str, target: str, text: str, now: datetime) -> str | None:
-        """The text where it is news, or that it is the last one; None where there is nothing to tell."""
-        told = self._told.get((kind, target), [])
-        today = sum(day == now.astimezone(UTC).date() for _, day in told)
-        known = kind not in _AGAIN and any(text == one for one, _ in told)
-        if known or today >= _A_DAY[kind] or len(told) >= _EVER:
+    def _new_text(self, kind: str, target: str, text: str, now: datetime) -> str | None:
+        """The text to report, which may be that this is the last one; None where it is not new or too many."""
+        reported = self._reported.get((kind, target), [])
+        today = sum(day == now.astimezone(UTC).date() for _, day in reported)
+        known = kind not in _REPEATED and any(text == earlier for earlier, _ in reported)
+        if known or today >= _MOST_A_DAY[kind] or len(reported) >= _MOST_EVER:
             return None
-        return text if len(told) < _EVER - 1 else _LAST[kind].format(target)
+        return text if len(reported) < _MOST_EVER - 1 else _LAST[kind].format(target)
 
 
-def sentences(target: str, model: str | None, deprecation: str | None) -> dict[str, str]:
-    """What is said by kind, of the model that answered in another's place and of the hint that the model will go."""
-    said = {
+def model_texts(target: str, model: str | None, deprecation: str | None) -> dict[str, str]:
+    """By kind, the texts about a model that answered in another's place, and that the model will be retired."""
+    texts = {
         SUBSTITUTED: model and f"{target} was answered by {model}",
         DEPRECATED: deprecation and f"the provider says of {target}: {deprecation}",
     }
-    return {kind: text for kind, text in said.items() if text}
+    return {kind: text for kind, text in texts.items() if text}
 
 
-def _of_check(sick: CheckFailures, seen: Observation, record: TargetState) -> dict[str, str]:
-    """What is said by kind, in the very observation that makes it worth saying."""
-    target, check = record.target, sick.check
-    if seen.outcome.effect is Effect.NOTHING and sick.mute == MUTE:
-        detail = one_line(seen.detail, _DETAIL_CHARS)
-        said = reasons.inconclusive_probes(f"the check {check} says", seen.outcome, MUTE, detail)
-        return {NEEDS_ATTENTION: record.reason if record.health is Health.UNKNOWN else f"{target}: {said}"}
-    if sick.told_at != seen.finished_at:
+def _check_texts(failures: CheckFailures, observation: Observation, state: TargetState) -> dict[str, str]:
+    """By kind, the text about this check; empty except at the observation that makes it worth reporting."""
+    target, check = state.target, failures.check
+    if observation.outcome.effect is Effect.NOTHING and failures.inconclusive == REPORTED_INCONCLUSIVE:
+        if state.health is Health.UNKNOWN:
+            return {NEEDS_ATTENTION: state.reason}
+        detail = one_line(observation.detail, _DETAIL_CHARS)
+        text = reasons.inconclusive_probes(
+            f"the check {check} says", observation.outcome, REPORTED_INCONCLUSIVE, detail
+        )
+        return {NEEDS_ATTENTION: f"{target}: {text}"}
+    if failures.reported_at != observation.finished_at:
         return {}
-    others = [f"{one.check} ({one.outcome})" for one in record.ailing if one is not sick]
+    others = [f"{other.check} ({other.outcome})" for other in state.check_failures if other is not failures]
     beside = f"but not alone: {listed(others)}" if others else "the others are well"
-    said = f"has failed {sick.failed} times in a row ({sick.outcome}), {beside}"
-    return {CHECK_FAILING: f"{target}: the check {check} {said}"}
+    text = f"has failed {failures.failed} times in a row ({failures.outcome}), {beside}"
+    return {CHECK_FAILING: f"{target}: the check {check} {text}"}

@@ -1,4 +1,4 @@
-"""What the detector must know of the configuration to judge one target, and one provider."""
+"""What the detector needs to know of the configuration, per target and per provider (pure)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,22 +8,24 @@ from monitor.detection.threshold import AlarmModel, threshold
 from monitor.settings import Blips, ControllerSettings, Settings
 from probes.target import Check, Target
 
-#: An excursion has at most so many quick probes; they end earlier, so many good ones after the last failure.
-BURST = 60
-PATIENCE = 20
-#: Quick probes are never closer than this share of the interval.
-QUICK_SHARE = 1 / 4
+#: The most burst probes of one excursion.
+LONGEST_BURST = 60
+#: A burst ends after so many successes since the last failure.
+BURST_CLEAN_PROBES = 20
+#: Burst probes are never closer than this share of the interval.
+BURST_SHARE = 1 / 4
+#: The interval of a recovering target, as a share of its own.
 RECOVERING_SHARE = 1 / 3
-#: After a failure, long enough that most blips are over; after a good answer, soon.
-_FAILED_S = 5.0
-_PASSED_S = 1.0
-#: Closer together than this they would say the same thing twice.
-_LEAST_S = 0.5
+#: To the next burst probe: after a failure long enough that most blips are over, after a success soon.
+_AFTER_FAILURE_S = 5.0
+_AFTER_SUCCESS_S = 1.0
+#: Probes closer together than this would give the same evidence twice.
+_SHORTEST_GAP_S = 0.5
 #: The same where the next probe goes to another target of the provider.
-_ELSEWHERE_FAILED_S = 4.0
-_ELSEWHERE_PASSED_S = 0.5
-#: Where a provider's targets are probed closer together than this, failures within it are one piece of evidence.
-_SAME_S = 1.0
+_PROVIDER_AFTER_FAILURE_S = 4.0
+_PROVIDER_AFTER_SUCCESS_S = 0.5
+#: Where a provider's targets are probed closer together than this, failures within it count as one.
+_SAME_EVIDENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,18 +35,18 @@ class TargetParameters:
     target: str
     model: str
     key: str
-    """What must be looked at when the key is refused, in words."""
+    """Where the key comes from, for people."""
     p1: float
     """The failure rate to detect."""
     false_per_day: float
-    """What this target's own test may contribute to the false verdicts."""
+    """False verdicts a day that this target's own test may cause."""
     min_outage_s: float
     hold_s: float
     interval_s: float
     longest_probe_s: float
     blips: Blips
     checks: tuple[Check, ...]
-    """What it is asked, each once."""
+    """The checks it is probed with, each once."""
     alone: bool = True
     """Whether its provider has no other target."""
     late_threshold: float
@@ -53,93 +55,97 @@ class TargetParameters:
 
     @property
     def failed_s(self) -> float:
-        """From a failed probe to the next quick one."""
-        return _quickly(_FAILED_S, self.interval_s)
+        """From a failed probe to the next burst probe."""
+        return _burst_gap_s(_AFTER_FAILURE_S, self.interval_s)
 
     @property
     def passed_s(self) -> float:
-        """From a good probe to the next quick one, while there is evidence."""
-        return _quickly(_PASSED_S, self.interval_s)
+        """From a good probe to the next burst probe, while there is evidence."""
+        return _burst_gap_s(_AFTER_SUCCESS_S, self.interval_s)
 
     @property
-    def seldom_s(self) -> float:
-        """Between quick probes of a target that answers, but slowly or wrongly."""
-        return self.interval_s * QUICK_SHARE
+    def degraded_s(self) -> float:
+        """Between extra probes of a target that answers, but slowly or wrongly."""
+        return self.interval_s * BURST_SHARE
 
     @property
     def patience_s(self) -> float:
-        """How long after its last observation a target is still known."""
+        """How long after its last observation a target's health still counts as known."""
         return 3 * self.interval_s + self.longest_probe_s
 
     def threshold(self, p0: float) -> float:
-        """The evidence that makes a verdict, for a background of `p0`."""
+        """The evidence that makes a verdict, for a background failure rate of `p0`."""
         if p0 not in self._thresholds:
-            self._thresholds[p0] = self._computed(p0)
+            self._thresholds[p0] = self._compute_threshold(p0)
         return self._thresholds[p0]
 
-    def _computed(self, p0: float) -> float:
-        needed = threshold(self.loop(p0), per_day=self.false_per_day)
+    def _compute_threshold(self, p0: float) -> float:
+        model = self.alarm_model(p0)
+        needed = threshold(model, per_day=self.false_per_day)
         if self.alone:
             return needed
-        # Its provider's burst goes to its siblings first: what it shows may then come at its interval alone.
-        return max(needed, threshold(replace(self.loop(p0), burst=0), per_day=self.false_per_day))
+        # Its provider's burst probes its siblings first, so its own evidence may come at its interval alone.
+        return max(needed, threshold(replace(model, burst=0), per_day=self.false_per_day))
 
-    def loop(self, p0: float) -> AlarmModel:
-        """What the rate of false verdicts depends on, for a background of `p0`."""
-        return _loop(self, p0, self.interval_s)
+    def alarm_model(self, p0: float) -> AlarmModel:
+        """What the rate of false verdicts depends on, for a background failure rate of `p0`."""
+        return _alarm_model(self, p0, self.interval_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderParameters:
-    """What judging a whole provider takes: the rules of its targets, by target id. Durations in seconds."""
+    """The configuration that the test of a whole provider needs. Durations in seconds."""
 
     provider: str
     members: Mapping[str, TargetParameters] = field(hash=False)
+    """The parameters of its targets, by target id."""
     p1: float
+    """The failure rate to detect."""
     false_per_day: float
-    """What the provider's test may contribute to the false verdicts of each of its targets."""
+    """False verdicts a day that the provider's test may cause on each of its targets."""
     min_outage_s: float
     blips: Blips
     failed_s: float
+    """From a failed probe to the next burst probe."""
     passed_s: float
-    """From a good probe to the next quick one, while there is evidence."""
+    """From a good probe to the next burst probe, while there is evidence."""
     same_s: float
-    """Failures closer than this are one piece of evidence."""
+    """Failures closer together than this count as one."""
     patience_s: float
-    """How long after its last probe what is held against the provider still counts."""
+    """How long after its last probe the evidence against the provider still counts."""
 
     def threshold(self, p0: float, stream_s: float) -> float:
         """The evidence that makes a verdict on the provider.
 
-        `p0` is the background of its targets together, `stream_s` the time between two probes of any of them.
+        `p0` is the background failure rate of its targets together, `stream_s` the time between two probes of any.
         """
-        return threshold(self.loop(p0, stream_s), per_day=self.false_per_day)
+        return threshold(self.alarm_model(p0, stream_s), per_day=self.false_per_day)
 
-    def loop(self, p0: float, stream_s: float) -> AlarmModel:
-        """What the rate of false verdicts on the provider depends on; the same arguments."""
-        return _loop(self, p0, max(stream_s, self.same_s))
+    def alarm_model(self, p0: float, stream_s: float) -> AlarmModel:
+        """What the rate of false verdicts on the provider depends on; arguments as for `threshold`."""
+        return _alarm_model(self, p0, max(stream_s, self.same_s))
 
 
-def _loop(rule: TargetParameters | ProviderParameters, p0: float, interval_s: float) -> AlarmModel:
+def _alarm_model(parameters: TargetParameters | ProviderParameters, p0: float, interval_s: float) -> AlarmModel:
     return AlarmModel(
         p0=p0,
-        p1=rule.p1,
+        p1=parameters.p1,
         interval_s=interval_s,
-        failed_s=rule.failed_s,
-        passed_s=rule.passed_s,
-        burst=BURST,
-        min_outage_s=rule.min_outage_s,
-        blips=rule.blips,
+        failed_s=parameters.failed_s,
+        passed_s=parameters.passed_s,
+        burst=LONGEST_BURST,
+        min_outage_s=parameters.min_outage_s,
+        blips=parameters.blips,
     )
 
 
-def _quickly(seconds: float, interval_s: float) -> float:
-    """So many seconds, but at most a quarter of the interval, and at least half a second where it is that long."""
-    return min(interval_s, max(_LEAST_S, min(seconds, interval_s * QUICK_SHARE)))
+def _burst_gap_s(seconds: float, interval_s: float) -> float:
+    """So many seconds, at most a quarter of the interval, at least half a second, never more than the interval."""
+    return min(interval_s, max(_SHORTEST_GAP_S, min(seconds, interval_s * BURST_SHARE)))
 
 
-def rule_for(target: Target, controller: ControllerSettings, *, alone: bool = True) -> TargetParameters:
-    """The rule for one target; where it is not `alone`, its provider's test gets half of the error budget."""
+def target_parameters(target: Target, controller: ControllerSettings, *, alone: bool = True) -> TargetParameters:
+    """The parameters of one target; where it is not `alone`, its provider's test gets half of the error budget."""
     false_per_day = controller.false_failovers_per_day
     return TargetParameters(
         target=target.id,
@@ -158,42 +164,47 @@ def rule_for(target: Target, controller: ControllerSettings, *, alone: bool = Tr
     )
 
 
-def rules_for(settings: Settings) -> dict[str, TargetParameters]:
-    """Every target's rule, by target id."""
-    siblings = by_provider(settings.targets)
+def parameters_by_target(settings: Settings) -> dict[str, TargetParameters]:
+    """The parameters of every target, by target id."""
+    siblings = targets_by_provider(settings.targets)
     return {
-        target.id: rule_for(target, settings.controller, alone=len(siblings[target.provider.name]) == 1)
+        target.id: target_parameters(target, settings.controller, alone=len(siblings[target.provider.name]) == 1)
         for target in settings.targets
     }
 
 
-def pool_rules_for(settings: Settings, rules: Mapping[str, TargetParameters]) -> dict[str, ProviderParameters]:
-    """The rule for every provider that has more than one target, by its name; `rules` are those of `rules_for`."""
+def parameters_by_provider(
+    settings: Settings, by_target: Mapping[str, TargetParameters]
+) -> dict[str, ProviderParameters]:
+    """The parameters of every provider that has several targets, by its name.
+
+    `by_target` is what `parameters_by_target` returned for these settings.
+    """
     controller = settings.controller
-    pools = {}
-    for provider, targets in by_provider(settings.targets).items():
+    found = {}
+    for provider, targets in targets_by_provider(settings.targets).items():
         if len(targets) > 1:
-            members = {target.id: rules[target.id] for target in targets}
-            same_s = min(_SAME_S, *(rule.passed_s for rule in members.values()))
-            stream_s = 1 / sum(1 / rule.interval_s for rule in members.values())
-            pools[provider] = ProviderParameters(
+            members = {target.id: by_target[target.id] for target in targets}
+            same_s = min(_SAME_EVIDENCE_S, *(member.passed_s for member in members.values()))
+            stream_s = 1 / sum(1 / member.interval_s for member in members.values())
+            found[provider] = ProviderParameters(
                 provider=provider,
                 members=members,
                 p1=controller.detect,
                 false_per_day=controller.false_failovers_per_day / 2,
                 min_outage_s=controller.min_outage_s,
                 blips=controller.blips,
-                failed_s=min(_ELSEWHERE_FAILED_S, *(rule.failed_s for rule in members.values())),
-                passed_s=min(_ELSEWHERE_PASSED_S, *(rule.passed_s for rule in members.values())),
+                failed_s=min(_PROVIDER_AFTER_FAILURE_S, *(member.failed_s for member in members.values())),
+                passed_s=min(_PROVIDER_AFTER_SUCCESS_S, *(member.passed_s for member in members.values())),
                 same_s=same_s if stream_s < same_s else 0.0,
-                patience_s=max(rule.patience_s for rule in members.values()),
+                patience_s=max(member.patience_s for member in members.values()),
             )
-    return pools
-
-
-def by_provider(targets: Sequence[Target]) -> dict[str, list[Target]]:
-    """The targets of each provider, by its name; all in their order."""
-    found: dict[str, list[Target]] = {}
-    for target in targets:
-        found.setdefault(target.provider.name, []).append(target)
     return found
+
+
+def targets_by_provider(targets: Sequence[Target]) -> dict[str, list[Target]]:
+    """The targets of each provider, by its name; all in their order."""
+    grouped: dict[str, list[Target]] = {}
+    for target in targets:
+        grouped.setdefault(target.provider.name, []).append(target)
+    return grouped

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from monitor.formatting import span
 from probes.outcome import Outcome
 
+_DETAIL_CHARS = 160
 #: What the operator must do about each misconfiguration.
 _REMEDIES = {
     Outcome.AUTH: "the provider refuses the key: check {key}",
@@ -58,3 +59,8 @@ def _percent(share: float) -> str:
 def remedy(outcome: Outcome, *, model: str, key: str, detail: str) -> str:
     """What to do about `auth`, `quota` or `model_gone`, and the provider's message; `key` says which key it is."""
     return _REMEDIES[outcome].format(key=key, model=model) + (f" ({detail})" if detail else "")
+
+
+def shortened(detail: str) -> str:
+    """A provider's message, cut to 160 characters."""
+    return detail if len(detail) <= _DETAIL_CHARS else detail[: _DETAIL_CHARS - 1] + "…"

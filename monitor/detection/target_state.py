@@ -1,31 +1,32 @@
-"""What the detector remembers of one target, as one immutable value that survives a restart."""
+"""What the detector remembers of one target, as one immutable value that survives a restart (pure)."""
 
 from dataclasses import fields
 from datetime import datetime
 from operator import attrgetter
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from monitor.detection import check_failures as ailing
+from monitor.detection import check_failures
 from monitor.detection.check_failures import CheckFailures
-from monitor.detection.evidence import NO_CASE, EvidenceTrack, Recovery
+from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import TargetParameters
-from monitor.health import HEALTHY, IMPAIRED, Health, TargetHealth
+from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, Health, TargetHealth
 from probes.hot_dataclass import value
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
 
-#: However long a provider asks us to rest, a target is never unwatched for longer than this.
+#: The longest Retry-After that is obeyed: no target is left unprobed for longer.
 LONGEST_REST_S = 300.0
-#: The cases learn from so many good probes at a time: one by one would cost more than all else in quiet times.
-_LARGEST_CALM = 100
+#: The tracks learn from so many clean probes at a time; learning from each would cost more than all else.
+_LARGEST_BATCH = 100
 
 
 @value
 class AnswerQuality:
-    """That a target answered, and whether users would have liked it."""
+    """When a target answered, and whether the answer was of use."""
 
     at: datetime
     bad: bool
@@ -34,70 +35,79 @@ class AnswerQuality:
 
 @value
 class TargetState:
-    """What is known of one target."""
+    """The state of one target. The aliases are the names under which databases hold the fields."""
 
     target: str
     since: datetime
+    """When it entered its health."""
     health: Health = Health.UNKNOWN
     reason: str = "no observations yet"
-    down: EvidenceTrack = NO_CASE
+    down: EvidenceTrack = EMPTY_TRACK
     """Failures against answers of any kind."""
-    slow: EvidenceTrack = NO_CASE
+    slow: EvidenceTrack = EMPTY_TRACK
     """Answers past the target's `slow` limit."""
-    wrong: EvidenceTrack = NO_CASE
+    wrong: EvidenceTrack = EMPTY_TRACK
     """Answers that do not satisfy the check."""
-    throttled: EvidenceTrack = NO_CASE
+    throttled: EvidenceTrack = EMPTY_TRACK
     """Probes refused for their rate."""
     latency: LatencyEvidence = NO_LATENCY
-    """How quickly it usually answers, and what is held against it by that measure."""
-    calm: int = 0
-    """Good probes in quiet times that the four cases have not learned from yet."""
+    """Its usual latencies, and the evidence that it has become slower."""
+    clean_pending: Annotated[int, Field(alias="calm")] = 0
+    """Clean probes, seen without evidence, that the four tracks have not learned from yet."""
     recovery: Recovery = Recovery()
     suspicion: Outcome | None = None
-    """`auth`, `quota` or `model_gone`, seen once and not yet confirmed."""
-    ailing: tuple[CheckFailures, ...] = ()
-    """The checks that were not answered well when they were last asked."""
+    """`auth`, `quota` or `model_gone`, observed once and not confirmed yet."""
+    check_failures: Annotated[tuple[CheckFailures, ...], Field(alias="ailing")] = ()
+    """The checks that did not pass when they were last probed."""
     answers: tuple[AnswerQuality, ...] = ()
-    """While there is evidence of poor ones: those of the last two minutes, or the last four where that is more."""
-    held: int = 0
+    """While there is evidence of bad answers: those of the last two minutes, or the last four where that is more."""
+    clean_in_hold: Annotated[int, Field(alias="held")] = 0
     """Clean probes since the hold began."""
     hold_factor: int = 1
-    """How often the hold has been doubled, as a factor."""
+    """The factor by which relapses have lengthened the hold."""
     returned_at: datetime | None = None
-    """When it last came back from `recovering`."""
+    """When it last came back into service."""
     held_until: datetime | None = None
-    """It stopped being degraded or unusable; a route that left for that stays away until then."""
+    """It stopped being degraded or unusable; no route that left for that returns before."""
     provider_verdict: tuple[float, float] | None = None
     """The evidence and the threshold of the verdict on its whole provider, if that brought it down."""
     last_started_at: datetime | None = None
-    """Start of the newest observation folded in; later ones are still to come."""
+    """Start of the newest observation."""
     last_seen_at: datetime | None = None
+    """End of the newest observation."""
     last_ok_at: datetime | None = None
+    """End of the newest observation with the effect `up`."""
     resting_until: datetime | None = None
     """The provider asked (Retry-After) not to be probed before."""
 
-    def but(self, **changed: object) -> "TargetState":
-        """The same with these fields changed; as `dataclasses.replace`, in half the time."""
+    def replace(self, **changed: object) -> "TargetState":
+        """The state with these fields changed: `dataclasses.replace` in half the time."""
         return TargetState(**{**dict(zip(_FIELDS, _fields(self), strict=True)), **changed})
 
-    def entered(self, health: Health, at: datetime, reason: str) -> "TargetState":
-        """In this health, with this reason; `since` moves only when the health does."""
+    def enter(self, health: Health, at: datetime, reason: str) -> "TargetState":
+        """The state in this health, with this reason; `since` changes only when the health does."""
         sentence = f"{self.target} is {health}: {reason}"
-        return self.but(health=health, reason=sentence, since=self.since if health is self.health else at)
+        return self.replace(health=health, reason=sentence, since=self.since if health is self.health else at)
+
+    def enter_unknown(self, at: datetime, reason: str) -> "TargetState":
+        """The state as `unknown` and without evidence; unchanged while a verdict stands against the target."""
+        if self.health not in NO_VERDICT:
+            return self
+        return self.clear_evidence().enter(Health.UNKNOWN, at, reason)
 
     @property
-    def cases(self) -> tuple[EvidenceTrack, EvidenceTrack, EvidenceTrack, EvidenceTrack]:
-        """What may be held against it: that it failed, was slow, wrong, throttled."""
+    def tracks(self) -> tuple[EvidenceTrack, EvidenceTrack, EvidenceTrack, EvidenceTrack]:
+        """The evidence that it failed, was slow, wrong, throttled."""
         return self.down, self.slow, self.wrong, self.throttled
 
     @property
-    def quiet(self) -> bool:
-        """Whether a good probe can only confirm that all is well."""
+    def no_evidence(self) -> bool:
+        """Whether it is up with no evidence of any kind, so that a clean probe needs no weighing."""
         return (
             self.health is Health.UP
-            and self.calm < _LARGEST_CALM
+            and self.clean_pending < _LARGEST_BATCH
             and not self.answers
-            and not self.ailing
+            and not self.check_failures
             and self.suspicion is None
             and not self.down.evidence.value
             and not self.slow.evidence.value
@@ -105,13 +115,16 @@ class TargetState:
             and not self.throttled.evidence.value
         )
 
-    def sick(self, check: Check) -> bool:
-        """Whether this check has failed so often, while the target was well, that people were told."""
-        return any(one.check is check and one.told_at for one in self.ailing)
+    def is_reported(self, check: Check) -> bool:
+        """Whether this check failed so often, while the target was healthy, that people were told."""
+        return any(failures.check is check and failures.reported_at for failures in self.check_failures)
 
-    def calmly(self, seen: Observation, heard: LatencyEvidence) -> "TargetState":
-        """With one more good probe of quiet times. Written out because it is what happens nearly always."""
-        at = seen.finished_at
+    def add_clean_probe(self, observation: Observation, latency: LatencyEvidence) -> "TargetState":
+        """The state after one more clean probe without evidence, with this latency.
+
+        Written out field by field because nearly every probe takes this path.
+        """
+        at = observation.finished_at
         return TargetState(
             target=self.target,
             since=self.since,
@@ -121,52 +134,53 @@ class TargetState:
             slow=self.slow,
             wrong=self.wrong,
             throttled=self.throttled,
-            latency=heard,
-            calm=self.calm + 1,
+            latency=latency,
+            clean_pending=self.clean_pending + 1,
             recovery=self.recovery,
-            held=self.held,
+            clean_in_hold=self.clean_in_hold,
             hold_factor=self.hold_factor,
             returned_at=self.returned_at,
             held_until=self.held_until,
-            last_started_at=seen.started_at,
+            last_started_at=observation.started_at,
             last_seen_at=at,
             last_ok_at=at,
         )
 
-    def learned(self) -> "TargetState":
-        """With what the good probes since the last look have taught about the background."""
-        if not self.calm:
+    def learn_pending(self) -> "TargetState":
+        """The state after the tracks have learned from the pending clean probes."""
+        if not self.clean_pending:
             return self
-        return self.but(
-            down=self.down.rested(self.calm),
-            slow=self.slow.rested(self.calm),
-            wrong=self.wrong.rested(self.calm),
-            throttled=self.throttled.rested(self.calm),
-            calm=0,
+        return self.replace(
+            down=self.down.add_clean_probes(self.clean_pending),
+            slow=self.slow.add_clean_probes(self.clean_pending),
+            wrong=self.wrong.add_clean_probes(self.clean_pending),
+            throttled=self.throttled.add_clean_probes(self.clean_pending),
+            clean_pending=0,
         )
 
-    def unburdened(self) -> "TargetState":
-        """With nothing held against it for slow, wrong or throttled answers."""
-        return self.but(
-            slow=self.slow.cleared(),
-            wrong=self.wrong.cleared(),
-            throttled=self.throttled.cleared(),
-            latency=self.latency.cleared(),
+    def clear_degradation(self) -> "TargetState":
+        """The state without evidence of slow, wrong, throttled or late answers."""
+        return self.replace(
+            slow=self.slow.clear(),
+            wrong=self.wrong.clear(),
+            throttled=self.throttled.clear(),
+            latency=self.latency.clear(),
             answers=(),
         )
 
-    def forgiven(self) -> "TargetState":
-        """With nothing held against it at all, and no fault of ours to be confirmed."""
-        return self.unburdened().but(down=self.down.cleared(), suspicion=None, ailing=ailing.forgiven(self.ailing))
+    def clear_evidence(self) -> "TargetState":
+        """The state without any evidence, and without a misconfiguration to be confirmed."""
+        failures = check_failures.clear_counts(self.check_failures)
+        return self.clear_degradation().replace(down=self.down.clear(), suspicion=None, check_failures=failures)
 
     def silent_s(self, at: datetime) -> float:
-        """For how long it should have been heard and was not; resting as the provider asked is no silence."""
+        """Seconds without an observation at this instant; a rest that the provider asked for does not count."""
         last = self.last_seen_at or at
         return (at - max(last, self.resting_until or last)).total_seconds()
 
-    def summary(self, rule: TargetParameters) -> TargetHealth:
-        """What everybody else may know."""
-        evidence, threshold = self.weight(rule)
+    def target_health(self, parameters: TargetParameters) -> TargetHealth:
+        """The part of the state that policy, page and status read."""
+        evidence, threshold = self.heaviest_evidence(parameters)
         return TargetHealth(
             target=self.target,
             health=self.health,
@@ -178,18 +192,18 @@ class TargetState:
             held_until=self.held_until if self.health in HEALTHY else None,
         )
 
-    def weight(self, rule: TargetParameters) -> tuple[float, float]:
-        """The heaviest evidence that its health rests on, and the threshold of that."""
+    def heaviest_evidence(self, parameters: TargetParameters) -> tuple[float, float]:
+        """The largest evidence that its health rests on, and the threshold of that evidence."""
         if self.health is Health.DOWN and self.provider_verdict:
             return self.provider_verdict
-        poor = self.health in IMPAIRED
-        cases = [self.slow, self.wrong, self.throttled] if poor else [self.down]
+        impaired = self.health in IMPAIRED
+        tracks = [self.slow, self.wrong, self.throttled] if impaired else [self.down]
         if self.health is Health.SUSPECT:
-            cases += [self.slow, self.wrong, self.throttled]
-        heaviest = max(cases, key=lambda case: case.value)
-        if not heaviest.value and (poor or self.health is Health.SUSPECT):
-            return self.latency.lateness.value, rule.late_threshold
-        return heaviest.value, rule.threshold(heaviest.background.rate)
+            tracks += [self.slow, self.wrong, self.throttled]
+        heaviest = max(tracks, key=lambda track: track.value)
+        if not heaviest.value and (impaired or self.health is Health.SUSPECT):
+            return self.latency.lateness.value, parameters.late_threshold
+        return heaviest.value, parameters.threshold(heaviest.background.rate)
 
 
 _FIELDS = tuple(field.name for field in fields(TargetState))
@@ -197,13 +211,13 @@ _fields = attrgetter(*_FIELDS)
 _ADAPTER = TypeAdapter(TargetState)
 
 
-def to_json(record: TargetState) -> str:
-    """The record as JSON; `from_json` gives it back exactly."""
-    return _ADAPTER.dump_json(record, exclude_defaults=True).decode()
+def to_json(state: TargetState) -> str:
+    """The state as JSON; `from_json` gives it back exactly."""
+    return _ADAPTER.dump_json(state, exclude_defaults=True, by_alias=True).decode()
 
 
 def from_json(text: str) -> TargetState | None:
-    """The record, or None when the text is not one (a newer or older format): its history is then folded anew."""
+    """The state; None when the text is none (another version's): its observations are then folded anew."""
     try:
         return _ADAPTER.validate_json(text)
     except ValidationError:

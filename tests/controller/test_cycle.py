@@ -27,7 +27,7 @@ from monitor.storage.database import DatabaseError, open_writer
 from monitor.storage.rows import SavedState
 from monitor.storage.store import Store
 from probes.observation import Observation
-from tests.support.builders import T0, observation, pool_rule, rule, settings
+from tests.support.builders import T0, observation, parameters, provider_parameters, settings
 
 ENDPOINTS = Settings(path=Path(), targets=(), routes=()).connectivity_endpoints
 A, B, C = "openai/a", "openai/b", "anthropic/c"
@@ -196,9 +196,11 @@ def test_a_failure_asks_for_a_quick_probe(stage: Callable[..., Stage]) -> None:
     one = stage()
     one.run(*(observation(".", name=name) for name in (A, B, C)), now_s=1)
     report = one.run(observation("x", at_s=30, name=A), observation(".", at_s=30, name=C), now_s=31)
-    assert report.extras == (BurstProbe(slot="openai", targets=(B, A), delay_s=pool_rule(one.settings).failed_s),)
+    assert report.extras == (
+        BurstProbe(slot="openai", targets=(B, A), delay_s=provider_parameters(one.settings).failed_s),
+    )
     report = one.run(observation("x", at_s=40, name=C), now_s=41)
-    assert report.extras == (BurstProbe(slot=C, targets=(C,), delay_s=rule().failed_s),)
+    assert report.extras == (BurstProbe(slot=C, targets=(C,), delay_s=parameters().failed_s),)
 
 
 def test_generation_moves_with_targets_only_and_the_file_with_any_health(stage: Callable[..., Stage]) -> None:

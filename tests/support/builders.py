@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from monitor.detection import state_machine as detector
-from monitor.detection.parameters import ProviderParameters, TargetParameters, pool_rules_for, rule_for, rules_for
+from monitor.detection.parameters import (
+    ProviderParameters,
+    TargetParameters,
+    parameters_by_provider,
+    parameters_by_target,
+    target_parameters,
+)
 from monitor.detection.target_state import TargetState
 from monitor.health import Health
 from monitor.settings import ControllerSettings, Route, Settings
@@ -56,14 +62,15 @@ def target(
     return Target(provider=where, model=model, interval_s=interval_s)
 
 
-def rule(**changed: float) -> TargetParameters:
-    """The default rule of a target at 30 s, with some settings of the controller changed."""
-    return rule_for(target(), ControllerSettings(**changed))  # type: ignore[arg-type] # the keywords are the fields' names
+def parameters(**changed: float) -> TargetParameters:
+    """The default parameters of a target at 30 s, with some settings of the controller changed."""
+    controller = ControllerSettings(**changed)  # type: ignore[arg-type] # the keywords are the fields' names
+    return target_parameters(target(), controller)
 
 
-def pool_rule(of: Settings) -> ProviderParameters:
-    """The rule of the provider `openai`, which has several targets in these settings."""
-    return pool_rules_for(of, rules_for(of))["openai"]
+def provider_parameters(of: Settings) -> ProviderParameters:
+    """The parameters of the provider `openai`, which has several targets in these settings."""
+    return parameters_by_provider(of, parameters_by_target(of))["openai"]
 
 
 def settings(

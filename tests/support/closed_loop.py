@@ -67,7 +67,7 @@ class ClosedLoop:
         seen = observation(self.answers(at_s, name), at_s=at_s + self._ahead_s, name=name)
         self.probes += 1
         self.transitions += self.judge.observe(seen)
-        for extra in self.judge.extras(name):
+        for extra in self.judge.burst_probes(name):
             self._extras[extra.slot] = at_s + seen.duration_s + extra.delay_s, extra.targets
 
     def moved_to(self, health: Health) -> list[str]:

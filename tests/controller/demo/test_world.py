@@ -15,7 +15,7 @@ import pytest
 from controller.demo import stage
 from controller.demo.world import PROVIDERS, LatencyMiddleware, World
 from monitor.config.loader import load
-from monitor.detection.parameters import BURST, rule_for
+from monitor.detection.parameters import LONGEST_BURST, target_parameters
 from monitor.detection.threshold import AlarmModel, threshold
 from monitor.settings import ControllerSettings
 from probes.target import Check
@@ -123,7 +123,7 @@ def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> Non
     target, drill, real = settings.targets[0], settings.controller, ControllerSettings()
     times = [target.interval_s, drill.min_outage_s, drill.dwell_s, drill.failback.hold_s]
     assert [15 * time for time in times] == [30.0, real.min_outage_s, real.dwell_s, real.failback.hold_s]
-    judged, in_real_life = rule_for(target, drill), rule_for(replace(target, interval_s=30.0), real)
+    judged, in_real_life = target_parameters(target, drill), target_parameters(replace(target, interval_s=30.0), real)
     assert judged.failed_s == judged.passed_s == target.interval_s / 4
     fifteenfold = AlarmModel(
         p0=0.005,
@@ -131,7 +131,7 @@ def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> Non
         interval_s=30.0,
         failed_s=15 * judged.failed_s,
         passed_s=15 * judged.passed_s,
-        burst=BURST,
+        burst=LONGEST_BURST,
         min_outage_s=real.min_outage_s,
         blips=real.blips,
     )

@@ -198,15 +198,15 @@ def test_nobody_asked_is_nobody_known(tmp_path: Path) -> None:
     """
     judge = Detector(settings(tmp_path, PAID, OWN), T0)
     judge.observe(observation(name=PAID))
-    [changed] = judge.unwatched(PAID, T0, "the budget is spent")
+    [changed] = judge.stop_watching(PAID, T0, "the budget is spent")
     assert (changed.before, changed.after) == (Health.UP, Health.UNKNOWN)
     assert changed.reason == f"{PAID} is unknown: the budget is spent"
-    assert judge.unwatched(PAID, T0, "the budget is spent") == ()
+    assert judge.stop_watching(PAID, T0, "the budget is spent") == ()
     [back] = judge.observe(observation(at_s=30, name=PAID))
     assert back.after is Health.UP
 
     for number in range(40):
         judge.observe(observation("x", at_s=60 + number * 5, name=PAID))
     assert judge.health[PAID].health is Health.DOWN
-    assert judge.unwatched(PAID, T0, "the budget is spent") == ()
+    assert judge.stop_watching(PAID, T0, "the budget is spent") == ()
     assert judge.health[PAID].health is Health.DOWN

@@ -16,13 +16,13 @@ from monitor.detection import target_state as record
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
 from monitor.detection.pacing import BurstProbe
-from monitor.detection.parameters import rules_for
-from monitor.detection.provider_pool import NO_POOL
+from monitor.detection.parameters import parameters_by_target
+from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE
 from monitor.detection.target_state import TargetState
 from monitor.health import Health, Transition
 from monitor.settings import ControllerSettings, Settings
 from probes.target import Check
-from tests.support.builders import T0, observation, pool_rule, rule, settings, target
+from tests.support.builders import T0, observation, parameters, provider_parameters, settings, target
 from tests.support.closed_loop import ClosedLoop
 
 A, B, C, D = FOUR = tuple(f"openai/{name}" for name in "abcd")
@@ -68,7 +68,7 @@ def judged_by_now(one: Detector) -> bool:
 
 def pool_of(one: Detector) -> pool.ProviderEvidence:
     """What is held against openai."""
-    return one.memory().pools["openai"]
+    return one.snapshot().providers["openai"]
 
 
 def down(moved: Sequence[Transition]) -> list[str]:
@@ -84,7 +84,7 @@ def test_a_provider_that_fails_goes_down_with_all_its_targets_at_once() -> None:
     assert [change.target for change in moved] == list(FOUR)
     assert {change.at for change in moved} == {T0 + after(75)}, "as soon as the failures span 15 s"
     for change in moved:
-        by = pool_rule(configured())
+        by = provider_parameters(configured())
         assert change.reason == (
             f"{change.target} is down: all of openai, as 4 of 4 probes failed in 15 s (server_error) on 4 of its 4 "
             f"targets; evidence {change.evidence:.1f}, verdict at {change.threshold:.1f} "
@@ -98,7 +98,7 @@ def test_a_provider_that_fails_goes_down_with_all_its_targets_at_once() -> None:
         **dict.fromkeys(FOUR, Health.DOWN),
         ALONE: Health.UP,
     }
-    assert pool_of(one) == NO_POOL
+    assert pool_of(one) == NO_PROVIDER_EVIDENCE
 
 
 def test_the_verdict_on_a_provider_says_what_the_provider_said() -> None:
@@ -120,7 +120,7 @@ def test_one_sick_model_never_condemns_its_siblings(story: list[tuple[float, str
         at_s += pause_s
         moved += show(one, [(at_s, name, "x" if fails and name == A else ".")])
         moved += one.tick(T0 + timedelta(seconds=at_s + pause_s / 2)) if ticks else ()
-        assert not pool.convinced(pool_of(one))
+        assert not pool.is_conclusive(pool_of(one))
     assert set(down(moved)) <= {A}
     assert all("all of" not in change.reason for change in moved)
     assert all(one.health[name].health in {Health.UP, Health.UNKNOWN} for name in FOUR[1:])
@@ -145,12 +145,12 @@ def test_a_sick_model_is_found_by_a_burst_of_its_own() -> None:
     """With its second failure it is asked again and again, whatever the provider's burst asks."""
     one = judge()
     show(one, [*QUIET, (60, A, "x")])
-    [together] = one.extras(A)
-    by = pool_rule(configured())
+    [together] = one.burst_probes(A)
+    by = provider_parameters(configured())
     assert (together.slot, together.targets[-1], together.delay_s) == ("openai", A, by.failed_s)
     show(one, [(65, A, "x")])
-    alone, _ = one.extras(A)
-    assert alone == BurstProbe(slot=A, targets=(A,), delay_s=rule().failed_s)
+    alone, _ = one.burst_probes(A)
+    assert alone == BurstProbe(slot=A, targets=(A,), delay_s=parameters().failed_s)
 
 
 def test_who_is_down_on_its_own_is_left_out_of_the_providers_evidence() -> None:
@@ -171,9 +171,11 @@ def test_who_is_down_on_its_own_is_left_out_of_the_providers_evidence() -> None:
 def test_a_target_that_is_back_counts_again_with_the_next_excursion() -> None:
     """What it shows in the middle of one that began without it could not be left out again."""
     one = judge()
-    known = pool.failed(NO_POOL, observation("x", at_s=60, name=A), pool_rule(configured()), {A: 0.005, B: 0.005})
+    known = pool.add_failure(
+        NO_PROVIDER_EVIDENCE, observation("x", at_s=60, name=A), provider_parameters(configured()), {A: 0.005, B: 0.005}
+    )
     show(one, QUIET)
-    one.remember(DetectorState(records={}, pools={"openai": known}))
+    one.restore(DetectorState(targets={}, providers={"openai": known}))
     for symbol in "xx..":
         before = pool_of(one)
         show(one, [(61, C, symbol)])
@@ -185,12 +187,12 @@ def test_blind_failures_clear_the_providers_evidence() -> None:
     one = judge()
     show(one, [*QUIET, *OUTAGE[:3]])
     show(one, [(75, D, "o")], blind=True)
-    assert pool_of(one) == NO_POOL, "the fourth failure was an answer, so that all went down"
+    assert pool_of(one) == NO_PROVIDER_EVIDENCE, "the fourth failure was an answer, so that all went down"
     assert set(FOUR) == {name for name in FOUR if one.health[name].health is Health.DOWN}
     other = judge()
     show(other, [*QUIET, *OUTAGE[:3]])
     moved = show(other, [(75, D, "t")], blind=True)
-    assert pool_of(other) == NO_POOL
+    assert pool_of(other) == NO_PROVIDER_EVIDENCE
     moved += show(other, [(80 + n * 5.0, FOUR[n % 4], "t") for n in range(20)], blind=True)
     assert {change.after for change in moved} == {Health.UNKNOWN}
 
@@ -201,7 +203,7 @@ def test_what_is_no_fault_of_the_providers_is_not_held_against_it(symbol: str) -
     one = judge()
     show(one, QUIET)
     moved = show(one, [(60 + n * 5.0, FOUR[n % 4], symbol) for n in range(3)])
-    assert pool_of(one) == NO_POOL
+    assert pool_of(one) == NO_PROVIDER_EVIDENCE
     show(one, [(76, C, "x")])
     known = pool_of(one)
     moved += show(one, [(80, D, symbol)])
@@ -223,7 +225,7 @@ def test_any_answer_speaks_for_the_provider(symbol: str) -> None:
 @effort(deadline=None)
 def test_a_target_that_is_alone_is_judged_by_the_detector(symbols: str, every_s: float, restart: int) -> None:
     """The judge adds nothing where a provider has one target; a space is a while in which only time passes."""
-    one, by = judge(A, ALONE), rules_for(configured(A, ALONE))[ALONE]
+    one, by = judge(A, ALONE), parameters_by_target(configured(A, ALONE))[ALONE]
     folded = TargetState(target=ALONE, since=T0)
     for number, symbol in enumerate(symbols):
         if number == restart:
@@ -236,7 +238,7 @@ def test_a_target_that_is_alone_is_judged_by_the_detector(symbols: str, every_s:
             seen = observation(symbol, at_s=number * every_s, name=ALONE)
             folded = detector.observe(folded, seen, by)
             moved = one.observe(seen)
-        assert one.record_of(ALONE) == folded
+        assert one.state_of(ALONE) == folded
         change = detector.transition(before, folded, by)
         assert moved == ((change,) if change else ())
         known = one.health[ALONE]
@@ -245,12 +247,12 @@ def test_a_target_that_is_alone_is_judged_by_the_detector(symbols: str, every_s:
 
 def restarted(one: Detector, *names: str) -> Detector:
     """A new judge that remembers, through JSON, what this one did."""
-    memory = one.memory()
+    memory = one.snapshot()
     again = judge(*names)
-    records = {name: record.from_json(record.to_json(known)) for name, known in memory.records.items()}
-    pools = {name: pool.from_json(pool.to_json(known)) for name, known in memory.pools.items()}
-    again.remember(DetectorState(records={name: known for name, known in records.items() if known}, pools=pools))
-    assert again.memory() == memory
+    records = {name: record.from_json(record.to_json(known)) for name, known in memory.targets.items()}
+    pools = {name: pool.from_json(pool.to_json(known)) for name, known in memory.providers.items()}
+    again.restore(DetectorState(targets={name: known for name, known in records.items() if known}, providers=pools))
+    assert again.snapshot() == memory
     return again
 
 
@@ -267,7 +269,7 @@ def test_a_restart_in_the_middle_changes_nothing(story: list[tuple[str, str]], n
     assert again.due == halted.due
     moved += show(again, events[number:])
     assert moved == expected
-    assert again.memory() == straight.memory()
+    assert again.snapshot() == straight.snapshot()
     assert again.health == straight.health
 
 
@@ -278,16 +280,16 @@ def test_quiet_times_teach_what_each_probe_would_have_taught() -> None:
     for number in range(257):
         seen = observation(".", at_s=number * 30, name=ALONE)
         one.observe(seen)
-        case = case.passed(seen, p1=rule().p1)
-        latency = latency.heard(seen, quiet=True)
-    quiet = one.record_of(ALONE)
+        case = case.add_success(seen, p1=parameters().p1)
+        latency = latency.add_observation(seen, no_evidence=True)
+    quiet = one.state_of(ALONE)
     assert (quiet.health, quiet.last_seen_at, quiet.last_ok_at) == (Health.UP, *[T0 + after(256 * 30)] * 2)
     assert quiet.latency == latency
     last = observation("x", at_s=257 * 30, name=ALONE)
     one.observe(last)
-    learned = one.record_of(ALONE)
-    expected = case.failed(last, p1=rule().p1)
-    assert learned.calm == 0
+    learned = one.state_of(ALONE)
+    expected = case.add_failure(last, p1=parameters().p1)
+    assert learned.clean_pending == 0
     assert learned.down.evidence == expected.evidence
     assert learned.down.background.probes == pytest.approx(expected.background.probes, rel=1e-9)
     assert learned.down.background.failures == pytest.approx(expected.background.failures, rel=1e-9)
@@ -373,7 +375,7 @@ def test_silence_clears_what_is_held_against_a_provider() -> None:
         show(one, [*QUIET, *OUTAGE[:3]])
         if ticks:
             one.tick(T0 + timedelta(hours=5))
-            assert pool_of(one) == NO_POOL
+            assert pool_of(one) == NO_PROVIDER_EVIDENCE
         moved = show(one, [(5 * 3600.0, D, "x")])
         assert down(moved) == []
         assert pool_of(one).evidence.failures == 1
@@ -388,7 +390,7 @@ def test_a_thousand_targets_have_a_quiet_hour() -> None:
     assert sorted(change.target for change in moved) == sorted(names)
     assert {change.after for change in moved} == {Health.UP}
     assert one.due is None
-    assert {one.extras(name) for name in names} == {()}
+    assert {one.burst_probes(name) for name in names} == {()}
 
 
 def test_a_retired_model_is_confirmed_by_one_quick_probe() -> None:
@@ -396,33 +398,33 @@ def test_a_retired_model_is_confirmed_by_one_quick_probe() -> None:
     one = judge()
     show(one, [*QUIET, (60, A, "g")])
     assert one.health[A].health is Health.SUSPECT
-    assert one.extras(A) == (BurstProbe(slot=A, targets=(A,), delay_s=rule().failed_s),)
+    assert one.burst_probes(A) == (BurstProbe(slot=A, targets=(A,), delay_s=parameters().failed_s),)
     [moved] = show(one, [(65, A, "g")])
     assert (moved.target, moved.after) == (A, Health.MISCONFIGURED)
-    assert one.extras(A) == ()
+    assert one.burst_probes(A) == ()
     assert {one.health[name].health for name in FOUR[1:]} == {Health.UP}
-    assert pool_of(one) == NO_POOL
+    assert pool_of(one) == NO_PROVIDER_EVIDENCE
 
 
 def test_targets_and_providers_of_other_settings_leave_nothing_behind() -> None:
     """Removed, renamed or moved to another provider: neither its record nor its share of the evidence goes on."""
     one = judge()
     show(one, [*QUIET, (60, A, "x"), (65, B, "x"), (70, A, "x")])
-    before = one.memory()
+    before = one.snapshot()
     without_a = judge(B, C, D, "openai/renamed", "mistral/a")
-    without_a.remember(before)
+    without_a.restore(before)
     assert without_a.health.keys() == {B, C, D, "openai/renamed", "mistral/a"}
     known = pool_of(without_a)
     assert known.without.keys() == {B, C, D}
-    assert known.evidence.value == before.pools["openai"].without[A]
+    assert known.evidence.value == before.providers["openai"].without[A]
     assert {weighed.target for weighed in known.evidence.trail} == {B}
-    assert without_a.record_of(B) == before.records[B], "what is still there has lost nothing"
-    assert without_a.record_of("openai/renamed") == TargetState(target="openai/renamed", since=T0)
-    assert without_a.record_of("mistral/a") == TargetState(target="mistral/a", since=T0)
+    assert without_a.state_of(B) == before.targets[B], "what is still there has lost nothing"
+    assert without_a.state_of("openai/renamed") == TargetState(target="openai/renamed", since=T0)
+    assert without_a.state_of("mistral/a") == TargetState(target="mistral/a", since=T0)
     alone = judge(A, ALONE)
-    alone.remember(before)
-    assert alone.memory().pools == {}
-    assert alone.record_of(A) == before.records[A]
+    alone.restore(before)
+    assert alone.snapshot().providers == {}
+    assert alone.state_of(A) == before.targets[A]
 
 
 def test_a_target_that_was_added_is_judged_from_the_start() -> None:
@@ -430,7 +432,7 @@ def test_a_target_that_was_added_is_judged_from_the_start() -> None:
     one = judge(A, B)
     show(one, [(0, A, "."), (5, B, "."), (60, A, "x"), (65, B, "x"), (70, A, "x")])
     more = judge(A, B, C)
-    more.remember(one.memory())
+    more.restore(one.snapshot())
     known = pool_of(more)
     assert known == pool_of(one)
     show(more, [(71, C, "x")])
@@ -442,20 +444,20 @@ def test_what_could_not_be_stored_is_taken_back() -> None:
     """Remembering an earlier memory undoes everything since, what was due included."""
     one = judge()
     show(one, QUIET)
-    before, health = one.memory(), dict(one.health)
+    before, health = one.snapshot(), dict(one.health)
     show(one, [(60 + n * 3.0, FOUR[n], "x") for n in range(4)])
     assert not judged_by_now(one)
-    one.remember(before)
-    assert (one.memory(), one.health) == (before, health)
+    one.restore(before)
+    assert (one.snapshot(), one.health) == (before, health)
     assert judged_by_now(one)
 
 
 def test_an_unknown_target_changes_nothing() -> None:
     """An observation from before it was removed from the configuration may come in late."""
     one = judge()
-    before = one.memory()
+    before = one.snapshot()
     assert show(one, [(0, "openai/gone", "x")]) == []
-    assert one.memory() == before
+    assert one.snapshot() == before
 
 
 def test_who_rests_as_asked_is_not_asked_by_a_burst() -> None:
@@ -464,10 +466,10 @@ def test_who_rests_as_asked_is_not_asked_by_a_burst() -> None:
     show(one, QUIET)
     one.observe(observation("r", at_s=60, name=B, retry_after_s=60))
     show(one, [(61, A, "x")])
-    [extra] = one.extras(A)
+    [extra] = one.burst_probes(A)
     assert set(extra.targets) == {A, C, D}
-    assert one.resting(B, T0 + timedelta(seconds=100))
-    assert not one.resting(A, T0 + timedelta(seconds=100))
+    assert one.is_resting(B, T0 + timedelta(seconds=100))
+    assert not one.is_resting(A, T0 + timedelta(seconds=100))
 
 
 def test_the_last_good_answer_is_always_the_newest() -> None:
@@ -477,7 +479,7 @@ def test_the_last_good_answer_is_always_the_newest() -> None:
     for at_s in (60.0, 90.0):
         show(one, [(at_s, A, ".")])
         assert one.health[A].last_ok_at == T0 + after(at_s)
-    assert one.health[A] == replace(one.health[A], last_ok_at=one.record_of(A).last_ok_at)
+    assert one.health[A] == replace(one.health[A], last_ok_at=one.state_of(A).last_ok_at)
 
 
 def test_intervals_of_their_own_are_weighed_as_often_as_they_are_asked() -> None:
@@ -486,7 +488,7 @@ def test_intervals_of_their_own_are_weighed_as_often_as_they_are_asked() -> None
     mixed = replace(mixed, targets=(target(A, interval_s=10), target(B, interval_s=300)))
     one = Detector(mixed, T0)
     show(one, [(0, A, "."), (1, B, "."), (10, A, "x")])
-    by = pool_rule(mixed)
+    by = provider_parameters(mixed)
     assert pool_of(one).threshold == by.threshold(pool_of(one).p0, 1 / (1 / 10 + 1 / 300))
 
 
@@ -499,7 +501,7 @@ def test_a_refused_key_is_confirmed_for_siblings_by_one_probe_each() -> None:
     one.observe(observation("a", name=names[0], at_s=30))
     one.observe(observation("a", name=names[0], at_s=36))
     assert one.health[names[0]].health is Health.MISCONFIGURED
-    assert {extra.targets for extra in one.extras(names[0])} == {(names[1],), (names[2],)}
+    assert {extra.targets for extra in one.burst_probes(names[0])} == {(names[1],), (names[2],)}
     assert [one.health[name].health for name in names[1:]] == [Health.UP, Health.UP]
     one.observe(observation("a", name=names[1], at_s=42))
     one.observe(observation(".", name=names[2], at_s=43))
@@ -516,7 +518,7 @@ def test_a_check_that_people_know_to_fail_says_nothing_of_the_provider() -> None
         seen = observation(symbol, at_s=30.0 * number, name=A)
         judging.observe(replace(seen, check=Check.TOOL) if symbol == "x" else seen)
         if symbol == "x":
-            asked_soon.append(bool(judging.extras(A)))
+            asked_soon.append(bool(judging.burst_probes(A)))
     assert asked_soon == [True] * 4 + [False] * 3
     judging.observe(observation("x", at_s=30.0 * 16 * 7, name=A))
-    assert judging.extras(A)
+    assert judging.burst_probes(A)

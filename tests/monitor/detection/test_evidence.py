@@ -36,7 +36,7 @@ def test_the_background_forgets() -> None:
     """About the last 20,000 probes count, so that old noise fades."""
     background = BackgroundRate(failures=1000, probes=20_000)
     for _ in range(20_000):
-        background = background.seen(failed=False)
+        background = background.add_probe(failed=False)
     assert background.probes == pytest.approx(20_000)
     assert background.failures == pytest.approx(1000 / math.e, rel=0.01)
 
@@ -46,11 +46,11 @@ def test_resting_is_the_same_as_seeing_one_by_one(before: int, failures: list[bo
     """So many quiet probes at once teach what they teach one after the other, also where the memory is full."""
     background = BackgroundRate(probes=min(before, 20_000), failures=before / 200)
     for failed in failures:
-        background = background.seen(failed=failed)
+        background = background.add_probe(failed=failed)
     one_by_one = background
     for _ in range(good):
-        one_by_one = one_by_one.seen(failed=False)
-    at_once = background.rested(good)
+        one_by_one = one_by_one.add_probe(failed=False)
+    at_once = background.add_clean_probes(good)
     assert at_once.failures == pytest.approx(one_by_one.failures, rel=1e-9, abs=1e-9)
     assert at_once.probes == pytest.approx(one_by_one.probes, rel=1e-9)
 
@@ -59,38 +59,38 @@ def test_an_outage_is_not_learned_as_normal() -> None:
     """Only the first failure of an excursion teaches the background."""
     case = EvidenceTrack()
     for _ in range(100):
-        case = case.failed(observation("x"), p1=P1)
+        case = case.add_failure(observation("x"), p1=P1)
     assert case.background == BackgroundRate(failures=1.0, probes=1.0)
 
 
 def test_a_failure_adds_what_it_is_worth() -> None:
     """The step up is log(p1/p0), the step down log((1-p0)/(1-p1))."""
-    once = Evidence().failed(observation("x"), p0=P0, p1=P1)
+    once = Evidence().add_failure(observation("x"), p0=P0, p1=P1)
     assert once.value == pytest.approx(math.log(P1 / P0))
-    then = once.passed(observation("."), p0=P0, p1=P1)
+    then = once.add_success(observation("."), p0=P0, p1=P1)
     assert then.value == pytest.approx(once.value - math.log((1 - P0) / (1 - P1)))
-    assert (once.calm, then.calm, then.failures, then.probes) == (0, 1, 1, 2)
+    assert (once.clean_streak, then.clean_streak, then.failures, then.probes) == (0, 1, 1, 2)
 
 
 def test_a_case_is_weighed_by_its_own_background() -> None:
     """What begins an excursion is weighed by what was usual before it, the rest by what has been learned with it."""
-    case = EvidenceTrack().failed(observation("x"), p1=P1)
+    case = EvidenceTrack().add_failure(observation("x"), p1=P1)
     assert case.value == pytest.approx(math.log(P1 / BackgroundRate().rate))
     p0 = case.background.rate
     assert p0 > BackgroundRate().rate
-    then = case.passed(observation("."), p1=P1)
+    then = case.add_success(observation("."), p1=P1)
     assert then.value == pytest.approx(case.value - math.log((1 - p0) / (1 - P1)))
     assert then.background == case.background
 
 
 def test_evidence_never_goes_below_zero_and_forgets_its_counts_there() -> None:
     """An excursion that came to nothing leaves only what was learned."""
-    case = EvidenceTrack().failed(observation("t"), p1=P1)
+    case = EvidenceTrack().add_failure(observation("t"), p1=P1)
     learned = case.background
     while case.value:
-        case = case.passed(observation("."), p1=P1)
+        case = case.add_success(observation("."), p1=P1)
     assert case == EvidenceTrack(background=learned)
-    assert case.passed(observation("."), p1=P1).background.probes == learned.probes + 1
+    assert case.add_success(observation("."), p1=P1).background.probes == learned.probes + 1
 
 
 @pytest.mark.parametrize(("failures", "theirs"), [("x", True), ("tx", False), ("txx", True), ("tt", False)])
@@ -98,7 +98,7 @@ def test_it_is_the_provider_when_most_failures_are_its_own_for_certain(failures:
     """Timeouts may be our own network's, a server error may not; half of them is not enough."""
     evidence = Evidence()
     for symbol in failures:
-        evidence = evidence.failed(observation(symbol), p0=P0, p1=P1)
+        evidence = evidence.add_failure(observation(symbol), p0=P0, p1=P1)
     assert evidence.by_provider is theirs
 
 
@@ -108,7 +108,7 @@ def test_the_trail_is_each_probe_with_the_evidence_after_it() -> None:
     heights = []
     for number in range(70):
         seen = observation("x" if number % 2 == 0 else ".", at_s=number, name=f"a/m{number % 3}")
-        weigh = evidence.failed if number % 2 == 0 else evidence.passed
+        weigh = evidence.add_failure if number % 2 == 0 else evidence.add_success
         evidence = weigh(seen, p0=P0, p1=P1)
         heights.append((seen.finished_at, seen.target, seen.outcome, evidence.value))
     assert [(one.at, one.target, one.outcome, one.evidence) for one in evidence.trail] == heights[-60:]
@@ -120,7 +120,7 @@ def test_without_one_target_the_counts_are_those_of_the_others() -> None:
     evidence = Evidence()
     for number, (symbol, name) in enumerate([("x", "a/1"), ("t", "a/2"), (".", "a/2"), ("x", "a/1")]):
         seen = observation(symbol, at_s=number, name=name)
-        weigh = evidence.passed if symbol == "." else evidence.failed
+        weigh = evidence.add_success if symbol == "." else evidence.add_failure
         evidence = weigh(seen, p0=P0, p1=P1)
     left = evidence.without("a/1", 3.5)
     assert (left.value, left.failures, left.probes) == (3.5, 1, 2)
@@ -133,11 +133,11 @@ def test_recovery_is_proven_at_odds_of_twenty() -> None:
     """With the default background nine clean probes prove it."""
     recovery, p0 = Recovery(), BackgroundRate().rate
     while not recovery.proven:
-        recovery = recovery.passed(T0, p0=p0, p1=P1)
+        recovery = recovery.add_success(T0, p0=p0, p1=P1)
     assert recovery.clean == math.ceil(RECOVERED / math.log((1 - p0) / (1 - P1))) == 9
 
 
 def test_a_failure_spoils_the_recovery() -> None:
     """It begins counting anew."""
-    recovery = Recovery().passed(T0, p0=0.005, p1=P1).passed(T0, p0=0.005, p1=P1).failed(p0=0.005, p1=P1)
+    recovery = Recovery().add_success(T0, p0=0.005, p1=P1).add_success(T0, p0=0.005, p1=P1).add_failure(p0=0.005, p1=P1)
     assert (recovery.value, recovery.clean, recovery.since) == (0.0, 0, None)

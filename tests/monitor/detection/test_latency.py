@@ -22,8 +22,8 @@ from probes.outcome import Outcome
 from probes.target import Check
 from tests.support.builders import T0, observation
 
-USUAL = LatencyBaseline(usual_s=0.9, high_s=2.6, seen=20_000)
-TOKEN = LatencyBaseline(usual_s=0.3, high_s=0.5, seen=20_000)
+USUAL = LatencyBaseline(usual_s=0.9, high_s=2.6, answers=20_000)
+TOKEN = LatencyBaseline(usual_s=0.3, high_s=0.5, answers=20_000)
 KNOWN = LatencyEvidence(usual={"chat": USUAL, "stream": USUAL, "stream, first token": TOKEN})
 NEW = LatencyEvidence()
 
@@ -41,7 +41,7 @@ def stream(took_s: float, first_token_s: float, *, lag_s: float = 0.0) -> Observ
 def heard(times_s: list[float], known: LatencyEvidence = KNOWN) -> LatencyEvidence:
     """After answers that took so long, one every 30 s."""
     for number, took_s in enumerate(times_s):
-        known = known.heard(answer(took_s, at_s=30.0 * number), quiet=True)
+        known = known.add_observation(answer(took_s, at_s=30.0 * number), no_evidence=True)
     return known
 
 
@@ -63,12 +63,12 @@ def heard(times_s: list[float], known: LatencyEvidence = KNOWN) -> LatencyEviden
 )
 def test_what_is_late(known: LatencyEvidence, seen: Observation, measure: str | None) -> None:
     """Each time is held against the baseline of its own check, and named."""
-    assert known.late_by(seen) == measure
+    assert known.late_measure(seen) == measure
 
 
 def test_each_check_has_its_own_baseline() -> None:
     """A stream teaches nothing about whole replies, nor the whole about the first token."""
-    known = NEW.heard(answer(1.0), quiet=True).heard(stream(3.0, 0.4), quiet=True)
+    known = NEW.add_observation(answer(1.0), no_evidence=True).add_observation(stream(3.0, 0.4), no_evidence=True)
     assert {measure: baseline.usual_s for measure, baseline in known.usual.items()} == {
         "chat": 1.0,
         "stream": 3.0,
@@ -87,7 +87,7 @@ def test_late_answers_add_up_and_answers_in_time_take_away() -> None:
 def test_only_correct_answers_say_how_fast_a_target_is(symbol: str) -> None:
     """A quick error is not a quick answer: nothing is learned and nothing weighed."""
     known = heard([4.0])
-    assert known.heard(answer(0.01, symbol=symbol), quiet=True) is known
+    assert known.add_observation(answer(0.01, symbol=symbol), no_evidence=True) is known
 
 
 def test_answers_of_an_excursion_teach_a_tenth() -> None:
@@ -100,7 +100,7 @@ def test_answers_of_an_excursion_teach_a_tenth() -> None:
 def test_clearing_keeps_what_was_learned() -> None:
     """Evidence goes, baselines stay."""
     known = heard([4.0, 4.0])
-    assert known.cleared() == LatencyEvidence(usual=known.usual)
+    assert known.clear() == LatencyEvidence(usual=known.usual)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_clearing_keeps_what_was_learned() -> None:
         ),
         pytest.param(
             LatencyEvidence(
-                usual={"chat": LatencyBaseline(usual_s=0.012, high_s=0.0251, seen=200)},
+                usual={"chat": LatencyBaseline(usual_s=0.012, high_s=0.0251, answers=200)},
                 lateness=LatencyExcursion(
                     value=1.4, answers=1, since=T0, late={"chat": LateAnswers(count=1, least_s=1.2)}
                 ),
@@ -143,7 +143,9 @@ def test_clearing_keeps_what_was_learned() -> None:
             id="a target that takes milliseconds",
         ),
         pytest.param(
-            NEW.heard(answer(12.0, symbol="s"), quiet=True).heard(answer(14.0, at_s=30, symbol="s"), quiet=True),
+            NEW.add_observation(answer(12.0, symbol="s"), no_evidence=True).add_observation(
+                answer(14.0, at_s=30, symbol="s"), no_evidence=True
+            ),
             "2 of 2 answers in 3 min took 12 s or more",
             id="nothing is usual yet",
         ),
@@ -151,14 +153,14 @@ def test_clearing_keeps_what_was_learned() -> None:
 )
 def test_the_evidence_explains_itself(known: LatencyEvidence, words: str) -> None:
     """How many, how late, and what would have been usual."""
-    assert known.counted((known.lateness.since or T0) + timedelta(minutes=3)) == words
+    assert known.description((known.lateness.since or T0) + timedelta(minutes=3)) == words
 
 
 @pytest.mark.parametrize("known", [NEW, KNOWN, heard([4.0, 1.0, 4.0]), heard([0.9] * 20, NEW)])
 def test_it_comes_back_from_json_exactly(known: LatencyEvidence) -> None:
     """It is kept in the target's record."""
     adapter = TypeAdapter(LatencyEvidence)
-    assert adapter.validate_json(adapter.dump_json(known, exclude_defaults=True)) == known
+    assert adapter.validate_json(adapter.dump_json(known, exclude_defaults=True, by_alias=True)) == known
 
 
 @pytest.mark.parametrize("probes_per_verdict", [500, 2_000])
@@ -169,9 +171,9 @@ def test_the_threshold_keeps_its_promise(probes_per_verdict: int) -> None:
     lateness, verdicts = LatencyExcursion(), 0
     for _ in range(100 * probes_per_verdict):
         if dice.random() < NORMAL_SHARE:
-            lateness = lateness.later("chat", late.duration_s, late.finished_at)
+            lateness = lateness.add_late("chat", late.duration_s, late.finished_at)
         elif lateness.answers:
-            lateness = lateness.in_time()
+            lateness = lateness.add_in_time()
         if lateness.value >= needed:
             verdicts, lateness = verdicts + 1, LatencyExcursion()
     assert 70 <= verdicts <= 130
@@ -187,7 +189,7 @@ def test_the_threshold_for_one_verdict_in_90_days() -> None:
 @pytest.mark.parametrize(("late", "suspicious"), [(2, False), (3, True)])
 def test_one_late_answer_is_no_suspicion(late: int, suspicious: bool) -> None:
     """One in twenty is late at any time: three in a row are worth a closer look, two are not."""
-    assert heard([4.0] * late).suspicious(latency.threshold(30.0, per_day=1 / 90)) is suspicious
+    assert heard([4.0] * late).is_suspicious(latency.threshold(30.0, per_day=1 / 90)) is suspicious
 
 
 def test_a_target_four_times_as_slow_is_noticed_below_its_slow_limit() -> None:
@@ -198,7 +200,7 @@ def test_a_target_four_times_as_slow_is_noticed_below_its_slow_limit() -> None:
         dice, known, probes = random.Random(seed), KNOWN, 0
         while known.lateness.value < needed:
             probes += 1
-            known = known.heard(answer(min(9.9, 4 * dice.lognormvariate(0, 0.641))), quiet=True)
+            known = known.add_observation(answer(min(9.9, 4 * dice.lognormvariate(0, 0.641))), no_evidence=True)
         noticed.append(probes)
     assert sorted(noticed)[18] <= 20
 
@@ -207,6 +209,6 @@ def test_slow_answers_are_evidence_before_a_baseline_is_known() -> None:
     """A new target that is past its slow limit from the start reaches the verdict."""
     known = NEW
     for _ in range(8):
-        known = known.heard(answer(12.0, symbol="s"), quiet=True)
+        known = known.add_observation(answer(12.0, symbol="s"), no_evidence=True)
     assert known.lateness.value >= latency.threshold(30.0, per_day=1 / 90)
     assert answer(12.0, symbol="s").outcome is Outcome.SLOW

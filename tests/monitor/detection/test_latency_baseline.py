@@ -11,13 +11,13 @@ from monitor.detection.latency import ENOUGH, NOTICEABLE_S, LatencyBaseline
 NEW = LatencyBaseline()
 DAY = 2880
 """Answers of a day at 30 s."""
-LEARNED = LatencyBaseline(usual_s=0.9, high_s=2.6, seen=20_000)
+LEARNED = LatencyBaseline(usual_s=0.9, high_s=2.6, answers=20_000)
 
 
 def learned(answers_s: Iterable[float], baseline: LatencyBaseline = NEW, *, quiet: bool = True) -> LatencyBaseline:
     """The baseline after these answers."""
     for took_s in answers_s:
-        baseline = baseline.learned(took_s, quiet=quiet)
+        baseline = baseline.learn(took_s, no_evidence=quiet)
     return baseline
 
 
@@ -83,7 +83,7 @@ def test_the_mark_is_the_high_value_where_that_is_noticeable() -> None:
 
 def test_a_regular_target_has_a_second_of_grace() -> None:
     """0.4 s instead of 0.3 s is outside the usual and nobody's concern."""
-    assert LatencyBaseline(usual_s=0.3, high_s=0.35, seen=20_000).mark_s == 0.3 + NOTICEABLE_S
+    assert LatencyBaseline(usual_s=0.3, high_s=0.35, answers=20_000).mark_s == 0.3 + NOTICEABLE_S
 
 
 @pytest.mark.parametrize("took_s", [3.0, 30.0, 1e9])

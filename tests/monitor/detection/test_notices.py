@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from controller.alerts.slack.other_messages import notice_message
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
-from monitor.detection import check_failures as ailing
+from monitor.detection import check_failures
 from monitor.detection.notices import (
     CHECK_FAILING,
     DEPRECATED,
@@ -45,8 +44,8 @@ def tell(notices: NoticeFilter, *seen: Observation) -> list[str]:
     """The texts that people are told of these, one after the other, each when it was seen."""
     texts = []
     for one in seen:
-        for notice in notices.due(one, one.started_at):
-            notices.told(notice)
+        for notice in notices.due_of_models(one, one.started_at):
+            notices.mark_reported(notice)
             texts.append(notice.text)
     return texts
 
@@ -76,10 +75,10 @@ def test_each_kind_and_target_is_told_for_itself() -> None:
 def test_a_notice_is_due_until_it_is_told() -> None:
     """A database that could not be written must not swallow it."""
     notices = NoticeFilter()
-    [first] = notices.due(answered_by("gpt-5"), T0)
-    assert notices.due(answered_by("gpt-5"), T0) == (first,)
-    notices.told(first)
-    assert notices.due(answered_by("gpt-5"), T0) == ()
+    [first] = notices.due_of_models(answered_by("gpt-5"), T0)
+    assert notices.due_of_models(answered_by("gpt-5"), T0) == (first,)
+    notices.mark_reported(first)
+    assert notices.due_of_models(answered_by("gpt-5"), T0) == ()
 
 
 def test_random_names_do_not_spam() -> None:
@@ -212,18 +211,18 @@ def test_a_probe_that_says_nothing_is_told_once(
 
 def test_of_checks_no_more_than_thirty_are_told() -> None:
     """The last one says so."""
-    notices, told = (
-        NoticeFilter(TargetNotice(kind=CHECK_FAILING, target=TARGET, text="as ever", at=T0) for _ in range(29)),
-        [],
-    )
-    record = TargetState(target=TARGET, since=T0, health=Health.UP)
+    notices = NoticeFilter(TargetNotice(kind=CHECK_FAILING, target=TARGET, text="as ever", at=T0) for _ in range(29))
+    reported = []
+    state = TargetState(target=TARGET, since=T0, health=Health.UP)
     for day in (1, 2):
-        [*_, last] = seen = turns_of("wwwww", "t", start_s=day * 86400)
-        known = reduce(lambda known, one: ailing.heard(known, one, (Check.CHAT, Check.TOOL)), seen, record.ailing)
-        for notice in notices.due_of_checks(last, record.but(ailing=ailing.told(known, last)), last.finished_at):
-            notices.told(notice)
-            told.append(notice.text)
-    assert told == [f"ever again a check of {TARGET} fails while the others are well: no further time is told"]
+        failures = state.check_failures
+        for observed in turns_of("wwwww", "t", start_s=day * 86400):
+            failures = check_failures.add_observation(failures, observed, (Check.CHAT, Check.TOOL))
+        after = state.replace(check_failures=check_failures.mark_reported(failures, observed))
+        for notice in notices.due_of_checks(observed, after, observed.finished_at):
+            notices.mark_reported(notice)
+            reported.append(notice.text)
+    assert reported == [f"ever again a check of {TARGET} fails while the others are well: no further time is told"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from monitor.detection import state_machine as detector
+from monitor.detection import verdicts
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
 from monitor.detection.target_state import TargetState, from_json, to_json
 from monitor.health import Health
 from probes.target import Check
-from tests.support.builders import T0, fold, observation, rule
+from tests.support.builders import T0, fold, observation, parameters
 
 HOLD_AT_30_S = 15  # a hold of five minutes wants half of its thirty probes, clean
 
@@ -52,22 +53,22 @@ HOLD_AT_30_S = 15  # a hold of five minutes wants half of its thirty probes, cle
 )
 def test_health_follows_the_evidence(seen: str, health: str) -> None:
     """The health after each observation is as the table says."""
-    assert fold(seen, rule())[0] == health
+    assert fold(seen, parameters())[0] == health
 
 
 def test_an_outage_shorter_than_min_outage_is_no_verdict() -> None:
     """However many failures a few seconds bring, the verdict waits until they span `min_outage`."""
-    letters, record = fold(".xxxxxx", rule(min_outage_s=15), every_s=2)
+    letters, record = fold(".xxxxxx", parameters(min_outage_s=15), every_s=2)
     assert letters == "USSSSSS"
-    assert record.down.value > rule().threshold(record.down.background.rate)
+    assert record.down.value > parameters().threshold(record.down.background.rate)
 
 
 def test_the_verdict_says_how_it_was_reached() -> None:
     """The sentence names target, counts, span, outcomes, evidence, both failure rates, and the provider's words."""
-    _, record = fold(".xx", rule())
+    _, record = fold(".xx", parameters())
     last = observation("o", at_s=90, detail="HTTP 529: Overloaded")
-    needed = rule().threshold(record.down.background.rate)
-    assert detector.observe(record, last, rule()).reason == (
+    needed = parameters().threshold(record.down.background.rate)
+    assert detector.observe(record, last, parameters()).reason == (
         "openai/gpt-6-luna is down: 3 of 3 probes failed in 1 min (2 server_error, 1 overloaded); "
         f"evidence 11.9, verdict at {needed:.1f} (usual 0.61 %, looked for 30 %); last: HTTP 529: Overloaded"
     )
@@ -75,9 +76,9 @@ def test_the_verdict_says_how_it_was_reached() -> None:
 
 def test_misconfigured_names_what_to_fix() -> None:
     """The sentence names the variable with the key and repeats what the provider said."""
-    _, record = fold(".a", rule())
+    _, record = fold(".a", parameters())
     again = observation("a", at_s=60, detail="HTTP 401: Incorrect API key provided")
-    assert detector.observe(record, again, rule()).reason == (
+    assert detector.observe(record, again, parameters()).reason == (
         "openai/gpt-6-luna is misconfigured: auth, the provider refuses the key: check the variable OPENAI_API_KEY "
         "(HTTP 401: Incorrect API key provided)"
     )
@@ -85,35 +86,35 @@ def test_misconfigured_names_what_to_fix() -> None:
 
 def test_recovery_needs_evidence_then_a_clean_hold() -> None:
     """Nine clean probes prove it is back; it is up after the whole hold, not before."""
-    letters, record = fold(".xxx" + "." * (9 + HOLD_AT_30_S), rule())
+    letters, record = fold(".xxx" + "." * (9 + HOLD_AT_30_S), parameters())
     assert letters == "USSD" + "D" * 8 + "R" + "R" * (HOLD_AT_30_S - 1) + "U"
     assert record.reason == "openai/gpt-6-luna is up: back after 24 clean probes in 11 min 30 s"
 
 
 def test_a_failure_in_the_hold_sends_it_back() -> None:
     """Recovery begins anew after a relapse; the sentence says how far it had come."""
-    letters, record = fold(".xxx" + "." * 12 + "x", rule())
+    letters, record = fold(".xxx" + "." * 12 + "x", parameters())
     assert letters.endswith("RRRRD")
     assert "failed again 2 min into the hold" in record.reason
-    letters, _ = fold("." * 8, rule(), record=record)
+    letters, _ = fold("." * 8, parameters(), record=record)
     assert letters == "D" * 8
 
 
 def test_a_slow_answer_in_the_hold_begins_the_hold_again() -> None:
     """The whole hold must be clean."""
-    letters, _ = fold(".xxx" + "." * 9 + "...s" + "." * HOLD_AT_30_S, rule())
+    letters, _ = fold(".xxx" + "." * 9 + "...s" + "." * HOLD_AT_30_S, parameters())
     assert letters == "USSD" + "D" * 8 + "R" + "RRRR" + "R" * (HOLD_AT_30_S - 1) + "U"
 
 
 def test_half_failing_does_not_recover() -> None:
     """While half of the probes fail, none of a thousand looks like recovery."""
-    letters, _ = fold(".xxx" + ".x" * 500, rule())
+    letters, _ = fold(".xxx" + ".x" * 500, parameters())
     assert set(letters[4:]) == {"D"}
 
 
 def test_misconfigured_recovers_like_down() -> None:
     """A mended key is believed on the same evidence and after the same hold."""
-    letters, _ = fold(".aa" + "." * (9 + HOLD_AT_30_S), rule())
+    letters, _ = fold(".aa" + "." * (9 + HOLD_AT_30_S), parameters())
     assert letters == "USM" + "M" * 8 + "R" * HOLD_AT_30_S + "U"
 
 
@@ -123,14 +124,14 @@ OUTAGE_AND_RETURN = "xxx" + "." * (9 + HOLD_AT_30_S)
 def fold_until(health: Health, symbol: str, record: TargetState) -> TargetState:
     """The same outcome again and again, until the health is reached."""
     while record.health is not health:
-        _, record = fold(symbol, rule(), record=record)
+        _, record = fold(symbol, parameters(), record=record)
     return record
 
 
 def test_the_hold_doubles_when_it_goes_down_again_soon() -> None:
     """Down again within four holds of the return, by the provider's fault: the hold doubles, eightfold at the most."""
     factors = []
-    _, record = fold("." + OUTAGE_AND_RETURN, rule())
+    _, record = fold("." + OUTAGE_AND_RETURN, parameters())
     for _ in range(5):
         record = fold_until(Health.DOWN, "x", record)
         factors.append(record.hold_factor)
@@ -140,13 +141,13 @@ def test_the_hold_doubles_when_it_goes_down_again_soon() -> None:
 
 def test_the_hold_falls_back_after_a_good_while() -> None:
     """Four holds after the return, another outage is a new one."""
-    _, record = fold("." + OUTAGE_AND_RETURN + "." * 41 + "xxx", rule())
+    _, record = fold("." + OUTAGE_AND_RETURN + "." * 41 + "xxx", parameters())
     assert (record.health, record.hold_factor) == (Health.DOWN, 1)
 
 
 def test_the_hold_does_not_double_for_timeouts() -> None:
     """Failures that may be our own network's are no relapse of the provider."""
-    _, record = fold("." + OUTAGE_AND_RETURN + "ttt", rule())
+    _, record = fold("." + OUTAGE_AND_RETURN + "ttt", parameters())
     assert (record.health, record.hold_factor) == (Health.DOWN, 1)
 
 
@@ -155,11 +156,11 @@ def test_unusable_when_hardly_any_answer_is_good() -> None:
 
     It stays unusable until half of the answers are good: one good one does not end it.
     """
-    letters, record = fold(".wwwwwwww", rule())
+    letters, record = fold(".wwwwwwww", parameters())
     assert letters == "USSGGNNNN"
-    letters, record = fold("...", rule(), record=record)
+    letters, record = fold("...", parameters(), record=record)
     assert letters == "NNG"
-    letters, _ = fold("." * 7, rule(), record=record)
+    letters, _ = fold("." * 7, parameters(), record=record)
     assert letters == "GGGGGUU"
 
 
@@ -173,7 +174,7 @@ def test_unusable_when_hardly_any_answer_is_good() -> None:
 )
 def test_the_count_of_useless_answers_is_said_anew_each_time(seen: str, health: Health) -> None:
     """Where no kind of poor answers is at its threshold any more, the last grounds stand, without the old counts."""
-    _, record = fold(seen, rule())
+    _, record = fold(seen, parameters())
     assert record.health is health
     assert record.reason.count("answers were of no use") == (health is Health.UNUSABLE)
     assert record.reason.count("verdict at") == 1
@@ -181,67 +182,67 @@ def test_the_count_of_useless_answers_is_said_anew_each_time(seen: str, health: 
 
 def test_degraded_can_still_go_down() -> None:
     """Poor answers do not hide that the provider fails."""
-    assert fold(".sssxxx", rule())[0] == "USSGGGD"
+    assert fold(".sssxxx", parameters())[0] == "USSGGGD"
 
 
 def test_blindness_counts_for_nothing() -> None:
     """While our own network is down, timeouts make a target unknown and leave no evidence behind."""
-    _, record = fold("....x", rule())
+    _, record = fold("....x", parameters())
     lost = observation("t", at_s=150)
-    record = detector.observe(record, lost, rule(), blind=True)
+    record = detector.observe(record, lost, parameters(), blind=True)
     assert (record.health, record.down.value) == (Health.UNKNOWN, 0.0)
     assert "our own network seems to be down" in record.reason
-    assert fold(".", rule(), record=record)[0] == "U"
+    assert fold(".", parameters(), record=record)[0] == "U"
 
 
 def test_blindness_does_not_hide_an_answer() -> None:
     """A provider that answers HTTP 500 has answered: that counts, blind or not."""
-    _, record = fold("..xx", rule())
-    assert detector.observe(record, observation("x", at_s=120), rule(), blind=True).health is Health.DOWN
+    _, record = fold("..xx", parameters())
+    assert detector.observe(record, observation("x", at_s=120), parameters(), blind=True).health is Health.DOWN
 
 
 def test_blindness_leaves_a_verdict_alone() -> None:
     """What was down stays down while we cannot see."""
-    _, record = fold(".xxx", rule())
-    assert detector.observe(record, observation("t", at_s=120), rule(), blind=True).health is Health.DOWN
+    _, record = fold(".xxx", parameters())
+    assert detector.observe(record, observation("t", at_s=120), parameters(), blind=True).health is Health.DOWN
 
 
 def test_no_data_is_never_healthy() -> None:
     """A target that nobody has looked at for three intervals is unknown, with its evidence forgotten."""
-    _, record = fold("...x", rule())
-    assert detector.tick(record, T0 + timedelta(seconds=90 + 120), rule()) is record
-    late = detector.tick(record, T0 + timedelta(seconds=90 + 121), rule())
+    _, record = fold("...x", parameters())
+    assert detector.tick(record, T0 + timedelta(seconds=90 + 120), parameters()) is record
+    late = detector.tick(record, T0 + timedelta(seconds=90 + 121), parameters())
     assert (late.health, late.down.value) == (Health.UNKNOWN, 0.0)
     assert late.reason == "openai/gpt-6-luna is unknown: no observation for 2 min 1 s"
 
 
 def test_no_data_leaves_a_verdict_alone() -> None:
     """Silence is no reason to call a failing target anything else."""
-    _, record = fold(".xxx", rule())
-    assert detector.tick(record, T0 + timedelta(days=1), rule()) is record
+    _, record = fold(".xxx", parameters())
+    assert detector.tick(record, T0 + timedelta(days=1), parameters()) is record
 
 
 def test_before_the_first_observation_nothing_changes() -> None:
     """A target that was never asked has nothing to lose."""
     fresh = TargetState(target="openai/gpt-6-luna", since=T0)
-    assert detector.tick(fresh, T0 + timedelta(days=1), rule()) is fresh
+    assert detector.tick(fresh, T0 + timedelta(days=1), parameters()) is fresh
 
 
 def test_a_clock_set_back_or_forward_an_hour_moves_nothing_to_down() -> None:
     """Instants that jump make no failures."""
-    _, record = fold("." * 20, rule())
+    _, record = fold("." * 20, parameters())
     for jump_s in (3600, -3600, 0):
-        record = detector.observe(record, observation(".", at_s=600 + jump_s), rule())
-        record = detector.tick(record, T0 + timedelta(seconds=600 + jump_s), rule())
+        record = detector.observe(record, observation(".", at_s=600 + jump_s), parameters())
+        record = detector.tick(record, T0 + timedelta(seconds=600 + jump_s), parameters())
         assert record.health is Health.UP
 
 
 def test_a_transition_is_a_change_of_health() -> None:
     """Moving numbers are none; a change carries the evidence that it was made on."""
-    _, before = fold(".xx", rule())
-    assert detector.transition(before, before, rule()) is None
-    after = detector.observe(before, observation("x", at_s=90), rule())
-    change = detector.transition(before, after, rule())
+    _, before = fold(".xx", parameters())
+    assert detector.transition(before, before, parameters()) is None
+    after = detector.observe(before, observation("x", at_s=90), parameters())
+    change = detector.transition(before, after, parameters())
     assert change is not None
     assert (change.before, change.after) == (Health.SUSPECT, Health.DOWN)
     assert change.evidence >= change.threshold > 0
@@ -251,25 +252,25 @@ def test_a_transition_is_a_change_of_health() -> None:
 def test_the_same_history_gives_the_same_record_at_any_speed() -> None:
     """Folding is pure: in one go, or interrupted after every observation through JSON."""
     history = "...x.xx" + "." * 25 + "aa" + "." * 30 + "sswwrr" + "." * 20
-    _, whole = fold(history, rule())
+    _, whole = fold(history, parameters())
     from_pieces: TargetState | None = None
     for symbol in history:
-        _, folded = fold(symbol, rule(), record=from_pieces)
+        _, folded = fold(symbol, parameters(), record=from_pieces)
         from_pieces = from_json(to_json(folded))
     assert from_pieces == whole
 
 
 def test_one_good_probe_after_a_long_gap_does_not_end_the_hold() -> None:
     """The hold counts clean probes, not hours: silence proves nothing."""
-    _, record = fold(".xxx" + "." * 9, rule())
+    _, record = fold(".xxx" + "." * 9, parameters())
     assert record.health is Health.RECOVERING
-    late = detector.observe(record, observation(".", at_s=7200), rule())
+    late = detector.observe(record, observation(".", at_s=7200), parameters())
     assert late.health is Health.RECOVERING
 
 
 def test_a_target_that_answers_poorly_after_an_outage_is_not_down_again() -> None:
     """What was held against it as down is over once it answers; slow answers alone never make it down."""
-    letters, _ = fold(".xxx" + "." * 9 + "s" * 40, rule())
+    letters, _ = fold(".xxx" + "." * 9 + "s" * 40, parameters())
     assert "D" not in letters[12:]
     assert letters.endswith("N")
 
@@ -279,50 +280,50 @@ def test_a_noisy_target_has_a_hold_that_it_can_pass() -> None:
     record = TargetState(
         target="a/b", since=T0, hold_factor=8, down=EvidenceTrack(background=BackgroundRate(failures=50, probes=100))
     )
-    assert detector.hold_s(record, rule()) == pytest.approx(
+    assert verdicts.hold_s(record, parameters()) == pytest.approx(
         math.log(0.2) / math.log(1 - record.down.background.rate) * 10
     )
-    assert detector.hold_s(record, rule()) < 2 * rule().hold_s
+    assert verdicts.hold_s(record, parameters()) < 2 * parameters().hold_s
     quiet = replace(record, down=EvidenceTrack())
-    assert detector.hold_s(quiet, rule()) == 2400
+    assert verdicts.hold_s(quiet, parameters()) == 2400
 
 
 def test_slow_intervals_find_unusable_targets_too() -> None:
     """At five minutes between probes the last four answers decide."""
-    assert fold("." + "w" * 12, replace(rule(), interval_s=300), every_s=300)[0].endswith("NNNN")
+    assert fold("." + "w" * 12, replace(parameters(), interval_s=300), every_s=300)[0].endswith("NNNN")
 
 
 def test_a_target_that_rests_as_asked_is_not_unknown() -> None:
     """Retry-After is no silence of ours."""
-    _, record = fold(".", rule())
-    record = detector.observe(record, observation("r", at_s=30, retry_after_s=300), rule())
+    _, record = fold(".", parameters())
+    record = detector.observe(record, observation("r", at_s=30, retry_after_s=300), parameters())
     for seconds in (31, 180, 330, 30 + 300 + 60):
-        assert detector.tick(record, T0 + timedelta(seconds=seconds), rule()) is record
+        assert detector.tick(record, T0 + timedelta(seconds=seconds), parameters()) is record
 
 
 def test_blindness_is_no_amnesty() -> None:
     """A target that gives next to no good answers stays unusable when we cannot see for a while."""
-    _, record = fold("." + "w" * 12, rule())
-    record = detector.observe(record, observation("t", at_s=400), rule(), blind=True)
-    assert fold(".", rule(), record=record)[1].health is not Health.UP
+    _, record = fold("." + "w" * 12, parameters())
+    record = detector.observe(record, observation("t", at_s=400), parameters(), blind=True)
+    assert fold(".", parameters(), record=record)[1].health is not Health.UP
 
 
 def test_a_clock_set_back_an_hour_does_not_hold_up_a_verdict() -> None:
     """What was seen before by a clock that was ahead is forgotten, and an outage is still found."""
-    _, record = fold("...x", rule())
+    _, record = fold("...x", parameters())
     for number in range(3):
-        record = detector.observe(record, observation("x", at_s=-3600 + number * 30), rule())
+        record = detector.observe(record, observation("x", at_s=-3600 + number * 30), parameters())
     assert record.health is Health.DOWN
 
 
 def test_poor_answers_that_come_and_go_double_the_hold() -> None:
     """A target that was degraded is held before a route comes back to it, longer each time it soon is so again."""
-    by, record = rule(), fold(".", rule())[1]
+    by, record = parameters(), fold(".", parameters())[1]
     holds = []
     for _ in range(3):
         letters, record = fold("wwwwww" + "." * 12, by, every_s=10, record=record)
         assert letters[-1] == "U"
-        held_until = record.summary(by).held_until
+        held_until = record.target_health(by).held_until
         assert held_until is not None
         assert record.returned_at is not None
         holds.append((held_until - record.returned_at).total_seconds())
@@ -331,19 +332,19 @@ def test_poor_answers_that_come_and_go_double_the_hold() -> None:
 
 def test_evidence_is_that_of_the_health_it_explains() -> None:
     """Not always that of failures: a degraded target shows the evidence of its wrong answers."""
-    by = rule()
+    by = parameters()
     _, degraded = fold("." + "w" * 6, by)
-    said = degraded.summary(by)
+    said = degraded.target_health(by)
     assert said.evidence == degraded.wrong.value > said.threshold > 0
     assert degraded.down.value == 0
 
 
-BOTH = replace(rule(), checks=(Check.CHAT, Check.TOOL))
+BOTH = replace(parameters(), checks=(Check.CHAT, Check.TOOL))
 
 
 def in_turn(symbols: str, checks: str, *, record: TargetState | None = None) -> tuple[list[Health], TargetState]:
     """The health after each of these outcomes, and the last record; the checks (`c` chat, `t` tool) take turns."""
-    record = record or TargetState(target=rule().target, since=T0)
+    record = record or TargetState(target=parameters().target, since=T0)
     begin_s = (record.last_started_at - T0).total_seconds() + 30.0 if record.last_started_at else 0.0
     asked = {"c": Check.CHAT, "t": Check.TOOL}
     said = []
@@ -413,11 +414,11 @@ def test_a_check_that_says_nothing_leaves_health_to_the_others(symbol: str, othe
     """They say that it is up, and later that it fails; its own count goes on over their turns."""
     said, record = in_turn(("." * others + symbol) * 5, "c" * others + "t")
     assert set(said) == {Health.UP}
-    assert [(one.check, one.mute) for one in record.ailing] == [(Check.TOOL, 5)]
+    assert [(one.check, one.inconclusive) for one in record.check_failures] == [(Check.TOOL, 5)]
     said, record = in_turn(("x" * others + symbol) * 6, "c" * others + "t", record=record)
     assert said[-1] is Health.DOWN
     _, record = in_turn(".", "t", record=record)
-    assert not any(one.check is Check.TOOL for one in record.ailing)
+    assert not any(one.check is Check.TOOL for one in record.check_failures)
 
 
 def test_nothing_is_known_of_a_target_once_all_its_checks_say_nothing() -> None:
@@ -435,7 +436,7 @@ def test_nothing_is_known_of_a_target_once_all_its_checks_say_nothing() -> None:
 
 def told_of(record: TargetState) -> set[Check]:
     """The checks of which people were told."""
-    return {check for check in Check if record.sick(check)}
+    return {check for check in Check if record.is_reported(check)}
 
 
 def test_people_are_told_of_a_check_that_fails_five_times_in_a_row() -> None:
@@ -444,9 +445,9 @@ def test_people_are_told_of_a_check_that_fails_five_times_in_a_row() -> None:
     assert told_of(record) == set()
     _, record = in_turn("." * 15 + "w", "c" * 15 + "t", record=record)
     assert told_of(record) == {Check.TOOL}
-    first = record.ailing
+    first = record.check_failures
     _, record = in_turn(("." * 15 + "w") * 9, "c" * 15 + "t", record=record)
-    assert record.ailing[0].told_at == first[0].told_at
+    assert record.check_failures[0].reported_at == first[0].reported_at
     assert record.last_started_at is not None
     lost = observation("t", at_s=(record.last_started_at - T0).total_seconds() + 30)
     record = detector.observe(record, lost, BOTH, blind=True)

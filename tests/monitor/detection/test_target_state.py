@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
 from monitor.detection.target_state import TargetState, from_json, to_json
 from monitor.health import Health
-from tests.support.builders import OUTCOMES, T0, fold, rule
+from tests.support.builders import OUTCOMES, T0, fold, parameters
 
 SEEN = st.text("".join(OUTCOMES) + "..........xxx", max_size=50)
 #: As versions wrote it that had one `quality` for all poor answers and kept the background with the evidence.
@@ -25,7 +25,7 @@ _FORMERLY = (
 @pytest.mark.parametrize("seen", ["", ".", ".x", ".xxx....", ".aa", ".sswwrr", ".xxx" + "." * 20, ".bb", ".wbr"])
 def test_a_record_comes_back_exactly(seen: str) -> None:
     """Through JSON and back nothing is lost."""
-    record = fold(seen, rule())[1] if seen else TargetState(target="openai/gpt-6-luna", since=T0)
+    record = fold(seen, parameters())[1] if seen else TargetState(target="openai/gpt-6-luna", since=T0)
     assert from_json(to_json(record)) == record
 
 
@@ -40,10 +40,10 @@ def test_what_is_not_a_record_is_none(text: str) -> None:
 @given(SEEN, SEEN)
 def test_it_goes_on_after_a_restart_as_without_one(before: str, after: str) -> None:
     """In the middle of whatever is going on."""
-    _, record = fold(before, rule())
+    _, record = fold(before, parameters())
     again = from_json(to_json(record))
     assert again == record
-    assert fold(after, rule(), record=again) == fold(after, rule(), record=record)
+    assert fold(after, parameters(), record=again) == fold(after, parameters(), record=record)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_a_record_of_a_former_version_is_gone_on_from(health: Health, evidence: 
     record = from_json(_FORMERLY % (health, health, evidence))
     assert record is not None
     assert (record.health, record.down) == (health, EvidenceTrack(background=BackgroundRate(failures=1, probes=2000)))
-    assert fold(then[0], rule(), record=record)[0] == then[1]
+    assert fold(then[0], parameters(), record=record)[0] == then[1]
 
 
 def test_a_record_that_counted_what_said_nothing_over_all_checks_is_gone_on_from() -> None:
     """As the last version wrote it: the count begins anew, check by check."""
     record = from_json('{"target":"openai/gpt-6-luna","since":"2026-11-21T18:00:30Z","health":"up","mute":2}')
     assert record is not None
-    assert fold("bbb", rule(), record=record)[0] == "UU?"
+    assert fold("bbb", parameters(), record=record)[0] == "UU?"

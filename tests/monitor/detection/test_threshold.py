@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from monitor.detection.evidence import BackgroundRate
-from monitor.detection.parameters import BURST
+from monitor.detection.parameters import LONGEST_BURST
 from monitor.detection.threshold import DAY_S, AlarmModel, false_alarms_per_day, threshold
 from monitor.health import Health
 from monitor.settings import Blips, ControllerSettings, Settings
-from tests.support.builders import rule, settings
+from tests.support.builders import parameters, settings
 from tests.support.closed_loop import ClosedLoop
 
 QUIET = Blips(per_day=0)
@@ -20,9 +20,9 @@ LOOP = AlarmModel(
     p0=0.005,
     p1=0.3,
     interval_s=30,
-    failed_s=rule().failed_s,
-    passed_s=rule().passed_s,
-    burst=BURST,
+    failed_s=parameters().failed_s,
+    passed_s=parameters().passed_s,
+    burst=LONGEST_BURST,
     min_outage_s=15,
     blips=Blips(),
 )
