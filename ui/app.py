@@ -12,14 +12,11 @@ from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, database_path, open_reader
-from ui import events as happenings
-from ui import overrides as hand
-from ui import sections as view
-from ui import vendors
+from ui import events, overrides, sections, vendors
 
 _STATIC = Path(__file__).parent / "static"
 _FAST_S = 2.0
-#: The big part follows the probes, between the fast part's pace and this.
+#: The lower part is refreshed at the probe interval, but every 2 to 10 s.
 _SLOWEST_S = 10.0
 
 
@@ -30,7 +27,7 @@ def _settings(path: str) -> Settings:
 
 @st.cache_resource(show_spinner=False, ttl=_FAST_S / 2)
 def _overview(path: str) -> Overview:
-    """What is known, read at most once a second however many people look; raises DatabaseError."""
+    """The overview, read at most once a second for all viewers together; raises DatabaseError."""
     settings = _settings(path)
     engine = open_reader(settings.database)
     try:
@@ -40,29 +37,39 @@ def _overview(path: str) -> Overview:
 
 
 def _show_state(path: str) -> None:
-    """What must be seen at once; small, and mostly the same HTML every time, which the browser then leaves alone."""
+    """The upper part: small, refreshed every 2 s; unchanged HTML is not drawn again."""
     try:
         overview = _overview(path)
     except DatabaseError as error:
         there = database_path(_settings(path).database).exists()
-        st.html(view.trouble("The database cannot be used" if there else "There is nothing to show yet", str(error)))
+        st.html(
+            sections.trouble("The database cannot be used" if there else "There is nothing to show yet", str(error))
+        )
         return
-    _show(overview, view.top, view.banner, hand.overrides, view.routes, happenings.open_incidents, happenings.figures)
+    _show(
+        overview,
+        sections.top,
+        sections.banner,
+        overrides.overrides,
+        sections.routes,
+        events.open_incidents,
+        events.figures,
+    )
 
 
 def _show_details(path: str) -> None:
-    """The big part: a bar for every probe."""
+    """The lower part: the bars of every probe, and the past."""
     try:
         overview = _overview(path)
     except DatabaseError:
-        return  # The other part says it.
-    _show(overview, view.targets, vendors.vendors, happenings.past_incidents, happenings.log)
+        return  # The upper part shows the error.
+    _show(overview, sections.targets, vendors.vendors, events.past_incidents, events.log)
 
 
-def _show(overview: Overview, *sections: Callable[[Overview], str]) -> None:
-    for section in sections:
-        # An empty place keeps the order, so that nothing below is drawn anew when an incident opens.
-        st.html(section(overview) or "<span></span>")
+def _show(overview: Overview, *renderers: Callable[[Overview], str]) -> None:
+    for render in renderers:
+        # An empty element keeps the order: nothing below is drawn again when an incident opens.
+        st.html(render(overview) or "<span></span>")
 
 
 def _slow_s(settings: Settings) -> float:

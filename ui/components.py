@@ -1,4 +1,4 @@
-"""How single facts look on the page: escaped text, instants, durations, shares, money, and a symbol for each health."""
+"""Renders single facts: escaped text, instants, durations, shares, money, health. Pure."""
 
 from datetime import datetime
 from html import escape
@@ -9,7 +9,7 @@ from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
 
 _NONE = '<span class="hs-none" title="nothing measured yet">–</span>'
-#: Symbol and colour class; the word stands beside them, so that colour is never the only sign.
+#: Symbol and colour class. The page shows the word too: colour is never the only sign.
 _HEALTH = {
     Health.UNKNOWN: ("?", "none"),
     Health.UP: ("✓", "good"),
@@ -62,7 +62,7 @@ def pill(health: Health, title: str = "") -> str:
 
 
 def target(target_id: str) -> str:
-    """A target's id, the provider quieter than the model."""
+    """A target's id, with the provider in a quieter colour."""
     provider, slash, model = target_id.partition("/")
     return f'<span class="hs-id"><span class="hs-quiet">{text(provider + slash)}</span>{text(model)}</span>'
 
@@ -105,6 +105,6 @@ def section(title: str, subtitle: str, body: str) -> str:
     return f'<section class="hs-section"><h2>{title}<span class="hs-sub">{subtitle}</span></h2>{body}</section>'
 
 
-def bare(state: TargetHealth | AffectedTarget) -> str:
-    """The reason without the target and the health that stand beside it anyway."""
+def short_reason(state: TargetHealth | AffectedTarget) -> str:
+    """The reason without the target and the health, which are shown beside it."""
     return state.reason.removeprefix(f"{state.target} is {state.health}: ")

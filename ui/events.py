@@ -1,4 +1,4 @@
-"""The sections about what happened: open and resolved incidents, decisions and events. Pure, every string escaped."""
+"""The sections of open and resolved incidents, decisions and events. Pure, every string escaped."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from controller.routing.decision import Decision
 from controller.status.evidence import EvidenceTrail
 from controller.status.overview import EventView, Overview
 from ui import incidents
-from ui.components import bare, instant, pill, section, target, text
+from ui.components import instant, pill, section, short_reason, target, text
 from ui.evidence_chart import trails
 
 
@@ -26,10 +26,15 @@ def open_incidents(overview: Overview) -> str:
 
 
 def figures(overview: Overview) -> str:
-    """The figures of the open incidents so far: they move with every probe, and stand apart from what does not."""
-    said = [(one, incidents.figures(one, overview.stays.get(one.id, ()))) for one in overview.open_incidents]
+    """The figures of the open incidents so far, apart from the cards because they change with every probe."""
+    rendered = [
+        (incident.id, incidents.figures(incident, overview.stays.get(incident.id, ())))
+        for incident in overview.open_incidents
+    ]
     cards = "".join(
-        f'<div class="hs-sofar"><span class="hs-tag">incident {one.id}</span>{html}</div>' for one, html in said if html
+        f'<div class="hs-sofar"><span class="hs-tag">incident {number}</span>{html}</div>'
+        for number, html in rendered
+        if html
     )
     return section("Evidence and effect so far", "of the open incidents", cards) if cards else ""
 
@@ -57,44 +62,44 @@ def log(overview: Overview) -> str:
     return section("Decisions and events", "times in UTC", body)
 
 
-def _open_incident(incident: Incident, found: Sequence[EvidenceTrail], now: datetime) -> str:
+def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
     tone, title = incidents.colour(incident), words.title(incident)
-    affected = "".join(_affected(one, now) for one in incident.affected)
-    who = f'<h3>What is affected</h3><ul class="hs-affected">{affected}</ul>' if affected else ""
+    items = "".join(_affected(affected, now) for affected in incident.affected)
+    who = f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
     return (
         f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
         f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>'
         f'<span class="hs-tag">incident {incident.id}</span>{incidents.severity(incident)}'
         f'<span class="hs-since">open since {instant(incident.opened_at, now)} UTC</span></div>'
-        f"{incidents.standing(incident)}"
+        f"{incidents.notes(incident)}"
         f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{incidents.users(incident)}'
-        f"{_vendor(incident)}{_evidence(found, now)}</div>"
+        f"{_vendor(incident)}{_evidence(verdicts, now)}</div>"
         f"<div><h3>Timeline</h3>{incidents.timeline(incident.timeline, now)}</div></div></article>"
     )
 
 
-def _affected(one: AffectedTarget, now: datetime) -> str:
+def _affected(affected: AffectedTarget, now: datetime) -> str:
     return (
-        f'<li><div class="hs-row">{target(one.target)}{pill(one.health)}'
-        f'<span class="hs-since">since {instant(one.since, now)}</span></div>'
-        f'<p class="hs-reason">{text(bare(one))}</p></li>'
+        f'<li><div class="hs-row">{target(affected.target)}{pill(affected.health)}'
+        f'<span class="hs-since">since {instant(affected.since, now)}</span></div>'
+        f'<p class="hs-reason">{text(short_reason(affected))}</p></li>'
     )
 
 
-def _past_incident(incident: Incident, found: Sequence[EvidenceTrail], now: datetime) -> str:
+def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
     title = words.title(incident)
     return (
         f'<details class="hs-{incidents.colour(incident)}"><summary>{instant(incident.opened_at, now)}'
         f'<b>{text(title[:1].upper() + title[1:])}</b><span class="hs-tag">incident {incident.id}</span>'
         f"<span>lasted {incidents.lasted(incident, now)}</span>"
-        f'<span class="hs-quiet">{text(words.gist(incident))}</span></summary>{incidents.standing(incident)}'
+        f'<span class="hs-quiet">{text(words.gist(incident))}</span></summary>{incidents.notes(incident)}'
         f"{incidents.timeline(incident.timeline, now)}{incidents.figures(incident)}"
-        f"{_vendor(incident)}{_row(trails(found, now))}</details>"
+        f"{_vendor(incident)}{_row(trails(verdicts, now))}</details>"
     )
 
 
 def _vendor(incident: Incident) -> str:
-    """Who knew first, we or the vendor."""
+    """Whether the vendor's status page or our probes showed it first."""
     if incident.vendor is None:
         return ""
     sentence = lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
@@ -105,8 +110,8 @@ def _row(figures: str) -> str:
     return f'<div class="hs-trails">{figures}</div>' if figures else ""
 
 
-def _evidence(found: Sequence[EvidenceTrail], now: datetime) -> str:
-    return f"<h3>How the evidence grew</h3>{trails(found, now)}" if found else ""
+def _evidence(verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
+    return f"<h3>How the evidence grew</h3>{trails(verdicts, now)}" if verdicts else ""
 
 
 def _decision(decision: Decision) -> str:

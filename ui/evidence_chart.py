@@ -1,6 +1,6 @@
-"""The drawing of how evidence grew into a verdict: a step for each probe, up to the line. Pure, every string escaped.
+"""The chart of the evidence behind a verdict: one step per probe, up to the threshold. Pure, every string escaped.
 
-Static: it counts back from the verdict, not from now, so that its HTML stays the same.
+Times count back from the verdict, not from now, so that the HTML stays the same.
 """
 
 from collections import Counter
@@ -13,31 +13,31 @@ from monitor.health import WeighedProbe
 from probes.outcome import Outcome
 from ui.components import instant, outcome_class, pill, target, text
 
-_LANES = 6
+_MOST_ROWS = 6
 _MOST_TICKS = 4
 _TICKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600, 86400)
 #: A tick closer to either end would run into the label there.
 _MARGIN_PERCENT = 9.0
 
 
-def trails(found: Sequence[EvidenceTrail], now: datetime) -> str:
-    """Each of them as a drawing with its sentence; nothing when there is none."""
-    return "".join(_figure(trail, now) for trail in found)
+def trails(verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
+    """One chart with its sentence for each verdict; empty when there is none."""
+    return "".join(_figure(trail, now) for trail in verdicts)
 
 
 def _figure(trail: EvidenceTrail, now: datetime) -> str:
-    lanes = _lanes(trail)
-    said = trail.sentence
+    rows = _target_rows(trail)
+    sentence = trail.sentence
     return (
-        f'<figure class="hs-trail"><figcaption class="hs-row">{_whom(trail)}{pill(trail.health)}'
+        f'<figure class="hs-trail"><figcaption class="hs-row">{_targets(trail)}{pill(trail.health)}'
         f'<span class="hs-since">{instant(trail.at, now)}</span></figcaption>'
-        f'<div role="img" aria-label="How the evidence grew: {text(said)}">'
-        f'<div class="hs-plot">{_steps(trail)}{_line(trail)}</div>{lanes}{_axis(trail)}</div>'
-        f'<p class="hs-reason">{text(said)}</p></figure>'
+        f'<div role="img" aria-label="How the evidence grew: {text(sentence)}">'
+        f'<div class="hs-plot">{_steps(trail)}{_line(trail)}</div>{rows}{_axis(trail)}</div>'
+        f'<p class="hs-reason">{text(sentence)}</p></figure>'
     )
 
 
-def _whom(trail: EvidenceTrail) -> str:
+def _targets(trail: EvidenceTrail) -> str:
     if len(trail.targets) == 1:
         return target(trail.targets[0])
     provider = trail.targets[0].partition("/")[0]
@@ -45,7 +45,7 @@ def _whom(trail: EvidenceTrail) -> str:
 
 
 def _steps(trail: EvidenceTrail) -> str:
-    """The statistic as a staircase that is true in time; the edge of each step is a probe, in its colour."""
+    """The evidence over time as steps; the left edge of each step is a probe, in its colour."""
     probes, top = trail.probes, _top(trail)
     ends = [*(_left(trail, probe) for probe in probes[1:]), 100.0]
     return "".join(
@@ -60,18 +60,18 @@ def _line(trail: EvidenceTrail) -> str:
     return f'<b class="hs-verdict" style="bottom:{height:.0f}%"><span>verdict at {trail.threshold:.1f}</span></b>'
 
 
-def _lanes(trail: EvidenceTrail) -> str:
-    """Which target was asked when, where the probes are those of several; those that failed most come first."""
+def _target_rows(trail: EvidenceTrail) -> str:
+    """One row of marks per target where the probes are of several, the targets with most failures first."""
     against = Counter(probe.target for probe in trail.probes if trail.against(probe))
     names = sorted({probe.target for probe in trail.probes}, key=lambda name: (-against[name], name))
     if len(names) < 2:
         return ""
-    lanes = "".join(_lane(trail, name, against[name]) for name in names[:_LANES])
-    rest = plural(len(names) - _LANES, "more target")
-    return lanes + (f'<div class="hs-lane-name">and {rest}</div>' if len(names) > _LANES else "")
+    rows = "".join(_target_row(trail, name, against[name]) for name in names[:_MOST_ROWS])
+    rest = plural(len(names) - _MOST_ROWS, "more target")
+    return rows + (f'<div class="hs-lane-name">and {rest}</div>' if len(names) > _MOST_ROWS else "")
 
 
-def _lane(trail: EvidenceTrail, name: str, against: int) -> str:
+def _target_row(trail: EvidenceTrail, name: str, against: int) -> str:
     own = [probe for probe in trail.probes if probe.target == name]
     marks = "".join(
         f'<i class="hs-{_colour(probe)}" title="{text(_tip(trail, probe))}" '
@@ -103,17 +103,17 @@ def _tip(trail: EvidenceTrail, probe: WeighedProbe) -> str:
 
 
 def _colour(probe: WeighedProbe) -> str:
-    """Good ones stay grey: what counts here is what speaks for the verdict."""
+    """Grey for `ok`: the chart shows what led to the verdict."""
     return "none" if probe.outcome is Outcome.OK else outcome_class(probe.outcome)
 
 
 def _top(trail: EvidenceTrail) -> float:
-    """The evidence at the upper edge of the drawing."""
+    """The evidence at the upper edge of the chart."""
     return 1.12 * max(trail.threshold, *(probe.evidence for probe in trail.probes))
 
 
 def _left(trail: EvidenceTrail, probe: WeighedProbe) -> float:
-    """Where a probe is on the axis of time: 0 the first, 100 the verdict."""
+    """Percent from the left: 0 the first probe, 100 the verdict."""
     before_s = (trail.at - probe.at).total_seconds()
     return min(100.0, max(0.0, 100 - 100 * before_s / _length_s(trail)))
 

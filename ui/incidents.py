@@ -1,4 +1,4 @@
-"""What the page says of one incident: its standing, its story line by line, its figures. Pure, every string escaped."""
+"""The parts of one incident on the page: notes, timeline, figures. Pure, every string escaped."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -47,20 +47,20 @@ def severity(incident: Incident) -> str:
     )
 
 
-def standing(incident: Incident) -> str:
-    """What else is to know of it at once: that it came back, who looks after it, whose headline it is told under."""
-    said = []
+def notes(incident: Incident) -> str:
+    """That it came back, who acknowledged it, and under which incident it is shown."""
+    parts = []
     if incident.reopened:
-        said.append(words.came_back(incident))
+        parts.append(words.came_back(incident))
     if incident.acknowledged_by:
-        said.append(f"{incident.acknowledged_by} looks after it")
+        parts.append(f"{incident.acknowledged_by} looks after it")
     if incident.lead_id:
-        said.append(f"began while incident {incident.lead_id} was open")
-    return f'<p class="hs-quiet">{text("; ".join(said))}</p>' if said else ""
+        parts.append(f"began while incident {incident.lead_id} was open")
+    return f'<p class="hs-quiet">{text("; ".join(parts))}</p>' if parts else ""
 
 
 def users(incident: Incident) -> str:
-    """What the users of each touched route are on."""
+    """The target that the users of each affected route are on."""
     items = "".join(f"<li>{_users(route)}</li>" for route in incident.routes)
     return f'<ul class="hs-users">{items or "<li>no route is touched</li>"}</ul>'
 
@@ -72,32 +72,32 @@ def _users(route: RouteImpact) -> str:
     return f"{text(route.route)} → {target(route.target)}{stuck}{unpublished}{would}"
 
 
-def timeline(happenings: Sequence[TimelineEntry], now: datetime) -> str:
-    """Its story, line by line; what people said is set off, with their names."""
-    items = "".join(_line(one, now) for one in happenings)
+def timeline(entries: Sequence[TimelineEntry], now: datetime) -> str:
+    """The timeline, one line per entry; comments of people are set off, with their names."""
+    items = "".join(_line(entry, now) for entry in entries)
     return f'<ol class="hs-timeline hs-story">{items}</ol>'
 
 
-def _line(one: TimelineEntry, now: datetime) -> str:
-    remark = " hs-remark" if one.kind in REMARKS else ""
-    said = text(one.text)
-    if one.author and one.kind is EntryKind.NOTE:
-        said = f"<b>{text(one.author)}</b>: {said}"
-    return f'<li class="hs-{_LINE.get(one.kind, "none")}{remark}">{instant(one.at, now)}<span>{said}</span></li>'
+def _line(entry: TimelineEntry, now: datetime) -> str:
+    remark = " hs-remark" if entry.kind in REMARKS else ""
+    html = text(entry.text)
+    if entry.author and entry.kind is EntryKind.NOTE:
+        html = f"<b>{text(entry.author)}</b>: {html}"
+    return f'<li class="hs-{_LINE.get(entry.kind, "none")}{remark}">{instant(entry.at, now)}<span>{html}</span></li>'
 
 
-def figures(incident: Incident, stays: Sequence[RoutePeriod] = ()) -> str:
-    """The evidence in numbers, how long routes were on what failed, request ids; nothing where nothing is known."""
-    said = [text(words.evidence(incident.numbers))] if incident.numbers else []
+def figures(incident: Incident, periods: Sequence[RoutePeriod] = ()) -> str:
+    """The evidence in numbers, how long routes were on a failing target, request ids; empty where nothing is known."""
+    items = [text(words.evidence(incident.numbers))] if incident.numbers else []
     for route, seconds in incident.on_failing_s:
-        where = words.where(one for one in stays if one.route == route)
-        said.append(text(words.on_failing(route, seconds) + (f"; it was on {where}" if where else "")))
+        where = words.where(period for period in periods if period.route == route)
+        items.append(text(words.on_failing(route, seconds) + (f"; it was on {where}" if where else "")))
     if incident.request_ids:
-        ids = ", ".join(f"<code>{text(one)}</code>" for one in incident.request_ids)
-        said.append(f"request ids of failed probes: {ids}")
-    return f'<ul class="hs-figures">{"".join(f"<li>{one}</li>" for one in said)}</ul>' if said else ""
+        ids = ", ".join(f"<code>{text(request_id)}</code>" for request_id in incident.request_ids)
+        items.append(f"request ids of failed probes: {ids}")
+    return f'<ul class="hs-figures">{"".join(f"<li>{item}</li>" for item in items)}</ul>' if items else ""
 
 
 def lasted(incident: Incident, now: datetime) -> str:
-    """`12 min 5 s`; only for what is over, for it would count."""
+    """`12 min 5 s`; for resolved incidents only, because the HTML must not change every second."""
     return span(incident.lasted_s(now))

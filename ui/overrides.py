@@ -1,4 +1,4 @@
-"""The section about what operators have laid on: who, what, why and until when. Pure, every string escaped."""
+"""The section of overrides in force: who, what, why and until when. Pure, every string escaped."""
 
 from datetime import datetime
 
@@ -14,23 +14,30 @@ def overrides(overview: Overview) -> str:
     """Every override in force; nothing when there is none."""
     if not overview.overrides:
         return ""
-    cards = "".join(_card(one, overview.now) for one in overview.overrides)
+    cards = "".join(_card(override, overview.now) for override in overview.overrides)
     return section("Laid on by hand", "times in UTC", f'<div class="hs-cards">{cards}</div>')
 
 
-def _card(one: Override, now: datetime) -> str:
-    forced = '<span class="hs-note hs-watch">forced</span>' if one.forced else ""
+def _card(override: Override, now: datetime) -> str:
+    left, author = override_text.format_time_left(override, now), text(override.author)
+    forced = '<span class="hs-note hs-watch">forced</span>' if override.forced else ""
     return (
-        f'<article class="hs-card hs-edge hs-info" aria-label="{text(override_text.describe_override(one))}">'
-        f'<div class="hs-row"><span class="hs-note hs-info">{_WORD[one.kind]}</span>{_what(one)}{forced}'
-        f'<span class="hs-since">{override_text.format_time_left(one, now)}, at {instant(one.until, now)}</span></div>'
-        f'<p class="hs-reason">{text(one.author)}, {instant(one.at, now)}: {text(one.reason)}</p></article>'
+        f'<article class="hs-card hs-edge hs-info" aria-label="{text(override_text.describe_override(override))}">'
+        f'<div class="hs-row"><span class="hs-note hs-info">{_WORD[override.kind]}</span>{_subject(override)}{forced}'
+        f'<span class="hs-since">{left}, at {instant(override.until, now)}</span></div>'
+        f'<p class="hs-reason">{author}, {instant(override.at, now)}: {text(override.reason)}</p></article>'
     )
 
 
-def _what(one: Override) -> str:
-    if one.kind is OverrideKind.DRAIN:
-        return target(one.subject) if "/" in one.subject else f'<span class="hs-route">{text(one.subject)}</span>'
-    every = one.kind is OverrideKind.PAUSE and one.subject == ALL
-    name = f'<span class="hs-route">{"all routes" if every else text(one.subject)}</span>'
-    return f'{name}<span class="hs-arrow" aria-label="to">→</span>{target(one.target)}' if one.target else name
+def _subject(override: Override) -> str:
+    if override.kind is OverrideKind.DRAIN:
+        return (
+            target(override.subject)
+            if "/" in override.subject
+            else f'<span class="hs-route">{text(override.subject)}</span>'
+        )
+    every = override.kind is OverrideKind.PAUSE and override.subject == ALL
+    name = f'<span class="hs-route">{"all routes" if every else text(override.subject)}</span>'
+    return (
+        f'{name}<span class="hs-arrow" aria-label="to">→</span>{target(override.target)}' if override.target else name
+    )

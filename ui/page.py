@@ -1,4 +1,4 @@
-"""Starts the page: one process of its own that serves the Streamlit script and nothing else."""
+"""Starts the page: a process of its own that serves the Streamlit script."""
 
 import argparse
 import signal
@@ -86,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-c", "--config", type=Path, default=Path("hotspare.yaml"), help="the configuration")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--address", default="127.0.0.1", help="where to listen (default: %(default)s)")
-    given = parser.parse_args(arguments)
-    return serve(given.config, given.port, given.address)
+    options = parser.parse_args(arguments)
+    return serve(options.config, options.port, options.address)
 
 
 if __name__ == "__main__":

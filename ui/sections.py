@@ -15,7 +15,19 @@ from monitor.budget.summary import BudgetSummary
 from monitor.formatting import ago, clock, span
 from monitor.health import FAILING, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus
-from ui.components import bar_class, bare, health_class, instant, money, pill, seconds, section, share, target, text
+from ui.components import (
+    bar_class,
+    health_class,
+    instant,
+    money,
+    pill,
+    seconds,
+    section,
+    share,
+    short_reason,
+    target,
+    text,
+)
 
 _TONE = {
     Level.GOOD: ("✓", "good", "All well"),
@@ -43,7 +55,7 @@ def top(overview: Overview) -> str:
     return (
         '<header class="hs-top"><span class="hs-name">Hotspare</span>'
         f'<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
-        f"{text(_life(overview.service, overview.now))}</span>"
+        f"{text(_service_line(overview.service, overview.now))}</span>"
         f"{_untrusted(overview)}"
         f'<span class="hs-clock">{overview.now:%Y-%m-%d %H:%M:%S} UTC</span></header>'
     )
@@ -58,7 +70,7 @@ def banner(overview: Overview) -> str:
         f'<section class="hs-banner hs-{colour}" role="{role}" aria-label="Overall state">'
         f'<span class="hs-big" aria-hidden="true">{symbol}</span>'
         f'<div><div class="hs-word">{word}</div><h1>{text(overview.headline)}</h1>'
-        f"{_advice(overview.service)}{_unheard(overview)}</div>"
+        f"{_advice(overview.service)}{_failing_channels(overview)}</div>"
         "</section>"
     )
 
@@ -95,14 +107,14 @@ def targets(overview: Overview) -> str:
     )
 
 
-def _money(found: BudgetSummary | None) -> str:
-    """What probing has cost this month; louder where the budget makes itself felt."""
-    if found is None:
+def _money(budget: BudgetSummary | None) -> str:
+    """The cost of probing this month, in a warning colour where the budget throttles or is spent."""
+    if budget is None:
         return ""
-    colour = "bad" if found.empty else "watch" if found.stretched or found.stopped or found.unknown else "none"
-    names = f' title="price unknown: {text(", ".join(found.unknown))}"' if found.unknown else ""
+    colour = "bad" if budget.empty else "watch" if budget.stretched or budget.stopped or budget.unknown else "none"
+    names = f' title="price unknown: {text(", ".join(budget.unknown))}"' if budget.unknown else ""
     dot = f'<span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
-    return f'<p class="hs-money"{names}>{dot}{text(found.words[:1].upper() + found.words[1:])}</p>'
+    return f'<p class="hs-money"{names}>{dot}{text(budget.words[:1].upper() + budget.words[1:])}</p>'
 
 
 def _past(views: Sequence[TargetView]) -> str:
@@ -119,7 +131,7 @@ def as_of(overview: Overview, subtitle: str) -> str:
     return f'<b class="hs-stale">as they were at {clock(beat.beat_at, overview.now)}</b>'
 
 
-def _life(service: ServiceStatus, now: datetime) -> str:
+def _service_line(service: ServiceStatus, now: datetime) -> str:
     if service.beat is None:
         return "monitor never started"
     if service.beat.stopped_at:
@@ -134,15 +146,15 @@ def _untrusted(overview: Overview) -> str:
     return f'<span class="hs-life"><span class="hs-dot hs-watch" aria-hidden="true"></span>{text(UNTRUSTED)}</span>'
 
 
-def _unheard(overview: Overview) -> str:
-    """Who cannot be told, and what waits to be."""
+def _failing_channels(overview: Overview) -> str:
+    """The channels that fail, and the alerts that wait."""
     waiting = overview.backlog.words if overview.backlog else None
     rest = f"<p>Waiting: {text(waiting)}.</p>" if waiting else ""
     return "".join(f"<p>Not told: {text(one.words(overview.now))}.</p>" for one in overview.unheard) + rest
 
 
 def _advice(service: ServiceStatus) -> str:
-    """What a person can do when nobody is watching."""
+    """What to do when the service is not at work."""
     if service.liveness is Liveness.RUNNING:
         return ""
     if service.beat is None:
@@ -196,7 +208,7 @@ def _target(view: TargetView, now: datetime) -> str:
     history = view.history
     tip = f"since {view.state.since:%Y-%m-%d %H:%M:%S} UTC: {view.state.reason}"
     cells = {
-        "name": f"{target(view.state.target)}{_why(view, now)}{_asides(view)}",
+        "name": f"{target(view.state.target)}{_reason(view, now)}{_remarks(view)}",
         "health": f"{pill(view.state.health, tip)}{_meter(view.state)}",
         "strip": _strip(history.strip, history.bucket_s),
         "hour": _rate(history.last_hour),
@@ -213,8 +225,8 @@ def _target(view: TargetView, now: datetime) -> str:
     return f'<tr role="row" class="hs-{health_class(view.state.health)}">{row}</tr>'
 
 
-def _why(view: TargetView, now: datetime) -> str:
-    """The reason of anything but well, and the last observation's own words where it failed."""
+def _reason(view: TargetView, now: datetime) -> str:
+    """The reason of a health other than `up`, and the detail of the last observation where it failed."""
     state, last = view.state, view.history.last
     if state.health is Health.UP:
         return ""
@@ -222,10 +234,10 @@ def _why(view: TargetView, now: datetime) -> str:
     # The reason mostly quotes the same words.
     detail = f"{last.outcome}: {last.detail}" if last and last.detail and last.detail not in state.reason else ""
     said = f'<span class="hs-said" title="{text(detail)}">last: {text(detail)}</span>' if detail else ""
-    return f'<span class="hs-why">{text(bare(state))}{since}</span>{said}'
+    return f'<span class="hs-why">{text(short_reason(state))}{since}</span>{said}'
 
 
-def _asides(view: TargetView) -> str:
+def _remarks(view: TargetView) -> str:
     return "".join(f'<span class="hs-said" title="{text(one)}">{text(one)}</span>' for one in view.asides)
 
 
@@ -240,11 +252,11 @@ def _meter(state: TargetHealth) -> str:
     )
 
 
-def _rate(tally: OutcomeCounts) -> str:
-    excluded = f", {tally.excluded} more do not count (our own faults)" if tally.excluded else ""
-    title = f"{tally.ok} of {tally.counted} ok{excluded}"
-    low = " hs-low" if tally.success is not None and tally.success < 0.95 else ""
-    return f'<span class="hs-rate{low}" title="{title}">{share(tally.success)}</span>'
+def _rate(counts: OutcomeCounts) -> str:
+    excluded = f", {counts.excluded} more do not count (our own faults)" if counts.excluded else ""
+    title = f"{counts.ok} of {counts.counted} ok{excluded}"
+    low = " hs-low" if counts.success is not None and counts.success < 0.95 else ""
+    return f'<span class="hs-rate{low}" title="{title}">{share(counts.success)}</span>'
 
 
 def _strip(buckets: Sequence[Bucket], bucket_s: float) -> str:

@@ -1,4 +1,4 @@
-"""The section about what vendors say of themselves, beside our own verdict. Pure, every string escaped."""
+"""The section of vendors' status pages, beside our own verdict. Pure, every string escaped."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ def vendors(overview: Overview) -> str:
     """Every provider whose vendor has a status page that is read; nothing when there is none."""
     if not overview.vendors:
         return ""
-    rows = "".join(_row(one, overview.now) for one in overview.vendors)
+    rows = "".join(_row(view, overview.now) for view in overview.vendors)
     subtitle = as_of(overview, "their status pages, read once a minute; no route follows them; times in UTC")
     return section("What vendors say", subtitle, f'<ul class="hs-vendors">{rows}</ul>')
 

@@ -53,7 +53,7 @@ def incident(text: str = "text", **changed: object) -> Incident:
 def everything(one: Incident) -> str:
     """All the HTML that there can be of it."""
     stays = (RoutePeriod(route=one.provider, target=one.provider, since=NOW, until=NOW + timedelta(seconds=41)),)
-    parts = (incidents.severity(one), incidents.standing(one), incidents.users(one))
+    parts = (incidents.severity(one), incidents.notes(one), incidents.users(one))
     return "".join((*parts, incidents.timeline(one.timeline, NOW), incidents.figures(one, stays)))
 
 
@@ -92,8 +92,8 @@ def test_what_people_said_is_theirs() -> None:
 
 def test_the_standing_is_said_in_words() -> None:
     """How often it came back, who looks after it, whose headline it is under; nothing where nothing is to say."""
-    assert "came back twice; text looks after it; began while incident 5 was open" in incidents.standing(incident())
-    assert incidents.standing(incident(reopened=0, acknowledged_by=None, lead_id=None)) == ""
+    assert "came back twice; text looks after it; began while incident 5 was open" in incidents.notes(incident())
+    assert incidents.notes(incident(reopened=0, acknowledged_by=None, lead_id=None)) == ""
 
 
 def test_figures_are_shown_where_there_are_any() -> None:
