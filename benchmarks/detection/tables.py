@@ -74,9 +74,9 @@ def best(results: Results, *, models: int, background: float = BACKGROUND) -> En
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """A Markdown table, without padding: nobody edits it by hand."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"|{'|'.join(line)}|" for line in lines)
 
 
 def seconds(value: float, *, at_least: bool = False) -> str:
@@ -112,7 +112,7 @@ def flip(figures: Figures | None) -> str:
     short = figures.flipped < figures.runs
     quantiles = "/".join(seconds(figures.quantile_s(share)) for share in (0.5, 0.95))
     text = f"{seconds(figures.mean_s, at_least=short)}/{quantiles}"
-    return text + (f" {percent(figures.flipped / figures.runs)} %" if short else "")
+    return text + (f" ({percent(figures.flipped / figures.runs)} %)" if short else "")
 
 
 def times(results: Results) -> str:

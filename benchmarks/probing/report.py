@@ -58,8 +58,8 @@ def _run(loads: Sequence[Load], rounds: int, thousand_s: float) -> None:
     os.sched_setaffinity(0, BESIDE)
     print("Milliseconds between the recorded time and the server's own, 50th / 95th / 99th percentile / worst;")
     print("in brackets the 99th percentile, and the CPU time, as multiples of hotspare's.\n")
-    print("| in flight | who | until the first byte | until the last byte | CPU per request, ms | memory, MB |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("|in flight|who|until the first byte|until the last byte|CPU per request, ms|memory, MB|")
+    print("|---|---|---|---|---|---|")
     for load in loads:
         measured = _measured(load, rounds)
         for who, one in measured.items():
@@ -112,7 +112,7 @@ def _truth(port: int) -> Times:
 def _row(load: Load, who: str, one: Measured, ours: Measured) -> str:
     first, last = _spread(one.first_s, ours.first_s), _spread(one.last_s, ours.last_s)
     cpu = f"{one.cpu_ms:.2f} ({one.cpu_ms / ours.cpu_ms:.1f})"
-    return f"| {load.label} | {who} | {first} | {last} | {cpu} | {one.memory_mb:.0f} |"
+    return f"|{load.label}|{who}|{first}|{last}|{cpu}|{one.memory_mb:.0f}|"
 
 
 def _spread(errors_s: list[float], ours_s: list[float]) -> str:
