@@ -1,40 +1,23 @@
-"""The journal: decisions, incidents, what operators did: durable before it is published, and whether people know."""
+"""The journal: decisions and incidents in one transaction, durable before they are published."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
 
-from sqlalchemy import Engine, RowMapping, Select, func, insert, select, update
+from sqlalchemy import Engine, func
+from sqlmodel import Session, col, select, update
+from sqlmodel.sql.expression import SelectOfScalar
 
 from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_beginnings, read_facts
-from controller.incidents.remarks import CommentStore
-from controller.incidents.store import incident_of, keep
+from controller.incidents.store import CommentStore, incident_of, save
 from controller.routing.decision import Decision, RouteState
 from controller.routing.store import OverrideStore, decision_from_row, decision_to_row
 from monitor.health import TargetHealth
-from monitor.storage.columns import from_ms, to_ms
+from monitor.storage.columns import to_ms
 from monitor.storage.database import durable, reading
-from monitor.storage.tables import DECISIONS, EVENTS, INCIDENTS
-
-_LONGEST_ERROR: Final = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undelivered:
-    """An incident that people have not been told of in its present form."""
-
-    incident: Incident
-    told_revision: int
-    """What they were told last; 0 when nothing."""
-    channel: str | None = None
-    """Where the message stands that must be edited; None when there is none yet."""
-    ts: str | None = None
-    """Slack's name for that message."""
-    error: str | None = None
-    """Why the last attempt failed."""
+from monitor.storage.tables import DecisionRow, EventRow, IncidentRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +33,7 @@ class PendingEvent:
 
 
 class Journal:
-    """What was decided and told, on an engine of `open_writer`, or of `open_reader` for what only reads.
+    """What was decided, and the incidents, on an engine of `open_writer`, or of `open_reader` for what only reads.
 
     Not for several threads at once. Instants must be aware and are kept to the millisecond, rounded down. NUL and lone
     surrogates are kept as U+FFFD, a decision's reason is cut at 2,000 characters. Every method is one transaction that
@@ -61,62 +44,60 @@ class Journal:
         self._engine = durable(engine)
         self._reading = reading(engine)
         self.overrides = OverrideStore(engine)
-        self.remarks = CommentStore(engine)
+        self.comments = CommentStore(engine)
         """What people say about incidents."""
 
     def commit(self, decisions: Sequence[Decision], incidents: Sequence[Incident]) -> list[Incident]:
-        """Keep all of it or nothing: add the decisions, add the incidents with id 0 and replace the others.
+        """Store all of it or nothing: add the decisions, add the incidents with id 0 and replace the others.
 
         Returns the incidents in the same order, each with its id, its lead, its lines numbered, and what people have
-        said of it meanwhile (`controller.incidents.store.keep`).
+        said of it meanwhile (`controller.incidents.store.save`).
         """
         if not decisions and not incidents:
             return []
-        with self._engine.begin() as connection:
-            if decisions:
-                connection.execute(insert(DECISIONS), [decision_to_row(d) for d in decisions])
-            return keep(connection, incidents)
+        with Session(self._engine) as session, session.begin():
+            session.add_all(map(decision_to_row, decisions))
+            return save(session, incidents)
 
     def routes(self) -> dict[str, RouteState]:
         """Where each route points by its latest decision, by route; routes without a decision are missing.
 
         What a dry run decided last is among them, marked as such.
         """
-        latest = select(func.max(DECISIONS.c.id)).group_by(DECISIONS.c.route)
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(DECISIONS).where(DECISIONS.c.id.in_(latest))).mappings()
-            return {row["route"]: decision_from_row(row).state() for row in rows}
+        latest = select(func.max(DecisionRow.id)).group_by(DecisionRow.route)
+        with Session(self._engine) as session:
+            rows = session.exec(select(DecisionRow).where(col(DecisionRow.id).in_(latest)))
+            return {row.route: decision_from_row(row).state() for row in rows}
 
     def generation(self) -> int:
         """The highest generation decided; 0 when there is no decision."""
-        with self._engine.connect() as connection:
-            return connection.scalar(select(func.max(DECISIONS.c.generation))) or 0
+        with Session(self._engine) as session:
+            return session.exec(select(func.max(DecisionRow.generation))).one() or 0
 
     def decisions(self, limit: int = 100) -> list[Decision]:
         """The latest decisions, newest first."""
-        wanted = select(DECISIONS).order_by(DECISIONS.c.id.desc()).limit(limit)
-        with self._engine.connect() as connection:
-            return [decision_from_row(row) for row in connection.execute(wanted).mappings()]
+        query = select(DecisionRow).order_by(col(DecisionRow.id).desc()).limit(limit)
+        with Session(self._engine) as session:
+            return [decision_from_row(row) for row in session.exec(query)]
 
     def open_incidents(self) -> list[Incident]:
         """The incidents that are not resolved, oldest first."""
-        wanted = select(INCIDENTS).where(INCIDENTS.c.resolved_ms.is_(None))
-        return self._incidents(wanted.order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id))
+        query = select(IncidentRow).where(col(IncidentRow.resolved_ms).is_(None))
+        return self._incidents(query.order_by(col(IncidentRow.opened_ms), col(IncidentRow.id)))
 
     def incidents(self, limit: int = 100) -> list[Incident]:
         """The latest incidents, open and resolved, newest first."""
-        return self._incidents(
-            select(INCIDENTS).order_by(INCIDENTS.c.opened_ms.desc(), INCIDENTS.c.id.desc()).limit(limit)
-        )
+        newest_first = (col(IncidentRow.opened_ms).desc(), col(IncidentRow.id).desc())
+        return self._incidents(select(IncidentRow).order_by(*newest_first).limit(limit))
 
     def resolved_since(self, after: datetime) -> list[Incident]:
         """The incidents that were resolved after this, oldest first."""
-        wanted = select(INCIDENTS).where(INCIDENTS.c.resolved_ms > to_ms(after))
-        return self._incidents(wanted.order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id))
+        query = select(IncidentRow).where(col(IncidentRow.resolved_ms) > to_ms(after))
+        return self._incidents(query.order_by(col(IncidentRow.opened_ms), col(IncidentRow.id)))
 
     def incident(self, incident_id: int) -> Incident | None:
         """The incident of this id; None when there is none."""
-        return next(iter(self._incidents(select(INCIDENTS).where(INCIDENTS.c.id == incident_id))), None)
+        return next(iter(self._incidents(select(IncidentRow).where(IncidentRow.id == incident_id))), None)
 
     def with_facts(self, incident: Incident, now: datetime) -> Incident:
         """The incident with its figures until the resolution, or until now: numbers, request ids, time on what failed.
@@ -133,51 +114,26 @@ class Journal:
         with self._reading.connect() as connection:
             return read_beginnings(connection, bad)
 
-    def undelivered(self) -> list[Undelivered]:
-        """The incidents that changed since people were told, oldest first.
+    def count_untold(self) -> int:
+        """How many incidents have changed since Slack was told of them."""
+        untold = select(func.count()).where(col(IncidentRow.told_revision) < col(IncidentRow.revision))
+        with Session(self._reading) as session:
+            return session.exec(untold).one()
 
-        One that opened and was resolved before anyone was told is among them: it is told once, as resolved.
+    def skip_stale_alerts(self, before: datetime) -> int:
+        """Treat incidents resolved before this that nobody was ever told of as told; returns how many.
+
+        Nobody is helped by last month's outages the day Slack is configured. An incident that people were told of is
+        still due until its message says that it is resolved. Events from before this are skipped too.
         """
-        wanted = select(INCIDENTS).where(INCIDENTS.c.told_revision < INCIDENTS.c.revision)
-        with self._engine.connect() as connection:
-            rows = connection.execute(wanted.order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id)).mappings()
-            return [_undelivered(row) for row in rows]
+        old_events = update(EventRow).where(col(EventRow.telling) == "due", col(EventRow.at_ms) < to_ms(before))
+        old_incidents = update(IncidentRow).where(
+            col(IncidentRow.resolved_ms) < to_ms(before), col(IncidentRow.told_revision) == 0
+        )
+        with Session(self._engine) as session, session.begin():
+            session.exec(old_events.values(telling="stale"))
+            return session.exec(old_incidents.values(told_revision=IncidentRow.revision)).rowcount
 
-    def untold(self, limit: int = 20) -> list[PendingEvent]:
-        """The oldest events that people must yet be told of."""
-        wanted = select(EVENTS).where(EVENTS.c.telling == "due").order_by(EVENTS.c.id).limit(limit)
-        with self._reading.connect() as connection:
-            return [
-                PendingEvent(id=row.id, at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
-                for row in connection.execute(wanted)
-            ]
-
-    def forget_untold(self, before: datetime) -> int:
-        """Treat incidents resolved before this that nobody was ever told of as told; says how many.
-
-        Telling people of last month's outages the day Slack is configured helps nobody. An incident that they were
-        told of stays undelivered until its message says that it is resolved. Events from before this are forgotten too.
-        """
-        with self._engine.begin() as connection:
-            old = update(EVENTS).where(EVENTS.c.telling == "due", EVENTS.c.at_ms < to_ms(before))
-            connection.execute(old.values(telling="stale"))
-            forgotten = connection.execute(
-                update(INCIDENTS)
-                .where(INCIDENTS.c.resolved_ms < to_ms(before), INCIDENTS.c.told_revision == 0)
-                .values(told_revision=INCIDENTS.c.revision)
-            )
-            return forgotten.rowcount
-
-    def _incidents(self, wanted: Select[Any]) -> list[Incident]:
-        with self._engine.connect() as connection:
-            return [incident_of(row) for row in connection.execute(wanted).mappings()]
-
-
-def _undelivered(row: RowMapping) -> Undelivered:
-    return Undelivered(
-        incident=incident_of(row),
-        told_revision=row["told_revision"],
-        channel=row["slack_channel"],
-        ts=row["slack_ts"],
-        error=row["delivery_error"],
-    )
+    def _incidents(self, query: SelectOfScalar[IncidentRow]) -> list[Incident]:
+        with Session(self._engine) as session:
+            return [incident_of(row) for row in session.exec(query)]

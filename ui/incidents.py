@@ -6,7 +6,7 @@ from datetime import datetime
 from controller.alerts.severity import severity_of
 from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
-from controller.incidents.incident import REMARKS, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
+from controller.incidents.incident import COMMENTS, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from monitor.formatting import span
 from monitor.settings import Severity
 from ui.components import instant, target, text
@@ -79,7 +79,7 @@ def timeline(entries: Sequence[TimelineEntry], now: datetime) -> str:
 
 
 def _line(entry: TimelineEntry, now: datetime) -> str:
-    remark = " hs-remark" if entry.kind in REMARKS else ""
+    remark = " hs-remark" if entry.kind in COMMENTS else ""
     html = text(entry.text)
     if entry.author and entry.kind is EntryKind.NOTE:
         html = f"<b>{text(entry.author)}</b>: {html}"

@@ -17,7 +17,7 @@ from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
-from controller.incidents.remarks import LONGEST_NOTE, CommentRefusedError, CommentStore
+from controller.incidents.store import LONGEST_NOTE, CommentRefusedError, CommentStore
 from controller.journal import Journal
 from controller.routing.operator_requests import RefusalKind, RefusedError, checked_author
 from monitor.clock import utc_now

@@ -42,5 +42,5 @@ def read(store: Store, journal: Journal, *, targets: Sequence[str], since: datet
         observations={target: store.observations(target, after=since) for target in targets},
         transitions=transitions[::-1],
         open_incidents=len(journal.open_incidents()),
-        untold_incidents=len(journal.undelivered()),
+        untold_incidents=journal.count_untold(),
     )

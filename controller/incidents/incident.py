@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
+from pydantic import Field
+
+from controller.incidents.document_fields import Counts, Figures, Instant, Readable, known_or
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
@@ -65,7 +69,7 @@ class EntryKind(StrEnum):
 
 
 #: What people said: never dropped from a timeline, however long it grows.
-REMARKS = frozenset({EntryKind.NOTE, EntryKind.ACKNOWLEDGED})
+COMMENTS = frozenset({EntryKind.NOTE, EntryKind.ACKNOWLEDGED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +77,11 @@ class AffectedTarget:
     """One target inside an incident."""
 
     target: str
-    health: Health
+    health: Annotated[Health, known_or(Health.UNKNOWN)]
     """As it is now; `up` once it is well again; `unknown` once the configuration no longer has it."""
-    since: datetime
+    since: Annotated[Instant, Field(alias="since_ms")]
     """When it entered that health."""
-    reason: str
+    reason: str = ""
     """The sentence that says how we know; while it recovers or is well again, the sentence of the fault itself."""
 
 
@@ -85,13 +89,13 @@ class AffectedTarget:
 class TimelineEntry:
     """One line of an incident's timeline."""
 
-    at: datetime
+    at: Annotated[Instant, Field(alias="at_ms")]
     text: str
     """It may quote a provider, a vendor or a person."""
-    kind: EntryKind = EntryKind.OTHER
+    kind: Annotated[EntryKind, known_or(EntryKind.OTHER)] = EntryKind.OTHER
     author: str | None = None
     """Whose word or deed it is; None where nobody's."""
-    number: int = field(default=0, compare=False)
+    number: Annotated[int, Field(alias="n")] = field(default=0, compare=False)
     """The journal numbers the lines of an incident from 1 in the order in which it came to know of them, and never
     changes or reuses a number; 0 until it has. What people were told of is everything up to some number."""
 
@@ -104,11 +108,11 @@ class RouteImpact:
     target: str
     stuck: bool = False
     """Its target fails and nothing else is eligible: it holds, and a person must act."""
-    failing: Health | None = None
+    failing: Annotated[Health | None, known_or(Health.UNKNOWN)] = None
     """The health of its target where that is down, unusable or misconfigured, be it another incident's matter."""
     unpublished: bool = False
     """It was moved, but the routing file cannot be written: users stay on this target, and a person must act."""
-    weights: tuple[tuple[str, float], ...] = ()
+    weights: Figures[str] = ()
     """Percent of its users by target while a failback in steps is under way; empty: all are on `target`."""
     would: str | None = None
     """Where they would be, in words, if this were no dry run; None when it is none, or they would be here."""
@@ -122,12 +126,12 @@ class VendorLead:
 
     page: str
     """The host of the page."""
-    state: VendorState
+    state: Annotated[VendorState, known_or(VendorState.UNKNOWN)]
     """What it said first when it said that something is wrong; until then, what it says."""
     headline: str = ""
-    said_at: datetime | None = None
+    said_at: Annotated[Instant | None, Field(alias="said_ms")] = None
     """When we first read there that something is wrong; None while it does not say so."""
-    claimed_at: datetime | None = None
+    claimed_at: Annotated[Instant | None, Field(alias="claimed_ms")] = None
     """When the vendor says that it began."""
 
 
@@ -136,7 +140,7 @@ class TargetNumbers:
     """How one target's probes ended, from the first failed probe to the end."""
 
     target: str
-    outcomes: tuple[tuple[Outcome, int], ...]
+    outcomes: Counts[Outcome]
     """How many probes ended how, `ok` included; the most frequent first."""
 
     @property
@@ -154,7 +158,7 @@ class TargetNumbers:
 class IncidentNumbers:
     """The evidence in numbers: how the probes of the affected targets ended while it lasted."""
 
-    targets: tuple[TargetNumbers, ...] = ()
+    targets: Readable[TargetNumbers] = ()
 
     @property
     def probes(self) -> int:

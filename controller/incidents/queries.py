@@ -130,7 +130,7 @@ def _decisions(connection: Connection, incident: Incident, until: datetime) -> l
     last = last.where(DECISIONS.c.route.in_(names)).group_by(DECISIONS.c.route)
     since = and_(at >= onset_ms, at <= to_ms(until))
     wanted = real.where(or_(since, DECISIONS.c.id.in_(last))).order_by(at, DECISIONS.c.id)
-    return [decision_from_row(row) for row in connection.execute(wanted).mappings()]
+    return [decision_from_row(row) for row in connection.execute(wanted)]
 
 
 def _probes(incident: Incident, until: datetime, target: str) -> list[ColumnElement[bool]]:

@@ -1,92 +1,200 @@
-"""Incidents as rows: how the journal keeps one, and reads it back."""
+"""Stores incidents and what people say about them: one row each, its inner parts as a JSON document."""
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Annotated, Any, Final, cast
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from pydantic import BeforeValidator, PlainSerializer, TypeAdapter, ValidationError, WrapValidator
+from sqlalchemy import Engine, RowMapping
+from sqlmodel import Session, col, select
 
-from controller.incidents.incident import Incident, IncidentKind
-from controller.incidents.incident_json import dump, kind_named, load
-from controller.incidents.timeline_rules import joined, numbered, remarks
+from controller.incidents.document_fields import Figures, Readable, readable_fields
+from controller.incidents.incident import (
+    AffectedTarget,
+    EntryKind,
+    Incident,
+    IncidentKind,
+    IncidentNumbers,
+    RouteImpact,
+    TargetNumbers,
+    TimelineEntry,
+    VendorLead,
+)
+from controller.incidents.timeline import MAX_COMMENTS, comments, joined, numbered
 from controller.incidents.tracker import lead_of
 from monitor.storage.columns import from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
-from monitor.storage.database import DatabaseError
-from monitor.storage.tables import INCIDENTS
+from monitor.storage.database import DatabaseError, durable
+from monitor.storage.tables import IncidentRow
+from probes.redaction import one_line
 
-_LINKED = (IncidentKind.OUTAGE.value, IncidentKind.DEGRADATION.value)
+LONGEST_NOTE: Final = 1_000
+_LONGEST_AUTHOR: Final = 80
+_WITH_LEAD = (IncidentKind.OUTAGE.value, IncidentKind.DEGRADATION.value)
 
 
-def keep(connection: Connection, incidents: Sequence[Incident]) -> list[Incident]:
+def _targets(numbers: IncidentNumbers | None) -> tuple[TargetNumbers, ...] | None:
+    return numbers.targets if numbers else None
+
+
+def _numbers(targets: object) -> object:
+    return {"targets": targets} if isinstance(targets, list) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentDocument:
+    """The parts of an incident that the database keeps as one JSON document."""
+
+    affected: Readable[AffectedTarget] = ()
+    timeline: Readable[TimelineEntry] = ()
+    routes: Readable[RouteImpact] = ()
+    vendor: Annotated[VendorLead | None, WrapValidator(readable_fields)] = None
+    numbers: Annotated[IncidentNumbers | None, BeforeValidator(_numbers), PlainSerializer(_targets)] = None
+    """As the list of its targets."""
+    request_ids: Readable[str] = ()
+    on_failing_s: Figures[str] = ()
+
+
+_DOCUMENT: Final = TypeAdapter[IncidentDocument](Annotated[IncidentDocument, WrapValidator(readable_fields)])
+
+
+def dump(incident: Incident) -> str:
+    """The document of an incident; instants in epoch milliseconds."""
+    document = IncidentDocument(**{field.name: getattr(incident, field.name) for field in fields(IncidentDocument)})
+    values = _DOCUMENT.dump_python(document, mode="json", by_alias=True)
+    return storable(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
+
+
+def load(text: str) -> IncidentDocument:
+    """What `dump` wrote, or what another version did: parts that are unknown or cannot be read are left out.
+
+    Never raises: an incident with a gap can still be told and resolved.
+    """
+    try:
+        return _DOCUMENT.validate_json(text)
+    except ValidationError:
+        return IncidentDocument()
+
+
+def save(session: Session, incidents: Sequence[Incident]) -> list[Incident]:
     """Add those with id 0, replace the others; returns them in the same order as they are now stored.
 
     Nothing that people said meanwhile is lost: their lines and who looks after it are the stored incident's. New lines
     are numbered, new incidents are given their lead, and a revision is always higher than the stored one.
     """
-    kept = {id(one): _changed(connection, one) for one in incidents if one.id}
-    for one in sorted((one for one in incidents if not one.id), key=lambda one: one.opened_at):
-        kept[id(one)] = _added(connection, one)
-    return [kept[id(one)] for one in incidents]
+    saved = {id(incident): _replace(session, incident) for incident in incidents if incident.id}
+    new = sorted((incident for incident in incidents if not incident.id), key=lambda incident: incident.opened_at)
+    for incident in new:
+        saved[id(incident)] = _add(session, incident)
+    return [saved[id(incident)] for incident in incidents]
 
 
-def _added(connection: Connection, incident: Incident) -> Incident:
-    lead_id = incident.lead_id or lead_of(incident, _open(connection))
+def incident_of(row: IncidentRow | RowMapping) -> Incident:
+    """The incident of a row of the table, as far as this version can read it."""
+    values = row.model_dump() if isinstance(row, IncidentRow) else row
+    return Incident(
+        id=values["id"],
+        provider=values["provider"],
+        kind=next((kind for kind in IncidentKind if kind == values["kind"]), IncidentKind.OUTAGE),
+        opened_at=from_ms(values["opened_ms"]),
+        resolved_at=maybe_from_ms(values["resolved_ms"]),
+        revision=values["revision"],
+        reopened=values["reopened"],
+        lead_id=values["lead_id"],
+        acknowledged_by=values["acknowledged_by"],
+        **vars(load(values["document"])),
+    )
+
+
+class CommentRefusedError(Exception):
+    """The comment cannot be stored; the message is a sentence that says why."""
+
+
+class CommentStore:
+    """Adds what people say to incidents, on an engine of `open_writer` or `open_operator`.
+
+    Each comment is one transaction that survives a power cut and raises the incident's revision, so that people who
+    were told of it are told this too. The service, which rewrites incidents from its memory, keeps what was added
+    here. Raises CommentRefusedError, and `monitor.storage.database.DatabaseError` when it did not happen.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = durable(engine)
+
+    def note(self, incident_id: int, text: str, *, author: str, at: datetime) -> Incident:
+        """Add a line to the timeline of an open or a resolved incident; the text becomes one line."""
+        person = one_line(author, _LONGEST_AUTHOR)
+        line = TimelineEntry(at=at, text=one_line(text, LONGEST_NOTE), kind=EntryKind.NOTE, author=person)
+        with Session(self._engine) as session, session.begin():
+            row = _row(session, incident_id)
+            return _comment(row, incident_of(row), line)
+
+    def acknowledge(self, incident_id: int, *, author: str, at: datetime) -> Incident:
+        """Record who looks after an open incident; nothing changes when that person does already."""
+        person = one_line(author, _LONGEST_AUTHOR)
+        with Session(self._engine) as session, session.begin():
+            row = _row(session, incident_id)
+            incident = incident_of(row)
+            if incident.resolved_at:
+                raise CommentRefusedError(f"incident {incident_id} is resolved: nobody has to look after it")
+            if incident.acknowledged_by == person:
+                return incident
+            over = f", who takes over from {incident.acknowledged_by}" if incident.acknowledged_by else ""
+            text = f"Acknowledged by {person}{over}"
+            line = TimelineEntry(at=at, text=text, kind=EntryKind.ACKNOWLEDGED, author=person)
+            return _comment(row, replace(incident, acknowledged_by=person), line)
+
+
+def _row(session: Session, incident_id: int) -> IncidentRow:
+    row = session.get(IncidentRow, incident_id)
+    if row is None:
+        raise CommentRefusedError(f"there is no incident {incident_id}")
+    return row
+
+
+def _comment(row: IncidentRow, incident: Incident, line: TimelineEntry) -> Incident:
+    if len(comments(incident.timeline)) >= MAX_COMMENTS:
+        full = f"incident {incident.id} holds {MAX_COMMENTS} lines by people, and no more fit"
+        raise CommentRefusedError(f"{full}: write the rest elsewhere")
+    timeline = numbered(joined(incident.timeline, [line]))
+    changed = replace(incident, timeline=timeline, revision=incident.revision + 1)
+    row.sqlmodel_update(_columns(changed))
+    return changed
+
+
+def _add(session: Session, incident: Incident) -> Incident:
+    lead_id = incident.lead_id or lead_of(incident, _open_with_lead(session))
     new = replace(incident, lead_id=lead_id, timeline=numbered(incident.timeline))
-    values = {**_row(new), "told_revision": 0, "lead_id": lead_id, "acknowledged_by": new.acknowledged_by}
-    return replace(new, id=connection.execute(insert(INCIDENTS).values(values).returning(INCIDENTS.c.id)).scalar_one())
+    row = IncidentRow(**_columns(new), told_revision=0, told_lines=0, lead_id=lead_id)
+    session.add(row)
+    session.flush()
+    return replace(new, id=cast(int, row.id))  # the flush has given it one
 
 
-def _changed(connection: Connection, incident: Incident) -> Incident:
-    row = connection.execute(select(INCIDENTS).where(INCIDENTS.c.id == incident.id)).mappings().first()
+def _replace(session: Session, incident: Incident) -> Incident:
+    row = session.get(IncidentRow, incident.id)
     if row is None:
         raise DatabaseError(f"incident {incident.id} is not in the journal: was the database replaced while running?")
     stored = incident_of(row)
     again = stored.resolved_at is not None and incident.resolved_at is None
-    kept = replace(
+    new = replace(
         incident,
-        timeline=numbered(joined(incident.timeline, remarks(stored.timeline))),
+        timeline=numbered(joined(incident.timeline, comments(stored.timeline))),
         revision=max(incident.revision, stored.revision + 1),
         lead_id=stored.lead_id,
         acknowledged_by=None if again else stored.acknowledged_by,
     )
-    rewrite(connection, kept)
-    return kept
+    row.sqlmodel_update(_columns(new))
+    return new
 
 
-def rewrite(connection: Connection, incident: Incident) -> None:
-    """Replace the stored incident by this one, which was read in the same transaction."""
-    values = {**_row(incident), "acknowledged_by": incident.acknowledged_by}
-    connection.execute(update(INCIDENTS).where(INCIDENTS.c.id == incident.id).values(values))
+def _open_with_lead(session: Session) -> Iterable[Incident]:
+    query = select(IncidentRow).where(col(IncidentRow.resolved_ms).is_(None), col(IncidentRow.kind).in_(_WITH_LEAD))
+    return map(incident_of, session.exec(query))
 
 
-def incident_of(row: RowMapping) -> Incident:
-    """The incident of a row of the table, as far as this version can read it."""
-    document = load(row["document"])
-    return Incident(
-        id=row["id"],
-        provider=row["provider"],
-        kind=kind_named(row["kind"]),
-        opened_at=from_ms(row["opened_ms"]),
-        resolved_at=maybe_from_ms(row["resolved_ms"]),
-        affected=document.affected,
-        timeline=document.timeline,
-        routes=document.routes,
-        vendor=document.vendor,
-        revision=row["revision"],
-        reopened=row["reopened"],
-        lead_id=row["lead_id"],
-        acknowledged_by=row["acknowledged_by"],
-        numbers=document.numbers,
-        request_ids=document.request_ids,
-        on_failing_s=document.on_failing_s,
-    )
-
-
-def _open(connection: Connection) -> Iterable[Incident]:
-    wanted = select(INCIDENTS).where(INCIDENTS.c.resolved_ms.is_(None), INCIDENTS.c.kind.in_(_LINKED))
-    return [incident_of(row) for row in connection.execute(wanted).mappings()]
-
-
-def _row(incident: Incident) -> dict[str, object]:
+def _columns(incident: Incident) -> dict[str, Any]:
     return {
         "provider": storable(incident.provider),
         "kind": incident.kind.value,
@@ -95,4 +203,5 @@ def _row(incident: Incident) -> dict[str, object]:
         "document": dump(incident),
         "revision": incident.revision,
         "reopened": incident.reopened,
+        "acknowledged_by": incident.acknowledged_by,
     }

@@ -1,12 +1,13 @@
 """What an incident's timeline says: how the facts of one cycle become lines (pure)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.incidents import text as words
 from controller.incidents.cycle_facts import CycleFacts
-from controller.incidents.incident import AffectedTarget, EntryKind, Incident, RouteImpact, TimelineEntry
+from controller.incidents.incident import COMMENTS, AffectedTarget, EntryKind, Incident, RouteImpact, TimelineEntry
 from controller.routing import override_text
 from controller.routing.decision import Decision, Move, RouteState, failback_command
 from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
@@ -15,6 +16,9 @@ from monitor.formatting import plural, span
 from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.settings import Settings
 
+MAX_TIMELINE = 50
+#: So many lines of a timeline may be people's: they are never dropped.
+MAX_COMMENTS = 20
 _RELAPSE = "Relapse: "
 #: Stands for the targets that share a line; no name and no sentence holds it.
 _WHO = "\0"
@@ -185,3 +189,37 @@ def network_back(incident: Incident, loss: NetworkLoss | None, at: datetime) -> 
         each = ", ".join(f"{name} {count}" for name, count in sorted(loss.held.items()))
         text += f": {plural(sum(loss.held.values()), 'failed probe')} ({each}) held against nobody"
     return TimelineEntry(at=at, text=text, kind=EntryKind.HEALTH)
+
+
+def joined(before: Sequence[TimelineEntry], lines: Iterable[TimelineEntry]) -> tuple[TimelineEntry, ...]:
+    """The timeline with these lines, in order of time, nothing twice, at most `MAX_TIMELINE` of them.
+
+    Past that the oldest are kept, the newest (the end is never lost), what people said, and the line that was numbered
+    last (so that no number is used again).
+    """
+    story = sorted(dict.fromkeys((*before, *lines)), key=lambda line: line.at)
+    if len(story) <= MAX_TIMELINE:
+        return tuple(story)
+    last = max(story, key=lambda line: line.number)
+    kept = {id(story[-1]), id(last)} | {id(line) for line in story if line.kind in COMMENTS}
+    spare = MAX_TIMELINE - len(kept)
+    for line in story:
+        if spare > 0 and id(line) not in kept:
+            kept.add(id(line))
+            spare -= 1
+    return tuple(line for line in story if id(line) in kept)
+
+
+def numbered(timeline: Sequence[TimelineEntry]) -> tuple[TimelineEntry, ...]:
+    """The timeline with a number for every line: those that have one keep it."""
+    last = max((line.number for line in timeline), default=0)
+    found = []
+    for line in timeline:
+        last += line.number == 0
+        found.append(line if line.number else replace(line, number=last))
+    return tuple(found)
+
+
+def comments(timeline: Iterable[TimelineEntry]) -> list[TimelineEntry]:
+    """What people said."""
+    return [line for line in timeline if line.kind in COMMENTS]

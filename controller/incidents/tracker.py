@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from controller.incidents import timeline as story
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import NETWORK, ROUTE, AffectedTarget, Incident, IncidentKind, RouteImpact
-from controller.incidents.timeline_rules import joined
+from controller.incidents.timeline import joined
 from controller.incidents.vendor_lead import vendor_lines, vendor_of
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth

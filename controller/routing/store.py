@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, RowMapping, insert, or_, select, update
 
 from controller.routing.decision import Decision, Move
 from controller.routing.override_text import OverrideEvent
@@ -13,7 +14,7 @@ from controller.routing.overrides import LONGEST_AUTHOR, LONGEST_REASON, Overrid
 from monitor.storage.columns import brief, from_ms, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.store import insert_event
-from monitor.storage.tables import OVERRIDES
+from monitor.storage.tables import OVERRIDES, DecisionRow
 from probes.redaction import one_line
 
 _LONGEST_NAME = 300
@@ -197,33 +198,33 @@ def _override(row: RowMapping) -> Override:
     )
 
 
-def decision_to_row(decision: Decision) -> dict[str, object]:
+def decision_to_row(decision: Decision) -> DecisionRow:
     """The decision as a row of the table; a reason is cut at 2,000 characters."""
-    return {
-        "route": storable(decision.route),
-        "at_ms": to_ms(decision.at),
-        "move": decision.move.value,
-        "before": None if decision.before is None else storable(decision.before),
-        "target": storable(decision.target),
-        "reason": brief(decision.reason, _LONGEST_DECISION_REASON),
-        "generation": decision.generation,
-        "weights": storable(json.dumps(dict(decision.weights), ensure_ascii=False)) if decision.weights else None,
-        "dry_run": 1 if decision.dry_run else None,
-    }
+    return DecisionRow(
+        route=storable(decision.route),
+        at_ms=to_ms(decision.at),
+        move=decision.move.value,
+        before=None if decision.before is None else storable(decision.before),
+        target=storable(decision.target),
+        reason=brief(decision.reason, _LONGEST_DECISION_REASON),
+        generation=decision.generation,
+        weights=storable(json.dumps(dict(decision.weights), ensure_ascii=False)) if decision.weights else None,
+        dry_run=1 if decision.dry_run else None,
+    )
 
 
-def decision_from_row(row: RowMapping) -> Decision:
+def decision_from_row(row: DecisionRow | Row[Any]) -> Decision:
     """The decision of a row of the table."""
     return Decision(
-        route=row["route"],
-        at=from_ms(row["at_ms"]),
-        move=Move(row["move"]),
-        before=row["before"],
-        target=row["target"],
-        reason=row["reason"],
-        generation=row["generation"],
-        weights=_weights(row["weights"]),
-        dry_run=bool(row["dry_run"]),
+        route=row.route,
+        at=from_ms(row.at_ms),
+        move=Move(row.move),
+        before=row.before,
+        target=row.target,
+        reason=row.reason,
+        generation=row.generation,
+        weights=_weights(row.weights),
+        dry_run=bool(row.dry_run),
     )
 
 

@@ -165,7 +165,7 @@ class Service:
         self._cycle.run((), self._clock(), loss=self._blindness.loss)
         if self._cycle.publish_error:
             raise RoutingFileError(self._cycle.publish_error)
-        journal.forget_untold(self._clock() - _STALE)
+        journal.skip_stale_alerts(self._clock() - _STALE)
 
     def _build_loops(self, store: Store) -> None:
         """What probes, decides and keeps house while the service runs."""

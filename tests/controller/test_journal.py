@@ -14,10 +14,12 @@ from sqlalchemy import Engine, event
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.told import Receipt
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
+from controller.incidents.store import incident_of
 from controller.journal import Journal
 from controller.routing.decision import Decision, Move, RouteState
 from monitor.health import Health
 from monitor.storage.database import DatabaseError, open_reader, open_writer
+from tests.support.untold import untold_incidents
 
 NOW = datetime(2026, 11, 21, 18, 0, 0, 123_000, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -79,7 +81,7 @@ def test_an_empty_journal_knows_nothing(journal: Journal) -> None:
     """No routes, generation 0, no incidents, nothing to tell; committing nothing changes nothing."""
     assert journal.commit([], []) == []
     assert (journal.routes(), journal.generation()) == ({}, 0)
-    assert (journal.decisions(), journal.incidents(), journal.open_incidents(), journal.undelivered()) == ([],) * 4
+    assert (journal.decisions(), journal.incidents(), journal.open_incidents(), untold_incidents(journal)) == ([],) * 4
 
 
 @pytest.mark.parametrize("move", list(Move))
@@ -163,29 +165,29 @@ def test_everything_in_the_journal_survives_a_power_cut(engine: Engine, journal:
             levels.add(statement.partition("=")[2])
 
     journal.commit([_decision(1)], [_incident()])
-    journal.forget_untold(NOW)
+    journal.skip_stale_alerts(NOW)
     assert levels == {"FULL"}
 
 
 def test_an_incident_is_undelivered_until_its_latest_revision_was_told(engine: Engine, journal: Journal) -> None:
     """A change makes it undelivered again, also one that came while an older revision was being told."""
     (incident,) = journal.commit([], [_incident()])
-    (waiting,) = journal.undelivered()
-    assert (waiting.incident, waiting.told_revision, waiting.channel, waiting.ts) == (incident, 0, None, None)
+    (waiting,) = untold_incidents(journal)
+    assert (waiting.id, waiting.told_revision, waiting.slack_channel, waiting.slack_ts) == (incident.id, 0, None, None)
     DeliveryStore(engine, "slack").told(Receipt(incidents=((incident.id, 1, 0),)))
-    assert journal.undelivered() == []
+    assert untold_incidents(journal) == []
     changed = _resolved(incident)
     journal.commit([], [changed])
     DeliveryStore(engine, "slack").told(Receipt(incidents=((incident.id, 1, 0),)))
-    (waiting,) = journal.undelivered()
-    assert (waiting.incident, waiting.told_revision) == (changed, 1)
+    (waiting,) = untold_incidents(journal)
+    assert (incident_of(waiting), waiting.told_revision) == (changed, 1)
 
 
 def test_an_incident_that_ended_untold_is_told_once_as_resolved(journal: Journal) -> None:
     """Opened and resolved before anyone was told: one undelivered entry; oldest incident first."""
     later, earlier = journal.commit([], [_incident(5), _incident(0)])
     journal.commit([], [_resolved(earlier)])
-    assert [u.incident for u in journal.undelivered()] == [_resolved(earlier), later]
+    assert [incident_of(row) for row in untold_incidents(journal)] == [_resolved(earlier), later]
 
 
 def test_old_news_is_forgotten_but_nothing_else(engine: Engine, journal: Journal) -> None:
@@ -195,8 +197,9 @@ def test_old_news_is_forgotten_but_nothing_else(engine: Engine, journal: Journal
     resolved = [_resolved(old, minutes=5), _resolved(just_resolved, minutes=60), _resolved(half_told, minutes=5)]
     journal.commit([], resolved)
     limit = NOW + 30 * MINUTE
-    assert (journal.forget_untold(limit), journal.forget_untold(limit)) == (1, 0)
-    assert [u.incident.id for u in journal.undelivered()] == [just_resolved.id, still_open.id, half_told.id]
+    assert (journal.skip_stale_alerts(limit), journal.skip_stale_alerts(limit)) == (1, 0)
+    assert journal.count_untold() == 3
+    assert [row.id for row in untold_incidents(journal)] == [just_resolved.id, still_open.id, half_told.id]
     assert journal.incidents()[-1] == resolved[0]
 
 
@@ -216,7 +219,7 @@ def test_what_reads_works_on_a_reader(journal: Journal, url: str) -> None:
     assert reader.decisions() == journal.decisions()
     assert reader.incidents() == journal.incidents()
     with pytest.raises(DatabaseError, match="cannot be written"):
-        reader.forget_untold(NOW)
+        reader.skip_stale_alerts(NOW)
 
 
 def _commit_until_killed(url: str, first: int, pipe: Connection) -> None:

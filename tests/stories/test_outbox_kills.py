@@ -14,6 +14,7 @@ from controller.demo.fake_slack.server import SlackServer
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
 from tests.support.alert_world import TOKEN, Desk, changed, misconfigured, outage, over, shown
 from tests.support.paths import ROOT
+from tests.support.untold import untold_incidents
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ class Life:
     def goes_on(self) -> None:
         """One thing happens."""
         there = [one for one in self.desk.journal.open_incidents() if len(one.timeline) < 8]
-        told = {one.incident.id for one in self.desk.journal.undelivered() if one.told_revision == 0}
+        told = {one.id for one in untold_incidents(self.desk.journal) if one.told_revision == 0}
         dice = self.dice.random()
         if not there or dice < 0.15:
             self.opens()

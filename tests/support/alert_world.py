@@ -21,6 +21,7 @@ from monitor.settings import SlackSettings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.target import Secret
+from tests.support.untold import untold_events, untold_incidents
 
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ class Desk:
 
     def told(self) -> bool:
         """Whether nothing waits to be told."""
-        return not self.journal.undelivered() and not self.journal.untold()
+        return not untold_incidents(self.journal) and not untold_events(self.journal)
 
 
 def shown(blocks: Any) -> str:

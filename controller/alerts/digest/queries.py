@@ -105,7 +105,7 @@ def _decisions(connection: Connection, settings: Settings, begins: datetime, end
     last = select(func.max(row.id)).where(row.at_ms < to_ms(begins), *real).group_by(row.route)
     in_week = and_(row.at_ms >= to_ms(begins), row.at_ms < to_ms(ends))
     wanted = select(DECISIONS).where(*real, or_(in_week, row.id.in_(last))).order_by(row.at_ms, row.id)
-    return [decision_from_row(one) for one in connection.execute(wanted).mappings()]
+    return [decision_from_row(row) for row in connection.execute(wanted)]
 
 
 def _route(

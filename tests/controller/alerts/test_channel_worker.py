@@ -212,7 +212,7 @@ async def test_a_sink_that_cannot_edit_hears_what_matters(world: World) -> None:
     assert await world.round() == []
     over = world.keep(alerts.resolved(now, world.clock.now))
     assert await world.round() == ["resolved 5"]
-    world.journal.remarks.note(over.id, "it was the network", author="ana", at=world.clock.now)
+    world.journal.comments.note(over.id, "it was the network", author="ana", at=world.clock.now)
     assert await world.round() == [], "a note on what is over is no second end"
 
 

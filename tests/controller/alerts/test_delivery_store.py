@@ -81,7 +81,7 @@ def test_an_incident_that_changed_is_read_anew(engine: Engine, deliveries: Deliv
     (kept,) = journal.commit([], [outage()])
     first = deliveries.book(NOON).known[0].incident
     assert deliveries.book(NOON).known[0].incident is first
-    journal.remarks.note(kept.id, "I called them", author="ana", at=NOON)
+    journal.comments.note(kept.id, "I called them", author="ana", at=NOON)
     assert deliveries.book(NOON).known[0].incident.timeline[-1].text == "I called them"
 
 

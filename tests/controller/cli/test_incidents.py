@@ -16,8 +16,8 @@ from controller.alerts.told import Receipt
 from controller.cli.main import main
 from controller.cycle.cycle import Cycle
 from controller.incidents.incident import EntryKind, Incident
-from controller.incidents.remarks import CommentRefusedError, CommentStore
-from controller.incidents.timeline_rules import MAX_REMARKS
+from controller.incidents.store import CommentRefusedError, CommentStore
+from controller.incidents.timeline import MAX_COMMENTS
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from monitor.clock import utc_now
@@ -26,6 +26,7 @@ from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.observation import Observation
 from tests.support.builders import OUTCOMES, observation
+from tests.support.untold import untold_incidents
 
 A, B = "openai/a", "other/b"
 CONFIG = """\
@@ -205,9 +206,9 @@ def test_a_note_after_the_end_reaches_people_too(broken: Desk) -> None:
     """The revision moves past what they were told; and it is there when the incident comes back."""
     broken.see("." * 80)
     DeliveryStore(broken.engine, "slack").told(Receipt(incidents=((1, broken.kept().revision, 0),)))
-    assert broken.journal.undelivered() == []
+    assert untold_incidents(broken.journal) == []
     broken.do("note", "1", "it was the weather", "--author", "ana")
-    assert [item.incident.id for item in broken.journal.undelivered()] == [1]
+    assert [row.id for row in untold_incidents(broken.journal)] == [1]
     broken.see("x" * 16)
     kept = broken.kept()
     assert (kept.reopened, kept.resolved_at) == (1, None)
@@ -267,7 +268,7 @@ def test_somebody_looks_after_it(broken: Desk) -> None:
 def test_what_people_say_is_bounded(broken: Desk) -> None:
     """So that it never pushes the story out; the refusal says so."""
     remarks = CommentStore(broken.engine)
-    for n in range(MAX_REMARKS):
+    for n in range(MAX_COMMENTS):
         remarks.note(1, f"note {n}", author="ana", at=broken.now)
     with pytest.raises(CommentRefusedError, match="holds 20 lines by people"):
         remarks.note(1, "one more", author="ana", at=broken.now)

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine
 
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
-from controller.incidents.remarks import CommentRefusedError, CommentStore
-from controller.incidents.timeline_rules import MAX_REMARKS
+from controller.incidents.store import CommentRefusedError, CommentStore
+from controller.incidents.timeline import MAX_COMMENTS
 from controller.journal import Journal
 from monitor.health import Health
 from monitor.storage.database import open_operator, open_writer
@@ -75,7 +75,7 @@ def test_nothing_is_lost_where_both_write_at_once(engine: Engine, url: str) -> N
 
     def talk() -> None:
         operator = open_operator(url)
-        for n in range(MAX_REMARKS):
+        for n in range(MAX_COMMENTS):
             CommentStore(operator).note(1, f"note {n}", author="ana", at=NOW + timedelta(seconds=n))
         operator.dispose()
 
@@ -87,17 +87,17 @@ def test_nothing_is_lost_where_both_write_at_once(engine: Engine, url: str) -> N
     kept = journal.incident(1)
     assert kept is not None
     assert [line.text for line in kept.timeline if line.kind is EntryKind.NOTE] == [
-        f"note {n}" for n in range(MAX_REMARKS)
+        f"note {n}" for n in range(MAX_COMMENTS)
     ]
     assert [line.number for line in kept.timeline] == sorted({line.number for line in kept.timeline})
-    assert kept.revision == 1 + MAX_REMARKS + 40
+    assert kept.revision == 1 + MAX_COMMENTS + 40
 
 
 def test_whoever_looks_after_it_stays_until_it_comes_back(engine: Engine) -> None:
     """The service does not know the name, and does not take it away."""
     journal = Journal(engine)
     [one] = journal.commit([], [incident()])
-    journal.remarks.acknowledge(one.id, author="ana", at=NOW)
+    journal.comments.acknowledge(one.id, author="ana", at=NOW)
     [changed] = journal.commit([], [went_on(one, "moved", 9)])
     [resolved] = journal.commit([], [replace(went_on(changed, "Resolved", 20), resolved_at=NOW + MINUTE)])
     assert (changed.acknowledged_by, resolved.acknowledged_by) == ("ana", "ana")
@@ -122,7 +122,7 @@ def test_a_note_is_one_line_of_text(engine: Engine, text: str, kept: str) -> Non
 
 def test_an_incident_that_there_is_not(engine: Engine) -> None:
     """A sentence, not a row."""
-    for say in (CommentStore(engine).acknowledge, Journal(engine).remarks.acknowledge):
+    for say in (CommentStore(engine).acknowledge, Journal(engine).comments.acknowledge):
         with pytest.raises(CommentRefusedError, match="there is no incident 7"):
             say(7, author="ana", at=NOW)
 

@@ -17,7 +17,7 @@ from controller.incidents.incident import (
     TimelineEntry,
     VendorLead,
 )
-from controller.incidents.incident_json import IncidentJson, dump, health_named, kind_named, load
+from controller.incidents.store import IncidentDocument, dump, load
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
@@ -52,7 +52,7 @@ def _incident(text: str) -> Incident:
 def test_a_document_comes_back_as_it_was(text: str) -> None:
     """Affected targets, timeline and routes survive, in their order, whatever the provider wrote."""
     incident = _incident(text)
-    assert load(dump(incident)) == IncidentJson(
+    assert load(dump(incident)) == IncidentDocument(
         affected=incident.affected, timeline=incident.timeline, routes=incident.routes, vendor=incident.vendor
     )
     assert load(dump(replace(incident, vendor=None))).vendor is None
@@ -124,11 +124,19 @@ def test_what_a_newer_version_added_is_left_out() -> None:
 )
 def test_what_cannot_be_read_is_left_out(text: str) -> None:
     """A document that makes no sense is an empty one, not an error."""
-    assert load(text) == IncidentJson()
+    assert load(text) == IncidentDocument()
 
 
 def test_words_are_found_or_replaced() -> None:
     """Known words are themselves; unknown ones become the word that calls for a look."""
-    assert [health_named(h.value) for h in Health] == list(Health)
-    assert [kind_named(k.value) for k in IncidentKind] == list(IncidentKind)
-    assert (health_named(None), kind_named("plague")) == (Health.UNKNOWN, IncidentKind.OUTAGE)
+    for health in Health:
+        incident = replace(
+            _incident("x"),
+            affected=(AffectedTarget(target="openai/a", health=health, since=NOW, reason="x"),),
+            routes=(RouteImpact(route="chat", target="openai/a", failing=health),),
+        )
+        loaded = load(dump(incident))
+        assert (loaded.affected, loaded.routes) == (incident.affected, incident.routes)
+    route = {"route": "chat", "target": "openai/a", "failing": "sleeping", "weights": 3, "stuck": "no!"}
+    loaded = load(json.dumps({"routes": [route]}))
+    assert loaded.routes == (RouteImpact(route="chat", target="openai/a", failing=Health.UNKNOWN),)

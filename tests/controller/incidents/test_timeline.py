@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.incidents.incident import REMARKS, EntryKind, TimelineEntry
-from controller.incidents.timeline_rules import MAX_REMARKS, MAX_TIMELINE, joined, numbered, remarks
+from controller.incidents.incident import COMMENTS, EntryKind, TimelineEntry
+from controller.incidents.timeline import MAX_COMMENTS, MAX_TIMELINE, comments, joined, numbered
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -43,7 +43,7 @@ def test_a_full_timeline_keeps_what_people_said() -> None:
     for n in range(100):
         story = joined(story, [line(70 + n)])
     assert len(story) == MAX_TIMELINE
-    assert [one.text for one in remarks(story)] == ["at 60"]
+    assert [one.text for one in comments(story)] == ["at 60"]
 
 
 def test_a_number_is_never_used_again() -> None:
@@ -72,14 +72,14 @@ def test_whatever_joins_it_is_bounded_and_no_number_is_used_twice(steps: list[li
     story: tuple[TimelineEntry, ...] = ()
     meaning: dict[int, tuple[datetime, EntryKind]] = {}
     for step in steps:
-        spare = MAX_REMARKS - len(remarks(story))
-        fresh = [line(at, kind) for at, kind in step if kind not in REMARKS]
-        fresh += [line(at, kind) for at, kind in step if kind in REMARKS][:spare]
-        said = {*remarks(story), *remarks(fresh)}
+        spare = MAX_COMMENTS - len(comments(story))
+        fresh = [line(at, kind) for at, kind in step if kind not in COMMENTS]
+        fresh += [line(at, kind) for at, kind in step if kind in COMMENTS][:spare]
+        said = {*comments(story), *comments(fresh)}
         story = numbered(joined(story, fresh))
         assert len(story) <= MAX_TIMELINE
         assert [one.at for one in story] == sorted(one.at for one in story)
-        assert said == set(remarks(story))
+        assert said == set(comments(story))
         for one in story:
             assert one.number > 0
             assert meaning.setdefault(one.number, (one.at, one.kind)) == (one.at, one.kind)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from controller.incidents.incident import IncidentKind
-from controller.incidents.timeline_rules import MAX_TIMELINE
+from controller.incidents.timeline import MAX_TIMELINE
 from controller.routing.decision import Decision, Move
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.incidents.incident import Incident
-from controller.incidents.timeline_rules import MAX_TIMELINE
+from controller.incidents.timeline import MAX_TIMELINE
 from controller.incidents.tracker import REOPENS_WITHIN
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import UNHEALTHY, Health, TargetHealth

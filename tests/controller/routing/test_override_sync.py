@@ -18,6 +18,7 @@ from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.controller.routing.test_overrides import DRAIN, PAUSE, PIN, A, C, override
 from tests.support.builders import T0, observation, settings
+from tests.support.untold import untold_events
 
 
 class Service:
@@ -74,7 +75,7 @@ class Service:
 
     def told(self) -> list[str]:
         """The kinds of what people must be told, oldest first."""
-        return [event.kind for event in self.journal.untold(100)]
+        return [event.kind for event in untold_events(self.journal)]
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_what_expired_while_the_service_was_stopped_is_noted_at_its_start(servic
         service.start()
         service.run(600, a=".", c=".")
     assert service.told() == ["pinned", "pin_expired"]
-    assert "expired at 18:01:21 UTC" in service.journal.untold()[-1].text
+    assert "expired at 18:01:21 UTC" in untold_events(service.journal)[-1].text
     assert service.serving() == A
 
 

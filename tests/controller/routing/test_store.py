@@ -12,9 +12,11 @@ from controller.journal import Journal
 from controller.routing import override_text
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.routing.store import OverrideStore
+from monitor.storage.columns import to_ms
 from monitor.storage.database import DatabaseError, open_operator, open_reader, open_writer
 from tests.controller.routing.test_overrides import DRAIN, HOUR, PAUSE, PIN, A, C, override
 from tests.support.builders import T0
+from tests.support.untold import untold_events
 
 CHAT = override(PIN, "chat", target=C)
 LATER = T0 + timedelta(minutes=30)
@@ -46,7 +48,7 @@ def end(overrides: OverrideStore, kind: OverrideKind, *subjects: str) -> list[Ov
 
 def told(engine: Engine) -> list[str]:
     """The kinds of what people must be told, oldest first."""
-    return [event.kind for event in Journal(engine).untold()]
+    return [event.kind for event in untold_events(Journal(engine))]
 
 
 def test_what_is_laid_on_is_kept_as_it_is(overrides: OverrideStore, engine: Engine) -> None:
@@ -54,8 +56,8 @@ def test_what_is_laid_on_is_kept_as_it_is(overrides: OverrideStore, engine: Engi
     laid = begin(overrides, replace(CHAT, forced=True))
     assert laid == replace(CHAT, forced=True, id=1)
     assert overrides.in_force(T0) == [laid]
-    (untold,) = Journal(engine).untold()
-    assert (untold.kind, untold.subject, untold.at) == ("pinned", "chat", CHAT.at)
+    (untold,) = untold_events(Journal(engine))
+    assert (untold.kind, untold.subject, untold.at_ms) == ("pinned", "chat", to_ms(CHAT.at))
 
 
 def test_the_same_again_replaces_the_first(overrides: OverrideStore) -> None:
@@ -91,7 +93,7 @@ def test_what_has_expired_cannot_be_taken_back(overrides: OverrideStore, engine:
     begin(overrides, replace(CHAT, until=LATER))
     assert end(overrides, PIN, "chat") == []
     begin(overrides, replace(CHAT, at=LATER + HOUR, until=LATER + 2 * HOUR))
-    assert "replaces" not in Journal(engine).untold()[-1].text
+    assert "replaces" not in untold_events(Journal(engine))[-1].text
     assert overrides.latest()[1].ended_at == LATER
 
 

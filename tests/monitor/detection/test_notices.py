@@ -30,6 +30,7 @@ from monitor.storage.store import Store
 from probes.observation import Observation
 from probes.target import Check
 from tests.support.builders import T0, observation, settings
+from tests.support.untold import untold_events
 
 TARGET = "openai/gpt-6-luna"
 ATTENTION = "3 times in a row: the probe needs attention; last: HTTP 400"
@@ -125,7 +126,7 @@ def test_the_cycle_tells_it_across_restarts(tmp_path: Path, engine: Engine) -> N
         cycle.run([replace(seen, started_at=seen.started_at + timedelta(minutes=1))], now)
         store.add_event(now, "probe_skipped", TARGET, "for this test")
         store.prune(now + timedelta(days=14))
-    [told] = Journal(engine).untold()
+    [told] = untold_events(Journal(engine))
     assert (told.kind, told.subject, told.text) == (SUBSTITUTED, TARGET, f"{TARGET} was answered by gpt-5")
     assert Store(engine).notices() == [TargetNotice(kind=SUBSTITUTED, target=TARGET, text=told.text, at=T0)]
 
@@ -145,7 +146,7 @@ def life(wanted: Settings, engine: Engine, seen: list[Observation]) -> list[tupl
     cycle.start(seen[0].started_at)
     for one in seen:
         cycle.run([one], one.finished_at)
-    return [(event.kind, event.text) for event in Journal(engine).untold()]
+    return [(event.kind, event.text) for event in untold_events(Journal(engine))]
 
 
 def several(folder: Path, *checks: Check) -> Settings:

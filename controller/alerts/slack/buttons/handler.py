@@ -12,7 +12,7 @@ from controller.alerts.slack.buttons.press import Press
 from controller.alerts.slack.buttons.rules import ButtonContext, is_hold, objection, order_of
 from controller.alerts.slack.buttons.store import Claim, PressStore
 from controller.incidents.incident import EntryKind
-from controller.incidents.remarks import CommentRefusedError
+from controller.incidents.store import CommentRefusedError
 from controller.journal import Journal
 from controller.operations import begin_override
 from controller.routing import override_text
@@ -113,7 +113,7 @@ class PressHandler:
 
     def _do(self, button: Button, author: str, journal: Journal) -> str:
         if button.verb is Verb.ACKNOWLEDGE:
-            journal.remarks.acknowledge(button.incident, author=author, at=self._clock())
+            journal.comments.acknowledge(button.incident, author=author, at=self._clock())
             return f"You look after incident {button.incident} now."
         outcome = begin_override(self._settings, order_of(button, author))
         return f"Done: {'; '.join(outcome.lines)}."

@@ -23,6 +23,7 @@ from monitor.storage.store import Store
 from tests.support import builders
 from tests.support import incident_builders as alerts
 from tests.support.builders import T0
+from tests.support.untold import untold_events
 
 T = TypeVar("T")
 MONDAY = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
@@ -277,10 +278,10 @@ async def test_it_comes_once_a_week_whatever_happens(engine: Engine) -> None:
         made += [hour] if await weekly.look() else []
         assert not await weekly.look()
     assert made == [1, 1 + 7 * 24, 1 + 14 * 24]
-    assert [(one.kind, one.subject) for one in journal.untold()] == [
+    assert [(one.kind, one.subject) for one in untold_events(journal)] == [
         ("weekly_digest", "2026-11-16"),
         ("weekly_digest", "2026-11-23"),
         ("weekly_digest", "2026-11-30"),
     ]
-    assert journal.untold()[0].text.startswith("📊 The week from Nov 9 to Nov 16")
+    assert untold_events(journal)[0].text.startswith("📊 The week from Nov 9 to Nov 16")
     assert len(sums.ends) == 3

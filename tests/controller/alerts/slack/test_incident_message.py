@@ -23,7 +23,7 @@ from controller.incidents.incident import (
     TimelineEntry,
     VendorLead,
 )
-from controller.incidents.timeline_rules import MAX_TIMELINE
+from controller.incidents.timeline import MAX_TIMELINE
 from controller.routing.decision import failback_command
 from controller.routing.override_text import pin_warning_event
 from controller.routing.overrides import Override, OverrideKind

@@ -31,7 +31,7 @@ from controller.incidents.incident import (
     TimelineEntry,
 )
 from controller.incidents.incident import VendorLead as Lead
-from controller.incidents.timeline_rules import MAX_TIMELINE
+from controller.incidents.timeline import MAX_TIMELINE
 from controller.journal import PendingEvent
 from monitor.health import Health
 from monitor.settings import Route, Severity

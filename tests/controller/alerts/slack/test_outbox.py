@@ -20,6 +20,7 @@ from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
 from tests.support.alert_world import NOON, TOKEN, Desk, changed, misconfigured, outage, over
+from tests.support.untold import untold_incidents
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ def test_one_outage_from_start_to_end(desk: Desk) -> None:
     assert desk.round(2) == RoundResult()
     incident = desk.keep(changed(incident, MOVED))
     assert desk.round(42) == RoundResult(told=2)
-    desk.journal.remarks.note(incident.id, "I called them", author="ana", at=desk.now)
+    desk.journal.comments.note(incident.id, "I called them", author="ana", at=desk.now)
     desk.round(300)
     stored = desk.journal.incident(incident.id)
     assert stored is not None
@@ -252,7 +253,7 @@ def test_a_refused_token_is_asked_for_once_a_minute(desk: Desk) -> None:
     desk.keep(outage())
     desk.happen()
     assert desk.round(0) == RoundResult(failed=1)
-    assert "token_revoked" in (desk.journal.undelivered()[0].error or "")
+    assert "token_revoked" in (untold_incidents(desk.journal)[0].delivery_error or "")
     deliveries = DeliveryStore(desk.engine, SINK)
     assert "token_revoked" in (deliveries.book(desk.now).rows[SINK].error or "")
     assert desk.round(59) == RoundResult()
@@ -481,7 +482,7 @@ def test_old_events_are_not_told(desk: Desk) -> None:
     """The day Slack is configured, nobody wants to hear of last month's pins."""
     desk.happen(at=NOON - timedelta(hours=25))
     desk.happen(at=NOON - timedelta(hours=23))
-    desk.journal.forget_untold(NOON - timedelta(hours=24))
+    desk.journal.skip_stale_alerts(NOON - timedelta(hours=24))
     assert desk.round() == RoundResult(told=1)
 
 

@@ -16,6 +16,7 @@ from controller.incidents.incident import EntryKind, Incident, RouteImpact, Time
 from monitor.settings import QuietHours, Severity
 from probes.target import Secret
 from tests.support.alert_world import NOON, TOKEN, Desk, changed, misconfigured, outage, over, shown, stuck
+from tests.support.untold import untold_incidents
 
 DOWN = "🔴 openai/m is down"
 STUCK = "🚨 Act now: openai/m is down and route chat has nowhere to go"
@@ -103,7 +104,7 @@ def test_reminders_stop_when_somebody_looks_after_it(desk: Desk) -> None:
     assert desk.replies()[0].startswith(f"{HERE} *⏰ Still open after 30 min, and nobody has acknowledged it: {STUCK}*")
     assert desk.round(59 * 60) == RoundResult()
     assert desk.round(60 * 60) == RoundResult(told=1)
-    desk.journal.remarks.acknowledge(incident.id, author="ana", at=at(61))
+    desk.journal.comments.acknowledge(incident.id, author="ana", at=at(61))
     desk.round(62 * 60)
     assert "ana looks after it." in shown(desk.server.messages[0].versions[-1].blocks)
     assert desk.round(300 * 60) == RoundResult()
@@ -170,8 +171,8 @@ def test_a_channel_that_is_missing_holds_up_no_other(tmp_path: Path, server: Sla
     desk.happen()
     assert desk.round(0) == RoundResult(told=1, failed=1)
     assert desk.round(59) == RoundResult()
-    (waiting,) = desk.journal.undelivered()
-    assert waiting.error == (
+    (waiting,) = untold_incidents(desk.journal)
+    assert waiting.delivery_error == (
         "Slack refused the message (channel_not_found): check alerts.slack.channel, and invite the bot when the "
         "channel is private"
     )

@@ -28,7 +28,7 @@ from controller.alerts.slack.outbox import Outbox
 from controller.cycle.cycle import Cycle
 from controller.demo.fake_slack.workspace import Fault, FaultKind, SlackMessage
 from controller.incidents.incident import EntryKind, Incident
-from controller.incidents.remarks import CommentStore
+from controller.incidents.store import CommentStore
 from controller.journal import Journal
 from controller.routing.overrides import Override
 from controller.routing.routing_file import RoutingFile
