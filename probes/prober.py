@@ -28,7 +28,7 @@ from probes.loop_lag import LoopLag
 from probes.model_facts import expected_length
 from probes.observation import Observation
 from probes.outcome import Outcome
-from probes.redaction import clean, identifier
+from probes.redaction import clean, clean_identifier
 from probes.reply import Request, overlaid
 from probes.substitution import substituted
 from probes.target import Check, Provider, Target
@@ -275,7 +275,7 @@ def _observation(exchange: Exchange, verdict: Classification) -> Observation:
         fresh=exchange.fresh,
         http_status=exchange.status,
         retry_after_s=verdict.retry_after_s,
-        request_id=identifier(verdict.request_id or "", provider.api_key),
+        request_id=clean_identifier(verdict.request_id or "", provider.api_key),
         input_tokens=verdict.input_tokens,
         output_tokens=verdict.output_tokens,
         cached_tokens=verdict.cached_tokens,

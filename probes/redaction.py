@@ -1,15 +1,32 @@
-"""Text from a provider is hostile: keys are cut out of it, control characters removed, its length bounded."""
+r"""Makes text from outside fit to be shown: masks keys, removes or spells out invisible characters, bounds the length.
 
+The key is found as it stands, percent-encoded (`%2B`), escaped as in JSON (`\u002b`, `\/`) and in base64, whole or in
+pieces of eight characters: the forms in which it leaks by accident, as when an error quotes the request.
+"""
+
+import base64
 import re
+import string
 import unicodedata
 from collections.abc import Iterator
+from typing import Final
 
-from probes.disguise import find_secret
 from probes.target import Secret
 
-MASK = "***"
-_LOOKED_AT = 4_000
-_LOOKS_LIKE_A_KEY = re.compile(
+MASK: Final = "***"
+_LONGEST_INPUT: Final = 4_000
+#: Room for the sentence that says how much is left out.
+_LONGEST_GAP: Final = 40
+#: A shorter piece of a key is no secret: providers show its first and last characters, to tell keys apart.
+_PIECE: Final = 8
+#: This many characters of base64 depend on eight characters of the key alone.
+_BASE64_PIECE: Final = 10
+#: A shorter key cannot be told from words.
+_SHORTEST_KEY: Final = 4
+_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_STANDARD_BASE64: Final = str.maketrans("-_", "+/")
+_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\([\"\\/])")
+_LOOKS_LIKE_A_KEY: Final = re.compile(
     r"(?i:\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}"  # an Authorization header
     r"|\b(?:sk|pk|xai|gsk|xox[a-z])[-_][\w-]{6,}"
     r"|\b(?:rk|csk|pplx|nvapi|glpat|tgp|fw|hf|r8|gh[a-z])[-_](?=[\w-]{0,63}\d)[\w-]{16,}"
@@ -17,44 +34,119 @@ _LOOKS_LIKE_A_KEY = re.compile(
     r"|\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{8,}|\bABSK[\w+/=]{16,}|\bbedrock-api-key-[\w+/=-]{6,}"  # AWS
     r"|\beyJ[\w-]{8,}(?:\.[\w-]*)*"  # JSON web tokens
 )
-#: What stands beside the word that calls it a key: in an address, in a signature, in a sentence. Thirty-two hexadecimal
+#: A value beside the word that calls it a key: in an address, in a signature, in a sentence. Thirty-two hexadecimal
 #: digits alone are no key: most request ids look like that.
-_IS_CALLED_A_KEY = re.compile(
+_IS_CALLED_A_KEY: Final = re.compile(
     r"(?i)((?:[?&;]|\b)(?:key|api[-_]?key|access[-_]?token|token|sig|x-amz-(?:signature|credential|security-token))="
     r"|\b(?:signature|credential)="
     r"|\b(?:key|token|secret|password)\b[^\w?&]{1,3}(?:(?:provided|is)\W{1,3})?"
     r"(?=[\w+/-]{16})(?=(?:[a-z_+/-]{0,40}\d){3}))[\w.~+/%-]+=*"
 )
-_NO_IDENTIFIER = re.compile(r"[^A-Za-z0-9._:/+=*-]")
+_NO_IDENTIFIER: Final = re.compile(r"[^A-Za-z0-9._:/+=*-]")
 
 
 def clean(text: str, key: Secret | None = None, *, limit: int = 500) -> str:
-    """`text` on one line, at most `limit` characters, without control or invisible characters and without keys.
+    """`text` on one line of at most `limit` characters, without invisible characters and with keys as `***`.
 
-    Cut out as `***` are the key, every piece of it of eight characters or more, whichever way they are spelled
-    (`probes.disguise`), and all that looks like a key. Pieces that are shorter stay: providers show the first and the
-    last few characters of a key so that one knows which it is.
+    Masked are `key`, every piece of it of eight characters or more, and whatever looks like a key.
     """
-    line = _masked(" ".join("".join(_visible(text[:_LOOKED_AT])).split()), key)
+    line = _mask(" ".join("".join(_visible(text[:_LONGEST_INPUT])).split()), key)
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def identifier(text: str, key: Secret | None = None) -> str | None:
-    """A request id as far as it is one: at most 127 plain characters; None when nothing is left."""
+def clean_block(text: str, key: Secret | None = None, *, limit: int = 64_000) -> str:
+    r"""`text` with its line ends as newlines, masked as by `clean`, in at most `limit` characters.
+
+    Characters that are invisible or drive a terminal are spelled out: `\x1b`, `\u202e`. Of a longer text the beginning
+    and the end are shown, and how much is left out.
+    """
+    masked = _mask(_shorten(text, limit).replace("\r\n", "\n"), key)
+    return _shorten("".join(_spell_out(masked)), limit)  # spelled out, it may be too long again
+
+
+def clean_identifier(text: str, key: Secret | None = None) -> str | None:
+    """A request id: at most 127 plain characters, masked as by `clean`; None when nothing is left."""
     plain = _NO_IDENTIFIER.sub("", clean(text[:1000], key, limit=1000))
-    return _masked(plain, key)[:127] or None
+    return _mask(plain, key)[:127] or None
 
 
-def hidden(text: str, key: Secret | None = None) -> list[tuple[int, int]]:
-    """Where `text`, of any length, holds what `clean` cuts out: from and to, in any order."""
-    places = find_secret(key.reveal(), text) if key else []
-    places += [found.span() for found in _LOOKS_LIKE_A_KEY.finditer(text)]
-    return places + [(found.end(1), found.end()) for found in _IS_CALLED_A_KEY.finditer(text)]
+def one_line(text: str, limit: int) -> str:
+    """`text` on one line of at most `limit` characters, without control, format and surrogate characters; unmasked."""
+    visible = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in text[: limit * 4])
+    line = " ".join(visible.split())
+    return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1].rstrip() + "…"
 
 
-def _masked(line: str, key: Secret | None) -> str:
-    line = _without(key.reveal(), line) if key else line
-    return _IS_CALLED_A_KEY.sub(rf"\1{MASK}", _LOOKS_LIKE_A_KEY.sub(MASK, line))
+def find_secret(secret: str, text: str) -> list[tuple[int, int]]:
+    """Where `text` holds `secret` or eight characters of it: start and end of each stretch, sorted and disjoint.
+
+    A secret of four to seven characters is found whole and as it stands; a shorter one is not looked for. The time
+    grows with the length of the text.
+    """
+    if len(secret) < _SHORTEST_KEY:
+        return []
+    if len(secret) < _PIECE:
+        return [match.span() for match in re.finditer(f"(?:{re.escape(secret)})+", text)]
+    plain = _pieces(secret.translate(_LOWER), _PIECE)
+    encoded = frozenset().union(*(_pieces(_base64(secret, before), _BASE64_PIECE) for before in range(3)))
+    unescaped, starts = _unescape(text)
+    spans = [(starts[start], starts[end]) for start, end in _find_pieces(unescaped, plain, encoded)]
+    if unescaped != text:
+        spans += _find_pieces(text, plain, encoded)
+    return _merge(sorted(spans))
+
+
+def _mask(text: str, key: Secret | None) -> str:
+    parts: list[str] = []
+    shown_from = 0
+    for start, end in find_secret(key.reveal(), text) if key else ():
+        parts += [text[shown_from:start], MASK]
+        shown_from = end
+    masked = "".join([*parts, text[shown_from:]])
+    return _IS_CALLED_A_KEY.sub(rf"\1{MASK}", _LOOKS_LIKE_A_KEY.sub(MASK, masked))
+
+
+def _pieces(text: str, size: int) -> frozenset[str]:
+    return frozenset(text[start : start + size] for start in range(len(text) - size + 1))
+
+
+def _base64(secret: str, before: int) -> str:
+    """The part of the base64 of `secret` behind `before` other bytes that depends on the secret alone."""
+    encoded = base64.b64encode(b"\0" * before + secret.encode()).decode().rstrip("=")
+    return encoded[-(-8 * before // 6) : (8 * (before + len(secret.encode()))) // 6]
+
+
+def _unescape(text: str) -> tuple[str, list[int]]:
+    """`text` with one layer of escapes undone, and where in `text` each of its characters starts; the end included."""
+    characters: list[str] = []
+    starts: list[int] = []
+    copied = 0
+    for escape in _ESCAPE.finditer(text):
+        code = escape[1] or escape[2]
+        characters += [*text[copied : escape.start()], chr(int(code, 16)) if code else escape[3]]
+        starts += range(copied, escape.start() + 1)
+        copied = escape.end()
+    return "".join([*characters, text[copied:]]), [*starts, *range(copied, len(text) + 1)]
+
+
+def _find_pieces(text: str, plain: frozenset[str], encoded: frozenset[str]) -> Iterator[tuple[int, int]]:
+    for pieces, size, normal in (
+        (plain, _PIECE, text.translate(_LOWER)),
+        (encoded, _BASE64_PIECE, text.translate(_STANDARD_BASE64)),
+    ):
+        for start in range(len(normal) - size + 1):
+            if normal[start : start + size] in pieces:
+                yield start, start + size
+
+
+def _merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in spans:
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _visible(text: str) -> Iterator[str]:
@@ -67,18 +159,19 @@ def _visible(text: str) -> Iterator[str]:
             yield character
 
 
-def _without(key: str, line: str) -> str:
-    """Masks every stretch of `line` that spells pieces of the key."""
-    parts: list[str] = []
-    shown_from = 0
-    for start, end in find_secret(key, line):
-        parts += [line[shown_from:start], MASK]
-        shown_from = end
-    return "".join([*parts, line[shown_from:]])
+def _spell_out(text: str) -> Iterator[str]:
+    for character in text:
+        harmless = character in "\n\t" or (character.isprintable() if character.isascii() else _is_visible(character))
+        yield character if harmless else character.encode("unicode_escape").decode()
 
 
-def one_line(text: str, limit: int) -> str:
-    """Text from outside as one line without control, format and surrogate characters, at most `limit` long."""
-    visible = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in text[: limit * 4])
-    line = " ".join(visible.split())
-    return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1].rstrip() + "…"
+def _is_visible(character: str) -> bool:
+    return character not in "\u2028\u2029" and not unicodedata.category(character).startswith("C")
+
+
+def _shorten(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    last = (limit - _LONGEST_GAP) // 4
+    first = limit - _LONGEST_GAP - last
+    return f"{text[:first]}\n… {len(text) - first - last:,} more characters …\n{text[-last:]}"

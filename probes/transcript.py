@@ -9,12 +9,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from probes.classifier import Classification, RawResponse
 from probes.dialects.registry import DIALECTS
-from probes.disguise import find_secret
-from probes.display import shown
 from probes.exchange import BodyChunk, Exchange
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
-from probes.redaction import MASK, clean
+from probes.redaction import MASK, clean, clean_block, find_secret
 from probes.reply import Request
 from probes.target import Provider
 from probes.wire_events import events_in
@@ -119,9 +117,9 @@ def _sent(request: Request, provider: Provider) -> RequestShown:
     body = json.dumps(request.body, indent=2, ensure_ascii=False)
     return RequestShown(
         method=request.method,
-        url=shown(_without_secrets(request.url), provider.api_key),
+        url=clean_block(_without_secrets(request.url), provider.api_key),
         headers=tuple((name, _sent_header(name, value, provider)) for name, value in request.headers.items()),
-        body=shown(body, provider.api_key, limit=_LONGEST_BODY),
+        body=clean_block(body, provider.api_key, limit=_LONGEST_BODY),
     )
 
 
@@ -137,7 +135,7 @@ def _sent_header(name: str, value: str, provider: Provider) -> str:
     """The value; of a secret one only its scheme, and where the secret comes from."""
     key = provider.api_key.reveal()
     if not (key and key in value) and not _SECRET_HEADERS.search(name):
-        return shown(value, provider.api_key, limit=_LONGEST_HEADER)
+        return clean_block(value, provider.api_key, limit=_LONGEST_HEADER)
     scheme, _, secret = value.partition(" ")
     origin = f" ({provider.api_key_env or 'the key in the configuration'})" if key and key in value else ""
     return (f"{scheme} {MASK}" if secret and (not key or key not in scheme) else MASK) + origin
@@ -147,7 +145,7 @@ def _received(exchange: Exchange, answer: RawResponse) -> ResponseShown:
     provider = exchange.target.provider
     headers = _received_headers(answer.headers, provider)
     if not exchange.streaming:
-        body = shown(answer.body.decode("utf-8", "replace"), provider.api_key, limit=_LONGEST_BODY)
+        body = clean_block(answer.body.decode("utf-8", "replace"), provider.api_key, limit=_LONGEST_BODY)
         return ResponseShown(status=answer.status, headers=headers, body=body)
     events, count = _events(exchange.pieces or [], provider)
     if find_secret(provider.api_key.reveal(), answer.reply.text):
@@ -177,4 +175,4 @@ def _events(pieces: Sequence[BodyChunk], provider: Provider) -> tuple[tuple[Even
 def _first_and_last(found: Sequence[tuple[float, str]], provider: Provider) -> Iterator[EventShown]:
     for number, (at_s, text) in enumerate(found, 1):
         if number <= _FIRST_EVENTS or number > len(found) - _LAST_EVENTS:
-            yield EventShown(number=number, at_s=at_s, data=shown(text, provider.api_key, limit=_LONGEST_EVENT))
+            yield EventShown(number=number, at_s=at_s, data=clean_block(text, provider.api_key, limit=_LONGEST_EVENT))

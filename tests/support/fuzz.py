@@ -115,9 +115,9 @@ def _may_be_right(case: Case, exchange: Exchange) -> bool:
 
 
 def hold_no_key(shown: str) -> None:
-    """Raises FlawError where a piece of the key of eight characters stands in a text, or all of it in disguise."""
+    """Raises FlawError where a piece of the key of eight characters stands in a text, or all of it in base64."""
     pieces = [KEY[start : start + _PIECE] for start in range(len(KEY) - _PIECE + 1)]
-    for piece in (*pieces, KEY.encode().hex(), base64.b64encode(KEY.encode()).decode()):
+    for piece in (*pieces, base64.b64encode(KEY.encode()).decode()):
         if piece in shown:
             place = shown.index(piece)
             raise FlawError(f"a piece of the key is shown: …{shown[max(0, place - 60) : place + 60]}…")

@@ -17,7 +17,6 @@ ODD_VALUES: Final[Sequence[Any]] = (
         KEY,
         KEY[4:14],
         base64.b64encode(KEY.encode()).decode(),
-        KEY.encode().hex(),
         "\\u0073" + KEY[1:],
     ),
     *("try again in " * 300, "models/" * 500, "1m" * 2000, "a: " * 1000, "2026-11-21 " * 300, "sk-" * 1000),
