@@ -1,5 +1,6 @@
-"""How long the embeddings of well-known models are, as data."""
+"""What is known of models by their names: the lengths of their embeddings, and the aliases that they answer under."""
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Final
@@ -21,13 +22,14 @@ _LENGTHS: Final[Mapping[str, int]] = {
     "amazon.titan-embed-text-v1*": 1536,
     "amazon.titan-embed-text-v2:*": 1024,
 }
+_LATEST: Final = re.compile(r"[-:]latest$")
+_VERSION: Final = re.compile(r"[-@:](20\d{2}-?\d{2}-?\d{2}|\d{3,4}|latest)$")
 
 
 def expected_length(target: Target) -> int | None:
-    """How long an embedding of this target must be, by its settings or by what its model is known for.
+    """The length that an embedding of this target must have, by its settings, else by its model.
 
-    None, any length will do, for a model that is not known, and for one that is asked with parameters of one's own:
-    among them may be the length.
+    None, any length will do, for an unknown model and for a target with its own parameters, which may set the length.
     """
     if target.dimensions is not None:
         return target.dimensions
@@ -35,3 +37,18 @@ def expected_length(target: Target) -> int | None:
         return None
     model = target.model.rpartition("/")[2]
     return next((length for pattern, length in _LENGTHS.items() if fnmatchcase(model, pattern)), None)
+
+
+def is_substitute(requested: str, answered: str) -> bool:
+    """Whether another model answered than the one that was requested.
+
+    These differences do not count: a path before the name, its case, and a date, a version or `latest` after a name
+    that was requested without one: `gpt-4o-mini` answers as `gpt-4o-mini-2024-07-18`, `mistral-small-latest` as
+    `mistral-small-2503`.
+    """
+    wanted, given = _bare_name(requested), _bare_name(answered)
+    return given != wanted and _VERSION.sub("", given) != _LATEST.sub("", wanted)
+
+
+def _bare_name(name: str) -> str:
+    return name.rpartition("/")[2].lower()

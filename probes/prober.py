@@ -25,12 +25,11 @@ from probes.dialects.aws_signing import Credentials, UnsignedError, signed
 from probes.dialects.registry import DIALECTS
 from probes.exchange import BodyChunk, Exchange
 from probes.loop_lag import LoopLag
-from probes.model_facts import expected_length
+from probes.model_facts import expected_length, is_substitute
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.redaction import clean, clean_identifier
 from probes.reply import Request, overlaid
-from probes.substitution import substituted
 from probes.target import Check, Provider, Target
 from probes.transcript import Transcript, examined
 from probes.transport import connection as transport
@@ -233,7 +232,7 @@ def _final(verdict: Classification, exchange: Exchange) -> Classification:
 
 def _other(target: Target, answered: str | None) -> str | None:
     """The name of the model that answered, where it is not the one that was asked."""
-    if answered is None or not substituted(target.model, answered):
+    if answered is None or not is_substitute(target.model, answered):
         return None
     return clean(answered, target.provider.api_key, limit=100)
 

@@ -2,20 +2,21 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from probes.classifier import Classification, RawResponse
+from probes.dialects.base import Framing
 from probes.dialects.registry import DIALECTS
 from probes.exchange import BodyChunk, Exchange
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 from probes.redaction import MASK, clean, clean_block, find_secret
-from probes.reply import Request
+from probes.reply import MalformedError, Request
+from probes.streaming.aws_eventstream import AwsEventStreamParser
 from probes.target import Provider
-from probes.wire_events import events_in
 
 _LONGEST_BODY: Final = 64_000
 _LONGEST_EVENT: Final = 1_000
@@ -28,6 +29,9 @@ _SPELLED_OUT: Final = "(not shown: put together, the events spell a key)"
 #: Headers that are secret whatever stands in them.
 _SECRET_HEADERS: Final = re.compile(r"(?i)auth|cookie|token|secret|api-?key|signature")
 _SECRET_PARAMETERS: Final = re.compile(r"(?i)((?:^|&)[^=&]*(?:key|token|secret|sig|password)[^=&]*=)[^&]*")
+
+_BLANK_LINE: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LONGEST_BLANK_LINE: Final = 4
 
 _BLAMES: Final = {
     Blame.NOBODY: "nobody's fault",
@@ -176,3 +180,42 @@ def _first_and_last(found: Sequence[tuple[float, str]], provider: Provider) -> I
     for number, (at_s, text) in enumerate(found, 1):
         if number <= _FIRST_EVENTS or number > len(found) - _LAST_EVENTS:
             yield EventShown(number=number, at_s=at_s, data=clean_block(text, provider.api_key, limit=_LONGEST_EVENT))
+
+
+def events_in(pieces: Iterable[BodyChunk], framing: Framing) -> Iterator[tuple[float, str]]:
+    """Every event with the seconds at which its last byte came; the last one may be cut off.
+
+    Server-sent events as they are, comments among them; binary frames as the name and the text that they hold.
+    """
+    return _frames(pieces) if framing is Framing.EVENTSTREAM else _lines(pieces)
+
+
+def _lines(pieces: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:
+    waiting, looked_at, at_s = bytearray(), 0, 0.0
+    for piece in pieces:
+        waiting += piece.data
+        at_s, begin = piece.at_s, 0
+        for end in _BLANK_LINE.finditer(waiting, max(0, looked_at - _LONGEST_BLANK_LINE)):
+            yield from _event(at_s, waiting[begin : end.start()])
+            begin = end.end()
+        del waiting[:begin]
+        looked_at = len(waiting)
+    yield from _event(at_s, waiting)
+
+
+def _event(at_s: float, data: bytes | bytearray) -> Iterator[tuple[float, str]]:
+    text = data.decode("utf-8", "replace").strip("\r\n")
+    if text:
+        yield at_s, text
+
+
+def _frames(pieces: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:
+    parser, at_s = AwsEventStreamParser(), 0.0
+    try:
+        for piece in pieces:
+            at_s = piece.at_s
+            for event in parser.feed(piece.data):
+                yield at_s, f"{event.name}: {event.data}"
+        list(parser.close())
+    except MalformedError as fault:
+        yield at_s, f"(a frame with {fault})"

@@ -1,10 +1,10 @@
-"""How long an embedding must be."""
+"""What is known of models by their names."""
 
 from dataclasses import replace
 
 import pytest
 
-from probes.model_facts import expected_length
+from probes.model_facts import expected_length, is_substitute
 from tests.support.builders import target
 
 
@@ -29,3 +29,38 @@ def test_the_settings_know_better() -> None:
 
     assert expected_length(replace(known, dimensions=256)) == 256
     assert expected_length(replace(known, parameters={"dimensions": 512})) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("gpt-4o-mini", "gpt-4o-mini"),
+        ("gpt-4o-mini", "gpt-4o-mini-2024-07-18"),
+        ("claude-haiku-4-5", "claude-haiku-4-5-20251001"),
+        ("mistral-small-latest", "mistral-small-2503"),
+        ("mistral-small-latest", "mistral-small"),
+        ("llama3", "llama3:latest"),
+        ("openai/gpt-oss-20b", "gpt-oss-20b"),
+        ("gemini-3.1-flash-lite", "models/gemini-3.1-flash-lite-001"),
+        ("meta-llama/Llama-4-Scout", "llama-4-scout"),
+    ],
+)
+def test_the_same_model_by_another_name(asked: str, answered: str) -> None:
+    """Dates, versions, paths and case are vendors' habits."""
+    assert not is_substitute(asked, answered)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("gpt-4o", "gpt-4o-mini"),
+        ("gpt-6-luna", "gpt-5.6-luna"),
+        ("deepseek-chat", "deepseek-v4-flash"),
+        ("gpt-4-1106", "gpt-4-0613"),
+        ("gemini-embedding-001", "gemini-embedding-002"),
+        ("gemini-flash-latest", "gemini-3.8-flash"),
+    ],
+)
+def test_another_model(asked: str, answered: str) -> None:
+    """Anything else is another model, an alias that has moved on included."""
+    assert is_substitute(asked, answered)

@@ -13,8 +13,7 @@ from probes.exchange import BodyChunk
 from probes.outcome import Outcome
 from probes.prober import Prober
 from probes.target import Check, Provider, Secret, Target, Timeouts
-from probes.transcript import Transcript, meaning
-from probes.wire_events import events_in
+from probes.transcript import Transcript, events_in, meaning
 from tests.support.frames import event
 from tests.support.raw_server import DONE, GOOD, KEY, SSE, TOKEN, talking, whole
 
