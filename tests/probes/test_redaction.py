@@ -100,7 +100,7 @@ KEYS = st.text(string.ascii_letters + string.digits + "-_/+", min_size=24, max_s
 
 def left_of(key: str, shown: str) -> str:
     """As much of the key as its longest piece in `shown`, read like somebody who tries every one of these forms."""
-    unescaped = re.sub(r"\\u(....)|\\(/)", lambda match: match[2] or chr(int(match[1], 16)), shown)
+    unescaped = re.sub(r"\\u([0-9A-Fa-f]{4})|\\(/)", lambda match: match[2] or chr(int(match[1], 16)), shown)
     readings = {shown, unquote(shown), unescaped}
     for reading in tuple(readings):
         for letters in re.findall("[A-Za-z0-9+/]{10,}", reading.translate(str.maketrans("-_", "+/"))):
