@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.heartbeat import ServiceHealth
 from controller.alerts.registry import ChannelRegistry, secrets_of
-from controller.alerts.slack.buttons.listening import ButtonService
+from controller.alerts.slack.buttons.listener import ButtonService
 from controller.alerts.slack.client import SlackSender
 from controller.alerts.slack.message_values import SINK
 from controller.alerts.slack.outbox import Outbox

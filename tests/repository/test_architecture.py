@@ -29,6 +29,7 @@ OWNERS = {
     "alembic": ["monitor/storage/migrations/*"],
     "sqlalchemy": ["monitor/storage/*", "*/store.py", "*_store.py", "*/queries.py", "controller/journal.py"],
     "slack_sdk": ["controller/alerts/slack/*"],
+    "websockets": ["controller/alerts/slack/buttons/socket_mode.py"],
     "streamlit": ["ui/*"],
     "rich": ["controller/cli/*", "controller/demo/*"],
     "llmock": ["controller/demo/world.py"],

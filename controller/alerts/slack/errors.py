@@ -53,6 +53,15 @@ ABOUT_TOKEN = frozenset(code for code, advice in _ADVICE.items() if advice == _T
 #: What is wrong with one channel; another may do.
 _ABOUT_CHANNEL = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
 
+_APP_TOKEN = "set alerts.slack.app_token to an app-level token (xapp-…) of the app"  # noqa: S105 - advice, not a token
+_APP_SCOPE = "give the app-level token the scope connections:write"
+#: The same for Socket Mode, through which presses of buttons come.
+_SOCKET_MODE_ADVICE = {
+    **dict.fromkeys((*ABOUT_TOKEN, "not_allowed_token_type"), _APP_TOKEN),
+    **dict.fromkeys(("missing_scope", "no_permission"), _APP_SCOPE),
+    "link_disabled": "switch Socket Mode on in the app's settings",
+}
+
 _CODE = re.compile(r"[a-z_]{1,60}")
 #: The connection was never made: nothing has been sent.
 _NOT_SENT = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
@@ -89,6 +98,17 @@ class DeliveryError(Exception):
 
 class LookupImpossibleError(Exception):
     """Slack does not say whether a message has been posted. The text is one sentence for people."""
+
+
+class SocketModeError(Exception):
+    """Presses of buttons do not come in. The text is a sentence without its end, for people, without the token."""
+
+    def __init__(self, text: str, *, permanent: bool = False, retry_after_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.permanent = permanent
+        """A person must change something before trying again can help."""
+        self.retry_after_s = retry_after_s
+        """How long Slack asked us to wait."""
 
 
 def translated(error: Exception) -> DeliveryError:
@@ -151,3 +171,21 @@ def _seconds(headers: Mapping[str, Any]) -> float | None:
     except (TypeError, ValueError):
         return None
     return seconds if 0 <= seconds <= 3600 else None
+
+
+def socket_mode_error(error: Exception) -> SocketModeError:
+    """What slack_sdk, the WebSocket or the network raised, in words that hold nothing of the request."""
+    if isinstance(error, SocketModeError):
+        return error
+    failure = translated(error)
+    if failure.code and failure.code != "ratelimited":
+        return socket_mode_refusal(failure.code, permanent=failure.permanent)
+    return SocketModeError(str(failure), retry_after_s=failure.retry_after_s or 0.0)
+
+
+def socket_mode_refusal(code: str, *, permanent: bool = True) -> SocketModeError:
+    """What Slack's code for a refusal of Socket Mode means, with what a person should do."""
+    if code == "too_many_websockets":
+        return SocketModeError("Slack has too many connections of this app: is another program using its token?")
+    advice = f": {_SOCKET_MODE_ADVICE[code]}" if code in _SOCKET_MODE_ADVICE else ""
+    return SocketModeError(f"Slack refuses Socket Mode ({code}){advice}", permanent=permanent)

@@ -43,7 +43,7 @@ class PressHandler:
         self._allowed = allowed
         self._clock = clock
 
-    def take(self, press: Press) -> str | None:
+    def handle(self, press: Press) -> str | None:
         """Do it, unless it was done before, nobody may, or it no longer applies; says what came of it.
 
         The answer is a sentence or two for the person who pressed; None when that was answered before. Every press is
@@ -52,11 +52,11 @@ class PressHandler:
         """
         engine = open_operator(self._settings.database)
         try:
-            return self._taken(press, engine)
+            return self._handle(press, engine)
         finally:
             engine.dispose()
 
-    def _taken(self, press: Press, engine: Engine) -> str | None:
+    def _handle(self, press: Press, engine: Engine) -> str | None:
         book = PressStore(engine)
         button = press.button
         claim = book.claim(press.key, button.incident if button else None, self._clock())

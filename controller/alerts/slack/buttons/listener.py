@@ -1,105 +1,115 @@
 """Listens for presses of buttons through Slack's Socket Mode, in threads of its own, as long as the service runs."""
 
+import asyncio
 import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from http.client import HTTPException
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
-from slack_sdk.socket_mode.request import SocketModeRequest
-from slack_sdk.socket_mode.response import SocketModeResponse
+from sqlalchemy import Engine
 
-from controller.alerts.slack import errors as slack_errors
+from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import safe
-from controller.alerts.slack.buttons.press import Press, place_of, read_press
-from controller.alerts.slack.buttons.socket_mode import SlackSocket
-from controller.alerts.slack.socket_errors import NotListeningError, refused, translated
-from monitor.settings import NetworkSettings, SlackSettings
+from controller.alerts.slack.buttons.handler import PressHandler
+from controller.alerts.slack.buttons.press import Press, read_press, source_of
+from controller.alerts.slack.buttons.socket_mode import Signal, SlackConnection
+from controller.alerts.slack.errors import SocketModeError, socket_mode_error, translated
+from controller.alerts.slack.message_values import SINK
+from controller.alerts.slack.outbox import RunBlocking
+from monitor.settings import NetworkSettings, Route, Settings, SlackSettings
 from monitor.storage.database import DatabaseError
+from monitor.storage.store import Store
 from probes.redaction import one_line
 from probes.target import Secret
 
 log = logging.getLogger(__name__)
 
+#: The part of Slack that this is, for who asks what does not work.
+_PART: Final = "buttons"
 _TIMEOUT_S: Final = 5.0
 #: Slack calls a press failed when it is not acknowledged within three seconds.
 _ACKNOWLEDGE_WITHIN_S: Final = 2.0
 _HELLO_WITHIN_S: Final = 10.0
-_LOOK_S: Final = 0.5
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 60.0
-#: A connection that has lasted for so long was a good one: the next failure is a new one.
+#: The next failure of a connection that has lasted for so long counts as a first one.
 _GOOD_AFTER_S: Final = 30.0
-#: Trouble that passes is nobody's business until it has lasted for so long.
-_SAID_AFTER_S: Final = 60.0
+#: A failure that can pass is reported once it has lasted for so long.
+_REPORTED_AFTER_S: Final = 60.0
 _LONGEST_ANSWER: Final = 1_000
+#: What slack_sdk and the network below it raise.
+_WEB_ERRORS: Final = (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError)
 
 
 class SocketListener:
-    """Connects, again and again, and hands every press to `take`; nothing that happens to it ends the service.
+    """Connects, again and again, and hands every press to `handle`; no failure of it ends the service.
 
-    `take` answers a press (`Presses.take`) and may raise DatabaseError. `failed` and `works` are told, from a thread of
-    this one, why presses have not come in for a minute (or will not, until a person acts), and that they do again; it
-    is their business to be quick and to raise nothing.
+    `handle` answers a press (`PressHandler.handle`) and may raise DatabaseError. From a thread of this one,
+    `on_failure` is told why presses have not come in for a minute (or will not, until a person acts), and
+    `on_success` that they do again; both must be quick and raise nothing.
     """
 
     def __init__(
         self,
         slack: SlackSettings,
-        take: Callable[[Press], str | None],
+        handle: Callable[[Press], str | None],
         *,
-        failed: Callable[[str], None],
-        works: Callable[[], None],
+        on_failure: Callable[[str], None],
+        on_success: Callable[[], None],
         network: NetworkSettings | None = None,
         first_wait_s: float = _FIRST_WAIT_S,
     ) -> None:
         network = network or NetworkSettings()
         self._slack = slack
-        self._take = take
-        self._failed = failed
-        self._works = works
+        self._handle_press = handle
+        self._on_failure = on_failure
+        self._on_success = on_success
         self._proxy = network.proxy
         self._first_wait_s = first_wait_s
         # Its errors reach the log through ours; below that it would log whole messages.
-        self._quiet = logging.getLogger(f"{__name__}.sdk")
-        self._quiet.setLevel(logging.CRITICAL)
-        self._tls = ssl.create_default_context(cafile=str(network.ca_bundle)) if network.ca_bundle else None
-        self._app = self._web(slack.app_token or Secret(""))
-        self._bot = self._web(slack.token)
-        self._stop = threading.Event()
-        self._client: SlackSocket | None = None
-        self._hopeless = False
-        self._said: str | None = None
-        self._doing = ThreadPoolExecutor(1, thread_name_prefix="pressed")
+        self._silent = logging.getLogger(f"{__name__}.sdk")
+        self._silent.setLevel(logging.CRITICAL)
+        self._tls = ssl.create_default_context(cafile=str(network.ca_bundle) if network.ca_bundle else None)
+        self._app = self._web_client(slack.app_token or Secret(""))
+        self._bot = self._web_client(slack.token)
+        self._stopping = threading.Event()
+        self._connection: SlackConnection | None = None
+        self._opening: SlackConnection | None = None
+        self._needs_person = False
+        self._reported: str | None = None
+        self._envelopes = ThreadPoolExecutor(4, thread_name_prefix="slack-envelope")
+        self._presses = ThreadPoolExecutor(1, thread_name_prefix="slack-press")
         self._thread = threading.Thread(target=self._run, name="slack-buttons", daemon=True)
 
     @property
-    def hopeful(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether a button that is drawn now is likely to work: not while a person must repair something first."""
-        return not self._hopeless
+        return not self._needs_person
 
     def start(self) -> None:
         """Listen from now on."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Listen no more; what is being done is done first. Takes some seconds at the most."""
-        self._stop.set()
-        if self._client:
-            self._client.changed.set()
+        """Stop listening, after the press that is being handled; takes some seconds at the most."""
+        self._stopping.set()
+        self._close_connections()
         if self._thread.is_alive():
             self._thread.join(2 * _TIMEOUT_S)
-        self._doing.shutdown(cancel_futures=True)
+        self._envelopes.shutdown(cancel_futures=True)
+        self._presses.shutdown(cancel_futures=True)
 
-    def _web(self, token: Secret) -> WebClient:
+    def _web_client(self, token: Secret) -> WebClient:
         return WebClient(
             token=token.reveal(),
             base_url=self._slack.api_url,
@@ -107,131 +117,201 @@ class SocketListener:
             ssl=self._tls,
             proxy=self._proxy,
             retry_handlers=[],
-            logger=self._quiet,
+            logger=self._silent,
         )
 
     def _run(self) -> None:
         """Connection after connection until it is stopped; 1, 2, 4, … 60 s apart while they fail."""
-        token = self._slack.app_token or Secret("")
-        client = SlackSocket(app_token=token.reveal(), web=self._app, proxy=self._proxy, quiet=self._quiet)
-        self._client = client
-        client.socket_mode_request_listeners.append(lambda _client, request: self._heard(client, request))
         failures, since_s = 0, time.monotonic()
         try:
-            while not self._stop.is_set():
+            while not self._stopping.is_set():
+                began_s = time.monotonic()
                 try:
-                    began_s = time.monotonic()
-                    self._connect(client)
-                    self._well()
-                    self._watch(client)
-                except NotListeningError as error:
+                    connection = self._connect()
+                    self._report_success()
+                    connection.wait_for(Signal.DISCONNECT)
+                except SocketModeError as error:
                     if time.monotonic() - began_s > _GOOD_AFTER_S:
                         failures, since_s = 0, time.monotonic()
-                    self._wait(error, failures, time.monotonic() - since_s)
+                    self._back_off(error, failures, time.monotonic() - since_s)
                     failures = min(failures + 1, 10)
                 else:
                     failures, since_s = 0, time.monotonic()
         except Exception:  # whatever it is: buttons must not end the service
             log.exception("buttons_failed: presses are not heard until the service is restarted")
-            self._hopeless = True
-            self._failed("presses are not heard until the service is restarted; its log says why")
+            self._needs_person = True
+            self._on_failure("presses are not heard until the service is restarted; its log says why")
         finally:
-            with suppress(Exception):
-                client.close()
+            self._close_connections()
 
-    def _connect(self, client: SlackSocket) -> None:
-        """A connection on which Slack has said hello; raises NotListeningError."""
-        client.changed.clear()
+    def _connect(self) -> SlackConnection:
+        """Put a connection on which Slack has said hello in place of the present one; raises SocketModeError."""
         try:
-            client.connect_to(self._address())
-        except (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError) as error:
+            url = self._request_address()
+        except _WEB_ERRORS as error:
             # Without the cause: it may quote the request, and that holds the token.
-            raise translated(error) from None
-        deadline_s = time.monotonic() + _HELLO_WITHIN_S
-        while not client.ready and not self._stop.is_set():
-            if client.reason == "link_disabled":
-                raise refused("link_disabled")
-            if not client.is_connected():
-                raise translated(client.error or ConnectionError("the connection ended"))
-            if time.monotonic() > deadline_s:
-                raise NotListeningError(f"Slack did not say hello within {_HELLO_WITHIN_S:g} s")
-            client.changed.wait(_LOOK_S)
-            client.changed.clear()
+            raise socket_mode_error(error) from None
+        opening = SlackConnection(url, proxy=self._proxy, tls=self._tls, on_envelope=self._enqueue)
+        self._opening = opening
+        try:
+            if self._stopping.is_set():
+                raise SocketModeError("the service stops")
+            opening.wait_for(Signal.HELLO, _HELLO_WITHIN_S)
+        except TimeoutError:
+            opening.close()
+            raise SocketModeError(f"Slack did not say hello within {_HELLO_WITHIN_S:g} s") from None
+        except SocketModeError:
+            opening.close()
+            raise
+        replaced, self._connection = self._connection, opening
+        if replaced:
+            replaced.close()
+        return opening
 
-    def _address(self) -> str:
-        """Where to connect to; it holds a ticket and works once."""
+    def _request_address(self) -> str:
+        """Where to connect to; the address holds a ticket and works once."""
         given = self._app.api_call("apps.connections.open")["url"]
-        parts = urlsplit(given if isinstance(given, str) else "")
-        # To any other port the library would go without TLS.
-        secure = parts.scheme == "wss" and (parts.port or 443) == 443
-        if not secure and not (parts.scheme == "ws" and self._slack.api_url.startswith("http:")):
-            raise NotListeningError("Slack names an address that is not encrypted: check alerts.slack.api_url")
-        return str(given)
+        address = given if isinstance(given, str) else ""
+        if not address.startswith("wss:") and not (
+            address.startswith("ws:") and self._slack.api_url.startswith("http:")
+        ):
+            raise SocketModeError("Slack names an address that is not encrypted: check alerts.slack.api_url")
+        return address
 
-    def _watch(self, client: SlackSocket) -> None:
-        """Until the connection should be replaced, or has ended (NotListeningError), or nobody listens any more."""
-        while not self._stop.is_set() and client.reason is None:
-            if not client.is_connected():
-                raise translated(client.error or ConnectionError("the connection ended"))
-            client.changed.wait(_LOOK_S)
-            client.changed.clear()
-        if client.reason == "link_disabled":
-            raise refused("link_disabled")
-        if client.reason == "too_many_websockets":
-            raise NotListeningError("Slack has too many connections of this app: is another program using its token?")
+    def _close_connections(self) -> None:
+        for connection in (self._opening, self._connection):
+            if connection:
+                connection.close()
 
-    def _well(self) -> None:
-        if self._stop.is_set():
-            return
-        self._hopeless = False
+    def _report_success(self) -> None:
+        self._needs_person = False
         log.info("buttons_connected: presses come in")
-        self._said = None
-        self._works()
+        self._reported = None
+        self._on_success()
 
-    def _wait(self, error: NotListeningError, failures: int, lasted_s: float) -> None:
+    def _back_off(self, error: SocketModeError, failures: int, lasted_s: float) -> None:
+        if self._stopping.is_set():
+            return
         wait_s = max(min(_LONGEST_WAIT_S, self._first_wait_s * 2.0**failures), error.retry_after_s)
         wait_s = _LONGEST_WAIT_S if error.permanent else wait_s
         log.warning("buttons_not_connected retry_in_s=%g: %s", wait_s, error)
-        self._hopeless = self._hopeless or error.permanent
-        if (error.permanent or lasted_s >= _SAID_AFTER_S) and str(error) != self._said:
-            self._said = str(error)
-            self._failed(str(error))
-        self._stop.wait(wait_s)
+        self._needs_person = self._needs_person or error.permanent
+        if (error.permanent or lasted_s >= _REPORTED_AFTER_S) and str(error) != self._reported:
+            self._reported = str(error)
+            self._on_failure(str(error))
+        self._stopping.wait(wait_s)
 
-    def _heard(self, client: SlackSocket, request: SocketModeRequest) -> None:
-        """One envelope: do what it asks for, tell Slack that it came, and the person what was done."""
-        press = read_press(request.payload, request.envelope_id) if request.type == "interactive" else None
-        doing = self._doing.submit(self._take, press) if press else None
-        if doing:
+    def _enqueue(self, connection: SlackConnection, envelope: dict[str, Any]) -> None:
+        self._envelopes.submit(self._handle, connection, envelope)
+
+    def _handle(self, connection: SlackConnection, envelope: Mapping[str, Any]) -> None:
+        """Do what it asks for, acknowledge it, and tell the person what was done."""
+        payload: Any = envelope.get("payload")
+        envelope_id = envelope["envelope_id"]
+        press = read_press(payload, envelope_id) if envelope.get("type") == "interactive" else None
+        handling = self._presses.submit(self._handle_press, press) if press else None
+        if handling:
             with suppress(FutureTimeoutError, Exception):
-                doing.result(_ACKNOWLEDGE_WITHIN_S)
+                handling.result(_ACKNOWLEDGE_WITHIN_S)
+        self._acknowledge(connection, envelope_id)
+        if press and handling and (answer := _result(handling, press)):
+            self._answer(payload, press, answer)
+
+    def _acknowledge(self, connection: SlackConnection, envelope_id: str) -> None:
         try:
-            client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
-        except (SlackClientError, OSError) as error:
-            # Slack will tell of it again; it is known not to be done twice.
+            try:
+                connection.acknowledge(envelope_id)
+            except OSError:
+                if not self._connection:
+                    raise
+                self._connection.acknowledge(envelope_id)  # in whose place it came meanwhile
+        except OSError as error:
+            # Slack will send it again; it is known not to be done twice.
             log.warning("press_not_acknowledged: %s", type(error).__name__)
-        if press and doing:
-            self._answer(request.payload, press, _said(doing, press))
 
-    def _answer(self, payload: Mapping[str, Any], press: Press, said: str | None) -> None:
-        """Tell the person, and nobody else; once, and if it fails not again."""
-        if not said:
-            return
-        channel, thread = place_of(payload)
-        words: dict[str, Any] = {"channel": channel, "user": press.user, "text": safe(said, _LONGEST_ANSWER)}
+    def _answer(self, payload: Mapping[str, Any], press: Press, answer: str) -> None:
+        """Tell the person who pressed, and nobody else; if it fails, it is not tried again."""
+        channel, thread = source_of(payload)
+        message: dict[str, Any] = {"channel": channel, "user": press.user, "text": safe(answer, _LONGEST_ANSWER)}
         if thread:
-            words["thread_ts"] = thread
+            message["thread_ts"] = thread
         try:
-            self._bot.api_call("chat.postEphemeral", json={**words, "parse": "none", "link_names": False})
-        except (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError) as error:
-            log.warning("press_not_answered user=%s: %s", one_line(press.user, 30), slack_errors.translated(error))
+            self._bot.api_call("chat.postEphemeral", json={**message, "parse": "none", "link_names": False})
+        except _WEB_ERRORS as error:
+            log.warning("press_not_answered user=%s: %s", one_line(press.user, 30), translated(error))
 
 
-def _said(doing: "Future[str | None]", press: Press) -> str | None:
+def _result(handling: "Future[str | None]", press: Press) -> str | None:
     try:
-        return doing.result()
+        return handling.result()
     except DatabaseError as error:
         log.error("press_failed user=%s: %s", one_line(press.user, 30), error)
     except Exception:
         log.exception("press_failed user=%s", one_line(press.user, 30))
     return "It is not certain that this was done: the database cannot be used. Look at hotspare status."
+
+
+class ButtonService:
+    """Slack's buttons, put together from the settings: listens for presses for as long as the service runs.
+
+    Does nothing where no app token is set. `engine` is the writer's, `in_database` runs calls in the one thread that
+    uses it.
+    """
+
+    def __init__(
+        self, settings: Settings, engine: Engine, *, in_database: RunBlocking, clock: Callable[[], datetime]
+    ) -> None:
+        self._settings = settings
+        self._state, self._store = DeliveryStore(engine, SINK), Store(engine)
+        self._in_database = in_database
+        self._clock = clock
+        self._failing = False
+        slack = settings.slack
+        self._listener: SocketListener | None = None
+        if slack and slack.app_token:
+            handler = PressHandler(settings, allowed=slack.allowed_users, clock=clock)
+            self._listener = SocketListener(
+                slack,
+                handler.handle,
+                on_failure=self._report,
+                on_success=partial(self._report, None),
+                network=settings.network,
+            )
+
+    def routes(self) -> Sequence[Route] | None:
+        """The routes that buttons may act on; None where nobody hears a press: a dead button is worse than none."""
+        return self._settings.routes if self._listener and self._listener.is_usable else None
+
+    async def run(self) -> None:
+        """Listen until it is cancelled; returns at once where there is nothing to listen to."""
+        if self._listener is None:
+            # An earlier failure of buttons that there are no longer is nobody's trouble.
+            await self._store_state(None)
+            return
+        self._loop = asyncio.get_running_loop()
+        self._listener.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.to_thread(self._listener.stop)
+
+    def _report(self, failure: str | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._store_state(failure), self._loop)
+
+    async def _store_state(self, failure: str | None) -> None:
+        """For `hotspare status` and the page; with an event when it begins to fail and when it works again."""
+        try:
+            await self._in_database(partial(self._write_state, failure))
+        except DatabaseError as error:
+            log.error("buttons_state_lost: %s", error)
+
+    def _write_state(self, failure: str | None) -> None:
+        now = self._clock()
+        if failure is not None:
+            self._state.part_failed(_PART, now, failure)
+            self._store.add_event(now, "buttons_not_working", SINK, f"presses in Slack do not come in: {failure}")
+        else:
+            self._state.part_works(_PART, now)
+            if self._failing:
+                self._store.add_event(now, "buttons_working", SINK, "presses in Slack come in again")
+        self._failing = failure is not None

@@ -54,7 +54,7 @@ def read_press(payload: Any, envelope_id: object) -> Press | None:
     )
 
 
-def place_of(payload: Mapping[str, Any]) -> tuple[str, str | None]:
+def source_of(payload: Mapping[str, Any]) -> tuple[str, str | None]:
     """The channel of the message that was pressed, and the thread that it stands in."""
     container = payload.get("container")
     found = container if isinstance(container, dict) else {}

@@ -1,173 +1,146 @@
-"""The one WebSocket to Slack through which presses come: slack_sdk's client, without the habits that could hurt us."""
+"""One WebSocket connection to Slack (Socket Mode): opens it, reads what Slack sends, acknowledges envelopes."""
 
 import errno
+import json
 import logging
-import socket
-import threading
+import ssl
+import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from enum import StrEnum
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from slack_sdk import WebClient
-from slack_sdk.socket_mode.builtin import SocketModeClient
-from slack_sdk.socket_mode.builtin.connection import Connection, ConnectionState
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
+from controller.alerts.slack.errors import SocketModeError, socket_mode_error, socket_mode_refusal
 from probes.transport.errors import UnusableProxyError
 from probes.transport.proxies import Proxies
 
-_PING_S = 10.0
-#: The library reads a message by calling itself once per buffer: a large one leaves it far from Python's limit.
-_BUFFER = 1 << 16
-_WORKERS = 4
+_OPEN_WITHIN_S: Final = 10.0
+#: A peer that does not answer a ping within this time is dead; pings are this far apart.
+_PING_S: Final = 10.0
+_CLOSE_WITHIN_S: Final = 1.0
+_MOST_BYTES: Final = 1 << 20
+
+#: Its errors reach the log through ours; below that it would log whole messages.
+_silent = logging.getLogger(f"{__name__}.websockets")
+_silent.setLevel(logging.CRITICAL)
 
 
-class EndedError(ConnectionResetError):
-    """Slack ended the connection."""
-
-    def __init__(self) -> None:
-        super().__init__(errno.ECONNRESET, "Slack ended the connection")
+#: Gets an envelope (a message to acknowledge) and the connection that it came by; must be quick.
+OnEnvelope: TypeAlias = Callable[["SlackConnection", dict[str, Any]], None]
 
 
-class _Socket:
-    """A connection's socket whose end is an error: the library would ask again and again, without a pause.
+class Signal(StrEnum):
+    """What Slack says about the connection itself."""
 
-    It also sends all of what it is given, where the library would be content with a part.
+    HELLO = "hello"
+    """Envelopes can come."""
+    DISCONNECT = "disconnect"
+    """Slack will end it soon; another connection should take its place."""
+
+
+class SlackConnection:
+    """A connection, opened and read in a thread of its own, until it ends or `close` is called.
+
+    Envelopes are handed to `on_envelope` in that thread. The methods may be called from any thread.
     """
 
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def recv(self, size: int) -> bytes:
-        received: bytes = self._inner.recv(size)
-        if not received:
-            raise EndedError
-        return received
-
-    def send(self, data: bytes) -> int:
-        self._inner.sendall(data)
-        return len(data)
-
-    def shutdown(self) -> None:
-        """Wake up whoever waits for it."""
-        with suppress(OSError):
-            self._inner.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-class SlackSocket(SocketModeClient):
-    """A client that never reconnects by itself: when, and how often, is its owner's business.
-
-    `changed` is set when something happened that its owner should look at: it is ready, it is to be replaced, or its
-    connection has ended.
-    """
-
-    def __init__(self, *, app_token: str, web: WebClient, proxy: str | None, quiet: logging.Logger) -> None:
-        self.changed = threading.Event()
-        self.ready = False
-        """Slack has said hello on the present connection."""
-        self.reason: str | None = None
-        """Why Slack wants the present connection to be replaced; None while it does not."""
-        self.error: Exception | None = None
-        """What the present connection met last."""
+    def __init__(self, url: str, *, proxy: str | None, tls: ssl.SSLContext, on_envelope: OnEnvelope) -> None:
+        self._url = url
         self._proxy = proxy
-        super().__init__(
-            app_token=app_token,
-            web_client=web,
-            logger=quiet,
-            auto_reconnect_enabled=False,
-            ping_interval=_PING_S,
-            receive_buffer_size=_BUFFER,
-            concurrency=_WORKERS,
-            on_error_listeners=[self._failed],
-            on_close_listeners=[lambda _code, _reason: self.changed.set()],
-        )
-        self.message_listeners.append(self._looked_at)
+        self._tls = tls
+        self._on_envelope = on_envelope
+        self._signals: SimpleQueue[Signal | SocketModeError] = SimpleQueue()
+        self._socket: ClientConnection | None = None
+        self._closing = False
+        Thread(target=self._run, name="slack-socket", daemon=True).start()
 
-    def connect_to(self, url: str) -> None:
-        """Connect, in place of the connection there was; whether that worked, `is_connected` says, and `error` why."""
-        self.ready, self.reason, self.error = False, None, None
-        self.proxy = _proxy_to(url, self._proxy)
-        self.wss_uri = url
-        self.connect()
+    def wait_for(self, signal: Signal, within_s: float | None = None) -> None:
+        """Wait until Slack has sent this signal; for ever without `within_s`, in seconds.
 
-    def connect(self) -> None:
-        """As the library's, but the old connection ends at once: it would wait seconds for that to say something."""
-        old, session = self.current_session, self._connection()
-        session.connect()
-        if session.sock is not None:
-            session.sock = _Socket(session.sock)  # type: ignore[assignment]  # what it uses of a socket
-        self.current_session_state.terminated = True
-        if old is not None:
-            _end(old)
-        self.current_session = session
-        self.current_session_state = ConnectionState()  # type: ignore[no-untyped-call]  # the library's
-        if not self.current_app_monitor_started:
-            self.current_app_monitor_started = True
-            self.current_app_monitor.start()
+        Raises SocketModeError when the connection failed, ended or was refused, and TimeoutError.
+        """
+        deadline_s = None if within_s is None else time.monotonic() + within_s
+        received: Signal | SocketModeError | None = None
+        while received is not signal:
+            try:
+                received = self._signals.get(timeout=deadline_s and max(0.0, deadline_s - time.monotonic()))
+            except Empty:
+                raise TimeoutError from None
+            if isinstance(received, SocketModeError):
+                raise received
 
-    def _connection(self) -> Connection:
-        return Connection(
-            url=self.wss_uri or "",
-            logger=self.logger,
-            ping_interval=self.ping_interval,
-            receive_buffer_size=self.receive_buffer_size,
-            proxy=self.proxy,
-            on_message_listener=self._on_message,
-            on_error_listener=self._on_error,
-            on_close_listener=self._on_close,
-            ssl_context=self.web_client.ssl,
-        )
-
-    def connect_to_new_endpoint(self, force: bool = False) -> None:  # noqa: ARG002 - the library's signature
-        """What the library calls when Slack says that the connection will end: it is left to the owner."""
-        self.reason = self.reason or "disconnect"
-        self.changed.set()
+    def acknowledge(self, envelope_id: str) -> None:
+        """Tell Slack that this envelope came; raises OSError when the connection has ended."""
+        try:
+            if self._socket:
+                self._socket.send(json.dumps({"envelope_id": envelope_id}))
+        except ConnectionClosed as error:
+            raise _as_os_error(error) from None
 
     def close(self) -> None:
-        """End the connection and every thread."""
-        self.closed = True
-        self.message_queue.put(None)  # or it would be waited for for another second
-        super().close()
+        """End the connection, within about a second; whoever waits for a signal gets SocketModeError."""
+        self._closing = True
+        if self._socket:
+            self._socket.close()
+        self._signals.put(SocketModeError("the connection was closed"))
 
-    def disconnect(self) -> None:
-        """End the present connection."""
-        if self.current_session is not None:
-            _end(self.current_session)
+    def _run(self) -> None:
+        try:
+            with connect(
+                self._url,
+                ssl=self._tls if self._url.startswith("wss:") else None,
+                proxy=_proxy_to(self._url, self._proxy),
+                compression=None,
+                open_timeout=_OPEN_WITHIN_S,
+                ping_interval=_PING_S,
+                ping_timeout=_PING_S,
+                close_timeout=_CLOSE_WITHIN_S,
+                max_size=_MOST_BYTES,
+                logger=_silent,
+            ) as self._socket:
+                while not self._closing:
+                    self._receive(self._socket.recv())
+        except ConnectionClosed as error:
+            self._signals.put(socket_mode_error(_as_os_error(error)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the connection
+            self._signals.put(socket_mode_error(error))
 
-    def enqueue_message(self, message: str) -> None:
-        """Look at what concerns the connection itself before the library does."""
-        if '"disconnect"' in message and len(message) < 1_000:
-            for reason in ("link_disabled", "too_many_websockets"):
-                if f'"{reason}"' in message:
-                    self.reason = reason
-        super().enqueue_message(message)
-
-    def _looked_at(self, _client: object, message: dict[str, Any], _raw: str | None = None) -> None:
-        if message.get("type") == "hello":
-            self.ready = True
-            self.changed.set()
-
-    def _failed(self, error: Exception) -> None:
-        self.error = error
-        self.changed.set()
+    def _receive(self, text: str | bytes) -> None:
+        try:
+            message = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+        match message:
+            case {"type": "hello"}:
+                self._signals.put(Signal.HELLO)
+            case {"type": "disconnect", "reason": "link_disabled" | "too_many_websockets" as reason}:
+                self._signals.put(socket_mode_refusal(reason))
+            case {"type": "disconnect"}:
+                self._signals.put(Signal.DISCONNECT)
+            case {"envelope_id": str()}:
+                self._on_envelope(self, message)
 
 
-def _end(session: Connection) -> None:
-    """Without waiting for its next word; whoever reads from it may have ended it just now."""
-    sock: object = session.sock
-    if isinstance(sock, _Socket):
-        sock.shutdown()
-    with suppress(AttributeError, OSError):
-        session.close()
+def _as_os_error(error: ConnectionClosed) -> OSError:
+    """Why it ended: the fault of the network, what we objected to (a ping unanswered, a large message), or Slack."""
+    if isinstance(error.__cause__, OSError):
+        return error.__cause__
+    ours = error.sent.reason if error.sent and not error.rcvd else ""
+    return ConnectionResetError(errno.ECONNRESET, ours or "Slack ended the connection")
 
 
 def _proxy_to(url: str, configured: str | None) -> str | None:
-    """The proxy that leads there, if any; the library itself would not look at `NO_PROXY`."""
+    """The address of the proxy that leads there, None where it is reached directly."""
     host = urlsplit(url).hostname or ""
     with suppress(UnusableProxyError):
         if Proxies(configured).to(f"https://{f'[{host}]' if ':' in host else host}") is None:
             return None
-    return configured or getproxies().get("https") or getproxies().get("all")
+    proxy = configured or getproxies().get("https") or getproxies().get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"

@@ -19,8 +19,7 @@ import pytest
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.buttons.buttons import buttons_of, pressed, with_buttons
 from controller.alerts.slack.buttons.handler import PressHandler
-from controller.alerts.slack.buttons.listener import SocketListener
-from controller.alerts.slack.buttons.listening import ButtonService
+from controller.alerts.slack.buttons.listener import ButtonService, SocketListener
 from controller.alerts.slack.buttons.press import Press
 from controller.alerts.slack.client import SlackSender
 from controller.alerts.slack.incident_message import incident_headline
@@ -163,7 +162,7 @@ def listening(
     """Somebody who hears presses; `said` gets what is told of that, None for all being well."""
     told: list[str | None] = [] if said is None else said
     pressing = SocketListener(
-        slack_of(server, **more), take, failed=told.append, works=lambda: told.append(None), first_wait_s=0.05
+        slack_of(server, **more), take, on_failure=told.append, on_success=lambda: told.append(None), first_wait_s=0.05
     )
     pressing.start()
     try:
@@ -177,7 +176,7 @@ def hearing(
     server: SocketServer, settings: Settings, allowed: tuple[str, ...] | None = None
 ) -> Iterator[SocketListener]:
     """Somebody who hears presses and does what they ask for."""
-    with listening(server, PressHandler(settings, allowed=allowed).take) as pressing:
+    with listening(server, PressHandler(settings, allowed=allowed).handle) as pressing:
         server.connected(1)
         yield pressing
 
@@ -318,7 +317,7 @@ class Killed(presses.PressStore):
 presses.PressStore = Killed
 value = sys.argv[2]
 settings = seeded.load(Path(sys.argv[1]) / "hotspare.yaml", {"KEY": "k"})
-presses.PressHandler(settings).take(Press(key="k", user="U0ANA", name="ana", button=pressed(value)))
+presses.PressHandler(settings).handle(Press(key="k", user="U0ANA", name="ana", button=pressed(value)))
 """
 
 
@@ -333,10 +332,10 @@ def test_killed_after_the_press_was_journalled(tmp_path: Path, server: SocketSer
     assert was in {(1, None), (0, ANA)}
     assert world.events() == []
     again = Press(key="k", user="U0ANA", name="ana", button=pressed(value))
-    assert PressHandler(world.settings).take(again) == "It was done already."
+    assert PressHandler(world.settings).handle(again) == "It was done already."
     assert (len(world.laid()), world.incident().acknowledged_by) == was
     assert len(world.events()) == 1
-    assert PressHandler(world.settings).take(again) is None, "and a third time it is not even answered"
+    assert PressHandler(world.settings).handle(again) is None, "and a third time it is not even answered"
 
 
 def test_killed_before_anything_was_done(world: World) -> None:
@@ -346,7 +345,7 @@ def test_killed_before_anything_was_done(world: World) -> None:
     path = world.settings.database.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("INSERT INTO deliveries (key, sink, begun_ms, attempts) VALUES ('k', 'buttons', 1, 1)")
-    said = PressHandler(world.settings).take(press)
+    said = PressHandler(world.settings).handle(press)
     assert said is not None
     assert said.startswith("Done: the pause of chat")
     assert len(world.laid()) == 1
@@ -399,7 +398,7 @@ def test_what_a_person_must_repair_is_said_at_once(
     with listening(server, lambda _: None, said) as pressing:
         _until(lambda: bool(said))
         assert (said[0] or "").startswith(expected)
-        assert pressing.hopeful is hopeful
+        assert pressing.is_usable is hopeful
     assert "buttons_not_connected retry_in_s=60" in caplog.text
     assert APP_TOKEN not in caplog.text
 
@@ -422,7 +421,7 @@ def test_what_passes_is_tried_again(server: SocketServer, fault: Fault, caplog: 
         server.connected(1)
         _until(lambda: bool(said))
         assert said == [None]
-        assert pressing.hopeful
+        assert pressing.is_usable
     assert "buttons_not_connected retry_in_s=" in caplog.text
 
 
@@ -434,7 +433,7 @@ def test_socket_mode_switched_off_is_said(server: SocketServer) -> None:
         server.disconnect("link_disabled")
         _until(lambda: len(said) == 2)
         assert said[1] == "Slack refuses Socket Mode (link_disabled): switch Socket Mode on in the app's settings"
-        assert not pressing.hopeful
+        assert not pressing.is_usable
 
 
 @pytest.mark.slow
@@ -442,11 +441,11 @@ def test_an_address_without_encryption_is_refused() -> None:
     """With a real API address, nothing is sent to a WebSocket that is not encrypted, whoever names it."""
     with SocketServer() as server:
         slack = slack_of(server)
-        pressing = SocketListener(slack, lambda _: None, failed=lambda _: None, works=lambda: None)
-        assert pressing._address().startswith("ws://127.0.0.1")
+        pressing = SocketListener(slack, lambda _: None, on_failure=lambda _: None, on_success=lambda: None)
+        assert pressing._request_address().startswith("ws://127.0.0.1")
         pressing._slack = replace(slack, api_url="https://slack.com/api/")
         with pytest.raises(Exception, match="not encrypted"):
-            pressing._address()
+            pressing._request_address()
         pressing.stop()
 
 
@@ -562,7 +561,7 @@ def test_stopping_leaves_no_thread_behind(server: SocketServer) -> None:
         server.connected(1)
     server.app_token = "xapp-another"
     with listening(server, lambda _: None) as waiting:
-        _until(lambda: not waiting.hopeful)
+        _until(lambda: not waiting.is_usable)
     _until(lambda: not [t for t in set(threading.enumerate()) - before if "process_request" not in t.name])
 
 
