@@ -112,7 +112,7 @@ class StoredDetector:
         answers = self._store.connectivity(after=unjudged[0].started_at - _REPLAYED_WITHOUT_STATE, before=now)
         settings = self._settings
         blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
-        return frozenset(observation for observation, blind in blindness.recall(unjudged, answers) if blind)
+        return frozenset(observation for observation, blind in blindness.replay(unjudged, answers) if blind)
 
     def _report_notices(self, observations: Sequence[Observation], now: datetime) -> None:
         """Tell people once which other model answers for a target, and that its model will be retired."""

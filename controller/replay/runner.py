@@ -53,7 +53,7 @@ def replay(
     said = history.read_connectivity(engine, after=window.listening_from, until=window.until)
     blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
     seen = history.read_observations(engine, settings, after=window.listening_from, until=window.until)
-    course = under_way.run(blindness.recall(_reported(seen, window, on_progress), said), window.until)
+    course = under_way.run(blindness.replay(_reported(seen, window, on_progress), said), window.until)
     ours = {route.name for route in settings.routes}
     then = tuple(one for one in past.decisions if one.route in ours and window.deciding_from <= one.at <= window.until)
     pairs = tuple(compare(then, course.decisions))

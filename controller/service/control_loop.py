@@ -63,7 +63,7 @@ class ControlLoop:
         while not over:
             arrived, over = await self._arrived()
             # Asked while it matters: by the time a locked database is free again, our network may be back.
-            self._blind.update(await self._cycling_meanwhile(self._network.blind(arrived)))
+            self._blind.update(await self._cycling_meanwhile(self._network.find_blind(arrived)))
             self._batch.extend(arrived)
             attempts = _LAST_ATTEMPTS if over else 1
             while attempts and not await self._run_cycle():

@@ -80,7 +80,7 @@ def _network(said: ConnectivityObservation | None) -> dict[str, Any] | None:
     if said is None:
         return None
     return {
-        "sight": said.sight,
+        "sight": said.state,
         "at": _instant(said.at),
         "endpoints": [{"endpoint": one, "answered": one in said.answered} for one in said.asked],
     }

@@ -100,7 +100,7 @@ class Overview:
     @property
     def untrusted(self) -> bool:
         """Whether no neutral endpoint can say if our own network works."""
-        return self.connectivity is not None and self.connectivity.sight is ConnectivityState.UNTRUSTED
+        return self.connectivity is not None and self.connectivity.state is ConnectivityState.UNTRUSTED
 
 
 def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
@@ -155,7 +155,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         for route in settings.routes
     )
     connectivity = store.last_connectivity()
-    sight = connectivity.sight if connectivity else ConnectivityState.ONLINE
+    sight = connectivity.state if connectivity else ConnectivityState.ONLINE
     tone, sentence = headline(service, routes, tuple(states.values()), now, sight, money=money.alarm)
     return Overview(
         now=now,

@@ -1,4 +1,4 @@
-"""Our own network, live: asks the neutral endpoints when it matters, keeps what they say, and tells people once."""
+"""Checks the neutral endpoints while the service runs, stores the results, and passes on the notes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +15,7 @@ _LOOK_S = 0.5
 class ConnectivityChecker:
     """Drives `Blindness` in real time, from one event loop.
 
-    `ask` says which of the endpoints answer right now; `keep` is handed each answer, `tell` each note.
+    `ask` returns the endpoints that answer right now; `keep` is called with each check, `tell` with each note.
     """
 
     def __init__(
@@ -33,29 +33,29 @@ class ConnectivityChecker:
         self._tell = tell
         self._clock = clock
         self._asking = asyncio.Lock()
-        self._asked_at: datetime | None = None
+        self._checked_at: datetime | None = None
 
-    async def blind(self, batch: Sequence[Observation]) -> frozenset[Observation]:
-        """Those of the batch whose failure is to be taken for our own network's; asks first where that is open."""
-        if self._blindness.heed(batch, self._clock()):
-            await self._asked()
-        blind = self._blindness.blind(batch)
-        for note in self._blindness.said():
+    async def find_blind(self, batch: Sequence[Observation]) -> frozenset[Observation]:
+        """The observations of the batch whose failure is our own network's; checks the endpoints first where needed."""
+        if self._blindness.add_batch(batch, self._clock()):
+            await self._check()
+        blind = self._blindness.find_blind(batch)
+        for note in self._blindness.take_notes():
             self._tell(note)
         return blind
 
     async def watch(self) -> None:
-        """Ask whenever it is due, for ever."""
+        """Check the endpoints whenever it is due, for ever."""
         while True:
             if self._blindness.due(self._clock()):
-                await self._asked()
+                await self._check()
             await asyncio.sleep(_LOOK_S)
 
-    async def _asked(self) -> None:
+    async def _check(self) -> None:
         async with self._asking:
             now = self._clock()
-            if self._asked_at is not None and timedelta() <= now - self._asked_at < timedelta(seconds=FRESH_S):
-                return  # by the other one who waited for this lock
+            if self._checked_at is not None and timedelta() <= now - self._checked_at < timedelta(seconds=FRESH_S):
+                return  # whoever held the lock has just checked
             answered = await self._ask()
-            self._asked_at = now
-            self._keep(self._blindness.asked(answered, now))
+            self._checked_at = now
+            self._keep(self._blindness.add_check(answered, now))

@@ -166,7 +166,7 @@ def connectivity_row(observation: ConnectivityObservation) -> ConnectivityRow:
     """The row of a connectivity observation."""
     return ConnectivityRow(
         at_ms=to_ms(observation.at),
-        sight=observation.sight.value,
+        sight=observation.state.value,
         asked=storable(json.dumps(observation.asked)),
         answered=storable(json.dumps(sorted(observation.answered))),
     )
@@ -176,7 +176,7 @@ def connectivity_of(row: ConnectivityRow) -> ConnectivityObservation:
     """The connectivity observation of a row."""
     return ConnectivityObservation(
         at=from_ms(row.at_ms),
-        sight=ConnectivityState(row.sight),
+        state=ConnectivityState(row.sight),
         asked=tuple(json.loads(row.asked)),
         answered=frozenset(json.loads(row.answered)),
     )

@@ -540,7 +540,7 @@ def test_what_the_endpoints_said_then_decides_at_the_start(
     for at_s, answered in ((0, ENDPOINTS), (30.5, answering)):
         sight = ConnectivityState.ONLINE if answered else ConnectivityState.BLIND
         store.record_connectivity(
-            ConnectivityObservation(at=later(at_s), sight=sight, asked=ENDPOINTS, answered=frozenset(answered))
+            ConnectivityObservation(at=later(at_s), state=sight, asked=ENDPOINTS, answered=frozenset(answered))
         )
     store.record([observation("t", at_s=30, name=A)])
     again = Cycle(wanted, store, journal, RoutingFile(wanted.routing_file))

@@ -119,9 +119,9 @@ class Recording:
 
     def _cycle(self, batch: tuple[Observation, ...], now_s: float) -> CycleResult:
         now = at(now_s)
-        if self.blindness.due(now) or self.blindness.heed(batch, now):
-            self.store.record_connectivity(self.blindness.asked(self._answering(now_s), now))
-        report = self.cycle.run(batch, now, self.blindness.blind(batch))
+        if self.blindness.due(now) or self.blindness.add_batch(batch, now):
+            self.store.record_connectivity(self.blindness.add_check(self._answering(now_s), now))
+        report = self.cycle.run(batch, now, self.blindness.find_blind(batch))
         for extra in report.extras:
             self._plan(extra, now_s)
         return report

@@ -186,7 +186,7 @@ def trail(*targets: str, ages_s: tuple[float, ...] = (40, 30, 10, 0)) -> Evidenc
 def test_endpoints_that_cannot_say_are_told_of() -> None:
     """A line at the top of the page while no neutral endpoint can say whether our own network works."""
     said = ConnectivityObservation(
-        at=NOW, sight=ConnectivityState.UNTRUSTED, asked=("https://a",), answered=frozenset()
+        at=NOW, state=ConnectivityState.UNTRUSTED, asked=("https://a",), answered=frozenset()
     )
     assert UNTRUSTED in view.top(replace(overview(), connectivity=said))
     assert UNTRUSTED not in view.top(overview())

@@ -442,7 +442,7 @@ def test_our_own_network_is_told_of(
     seeded.seed(settings, NOW)
     engine = open_writer(settings.database)
     Store(engine).record_connectivity(
-        ConnectivityObservation(at=NOW, sight=sight, asked=("https://a", "https://b"), answered=frozenset())
+        ConnectivityObservation(at=NOW, state=sight, asked=("https://a", "https://b"), answered=frozenset())
     )
     engine.dispose()
     seen = overview(settings)

@@ -189,7 +189,7 @@ def test_without_trusted_endpoints_the_providers_decide(endpoints: tuple[str, ..
     assert not follow(seen(A, "timeout", 20, 21)), "the other one has answered since these began"
     assert follow(seen(A, "timeout", 150, 151))
     assert follow(seen(B, "timeout", 150, 152)), "now neither does"
-    notes = blindness.said()
+    notes = blindness.take_notes()
     assert [note.kind for note in notes] == ["endpoints_untrusted", "network_lost"]
     assert said in notes[0].text
 
@@ -200,7 +200,7 @@ def test_without_endpoints_a_silence_of_all_is_ours_to_its_end() -> None:
     late = [answered(B, 83), seen(A, "timeout", 68, 98), seen(A, "timeout", 105, 135)]
     assert judged(dark(), *story, *late, endpoints=())[2:] == [True, True, False, True, False]
     blindness = Blindness((), BOTH)
-    assert not blindness.heed([answered(A, 0), *story], later(60))
+    assert not blindness.add_batch([answered(A, 0), *story], later(60))
     assert not blindness.due(later(10_000))
     assert blindness.due_at is None
 
@@ -216,7 +216,7 @@ def told(story: list[Observation], world: Answering) -> list[ConnectivityNote]:
     notes: list[ConnectivityNote] = []
     for one in story:
         blindness.follow(one, world)
-        notes += blindness.said()
+        notes += blindness.take_notes()
     return notes
 
 
@@ -269,7 +269,7 @@ def stored(world: Answering, story: list[Observation]) -> tuple[list[Connectivit
 
     blind = [blindness.follow(one, answering) for one in story]
     said = [
-        ConnectivityObservation(at=at, sight=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=world(at))
+        ConnectivityObservation(at=at, state=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=world(at))
         for at in asked_at
     ]
     return said, blind
@@ -283,8 +283,8 @@ def test_what_was_stored_judges_as_it_was_judged() -> None:
     )
     said, blind = stored(dark((99, 119), (230, 300)), story)
     assert {True, False} == set(blind[len(CALM) :])
-    assert list(Blindness(ENDPOINTS, BOTH).recall(story, said)) == list(zip(story, blind, strict=True))
-    unasked = dict(Blindness(ENDPOINTS, BOTH).recall(story, []))
+    assert list(Blindness(ENDPOINTS, BOTH).replay(story, said)) == list(zip(story, blind, strict=True))
+    unasked = dict(Blindness(ENDPOINTS, BOTH).replay(story, []))
     assert all(unasked[one] is (one.outcome is Outcome.TIMEOUT) for one in story)
 
 
@@ -292,33 +292,33 @@ def test_endpoints_that_are_configured_no_more_say_nothing() -> None:
     """What others said of the past is not taken for the silence of ours."""
     said = [
         ConnectivityObservation(
-            at=later(9), sight=ConnectivityState.ONLINE, asked=("https://former.example",), answered=NONE
+            at=later(9), state=ConnectivityState.ONLINE, asked=("https://former.example",), answered=NONE
         )
     ]
     failure = seen(A, "timeout", 0, 8)
-    assert list(Blindness(ENDPOINTS, BOTH).recall([failure], said)) == [(failure, True)]
+    assert list(Blindness(ENDPOINTS, BOTH).replay([failure], said)) == [(failure, True)]
 
 
 def test_a_restart_remembers_whom_to_trust_and_what_is_yet_to_be_told() -> None:
     """The service starts anew while our network is down: it stays blind, and people are told when it is over."""
-    online = ConnectivityObservation(at=later(0), sight=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=ALL)
-    silent = ConnectivityObservation(at=later(60), sight=ConnectivityState.BLIND, asked=ENDPOINTS, answered=NONE)
+    online = ConnectivityObservation(at=later(0), state=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=ALL)
+    silent = ConnectivityObservation(at=later(60), state=ConnectivityState.BLIND, asked=ENDPOINTS, answered=NONE)
     blindness = Blindness(ENDPOINTS, BOTH)
     blindness.resume([online, silent])
-    assert blindness.said() == (), "the last service has said so"
-    assert blindness.blind([]) == frozenset()
+    assert blindness.take_notes() == (), "the last service has said so"
+    assert blindness.find_blind([]) == frozenset()
     world = dark((0, 100))
     assert blindness.follow(seen(A, "timeout", 70, 90), world)
     for at_s in range(110, 200, 10):
         blindness.follow(answered(A, at_s), world)
-    assert [(note.kind, note.tell) for note in blindness.said()] == [("network_back", True)]
+    assert [(note.kind, note.tell) for note in blindness.take_notes()] == [("network_back", True)]
 
 
 def test_a_restart_does_not_tell_twice() -> None:
     """What was over for a minute before the last service ended was its to tell."""
     said = [
         ConnectivityObservation(
-            at=later(at_s), sight=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=dark((50, 70))(later(at_s))
+            at=later(at_s), state=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=dark((50, 70))(later(at_s))
         )
         for at_s in range(0, 200, 10)
     ]
@@ -326,7 +326,7 @@ def test_a_restart_does_not_tell_twice() -> None:
     blindness.resume(said)
     for at_s in range(200, 400, 10):
         blindness.follow(answered(A, at_s), dark())
-    assert blindness.said() == ()
+    assert blindness.take_notes() == ()
 
 
 @pytest.mark.parametrize("step_s", [-3600.0, 3600.0], ids=["back", "forward"])

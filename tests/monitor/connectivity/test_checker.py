@@ -49,7 +49,7 @@ class World:
         names = ("openai/a", "anthropic/b")
         at_s = (self.now - T0).total_seconds() - 0.1
         batch = [observation(symbol, at_s=at_s, name=name) for symbol, name in zip(symbols, names, strict=False)]
-        blind = await self.network.blind(batch)
+        blind = await self.network.find_blind(batch)
         return "".join("b" if seen in blind else "-" for seen in batch)
 
 
@@ -60,7 +60,7 @@ async def test_a_failure_that_may_be_ours_has_the_endpoints_asked_before_it_is_j
     assert world.asked == 1
     assert world.kept == [
         ConnectivityObservation(
-            at=world.now, sight=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=frozenset(ENDPOINTS)
+            at=world.now, state=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=frozenset(ENDPOINTS)
         )
     ]
 
@@ -72,7 +72,7 @@ async def test_when_the_endpoints_fail_too_it_is_us() -> None:
     world.answering = False
     assert await world.sees("t.") == "b-"
     assert await world.sees("tt") == "bb"
-    assert [one.sight for one in world.kept] == [ConnectivityState.ONLINE, ConnectivityState.BLIND]
+    assert [one.state for one in world.kept] == [ConnectivityState.ONLINE, ConnectivityState.BLIND]
     assert [note.kind for note in world.notes] == ["network_lost"]
     world.answering = True
     for _ in range(2):

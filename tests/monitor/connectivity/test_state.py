@@ -32,7 +32,7 @@ def test_what_an_asking_means(ago: timedelta | None, answers: frozenset[str], si
     """Online, blind, or nothing to go by."""
     known = EndpointHistory() if ago is None else EndpointHistory().after(ONE, now=NOW - ago)
 
-    assert known.sight(answers, now=NOW) is sight
+    assert known.state_of(answers, now=NOW) is sight
 
 
 def test_each_endpoint_is_remembered() -> None:

@@ -238,7 +238,7 @@ def test_what_the_endpoints_said_is_kept(store: Store) -> None:
     assert store.last_connectivity() is None
     said = [
         ConnectivityObservation(
-            at=NOW + timedelta(seconds=n), sight=sight, asked=("https://a", "https://b"), answered=frozenset(answered)
+            at=NOW + timedelta(seconds=n), state=sight, asked=("https://a", "https://b"), answered=frozenset(answered)
         )
         for n, (sight, answered) in enumerate(
             [
@@ -264,7 +264,7 @@ def test_pruning_removes_the_old_in_small_steps(engine: Engine, store: Store) ->
         at = NOW + timedelta(milliseconds=number)
         store.add_event(at, "service_started", "", "")
         store.record_connectivity(
-            ConnectivityObservation(at=at, sight=ConnectivityState.ONLINE, asked=(), answered=frozenset())
+            ConnectivityObservation(at=at, state=ConnectivityState.ONLINE, asked=(), answered=frozenset())
         )
     limit = NOW + timedelta(milliseconds=2)
     assert store.prune(limit, at_most=2) == 2
