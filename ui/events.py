@@ -19,7 +19,7 @@ def open_incidents(overview: Overview) -> str:
     if not overview.open_incidents:
         return ""
     cards = "".join(
-        _open_incident(incident, overview.trails.get(incident.id, ()), overview.now)
+        _open_incident(incident, overview.evidence_trails.get(incident.id, ()), overview.now)
         for incident in overview.open_incidents
     )
     return section("Open incidents", "times in UTC", cards)
@@ -28,7 +28,7 @@ def open_incidents(overview: Overview) -> str:
 def figures(overview: Overview) -> str:
     """The figures of the open incidents so far, apart from the cards because they change with every probe."""
     rendered = [
-        (incident.id, incidents.figures(incident, overview.stays.get(incident.id, ())))
+        (incident.id, incidents.figures(incident, overview.route_periods.get(incident.id, ())))
         for incident in overview.open_incidents
     ]
     cards = "".join(
@@ -42,7 +42,7 @@ def figures(overview: Overview) -> str:
 def past_incidents(overview: Overview) -> str:
     """Recently resolved incidents, folded."""
     past = "".join(
-        _past_incident(incident, overview.trails.get(incident.id, ()), overview.now)
+        _past_incident(incident, overview.evidence_trails.get(incident.id, ()), overview.now)
         for incident in overview.past_incidents
     )
     body = f'<div class="hs-past">{past}</div>' if past else '<p class="hs-empty">None so far.</p>'

@@ -63,7 +63,7 @@ def top(overview: Overview) -> str:
 
 def banner(overview: Overview) -> str:
     """The overall state: colour, symbol, word and the headline."""
-    symbol, colour, word = _TONE[overview.tone]
+    symbol, colour, word = _TONE[overview.level]
     # While nobody watches, the headline counts seconds: a live region would read it out every time.
     role = "status" if overview.service.liveness is Liveness.RUNNING else "region"
     return (
@@ -148,9 +148,9 @@ def _untrusted(overview: Overview) -> str:
 
 def _failing_channels(overview: Overview) -> str:
     """The channels that fail, and the alerts that wait."""
-    waiting = overview.backlog.words if overview.backlog else None
+    waiting = overview.pending_alerts.words if overview.pending_alerts else None
     rest = f"<p>Waiting: {text(waiting)}.</p>" if waiting else ""
-    return "".join(f"<p>Not told: {text(one.words(overview.now))}.</p>" for one in overview.unheard) + rest
+    return "".join(f"<p>Not told: {text(one.words(overview.now))}.</p>" for one in overview.failing_channels) + rest
 
 
 def _advice(service: ServiceStatus) -> str:
@@ -238,7 +238,7 @@ def _reason(view: TargetView, now: datetime) -> str:
 
 
 def _remarks(view: TargetView) -> str:
-    return "".join(f'<span class="hs-said" title="{text(one)}">{text(one)}</span>' for one in view.asides)
+    return "".join(f'<span class="hs-said" title="{text(one)}">{text(one)}</span>' for one in view.remarks)
 
 
 def _meter(state: TargetHealth) -> str:

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 def print_overview(overview: Overview, console: Console | None = None) -> None:
     """For people: the headline, the routes, the targets, the open incidents; on standard output by default."""
     console = console or output.terminal()
-    console.print(Text(overview.headline, style=_TONES[overview.tone]))
+    console.print(Text(overview.headline, style=_TONES[overview.level]))
     if overview.untrusted:
         console.print(Text(f"Note: {UNTRUSTED}", style="yellow"))
     _print_telling(overview, console)
@@ -82,7 +82,7 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
         console.print()
     for view in overview.vendors:
         console.print(Text(f"{view.provider}: {view.words(overview.now)}", style=_said_style(view)))
-    asides = [line for target in overview.targets for line in target.asides]
+    asides = [line for target in overview.targets for line in target.remarks]
     for line in ("", *asides) if asides else ():
         console.print(Text(line))
     for incident in overview.open_incidents:
@@ -96,10 +96,10 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
 
 
 def _print_telling(overview: Overview, console: Console) -> None:
-    for unheard in overview.unheard:
+    for unheard in overview.failing_channels:
         console.print(Text(f"Not told: {unheard.words(overview.now)}", style="yellow"))
-    if overview.backlog and overview.backlog.words:
-        console.print(Text(f"Waiting: {overview.backlog.words}", style="dim"))
+    if overview.pending_alerts and overview.pending_alerts.words:
+        console.print(Text(f"Waiting: {overview.pending_alerts.words}", style="dim"))
 
 
 def _said_style(view: VendorView) -> str:

@@ -23,7 +23,7 @@ def status_document(overview: Overview) -> dict[str, Any]:
     return {
         "at": _instant(overview.now),
         "headline": overview.headline,
-        "tone": overview.tone,
+        "tone": overview.level,
         "service": {
             "life": service.liveness,
             "pid": beat.pid if beat else None,
@@ -57,11 +57,11 @@ def status_document(overview: Overview) -> dict[str, Any]:
         "overrides": [override_text.override_document(one) for one in overview.overrides],
         "not_told": [
             {"sink": one.sink, "part": one.part or None, "since": _instant(one.since), "error": one.error}
-            for one in overview.unheard
+            for one in overview.failing_channels
         ],
-        "slack": _backlog(overview.backlog),
+        "slack": _backlog(overview.pending_alerts),
         "open_incidents": [
-            _incident(incident, overview.trails.get(incident.id, ())) for incident in overview.open_incidents
+            _incident(incident, overview.evidence_trails.get(incident.id, ())) for incident in overview.open_incidents
         ],
     }
 
@@ -144,8 +144,8 @@ def _target(target: TargetView) -> dict[str, Any]:
         "p50_s": history.p50_s,
         "p95_s": history.p95_s,
         "cost_day_usd": history.cost_day_usd,
-        "notices": list(target.said.notices),
-        "request_ids": list(target.said.request_ids) if state.health in FAILING else [],
+        "notices": list(target.details.notices),
+        "request_ids": list(target.details.request_ids) if state.health in FAILING else [],
     }
 
 

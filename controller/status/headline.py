@@ -90,20 +90,20 @@ def headline(
     routes: Sequence[RouteView],
     states: Sequence[TargetHealth],
     now: datetime,
-    sight: ConnectivityState = ConnectivityState.ONLINE,
+    connectivity: ConnectivityState = ConnectivityState.ONLINE,
     *,
-    money: str | None = None,
+    budget_alarm: str | None = None,
 ) -> tuple[Level, str]:
     """The overall state in one sentence, the most urgent fact alone, and how bad it is.
 
-    `money` says, where it does, that nobody watches what costs money.
+    `budget_alarm` says that paid targets are not probed any more; None while they are.
     """
-    tone, sentence = (
+    level, sentence = (
         _about_service(service, now)
         or _about_file(routes)
         or _about_stuck(routes, states, now)
-        or _about_network(sight)
-        or (money and (Level.BAD, money))
+        or _about_network(connectivity)
+        or (budget_alarm and (Level.BAD, budget_alarm))
         or _about_held_on_failing(routes, states, now)
         or _about_dry_run(routes, states, now)
         or _about_staying(routes, states, now, FAILING, Level.BAD)
@@ -112,7 +112,7 @@ def headline(
         or _about_staying(routes, states, now, {Health.DEGRADED}, Level.NOTICE)
         or _about_targets(routes, states, now)
     )
-    return tone, f"Dry run: {sentence}" if any(route.dry_run for route in routes) else sentence
+    return level, f"Dry run: {sentence}" if any(route.dry_run for route in routes) else sentence
 
 
 def _about_service(service: ServiceStatus, now: datetime) -> tuple[Level, str] | None:
@@ -148,8 +148,8 @@ def _about_stuck(
     return Level.BAD, f"{_routes(stuck)} {be} stuck: {cause}, and nothing else is eligible"
 
 
-def _about_network(sight: ConnectivityState) -> tuple[Level, str] | None:
-    return (Level.UNKNOWN, BLIND) if sight is ConnectivityState.BLIND else None
+def _about_network(connectivity: ConnectivityState) -> tuple[Level, str] | None:
+    return (Level.UNKNOWN, BLIND) if connectivity is ConnectivityState.BLIND else None
 
 
 def _about_held_on_failing(
@@ -166,16 +166,18 @@ def _about_held_on_failing(
 def _about_overrides(routes: Sequence[RouteView], now: datetime) -> tuple[Level, str] | None:
     held = [_by_hand(route, route.override, now) for route in routes if route.override]
     drains = {c.drain.subject: c.drain for route in routes for c in route.candidates if c.drain}
-    held += [f"{one.subject} is drained by {one.author} until {clock(one.until, now)}" for one in drains.values()]
+    held += [
+        f"{drain.subject} is drained by {drain.author} until {clock(drain.until, now)}" for drain in drains.values()
+    ]
     if not held:
         return None
     more = f" (and {len(held) - 1} more by hand)" if len(held) > 1 else ""
     return Level.NOTICE, f"{held[0]}{more}"
 
 
-def _by_hand(route: RouteView, one: Override, now: datetime) -> str:
-    done = f"pinned to {one.target}" if one.kind is OverrideKind.PIN else f"paused on {route.target}"
-    return f"{route.name} is {done} by {one.author} until {clock(one.until, now)}"
+def _by_hand(route: RouteView, override: Override, now: datetime) -> str:
+    done = f"pinned to {override.target}" if override.kind is OverrideKind.PIN else f"paused on {route.target}"
+    return f"{route.name} is {done} by {override.author} until {clock(override.until, now)}"
 
 
 def _about_failed_over(
@@ -203,16 +205,16 @@ def _about_dry_run(
 
 
 def _about_staying(
-    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime, such: AbstractSet[Health], tone: Level
+    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime, such: AbstractSet[Health], level: Level
 ) -> tuple[Level, str] | None:
-    """A target that is so and moves nobody: `fail_over_on` leaves that out, or the route is about to move."""
+    """Routes on a target with such a health: `fail_over_on` does not name it, or the route is about to move."""
     ill = {state.target: state.health for state in states if state.health in such}
     staying = [route for route in routes if route.target in ill]
     if not staying:
         return None
     stay = "stays" if len(staying) == 1 else "stay"
     what = f"a target that is {ill[staying[0].target]}"
-    return tone, f"{_routes(staying)} {stay} on {what}: {_cause([route.target for route in staying], states, now)}"
+    return level, f"{_routes(staying)} {stay} on {what}: {_cause([route.target for route in staying], states, now)}"
 
 
 def _about_targets(routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime) -> tuple[Level, str]:

@@ -1,4 +1,4 @@
-"""What is known right now, as one value: the read model that the page and `hotspare status` share."""
+"""The overview: everything that is known at one instant, as one value for the page and `hotspare status`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -32,25 +32,25 @@ from monitor.storage.columns import from_ms
 from monitor.storage.store import Store
 
 RECENT = 10
-_ON_ITS_WAY_S = 2.0
-#: To count the probes of an open incident takes as long as it lasts: past this, `hotspare incidents show` does it.
+_PUBLISHED_WITHIN_S = 2.0
+#: Of an older open incident `hotspare incidents show` alone counts the probes: that costs what it has lasted.
 _FIGURED_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetView:
-    """One target: how it is and how it has been."""
+    """One target: its health, its recent history and details."""
 
     state: TargetHealth
     history: ProbeHistory
-    said: RecentDetails = NO_DETAILS
+    details: RecentDetails = NO_DETAILS
 
     @property
-    def asides(self) -> tuple[str, ...]:
-        """What there is to say besides how it is; while it fails, ids for a ticket to the vendor too."""
-        ids = ", ".join(self.said.request_ids) if self.state.health in FAILING else ""
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences worth showing beside its health; while it fails, also request ids for a ticket to the vendor."""
+        ids = ", ".join(self.details.request_ids) if self.state.health in FAILING else ""
         ticket = (f"request ids of {self.state.target}'s last failures, for a ticket: {ids}",) if ids else ()
-        return (*self.said.notices, *ticket)
+        return (*self.details.notices, *ticket)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class Overview:
     """Everything that is known at `now`; texts in it may stem from a provider and must be escaped."""
 
     now: datetime
-    tone: Level
+    level: Level
     headline: str
     """The overall state in one line."""
     service: ServiceStatus
@@ -81,21 +81,21 @@ class Overview:
     decisions: tuple[Decision, ...]
     events: tuple[EventView, ...]
     overrides: tuple[Override, ...] = ()
-    """What operators have laid on and is in force."""
+    """The overrides in force."""
     connectivity: ConnectivityObservation | None = None
-    """What the neutral endpoints said last; None when they were never asked."""
+    """The last answer of the neutral endpoints; None when they were never asked."""
     money: BudgetSummary | None = None
-    """What probing costs, and what the budget makes of it."""
-    trails: Mapping[int, tuple[EvidenceTrail, ...]] = field(default_factory=dict)
+    """The cost of probing, and how the budget throttles it."""
+    evidence_trails: Mapping[int, tuple[EvidenceTrail, ...]] = field(default_factory=dict)
     """The evidence behind the verdicts of the incidents above, by the id of the incident."""
-    stays: Mapping[int, tuple[RoutePeriod, ...]] = field(default_factory=dict)
-    """Where the routes of open incidents have been since each began, by its id; not of those that last for long."""
+    route_periods: Mapping[int, tuple[RoutePeriod, ...]] = field(default_factory=dict)
+    """Where routes have pointed since an open incident began, by its id; not of incidents older than a day."""
     vendors: tuple[VendorView, ...] = ()
-    """What vendors say about themselves, beside what we see."""
-    unheard: tuple[FailingChannel, ...] = ()
-    """Who cannot be told at the moment."""
-    backlog: PendingAlerts | None = None
-    """What waits to be told in Slack; None where Slack is not told at all."""
+    """The vendors' status pages, beside our own verdict."""
+    failing_channels: tuple[FailingChannel, ...] = ()
+    """The channels that do not take alerts now."""
+    pending_alerts: PendingAlerts | None = None
+    """The alerts that wait for Slack; None where Slack is not configured."""
 
     @property
     def untrusted(self) -> bool:
@@ -122,15 +122,19 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             EventView(at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
             for row in read_events(connection, RECENT)
         )
-        unheard = read_unheard(connection)
-        backlog = read_backlog(settings, connection, now)
-        trails = read_evidence_trails(connection, (*open_incidents, *past_incidents))
-        facts = {one.id: read_facts(connection, one, now) for one in open_incidents if one.lasted_s(now) < _FIGURED_S}
+        failing_channels = read_unheard(connection)
+        pending_alerts = read_backlog(settings, connection, now)
+        evidence_trails = read_evidence_trails(connection, (*open_incidents, *past_incidents))
+        facts = {
+            incident.id: read_facts(connection, incident, now)
+            for incident in open_incidents
+            if incident.lasted_s(now) < _FIGURED_S
+        }
         targets = tuple(
             TargetView(
                 state=states[target.id],
                 history=read_history(connection, target, now),
-                said=read_recent_details(connection, target.id),
+                details=read_recent_details(connection, target.id),
             )
             for target in at_pace(settings, money).targets
         )
@@ -139,7 +143,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         money, unknown=without_price(settings, costs, (v.state.target for v in targets if v.history.last_day.ok))
     )
     overrides = Overrides.at(journal.overrides.in_force(now), now)
-    found = RoutingFile(settings.routing_file).read_targets()
+    in_file = RoutingFile(settings.routing_file).read_targets()
     routes = tuple(
         replace(
             route_view(
@@ -150,32 +154,34 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
                 overrides.applicable(settings),
                 manual=settings.controller.failback.mode == "manual",
             ),
-            published=published(pointed.get(route.name), found.get(route.name), now, first=route.candidates[0]),
+            published=file_mismatch(pointed.get(route.name), in_file.get(route.name), now, first=route.candidates[0]),
         )
         for route in settings.routes
     )
     connectivity = store.last_connectivity()
-    sight = connectivity.state if connectivity else ConnectivityState.ONLINE
-    tone, sentence = headline(service, routes, tuple(states.values()), now, sight, money=money.alarm)
+    state = connectivity.state if connectivity else ConnectivityState.ONLINE
+    level, sentence = headline(service, routes, tuple(states.values()), now, state, budget_alarm=money.alarm)
     return Overview(
         now=now,
-        tone=tone,
+        level=level,
         headline=sentence,
         service=service,
         routes=routes,
         targets=targets,
-        open_incidents=tuple(facts[one.id].of(one) if one.id in facts else one for one in open_incidents),
-        stays={number: found.stays for number, found in facts.items()},
+        open_incidents=tuple(
+            facts[incident.id].of(incident) if incident.id in facts else incident for incident in open_incidents
+        ),
+        route_periods={number: known.stays for number, known in facts.items()},
         past_incidents=past_incidents,
         decisions=tuple(journal.decisions(RECENT)),
         events=events,
         overrides=tuple(reversed(overrides.active)),
         connectivity=connectivity,
         money=money,
-        trails=trails,
+        evidence_trails=evidence_trails,
         vendors=vendor_views(settings, states, store.vendors.latest()),
-        unheard=unheard,
-        backlog=backlog,
+        failing_channels=failing_channels,
+        pending_alerts=pending_alerts,
     )
 
 
@@ -224,11 +230,11 @@ def _waiting(view: RouteView) -> str | None:
     """The better candidate that is up, where nothing but an operator can bring the route back to it."""
     serving = next((n for n, candidate in enumerate(view.candidates) if candidate.serving), 0)
     ahead = () if view.override else view.candidates[:serving]
-    return next((one.target for one in ahead if one.health is Health.UP and not one.drain), None)
+    return next((better.target for better in ahead if better.health is Health.UP and not better.drain), None)
 
 
 def _reason(pointed: RouteState, pin: Override | None) -> str:
-    """Why it points there; a pin that was replaced or ended without a move left its words behind."""
+    """Why it points there. A pin that ended without a move has left its reason behind."""
     if pointed.move is not Move.PIN:
         return pointed.reason
     if pin is None:
@@ -236,15 +242,15 @@ def _reason(pointed: RouteState, pin: Override | None) -> str:
     return f"pinned by {pin.author} until {clock(pin.until, pin.at)}: {pin.reason}"
 
 
-def published(decided: RouteState | None, found: str | None, now: datetime, *, first: str) -> str | None:
-    """What the routing file says instead of what was decided; a decision of this moment may still be on its way.
+def file_mismatch(decided: RouteState | None, in_file: str | None, now: datetime, *, first: str) -> str | None:
+    """The target in the routing file where it is not the decided one; "" without a file; None where they agree.
 
-    In a dry run the file is to say `first`, the first candidate.
+    A decision of the last 2 s may not be published yet. In a dry run the file should say `first`, the first candidate.
     """
     expected = first if decided and decided.dry_run else decided and decided.target
-    if decided is None or found == expected or (now - decided.since).total_seconds() < _ON_ITS_WAY_S:
+    if decided is None or in_file == expected or (now - decided.since).total_seconds() < _PUBLISHED_WITHIN_S:
         return None
-    return found or ""
+    return in_file or ""
 
 
 def _unseen(target: str, now: datetime) -> TargetHealth:

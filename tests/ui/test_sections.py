@@ -136,7 +136,7 @@ def overview(text: str = "a reason", *, tone: Level = Level.NOTICE, life: Livene
     drain = replace(pin, kind=OverrideKind.DRAIN, target=None)
     return Overview(
         now=NOW,
-        tone=tone,
+        level=tone,
         overrides=(pin, drain),
         headline=text,
         service=ServiceStatus(liveness=life, beat=BEAT),
@@ -160,7 +160,7 @@ def overview(text: str = "a reason", *, tone: Level = Level.NOTICE, life: Livene
             Decision(route=text, at=NOW, move=Move.FAILOVER, before=None, target=text, reason=text, generation=1),
         ),
         events=(EventView(at=NOW, kind=text, subject=text, text=text),),
-        trails={1: (trail(text), trail(f"{text}/a", f"{text}/b"))},
+        evidence_trails={1: (trail(text), trail(f"{text}/a", f"{text}/b"))},
         vendors=(VendorView(provider=text, health=Health.DOWN, url="https://status.example", report=said),),
     )
 
@@ -409,7 +409,7 @@ def test_a_trail_stays_in_its_frame(ages_s: tuple[float, ...]) -> None:
 
 def test_no_trail_takes_no_room() -> None:
     """Neither in an open incident nor in one of the past."""
-    bare = replace(overview(), trails={})
+    bare = replace(overview(), evidence_trails={})
     shown = happenings.open_incidents(bare) + happenings.past_incidents(bare)
     assert "How the evidence grew" not in shown
     assert "hs-trail" not in shown

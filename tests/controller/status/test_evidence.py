@@ -140,7 +140,7 @@ def test_status_has_it_too(tmp_path: Path) -> None:
         "outcome": "server_error",
         "evidence": 1.4,
     }
-    (bare,) = status_document(replace(seen, trails={}))["open_incidents"]
+    (bare,) = status_document(replace(seen, evidence_trails={}))["open_incidents"]
     assert bare["trails"] == []
 
 

@@ -68,7 +68,7 @@ def test_who_takes_nothing_is_named_with_since_when_and_why(settings: Settings, 
 def test_a_part_of_one_is_named(settings: Settings, engine: Engine) -> None:
     """One channel of Slack may fail while the others do not."""
     DeliveryStore(engine, "slack").part_failed("#oncall", T0, "channel_not_found")
-    [found] = seen(settings, engine).unheard
+    [found] = seen(settings, engine).failing_channels
     assert found == FailingChannel(sink="slack", part="#oncall", since=T0, error="channel_not_found")
     assert found.words(LATER).startswith("Slack (#oncall) has not taken")
 
@@ -80,7 +80,7 @@ def test_who_works_again_or_is_no_longer_configured_is_not_shown(settings: Setti
     heartbeat.sink_failed(T0, "no")
     webhook.sink_works(LATER)
     forget_others(engine, ["webhook"], LATER)
-    assert seen(settings, engine).unheard == ()
+    assert seen(settings, engine).failing_channels == ()
     webhook.sink_failed(LATER, "again")
     forget_others(engine, ["webhook"], LATER)
-    assert [(one.sink, one.since) for one in seen(settings, engine).unheard] == [("webhook", LATER)]
+    assert [(one.sink, one.since) for one in seen(settings, engine).failing_channels] == [("webhook", LATER)]

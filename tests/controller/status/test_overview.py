@@ -17,7 +17,7 @@ from controller.routing.store import OverrideStore
 from controller.status.document import status_document
 from controller.status.headline import BLIND, UNTRUSTED, CandidateStatus, Level, RouteView, headline
 from controller.status.history import BUCKETS, Bucket, quantile, strip
-from controller.status.overview import Overview, published, read, route_view
+from controller.status.overview import Overview, file_mismatch, read, route_view
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth
 from monitor.liveness import SILENT_AFTER_S, Liveness, ServiceBeat, ServiceStatus
@@ -72,7 +72,7 @@ def test_all_well(settings: Settings) -> None:
     """A quiet service says that every route is on its first choice and how many targets are up."""
     seeded.seed(settings, NOW)
     seen = overview(settings)
-    assert (seen.tone, seen.headline) == (Level.GOOD, "All 2 routes are on their first choice; 6 targets up")
+    assert (seen.level, seen.headline) == (Level.GOOD, "All 2 routes are on their first choice; 6 targets up")
     assert seen.service.liveness is Liveness.RUNNING
     assert [route.target for route in seen.routes] == [seeded.LUNA, seeded.SONNET]
     assert [target.state.target for target in seen.targets] == [target.id for target in settings.targets]
@@ -86,7 +86,7 @@ def test_an_outage_is_told_with_its_route_its_cause_and_its_start(settings: Sett
     seeded.seed(settings, NOW)
     seeded.break_openai(settings, NOW)
     seen = overview(settings)
-    assert seen.tone is Level.NOTICE
+    assert seen.level is Level.NOTICE
     assert seen.headline == f"chat has failed over to {seeded.HAIKU}: {seeded.LUNA} is down since 18:00:12 UTC"
     chat = seen.routes[0]
     assert (chat.target, chat.failed_over, chat.stuck) == (seeded.HAIKU, True, False)
@@ -102,7 +102,7 @@ def test_a_fresh_database_says_that_nothing_has_been_observed(settings: Settings
     seeded.beat(Store(engine), NOW)
     engine.dispose()
     seen = overview(settings)
-    assert (seen.tone, seen.headline) == (Level.UNKNOWN, "No target's health is known: no observations yet")
+    assert (seen.level, seen.headline) == (Level.UNKNOWN, "No target's health is known: no observations yet")
     assert {target.state.health for target in seen.targets} == {Health.UNKNOWN}
     assert [(route.target, route.since) for route in seen.routes] == [(seeded.LUNA, None), (seeded.SONNET, None)]
     history = seen.targets[0].history
@@ -135,7 +135,7 @@ def test_a_silent_monitor_is_the_headline(settings: Settings) -> None:
     seeded.seed(settings, NOW)
     seeded.break_openai(settings, NOW)
     seen = overview(settings, NOW + timedelta(seconds=89))
-    assert seen.tone is Level.BAD
+    assert seen.level is Level.BAD
     assert seen.headline == "The monitor has not written since 18:03:11 UTC (1 min 30 s ago)"
 
 
@@ -146,7 +146,7 @@ def test_a_stopped_monitor_is_the_headline(settings: Settings) -> None:
     seeded.beat(Store(engine), NOW, stopped_at=NOW)
     engine.dispose()
     seen = overview(settings, NOW + timedelta(days=1))
-    assert (seen.service.liveness, seen.tone) == (Liveness.STOPPED, Level.BAD)
+    assert (seen.service.liveness, seen.level) == (Liveness.STOPPED, Level.BAD)
     assert seen.headline == "The monitor was stopped at 2026-11-21 18:03 UTC"
 
 
@@ -291,8 +291,8 @@ def test_a_dry_run_shows_where_users_are_and_where_they_would_be() -> None:
     assert (view.target, view.since, view.dry_run, view.would) == ("a/x", None, True, "b/x")
     assert view.note == "dry run: it would be on b/x"
     later = NOW + timedelta(minutes=1)
-    assert published(pointed, "a/x", later, first="a/x") is None
-    assert published(pointed, "b/x", later, first="a/x") == "b/x"
+    assert file_mismatch(pointed, "a/x", later, first="a/x") is None
+    assert file_mismatch(pointed, "b/x", later, first="a/x") == "b/x"
     quiet = seen(RouteState(route="chat", target="a/x", since=NOW, reason="a reason", dry_run=True), Health.UP)
     assert (quiet.would, quiet.note) == (None, "dry run: it stays as configured")
 
@@ -480,7 +480,7 @@ def test_a_routing_file_that_says_otherwise_is_the_headline(settings: Settings, 
     if harm:
         settings.routing_file.write_text(harm)
     seen = overview(settings)
-    assert seen.tone is Level.BAD
+    assert seen.level is Level.BAD
     assert seen.headline == said
 
 
@@ -512,7 +512,7 @@ def test_what_operators_laid_on_is_shown(settings: Settings) -> None:
     assert [bool(route.override) for route in seen.routes] == [True, False]
     assert [[bool(c.drain) for c in route.candidates] for route in seen.routes] == [[False, True, False], [True, False]]
     said = f"chat is pinned to {seeded.LUNA} by ana until 19:03:12 UTC (and 1 more by hand)"
-    assert (seen.tone, seen.headline) == (Level.NOTICE, said)
+    assert (seen.level, seen.headline) == (Level.NOTICE, said)
 
 
 def test_a_pin_to_a_failing_target_is_bad(settings: Settings) -> None:
@@ -521,7 +521,7 @@ def test_a_pin_to_a_failing_target_is_bad(settings: Settings) -> None:
     seeded.break_openai(settings, NOW)
     lay(settings, OverrideKind.PIN, "chat", seeded.HAIKU)
     pinned_away = overview(settings)
-    assert (pinned_away.tone, "failed over" in pinned_away.headline) == (Level.NOTICE, False)
+    assert (pinned_away.level, "failed over" in pinned_away.headline) == (Level.NOTICE, False)
     engine = open_writer(settings.database)
     back = Decision(
         route="chat",
@@ -538,5 +538,5 @@ def test_a_pin_to_a_failing_target_is_bad(settings: Settings) -> None:
     lay(settings, OverrideKind.PIN, "chat", seeded.LUNA)
     held = overview(settings)
     said = f"chat is pinned to {seeded.LUNA} by ana until 19:03:12 UTC, and {seeded.LUNA} is down since 18:00:12 UTC"
-    assert (held.tone, held.headline) == (Level.BAD, said)
+    assert (held.level, held.headline) == (Level.BAD, said)
     assert held.routes[0].reason == "pinned by ana until 19:03:12 UTC: a test", "the words of the pin that holds now"

@@ -64,8 +64,8 @@ def test_what_waits_and_until_when(settings: Settings) -> None:
 def test_outside_of_quiet_hours(settings: Settings) -> None:
     """Only what waits is said, and nothing where nothing does."""
     known = seen(settings, at=T0 + timedelta(hours=14))
-    assert known.backlog is not None
-    assert known.backlog.words == "1 incident and 2 notices to be told in Slack"
+    assert known.pending_alerts is not None
+    assert known.pending_alerts.words == "1 incident and 2 notices to be told in Slack"
     assert PendingAlerts().words is None
     assert PendingAlerts(quiet_until=datetime(2026, 11, 22, 6, tzinfo=UTC)).words == (
         "quiet hours until 06:00 (UTC): only what is critical is told in Slack"
@@ -75,5 +75,5 @@ def test_outside_of_quiet_hours(settings: Settings) -> None:
 def test_without_slack_nothing_waits(settings: Settings) -> None:
     """Nobody is to be told."""
     known = seen(replace(settings, slack=None))
-    assert known.backlog is None
+    assert known.pending_alerts is None
     assert status_document(known)["slack"] is None

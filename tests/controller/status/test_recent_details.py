@@ -102,5 +102,5 @@ def test_status_and_the_page_show_them(settings: Settings, engine: Engine) -> No
 def test_a_reader_needs_no_more_than_to_read(settings: Settings, engine: Engine) -> None:
     """The page's engine is read-only."""
     reader = open_reader(settings.database)
-    assert any(one.asides for one in read(settings, reader, NOW).targets)
+    assert any(one.remarks for one in read(settings, reader, NOW).targets)
     reader.dispose()

@@ -134,7 +134,7 @@ def test_page_and_status_say_that_nobody_watches(tmp_path: Path, engine: Engine)
     store.ledger.keep_pace(to_json(Throttling(month=NOVEMBER, cap_usd=5.0, stopped=(PAID,))), T0)
     store.beat(ServiceBeat(pid=1, host="h", version="1", started_at=T0, beat_at=T0))
     seen = read(configuration(tmp_path), engine, T0 + timedelta(seconds=1))
-    assert seen.tone is Level.BAD
+    assert seen.level is Level.BAD
     assert seen.headline == "The budget of $5 is spent: what costs money is not probed until 2026-12-01"
     said = status_document(seen)["money"]
     assert (said["spent"], said["month_ends"], said["price_unknown"]) == (True, "2026-12-01T00:00:00.000Z", [PAID])
