@@ -1,6 +1,7 @@
-"""The documents hold what the code has: every outcome, command, option and benchmark, and no dead link."""
+"""The documents name what the code has: outcomes, commands, options, benchmarks, modules; no link is dead."""
 
 import argparse
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -13,6 +14,10 @@ from probes.outcome import Outcome
 from tests.support.paths import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: Documents with the client's, which is a distribution of its own.
+ALL_DOCUMENTS = [*DOCUMENTS, ROOT / "client/README.md"]
+MOST_WORDS = 32_000
+_FOLDERS = "probes|monitor|controller|ui|client|benchmarks|tests|docs"
 
 
 def document(name: str) -> str:
@@ -58,11 +63,57 @@ def test_every_benchmark_is_documented(name: str) -> None:
     assert f"make bench ARGS={name}" in document("docs/benchmarks.md")
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", ALL_DOCUMENTS, ids=lambda path: path.name)
 def test_no_link_is_dead(path: Path) -> None:
-    """Every relative link and picture leads to a file that is there."""
-    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-        assert (path.parent / link).exists(), f"{path.name}: {link}"
+    """Every relative link and picture leads to a file that is there, and to a heading of it where it names one."""
+    for link, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", path.read_text(encoding="utf-8")):
+        target = path.parent / link if link else path
+        assert target.exists(), f"{path.name}: {link}"
+        assert not anchor or anchor in anchors(target), f"{path.name}: {link}#{anchor}"
+
+
+def anchors(path: Path) -> set[str]:
+    """The headings of a document as links name them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", path.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_the_documents_stay_short() -> None:
+    """All of them together, counted as `wc -w` counts."""
+    assert sum(len(path.read_text(encoding="utf-8").split()) for path in DOCUMENTS) <= MOST_WORDS
+
+
+@pytest.mark.parametrize("path", ALL_DOCUMENTS, ids=lambda path: path.name)
+def test_every_path_that_is_named_exists(path: Path) -> None:
+    """Files and folders of the repository; `<name>` and `*` stand for any name."""
+    for named in re.findall(rf"`((?:{_FOLDERS})/[^`\s]*)`", path.read_text(encoding="utf-8")):
+        pattern = re.sub(r"<\w+>", "*", named).rstrip("/")
+        assert any(ROOT.glob(pattern)), f"{path.name}: {named}"
+
+
+@pytest.mark.parametrize("path", ALL_DOCUMENTS, ids=lambda path: path.name)
+def test_every_module_that_is_named_exists(path: Path) -> None:
+    """Dotted names are modules, or things in one, or keys of the configuration (`controller.detect`)."""
+    configuration = document("docs/configuration.md")
+    for named in re.findall(
+        r"`((?:probes|monitor|controller|ui|benchmarks)(?:\.\w+)+)`", path.read_text(encoding="utf-8")
+    ):
+        file = ROOT / named.replace(".", "/")
+        known = file.is_dir() or file.with_suffix(".py").exists() or file.parent.with_suffix(".py").exists()
+        assert known or f"`{named}" in configuration, f"{path.name}: {named}"
+
+
+def test_every_class_that_contributing_names_exists() -> None:
+    """A recipe that names a class that is gone leads nowhere."""
+    classes = {
+        node.name
+        for room in ("probes", "monitor", "controller", "ui")
+        for file in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    named = set(re.findall(r"`([A-Z][a-z]\w+)(?:\.\w+)?`", document("CONTRIBUTING.md"))) - {"Makefile"}
+    assert named <= classes, named - classes
 
 
 def test_every_document_can_be_found_from_the_readme() -> None:
