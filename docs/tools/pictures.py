@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from controller.alerts.slack.buttons.buttons import buttons_of, with_buttons
+from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.other_messages import (
     call_message,
@@ -170,7 +170,7 @@ def scenes() -> Iterator[tuple[str, list[Post]]]:
         "person",
         [
             Post(
-                message=with_buttons(headline, buttons_of(now, ROUTES, (second(),))),
+                message=add_buttons(headline, choose_buttons(now, ROUTES, (second(),))),
                 at=at(1),
                 edited=True,
                 replies=(Post(message=call, at=at(2100), broadcast=True),),

@@ -7,7 +7,7 @@ from typing import Final
 
 from controller.alerts.delivery import Delivery, channel_key
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.buttons.buttons import buttons_of, with_buttons
+from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.message_values import SINK, Action, MessageInput, PlannedMessage
 from controller.alerts.slack.other_messages import call_message
@@ -120,4 +120,4 @@ def headline_message(group: IncidentGroup, desk: MessageInput, late: str | None 
     message = incident_headline(group.primary, now=desk.now, others=group.others, mention=desk.slack.mention, late=late)
     if desk.routes is None:
         return message
-    return with_buttons(message, buttons_of(group.primary, desk.routes, group.others))
+    return add_buttons(message, choose_buttons(group.primary, desk.routes, group.others))

@@ -1,4 +1,4 @@
-"""The buttons below an incident's message: which there are, what stands on them, what a press asks for (pure)."""
+"""The buttons below an incident's message: which there are, their labels, and the values that a press brings (pure)."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ class Verb(StrEnum):
     """What a button does."""
 
     ACKNOWLEDGE = "acknowledge"
-    """Say that one looks after the incident."""
+    """Take charge of the incident."""
     HOLD = "hold"
     """Pause a route where it is, for an hour."""
     FAIL_BACK = "fail_back"
@@ -38,50 +38,51 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """One button, as it was drawn; a press brings it back unchanged, however old the message is."""
+    """One button, as it was drawn; a press sends it back unchanged, however old the message is."""
 
     verb: Verb
     incident: int
     revision: int
     """Of the incident, when it was drawn."""
     route: str | None = None
-    """None: it is about the incident as a whole."""
+    """None for a button about the incident as a whole."""
     target: str | None = None
-    """Where the route was when it was to be held; where it is to go back to."""
+    """Where the route is to be held, or where it is to go back to."""
 
 
-def buttons_of(incident: Incident, routes: Sequence[Route], others: Iterable[Incident] = ()) -> tuple[Button, ...]:
-    """What people can do about the incident right now, at most five; nothing once it is resolved.
+def choose_buttons(incident: Incident, routes: Sequence[Route], others: Iterable[Incident] = ()) -> tuple[Button, ...]:
+    """The buttons for what people can do about the incident now, at most five; none once it is resolved.
 
-    To acknowledge it, while nobody has. To hold a route where it is, unless it is on a failing target: away from the
-    target it prefers, or on one that this is about. To bring a route back, while it is away from the target it prefers
-    and that one does not fail. `routes` are the configured ones, `others` the incidents told under this headline.
+    Acknowledge: while nobody has. Hold: for a route that is away from the target it prefers, or on one that the
+    incident is about, unless that target fails. Fail back: for a route that is away from the target it prefers, unless
+    that target fails. `routes` are the configured ones, `others` the incidents reported in the same message.
     """
     if incident.resolved_at:
         return ()
-    open_ones = (incident, *(other for other in others if other.resolved_at is None))
-    health = {a.target: a.health for one in open_ones for a in one.affected}
+    unresolved = (incident, *(other for other in others if other.resolved_at is None))
+    health = {affected.target: affected.health for each in unresolved for affected in each.affected}
     configured = {route.name: route for route in routes}
-    found: dict[str, tuple[Button, ...]] = {}
-    for one in open_ones:
-        for now in one.routes:
-            if now.route in configured and now.route not in found:
-                found[now.route] = tuple(_of_route(incident, now, configured[now.route], health))
-    # Two buttons: it has been moved, and people most likely want to do something about it.
-    pairs = sorted(found.values(), key=len, reverse=True)
+    by_route: dict[str, tuple[Button, ...]] = {}
+    for impact in (impact for each in unresolved for impact in each.routes):
+        if impact.route in configured and impact.route not in by_route:
+            by_route[impact.route] = tuple(_route_buttons(incident, impact, configured[impact.route], health))
+    # A route with two buttons has been moved: people most likely want to act on it.
+    pairs = sorted(by_route.values(), key=len, reverse=True)
     first = () if incident.acknowledged_by else (_button(Verb.ACKNOWLEDGE, incident),)
     return (*first, *(button for pair in pairs for button in pair))[:_MOST]
 
 
-def _of_route(incident: Incident, now: RouteImpact, route: Route, health: Mapping[str, Health]) -> Iterable[Button]:
+def _route_buttons(
+    incident: Incident, impact: RouteImpact, route: Route, health: Mapping[str, Health]
+) -> Iterable[Button]:
     # Where nothing is published, nobody can be held or brought back.
-    if now.unpublished or now.would or now.target not in route.candidates:
+    if impact.unpublished or impact.would or impact.target not in route.candidates:
         return
-    home = now.waiting or route.candidates[0]
-    here = health.get(now.target)
-    away = now.target != home
-    if here not in FAILING and not now.stuck and (away or (here is not None and here not in NO_VERDICT)):
-        yield replace(_button(Verb.HOLD, incident), route=route.name, target=now.target)
+    home = impact.waiting or route.candidates[0]
+    here = health.get(impact.target)
+    away = impact.target != home
+    if here not in FAILING and not impact.stuck and (away or (here is not None and here not in NO_VERDICT)):
+        yield replace(_button(Verb.HOLD, incident), route=route.name, target=impact.target)
     if away and not fails(health.get(home), route):
         yield replace(_button(Verb.FAIL_BACK, incident), route=route.name, target=home)
 
@@ -95,8 +96,8 @@ def _button(verb: Verb, incident: Incident) -> Button:
     return Button(verb=verb, incident=incident.id, revision=incident.revision)
 
 
-def with_buttons(message: Message, buttons: Sequence[Button]) -> Message:
-    """The message with the buttons above its last block, the footer; those that would not fit are left out."""
+def add_buttons(message: Message, buttons: Sequence[Button]) -> Message:
+    """The message with the buttons above its last block (the footer), without those that do not fit Slack's limits."""
     elements: list[Block] = []
     named = len({button.route for button in buttons} - {None}) > 1
     for number, button in enumerate(buttons):
@@ -105,21 +106,21 @@ def with_buttons(message: Message, buttons: Sequence[Button]) -> Message:
             elements.append(element)
     if not elements:
         return message
-    # Slack wants another id for every version of a message.
+    # Slack requires a new id for every version of a message.
     block_id = f"hotspare {buttons[0].incident} {buttons[0].revision}"
     block = {"type": "actions", "block_id": block_id, "elements": elements}
     return replace(message, blocks=(*message.blocks[:-1], block, *message.blocks[-1:]))
 
 
-def label(button: Button, *, named: bool = True) -> str:
-    """What stands on it; the route's name only where that is to be told apart."""
+def button_label(button: Button, *, named: bool = True) -> str:
+    """The text on the button; with the route's name where several routes have buttons."""
     route = f"{_name(button.route)} " if named and button.route else ""
-    words = {
+    labels = {
         Verb.ACKNOWLEDGE: "Acknowledge",
         Verb.HOLD: f"Hold {route}here for 1 h",
         Verb.FAIL_BACK: f"Fail {route}back now",
     }
-    return words[button.verb]
+    return labels[button.verb]
 
 
 def _element(number: int, button: Button, *, named: bool) -> Block:
@@ -131,7 +132,7 @@ def _element(number: int, button: Button, *, named: bool) -> Block:
     element: Block = {
         "type": "button",
         "action_id": f"hotspare_{number}",
-        "text": _plain(label(button, named=named)),
+        "text": _plain(button_label(button, named=named)),
         "value": value,
     }
     if button.verb is Verb.ACKNOWLEDGE:
@@ -140,7 +141,7 @@ def _element(number: int, button: Button, *, named: bool) -> Block:
 
 
 def _confirm(button: Button) -> Block:
-    """What users will notice, before it is done."""
+    """The dialog that says what users will notice, before it is done."""
     route, target = _name(button.route), _name(button.target)
     if button.verb is Verb.HOLD:
         title, yes = f"Hold {route}?", "Hold"
@@ -163,8 +164,8 @@ def _chars(elements: Sequence[Block]) -> int:
     return len(json.dumps(elements, ensure_ascii=False))
 
 
-def pressed(value: object) -> Button | None:
-    """The button whose value this is; None when it is none of this version's."""
+def parse_button(value: object) -> Button | None:
+    """The button whose value this is; None when this version draws no such button."""
     if not isinstance(value, str) or len(value) > _LONGEST_VALUE:
         return None
     try:

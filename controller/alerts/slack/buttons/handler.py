@@ -1,4 +1,4 @@
-"""Does what a pressed button asks for: the same journalled order as the command line's, once; says what came of it."""
+"""Carries out what a pressed button asks for, once, as the command line would, and says what came of it."""
 
 import logging
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from controller.alerts.slack.buttons.buttons import Button, Verb, label
+from controller.alerts.slack.buttons.buttons import Button, Verb, button_label
 from controller.alerts.slack.buttons.press import Press
-from controller.alerts.slack.buttons.rules import ButtonContext, is_hold, objection, order_of
+from controller.alerts.slack.buttons.rules import ButtonContext, find_objection, is_hold, request_for
 from controller.alerts.slack.buttons.store import Claim, PressStore
 from controller.incidents.incident import EntryKind
 from controller.incidents.store import CommentRefusedError
@@ -34,7 +34,10 @@ class _RefusedPressError(Exception):
 
 
 class PressHandler:
-    """Takes presses, one at a time, from any thread. Each opens the database as a command would, beside the service."""
+    """Handles presses, one at a time, from any thread; each opens the database as a command would.
+
+    `allowed` are the Slack member ids that may press, None for everybody.
+    """
 
     def __init__(
         self, settings: Settings, *, allowed: tuple[str, ...] | None = None, clock: Callable[[], datetime] = utc_now
@@ -44,11 +47,11 @@ class PressHandler:
         self._clock = clock
 
     def handle(self, press: Press) -> str | None:
-        """Do it, unless it was done before, nobody may, or it no longer applies; says what came of it.
+        """Carry it out, unless that was done before, nobody may, or it no longer applies; returns what came of it.
 
         The answer is a sentence or two for the person who pressed; None when that was answered before. Every press is
-        kept as an event with its author, refused ones too. Raises DatabaseError: then it is not known to be done, and
-        may come again.
+        recorded as an event with its author, refused ones too. Raises DatabaseError: then it is not known whether it
+        was carried out, and it may come again.
         """
         engine = open_operator(self._settings.database)
         try:
@@ -57,40 +60,40 @@ class PressHandler:
             engine.dispose()
 
     def _handle(self, press: Press, engine: Engine) -> str | None:
-        book = PressStore(engine)
+        presses = PressStore(engine)
         button = press.button
-        claim = book.claim(press.key, button.incident if button else None, self._clock())
-        if claim.done:
+        claim = presses.claim(press.key, button.incident if button else None, self._clock())
+        if claim.finished:
             return None
         try:
-            said, kind = self._done(press, claim, engine), "button_pressed"
+            answer, kind = self._carry_out(press, claim, engine), "button_pressed"
         except (_RefusedPressError, RefusedError, CommentRefusedError) as error:
-            said, kind = f"Nothing was done: {error}.", "press_refused"
-        what = f"“{label(button)}”" if button else "a button that this version does not know"
+            answer, kind = f"Nothing was done: {error}.", "press_refused"
+        what = f"“{button_label(button)}”" if button else "a button that this version does not know"
         subject = f"incident {button.incident}" if button else "slack"
-        text = f"{press.author} pressed {what}: {said}"
-        book.finish(press.key, kind=kind, subject=subject, text=text, now=self._clock())
+        text = f"{press.author} pressed {what}: {answer}"
+        presses.finish(press.key, kind=kind, subject=subject, text=text, now=self._clock())
         log.info("%s subject=%s: %s", kind, subject, text)
-        return said
+        return answer
 
-    def _done(self, press: Press, claim: Claim, engine: Engine) -> str:
+    def _carry_out(self, press: Press, claim: Claim, engine: Engine) -> str:
         button, author = press.button, press.author
         if self._allowed is not None and press.user not in self._allowed:
             raise _RefusedPressError(f"alerts.slack.allowed_users does not name {one_line(press.user, 30)}")
         if button is None:
             raise _RefusedPressError("the button is not of this version of Hotspare")
         journal = Journal(engine)
-        if claim.again and self._was_done(button, author, claim, journal):
-            said = "It was done already."
+        if claim.repeated and self._is_done(button, author, claim, journal):
+            answer = "It was done already."
         else:
-            if why := objection(button, author, self._standing(button, journal, Store(reading(engine)))):
+            if why := find_objection(button, author, self._context(button, journal, Store(reading(engine)))):
                 raise _RefusedPressError(why)
-            said = self._do(button, author, journal)
+            answer = self._perform(button, author, journal)
         if button.verb is Verb.FAIL_BACK:
-            said += self._end_hold(button, author, claim, journal)
-        return said
+            answer += self._end_hold(button, author, claim, journal)
+        return answer
 
-    def _standing(self, button: Button, journal: Journal, store: Store) -> ButtonContext:
+    def _context(self, button: Button, journal: Journal, store: Store) -> ButtonContext:
         now = self._clock()
         return ButtonContext(
             now=now,
@@ -101,41 +104,43 @@ class PressHandler:
             health={name: saved.health for name, saved in store.states().items()},
         )
 
-    def _was_done(self, button: Button, author: str, claim: Claim, journal: Journal) -> bool:
+    def _is_done(self, button: Button, author: str, claim: Claim, journal: Journal) -> bool:
         """Whether what it asks for was journalled before this process was killed."""
         if button.verb is Verb.ACKNOWLEDGE:
-            found = journal.incident(button.incident)
-            lines = found.timeline if found else ()
-            said = (line for line in lines if line.kind is EntryKind.ACKNOWLEDGED and line.author == author)
-            return any(line.at >= claim.begun_at for line in said)
-        order = order_of(button, author)
-        return any(_carries_out(one, order, claim) for one in journal.overrides.latest(_LATEST))
+            incident = journal.incident(button.incident)
+            return any(
+                line.kind is EntryKind.ACKNOWLEDGED and line.author == author and line.at >= claim.begun_at
+                for line in (incident.timeline if incident else ())
+            )
+        request = request_for(button, author)
+        return any(_matches(override, request, claim) for override in journal.overrides.latest(_LATEST))
 
-    def _do(self, button: Button, author: str, journal: Journal) -> str:
+    def _perform(self, button: Button, author: str, journal: Journal) -> str:
         if button.verb is Verb.ACKNOWLEDGE:
             journal.comments.acknowledge(button.incident, author=author, at=self._clock())
             return f"You look after incident {button.incident} now."
-        outcome = begin_override(self._settings, order_of(button, author))
-        return f"Done: {'; '.join(outcome.lines)}."
+        result = begin_override(self._settings, request_for(button, author))
+        return f"Done: {'; '.join(result.lines)}."
 
     def _end_hold(self, button: Button, author: str, claim: Claim, journal: Journal) -> str:
-        """Who brings a route back does not want it held there: it could not leave if it fails again."""
-        holds = [
-            one for one in journal.overrides.in_force(self._clock()) if is_hold(one) and one.subject == button.route
-        ]
-        if not any(one.at <= claim.begun_at for one in holds):
+        """End a hold that began before the press: a route that is held could not leave if its target fails again."""
+        in_force = journal.overrides.in_force(self._clock())
+        holds = [override for override in in_force if is_hold(override) and override.subject == button.route]
+        if not any(hold.at <= claim.begun_at for hold in holds):
             return ""
         ended = journal.overrides.end(
             OverrideKind.PAUSE,
-            {one.subject for one in holds},
+            {hold.subject for hold in holds},
             at=self._clock(),
             by=author,
-            reason=order_of(button, author).reason,
+            reason=request_for(button, author).reason,
             event_for=override_text.ended_event,
         )
-        return "".join(f" Over: {override_text.describe_override(one)}." for one in ended)
+        return "".join(f" Over: {override_text.describe_override(override)}." for override in ended)
 
 
-def _carries_out(one: Override, order: OperatorRequest, claim: Claim) -> bool:
-    given = (one.kind, one.subject, one.target, one.author, one.reason)
-    return given == (order.kind, order.subject, order.target, order.author, order.reason) and one.at >= claim.begun_at
+def _matches(override: Override, request: OperatorRequest, claim: Claim) -> bool:
+    """Whether the override was begun by this request since the press came in."""
+    stored = (override.kind, override.subject, override.target, override.author, override.reason)
+    wanted = (request.kind, request.subject, request.target, request.author, request.reason)
+    return stored == wanted and override.at >= claim.begun_at

@@ -1,4 +1,4 @@
-"""Whether a button that was pressed may do what stands on it, as everything is now (pure)."""
+"""Whether a pressed button may still do what it says, and the request that it stands for (pure)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,32 +14,32 @@ from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.health import FAILING, TargetHealth
 from monitor.settings import Route, Settings
 
-#: What an author who pressed begins with.
+#: The prefix of authors who pressed a button.
 PRESSER: Final = "slack:"
-#: A second press of the same button within this changes nothing.
+#: A second press of Hold within this time changes nothing.
 _SAME: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ButtonContext:
-    """How everything is when a press comes in."""
+    """The state of everything that a press depends on, when it comes in."""
 
     now: datetime
     settings: Settings
     incident: Incident | None
-    """The one that the button belongs to; None when there is none of that id."""
+    """The incident that the button belongs to; None when there is none of that id."""
     routes: Mapping[str, RouteState]
     overrides: Overrides
     """Those in force."""
     health: Mapping[str, TargetHealth]
 
 
-def objection(button: Button, author: str, standing: ButtonContext) -> str | None:
-    """Why nothing is to be done, as a sentence without its end; None when the button still means what it says.
+def find_objection(button: Button, author: str, context: ButtonContext) -> str | None:
+    """Why nothing is to be done, as a sentence without its end; None when nothing speaks against it.
 
-    Messages are older than they look: what was true when the button was drawn is looked at again.
+    A message may be old: everything that was true when the button was drawn is checked again.
     """
-    incident = standing.incident
+    incident = context.incident
     if incident is None:
         return f"there is no incident {button.incident}"
     if incident.resolved_at:
@@ -47,58 +47,58 @@ def objection(button: Button, author: str, standing: ButtonContext) -> str | Non
     if button.verb is Verb.ACKNOWLEDGE:
         by = incident.acknowledged_by
         return None if by is None else f"{'you look' if by == author else f'{by} looks'} after it already"
-    route = next((one for one in standing.settings.routes if one.name == button.route), None)
-    state = standing.routes.get(button.route or "")
+    route = next((route for route in context.settings.routes if route.name == button.route), None)
+    state = context.routes.get(button.route or "")
     if route is None or state is None or button.target not in route.candidates:
         return f"the configuration no longer has route {button.route} with {button.target}"
-    if standing.settings.controller.dry_run:
+    if context.settings.controller.dry_run:
         return "this is a dry run: the routes stay as they are configured"
-    return (_no_hold if button.verb is Verb.HOLD else _no_failback)(button.target, route, state, standing)
+    return (_object_to_hold if button.verb is Verb.HOLD else _object_to_failback)(button.target, route, state, context)
 
 
-def _no_hold(target: str, route: Route, state: RouteState, standing: ButtonContext) -> str | None:
+def _object_to_hold(target: str, route: Route, state: RouteState, context: ButtonContext) -> str | None:
     if state.target != target:
         return f"{route.name} has moved to {state.target} since that message was written"
-    if pin := standing.overrides.pin(route.name):
-        return f"{_by(pin, standing)}: it stays there anyway"
-    paused = standing.overrides.paused(route.name)
-    if paused and paused.until >= standing.now + timedelta(seconds=HOLD_S) - _SAME:
-        return f"{_by(paused, standing)} already"
-    seen = standing.health.get(target)
-    if seen and seen.health in FAILING:
-        return f"users would be held on a failing target: {seen.sentence}"
+    if pin := context.overrides.pin(route.name):
+        return f"{_in_force_text(pin, context)}: it stays there anyway"
+    paused = context.overrides.paused(route.name)
+    if paused and paused.until >= context.now + timedelta(seconds=HOLD_S) - _SAME:
+        return f"{_in_force_text(paused, context)} already"
+    state_of_target = context.health.get(target)
+    if state_of_target and state_of_target.health in FAILING:
+        return f"users would be held on a failing target: {state_of_target.sentence}"
     return None
 
 
-def _no_failback(home: str, route: Route, state: RouteState, standing: ButtonContext) -> str | None:
+def _object_to_failback(home: str, route: Route, state: RouteState, context: ButtonContext) -> str | None:
     if state.target == home and not state.weights:
         return f"{route.name} is on {home} already"
-    if pin := standing.overrides.pin(route.name):
-        return f"{_by(pin, standing)}: whoever pinned it shall take that back first"
-    paused = standing.overrides.paused(route.name)
+    if pin := context.overrides.pin(route.name):
+        return f"{_in_force_text(pin, context)}: whoever pinned it shall take that back first"
+    paused = context.overrides.paused(route.name)
     if paused and not is_hold(paused):
-        return f"{_by(paused, standing)}: whoever paused it shall take that back first"
-    if drain := standing.overrides.drained(home, home.partition("/")[0]):
-        return f"{_by(drain, standing)}: no route goes there"
-    seen = standing.health.get(home)
-    if seen and fails(seen.health, route):
-        return f"users would go to a failing target: {seen.sentence}"
+        return f"{_in_force_text(paused, context)}: whoever paused it shall take that back first"
+    if drain := context.overrides.drained(home, home.partition("/")[0]):
+        return f"{_in_force_text(drain, context)}: no route goes there"
+    state_of_target = context.health.get(home)
+    if state_of_target and fails(state_of_target.health, route):
+        return f"users would go to a failing target: {state_of_target.sentence}"
     return None
 
 
-def _by(override: Override, standing: ButtonContext) -> str:
-    return f"{describe_override(override)} by {override.author} is in force {format_end(override, standing.now)}"
+def _in_force_text(override: Override, context: ButtonContext) -> str:
+    return f"{describe_override(override)} by {override.author} is in force {format_end(override, context.now)}"
 
 
 def is_hold(override: Override) -> bool:
-    """Whether it is a pause that was laid on by a press."""
+    """Whether it is a pause that a press began."""
     return override.kind is OverrideKind.PAUSE and override.author.startswith(PRESSER)
 
 
-def order_of(button: Button, author: str) -> OperatorRequest:
-    """What the command line would be told: `pause ROUTE --for 1h`, or `pin ROUTE TARGET --for 1m`.
+def request_for(button: Button, author: str) -> OperatorRequest:
+    """The operator request that the button stands for: `pause ROUTE --for 1h`, or `pin ROUTE TARGET --for 1m`.
 
-    ValueError for a button that lays nothing on a route.
+    Raises ValueError for a button that is about no route.
     """
     if button.route is None:
         raise ValueError(f"{button.verb} is about no route")

@@ -9,7 +9,7 @@ import pytest
 
 from controller.alerts.severity import severity_of, severity_of_notice, worst
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.buttons.buttons import buttons_of, with_buttons
+from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
 from controller.alerts.slack.incident_message import incident_headline, plain_text
 from controller.alerts.slack.other_messages import (
     HeldBack,
@@ -123,7 +123,7 @@ def test_the_largest_headline_has_room_for_buttons() -> None:
     """Their names are long as well."""
     incident = replace(largest(), acknowledged_by=None, kind=IncidentKind.OUTAGE)
     routes = [Route(name=one.route, candidates=(LONG + "x", one.target)) for one in incident.routes]
-    message = with_buttons(incident_headline(incident, now=LATER), buttons_of(incident, routes))
+    message = add_buttons(incident_headline(incident, now=LATER), choose_buttons(incident, routes))
     assert len(json.dumps(message.blocks, ensure_ascii=False)) < 8_000
 
 

@@ -9,9 +9,16 @@ from typing import Any
 
 import pytest
 
-from controller.alerts.slack.buttons.buttons import Button, Verb, buttons_of, label, pressed, with_buttons
+from controller.alerts.slack.buttons.buttons import (
+    Button,
+    Verb,
+    add_buttons,
+    button_label,
+    choose_buttons,
+    parse_button,
+)
 from controller.alerts.slack.buttons.press import read_press
-from controller.alerts.slack.buttons.rules import ButtonContext, objection, order_of
+from controller.alerts.slack.buttons.rules import ButtonContext, find_objection, request_for
 from controller.alerts.slack.incident_message import incident_headline
 from controller.demo.fake_slack.rules import content_fault
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
@@ -96,7 +103,7 @@ AT_HOME = RouteImpact(route="chat", target=A)
 )
 def test_which_buttons_there_are(of: Incident, expected: list[str]) -> None:
     """Each button does something that makes sense right now; one that would be refused is not drawn."""
-    found = buttons_of(of, [ROUTE])
+    found = choose_buttons(of, [ROUTE])
     assert [" ".join(filter(None, (one.verb, one.target))) for one in found] == expected
     assert {(one.incident, one.revision) for one in found} <= {(7, 4)}
 
@@ -105,8 +112,8 @@ def test_no_way_back_to_what_the_route_would_leave_again() -> None:
     """Where `degraded` moves a route, nobody is brought back to what is degraded."""
     picky = replace(ROUTE, fail_over_on=DEFAULT | {Health.DEGRADED})
     of = incident(MOVED, health=Health.DEGRADED)
-    assert [one.verb for one in buttons_of(of, [picky])] == [Verb.ACKNOWLEDGE, Verb.HOLD]
-    assert Verb.FAIL_BACK in [one.verb for one in buttons_of(of, [ROUTE])]
+    assert [one.verb for one in choose_buttons(of, [picky])] == [Verb.ACKNOWLEDGE, Verb.HOLD]
+    assert Verb.FAIL_BACK in [one.verb for one in choose_buttons(of, [ROUTE])]
 
 
 def test_another_incident_under_the_headline_counts() -> None:
@@ -114,7 +121,7 @@ def test_another_incident_under_the_headline_counts() -> None:
     lead = incident(MOVED, health=Health.RECOVERING)
     other = incident(RouteImpact(route="code", target=C), target_id=B, id=8, provider="other")
     routes = [Route(name="chat", candidates=(B, A)), Route(name="code", candidates=(B, C))]
-    found = buttons_of(replace(lead, routes=(RouteImpact(route="chat", target=A),)), routes, [other])
+    found = choose_buttons(replace(lead, routes=(RouteImpact(route="chat", target=A),)), routes, [other])
     assert [(one.verb, one.route) for one in found] == [("acknowledge", None), ("hold", "chat"), ("hold", "code")]
 
 
@@ -123,10 +130,10 @@ def test_at_most_five_and_the_moved_routes_first() -> None:
     names = [f"route{n}" for n in range(8)]
     routes = [Route(name=name, candidates=(A, B)) for name in names]
     nows = [RouteImpact(route=name, target=A if n < 6 else B) for n, name in enumerate(names)]
-    found = buttons_of(incident(*nows, health=Health.RECOVERING), routes)
+    found = choose_buttons(incident(*nows, health=Health.RECOVERING), routes)
     assert len(found) == 5
     assert [one.route for one in found] == [None, "route6", "route6", "route7", "route7"]
-    assert label(found[1]) == "Hold route6 here for 1 h"
+    assert button_label(found[1]) == "Hold route6 here for 1 h"
 
 
 def test_the_largest_message_stays_within_slacks_limits() -> None:
@@ -138,7 +145,7 @@ def test_the_largest_message_stays_within_slacks_limits() -> None:
     lines = tuple(TimelineEntry(at=T0, text=nasty * 20) for _ in range(50))
     of = incident(*nows, target_id=f"a/{nasty}", health=Health.RECOVERING, timeline=lines)
     plain = incident_headline(of, now=T0)
-    drawn = with_buttons(plain, buttons_of(of, routes))
+    drawn = add_buttons(plain, choose_buttons(of, routes))
     assert content_fault(drawn.text, list(drawn.blocks)) is None
     [block] = [block for block in drawn.blocks if block["type"] == "actions"]
     assert drawn.blocks[-1]["type"] == "context", "the footer stays last"
@@ -150,7 +157,7 @@ def test_a_name_on_a_button_is_plain_text() -> None:
     route = Route(name="a\u202eb\n<!here>", candidates=(A, B))
     of = incident(RouteImpact(route=route.name, target=B), health=Health.RECOVERING)
     [block] = [
-        b for b in with_buttons(incident_headline(of, now=T0), buttons_of(of, [route])).blocks if "elements" in b
+        b for b in add_buttons(incident_headline(of, now=T0), choose_buttons(of, [route])).blocks if "elements" in b
     ][:1]
     shown = [part for element in block["elements"] for part in (element["text"], *element.get("confirm", {}).values())]
     assert {part["type"] for part in shown} == {"plain_text"}
@@ -160,7 +167,7 @@ def test_a_name_on_a_button_is_plain_text() -> None:
 def test_what_moves_users_asks_first() -> None:
     """Acknowledging is harmless; holding and failing back say what users will notice, and ask."""
     of = incident(MOVED, health=Health.RECOVERING)
-    drawn = with_buttons(incident_headline(of, now=T0), buttons_of(of, [ROUTE]))
+    drawn = add_buttons(incident_headline(of, now=T0), choose_buttons(of, [ROUTE]))
     [block] = [block for block in drawn.blocks if block["type"] == "actions"]
     first, hold, back = block["elements"]
     assert [one["text"]["text"] for one in block["elements"]] == ["Acknowledge", "Hold here for 1 h", "Fail back now"]
@@ -172,9 +179,9 @@ def test_what_moves_users_asks_first() -> None:
 def test_a_value_comes_back_as_the_button_it_was() -> None:
     """What Slack gives back when a button is pressed is the button that was drawn."""
     of = incident(MOVED, health=Health.RECOVERING)
-    drawn = with_buttons(incident_headline(of, now=T0), buttons_of(of, [ROUTE]))
+    drawn = add_buttons(incident_headline(of, now=T0), choose_buttons(of, [ROUTE]))
     [block] = [block for block in drawn.blocks if block["type"] == "actions"]
-    assert tuple(pressed(element["value"]) for element in block["elements"]) == buttons_of(of, [ROUTE])
+    assert tuple(parse_button(element["value"]) for element in block["elements"]) == choose_buttons(of, [ROUTE])
 
 
 @pytest.mark.parametrize(
@@ -200,7 +207,7 @@ def test_a_value_comes_back_as_the_button_it_was() -> None:
 )
 def test_a_value_that_is_none_of_ours_is_no_button(value: object) -> None:
     """Whatever stands in a payload, nothing is made of it but a button of ours."""
-    assert pressed(value) is None
+    assert parse_button(value) is None
 
 
 PAYLOAD = {
@@ -347,7 +354,7 @@ PAUSE, PIN, DRAIN = OverrideKind.PAUSE, OverrideKind.PIN, OverrideKind.DRAIN
 )
 def test_when_a_press_still_means_what_it_says(button: Button, now: ButtonContext, expected: str | None) -> None:
     """A press is looked at as everything is now, and does nothing that its words no longer say."""
-    why = objection(button, ANA, now)
+    why = find_objection(button, ANA, now)
     assert why is None if expected is None else (why or "").startswith(expected), why
 
 
@@ -360,7 +367,7 @@ def test_when_a_press_still_means_what_it_says(button: Button, now: ButtonContex
 )
 def test_an_order_is_the_command_lines(button: Button, check: Callable[[Any], bool]) -> None:
     """A press becomes what an operator would have typed; the person is its author, the incident its reason."""
-    order = order_of(button, ANA)
+    order = request_for(button, ANA)
     assert check(order)
     assert (order.subject, order.author, order.force) == ("chat", ANA, False)
     assert order.reason == "pressed in Slack, incident 7"

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from controller.alerts.delivery_store import DeliveryStore
-from controller.alerts.slack.buttons.buttons import buttons_of, pressed, with_buttons
+from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons, parse_button
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.listener import ButtonService, SocketListener
 from controller.alerts.slack.buttons.press import Press
@@ -119,7 +119,7 @@ class World:
     def message(self, server: SocketServer) -> SlackMessage:
         """The incident's message with its buttons, posted."""
         incident = self.incident()
-        drawn = with_buttons(incident_headline(incident, now=utc_now()), buttons_of(incident, self.settings.routes))
+        drawn = add_buttons(incident_headline(incident, now=utc_now()), choose_buttons(incident, self.settings.routes))
         said = {"channel": "#llm-status", "text": drawn.text, "blocks": list(drawn.blocks)}
         assert server.answer("chat.postMessage", server.token, said)["ok"]
         return server.messages[-1]
@@ -306,7 +306,7 @@ _KILLED = """\
 import json, os, signal, sys
 from pathlib import Path
 from controller.alerts.slack.buttons import handler as presses
-from controller.alerts.slack.buttons.buttons import pressed
+from controller.alerts.slack.buttons.buttons import parse_button
 from controller.alerts.slack.buttons.press import Press
 from tests.support import seeded_database as seeded
 
@@ -317,7 +317,7 @@ class Killed(presses.PressStore):
 presses.PressStore = Killed
 value = sys.argv[2]
 settings = seeded.load(Path(sys.argv[1]) / "hotspare.yaml", {"KEY": "k"})
-presses.PressHandler(settings).handle(Press(key="k", user="U0ANA", name="ana", button=pressed(value)))
+presses.PressHandler(settings).handle(Press(key="k", user="U0ANA", name="ana", button=parse_button(value)))
 """
 
 
@@ -331,7 +331,7 @@ def test_killed_after_the_press_was_journalled(tmp_path: Path, server: SocketSer
     was = (len(world.laid()), world.incident().acknowledged_by)
     assert was in {(1, None), (0, ANA)}
     assert world.events() == []
-    again = Press(key="k", user="U0ANA", name="ana", button=pressed(value))
+    again = Press(key="k", user="U0ANA", name="ana", button=parse_button(value))
     assert PressHandler(world.settings).handle(again) == "It was done already."
     assert (len(world.laid()), world.incident().acknowledged_by) == was
     assert len(world.events()) == 1
@@ -340,7 +340,7 @@ def test_killed_after_the_press_was_journalled(tmp_path: Path, server: SocketSer
 
 def test_killed_before_anything_was_done(world: World) -> None:
     """A press that was begun and not done is done when Slack tells of it again."""
-    world_button = next(b for b in buttons_of(world.incident(), world.settings.routes) if b.verb == "hold")
+    world_button = next(b for b in choose_buttons(world.incident(), world.settings.routes) if b.verb == "hold")
     press = Press(key="k", user="U0ANA", name="ana", button=world_button)
     path = world.settings.database.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as database, database:
