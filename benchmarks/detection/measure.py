@@ -88,7 +88,7 @@ def _hit(
 
 
 def _lost(timeline: Timeline, from_s: float, until_s: float) -> float:
-    return timeline.felt_s(from_s, until_s) + timeline.slow_s(from_s, until_s)
+    return timeline.failed_s(from_s, until_s) + timeline.slow_s(from_s, until_s)
 
 
 def _false(case: Case, candidates: Sequence[str], before: tuple[float, str], after: tuple[float, str]) -> bool:

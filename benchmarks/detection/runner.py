@@ -85,7 +85,7 @@ def _serve(world: _World, rules: Mapping[str, Rule], routes: Routes, dice: Rando
                     routes.judge(due_s, rules)
         target = routes.moves[names[0] if len(names) == 1 else dice.choice(names)][-1][1]
         rule, before = rules[target], rules[target].unhealthy
-        rule.observe(at_s, dice.random() < views[target].at(at_s).felt)
+        rule.observe(at_s, dice.random() < views[target].at(at_s).request_failure_rate)
         if rule.unhealthy is not before:
             routes.judge(at_s, rules)
         at_s += dice.expovariate(TRAFFIC_RPS * len(names))
@@ -95,14 +95,14 @@ class _View:
     """A timeline read forwards."""
 
     def __init__(self, timeline: Timeline) -> None:
-        self._timeline, self._piece, self._until_s = timeline, timeline.pieces[0], timeline.ends_s[0]
+        self._timeline, self._piece, self._until_s = timeline, timeline.segments[0], timeline.ends_s[0]
 
     def at(self, at_s: float) -> Segment:
         """The piece at this time; times must not fall, and after the end the last piece goes on."""
         if at_s >= self._until_s:
             end_s = self._timeline.ends_s[-1]
             self._piece, self._until_s = (
-                self._timeline.at(at_s) if at_s < end_s else (self._timeline.pieces[-1], math.inf)
+                self._timeline.at(at_s) if at_s < end_s else (self._timeline.segments[-1], math.inf)
             )
         return self._piece
 
@@ -155,7 +155,7 @@ class _Probes:
         for number, (phase_s, target, _) in enumerate(self._sources):
             begin_s = 0.0
             timeline = self._timelines[target]
-            for piece, end_s in zip(timeline.pieces, timeline.ends_s, strict=True):
+            for piece, end_s in zip(timeline.segments, timeline.ends_s, strict=True):
                 cycle = max(0, math.ceil((begin_s - phase_s) / INTERVAL_S)) - 1
                 end = min((end_s - phase_s) / INTERVAL_S, self._slots / len(self._sources))
                 rate = self._fails(piece)
@@ -171,7 +171,7 @@ class _Probes:
 
     def _fails(self, piece: Segment) -> float:
         """The chance that one try gets an error or no answer in time."""
-        return 1 - (1 - piece.failing) * (1 - self._late(piece))
+        return 1 - (1 - piece.failure_rate) * (1 - self._late(piece))
 
     def _late(self, piece: Segment) -> float:
         return self._latency.longer_than(self._probing.deadline_s, factor=piece.latency_factor)
@@ -196,9 +196,9 @@ class _Probes:
     def _takes_s(self, target: str, at_s: float, *, failed: bool) -> float:
         """How long one try takes: an error as long as an answer, no connection until its deadline, silence likewise."""
         piece = self._piece(target, at_s)
-        if failed and self._dice.random() * self._fails(piece) >= piece.failing:
+        if failed and self._dice.random() * self._fails(piece) >= piece.failure_rate:
             return self._probing.deadline_s
-        if failed and piece.ways[0][1] is Outcome.UNREACHABLE:
+        if failed and piece.outcomes[0][1] is Outcome.UNREACHABLE:
             return _CONNECT_S
         return min(self._probing.deadline_s, _answer_s(self._latency, piece.latency_factor, self._dice))
 

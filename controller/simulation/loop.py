@@ -1,14 +1,14 @@
-"""One seed from its start to its end: the service's own judge, pacing, blindness and policy, driven by events.
+"""Runs one seed from its start to its end: the service's own detector, pacing, blindness and policy, driven by events.
 
-What the service does by APScheduler, queues and its clock, happens here at the same times:
+What the service does by APScheduler, queues and its clock happens here at the same times:
 
-1. Probes are due at their phases and intervals. One that is due while another of its target is under way is skipped.
-2. A probe's observation is judged when the probe ends; where it may be our own network's fault, the neutral endpoints
-   are asked before.
-3. Extra probes are counted from that moment; a new one takes the place of the one planned in its slot.
-4. A change of health makes a control cycle, as much later as the service gathers observations. Where time alone may
-   change a verdict, there is a cycle every half second after it.
-5. Silence is looked for once an interval, and twice a second as soon as a target is late.
+1. Probes are due at their phases and intervals. One that is due while another of its target is in flight is skipped.
+2. An observation is handed to the detector when the probe ends; where our own network may be the cause, the neutral
+   endpoints are asked first.
+3. The delay of burst probes counts from that moment; a new one replaces the one planned in its slot.
+4. A change of health causes a control cycle, after the time for which the service gathers observations. Where time
+   alone may change a verdict, a cycle follows every half second.
+5. Silent targets are looked for once an interval, and twice a second as soon as a target is late.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,16 +31,16 @@ from monitor.detection.pacing import BurstProbe, phases
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
 
-#: What the scenario's zero is to the service's objects.
+#: The scenario's second 0, as the service's objects see it.
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 _TICK_S = 0.5
 _GATHER_S = 0.1
-_SOON_S = 0.02
+_AFTER_DUE_S = 0.02
 _LATE_INTERVALS = 2
 _HOUR_S = 3600.0
 
-_DUE, _SEEN, _EXTRA, _CYCLE, _LOOK = range(5)
+_DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE = range(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,128 +56,127 @@ class RunResult:
 
 
 def run_seed(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> RunResult:
-    """One seed of the scenario in this world. Same arguments, same course."""
+    """Run one seed of the scenario in this world. The same arguments give the same result."""
     return _SeedRun(scenario, timelines, seed).run()
 
 
 class _SeedRun:
-    """One seed under way. Events are (when, a number that keeps equal times in order, what, about whom)."""
+    """One seed being run. Events are (second, a number that keeps equal times in order, kind, subject)."""
 
     def __init__(self, scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> None:
         self._scenario = scenario
         self._settings = scenario.settings
-        self._lanes = _lanes(scenario, timelines, seed)
-        self._judge = Detector(self._settings, EPOCH)
-        self._neutral = _Neutral(scenario, seed)
+        self._targets = _simulated_targets(scenario, timelines, seed)
+        self._detector = Detector(self._settings, EPOCH)
+        self._endpoints = _NeutralEndpoints(scenario, seed)
         self._throttled = False
-        """Whether any provider has ever asked us to slow down; before, none can be resting."""
+        """Whether any provider has ever asked us to slow down; before, no target can be resting."""
         self._states: dict[str, RouteState] = {}
         self._decisions: list[tuple[float, Decision]] = []
         self._heap: list[tuple[float, int, int, Any]] = []
         self._number = count()
         self._planned: dict[str, int] = {}
-        """The number of the extra probe planned in each slot; any other has been replaced."""
+        """The number of the burst probe planned in each slot; any other has been replaced."""
         self._cycle_at_s: float | None = None
-        self._looked_every_s = min(lane.interval_s for lane in self._lanes.values())
+        self._silence_check_s = min(target.interval_s for target in self._targets.values())
 
     def run(self) -> RunResult:
-        """To the end of the scenario."""
-        for lane in self._lanes.values():
-            self._push(lane.next_due_s(), _DUE, lane)
-        self._push(self._looked_every_s, _LOOK, None)
+        """Run to the end of the scenario."""
+        for target in self._targets.values():
+            self._push(target.take_due_s(), _DUE, target)
+        self._push(self._silence_check_s, _SILENCE, None)
         self._cycle(0.0)
-        self._events()
-        lanes = self._lanes.values()
-        probes, usd = sum(lane.asked for lane in lanes), sum(lane.usd for lane in lanes)
+        self._run_events()
+        targets = self._targets.values()
+        probes, usd = sum(target.probes for target in targets), sum(target.usd for target in targets)
         return RunResult(decisions=tuple(self._decisions), probes=probes, usd=usd)
 
-    def _events(self) -> None:
-        """Event after event; long, because a regular probe of quiet times passes through this one function."""
+    def _run_events(self) -> None:
+        """Handle event after event; one long function, because every regular probe of quiet times passes through it."""
         heap, number, until_s = self._heap, self._number, self._scenario.duration_s
-        judge, observe, extras = self._judge, self._judge.observe, self._judge.burst_probes
-        blind = self._neutral.blind if self._neutral.matter else None
+        detector, observe, burst_probes = self._detector, self._detector.observe, self._detector.burst_probes
+        is_blind = self._endpoints.is_blind if self._endpoints.can_fail else None
         while heap[0][0] < until_s:
-            now_s, serial, kind, what = heap[0]
+            now_s, serial, kind, subject = heap[0]
             if kind != _DUE:
                 heappop(heap)
-                self._other(now_s, serial, kind, what)
+                self._handle(now_s, serial, kind, subject)
                 continue
-            heapreplace(heap, (what.next_due_s(), next(number), _DUE, what))
-            if what.under_way or (self._throttled and self._resting(what, now_s)):
+            heapreplace(heap, (subject.take_due_s(), next(number), _DUE, subject))
+            if subject.in_flight or (self._throttled and self._resting(subject, now_s)):
                 continue
-            seen = what.probe(now_s)
-            end_s = now_s + seen.duration_s
-            if seen.outcome is not Outcome.OK or end_s >= heap[0][0] or end_s >= until_s:
-                what.under_way = True
-                heappush(heap, (end_s, next(number), _SEEN, (what, seen)))
+            observation = subject.probe(now_s)
+            end_s = now_s + observation.duration_s
+            if observation.outcome is not Outcome.OK or end_s >= heap[0][0] or end_s >= until_s:
+                subject.in_flight = True
+                heappush(heap, (end_s, next(number), _OBSERVED, (subject, observation)))
                 continue
             # Nothing happens before it ends: it need not wait for its turn.
-            what.seen_at_s = end_s
-            if blind:
-                blind(seen, end_s)
-            if observe(seen) or judge.due is not None:
+            subject.observed_at_s = end_s
+            if is_blind:
+                is_blind(observation, end_s)
+            if observe(observation) or detector.due is not None:
                 self._cycle_by(end_s + _GATHER_S)
-            if planned := extras(what.id):
+            if planned := burst_probes(subject.id):
                 self._plan(planned, end_s)
 
-    def _other(self, now_s: float, serial: int, kind: int, what: Any) -> None:
-        if kind == _SEEN:
-            self._seen(now_s, *what)
-        elif kind == _EXTRA:
-            self._extra(now_s, serial, what)
+    def _handle(self, now_s: float, serial: int, kind: int, subject: Any) -> None:
+        if kind == _OBSERVED:
+            self._observe(now_s, *subject)
+        elif kind == _BURST:
+            self._probe_extra(now_s, serial, subject)
         elif kind == _CYCLE:
             if now_s == self._cycle_at_s:
                 self._cycle(now_s)
         else:
-            self._look(now_s)
+            self._check_silence(now_s)
 
-    def _seen(self, now_s: float, lane: SimulatedTarget, seen: Observation) -> None:
+    def _observe(self, now_s: float, target: SimulatedTarget, observation: Observation) -> None:
         """A probe has ended."""
-        lane.under_way = False
-        lane.seen_at_s = now_s
-        self._throttled |= seen.outcome.effect is Effect.THROTTLED
-        blind = self._neutral.matter and self._neutral.blind(seen, now_s)
-        if self._judge.observe(seen, blind=blind) or self._judge.due is not None:
+        target.in_flight = False
+        target.observed_at_s = now_s
+        self._throttled |= observation.outcome.effect is Effect.THROTTLED
+        blind = self._endpoints.can_fail and self._endpoints.is_blind(observation, now_s)
+        if self._detector.observe(observation, blind=blind) or self._detector.due is not None:
             self._cycle_by(now_s + _GATHER_S)
-        due = self._judge.due
+        due = self._detector.due
         if due is not None:
-            self._cycle_by(max(now_s, (due - EPOCH).total_seconds()) + _SOON_S)
-        self._plan(self._judge.burst_probes(lane.id), now_s)
+            self._cycle_by(max(now_s, (due - EPOCH).total_seconds()) + _AFTER_DUE_S)
+        self._plan(self._detector.burst_probes(target.id), now_s)
 
-    def _plan(self, extras: Sequence[BurstProbe], now_s: float) -> None:
-        for extra in extras:
-            serial = self._push(now_s + extra.delay_s, _EXTRA, extra)
-            self._planned[extra.slot] = serial
+    def _plan(self, bursts: Sequence[BurstProbe], now_s: float) -> None:
+        for burst in bursts:
+            self._planned[burst.slot] = self._push(now_s + burst.delay_s, _BURST, burst)
 
-    def _extra(self, now_s: float, serial: int, extra: BurstProbe) -> None:
-        """An extra probe is due, unless another has taken its place."""
-        if self._planned.get(extra.slot) != serial:
+    def _probe_extra(self, now_s: float, serial: int, burst: BurstProbe) -> None:
+        """A burst probe is due, unless another has replaced it."""
+        if self._planned.get(burst.slot) != serial:
             return
-        del self._planned[extra.slot]
-        free = (lane for lane in map(self._lanes.__getitem__, extra.targets) if not lane.under_way)
-        lane = next(free, None)
-        if lane is None or self._resting(lane, now_s):
+        del self._planned[burst.slot]
+        free = (target for target in map(self._targets.__getitem__, burst.targets) if not target.in_flight)
+        target = next(free, None)
+        if target is None or self._resting(target, now_s):
             return
-        lane.under_way = True
-        seen = lane.probe(now_s)
-        self._push(now_s + seen.duration_s, _SEEN, (lane, seen))
+        target.in_flight = True
+        observation = target.probe(now_s)
+        self._push(now_s + observation.duration_s, _OBSERVED, (target, observation))
 
     def _cycle(self, now_s: float) -> None:
-        """What a control cycle decides, and when the next one is needed at the latest."""
+        """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""
         self._cycle_at_s = None
         now = _instant(now_s)
-        self._judge.tick(now)
+        self._detector.tick(now)
         generation = len(self._decisions) + 1
         verdicts = policy.decide_all(
-            self._settings, self._states, self._judge.health, now=now, generation=generation
+            self._settings, self._states, self._detector.health, now=now, generation=generation
         ).values()
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
             self._states[decision.route] = decision.state()
             self._decisions.append((now_s, decision))
         if not all(verdict.settled for verdict in verdicts):
             self._cycle_by(now_s + _TICK_S)
-        if self._judge.due is not None:
-            ticks = ceil((self._judge.due - now).total_seconds() / _TICK_S)
+        if self._detector.due is not None:
+            ticks = ceil((self._detector.due - now).total_seconds() / _TICK_S)
             self._cycle_by(now_s + max(1, ticks) * _TICK_S)
 
     def _cycle_by(self, at_s: float) -> None:
@@ -185,54 +184,56 @@ class _SeedRun:
             self._cycle_at_s = at_s
             self._push(at_s, _CYCLE, None)
 
-    def _look(self, now_s: float) -> None:
-        """Whether a target has fallen silent."""
-        late = any(now_s - lane.seen_at_s > _LATE_INTERVALS * lane.interval_s for lane in self._lanes.values())
-        if late and self._judge.tick(_instant(now_s)):
+    def _check_silence(self, now_s: float) -> None:
+        """Tell the detector the time when a target is late."""
+        late = any(
+            now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in self._targets.values()
+        )
+        if late and self._detector.tick(_instant(now_s)):
             self._cycle_by(now_s)
-        self._push(now_s + (_TICK_S if late else self._looked_every_s), _LOOK, None)
+        self._push(now_s + (_TICK_S if late else self._silence_check_s), _SILENCE, None)
 
-    def _resting(self, lane: SimulatedTarget, now_s: float) -> bool:
-        return self._judge.is_resting(lane.id, _instant(now_s))
+    def _resting(self, target: SimulatedTarget, now_s: float) -> bool:
+        return self._detector.is_resting(target.id, _instant(now_s))
 
-    def _push(self, at_s: float, kind: int, what: object) -> int:
+    def _push(self, at_s: float, kind: int, subject: object) -> int:
         serial = next(self._number)
-        heappush(self._heap, (at_s, serial, kind, what))
+        heappush(self._heap, (at_s, serial, kind, subject))
         return serial
 
 
-class _Neutral:
-    """The neutral endpoints of the made-up world, and what the service makes of them."""
+class _NeutralEndpoints:
+    """The neutral endpoints of the made-up world, and the service's judgement on them."""
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self._endpoints = scenario.settings.connectivity_endpoints
-        self._failing = own_network_failures(scenario)
+        self._failures = own_network_failures(scenario)
         self._dice = Random(f"{seed} neutral endpoints")  # noqa: S311 - a simulation
         self._blindness = Blindness(self._endpoints, frozenset(p.name for p in scenario.settings.providers))
-        self.matter = bool(self._failing) or not self._endpoints
-        """False where they always answer: nothing can then be taken for our own network's failure."""
+        self.can_fail = bool(self._failures) or not self._endpoints
+        """False where they always answer: no failure can then be blamed on our own network."""
         always = not self._endpoints
-        self._from_s = 0.0 if always else min((since_s for (since_s, _), _ in self._failing), default=0.0) - _HOUR_S
-        self._until_s = inf if always else max((until_s for (_, until_s), _ in self._failing), default=0.0) + _HOUR_S
+        self._from_s = 0.0 if always else min((since_s for (since_s, _), _ in self._failures), default=0.0) - _HOUR_S
+        self._until_s = inf if always else max((until_s for (_, until_s), _ in self._failures), default=0.0) + _HOUR_S
 
-    def blind(self, seen: Observation, ended_s: float) -> bool:
-        """Whether this observation is taken for that. To be told of all of them, in the order in which they end.
+    def is_blind(self, observation: Observation, ended_s: float) -> bool:
+        """Whether our own network may be the cause of this observation; to be called for all of them, as they end.
 
         Longer than an hour before and after our network fails, the endpoints have always answered and always do.
         """
         if not self._from_s <= ended_s <= self._until_s:
             return False
-        return self._blindness.follow(seen, self._answering)
+        return self._blindness.follow(observation, self._answering)
 
     def _answering(self, now: datetime) -> frozenset[str]:
         now_s = (now - EPOCH).total_seconds()
-        failing = next((rate for (from_s, until_s), rate in self._failing if from_s <= now_s < until_s), 0.0)
+        failing = next((rate for (from_s, until_s), rate in self._failures if from_s <= now_s < until_s), 0.0)
         if not failing:
             return frozenset(self._endpoints)
         return frozenset(endpoint for endpoint in self._endpoints if self._dice.random() >= failing)
 
 
-def _lanes(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> dict[str, SimulatedTarget]:
+def _simulated_targets(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> dict[str, SimulatedTarget]:
     due_s = phases(scenario.settings.targets)
     return {
         target.id: SimulatedTarget(

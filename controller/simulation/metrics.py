@@ -1,4 +1,4 @@
-"""What one seed comes to: runs, flips, false failovers, and the application's requests (pure)."""
+"""Measures one seed: outage runs, flips, false failovers, and the application's requests (pure)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from controller.simulation.scenario import AFTERMATH_S, Outage, Scenario
 from controller.simulation.world import Span, Timeline
 from monitor.settings import Route
 
-#: A route may leave a target on the strength of an outage for so long after it.
+#: A failover so many seconds after an outage may still be caused by it.
 TOUCHED_S = 120.0
 
 Decided = tuple[float, Decision]
@@ -18,27 +18,27 @@ Decided = tuple[float, Decision]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutageRun:
-    """One route whose active target is hit when an outage begins."""
+    """One route whose active target fails when an outage begins."""
 
     flip_s: float | None
-    """From the onset until the route left; None when it did not."""
+    """Seconds from the onset until the route left; None when it did not."""
     failback_s: float | None
-    """From the outage's end until the route was back where it had been; None when it did not leave, or not come back
-    after the end."""
+    """Seconds from the outage's end until the route was back; None when it did not leave, or did not return after
+    the end."""
     flips: int
-    """Its moves from the onset to half an hour after the end."""
+    """How often it moved from the onset until half an hour after the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
-    """Expected numbers of an application's requests; fractions, because nobody rolled dice for each."""
+    """Expected numbers of an application's requests: integrals over time, so not whole numbers."""
 
     total: float = 0.0
     failed: float = 0.0
     slow: float = 0.0
-    """Answered, past the target's slow limit."""
+    """Answered, but later than the target's slow limit."""
     failed_without_failover: float = 0.0
-    """Had every route stayed on its first candidate."""
+    """If every route had stayed on its first candidate."""
     slow_without_failover: float = 0.0
 
     def __add__(self, other: "Requests") -> "Requests":
@@ -62,34 +62,39 @@ class Requests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedMetrics:
-    """One seed."""
+    """The measurements of one seed."""
 
     probes: int
     usd: float
     runs: tuple[tuple[OutageRun, ...], ...]
-    """For each outage of the scenario."""
+    """For each outage of the scenario, one for each route that it hit."""
     requests: tuple[Requests, ...]
-    """In each outage's window."""
+    """During each outage."""
     all_requests: Requests
     false_failovers: int
 
 
-def measure(scenario: Scenario, timelines: Mapping[str, Timeline], course: RunResult) -> SeedMetrics:
-    """What a course through this world comes to."""
+def measure(scenario: Scenario, timelines: Mapping[str, Timeline], result: RunResult) -> SeedMetrics:
+    """Measure the result of one seed in this world."""
     routes, outages = scenario.settings.routes, scenario.outages
-    decided = {route.name: [one for one in course.decisions if one[1].route == route.name] for route in routes}
+    decided = {
+        route.name: [(at_s, decision) for at_s, decision in result.decisions if decision.route == route.name]
+        for route in routes
+    }
 
-    def asked(window: Span) -> Requests:
+    def expected(window: Span) -> Requests:
         each = (expected_requests(route, decided[route.name], timelines, window) for route in routes)
         return sum(each, Requests()) * scenario.requests_per_s
 
     return SeedMetrics(
-        probes=course.probes,
-        usd=course.usd,
+        probes=result.probes,
+        usd=result.usd,
         runs=tuple(tuple(_runs(outage, decided)) for outage in outages),
-        requests=tuple(asked((outage.at_s, outage.until_s)) for outage in outages),
-        all_requests=asked((0.0, scenario.duration_s)),
-        false_failovers=sum(_is_false(one, route, outages) for route in routes for one in decided[route.name]),
+        requests=tuple(expected((outage.at_s, outage.until_s)) for outage in outages),
+        all_requests=expected((0.0, scenario.duration_s)),
+        false_failovers=sum(
+            _is_false(at_s, decision, route, outages) for route in routes for at_s, decision in decided[route.name]
+        ),
     )
 
 
@@ -101,26 +106,27 @@ def _runs(outage: Outage, moves: Mapping[str, Sequence[Decided]]) -> Iterator[Ou
 
 
 def _run(outage: Outage, active: str, decided: Sequence[Decided]) -> OutageRun:
-    """What an outage did to a route that was on `active`, which it hit."""
-    flips = [one for one in decided if outage.at_s <= one[0] <= outage.until_s + AFTERMATH_S and _is_flip(one[1])]
-    left_s = next((at_s for at_s, one in flips if one.before == active and at_s <= outage.until_s + TOUCHED_S), None)
-    returns = (at_s for at_s, one in decided if at_s > outage.until_s and _is_flip(one) and one.target == active)
+    """What an outage did to a route that was on `active`, one of its targets."""
+    flips = [(at_s, decision) for at_s, decision in decided if _is_flip(decision)]
+    during = [(at_s, decision) for at_s, decision in flips if outage.at_s <= at_s <= outage.until_s + AFTERMATH_S]
+    departures = (at_s for at_s, decision in during if decision.before == active)
+    left_s = next((at_s for at_s in departures if at_s <= outage.until_s + TOUCHED_S), None)
+    returns = (at_s for at_s, decision in flips if at_s > outage.until_s and decision.target == active)
     back_s = None if left_s is None else next((at_s for at_s in returns if at_s > left_s), None)
     return OutageRun(
         flip_s=None if left_s is None else left_s - outage.at_s,
         failback_s=None if back_s is None else back_s - outage.until_s,
-        flips=len(flips),
+        flips=len(during),
     )
 
 
 def _is_flip(decision: Decision) -> bool:
-    """Whether the route points elsewhere afterwards; a step of a failback alone is none."""
+    """Whether the route points elsewhere afterwards; a step of a gradual failback does not count."""
     return decision.move is not Move.FIRST and decision.before != decision.target
 
 
-def _is_false(decided: Decided, route: Route, outages: Sequence[Outage]) -> bool:
+def _is_false(at_s: float, decision: Decision, route: Route, outages: Sequence[Outage]) -> bool:
     """Whether a route was moved to a less preferred candidate though no outage had touched the one it left."""
-    at_s, decision = decided
     if decision.move is not Move.FAILOVER or decision.before not in route.candidates:
         return False
     order = route.candidates.index
@@ -131,15 +137,15 @@ def _is_false(decided: Decided, route: Route, outages: Sequence[Outage]) -> bool
 
 
 def _target_at(decided: Sequence[Decided], at_s: float) -> str:
-    """Where a route points just before this time."""
+    """The target of a route just before this time."""
     [(_, first), *later] = decided
-    return next((one.target for moved_s, one in reversed(later) if moved_s < at_s), first.target)
+    return next((decision.target for moved_s, decision in reversed(later) if moved_s < at_s), first.target)
 
 
 def expected_requests(
     route: Route, decided: Sequence[Decided], timelines: Mapping[str, Timeline], window: Span
 ) -> Requests:
-    """A route's requests in a window at one a second: the integrals of the chances to fail of whoever got them."""
+    """Return a route's requests in a window at one a second: integrals of the failure rates of the targets it used."""
     from_s, until_s = window
     failed = slow = 0.0
     for (moved_s, decision), (next_s, _) in pairwise([*decided, (until_s, decided[-1][1])]):
@@ -147,13 +153,13 @@ def expected_requests(
         if begin_s >= end_s:
             continue
         for target, percent in decision.weights or ((decision.target, 100.0),):
-            failed += timelines[target].felt_s(begin_s, end_s) * percent / 100
+            failed += timelines[target].failed_s(begin_s, end_s) * percent / 100
             slow += timelines[target].slow_s(begin_s, end_s) * percent / 100
     home = timelines[route.candidates[0]]
     return Requests(
         total=until_s - from_s,
         failed=failed,
         slow=slow,
-        failed_without_failover=home.felt_s(from_s, until_s),
+        failed_without_failover=home.failed_s(from_s, until_s),
         slow_without_failover=home.slow_s(from_s, until_s),
     )

@@ -1,4 +1,4 @@
-"""What all seeds come to together: the document of `simulate --json`, of which the table is a shorter view (pure)."""
+"""Sums up all seeds: the document of `simulate --json`, of which the table is a shorter view (pure)."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ _QUARTER_DAYS = 90.0
 
 
 class Results:
-    """Takes in one seed after the other and forgets all but what the document needs."""
+    """Adds up the metrics of seeds, and keeps only what the document needs."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -23,19 +23,19 @@ class Results:
         self._requests = [Requests() for _ in scenario.outages]
         self._all_requests = Requests()
 
-    def add(self, one: SeedMetrics) -> None:
-        """One more seed; in the order of the seeds, for sums of fractions depend on it."""
+    def add(self, metrics: SeedMetrics) -> None:
+        """Add one seed. To be called in the order of the seeds: sums of floats depend on it."""
         self._seeds += 1
-        self._probes += one.probes
-        self._usd += one.usd
-        self._false += one.false_failovers
-        for known, new in zip(self._runs, one.runs, strict=True):
-            known.extend(new)
-        self._requests = [known + new for known, new in zip(self._requests, one.requests, strict=True)]
-        self._all_requests += one.all_requests
+        self._probes += metrics.probes
+        self._usd += metrics.usd
+        self._false += metrics.false_failovers
+        for total, new in zip(self._runs, metrics.runs, strict=True):
+            total.extend(new)
+        self._requests = [total + new for total, new in zip(self._requests, metrics.requests, strict=True)]
+        self._all_requests += metrics.all_requests
 
     def document(self, *, first_seed: int, wall_s: float) -> dict[str, Any]:
-        """The whole answer. All but `wall_s` depends on the scenario and the seeds alone."""
+        """Return the whole answer. All but `wall_s` depends on the scenario and the seeds alone."""
         scenario = self._scenario
         days = self._seeds * len(scenario.settings.routes) * scenario.duration_s / _DAY_S
         low, high = poisson_interval(self._false)
@@ -64,27 +64,27 @@ class Results:
 
 
 def probes_at_fixed_interval(scenario: Scenario) -> int:
-    """How many probes one seed would take if every target were probed at its interval, come what may."""
+    """Return how many probes one seed takes if every target is probed at its interval, without bursts."""
     due_s = phases(scenario.settings.targets)
     targets = scenario.settings.targets
     return sum(max(0, math.ceil((scenario.duration_s - due_s[target.id]) / target.interval_s)) for target in targets)
 
 
 def poisson_interval(count: int) -> tuple[float, float]:
-    """The exact 95 % interval of the mean of a Poisson count (Garwood 1936)."""
+    """Return the exact 95 % interval of the mean of a Poisson count (Garwood 1936)."""
     low = 0.0 if count == 0 else _mean_at_which(count - 1, 0.975)
     return low, _mean_at_which(count, 0.025)
 
 
 def _at_most(count: int, mean: float) -> float:
-    """The chance that a Poisson variable of this mean is at most `count`."""
+    """The probability that a Poisson variable of this mean is at most `count`."""
     if mean <= 0:
         return 1.0
     return math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count + 1))
 
 
 def _mean_at_which(count: int, chance: float) -> float:
-    """The mean at which a Poisson variable is at most `count` with this chance."""
+    """The mean at which a Poisson variable is at most `count` with this probability."""
     low, high = 0.0, count + 10 * math.sqrt(count + 1) + 10
     while high - low > 1e-9 * (1 + high):
         middle = (low + high) / 2
@@ -112,7 +112,7 @@ def _outage(outage: Outage, runs: Sequence[OutageRun], requests: Requests) -> di
 
 
 def summarize(values: Iterable[float]) -> dict[str, float | None]:
-    """Mean, median, 95th percentile (nearest rank) and maximum; all None where there is no value."""
+    """Return mean, median, 95th percentile (nearest rank) and maximum; all None where there is no value."""
     ordered = sorted(values)
     if not ordered:
         return dict.fromkeys(("mean", "p50", "p95", "max"))

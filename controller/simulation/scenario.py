@@ -1,4 +1,4 @@
-"""A scenario as a value: the configuration under test, and what happens to the providers meanwhile."""
+"""A scenario: the configuration under test, and what happens to the providers meanwhile (pure values)."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from statistics import NormalDist
 from monitor.settings import Settings
 from probes.outcome import Outcome
 
-#: Flips are counted until so long after an outage.
+#: Flips are counted until so many seconds after an outage.
 AFTERMATH_S = 1800.0
 
 _Z99 = NormalDist().inv_cdf(0.99)
@@ -18,7 +18,7 @@ _Z99 = NormalDist().inv_cdf(0.99)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyDistribution:
-    """How long a good answer takes: lognormal."""
+    """How long a successful answer takes: lognormal, in seconds."""
 
     median_s: float = 0.9
     p99_s: float = 4.0
@@ -34,7 +34,7 @@ class LatencyDistribution:
         return math.log(self.p99_s / self.median_s) / _Z99
 
     def longer_than(self, seconds: float, *, factor: float = 1.0) -> float:
-        """The chance that an answer takes longer than this, everything taking `factor` times as long."""
+        """Return the probability that an answer takes longer than this, with all times multiplied by `factor`."""
         distance = math.log(seconds / factor) - self.mu
         if self.sigma == 0:
             return float(distance < 0)
@@ -43,7 +43,7 @@ class LatencyDistribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuietBehaviour:
-    """What every target does while nothing is wrong with it."""
+    """How every target behaves while nothing is wrong with it."""
 
     failure_rate: float = 0.005
     """Of `server_error`, independent from probe to probe."""
@@ -60,7 +60,7 @@ class BlipScope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlipStream:
-    """Short disturbances: Poisson in time, of uniformly distributed length."""
+    """Short disturbances: a Poisson process in time, of uniformly distributed length."""
 
     per_day: float = 5.0
     """For each provider, each target, or the whole world: see `scope`."""
@@ -73,7 +73,7 @@ class BlipStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flap:
-    """An outage that comes and goes: failing for `down_s`, fine for `up_s`, and again."""
+    """An outage that comes and goes: it fails for `down_s`, answers for `up_s`, and so on."""
 
     up_s: float
     down_s: float
@@ -87,20 +87,20 @@ class Outage:
     """The onset, from the start of the scenario."""
     for_s: float
     written: str
-    """The targets as the scenario names them, patterns and all."""
+    """The targets as the scenario file names them, patterns included."""
     targets: frozenset[str]
     """Their ids."""
     failure_rate: float
     outcome: Outcome = Outcome.SERVER_ERROR
     own_network: bool = False
-    """Whether it is our own network that fails: then the neutral endpoints do not answer either."""
+    """Our own network fails: the neutral endpoints do not answer either."""
     ramp_s: float = 0.0
-    """How long the failure rate takes from zero to its height."""
+    """How long the failure rate takes to rise from 0 to its full height."""
     flap: Flap | None = None
     latency_factor: float = 1.0
-    """How many times as long as usual the answers take."""
+    """Answers take so many times as long as usual."""
     retry_after_s: float | None = None
-    """What a throttled answer asks for."""
+    """The Retry-After of a rate-limited answer."""
 
     @property
     def until_s(self) -> float:
@@ -110,7 +110,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A made-up world with the configuration that is to live in it. Durations in seconds, times from its start."""
+    """A made-up world and the configuration under test. Durations in seconds, times from the start."""
 
     path: Path
     settings: Settings
@@ -120,8 +120,8 @@ class Scenario:
     outages: tuple[Outage, ...] = ()
     """In the order of the file; no two of them hit one target at one time."""
     requests_per_s: float = 0.0
-    """What applications ask, for each route."""
+    """Requests per second that applications send, for each route."""
     probe_usd: Mapping[str, float | None] = field(default_factory=dict)
-    """What a good probe costs, by target id; None, or nothing, where the price is not known."""
+    """Price of a successful probe, by target id; None or missing where it is not known."""
     warnings: tuple[str, ...] = ()
-    """What was accepted, but is worth knowing; each a full sentence with its place."""
+    """What was accepted but is worth knowing; each a full sentence with file and line."""

@@ -1,4 +1,4 @@
-"""One target in virtual time: when it is due, and what a probe of it sees."""
+"""One target in virtual time: when its regular probes are due, and what a probe observes."""
 
 from datetime import datetime, timedelta
 from math import exp, log
@@ -10,7 +10,7 @@ from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check, Target
 
-#: Of the time that a stream takes in all, until its first piece of text.
+#: The first token of a stream comes after this share of its whole time.
 FIRST_TOKEN_SHARE = 0.5
 
 _STATUS = {
@@ -28,16 +28,16 @@ _DETAIL = "as the scenario has it"
 
 
 class SimulatedTarget:
-    """A target, its timeline and its dice. Times in seconds from the start of the scenario, which is at `epoch`.
+    """A target, its timeline and its random numbers. Times in seconds from the start of the scenario (`epoch`).
 
-    The dice are thrown for each probe that is made, by this target alone: what happens to one target does not depend
-    on how often the others were asked.
+    Each target has random numbers of its own, drawn once per probe: what happens to it does not depend on how often
+    other targets are probed.
     """
 
     __slots__ = (
-        "_checks", "_cost_usd", "_epoch", "_failing", "_gauss", "_latency", "_limit_s", "_mu", "_piece", "_random",
-        "_sigma", "_target", "_timeline", "_unpaid", "_until_s", "asked", "due", "id", "interval_s", "phase_s",
-        "seen_at_s", "under_way",
+        "_checks", "_cost_usd", "_due_count", "_epoch", "_failure_rate", "_gauss", "_latency", "_limit_s", "_mu",
+        "_phase_s", "_random", "_segment", "_segment_end_s", "_sigma", "_target", "_timeline", "_unpaid", "id",
+        "in_flight", "interval_s", "observed_at_s", "probes",
     )  # fmt: skip
 
     def __init__(
@@ -54,15 +54,14 @@ class SimulatedTarget:
         dice = Random(f"{seed} probes {target.id}")  # noqa: S311 - a simulation
         self.id = target.id
         self.interval_s = target.interval_s
-        self.phase_s = phase_s
-        self.due = 0
-        """How many regular probes have been due."""
-        self.asked = 0
+        self.probes = 0
         """How many probes were made."""
-        self._unpaid = 0
-        self.under_way = False
-        self.seen_at_s = 0.0
+        self.in_flight = False
+        self.observed_at_s = 0.0
         """When the last observation came in."""
+        self._phase_s = phase_s
+        self._due_count = 0
+        self._unpaid = 0
         self._checks = target.checks
         self._target = target
         self._cost_usd = cost_usd
@@ -72,30 +71,30 @@ class SimulatedTarget:
         self._sigma = latency.sigma
         self._limit_s = min(target.slow_s, target.timeouts.total_s)
         self._random, self._gauss = dice.random, dice.gauss
-        self._until_s = 0.0
+        self._segment_end_s = 0.0
 
     @property
     def usd(self) -> float:
         """What the probes cost, as far as the price is known."""
-        return (self.asked - self._unpaid) * (self._cost_usd or 0.0)
+        return (self.probes - self._unpaid) * (self._cost_usd or 0.0)
 
-    def next_due_s(self) -> float:
-        """When the next regular probe is due; it is then the one after that which is next."""
-        at_s = self.phase_s + self.due * self.interval_s
-        self.due += 1
+    def take_due_s(self) -> float:
+        """Return when the next regular probe is due; the following call returns the one after it."""
+        at_s = self._phase_s + self._due_count * self.interval_s
+        self._due_count += 1
         return at_s
 
     def probe(self, at_s: float) -> Observation:
-        """What a probe sees that starts now. Times of asking must not fall."""
-        if at_s >= self._until_s:
-            self._go_on(at_s)
+        """Return what a probe observes that starts at `at_s`, which must not be before that of the call before."""
+        if at_s >= self._segment_end_s:
+            self._enter_segment(at_s)
         checks = self._checks
-        check = checks[self.asked % len(checks)]
-        self.asked += 1
+        check = checks[self.probes % len(checks)]
+        self.probes += 1
         draw = self._random()
         latency_s = exp(self._gauss(self._mu, self._sigma))
-        if draw < self._failing or latency_s > self._limit_s or check is Check.STREAM:
-            return self._unusual(at_s, check, draw, latency_s)
+        if draw < self._failure_rate or latency_s > self._limit_s or check is Check.STREAM:
+            return self._detailed(at_s, check, draw, latency_s)
         return Observation(
             target=self.id,
             check=check,
@@ -106,18 +105,17 @@ class SimulatedTarget:
             cost_usd=self._cost_usd,
         )
 
-    def _go_on(self, at_s: float) -> None:
-        """To the piece of the timeline that this time is in."""
-        self._piece, self._until_s = self._timeline.at(at_s)
-        self._failing = self._piece.failing
-        self._mu = self._latency.mu + log(self._piece.latency_factor)
+    def _enter_segment(self, at_s: float) -> None:
+        self._segment, self._segment_end_s = self._timeline.at(at_s)
+        self._failure_rate = self._segment.failure_rate
+        self._mu = self._latency.mu + log(self._segment.latency_factor)
 
-    def _unusual(self, at_s: float, check: Check, draw: float, latency_s: float) -> Observation:
+    def _detailed(self, at_s: float, check: Check, draw: float, latency_s: float) -> Observation:
         """A probe that fails, is slow, or is a stream, of which more is known."""
-        outcome = next((way for height, way in self._piece.ways if draw < height), Outcome.OK)
-        outcome, duration_s = self._ending(outcome, check, latency_s)
-        good = outcome in {Outcome.OK, Outcome.SLOW}
-        paid = good or outcome is Outcome.BAD_ANSWER
+        outcome = next((outcome for chance, outcome in self._segment.outcomes if draw < chance), Outcome.OK)
+        outcome, duration_s = self._end(outcome, check, latency_s)
+        answered = outcome in {Outcome.OK, Outcome.SLOW}
+        paid = answered or outcome is Outcome.BAD_ANSWER
         self._unpaid += not paid
         return Observation(
             target=self.id,
@@ -126,19 +124,19 @@ class SimulatedTarget:
             outcome=outcome,
             duration_s=duration_s,
             detail="" if outcome is Outcome.OK else _DETAIL,
-            first_token_s=duration_s * FIRST_TOKEN_SHARE if good and check is Check.STREAM else None,
+            first_token_s=duration_s * FIRST_TOKEN_SHARE if answered and check is Check.STREAM else None,
             http_status=_STATUS.get(outcome, 200),
-            retry_after_s=self._piece.retry_after_s if outcome is Outcome.RATE_LIMITED else None,
+            retry_after_s=self._segment.retry_after_s if outcome is Outcome.RATE_LIMITED else None,
             cost_usd=self._cost_usd if paid else None,
         )
 
-    def _ending(self, outcome: Outcome, check: Check, latency_s: float) -> tuple[Outcome, float]:
-        """How the probe ends and after how long: the deadlines of the target cut short what takes longer."""
+    def _end(self, outcome: Outcome, check: Check, latency_s: float) -> tuple[Outcome, float]:
+        """How the probe ends and after how many seconds: the target's deadlines cut short what takes longer."""
         timeouts = self._target.timeouts
         if outcome is Outcome.UNREACHABLE:
             return outcome, timeouts.connect_s
-        silent = outcome is Outcome.TIMEOUT or latency_s * FIRST_TOKEN_SHARE > timeouts.first_token_s
-        deadline_s = timeouts.first_token_s if check is Check.STREAM and silent else timeouts.total_s
+        no_token = outcome is Outcome.TIMEOUT or latency_s * FIRST_TOKEN_SHARE > timeouts.first_token_s
+        deadline_s = timeouts.first_token_s if check is Check.STREAM and no_token else timeouts.total_s
         if outcome is Outcome.SLOW:
             return outcome, min(self._target.slow_s + latency_s, timeouts.total_s)
         if outcome is Outcome.TIMEOUT or latency_s > deadline_s:

@@ -1,7 +1,7 @@
-"""The made-up providers: what each target does at each moment of one seed, decided before anybody asks.
+"""The made-up providers of one seed: how each target behaves at each moment.
 
-A target's time is cut into pieces in which its behaviour is constant. They depend on the scenario and the seed alone,
-never on what is probed, so that two configurations meet exactly the same world.
+A target's time is cut into segments in which its behaviour is constant. They depend on the scenario and the seed
+alone, never on what is probed, so that two configurations meet exactly the same world.
 """
 
 from bisect import bisect_right
@@ -14,18 +14,19 @@ from controller.simulation.scenario import BlipScope, BlipStream, Outage, QuietB
 from probes.outcome import Effect, Outcome
 from probes.target import Target
 
-#: A slow ramp-up is climbed in so many steps.
+#: A ramp is approximated by so many steps.
 _RAMP_STEPS = 60
 _DAY_S = 86400.0
-#: An application's request fails where a probe would end in these ways, be it our own key that is to blame.
-_FELT = frozenset({Effect.DOWN, Effect.THROTTLED, Effect.MISCONFIGURED})
+#: A probe outcome of these effects means that an application's request fails as well.
+_FAILS_REQUESTS = frozenset({Effect.DOWN, Effect.THROTTLED, Effect.MISCONFIGURED})
 
 Span = tuple[float, float]
+"""From and until, in seconds since the start of the scenario."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutageEffect:
-    """What an outage does to a target during one piece of time."""
+    """What an outage does to a target during one span."""
 
     failure_rate: float
     outcome: Outcome
@@ -35,82 +36,85 @@ class OutageEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """How a target behaves while nothing changes."""
+    """The constant behaviour of a target during one span. Rates are chances between 0 and 1."""
 
-    failing: float
-    """The chance that a probe does not get its answer."""
-    ways: tuple[tuple[float, Outcome], ...]
-    """How it then ends: cumulative chances in rising order, the last one being `failing`."""
+    failure_rate: float
+    """That a probe is not answered."""
+    outcomes: tuple[tuple[float, Outcome], ...]
+    """How such a probe ends: cumulative chances in rising order, the last one being `failure_rate`."""
     latency_factor: float = 1.0
     retry_after_s: float | None = None
-    felt: float = 0.0
-    """The chance that an application's request fails."""
-    slow: float = 0.0
-    """The chance that it is answered, but past the target's slow limit."""
+    request_failure_rate: float = 0.0
+    """That an application's request fails."""
+    request_slow_rate: float = 0.0
+    """That it is answered, but later than the target's slow limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """A target's pieces, from the start of the scenario to its end."""
+    """The segments of a target, from the start of the scenario to its end."""
 
     ends_s: tuple[float, ...]
-    """Where each piece ends, rising."""
-    pieces: tuple[Segment, ...]
-    _felt_s: tuple[float, ...]
+    """Where each segment ends, rising."""
+    segments: tuple[Segment, ...]
+    _failed_s: tuple[float, ...]
     _slow_s: tuple[float, ...]
 
-    def felt_s(self, from_s: float, until_s: float) -> float:
-        """The integral of the chance that a request fails: times a rate, so many requests failed."""
-        return self._integral(self._felt_s, until_s, "felt") - self._integral(self._felt_s, from_s, "felt")
+    def failed_s(self, from_s: float, until_s: float) -> float:
+        """Return the integral of `request_failure_rate`: times requests per second, the number of failed requests."""
+        rate = "request_failure_rate"
+        return self._integral(self._failed_s, until_s, rate) - self._integral(self._failed_s, from_s, rate)
 
     def slow_s(self, from_s: float, until_s: float) -> float:
-        """The same for requests that were answered late."""
-        return self._integral(self._slow_s, until_s, "slow") - self._integral(self._slow_s, from_s, "slow")
+        """Return the integral of `request_slow_rate`: times requests per second, the number of slow requests."""
+        rate = "request_slow_rate"
+        return self._integral(self._slow_s, until_s, rate) - self._integral(self._slow_s, from_s, rate)
 
     def at(self, at_s: float) -> tuple[Segment, float]:
-        """The piece at this time, before the scenario's end, and where it ends."""
+        """Return the segment at this time, which is before the scenario's end, and where it ends."""
         number = bisect_right(self.ends_s, at_s)
-        return self.pieces[number], self.ends_s[number]
+        return self.segments[number], self.ends_s[number]
 
-    def _integral(self, sums: tuple[float, ...], at_s: float, what: str) -> float:
-        """From the start; `sums` holds it at the beginning of each piece."""
-        number = min(bisect_right(self.ends_s, at_s), len(self.pieces) - 1)
-        begun_s = self.ends_s[number - 1] if number else 0.0
-        return sums[number] + (at_s - begun_s) * float(getattr(self.pieces[number], what))
+    def _integral(self, sums: tuple[float, ...], at_s: float, rate: str) -> float:
+        """From the start until `at_s`; `sums` holds it at the beginning of each segment."""
+        number = min(bisect_right(self.ends_s, at_s), len(self.segments) - 1)
+        begin_s = self.ends_s[number - 1] if number else 0.0
+        return sums[number] + (at_s - begin_s) * float(getattr(self.segments[number], rate))
 
 
 def build_timelines(scenario: Scenario, seed: int) -> dict[str, Timeline]:
-    """Every target's timeline, by target id. Same scenario, same seed, same world."""
+    """Return every target's timeline, by target id. The same scenario and seed give the same timelines."""
     blips: dict[str, tuple[Span, ...]] = {}
-    known: dict[tuple[object, ...], Timeline] = {}
+    shared: dict[tuple[object, ...], Timeline] = {}
     timelines = {}
     for target in scenario.settings.targets:
-        hit = tuple(outage for outage in scenario.outages if target.id in outage.targets)
-        whose = _whose(scenario.blips, target)
-        if whose not in blips:
-            blips[whose] = tuple(_blips(scenario.blips, scenario.duration_s, Random(f"{seed} blips {whose}")))  # noqa: S311 - a simulation
-        key = (whose, target.slow_s, target.timeouts, hit)
-        if key not in known:
-            known[key] = _timeline(scenario, target, blips[whose], hit)
-        timelines[target.id] = known[key]
+        outages = tuple(outage for outage in scenario.outages if target.id in outage.targets)
+        stream = _blip_stream_name(scenario.blips, target)
+        if stream not in blips:
+            dice = Random(f"{seed} blips {stream}")  # noqa: S311 - a simulation
+            blips[stream] = tuple(_blip_spans(scenario.blips, scenario.duration_s, dice))
+        key = (stream, target.slow_s, target.timeouts, outages)
+        if key not in shared:
+            shared[key] = _timeline(scenario, target, blips[stream], outages)
+        timelines[target.id] = shared[key]
     return timelines
 
 
 def own_network_failures(scenario: Scenario) -> list[tuple[Span, float]]:
-    """When our own network fails, and with what chance each neutral endpoint then does not answer; in order."""
-    outages = sorted((one for one in scenario.outages if one.own_network), key=lambda one: one.at_s)
-    return [(span, trouble.failure_rate) for outage in outages for span, trouble in _troubles(outage)]
+    """Return when our own network fails, and the chance that a neutral endpoint then does not answer; in order."""
+    outages = sorted((outage for outage in scenario.outages if outage.own_network), key=lambda outage: outage.at_s)
+    return [(span, effect.failure_rate) for outage in outages for span, effect in _effects(outage)]
 
 
-def _whose(blips: BlipStream | None, target: Target) -> str:
-    """The name of the stream of blips that hits this target."""
+def _blip_stream_name(blips: BlipStream | None, target: Target) -> str:
+    """The stream of blips that hits this target: the world's, its provider's, or its own."""
     if blips is None or blips.scope is BlipScope.WORLD:
         return "world"
     return target.provider.name if blips.scope is BlipScope.PROVIDER else target.id
 
 
-def _blips(blips: BlipStream | None, duration_s: float, dice: Random) -> Iterator[Span]:
-    """Their spans, in order; those that overlap are one."""
+def _blip_spans(blips: BlipStream | None, duration_s: float, dice: Random) -> Iterator[Span]:
+    """When blips happen, in order; those that overlap are one."""
     if blips is None or blips.per_day == 0:
         return
     at_s, open_s, until_s = 0.0, 0.0, 0.0
@@ -127,52 +131,52 @@ def _blips(blips: BlipStream | None, duration_s: float, dice: Random) -> Iterato
 
 
 def _timeline(scenario: Scenario, target: Target, blips: Sequence[Span], outages: Sequence[Outage]) -> Timeline:
-    """The sweep over everything that begins and ends."""
-    troubles = [trouble for outage in sorted(outages, key=lambda one: one.at_s) for trouble in _troubles(outage)]
+    """Sweep over every beginning and end of a blip or an outage effect."""
+    effects = [pair for outage in sorted(outages, key=lambda outage: outage.at_s) for pair in _effects(outage)]
     edges = {0.0, scenario.duration_s}
     edges.update(edge for span in blips for edge in span)
-    edges.update(edge for span, _ in troubles for edge in span)
+    edges.update(edge for span, _ in effects for edge in span)
     cache: dict[tuple[OutageEffect | None, bool], Segment] = {}
-    pieces, ends, felt, slow = [], [], [0.0], [0.0]
-    blip = trouble = 0
+    segments, ends, failed, slow = [], [], [0.0], [0.0]
+    blip = effect = 0
     for begin_s, end_s in pairwise(sorted(edge for edge in edges if edge <= scenario.duration_s)):
         while blip < len(blips) and blips[blip][1] <= begin_s:
             blip += 1
-        while trouble < len(troubles) and troubles[trouble][0][1] <= begin_s:
-            trouble += 1
+        while effect < len(effects) and effects[effect][0][1] <= begin_s:
+            effect += 1
         in_blip = blip < len(blips) and blips[blip][0] <= begin_s
-        in_trouble = trouble < len(troubles) and troubles[trouble][0][0] <= begin_s
-        key = (troubles[trouble][1] if in_trouble else None, in_blip)
+        in_outage = effect < len(effects) and effects[effect][0][0] <= begin_s
+        key = (effects[effect][1] if in_outage else None, in_blip)
         if key not in cache:
-            cache[key] = _piece(scenario.background, target, key[0], scenario.blips if in_blip else None)
-        pieces.append(cache[key])
+            cache[key] = _segment(scenario.background, target, key[0], scenario.blips if in_blip else None)
+        segments.append(cache[key])
         ends.append(end_s)
-        felt.append(felt[-1] + (end_s - begin_s) * cache[key].felt)
-        slow.append(slow[-1] + (end_s - begin_s) * cache[key].slow)
-    return Timeline(ends_s=tuple(ends), pieces=tuple(pieces), _felt_s=tuple(felt), _slow_s=tuple(slow))
+        failed.append(failed[-1] + (end_s - begin_s) * cache[key].request_failure_rate)
+        slow.append(slow[-1] + (end_s - begin_s) * cache[key].request_slow_rate)
+    return Timeline(ends_s=tuple(ends), segments=tuple(segments), _failed_s=tuple(failed), _slow_s=tuple(slow))
 
 
-def _troubles(outage: Outage) -> Iterator[tuple[Span, OutageEffect]]:
-    """An outage's pieces: the steps of its ramp, without the times when it is fine."""
+def _effects(outage: Outage) -> Iterator[tuple[Span, OutageEffect]]:
+    """The steps of an outage's ramp and its full height, without the spans in which a flapping outage is up."""
     steps = _RAMP_STEPS if outage.ramp_s else 0
     width_s = outage.ramp_s / steps if steps else 0.0
-    climbing = [(outage.at_s + step * width_s, (step + 0.5) / steps) for step in range(steps)]
-    begins = [*climbing, (outage.at_s + outage.ramp_s, 1.0)]
+    ramp = [(outage.at_s + step * width_s, (step + 0.5) / steps) for step in range(steps)]
+    begins = [*ramp, (outage.at_s + outage.ramp_s, 1.0)]
     ends = [*(begin_s for begin_s, _ in begins[1:]), outage.until_s]
     for (begin_s, height), end_s in zip(begins, ends, strict=True):
-        trouble = OutageEffect(
+        effect = OutageEffect(
             failure_rate=outage.failure_rate * height,
             outcome=outage.outcome,
             latency_factor=outage.latency_factor**height,
             retry_after_s=outage.retry_after_s,
         )
-        for from_s, until_s in _failing(outage):
+        for from_s, until_s in _down_spans(outage):
             if max(begin_s, from_s) < min(end_s, until_s):
-                yield (max(begin_s, from_s), min(end_s, until_s)), trouble
+                yield (max(begin_s, from_s), min(end_s, until_s)), effect
 
 
-def _failing(outage: Outage) -> Iterator[Span]:
-    """When it fails: all the time, or the `down` parts of its flapping."""
+def _down_spans(outage: Outage) -> Iterator[Span]:
+    """The whole outage, or the `down` parts of its flapping."""
     if outage.flap is None:
         yield outage.at_s, outage.until_s
         return
@@ -182,31 +186,31 @@ def _failing(outage: Outage) -> Iterator[Span]:
         begin_s += outage.flap.down_s + outage.flap.up_s
 
 
-def _piece(
-    background: QuietBehaviour, target: Target, trouble: OutageEffect | None, blips: BlipStream | None
+def _segment(
+    background: QuietBehaviour, target: Target, outage: OutageEffect | None, blips: BlipStream | None
 ) -> Segment:
     """Three independent reasons to fail, the outage's first; the rest is answered, late or in time."""
-    ways: list[tuple[float, Outcome]] = []
-    failing = felt = slow = 0.0
+    outcomes: list[tuple[float, Outcome]] = []
+    probe_rate = request_rate = slow_rate = 0.0
     reasons = [(background.failure_rate, Outcome.SERVER_ERROR)]
     if blips:
         reasons.insert(0, (blips.failure_rate, blips.outcome))
-    if trouble:
-        reasons.insert(0, (trouble.failure_rate, trouble.outcome))
+    if outage:
+        reasons.insert(0, (outage.failure_rate, outage.outcome))
     for rate, outcome in reasons:
-        share = (1 - failing) * rate
-        failing += share
-        felt += share * (outcome.effect in _FELT or outcome is Outcome.BAD_ANSWER)
-        slow += share * (outcome is Outcome.SLOW)
-        ways.append((failing, outcome))
-    factor = trouble.latency_factor if trouble else 1.0
-    never = background.latency.longer_than(target.timeouts.total_s, factor=factor)
-    late = background.latency.longer_than(target.slow_s, factor=factor)
+        share = (1 - probe_rate) * rate
+        probe_rate += share
+        request_rate += share * (outcome.effect in _FAILS_REQUESTS or outcome is Outcome.BAD_ANSWER)
+        slow_rate += share * (outcome is Outcome.SLOW)
+        outcomes.append((probe_rate, outcome))
+    factor = outage.latency_factor if outage else 1.0
+    too_late = background.latency.longer_than(target.timeouts.total_s, factor=factor)
+    slow_or_later = background.latency.longer_than(target.slow_s, factor=factor)
     return Segment(
-        failing=failing,
-        ways=tuple(ways),
+        failure_rate=probe_rate,
+        outcomes=tuple(outcomes),
         latency_factor=factor,
-        retry_after_s=trouble.retry_after_s if trouble else None,
-        felt=felt + (1 - failing) * never,
-        slow=slow + (1 - failing) * (late - never),
+        retry_after_s=outage.retry_after_s if outage else None,
+        request_failure_rate=request_rate + (1 - probe_rate) * too_late,
+        request_slow_rate=slow_rate + (1 - probe_rate) * (slow_or_later - too_late),
     )

@@ -77,8 +77,8 @@ class Recording:
         self.heap: list[tuple[float, int, str, Any]] = []
         self.number, self.planned = count(), dict[str, int]()
         for lane in self.lanes.values():
-            lane.under_way = False
-            while (due_s := lane.next_due_s()) < begin_s:
+            lane.in_flight = False
+            while (due_s := lane.take_due_s()) < begin_s:
                 pass
             self._push(due_s, "due", lane)
         self._push(begin_s, "tick", None)
@@ -88,11 +88,11 @@ class Recording:
 
     def _happen(self, now_s: float, number: int, what: str, about: Any) -> None:
         if what == "due":
-            self._push(about.next_due_s(), "due", about)
+            self._push(about.take_due_s(), "due", about)
             self._probe(about, now_s)
         elif what == "extra":
             if self.planned.get(about.slot) == number:
-                free = [self.lanes[one] for one in about.targets if not self.lanes[one].under_way]
+                free = [self.lanes[one] for one in about.targets if not self.lanes[one].in_flight]
                 if free:
                     self._probe(free[0], now_s)
         elif what == "once":
@@ -102,14 +102,14 @@ class Recording:
             self._push(now_s + (_TICK_S if self.cycle.due else _QUIET_TICK_S), "tick", None)
         else:
             lane, seen = about
-            lane.under_way = False
+            lane.in_flight = False
             self._cycle((seen,), now_s + _GATHER_S)
             if self.cycle.due:
                 self._push(max(now_s + _GATHER_S, (self.cycle.due - EPOCH).total_seconds()), "once", None)
 
     def _probe(self, lane: SimulatedTarget, now_s: float) -> None:
-        if not lane.under_way:
-            lane.under_way = True
+        if not lane.in_flight:
+            lane.in_flight = True
             seen = lane.probe(now_s)
             # As the database keeps it.
             seen = replace(

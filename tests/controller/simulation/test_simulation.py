@@ -116,7 +116,7 @@ def test_a_new_extra_probe_takes_the_place_of_the_one_planned_in_its_slot() -> N
     under_way._plan([BurstProbe(slot="other", targets=("anthropic/c",), delay_s=6.0)], 2.0)
     under_way.run()
     # By the schedule alone each is asked once in these 20 s.
-    assert {name: lane.asked for name, lane in under_way._lanes.items()} == {
+    assert {name: target.probes for name, target in under_way._targets.items()} == {
         "openai/a": 1,
         "openai/b": 2,
         "anthropic/c": 2,
@@ -133,7 +133,7 @@ def test_an_extra_probe_of_a_target_that_is_being_asked_is_dropped() -> None:
     under_way._plan([BurstProbe(slot="one", targets=("openai/a",), delay_s=8.0)], 0.0)
     under_way._plan([BurstProbe(slot="other", targets=("openai/b",), delay_s=10.0)], 0.0)
     under_way.run()
-    assert (under_way._lanes["openai/a"].asked, under_way._lanes["openai/b"].asked) == (1, 1)
+    assert (under_way._targets["openai/a"].probes, under_way._targets["openai/b"].probes) == (1, 1)
 
 
 def test_cycles_come_at_the_pace_of_the_service() -> None:
@@ -261,8 +261,8 @@ def test_requests_are_those_of_whoever_the_route_pointed_at() -> None:
             at_s = from_s + (number + 0.5) * width_s
             made = [decision for moved_s, decision in course if moved_s <= at_s][-1]
             for target, percent in made.weights or ((made.target, 100.0),):
-                added += timelines[target].at(at_s)[0].felt * percent / 100 * width_s
-            stayed += timelines["openai/a"].at(at_s)[0].felt * width_s
+                added += timelines[target].at(at_s)[0].request_failure_rate * percent / 100 * width_s
+            stayed += timelines["openai/a"].at(at_s)[0].request_failure_rate * width_s
         counted = expected_requests(route, course, timelines, (from_s, until_s))
         assert counted.total == pytest.approx(until_s - from_s)
         assert counted.failed == pytest.approx(added, rel=0.005)

@@ -158,7 +158,7 @@ def test_a_throttled_answer_asks_for_the_rest_that_the_scenario_says() -> None:
 
 def failing_at(timeline: Timeline, at_s: float) -> float:
     """The chance that a probe fails at this time."""
-    return timeline.at(at_s)[0].failing
+    return timeline.at(at_s)[0].failure_rate
 
 
 def test_an_outage_begins_and_ends_on_time() -> None:
@@ -176,7 +176,7 @@ def test_a_ramp_climbs_evenly_to_its_height() -> None:
     assert failing_at(timeline, 3600.0) < 0.02
     assert failing_at(timeline, 3900.0) == pytest.approx(0.4, abs=0.01)
     assert failing_at(timeline, 4200.0) == 0.8
-    assert timeline.felt_s(3600.0, 4200.0) == pytest.approx(0.8 * 600 / 2)
+    assert timeline.failed_s(3600.0, 4200.0) == pytest.approx(0.8 * 600 / 2)
 
 
 def test_a_flapping_outage_comes_and_goes() -> None:
@@ -192,8 +192,8 @@ def in_blips(timeline: Timeline) -> list[tuple[float, float]]:
     begins = (0.0, *timeline.ends_s)
     return [
         (begin_s, end_s)
-        for begin_s, end_s, piece in zip(begins, timeline.ends_s, timeline.pieces, strict=False)
-        if piece.failing > 0.5
+        for begin_s, end_s, piece in zip(begins, timeline.ends_s, timeline.segments, strict=False)
+        if piece.failure_rate > 0.5
     ]
 
 
@@ -251,9 +251,11 @@ def test_the_integral_of_the_failures_is_what_asking_each_moment_finds() -> None
     for from_s, until_s in ((0.0, 10_800.0), (3_700.0, 4_100.0), (7_999.0, 8_700.0)):
         width_s = (until_s - from_s) / steps
         pieces = [timeline.at(from_s + (step + dice.random()) * width_s)[0] for step in range(steps)]
-        assert timeline.felt_s(from_s, until_s) == pytest.approx(sum(p.felt for p in pieces) * width_s, rel=0.02)
+        assert timeline.failed_s(from_s, until_s) == pytest.approx(
+            sum(p.request_failure_rate for p in pieces) * width_s, rel=0.02
+        )
         assert timeline.slow_s(from_s, until_s) == pytest.approx(
-            sum(p.slow for p in pieces) * width_s, rel=0.02, abs=0.3
+            sum(p.request_slow_rate for p in pieces) * width_s, rel=0.02, abs=0.3
         )
 
 
@@ -263,8 +265,8 @@ def test_requests_fail_where_probes_would() -> None:
     piece = build_timelines(made_up, 0)["openai/a"].at(4000.0)[0]
     ends = Counter(one.outcome for one in probed(lane(made_up), from_s=3600, until_s=7199))
     failed = ends[Outcome.SERVER_ERROR] + ends[Outcome.TIMEOUT]
-    assert failed / 20_000 == near(piece.felt)
-    assert ends[Outcome.SLOW] / 20_000 == near(piece.slow)
+    assert failed / 20_000 == near(piece.request_failure_rate)
+    assert ends[Outcome.SLOW] / 20_000 == near(piece.request_slow_rate)
 
 
 # What depends on what.
