@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 from probes.checks import Task, answered, flaw
 from probes.dialects.base import Dialect
-from probes.dialects.errors import classify
+from probes.dialects.errors import classify, is_error
+from probes.json_values import MalformedError, parse
 from probes.outcome import Outcome
-from probes.reply import NOTHING_SAID, ErrorWords, Finish, MalformedError, Reply, error_in, parse
+from probes.reply import EMPTY_REPLY, ErrorDetails, Finish, Reply
 from probes.retry_after import retry_after_s
 from probes.target import Check
 
@@ -47,7 +48,7 @@ class RawResponse:
     """Names in lower case."""
     body: bytes = b""
     """As far as it was read, decoded."""
-    reply: Reply = NOTHING_SAID
+    reply: Reply = EMPTY_REPLY
     """The folded stream; untouched where the body was read whole."""
     stray: str = ""
     """What stood in a stream without being part of one."""
@@ -141,7 +142,7 @@ def _http_error(dialect: Dialect, answer: RawResponse, steps: list[str]) -> Clas
     except MalformedError as fault:
         page = _is_page(answer)
         kind = _kind(dialect, answer.headers)
-        ruling = classify(dialect.errors, answer.status, ErrorWords(codes=(kind,) if kind else ()))
+        ruling = classify(dialect.errors, answer.status, ErrorDetails(codes=(kind,) if kind else ()))
         decides = f"{dialect.name}: {ruling.because}" if ruling.because.startswith("rule") else ""
         steps.append(f"error: {'a web page' if page else fault}, so {decides or 'the status alone decides'}")
         outcome = Outcome.SERVER_ERROR if page and answer.status == 403 else ruling.outcome
@@ -171,7 +172,7 @@ def _explained(
     )
 
 
-def _distinct(words: ErrorWords) -> list[str]:
+def _distinct(words: ErrorDetails) -> list[str]:
     return [code[:100] for code in list(dict.fromkeys(words.codes))[:2]]
 
 
@@ -200,7 +201,7 @@ def _bare_error(stray: str) -> Mapping[str, Any] | None:
         body = parse(stray)
     except MalformedError:
         return None
-    return body if error_in(body) else None
+    return body if is_error(body) else None
 
 
 def _judge_body(question: ProbeQuestion, answer: RawResponse, steps: list[str]) -> Classification:
@@ -211,7 +212,7 @@ def _judge_body(question: ProbeQuestion, answer: RawResponse, steps: list[str]) 
         return answer.fault or Classification(
             outcome=Outcome.SERVER_ERROR, detail=f"HTTP {answer.status} with {fault}{_quoted(answer.body)}"
         )
-    if error_in(body):
+    if is_error(body):
         where = f"HTTP {answer.status} with an error in the body:"
         return _explained(question.dialect, answer.status, body, steps, where=where)
     steps.append("error: none in the body")

@@ -11,7 +11,7 @@ from probes.classifier import Classification, RawResponse, streams
 from probes.dialects.registry import DIALECTS
 from probes.loop_lag import LagWatch
 from probes.outcome import Outcome
-from probes.reply import NOTHING_SAID, Request
+from probes.reply import EMPTY_REPLY, Request
 from probes.stream_reader import StreamReader
 from probes.target import Check, Target
 from probes.transport.backend import SocketTimings
@@ -159,7 +159,7 @@ class Exchange:
             status=self.status or 0,
             headers=self._headers,
             body=bytes(self._body),
-            reply=reader.reply if reader else NOTHING_SAID,
+            reply=reader.reply if reader else EMPTY_REPLY,
             stray=reader.stray if reader else "",
             fault=(reader.fault if reader else None) or fault,
         )

@@ -24,12 +24,13 @@ from probes.classifier import Classification, ProbeQuestion, judge
 from probes.dialects.aws_signing import Credentials, UnsignedError, signed
 from probes.dialects.registry import DIALECTS
 from probes.exchange import BodyChunk, Exchange
+from probes.json_values import overlay
 from probes.loop_lag import LoopLag
 from probes.model_facts import expected_length, is_substitute
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.redaction import clean, clean_identifier
-from probes.reply import Request, overlaid
+from probes.reply import Request
 from probes.target import Check, Provider, Target
 from probes.transcript import Transcript, examined
 from probes.transport import connection as transport
@@ -162,7 +163,7 @@ class Prober:
 def _request(question: ProbeQuestion, target: Target) -> Request:
     request = question.dialect.request(target, question.task)
     if target.parameters:
-        request = replace(request, body=overlaid(request.body, target.parameters))
+        request = replace(request, body=overlay(request.body, target.parameters))
     return signed(request, target.provider) if target.provider.signing else request
 
 

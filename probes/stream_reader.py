@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from probes.classifier import Classification
 from probes.dialects.base import Dialect, Framing
+from probes.json_values import MalformedError
 from probes.outcome import Outcome
-from probes.reply import NOTHING_SAID, MalformedError
+from probes.reply import EMPTY_REPLY
 from probes.streaming import aws_eventstream as eventstream
 from probes.streaming import sse
 
@@ -17,7 +18,7 @@ class StreamReader:
         self._dialect = dialect
         binary = dialect.framing is Framing.EVENTSTREAM
         self._parser = eventstream.AwsEventStreamParser() if binary else sse.SseParser()
-        self.reply = NOTHING_SAID
+        self.reply = EMPTY_REPLY
         self.fault: Classification | None = None
         """A corrupt frame."""
 

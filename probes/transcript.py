@@ -11,10 +11,11 @@ from probes.classifier import Classification, RawResponse
 from probes.dialects.base import Framing
 from probes.dialects.registry import DIALECTS
 from probes.exchange import BodyChunk, Exchange
+from probes.json_values import MalformedError
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 from probes.redaction import MASK, clean, clean_block, find_secret
-from probes.reply import MalformedError, Request
+from probes.reply import Request
 from probes.streaming.aws_eventstream import AwsEventStreamParser
 from probes.target import Provider
 

@@ -7,27 +7,22 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage
-from probes.dialects.errors import ErrorRule, ErrorRules
+from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage, read_finish
+from probes.dialects.errors import ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
-from probes.outcome import Outcome
-from probes.reply import (
-    ErrorWords,
-    Finish,
+from probes.json_values import (
     MalformedError,
-    Reply,
-    Request,
-    ToolCall,
-    as_json,
-    count,
-    error_in,
-    overlaid,
+    as_count,
+    as_object,
+    as_objects,
+    as_text,
+    overlay,
     parse,
     status_code,
-    table,
-    tables,
-    text,
+    to_json,
 )
+from probes.outcome import Outcome
+from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
@@ -72,7 +67,7 @@ def request(target: Target, task: Task) -> Request:
     return Request(
         url=f"{target.provider.base_url}/v1/messages",
         headers={"x-api-key": target.provider.api_key.reveal(), "anthropic-version": "2023-06-01"},
-        body=overlaid(overlaid(body, family.extra), _asked(target.model, task.check)),
+        body=overlay(overlay(body, family.extra), _asked(target.model, task.check)),
     )
 
 
@@ -97,18 +92,18 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     """The text and the calls of a message, wherever they stand among thinking."""
     if not isinstance(body.get("content"), list):
         raise MalformedError("JSON without a list of content blocks")
-    blocks = tables(body["content"])
+    blocks = as_objects(body["content"])
     return _counted(
         Reply(
-            text="".join(text(block.get("text")) for block in blocks if block.get("type") == "text"),
+            text="".join(as_text(block.get("text")) for block in blocks if block.get("type") == "text"),
             calls=tuple(
-                ToolCall(name=text(block.get("name")), arguments=as_json(block.get("input")))
+                ToolCall(name=as_text(block.get("name")), arguments=to_json(block.get("input")))
                 for block in blocks
                 if block.get("type") == "tool_use"
             ),
-            finish=_finish(body.get("stop_reason")),
+            finish=read_finish(body.get("stop_reason"), _FINISH),
             ended=True,
-            model=text(body.get("model")) or None,
+            model=as_text(body.get("model")) or None,
         ),
         body.get("usage"),
     )
@@ -117,51 +112,44 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One typed event; `message_stop` ends the stream, `ping` and unknown types say nothing."""
     body = parse(event.data)
-    if error_in(body) or event.name == "error":
+    if is_error(body) or event.name == "error":
         return replace(reply, error=body)
     match body.get("type"):
         case "message_start":
-            message = table(body.get("message"))
-            return _counted(replace(reply, model=text(message.get("model")) or None), message.get("usage"))
-        case "content_block_delta" if table(body.get("delta")).get("type") == "text_delta":
-            return replace(reply, text=reply.text + text(table(body.get("delta")).get("text")))
+            message = as_object(body.get("message"))
+            return _counted(replace(reply, model=as_text(message.get("model")) or None), message.get("usage"))
+        case "content_block_delta" if as_object(body.get("delta")).get("type") == "text_delta":
+            return replace(reply, text=reply.text + as_text(as_object(body.get("delta")).get("text")))
         case "message_delta":
-            finish = _finish(table(body.get("delta")).get("stop_reason"))
+            finish = read_finish(as_object(body.get("delta")).get("stop_reason"), _FINISH)
             return _counted(replace(reply, finish=finish or reply.finish), body.get("usage"))
         case "message_stop":
             return replace(reply, ended=True)
     return reply
 
 
-def read_error(body: Mapping[str, Any]) -> ErrorWords:
+def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     """`{"type": "error", "error": {"type", "message", "details"}, "request_id"}`."""
-    error = table(body.get("error"))
-    words = (text(table(error.get("details")).get("error_code")), text(error.get("type")))
-    return ErrorWords(
+    error = as_object(body.get("error"))
+    words = (as_text(as_object(error.get("details")).get("error_code")), as_text(error.get("type")))
+    return ErrorDetails(
         codes=tuple(word for word in words if word),
-        message=text(error.get("message")) or text(body.get("error")) or text(body.get("message")),
+        message=as_text(error.get("message")) or as_text(body.get("error")) or as_text(body.get("message")),
         status=status_code(error.get("code")),
-        request_id=text(body.get("request_id")) or None,
+        request_id=as_text(body.get("request_id")) or None,
     )
-
-
-def _finish(reason: object) -> Finish | None:
-    return _FINISH.get(text(reason), Finish.OTHER) if reason else None
 
 
 def _counted(reply: Reply, usage: object) -> Reply:
     """Cached input stands beside `input_tokens`, not inside; later events give running totals, or leave out."""
-    counts = table(usage)
-    read = count(counts.get("input_tokens"))
-    cached, put_by = (count(counts.get(f"cache_{way}_input_tokens")) for way in ("read", "creation"))
-    written = count(counts.get("output_tokens"))
-    thought = count(table(counts.get("output_tokens_details")).get("thinking_tokens"))
-    return replace(
-        reply,
-        input_tokens=reply.input_tokens if read is None else read + (cached or 0) + (put_by or 0),
-        output_tokens=reply.output_tokens if written is None else written,
-        cached_tokens=reply.cached_tokens if cached is None else cached,
-        reasoning_tokens=reply.reasoning_tokens if thought is None else thought,
+    counts = as_object(usage)
+    uncached = as_count(counts.get("input_tokens"))
+    cached, cache_written = (as_count(counts.get(f"cache_{way}_input_tokens")) for way in ("read", "creation"))
+    return reply.with_tokens(
+        input_tokens=None if uncached is None else uncached + (cached or 0) + (cache_written or 0),
+        output_tokens=as_count(counts.get("output_tokens")),
+        cached_tokens=cached,
+        reasoning_tokens=as_count(as_object(counts.get("output_tokens_details")).get("thinking_tokens")),
     )
 
 

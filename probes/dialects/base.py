@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from probes.checks import Task
 from probes.dialects.errors import ErrorRules
-from probes.reply import ErrorWords, Reply, Request
+from probes.json_values import as_text
+from probes.reply import ErrorDetails, Finish, Reply, Request
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
@@ -64,6 +65,11 @@ def incident_io_page(domain: str) -> str:
     return f"https://{domain}/proxy/{domain}"
 
 
+def read_finish(reason: object, reasons: Mapping[str, Finish]) -> Finish | None:
+    """What a provider's finish reason means: `OTHER` where `reasons` does not know it, None where there is none."""
+    return reasons.get(as_text(reason), Finish.OTHER) if reason else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """One wire format."""
@@ -90,7 +96,7 @@ class Dialect:
     """Reads an embedding likewise; None where the format has none."""
     read_event: Callable[[Reply, ServerSentEvent], Reply]
     """Adds one event to a stream's reply so far; raises MalformedError for a corrupt frame."""
-    read_error: Callable[[Mapping[str, Any]], ErrorWords]
+    read_error: Callable[[Mapping[str, Any]], ErrorDetails]
     """Reads an error body or an error frame."""
     errors: ErrorRules
     request_id_headers: tuple[str, ...]

@@ -9,25 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, ConfigField, Dialect, Framing, VendorStatusPage
+from probes.dialects.base import BaseUrlForm, ConfigField, Dialect, Framing, VendorStatusPage, read_finish
 from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
+from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
 from probes.outcome import Outcome
-from probes.reply import (
-    ErrorWords,
-    Finish,
-    MalformedError,
-    Reply,
-    Request,
-    ToolCall,
-    as_json,
-    count,
-    numbers,
-    parse,
-    table,
-    tables,
-    text,
-)
+from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
 from probes.streaming import aws_eventstream as eventstream
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
@@ -80,15 +67,15 @@ def request(target: Target, task: Task) -> Request:
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
     """The text and the tool calls of a message, wherever they stand among reasoning."""
-    content = table(table(body.get("output")).get("message")).get("content")
+    content = as_object(as_object(body.get("output")).get("message")).get("content")
     if not isinstance(content, list):
         raise MalformedError("JSON without a list of content in output.message")
-    blocks = tables(content)
+    blocks = as_objects(content)
     calls = [block["toolUse"] for block in blocks if isinstance(block.get("toolUse"), dict)]
     reply = Reply(
-        text="".join(text(block.get("text")) for block in blocks),
-        calls=tuple(ToolCall(name=text(call.get("name")), arguments=as_json(call.get("input"))) for call in calls),
-        finish=_finish(body),
+        text="".join(as_text(block.get("text")) for block in blocks),
+        calls=tuple(ToolCall(name=as_text(call.get("name")), arguments=to_json(call.get("input"))) for call in calls),
+        finish=read_finish(body.get("stopReason"), _FINISH),
         ended=True,
     )
     return _counted(reply, body)
@@ -97,7 +84,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
 def read_embedding(body: Mapping[str, Any]) -> Reply:
     """`{"embedding": [...], "inputTextTokenCount": n}`."""
     return Reply(
-        embedding=numbers(body.get("embedding")), ended=True, input_tokens=count(body.get("inputTextTokenCount"))
+        embedding=as_vector(body.get("embedding")), ended=True, input_tokens=as_count(body.get("inputTextTokenCount"))
     )
 
 
@@ -107,10 +94,10 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
         return replace(reply, error=_exception(event))
     match event.name:
         case "contentBlockDelta":
-            delta = table(parse(event.data).get("delta"))
-            return replace(reply, text=reply.text + text(delta.get("text")))
+            delta = as_object(parse(event.data).get("delta"))
+            return replace(reply, text=reply.text + as_text(delta.get("text")))
         case "messageStop":
-            return replace(reply, finish=_finish(parse(event.data)) or Finish.OTHER)
+            return replace(reply, finish=read_finish(parse(event.data).get("stopReason"), _FINISH) or Finish.OTHER)
         case "metadata":
             reply = _counted(reply, parse(event.data))
             return replace(reply, ended=reply.finish is not None)
@@ -119,15 +106,15 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     return reply
 
 
-def read_error(body: Mapping[str, Any]) -> ErrorWords:
+def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     """`{"message"}` or `{"Message"}`, whose kind a header tells; `__type` does where the service itself is wrong."""
-    inner = table(body.get("error")) or table(body.get("Output")) or body
-    kinds = (text(inner.get(key)).rpartition("#")[2].partition(":")[0] for key in ("__type", "code", "type"))
-    said = text(inner.get("message")) or text(inner.get("Message")) or text(inner.get("originalMessage"))
-    return ErrorWords(
+    inner = as_object(body.get("error")) or as_object(body.get("Output")) or body
+    kinds = (as_text(inner.get(key)).rpartition("#")[2].partition(":")[0] for key in ("__type", "code", "type"))
+    said = as_text(inner.get("message")) or as_text(inner.get("Message")) or as_text(inner.get("originalMessage"))
+    return ErrorDetails(
         codes=tuple(kind for kind in kinds if kind),
         # Told at length how the signature should have been made, session token included, which helps nobody.
-        message=said.partition("The Canonical String for this request")[0].strip() or text(body.get("error")),
+        message=said.partition("The Canonical String for this request")[0].strip() or as_text(body.get("error")),
     )
 
 
@@ -163,20 +150,14 @@ def _embedding(task: Task) -> dict[str, Any]:
     return {"inputText": task.prompt, **({"dimensions": task.dimensions} if task.dimensions else {})}
 
 
-def _finish(body: Mapping[str, Any]) -> Finish | None:
-    reason = body.get("stopReason")
-    return _FINISH.get(text(reason), Finish.OTHER) if reason else None
-
-
 def _counted(reply: Reply, body: Mapping[str, Any]) -> Reply:
     """Cached input stands beside `inputTokens`, not inside; reasoning is inside `outputTokens`, and not told."""
-    usage = table(body.get("usage"))
-    read = count(usage.get("inputTokens"))
-    cached, kept = count(usage.get("cacheReadInputTokens")), count(usage.get("cacheWriteInputTokens"))
-    return replace(
-        reply,
-        input_tokens=None if read is None else read + (cached or 0) + (kept or 0),
-        output_tokens=count(usage.get("outputTokens")),
+    usage = as_object(body.get("usage"))
+    uncached = as_count(usage.get("inputTokens"))
+    cached, cache_written = (as_count(usage.get(f"cache{way}InputTokens")) for way in ("Read", "Write"))
+    return reply.with_tokens(
+        input_tokens=None if uncached is None else uncached + (cached or 0) + (cache_written or 0),
+        output_tokens=as_count(usage.get("outputTokens")),
         cached_tokens=cached,
     )
 

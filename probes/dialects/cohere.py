@@ -7,25 +7,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage, incident_io_page
-from probes.dialects.errors import ErrorRule, ErrorRules
+from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage, incident_io_page, read_finish
+from probes.dialects.errors import ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
+from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse
 from probes.outcome import Outcome
-from probes.reply import (
-    ErrorWords,
-    Finish,
-    MalformedError,
-    Reply,
-    Request,
-    ToolCall,
-    count,
-    error_in,
-    numbers,
-    parse,
-    table,
-    tables,
-    text,
-)
+from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
@@ -104,8 +91,8 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     return _counted(
         Reply(
             text=_content(message.get("content")),
-            calls=tuple(_call(table(item.get("function"))) for item in tables(message.get("tool_calls"))),
-            finish=_finish(body.get("finish_reason")),
+            calls=tuple(_call(as_object(item.get("function"))) for item in as_objects(message.get("tool_calls"))),
+            finish=read_finish(body.get("finish_reason"), _FINISH),
             ended=True,
         ),
         body.get("usage"),
@@ -114,11 +101,11 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
 
 def read_embedding(body: Mapping[str, Any]) -> Reply:
     """The first of the embeddings as floats; what the reply says about its end of life is kept."""
-    listed = table(body.get("embeddings")).get("float")
+    listed = as_object(body.get("embeddings")).get("float")
     if not isinstance(listed, list) or not listed:
         raise MalformedError("JSON without embeddings.float")
-    meta = table(body.get("meta"))
-    reply = Reply(embedding=numbers(listed[0]), ended=True, deprecation=_leaving(meta))
+    meta = as_object(body.get("meta"))
+    reply = Reply(embedding=as_vector(listed[0]), ended=True, deprecation=_leaving(meta))
     return _counted(reply, meta)
 
 
@@ -127,42 +114,40 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     if event.data.startswith("[DONE]"):
         return replace(reply, ended=True)
     body = parse(event.data)
-    if error_in(body) or event.name == "error" or _is_bare_error(body):
+    if is_error(body) or event.name == "error" or _is_bare_error(body):
         return replace(reply, error=body)
-    delta = table(body.get("delta"))
+    delta = as_object(body.get("delta"))
     match body.get("type"):
         case "content-start" | "content-delta":
-            content = table(table(delta.get("message")).get("content"))
-            return replace(reply, text=reply.text + text(content.get("text")))
-        case "message-end" if delta.get("error") or text(delta.get("finish_reason")) in {"ERROR", "TIMEOUT"}:
+            content = as_object(as_object(delta.get("message")).get("content"))
+            return replace(reply, text=reply.text + as_text(content.get("text")))
+        case "message-end" if delta.get("error") or as_text(delta.get("finish_reason")) in {"ERROR", "TIMEOUT"}:
             return replace(_counted(reply, delta.get("usage")), error=body)
         case "message-end":
-            finish = _finish(delta.get("finish_reason"))
+            finish = read_finish(delta.get("finish_reason"), _FINISH)
             return replace(_counted(reply, delta.get("usage")), finish=finish, ended=True)
     return reply
 
 
-def read_error(body: Mapping[str, Any]) -> ErrorWords:
+def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     """`{"id", "message"}`, and a `message-end` that failed."""
-    delta, error = table(body.get("delta")), body.get("error")
-    reason, said = text(delta.get("finish_reason")), text(delta.get("error"))
-    return ErrorWords(
-        codes=tuple(word for word in (reason, text(table(error).get("type"))) if word),
-        message=said or text(body.get("message")) or text(table(error).get("message")) or text(error),
-        request_id=text(body.get("id")) or None,
+    delta, error = as_object(body.get("delta")), body.get("error")
+    reason, said = as_text(delta.get("finish_reason")), as_text(delta.get("error"))
+    return ErrorDetails(
+        codes=tuple(word for word in (reason, as_text(as_object(error).get("type"))) if word),
+        message=said or as_text(body.get("message")) or as_text(as_object(error).get("message")) or as_text(error),
+        request_id=as_text(body.get("id")) or None,
     )
 
 
 def _content(value: object) -> str:
-    return "".join(text(part.get("text")) for part in tables(value) if part.get("type") == "text") or text(value)
+    return "".join(as_text(part.get("text")) for part in as_objects(value) if part.get("type") == "text") or as_text(
+        value
+    )
 
 
 def _call(function: Mapping[str, Any]) -> ToolCall:
-    return ToolCall(name=text(function.get("name")), arguments=text(function.get("arguments")))
-
-
-def _finish(reason: object) -> Finish | None:
-    return _FINISH.get(text(reason), Finish.OTHER) if reason else None
+    return ToolCall(name=as_text(function.get("name")), arguments=as_text(function.get("arguments")))
 
 
 def _is_bare_error(body: Mapping[str, Any]) -> bool:
@@ -172,27 +157,24 @@ def _is_bare_error(body: Mapping[str, Any]) -> bool:
 
 def _leaving(meta: Mapping[str, Any]) -> str | None:
     warnings = meta.get("warnings")
-    spoken = [said for said in map(text, warnings) if "deprecat" in said] if isinstance(warnings, list) else []
-    outdated = table(meta.get("api_version")).get("is_deprecated") is True
+    spoken = [said for said in map(as_text, warnings) if "deprecat" in said] if isinstance(warnings, list) else []
+    outdated = as_object(meta.get("api_version")).get("is_deprecated") is True
     return spoken[0] if spoken else "this version of the API is deprecated" if outdated else None
 
 
 def _counted(reply: Reply, usage: object) -> Reply:
     """What is billed, which is less than what the model read: Cohere's own preamble is free. Counts may be floats."""
-    counts = table(usage)
-    units = table(counts.get("billed_units")) or table(counts.get("tokens"))
-    read, written = _tokens(units.get("input_tokens")), _tokens(units.get("output_tokens"))
-    cached = _tokens(counts.get("cached_tokens"))
-    return replace(
-        reply,
-        input_tokens=reply.input_tokens if read is None else read,
-        output_tokens=reply.output_tokens if written is None else written,
-        cached_tokens=reply.cached_tokens if cached is None else cached,
+    counts = as_object(usage)
+    units = as_object(counts.get("billed_units")) or as_object(counts.get("tokens"))
+    return reply.with_tokens(
+        input_tokens=_tokens(units.get("input_tokens")),
+        output_tokens=_tokens(units.get("output_tokens")),
+        cached_tokens=_tokens(counts.get("cached_tokens")),
     )
 
 
 def _tokens(value: object) -> int | None:
-    return count(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return as_count(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 _PER_MONTH = re.compile(r"(calls|requests)\s?(/|per)\s?month|monthly.{0,40}(limit|quota|budget)", re.IGNORECASE)

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from probes.outcome import Outcome
-from probes.reply import ErrorWords
+from probes.reply import ErrorDetails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,7 @@ class ErrorRule:
     codes: frozenset[str] = frozenset()
     message: re.Pattern[str] | None = None
 
-    def meets(self, status: int, words: ErrorWords) -> bool:
+    def meets(self, status: int, words: ErrorDetails) -> bool:
         """True when the rule speaks about this error."""
         return (
             (not self.statuses or status in self.statuses)
@@ -26,7 +27,7 @@ class ErrorRule:
             and (self.message is None or self.message.search(words.message[:4000]) is not None)
         )
 
-    def because(self, status: int, words: ErrorWords) -> str:
+    def because(self, status: int, words: ErrorDetails) -> str:
         """What of an error that it meets the rule speaks about: `status 429, code insufficient_quota`."""
         met = [f"status {status}"] if self.statuses else []
         met += [f"code {code[:100]}" for code in words.codes if code.lower() in self.codes][:1]
@@ -76,7 +77,7 @@ def by_status(status: int) -> Outcome:
     return Outcome.BAD_REQUEST if 400 <= status < 500 else Outcome.SERVER_ERROR
 
 
-def classify(known: ErrorRules, status: int, words: ErrorWords) -> ErrorMatch:
+def classify(known: ErrorRules, status: int, words: ErrorDetails) -> ErrorMatch:
     """The meaning of an error; `status` is the HTTP status, below 400 for an error inside a success.
 
     1. The dialect's rules, in order, on code, type and message.
@@ -95,3 +96,8 @@ def classify(known: ErrorRules, status: int, words: ErrorWords) -> ErrorMatch:
     return ErrorMatch(
         outcome=Outcome.SERVER_ERROR, because="no rule and no code that is known, so the provider's fault"
     )
+
+
+def is_error(body: Mapping[str, Any]) -> bool:
+    """True when the body is an error envelope, whatever the HTTP status says."""
+    return bool(body.get("error")) or body.get("object") == "error" or body.get("type") == "error"

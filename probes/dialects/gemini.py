@@ -7,28 +7,23 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect
-from probes.dialects.errors import ErrorRule, ErrorRules
+from probes.dialects.base import BaseUrlForm, Dialect, read_finish
+from probes.dialects.errors import ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
-from probes.outcome import Outcome
-from probes.reply import (
-    ErrorWords,
-    Finish,
+from probes.json_values import (
     MalformedError,
-    Reply,
-    Request,
-    ToolCall,
-    as_json,
-    count,
-    error_in,
-    numbers,
-    overlaid,
+    as_count,
+    as_object,
+    as_objects,
+    as_text,
+    as_vector,
+    overlay,
     parse,
     status_code,
-    table,
-    tables,
-    text,
+    to_json,
 )
+from probes.outcome import Outcome
+from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
@@ -92,7 +87,7 @@ def _generate(target: Target, task: Task) -> Mapping[str, Any]:
         "contents": [{"role": "user", "parts": [{"text": task.prompt}]}],
         "generationConfig": {"maxOutputTokens": family.tokens, **family.extra},
     }
-    return overlaid(body, _asked(task.check))
+    return overlay(body, _asked(task.check))
 
 
 def _asked(check: Check) -> Mapping[str, Any]:
@@ -112,40 +107,40 @@ def _asked(check: Check) -> Mapping[str, Any]:
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
     """The first candidate, or the reason why the prompt was blocked."""
-    if not tables(body.get("candidates")) and not _blocked(body):
+    if not as_objects(body.get("candidates")) and not _blocked(body):
         raise MalformedError("JSON without candidates")
     return replace(_read(Reply(), body), ended=True)
 
 
 def read_embedding(body: Mapping[str, Any]) -> Reply:
     """The one embedding, which newer models give as a list of one."""
-    listed = tables(body.get("embeddings"))
+    listed = as_objects(body.get("embeddings"))
     embedding = listed[0] if listed else body.get("embedding")
     if not isinstance(embedding, dict):
         raise MalformedError("JSON without an embedding")
-    tokens = count(table(body.get("usageMetadata")).get("promptTokenCount"))
-    return Reply(embedding=numbers(embedding.get("values")), ended=True, input_tokens=tokens)
+    tokens = as_count(as_object(body.get("usageMetadata")).get("promptTokenCount"))
+    return Reply(embedding=as_vector(embedding.get("values")), ended=True, input_tokens=tokens)
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One frame, which is a whole response; the stream has no terminator, so the finish reason is its end."""
     body = parse(event.data)
-    if error_in(body) or event.name == "error":
+    if is_error(body) or event.name == "error":
         return replace(reply, error=body)
     reply = _read(reply, body)
     return replace(reply, ended=reply.finish is not None)
 
 
-def read_error(body: Mapping[str, Any]) -> ErrorWords:
+def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     """`{"error": {"code", "message", "status", "details"}}`; the details hold reasons, quotas, the retry delay."""
-    error = table(body.get("error"))
-    details = tables(error.get("details"))
-    reasons = [text(detail.get("reason")) for detail in details]
+    error = as_object(body.get("error"))
+    details = as_objects(error.get("details"))
+    reasons = [as_text(detail.get("reason")) for detail in details]
     delays = [delay for detail in details if (delay := _seconds(detail.get("retryDelay"))) is not None]
-    words = (*reasons, *_quotas(details), text(error.get("status")))
-    return ErrorWords(
+    words = (*reasons, *_quotas(details), as_text(error.get("status")))
+    return ErrorDetails(
         codes=tuple(word for word in words if word),
-        message=text(error.get("message")) or text(body.get("error")),
+        message=as_text(error.get("message")) or as_text(body.get("error")),
         status=status_code(error.get("code")),
         retry_after_s=delays[0] if delays else None,
     )
@@ -153,36 +148,35 @@ def read_error(body: Mapping[str, Any]) -> ErrorWords:
 
 def _quotas(details: Sequence[Mapping[str, Any]]) -> list[str]:
     """Words of our own for the limits that no waiting of minutes lifts: those per day, and those of nothing at all."""
-    broken = [item for detail in details for item in tables(detail.get("violations"))]
-    per_day = any("PerDay" in text(item.get("quotaId")) for item in broken)
-    nothing = any(text(item.get("quotaValue")) == "0" for item in broken)
+    broken = [item for detail in details for item in as_objects(detail.get("violations"))]
+    per_day = any("PerDay" in as_text(item.get("quotaId")) for item in broken)
+    nothing = any(as_text(item.get("quotaValue")) == "0" for item in broken)
     return ["quota_per_day"] * per_day + ["quota_of_nothing"] * nothing
 
 
 def _read(reply: Reply, body: Mapping[str, Any]) -> Reply:
     reply = replace(
         _counted(reply, body),
-        model=text(body.get("modelVersion")) or reply.model,
-        deprecation=_leaving(table(body.get("modelStatus"))) or reply.deprecation,
+        model=as_text(body.get("modelVersion")) or reply.model,
+        deprecation=_leaving(as_object(body.get("modelStatus"))) or reply.deprecation,
     )
-    candidates = tables(body.get("candidates"))
+    candidates = as_objects(body.get("candidates"))
     if not candidates:
         return replace(reply, finish=Finish.REFUSED) if _blocked(body) else reply
-    parts = tables(table(candidates[0].get("content")).get("parts"))
-    visible = "".join(text(part.get("text")) for part in parts if not part.get("thought"))
-    wanted = [call for part in parts if (call := table(part.get("functionCall")))]
-    calls = tuple(ToolCall(name=text(call.get("name")), arguments=as_json(call.get("args", {}))) for call in wanted)
-    reason = candidates[0].get("finishReason")
-    finish = _FINISH.get(text(reason), Finish.OTHER) if reason else reply.finish
+    parts = as_objects(as_object(candidates[0].get("content")).get("parts"))
+    visible = "".join(as_text(part.get("text")) for part in parts if not part.get("thought"))
+    wanted = [call for part in parts if (call := as_object(part.get("functionCall")))]
+    calls = tuple(ToolCall(name=as_text(call.get("name")), arguments=to_json(call.get("args", {}))) for call in wanted)
+    finish = read_finish(candidates[0].get("finishReason"), _FINISH) or reply.finish
     return replace(reply, text=reply.text + visible, calls=reply.calls + calls, finish=finish)
 
 
 def _blocked(body: Mapping[str, Any]) -> bool:
-    return bool(table(body.get("promptFeedback")).get("blockReason"))
+    return bool(as_object(body.get("promptFeedback")).get("blockReason"))
 
 
 def _leaving(status: Mapping[str, Any]) -> str | None:
-    stage, retires = text(status.get("modelStage")), text(status.get("retirementTime"))[:10]
+    stage, retires = as_text(status.get("modelStage")), as_text(status.get("retirementTime"))[:10]
     if stage not in _LEAVING:
         return None
     return f"the model's stage is {stage}" + (f", retires {retires}" if retires else "")
@@ -190,21 +184,20 @@ def _leaving(status: Mapping[str, Any]) -> str | None:
 
 def _counted(reply: Reply, body: Mapping[str, Any]) -> Reply:
     """Running totals: the last one wins, a chunk without any resets nothing, and zero counts are left out."""
-    usage = table(body.get("usageMetadata"))
+    usage = as_object(body.get("usageMetadata"))
     if not usage:
         return reply
-    thought = count(usage.get("thoughtsTokenCount", 0))
-    return replace(
-        reply,
-        input_tokens=count(usage.get("promptTokenCount", 0)),
-        output_tokens=(count(usage.get("candidatesTokenCount", 0)) or 0) + (thought or 0),
-        cached_tokens=count(usage.get("cachedContentTokenCount", 0)),
+    thought = as_count(usage.get("thoughtsTokenCount", 0))
+    return reply.with_tokens(
+        input_tokens=as_count(usage.get("promptTokenCount", 0)),
+        output_tokens=(as_count(usage.get("candidatesTokenCount", 0)) or 0) + (thought or 0),
+        cached_tokens=as_count(usage.get("cachedContentTokenCount", 0)),
         reasoning_tokens=thought,
     )
 
 
 def _seconds(duration: object) -> float | None:
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", text(duration))
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", as_text(duration))
     return float(match[1]) if match else None
 
 

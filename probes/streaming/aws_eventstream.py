@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 from zlib import crc32
 
-from probes.reply import MalformedError
+from probes.json_values import MalformedError
 from probes.streaming.sse import ServerSentEvent
 
 #: Names of events that no provider sends: an exception's type follows the colon, and the end of the bytes is told,

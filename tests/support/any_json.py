@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from probes.dialects.base import Dialect
-from probes.reply import NOTHING_SAID, MalformedError, Reply, parse
+from probes.json_values import MalformedError, parse
+from probes.reply import EMPTY_REPLY, Reply
 from probes.stream_reader import StreamReader
 from probes.streaming.sse import ServerSentEvent
 
@@ -30,7 +31,7 @@ def read_all(dialect: Dialect, body: dict[str, Any]) -> list[Reply]:
     """What every reader of the dialect makes of it; each gives a reply, or says that there is none."""
     readers: list[Callable[[dict[str, Any]], Reply]] = [
         dialect.read_reply,
-        lambda body: dialect.read_event(NOTHING_SAID, ServerSentEvent(data=json.dumps(body))),
+        lambda body: dialect.read_event(EMPTY_REPLY, ServerSentEvent(data=json.dumps(body))),
     ]
     readers += [dialect.read_embedding] if dialect.read_embedding else []
     replies = []

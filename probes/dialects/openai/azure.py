@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import Task
-from probes.dialects.base import BaseUrlForm, ConfigField, Dialect, VendorStatusPage
+from probes.dialects.base import BaseUrlForm, ConfigField, VendorStatusPage
 from probes.dialects.openai import chat as openai_chat
 from probes.dialects.openai.embeddings import embedding_body, read_embedding
-from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
+from probes.dialects.openai.errors import REQUEST_ID_HEADERS
 from probes.dialects.presets import OPENAI
 from probes.reply import Reply, Request
 from probes.streaming.sse import ServerSentEvent
@@ -49,7 +49,8 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     return replace(openai_chat.read_event(reply, event), model=None)
 
 
-DIALECT = Dialect(
+DIALECT = replace(
+    openai_chat.DIALECT,
     name="azure-openai",
     default_base_url=None,
     base_url_form=BaseUrlForm.HOST,
@@ -63,12 +64,9 @@ DIALECT = Dialect(
         url="https://rssfeed.azure.status.microsoft/en-us/status/feed/",
     ),
     price_list_id="azure",
-    checks=frozenset(Check),
     request=request,
     read_reply=read_reply,
     read_embedding=read_vector,
     read_event=read_event,
-    read_error=read_error,
-    errors=ERRORS,
     request_id_headers=("apim-request-id", *REQUEST_ID_HEADERS),
 )

@@ -5,25 +5,15 @@ from dataclasses import replace
 from typing import Any, Final
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect
+from probes.dialects.base import BaseUrlForm, Dialect, read_finish
+from probes.dialects.errors import is_error
 from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
 from probes.dialects.openai.families import openai_family
 from probes.dialects.openai.usage import counted
 from probes.dialects.presets import OPENAI, Preset, preset_of
-from probes.reply import (
-    Finish,
-    MalformedError,
-    Reply,
-    Request,
-    ToolCall,
-    as_json,
-    error_in,
-    parse,
-    table,
-    tables,
-    text,
-)
+from probes.json_values import MalformedError, as_object, as_objects, as_text, parse, to_json
+from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Target
 
@@ -67,7 +57,7 @@ def _system(task: Task, preset: Preset) -> list[dict[str, str]]:
     """The schema in words, for those who only know that JSON is wanted."""
     if task.check is not Check.STRUCTURED or preset.strict_schema:
         return []
-    return [{"role": "system", "content": f"Reply with one JSON object under this schema: {as_json(SCHEMA)}"}]
+    return [{"role": "system", "content": f"Reply with one JSON object under this schema: {to_json(SCHEMA)}"}]
 
 
 def _asked(task: Task, preset: Preset) -> dict[str, Any]:
@@ -96,7 +86,7 @@ def _tool(preset: Preset) -> dict[str, Any]:
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
     """The first choice's message."""
-    choices = tables(body.get("choices"))
+    choices = as_objects(body.get("choices"))
     if not choices or not isinstance(choices[0].get("message"), dict):
         raise MalformedError("JSON without choices[0].message")
     message = choices[0]["message"]
@@ -105,7 +95,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
         calls=_calls(message),
         finish=_finish(choices[0].get("finish_reason"), message),
         ended=True,
-        model=text(body.get("model")) or None,
+        model=as_text(body.get("model")) or None,
     )
     return counted(reply, body.get("usage"))
 
@@ -115,19 +105,19 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     if event.data.startswith("[DONE]"):
         return replace(reply, ended=True)
     body = parse(event.data)
-    choice = next(iter(tables(body.get("choices"))), {})
-    if error_in(body) or event.name == "error":
+    choice = next(iter(as_objects(body.get("choices"))), {})
+    if is_error(body) or event.name == "error":
         return replace(reply, error=body)
-    groq = table(body.get("x_groq"))
+    groq = as_object(body.get("x_groq"))
     late = choice.get("error") or groq.get("error")
     if late:
         return replace(reply, error={"error": late})
-    reply = replace(reply, model=text(body.get("model")) or reply.model)
+    reply = replace(reply, model=as_text(body.get("model")) or reply.model)
     return _with_choice(counted(reply, body.get("usage") or groq.get("usage")), choice)
 
 
 def _with_choice(reply: Reply, choice: Mapping[str, Any]) -> Reply:
-    delta = table(choice.get("delta"))
+    delta = as_object(choice.get("delta"))
     finish = _finish(choice.get("finish_reason"), delta)
     return replace(
         reply,
@@ -139,27 +129,27 @@ def _with_choice(reply: Reply, choice: Mapping[str, Any]) -> Reply:
 def _content(value: object) -> str:
     """A string, or a list of typed chunks (Mistral) of which only the text is visible."""
     if isinstance(value, list):
-        return "".join(text(part.get("text")) for part in tables(value) if part.get("type") == "text")
-    return text(value)
+        return "".join(as_text(part.get("text")) for part in as_objects(value) if part.get("type") == "text")
+    return as_text(value)
 
 
 def _calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
     """The functions called; arguments are JSON in a string, though some send the object itself."""
-    functions = [table(call.get("function")) for call in tables(message.get("tool_calls"))]
+    functions = [as_object(call.get("function")) for call in as_objects(message.get("tool_calls"))]
     return tuple(
-        ToolCall(name=text(function.get("name")), arguments=_arguments(function.get("arguments")))
+        ToolCall(name=as_text(function.get("name")), arguments=_arguments(function.get("arguments")))
         for function in functions
     )
 
 
 def _arguments(value: object) -> str:
-    return as_json(value) if isinstance(value, dict) else text(value)
+    return to_json(value) if isinstance(value, dict) else as_text(value)
 
 
 def _finish(reason: object, message: Mapping[str, Any]) -> Finish | None:
     if message.get("refusal"):
         return Finish.REFUSED
-    return _FINISH.get(text(reason), Finish.OTHER) if reason else None
+    return read_finish(reason, _FINISH)
 
 
 DIALECT = Dialect(

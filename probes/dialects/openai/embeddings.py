@@ -8,7 +8,8 @@ from typing import Any
 
 from probes.checks import Task
 from probes.dialects.openai.usage import counted
-from probes.reply import MalformedError, Reply, numbers, tables, text
+from probes.json_values import MalformedError, as_objects, as_text, as_vector
+from probes.reply import Reply
 
 
 def embedding_body(model: str, task: Task) -> dict[str, Any]:
@@ -18,12 +19,12 @@ def embedding_body(model: str, task: Task) -> dict[str, Any]:
 
 def read_embedding(body: Mapping[str, Any]) -> Reply:
     """The first vector, as numbers or as base64 of little-endian 32-bit floats; raises MalformedError for none."""
-    vectors = tables(body.get("data"))
+    vectors = as_objects(body.get("data"))
     if not vectors:
         raise MalformedError("JSON without data[0].embedding")
     found = vectors[0].get("embedding")
-    vector = _decoded(found) if isinstance(found, str) else numbers(found)
-    return counted(Reply(embedding=vector, ended=True, model=text(body.get("model")) or None), body.get("usage"))
+    vector = _decoded(found) if isinstance(found, str) else as_vector(found)
+    return counted(Reply(embedding=vector, ended=True, model=as_text(body.get("model")) or None), body.get("usage"))
 
 
 def _decoded(packed: str) -> tuple[float, ...]:

@@ -5,43 +5,46 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from probes.dialects.errors import ErrorRule, ErrorRules
+from probes.json_values import as_object, as_objects, as_text, status_code
 from probes.outcome import Outcome
-from probes.reply import ErrorWords, status_code, table, tables, text
+from probes.reply import ErrorDetails
 
 
-def read_error(body: Mapping[str, Any]) -> ErrorWords:
+def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     """`{"error": {…}}`, the flat forms of xAI, Mistral, older vLLM and Responses, and FastAPI's `detail`."""
     error = body.get("error")
     inner = error if isinstance(error, dict) else body
-    words = [text(inner.get(key)) for key in ("code", "type", "status")]
-    details = [text(detail.get("reason")) for detail in tables(inner.get("details"))]
-    words = [*words, text(table(inner.get("innererror")).get("code")), *details]
-    return ErrorWords(
+    words = [as_text(inner.get(key)) for key in ("code", "type", "status")]
+    details = [as_text(detail.get("reason")) for detail in as_objects(inner.get("details"))]
+    words = [*words, as_text(as_object(inner.get("innererror")).get("code")), *details]
+    return ErrorDetails(
         codes=tuple(word for word in words if word),
         message=_message(body, inner),
         status=status_code(inner.get("code")) or status_code(inner.get("status")),
         headers=_headers(inner),
-        request_id=text(body.get("request_id")) or None,
+        request_id=as_text(body.get("request_id")) or None,
     )
 
 
 def _message(body: Mapping[str, Any], inner: Mapping[str, Any]) -> str:
     detail = body.get("detail")
-    problems = tables(detail)
+    problems = as_objects(detail)
     said = (
-        text(inner.get("message"))
-        or text(body.get("error"))
-        or text(detail)
-        or text(table(detail).get("error"))
-        or (text(problems[0].get("msg")) if problems else "")
+        as_text(inner.get("message"))
+        or as_text(body.get("error"))
+        or as_text(detail)
+        or as_text(as_object(detail).get("error"))
+        or (as_text(problems[0].get("msg")) if problems else "")
     )
-    upstream = text(table(inner.get("metadata")).get("raw"))  # OpenRouter's own words are "Provider returned error"
+    upstream = as_text(
+        as_object(inner.get("metadata")).get("raw")
+    )  # OpenRouter's own words are "Provider returned error"
     return f"{said}: {upstream}" if upstream else said
 
 
 def _headers(error: Mapping[str, Any]) -> Mapping[str, str]:
     """Those of a refusal that came too late for a status (Responses), or from behind a gateway (OpenRouter)."""
-    found = table(error.get("headers")) or table(table(error.get("metadata")).get("headers"))
+    found = as_object(error.get("headers")) or as_object(as_object(error.get("metadata")).get("headers"))
     return {name.lower(): str(value)[:100] for name, value in list(found.items())[:50]}
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from probes.reply import Reply, count, table
+from probes.json_values import as_count, as_object
+from probes.reply import Reply
 
 #: A provider that claims more than this for one probe has said nothing.
 _MOST_USD: Final = 10.0
@@ -17,34 +18,33 @@ def counted(reply: Reply, usage: object) -> Reply:
 
     Some providers keep reasoning outside of `completion_tokens`; their total gives them away.
     """
-    counts = table(usage)
+    counts = as_object(usage)
     if not counts:
         return reply
     read = _first(counts, "prompt_tokens", "input_tokens")
     written = _first(counts, "completion_tokens", "output_tokens")
     thought = _first(_either(counts, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
-    if None not in (read, written, thought) and count(counts.get("total_tokens")) == (
+    if None not in (read, written, thought) and as_count(counts.get("total_tokens")) == (
         (read or 0) + (written or 0) + (thought or 0)
     ):
         written = (written or 0) + (thought or 0)
     cached = _first(_either(counts, "prompt_tokens_details", "input_tokens_details"), "cached_tokens")
-    return replace(
-        reply,
+    reply = reply.with_tokens(
         input_tokens=read,
         output_tokens=written,
-        cached_tokens=count(counts.get("prompt_cache_hit_tokens")) if cached is None else cached,
-        reasoning_tokens=count(counts.get("reasoning_tokens")) if thought is None else thought,
-        cost_usd=_cost_usd(counts),
+        cached_tokens=as_count(counts.get("prompt_cache_hit_tokens")) if cached is None else cached,
+        reasoning_tokens=as_count(counts.get("reasoning_tokens")) if thought is None else thought,
     )
+    return replace(reply, cost_usd=_cost_usd(counts))
 
 
 def _first(counts: Mapping[str, Any], *names: str) -> int | None:
-    found = (count(counts.get(name)) for name in names)
+    found = (as_count(counts.get(name)) for name in names)
     return next((number for number in found if number is not None), None)
 
 
 def _either(counts: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    return next((found for name in names if (found := table(counts.get(name)))), {})
+    return next((found for name in names if (found := as_object(counts.get(name)))), {})
 
 
 def _cost_usd(counts: Mapping[str, Any]) -> float | None:
@@ -53,11 +53,11 @@ def _cost_usd(counts: Mapping[str, Any]) -> float | None:
     if ticks is not None:
         return ticks / _TICKS_PER_USD
     cost = counts.get("cost")
-    stated = _believable(table(cost).get("total_cost") if isinstance(cost, dict) else cost, _MOST_USD)
+    stated = _believable(as_object(cost).get("total_cost") if isinstance(cost, dict) else cost, _MOST_USD)
     if stated is None or counts.get("is_byok") is not True:
         return stated
     # Who brings a key of another provider pays that provider too.
-    upstream = _believable(table(counts.get("cost_details")).get("upstream_inference_cost"), _MOST_USD)
+    upstream = _believable(as_object(counts.get("cost_details")).get("upstream_inference_cost"), _MOST_USD)
     return None if upstream is None else stated + upstream
 
 

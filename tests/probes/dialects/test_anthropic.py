@@ -13,9 +13,9 @@ from llmock.testing import LLMockServer
 
 from probes.checks import SCHEMA, Task
 from probes.dialects.anthropic import DIALECT
+from probes.json_values import MalformedError
 from probes.outcome import Outcome
 from probes.prober import Prober
-from probes.reply import MalformedError
 from probes.target import Check, Provider, Secret, Target
 from tests.support.any_json import bodies, read_all, read_bytes
 

@@ -8,10 +8,10 @@ import pytest
 
 from probes.checks import SCHEMA, Task
 from probes.dialects.registry import DIALECTS
+from probes.json_values import MalformedError
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober
-from probes.reply import MalformedError
 from probes.target import Check, Price, Provider, Secret, Target, Timeouts
 from tests.support.bedrock_server import NONCE, Asked, answer, bedrock, correct_stream, stream
 from tests.support.frames import event, frames

@@ -15,7 +15,7 @@ from probes.checks import SCHEMA, Task
 from probes.dialects.gemini import DIALECT
 from probes.outcome import Outcome
 from probes.prober import Prober
-from probes.reply import NOTHING_SAID, Request
+from probes.reply import EMPTY_REPLY, Request
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
 from tests.support.any_json import bodies, read_all, read_bytes
@@ -99,7 +99,7 @@ def test_an_embedding_is_asked_of_its_own_method(model: str) -> None:
 def test_a_model_on_its_way_out_says_so(status: object, said: str | None) -> None:
     """In a reply and in a stream, where a later frame without the status does not take it back."""
     body = {"candidates": [{"content": {"parts": [{"text": "x"}]}}], "modelStatus": status}
-    streamed = DIALECT.read_event(NOTHING_SAID, ServerSentEvent(data=json.dumps(body)))
+    streamed = DIALECT.read_event(EMPTY_REPLY, ServerSentEvent(data=json.dumps(body)))
     later = DIALECT.read_event(streamed, ServerSentEvent(data=json.dumps({"candidates": [{"finishReason": "STOP"}]})))
 
     assert DIALECT.read_reply(body).deprecation == said

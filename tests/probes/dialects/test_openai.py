@@ -14,8 +14,9 @@ from probes.classifier import ProbeQuestion, RawResponse, judge
 from probes.dialects.openai.families import openai_family
 from probes.dialects.openai.usage import counted
 from probes.dialects.registry import DIALECTS
+from probes.json_values import MalformedError, overlay, to_json
 from probes.outcome import Outcome
-from probes.reply import NOTHING_SAID, MalformedError, Reply, Request, as_json, overlaid
+from probes.reply import EMPTY_REPLY, Reply, Request
 from probes.stream_reader import StreamReader
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
@@ -126,7 +127,7 @@ def test_without_a_key_there_is_no_header_for_it(dialect: str, key: str, headers
 
 def test_parameters_of_a_target_win() -> None:
     """An operator can rename the budget, and say how much a model may reason."""
-    body = overlaid(
+    body = overlay(
         asked("openai-chat", Check.CHAT).body,
         {"max_completion_tokens": None, "max_tokens": 200, "reasoning_effort": "low"},
     )
@@ -205,7 +206,7 @@ def test_base64_holds_the_same_vector(vector: list[float]) -> None:
 )
 def test_a_stated_cost_is_believed_within_reason(usage: dict[str, Any], cost_usd: float | None) -> None:
     """Dollars as OpenRouter, Perplexity and xAI say them; what one probe cannot cost is not believed."""
-    assert counted(NOTHING_SAID, usage).cost_usd == cost_usd
+    assert counted(EMPTY_REPLY, usage).cost_usd == cost_usd
 
 
 def test_reasoning_beside_the_output_is_added_to_it() -> None:
@@ -214,7 +215,7 @@ def test_reasoning_beside_the_output_is_added_to_it() -> None:
     beside = {"prompt_tokens": 9, "completion_tokens": 6, "total_tokens": 79}
     details = {"completion_tokens_details": {"reasoning_tokens": 64}}
 
-    assert [counted(NOTHING_SAID, usage | details).output_tokens for usage in (inside, beside)] == [70, 70]
+    assert [counted(EMPTY_REPLY, usage | details).output_tokens for usage in (inside, beside)] == [70, 70]
 
 
 KEYS = st.sampled_from(
@@ -242,8 +243,8 @@ def test_no_json_makes_openais_dialects_stumble(dialect: str, body: dict[str, An
     """Any JSON is a reply, an embedding, a frame or malformed, and has words as an error."""
     shape = DIALECTS[dialect]
     assert shape.read_embedding is not None
-    frame = ServerSentEvent(name=name, data=as_json(body))
-    for read in (shape.read_reply, shape.read_embedding, lambda _: shape.read_event(NOTHING_SAID, frame)):
+    frame = ServerSentEvent(name=name, data=to_json(body))
+    for read in (shape.read_reply, shape.read_embedding, lambda _: shape.read_event(EMPTY_REPLY, frame)):
         try:
             assert isinstance(read(body), Reply)
         except MalformedError:

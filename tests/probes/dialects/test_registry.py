@@ -13,7 +13,8 @@ from probes.checks import Task
 from probes.dialects.base import Dialect
 from probes.dialects.presets import PRESETS, Preset
 from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, STATUS_PAGES, dialects_taking
-from probes.reply import NOTHING_SAID, MalformedError, count, parse, status_code
+from probes.json_values import MalformedError, as_count, parse, status_code
+from probes.reply import EMPTY_REPLY
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
 
@@ -120,7 +121,7 @@ def test_what_is_no_object_is_malformed(data: str | bytes) -> None:
 @pytest.mark.parametrize("value", [-1, 1.5, True, "7", None, 10**12])
 def test_an_unbelievable_count_is_none(value: object) -> None:
     """Tokens are a number that is one, and that a database takes."""
-    assert count(value) is None
+    assert as_count(value) is None
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ JSON = st.recursive(
 def test_no_json_makes_a_dialect_stumble(dialect: str, body: dict[str, Any]) -> None:
     """Whatever shape the provider's JSON has, a reply, a frame and an error are read, or refused as malformed."""
     shape = DIALECTS[dialect]
-    for read in (shape.read_reply, lambda body: shape.read_event(NOTHING_SAID, ServerSentEvent(data=json.dumps(body)))):
+    for read in (shape.read_reply, lambda body: shape.read_event(EMPTY_REPLY, ServerSentEvent(data=json.dumps(body)))):
         try:
             reply = read(body)
         except MalformedError:

@@ -10,7 +10,7 @@ from botocore.eventstream import EventStreamBuffer, ParserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probes.reply import MalformedError
+from probes.json_values import MalformedError
 from probes.streaming.aws_eventstream import END, AwsEventStreamParser
 from probes.streaming.sse import ServerSentEvent
 from probes.transport.decoding import CAP
