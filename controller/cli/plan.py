@@ -13,7 +13,7 @@ from controller.cli.arguments import add_config, add_jobs, add_json, count, load
 from controller.plan.forecast import outage_at_rate
 from controller.plan.promises import stranded_warnings
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
-from monitor.budget.allocation import money
+from monitor.budget.allocation import format_usd
 from monitor.formatting import format_duration, plural, span
 from monitor.settings import Settings
 
@@ -134,7 +134,7 @@ def _costs(document: dict[str, Any]) -> Iterator[str]:
         yield f"{_money(document['usd_per_month'])} a month for {probes}{less}"
     said = document["budget"]
     if said is not None and all(target["stretch"] <= 1 for target in document["targets"]):
-        yield f"the budget of {money(document['budget_usd_per_month'])} a month pays for the configured intervals"
+        yield f"the budget of {format_usd(document['budget_usd_per_month'])} a month pays for the configured intervals"
 
 
 def _small_print(document: dict[str, Any]) -> Iterator[str]:

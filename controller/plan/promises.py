@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from controller.plan.alarms import can_fail_over
-from monitor.budget.allocation import PaidTarget, money, slower
+from monitor.budget.allocation import PaidTarget, describe_stretches, format_usd
 from monitor.formatting import format_duration, format_rate, format_share, listed, plural, span
 from monitor.settings import Route, Settings
 from probes.pricing import costs_money
@@ -105,12 +105,12 @@ def _budget(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
     if said is None or (not longer and said["lasts_days"] is None):
         return
     wants, cap = said["configured_usd_per_month"], answer["budget_usd_per_month"]
-    text = f"the configured intervals cost {money(wants)} a month, budget.usd_per_month is {money(cap)}"
+    text = f"the configured intervals cost {format_usd(wants)} a month, budget.usd_per_month is {format_usd(cap)}"
     if longer:
         configured_s = {one["target"]: one["interval_s"] for one in answer["targets"]}
         costly = [one.id for one in settings.targets if one.id in longer or costs_money(one)]
         paid = [PaidTarget(target=one, interval_s=configured_s[one], usd=0.0) for one in costly]
-        text += f": {slower(paid, longer)}, and outages there are found later"
+        text += f": {describe_stretches(paid, longer)}, and outages there are found later"
     if said["lasts_days"] is not None:
         text += (
             f"; it does not even pay for one probe an hour of {listed(said['not_even_hourly'])}:"

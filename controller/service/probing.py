@@ -58,7 +58,7 @@ class Probing:
         self._skips: dict[str, tuple[float, int]] = {}
         """For each target when a skip was last reported (monotonic), and how many there have been since."""
         self._schedule = ProbeScheduler(settings.targets, self._probe, self._skipped)
-        self._schedule.repace(budget.settings().targets, clock())
+        self._schedule.repace(budget.throttled_settings().targets, clock())
         self._enforcer = BudgetEnforcer(
             budget,
             changed=self._repace,
@@ -84,7 +84,7 @@ class Probing:
     def request(self, bursts: Iterable[BurstProbe]) -> None:
         """Make these extra probes as well, as far as the budget allows."""
         for burst in bursts:
-            granted = self._enforcer.granted(burst)
+            granted = self._enforcer.granted_targets(burst)
             if granted:
                 self._schedule.quick(burst.slot, granted, self._clock() + timedelta(seconds=burst.delay_s))
 
@@ -95,13 +95,15 @@ class Probing:
     async def _probe(self, target: Target, check: Check) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""
         self._health.probed()
-        if pacing.is_resting(self._cycle.record_of(target.id), self._clock()) or not self._enforcer.begins(target.id):
+        if pacing.is_resting(self._cycle.record_of(target.id), self._clock()):
+            return
+        if not self._enforcer.may_begin(target.id):
             return
         observation = None
         try:
             observation = await self._prober.probe(target, check)
         finally:
-            self._enforcer.ended(target.id, observation)
+            self._enforcer.end_probe(target.id, observation)
         if observation.outcome is not Outcome.OK:
             log.info(
                 "probe_failed target=%s outcome=%s: %s", observation.target, observation.outcome, observation.detail
@@ -121,7 +123,7 @@ class Probing:
     def _probe_early(self) -> None:
         """Probe targets at stretched intervals once at their configured ones, where nothing recent is known of them."""
         now, due_s = self._clock(), pacing.phases(self._settings.targets)
-        for configured, paced in zip(self._settings.targets, self._budget.settings().targets, strict=True):
+        for configured, paced in zip(self._settings.targets, self._budget.throttled_settings().targets, strict=True):
             seen_at = self._cycle.record_of(paced.id).last_seen_at
             known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
             if paced.interval_s > configured.interval_s and not known:

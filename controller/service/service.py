@@ -119,13 +119,13 @@ class Service:
         self._recorder = BackgroundRecorder(store, self._database, clock=self._clock)
         self._build_alerts(engine)
         self._build_monitoring(store)
-        self._budget = enforcer.open_purse(self._settings, store.ledger, self._clock())
+        self._budget = enforcer.open_tracker(self._settings, store.ledger, self._clock())
         budget_events = self._budget.review(self._clock())
         self._resume(store, Journal(engine))
         self._build_loops(store)
         for event in budget_events:
             self._recorder.budget_event(event)
-        self._recorder.throttling(budget_tracker.to_json(self._budget.pace))
+        self._recorder.throttling(budget_tracker.to_json(self._budget.throttling))
         self._housekeeping.started(self._watching())
 
     def _build_alerts(self, engine: Engine) -> None:
@@ -159,9 +159,9 @@ class Service:
 
     def _resume(self, store: Store, journal: Journal) -> None:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
-        self._cycle = Cycle(self._budget.settings(), store, journal, RoutingFile(self._settings.routing_file))
+        self._cycle = Cycle(self._budget.throttled_settings(), store, journal, RoutingFile(self._settings.routing_file))
         self._cycle.start(self._clock())
-        self._cycle.unwatch(*enforcer.stopped(self._budget))
+        self._cycle.unwatch(*enforcer.stopped_targets(self._budget))
         self._cycle.run((), self._clock(), loss=self._blindness.loss)
         if self._cycle.publish_error:
             raise RoutingFileError(self._cycle.publish_error)
@@ -244,7 +244,7 @@ class Service:
 
     def _trouble(self) -> str | None:
         """Why the service is not well, for the heartbeat; None while it is."""
-        return self._health.trouble(min(target.interval_s for target in self._budget.settings().targets))
+        return self._health.trouble(min(target.interval_s for target in self._budget.throttled_settings().targets))
 
     async def _reachable_endpoints(self) -> frozenset[str]:
         """The neutral endpoints that answer right now."""

@@ -121,11 +121,11 @@ def _money(money: BudgetSummary | None) -> dict[str, Any] | None:
         "spent_usd_this_month": round(money.spent_usd, 6),
         "budget_usd_per_month": money.cap_usd,
         "stretches": dict(money.stretches),
-        "spent": money.empty,
+        "spent": money.exhausted,
         "stopped": list(money.stopped),
         "month_ends": _instant(money.month_ends),
         "price_unknown": list(money.unknown),
-        "words": money.words,
+        "words": money.sentence,
     }
 
 

@@ -22,7 +22,7 @@ from controller.status.queries import read_events, read_evidence_trails, read_hi
 from controller.status.recent_details import NO_DETAILS, RecentDetails
 from controller.status.unheard import FailingChannel, read_unheard
 from controller.status.vendor_status import VendorView, vendor_views
-from monitor.budget.summary import BudgetSummary, at_pace, read_money, without_price
+from monitor.budget.summary import BudgetSummary, read_summary, throttled_settings, without_price
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.formatting import clock
 from monitor.health import FAILING, Health, TargetHealth
@@ -116,7 +116,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     saved = {name: state.health for name, state in store.states().items()}
     states = {target.id: saved.get(target.id) or _unseen(target.id, now) for target in settings.targets}
     service = service_status(store.last_beat(), now)
-    money = read_money(settings, store.ledger, now)
+    money = read_summary(settings, store.ledger, now)
     with engine.connect() as connection:
         events = tuple(
             EventView(at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
@@ -136,7 +136,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
                 history=read_history(connection, target, now),
                 details=read_recent_details(connection, target.id),
             )
-            for target in at_pace(settings, money).targets
+            for target in throttled_settings(settings, money).targets
         )
     costs = {view.state.target: view.history.cost_day_usd for view in targets}
     money = replace(

@@ -1,15 +1,15 @@
-"""How a monthly cap on what probing costs becomes longer intervals, and what is kept back for bursts (pure).
+"""How a monthly cap on the cost of probing becomes longer intervals, and how much is reserved for bursts (pure).
 
-Regular probes may use 85 % of the cap, evenly over the month. Where the configured intervals cost more, there is a
-level in dollars per second that no target may go above, and the dearest are stretched down to it: a target that costs
-little keeps its interval, whatever others cost. One probe an hour of those that cost least comes before all else, up to
-half of the money. A target that costs more than the level even at one probe an hour is *beyond* the budget: it is asked
-once an hour from what the others leave, until that is spent.
+Regular probes may use 85 % of the cap, evenly over the month. Where the configured intervals cost more, a level in
+dollars per second is found that no target may exceed, and the intervals of the most expensive targets are stretched
+down to it; a cheap target keeps its interval, whatever others cost. One probe an hour of the cheapest targets has
+precedence, up to half of the money. A target that exceeds the level even at one probe an hour is *beyond* the budget:
+it is probed once an hour from what the others leave, until that is spent.
 
-The other 15 % are for bursts and surprises: extra probes are made only while what is left is more than the regular ones
-may use in the rest of the month and one day. So extra probes never lengthen the intervals, and without surprises the
-stretches are the same all month long, and what `hotspare plan` says. Where prices rise, or the month began before the
-budget was set, what is left is spread evenly over the rest of the month.
+The other 15 % are reserved for bursts and surprises: extra probes are made only while more is left than the regular
+ones may use in the rest of the month and one day. So extra probes never lengthen the intervals, and without surprises
+the stretches stay the same all month, as `hotspare plan` shows them. Where prices rise, or the budget was set during
+the month, what is left is spread evenly over the rest of the month.
 """
 
 import math
@@ -23,19 +23,19 @@ from monitor.formatting import format_duration, listed, plural
 from monitor.settings import LONGEST_STRETCHED_S, Settings
 from probes.target import Target
 
-#: The share of the cap that regular probes leave to bursts, targets that recover, and surprises.
+#: The share of the cap that is reserved for bursts, recovering targets and surprises.
 RESERVE: float = 0.15
-#: Time past the month's end that money is kept for: by extra probes, and by regular ones, so that the end is not lumpy.
+#: Time past the month's end that money is kept for, by extra probes and by regular ones: so none of them run out early.
 _EXTRAS_KEEP_S = 86400.0
 _REGULAR_KEEP_S = 6 * 3600.0
-#: An interval becomes shorter again only where that leaves so much of what the target may cost.
-_TO_SPARE = 0.10
-#: So much of what may be spent goes to one probe an hour of those that cost least, before anybody is asked more often.
+#: An interval becomes shorter again only where so much of the target's share is then left.
+_MARGIN = 0.10
+#: The share of the money that goes to one probe an hour of the cheapest targets first.
 _HOURLY_FIRST = 0.5
-#: So many different changes of intervals are worth naming.
+#: How many different changes of intervals are named in a sentence.
 _NAMED = 3
 _ROUNDING = 1e-9
-#: Every factor that intervals are stretched by: few, for each costs new thresholds.
+#: The factors by which intervals are stretched: few, because each needs new thresholds.
 _FACTORS = tuple(step * 2.0**power for power in range(14) for step in (1.0, 1.5))
 STRETCHES: tuple[float, ...] = (1.0, 1.25, *_FACTORS[1:])
 
@@ -63,12 +63,12 @@ class PaidTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """What the money does to each target."""
+    """How the budget is divided among the targets."""
 
     stretches: Mapping[str, float] = field(default_factory=dict)
-    """By which factor its interval is longer; without those that keep theirs."""
+    """The factor by which each interval is longer, by target; without those that stay."""
     beyond: frozenset[str] = frozenset()
-    """Those whose share does not pay for one probe an hour."""
+    """The targets whose share does not pay for one probe an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +80,15 @@ class CalendarMonth:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Its length."""
         return (self.ends - self.begins).total_seconds()
 
     def left_s(self, now: datetime) -> float:
-        """How much of it is left, in seconds."""
+        """Seconds that are left of it."""
         return max(0.0, (self.ends - now).total_seconds())
 
-    def holds(self, at: datetime) -> bool:
-        """Whether the instant is in it."""
+    def contains(self, at: datetime) -> bool:
+        """Whether the instant is in the month."""
         return self.begins <= at < self.ends
 
 
@@ -106,65 +106,65 @@ def stretched_s(interval_s: float, stretch: float) -> float:
 
 def usd_per_s(paid: Iterable[PaidTarget], stretches: Mapping[str, float] | None = None) -> float:
     """What the regular probes of these targets cost, by default at the configured intervals."""
-    longer = stretches or {}
-    return math.fsum(one.usd / stretched_s(one.interval_s, longer.get(one.target, 1.0)) for one in paid)
+    factors = stretches or {}
+    return math.fsum(item.usd / stretched_s(item.interval_s, factors.get(item.target, 1.0)) for item in paid)
 
 
-def shares_of(
+def allocate(
     paid: Sequence[PaidTarget],
     month_usd_per_s: float,
     *,
     left_usd_per_s: float = math.inf,
     present: Allocation | None = None,
 ) -> Allocation:
-    """The smallest stretches at which they cost no more than that, the dearest stretched first.
+    """The smallest stretches at which the targets cost no more than `month_usd_per_s`, the most expensive first.
 
-    The month's rate is shared by all; what is left is for those that are not beyond the budget, for the others have had
-    theirs. Each target keeps the stretch that it has at `present`, or stays beyond, unless less leaves a tenth of its
-    own share to spare.
+    `left_usd_per_s`, what is left for the rest of the month, limits the targets that are not beyond the budget; the
+    others have used their share. Each target keeps its stretch of `present`, or stays beyond, unless a smaller one
+    leaves a tenth of its share.
     """
     before = present or Allocation()
-    level, beyond = _filled(paid, month_usd_per_s, before.beyond, hourly_usd_per_s=month_usd_per_s * _HOURLY_FIRST)
+    level, beyond = _fill(paid, month_usd_per_s, before.beyond, hourly_usd_per_s=month_usd_per_s * _HOURLY_FIRST)
     if left_usd_per_s < month_usd_per_s:
-        others = [one for one in paid if one.target not in beyond]
-        late_level, late = _filled(others, left_usd_per_s, before.beyond, hourly_usd_per_s=left_usd_per_s)
+        others = [item for item in paid if item.target not in beyond]
+        late_level, late = _fill(others, left_usd_per_s, before.beyond, hourly_usd_per_s=left_usd_per_s)
         level, beyond = min(level, late_level), beyond | late
-    stretches = {one.target: _kept(one, level, before.stretches.get(one.target, 1.0)) for one in paid}
+    stretches = {item.target: _stretch(item, level, before.stretches.get(item.target, 1.0)) for item in paid}
     return Allocation(
         stretches={target: stretch for target, stretch in stretches.items() if stretch > 1}, beyond=beyond
     )
 
 
-def _filled(
+def _fill(
     paid: Sequence[PaidTarget], allowed: float, before: Collection[str], *, hourly_usd_per_s: float
 ) -> tuple[float, frozenset[str]]:
-    """The level that nobody may go above, and who is beyond it; `hourly_usd_per_s` goes to probes every hour first."""
+    """The level that no target may exceed, and the targets beyond it; `hourly_usd_per_s` is for hourly probes."""
     first = _hourly_first(paid, hourly_usd_per_s, before)
-    level = _level([(one.hourly_usd_per_s * (one.target in first), one.planned_usd_per_s) for one in paid], allowed)
-    others = (one for one in paid if one.target not in first)
-    beyond = (one.target for one in others if one.hourly_usd_per_s * _margin(one, before) > level * (1 + _ROUNDING))
+    level = _level([(item.hourly_usd_per_s * (item.target in first), item.planned_usd_per_s) for item in paid], allowed)
+    others = (item for item in paid if item.target not in first)
+    beyond = (item.target for item in others if item.hourly_usd_per_s * _margin(item, before) > level * (1 + _ROUNDING))
     return level, frozenset(beyond)
 
 
 def _hourly_first(paid: Iterable[PaidTarget], left: float, beyond: Collection[str]) -> frozenset[str]:
-    """The cheapest, as many as that pays for one probe an hour of."""
-    found = set()
-    for one in sorted(paid, key=lambda one: (one.hourly_usd_per_s, one.target)):
-        left -= one.hourly_usd_per_s * _margin(one, beyond)
+    """The cheapest targets, as many as `left` pays for one probe an hour of."""
+    served = set()
+    for item in sorted(paid, key=lambda item: (item.hourly_usd_per_s, item.target)):
+        left -= item.hourly_usd_per_s * _margin(item, beyond)
         if left < 0:
             break
-        found.add(one.target)
-    return frozenset(found)
+        served.add(item.target)
+    return frozenset(served)
 
 
-def _margin(one: PaidTarget, beyond: Collection[str]) -> float:
-    return 1 / (1 - _TO_SPARE) if one.target in beyond else 1.0
+def _margin(item: PaidTarget, beyond: Collection[str]) -> float:
+    return 1 / (1 - _MARGIN) if item.target in beyond else 1.0
 
 
 def _level(between: Iterable[tuple[float, float]], allowed: float) -> float:
-    """How high the water stands: all targets together, each at that rate but within its two bounds, cost `allowed`.
+    """The rate at which all targets together cost `allowed`, each at that rate but within its two bounds.
 
-    Where their upper bounds cost less, it stands above the dearest by what is to spare.
+    Where their upper bounds cost less, the rate of the most expensive plus what is left over.
     """
     ranges = list(between)
     edges = sorted([*((low, 1) for low, _ in ranges), *((max(low, high), -1) for low, high in ranges)])
@@ -177,47 +177,47 @@ def _level(between: Iterable[tuple[float, float]], allowed: float) -> float:
     return level + max(0.0, allowed - cost)
 
 
-def _kept(one: PaidTarget, level: float, present: float) -> float:
-    """The stretch that a target needs, or has already where a smaller one would be close to its limit."""
-    needed = _needed(one, level)
-    return needed if needed >= present else min(present, _needed(one, level * (1 - _TO_SPARE)))
+def _stretch(item: PaidTarget, level: float, present: float) -> float:
+    """The stretch that a target needs, or its present one where a smaller one would be close to its limit."""
+    needed = _needed_stretch(item, level)
+    return needed if needed >= present else min(present, _needed_stretch(item, level * (1 - _MARGIN)))
 
 
-def _needed(one: PaidTarget, level: float) -> float:
-    planned = one.planned_usd_per_s
+def _needed_stretch(item: PaidTarget, level: float) -> float:
+    planned = item.planned_usd_per_s
     if planned <= level * (1 + _ROUNDING):
         return 1.0
-    wanted = min(planned / level if level > 0 else math.inf, LONGEST_STRETCHED_S / one.interval_s)
+    wanted = min(planned / level if level > 0 else math.inf, LONGEST_STRETCHED_S / item.interval_s)
     return STRETCHES[min(bisect_left(STRETCHES, wanted * (1 - _ROUNDING)), len(STRETCHES) - 1)]
 
 
-def kept_usd(
+def reserved_usd(
     paid: Sequence[PaidTarget], shares: Allocation, cap_usd: float, month: CalendarMonth, now: datetime
 ) -> float:
-    """What those that are beyond the budget must leave to the others until the month's end, the reserve included."""
-    others = [one for one in paid if one.usd and one.target not in shares.beyond]
+    """What the targets beyond the budget must leave to the others until the month's end, with the reserve."""
+    others = [item for item in paid if item.usd and item.target not in shares.beyond]
     if not others:
         return 0.0
     return usd_per_s(others, shares.stretches) * month.left_s(now) + RESERVE * cap_usd
 
 
 def all_month_usd_per_s(cap_usd: float, month: CalendarMonth) -> float:
-    """What regular probes may cost, were this the month's first second."""
+    """What regular probes may cost per second at the begin of the month."""
     return (1 - RESERVE) * cap_usd / month.seconds
 
 
 def rest_usd_per_s(left_usd: float, month: CalendarMonth, now: datetime) -> float:
-    """What regular probes may cost for what is left to last to the month's end."""
+    """What regular probes may cost per second, so that what is left lasts to the month's end."""
     return max(0.0, left_usd) / (month.left_s(now) + _REGULAR_KEEP_S)
 
 
 def reserve_usd(cap_usd: float, left_usd: float, month: CalendarMonth, now: datetime) -> float:
-    """What extra probes may cost: what is left, without what the regular ones may use in the rest of the month."""
+    """What extra probes may cost: what is left minus what the regular ones may use in the rest of the month."""
     return left_usd - all_month_usd_per_s(cap_usd, month) * (month.left_s(now) + _EXTRAS_KEEP_S)
 
 
 def stretched(settings: Settings, stretches: Mapping[str, float]) -> Settings:
-    """The settings with the intervals of these targets (ids) stretched; the same object where nothing changes."""
+    """The settings with the intervals of these targets (by id) stretched; the same object where nothing changes."""
     if all(stretch <= 1 for stretch in stretches.values()):
         return settings
     return replace(settings, targets=tuple(_longer(t, stretches.get(t.id, 1.0)) for t in settings.targets))
@@ -232,61 +232,66 @@ class BudgetForecast:
     """What a cap does to a configuration for a whole month without outages."""
 
     stretches: Mapping[str, float]
-    """By which factor the interval of a target is longer; without those that keep theirs."""
+    """The factor by which each interval is longer, by target; without those that stay."""
     usd_per_month: float
-    """What regular probes cost at the configured intervals, as far as prices are known, in the month looked at."""
+    """What regular probes cost in the month at the configured intervals, as far as prices are known."""
     stretched_usd_per_month: float
     """The same at the stretched intervals."""
     beyond: tuple[str, ...]
-    """The targets of which not even one probe an hour is paid for until the end of the month."""
+    """The targets for which not even one probe an hour is paid until the end of the month."""
     lasts_s: float | None
-    """For how long those are asked once an hour; None where there are none."""
+    """How long those are probed once an hour; None where there are none."""
 
 
 def forecast(cap_usd: float, paid: Sequence[PaidTarget], month: CalendarMonth) -> BudgetForecast:
-    """What the cap will do, by what these targets cost."""
-    possible = [one for one in paid if one.usd <= cap_usd]
-    shares = shares_of(possible, all_month_usd_per_s(cap_usd, month))
-    left = cap_usd - kept_usd(possible, shares, cap_usd, month, month.begins)
-    hourly = [one for one in possible if one.target in shares.beyond and one.usd <= left]
+    """The effect of the cap on targets that cost this much."""
+    possible = [item for item in paid if item.usd <= cap_usd]
+    shares = allocate(possible, all_month_usd_per_s(cap_usd, month))
+    left = cap_usd - reserved_usd(possible, shares, cap_usd, month, month.begins)
+    hourly = [item for item in possible if item.target in shares.beyond and item.usd <= left]
     costs = usd_per_s(hourly, shares.stretches)
-    served = {one.target for one in hourly} if costs * month.seconds <= left else set()
-    beyond = {one.target for one in paid if one.usd > cap_usd} | shares.beyond - served
+    served = {item.target for item in hourly} if costs * month.seconds <= left else set()
+    beyond = {item.target for item in paid if item.usd > cap_usd} | shares.beyond - served
     return BudgetForecast(
-        stretches={**shares.stretches, **{one.target: _needed(one, 0.0) for one in paid if one.usd > cap_usd}},
+        stretches={
+            **shares.stretches,
+            **{item.target: _needed_stretch(item, 0.0) for item in paid if item.usd > cap_usd},
+        },
         usd_per_month=usd_per_s(paid) * month.seconds,
         stretched_usd_per_month=min(usd_per_s(possible, shares.stretches) * month.seconds, cap_usd),
-        beyond=tuple(one.target for one in paid if one.target in beyond),
+        beyond=tuple(item.target for item in paid if item.target in beyond),
         lasts_s=(left / costs if costs else 0.0) if beyond else None,
     )
 
 
 def paid_targets(targets: Iterable[Target], paid: Iterable[str], usual: Mapping[str, float | None]) -> list[PaidTarget]:
-    """Those whose ids are in `paid`, each with its usual cost."""
+    """The targets whose ids are in `paid`, each with its usual cost."""
     ids = frozenset(paid)
     return [
-        PaidTarget(target=one.id, interval_s=one.interval_s, usd=usual.get(one.id) or 0.0)
-        for one in targets
-        if one.id in ids
+        PaidTarget(target=item.id, interval_s=item.interval_s, usd=usual.get(item.id) or 0.0)
+        for item in targets
+        if item.id in ids
     ]
 
 
-def slower(paid: Sequence[PaidTarget], stretches: Mapping[str, float]) -> str:
-    """Who is probed less often, as the beginning of a sentence; empty where nobody is.
+def describe_stretches(paid: Sequence[PaidTarget], stretches: Mapping[str, float]) -> str:
+    """Which targets are probed less often, as the begin of a sentence; empty where none is.
 
     `what costs money is probed less often (30s → 48s)` where all are alike, else
     `some targets are probed less often (openai/m 30s → 1h, 3 targets 30s → 48s)`, the most stretched first.
     """
-    longer = {one.target: (stretches[one.target], one.interval_s) for one in paid if stretches.get(one.target, 1.0) > 1}
+    longer = {
+        item.target: (stretches[item.target], item.interval_s) for item in paid if stretches.get(item.target, 1.0) > 1
+    }
     if not longer:
         return ""
     alike = Counter(longer.values())
     if len(alike) == 1 and len(longer) == len(paid):
         return f"what costs money is probed less often ({_change(*longer.popitem()[1])})"
     changes = []
-    for found, count in sorted(alike.items(), reverse=True):
-        who = plural(count, "target") if count > 1 else next(name for name, one in longer.items() if one == found)
-        changes.append(f"{who} {_change(*found)}")
+    for change, count in sorted(alike.items(), reverse=True):
+        who = plural(count, "target") if count > 1 else next(name for name, own in longer.items() if own == change)
+        changes.append(f"{who} {_change(*change)}")
     who = "some targets are" if len(longer) > 1 else "one target is"
     return f"{who} probed less often ({listed(changes, _NAMED)})"
 
@@ -295,8 +300,8 @@ def _change(stretch: float, interval_s: float) -> str:
     return f"{format_duration(interval_s)} → {format_duration(round(stretched_s(interval_s, stretch), 1))}"
 
 
-def money(usd: float) -> str:
-    """A budget in words: `$5`, `$2.50`, `$0.0042`; what is next to nothing is `less than $0.0001`."""
+def format_usd(usd: float) -> str:
+    """An amount for people: `$5`, `$2.50`, `$0.0042`, `less than $0.0001`."""
     if 0 < usd < 0.0001:
         return "less than $0.0001"
     if usd and abs(usd) < 0.01:

@@ -1,15 +1,15 @@
-"""The budget, live: opens the purse where the last service left it, reviews it once a minute, and says what changes."""
+"""Enforces the monthly budget while the service runs, and restores its state on start."""
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from monitor.budget import allocation as budget
-from monitor.budget import tracker as purse
-from monitor.budget.allocation import month_of
+from monitor.budget import allocation
+from monitor.budget import tracker as budget_tracker
+from monitor.budget.allocation import format_usd, month_of
 from monitor.budget.tracker import BudgetEvent, BudgetTracker
-from monitor.detection import pacing
+from monitor.detection.pacing import BurstProbe
 from monitor.formatting import listed, span
 from monitor.settings import Settings
 from monitor.storage.spending import SpendingStore
@@ -17,67 +17,67 @@ from probes import pricing
 from probes.observation import Observation
 
 _REVIEW_S = 60.0
-_BREATH_S = 1.0
+_PAUSE_S = 1.0
 
 
-def open_purse(settings: Settings, ledger: SpendingStore, now: datetime) -> BudgetTracker:
-    """The purse as the database knows it; raises DatabaseError."""
+def open_tracker(settings: Settings, ledger: SpendingStore, now: datetime) -> BudgetTracker:
+    """The tracker as the last service left it; raises DatabaseError."""
     if settings.budget_usd_per_month is None:
         return BudgetTracker(settings, now=now, spent={}, usual={})
     spent = ledger.spent(since=month_of(now).begins, until=now)
-    kept, lately = ledger.pace(), ledger.lately(now)
-    # Only for those that nothing is known of: it takes half a second to load the price list.
-    usual = {one.id: lately[one.id] if one.id in lately else pricing.usual_usd(one) for one in settings.targets}
+    stored, recent = ledger.pace(), ledger.lately(now)
+    # The price list, which takes half a second to load, is only for targets without a recent cost.
+    usual = {each.id: recent[each.id] if each.id in recent else pricing.usual_usd(each) for each in settings.targets}
     return BudgetTracker(
         settings,
         now=now,
-        spent={target: one.usd for target, one in spent.items()},
+        spent={target: spending.usd for target, spending in spent.items()},
         usual=usual,
-        pace=purse.from_json(kept) if kept else None,
+        throttling=budget_tracker.from_json(stored) if stored else None,
     )
 
 
 def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
-    """What the budget will do to this configuration, as far as prices tell; each a full sentence. Asks nobody."""
+    """The effects of the budget on this configuration, by the price list; each a full sentence. Makes no request."""
     cap = settings.budget_usd_per_month
     if cap is None:
         return ()
     month = month_of(now)
-    usual = {one.id: pricing.usual_usd(one) for one in settings.targets if pricing.costs_money(one)}
-    paid = budget.paid_targets(settings.targets, usual, usual)
-    said = budget.forecast(cap, paid, month)
-    found = []
-    if said.stretches:
-        found.append(
-            f"budget.usd_per_month: {budget.slower(paid, said.stretches)} to keep {budget.money(cap)} a"
-            f" month; the configured intervals cost {budget.money(said.usd_per_month)}"
+    usual = {each.id: pricing.usual_usd(each) for each in settings.targets if pricing.costs_money(each)}
+    paid = allocation.paid_targets(settings.targets, usual, usual)
+    forecast = allocation.forecast(cap, paid, month)
+    texts = []
+    if forecast.stretches:
+        texts.append(
+            f"budget.usd_per_month: {allocation.describe_stretches(paid, forecast.stretches)} to keep"
+            f" {format_usd(cap)} a month; the configured intervals cost {format_usd(forecast.usd_per_month)}"
             " (`hotspare plan` says what that means)"
         )
-    if said.lasts_s is not None:
-        found.append(
-            f"budget.usd_per_month: {budget.money(cap)} does not even pay for one probe an hour of"
-            f" {listed(said.beyond)}: what there is for those probes is spent after {span(said.lasts_s)}, and"
+    if forecast.lasts_s is not None:
+        texts.append(
+            f"budget.usd_per_month: {format_usd(cap)} does not even pay for one probe an hour of"
+            f" {listed(forecast.beyond)}: what there is for those probes is spent after {span(forecast.lasts_s)}, and"
             " none of them is made until the next month"
         )
     unknown = [target for target, usd in usual.items() if usd is None]
     if unknown:
-        found.append(
+        texts.append(
             f"budget.usd_per_month: the price of {', '.join(unknown)} is not known and counts nothing; write it into"
             " the configuration (price: {input: …, output: …}, in dollars per million tokens)"
         )
-    return tuple(found)
+    return tuple(texts)
 
 
 class BudgetEnforcer:
-    """What the budget allows a running service, from one event loop.
+    """Allows and refuses the probes of a running service, from one event loop.
 
-    `changed` is handed the settings with other intervals; `stopped` whom nobody asks any more, and why; `keep` the pace
-    as text; `tell` each piece of news.
+    `changed` is called with the settings when intervals change, `stopped` with the targets that are not probed any more
+    and the reason, `keep` with the throttling as text, `tell` with each event.
     """
 
     def __init__(
         self,
-        opened: BudgetTracker,
+        tracker: BudgetTracker,
         *,
         changed: Callable[[Settings], Awaitable[None]],
         stopped: Callable[[frozenset[str], str], Awaitable[None]],
@@ -85,55 +85,56 @@ class BudgetEnforcer:
         tell: Callable[[BudgetEvent], None],
         clock: Callable[[], datetime],
     ) -> None:
-        self._purse = opened
+        self._tracker = tracker
         self._changed = changed
         self._stopped = stopped
         self._keep = keep
         self._tell = tell
         self._clock = clock
-        self._hurry = asyncio.Event()
+        self._review_now = asyncio.Event()
 
-    def begins(self, target: str) -> bool:
-        """Whether a probe of this target may begin; call `ended` after one that may."""
-        return self._purse.affordable(target, self._clock())
+    def may_begin(self, target: str) -> bool:
+        """Whether a probe of this target may begin; call `end_probe` after one that may."""
+        return self._tracker.reserve_probe(target, self._clock())
 
-    def ended(self, target: str, seen: Observation | None) -> None:
-        """A probe has ended, with what it saw, or with nothing."""
-        if seen is not None:
-            self._purse.seen(seen)
-        self._purse.given_up(target)
-        if self._purse.short(target):
-            self._hurry.set()
+    def end_probe(self, target: str, observation: Observation | None) -> None:
+        """Count the cost of a probe that has ended; None when it gave no observation."""
+        if observation is not None:
+            self._tracker.add_cost(observation)
+        self._tracker.release_probe(target)
+        if self._tracker.is_newly_exhausted(target):
+            self._review_now.set()
 
-    def granted(self, extra: pacing.BurstProbe) -> tuple[str, ...]:
-        """Those of the targets of an extra probe that may be asked."""
-        return self._purse.spare(extra.targets, self._clock())
+    def granted_targets(self, burst_probe: BurstProbe) -> tuple[str, ...]:
+        """The targets of an extra probe that may be probed."""
+        return self._tracker.grant_extra(burst_probe.targets, self._clock())
 
     async def watch(self) -> None:
-        """Review the purse once a minute, and at once when it is short, for ever."""
+        """Review the budget once a minute, and at once when a target is exhausted, for ever."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), _REVIEW_S)
+                await asyncio.wait_for(self._review_now.wait(), _REVIEW_S)
             await self.review()
-            await asyncio.sleep(_BREATH_S)
-            self._hurry.clear()
+            await asyncio.sleep(_PAUSE_S)
+            self._review_now.clear()
 
     async def review(self) -> None:
-        """What the budget allows from now on, and whatever follows from that."""
-        before = self._purse.pace
-        news = self._purse.review(self._clock())
-        after = self._purse.pace
+        """Set what the budget allows from now on, and call back with what has changed."""
+        before = self._tracker.throttling
+        events = self._tracker.review(self._clock())
+        after = self._tracker.throttling
         if after.stretches != before.stretches:
-            await self._changed(self._purse.settings())
+            await self._changed(self._tracker.throttled_settings())
         if after.stopped != before.stopped:
-            await self._stopped(*stopped(self._purse))
-        for one in news:
-            self._tell(one)
-        # Last: killed in between, the next service says it once more rather than never.
+            await self._stopped(*stopped_targets(self._tracker))
+        for event in events:
+            self._tell(event)
+        # Last: when the service is killed in between, the next one repeats the events rather than losing them.
         if after != before:
-            self._keep(purse.to_json(after))
+            self._keep(budget_tracker.to_json(after))
 
 
-def stopped(opened: BudgetTracker) -> tuple[frozenset[str], str]:
-    """Whom nobody asks because the budget does not pay for it any more, and the reason."""
-    return (frozenset(opened.pace.stopped), opened.reason()) if opened.pace.stopped else (frozenset(), "")
+def stopped_targets(tracker: BudgetTracker) -> tuple[frozenset[str], str]:
+    """The targets that the budget does not pay for any more, and the reason; empty where there are none."""
+    stopped = frozenset(tracker.throttling.stopped)
+    return (stopped, tracker.stop_reason()) if stopped else (stopped, "")

@@ -1,12 +1,11 @@
-"""What probing has cost this month and what the budget makes of it: the read model and the words of page and status."""
+"""What probing has cost this month and how the budget limits it, as page and status show it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from monitor.budget import allocation as budget
-from monitor.budget import tracker as purse
-from monitor.budget.allocation import month_of
+from monitor.budget import allocation, tracker
+from monitor.budget.allocation import format_usd, month_of
 from monitor.budget.tracker import Throttling
 from monitor.formatting import listed, plural
 from monitor.settings import Settings
@@ -16,30 +15,30 @@ from probes.pricing import costs_money
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetSummary:
-    """What is known of the money at one instant."""
+    """The cost of probing at one instant."""
 
     month_begins: datetime
     month_ends: datetime
     spent_usd: float
-    """This month, as far as is known; where there is a budget, by what counts against it."""
+    """The known cost of this month; where there is a budget, of what counts against it."""
     cap_usd: float | None = None
-    pace: Throttling = field(default_factory=Throttling)
-    """How what costs money is probed, as the service has it."""
+    throttling: Throttling = field(default_factory=Throttling)
+    """How paid targets are probed, as the service has stored it."""
     stretches: Mapping[str, float] = field(default_factory=dict)
-    """By which factor the interval of each target is longer; without those that keep theirs."""
-    slower: str = ""
-    """While intervals are stretched: who is probed less often, and how often, in words."""
+    """The factor by which each interval is longer, by target; without those that stay."""
+    stretch_text: str = ""
+    """While intervals are stretched: which targets are probed less often, and how often."""
     stopped: tuple[str, ...] = ()
     """The targets that the budget does not pay for any more this month, by id."""
-    going: tuple[str, ...] = ()
+    probed: tuple[str, ...] = ()
     """The others that count against the budget."""
     unknown: tuple[str, ...] = ()
-    """Targets that cost money, have answered, and whose price is not known."""
+    """Targets that cost money, have answered, and whose price is unknown."""
 
     @property
-    def empty(self) -> bool:
-        """Whether the budget of this month is spent: nothing that costs money is probed."""
-        return bool(self.stopped) and not self.going
+    def exhausted(self) -> bool:
+        """Whether this month's budget is spent, so that nothing that costs money is probed."""
+        return bool(self.stopped) and not self.probed
 
     @property
     def stretched(self) -> bool:
@@ -48,69 +47,71 @@ class BudgetSummary:
 
     @property
     def alarm(self) -> str | None:
-        """That nobody watches what costs money, as a sentence without its end; None while somebody does."""
-        if not self.empty:
+        """That nothing that costs money is probed, as a sentence without its end; None while anything is."""
+        if not self.exhausted:
             return None
-        cap = budget.money(self.cap_usd or 0.0)
+        cap = format_usd(self.cap_usd or 0.0)
         return f"The budget of {cap} is spent: what costs money is not probed until {self.month_ends:%Y-%m-%d}"
 
     @property
-    def words(self) -> str:
-        """All of it in one sentence without its end."""
-        spent = budget.money(self.spent_usd)
+    def sentence(self) -> str:
+        """The summary in one sentence without its end."""
+        spent = format_usd(self.spent_usd)
         parts = [f"{spent} spent this month"]
         if self.cap_usd is not None:
-            parts = [f"{spent} of the budget of {budget.money(self.cap_usd)} spent this month"]
-        if self.empty:
+            parts = [f"{spent} of the budget of {format_usd(self.cap_usd)} spent this month"]
+        if self.exhausted:
             parts.append(f"what costs money is not probed until {self.month_ends:%Y-%m-%d}")
         elif self.stopped:
             parts.append(f"no money for {listed(self.stopped)}: not probed until {self.month_ends:%Y-%m-%d}")
-        if self.stretched and not self.empty:
-            parts.append(self.slower)
-        if self.cap_usd is not None and self.pace.bare and self.pace.month == self.month_begins and not self.empty:
+        if self.stretched and not self.exhausted:
+            parts.append(self.stretch_text)
+        this_month = self.cap_usd is not None and self.throttling.month == self.month_begins
+        if this_month and self.throttling.reserve_used_up and not self.exhausted:
             parts.append("the reserve for extra probes is used up")
         if self.unknown:
             parts.append(f"the price of {plural(len(self.unknown), 'target')} is unknown and not counted")
         return "; ".join(parts)
 
 
-def read_money(settings: Settings, ledger: SpendingStore, now: datetime) -> BudgetSummary:
-    """What the service has stored; raises DatabaseError."""
+def read_summary(settings: Settings, ledger: SpendingStore, now: datetime) -> BudgetSummary:
+    """The summary from what the service has stored; raises DatabaseError."""
     month = month_of(now)
-    kept = ledger.pace()
-    pace = (purse.from_json(kept) if kept else None) or Throttling()
+    stored = ledger.pace()
+    throttling = (tracker.from_json(stored) if stored else None) or Throttling()
     capped = settings.budget_usd_per_month is not None
     paid = [target.id for target in settings.targets if costs_money(target)]
-    stopped = tuple(one for one in paid if capped and one in pace.stopped and pace.month == month.begins)
-    stretches = {one: pace.stretches[one] for one in paid if capped and one in pace.stretches}
+    this_month = capped and throttling.month == month.begins
+    stopped = tuple(target for target in paid if this_month and target in throttling.stopped)
+    stretches = {target: throttling.stretches[target] for target in paid if capped and target in throttling.stretches}
     # Without a budget, whatever has a price is shown.
     free = {target.id for target in settings.targets} - set(paid) if capped else set()
     spent = ledger.spent(since=month.begins, until=now)
     return BudgetSummary(
         month_begins=month.begins,
         month_ends=month.ends,
-        spent_usd=sum(one.usd for target, one in spent.items() if target not in free),
+        spent_usd=sum(spending.usd for target, spending in spent.items() if target not in free),
         cap_usd=settings.budget_usd_per_month,
-        pace=pace,
+        throttling=throttling,
         stretches=stretches,
-        slower=budget.slower(budget.paid_targets(settings.targets, paid, {}), stretches),
+        stretch_text=allocation.describe_stretches(allocation.paid_targets(settings.targets, paid, {}), stretches),
         stopped=stopped,
-        going=tuple(one for one in paid if one not in stopped),
+        probed=tuple(target for target in paid if target not in stopped),
     )
 
 
-def at_pace(settings: Settings, money: BudgetSummary) -> Settings:
+def throttled_settings(settings: Settings, summary: BudgetSummary) -> Settings:
     """The settings with the intervals that the service probes at."""
-    if not money.stretched:
+    if not summary.stretched:
         return settings
-    return budget.stretched(settings, money.stretches)
+    return allocation.stretched(settings, summary.stretches)
 
 
 def without_price(settings: Settings, costs: Mapping[str, float | None], answered: Iterable[str]) -> tuple[str, ...]:
-    """The targets that count, have answered, and whose answers have no known cost."""
-    heard = frozenset(answered)
+    """The targets that cost money and have answered, at an unknown cost."""
+    answering = frozenset(answered)
     return tuple(
         target.id
         for target in settings.targets
-        if costs_money(target) and target.id in heard and costs.get(target.id) is None
+        if costs_money(target) and target.id in answering and costs.get(target.id) is None
     )

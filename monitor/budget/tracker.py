@@ -1,48 +1,49 @@
-"""The purse: what the month's budget still allows, one observation and one minute at a time, without any IO."""
+"""Tracks what probes cost this month and decides what the budget still allows (pure)."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from monitor.budget import allocation as budget
-from monitor.budget.allocation import Allocation, CalendarMonth, PaidTarget, month_of
+from monitor.budget import allocation
+from monitor.budget.allocation import Allocation, CalendarMonth, PaidTarget, format_usd, month_of
 from monitor.formatting import listed, span
 from monitor.settings import Settings
 from probes.observation import Observation
 from probes.pricing import believable_usd, costs_money
 
-#: The mean cost of a probe is that of about the last so many.
+#: The mean cost of a probe is taken over about so many.
 _MEMORY_PROBES = 50
-#: So small a share of a budget is nothing.
-_NOTHING = 1e-9
-#: With one target that cannot be paid any more, those stop too that could be for fewer probes than this: told at once.
+#: The share of a budget below which nothing is left.
+_NEGLIGIBLE = 1e-9
+#: When a target is stopped, those that could pay for fewer probes than this are stopped with it, in one message.
 _LAST_PROBES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttling:
-    """How paid targets are probed now; survives a restart as JSON."""
+    """How paid targets are probed now; kept as JSON, with the alias as the name of the field."""
 
     month: datetime | None = None
-    """When the month began that `stopped` and `bare` are about."""
+    """The begin of the month that `stopped` and `reserve_used_up` are about."""
     cap_usd: float | None = None
     """The budget that they are about."""
     stretches: Mapping[str, float] = field(default_factory=dict)
-    """By which factor the interval of each target is longer; without those that keep theirs."""
+    """The factor by which each interval is longer, by target; without those that stay."""
     beyond: tuple[str, ...] = ()
-    """Those whose share of the money does not pay for one probe an hour: they have what the others leave."""
+    """The targets whose share does not pay for one probe an hour: they get what the others leave."""
     stopped: tuple[str, ...] = ()
-    """Those that cannot be paid any more: not probed until the month is over."""
-    bare: bool = False
-    """The reserve was used up this month, and extra probes were refused."""
+    """The targets that the budget does not pay for any more: not probed until the month is over."""
+    reserve_used_up: Annotated[bool, Field(alias="bare")] = False
+    """Whether extra probes were refused this month because the reserve was used up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetEvent:
-    """Something about the budget that people should know; `tell`: in Slack as well."""
+    """Something about the budget to be logged, and reported to people where `tell`."""
 
     kind: str
     text: str
@@ -62,11 +63,11 @@ class _Mean:
 
 
 class BudgetTracker:
-    """Follows what the probes of these settings cost. Not thread-safe.
+    """Tracks the cost of the probes of these settings. Not thread-safe.
 
-    `spent` is what each target has cost this month so far, `usual` what a probe of each is thought to cost (None: not
-    known) until one has been paid for; both by target id. `pace` is that of the service before. Where the settings hold
-    no cap, everything is affordable.
+    `spent` is what each target has cost this month so far, `usual` the assumed cost of a probe of each (None: unknown)
+    until one has been paid for; both in dollars, by target id. `throttling` is that of the last service. Without a cap
+    in the settings, every probe is allowed.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class BudgetTracker:
         now: datetime,
         spent: Mapping[str, float],
         usual: Mapping[str, float | None],
-        pace: Throttling | None = None,
+        throttling: Throttling | None = None,
     ) -> None:
         self._settings = settings
         self._cap = settings.budget_usd_per_month
@@ -84,23 +85,23 @@ class BudgetTracker:
         self._targets = {target.id: target for target in settings.targets}
         free = self._targets.keys() - self._paid
         self._month = month_of(now)
-        # Targets that were configured earlier in the month have cost money as well. By month: clocks are set back.
+        # By month, because clocks are set back. Targets that were removed this month have cost money as well.
         self._spent_in = {self._month.begins: math.fsum(usd for target, usd in spent.items() if target not in free)}
         self._means = {name: _Mean(usd=usual.get(name) or 0.0) for name in self._paid}
         self._unknown = {name for name in self._paid if usual.get(name) is None}
         self._under_way: dict[str, float] = {}
-        self._pace = pace or Throttling()
-        self._kept = 0.0
+        self._throttling = throttling or Throttling()
+        self._reserved_usd = 0.0
         self._refused = 0
 
     @property
-    def pace(self) -> Throttling:
+    def throttling(self) -> Throttling:
         """How paid targets are probed now."""
-        return self._pace
+        return self._throttling
 
     @property
     def spent_usd(self) -> float:
-        """What this month's probes have cost so far, as far as is known."""
+        """The known cost of this month's probes so far."""
         return self._spent_in.get(self._month.begins, 0.0)
 
     @property
@@ -110,7 +111,7 @@ class BudgetTracker:
 
     @property
     def unknown(self) -> frozenset[str]:
-        """Those of them whose price is not known: they count nothing."""
+        """The paid targets whose price is unknown; they count nothing."""
         return frozenset(self._unknown)
 
     @property
@@ -118,45 +119,45 @@ class BudgetTracker:
         """The month that the money is counted for."""
         return self._month
 
-    def short(self, target: str) -> bool:
-        """Whether what is left does not pay for another probe of this target, and nobody has been told yet."""
-        if self._cap is None or target not in self._paid or target in self._pace.stopped:
+    def is_newly_exhausted(self, target: str) -> bool:
+        """Whether what is left does not pay for another probe of this target, and no review has noted that yet."""
+        if self._cap is None or target not in self._paid or target in self._throttling.stopped:
             return False
-        return self._lacking(self._cap, target, self._pace.beyond)
+        return self._is_exhausted(self._cap, target, self._throttling.beyond)
 
-    def settings(self) -> Settings:
+    def throttled_settings(self) -> Settings:
         """The settings with the intervals as they are stretched now."""
-        return budget.stretched(self._settings, self._pace.stretches)
+        return allocation.stretched(self._settings, self._throttling.stretches)
 
-    def affordable(self, target: str, now: datetime) -> bool:
-        """Whether a probe of this target may begin; what it may cost is then set aside until `seen` or `given_up`."""
+    def reserve_probe(self, target: str, now: datetime) -> bool:
+        """Whether a probe of this target may begin; its cost is then set aside until `add_cost` or `release_probe`."""
         if self._cap is None or target not in self._paid:
             return True
         mean = self._means[target].usd
-        if self._month.holds(now):
-            left = self._left(self._cap, target, self._pace.beyond) - math.fsum(self._under_way.values())
-            if target in self._pace.stopped or mean > left:
+        if self._month.contains(now):
+            left = self._left(self._cap, target, self._throttling.beyond) - math.fsum(self._under_way.values())
+            if target in self._throttling.stopped or mean > left:
                 return False
         self._under_way[target] = mean
         return True
 
-    def given_up(self, target: str) -> None:
-        """The probe did not happen, or nobody knows what it cost."""
+    def release_probe(self, target: str) -> None:
+        """Release what was set aside for a probe that did not happen, or whose cost is unknown."""
         self._under_way.pop(target, None)
 
-    def spare(self, targets: Sequence[str], now: datetime) -> tuple[str, ...]:
-        """Those of the targets that an extra probe may ask: all while the reserve lasts, else those that are free."""
-        if self._cap is None or not self._month.holds(now):
+    def grant_extra(self, targets: Sequence[str], now: datetime) -> tuple[str, ...]:
+        """The targets that may have an extra probe: all while the reserve lasts, else those that are free."""
+        if self._cap is None or not self._month.contains(now):
             return tuple(targets)
         left = self._cap - self.spent_usd - math.fsum(self._under_way.values())
-        reserve = budget.reserve_usd(self._cap, left, self._month, now)
-        asked = [one for one in targets if one not in self._pace.stopped]
-        granted = tuple(one for one in asked if one not in self._paid or self._means[one].usd <= reserve)
-        self._refused += any(one not in granted and one not in self._pace.beyond for one in asked)
+        reserve = allocation.reserve_usd(self._cap, left, self._month, now)
+        probed = [target for target in targets if target not in self._throttling.stopped]
+        granted = tuple(name for name in probed if name not in self._paid or self._means[name].usd <= reserve)
+        self._refused += any(name not in granted and name not in self._throttling.beyond for name in probed)
         return granted
 
-    def seen(self, observation: Observation) -> None:
-        """Take in what a probe has cost; what no probe of the target can cost is not believed."""
+    def add_cost(self, observation: Observation) -> None:
+        """Count the cost of a probe; a cost that no probe of the target can have is ignored."""
         target = observation.target
         self._under_way.pop(target, None)
         if target not in self._paid or observation.cost_usd is None:
@@ -170,33 +171,33 @@ class BudgetTracker:
         self._spent_in[begins] = self._spent_in.get(begins, 0.0) + usd
 
     def review(self, now: datetime) -> list[BudgetEvent]:
-        """Once a minute: the pace for the time that is left, and what has changed about it."""
+        """Set the throttling for the rest of the month, once a minute; returns the events of what has changed."""
         self._month = month_of(now)
-        before = self._pace
-        self._pace = Throttling() if self._cap is None else self._now(self._cap, before, now)
+        before = self._throttling
+        self._throttling = Throttling() if self._cap is None else self._throttle(self._cap, before, now)
         self._refused = 0
-        return [] if self._cap is None else self._news(self._cap, before, now)
+        return [] if self._cap is None else self._events(self._cap, before, now)
 
-    def reason(self) -> str:
+    def stop_reason(self) -> str:
         """Why the stopped targets are not probed."""
-        return f"not probed until {self._month.ends:%Y-%m-%d}: {self._lack(self._cap or 0.0)}"
+        return f"not probed until {self._month.ends:%Y-%m-%d}: {self._lack_text(self._cap or 0.0)}"
 
-    def _lack(self, cap: float) -> str:
-        if len(self._pace.stopped) == len(self._paid) and self.spent_usd > 0:
-            return f"the budget of {budget.money(cap)} is spent"
-        return f"what the budget of {budget.money(cap)} has left does not pay for that"
+    def _lack_text(self, cap: float) -> str:
+        if len(self._throttling.stopped) == len(self._paid) and self.spent_usd > 0:
+            return f"the budget of {format_usd(cap)} is spent"
+        return f"what the budget of {format_usd(cap)} has left does not pay for that"
 
-    def _now(self, cap: float, before: Throttling, now: datetime) -> Throttling:
-        # One that the whole budget does not pay for takes nothing from the others.
-        possible = [one for one in self._known() if one.usd <= cap]
+    def _throttle(self, cap: float, before: Throttling, now: datetime) -> Throttling:
+        # A target whose single probe costs more than the budget takes nothing from the others.
+        possible = [target for target in self._paid_targets() if target.usd <= cap]
         present = Allocation(stretches=before.stretches, beyond=frozenset(before.beyond))
-        shares = budget.shares_of(
+        shares = allocation.allocate(
             possible,
-            budget.all_month_usd_per_s(cap, self._month),
-            left_usd_per_s=budget.rest_usd_per_s(cap - self.spent_usd, self._month, now),
+            allocation.all_month_usd_per_s(cap, self._month),
+            left_usd_per_s=allocation.rest_usd_per_s(cap - self.spent_usd, self._month, now),
             present=present,
         )
-        self._kept = budget.kept_usd(possible, shares, cap, self._month, now)
+        self._reserved_usd = allocation.reserved_usd(possible, shares, cap, self._month, now)
         same = before.month == self._month.begins and before.cap_usd == cap
         return Throttling(
             month=self._month.begins,
@@ -204,83 +205,83 @@ class BudgetTracker:
             stretches=shares.stretches,
             beyond=tuple(sorted(shares.beyond)),
             stopped=self._stopped(cap, shares.beyond, before.stopped if same else ()),
-            bare=(same and before.bare) or self._refused > 0,
+            reserve_used_up=(same and before.reserve_used_up) or self._refused > 0,
         )
 
     def _left(self, cap: float, target: str, beyond: Iterable[str]) -> float:
-        """What there is for this target."""
-        return cap - self.spent_usd - (self._kept if target in beyond else 0.0)
+        """The dollars that are left for this target."""
+        return cap - self.spent_usd - (self._reserved_usd if target in beyond else 0.0)
 
-    def _lacking(self, cap: float, target: str, beyond: Iterable[str], probes: int = 1) -> bool:
-        return self._left(cap, target, beyond) < max(probes * self._means[target].usd, cap * _NOTHING)
+    def _is_exhausted(self, cap: float, target: str, beyond: Iterable[str], probes: int = 1) -> bool:
+        return self._left(cap, target, beyond) < max(probes * self._means[target].usd, cap * _NEGLIGIBLE)
 
     def _stopped(self, cap: float, beyond: frozenset[str], before: Iterable[str]) -> tuple[str, ...]:
-        """Who cannot be paid; one that could not be stays stopped until its share pays for every hour."""
-        out = {one for one in self._paid if self._lacking(cap, one, beyond)}
-        held = {one for one in before if one in self._paid and (one in beyond or one in out)}
-        if out - held:
-            out |= {one for one in beyond if self._lacking(cap, one, beyond, _LAST_PROBES)}
-        out |= held
-        priced = {one for one in self._paid if self._means[one].usd > 0}
-        # What costs an unknown sum does not go on once all the known ones have used up the money.
-        spent = self.spent_usd > (1 - budget.RESERVE) * cap and bool(priced)
+        """The targets that cannot be paid; one that was stopped stays so until its share pays for every hour."""
+        out = {target for target in self._paid if self._is_exhausted(cap, target, beyond)}
+        still = {target for target in before if target in self._paid and (target in beyond or target in out)}
+        if out - still:
+            out |= {target for target in beyond if self._is_exhausted(cap, target, beyond, _LAST_PROBES)}
+        out |= still
+        priced = {target for target in self._paid if self._means[target].usd > 0}
+        # Targets of unknown price stop too once those of known price have used up the money.
+        spent = self.spent_usd > (1 - allocation.RESERVE) * cap and bool(priced)
         return tuple(sorted(self._paid if spent and priced <= out else out))
 
-    def _known(self) -> list[PaidTarget]:
+    def _paid_targets(self) -> list[PaidTarget]:
         means = {name: mean.usd for name, mean in self._means.items()}
-        return budget.paid_targets(self._settings.targets, self._paid, means)
+        return allocation.paid_targets(self._settings.targets, self._paid, means)
 
-    def _news(self, cap: float, before: Throttling, now: datetime) -> list[BudgetEvent]:
-        pace, found = self._pace, []
-        if pace.stretches != before.stretches:
-            kind = "interval_stretched" if pace.stretches else "interval_restored"
-            # That it began and ended is news for everybody; a change between two stretches is not.
-            told = not (pace.stretches and before.stretches)
-            found.append(BudgetEvent(kind=kind, text=self._stretched(cap, now), tell=told))
-        stops = [one for one in pace.stopped if one not in before.stopped]
+    def _events(self, cap: float, before: Throttling, now: datetime) -> list[BudgetEvent]:
+        after, events = self._throttling, []
+        if after.stretches != before.stretches:
+            kind = "interval_stretched" if after.stretches else "interval_restored"
+            # That stretching begins or ends is reported; a change between two stretches is only logged.
+            tell = not (after.stretches and before.stretches)
+            events.append(BudgetEvent(kind=kind, text=self._stretch_text(cap, now), tell=tell))
+        stops = [target for target in after.stopped if target not in before.stopped]
         if stops:
             text = (
-                f"{listed(stops)} will not be probed until {self._month.ends:%Y-%m-%d}: {self._lack(cap)},"
+                f"{listed(stops)} will not be probed until {self._month.ends:%Y-%m-%d}: {self._lack_text(cap)},"
                 " and no route moves on that account"
             )
-            found.append(BudgetEvent(kind="probing_stopped", text=text, tell=True))
-        goes_on = [one for one in before.stopped if one in self._paid and one not in pace.stopped]
-        if goes_on:
-            text = f"probed again: {listed(goes_on)}; {self._so_far(cap, now)}"
-            found.append(BudgetEvent(kind="probing_resumed", text=text, tell=True))
-        if pace.bare and not before.bare and len(pace.stopped) < len(self._paid):
+            events.append(BudgetEvent(kind="probing_stopped", text=text, tell=True))
+        resumed = [target for target in before.stopped if target in self._paid and target not in after.stopped]
+        if resumed:
+            text = f"probed again: {listed(resumed)}; {self._spent_text(cap, now)}"
+            events.append(BudgetEvent(kind="probing_resumed", text=text, tell=True))
+        if after.reserve_used_up and not before.reserve_used_up and len(after.stopped) < len(self._paid):
             text = (
                 f"no extra probes of what costs money until {self._month.ends:%Y-%m-%d}: the reserve of the budget of"
-                f" {budget.money(cap)} is used up, and outages are found at the regular intervals alone"
+                f" {format_usd(cap)} is used up, and outages are found at the regular intervals alone"
             )
-            found.append(BudgetEvent(kind="reserve_used_up", text=text, tell=True))
-        return found
+            events.append(BudgetEvent(kind="reserve_used_up", text=text, tell=True))
+        return events
 
-    def _stretched(self, cap: float, now: datetime) -> str:
-        so_far, paid = self._so_far(cap, now), self._known()
-        if not self._pace.stretches:
-            return f"what costs money is probed at its configured intervals again: {so_far}"
-        wants_usd = budget.usd_per_s(paid) * self._month.seconds
+    def _stretch_text(self, cap: float, now: datetime) -> str:
+        spent, paid = self._spent_text(cap, now), self._paid_targets()
+        if not self._throttling.stretches:
+            return f"what costs money is probed at its configured intervals again: {spent}"
+        wants_usd = allocation.usd_per_s(paid) * self._month.seconds
         return (
-            f"{budget.slower(paid, self._pace.stretches)}, and outages there are found later: at the configured"
-            f" intervals probing costs {budget.money(wants_usd)} a month; {so_far}"
+            f"{allocation.describe_stretches(paid, self._throttling.stretches)}, and outages there are found later:"
+            f" at the configured intervals probing costs {format_usd(wants_usd)} a month; {spent}"
         )
 
-    def _so_far(self, cap: float, now: datetime) -> str:
+    def _spent_text(self, cap: float, now: datetime) -> str:
         left = span(self._month.left_s(now))
-        return f"{budget.money(self.spent_usd)} of the budget of {budget.money(cap)} spent, {left} of the month left"
+        return f"{format_usd(self.spent_usd)} of the budget of {format_usd(cap)} spent, {left} of the month left"
 
 
 _ADAPTER = TypeAdapter(Throttling)
 
 
-def to_json(pace: Throttling) -> str:
-    """The pace as JSON; `from_json` gives it back exactly."""
-    return _ADAPTER.dump_json(pace).decode()
+def to_json(throttling: Throttling) -> str:
+    """The throttling as JSON; `from_json` gives it back exactly."""
+    return _ADAPTER.dump_json(throttling, by_alias=True).decode()
 
 
 def from_json(text: str) -> Throttling | None:
-    """The pace, or None when the text is not one (another version's): it is then found anew."""
+    """The throttling; None when the text is none (another version's): it is then computed anew."""
     try:
         return _ADAPTER.validate_json(text)
     except ValidationError:

@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from controller.alerts.slack.blocks import Message, footer, header, safe, section
-from monitor.budget.allocation import money
+from monitor.budget.allocation import format_usd
 from monitor.formatting import plural, span
 from monitor.settings import WeeklyDigest
 from probes.redaction import one_line
@@ -161,7 +161,7 @@ def _rest(week: Week) -> Iterator[str]:
         yield f"Flakiest: {_name(flakiest.target)}, which began to fail {times(flakiest.fell)}"
     flips = sum(one.flips for one in week.routes)
     cost = sum(one.usd for one in week.targets)
-    yield f"{plural(flips, 'flip')}; the week's probes cost {money(cost)}; {week.money}"
+    yield f"{plural(flips, 'flip')}; the week's probes cost {format_usd(cost)}; {week.money}"
 
 
 def _left_out(count: int, what: str) -> Iterator[str]:

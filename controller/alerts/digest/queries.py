@@ -10,7 +10,7 @@ from controller.alerts.digest.digest import WEEK, RouteWeek, TargetWeek, Week
 from controller.incidents.impact import FailurePeriod, RoutePeriod, on_failing_s, spells
 from controller.routing.decision import Decision, Move
 from controller.routing.store import decision_from_row
-from monitor.budget.summary import read_money
+from monitor.budget.summary import read_summary
 from monitor.health import Transition
 from monitor.settings import Settings
 from monitor.storage.columns import from_ms, maybe_from_ms, storable, to_ms
@@ -44,7 +44,7 @@ def read_week(settings: Settings, engine: Engine, ends: datetime) -> Week:
     Raises `monitor.storage.database.DatabaseError`.
     """
     begins = ends - WEEK
-    money = read_money(settings, SpendingStore(engine), ends)
+    money = read_summary(settings, SpendingStore(engine), ends)
     with engine.connect() as connection:
         failing = spells(_transitions(connection, begins, ends), ends)
         rows = {target.id: _totals(connection, target.id, begins, ends) for target in settings.targets}
@@ -64,7 +64,7 @@ def read_week(settings: Settings, engine: Engine, ends: datetime) -> Week:
         incidents=opened,
         still_open=still_open,
         incident_s=incident_s,
-        money=money.words,
+        money=money.sentence,
     )
 
 

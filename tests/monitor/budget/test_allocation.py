@@ -33,8 +33,8 @@ def test_months_are_those_of_the_calendar(at: str, begins: str, ends: str) -> No
     month = month_of(datetime.fromisoformat(at))
     assert (f"{month.begins:%F %T}", f"{month.ends:%F %T}") == (f"{begins} 00:00:00", f"{ends} 00:00:00")
     assert month.begins.tzinfo is UTC
-    assert month.holds(month.begins)
-    assert not month.holds(month.ends)
+    assert month.contains(month.begins)
+    assert not month.contains(month.ends)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_months_are_those_of_the_calendar(at: str, begins: str, ends: str) -> No
 )
 def test_intervals_stretch_until_they_fit(targets: list[PaidTarget], factor: float, expected: float) -> None:
     """By the smallest step at which the cost is a `factor` of that of the configured intervals, or all are at 1 h."""
-    found = budget.shares_of(targets, factor * budget.usd_per_s(targets)).stretches
+    found = budget.allocate(targets, factor * budget.usd_per_s(targets)).stretches
     assert found == ({one.target: expected for one in targets} if expected > 1 else {})
 
 
@@ -67,9 +67,9 @@ def test_a_shorter_interval_needs_money_to_spare() -> None:
     [one] = targets = paid(30)
     two, three = (Allocation(stretches={one.target: stretch}) for stretch in (2.0, 3.0))
     edge = budget.usd_per_s(targets, two.stretches)
-    assert budget.shares_of(targets, edge * 0.999, present=two) == three
-    assert budget.shares_of(targets, edge * 1.05, present=three) == three
-    assert budget.shares_of(targets, edge / (1 - 0.1) * 1.001, present=three) == two
+    assert budget.allocate(targets, edge * 0.999, present=two) == three
+    assert budget.allocate(targets, edge * 1.05, present=three) == three
+    assert budget.allocate(targets, edge / (1 - 0.1) * 1.001, present=three) == two
 
 
 def usd(**costs: float) -> list[PaidTarget]:
@@ -104,7 +104,7 @@ def test_the_dearest_are_stretched_first(
     targets: list[PaidTarget], allowed: float, stretches: dict[str, float], beyond: set[str]
 ) -> None:
     """Nobody costs more than the others may; who costs less keeps the interval."""
-    found = budget.shares_of(targets, allowed)
+    found = budget.allocate(targets, allowed)
     assert found == Allocation(stretches=stretches, beyond=frozenset(beyond))
 
 
@@ -119,12 +119,12 @@ def test_shares_never_cost_more_than_is_allowed(seed: int) -> None:
         for n in range(chance.randint(1, 30))
     ]
     allowed = budget.usd_per_s(some) * chance.choice((0.001, 0.01, 0.1, 0.5, 0.99))
-    present = budget.shares_of(some, allowed * chance.uniform(0.5, 2))
-    found = budget.shares_of(some, allowed, present=present)
+    present = budget.allocate(some, allowed * chance.uniform(0.5, 2))
+    found = budget.allocate(some, allowed, present=present)
     assert (
         budget.usd_per_s((one for one in some if one.target not in found.beyond), found.stretches) <= allowed * 1.0001
     )
-    plain = budget.shares_of(some, allowed)
+    plain = budget.allocate(some, allowed)
     for interval_s in (5.0, 30.0, 300.0):
         alike = sorted((one.usd, plain.stretches.get(one.target, 1.0)) for one in some if one.interval_s == interval_s)
         assert [stretch for _, stretch in alike] == sorted(stretch for _, stretch in alike)
@@ -150,7 +150,7 @@ def test_shares_never_cost_more_than_is_allowed(seed: int) -> None:
 )
 def test_who_is_probed_less_often_is_said(stretches: dict[str, float], text: str) -> None:
     """Each target's own interval, as far as that fits into a sentence."""
-    assert budget.slower(usd(a=1.0, b=1.0, c=1.0, d=1.0), stretches) == text
+    assert budget.describe_stretches(usd(a=1.0, b=1.0, c=1.0, d=1.0), stretches) == text
 
 
 def test_only_paid_targets_are_stretched(tmp_path: Path) -> None:
@@ -220,4 +220,4 @@ def test_what_the_dearest_gets_is_foreseen() -> None:
 )
 def test_money_is_readable(amount: float, text: str) -> None:
     """Cents where there are any, and small sums not rounded to nothing."""
-    assert budget.money(amount) == text
+    assert budget.format_usd(amount) == text

@@ -18,7 +18,7 @@ from controller.cli.main import main
 from controller.service.service import Service
 from monitor.budget import enforcer as allowance
 from monitor.budget.allocation import month_of
-from monitor.budget.summary import read_money
+from monitor.budget.summary import read_summary
 from monitor.budget.tracker import Throttling, to_json
 from monitor.detection.detector import Detector
 from monitor.health import Health
@@ -110,9 +110,9 @@ async def test_a_spent_budget_is_told_once_and_nobody_fails_over(tmp_path: Path,
     assert 0 < float(str(usd)) <= 0.004 * 1.02
 
     engine = open_reader(wanted.database)
-    found = read_money(wanted, Store(engine).ledger, datetime.now(UTC))
+    found = read_summary(wanted, Store(engine).ledger, datetime.now(UTC))
     engine.dispose()
-    assert found.empty
+    assert found.exhausted
     assert found.alarm is not None
     assert found.alarm.startswith("The budget of $0.004 is spent: what costs money is not probed until ")
 
@@ -136,13 +136,13 @@ def test_a_purse_goes_on_from_the_ledger(tmp_path: Path) -> None:
     store.record([replace(observation(name=PAID), cost_usd=0.25), replace(observation(name=OWN), cost_usd=9.0)])
     pace = Throttling(month=month_of(T0).begins, cap_usd=1.0, stretches={PAID: 4096.0})
     store.ledger.keep_pace(to_json(pace), T0)
-    purse = allowance.open_purse(wanted, store.ledger, T0)
+    purse = allowance.open_tracker(wanted, store.ledger, T0)
     engine.dispose()
     assert purse.spent_usd == 0.25
-    assert purse.pace == pace
+    assert purse.throttling == pace
     # By the mean of what was paid, not by the price of the usual tokens: three more, not hundreds.
-    assert [purse.affordable(PAID, T0), purse.spare((PAID,), T0)] == [True, ()]
-    assert not purse.short(PAID)
+    assert [purse.reserve_probe(PAID, T0), purse.grant_extra((PAID,), T0)] == [True, ()]
+    assert not purse.is_newly_exhausted(PAID)
 
 
 LONGER = "budget.usd_per_month: what costs money is probed less often (1s → {}) to keep {} a month; the configured"

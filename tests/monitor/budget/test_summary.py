@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from controller.status.document import status_document
 from controller.status.headline import Level
 from controller.status.overview import read
-from monitor.budget.summary import BudgetSummary, at_pace, read_money, without_price
+from monitor.budget.summary import BudgetSummary, read_summary, throttled_settings, without_price
 from monitor.budget.tracker import Throttling, to_json
 from monitor.liveness import ServiceBeat
 from monitor.settings import Settings
@@ -53,30 +53,38 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         pytest.param(money(cap_usd=None), "$1 spent this month", id="no budget"),
         pytest.param(money(), "$1 of the budget of $5 spent this month", id="money enough"),
         pytest.param(
-            money(stretches={PAID: 4.0}, slower="what costs money is probed less often (30s → 2m)"),
+            money(stretches={PAID: 4.0}, stretch_text="what costs money is probed less often (30s → 2m)"),
             "$1 of the budget of $5 spent this month; what costs money is probed less often (30s → 2m)",
             id="stretched",
         ),
         pytest.param(
-            money(stopped=(PAID,), pace=Throttling(month=NOVEMBER, bare=True), stretches={PAID: 128.0}, slower="…"),
+            money(
+                stopped=(PAID,),
+                throttling=Throttling(month=NOVEMBER, reserve_used_up=True),
+                stretches={PAID: 128.0},
+                stretch_text="…",
+            ),
             "$1 of the budget of $5 spent this month; what costs money is not probed until 2026-12-01",
             id="spent",
         ),
         pytest.param(
             money(
-                stopped=(PAID,), going=("x/y",), stretches={PAID: 128.0}, slower="one target is probed less often (…)"
+                stopped=(PAID,),
+                probed=("x/y",),
+                stretches={PAID: 128.0},
+                stretch_text="one target is probed less often (…)",
             ),
             f"$1 of the budget of $5 spent this month; no money for {PAID}: not probed until 2026-12-01; one target is"
             " probed less often (…)",
             id="spent for one of them",
         ),
         pytest.param(
-            money(pace=Throttling(month=datetime(2026, 10, 1, tzinfo=UTC), bare=True)),
+            money(throttling=Throttling(month=datetime(2026, 10, 1, tzinfo=UTC), reserve_used_up=True)),
             "$1 of the budget of $5 spent this month",
             id="no reserve left last month, which is over",
         ),
         pytest.param(
-            money(pace=Throttling(month=NOVEMBER, bare=True)),
+            money(throttling=Throttling(month=NOVEMBER, reserve_used_up=True)),
             "$1 of the budget of $5 spent this month; the reserve for extra probes is used up",
             id="no reserve left",
         ),
@@ -89,7 +97,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 )
 def test_money_in_words(found: BudgetSummary, words: str) -> None:
     """What is spent, and what follows from it."""
-    assert found.words == words
+    assert found.sentence == words
 
 
 def test_it_is_read_from_what_the_service_stored(tmp_path: Path, engine: Engine) -> None:
@@ -100,13 +108,13 @@ def test_it_is_read_from_what_the_service_stored(tmp_path: Path, engine: Engine)
     store.record([replace(observation(name=PAID, at_s=-30 * 86400), cost_usd=100.0)])
     store.ledger.keep_pace(to_json(Throttling(month=NOVEMBER, cap_usd=5.0, stretches={PAID: 4.0, OWN: 2.0})), T0)
     wanted = configuration(tmp_path)
-    found = read_money(wanted, store.ledger, T0)
+    found = read_summary(wanted, store.ledger, T0)
     assert (found.spent_usd, found.stretches) == (0.75, {PAID: 4.0})
-    assert found.slower == "what costs money is probed less often (30s → 2m)"
-    assert [target.interval_s for target in at_pace(wanted, found).targets] == [120.0, 30.0]
+    assert found.stretch_text == "what costs money is probed less often (30s → 2m)"
+    assert [target.interval_s for target in throttled_settings(wanted, found).targets] == [120.0, 30.0]
     free = configuration(tmp_path, None)
-    assert read_money(free, store.ledger, T0).spent_usd == 9.75
-    assert at_pace(free, read_money(free, store.ledger, T0)) is free
+    assert read_summary(free, store.ledger, T0).spent_usd == 9.75
+    assert throttled_settings(free, read_summary(free, store.ledger, T0)) is free
 
 
 @pytest.mark.parametrize(
@@ -123,8 +131,8 @@ def test_a_spent_budget_is_that_of_this_month_and_of_all(
     """Nobody watches what costs money: that is the headline, and nothing less is."""
     store = Store(engine)
     store.ledger.keep_pace(to_json(Throttling(month=month, cap_usd=5.0, stopped=stopped)), T0)
-    found = read_money(configuration(tmp_path), store.ledger, T0)
-    assert (found.empty, found.alarm is not None) == (empty, alarm)
+    found = read_summary(configuration(tmp_path), store.ledger, T0)
+    assert (found.exhausted, found.alarm is not None) == (empty, alarm)
 
 
 def test_page_and_status_say_that_nobody_watches(tmp_path: Path, engine: Engine) -> None:

@@ -66,18 +66,18 @@ def test_the_budget_is_kept(tmp_path: Path, cap: float, lasts: bool, seed: int) 
     total, longest_s, bursting, at, extras, stopped = 0.0, 0.0, 0, BEGIN, 0, set[str]()
     while at < kept.month.ends and at < BEGIN + timedelta(days=30):
         kept.review(at)
-        stopped.update(kept.pace.stopped)
+        stopped.update(kept.throttling.stopped)
         if chance.random() < 1 / 400:
             cost = {name: 1e-4 * chance.uniform(0.5, 1.5) for name in paid}
         bursting = 12 if chance.random() < 1 / 50 else max(0, bursting - 1)
-        intervals = {one.id: one.interval_s for one in kept.settings().targets}
+        intervals = {one.id: one.interval_s for one in kept.throttled_settings().targets}
         for name in paid:
-            if at >= due[name] and kept.affordable(name, at):
-                kept.seen(seen(name, at, cost[name]))
+            if at >= due[name] and kept.reserve_probe(name, at):
+                kept.add_cost(seen(name, at, cost[name]))
                 longest_s = max(longest_s, 0.0 if name in stopped else (at - last[name]).total_seconds())
                 total, last[name], due[name] = total + cost[name], at, at + timedelta(seconds=intervals[name])
-            if bursting and kept.spare((name,), at) and kept.affordable(name, at):
-                kept.seen(seen(name, at, cost[name]))
+            if bursting and kept.grant_extra((name,), at) and kept.reserve_probe(name, at):
+                kept.add_cost(seen(name, at, cost[name]))
                 total, last[name], extras = total + cost[name], at, extras + 1
         at += 5 * MINUTE
     assert total <= 1.02 * cap
@@ -91,8 +91,8 @@ def test_what_fits_is_never_stretched(tmp_path: Path) -> None:
     """With money enough, the pace is the configured one all month, and there is nothing to say."""
     rich = purse(tmp_path, 100.0)
     assert not any(rich.review(BEGIN + MINUTE * minute) for minute in range(0, 43_200, 7))
-    assert rich.pace.stretches == {}
-    assert rich.settings().targets == configuration(tmp_path, 100.0).targets
+    assert rich.throttling.stretches == {}
+    assert rich.throttled_settings().targets == configuration(tmp_path, 100.0).targets
 
 
 def test_the_stretch_does_not_flap(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_the_stretch_does_not_flap(tmp_path: Path) -> None:
         at = BEGIN + MINUTE * minute
         changes += any(news.kind.startswith("interval_") for news in edge.review(at))
         for name in ("openai/m0", "openai/m1"):
-            interval_s = stretched_s(300.0, edge.pace.stretches.get(name, 1.0))
+            interval_s = stretched_s(300.0, edge.throttling.stretches.get(name, 1.0))
             if minute * 60 % interval_s < 300:
-                edge.seen(seen(name, at, chance.gauss(1e-4, 1e-5)))
+                edge.add_cost(seen(name, at, chance.gauss(1e-4, 1e-5)))
     assert changes <= 3
 
 
@@ -115,21 +115,21 @@ def test_no_cap_allows_everything(tmp_path: Path) -> None:
     """Without a budget there is nothing to keep, and nothing to say."""
     free = purse(tmp_path, None, spent=1e6)
     assert free.review(BEGIN) == []
-    assert free.affordable("openai/m0", BEGIN)
-    assert free.spare(("openai/m0",), BEGIN) == ("openai/m0",)
-    assert free.pace == Throttling()
+    assert free.reserve_probe("openai/m0", BEGIN)
+    assert free.grant_extra(("openai/m0",), BEGIN) == ("openai/m0",)
+    assert free.throttling == Throttling()
 
 
 def test_an_own_model_is_never_stretched_nor_stopped(tmp_path: Path) -> None:
     """Whatever the others have spent."""
     empty = purse(tmp_path, 1.0, spent=1.0)
     empty.review(BEGIN)
-    assert empty.pace.stopped == ("openai/m0", "openai/m1")
+    assert empty.throttling.stopped == ("openai/m0", "openai/m1")
     assert empty.paid == {"openai/m0", "openai/m1"}
-    assert not empty.affordable("openai/m0", BEGIN)
-    assert empty.affordable("own/model", BEGIN)
-    assert empty.spare(("openai/m0", "own/model"), BEGIN) == ("own/model",)
-    assert empty.settings().targets[-1].interval_s == 30.0
+    assert not empty.reserve_probe("openai/m0", BEGIN)
+    assert empty.reserve_probe("own/model", BEGIN)
+    assert empty.grant_extra(("openai/m0", "own/model"), BEGIN) == ("own/model",)
+    assert empty.throttled_settings().targets[-1].interval_s == 30.0
 
 
 def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
@@ -143,16 +143,16 @@ def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     assert [(news.tell, news.text) for news in said] == [(True, text)]
     assert first.review(BEGIN + MINUTE) == []
 
-    kept = purses.from_json(purses.to_json(first.pace))
+    kept = purses.from_json(purses.to_json(first.throttling))
     usual = {"openai/m0": 1e-4, "openai/m1": 1e-4}
     second = BudgetTracker(
-        configuration(tmp_path, 1.0), now=BEGIN + MINUTE, spent={"openai/m0": 1.0}, usual=usual, pace=kept
+        configuration(tmp_path, 1.0), now=BEGIN + MINUTE, spent={"openai/m0": 1.0}, usual=usual, throttling=kept
     )
     assert second.review(BEGIN + 2 * MINUTE) == []
     december = datetime(2026, 12, 1, tzinfo=UTC)
-    assert second.affordable("openai/m0", december)
+    assert second.reserve_probe("openai/m0", december)
     assert [news.kind for news in second.review(december)] == ["interval_stretched", "probing_resumed"]
-    assert second.pace.stopped == ()
+    assert second.throttling.stopped == ()
 
 
 def test_a_higher_budget_counts_at_once(tmp_path: Path) -> None:
@@ -160,42 +160,44 @@ def test_a_higher_budget_counts_at_once(tmp_path: Path) -> None:
     both = ("openai/m0", "openai/m1")
     pace = Throttling(month=BEGIN, cap_usd=1.0, stretches=dict.fromkeys(both, 12.0), beyond=both, stopped=both)
     usual = dict.fromkeys(both, 1e-4)
-    richer = BudgetTracker(configuration(tmp_path, 100.0), now=BEGIN, spent={"openai/m0": 1.0}, usual=usual, pace=pace)
+    richer = BudgetTracker(
+        configuration(tmp_path, 100.0), now=BEGIN, spent={"openai/m0": 1.0}, usual=usual, throttling=pace
+    )
     assert [news.kind for news in richer.review(BEGIN)] == ["interval_restored", "probing_resumed"]
-    assert richer.affordable("openai/m0", BEGIN)
+    assert richer.reserve_probe("openai/m0", BEGIN)
 
 
 def test_what_is_under_way_is_set_aside(tmp_path: Path) -> None:
     """Probes that run at the same time cannot all have the last of the money."""
     last = purse(tmp_path, 1.0, spent=1.0 - 1.5e-4)
-    assert last.affordable("openai/m0", BEGIN)
-    assert not last.affordable("openai/m1", BEGIN)
-    last.given_up("openai/m0")
-    assert last.affordable("openai/m1", BEGIN)
+    assert last.reserve_probe("openai/m0", BEGIN)
+    assert not last.reserve_probe("openai/m1", BEGIN)
+    last.release_probe("openai/m0")
+    assert last.reserve_probe("openai/m1", BEGIN)
 
 
 def test_the_reserve_ends_bursts_and_is_told_once(tmp_path: Path) -> None:
     """When extra probes have used up what was kept for them, regular ones go on alone."""
     middle = BEGIN + timedelta(days=15)
     bare = purse(tmp_path, 1.0, now=middle, spent=0.6)
-    assert bare.spare(("openai/m0",), middle) == ()
+    assert bare.grant_extra(("openai/m0",), middle) == ()
     kinds = [news.kind for news in bare.review(middle)]
     assert "reserve_used_up" in kinds
-    assert bare.spare(("openai/m0",), middle) == ()
+    assert bare.grant_extra(("openai/m0",), middle) == ()
     assert "reserve_used_up" not in [news.kind for news in bare.review(middle + MINUTE)]
-    assert bare.affordable("openai/m0", middle)
+    assert bare.reserve_probe("openai/m0", middle)
 
 
 def test_an_unknown_price_counts_nothing(tmp_path: Path) -> None:
     """It stretches nobody, until a probe has been paid for."""
     unknown = purse(tmp_path, 1.0, usual=None)
     unknown.review(BEGIN)
-    assert unknown.pace.stretches == {}
-    unknown.seen(seen("openai/m0", BEGIN, None))
+    assert unknown.throttling.stretches == {}
+    unknown.add_cost(seen("openai/m0", BEGIN, None))
     assert unknown.unknown == {"openai/m0", "openai/m1"}
-    unknown.seen(seen("openai/m0", BEGIN, 1e-3))
+    unknown.add_cost(seen("openai/m0", BEGIN, 1e-3))
     unknown.review(BEGIN)
-    assert list(unknown.pace.stretches) == ["openai/m0"]
+    assert list(unknown.throttling.stretches) == ["openai/m0"]
     assert unknown.unknown == {"openai/m1"}
 
 
@@ -205,8 +207,8 @@ def test_a_month_begins_anew(tmp_path: Path) -> None:
     december = datetime(2026, 12, 1, tzinfo=UTC)
     kept.review(december)
     assert kept.spent_usd == 0.0
-    kept.seen(seen("openai/m0", december - MINUTE, 0.04))
-    kept.seen(seen("openai/m0", december, 0.02))
+    kept.add_cost(seen("openai/m0", december - MINUTE, 0.04))
+    kept.add_cost(seen("openai/m0", december, 0.02))
     assert kept.spent_usd == 0.02
 
 
@@ -216,11 +218,11 @@ def test_a_clock_that_was_ahead_is_set_back(tmp_path: Path) -> None:
     kept = purse(tmp_path, 1.0, now=BEGIN, spent=1.0)
     kept.review(BEGIN)
     kept.review(december)
-    assert kept.affordable("openai/m0", december)
-    kept.seen(seen("openai/m0", december, 0.02))
+    assert kept.reserve_probe("openai/m0", december)
+    kept.add_cost(seen("openai/m0", december, 0.02))
     assert [news.kind for news in kept.review(BEGIN + MINUTE)] == ["interval_stretched", "probing_stopped"]
     assert (kept.month.begins, kept.spent_usd) == (BEGIN, 1.0)
-    assert not kept.affordable("openai/m0", BEGIN + MINUTE)
+    assert not kept.reserve_probe("openai/m0", BEGIN + MINUTE)
     kept.review(december)
     assert kept.spent_usd == 0.02
 
@@ -238,21 +240,21 @@ def test_one_dear_target_does_not_slow_the_others(tmp_path: Path) -> None:
     """
     both = mixed(tmp_path, 5.0, 0.012)
     at, due, asked, news = BEGIN, BEGIN, 0, both.review(BEGIN)
-    assert [target.interval_s for target in both.settings().targets] == [30.0, 3600.0, 30.0]
+    assert [target.interval_s for target in both.throttled_settings().targets] == [30.0, 3600.0, 30.0]
     while at < both.month.ends:
         news += both.review(at)
-        if at >= due and both.affordable("openai/m1", at):
-            both.seen(seen("openai/m1", at, 0.012))
+        if at >= due and both.reserve_probe("openai/m1", at):
+            both.add_cost(seen("openai/m1", at, 0.012))
             asked, due = asked + 1, at + timedelta(hours=1)
-        assert both.affordable("openai/m0", at)
-        both.seen(seen("openai/m0", at, 1e-6))
+        assert both.reserve_probe("openai/m0", at)
+        both.add_cost(seen("openai/m0", at, 1e-6))
         at += 10 * MINUTE
     assert [one.kind for one in news] == ["interval_stretched", "probing_stopped"]
     assert news[0].text.startswith("one target is probed less often (openai/m1 30s → 1h), and outages there are found")
     assert 300 < asked < 355
     assert both.spent_usd < 5.0 - 0.7
-    assert both.pace.stopped == ("openai/m1",)
-    assert both.settings().targets[0].interval_s == 30.0
+    assert both.throttling.stopped == ("openai/m1",)
+    assert both.throttled_settings().targets[0].interval_s == 30.0
 
 
 def test_a_probe_that_costs_more_than_the_budget_stops_nobody_else(tmp_path: Path) -> None:
@@ -264,12 +266,12 @@ def test_a_probe_that_costs_more_than_the_budget_stops_nobody_else(tmp_path: Pat
         " route moves on that account"
     )
     assert [one.text for one in news if one.kind == "probing_stopped"] == [text]
-    assert both.pace.stopped == ("openai/m1",)
-    assert both.settings().targets[0].interval_s == 30.0
-    assert [both.affordable(name, BEGIN) for name in ("openai/m0", "openai/m1")] == [True, False]
-    assert both.spare(("openai/m1", "openai/m0"), BEGIN) == ("openai/m0",)
+    assert both.throttling.stopped == ("openai/m1",)
+    assert both.throttled_settings().targets[0].interval_s == 30.0
+    assert [both.reserve_probe(name, BEGIN) for name in ("openai/m0", "openai/m1")] == [True, False]
+    assert both.grant_extra(("openai/m1", "openai/m0"), BEGIN) == ("openai/m0",)
     assert both.review(BEGIN + MINUTE) == []
-    assert not both.pace.bare
+    assert not both.throttling.reserve_used_up
 
 
 def test_the_last_money_is_for_those_that_it_pays_for(tmp_path: Path) -> None:
@@ -277,8 +279,8 @@ def test_the_last_money_is_for_those_that_it_pays_for(tmp_path: Path) -> None:
     late = BEGIN + timedelta(days=29, hours=23)
     both = mixed(tmp_path, 1.0, 0.02, now=late, spent=0.99)
     both.review(late)
-    assert both.pace.stopped == ("openai/m1",)
-    assert both.affordable("openai/m0", late)
+    assert both.throttling.stopped == ("openai/m1",)
+    assert both.reserve_probe("openai/m0", late)
 
 
 @pytest.mark.parametrize("said", [pytest.param(9.9, id="a high one"), pytest.param(float("nan"), id="no number")])
@@ -286,9 +288,9 @@ def test_a_cost_that_cannot_be_is_not_believed(tmp_path: Path, said: float) -> N
     """One answer of a provider does not spend the money that all live on."""
     both = mixed(tmp_path, 5.0, 1e-6)
     both.review(BEGIN)
-    both.seen(seen("openai/m1", BEGIN, said))
+    both.add_cost(seen("openai/m1", BEGIN, said))
     assert both.review(BEGIN + MINUTE) == []
-    assert (both.spent_usd, both.pace.stopped) == (0.0, ())
+    assert (both.spent_usd, both.throttling.stopped) == (0.0, ())
 
 
 def test_the_shares_do_not_flap(tmp_path: Path) -> None:
@@ -301,10 +303,10 @@ def test_the_shares_do_not_flap(tmp_path: Path) -> None:
     for minute in range(0, 43_200, 5):
         at = BEGIN + MINUTE * minute
         changes += any(news.kind.startswith("interval_") for news in kept.review(at))
-        intervals = {target.id: target.interval_s for target in kept.settings().targets}
+        intervals = {target.id: target.interval_s for target in kept.throttled_settings().targets}
         for name, usd in mean.items():
-            if at >= due[name] and kept.affordable(name, at):
-                kept.seen(seen(name, at, abs(chance.gauss(usd, usd / 5))))
+            if at >= due[name] and kept.reserve_probe(name, at):
+                kept.add_cost(seen(name, at, abs(chance.gauss(usd, usd / 5))))
                 due[name] = at + timedelta(seconds=intervals[name])
     assert changes <= 5
     assert kept.spent_usd <= 5.0
