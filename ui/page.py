@@ -11,7 +11,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from monitor.config.loader import ConfigError, load
+from monitor.config.loader import load
+from monitor.config.problems import ConfigError
 
 DEFAULT_PORT = 8501
 _SCRIPT = Path(__file__).with_name("app.py")

@@ -77,7 +77,7 @@ def _module(name: str) -> Any:
 def _run(args: argparse.Namespace) -> int:
     # Not at the top: `hotspare --help` needs neither rich nor YAML.
     from controller.cli import output  # noqa: PLC0415
-    from monitor.config.loader import ConfigError  # noqa: PLC0415
+    from monitor.config.problems import ConfigError  # noqa: PLC0415
 
     try:
         status = int(_module(args.command).run(args))

@@ -12,7 +12,7 @@ from rich.text import Text
 from controller.cli import output, transcript
 from controller.cli.arguments import add_config, add_json, load_settings, warn_about_budget
 from monitor.clock import utc_now
-from monitor.config.config_providers import checks_of
+from monitor.config.build_targets import checks_of
 from monitor.formatting import instant, plural, span
 from monitor.settings import Settings
 from probes import pricing

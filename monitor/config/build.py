@@ -1,183 +1,314 @@
-"""The configuration of routes and of the controller that moves them."""
+"""The schema as read from a file to `Settings`: defaults, inheritance, and rules that concern several keys."""
 
-from collections.abc import Iterable, Mapping
+import logging
+import os.path
+import ssl
+from collections.abc import Iterable
 from dataclasses import replace
-from itertools import pairwise
-from typing import Literal
+from datetime import time
+from pathlib import Path
+from typing import Final, Literal, cast
 
-from monitor.config.config_targets import check_name
+from monitor.config.build_targets import build_targets
 from monitor.config.document import Place
-from monitor.config.schema import Section
-from monitor.detection.evidence import LARGEST_BACKGROUND
-from monitor.formatting import format_duration, format_share, plural
+from monitor.config.reading import ReadContext, Text
+from monitor.config.schema import BlipsSection, Configuration, ControllerSection, NetworkSection, RouteSection
+from monitor.config.schema_alerts import DAYS, AlertsSection, QuietHoursSection, SlackSection
+from monitor.formatting import format_duration, format_share
 from monitor.health import Health
-from monitor.settings import Blips, ControllerSettings, Failback, Route
-from probes.target import Target
+from monitor.settings import (
+    Blips,
+    ControllerSettings,
+    Failback,
+    NetworkSettings,
+    OtherChannels,
+    QuietHours,
+    Route,
+    Settings,
+    Severity,
+    SlackSettings,
+    WeeklyDigest,
+)
+from probes.target import Secret, Target
 
-_DAY_S = 86400.0
+_SQLITE: Final = "sqlite:///"
+_IN_MEMORY: Final = frozenset({"sqlite://", "sqlite:///", "sqlite:///:memory:"})
+_DAY_S: Final = 86400.0
 #: Of the time that blips may take: more of it could not be told from an outage that comes and goes.
-_MOST_IN_BLIPS = 0.05
-_FAIL_OVER_ON = tuple(str(health) for health in (Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.MISCONFIGURED))
+_MOST_IN_BLIPS: Final = 0.05
 #: A target with such health serves nobody, so that to stay on it is hardly ever meant.
-_ALWAYS_LEFT = (Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED)
+_ALWAYS_LEFT: Final = (Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED)
 _LONG_OUTAGE_S, _LONG_OUTAGE_INTERVALS = 300.0, 10
-_MODES: tuple[Literal["auto", "manual", "steps"], ...] = ("auto", "manual", "steps")
-_MOST_STEPS = 10
+_NO_APPRISE: Final = "needs the library Apprise, which is not installed: pip install 'hotspare[apprise]'"
+_UNSIGNED: Final = "the documents are not signed, so the receiver cannot tell ours from others; add webhook_secret"
 
 
-def read_routes(root: Section, targets: Mapping[str, Target]) -> tuple[Route, ...]:
-    """Every route, in the order of the file; its candidates are ids of these targets."""
-    routes: list[Route] = []
-    for name, section in root.named("routes", "route"):
-        check_name(section, name, "a route")
-        route = Route(name=name.text, candidates=_candidates(section, targets))
-        moves = section.choices("fail_over_on", _FAIL_OVER_ON, "a health that can move a route")
-        routes.append(replace(route, fail_over_on=frozenset(map(Health, moves))) if moves else route)
-        _warn_about_staying(section, routes[-1])
-    return tuple(routes)
-
-
-def read_controller(section: Section) -> ControllerSettings:
-    """How evidence becomes a decision."""
-    default = ControllerSettings()
-    promise = section.rate("false_failovers")
-    if promise is not None and promise <= 0:
-        section.findings.problem(section.at("false_failovers"), "is not more than zero; no detector is never wrong")
-    return ControllerSettings(
-        detect=_detect(section, default.detect),
-        false_failovers_per_day=default.false_failovers_per_day if promise is None else promise,
-        min_outage_s=section.duration("min_outage", default.min_outage_s, zero=True),
-        dwell_s=section.duration("dwell", default.dwell_s),
-        failback=_failback(section.section("failback"), default.failback),
-        blips=_blips(section.section("blips"), default.blips),
-        dry_run=section.flag("dry_run", default.dry_run),
+def build(path: Path, root: Configuration, context: ReadContext) -> Settings:
+    """The settings; what is wrong or doubtful is reported to the context's problems."""
+    default = Settings(path=path, targets=(), routes=())
+    targets = build_targets(root, context)
+    controller = _controller(root.controller, context)
+    _warn_of_blips(root.controller.blips, targets, controller.blips, context)
+    _warn_of_long_outages(root.controller, targets, controller, context)
+    database, routing_file = _files(root, default, context)
+    endpoints = root.connectivity.endpoints
+    by_id = {target.id: target for target in targets}
+    return replace(
+        default,
+        targets=targets,
+        routes=tuple(_route(name, route, by_id, context) for name, route in root.routes.items()),
+        database=database,
+        routing_file=routing_file,
+        controller=controller,
+        slack=_slack(root.alerts.slack, context) if root.alerts.slack else None,
+        elsewhere=_other_channels(root.alerts, context),
+        digest=_digest(root.alerts, context),
+        connectivity_endpoints=tuple(text.value for text in endpoints)
+        if root.connectivity.has("endpoints")
+        else default.connectivity_endpoints,
+        network=_network(root.network, context),
+        retention_raw_s=root.retention.raw_s,
+        budget_usd_per_month=root.budget.usd_per_month,
     )
 
 
-def _candidates(section: Section, targets: Mapping[str, Target]) -> tuple[str, ...]:
-    expected = "a list of targets such as [openai/gpt-6-luna]"
-    if not section.has("candidates"):
-        section.missing("candidates", expected)
-    texts = section.words("candidates", expected, "a target")
-    if texts == () and section.is_empty("candidates"):
-        section.findings.problem(section.at("candidates"), f"is empty; expected {expected}")
+def _files(root: Configuration, default: Settings, context: ReadContext) -> tuple[str, Path]:
+    url = default.database
+    if root.database:
+        url = root.database.value
+        in_memory = not context.stores and url in _IN_MEMORY
+        problem = None if in_memory else _database_problem(url)
+        if problem:
+            context.report(root.database.place, problem)
+            url = default.database
+    routing_file = _file(root.routing_file, context) or default.routing_file
+    if os.path.realpath(url.removeprefix(_SQLITE)) == os.path.realpath(routing_file):
+        context.report(root.at("routing_file"), "is the file of the database as well; choose another one")
+    return url, routing_file
+
+
+def _database_problem(url: str) -> str | None:
+    # An address may hold a password, so it is never shown.
+    if url in _IN_MEMORY:
+        return "a database in memory forgets everything when the service stops; write sqlite:/// and the path of a file"
+    if not url.startswith(_SQLITE):
+        return "is not a database of this version; write sqlite:/// and the path of a file"
+    file = url.removeprefix(_SQLITE)
+    if file.startswith("file:") or "?" in file:
+        return "holds options, which this version does not know; write sqlite:/// and the path of a file"
+    return _file_problem(file)
+
+
+def _file_problem(path: str) -> str | None:
+    if not path.isprintable():
+        return "holds a control character; expected the path of a file"
+    # Not Path.is_dir, here and below: for a name that is too long it raises.
+    folder = path.endswith("/") or os.path.isdir(path)  # noqa: PTH112 - see above
+    return "is a folder; expected the path of a file" if folder else None
+
+
+def _file(text: Text | None, context: ReadContext) -> Path | None:
+    problem = _file_problem(text.value) if text else None
+    # Commands that only read must start in order to show what is wrong with the files.
+    if text and problem and context.keys:
+        context.refuse(text, problem)
+        return None
+    return Path(text.value) if text else None
+
+
+def _network(section: NetworkSection, context: ReadContext) -> NetworkSettings:
+    bundle = _file(section.ca_bundle, context)
+    if bundle and not os.path.isfile(bundle):  # noqa: PTH113 - see _file_problem
+        context.report(section.at("ca_bundle"), "there is no such file; expected certificates in PEM form")
+    elif bundle and not _holds_certificates(bundle):
+        context.report(section.at("ca_bundle"), "holds no certificates; expected them in PEM form")
+    return NetworkSettings(proxy=section.proxy.value if section.proxy else None, ca_bundle=bundle)
+
+
+def _holds_certificates(bundle: Path) -> bool:
+    try:
+        ssl.create_default_context(cafile=bundle)
+    except OSError:  # what ssl raises is one, too
+        return False
+    return True
+
+
+def _route(name: str, section: RouteSection, targets: dict[str, Target], context: ReadContext) -> Route:
+    candidates = _candidates(section, targets, context)
+    left_out = [health for health in _ALWAYS_LEFT if health not in section.fail_over_on]
+    if left_out:
+        text = f"leaves out {', '.join(left_out)}: the route stays on a target that is {' or '.join(left_out)}"
+        context.problems.warn(section.at("fail_over_on"), text)
+    return Route(name=name, candidates=candidates, fail_over_on=frozenset(map(Health, section.fail_over_on)))
+
+
+def _candidates(section: RouteSection, targets: dict[str, Target], context: ReadContext) -> tuple[str, ...]:
     good: dict[str, Target] = {}
-    for text in texts or ():
+    for text in section.candidates:
         if text.value in good:
-            section.refuse(text, "is here twice")
+            context.refuse(text, "is here twice")
         elif text.value not in targets:
-            hint = section.findings.did_you_mean(text.value, targets) or "; expected provider/model from providers"
-            section.refuse(text, f"is not a target{hint}")
+            hint = context.problems.did_you_mean(text.value, targets) or "; expected provider/model from providers"
+            context.refuse(text, f"is not a target{hint}")
         else:
             good[text.value] = targets[text.value]
-    if texts and len(good) == len(texts):
-        _warn_about_redundancy(section, section.at("candidates"), list(good.values()))
+    if good and len(good) == len(section.candidates):
+        _warn_about_redundancy(section.at("candidates"), list(good.values()), context)
     return tuple(good)
 
 
-def _warn_about_redundancy(section: Section, place: Place, candidates: list[Target]) -> None:
+def _warn_about_redundancy(place: Place, candidates: list[Target], context: ReadContext) -> None:
     providers = {target.provider.name for target in candidates}
     if len(candidates) == 1:
-        section.findings.warn(place, "a single candidate: there is nothing to fail over to")
+        context.problems.warn(place, "a single candidate: there is nothing to fail over to")
     elif len(providers) == 1:
-        name = section.findings.shown(providers.pop())
-        section.findings.warn(place, f"all candidates are at {name}: an outage of that provider takes the route down")
+        name = context.problems.shown(providers.pop())
+        context.problems.warn(place, f"all candidates are at {name}: an outage of that provider takes the route down")
 
 
-def _warn_about_staying(section: Section, route: Route) -> None:
-    left_out = [health for health in _ALWAYS_LEFT if health not in route.fail_over_on]
-    if left_out:
-        text = f"leaves out {', '.join(left_out)}: the route stays on a target that is {' or '.join(left_out)}"
-        section.findings.warn(section.at("fail_over_on"), text)
-
-
-def _detect(section: Section, fallback: float) -> float:
-    detect = section.share("detect")
-    if detect is None:
-        return fallback
-    if detect <= LARGEST_BACKGROUND:
-        background = f"the background rate a target may have (up to {format_share(LARGEST_BACKGROUND)})"
-        section.findings.problem(section.at("detect"), f"{format_share(detect)} is not above {background}")
-    elif detect >= 1:
-        text = "is not below 100%: only outages that fail every single request would be found"
-        section.findings.problem(section.at("detect"), f"{format_share(detect)} {text}")
-    return detect
-
-
-def _failback(section: Section, default: Failback) -> Failback:
-    mode = section.text("mode", "auto, manual or steps")
-    chosen = next((known for known in _MODES if mode and mode.value == known), None)
-    if mode and chosen is None:
-        hint = section.findings.did_you_mean(mode.value, _MODES) or f"; known: {', '.join(_MODES)}"
-        section.refuse(mode, f"is not a mode of failback{hint}")
-    return Failback(
-        mode=chosen or default.mode,
-        hold_s=section.duration("hold", default.hold_s),
-        steps=_steps(section, default.steps),
-        step_s=section.duration("step", default.step_s),
-    )
-
-
-def _steps(section: Section, fallback: tuple[float, ...]) -> tuple[float, ...]:
-    shares = section.shares("steps", "a list of shares such as [10%, 50%, 100%]")
-    if shares is None:
-        return fallback
-    problem = _steps_problem(shares)
-    if problem:
-        section.findings.problem(section.at("steps"), problem)
-    return fallback if problem else shares
-
-
-def _steps_problem(shares: tuple[float, ...]) -> str | None:
-    if not 1 <= len(shares) <= _MOST_STEPS:
-        return f"has {plural(len(shares), 'step')}; expected 1 to {_MOST_STEPS} of them, the last one 100%"
-    if any(share <= before for before, share in pairwise((0.0, *shares))):
-        return "does not rise; expected shares above 0%, each larger than the one before: [10%, 50%, 100%]"
-    if shares[-1] != 1:
-        return f"ends at {format_share(shares[-1])}; the last step is 100%, or the failback would never be complete"
-    return None
-
-
-def _blips(section: Section, default: Blips) -> Blips:
-    shortest_s, longest_s = section.durations("length", (default.shortest_s, default.longest_s))
-    per_day, failing = section.number("per_day"), section.share("failure_rate")
-    if per_day is not None and per_day < 0:
-        section.findings.problem(section.at("per_day"), f"{per_day:g} is not zero or more")
-    if failing is not None and not 0 < failing <= 1:
-        text = f"{format_share(failing)} is not more than 0% and at most 100%"
-        section.findings.problem(section.at("failure_rate"), text)
-    blips = Blips(
-        per_day=default.per_day if per_day is None else per_day,
-        shortest_s=shortest_s,
-        longest_s=longest_s,
-        failure_rate=default.failure_rate if failing is None else failing,
-    )
-    share = blips.per_day * (shortest_s + longest_s) / 2 / _DAY_S
-    if share > _MOST_IN_BLIPS:
+def _controller(section: ControllerSection, context: ReadContext) -> ControllerSettings:
+    failback, blips = section.failback, section.blips
+    shortest_s, longest_s = blips.length
+    taken = blips.per_day * (shortest_s + longest_s) / 2 / _DAY_S
+    if taken > _MOST_IN_BLIPS:
         text = (
-            f"takes {format_share(round(share, 3))} of the day, which is an outage and no blip;"
+            f"takes {format_share(round(taken, 3))} of the day, which is an outage and no blip;"
             f" expected per_day × length to come to {format_share(_MOST_IN_BLIPS)} at the most"
         )
-        section.findings.problem(section.place, text)
-    return blips
+        context.report(blips.place, text)
+    return ControllerSettings(
+        detect=section.detect,
+        false_failovers_per_day=section.false_failovers_per_day,
+        min_outage_s=section.min_outage_s,
+        dwell_s=section.dwell_s,
+        failback=Failback(
+            mode=cast(Literal["auto", "manual", "steps"], failback.mode),
+            hold_s=failback.hold_s,
+            steps=tuple(failback.steps),
+            step_s=failback.step_s,
+        ),
+        blips=Blips(per_day=blips.per_day, shortest_s=shortest_s, longest_s=longest_s, failure_rate=blips.failure_rate),
+        dry_run=section.dry_run,
+    )
 
 
-def warn_of_long_outages(root: Section, targets: Iterable[Target], controller: ControllerSettings) -> None:
-    """Say so where `min_outage` was made so long that real outages are over before anything moves."""
+def _warn_of_long_outages(
+    section: ControllerSection, targets: Iterable[Target], controller: ControllerSettings, context: ReadContext
+) -> None:
+    """Warn where `min_outage` is so long that real outages are over before anything moves."""
     slowest_s = max((target.interval_s for target in targets), default=_LONG_OUTAGE_S)
     longest_s = min(_LONG_OUTAGE_S, _LONG_OUTAGE_INTERVALS * slowest_s)
     chosen_s = controller.min_outage_s
     if chosen_s > longest_s and chosen_s != ControllerSettings().min_outage_s:
         text = f"{format_duration(chosen_s)} is long: an outage shorter than that moves nothing"
-        root.findings.warn(root.section("controller").at("min_outage"), text)
+        context.problems.warn(section.at("min_outage"), text)
 
 
-def warn_of_blips(root: Section, targets: Iterable[Target], blips: Blips) -> None:
-    """Say so where several probes in a row can fall into one blip."""
+def _warn_of_blips(section: BlipsSection, targets: Iterable[Target], blips: Blips, context: ReadContext) -> None:
+    """Warn where several probes in a row can fall into one blip."""
     fastest = min((target.interval_s for target in targets), default=blips.longest_s)
     if blips.per_day and fastest < blips.longest_s:
         text = (
             f"several probes that are {format_duration(fastest)} apart can fall into one blip of up to"
             f" {format_duration(blips.longest_s)} (blips.length): a verdict then needs more evidence, and time"
         )
-        root.findings.warn(root.section("controller").section("blips").place, text)
+        context.problems.warn(section.place, text)
+
+
+def _slack(section: SlackSection, context: ReadContext) -> SlackSettings | None:
+    by_webhook = section.has("webhook_url")
+    if by_webhook:
+        for name in ("token", "channel", "channels"):
+            if section.has(name):
+                text = "does not go with webhook_url, which posts to the one channel it was made for; leave one out"
+                context.report(section.at(name), text)
+        if section.has("app_token"):
+            text = "does not go with webhook_url: buttons need messages that can be edited; use token and channel"
+            context.report(section.at("app_token"), text)
+    else:
+        for name, expected in (
+            ("token", "a variable such as ${SLACK_BOT_TOKEN}"),
+            ("channel", 'a channel in quotes, such as "#llm-status"'),
+        ):
+            if not section.has(name):
+                section.report_missing(name, expected, context)
+    if section.has("allowed_users") and not section.has("app_token"):
+        context.report(section.at("allowed_users"), "needs app_token: without it there are no buttons to press")
+    if section.is_empty("allowed_users"):
+        text = "is empty: nobody might press; leave it out for everybody, or leave app_token out for no buttons"
+        context.report(section.at("allowed_users"), text)
+    default = SlackSettings()
+    channels = ((severity, getattr(section.channels, severity.value)) for severity in Severity)
+    users = tuple(dict.fromkeys(text.value for text in section.allowed_users))
+    return SlackSettings(
+        token=_secret(section.token) or default.token,
+        channel=section.channel.value if section.channel else default.channel,
+        # Slack's library appends the names of methods to it.
+        api_url=section.api_url.value.rstrip("/") + "/" if section.api_url else default.api_url,
+        webhook_url=_secret(section.webhook_url),
+        channels=tuple((severity, text.value) for severity, text in channels if text),
+        mention=tuple(text.value if "<" in text.value else f"<!{text.value}>" for text in section.mention),
+        remind_s=section.remind_s,
+        quiet_hours=_quiet_hours(section.quiet_hours, context) if section.quiet_hours else None,
+        most_per_hour=section.most_per_hour,
+        app_token=_secret(section.app_token),
+        allowed_users=users if section.has("allowed_users") else None,
+    )
+
+
+def _quiet_hours(section: QuietHoursSection, context: ReadContext) -> QuietHours:
+    begin, end = time.fromisoformat(section.begin.value), time.fromisoformat(section.end.value)
+    if begin == end:
+        context.report(section.at("to"), "is the same as from: there would be no quiet hours, or no others")
+    return QuietHours(begin=begin, end=end, zone=section.zone.value)
+
+
+def _other_channels(section: AlertsSection, context: ReadContext) -> OtherChannels:
+    if section.has("webhook_secret") and not section.has("webhook_url"):
+        context.report(section.at("webhook_secret"), "signs nothing: there is no webhook_url")
+    if section.webhook_url and not section.has("webhook_secret"):
+        context.problems.warn(section.at("webhook_url"), _UNSIGNED)
+    if section.has("heartbeat_every") and not section.has("heartbeat_url"):
+        context.report(section.at("heartbeat_every"), "has no use: there is no heartbeat_url")
+    return OtherChannels(
+        webhook_url=_secret(section.webhook_url),
+        webhook_secret=_secret(section.webhook_secret),
+        apprise=_apprise(section, context),
+        heartbeat_url=_secret(section.heartbeat_url),
+        heartbeat_every_s=section.heartbeat_every_s,
+    )
+
+
+def _secret(text: Text | None) -> Secret | None:
+    return Secret(text.value) if text else None
+
+
+def _apprise(section: AlertsSection, context: ReadContext) -> tuple[Secret, ...]:
+    if not section.apprise or not context.keys:
+        return ()
+    try:
+        # An optional extra, and slow to import.
+        from apprise import Apprise  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "apprise":
+            raise
+        context.report(section.at("apprise"), _NO_APPRISE)
+        return ()
+    logging.getLogger("apprise").propagate = False  # it would log the address that it refuses
+    for text in section.apprise:
+        if Apprise.instantiate(text.value) is None:
+            # Never shown: it may hold a token.
+            problem = "is not an address that Apprise knows; see the list of services in Apprise's documentation"
+            context.report(text.place, problem)
+    return tuple(Secret(text.value) for text in section.apprise)
+
+
+def _digest(section: AlertsSection, context: ReadContext) -> WeeklyDigest | None:
+    digest = section.digest
+    if digest is None:
+        return None
+    if not any(section.has(name) for name in ("slack", "webhook_url", "apprise")):
+        text = "nobody is told of it: there is neither slack, webhook_url nor apprise"
+        context.problems.warn(digest.place, text)
+    zone = digest.zone.value if digest.zone else "UTC"
+    return WeeklyDigest(weekday=DAYS.index(digest.day.value), at=time.fromisoformat(digest.at_time.value), zone=zone)

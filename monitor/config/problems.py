@@ -22,6 +22,14 @@ _PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
 _SHORTEST_SECRET = 8
 
 
+class ConfigError(Exception):
+    """The configuration cannot be used; `problems` holds all that is wrong with it, in the order of the file."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problems:
     """Collects problems and warnings in any order and gives them back in the order of the file."""

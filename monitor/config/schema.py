@@ -1,269 +1,396 @@
-"""Reads typed values out of one section of the configuration, and says what is wrong with those it cannot read."""
+"""Every key of the configuration: what may be written, its default, what it does, and when to change it.
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+`docs/configuration.md` and `hotspare check --schema` are made from this. Rules that concern several keys are in
+`monitor.config.build`.
+"""
 
-from monitor.config.config_values import Reader, Text, is_empty, is_nothing
-from monitor.config.document import Broken, Kind, Node, Place, Scalar, Sequence
-from monitor.config.document import Mapping as YamlMapping
-from monitor.config.problems import Problems
-from monitor.config.units import DURATION, NUMBER, RATE, SHARE, parse_duration, parse_number, parse_rate, parse_share
-from monitor.formatting import format_duration
+from itertools import pairwise
+from typing import Annotated, Any, Final
 
-_NOT_READ = "not-read"
-_HEADER_VALUE = re.compile(r"[!-~]+")
+from monitor.config.reading import Text
+from monitor.config.schema_alerts import AlertsSection
+from monitor.config.section import Items, Named, Section, key
+from monitor.config.values import (
+    Value,
+    address,
+    as_written,
+    check_turns,
+    choice,
+    choices,
+    duration,
+    durations,
+    flag,
+    number,
+    rate,
+    secret,
+    share,
+    text,
+    whole_number,
+    word,
+)
+from monitor.detection.evidence import LARGEST_BACKGROUND
+from monitor.formatting import format_share, plural
+from monitor.health import Health
+from monitor.settings import (
+    DEFAULT_DATABASE,
+    DEFAULT_ROUTING_FILE,
+    ControllerSettings,
+    Settings,
+)
+from probes.dialects.presets import PRESETS
+from probes.dialects.registry import CONFIG_FIELDS, DIALECTS
+from probes.target import Check, Provider, Secret, Target
 
+#: Two probes a second for one target; the demonstration needs as many, real life never does.
+SHORTEST_INTERVAL_S: Final = 0.5
+#: The detector needs some history after a restart, and the page something to show.
+SHORTEST_RETENTION_S: Final = 3600.0
+LONGEST_EMBEDDING: Final = 100_000
+ONE_DIALECT: Final = f"one of {', '.join(DIALECTS)}"
+_DIALECT_PATTERN: Final = rf"^({'|'.join(DIALECTS)})$|\$\{{"
+NO_PAGE: Final = "none"
+#: The values that a target, a controller and so on have where the file says nothing.
+PLAIN_TARGET: Final = Target(provider=Provider(name="", dialect="", base_url="", api_key=Secret("")), model="")
+_PLAIN: Final = Settings(path=DEFAULT_ROUTING_FILE, targets=(), routes=())
+_CONTROLLER: Final = ControllerSettings()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """The keys of one mapping. Every method that reads a value reports what is wrong with it and goes on."""
-
-    place: Place
-    pattern: str
-    """The section's name in the reader's `known`: `providers.*`."""
-    entries: Mapping[str, Node]
-    reader: Reader
-    readable: bool = True
-    """False where something else than a mapping stands; that has been reported, and nothing is missing from it."""
-
-    @property
-    def findings(self) -> Problems:
-        """Where to put what is wrong."""
-        return self.reader.findings
-
-    def has(self, key: str) -> bool:
-        """Whether the key is there, be its value good or bad."""
-        return key in self.entries
-
-    def is_empty(self, key: str) -> bool:
-        """Whether the key is there with nothing in it."""
-        return key in self.entries and is_empty(self.entries[key])
-
-    def at(self, key: str) -> Place:
-        """The key's place, or the section's when the key is not there."""
-        node = self.entries.get(key)
-        return node.place if node else self.place
-
-    def child(self, key: str) -> str:
-        """The pattern of a section under a key."""
-        return f"{self.pattern}.{key}" if self.pattern else key
-
-    def section(self, key: str) -> "Section":
-        """The section under a key; an empty one when the key is not there."""
-        within = Place(line=self.place.line, column=self.place.column, steps=(*self.place.steps, key))
-        place = self.at(key) if self.has(key) else within
-        return open_section(self.reader, self.entries.get(key), place, self.child(key))
-
-    def named(self, key: str, what: str) -> Iterator[tuple[Scalar, "Section"]]:
-        """The sections under a key that bear names of people's own choice; at least one must be there."""
-        node = self.entries.get(key)
-        if node is None:
-            self.missing(key, f"at least one {what}")
-        elif not isinstance(node, YamlMapping) or not node.entries:
-            self.reader.wrong(node, f"at least one {what} (name: …)")
-        else:
-            for name, value in node.entries:
-                yield name, open_section(self.reader, value, name.place, f"{self.child(key)}.*")
-
-    def missing(self, key: str, expected: str) -> None:
-        """Report that a required key is not there."""
-        if self.readable:
-            self.findings.problem(self.place, f"{key} is missing; expected {expected}")
-
-    def required(self, key: str, expected: str) -> Text | None:
-        """A text that must be there."""
-        if key not in self.entries:
-            self.missing(key, expected)
-        return self.text(key, expected)
-
-    def text(self, key: str, expected: str) -> Text | None:
-        """A text, or None when it is not there or is wrong."""
-        node = self.entries.get(key)
-        return None if node is None else self.reader.text(node, expected)
-
-    def secret(self, key: str, expected: str) -> Text | None:
-        """A required text that can be sent in a header; where keys are not needed, whatever stands there will do."""
-        node = self.entries.get(key)
-        if not self.reader.keys and isinstance(node, Scalar):
-            return Text(place=node.place, value=_NOT_READ, written=node.text)
-        text = self.required(key, expected)
-        if text is None or _HEADER_VALUE.fullmatch(text.value):
-            return text
-        whose = f"the value of {text.variable}" if text.variable else "its value"
-        problem = f"{whose} cannot be sent in a header: it holds a space, a line break or a non-ASCII character"
-        self.findings.problem(text.place, problem)
-        return None
-
-    def flag(self, key: str, fallback: bool) -> bool:
-        """`true` or `false`, in these spellings only."""
-        node = self.entries.get(key)
-        expected = "true or false (without quotes)"
-        text = None if node is None else self.reader.scalar(node, expected)
-        if text is None or node is None:
-            return fallback
-        typed = text.expanded or (isinstance(node, Scalar) and node.kind is Kind.FLAG)
-        if not typed or text.value not in {"true", "false"}:
-            self.findings.problem(text.place, f"expected {expected}, found {self.findings.shown(text.written)}")
-            return fallback
-        return text.value == "true"
-
-    def duration(self, key: str, fallback: float, at_least_s: float = 0.0, zero: bool = False) -> float:
-        """Seconds; more than zero unless `zero` is allowed."""
-        seconds = self.parsed(key, DURATION, parse_duration)
-        if seconds is None or not self._fits(key, seconds, at_least_s, zero):
-            return fallback
-        return seconds
-
-    def durations(self, key: str, fallback: tuple[float, float]) -> tuple[float, float]:
-        """A shortest and a longest duration, `[3s, 8s]`."""
-        node = self.entries.get(key)
-        if node is None:
-            return fallback
-        expected = f"two durations such as [{format_duration(fallback[0])}, {format_duration(fallback[1])}]"
-        if not isinstance(node, Sequence) or len(node.items) != 2:
-            self.reader.wrong(node, expected)
-            return fallback
-        shortest, longest = (self._parse(item, DURATION, parse_duration) for item in node.items)
-        if shortest is None or longest is None:
-            return fallback
-        if not 0 < shortest <= longest:
-            self.findings.problem(node.place, f"expected {expected}, the shorter one first and more than zero")
-            return fallback
-        return shortest, longest
-
-    def share(self, key: str) -> float | None:
-        """A fraction from `30%`; the caller judges its size."""
-        return self.parsed(key, SHARE, parse_share)
-
-    def shares(self, key: str, expected: str) -> tuple[float, ...] | None:
-        """A list of fractions; None when it is not there or not every item is one."""
-        node = self.entries.get(key)
-        if node is None:
-            return None
-        if not isinstance(node, Sequence):
-            self.reader.wrong(node, expected)
-            return None
-        shares = [self._parse(item, SHARE, parse_share) for item in node.items]
-        good = tuple(share for share in shares if share is not None)
-        return good if len(good) == len(shares) else None
-
-    def rate(self, key: str) -> float | None:
-        """Events per day from `1 per 90d`; the caller judges its size."""
-        return self.parsed(key, RATE, parse_rate)
-
-    def number(self, key: str) -> float | None:
-        """A plain number; the caller judges its size."""
-        return self.parsed(key, NUMBER, parse_number)
-
-    def url(self, key: str) -> Text | None:
-        """An http or https address with a host and without user name, query or fragment."""
-        text = self.text(key, "an http(s) address")
-        return text if text and self.is_url(text) else None
-
-    def is_url(self, text: Text, userinfo: bool = False) -> bool:
-        """Whether it is an address, reporting why not; an address may hold a secret and is never shown."""
-        problem = _url_problem(text.value, userinfo)
-        if problem:
-            self.findings.problem(text.place, problem)
-        return not problem
-
-    def words(self, key: str, expected: str, item: str) -> tuple[Text, ...] | None:
-        """A list of texts without those that are wrong; None when the key is not there or is no list."""
-        node = self.entries.get(key)
-        if node is None:
-            return None
-        if not isinstance(node, Sequence):
-            self.reader.wrong(node, expected)
-            return None
-        texts = (self.reader.text(entry, item) for entry in node.items)
-        return tuple(text for text in texts if text is not None)
-
-    def choices(self, key: str, known: tuple[str, ...], what: str) -> tuple[str, ...] | None:
-        """A list of known words, not empty and without repetition; None when it is not there or has nothing good."""
-        texts = self.words(key, f"a list such as [{known[0]}]", what)
-        if texts is None:
-            return None
-        if self.is_empty(key):
-            self.findings.problem(self.at(key), f"is empty; expected one or more of {', '.join(known)}")
-        good: list[str] = []
-        for text in texts:
-            if text.value not in known:
-                hint = self.findings.did_you_mean(text.value, known) or f"; known: {', '.join(known)}"
-                self.refuse(text, f"is not {what}{hint}")
-            elif text.value in good:
-                self.refuse(text, "is here twice")
-            else:
-                good.append(text.value)
-        return tuple(good) or None
-
-    def refuse(self, text: Text, why: str) -> None:
-        """Report a value with a phrase that goes on from it; what a variable held is not shown."""
-        self.findings.problem(text.place, f"{self.findings.shown(text.written)} {why}")
-
-    def parsed(self, key: str, expected: str, parse: Callable[[str], float]) -> float | None:
-        """A value of a kind of its own; `parse` raises ValueError with a phrase that goes on from the text."""
-        node = self.entries.get(key)
-        return None if node is None else self._parse(node, expected, parse)
-
-    def _parse(self, node: Node, expected: str, parse: Callable[[str], float]) -> float | None:
-        text = self.reader.scalar(node, expected)
-        if text is None:
-            return None
-        try:
-            return parse(text.value)
-        except ValueError as error:
-            # The parser's own words repeat the value, which a variable may have made a secret.
-            self.refuse(text, f"does not hold {expected}" if text.expanded else str(error))
-            return None
-
-    def _fits(self, key: str, seconds: float, at_least_s: float, zero: bool) -> bool:
-        shown = format_duration(seconds)
-        if seconds < 0 or (seconds == 0 and not zero):
-            self.findings.problem(self.at(key), f"{shown} is not {'zero or more' if zero else 'more than zero'}")
-        elif seconds < at_least_s:
-            least = format_duration(at_least_s)
-            self.findings.problem(self.at(key), f"{shown} is too short; the shortest is {least}")
-        else:
-            return True
-        return False
+#: Ten times the dearest model there is; more than that is a price per thousand or per token in the wrong place.
+_HIGHEST_USD: Final = 10_000.0
+_MOST_STEPS: Final = 10
+_FAIL_OVER_ON: Final = tuple(map(str, (Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.MISCONFIGURED)))
 
 
-def open_section(reader: Reader, node: Node | None, place: Place, pattern: str) -> Section:
-    """The section at this node, its unknown keys reported; an empty one when there is none.
-
-    `pattern` is its name in the reader's `known`.
-    """
-    entries = {key.text: value for key, value in node.entries} if isinstance(node, YamlMapping) else {}
-    readable = node is None or isinstance(node, YamlMapping) or is_nothing(node)
-    if node is not None and not readable:
-        reader.wrong(node, "a mapping (key: value)")
-    section = Section(place=place, pattern=pattern, entries=entries, reader=reader, readable=readable)
-    for name, value in entries.items():
-        if name not in reader.known[pattern] and not isinstance(value, Broken):
-            section.findings.problem(value.place, _unknown(section, name))
-    return section
-
-
-def _unknown(section: Section, name: str) -> str:
-    known = section.reader.known[section.pattern]
-    hint = section.findings.did_you_mean(name, known) or f"; known here: {', '.join(known)}"
-    return f"unknown key{hint}"
-
-
-def _url_problem(value: str, userinfo: bool) -> str | None:
-    try:
-        url = urlsplit(value)
-        host, _ = url.hostname, url.port
-    except ValueError:
-        return "is not an address; write it like https://host/path"
-    if any(character.isspace() or not character.isprintable() for character in value):
-        return "holds a space or a control character; write an address like https://host/path"
-    if url.scheme not in {"http", "https"} or not host:
-        return "is not an http(s) address with a host; write it like https://host/path"
-    if "@" in url.netloc and not userinfo:
-        return "holds a user name or a password; keys go into headers only"
-    if "?" in value or "#" in value:
-        return "holds a query or a fragment; write the address without them"
+def _detect_problem(detect: float) -> str | None:
+    shown = format_share(detect)
+    if detect <= LARGEST_BACKGROUND:
+        return f"{shown} is not above the background rate a target may have (up to {format_share(LARGEST_BACKGROUND)})"
+    if detect >= 1:
+        return f"{shown} is not below 100%: only outages that fail every single request would be found"
     return None
+
+
+def _steps_problem(shares: list[float]) -> str | None:
+    if not 1 <= len(shares) <= _MOST_STEPS:
+        return f"has {plural(len(shares), 'step')}; expected 1 to {_MOST_STEPS} of them, the last one 100%"
+    if any(after <= before for before, after in pairwise((0.0, *shares))):
+        return "does not rise; expected shares above 0%, each larger than the one before: [10%, 50%, 100%]"
+    if shares[-1] != 1:
+        return f"ends at {format_share(shares[-1])}; the last step is 100%, or the failback would never be complete"
+    return None
+
+
+def _rate_problem(per_day: float) -> str | None:
+    return None if per_day > 0 else "is not more than zero; no detector is never wrong"
+
+
+def failure_rate_problem(failing: float) -> str | None:
+    """What is wrong with the share of requests that fail."""
+    return None if 0 < failing <= 1 else f"{format_share(failing)} is not more than 0% and at most 100%"
+
+
+def negative_problem(value: float) -> str | None:
+    """What is wrong with a number that must not be negative."""
+    return None if value >= 0 else f"{value:g} is not zero or more"
+
+
+def _budget_problem(usd: float) -> str | None:
+    return None if usd > 0 else f"{usd:g} is not more than zero"
+
+
+def _price_problem(usd: float) -> str | None:
+    wrong = f"{usd:g} is not a price in dollars per million tokens; expected 0 to {_HIGHEST_USD:g}"
+    return None if 0 <= usd <= _HIGHEST_USD else wrong
+
+
+_PRICE: Final = number(_price_problem, "dollars per million tokens, such as 0.10", minimum=0, maximum=_HIGHEST_USD)
+
+
+class TimeoutSection(Section):
+    """Deadlines of one probe, counted from its start."""
+
+    connect: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.timeouts.connect_s)
+    """Deadline for DNS, TCP and TLS, from the start of the probe. Change it when the provider is behind a slow
+    proxy.
+    """
+    first_token: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.timeouts.first_token_s)
+    """Deadline for the first piece of text of a stream. Change it when the model thinks for long before it answers."""
+    total: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.timeouts.total_s)
+    """Deadline for the whole answer. Change it when a good answer takes longer than this."""
+
+
+class ProbingSection(Section):
+    """How models are probed. Each model under `providers` may override any of it."""
+
+    interval: Annotated[float | None, duration(at_least_s=SHORTEST_INTERVAL_S)] = key(
+        None, shown=PLAIN_TARGET.interval_s
+    )
+    """From probe to probe of one model; at least `500ms`. Change it when outages must be noticed sooner (and probes
+    may cost more), or the other way round.
+    """
+    timeout: TimeoutSection
+    slow: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.slow_s)
+    """A correct answer that took longer counts as `slow`; shorter than `timeout.total`. Change it when users would
+    call it slow sooner or later than that.
+    """
+    checks: Annotated[tuple[Check, ...] | None, check_turns()] = key(None, shown=PLAIN_TARGET.checks)
+    """What to ask, in turn: any of `chat`, `stream`, `structured`, `tool`, `embedding`; as a list, or with weights:
+    `{chat: 3, stream: 1}` asks a stream every fourth time. See [checks](probing.md#what-is-asked). Change it when
+    your application streams, parses JSON, calls tools or embeds; an embedding model: `[embedding]`.
+    """
+
+
+class PriceSection(Section):
+    """What a million tokens cost, in dollars."""
+
+    empty_is_absent = True
+
+    input: Annotated[float, _PRICE] = key(shown="(from the price list)")
+    """What a million tokens of input cost, in dollars: `price: {input: 0.10, output: 0.50, cached: 0.01}`; with it
+    goes `output`. Without `price`, the price list's. See [budget](#budget). Change it when the list does not know
+    the model, you pay another price, or it is free (`{input: 0, output: 0}`).
+    """
+    output: Annotated[float, _PRICE] = key(shown="(from the price list)")
+    """The same for output."""
+    cached: Annotated[float | None, _PRICE] = key(None, shown="(as `price.input`)")
+    """The same for input that the provider had cached."""
+
+
+class ModelSection(ProbingSection):
+    """One model: how it is probed where that differs from `defaults`."""
+
+    parameters: Annotated[
+        dict[str, Any], as_written("a mapping of what the provider takes, such as {reasoning_effort: low}")
+    ] = key({}, shown="(none)")
+    """Laid over the body of every request, section by section, in the provider's own words: `{reasoning_effort:
+    low, max_completion_tokens: 200}`. `null` removes a key. Change it when Hotspare does not know the model's
+    family, or your application asks in another way.
+    """
+    dimensions: Annotated[int | None, whole_number(1, LONGEST_EMBEDDING, str(LONGEST_EMBEDDING))] = key(
+        None, shown="(what the model is known for)"
+    )
+    """How long an embedding must be; any length is accepted for a model that Hotspare does not know, and where
+    there are `parameters`. Change it when the model is asked for shorter ones: `{parameters: {dimensions: 256},
+    dimensions: 256}`.
+    """
+    price: PriceSection | None = None
+
+
+_MODEL_NAME: Final = ("a name without spaces and braces (variables are expanded in values only)", r"[^\s{}]+")
+
+
+def _config_field(name: str) -> Value:
+    """A key that only some dialects take, as they declare it."""
+    declared = CONFIG_FIELDS[name]
+    return word(declared.expected, declared.pattern.pattern) if declared.pattern else flag()
+
+
+class ProviderSection(Section):
+    """One provider and its models."""
+
+    dialect: Annotated[Text | None, text(f"{ONE_DIALECT}, or a preset", pattern=rf"^({'|'.join(DIALECTS)})$|\$\{{")] = (
+        key(None, shown="(required, unless there is a preset)")
+    )
+    """The wire format: `DIALECTS`."""
+    preset: Annotated[str | None, choice(PRESETS, "a preset of this version", f"one of {', '.join(PRESETS)}")] = key(
+        None
+    )
+    """In place of `dialect`: a provider that speaks `openai-chat`, with its address and its peculiarities known.
+    See [presets](probing.md#presets). Change it when your provider is among them.
+    """
+    base_url: Annotated[Text | None, address()] = key(None, shown="(the vendor's own)")
+    """An http(s) address without user name, query or fragment. For `openai-chat`, `openai-responses` and presets it
+    ends in the version (`https://api.openai.com/v1`), for the others it is the host alone
+    (`https://api.anthropic.com`, `https://generativelanguage.googleapis.com`, `https://api.cohere.com`).
+    `azure-openai` and the preset `vertex` have none of their own: `https://RESOURCE.openai.azure.com`. Change it
+    when the models are served by somebody else, or through a gateway.
+    """
+    api_key: Annotated[Text | None, secret("", "key")] = key(None, shown="(required)")
+    """The key, as `${NAME}`. Not needed with `signing` and with the presets `vllm`, `ollama` and `litellm`; for
+    another server on your own machine that wants none, any text does.
+    """
+    region: Annotated[str | None, _config_field("region")] = key(None, shown="(required for `bedrock`)")
+    """`bedrock` only: the region of the account, such as `us-east-1`, unless there is a `base_url` and a key."""
+    signing: Annotated[bool, _config_field("signing")] = key(False)
+    """`bedrock` only: `true` signs requests (SigV4) with the credentials that AWS's tools would find (environment,
+    profile, role of the machine), in place of `api_key`. Needs `pip install hotspare[bedrock]`. Change it when
+    there is no Bedrock API key.
+    """
+    api_version: Annotated[str | None, _config_field("api_version")] = key(None)
+    """`azure-openai` only: the `api-version` of a resource of the classic kind (`2024-10-21`); the model's name is
+    then that of the deployment in the address. Change it when the resource is not on the v1 API.
+    """
+    status_page: Annotated[Text | None, address(f"an http(s) address, or {NO_PAGE}", instead=NO_PAGE)] = key(
+        None, shown="(the vendor's own)"
+    )
+    """Where the vendor publishes its status: an http(s) address, or `none`. Known for OpenAI, Anthropic, Vertex,
+    Bedrock, Azure, Groq, Cohere, Fireworks, Perplexity, Together, OpenRouter, xAI and DeepSeek, by the host of
+    `base_url`. See [vendors' status pages](vendor-status.md). Change it when you reach the vendor through a
+    gateway; the page has moved; or the machine may not read it: `none`.
+    """
+    models: Annotated[
+        dict[str, ModelSection],
+        Named(
+            "model", "a name without spaces and braces (variables are expanded in values only)", r"[^\s{}]+", "MODEL"
+        ),
+    ]
+    """What to probe: each key is a model as the provider calls it, each value its settings or `{}`."""
+
+
+class RouteSection(Section):
+    """A name that applications ask for."""
+
+    candidates: Annotated[
+        list[Annotated[Text, text("a target")]], Items("a list of targets such as [openai/gpt-6-luna]", least=True)
+    ]
+    """Models in order of preference, each as `provider/model`. One candidate, or candidates of one provider only,
+    bring a warning: an outage then leaves nowhere to go.
+    """
+    fail_over_on: Annotated[tuple[str, ...], choices(_FAIL_OVER_ON, "a health that can move a route")] = key(
+        ("down", "unusable", "misconfigured")
+    )
+    """Which health of the current target moves the route: any of `degraded`, `unusable`, `down`, `misconfigured`.
+    Leaving out one of the last three brings a warning: the route stays on such a target. Change it when slow or
+    partly wrong answers hurt more than a change of model: add `degraded`.
+    """
+
+
+class FailbackSection(Section):
+    """How a route returns to a more preferred candidate."""
+
+    mode: Annotated[str, choice(("auto", "manual", "steps"), "a mode of failback", "auto, manual or steps")] = key(
+        _CONTROLLER.failback.mode
+    )
+    """How a route returns to a better candidate that has recovered: `auto` at once, `manual` never by itself,
+    `steps` share by share; see [failback](#failback). Change it when a recovered provider deserves caution:
+    `steps`; people want the last word: `manual`.
+    """
+    hold_s: Annotated[float, duration()] = key(_CONTROLLER.failback.hold_s, alias="hold")
+    """How long a recovered target must stay clean before routes return to it. Change it when providers relapse
+    after they have come back: longer.
+    """
+    steps: Annotated[
+        list[Annotated[float, share()]],
+        Items("a list of shares such as [10%, 50%, 100%]", check=_steps_problem, whole=True),
+    ] = key(list(_CONTROLLER.failback.steps), shown=[format_share(share) for share in _CONTROLLER.failback.steps])
+    """With mode `steps`: the shares of the requests that go back, one after the other. One to ten, rising, the last
+    one `100%`.
+    """
+    step_s: Annotated[float, duration()] = key(_CONTROLLER.failback.step_s, alias="step")
+    """With mode `steps`: how long each share is held, the target `up` all the while, before the next one. Change it
+    when a relapse shows late: longer.
+    """
+
+
+class BlipsSection(Section):
+    """The short disturbances that must not move a route."""
+
+    per_day: Annotated[float, number(negative_problem, minimum=0)] = key(_CONTROLLER.blips.per_day)
+    """How many short disturbances a day a provider is expected to have. Change it when your network is worse or
+    better; with an interval below the longest blip several probes fall into one, and verdicts need much more
+    evidence.
+    """
+    length: Annotated[tuple[float, float], durations((_CONTROLLER.blips.shortest_s, _CONTROLLER.blips.longest_s))] = (
+        key((_CONTROLLER.blips.shortest_s, _CONTROLLER.blips.longest_s))
+    )
+    """How long they last, shortest and longest."""
+    failure_rate: Annotated[float, share(failure_rate_problem)] = key(_CONTROLLER.blips.failure_rate)
+    """The share of requests that fails meanwhile."""
+
+
+class ControllerSection(Section):
+    """How evidence becomes a decision."""
+
+    detect: Annotated[float, share(_detect_problem)] = key(_CONTROLLER.detect)
+    """The share of failing requests that counts as an outage; more than `5%`, less than `100%`. Smaller is more
+    sensitive and takes more probes to be sure. Change it when partial outages below it hurt you.
+    """
+    false_failovers_per_day: Annotated[float, rate(_rate_problem)] = key(
+        _CONTROLLER.false_failovers_per_day, alias="false_failovers"
+    )
+    """The promise: at most so many moves for nothing, for each route. The alarm threshold follows from it. Change
+    it when you would rather move too often than too late: `1 per 30d`.
+    """
+    min_outage_s: Annotated[float, duration(zero=True)] = key(_CONTROLLER.min_outage_s, alias="min_outage")
+    """The shortest span of evidence that may move a route; `0s` is allowed. More than 5 minutes, or than ten
+    intervals, brings a warning: an outage shorter than that moves nothing. Change it when routes move on
+    disturbances that are over at once: longer.
+    """
+    dwell_s: Annotated[float, duration()] = key(_CONTROLLER.dwell_s, alias="dwell")
+    """No second move of a route sooner, unless the current target's health is in `fail_over_on`."""
+    failback: FailbackSection
+    blips: BlipsSection
+    dry_run: Annotated[bool, flag()] = key(_CONTROLLER.dry_run)
+    """`true`: watch, decide, record and alert, but leave every route at its first candidate; see [dry
+    run](#dry-run). Change it when you want to see what Hotspare would do before it does it.
+    """
+
+
+class ConnectivitySection(Section):
+    """Neutral addresses that tell our own outage from a provider's."""
+
+    endpoints: Annotated[list[Annotated[Text, address()]], Items("a list of http(s) addresses")] = key(
+        [], shown=list(_PLAIN.connectivity_endpoints)
+    )
+    """Neutral addresses, asked before many providers are blamed at once; any HTTP answer means that our own network
+    works. `[]`: judge from the providers alone. Change it when the machine may not reach them: name three that it
+    may and that have nothing to do with your providers.
+    """
+
+
+class NetworkSection(Section):
+    """How probes leave this machine."""
+
+    proxy: Annotated[Text | None, address("an address such as http://proxy.example:3128", userinfo=True)] = key(
+        None, shown="(the environment's proxy variables)"
+    )
+    """The http(s) proxy for probes; a user name and a password may stand in it, best from a variable. Change it
+    when probes must take another way out than the environment says.
+    """
+    ca_bundle: Annotated[Text | None, text("the path of a file")] = key(None, shown="(the system's certificates)")
+    """A file of certificates in PEM form to trust. Change it when a company proxy presents its own certificates."""
+
+
+class RetentionSection(Section):
+    """How long observations are kept."""
+
+    raw_s: Annotated[float, duration(at_least_s=SHORTEST_RETENTION_S)] = key(_PLAIN.retention_raw_s, alias="raw")
+    """How long single observations are kept; at least `1h`. Change it when the disk is small, or you look back
+    further.
+    """
+
+
+class BudgetSection(Section):
+    """What probing may cost."""
+
+    usd_per_month: Annotated[float | None, number(_budget_problem, exclusiveMinimum=0)] = key(None, shown="(no cap)")
+    """What probing may cost in a calendar month (UTC), in dollars. Without it, cost is only shown. Change it when
+    you would rather hear of outages later than pay more.
+    """
+
+
+_NAME: Final = (
+    "lower-case letters, digits, '_', '.' and '-', beginning with a letter or a digit",
+    r"[a-z0-9][a-z0-9_.-]*",
+)
+
+
+class Configuration(Section):
+    """The whole file."""
+
+    database: Annotated[Text | None, text("an address such as sqlite:///var/hotspare.db")] = key(
+        None, shown=DEFAULT_DATABASE
+    )
+    """Where observations, decisions and incidents are kept. SQLite only; four slashes begin an absolute path:
+    `sqlite:////var/lib/hotspare/hotspare.db`. Change it when the data belongs on another disk.
+    """
+    routing_file: Annotated[Text | None, text("the path of a file")] = key(None, shown=str(DEFAULT_ROUTING_FILE))
+    """The file that applications read. Must not be the database's. Change it when applications look elsewhere."""
+    defaults: ProbingSection
+    providers: Annotated[dict[str, ProviderSection], Named("provider", *_NAME)]
+    routes: Annotated[dict[str, RouteSection], Named("route", *_NAME)]
+    controller: ControllerSection
+    alerts: AlertsSection
+    connectivity: ConnectivitySection
+    network: NetworkSection
+    retention: RetentionSection
+    budget: BudgetSection

@@ -102,7 +102,7 @@ LATE_IMPORTS = {
     "controller/cli/main.py",
     "controller/demo/drill.py",
     "controller/demo/world.py",
-    "monitor/config/config_elsewhere.py",
+    "monitor/config/build.py",
     "monitor/storage/database.py",
     "probes/pricing.py",
     "probes/dialects/aws_signing.py",

@@ -1,4 +1,4 @@
-"""The example and docs/configuration.md keep up with the loader: every key, every default, every promise."""
+"""The example and docs/configuration.md keep up with the schema: every key, every default, every promise."""
 
 import re
 from collections.abc import Iterator
@@ -6,40 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config.config_keys import KEYS
+from docs.tools.reference import Key, keys_of, write
 from monitor.config.document import Mapping, Node, Scalar, Sequence, parse
 from monitor.config.loader import load
+from monitor.config.schema import Configuration
 from monitor.settings import Settings
 from tests.support.configurations import ENVIRON
 from tests.support.paths import DATA, ROOT
 
 EXAMPLE = (ROOT / "hotspare.example.yaml").read_text(encoding="utf-8")
 DOCS = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-#: Keys that have no default and are only shown in comments.
-_COMMENTED = "proxy|ca_bundle|usd_per_month|preset|region|signing|api_version|parameters|dimensions|price"
-_COMMENTED += "|webhook_url|channels|mention|quiet_hours|app_token|allowed_users"
-_COMMENTED += "|webhook_secret|apprise|heartbeat_url|heartbeat_every|digest"
-COMPLETE = re.sub(rf"(?m)^(\s+)# (?=(?:{_COMMENTED}): )", r"\1", EXAMPLE).replace(": {}\n  ", ":\n  ")
+KEYS = {key.path: key for key in keys_of(Configuration) if key.is_value and key.path != "providers.NAME.models"}
+#: What is commented out in the example: keys without a default.
+COMPLETE = re.sub(r"(?m)^(\s+)# (?=[a-z_]+: )", r"\1", EXAMPLE).replace(": {}\n  ", ":\n  ")
 
 
-def _keys() -> list[str]:
-    """Every key that takes a value, as `KEYS` names it: `providers.*.dialect`."""
-    keys = [f"{section}.{key}".lstrip(".") for section, keys in KEYS.items() for key in keys]
-    return [key for key in keys if key not in KEYS and f"{key}.*" not in KEYS]
-
-
-def _values(node: Node, pattern: str = "") -> Iterator[tuple[str, str]]:
-    """Every value of a tree with its key."""
+def _values(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every value of a tree with its key, as the documents name it."""
     if isinstance(node, Mapping):
-        if pattern and pattern not in KEYS and f"{pattern}.*" not in KEYS:
-            yield pattern, "{…}"  # passed on as it is
+        if path in KEYS:
+            yield path, "{…}"  # passed on as it is
         for key, value in node.entries:
-            child = f"{pattern}.{key.text}".lstrip(".")
-            yield from _values(value, f"{pattern}.*" if f"{pattern}.*" in KEYS else child)
+            name = {"providers": "NAME", "routes": "NAME", "providers.NAME.models": "MODEL"}.get(path, key.text)
+            yield from _values(value, f"{path}.{name}".lstrip("."))
     elif isinstance(node, Sequence):
-        yield pattern, "[" + ", ".join(item.text for item in node.items if isinstance(item, Scalar)) + "]"
+        yield path, "[" + ", ".join(item.text for item in node.items if isinstance(item, Scalar)) + "]"
     elif isinstance(node, Scalar):
-        yield pattern, node.text
+        yield path, node.text
 
 
 def _complete() -> list[tuple[str, str]]:
@@ -48,36 +41,34 @@ def _complete() -> list[tuple[str, str]]:
     return list(_values(root))
 
 
-def _documented(key: str) -> str:
-    """The default that the documentation gives for a key, named as it names it."""
-    named = (
-        key.replace("providers.*", "providers.NAME")
-        .replace("routes.*", "routes.NAME")
-        .replace("models.*", "models.MODEL")
-    )
-    rows = re.findall(rf"(?m)^\| `{re.escape(named)}`\s*\| (.*?)\s*\|", DOCS)
-    assert len(rows) == 1, f"{named} has {len(rows)} rows in docs/configuration.md"
-    return str(rows[0])
+@pytest.mark.parametrize("path", KEYS)
+def test_every_key_is_in_the_example(path: str) -> None:
+    """The example shows each key that the schema knows, at least in a comment."""
+    assert path in dict(_complete())
 
 
-@pytest.mark.parametrize("key", _keys())
-def test_every_key_is_in_the_example(key: str) -> None:
-    """The example shows each key that the loader knows, at least in a comment."""
-    assert key in dict(_complete())
+@pytest.mark.parametrize("name", ["configuration.md", "simulation.md"])
+def test_the_tables_are_those_of_the_schema(name: str) -> None:
+    """`make reference` has nothing to write."""
+    document = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert write(document) == document
 
 
-@pytest.mark.parametrize("key", _keys())
-def test_every_key_is_documented(key: str) -> None:
-    """docs/configuration.md has one row for each key, with its default or that it is required."""
-    assert _documented(key)
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_every_key_is_documented(key: Key) -> None:
+    """docs/configuration.md has one row for each key, which says what it does."""
+    assert len(re.findall(rf"(?m)^\| `{re.escape(key.path)}` \| .+ \| .+ \|", DOCS)) == 1
+    assert key.default
+    assert key.meaning
 
 
 def test_documented_defaults_are_those_of_the_example() -> None:
     """A default in the documentation is the example's, and so (see below) the loader's."""
     example = dict(reversed(_complete()))
-    plain = {key: code[1] for key in _keys() if (code := re.fullmatch(r"`(.*)`", _documented(key)))}
+    plain = {path: code[1] for path, key in KEYS.items() if (code := re.fullmatch(r"`(.*)`", key.default))}
     assert len(plain) >= 20
-    assert plain == {key: example[key] for key in plain}
+    shown = {path: example[path] for path in plain if path != "providers.NAME.signing"}
+    assert shown == {path: plain[path] for path in shown}
 
 
 def test_the_example_loads_and_holds_the_defaults() -> None:

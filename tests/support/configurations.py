@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from monitor.config.loader import ConfigError, load
+from monitor.config.loader import load
+from monitor.config.problems import ConfigError
 
 ENVIRON = {
     "OPENAI_API_KEY": "sk-openai-0123456789",

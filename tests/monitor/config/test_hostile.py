@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.config.config_keys import KEYS
-from monitor.config.loader import ConfigError, load
+from docs.tools.reference import keys_of
+from monitor.config.loader import load
+from monitor.config.problems import ConfigError
+from monitor.config.schema import Configuration
 from tests.support.configurations import ENVIRON, FULL, problems_of, write
 
 
@@ -83,7 +85,7 @@ def test_past_a_hundred_problems_they_are_counted(tmp_path: Path) -> None:
 
 _words = st.sampled_from(
     sorted(
-        {key for keys in KEYS.values() for key in keys}
+        {word for key in keys_of(Configuration) for word in key.path.split(".")}
         | {"openai", "openai/m", "30s", "5%", "${X}", "on", "4.1", "auto"}
     )
 )

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from monitor.config.loader import ConfigError, load
+from monitor.config.loader import load
+from monitor.config.problems import ConfigError
 from tests.support.configurations import ENVIRON, FULL, problems_of, write
 
 SECRET = "hunter2-hunter2-hunter2"

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config.turns import HEAVIEST, turns
+from monitor.config.values import HEAVIEST, turns
 from probes.target import Check
 
 

@@ -1,0 +1,146 @@
+"""Reads single values of a YAML file, expands their variables, and reports what is wrong with them."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from monitor.config.document import Broken, Kind, Node, Place, Scalar, Sequence
+from monitor.config.document import Mapping as YamlMapping
+from monitor.config.problems import Problems
+
+_VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
+
+
+class ReportedError(ValueError):
+    """A value cannot be used, and what is wrong with it has been reported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A text after the expansion of its variables."""
+
+    place: Place
+    value: str
+    written: str
+    """Before the expansion: the only form that may be shown."""
+
+    @property
+    def expanded(self) -> bool:
+        """Whether the value came, in whole or in part, from the environment."""
+        return any(match[1] for match in _VARIABLE.finditer(self.written))
+
+    @property
+    def variable(self) -> str | None:
+        """The variable's name where the text is exactly `${NAME}`."""
+        match = _VARIABLE.fullmatch(self.written)
+        return match[1] if match else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadContext:
+    """What reading a file needs besides its nodes; passed to pydantic as the validation context."""
+
+    environ: Mapping[str, str]
+    problems: Problems
+    keys: bool = True
+    """False where keys and tokens are not needed, and need not be in the environment."""
+    stores: bool = True
+    """False where nothing is stored: then a database in memory is accepted."""
+
+    def reject(self, node: Node, expected: str) -> ReportedError:
+        """Report a value of the wrong type; returns the error to raise."""
+        if not isinstance(node, Broken):
+            text = f"is empty; expected {expected}"
+            if not is_empty(node):
+                found = "a list" if isinstance(node, Sequence) else "a mapping"
+                shown = self.problems.shown(node.text) if isinstance(node, Scalar) else found
+                text = f"expected {expected}, found {shown}"
+            self.problems.problem(node.place, text)
+        return ReportedError(expected)
+
+    def report(self, place: Place, text: str) -> ReportedError:
+        """Report a problem; returns the error to raise."""
+        self.problems.problem(place, text)
+        return ReportedError(text)
+
+    def refuse(self, text: Text, reason: str) -> ReportedError:
+        """Report a value with a phrase that goes on from it; what a variable held is not shown."""
+        return self.report(text.place, f"{self.problems.shown(text.written)} {reason}")
+
+    def unknown(self, place: Place, value: str, what: str, known: Iterable[str]) -> ReportedError:
+        """Report a word that is none of those that are known, with the one that is probably meant."""
+        known = tuple(known)
+        hint = self.problems.did_you_mean(value, known) or f"; known: {', '.join(known)}"
+        return self.report(place, f"{self.problems.shown(value)} is not {what}{hint}")
+
+    def scalar(self, node: Node, expected: str) -> Text:
+        """A single value of any kind with its variables expanded; raises ReportedError."""
+        if not isinstance(node, Scalar) or is_nothing(node):
+            raise self.reject(node, expected)
+        value = self._expand(node) if node.kind is Kind.TEXT else node.text
+        return Text(place=node.place, value=value, written=node.text)
+
+    def text(self, node: Node, expected: str) -> Text:
+        """Like `scalar`, but neither empty nor what YAML takes for a number, a boolean or a date."""
+        text = self.scalar(node, expected)
+        if isinstance(node, Scalar) and node.kind is not Kind.TEXT:
+            raise self.report(node.place, f"YAML takes this for {node.kind}; put it in quotes")
+        if not text.value.strip():
+            raise self.report(node.place, f"is empty; expected {expected}")
+        return text
+
+    def texts(self, node: Sequence, item: str) -> tuple[Text, ...]:
+        """The texts of a list without those that are wrong, which are reported."""
+        texts: list[Text] = []
+        for entry in node.items:
+            with suppress(ReportedError):
+                texts.append(self.text(entry, item))
+        return tuple(texts)
+
+    def parse(self, node: Node, expected: str, parse: Callable[[str], float]) -> float:
+        """A value with a unit; `parse` raises ValueError with a phrase that goes on from the text."""
+        text = self.scalar(node, expected)
+        try:
+            return parse(text.value)
+        except ValueError as error:
+            # The parser's phrase may repeat the value, which a variable may have made a secret.
+            raise self.refuse(text, f"does not hold {expected}" if text.expanded else str(error)) from None
+
+    def _expand(self, node: Scalar) -> str:
+        missing: list[str] = []
+
+        def value_of(match: re.Match[str]) -> str:
+            if match[0] == "$${":
+                return "${"
+            value = self.environ.get(match[1], "") if match[1] else ""
+            if not value.strip():
+                missing.append(self._missing(match[1]))
+            return value
+
+        expanded = _VARIABLE.sub(value_of, node.text)
+        for sentence in dict.fromkeys(missing):
+            self.problems.problem(node.place, sentence)
+        if missing:
+            raise ReportedError
+        return expanded
+
+    def _missing(self, name: str | None) -> str:
+        if name is None:
+            return "'${' begins a variable, which is written ${NAME}; write $${ for the characters themselves"
+        state = "set but empty" if name in self.environ else "not set"
+        return f"the environment variable {name} is {state}; export it, or remove this entry"
+
+
+def is_empty(node: Node) -> bool:
+    """Whether there is no value, or a list or a mapping without anything in it."""
+    return (
+        is_nothing(node)
+        or (isinstance(node, Sequence) and not node.items)
+        or (isinstance(node, YamlMapping) and not node.entries)
+    )
+
+
+def is_nothing(node: Node) -> bool:
+    """Whether the key is there and its value is not."""
+    return isinstance(node, Scalar) and node.kind is Kind.NOTHING

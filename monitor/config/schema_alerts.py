@@ -1,0 +1,217 @@
+"""The keys under `alerts` in the configuration; see `monitor.config.schema`."""
+
+import re
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from monitor.config.reading import Text
+from monitor.config.section import Items, Section, key
+from monitor.config.values import Value, address, address_problem, duration, secret, text, whole_number
+from monitor.settings import OtherChannels, SlackSettings
+
+#: A dead-man service that waits less than this would raise an alarm at any restart.
+SHORTEST_HEARTBEAT_S: Final = 10.0
+_SHORTEST_SECRET: Final = 16
+DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SLACK: Final = SlackSettings()
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+#: More than this in an hour is one a second, which Slack itself refuses.
+_MOST_PER_HOUR: Final = 3600
+_MEMBER: Final = "the member id of a person, such as U012AB3CD (in Slack: the person's profile, Copy member ID)"
+_MENTION: Final = "<@U012AB3CD> for a person, <!subteam^S012AB3CD> for a group, or here, channel or everyone"
+_MENTION_PATTERN: Final = r"<@[UW][A-Z0-9]{5,20}>|<!subteam\^S[A-Z0-9]{5,20}>|here|channel|everyone"
+_APPRISE: Final = secret("APPRISE_URL", "address", expected="an address of Apprise", header=False)
+_CHANNEL: Final = text('a channel in quotes, such as "#llm-status"')
+
+
+def _time_problem(example: str, value: str) -> str | None:
+    good = re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value)
+    return None if good else f'is not a time of day in quotes, such as "{example}"'
+
+
+def _zone_problem(value: str) -> str | None:
+    try:
+        ZoneInfo(value)
+    except (LookupError, ValueError, OSError):
+        return "is not a time zone that this machine knows; write one such as Europe/Berlin or UTC"
+    return None
+
+
+def _time(example: str) -> Any:
+    return text(
+        f'a time of day in quotes, such as "{example}"',
+        lambda value: _time_problem(example, value),
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|\$\{",
+    )
+
+
+_ZONE: Final = text("a time zone such as Europe/Berlin", _zone_problem)
+
+
+def _secret_problem(value: str) -> str | None:
+    if len(value) >= _SHORTEST_SECRET:
+        return None
+    return f"is too short to keep anybody from guessing it; expected at least {_SHORTEST_SECRET} characters"
+
+
+def _member_problem(value: str) -> str | None:
+    return None if re.fullmatch("[UW][A-Z0-9]{5,20}", value) else f"is nobody's id; expected {_MEMBER}"
+
+
+def _mention_problem(value: str) -> str | None:
+    return None if re.fullmatch(_MENTION_PATTERN, value) else f"mentions nobody; write {_MENTION}"
+
+
+def _slack_webhook_problem(url: str) -> str | None:
+    expected = "is not a webhook's address; expected https://hooks.slack.com/services/…"
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return expected
+    plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    return None if usable and (parts.scheme == "https" or plain) else expected
+
+
+def _app_token_problem(value: str) -> str | None:
+    # It may be another secret, so it is never shown.
+    wrong = "is not an app-level token, which begins with xapp-; make one with the scope connections:write"
+    return None if value.startswith("xapp-") else wrong
+
+
+def _day_problem(value: str) -> str | None:
+    return None if value in DAYS else f"is not a day of the week; write one of {', '.join(DAYS)}"
+
+
+def _holds_token(url: str) -> bool:
+    """Whether the address tells more than where the service is."""
+    parts = urlsplit(url)
+    return bool(parts.query) or len(parts.path.strip("/")) >= _SHORTEST_SECRET
+
+
+def _secret_address(variable: str) -> Value:
+    """An http(s) address that may hold a token anywhere, and so is never shown."""
+    return secret(
+        variable,
+        "address",
+        expected="an http(s) address, as a variable such as ${{{}}}",
+        check=lambda url: address_problem(url, secret=True),
+        is_secret=_holds_token,
+    )
+
+
+class SlackChannelsSection(Section):
+    """Where a severity goes elsewhere than to `channel`."""
+
+    critical: Annotated[Text | None, _CHANNEL] = key(None, shown="(that of `alerts.slack.channel`)")
+    """Where a message goes that needs a person now. Change it when whoever is on call reads another channel."""
+    warning: Annotated[Text | None, _CHANNEL] = key(None, shown="(that of `alerts.slack.channel`)")
+    """Where an outage goes that was handled."""
+    info: Annotated[Text | None, _CHANNEL] = key(None, shown="(that of `alerts.slack.channel`)")
+    """Where everything else goes."""
+
+
+class QuietHoursSection(Section):
+    """When only critical messages are sent."""
+
+    empty_is_absent = True
+
+    begin: Annotated[Text, _time("22:00")] = key(alias="from", shown="(none)")
+    """From then on only critical messages are sent; the rest follows, collapsed, at the end. Change it when nobody
+    reads at night.
+    """
+    end: Annotated[Text, _time("22:00")] = key(alias="to", shown="(none)")
+    """When it ends, on the next day where it is before `from`."""
+    zone: Annotated[Text, _ZONE] = key(shown="(none)")
+    """The time zone of both: `Europe/Berlin`."""
+
+
+class SlackSection(Section):
+    """Slack: a bot in channels, or an incoming webhook."""
+
+    token: Annotated[Text | None, secret("SLACK_BOT_TOKEN", "token")] = key(None, shown="(required, or `webhook_url`)")
+    """A bot token with the scope `chat:write`, as `${SLACK_BOT_TOKEN}`; [docs/slack.md](slack.md) sets up the bot."""
+    channel: Annotated[Text | None, _CHANNEL] = key(None, shown="(required, or `webhook_url`)")
+    """A channel the bot is in, in quotes because of the `#`: `"#llm-status"`, or its id."""
+    api_url: Annotated[Text | None, address()] = key(None, shown=_SLACK.api_url)
+    """Where Slack's API is. Change it when a proxy or a test server stands in for it."""
+    webhook_url: Annotated[Text | None, secret("SLACK_WEBHOOK_URL", "webhook", check=_slack_webhook_problem)] = key(
+        None
+    )
+    """An incoming webhook in place of token and channel, as `${SLACK_WEBHOOK_URL}`: messages are neither edited nor
+    threaded, and may come twice. Change it when the workspace allows no bot.
+    """
+    channels: SlackChannelsSection
+    mention: Annotated[
+        list[Annotated[Text, text(_MENTION, _mention_problem)]], Items('a list such as ["<@U012AB3CD>", here]')
+    ] = key([], shown="(none)")
+    """Whom a critical message calls, and no other: `"<@U012AB3CD>"`, `"<!subteam^S012AB3CD>"`, `here`, `channel`,
+    `everyone`. Change it when somebody is to be woken.
+    """
+    remind_s: Annotated[float, duration(at_least_s=60.0, zero=True, advice=", and 0s switches reminders off")] = key(
+        _SLACK.remind_s, alias="remind"
+    )
+    """How often a critical incident is repeated until it is acknowledged, resolved, or needs nobody any more; `0s`:
+    never.
+    """
+    quiet_hours: QuietHoursSection | None = None
+    most_per_hour: Annotated[int, whole_number(1, _MOST_PER_HOUR, f"{_MOST_PER_HOUR:,}")] = key(_SLACK.most_per_hour)
+    """At most so many new messages in any hour, replies in threads included; what is critical is never held back,
+    edits do not count. Change it when a channel is shared with others.
+    """
+    app_token: Annotated[Text | None, secret("SLACK_APP_TOKEN", "app token", check=_app_token_problem)] = key(None)
+    """An app-level token (`xapp-…`) with the scope `connections:write`, as `${SLACK_APP_TOKEN}`: incidents get
+    [buttons](slack.md#buttons), and presses come through Socket Mode. Change it when people shall act from Slack.
+    """
+    allowed_users: Annotated[
+        list[Annotated[Text, text(_MEMBER, _member_problem)]], Items("a list such as [U012AB3CD]")
+    ] = key([], shown="(everybody)")
+    """The member ids of those who may press a button: `[U012AB3CD]`. Without it, everybody who sees the message
+    may. Change it when not everybody in the channel is on call.
+    """
+
+
+class DigestSection(Section):
+    """When the week is summed up."""
+
+    empty_is_absent = True
+
+    day: Annotated[Text, text("a day of the week such as monday", _day_problem)] = key(shown="(none: no digest)")
+    """The day on which the [week is summed up](alerts.md#the-weekly-digest): `monday`."""
+    at_time: Annotated[Text, _time("09:00")] = key(alias="at", shown="(none)")
+    """The time of day, in quotes: `"09:00"`."""
+    zone: Annotated[Text | None, _ZONE] = key(None, shown="(UTC)")
+    """The time zone of both: `Europe/Berlin`."""
+
+
+class AlertsSection(Section):
+    """Who is told, and how."""
+
+    slack: SlackSection | None = None
+    webhook_url: Annotated[Text | None, _secret_address("HOTSPARE_WEBHOOK_URL")] = key(None)
+    """Is posted each change of an incident, and each notice, as a [JSON document](alerts.md#the-webhook), as
+    `${HOTSPARE_WEBHOOK_URL}`. Change it when a program shall know.
+    """
+    webhook_secret: Annotated[Text | None, secret("HOTSPARE_WEBHOOK_SECRET", "secret", check=_secret_problem)] = key(
+        None
+    )
+    """What these documents are signed with, at least 16 characters, as `${HOTSPARE_WEBHOOK_SECRET}`. Without it
+    they are not signed, which brings a warning.
+    """
+    apprise: Annotated[
+        list[Annotated[Text, _APPRISE]],
+        Items("a list of addresses such as [${TEAMS_URL}]"),
+    ] = key([], shown="(none)")
+    """A list of [Apprise](alerts.md#apprise) addresses, each as a variable: Teams, Discord, mail, PagerDuty, …
+    Needs `pip install 'hotspare[apprise]'`. Change it when people read something else than Slack.
+    """
+    heartbeat_url: Annotated[Text | None, _secret_address("HEARTBEAT_URL")] = key(None)
+    """Is [requested](alerts.md#the-heartbeat) with a GET while the monitor and its cycle are well. Change it when a
+    dead-man service shall notice when Hotspare is gone.
+    """
+    heartbeat_every_s: Annotated[float, duration(at_least_s=SHORTEST_HEARTBEAT_S)] = key(
+        OtherChannels().heartbeat_every_s, alias="heartbeat_every"
+    )
+    """How often; at least `10s`. Change it when that service wants it otherwise."""
+    digest: DigestSection | None = None

@@ -1,0 +1,406 @@
+"""The kinds of values in a YAML file: how each is read, what is wrong with it, and what it is in JSON Schema."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from monitor.config.document import Broken, Kind, Node, Scalar, Sequence
+from monitor.config.document import Mapping as YamlMapping
+from monitor.config.reading import ReadContext, ReportedError, Text, is_nothing
+from monitor.config.units import DURATION, NUMBER, RATE, SHARE, parse_duration, parse_number, parse_rate, parse_share
+from monitor.formatting import format_duration, format_rate, format_share
+from probes.target import Check
+
+#: More would make a round of checks last for days.
+HEAVIEST = 100
+_HEADER_VALUE = re.compile(r"[!-~]+")
+_NOT_READ = "not-read"
+#: In JSON Schema: what any value may be instead, the name of a variable.
+_VARIABLE_PATTERN = r"\$\{"
+_DECIMAL_PATTERN = r"[+-]?[0-9]+(\.[0-9]+)?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """Metadata of a field (`Annotated[float, duration()]`): how its value is read and described."""
+
+    expected: str
+    """What to write, for messages."""
+    read: Callable[[Node, ReadContext], Any]
+    """The value of a node; reports what is wrong and raises ReportedError."""
+    schema: Mapping[str, Any]
+    """The JSON Schema of what may be written."""
+    show: Callable[[Any], Any] = lambda value: value
+    """How a value (a default) is written in the file."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(lambda node, info: self.read(node, info.context))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return dict(self.schema)
+
+
+def text(expected: str, check: Callable[[str], str | None] | None = None, **schema: Any) -> Value:
+    """A text, read as `Text`; `check` returns a phrase that goes on from the value where it is wrong."""
+
+    def read(node: Node, context: ReadContext) -> Text:
+        value = context.text(node, expected)
+        if check and (problem := check(value.value)):
+            raise context.refuse(value, problem)
+        return value
+
+    return Value(expected=expected, read=read, schema={"type": "string", **schema})
+
+
+def word(expected: str, pattern: str) -> Value:
+    """A text of a certain shape, also where YAML takes it for a number or a date."""
+
+    def read(node: Node, context: ReadContext) -> str:
+        value = context.scalar(node, expected)
+        if not re.fullmatch(pattern, value.value):
+            raise context.refuse(value, f"is not {expected}")
+        return value.value
+
+    schema = {"type": "string", "pattern": rf"^{pattern}$|{_VARIABLE_PATTERN}"}
+    return Value(expected=expected, read=read, schema=schema)
+
+
+def choice(known: Iterable[str], what: str, expected: str = "") -> Value:
+    """One of some words."""
+    words = tuple(known)
+    expected = expected or f"{what} such as {words[0]}"
+
+    def read(node: Node, context: ReadContext) -> str:
+        value = context.text(node, expected)
+        if value.value not in words:
+            raise context.unknown(value.place, value.written, what, words)
+        return value.value
+
+    return Value(expected=expected, read=read, schema=_words(words))
+
+
+def choices(known: Iterable[str], what: str) -> Value:
+    """A list of some words, not empty and without repetition; without those that are wrong."""
+    words = tuple(known)
+    expected = f"a list such as [{words[0]}]"
+
+    def read(node: Node, context: ReadContext) -> tuple[str, ...]:
+        if not isinstance(node, Sequence):
+            raise context.reject(node, expected)
+        good: list[str] = []
+        for value in context.texts(node, what):
+            if value.value not in words:
+                context.unknown(value.place, value.written, what, words)
+            elif value.value in good:
+                context.refuse(value, "is here twice")
+            else:
+                good.append(value.value)
+        if not node.items:
+            context.report(node.place, f"is empty; expected one or more of {', '.join(words)}")
+        if not good:
+            raise ReportedError
+        return tuple(good)
+
+    schema = {"type": "array", "items": _words(words), "minItems": 1, "uniqueItems": True}
+    return Value(expected=expected, read=read, schema=schema, show=list)
+
+
+def flag() -> Value:
+    """`true` or `false`, in these spellings only."""
+    expected = "true or false (without quotes)"
+
+    def read(node: Node, context: ReadContext) -> bool:
+        value = context.scalar(node, expected)
+        typed = value.expanded or (isinstance(node, Scalar) and node.kind is Kind.FLAG)
+        if not typed or value.value not in {"true", "false"}:
+            raise context.report(value.place, f"expected {expected}, found {context.problems.shown(value.written)}")
+        return value.value == "true"
+
+    return Value(expected=expected, read=read, schema=_or_variable({"type": "boolean"}))
+
+
+def measure(
+    expected: str,
+    parse: Callable[[str], float],
+    check: Callable[[float], str | None] | None = None,
+    *,
+    show: Callable[[Any], Any] = float,
+    schema: Mapping[str, Any],
+) -> Value:
+    """A number with a unit; `check` says what is wrong with its size."""
+
+    def read(node: Node, context: ReadContext) -> float:
+        number = context.parse(node, expected, parse)
+        if check and (problem := check(number)):
+            raise context.report(node.place, problem)
+        return number
+
+    return Value(expected=expected, read=read, schema=schema, show=show)
+
+
+def duration(*, at_least_s: float = 0.0, zero: bool = False, advice: str = "") -> Value:
+    """Seconds from `30s`; more than zero unless `zero` is allowed, which is then allowed below `at_least_s` as well."""
+
+    def check(seconds: float) -> str | None:
+        shown = format_duration(seconds)
+        if seconds < 0 or (seconds == 0 and not zero):
+            return f"{shown} is not {'zero or more' if zero else 'more than zero'}"
+        if 0 < seconds < at_least_s:
+            return f"{shown} is too short; the shortest is {format_duration(at_least_s)}{advice}"
+        return None
+
+    return measure(DURATION, parse_duration, check, show=format_duration, schema=_pattern("(ms|s|m|h|d)"))
+
+
+def durations(usual: tuple[float, float]) -> Value:
+    """A shortest and a longest duration, `[3s, 8s]`."""
+    expected = f"two durations such as [{format_duration(usual[0])}, {format_duration(usual[1])}]"
+
+    def read(node: Node, context: ReadContext) -> tuple[float, float]:
+        if not isinstance(node, Sequence) or len(node.items) != 2:
+            raise context.reject(node, expected)
+        shortest, longest = _each(node, context, DURATION, parse_duration)
+        if not 0 < shortest <= longest:
+            raise context.report(node.place, f"expected {expected}, the shorter one first and more than zero")
+        return shortest, longest
+
+    items = _pattern("(ms|s|m|h|d)")
+    schema = {"type": "array", "items": items, "minItems": 2, "maxItems": 2}
+    return Value(expected=expected, read=read, schema=schema, show=lambda pair: [format_duration(one) for one in pair])
+
+
+def share(check: Callable[[float], str | None] | None = None) -> Value:
+    """A fraction from `30%`."""
+    return measure(SHARE, parse_share, check, show=format_share, schema=_pattern("%"))
+
+
+def rate(check: Callable[[float], str | None]) -> Value:
+    """Events per day from `1 per 90d`."""
+    schema = _pattern(f" +per +{_DECIMAL_PATTERN}(ms|s|m|h|d)")
+    return measure(RATE, parse_rate, check, show=format_rate, schema=schema)
+
+
+def number(check: Callable[[float], str | None], expected: str = NUMBER, **schema: Any) -> Value:
+    """A plain number; `schema` bounds it for editors."""
+    described = _or_variable({"type": "number", **schema})
+    return measure(
+        expected, parse_number, check, show=lambda value: int(value) if value == int(value) else value, schema=described
+    )
+
+
+def whole_number(least: int, most: int, shown_most: str) -> Value:
+    """A whole number from the least to the most."""
+
+    def read(node: Node, context: ReadContext) -> int:
+        value = context.parse(node, NUMBER, parse_number)
+        if value != int(value) or not least <= value <= most:
+            raise context.report(node.place, f"{value:g} is not a whole number from {least} to {shown_most}")
+        return int(value)
+
+    schema = _or_variable({"type": "integer", "minimum": least, "maximum": most})
+    return Value(expected=NUMBER, read=read, schema=schema)
+
+
+def address(expected: str = "an http(s) address", *, userinfo: bool = False, instead: str = "") -> Value:
+    """An http(s) address, or the one word `instead` of it; it may hold a secret and is never shown."""
+
+    def read(node: Node, context: ReadContext) -> Text:
+        value = context.text(node, expected)
+        problem = None if value.value == instead else address_problem(value.value, userinfo=userinfo)
+        if problem:
+            raise context.report(value.place, problem)
+        return value
+
+    schema = {"type": "string", "pattern": rf"^https?://|{_VARIABLE_PATTERN}" + (f"|^{instead}$" if instead else "")}
+    return Value(expected=expected, read=read, schema=schema)
+
+
+def address_problem(value: str, *, userinfo: bool = False, secret: bool = False) -> str | None:
+    """What is wrong with an http(s) address; one that is a `secret` may hold a query, where services put tokens."""
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        return "is not an address; write it like https://host/path"
+    if any(character.isspace() or not character.isprintable() for character in value):
+        return "holds a space or a control character; write an address like https://host/path"
+    if url.scheme not in {"http", "https"} or not host:
+        return "is not an http(s) address with a host; write it like https://host/path"
+    if "@" in url.netloc and not userinfo:
+        advice = "put a token into the path, as most services do" if secret else "keys go into headers only"
+        return f"holds a user name or a password; {advice}"
+    if secret:
+        return "holds a fragment (#…), which is never sent; write the address without it" if url.fragment else None
+    return "holds a query or a fragment; write the address without them" if "?" in value or "#" in value else None
+
+
+def secret(
+    variable: str,
+    what: str,
+    *,
+    expected: str = "a variable such as ${{{}}}",
+    check: Callable[[str], str | None] | None = None,
+    is_secret: Callable[[str], bool] = bool,
+    header: bool = True,
+) -> Value:
+    """A text that can be sent in a header (unless `header` is false), read as `Text` and never shown.
+
+    Where keys are not needed, whatever stands there is accepted. One that stands in the file itself is warned of where
+    `is_secret` says so. An empty `variable` is named after the provider in the place: `OPENAI_API_KEY`.
+    """
+
+    def read(node: Node, context: ReadContext) -> Text:
+        name = variable or key_variable(str(node.place.steps[-2]))
+        if not context.keys and isinstance(node, Scalar):
+            return Text(place=node.place, value=_NOT_READ, written=node.text)
+        value = context.text(node, expected.format(name))
+        if header and not _HEADER_VALUE.fullmatch(value.value):
+            whose = f"the value of {value.variable}" if value.variable else "its value"
+            problem = f"{whose} cannot be sent in a header: it holds a space, a line break or a non-ASCII character"
+            raise context.report(value.place, problem)
+        if check and (problem := check(value.value) or ""):
+            raise context.report(value.place, problem)
+        if is_secret(value.value):
+            warn_about_literal(context, value, what, name)
+        return value
+
+    return Value(expected=expected.format(variable), read=read, schema={"type": "string"})
+
+
+def key_variable(provider: str) -> str:
+    """The variable that usually holds a provider's key: `OPENAI_API_KEY`."""
+    return re.sub("[^A-Z0-9]", "_", provider.upper()) + "_API_KEY"
+
+
+def warn_about_literal(context: ReadContext, text: Text, what: str, variable: str) -> None:
+    """Warn of a secret that stands in the file itself."""
+    if not text.expanded:
+        advice = f"keep it in a variable and write ${{{variable}}}"
+        context.problems.warn(text.place, f"the {what} stands in the file; {advice}")
+
+
+def as_written(expected: str) -> Value:
+    """A mapping that is passed on as JSON would hold it.
+
+    Text has its variables expanded; numbers, true and false, lists and mappings keep their types; a key without a value
+    is None; dates stay text.
+    """
+
+    def read(node: Node, context: ReadContext) -> dict[str, Any]:
+        if not isinstance(node, YamlMapping):
+            raise context.reject(node, expected)
+        value: dict[str, Any] = _plain(node, context)
+        return value
+
+    return Value(expected=expected, read=read, schema={"type": ["object", "null"]})
+
+
+def _plain(node: Node, context: ReadContext) -> Any:
+    match node:
+        case YamlMapping():
+            return {key.text: _plain(value, context) for key, value in node.entries}
+        case Sequence():
+            return [_plain(item, context) for item in node.items]
+        case Scalar() if not is_nothing(node):
+            try:
+                return _plain_scalar(node, context)
+            except ReportedError:
+                return None
+        case Broken() | Scalar():
+            return None
+
+
+def _plain_scalar(node: Scalar, context: ReadContext) -> str | bool | float:
+    value = context.scalar(node, "a value").value
+    if node.kind is Kind.FLAG:
+        if value not in {"true", "false"}:
+            raise context.reject(node, "true or false; put a text in quotes")
+        return value == "true"
+    if node.kind is Kind.NUMBER:
+        parsed = context.parse(node, NUMBER, parse_number)
+        return int(parsed) if parsed == int(parsed) and "." not in node.text else parsed
+    return value
+
+
+def _each(node: Sequence, context: ReadContext, expected: str, parse: Callable[[str], float]) -> tuple[float, ...]:
+    """Every item of a list; raises ReportedError once all that are wrong have been reported."""
+    values: list[float] = []
+    for item in node.items:
+        try:
+            values.append(context.parse(item, expected, parse))
+        except ReportedError:
+            continue
+    if len(values) != len(node.items):
+        raise ReportedError
+    return tuple(values)
+
+
+def _words(words: tuple[str, ...]) -> dict[str, Any]:
+    return {"anyOf": [{"enum": list(words)}, {"type": "string", "pattern": _VARIABLE_PATTERN}]}
+
+
+def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "string", "pattern": _VARIABLE_PATTERN}]}
+
+
+def _pattern(unit: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": rf"^{_DECIMAL_PATTERN}{unit}$|{_VARIABLE_PATTERN}"}
+
+
+def check_turns() -> Value:
+    """The order in which a target's checks take turns, from `[chat, stream]` or `{chat: 3, stream: 1}`."""
+    known = tuple(str(check) for check in Check)
+    plain = choices(known, "a check of this version")
+    expected = f"a whole number from 1 to {HEAVIEST}"
+
+    def read(node: Node, context: ReadContext) -> tuple[Check, ...]:
+        if not isinstance(node, YamlMapping):
+            return tuple(map(Check, plain.read(node, context)))
+        weights: dict[Check, int] = {}
+        if not node.entries:
+            context.report(node.place, f"is empty; expected one or more of {', '.join(known)}")
+        for name, value in node.entries:
+            with suppress(ReportedError):
+                weight = read_weight(value, context)
+                if name.text not in known:
+                    raise context.unknown(name.place, name.text, "a check of this version", known)
+                weights[Check(name.text)] = weight
+        if not weights:
+            raise ReportedError
+        return turns(weights)
+
+    def read_weight(node: Node, context: ReadContext) -> int:
+        weight = context.scalar(node, expected)
+        if weight.value.isdecimal() and 1 <= int(weight.value[:9]) <= HEAVIEST:
+            return int(weight.value)
+        raise context.report(node.place, f"expected {expected}, found {context.problems.shown(weight.written)}")
+
+    weight = _or_variable({"type": "integer", "minimum": 1, "maximum": HEAVIEST})
+    weights = {"type": "object", "propertyNames": {"enum": list(known)}, "additionalProperties": weight}
+    schema = {"anyOf": [plain.schema, weights | {"minProperties": 1}]}
+    return Value(
+        expected=plain.expected, read=read, schema=schema, show=lambda checks: [str(check) for check in checks]
+    )
+
+
+def turns(weights: Mapping[Check, int]) -> tuple[Check, ...]:
+    """One round of checks: each as often as it weighs, spread evenly (smooth weighted round-robin).
+
+    `{chat: 3, stream: 1}` gives chat, chat, stream, chat.
+    """
+    credit = dict.fromkeys(weights, 0)
+    total = sum(weights.values())
+    order = []
+    for _ in range(total):
+        for check, weight in weights.items():
+            credit[check] += weight
+        due = max(credit, key=lambda check: credit[check])
+        credit[due] -= total
+        order.append(due)
+    return tuple(order)
