@@ -136,7 +136,7 @@ def end_override(settings: Settings, request: OperatorRequest) -> OperationResul
             others = [override for override in overrides.in_force(now) if override.kind is request.kind]
             raise nothing_to_end(settings, request, others)
         result = _wait_for_service(store, overrides, ended)
-        result.lines.extend(f"{describe_override(override)} by {override.author} is over" for override in ended)
+        result.lines.extend(f"{describe_override(override)} by {override.author} has ended" for override in ended)
         _add_routes(settings, journal, result, before)
     return result
 
@@ -155,7 +155,7 @@ def _pin_target_health(store: Store, request: OperatorRequest) -> TargetHealth |
     """The health of the target to pin to, if known; raises RefusedError when it fails and `force` is not set."""
     saved = store.states().get(request.target) if request.target else None
     if saved and saved.health.health in FAILING and not request.force:
-        text = f"{saved.health.sentence}\nto pin {request.subject} to it all the same, use --force"
+        text = f"{saved.health.sentence}\nto pin {request.subject} to it anyway, use --force"
         raise RefusedError(text, RefusalKind.UNSAFE)
     return saved.health if saved else None
 
@@ -191,7 +191,7 @@ def _add_routes(settings: Settings, journal: Journal, result: OperationResult, b
         obstacle = _obstacle(result.overrides[0], name, target, overrides, settings)
         result.good &= obstacle is None
         lines.append(f"{moved}: {obstacle}" if obstacle else moved)
-    result.lines += lines[:_MOST_ROUTES] or ["no route is touched by it"]
+    result.lines += lines[:_MOST_ROUTES] or ["it affects no route"]
     if len(lines) > _MOST_ROUTES:
         result.lines.append(f"… and {len(lines) - _MOST_ROUTES} more routes")
     if settings.controller.dry_run:
@@ -206,10 +206,12 @@ def _obstacle(
     if override.ended_at or settings.controller.dry_run:
         return None
     if override.kind is OverrideKind.PIN and target != override.target:
-        return f"it is pinned to {override.target}, and the routing file does not say so; look at `hotspare status`"
+        return f"it is pinned to {override.target}, but the routing file does not say so; look at `hotspare status`"
     if override.kind is OverrideKind.DRAIN and target in drained_targets(override.subject, settings):
         pin = overrides.pin(route)
-        return f"it is pinned there by {pin.author}" if pin else "it is held there, for no other candidate is eligible"
+        return (
+            f"it is pinned there by {pin.author}" if pin else "it is held there, because no other candidate is eligible"
+        )
     return None
 
 
@@ -217,7 +219,7 @@ def _not_in_effect_text(liveness: Liveness) -> str:
     if liveness is Liveness.RUNNING:
         return f"the service has not published it after {_WAIT_S:g} s: look at `hotspare status` and its log"
     if liveness is Liveness.SILENT:
-        return "the service gives no sign of life: it takes effect when the service runs again"
+        return "the service has stopped writing to the database: it takes effect when the service runs again"
     return "the service is not running: it takes effect when it starts"
 
 

@@ -88,7 +88,7 @@ def checked_reason(given: str) -> str:
         raise RefusedError(f"--reason has {len(given):,} characters; at most {LONGEST_REASON} can be shown to people")
     reason = one_line(given, LONGEST_REASON)
     if not reason:
-        raise RefusedError("--reason is empty: say why, for those who see the effect and do not know you")
+        raise RefusedError("--reason is empty: say why; everybody who sees the effect reads it")
     return reason
 
 
@@ -98,5 +98,5 @@ def checked_author(given: str) -> str:
     if not author:
         raise RefusedError("the author has no name: say who you are with --author NAME")
     if len(author) > LONGEST_AUTHOR:
-        raise RefusedError(f"--author has more than {LONGEST_AUTHOR} characters: a name will do")
+        raise RefusedError(f"--author has more than {LONGEST_AUTHOR} characters: use a shorter name")
     return author

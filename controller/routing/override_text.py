@@ -98,7 +98,7 @@ def ended_event(override: Override) -> OverrideEvent:
     """Reports that somebody ended the override; it is given as it is stored after that."""
     after = span(((override.ended_at or override.at) - override.at).total_seconds())
     whose = "" if override.author == override.ended_by else f" by {override.author}"
-    text = f"{override.ended_by} took back {describe_override(override)}{whose} after {after}: {override.ended_reason}"
+    text = f"{override.ended_by} ended {describe_override(override)}{whose} after {after}: {override.ended_reason}"
     return OverrideEvent(kind=_ENDED[override.kind], subject=override.subject, text=text)
 
 

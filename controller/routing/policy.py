@@ -235,7 +235,7 @@ def _leave_drained(case: _Case, present: Candidate, drain: Override) -> _Choice 
     to = best_alternative(present, case.candidates, case.targets, case.now)
     if to:
         return _Choice(move=Move.DRAIN, to=to, reason=reason)
-    warning = f"route {case.route.name} stays on {present.id}, for no other candidate is eligible: {reason}"
+    warning = f"route {case.route.name} stays on {present.id}, because no other candidate is eligible: {reason}"
     return RouteVerdict(stuck=case.fails(present), settled=_none_can_become_eligible(case, present), warning=warning)
 
 

@@ -273,7 +273,7 @@ _CAUSES = {
     errno.EFBIG: ("the file would be larger than the system allows", "raise the file size limit of the service"),
     errno.ENOTDIR: ("a part of {folder} is a file, not a folder", "choose a path inside a folder"),
     errno.EEXIST: ("{folder} exists and is not a folder", "choose a path inside a folder"),
-    errno.ELOOP: ("{folder} goes round in a circle of symbolic links", "repair the links"),
+    errno.ELOOP: ("{folder} is a loop of symbolic links", "repair the links"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter path"),
     errno.EMFILE: ("the service has too many open files", "raise its limit (ulimit -n)"),
     errno.EIO: ("the disk reported an error", "check the disk"),

@@ -247,7 +247,7 @@ def test_a_drain_that_cannot_be_heeded_is_told_once(lab: Callable[[ControllerSet
     one.play(".", standby="x", until=one.after(60))
     assert one.on(A)()
     [text] = one.events("drained_route_held")
-    assert text.startswith(f"route chat stays on {A}, for no other candidate is eligible: openai is drained by ana")
+    assert text.startswith(f"route chat stays on {A}, because no other candidate is eligible: openai is drained by ana")
     one.play(".", until=one.on(C))
     assert one.journal.decisions(1)[0].move is Move.DRAIN
 

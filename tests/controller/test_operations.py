@@ -136,7 +136,7 @@ def test_pin_and_unpin_say_what_the_service_did(desk: Desk) -> None:
         [kept] = desk.in_force()
         assert (kept.author, kept.until - kept.at) == ("ana", timedelta(minutes=30))
         unpinned = desk.do("unpin", "chat")
-        assert unpinned.out == f"the pin of chat to {B} by ana is over\nchat now points at {A}; it was {B}\n"
+        assert unpinned.out == f"the pin of chat to {B} by ana has ended\nchat now points at {A}; it was {B}\n"
         nothing = desk.do("unpin", "chat")
         assert (nothing.status, nothing.out, nothing.err) == (1, "", "chat is not pinned")
 
@@ -158,7 +158,7 @@ def test_drain_moves_what_it_can_and_says_what_it_cannot(desk: Desk) -> None:
         assert drained.status == 1
         assert drained.out.splitlines()[1:] == [
             f"chat now points at {B}; it was {A}",
-            f"code stays on {A}: it is held there, for no other candidate is eligible",
+            f"code stays on {A}: it is held there, because no other candidate is eligible",
         ]
         other = desk.do("undrain", A)
         assert (other.status, other.err) == (1, f"{A} is not drained; 1 other in force: openai")
@@ -217,7 +217,7 @@ def test_a_failing_target_needs_force(desk: Desk) -> None:
     desk.had_service(failing=True)
     refused = desk.do("pin", "chat", A)
     assert (refused.status, refused.out) == (1, "")
-    assert refused.err == f"{A} is down: seen\nto pin chat to it all the same, use --force"
+    assert refused.err == f"{A} is down: seen\nto pin chat to it anyway, use --force"
     assert desk.in_force() == []
     forced = desk.do("pin", "chat", A, "--force")
     assert forced.status == 0

@@ -182,7 +182,7 @@ CHAT = override(PIN, "chat", target=C)
                 replace(CHAT, ended_at=CHAT.at + timedelta(minutes=43), ended_by="bob", ended_reason="over")
             ),
             "unpinned",
-            f"bob took back the pin of chat to {C} by ana after 43 min: over",
+            f"bob ended the pin of chat to {C} by ana after 43 min: over",
             id="somebody else took it back",
         ),
         pytest.param(

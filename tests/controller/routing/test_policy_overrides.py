@@ -228,7 +228,7 @@ def test_a_drain_that_leaves_nothing_eligible_holds_and_says_so() -> None:
     """Better a drained target than a failing one."""
     verdict = ask(state(A), healths(Health.UP, Health.UP, Health.DOWN), laid(drain="openai"))
     assert (verdict.decision, verdict.stuck) == (None, False)
-    stays = f"route chat stays on {A}, for no other candidate is eligible"
+    stays = f"route chat stays on {A}, because no other candidate is eligible"
     assert verdict.warning == f"{stays}: openai is drained {UNTIL}"
 
 

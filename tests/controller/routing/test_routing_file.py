@@ -390,8 +390,10 @@ def test_path_is_a_folder(tmp_path: Path) -> None:
     [
         pytest.param("file/routing.json", "{0}/file exists and is not a folder", id="the parent is a file"),
         pytest.param("file/a/routing.json", "a part of {0}/file/a is a file", id="a grandparent is a file"),
-        pytest.param("loop/routing.json", "{0}/loop exists and is not a folder", id="the parent is a circle of links"),
-        pytest.param("loop/a/routing.json", "{0}/loop/a goes round in a circle", id="a grandparent is a circle"),
+        pytest.param("loop/routing.json", "{0}/loop exists and is not a folder", id="the parent is a loop of links"),
+        pytest.param(
+            "loop/a/routing.json", "{0}/loop/a is a loop of symbolic links", id="a grandparent is a loop of links"
+        ),
         pytest.param("n" * 300, "the name is too long", id="a name too long"),
     ],
 )

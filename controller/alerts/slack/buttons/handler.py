@@ -136,7 +136,7 @@ class PressHandler:
             reason=request_for(button, author).reason,
             event_for=override_text.ended_event,
         )
-        return "".join(f" Over: {override_text.describe_override(override)}." for override in ended)
+        return "".join(f" Ended: {override_text.describe_override(override)}." for override in ended)
 
 
 def _matches(override: Override, request: OperatorRequest, claim: Claim) -> bool:

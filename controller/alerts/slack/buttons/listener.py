@@ -138,9 +138,9 @@ class SocketListener:
                 else:
                     failures, since_s = 0, time.monotonic()
         except Exception:  # whatever it is: buttons must not end the service
-            log.exception("buttons_failed: presses are not heard until the service is restarted")
+            log.exception("buttons_failed: presses are not received until the service is restarted")
             self._needs_person = True
-            self._on_failure("presses are not heard until the service is restarted; its log says why")
+            self._on_failure("presses are not received until the service is restarted; its log says why")
         finally:
             self._close_connections()
 
@@ -185,7 +185,7 @@ class SocketListener:
 
     def _report_success(self) -> None:
         self._needs_person = False
-        log.info("buttons_connected: presses come in")
+        log.info("buttons_connected: presses are received")
         self._reported = None
         self._on_success()
 
@@ -309,9 +309,9 @@ class ButtonService:
         now = self._clock()
         if failure is not None:
             self._state.part_failed(_PART, now, failure)
-            self._store.add_event(now, "buttons_not_working", SINK, f"presses in Slack do not come in: {failure}")
+            self._store.add_event(now, "buttons_not_working", SINK, f"presses in Slack are not received: {failure}")
         else:
             self._state.part_works(_PART, now)
             if self._failing:
-                self._store.add_event(now, "buttons_working", SINK, "presses in Slack come in again")
+                self._store.add_event(now, "buttons_working", SINK, "presses in Slack are received again")
         self._failing = failure is not None

@@ -74,10 +74,10 @@ def _object_to_failback(home: str, route: Route, state: RouteState, context: But
     if state.target == home and not state.weights:
         return f"{route.name} is on {home} already"
     if pin := context.overrides.pin(route.name):
-        return f"{_in_force_text(pin, context)}: whoever pinned it shall take that back first"
+        return f"{_in_force_text(pin, context)}: whoever pinned it must unpin it first"
     paused = context.overrides.paused(route.name)
     if paused and not is_hold(paused):
-        return f"{_in_force_text(paused, context)}: whoever paused it shall take that back first"
+        return f"{_in_force_text(paused, context)}: whoever paused it must resume it first"
     if drain := context.overrides.drained(home, home.partition("/")[0]):
         return f"{_in_force_text(drain, context)}: no route goes there"
     state_of_target = context.health.get(home)

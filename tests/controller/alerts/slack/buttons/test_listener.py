@@ -217,7 +217,7 @@ def test_hold_then_fail_back(server: SocketServer, world: World) -> None:
         server.acknowledged(server.press(message, "Fail back now", user="U0BOB", name="bob"))
         assert server.answered(2).startswith(f"Done: the pin of chat to {LUNA} is in force until ")
         assert f"chat now points at {LUNA}; it was {HAIKU}." in server.answered(2)
-        assert server.answered(2).endswith(" Over: the pause of chat.")
+        assert server.answered(2).endswith(" Ended: the pause of chat.")
         assert world.serving() == LUNA
         pin, hold = world.laid()
         assert (pin.target, (pin.until - pin.at).total_seconds()) == (LUNA, 60)
