@@ -10,7 +10,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.incident import Incident
-from controller.incidents.queries import read_beginnings, read_facts
+from controller.incidents.queries import read_facts, read_onsets
 from controller.incidents.store import CommentStore, incident_of, save
 from controller.routing.decision import Decision, RouteState
 from controller.routing.store import OverrideStore, decision_from_row, decision_to_row
@@ -105,14 +105,14 @@ class Journal:
         It reads the observations of that time: for who shows one incident, and for its resolution, not for every cycle.
         """
         with self._reading.connect() as connection:
-            return read_facts(connection, incident, now).of(incident)
+            return read_facts(connection, incident, now).added_to(incident)
 
-    def beginnings(self, bad: Collection[TargetHealth]) -> dict[str, FailureOnset]:
+    def onsets(self, bad: Collection[TargetHealth]) -> dict[str, FailureOnset]:
         """How targets that are bad came to be so, as far as is known: for the incident that they open."""
         if not bad:
             return {}
         with self._reading.connect() as connection:
-            return read_beginnings(connection, bad)
+            return read_onsets(connection, bad)
 
     def count_untold(self) -> int:
         """How many incidents have changed since Slack was told of them."""

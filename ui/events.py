@@ -92,7 +92,7 @@ def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
         f'<details class="hs-{incidents.colour(incident)}"><summary>{instant(incident.opened_at, now)}'
         f'<b>{text(title[:1].upper() + title[1:])}</b><span class="hs-tag">incident {incident.id}</span>'
         f"<span>lasted {incidents.lasted(incident, now)}</span>"
-        f'<span class="hs-quiet">{text(words.gist(incident))}</span></summary>{incidents.notes(incident)}'
+        f'<span class="hs-quiet">{text(words.affected_summary(incident))}</span></summary>{incidents.notes(incident)}'
         f"{incidents.timeline(incident.timeline, now)}{incidents.figures(incident)}"
         f"{_vendor(incident)}{_row(trails(verdicts, now))}</details>"
     )

@@ -51,7 +51,7 @@ def notes(incident: Incident) -> str:
     """That it came back, who acknowledged it, and under which incident it is shown."""
     parts = []
     if incident.reopened:
-        parts.append(words.came_back(incident))
+        parts.append(words.reopenings(incident))
     if incident.acknowledged_by:
         parts.append(f"{incident.acknowledged_by} looks after it")
     if incident.lead_id:
@@ -90,8 +90,8 @@ def figures(incident: Incident, periods: Sequence[RoutePeriod] = ()) -> str:
     """The evidence in numbers, how long routes were on a failing target, request ids; empty where nothing is known."""
     items = [text(words.evidence(incident.numbers))] if incident.numbers else []
     for route, seconds in incident.on_failing_s:
-        where = words.where(period for period in periods if period.route == route)
-        items.append(text(words.on_failing(route, seconds) + (f"; it was on {where}" if where else "")))
+        where = words.route_history(period for period in periods if period.route == route)
+        items.append(text(words.time_on_failing(route, seconds) + (f"; it was on {where}" if where else "")))
     if incident.request_ids:
         ids = ", ".join(f"<code>{text(request_id)}</code>" for request_id in incident.request_ids)
         items.append(f"request ids of failed probes: {ids}")

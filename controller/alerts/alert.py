@@ -12,7 +12,7 @@ from controller.alerts.severity import severity_of, severity_of_notice
 from controller.alerts.slack.incident_message import plain_text
 from controller.alerts.slack.other_messages import notice_headline
 from controller.incidents.incident import Incident
-from controller.incidents.json_document import document as incident_document
+from controller.incidents.json_document import incident_document
 from monitor.formatting import instant
 from monitor.settings import Severity
 from probes.redaction import MASK, one_line

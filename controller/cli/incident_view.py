@@ -45,7 +45,7 @@ def print_list(found: Sequence[Incident], now: datetime, nothing: str) -> None:
         lasted = Text(f"{span(one.lasted_s(now))}{', open' if is_open else ''}", style="bold red" if is_open else "")
         led = f" (with {one.lead_id})" if one.lead_id else ""
         opened = f"{one.opened_at:%H:%M:%S}" if one.opened_at.date() == now.date() else f"{one.opened_at:%b %d %H:%M}"
-        table.add_row(str(one.id), opened, lasted, Text(words.title(one) + led), Text(words.gist(one)))
+        table.add_row(str(one.id), opened, lasted, Text(words.title(one) + led), Text(words.affected_summary(one)))
     console.print(table)
 
 
@@ -54,7 +54,7 @@ def print_incident(
 ) -> None:
     """For people, on standard output by default: what, whom, where users are, the story, the evidence."""
     console = console or output.terminal()
-    head = f"Incident {incident.id}: {words.title(incident)}, {words.state(incident, now)}"
+    head = f"Incident {incident.id}: {words.title(incident)}, {words.status(incident, now)}"
     console.print(Text(head, style="bold green" if incident.resolved_at else "bold red"))
     for text in _standing(incident, now):
         console.print(Text(text))
@@ -68,7 +68,7 @@ def print_incident(
     if incident.routes:
         console.print(Text("\nUsers were on" if incident.resolved_at else "\nUsers are on", style="bold"))
     for route in incident.routes:
-        _indented(console, words.users(route), 2)
+        _indented(console, words.route_users(route), 2)
     console.print(Text("\nTimeline (UTC)", style="bold"))
     _print_timeline(incident, now, console)
     figures = list(_figures(incident, stays))
@@ -90,7 +90,7 @@ def _print_timeline(incident: Incident, now: datetime, console: Console) -> None
     grid.add_column(overflow="fold")
     for line in incident.timeline:
         at = f"{line.at:%H:%M:%S}" if line.at.date() == now.date() else f"{line.at:%b %d %H:%M:%S}"
-        text = one_line(words.line(line), _LONGEST)
+        text = one_line(words.entry_text(line), _LONGEST)
         if console.is_terminal:
             grid.add_row(f"  {at}", Text(text, style=_MOMENTS.get(line.kind, "")))
         else:
@@ -113,11 +113,11 @@ def _figures(incident: Incident, stays: Sequence[RoutePeriod]) -> Iterator[str]:
     if numbers:
         yield words.evidence(numbers)
         for target in numbers.targets if len(numbers.targets) > 1 else ():
-            yield f"{target.target}: {words.outcomes(target.outcomes)}"
+            yield f"{target.target}: {words.outcome_counts(target.outcomes)}"
     for route, seconds in incident.on_failing_s:
-        where = words.where(one for one in stays if one.route == route)
-        yield f"{words.on_failing(route, seconds)}; it was on {where}"
+        where = words.route_history(one for one in stays if one.route == route)
+        yield f"{words.time_on_failing(route, seconds)}; it was on {where}"
     if incident.request_ids:
         yield f"request ids of failed probes: {', '.join(incident.request_ids)}"
-    if said := words.vendor(incident):
+    if said := words.vendor_sentence(incident):
         yield said

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from controller.cli import incident_view, output
 from controller.cli.arguments import add_config, add_json, incident_id, load_settings, login_name, past_duration
-from controller.incidents import json_document as incident_document
+from controller.incidents import json_document
 from controller.incidents import post_mortem as report
 from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
@@ -40,7 +40,7 @@ class _Shown:
     """One incident with everything that is known of it."""
 
     incident: Incident
-    stays: tuple[RoutePeriod, ...]
+    route_periods: tuple[RoutePeriod, ...]
     now: datetime
 
 
@@ -93,7 +93,7 @@ def listing(settings: Settings, *, since_s: float, only_open: bool, as_json: boo
             found = sorted([*journal.open_incidents(), *past], key=lambda one: (one.opened_at, one.id), reverse=True)
         if as_json:
             output.print_document(
-                {"at": instant(now), "incidents": [incident_document.brief(one, now) for one in found]}
+                {"at": instant(now), "incidents": [json_document.incident_summary(one, now) for one in found]}
             )
         else:
             incident_view.print_list(
@@ -110,9 +110,9 @@ def show(settings: Settings, incident_id: int, *, as_json: bool) -> int:
     def work() -> int:
         shown = _read(settings, incident_id)
         if as_json:
-            output.print_document(incident_document.document(shown.incident, shown.stays, shown.now))
+            output.print_document(json_document.incident_document(shown.incident, shown.route_periods, shown.now))
         else:
-            incident_view.print_incident(shown.incident, shown.stays, shown.now)
+            incident_view.print_incident(shown.incident, shown.route_periods, shown.now)
         return output.OK if shown.incident.resolved_at else output.BAD_NEWS
 
     return _answering(work)
@@ -123,7 +123,7 @@ def export(settings: Settings, incident_id: int, *, to: Path | None, as_json: bo
 
     def work() -> int:
         shown = _read(settings, incident_id)
-        text = report.markdown(shown.incident, shown.stays, now=shown.now)
+        text = report.markdown(shown.incident, shown.route_periods, now=shown.now)
         if to is not None:
             try:
                 to.write_text(text, encoding="utf-8")
@@ -132,7 +132,7 @@ def export(settings: Settings, incident_id: int, *, to: Path | None, as_json: bo
         if as_json:
             output.print_document({"id": incident_id, "written_to": to and str(to), "markdown": text})
         else:
-            done = f"{to}: {words.title(shown.incident)}, {words.state(shown.incident, shown.now)}"
+            done = f"{to}: {words.title(shown.incident)}, {words.status(shown.incident, shown.now)}"
             output.print_lines([done if to else text.rstrip("\n")])
         return output.OK
 
@@ -183,10 +183,10 @@ def _say(
     finally:
         engine.dispose()
     if as_json:
-        output.print_document(incident_document.document(changed, (), now))
+        output.print_document(json_document.incident_document(changed, (), now))
     else:
         last = max(changed.timeline, key=lambda one: one.number)
-        output.print_lines([f"incident {incident_id}, {words.title(changed)}: {words.line(last)}"])
+        output.print_lines([f"incident {incident_id}, {words.title(changed)}: {words.entry_text(last)}"])
     return output.OK
 
 
@@ -220,7 +220,7 @@ def _read(settings: Settings, incident_id: int) -> _Shown:
             raise RefusedError(f"there is no incident {incident_id}; {_known(journal.incidents(8))}")
         with engine.connect() as connection:
             facts = read_facts(connection, found, now)
-    return _Shown(incident=facts.of(found), stays=facts.stays, now=now)
+    return _Shown(incident=facts.added_to(found), route_periods=facts.route_periods, now=now)
 
 
 def _known(latest: Sequence[Incident]) -> str:

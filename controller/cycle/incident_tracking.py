@@ -7,7 +7,7 @@ from datetime import datetime
 from controller.incidents import tracker
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
-from controller.incidents.vendor_lead import LOOK_BACK, unreported
+from controller.incidents.vendor_lead import LOOK_BACK, unreported_providers
 from controller.journal import Journal
 from monitor.health import UNHEALTHY, TargetHealth
 from monitor.status_pages.reading import VendorStateChange
@@ -36,13 +36,13 @@ class IncidentMemory:
 
         A resolved one has its figures.
         """
-        changed = tracker.update(
+        changed = tracker.update_incidents(
             replace(
                 facts,
                 open_incidents=self._open,
                 resolved=self._resolved,
                 vendors=self._vendor_reports(facts.health, facts.now),
-                beginnings=self._journal.beginnings(self._newly_bad(facts.health)),
+                onsets=self._journal.onsets(self._newly_bad(facts.health)),
             )
         )
         return [
@@ -69,5 +69,5 @@ class IncidentMemory:
     ) -> dict[str, Sequence[VendorStateChange]]:
         """What the vendors said around the incidents that are open or about to be, where none says so yet."""
         between = self._store.vendors.between
-        noticed = unreported(self._open, health.values())
+        noticed = unreported_providers(self._open, health.values())
         return {name: between(name, after=at - LOOK_BACK, before=now) for name, at in noticed.items()}

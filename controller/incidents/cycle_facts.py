@@ -53,7 +53,7 @@ class CycleFacts:
     """Where a dry run would have each route that it leaves as configured, in words."""
     vendors: Mapping[str, Sequence[VendorStateChange]] = field(default_factory=dict)
     """What each provider's status page said, oldest first, as `vendor_lead.lead` takes it."""
-    beginnings: Mapping[str, FailureOnset] = field(default_factory=dict)
+    onsets: Mapping[str, FailureOnset] = field(default_factory=dict)
     """By bad target, as far as is known."""
     overrides: Overrides = NO_OVERRIDES
     """Those in force."""

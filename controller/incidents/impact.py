@@ -36,65 +36,70 @@ class FailurePeriod:
     until: datetime
 
 
-def stays(incident: Incident, decisions: Iterable[Decision], until: datetime) -> tuple[RoutePeriod, ...]:
+def route_periods(incident: Incident, decisions: Iterable[Decision], until: datetime) -> tuple[RoutePeriod, ...]:
     """Where each touched route pointed from the onset until then, in the order of the routes and of time.
 
     `decisions` are those of these routes that were published, oldest first: of each route all since the onset, and
     the last one before.
     """
-    made = list(decisions)
-    found: list[RoutePeriod] = []
-    for route in incident.routes:
-        found += _stays(route.route, route.target, [one for one in made if one.route == route.route], incident, until)
-    return tuple(found)
+    of_route: dict[str, list[Decision]] = {}
+    for decision in decisions:
+        of_route.setdefault(decision.route, []).append(decision)
+    return tuple(
+        period
+        for impact in incident.routes
+        for period in _periods(impact.route, impact.target, of_route.get(impact.route, []), incident.onset, until)
+    )
 
 
-def _stays(
-    route: str, now_on: str, made: Sequence[Decision], incident: Incident, until: datetime
+def _periods(
+    route: str, present: str, decisions: Sequence[Decision], since: datetime, until: datetime
 ) -> Iterable[RoutePeriod]:
-    """Without any decision, as in a dry run, it is where it is all the time."""
-    first = made[0] if made else None
-    at = now_on if first is None else first.before or first.target
-    since = incident.onset
-    for decision in made:
-        moved_at = min(max(decision.at, incident.onset), until)
-        if decision.target != at:
+    """Without any decision, as in a dry run, the route points at its present target all the time."""
+    onset = since
+    target = (decisions[0].before or decisions[0].target) if decisions else present
+    for decision in decisions:
+        moved_at = min(max(decision.at, onset), until)
+        if decision.target != target:
             if moved_at > since:
-                yield RoutePeriod(route=route, target=at, since=since, until=moved_at)
-            at, since = decision.target, moved_at
+                yield RoutePeriod(route=route, target=target, since=since, until=moved_at)
+            target, since = decision.target, moved_at
     if until > since:
-        yield RoutePeriod(route=route, target=at, since=since, until=until)
+        yield RoutePeriod(route=route, target=target, since=since, until=until)
 
 
-def spells(transitions: Iterable[Transition], until: datetime) -> tuple[FailurePeriod, ...]:
+def failure_periods(transitions: Iterable[Transition], until: datetime) -> tuple[FailurePeriod, ...]:
     """When the targets failed, until then at the latest; `transitions` are oldest first."""
-    found: list[FailurePeriod] = []
+    periods: list[FailurePeriod] = []
     failing: dict[str, datetime] = {}
     suspect: dict[str, datetime] = {}
-    for one in transitions:
-        if one.after in _FAILING and one.target not in failing:
-            failing[one.target] = _begun(one, suspect.get(one.target))
-        elif one.after not in _FAILING and one.target in failing:
-            found.append(FailurePeriod(target=one.target, since=failing.pop(one.target), until=min(one.at, until)))
-        suspect = {target: at for target, at in suspect.items() if target != one.target}
-        if one.after is Health.SUSPECT:
-            suspect[one.target] = one.at
-    found += [FailurePeriod(target=target, since=since, until=until) for target, since in failing.items()]
-    return tuple(spell for spell in found if spell.since < spell.until)
+    for change in transitions:
+        target = change.target
+        if change.after in _FAILING and target not in failing:
+            failing[target] = _failing_since(change, suspect.get(target))
+        elif change.after not in _FAILING and target in failing:
+            periods.append(FailurePeriod(target=target, since=failing.pop(target), until=min(change.at, until)))
+        suspect.pop(target, None)
+        if change.after is Health.SUSPECT:
+            suspect[target] = change.at
+    periods += [FailurePeriod(target=target, since=since, until=until) for target, since in failing.items()]
+    return tuple(period for period in periods if period.since < period.until)
 
 
-def _begun(verdict: Transition, suspect_at: datetime | None) -> datetime:
-    """When the first probe of its own failed that the verdict rests on."""
-    failed = [one.at for one in verdict.trail if one.target == verdict.target and one.outcome is not Outcome.OK]
+def _failing_since(verdict: Transition, suspect_at: datetime | None) -> datetime:
+    """When the first of the target's own probes failed that the verdict rests on."""
+    failed = [probe.at for probe in verdict.trail if probe.target == verdict.target and probe.outcome is not Outcome.OK]
     return min([verdict.at, *failed, *([suspect_at] if suspect_at else [])])
 
 
-def on_failing_s(found: Iterable[RoutePeriod], failing: Sequence[FailurePeriod]) -> tuple[tuple[str, float], ...]:
+def seconds_on_failing(
+    periods: Iterable[RoutePeriod], failures: Sequence[FailurePeriod]
+) -> tuple[tuple[str, float], ...]:
     """How many seconds each route pointed at a target that failed, for the routes that did, in their order."""
     seconds: dict[str, float] = {}
-    for stay in found:
-        for spell in failing:
-            both = (min(stay.until, spell.until) - max(stay.since, spell.since)).total_seconds()
-            if spell.target == stay.target and both > 0:
-                seconds[stay.route] = seconds.get(stay.route, 0.0) + both
-    return tuple((route, round(both, 3)) for route, both in seconds.items())
+    for period in periods:
+        for failure in failures:
+            overlap_s = (min(period.until, failure.until) - max(period.since, failure.since)).total_seconds()
+            if failure.target == period.target and overlap_s > 0:
+                seconds[period.route] = seconds.get(period.route, 0.0) + overlap_s
+    return tuple((route, round(total_s, 3)) for route, total_s in seconds.items())

@@ -35,7 +35,7 @@ class IncidentKind(StrEnum):
         return "provider" if self in {IncidentKind.OUTAGE, IncidentKind.DEGRADATION} else self.value
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """For people: `nothing eligible`."""
         return self.replace("_", " ")
 

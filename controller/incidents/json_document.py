@@ -6,11 +6,11 @@ from typing import Any
 
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident, VendorLead
-from controller.incidents.vendor_lead import lead_words
+from controller.incidents.vendor_lead import lead_phrase
 from monitor.formatting import instant
 
 
-def brief(incident: Incident, now: datetime) -> dict[str, Any]:
+def incident_summary(incident: Incident, now: datetime) -> dict[str, Any]:
     """An incident without its story; instants in UTC, null where nothing is known."""
     return {
         "id": incident.id,
@@ -33,11 +33,11 @@ def brief(incident: Incident, now: datetime) -> dict[str, Any]:
     }
 
 
-def document(incident: Incident, stays: Sequence[RoutePeriod], now: datetime) -> dict[str, Any]:
+def incident_document(incident: Incident, stays: Sequence[RoutePeriod], now: datetime) -> dict[str, Any]:
     """An incident with all that is known of it."""
     numbers = incident.numbers
     return {
-        **brief(incident, now),
+        **incident_summary(incident, now),
         "began_at": instant(incident.onset),
         "timeline": [
             {"number": one.number, "at": instant(one.at), "kind": one.kind, "text": one.text, "author": one.author}
@@ -66,7 +66,7 @@ def _vendor(incident: Incident, found: VendorLead) -> dict[str, Any]:
         "headline": found.headline or None,
         "said_at": _instant(found.said_at),
         "claimed_at": _instant(found.claimed_at),
-        "words": lead_words(found, incident.opened_at, over=incident.resolved_at is not None),
+        "words": lead_phrase(found, incident.opened_at, over=incident.resolved_at is not None),
     }
 
 

@@ -63,7 +63,7 @@ def _word(word: str) -> str:
 def _summary(incident: Incident, now: datetime) -> Iterable[str]:
     end = f"until {_clock(incident.resolved_at)} UTC" if incident.resolved_at else f"still open at {_clock(now)} UTC"
     opened = f"{incident.opened_at:%Y-%m-%d} {_clock(incident.opened_at)}"
-    when = f"{opened} UTC, {end} ({words.state(incident, now)})"
+    when = f"{opened} UTC, {end} ({words.status(incident, now)})"
     yield f"**{_capital(escaped(words.title(incident)))}**, {escaped(when)}."
     facts = [escaped(reason) for reason in words.reasons(incident.affected)]
     if incident.onset < incident.opened_at:
@@ -84,18 +84,20 @@ def _impact(incident: Incident, stays: Sequence[RoutePeriod]) -> Iterable[str]:
     failing = dict(incident.on_failing_s)
     rows = []
     for route in incident.routes:
-        where = words.where(one for one in stays if one.route == route.route)
+        where = words.route_history(one for one in stays if one.route == route.route)
         exposed = span(failing[route.route]) if route.route in failing else "none"
         rows.append((code(route.route), exposed, escaped(where or route.target)))
     yield _table(("route", "time on a failing target", "where applications were sent"), rows)
-    open_ones = [words.users(route) for route in incident.routes if route.stuck or route.unpublished or route.waiting]
+    open_ones = [
+        words.route_users(route) for route in incident.routes if route.stuck or route.unpublished or route.waiting
+    ]
     if open_ones:
         yield _bullets(escaped(one) for one in open_ones)
 
 
 def _timeline(incident: Incident) -> str:
     day = incident.onset.date()
-    rows = [(_clock(line.at, day=line.at.date() != day), escaped(words.line(line))) for line in incident.timeline]
+    rows = [(_clock(line.at, day=line.at.date() != day), escaped(words.entry_text(line))) for line in incident.timeline]
     return _table((f"UTC, {day}", "what happened"), rows)
 
 
@@ -105,7 +107,7 @@ def _evidence(incident: Incident) -> Iterable[str]:
     else:
         yield f"{escaped(_capital(words.evidence(incident.numbers)))}, from the first failed probe to the end."
         rows = [
-            (code(one.target), str(one.probes), str(one.failures), escaped(words.outcomes(one.outcomes)))
+            (code(one.target), str(one.probes), str(one.failures), escaped(words.outcome_counts(one.outcomes)))
             for one in incident.numbers.targets
         ]
         yield _table(("target", "probes", "not ok", "how they ended"), rows)
@@ -114,11 +116,11 @@ def _evidence(incident: Incident) -> Iterable[str]:
 
 
 def _done(incident: Incident) -> list[str]:
-    return [f"{_clock(one.at)} {escaped(words.line(one))}" for one in incident.timeline if one.kind in _DONE]
+    return [f"{_clock(one.at)} {escaped(words.entry_text(one))}" for one in incident.timeline if one.kind in _DONE]
 
 
 def _vendor(incident: Incident) -> Iterable[str]:
-    sentence = words.vendor(incident)
+    sentence = words.vendor_sentence(incident)
     if sentence:
         yield "## The vendor's word"
         yield escaped(sentence)

@@ -9,7 +9,7 @@ from itertools import takewhile
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from controller.incidents.cycle_facts import FailureOnset
-from controller.incidents.impact import RoutePeriod, on_failing_s, spells, stays
+from controller.incidents.impact import RoutePeriod, failure_periods, route_periods, seconds_on_failing
 from controller.incidents.incident import Incident, IncidentNumbers, TargetNumbers
 from controller.routing.decision import Decision
 from controller.routing.store import decision_from_row
@@ -20,7 +20,7 @@ from monitor.storage.tables import DECISIONS, OBSERVATIONS, TRANSITIONS
 from probes.outcome import Outcome
 
 #: At most so many request ids say enough.
-MOST_IDS = 5
+MAX_REQUEST_IDS = 5
 #: A verdict follows within this on the first suspicion, and a probe ends within it.
 _LOOK_BACK = timedelta(hours=1)
 _PROBE = timedelta(minutes=10)
@@ -37,10 +37,10 @@ class IncidentFacts:
     numbers: IncidentNumbers | None
     """None where no probe of its targets is stored (any more)."""
     request_ids: tuple[str, ...]
-    stays: tuple[RoutePeriod, ...]
+    route_periods: tuple[RoutePeriod, ...]
     on_failing_s: tuple[tuple[str, float], ...]
 
-    def of(self, incident: Incident) -> Incident:
+    def added_to(self, incident: Incident) -> Incident:
         """The incident with these figures; those that it has already and that are not stored any more stay."""
         return replace(
             incident,
@@ -53,28 +53,28 @@ class IncidentFacts:
 def read_facts(connection: Connection, incident: Incident, now: datetime) -> IncidentFacts:
     """The facts until the resolution, or until now; some range scans of the affected targets' own keys."""
     until = incident.resolved_at or now
-    where = stays(incident, _decisions(connection, incident, until), until)
-    failing = spells(_transitions(connection, incident, until), until)
+    where = route_periods(incident, _decisions(connection, incident, until), until)
+    failing = failure_periods(_transitions(connection, incident, until), until)
     return IncidentFacts(
         numbers=_numbers(connection, incident, until),
         request_ids=_request_ids(connection, incident, until),
-        stays=where,
-        on_failing_s=on_failing_s(where, failing),
+        route_periods=where,
+        on_failing_s=seconds_on_failing(where, failing),
     )
 
 
-def read_beginnings(connection: Connection, bad: Collection[TargetHealth]) -> dict[str, FailureOnset]:
+def read_onsets(connection: Connection, bad: Collection[TargetHealth]) -> dict[str, FailureOnset]:
     """How each of these came to be bad, by target; nothing of those of which nothing is known."""
     if not bad:
         return {}
     since = [seen.since for seen in bad]
     around = (to_ms(min(since) - _LOOK_BACK), to_ms(max(since)))
     changes = _changes(connection, {seen.target for seen in bad}, *around)
-    found = {seen.target: _beginning(connection, seen, changes) for seen in bad}
+    found = {seen.target: _onset(connection, seen, changes) for seen in bad}
     return {target: one for target, one in found.items() if one.failed or one.suspect_at}
 
 
-def _beginning(connection: Connection, seen: TargetHealth, changes: Sequence[Transition]) -> FailureOnset:
+def _onset(connection: Connection, seen: TargetHealth, changes: Sequence[Transition]) -> FailureOnset:
     own = [one for one in changes if one.target == seen.target and one.at <= seen.since]
     verdict = own[-1] if own and own[-1].after is seen.health else None
     before = own[-2] if verdict and len(own) > 1 else None
@@ -82,13 +82,13 @@ def _beginning(connection: Connection, seen: TargetHealth, changes: Sequence[Tra
     trail = [*(verdict.trail if verdict else ()), *(suspect.trail if suspect else ())]
     failed = min((one for one in trail if one.outcome is not Outcome.OK), key=lambda one: one.at, default=None)
     return FailureOnset(
-        failed=failed or _first_of_run(connection, seen),
+        failed=failed or _first_failure(connection, seen),
         suspect_at=suspect.at if suspect else None,
         suspect=suspect.reason if suspect else "",
     )
 
 
-def _first_of_run(connection: Connection, seen: TargetHealth) -> WeighedProbe | None:
+def _first_failure(connection: Connection, seen: TargetHealth) -> WeighedProbe | None:
     """The first of the failed probes in a row that ended when it went bad."""
     latest = (
         select(_SEEN.started_ms, _SEEN.duration_s, _SEEN.outcome)
@@ -162,6 +162,6 @@ def _request_ids(connection: Connection, incident: Incident, until: datetime) ->
     for one in incident.affected:
         failed = (_SEEN.outcome != Outcome.OK.value, _SEEN.request_id.is_not(None))
         wanted = select(_SEEN.request_id, _SEEN.started_ms).where(*_probes(incident, until, one.target), *failed)
-        rows = connection.execute(wanted.order_by(_SEEN.started_ms).limit(MOST_IDS)).all()
+        rows = connection.execute(wanted.order_by(_SEEN.started_ms).limit(MAX_REQUEST_IDS)).all()
         found += [(place, row.started_ms, row.request_id) for place, row in enumerate(rows)]
-    return tuple(dict.fromkeys(request_id for _, _, request_id in sorted(found)))[:MOST_IDS]
+    return tuple(dict.fromkeys(request_id for _, _, request_id in sorted(found)))[:MAX_REQUEST_IDS]

@@ -22,8 +22,8 @@ from controller.incidents.incident import (
     TimelineEntry,
     VendorLead,
 )
-from controller.incidents.timeline import MAX_COMMENTS, comments, joined, numbered
-from controller.incidents.tracker import lead_of
+from controller.incidents.timeline import MAX_COMMENTS, comments_in, merge_entries, number_entries
+from controller.incidents.tracker import lead_incident_id
 from monitor.storage.columns import from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
 from monitor.storage.database import DatabaseError, durable
 from monitor.storage.tables import IncidentRow
@@ -154,18 +154,18 @@ def _row(session: Session, incident_id: int) -> IncidentRow:
 
 
 def _comment(row: IncidentRow, incident: Incident, line: TimelineEntry) -> Incident:
-    if len(comments(incident.timeline)) >= MAX_COMMENTS:
+    if len(comments_in(incident.timeline)) >= MAX_COMMENTS:
         full = f"incident {incident.id} holds {MAX_COMMENTS} lines by people, and no more fit"
         raise CommentRefusedError(f"{full}: write the rest elsewhere")
-    timeline = numbered(joined(incident.timeline, [line]))
+    timeline = number_entries(merge_entries(incident.timeline, [line]))
     changed = replace(incident, timeline=timeline, revision=incident.revision + 1)
     row.sqlmodel_update(_columns(changed))
     return changed
 
 
 def _add(session: Session, incident: Incident) -> Incident:
-    lead_id = incident.lead_id or lead_of(incident, _open_with_lead(session))
-    new = replace(incident, lead_id=lead_id, timeline=numbered(incident.timeline))
+    lead_id = incident.lead_id or lead_incident_id(incident, _open_with_lead(session))
+    new = replace(incident, lead_id=lead_id, timeline=number_entries(incident.timeline))
     row = IncidentRow(**_columns(new), told_revision=0, told_lines=0, lead_id=lead_id)
     session.add(row)
     session.flush()
@@ -180,7 +180,7 @@ def _replace(session: Session, incident: Incident) -> Incident:
     again = stored.resolved_at is not None and incident.resolved_at is None
     new = replace(
         incident,
-        timeline=numbered(joined(incident.timeline, comments(stored.timeline))),
+        timeline=number_entries(merge_entries(incident.timeline, comments_in(stored.timeline))),
         revision=max(incident.revision, stored.revision + 1),
         lead_id=stored.lead_id,
         acknowledged_by=None if again else stored.acknowledged_by,

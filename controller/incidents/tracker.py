@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from controller.incidents import timeline as story
+from controller.incidents import timeline
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import NETWORK, ROUTE, AffectedTarget, Incident, IncidentKind, RouteImpact
-from controller.incidents.timeline import joined
-from controller.incidents.vendor_lead import vendor_lines, vendor_of
+from controller.incidents.vendor_lead import vendor_entries, vendor_lead
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
 
@@ -18,13 +17,13 @@ REOPENS_WITHIN = timedelta(minutes=15)
 BLIND_FOR = timedelta(seconds=60)
 #: It is over once our network has been back for so long: what flickers is one incident.
 _BACK_FOR = timedelta(seconds=30)
-_OF_TARGETS = frozenset({IncidentKind.OUTAGE, IncidentKind.DEGRADATION, IncidentKind.CONFIGURATION})
+_TARGET_KINDS = frozenset({IncidentKind.OUTAGE, IncidentKind.DEGRADATION, IncidentKind.CONFIGURATION})
 
 Slot = tuple[str, str]
 """A provider, and what its incident is about."""
 
 
-def update(cycle: CycleFacts) -> list[Incident]:
+def update_incidents(cycle: CycleFacts) -> list[Incident]:
     """The incidents that are new (`id` 0, `revision` 1) or changed (`revision` one higher), and no others.
 
     It compares states, not events: a crash between a transition and its incident loses nothing, and calling it again
@@ -45,31 +44,40 @@ def update(cycle: CycleFacts) -> list[Incident]:
        reason, until it has been back for half a minute.
     7. A route that is stuck without any incident of a provider that says so has an incident of its own.
     """
-    health = {name: known for name, known in cycle.health.items() if name in cycle.provider_of}
-    facts = replace(cycle, health=health)
-    former = {(one.provider, one.kind.slot): one for one in facts.open_incidents}
-    late = {(one.provider, one.kind.slot): one for one in sorted(facts.resolved, key=_resolution)}
-    found = [*_of_targets(former, late, facts), *_of_network(former, late, facts)]
-    found += _of_routes(former, late, found, facts)
-    known = {one.id: one for one in (*facts.resolved, *facts.open_incidents)}
-    return [_revised(one, known.get(one.id)) for one in found if one.id == 0 or one != known[one.id]]
+    facts = replace(cycle, health={name: known for name, known in cycle.health.items() if name in cycle.provider_of})
+    former = {_slot(incident): incident for incident in facts.open_incidents}
+    late = {_slot(incident): incident for incident in sorted(facts.resolved, key=_ended_at)}
+    present = [*_of_targets(former, late, facts), *_of_network(former, late, facts)]
+    present += _of_routes(former, late, present, facts)
+    known = {incident.id: incident for incident in (*facts.resolved, *facts.open_incidents)}
+    return [
+        _revised(incident, known.get(incident.id))
+        for incident in present
+        if incident.id == 0 or incident != known[incident.id]
+    ]
 
 
-def lead_of(incident: Incident, open_incidents: Iterable[Incident]) -> int | None:
-    """Under whose headline a new incident is told: that of the earliest outage or degradation of another provider that
-    is open, which may be its lead's, over already; None where it is told by itself. `open_incidents` have their ids.
+def lead_incident_id(incident: Incident, open_incidents: Iterable[Incident]) -> int | None:
+    """The id of the incident under whose headline a new one is told; None where it is told by itself.
+
+    That is the earliest open outage or degradation of another provider, or that one's own lead, even if it is over
+    already. `open_incidents` have their ids.
     """
     if incident.kind.slot != "provider":
         return None
     leads = [
-        (one.opened_at, one.lead_id or one.id)
-        for one in open_incidents
-        if one.kind.slot == "provider" and one.provider != incident.provider
+        (other.opened_at, other.lead_id or other.id)
+        for other in open_incidents
+        if other.kind.slot == "provider" and other.provider != incident.provider
     ]
     return min(leads)[1] if leads else None
 
 
-def _resolution(incident: Incident) -> datetime:
+def _slot(incident: Incident) -> Slot:
+    return incident.provider, incident.kind.slot
+
+
+def _ended_at(incident: Incident) -> datetime:
     return incident.resolved_at or incident.opened_at
 
 
@@ -80,42 +88,42 @@ def _revised(after: Incident, before: Incident | None) -> Incident:
 def _of_targets(
     former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: CycleFacts
 ) -> Iterator[Incident]:
-    """Those of the providers' targets, as they are now, in order of their slots."""
-    present = {slot: one for slot, one in former.items() if one.kind in _OF_TARGETS}
+    """The incidents of the providers' targets, as they are now, in order of their slots."""
+    present = {slot: incident for slot, incident in former.items() if incident.kind in _TARGET_KINDS}
     bad = _bad_by_slot(facts, present.values())
     for slot in sorted(present.keys() | bad.keys()):
         if slot in present:
-            yield _after(present[slot], bad.get(slot, []), facts)
+            yield _updated(present[slot], bad.get(slot, []), facts)
             continue
-        since = min(seen.since for seen in bad[slot])
+        since = min(state.since for state in bad[slot])
         again = _reopened(late.get(slot), since, facts)
-        yield _after(again or _opened(slot, since), bad[slot], facts, begins=True)
+        yield _updated(again or _new_incident(slot, since), bad[slot], facts, begins=True)
 
 
 def _bad_by_slot(facts: CycleFacts, open_incidents: Iterable[Incident]) -> dict[Slot, list[TargetHealth]]:
-    already = {affected.target for incident in open_incidents for affected in incident.affected}
+    affected = {target.target for incident in open_incidents for target in incident.affected}
     slots: dict[Slot, list[TargetHealth]] = {}
-    for seen in facts.health.values():
+    for state in facts.health.values():
         # A recovering target does not say from what; its open incident knows.
-        if seen.health in UNHEALTHY and not (seen.health is Health.RECOVERING and seen.target in already):
-            ours = seen.health is Health.MISCONFIGURED
+        if state.health in UNHEALTHY and not (state.health is Health.RECOVERING and state.target in affected):
+            ours = state.health is Health.MISCONFIGURED
             kind = IncidentKind.CONFIGURATION if ours else IncidentKind.DEGRADATION
-            slots.setdefault((facts.provider_of[seen.target], kind.slot), []).append(seen)
+            slots.setdefault((facts.provider_of[state.target], kind.slot), []).append(state)
     return slots
 
 
-def _opened(slot: Slot, at: datetime) -> Incident:
-    """An incident with nothing in it yet; `_after` fills it, and a degradation may prove an outage."""
-    provider, about = slot
-    kind = next((kind for kind in IncidentKind if kind.value == about), IncidentKind.DEGRADATION)
+def _new_incident(slot: Slot, at: datetime) -> Incident:
+    """An incident without any content; a degradation may yet prove an outage."""
+    provider, name = slot
+    kind = next((kind for kind in IncidentKind if kind.value == name), IncidentKind.DEGRADATION)
     return Incident(id=0, provider=provider, kind=kind, opened_at=at, affected=(), timeline=(), routes=())
 
 
 def _reopened(late: Incident | None, since: datetime, facts: CycleFacts) -> Incident | None:
-    """The incident that comes back, if what is wrong `since` then follows closely enough on its resolution."""
+    """The resolved incident opened again, if what is wrong `since` then follows closely enough on its resolution."""
     if late is None or late.resolved_at is None:
         return None
-    # What was wrong all the time, but not looked after meanwhile, comes back with the first look.
+    # What was wrong all the time, but not probed meanwhile, comes back when it is probed again.
     came_back = since if since > late.resolved_at else facts.now
     if came_back - late.resolved_at > REOPENS_WITHIN:
         return None
@@ -130,74 +138,81 @@ def _reopened(late: Incident | None, since: datetime, facts: CycleFacts) -> Inci
     )
 
 
-def _after(incident: Incident, bad: Sequence[TargetHealth], facts: CycleFacts, *, begins: bool = False) -> Incident:
+def _updated(incident: Incident, bad: Sequence[TargetHealth], facts: CycleFacts, *, begins: bool = False) -> Incident:
     """The incident brought up to date; `begins`: it opens with this, or opens again."""
     affected = (
-        *(_brought_up_to_date(a, incident.kind, facts) for a in incident.affected),
-        *_joined(incident.affected, bad),
+        *(_updated_target(target, incident.kind, facts) for target in incident.affected),
+        *_newly_affected(incident.affected, bad),
     )
-    routes = _touched(affected, facts)
-    kind = _kind(incident.kind, affected)
-    vendor = vendor_of(incident, kind, facts.vendors.get(incident.provider, ()))
-    lines = [*story.beginning_lines(bad, facts)] if begins else []
-    lines += story.target_lines(incident, affected, facts, again=begins and incident.reopened > 0)
-    lines += vendor_lines(incident.vendor, vendor)
-    known = {line.text for line in (*incident.timeline, *lines)} | {a.reason for a in affected}
-    lines += story.route_lines(incident, routes, known, facts)
-    lines += story.hand_lines(incident, affected, routes, facts)
-    names = {a.target for a in affected}
-    going_back = any(facts.routes[route.route].home in names for route in routes)
-    over = all(a.health in {Health.UP, Health.UNKNOWN} for a in affected) and not going_back
+    routes = _route_impacts(affected, facts)
+    kind = _grown_kind(incident.kind, affected)
+    vendor = vendor_lead(incident, kind, facts.vendors.get(incident.provider, ()))
+    entries = [*timeline.beginning_entries(bad, facts)] if begins else []
+    entries += timeline.target_entries(incident, affected, facts, again=begins and incident.reopened > 0)
+    entries += vendor_entries(incident.vendor, vendor)
+    known = {entry.text for entry in (*incident.timeline, *entries)} | {target.reason for target in affected}
+    entries += timeline.route_entries(incident, routes, known, facts)
+    entries += timeline.override_entries(incident, affected, routes, facts)
+    over = _is_over(affected, routes, facts)
     if over:
-        lines += story.last_lines(routes, facts)
+        entries += timeline.closing_entries(routes, facts)
     return replace(
         incident,
         kind=kind,
         affected=affected,
         routes=routes,
         vendor=vendor,
-        timeline=joined(incident.timeline, lines),
+        timeline=timeline.merge_entries(incident.timeline, entries),
         resolved_at=facts.now if over else None,
     )
 
 
-def _kind(kind: IncidentKind, affected: Iterable[AffectedTarget]) -> IncidentKind:
+def _is_over(affected: Iterable[AffectedTarget], routes: Iterable[RouteImpact], facts: CycleFacts) -> bool:
+    """Whether every affected target is well again, or gone, and no route is going back to one of them in steps."""
+    health = {target.target: target.health for target in affected}
+    going_back = any(facts.routes[route.route].home in health for route in routes)
+    return not going_back and all(state in {Health.UP, Health.UNKNOWN} for state in health.values())
+
+
+def _grown_kind(kind: IncidentKind, affected: Iterable[AffectedTarget]) -> IncidentKind:
     """A degradation grows into an outage with the first target that is (or was) down; nothing shrinks back."""
-    if kind is IncidentKind.DEGRADATION and any(a.health in {Health.DOWN, Health.RECOVERING} for a in affected):
-        return IncidentKind.OUTAGE
-    return kind
+    failed = any(target.health in {Health.DOWN, Health.RECOVERING} for target in affected)
+    return IncidentKind.OUTAGE if kind is IncidentKind.DEGRADATION and failed else kind
 
 
-def _brought_up_to_date(affected: AffectedTarget, kind: IncidentKind, facts: CycleFacts) -> AffectedTarget:
+def _updated_target(affected: AffectedTarget, kind: IncidentKind, facts: CycleFacts) -> AffectedTarget:
     if affected.target not in facts.provider_of:
         gone = affected.health is Health.UNKNOWN
         return affected if gone else replace(affected, health=Health.UNKNOWN, since=facts.now)
-    seen = facts.health.get(affected.target)
-    if seen is None or seen.health in {Health.UNKNOWN, Health.PAUSED}:
+    state = facts.health.get(affected.target)
+    if state is None or state.health in {Health.UNKNOWN, Health.PAUSED}:
         return affected
-    if seen.health is Health.MISCONFIGURED and kind is not IncidentKind.CONFIGURATION:
+    if state.health is Health.MISCONFIGURED and kind is not IncidentKind.CONFIGURATION:
         return affected  # an incident of its own says that; what the provider did before is not known to be over
-    health = Health.UP if seen.health in HEALTHY else seen.health
+    health = Health.UP if state.health in HEALTHY else state.health
     if health is affected.health:
         return affected
-    fault = affected.reason if health in {Health.UP, Health.RECOVERING} else seen.sentence
-    return replace(affected, health=health, since=seen.since, reason=fault)
+    reason = affected.reason if health in {Health.UP, Health.RECOVERING} else state.sentence
+    return replace(affected, health=health, since=state.since, reason=reason)
 
 
-def _joined(affected: Iterable[AffectedTarget], bad: Iterable[TargetHealth]) -> list[AffectedTarget]:
-    there = {a.target for a in affected}
-    joined = sorted((seen for seen in bad if seen.target not in there), key=lambda seen: (seen.since, seen.target))
-    return [AffectedTarget(target=s.target, health=s.health, since=s.since, reason=s.sentence) for s in joined]
+def _newly_affected(affected: Iterable[AffectedTarget], bad: Iterable[TargetHealth]) -> list[AffectedTarget]:
+    known = {target.target for target in affected}
+    new = sorted((state for state in bad if state.target not in known), key=lambda state: (state.since, state.target))
+    return [
+        AffectedTarget(target=state.target, health=state.health, since=state.since, reason=state.sentence)
+        for state in new
+    ]
 
 
-def _touched(affected: Iterable[AffectedTarget], facts: CycleFacts) -> tuple[RouteImpact, ...]:
-    targets = {a.target for a in affected}
+def _route_impacts(affected: Iterable[AffectedTarget], facts: CycleFacts) -> tuple[RouteImpact, ...]:
+    targets = {target.target for target in affected}
     return tuple(
         RouteImpact(
             route=name,
-            target=facts.unpublished.get(name, facts.routes[name].target),
+            target=_users_target(name, facts),
             stuck=name in facts.stuck,
-            failing=_failing(facts.unpublished.get(name, facts.routes[name].target), facts),
+            failing=_failing_health(_users_target(name, facts), facts),
             unpublished=name in facts.unpublished,
             weights=() if name in facts.unpublished else facts.routes[name].weights,
             would=facts.would.get(name),
@@ -208,63 +223,75 @@ def _touched(affected: Iterable[AffectedTarget], facts: CycleFacts) -> tuple[Rou
     )
 
 
-def _failing(target: str, facts: CycleFacts) -> Health | None:
-    seen = facts.health.get(target)
-    return seen.health if seen and seen.health in FAILING else None
+def _users_target(route: str, facts: CycleFacts) -> str:
+    """Where the users of a route are."""
+    return facts.unpublished.get(route, facts.routes[route].target)
+
+
+def _failing_health(target: str, facts: CycleFacts) -> Health | None:
+    state = facts.health.get(target)
+    return state.health if state and state.health in FAILING else None
 
 
 def _of_network(
     former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: CycleFacts
 ) -> Iterator[Incident]:
-    """That of our own network, if it has one."""
+    """The incident of our own network, if it has one."""
     slot = (NETWORK, IncidentKind.BLINDNESS.slot)
     present, loss = former.get(slot), facts.loss
     if present is None:
-        present = _blinded(late.get(slot), loss, facts) if loss else None
+        present = _new_blindness(late.get(slot), loss, facts) if loss else None
     if present is None:
         return
     if loss and (loss.until is None or facts.now - loss.until < _BACK_FOR):
         yield present
         return
     until = loss.until if loss and loss.until else facts.now
-    lines = (story.network_back(present, loss, until), story.resolved(until))
-    yield replace(present, resolved_at=until, timeline=joined(present.timeline, lines))
+    entries = (timeline.network_up_entry(present, loss, until), timeline.resolved_entry(until))
+    yield replace(present, resolved_at=until, timeline=timeline.merge_entries(present.timeline, entries))
 
 
-def _blinded(late: Incident | None, loss: NetworkLoss, facts: CycleFacts) -> Incident | None:
-    """The incident of a loss that has none open; None while it is short or touched nobody, and when it was told."""
+def _new_blindness(late: Incident | None, loss: NetworkLoss, facts: CycleFacts) -> Incident | None:
+    """The incident of a loss without an open one; None while it is short or harmless, and once it was resolved."""
     if not loss.held or (loss.until or facts.now) - loss.since < BLIND_FOR:
         return None
     if late and late.resolved_at and loss.until and late.resolved_at >= loss.since:
         return None
     again = _reopened(late, loss.since, facts)
-    start = again or _opened((NETWORK, IncidentKind.BLINDNESS.slot), loss.since)
-    line = story.network_gone(loss.since, again=bool(again))
-    return replace(start, timeline=joined(start.timeline, [line]))
+    start = again or _new_incident((NETWORK, IncidentKind.BLINDNESS.slot), loss.since)
+    entry = timeline.network_down_entry(loss.since, again=bool(again))
+    return replace(start, timeline=timeline.merge_entries(start.timeline, [entry]))
 
 
 def _of_routes(
-    former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], found: Iterable[Incident], facts: CycleFacts
+    former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], others: Iterable[Incident], facts: CycleFacts
 ) -> Iterator[Incident]:
-    """Those of routes that have nowhere to go without any incident of a provider that says so."""
-    told = {route.route for one in found if one.resolved_at is None for route in one.routes if route.stuck}
-    about = IncidentKind.NOTHING_ELIGIBLE.slot
-    alone = {(f"{ROUTE}{name}", about): name for name in facts.stuck - told if name in facts.routes}
-    for slot in sorted(alone.keys() | {slot for slot in former if slot[1] == about}):
-        if slot not in alone:
+    """The incidents of stuck routes that none of the others, which are of providers, reports."""
+    reported = {
+        route.route
+        for incident in others
+        if incident.resolved_at is None
+        for route in incident.routes
+        if route.stuck
+    }  # fmt: skip
+    slot_name = IncidentKind.NOTHING_ELIGIBLE.slot
+    stuck = {(f"{ROUTE}{name}", slot_name): name for name in facts.stuck - reported if name in facts.routes}
+    for slot in sorted(stuck.keys() | {slot for slot in former if slot[1] == slot_name}):
+        if slot in stuck:
+            yield former.get(slot) or _new_stuck(slot, stuck[slot], late, facts)
+        else:
+            entry = timeline.resolved_entry(facts.now)
             yield replace(
                 former[slot],
                 routes=tuple(replace(route, stuck=False) for route in former[slot].routes),
-                timeline=joined(former[slot].timeline, [story.resolved(facts.now)]),
+                timeline=timeline.merge_entries(former[slot].timeline, [entry]),
                 resolved_at=facts.now,
             )
-        else:
-            yield former.get(slot) or _nowhere(slot, alone[slot], late, facts)
 
 
-def _nowhere(slot: Slot, name: str, late: Mapping[Slot, Incident], facts: CycleFacts) -> Incident:
+def _new_stuck(slot: Slot, name: str, late: Mapping[Slot, Incident], facts: CycleFacts) -> Incident:
     again = _reopened(late.get(slot), facts.now, facts)
-    start = again or _opened(slot, facts.now)
-    route = RouteImpact(route=name, target=facts.unpublished.get(name, facts.routes[name].target), stuck=True)
-    line = story.nowhere(route, facts.now, again=bool(again))
-    return replace(start, routes=(route,), timeline=joined(start.timeline, [line]))
+    start = again or _new_incident(slot, facts.now)
+    route = RouteImpact(route=name, target=_users_target(name, facts), stuck=True)
+    entry = timeline.stuck_entry(route, facts.now, again=bool(again))
+    return replace(start, routes=(route,), timeline=timeline.merge_entries(start.timeline, [entry]))

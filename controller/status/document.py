@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from controller.incidents.incident import Incident
-from controller.incidents.vendor_lead import lead_words
+from controller.incidents.vendor_lead import lead_phrase
 from controller.routing import override_text
 from controller.status.evidence import EvidenceTrail
 from controller.status.overview import Overview, TargetView
@@ -110,7 +110,7 @@ def _lead(incident: Incident) -> dict[str, Any] | None:
         "said_at": _instant(found.said_at),
         "claimed_at": _instant(found.claimed_at),
         "noticed_before_s": (found.said_at - incident.opened_at).total_seconds() if found.said_at else None,
-        "words": lead_words(found, incident.opened_at),
+        "words": lead_phrase(found, incident.opened_at),
     }
 
 

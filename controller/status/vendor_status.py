@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.incidents.vendor_lead import said
+from controller.incidents.vendor_lead import status_phrase
 from monitor.health import WORST_FIRST, Health, TargetHealth
 from monitor.settings import Settings
 from monitor.status_pages.reading import VendorState, VendorStateChange, page_name
@@ -33,7 +33,7 @@ class VendorView:
             return f"{self.page} has not been read yet"
         if self.report.state is VendorState.UNKNOWN:
             return f"{self.page} cannot be read"
-        return f"{self.page} says: {said(self.report.state, self.report.headline, self.report.since, now)}"
+        return f"{self.page} says: {status_phrase(self.report.state, self.report.headline, self.report.since, now)}"
 
 
 def vendor_views(

@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
-from controller.incidents.tracker import update
+from controller.incidents.tracker import update_incidents
 from controller.routing.decision import Decision, Move, RouteState
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route, Settings
@@ -72,7 +72,7 @@ class World:
         stuck: bool = False,
         forget_decision: bool = False,
     ) -> list[Incident]:
-        """One cycle in which the health changes and the route `chat` moves; what `update` says of it."""
+        """One cycle in which the health changes and the route `chat` moves; what `update_incidents` says of it."""
         self.now += timedelta(seconds=1)
         for name, new in (health or {}).items():
             if name not in self.health or self.health[name].health is not new:
@@ -81,14 +81,14 @@ class World:
         return self.ask(stuck={"chat"} if stuck else set(), decisions=[] if forget_decision else decisions, after_s=0)
 
     def ask(self, *, after_s: float = 1.0, **facts: Any) -> list[Incident]:
-        """One cycle so much later in which only these facts are new; what `update` says of it, which is kept."""
+        """One cycle so much later in which only these facts are new; keeps and returns what changed."""
         self.now += timedelta(seconds=after_s)
         changed = self.look(**facts)
         self._keep(changed)
         return changed
 
     def look(self, **facts: Any) -> list[Incident]:
-        """What `update` says of the world as it is, with these facts besides; nothing is kept."""
+        """What `update_incidents` says of the world as it is, with these facts besides; nothing is kept."""
         given = {
             "settings": self.settings,
             "now": self.now,
@@ -97,7 +97,7 @@ class World:
             "open_incidents": self.open,
             "resolved": self.closed,
         }
-        return update(CycleFacts(**{**given, **facts}))
+        return update_incidents(CycleFacts(**{**given, **facts}))
 
     def _move(self, to: str) -> Decision:
         before = self.routes["chat"].target

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, and_, bindparam, case, func, or_, select
 
 from controller.alerts.digest.digest import WEEK, RouteWeek, TargetWeek, Week
-from controller.incidents.impact import FailurePeriod, RoutePeriod, on_failing_s, spells
+from controller.incidents.impact import FailurePeriod, RoutePeriod, failure_periods, seconds_on_failing
 from controller.routing.decision import Decision, Move
 from controller.routing.store import decision_from_row
 from monitor.budget.summary import read_summary
@@ -46,7 +46,7 @@ def read_week(settings: Settings, engine: Engine, ends: datetime) -> Week:
     begins = ends - WEEK
     money = read_summary(settings, SpendingStore(engine), ends)
     with engine.connect() as connection:
-        failing = spells(_transitions(connection, begins, ends), ends)
+        failing = failure_periods(_transitions(connection, begins, ends), ends)
         rows = {target.id: _totals(connection, target.id, begins, ends) for target in settings.targets}
         known = [first for first, _ in rows.values() if first]
         decisions = _decisions(connection, settings, begins, ends)
@@ -113,7 +113,7 @@ def _route(
 ) -> RouteWeek:
     where = list(_stays(name, made, begins, ends))
     flips = [one for one in made if one.at >= begins and one.target != one.before and one.move not in _NO_FLIP]
-    return RouteWeek(route=name, on_failing_s=sum(s for _, s in on_failing_s(where, failing)), flips=len(flips))
+    return RouteWeek(route=name, on_failing_s=sum(s for _, s in seconds_on_failing(where, failing)), flips=len(flips))
 
 
 def _stays(route: str, made: Sequence[Decision], begins: datetime, ends: datetime) -> Iterable[RoutePeriod]:

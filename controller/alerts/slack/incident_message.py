@@ -9,8 +9,7 @@ from controller.alerts.severity import OVER, exposed, is_urgent, severity_of, to
 from controller.alerts.slack.aftermath import exposure
 from controller.alerts.slack.blocks import NAME_CHARS, Block, Message, code, footer, header, name, safe, section
 from controller.incidents.incident import ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
-from controller.incidents.text import line as line_words
-from controller.incidents.text import reasons
+from controller.incidents.text import entry_text, reasons
 from controller.incidents.vendor_lead import lead_sentence
 from monitor.formatting import span
 from monitor.health import WORST_FIRST, Health
@@ -112,7 +111,7 @@ def plain_text(incident: Incident) -> str:
     fixes = [f"To fix: {one_line(text, 280)}" for text in reasons(to_fix(incident))[:_MAX_FIXES]]
     vendor = [one_line(sentence, _VENDOR_CHARS)] if (sentence := _lead(incident)) else []
     told, gap = _ends(incident.timeline)
-    story = [f"{clock(line.at, incident.opened_at)} {one_line(line_words(line), 280)}" for line in told]
+    story = [f"{clock(line.at, incident.opened_at)} {one_line(entry_text(line), 280)}" for line in told]
     if gap:
         story.insert(_FIRST_LINES, f"… {gap} more lines …")
     opened = f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -147,7 +146,7 @@ def what_of(incident: Incident) -> str:
         return f"route {route} has somewhere to go again" if over else f"route {route} has nowhere to go"
     troubled = [a for a in incident.affected if a.health not in OVER] or list(incident.affected)
     if not troubled:
-        return f"{name(incident.provider)} has an incident of kind {incident.kind.words}"
+        return f"{name(incident.provider)} has an incident of kind {incident.kind.label}"
     if len(troubled) == 1:
         return f"{name(troubled[0].target)} is {_word(troubled[0].health)}"
     counts = Counter(a.health for a in troubled)
@@ -183,7 +182,7 @@ def users_of(incident: Incident, shown: Callable[[str], str]) -> list[str]:
 
 def told_line(line: TimelineEntry, opened_at: datetime, limit: int) -> str:
     """A line of the timeline as Slack shows it: its symbol, its time, its words."""
-    return f"{SYMBOLS[line.kind]} `{clock(line.at, opened_at)}` {safe(line_words(line), limit)}"
+    return f"{SYMBOLS[line.kind]} `{clock(line.at, opened_at)}` {safe(entry_text(line), limit)}"
 
 
 def clock(at: datetime, opened_at: datetime) -> str:

@@ -128,7 +128,7 @@ def _passed(incident: Incident) -> str:
     troubled = ", ".join(a.target for a in incident.affected[:3])
     more = f" and {len(incident.affected) - 3} more" if len(incident.affected) > 3 else ""
     about = f" ({troubled}{more})" if troubled else ""
-    return f"{incident.kind.words} of {incident.provider}{about}, {span(incident.lasted_s(incident.opened_at))}"
+    return f"{incident.kind.label} of {incident.provider}{about}, {span(incident.lasted_s(incident.opened_at))}"
 
 
 def _notice(one: PendingEvent) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.incidents.impact import RoutePeriod, on_failing_s, spells, stays
+from controller.incidents.impact import RoutePeriod, failure_periods, route_periods, seconds_on_failing
 from controller.incidents.incident import EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.routing.decision import Decision, Move
 from monitor.health import Health, Transition, WeighedProbe
@@ -64,7 +64,7 @@ def changed(seconds: float, after: Health, *failed_s: float, target: str = A) ->
 )
 def test_where_a_route_pointed(decisions: list[Decision], expected: list[tuple[str, int, int]]) -> None:
     """Each stay with its begin and end, none of no length."""
-    found = stays(incident(), decisions, at(100))
+    found = route_periods(incident(), decisions, at(100))
     assert [(one.target, one.since, one.until) for one in found] == [(t, at(a), at(b)) for t, a, b in expected]
 
 
@@ -97,12 +97,14 @@ def test_where_a_route_pointed(decisions: list[Decision], expected: list[tuple[s
 )
 def test_when_a_target_failed(transitions: list[Transition], expected: list[tuple[int, int]]) -> None:
     """In seconds from the first failed probe; what still fails does so until the end."""
-    assert [(one.since, one.until) for one in spells(transitions, at(100))] == [(at(a), at(b)) for a, b in expected]
+    assert [(one.since, one.until) for one in failure_periods(transitions, at(100))] == [
+        (at(a), at(b)) for a, b in expected
+    ]
 
 
 def test_the_time_on_what_failed_is_where_both_meet() -> None:
     """A route's stays at a target, as far as the target failed then; other targets and routes do not count."""
-    failing = spells(
+    failing = failure_periods(
         [changed(40, Health.DOWN, 10), changed(70, Health.RECOVERING), changed(80, Health.DOWN, target=B)], at(100)
     )
     there = [
@@ -110,4 +112,4 @@ def test_the_time_on_what_failed_is_where_both_meet() -> None:
         RoutePeriod(route="chat", target=B, since=at(41.5), until=at(90)),
         RoutePeriod(route="code", target=A, since=at(75), until=at(100)),
     ]
-    assert on_failing_s(there, failing) == (("chat", 41.5),)
+    assert seconds_on_failing(there, failing) == (("chat", 41.5),)

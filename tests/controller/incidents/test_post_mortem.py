@@ -242,13 +242,13 @@ def test_no_text_breaks_the_report(text: str) -> None:
 )
 def test_the_gist(changed: dict[str, Any], expected: str) -> None:
     """Who is affected, beside the title."""
-    assert words.gist(incident(**changed)) == expected
+    assert words.affected_summary(incident(**changed)) == expected
 
 
 def test_a_route_that_moved_often_is_told_by_its_first_and_last_stays() -> None:
     """A night of flapping stays one line."""
     many = [RoutePeriod(route="chat", target=f"t/{n}", since=at(n), until=at(n + 1)) for n in range(40)]
-    assert words.where(many) == (
+    assert words.route_history(many) == (
         "t/0 for 1 s, then t/1 for 1 s, then t/2 for 1 s, then 34 more in turn,"
         " then t/37 for 1 s, then t/38 for 1 s, then t/39 for 1 s"
     )

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
-from controller.incidents.queries import MOST_IDS, read_beginnings, read_facts
+from controller.incidents.queries import MAX_REQUEST_IDS, read_facts, read_onsets
 from controller.journal import Journal
 from controller.routing.decision import Decision, Move
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
@@ -70,12 +70,12 @@ def test_an_open_incident_is_counted_until_now(engine: Engine) -> None:
     with engine.connect() as connection:
         facts = read_facts(connection, incident(A), T0 + timedelta(seconds=50))
         gone = read_facts(connection, incident(B), T0 + timedelta(seconds=50))
-    counted = facts.of(incident(A))
+    counted = facts.added_to(incident(A))
     assert counted.numbers is not None
     assert counted.numbers.failures == 1
     assert gone.numbers is None
-    assert gone.of(replace(counted, request_ids=("req_1",))).request_ids == ("req_1",)
-    assert gone.of(counted).numbers == counted.numbers
+    assert gone.added_to(replace(counted, request_ids=("req_1",))).request_ids == ("req_1",)
+    assert gone.added_to(counted).numbers == counted.numbers
 
 
 def test_request_ids_are_of_failed_probes_of_every_target(engine: Engine) -> None:
@@ -88,7 +88,7 @@ def test_request_ids_are_of_failed_probes_of_every_target(engine: Engine) -> Non
         Store(engine).record([*seen, replace(observation(".", at_s=20, name=name), request_id="fine")])
     with engine.connect() as connection:
         facts = read_facts(connection, incident(A, B), T0 + timedelta(seconds=50))
-    assert len(facts.request_ids) == MOST_IDS
+    assert len(facts.request_ids) == MAX_REQUEST_IDS
     assert facts.request_ids == ("a1", "b1", "a2", "a3", "a4")
 
 
@@ -115,7 +115,7 @@ def test_where_routes_were_is_read_from_decisions_and_verdicts(engine: Engine) -
     assert told.on_failing_s == (("chat", 5.0),)
     with engine.connect() as connection:
         facts = read_facts(connection, incident(A, resolved_s=100), T0)
-    assert [(one.target, round(one.lasted_s, 1)) for one in facts.stays] == [(A, 44.9), ("gemini/c", 55.0)]
+    assert [(one.target, round(one.lasted_s, 1)) for one in facts.route_periods] == [(A, 44.9), ("gemini/c", 55.0)]
 
 
 def bad(target: str, health: Health, since_s: float) -> TargetHealth:
@@ -134,7 +134,7 @@ def test_it_began_with_the_first_failed_probe_of_the_trail(engine: Engine) -> No
     down = replace(suspect, at=T0 + timedelta(seconds=40), before=Health.SUSPECT, after=Health.DOWN, trail=(later,))
     Store(engine).save_states([], [suspect, down])
     with engine.connect() as connection:
-        found = read_beginnings(connection, [bad(A, Health.DOWN, 40)])
+        found = read_onsets(connection, [bad(A, Health.DOWN, 40)])
     assert found[A].failed == first
     assert (found[A].suspect_at, found[A].suspect) == (T0, "a is suspect")
 
@@ -144,7 +144,7 @@ def test_without_a_trail_the_stored_probes_tell(engine: Engine) -> None:
     seen = [observation(symbol, at_s=10 * n, name=A) for n, symbol in enumerate("a.aa")]
     Store(engine).record([*seen, observation(".", at_s=60, name=A)])
     with engine.connect() as connection:
-        found = read_beginnings(connection, [bad(A, Health.MISCONFIGURED, 30.1)])
+        found = read_onsets(connection, [bad(A, Health.MISCONFIGURED, 30.1)])
     failed = found[A].failed
     assert failed is not None
     assert (failed.at, failed.outcome) == (T0 + timedelta(seconds=20.1), Outcome.AUTH)
@@ -153,5 +153,5 @@ def test_without_a_trail_the_stored_probes_tell(engine: Engine) -> None:
 def test_nothing_is_said_where_nothing_is_known(engine: Engine) -> None:
     """No verdict and no probe of it is stored; and nothing is asked where nothing is bad."""
     with engine.connect() as connection:
-        assert read_beginnings(connection, [bad(A, Health.DOWN, 40)]) == {}
-        assert read_beginnings(connection, []) == {}
+        assert read_onsets(connection, [bad(A, Health.DOWN, 40)]) == {}
+        assert read_onsets(connection, []) == {}

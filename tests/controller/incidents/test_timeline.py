@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.incidents.incident import COMMENTS, EntryKind, TimelineEntry
-from controller.incidents.timeline import MAX_COMMENTS, MAX_TIMELINE, comments, joined, numbered
+from controller.incidents.timeline import MAX_COMMENTS, MAX_ENTRIES, comments_in, merge_entries, number_entries
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -18,42 +18,42 @@ def line(at_s: int, kind: EntryKind = EntryKind.HEALTH, number: int = 0) -> Time
 
 def test_lines_are_told_in_order_of_time_and_once() -> None:
     """Also where one is known only later, as what a vendor said before we noticed."""
-    story = joined([line(5), line(9)], [line(2), line(9), line(7)])
+    story = merge_entries([line(5), line(9)], [line(2), line(9), line(7)])
     assert [one.text for one in story] == ["at 2", "at 5", "at 7", "at 9"]
 
 
 def test_numbers_are_those_of_the_order_in_which_lines_became_known() -> None:
     """Whoever was told of everything up to a number was told of no line twice, and misses none."""
-    first = numbered(joined([], [line(5), line(9)]))
-    second = numbered(joined(first, [line(2), line(11)]))
+    first = number_entries(merge_entries([], [line(5), line(9)]))
+    second = number_entries(merge_entries(first, [line(2), line(11)]))
     assert [(one.text, one.number) for one in second] == [("at 2", 3), ("at 5", 1), ("at 9", 2), ("at 11", 4)]
-    assert numbered(second) == second
+    assert number_entries(second) == second
 
 
 def test_a_full_timeline_keeps_its_oldest_lines_and_its_end() -> None:
     """What goes is in the middle, and late."""
-    story = joined([line(n) for n in range(MAX_TIMELINE)], [line(60), line(70)])
-    assert len(story) == MAX_TIMELINE
+    story = merge_entries([line(n) for n in range(MAX_ENTRIES)], [line(60), line(70)])
+    assert len(story) == MAX_ENTRIES
     assert [one.text for one in story[-3:]] == ["at 47", "at 48", "at 70"]
 
 
 def test_a_full_timeline_keeps_what_people_said() -> None:
     """A note at the worst moment is still there after a night of flapping."""
-    story = joined([line(n) for n in range(MAX_TIMELINE)], [line(60, EntryKind.NOTE)])
+    story = merge_entries([line(n) for n in range(MAX_ENTRIES)], [line(60, EntryKind.NOTE)])
     for n in range(100):
-        story = joined(story, [line(70 + n)])
-    assert len(story) == MAX_TIMELINE
-    assert [one.text for one in comments(story)] == ["at 60"]
+        story = merge_entries(story, [line(70 + n)])
+    assert len(story) == MAX_ENTRIES
+    assert [one.text for one in comments_in(story)] == ["at 60"]
 
 
 def test_a_number_is_never_used_again() -> None:
     """A line that was known last and belongs among the earlier ones is kept while it has the highest number."""
-    story = numbered(joined([], [line(n) for n in range(MAX_TIMELINE)]))
-    story = numbered(joined(story, [line(45, EntryKind.VENDOR), line(60)]))
+    story = number_entries(merge_entries([], [line(n) for n in range(MAX_ENTRIES)]))
+    story = number_entries(merge_entries(story, [line(45, EntryKind.VENDOR), line(60)]))
     assert ("at 45", 51) in [(one.text, one.number) for one in story]
-    story = numbered(joined(story, [line(70)]))
-    story = numbered(joined(story, [line(46, EntryKind.VENDOR)]))
-    last = numbered(joined(story, [line(80)]))[-1]
+    story = number_entries(merge_entries(story, [line(70)]))
+    story = number_entries(merge_entries(story, [line(46, EntryKind.VENDOR)]))
+    last = number_entries(merge_entries(story, [line(80)]))[-1]
     assert (last.text, last.number) == ("at 80", max(one.number for one in story) + 1)
     assert max(one.number for one in story) == 54
 
@@ -72,14 +72,14 @@ def test_whatever_joins_it_is_bounded_and_no_number_is_used_twice(steps: list[li
     story: tuple[TimelineEntry, ...] = ()
     meaning: dict[int, tuple[datetime, EntryKind]] = {}
     for step in steps:
-        spare = MAX_COMMENTS - len(comments(story))
+        spare = MAX_COMMENTS - len(comments_in(story))
         fresh = [line(at, kind) for at, kind in step if kind not in COMMENTS]
         fresh += [line(at, kind) for at, kind in step if kind in COMMENTS][:spare]
-        said = {*comments(story), *comments(fresh)}
-        story = numbered(joined(story, fresh))
-        assert len(story) <= MAX_TIMELINE
+        said = {*comments_in(story), *comments_in(fresh)}
+        story = number_entries(merge_entries(story, fresh))
+        assert len(story) <= MAX_ENTRIES
         assert [one.at for one in story] == sorted(one.at for one in story)
-        assert said == set(comments(story))
+        assert said == set(comments_in(story))
         for one in story:
             assert one.number > 0
             assert meaning.setdefault(one.number, (one.at, one.kind)) == (one.at, one.kind)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from controller.incidents.incident import IncidentKind
-from controller.incidents.timeline import MAX_TIMELINE
+from controller.incidents.timeline import MAX_ENTRIES
 from controller.routing.decision import Decision, Move
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route
@@ -256,7 +256,7 @@ def test_the_timeline_is_bounded_and_keeps_its_end() -> None:
         world.cycle({LUNA: Health.DOWN})
         world.cycle({LUNA: Health.RECOVERING})
     (resolved,) = world.cycle({LUNA: Health.UP})
-    assert len(resolved.timeline) == MAX_TIMELINE
+    assert len(resolved.timeline) == MAX_ENTRIES
     assert lines(resolved)[0] == "openai/luna is down: 9 of 14 failed"
     assert lines(resolved)[-1] == "Resolved"
     assert resolved.revision == 81

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.incidents.incident import Incident
-from controller.incidents.timeline import MAX_TIMELINE
+from controller.incidents.timeline import MAX_ENTRIES
 from controller.incidents.tracker import REOPENS_WITHIN
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import UNHEALTHY, Health, TargetHealth
@@ -52,7 +52,7 @@ def test_what_holds_after_every_cycle(steps: list[tuple[dict[str, Health], int, 
         opened = [one for one in (*world.open, *world.closed) if one.id not in ids]
         assert not late & slots(opened).keys(), "what comes back is no new incident"
         for one in changed:
-            assert len(one.timeline) <= MAX_TIMELINE
+            assert len(one.timeline) <= MAX_ENTRIES
             assert [line.at for line in one.timeline] == sorted(line.at for line in one.timeline)
             assert one.resolved_at is None or one.timeline[-1].text == "Resolved"
         affected = {a.target for one in world.open for a in one.affected}

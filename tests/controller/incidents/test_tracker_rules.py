@@ -8,7 +8,7 @@ import pytest
 from controller.alerts.slack.incident_message import call_of
 from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.incident import EntryKind, Incident, IncidentKind
-from controller.incidents.tracker import REOPENS_WITHIN, lead_of
+from controller.incidents.tracker import REOPENS_WITHIN, lead_incident_id
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import Health, TargetHealth, WeighedProbe
@@ -146,7 +146,7 @@ def test_a_story_begins_with_the_first_failed_probe() -> None:
     world.health[LUNA] = TargetHealth(target=LUNA, health=Health.DOWN, since=NOON + 9 * SECOND, reason="9 of 14")
     first = WeighedProbe(at=NOON + SECOND, target=MINI, outcome=Outcome.TIMEOUT, evidence=4.0)
     suspect = FailureOnset(failed=first, suspect_at=NOON + 2 * SECOND, suspect=f"{LUNA} is suspect: 1 of 2")
-    [opened] = world.ask(beginnings={LUNA: suspect})
+    [opened] = world.ask(onsets={LUNA: suspect})
     assert [(line.at - NOON, line.kind, line.text) for line in opened.timeline] == [
         (SECOND, EntryKind.FIRST_FAILURE, "First failed probe: timeout from openai/mini"),
         (2 * SECOND, EntryKind.SUSPECT, "openai/luna is suspect: 1 of 2"),
@@ -161,7 +161,7 @@ def test_the_probe_that_made_it_suspect_is_told_once() -> None:
     world.cycle({LUNA: Health.DOWN})
     world.open, world.closed = [], []
     first = WeighedProbe(at=NOON, target=LUNA, outcome=Outcome.TIMEOUT, evidence=4.0)
-    [opened] = world.look(beginnings={LUNA: FailureOnset(failed=first, suspect_at=NOON, suspect="luna is suspect")})
+    [opened] = world.look(onsets={LUNA: FailureOnset(failed=first, suspect_at=NOON, suspect="luna is suspect")})
     assert lines(opened)[0] == f"First failed probe: timeout from {LUNA}"
     assert len(opened.timeline) == 2
 
@@ -232,8 +232,8 @@ def test_who_leads(others: list[tuple[str, str, int, int | None]], expected: int
         for provider, kind, number, lead_id in others
     ]
     new = replace(over(World()), id=0, provider="anthropic", resolved_at=None)
-    assert lead_of(new, there) == expected
-    assert lead_of(replace(new, kind=IncidentKind.CONFIGURATION), there) is None
+    assert lead_incident_id(new, there) == expected
+    assert lead_incident_id(replace(new, kind=IncidentKind.CONFIGURATION), there) is None
 
 
 def lost(until_s: float | None = None, **held: int) -> NetworkLoss:

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry, VendorLead
-from controller.incidents.vendor_lead import lead, lead_sentence, lead_words, unreported, vendor_lines, vendor_of
+from controller.incidents.vendor_lead import (
+    find_lead,
+    lead_phrase,
+    lead_sentence,
+    unreported_providers,
+    vendor_entries,
+    vendor_lead,
+)
 from monitor.health import Health, TargetHealth
 from monitor.status_pages.reading import VendorState, VendorStateChange
 from tests.support.builders import T0
@@ -116,21 +123,21 @@ def reports(*said: tuple[float, str]) -> list[VendorStateChange]:
 )
 def test_who_knew_first(said: list[tuple[float, str]], words: str, in_the_end: str) -> None:
     """While the incident is open, and when it is over."""
-    found = lead(T0, reports(*said))
+    found = find_lead(T0, reports(*said))
     assert found
-    assert lead_words(found, T0) == words
-    assert lead_words(found, T0, over=True) == in_the_end
+    assert lead_phrase(found, T0) == words
+    assert lead_phrase(found, T0, over=True) == in_the_end
 
 
 def test_who_was_never_asked_has_said_nothing() -> None:
     """A provider without a status page, or a service that has just started."""
-    assert lead(T0, []) is None
+    assert find_lead(T0, []) is None
 
 
 def test_the_sentence_has_the_vendors_own_words() -> None:
     """And when the vendor claims that it began, which does not count."""
     [first] = reports((14, "p"))
-    found = lead(T0, [replace(first, since=at(-4))])
+    found = find_lead(T0, [replace(first, since=at(-4))])
     assert found == VendorLead(
         page="status.openai.com",
         state=VendorState.PARTIAL_OUTAGE,
@@ -157,7 +164,7 @@ def test_once_said_it_stays_said(times: list[int], letters: list[str]) -> None:
     """Reading on changes nothing: so an incident is told of it once."""
     story = reports(*zip(sorted(times), letters, strict=False))
     known = [one for one in story if one.at <= T0]
-    told = [lead(T0, story[:count]) for count in range(len(known), len(story) + 1)]
+    told = [find_lead(T0, story[:count]) for count in range(len(known), len(story) + 1)]
     for before, after in pairwise(one for one in told if one):
         assert before.said_at is None or before == after
 
@@ -174,26 +181,26 @@ def health(target: str, state: Health, minutes: float = 0) -> TargetHealth:
 
 def test_vendors_are_heard_until_they_have_said_it() -> None:
     """Where an incident is open or about to be, but not where the fault is ours."""
-    said = vendor_of(incident(), IncidentKind.OUTAGE, reports((14, "p")))
+    said = vendor_lead(incident(), IncidentKind.OUTAGE, reports((14, "p")))
     assert said
-    assert unreported([incident()], [health("openai/a", Health.DOWN, 3)]) == {"openai": T0}
-    assert unreported([], [health("openai/a", Health.DOWN, 3), health("openai/b", Health.DEGRADED, 2)]) == {
+    assert unreported_providers([incident()], [health("openai/a", Health.DOWN, 3)]) == {"openai": T0}
+    assert unreported_providers([], [health("openai/a", Health.DOWN, 3), health("openai/b", Health.DEGRADED, 2)]) == {
         "openai": at(2)
     }
-    assert unreported([replace(incident(), vendor=said)], [health("openai/a", Health.DOWN)]) == {}
+    assert unreported_providers([replace(incident(), vendor=said)], [health("openai/a", Health.DOWN)]) == {}
     ours = [incident(kind=IncidentKind.CONFIGURATION)]
-    assert unreported(ours, [health("openai/a", Health.MISCONFIGURED), health("openai/b", Health.UP)]) == {}
+    assert unreported_providers(ours, [health("openai/a", Health.MISCONFIGURED), health("openai/b", Health.UP)]) == {}
 
 
 def test_what_the_vendor_said_first_is_kept() -> None:
     """In an incident that is its fault; with one line of the timeline, at the time when we read it."""
-    said = vendor_of(incident(), IncidentKind.OUTAGE, reports((14, "p")))
+    said = vendor_lead(incident(), IncidentKind.OUTAGE, reports((14, "p")))
     assert said
-    assert vendor_of(replace(incident(), vendor=said), IncidentKind.OUTAGE, reports((1, "d"))) == said
-    assert vendor_of(replace(incident(), vendor=said), IncidentKind.OUTAGE, []) == said
-    assert vendor_of(incident(), IncidentKind.CONFIGURATION, reports((14, "p"))) is None
-    well = vendor_of(incident(), IncidentKind.OUTAGE, reports((-9, "o")))
-    assert list(vendor_lines(None, well)) == []
+    assert vendor_lead(replace(incident(), vendor=said), IncidentKind.OUTAGE, reports((1, "d"))) == said
+    assert vendor_lead(replace(incident(), vendor=said), IncidentKind.OUTAGE, []) == said
+    assert vendor_lead(incident(), IncidentKind.CONFIGURATION, reports((14, "p"))) is None
+    well = vendor_lead(incident(), IncidentKind.OUTAGE, reports((-9, "o")))
+    assert list(vendor_entries(None, well)) == []
     line = TimelineEntry(at=at(14), text="status.openai.com says partial outage: Trouble at 14", kind=EntryKind.VENDOR)
-    assert list(vendor_lines(None, said)) == list(vendor_lines(well, said)) == [line]
-    assert list(vendor_lines(said, said)) == []
+    assert list(vendor_entries(None, said)) == list(vendor_entries(well, said)) == [line]
+    assert list(vendor_entries(said, said)) == []

@@ -23,7 +23,7 @@ from controller.incidents.incident import (
     TimelineEntry,
     VendorLead,
 )
-from controller.incidents.timeline import MAX_TIMELINE
+from controller.incidents.timeline import MAX_ENTRIES
 from controller.routing.decision import failback_command
 from controller.routing.override_text import pin_warning_event
 from controller.routing.overrides import Override, OverrideKind
@@ -413,7 +413,7 @@ def test_the_largest_incident_fits() -> None:
             opened_at=OPENED,
             affected=(affected(longest, Health.MISCONFIGURED, longest),) * 60,
             timeline=tuple(
-                TimelineEntry(at=LATER + timedelta(days=i), text=longest + str(i)) for i in range(MAX_TIMELINE)
+                TimelineEntry(at=LATER + timedelta(days=i), text=longest + str(i)) for i in range(MAX_ENTRIES)
             ),
             routes=(RouteImpact(route=longest, target=longest, stuck=True),) * 40,
             vendor=VendorLead(page=longest, state=VendorState.PARTIAL_OUTAGE, headline=longest, said_at=LATER),

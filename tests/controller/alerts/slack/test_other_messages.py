@@ -31,7 +31,7 @@ from controller.incidents.incident import (
     TimelineEntry,
 )
 from controller.incidents.incident import VendorLead as Lead
-from controller.incidents.timeline import MAX_TIMELINE
+from controller.incidents.timeline import MAX_ENTRIES
 from controller.journal import PendingEvent
 from monitor.health import Health
 from monitor.settings import Route, Severity
@@ -61,7 +61,7 @@ def largest() -> Incident:
         affected=(AffectedTarget(target=LONG, health=Health.MISCONFIGURED, since=NOON, reason=LONG),) * 300,
         timeline=tuple(
             TimelineEntry(at=LATER + timedelta(days=i), text=f"{i} {LONG}", kind=EntryKind.NOTE, author=LONG, number=i)
-            for i in range(1, MAX_TIMELINE)
+            for i in range(1, MAX_ENTRIES)
         ),
         routes=tuple(
             RouteImpact(route=f"{i}{LONG}", target=LONG, stuck=True, would=LONG, weights=((LONG[1:], 10.0),) * 9)
