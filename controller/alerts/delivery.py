@@ -1,33 +1,178 @@
-"""What there is to tell, what was told of it, and under what keys that is kept, as values (pure)."""
+"""What is due, what is sent and what was delivered, as values (pure)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
+from typing import Final
 
+from controller.alerts.alert import Alert, AlertKind
+from controller.alerts.slack.blocks import Message
 from controller.incidents.incident import Incident
 from controller.journal import PendingEvent
+from monitor.settings import Severity
+
+
+class DeliveryKind(StrEnum):
+    """What a delivery is; the names are stored."""
+
+    HEADLINE = "headline"
+    """An incident's message in Slack, which is edited until the incident is over."""
+    COPY = "copy"
+    """The same in the channel of critical messages."""
+    CALL = "call"
+    """Calls a person, for the first time or again."""
+    CALM = "calm"
+    """A mark: after the last call the incident was no longer critical."""
+    REPLY = "reply"
+    """Lines of an incident's timeline, in its thread."""
+    OPENED = "opened"
+    """By Slack's incoming webhook: an incident was opened."""
+    RESOLVED = "resolved"
+    """By Slack's incoming webhook: an incident is over."""
+    EVENT = "event"
+    """Something that happened once."""
+    TOGETHER = "together"
+    """Several incidents or events in one message."""
+    HELD = "held"
+    """The list of what is held back."""
+    REVISION = "revision"
+    """An incident in one of its revisions, as an alert."""
+    PLACE = "place"
+    """A mark: Slack's id of a channel that the configuration names."""
+    SINCE = "since"
+    """A mark: since when the channel is configured."""
+    TEST = "test"
+    """From `hotspare alerts test`; never stored."""
+    OTHER = "other"
+    """Of another version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What people know once a message has arrived, and where it stands; stored with its delivery, or not at all."""
+
+    incidents: tuple[tuple[int, int, int], ...] = ()
+    """Of each the id, the revision of which people know everything (0: of none), and the last line of its timeline."""
+    events: tuple[int, ...] = ()
+    home: int | None = None
+    """The incident whose headline the message is."""
+    call: int | None = None
+    """The number of the call that the message makes; None: it calls nobody."""
+    channel: str | None = None
+    """Slack's id of the channel, which edits need; None: not known, or not Slack's."""
+    ts: str | None = None
+    """Slack's id of the message in that channel."""
+
+
+NOTHING_TOLD: Final = Receipt()
+
+
+def to_payload(receipt: Receipt) -> dict[str, str]:
+    """What people know, as short texts that travel with a message; what is empty is left out."""
+    parts = {
+        "incidents": " ".join(":".join(map(str, numbers)) for numbers in receipt.incidents),
+        "events": " ".join(map(str, receipt.events)),
+        "home": "" if receipt.home is None else str(receipt.home),
+        "call": "" if receipt.call is None else str(receipt.call),
+    }
+    return {name: text for name, text in parts.items() if text}
+
+
+def from_payload(payload: Mapping[str, object]) -> Receipt:
+    """What `to_payload` wrote, in this version or before; parts that cannot be read are left out."""
+    home = _numbers(payload.get("home"))
+    # Until schema 0005 it was `also`: the name of the call, which ends with its number.
+    call = _numbers(payload.get("call")) or _numbers(payload.get("also"))[-1:]
+    triples = (_numbers(part.replace(":", " ")) for part in str(payload.get("incidents", "")).split())
+    return Receipt(
+        incidents=tuple((numbers[0], numbers[1], numbers[2]) for numbers in triples if len(numbers) == 3),
+        events=_numbers(payload.get("events")),
+        home=home[0] if home else None,
+        call=call[0] if call else None,
+    )
+
+
+def _numbers(value: object) -> tuple[int, ...]:
+    return tuple(int(part) for part in str(value).split() if part.isascii() and part.isdecimal())
+
+
+class Action(StrEnum):
+    """What to do with a planned message."""
+
+    POST = "post"
+    EDIT = "edit"
+    KEEP = "keep"
+    """Send nothing: people know it already, and the receipt is stored."""
+    MARK = "mark"
+    """Send nothing: a delivery is stored that counts as no message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedMessage:
+    """One message that is due, to be sent as `message` or as `alert`."""
+
+    key: str
+    """What it is about, the same each time that it is planned; the key of its delivery where it is posted."""
+    kind: DeliveryKind
+    action: Action = Action.POST
+    message: Callable[[], Message] | None = None
+    """Slack's message, put together when it is sent."""
+    alert: Alert | None = None
+    """What other channels are given."""
+    channel: str = ""
+    """To post in Slack: as the configuration names it, or Slack's id; to edit: Slack's id."""
+    ts: str | None = None
+    """To edit: which message; to post: in whose thread, None in the channel."""
+    broadcast: bool = False
+    """A reply in a thread that is shown in the channel too."""
+    incident_id: int | None = None
+    event_id: int | None = None
+    group: int | None = None
+    """The incident under whose headline it is told: messages of a group go out in their order, or not at all."""
+    receipt: Receipt = NOTHING_TOLD
+    """What people know once it has arrived; the channel adds where it stands."""
+    shows: str = ""
+    """What the message shows once it stands, in short: an edit that would show the same is not due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One message to one service; or, under `state_key`, how that service is."""
+    """One message that was sent, or is being sent, to one channel."""
 
     key: str
+    kind: DeliveryKind
     begun_at: datetime
-    """When it was sent last, to the millisecond; of a service: since when it took nothing."""
+    """When it was sent last, to the millisecond."""
     done_at: datetime | None = None
-    """When the service had taken it; None: perhaps it has. Of a service: when it took something again."""
+    """When the channel had taken it; None: perhaps it has."""
+    incident_id: int | None = None
+    call: int | None = None
+    """The number of the call that it makes; None: it calls nobody."""
     channel: str | None = None
-    """The service's own name for where it stands; until it is done, where it was to go."""
+    """Slack's id of the channel; until it is done, where it was to go."""
     ts: str | None = None
-    """The service's own name for the message; until it is done, that of the message whose thread it was to go to."""
+    """Slack's id of the message; until it is done, that of the message whose thread it was to go to."""
     attempts: int = 0
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """The last failure of a channel or of a part of it."""
+
+    sink: str
+    part: str
+    """What of the channel, such as `lookup`; empty: all of it."""
+    since: datetime
+    over_at: datetime | None
+    """When it worked again; None: it still fails."""
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentDelivery:
-    """An incident, and what people have been told of it."""
+    """An incident, and what people have been told of it in Slack."""
 
     incident: Incident
     revision: int
@@ -41,23 +186,41 @@ class IncidentDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySnapshot:
-    """What there is to tell, as of one instant."""
+    """What there is to tell in Slack and what was told, as of one instant."""
 
-    known: tuple[IncidentDelivery, ...] = ()
+    incidents: tuple[IncidentDelivery, ...] = ()
     """Every incident that is open or not wholly told, and those that are told with it; oldest first."""
     events: tuple[PendingEvent, ...] = ()
     """Those that people have not been told of, oldest first."""
-    rows: Mapping[str, Delivery] = field(default_factory=dict)
+    deliveries: Mapping[str, Delivery] = field(default_factory=dict)
     """By key: those of these incidents, and those that are not about an incident."""
     sent_at: tuple[datetime, ...] = ()
-    """When each message of the last hour was sent that was not critical, oldest first."""
+    """When each message of the last hour was sent that called nobody, oldest first."""
+    outage: ChannelState | None = None
+    """The last time that Slack as a whole took nothing."""
 
 
-def state_key(sink: str, part: str = "") -> str:
-    """Under what key it is kept whether a part of a service works, or all of it."""
-    return f"{sink} state {part}" if part else sink
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastAlert:
+    """What a channel took last of an incident."""
+
+    kind: AlertKind
+    severity: Severity
 
 
-def channel_key(sink: str, asked: str) -> str:
-    """Under what key the service's own name for a channel of the configuration is kept."""
-    return f"{sink} channel {asked}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueAlert:
+    """An incident in its newest revision, or an event, that a channel has not taken."""
+
+    key: str
+    """Of its delivery: `webhook incident 7 revision 4`."""
+    begun_at: datetime | None
+    """When it was to be sent for the first time; None: it has not been."""
+    incident: Incident | None = None
+    last: LastAlert | None = None
+    event: PendingEvent | None = None
+
+
+def place_key(sink: str, name: str) -> str:
+    """The key under which Slack's id of a channel of the configuration is stored."""
+    return f"{sink} channel {name}"

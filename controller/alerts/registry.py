@@ -1,97 +1,99 @@
-"""Everything that is told besides Slack, put together from the settings: relays, the heartbeat, the weekly digest."""
+"""Everything that tells people, put together from the settings: the channels, the heartbeat, the weekly digest."""
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Engine
 
-from controller.alerts.channel import AlertChannel
-from controller.alerts.channel_store import ChannelStore
-from controller.alerts.channel_worker import ChannelWorker, RunInThread
-from controller.alerts.channels.apprise_channel import AppriseChannel
-from controller.alerts.channels.webhook import WebhookChannel
-from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.channel import AlertChannel, ChannelContext, RunInThread
+from controller.alerts.channels.apprise_channel import apprise_channels
+from controller.alerts.channels.webhook import webhook_channels
+from controller.alerts.delivery_store import DeliveryStore, forget_other_channels
+from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.digest.digest import Week
 from controller.alerts.digest.queries import read_week
-from controller.alerts.digest.weekly import DigestSchedule, DigestStore
+from controller.alerts.digest.store import DigestStore
+from controller.alerts.digest.weekly import DigestSchedule
 from controller.alerts.heartbeat import Heartbeat, Pinger
-from controller.status.unheard import forget_others
+from controller.alerts.slack.channel import slack_channels
 from monitor.settings import Settings
 from monitor.storage.database import open_reader
 from probes.target import Secret
 
+#: What builds the channels of each kind, in the order in which people see them.
+CHANNELS: Final[tuple[Callable[[ChannelContext], Iterator[AlertChannel]], ...]] = (
+    slack_channels,
+    webhook_channels,
+    apprise_channels,
+)
 HEARTBEAT: Final = "heartbeat"
-"""What the heartbeat's state is kept under."""
+"""What the heartbeat's state is stored under."""
 
 
 class ChannelRegistry:
-    """The tasks that tell people and programs besides Slack; none of them delays anything else.
+    """The tasks that tell people and programs; none of them delays anything else.
 
     `engine` is the writer's, `in_database` the one thread that uses it; `trouble` says why the service is not well.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        context: ChannelContext,
         engine: Engine,
         *,
         in_database: RunInThread,
         trouble: Callable[[], str | None],
-        tls: ssl.SSLContext,
         clock: Callable[[], datetime],
     ) -> None:
-        self._settings = settings
+        self._settings = context.settings
+        self._channels = channels_of(context)
+        self._pinger = pinger_of(context.settings, tls=context.tls)
         self._engine = engine
         self._in_database = in_database
         self._trouble = trouble
-        self._tls = tls
         self._clock = clock
 
     def tidy(self) -> None:
-        """Forget the troubles of whoever is not told any more. Raises DatabaseError."""
-        slack = ["slack"] if self._settings.slack else []
-        heartbeat = [HEARTBEAT] if self._settings.elsewhere.heartbeat_url else []
-        told = [sink.name for sink in sinks(self._settings, tls=self._tls)]
-        forget_others(self._engine, [*slack, *told, *heartbeat], self._clock())
+        """Forget the failures of channels that are no longer configured. Raises DatabaseError."""
+        heartbeat = [HEARTBEAT] if self._pinger else []
+        forget_other_channels(self._engine, [*(one.name for one in self._channels), *heartbeat], self._clock())
 
     def tasks(self, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
         """What is to run until `stop`, or until it is cancelled; nothing where nothing is configured."""
-        for sink in sinks(self._settings, tls=self._tls):
-            yield self._relay(sink).run(stop)
-        if pinger := pinger_of(self._settings, tls=self._tls):
-            yield self._heartbeat(pinger).run()
+        for channel in self._channels:
+            store = DeliveryStore(self._engine, channel.name)
+            yield DeliveryWorker(channel, store, in_database=self._in_database, clock=self._clock).run(stop)
+        if self._pinger:
+            yield self._heartbeat(self._pinger).run()
         if self._settings.digest:
             yield self._weekly().watch()
 
-    def _relay(self, sink: AlertChannel) -> ChannelWorker:
-        rows, state = ChannelStore(self._engine, sink.name), DeliveryStore(self._engine, sink.name)
-        return ChannelWorker(sink, rows, state, in_database=self._in_database, clock=self._clock)
-
     def _heartbeat(self, pinger: Pinger) -> Heartbeat:
-        state = DeliveryStore(self._engine, HEARTBEAT)
+        store = DeliveryStore(self._engine, HEARTBEAT)
 
         async def keep(why: str | None) -> None:
             at = self._clock()
-            work = partial(state.sink_works, at) if why is None else partial(state.sink_failed, at, why)
+            work = partial(store.part_works, "", at) if why is None else partial(store.part_failed, "", at, why)
             await self._in_database(work)
 
         return Heartbeat(pinger, self._settings.elsewhere.heartbeat_every_s, self._trouble, keep=keep)
 
     def _weekly(self) -> DigestSchedule:
-        book = DigestStore(self._engine)
+        store = DigestStore(self._engine)
 
         async def read(now: datetime) -> Week:
             return await asyncio.to_thread(self._read_week, now)
 
         async def last() -> date | None:
-            return await self._in_database(book.last)
+            return await self._in_database(store.last)
 
         async def keep(day: date, text: str, at: datetime) -> None:
-            await self._in_database(partial(book.keep, day, text, at))
+            await self._in_database(partial(store.keep, day, text, at))
 
         if self._settings.digest is None:
             raise ValueError("no digest is configured")
@@ -106,20 +108,28 @@ class ChannelRegistry:
             engine.dispose()
 
 
-def sinks(settings: Settings, *, tls: ssl.SSLContext) -> Iterator[AlertChannel]:
-    """Whoever gets alerts besides Slack, in the order in which they are told of."""
-    told, secrets = settings.elsewhere, secrets_of(settings)
-    if told.webhook_url:
-        yield WebhookChannel(told.webhook_url, told.webhook_secret, network=settings.network, secrets=secrets, tls=tls)
-    for number, url in enumerate(told.apprise, start=1):
-        yield AppriseChannel(number, url, secrets=secrets)
+def channels_of(context: ChannelContext) -> tuple[AlertChannel, ...]:
+    """The channels that are configured."""
+    return tuple(channel for build in CHANNELS for channel in build(context))
 
 
-def secrets_of(settings: Settings) -> tuple[Secret, ...]:
-    """What nobody is told, whatever a provider repeats in an error."""
-    slack = settings.slack
-    found = [provider.api_key for provider in settings.providers]
-    return (*found, *((secret for secret in (slack.token, slack.app_token) if secret) if slack else ()))
+def context_of(settings: Settings, *, tls: ssl.SSLContext, in_thread: RunInThread) -> ChannelContext:
+    """What channels are built from; no secret of the settings leaves through any of them."""
+    return ChannelContext(settings=settings, secrets=tuple(_secrets(settings)), tls=tls, in_thread=in_thread)
+
+
+def _secrets(value: object) -> Iterator[Secret]:
+    """Every secret in a value of the settings, wherever it stands."""
+    if isinstance(value, Secret):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _secrets(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        yield from _secrets(tuple(value.values()))
+    elif isinstance(value, tuple | list | frozenset):
+        for item in value:
+            yield from _secrets(item)
 
 
 def pinger_of(settings: Settings, *, tls: ssl.SSLContext) -> Pinger | None:

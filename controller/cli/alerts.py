@@ -13,17 +13,14 @@ from rich.console import Console
 from rich.text import Text
 
 from controller.alerts.alert import Alert, harmless
-from controller.alerts.channel import AlertChannel, NotTakenError
-from controller.alerts.registry import pinger_of, secrets_of, sinks
-from controller.alerts.slack.blocks import Message, header, safe, section
-from controller.alerts.slack.client import OutgoingMessage, SendingId, SlackSender
-from controller.alerts.slack.errors import DeliveryError
-from controller.alerts.slack.webhook import SlackWebhookSender
+from controller.alerts.channel import AlertChannel, DeliveryError
+from controller.alerts.delivery import PlannedMessage
+from controller.alerts.registry import channels_of, context_of, pinger_of
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings
 from monitor.clock import utc_now
 from monitor.formatting import instant
-from monitor.settings import Settings, Severity, SlackSettings
+from monitor.settings import Settings
 from monitor.storage.columns import to_ms
 from probes.transport.tls import tls_context
 
@@ -102,54 +99,19 @@ def print_results(results: list[TestResult], console: Console | None = None) -> 
 def outlets(settings: Settings, alert: Alert) -> Iterator[TestedChannel]:
     """All that is configured, Slack first."""
     tls = tls_context(settings.network.ca_bundle)
-    if settings.slack:
-        yield from _slack(settings, settings.slack, alert)
-    for sink in sinks(settings, tls=tls):
-        note = "every change, as JSON" if sink.every_change else "opening, end, and what becomes critical"
-        yield TestedChannel(name=sink.name, note=note, send=_through(sink, alert))
+    for channel in channels_of(context_of(settings, tls=tls, in_thread=asyncio.to_thread)):
+        for test_message in channel.tests(alert):
+            send = _through(channel, test_message.message, alert.at)
+            yield TestedChannel(name=test_message.name, note=test_message.gets, send=send)
     if pinger := pinger_of(settings, tls=tls):
         yield TestedChannel(name="heartbeat", note="a sign of life while all is well", send=pinger)
 
 
-def _slack(settings: Settings, slack: SlackSettings, alert: Alert) -> Iterator[TestedChannel]:
-    secrets = secrets_of(settings)
-    stamp = SendingId(key=f"slack {alert.id}", begun_at=alert.at)
-    words = Message(text=safe(alert.headline), blocks=(header(alert.headline), section([safe(alert.text)])))
-    if slack.webhook_url:
-        hook = SlackWebhookSender(slack.webhook_url, network=settings.network, secrets=secrets)
-        sending = OutgoingMessage(channel="", message=words, stamp=stamp)
-        yield TestedChannel(name="slack", note="everything, by webhook", send=_posted(hook.post, sending))
-        return
-    bot = SlackSender(slack, network=settings.network, secrets=secrets)
-    for channel, severities in _channels(slack).items():
-        sending = OutgoingMessage(channel=channel, message=words, stamp=stamp)
-        yield TestedChannel(name=f"slack {channel}", note=", ".join(severities), send=_posted(bot.post, sending))
-
-
-def _channels(slack: SlackSettings) -> dict[str, list[str]]:
-    """Every channel, with the severities that go there."""
-    found: dict[str, list[str]] = {}
-    for severity in Severity:
-        found.setdefault(slack.channel_of(severity), []).append(severity.value)
-    return found
-
-
-def _posted(post: Callable[[OutgoingMessage], object], sending: OutgoingMessage) -> Callable[[], Awaitable[str | None]]:
+def _through(channel: AlertChannel, message: PlannedMessage, at: datetime) -> Callable[[], Awaitable[str | None]]:
     async def send() -> str | None:
         try:
-            await asyncio.to_thread(post, sending)
+            await channel.deliver(message, at)
         except DeliveryError as error:
-            return str(error)
-        return None
-
-    return send
-
-
-def _through(sink: AlertChannel, alert: Alert) -> Callable[[], Awaitable[str | None]]:
-    async def send() -> str | None:
-        try:
-            await sink.send(alert)
-        except NotTakenError as error:
             return str(error)
         return None
 

@@ -5,18 +5,14 @@ import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.heartbeat import ServiceHealth
-from controller.alerts.registry import ChannelRegistry, secrets_of
+from controller.alerts.registry import ChannelRegistry, context_of
 from controller.alerts.slack.buttons.listener import ButtonService
-from controller.alerts.slack.client import SlackSender
-from controller.alerts.slack.message_values import SINK
-from controller.alerts.slack.outbox import Outbox
-from controller.alerts.slack.webhook import SlackWebhookSender
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile, RoutingFileError
@@ -31,7 +27,7 @@ from monitor.clock import utc_now
 from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.formatting import plural
-from monitor.settings import Settings, SlackSettings
+from monitor.settings import Settings
 from monitor.status_pages.poller import StatusPagePoller
 from monitor.storage.database import DatabaseGoneError, database_path, open_writer
 from monitor.storage.lock import InstanceLock
@@ -129,17 +125,16 @@ class Service:
         self._housekeeping.started(self._watching())
 
     def _build_alerts(self, engine: Engine) -> None:
-        self._deliveries = DeliveryStore(engine, SINK)
+        self._buttons = ButtonService(self._settings, engine, in_database=self._database.run, clock=self._clock)
+        context = context_of(self._settings, tls=self._tls, in_thread=self._slack.run)
         self._channels = ChannelRegistry(
-            self._settings,
+            replace(context, button_routes=self._buttons.routes),
             engine,
             in_database=self._database.run,
             trouble=self._trouble,
-            tls=self._tls,
             clock=self._clock,
         )
         self._channels.tidy()
-        self._buttons = ButtonService(self._settings, engine, in_database=self._database.run, clock=self._clock)
 
     def _build_monitoring(self, store: Store) -> None:
         """What watches our own network and the vendors' status pages."""
@@ -214,8 +209,6 @@ class Service:
                     self._buttons.run(),
                 )
             ]
-            if self._settings.slack:
-                others.append(tasks.create_task(self._outbox(self._settings.slack).run(stop)))
             others += [tasks.create_task(channel) for channel in self._channels.tasks(stop)]
             await stop.wait()
             await self._probing.stop(_PATIENCE_S)
@@ -223,24 +216,6 @@ class Service:
             await control
             for task in others:
                 task.cancel()
-
-    def _outbox(self, slack: SlackSettings) -> Outbox:
-        network, secrets = self._settings.network, secrets_of(self._settings)
-        url = slack.webhook_url
-        sender = (
-            SlackWebhookSender(url, network=network, secrets=secrets)
-            if url
-            else SlackSender(slack, network=network, secrets=secrets)
-        )
-        return Outbox(
-            self._deliveries,
-            sender,
-            slack,
-            routes=self._buttons.routes,
-            in_database=self._database.run,
-            in_thread=self._slack.run,
-            clock=self._clock,
-        )
 
     def _trouble(self) -> str | None:
         """Why the service is not well, for the heartbeat; None while it is."""

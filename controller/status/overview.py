@@ -17,10 +17,9 @@ from controller.routing.routing_file import RoutingFile
 from controller.status.evidence import EvidenceTrail
 from controller.status.headline import CandidateStatus, Level, RouteView, headline
 from controller.status.history import ProbeHistory
-from controller.status.pending_alerts import PendingAlerts, read_backlog
+from controller.status.pending_alerts import FailingChannel, PendingAlerts, read_backlog, read_failing_channels
 from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
 from controller.status.recent_details import NO_DETAILS, RecentDetails
-from controller.status.unheard import FailingChannel, read_unheard
 from controller.status.vendor_status import VendorView, vendor_views
 from monitor.budget.summary import BudgetSummary, read_summary, throttled_settings, without_price
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
@@ -122,7 +121,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             EventView(at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
             for row in read_events(connection, RECENT)
         )
-        failing_channels = read_unheard(connection)
+        failing_channels = read_failing_channels(connection)
         pending_alerts = read_backlog(settings, connection, now)
         evidence_trails = read_evidence_trails(connection, (*open_incidents, *past_incidents))
         facts = {

@@ -1,15 +1,19 @@
-"""What Slack has not been told yet, and why that may be as it should be: the read model of page and status."""
+"""What people have not been told yet, and which channels fail: values and sentences for page and status."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
+from controller.alerts.queries import count_pending, read_failing
 from controller.alerts.quiet_hours import quiet_until
-from monitor.formatting import plural
+from monitor.formatting import ago, clock, plural
 from monitor.settings import Settings
-from monitor.storage.tables import EVENTS, INCIDENTS
+
+#: What people call channels that are not called by their names in the database.
+_NAMES: Final = {"slack": "Slack", "webhook": "the webhook", "heartbeat": "the heartbeat's service"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +41,46 @@ class PendingAlerts:
         return f"{quiet}; {waiting}" if waiting else quiet
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailingChannel:
+    """A channel, or a part of one, that does not take what it is given."""
+
+    sink: str
+    """`slack`, `webhook`, `apprise 1`, `heartbeat`."""
+    part: str
+    """What of it, such as a channel; empty: all of it."""
+    since: datetime
+    error: str
+    """Why, and what to do; it may quote the other side."""
+
+    def words(self, now: datetime) -> str:
+        """All of it in one sentence without its end."""
+        if (self.sink, self.part) == ("slack", "buttons"):
+            return f"Slack's buttons have not worked since {clock(self.since, now)}: {self.error}"
+        if (self.sink, self.part) == ("slack", "lookup"):
+            return f"since {clock(self.since, now)} nobody knows whether a message is in Slack already: {self.error}"
+        who = _NAMES.get(self.sink, self.sink) + (f" ({self.part})" if self.part else "")
+        since = f"{clock(self.since, now)} ({ago(self.since, now)})"
+        return f"{who} has not taken what it was sent since {since}: {self.error}"
+
+
 def read_backlog(settings: Settings, connection: Connection, now: datetime) -> PendingAlerts | None:
     """What waits at `now`; None where Slack is not told at all."""
     if settings.slack is None:
         return None
-    untold = select(func.count()).where(INCIDENTS.c.told_revision < INCIDENTS.c.revision)
-    due = select(func.count()).where(EVENTS.c.telling == "due")
+    incidents, notices = count_pending(connection)
     hours = settings.slack.quiet_hours
     return PendingAlerts(
-        incidents=connection.scalar(untold) or 0,
-        notices=connection.scalar(due) or 0,
+        incidents=incidents,
+        notices=notices,
         quiet_until=quiet_until(hours, now),
         zone=hours.zone if hours else "UTC",
+    )
+
+
+def read_failing_channels(connection: Connection) -> tuple[FailingChannel, ...]:
+    """Those that fail now, the longest first."""
+    return tuple(
+        FailingChannel(sink=state.sink, part=state.part, since=state.since, error=state.error)
+        for state in read_failing(connection)
     )

@@ -260,24 +260,60 @@ class IncidentRow(SQLModel, table=True):
 
 
 class DeliveryRow(SQLModel, table=True):
-    """One message to one service: begun before it is sent, done once that service has taken it."""
+    """One message to one channel: begun before it is sent, done once the channel has taken it.
+
+    Marks, which are no messages, are kept here too; they have no attempts.
+    """
 
     __tablename__ = "deliveries"
     __table_args__: ClassVar[dict[str, Any]] = _KEYED
 
     key: str = _text(key=True)
-    """`slack incident 7`, `slack incident 7 line 3`, `slack event 12`, `webhook incident 7 revision 4`, …"""
+    """A unique name for logs and lookups, such as `slack incident 7`; nothing is read from it."""
     sink: str = _text()
+    """The channel: `slack`, `webhook`, `apprise 1`; `digest` and `buttons` for their own rows."""
+    kind: str = _text()
+    """A `controller.alerts.delivery.DeliveryKind`."""
     incident_id: int | None = _integer(null=True, index=True)
+    event_id: int | None = _integer(null=True, index=True)
+    revision: int | None = _integer(null=True)
+    """The revision of the incident that an alert tells."""
+    call: int | None = _integer(null=True)
+    """The number of the call for a person that the message makes, from 1; None: it calls nobody."""
+    subject: str | None = _text(null=True)
+    """What it is about where that is neither an incident nor an event: the day of a digest, a channel's name."""
     begun_ms: int = _integer(index=True)
     done_ms: int | None = _integer(null=True)
     """None: begun, and perhaps sent; to be looked up before it is sent again."""
     channel: str | None = _text(null=True)
+    """Slack's id of the channel; until it is done, where it was to go."""
     ts: str | None = _text(null=True)
-    """The service's own name for the message."""
+    """Slack's id of the message; until it is done, that of the message whose thread it was to go to."""
+    alert_kind: str | None = _text(null=True)
+    """What an alert told: a `controller.alerts.alert.AlertKind`."""
+    severity: str | None = _text(null=True)
+    """How urgent that alert was."""
     attempts: int = _counter()
     error: str | None = _text(null=True)
     """Why the last attempt failed."""
+
+
+class ChannelStateRow(SQLModel, table=True):
+    """The last failure of a channel, or of a part of it."""
+
+    __tablename__ = "channel_states"
+    __table_args__: ClassVar[dict[str, Any]] = _KEYED
+
+    sink: str = _text(key=True)
+    """`slack`, `webhook`, `apprise 1`, `heartbeat`."""
+    part: str = _text(key=True)
+    """`channel #oncall`, `lookup`, `buttons`; empty: all of it."""
+    since_ms: int = _integer()
+    over_ms: int | None = _integer(null=True)
+    """When it worked again; None: it still fails."""
+    failures: int = _counter()
+    error: str | None = _text(null=True)
+    """Why, and what to do."""
 
 
 class EventRow(SQLModel, table=True):
@@ -328,5 +364,6 @@ OVERRIDES: Final = _TABLES["overrides"]
 DECISIONS: Final = _TABLES["decisions"]
 INCIDENTS: Final = _TABLES["incidents"]
 DELIVERIES: Final = _TABLES["deliveries"]
+CHANNEL_STATES: Final = _TABLES["channel_states"]
 EVENTS: Final = _TABLES["events"]
 SERVICE: Final = _TABLES["service"]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
-from controller.alerts.told import Receipt
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.store import incident_of
 from controller.journal import Journal
@@ -174,11 +174,11 @@ def test_an_incident_is_undelivered_until_its_latest_revision_was_told(engine: E
     (incident,) = journal.commit([], [_incident()])
     (waiting,) = untold_incidents(journal)
     assert (waiting.id, waiting.told_revision, waiting.slack_channel, waiting.slack_ts) == (incident.id, 0, None, None)
-    DeliveryStore(engine, "slack").told(Receipt(incidents=((incident.id, 1, 0),)))
+    DeliveryStore(engine, "slack").keep(Receipt(incidents=((incident.id, 1, 0),)))
     assert untold_incidents(journal) == []
     changed = _resolved(incident)
     journal.commit([], [changed])
-    DeliveryStore(engine, "slack").told(Receipt(incidents=((incident.id, 1, 0),)))
+    DeliveryStore(engine, "slack").keep(Receipt(incidents=((incident.id, 1, 0),)))
     (waiting,) = untold_incidents(journal)
     assert (incident_of(waiting), waiting.told_revision) == (changed, 1)
 
@@ -193,7 +193,7 @@ def test_an_incident_that_ended_untold_is_told_once_as_resolved(journal: Journal
 def test_old_news_is_forgotten_but_nothing_else(engine: Engine, journal: Journal) -> None:
     """Only incidents that were resolved long ago and never told at all are treated as told."""
     old, just_resolved, still_open, half_told = journal.commit([], [_incident(n) for n in range(4)])
-    DeliveryStore(engine, "slack").told(Receipt(incidents=((half_told.id, 1, 0),)))
+    DeliveryStore(engine, "slack").keep(Receipt(incidents=((half_told.id, 1, 0),)))
     resolved = [_resolved(old, minutes=5), _resolved(just_resolved, minutes=60), _resolved(half_told, minutes=5)]
     journal.commit([], resolved)
     limit = NOW + 30 * MINUTE

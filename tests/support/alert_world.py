@@ -1,4 +1,4 @@
-"""A journal on disk, a Slack-shaped server, a clock that is set by hand, and the outbox between them."""
+"""A journal on disk, a Slack-shaped server, a clock that is set by hand, and the delivery worker between them."""
 
 import asyncio
 import time
@@ -8,11 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from controller.alerts.channel import RunInThread
 from controller.alerts.delivery_store import DeliveryStore
-from controller.alerts.slack.client import SlackSender
-from controller.alerts.slack.message_values import SINK
-from controller.alerts.slack.outbox import Outbox, RoundResult, RunBlocking
-from controller.alerts.slack.webhook import SlackWebhookSender
+from controller.alerts.delivery_worker import DeliveryWorker, RoundResult
+from controller.alerts.slack.channel import SlackChannel
+from controller.alerts.slack.client import SlackClient
+from controller.alerts.slack.message_input import SINK
+from controller.alerts.slack.planner import plan_messages
+from controller.alerts.slack.webhook import SlackWebhookClient
+from controller.alerts.slack.webhook_planner import plan_webhook_messages
 from controller.demo.fake_slack.server import SlackServer
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.journal import Journal
@@ -30,7 +34,7 @@ TOKEN = "xoxb-very-secret"
 
 
 class Desk:
-    """What the service has around the outbox; `at_s` is how long after noon it is."""
+    """What the service has around the worker; `at_s` is how long after noon it is."""
 
     def __init__(self, folder: Path, server: SlackServer, **settings: Any) -> None:
         """`settings` are those of `alerts.slack` besides the address and the token."""
@@ -45,19 +49,21 @@ class Desk:
         self.restart()
 
     def restart(self) -> None:
-        """A new outbox that knows nothing but the database."""
-        self.outbox = self.new_outbox(asyncio.to_thread)
+        """A new worker that knows nothing but the database."""
+        self.worker = self.new_worker(asyncio.to_thread)
 
-    def new_outbox(self, in_thread: RunBlocking, in_database: RunBlocking | None = None) -> Outbox:
-        """An outbox that calls Slack, and the database, this way."""
+    def new_worker(self, in_thread: RunInThread, in_database: RunInThread | None = None) -> DeliveryWorker:
+        """A worker that calls Slack, and the database, this way."""
         url = self.slack.webhook_url
-        sender = SlackWebhookSender(url, timeout_s=1.0) if url else SlackSender(self.slack, timeout_s=1.0)
-        return Outbox(
+        channel = (
+            SlackChannel(self.slack, SlackWebhookClient(url, timeout_s=1.0), plan_webhook_messages, in_thread=in_thread)
+            if url
+            else SlackChannel(self.slack, SlackClient(self.slack, timeout_s=1.0), plan_messages, in_thread=in_thread)
+        )
+        return DeliveryWorker(
+            channel,
             DeliveryStore(self.engine, SINK),
-            sender,
-            self.slack,
             in_database=in_database or self.in_database,
-            in_thread=in_thread,
             clock=lambda: self.now,
             monotonic=lambda: self.at_s,
         )
@@ -92,7 +98,7 @@ class Desk:
         """One round, at this second where it is given."""
         if at_s is not None:
             self.at_s = at_s
-        return asyncio.run(self.outbox.deliver_once())
+        return asyncio.run(self.worker.deliver_once())
 
     def texts(self) -> list[list[str]]:
         """The first line of every version of every message that stands in a channel."""

@@ -5,10 +5,9 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from controller.alerts.channel_store import ChannelStore
-from controller.alerts.channel_worker import ChannelWorker
 from controller.alerts.channels.webhook import WebhookChannel
 from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.delivery_worker import DeliveryWorker
 from monitor.storage.database import open_writer
 from probes.target import Secret
 
@@ -21,9 +20,8 @@ async def _here(work: Callable[[], T], /) -> T:
 
 async def _relay(database: str, url: str) -> None:
     engine = open_writer(database)
-    sink = WebhookChannel(Secret(url), Secret("0123456789abcdef0123"))
-    rows, state = ChannelStore(engine, sink.name), DeliveryStore(engine, sink.name)
-    await ChannelWorker(sink, rows, state, in_database=_here).run(asyncio.Event())
+    channel = WebhookChannel(Secret(url), Secret("0123456789abcdef0123"))
+    await DeliveryWorker(channel, DeliveryStore(engine, channel.name), in_database=_here).run(asyncio.Event())
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import Any, Final
 
 from controller.alerts.alert import Alert, AlertKind, without
-from controller.alerts.channel import NotTakenError
+from controller.alerts.channel import AlertChannel, AlertStream, ChannelContext, DeliveryError
 from monitor.settings import Severity
 from probes.target import Secret
 
@@ -23,30 +23,31 @@ _STATUS = re.compile(r"error=(\d{3})\b")
 _LOOKALIKES: Final = str.maketrans({"@": "＠", "<": "‹", ">": "›", "[": "［", "]": "］"})
 
 
-class AppriseChannel:
-    """Sends each alert once when asked to, from a thread of its own; raises NotTakenError, after 30 s at the latest.
+class AppriseChannel(AlertStream):
+    """Sends each alert once when asked to, from a thread of its own; raises DeliveryError, after 30 s at the latest.
 
     A send that is still under way after that goes on, and its late yes counts: what it took is not sent again.
     """
 
-    every_change: Final = False
-    most_per_hour: Final = MOST_PER_HOUR
+    every_change = False
+    most_per_hour = MOST_PER_HOUR
+    gets = "opening, end, and what becomes critical"
 
     def __init__(
         self, number: int, url: Secret, *, secrets: Iterable[Secret] = (), deadline_s: float = DEADLINE_S
     ) -> None:
-        self.name: Final = f"apprise {number}"
+        self.name = f"apprise {number}"
         self._url = url
         self._hidden = (url, *secrets)
         self._deadline_s = deadline_s
         self._under_way: tuple[str, Future[str | None]] | None = None
 
     async def send(self, alert: Alert) -> None:
-        """Hand it to the service; raises NotTakenError."""
+        """Hand it to the service; raises DeliveryError."""
         future = self._sending(alert)
         done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=self._deadline_s)
         if not done:
-            raise NotTakenError(f"{self.name} did not answer within {self._deadline_s:g} s")
+            raise DeliveryError(f"{self.name} did not answer within {self._deadline_s:g} s")
         self._under_way = None
         why = future.result()
         if why is not None:
@@ -59,7 +60,7 @@ class AppriseChannel:
             if alert_id == alert.id:
                 return future
             if not future.done():
-                raise NotTakenError(f"{self.name} has not answered yet to what it was sent before")
+                raise DeliveryError(f"{self.name} has not answered yet to what it was sent before")
         future = Future()
         self._under_way = alert.id, future
         # A daemon: the end of the process must not wait for a service that hangs.
@@ -108,12 +109,18 @@ class AppriseChannel:
     def _clean(self, text: str) -> str:
         return harmless_text(without(text, self._hidden))
 
-    def _refusal(self, why: str) -> NotTakenError:
+    def _refusal(self, why: str) -> DeliveryError:
         found = re.search(r"HTTP (\d{3})$", why)
         status = int(found[1]) if found else 0
         permanent = 400 <= status < 500 and status not in _PASSING
         advice = "; check its address in alerts.apprise" if permanent else ""
-        return NotTakenError(f"{self.name} {why}{advice}", permanent=permanent)
+        return DeliveryError(f"{self.name} {why}{advice}", permanent=permanent)
+
+
+def apprise_channels(context: ChannelContext) -> Iterator[AlertChannel]:
+    """One for each address in `alerts.apprise`."""
+    for number, url in enumerate(context.settings.elsewhere.apprise, start=1):
+        yield AppriseChannel(number, url, secrets=context.secrets)
 
 
 def harmless_text(text: str) -> str:

@@ -3,12 +3,12 @@
 import hashlib
 import hmac
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
 from controller.alerts.alert import FORMAT, Alert, body
-from controller.alerts.channel import NotTakenError
+from controller.alerts.channel import AlertChannel, AlertStream, ChannelContext, DeliveryError
 from monitor.clock import utc_now
 from monitor.settings import NetworkSettings
 from probes.retry_after import retry_after_s
@@ -35,12 +35,12 @@ _ADVICE: Final = {
 }
 
 
-class WebhookChannel:
-    """Posts each alert once when asked to; 2xx is taken, everything else raises NotTakenError. No secret is in it."""
+class WebhookChannel(AlertStream):
+    """Posts each alert once when asked to; 2xx is taken, everything else raises DeliveryError. No secret is in it."""
 
-    name: Final = "webhook"
-    every_change: Final = True
-    most_per_hour: Final = None
+    name = "webhook"
+    every_change = True
+    gets = "every change, as JSON"
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class WebhookChannel:
         self._clock = clock
 
     async def send(self, alert: Alert) -> None:
-        """Post it; raises NotTakenError, within `timeout_s`."""
+        """Post it; raises DeliveryError, within `timeout_s`."""
         content = body(alert, self._hidden)
         headers = {"content-type": "application/json", DELIVERY: alert.id, "X-Hotspare-Format": FORMAT}
         if self._secret:
@@ -82,6 +82,15 @@ class WebhookChannel:
             raise refusal(answer, now=self._clock())
 
 
+def webhook_channels(context: ChannelContext) -> Iterator[AlertChannel]:
+    """The webhook, where `alerts.webhook_url` is configured."""
+    others, network = context.settings.elsewhere, context.settings.network
+    if others.webhook_url:
+        yield WebhookChannel(
+            others.webhook_url, others.webhook_secret, network=network, secrets=context.secrets, tls=context.tls
+        )
+
+
 def signature(secret: Secret, content: bytes, *, at: datetime) -> str:
     """`t=1795284000,v1=…`: the HMAC-SHA256, in hex, of the seconds since 1970, a full stop, and the body."""
     seconds = int(at.timestamp())
@@ -89,20 +98,20 @@ def signature(secret: Secret, content: bytes, *, at: datetime) -> str:
     return f"t={seconds},v1={hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()}"
 
 
-def refusal(answer: FetchResult, *, now: datetime) -> NotTakenError:
+def refusal(answer: FetchResult, *, now: datetime) -> DeliveryError:
     """What an answer that is no 2xx means."""
     status = answer.status
     if status is None:
-        return NotTakenError(f"the webhook did not answer: {answer.error}")
+        return DeliveryError(f"the webhook did not answer: {answer.error}")
     said = f": {answer.excerpt}" if answer.excerpt else ""
     if status in _PASSING or status >= 500:
         wait_s = retry_after_s(answer.headers, now=now)
         bounded_s = None if wait_s is None else min(wait_s, _LONGEST_WAIT_S)
         asked = f" and asks to wait {bounded_s:g} s" if bounded_s else ""
-        return NotTakenError(f"the webhook answered HTTP {status}{asked}{said}", retry_after_s=bounded_s)
+        return DeliveryError(f"the webhook answered HTTP {status}{asked}{said}", retry_after_s=bounded_s)
     if 300 <= status < 400:
         advice = "redirects are not followed: write the final address into alerts.webhook_url"
-        return NotTakenError(f"the webhook answered HTTP {status}; {advice}", permanent=True)
+        return DeliveryError(f"the webhook answered HTTP {status}; {advice}", permanent=True)
     advice = _ADVICE.get(status, _CHECK)
     text = f"the webhook refused it with HTTP {status} ({advice}){said}"
-    return NotTakenError(text, permanent=True, one_alert=status in _THIS_ONE)
+    return DeliveryError(text, permanent=True, one_message=status in _THIS_ONE)

@@ -6,44 +6,14 @@ from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Engine, insert, select
-
 from controller.alerts.digest import digest
-from controller.alerts.digest.digest import DIGEST, Week
+from controller.alerts.digest.digest import Week
 from monitor.settings import WeeklyDigest
-from monitor.storage.columns import to_ms
-from monitor.storage.database import DatabaseError, durable
-from monitor.storage.store import insert_event
-from monitor.storage.tables import DELIVERIES
+from monitor.storage.database import DatabaseError
 
 log = logging.getLogger(__name__)
 
 _LOOK_S: Final = 20.0
-_SINK: Final = "digest"
-
-
-class DigestStore:
-    """Which digests were made, on an engine of `open_writer`; not for several threads at once.
-
-    Raises `monitor.storage.database.DatabaseError`.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = durable(engine)
-
-    def last(self) -> date | None:
-        """The day of the last one; None when there was none."""
-        keys = select(DELIVERIES.c.key).where(DELIVERIES.c.sink == _SINK).order_by(DELIVERIES.c.begun_ms.desc())
-        with self._engine.connect() as connection:
-            key = connection.scalar(keys.limit(1))
-        return date.fromisoformat(key.removeprefix(f"{_SINK} ")) if key else None
-
-    def keep(self, day: date, text: str, at: datetime) -> None:
-        """It is made, and people must be told: both, or neither."""
-        row = {"key": f"{_SINK} {day}", "sink": _SINK, "begun_ms": to_ms(at), "done_ms": to_ms(at)}
-        with self._engine.begin() as connection:
-            connection.execute(insert(DELIVERIES).values(row))
-            insert_event(connection, at, DIGEST, str(day), text, tell=True)
 
 
 class DigestSchedule:

@@ -1,9 +1,9 @@
-"""Delivers messages to Slack; with its errors and the webhook, the only place that knows slack_sdk."""
+"""Talks to Slack as a bot; with its errors, the webhook and the buttons, the only place that knows slack_sdk."""
 
 import logging
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http.client import HTTPException
 from typing import Any, Final
@@ -12,8 +12,10 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 from slack_sdk.web import SlackResponse
 
+from controller.alerts.channel import DeliveryError, LookupImpossibleError
+from controller.alerts.delivery import Delivery, PlannedMessage, Receipt, from_payload, to_payload
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.errors import ABOUT_TOKEN, DeliveryError, LookupImpossibleError, translated
+from controller.alerts.slack.errors import ABOUT_TOKEN, translated
 from monitor.settings import NetworkSettings, SlackSettings
 from monitor.storage.columns import to_ms
 from probes.redaction import MASK
@@ -30,52 +32,10 @@ _MOST_PAGES: Final = 10
 _SHORTEST_SECRET: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostedMessage:
-    """Where a message stands."""
-
-    channel: str
-    """Slack's id of the channel, which edits need; not its name."""
-    ts: str
-    """Slack's id of the message in that channel."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundMessage:
-    """A message that had been posted, and what it carries."""
-
-    posted: PostedMessage
-    payload: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendingId:
-    """What tells one sending of a message from every other."""
-
-    key: str
-    begun_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingMessage:
-    """A message on its way."""
-
-    channel: str
-    """As the configuration names it, or Slack's own name."""
-    message: Message
-    stamp: SendingId
-    thread: str | None = None
-    """The ts of the message in whose thread it goes; None: in the channel."""
-    broadcast: bool = False
-    """A reply in a thread that is shown in the channel too."""
-    payload: Mapping[str, str] = field(default_factory=dict)
-    """What travels with the message besides the stamp, unseen."""
-
-
-class SlackSender:
+class SlackClient:
     """Posts and edits messages, and finds them again. Blocking; every call raises DeliveryError or succeeds.
 
-    It never tries twice by itself: when to try again is the outbox's business, and after a lost reply a blind second
+    It never tries twice by itself: when to try again is the worker's business, and after a lost reply a blind second
     try would post a second message. Each wait for the network is bounded by `timeout_s`. None of `secrets` leaves here.
     """
 
@@ -89,6 +49,7 @@ class SlackSender:
     ) -> None:
         network = network or NetworkSettings()
         self._secrets = (slack.token, *secrets)
+        self._channel = slack.channel
         self._ids: dict[str, str] = {}
         """Of the channels whose names are known, without the `#`."""
         self._client = WebClient(
@@ -101,55 +62,56 @@ class SlackSender:
             logger=quiet_logger(),
         )
 
-    def post(self, sending: OutgoingMessage) -> PostedMessage:
+    def post(self, planned: PlannedMessage, begun_at: datetime) -> Receipt:
         """Post a new message, in a thread or not; says where it stands now."""
-        stamp = {"key": sending.stamp.key, "begun": str(to_ms(sending.stamp.begun_at))}
-        more: dict[str, Any] = {"metadata": {"event_type": EVENT_TYPE, "event_payload": {**sending.payload, **stamp}}}
-        if sending.thread:
-            more |= {"thread_ts": sending.thread, "reply_broadcast": sending.broadcast}
-        quiet = {"unfurl_links": False, "unfurl_media": False}
-        said = {"channel": sending.channel, **self._words(sending.message), **more, **quiet}
-        response = self._call("chat.postMessage", said)
-        posted = PostedMessage(channel=str(response["channel"]), ts=str(response["ts"]))
-        self._ids[sending.channel.removeprefix("#")] = posted.channel
-        return posted
+        stamp = {"key": planned.key, "begun": str(to_ms(begun_at))}
+        payload = {**to_payload(planned.receipt), **stamp}
+        more: dict[str, Any] = {"metadata": {"event_type": EVENT_TYPE, "event_payload": payload}}
+        if planned.ts:
+            more |= {"thread_ts": planned.ts, "reply_broadcast": planned.broadcast}
+        more |= {"unfurl_links": False, "unfurl_media": False}
+        response = self._call("chat.postMessage", {"channel": planned.channel, **self._content(planned), **more})
+        channel = str(response["channel"])
+        self._ids[planned.channel.removeprefix("#")] = channel
+        return replace(planned.receipt, channel=channel, ts=str(response["ts"]))
 
-    def update(self, posted: PostedMessage, message: Message) -> None:
+    def update(self, planned: PlannedMessage) -> Receipt:
         """Edit a message in place."""
-        self._call("chat.update", {"channel": posted.channel, "ts": posted.ts, **self._words(message)})
+        self._call("chat.update", {"channel": planned.channel, "ts": planned.ts, **self._content(planned)})
+        return replace(planned.receipt, channel=planned.channel, ts=planned.ts)
 
-    def find(self, channel: str, stamp: SendingId, *, thread: str | None = None) -> FoundMessage | None:
-        """The message that was posted with this stamp, if it was; `channel` as in the configuration, or Slack's own.
+    def find(self, delivery: Delivery) -> Receipt | None:
+        """The message that was posted with the key and the time of this delivery, if it was.
 
-        Raises LookupImpossibleError where Slack will not say.
+        The delivery names the channel as the configuration does, or by Slack's id. Raises LookupImpossibleError where
+        Slack will not say.
         """
         try:
-            where = self._id_of(channel)
-            window = {"channel": where, "include_all_metadata": True, "limit": _PAGE}
-            window |= {"oldest": f"{(stamp.begun_at - _MARGIN).timestamp():.6f}"}
-            window |= {"latest": f"{(stamp.begun_at + _MARGIN).timestamp():.6f}"}
-            method = "conversations.replies" if thread else "conversations.history"
-            pages = self._pages(method, window | ({"ts": thread} if thread else {}))
-            matches = (_match(one, stamp, where) for page in pages for one in page["messages"] or ())
-            return next((found for found in matches if found), None)
+            channel = self._id_of(delivery.channel or self._channel)
+            window = {"channel": channel, "include_all_metadata": True, "limit": _PAGE}
+            window |= {"oldest": f"{(delivery.begun_at - _MARGIN).timestamp():.6f}"}
+            window |= {"latest": f"{(delivery.begun_at + _MARGIN).timestamp():.6f}"}
+            method = "conversations.replies" if delivery.ts else "conversations.history"
+            pages = self._pages(method, window | ({"ts": delivery.ts} if delivery.ts else {}))
+            matches = (_match(message, delivery, channel) for page in pages for message in page["messages"] or ())
+            return next((receipt for receipt in matches if receipt), None)
         except DeliveryError as error:
             if error.permanent and error.code not in ABOUT_TOKEN:
                 raise LookupImpossibleError(_cannot_look(error.code)) from None
             raise
 
     def _id_of(self, channel: str) -> str:
-        """Slack's name for the channel, which alone it takes for looking."""
+        """Slack's id of the channel, which alone it takes for looking."""
         if _is_id(channel):
             return channel
         name = channel.removeprefix("#")
         if name not in self._ids:
             wanted = {"types": "public_channel,private_channel", "exclude_archived": True, "limit": 1000}
             for page in self._pages("conversations.list", wanted):
-                self._ids |= {str(one["name"]): str(one["id"]) for one in page["channels"] or ()}
-        found = self._ids.get(name)
-        if found is None:
+                self._ids |= {str(channel["name"]): str(channel["id"]) for channel in page["channels"] or ()}
+        if name not in self._ids:
             raise DeliveryError("Slack does not list the channel", code="channel_not_found", permanent=True)
-        return found
+        return self._ids[name]
 
     def _pages(self, method: str, arguments: Mapping[str, Any]) -> Iterator[SlackResponse]:
         cursor = ""
@@ -160,9 +122,9 @@ class SlackSender:
             if not cursor:
                 return
 
-    def _words(self, message: Message) -> dict[str, Any]:
+    def _content(self, planned: PlannedMessage) -> dict[str, Any]:
         # parse and link_names: what looks like a mention or an address in the text stays text.
-        clean = without(message, self._secrets)
+        clean = clean_message(planned, self._secrets)
         return {"text": clean.text, "blocks": list(clean.blocks), "parse": "none", "link_names": False}
 
     def _call(self, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
@@ -183,12 +145,14 @@ def quiet_logger() -> logging.Logger:
     return quiet
 
 
-def without(message: Message, secrets: Iterable[Secret]) -> Message:
-    """The message without any of these."""
+def clean_message(planned: PlannedMessage, secrets: Iterable[Secret]) -> Message:
+    """The message that was planned, put together now, without any of these secrets."""
+    if planned.message is None:
+        raise ValueError(f"{planned.key} holds no message")
+    message = planned.message()
     hidden = [secret.reveal() for secret in secrets if len(secret.reveal()) >= _SHORTEST_SECRET]
-    return replace(
-        message, text=_masked(message.text, hidden), blocks=tuple(_masked(b, hidden) for b in message.blocks)
-    )
+    blocks = tuple(_masked(block, hidden) for block in message.blocks)
+    return replace(message, text=_masked(message.text, hidden), blocks=blocks)
 
 
 def _masked(part: Any, hidden: Iterable[str]) -> Any:
@@ -198,20 +162,20 @@ def _masked(part: Any, hidden: Iterable[str]) -> Any:
         return part
     if isinstance(part, dict):
         return {key: _masked(value, hidden) for key, value in part.items()}
-    return [_masked(one, hidden) for one in part] if isinstance(part, list) else part
+    return [_masked(item, hidden) for item in part] if isinstance(part, list) else part
 
 
 def _is_id(channel: str) -> bool:
     return channel[:1] in {"C", "G", "D"} and channel.isalnum() and channel == channel.upper()
 
 
-def _match(message: Mapping[str, Any], stamp: SendingId, channel: str) -> FoundMessage | None:
-    carried = message.get("metadata") or {}
-    payload = carried.get("event_payload") or {}
-    same = (payload.get("key"), payload.get("begun")) == (stamp.key, str(to_ms(stamp.begun_at)))
-    if carried.get("event_type") != EVENT_TYPE or not same:
+def _match(message: Mapping[str, Any], delivery: Delivery, channel: str) -> Receipt | None:
+    metadata = message.get("metadata") or {}
+    payload = metadata.get("event_payload") or {}
+    same = (payload.get("key"), payload.get("begun")) == (delivery.key, str(to_ms(delivery.begun_at)))
+    if metadata.get("event_type") != EVENT_TYPE or not same:
         return None
-    return FoundMessage(posted=PostedMessage(channel=channel, ts=str(message["ts"])), payload=payload)
+    return replace(from_payload(payload), channel=channel, ts=str(message["ts"]))
 
 
 def _cannot_look(code: str) -> str:

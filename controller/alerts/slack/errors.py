@@ -1,4 +1,4 @@
-"""What can go wrong with telling Slack, as one kind of error: a sentence, whose fault it is, and when to try again."""
+"""What Slack and the network answer, as DeliveryError: a sentence, whose fault it is, and when to try again."""
 
 import errno
 import re
@@ -9,6 +9,8 @@ from typing import Any
 from urllib.error import URLError
 
 from slack_sdk.errors import SlackApiError
+
+from controller.alerts.channel import DeliveryError
 
 _TOKEN = "set alerts.slack.token to the bot token (xoxb-…) of an installed app"  # noqa: S105 - advice, not a token
 _CHANNEL = "check alerts.slack.channel"
@@ -34,7 +36,7 @@ _ADVICE = {
 _PASSING = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
 
 #: The message to edit, or to reply to, cannot be reached (deleted, or of an earlier app or channel): a new one can.
-GONE = frozenset(
+_GONE = frozenset(
     {
         "cannot_reply_to_message",
         "cant_update_message",
@@ -65,39 +67,6 @@ _SOCKET_MODE_ADVICE = {
 _CODE = re.compile(r"[a-z_]{1,60}")
 #: The connection was never made: nothing has been sent.
 _NOT_SENT = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
-
-
-class DeliveryError(Exception):
-    """Slack did not take a message. The text is one sentence for people, without the token."""
-
-    def __init__(
-        self,
-        text: str,
-        *,
-        code: str = "",
-        permanent: bool = False,
-        one_message: bool = False,
-        one_channel: bool = False,
-        sent: bool = True,
-        retry_after_s: float | None = None,
-    ) -> None:
-        super().__init__(text)
-        self.code = code
-        """Slack's own word, such as `invalid_auth`; empty when Slack was not reached or did not say."""
-        self.permanent = permanent
-        """A person must change something before trying again can help."""
-        self.one_message = one_message
-        """The fault is this message's; other messages may get through."""
-        self.one_channel = one_channel
-        """The fault is this channel's; messages to another may get through."""
-        self.sent = sent
-        """Slack may have taken the message all the same; when False, it certainly has not."""
-        self.retry_after_s = retry_after_s
-        """How long Slack asked us to wait."""
-
-
-class LookupImpossibleError(Exception):
-    """Slack does not say whether a message has been posted. The text is one sentence for people."""
 
 
 class SocketModeError(Exception):
@@ -158,7 +127,8 @@ def refused(status: int, headers: Mapping[str, Any], code: str) -> DeliveryError
         code=code,
         permanent=code not in _PASSING,
         one_message=code not in _PASSING and code not in _ADVICE,
-        one_channel=code in _ABOUT_CHANNEL,
+        one_place=code in _ABOUT_CHANNEL,
+        gone=code in _GONE,
         sent=code in _PASSING,
     )
 

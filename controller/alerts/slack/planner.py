@@ -1,4 +1,4 @@
-"""Which messages are due: compares what there is to tell with what was told, and says what can wait (pure)."""
+"""Which messages a bot sends to Slack: what there is to tell compared with what was told, and what can wait (pure)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -6,9 +6,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from controller.alerts.delivery import NOTHING_TOLD, Action, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.severity import severity_of_notice, worst
-from controller.alerts.slack.escalation import call_key, calls, headline_message, homes, last_call
-from controller.alerts.slack.message_values import SINK, Action, MessageInput, PlannedMessage
+from controller.alerts.slack.escalation import headline_key, headline_message, homes, last_call, plan_calls
+from controller.alerts.slack.message_input import SINK, MessageInput
 from controller.alerts.slack.other_messages import (
     HeldBack,
     held_message,
@@ -18,7 +19,6 @@ from controller.alerts.slack.other_messages import (
     reply_message,
 )
 from controller.alerts.slack.threads import IncidentGroup, groups_of
-from controller.alerts.told import Receipt
 from controller.incidents.incident import EntryKind, TimelineEntry
 from controller.journal import PendingEvent
 from monitor.settings import Severity
@@ -34,216 +34,229 @@ _STALE: Final = timedelta(hours=1)
 _HELD_FOR: Final = timedelta(hours=6)
 
 
-def due(desk: MessageInput) -> list[PlannedMessage]:
-    """The letters that may go out now, the most urgent first.
+def plan_messages(given: MessageInput) -> list[PlannedMessage]:
+    """The messages that may go out now, the most urgent first.
 
     1. Headlines of critical incidents, and calls: whatever the hour, and however many there were.
     2. New headlines, what came and went untold, notices: as far as quiet hours and the bound for a storm allow.
     3. Edits, which notify nobody: always.
     4. Replies in threads, for which a third of the hour's messages is not to be had, and what is held back.
     """
-    groups = groups_of(desk.book.known)
-    standing = [group for group in groups if group.stands]
-    urgent = [_headline(group, desk) for group in groups if group.severity is Severity.CRITICAL and not group.stands]
-    urgent += [letter for group in standing for letter in calls(group, desk)]
-    waiting = [*_openings(groups, desk), *_passed(groups, desk), *notices(desk)]
-    now = waiting[: max(0, desk.room - desk.reserve)]
-    room = desk.room - len(now)
-    edits = [letter for group in standing for letter in _edits(group, desk)]
-    replies = _affordable(standing, desk, room - max(desk.reserve, desk.slack.most_per_hour // 3))
-    return [*urgent, *now, *edits, *replies, *_held(groups, desk, waiting[len(now) :], room)]
+    groups = groups_of(given.snapshot.incidents)
+    posted = [group for group in groups if group.is_posted]
+    urgent = [
+        _headline(group, given) for group in groups if group.severity is Severity.CRITICAL and not group.is_posted
+    ]
+    urgent += [planned for group in posted for planned in plan_calls(group, given)]
+    waiting = [*_openings(groups, given), *_passed(groups, given), *plan_notices(given)]
+    now = waiting[: max(0, given.room - given.reserve)]
+    room = given.room - len(now)
+    edits = [planned for group in posted for planned in _edits(group, given)]
+    replies = _affordable(posted, given, room - max(given.reserve, given.slack.most_per_hour // 3))
+    return [*urgent, *now, *edits, *replies, *_held(groups, given, waiting[len(now) :], room)]
 
 
-def _affordable(groups: Iterable[IncidentGroup], desk: MessageInput, room: int) -> Iterator[PlannedMessage]:
+def _affordable(groups: Iterable[IncidentGroup], given: MessageInput, room: int) -> Iterator[PlannedMessage]:
     """The replies that may go out; those to what has been over for an hour are not worth waiting for: the headline,
     which is edited, has it all.
     """
     for group in groups:
-        for letter in _replies(group, desk):
-            if group.severity is Severity.CRITICAL or _ends_a_call(letter, group, desk) or room > 0:
+        for reply in _replies(group, given):
+            if group.severity is Severity.CRITICAL or _ends_a_call(reply, group, given) or room > 0:
                 room -= 1
-                yield letter
-            elif group.over_since and desk.now - group.over_since > _STALE:
-                yield replace(letter, act=Action.KEEP, message=None)
+                yield reply
+            elif group.over_since and given.now - group.over_since > _STALE:
+                yield replace(reply, action=Action.KEEP, message=None)
 
 
-def _ends_a_call(letter: PlannedMessage, group: IncidentGroup, desk: MessageInput) -> bool:
+def _ends_a_call(reply: PlannedMessage, group: IncidentGroup, given: MessageInput) -> bool:
     """Whoever was called, at night too, is told that it is over."""
-    return letter.broadcast and not group.is_open and last_call(group, desk) > 0
+    return reply.broadcast and not group.is_open and last_call(group, given) > 0
 
 
-def _headline(group: IncidentGroup, desk: MessageInput) -> PlannedMessage:
-    lead = group.lead.incident
+def _headline(group: IncidentGroup, given: MessageInput) -> PlannedMessage:
+    lead = group.first
     critical = group.severity is Severity.CRITICAL
+    late = given.late(group.new_since) if group.new_since else None
     return PlannedMessage(
-        key=f"{SINK} incident {lead.id}",
-        act=Action.POST,
-        message=partial(headline_message, group, desk, desk.late(group.unheard_since) if group.unheard_since else None),
+        key=headline_key(group),
+        kind=DeliveryKind.HEADLINE,
+        message=partial(headline_message, group, given, late),
         group=lead.id,
-        channel=desk.slack.channel_of(group.severity if group.is_open else Severity.WARNING),
+        channel=given.slack.channel_of(group.severity if group.is_open else Severity.WARNING),
         incident_id=lead.id,
-        told=replace(group.all_told, home=lead.id, also=(call_key(group, 1),) if critical else ()),
+        receipt=replace(group.receipt, home=lead.id, call=1 if critical else None),
         shows=group.shows,
     )
 
 
-def _openings(groups: Iterable[IncidentGroup], desk: MessageInput) -> list[PlannedMessage]:
+def _openings(groups: Iterable[IncidentGroup], given: MessageInput) -> list[PlannedMessage]:
     """The headlines of what is open and not critical."""
-    wanted = (group for group in groups if group.is_open and not group.stands)
-    return [_headline(group, desk) for group in wanted if group.severity is not Severity.CRITICAL]
+    wanted = (group for group in groups if group.is_open and not group.is_posted)
+    return [_headline(group, given) for group in wanted if group.severity is not Severity.CRITICAL]
 
 
-def _passed(groups: Iterable[IncidentGroup], desk: MessageInput) -> list[PlannedMessage]:
+def _passed(groups: Iterable[IncidentGroup], given: MessageInput) -> list[PlannedMessage]:
     """What came and went before anybody was told: each one message with its end, many of them together."""
-    passed = [group for group in groups if not group.is_open and not group.stands and group.is_behind]
+    passed = [group for group in groups if not group.is_open and not group.is_posted and group.is_behind]
     if len(passed) <= _ONE_BY_ONE:
-        return [_headline(group, desk) for group in passed]
+        return [_headline(group, given) for group in passed]
     together = passed[:_MOST_TOGETHER]
-    incidents = [one.incident for group in together for one in group.members]
-    reason = desk.late(min(group.first.opened_at for group in together)) or "within minutes"
+    incidents = [incident for group in together for incident in group.incidents]
+    reason = given.late(min(group.first.opened_at for group in together)) or "within minutes"
     return [
         PlannedMessage(
             key=f"{SINK} together incidents {incidents[0].id}-{incidents[-1].id}",
-            act=Action.POST,
+            kind=DeliveryKind.TOGETHER,
             message=partial(passed_message, incidents, reason),
-            channel=desk.slack.channel_of(Severity.WARNING),
-            told=Receipt(incidents=tuple(part for group in together for part in group.all_told.incidents)),
+            channel=given.slack.channel_of(Severity.WARNING),
+            receipt=Receipt(incidents=tuple(part for group in together for part in group.receipt.incidents)),
         )
     ]
 
 
-def notices(desk: MessageInput) -> list[PlannedMessage]:
+def plan_notices(given: MessageInput) -> list[PlannedMessage]:
     """What happened once, in the order in which it happened; many of them that come late together."""
-    late = [one for one in desk.book.events if desk.late(one.at)]
+    events = given.snapshot.events
+    late = [event for event in events if given.late(event.at)]
     if len(late) <= _ONE_BY_ONE:
-        return [_notice(one, desk) for one in desk.book.events]
+        return [_notice(event, given) for event in events]
     together = late[:_MOST_TOGETHER]
-    severity = worst(severity_of_notice(one.kind) for one in together)
-    letter = PlannedMessage(
+    severity = worst(severity_of_notice(event.kind) for event in together)
+    message = PlannedMessage(
         key=f"{SINK} together events {together[0].id}-{together[-1].id}",
-        act=Action.POST,
-        message=partial(notices_message, together, desk.late(together[0].at) or ""),
-        channel=desk.slack.channel_of(severity),
-        told=Receipt(events=tuple(one.id for one in together)),
+        kind=DeliveryKind.TOGETHER,
+        message=partial(notices_message, together, given.late(together[0].at) or ""),
+        channel=given.slack.channel_of(severity),
+        receipt=Receipt(events=tuple(event.id for event in together)),
     )
-    return [letter, *(_notice(one, desk) for one in desk.book.events if one not in late)]
+    return [message, *(_notice(event, given) for event in events if event not in late)]
 
 
-def _notice(one: PendingEvent, desk: MessageInput) -> PlannedMessage:
+def _notice(event: PendingEvent, given: MessageInput) -> PlannedMessage:
+    late = given.late(event.at)
     return PlannedMessage(
-        key=f"{SINK} event {one.id}",
-        act=Action.POST,
-        message=partial(notice_message, one.kind, one.subject, one.text, at=one.at, late=desk.late(one.at)),
-        channel=desk.slack.channel_of(severity_of_notice(one.kind)),
-        told=Receipt(events=(one.id,)),
+        key=f"{SINK} event {event.id}",
+        kind=DeliveryKind.EVENT,
+        message=partial(notice_message, event.kind, event.subject, event.text, at=event.at, late=late),
+        channel=given.slack.channel_of(severity_of_notice(event.kind)),
+        event_id=event.id,
+        receipt=Receipt(events=(event.id,)),
     )
 
 
-def _edits(group: IncidentGroup, desk: MessageInput) -> Iterator[PlannedMessage]:
+def _edits(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage]:
     """The headline, kept true wherever it stands."""
     if not group.is_behind:
         return
-    stale = [home for home in homes(group, desk) if desk.shown.get(home[2]) != group.shows]
+    stale = [home for home in homes(group, given) if given.shown.get(home[2]) != group.shows]
     for number, (key, channel, ts) in enumerate(stale, 1):
         yield PlannedMessage(
             key=f"{key} edit",
-            act=Action.EDIT,
-            message=partial(headline_message, group, desk),
+            kind=DeliveryKind.HEADLINE,
+            action=Action.EDIT,
+            message=partial(headline_message, group, given),
             group=group.first.id,
             channel=channel,
             ts=ts,
-            incident_id=group.lead.incident.id,
-            told=_quietly_told(group) if number == len(stale) else Receipt(),
+            incident_id=group.first.id,
+            receipt=_receipt_of_edit(group) if number == len(stale) else NOTHING_TOLD,
             shows=group.shows,
         )
-    if not stale and _quietly_told(group).incidents:
-        key = f"{SINK} incident {group.first.id}"
-        yield PlannedMessage(key=key, act=Action.KEEP, group=group.first.id, told=_quietly_told(group))
+    if not stale and _receipt_of_edit(group).incidents:
+        yield PlannedMessage(
+            key=headline_key(group),
+            kind=DeliveryKind.HEADLINE,
+            action=Action.KEEP,
+            group=group.first.id,
+            receipt=_receipt_of_edit(group),
+        )
 
 
-def _quietly_told(group: IncidentGroup) -> Receipt:
+def _receipt_of_edit(group: IncidentGroup) -> Receipt:
     """What people know once the headline shows it all: the members without a line that is yet to be told."""
-    behind = (one for one in group.members if one.revision < one.incident.revision)
-    complete = (one for one in behind if not _lines(one.incident.timeline, one.line))
-    return Receipt(incidents=tuple((one.incident.id, one.incident.revision, one.line) for one in complete))
+    behind = (member for member in group.members if member.revision < member.incident.revision)
+    complete = (member for member in behind if not _new_lines(member.incident.timeline, member.line))
+    return Receipt(incidents=tuple((member.incident.id, member.incident.revision, member.line) for member in complete))
 
 
-def _lines(timeline: Iterable[TimelineEntry], told: int) -> list[TimelineEntry]:
-    """The lines after those that were told, in the order in which they became known; at most 40."""
+def _new_lines(timeline: Iterable[TimelineEntry], told: int) -> list[TimelineEntry]:
+    """The lines after number `told`, in the order in which they became known; at most 40."""
     return sorted((line for line in timeline if line.number > told), key=lambda line: line.number)[:_MOST_LINES]
 
 
-def _replies(group: IncidentGroup, desk: MessageInput) -> Iterator[PlannedMessage]:
+def _replies(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage]:
     """What happened since, one reply for each incident that has something new."""
-    _, channel, ts = next(homes(group, desk))
-    for one in group.members:
-        incident, lines = one.incident, _lines(one.incident.timeline, one.line)
+    _, channel, ts = next(homes(group, given))
+    for member in group.members:
+        incident, lines = member.incident, _new_lines(member.incident.timeline, member.line)
         if not lines:
             continue
         first, last = lines[0].number, lines[-1].number
-        shown = desk.shown.get(ts) == group.shows
+        shown = given.shown.get(ts) == group.shows
         complete = shown and last == max(line.number for line in incident.timeline)
         yield PlannedMessage(
             key=f"{SINK} incident {incident.id} line {first}" + (f"-{last}" if last > first else ""),
-            act=Action.POST,
+            kind=DeliveryKind.REPLY,
             message=partial(reply_message, incident, lines, named=len(group.members) > 1),
             group=group.first.id,
             channel=channel,
             ts=ts,
-            broadcast=_is_news(group, one.line == 0, lines, desk),
+            broadcast=_is_news(group, member.line == 0, lines, given),
             incident_id=incident.id,
-            told=Receipt(incidents=((incident.id, incident.revision if complete else 0, last),)),
+            receipt=Receipt(incidents=((incident.id, incident.revision if complete else 0, last),)),
         )
 
 
-def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry], desk: MessageInput) -> bool:
+def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry], given: MessageInput) -> bool:
     """Whether a reply is worth the channel's attention: a further provider fails, it is back, or a call is over."""
-    posted = desk.row(f"{SINK} incident {group.lead.incident.id}")
-    if posted and desk.now - posted.begun_at < _FRESH:
+    posted = given.delivered(headline_key(group))
+    if posted and given.now - posted.begun_at < _FRESH:
         return False
     kinds = {line.kind for line in lines}
-    if begins or (EntryKind.REOPENED in kinds and group.lead.incident.reopened == 1):
+    if begins or (EntryKind.REOPENED in kinds and group.first.reopened == 1):
         return True
-    return EntryKind.RESOLVED in kinds and not group.is_open and last_call(group, desk) > 0
+    return EntryKind.RESOLVED in kinds and not group.is_open and last_call(group, given) > 0
 
 
 def _held(
-    groups: Iterable[IncidentGroup], desk: MessageInput, waiting: Sequence[PlannedMessage], room: int
+    groups: Iterable[IncidentGroup], given: MessageInput, waiting: Sequence[PlannedMessage], room: int
 ) -> Iterator[PlannedMessage]:
     """One message that lists what is held back, edited as that changes."""
-    if desk.quiet:
+    if given.is_quiet:
         return
-    rows = [row for key, row in desk.book.rows.items() if key.startswith(f"{SINK} held ") and row.done_at]
-    stands = max(rows, key=lambda row: row.begun_at, default=None)
-    holding = _holding(groups, desk, waiting) if waiting else None
+    lists = [one for one in given.snapshot.deliveries.values() if one.kind is DeliveryKind.HELD and one.done_at]
+    newest = max(lists, key=lambda one: one.begun_at, default=None)
+    holding = _held_back(groups, given, waiting) if waiting else None
     shows = str(len(holding.incidents) + len(holding.notices)) if holding else "nothing"
     message = partial(held_message, holding)
-    if stands and stands.channel and stands.ts and desk.now - stands.begun_at < _HELD_FOR:
-        if desk.shown.get(stands.ts) != shows:
+    if newest and newest.channel and newest.ts and given.now - newest.begun_at < _HELD_FOR:
+        if given.shown.get(newest.ts) != shows:
             yield PlannedMessage(
-                key=f"{stands.key} edit",
-                act=Action.EDIT,
+                key=f"{newest.key} edit",
+                kind=DeliveryKind.HELD,
+                action=Action.EDIT,
                 message=message,
-                channel=stands.channel,
-                ts=stands.ts,
+                channel=newest.channel,
+                ts=newest.ts,
                 shows=shows,
             )
     elif holding and room > 0:
         yield PlannedMessage(
-            key=f"{SINK} held {desk.now:%Y-%m-%d %H:%M}",
-            act=Action.POST,
+            key=f"{SINK} held {given.now:%Y-%m-%d %H:%M}",
+            kind=DeliveryKind.HELD,
             message=message,
-            channel=desk.slack.channel_of(Severity.WARNING),
+            channel=given.slack.channel_of(Severity.WARNING),
             shows=shows,
         )
 
 
-def _holding(groups: Iterable[IncidentGroup], desk: MessageInput, waiting: Iterable[PlannedMessage]) -> HeldBack:
-    told = [letter.told for letter in waiting]
-    incidents = {incident_id for one in told for incident_id, _, _ in one.incidents}
-    events = {event_id for one in told for event_id in one.events}
+def _held_back(groups: Iterable[IncidentGroup], given: MessageInput, waiting: Iterable[PlannedMessage]) -> HeldBack:
+    receipts = [planned.receipt for planned in waiting]
+    incidents = {incident_id for receipt in receipts for incident_id, _, _ in receipt.incidents}
+    events = {event_id for receipt in receipts for event_id in receipt.events}
     return HeldBack(
         incidents=tuple(group.primary for group in groups if group.primary.id in incidents),
-        notices=tuple(event for event in desk.book.events if event.id in events),
-        most_per_hour=desk.slack.most_per_hour,
+        notices=tuple(event for event in given.snapshot.events if event.id in events),
+        most_per_hour=given.slack.most_per_hour,
     )

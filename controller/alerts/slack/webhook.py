@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Iterable
+from datetime import datetime
 from http.client import HTTPException
 from typing import Final
 
@@ -9,8 +10,10 @@ from slack_sdk import WebhookClient
 from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook import WebhookResponse
 
-from controller.alerts.slack.client import TIMEOUT_S, OutgoingMessage, PostedMessage, quiet_logger, without
-from controller.alerts.slack.errors import DeliveryError, refused, translated
+from controller.alerts.channel import DeliveryError
+from controller.alerts.delivery import Delivery, PlannedMessage, Receipt
+from controller.alerts.slack.client import TIMEOUT_S, clean_message, quiet_logger
+from controller.alerts.slack.errors import refused, translated
 from monitor.settings import NetworkSettings
 from probes.target import Secret
 
@@ -29,8 +32,8 @@ _BROKEN: Final = {
 }
 
 
-class SlackWebhookSender:
-    """Posts messages; the same promises as `SlackSender`, but a message cannot be edited, threaded or found again."""
+class SlackWebhookClient:
+    """Posts messages; the same promises as `SlackClient`, but a message cannot be edited, threaded or found again."""
 
     def __init__(
         self,
@@ -51,19 +54,27 @@ class SlackWebhookSender:
             logger=quiet_logger(),
         )
 
-    def post(self, sending: OutgoingMessage) -> PostedMessage:
+    def post(self, planned: PlannedMessage, _begun_at: datetime) -> Receipt:
         """Post its message, and nothing else of it; a webhook does not say where it stands."""
-        words = without(sending.message, self._secrets)
+        clean = clean_message(planned, self._secrets)
         try:
             answer = self._client.send_dict(
-                {"text": words.text, "blocks": list(words.blocks), "unfurl_links": False, "unfurl_media": False}
+                {"text": clean.text, "blocks": list(clean.blocks), "unfurl_links": False, "unfurl_media": False}
             )
         except (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError) as error:
             # Without the cause: it may quote the address, which lets anybody post.
             raise translated(error) from None
         if answer.status_code != 200 or answer.body.strip() != "ok":
             raise _fault(answer)
-        return PostedMessage(channel="", ts="")
+        return planned.receipt
+
+    def update(self, planned: PlannedMessage) -> Receipt:
+        """Impossible: nothing is planned to be edited."""
+        raise NotImplementedError(f"a webhook cannot edit {planned.key}")
+
+    def find(self, _delivery: Delivery) -> Receipt | None:
+        """Nobody can know; the message is sent again."""
+        return None
 
 
 def _fault(answer: WebhookResponse) -> DeliveryError:

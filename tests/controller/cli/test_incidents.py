@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
-from controller.alerts.told import Receipt
 from controller.cli.main import main
 from controller.cycle.cycle import Cycle
 from controller.incidents.incident import EntryKind, Incident
@@ -205,7 +205,7 @@ def test_a_note_is_kept_through_all_that_the_service_does(broken: Desk) -> None:
 def test_a_note_after_the_end_reaches_people_too(broken: Desk) -> None:
     """The revision moves past what they were told; and it is there when the incident comes back."""
     broken.see("." * 80)
-    DeliveryStore(broken.engine, "slack").told(Receipt(incidents=((1, broken.kept().revision, 0),)))
+    DeliveryStore(broken.engine, "slack").keep(Receipt(incidents=((1, broken.kept().revision, 0),)))
     assert untold_incidents(broken.journal) == []
     broken.do("note", "1", "it was the weather", "--author", "ana")
     assert [row.id for row in untold_incidents(broken.journal)] == [1]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
-from controller.alerts.told import Receipt
 from controller.demo.facts import DrillFacts, read
 from controller.incidents.incident import Incident, IncidentKind
 from controller.journal import Journal
@@ -83,9 +83,9 @@ def test_an_incident_is_over_when_it_is_resolved_and_told(database: tuple[Engine
 
     (incident,) = journal.commit([], [_INCIDENT])
     assert counts() == (1, 1)
-    DeliveryStore(writer, "slack").told(Receipt(incidents=((incident.id, 1, 0),)))
+    DeliveryStore(writer, "slack").keep(Receipt(incidents=((incident.id, 1, 0),)))
     assert counts() == (1, 0)
     journal.commit([], [replace(incident, resolved_at=_NOW, revision=2)])
     assert counts() == (0, 1)
-    DeliveryStore(writer, "slack").told(Receipt(incidents=((incident.id, 2, 0),)))
+    DeliveryStore(writer, "slack").keep(Receipt(incidents=((incident.id, 2, 0),)))
     assert counts() == (0, 0)

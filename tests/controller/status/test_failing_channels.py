@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine
 
-from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.delivery_store import DeliveryStore, forget_other_channels
 from controller.cli import status
 from controller.status import overview
 from controller.status.document import status_document
 from controller.status.overview import Overview
-from controller.status.unheard import FailingChannel, forget_others
+from controller.status.pending_alerts import FailingChannel
 from monitor.settings import Settings
 from monitor.storage.database import open_writer
 from tests.support import builders
@@ -46,9 +46,9 @@ def seen(settings: Settings, engine: Engine) -> Overview:
 
 def test_who_takes_nothing_is_named_with_since_when_and_why(settings: Settings, engine: Engine) -> None:
     """In `status` for people and for scripts, and on the page, where a stranger's words are escaped."""
-    DeliveryStore(engine, "webhook").sink_failed(T0, "the webhook answered HTTP 500: <script>")
-    DeliveryStore(engine, "apprise 1").sink_failed(T0 + timedelta(minutes=5), "apprise 1 (JSON) did not take it")
-    DeliveryStore(engine, "webhook").sink_failed(LATER, "the webhook answered HTTP 502: <script>")
+    DeliveryStore(engine, "webhook").part_failed("", T0, "the webhook answered HTTP 500: <script>")
+    DeliveryStore(engine, "apprise 1").part_failed("", T0 + timedelta(minutes=5), "apprise 1 (JSON) did not take it")
+    DeliveryStore(engine, "webhook").part_failed("", LATER, "the webhook answered HTTP 502: <script>")
     known = seen(settings, engine)
     screen = io.StringIO()
     status.print_overview(known, Console(file=screen, width=400))
@@ -76,11 +76,11 @@ def test_a_part_of_one_is_named(settings: Settings, engine: Engine) -> None:
 def test_who_works_again_or_is_no_longer_configured_is_not_shown(settings: Settings, engine: Engine) -> None:
     """And a single message that was not taken is no trouble of the whole receiver."""
     webhook, heartbeat = DeliveryStore(engine, "webhook"), DeliveryStore(engine, "heartbeat")
-    webhook.sink_failed(T0, "no")
-    heartbeat.sink_failed(T0, "no")
-    webhook.sink_works(LATER)
-    forget_others(engine, ["webhook"], LATER)
+    webhook.part_failed("", T0, "no")
+    heartbeat.part_failed("", T0, "no")
+    webhook.part_works("", LATER)
+    forget_other_channels(engine, ["webhook"], LATER)
     assert seen(settings, engine).failing_channels == ()
-    webhook.sink_failed(LATER, "again")
-    forget_others(engine, ["webhook"], LATER)
+    webhook.part_failed("", LATER, "again")
+    forget_other_channels(engine, ["webhook"], LATER)
     assert [(one.sink, one.since) for one in seen(settings, engine).failing_channels] == [("webhook", LATER)]

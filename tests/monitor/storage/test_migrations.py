@@ -3,18 +3,19 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, inspect
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlmodel import SQLModel
 
 from monitor.storage.database import SCHEMA, DatabaseError, open_writer
 from monitor.storage.migrations.run import SCRIPTS, migrate
-from monitor.storage.tables import EVENTS, INCIDENTS
+from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS
 
 
 @pytest.fixture
@@ -88,6 +89,86 @@ def test_rows_of_every_revision_survive(engine: Engine, revision: str) -> None:
     assert (incident.lead_id, incident.reopened, incident.acknowledged_by) == (None, 0, None)
     told_whole = revision < "0005"  # the messages of before had all lines
     assert incident.told_lines == (2 if told_whole else 0)
+
+
+#: Rows of deliveries as version 0005 stored them, one of each form of key, and the columns of today that they mean.
+_INCIDENT, _PLACE = {"incident_id": 7}, {"channel": "C1", "ts": "1.1"}
+_FORMS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
+    ("slack", "slack incident 7", {**_INCIDENT, **_PLACE}, {"kind": "headline", "call": 1}),
+    ("slack", "slack incident 7 critical", {**_INCIDENT, "channel": "C2", "ts": "1.2"}, {"kind": "copy", "call": 2}),
+    ("slack", "slack incident 7 call 1", {**_INCIDENT, **_PLACE, "attempts": 0}, {"kind": "call", "call": 1}),
+    (
+        "slack",
+        "slack incident 7 call 2",
+        {**_INCIDENT, "channel": "C2", "ts": "1.2", "attempts": 0},
+        {"kind": "call", "call": 2},
+    ),
+    ("slack", "slack incident 7 call 13", {**_INCIDENT, "channel": "C1", "ts": "1.3"}, {"kind": "call", "call": 13}),
+    ("slack", "slack incident 7 calm 13", {**_INCIDENT, "attempts": 0}, {"kind": "calm"}),
+    ("slack", "slack incident 7 line 3-5", {**_INCIDENT, "channel": "C1", "ts": "1.4"}, {"kind": "reply"}),
+    ("slack", "slack incident 8", {"incident_id": 8, "channel": "#x", "done_ms": None}, {"kind": "headline"}),
+    ("slack", "slack incident 9 opened 1", {"incident_id": 9, "channel": "", "ts": ""}, {"kind": "opened"}),
+    ("slack", "slack incident 9 resolved 2", {"incident_id": 9, "channel": "", "ts": ""}, {"kind": "resolved"}),
+    ("slack", "slack event 12", _PLACE, {"kind": "event", "event_id": 12}),
+    ("slack", "slack together incidents 3-9", _PLACE, {"kind": "together"}),
+    ("slack", "slack together events 3-9", _PLACE, {"kind": "together"}),
+    ("slack", "slack held 2026-11-21 12:00", _PLACE, {"kind": "held"}),
+    ("slack", "slack channel #on call", {"channel": "C3", "attempts": 0}, {"kind": "place", "subject": "#on call"}),
+    (
+        "webhook",
+        "webhook incident 7 revision 4",
+        {**_INCIDENT, "channel": "critical", "ts": "incident_changed"},
+        {"kind": "revision", "revision": 4, "channel": None, "ts": None}
+        | {"severity": "critical", "alert_kind": "incident_changed"},
+    ),
+    (
+        "apprise 1",
+        "apprise 1 event 12",
+        {"channel": "info", "ts": "notice", "done_ms": None, "error": "no"},
+        {"kind": "event", "event_id": 12, "channel": None, "ts": None, "severity": "info", "alert_kind": "notice"},
+    ),
+    ("apprise 1", "apprise 1 since", {"attempts": 0}, {"kind": "since"}),
+    ("digest", "digest 2026-11-16", {"attempts": 0}, {"kind": "digest", "subject": "2026-11-16"}),
+    ("buttons", "buttons press U0ANA hotspare_0 1.1 1.2", _INCIDENT, {"kind": "press"}),
+    ("slack", "slack of another version", {}, {"kind": "other"}),
+]
+_STATES = [
+    ("slack", "slack", None, ""),
+    ("slack", "slack state lookup", 9, "lookup"),
+    ("slack", "slack state channel #on call", None, "channel #on call"),
+    ("apprise 1", "apprise 1", None, ""),
+]
+
+
+_NOTHING: dict[str, Any] = {"incident_id": None, "channel": None, "ts": None, "error": None}
+_INSERT = text(
+    "INSERT INTO deliveries (key, sink, incident_id, begun_ms, done_ms, channel, ts, attempts, error)"
+    " VALUES (:key, :sink, :incident_id, :begun_ms, :done_ms, :channel, :ts, :attempts, :error)"
+)
+
+
+def test_deliveries_keep_what_their_keys_said(engine: Engine) -> None:
+    """Each form of key that version 0005 wrote becomes columns; the states of channels go into their own table."""
+    with engine.begin() as connection:
+        for table in inspect(connection).get_table_names():
+            connection.exec_driver_sql(f'DROP TABLE "{table}"')
+        migrate(connection, current=None, wanted="0005")
+        for sink, key, values, _ in _FORMS:
+            row = {"key": key, "sink": sink, "begun_ms": 5, "done_ms": 6, "attempts": 1, **values}
+            connection.execute(_INSERT, {**_NOTHING, **row})
+        for sink, key, done_ms, _ in _STATES:
+            row = {"key": key, "sink": sink, "begun_ms": 5, "done_ms": done_ms, "attempts": 3, "error": "why"}
+            connection.execute(_INSERT, {**_NOTHING, **row})
+        migrate(connection, current="0005", wanted=SCHEMA)
+    with engine.connect() as connection:
+        rows = {row["key"]: dict(row) for row in connection.execute(DELIVERIES.select()).mappings()}
+        states = {tuple(row) for row in connection.execute(CHANNEL_STATES.select())}
+    nothing = dict.fromkeys(column.name for column in DELIVERIES.columns)
+    for sink, key, values, meant in _FORMS:
+        kept = {"key": key, "sink": sink, "begun_ms": 5, "done_ms": 6, "attempts": 1}
+        assert rows.pop(key) == {**nothing, **kept, **values, **meant}, key
+    assert rows == {}
+    assert states == {(sink, part, 5, over_ms, 3, "why") for sink, _, over_ms, part in _STATES}
 
 
 def _with_next(scripts: Path, upgrade: str) -> Path:

@@ -18,14 +18,14 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 from sqlalchemy import Engine
 
+from controller.alerts.channel import RunInThread
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import safe
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.press import Press, read_press, source_of
 from controller.alerts.slack.buttons.socket_mode import Signal, SlackConnection
 from controller.alerts.slack.errors import SocketModeError, socket_mode_error, translated
-from controller.alerts.slack.message_values import SINK
-from controller.alerts.slack.outbox import RunBlocking
+from controller.alerts.slack.message_input import SINK
 from monitor.settings import NetworkSettings, Route, Settings, SlackSettings
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
@@ -259,7 +259,7 @@ class ButtonService:
     """
 
     def __init__(
-        self, settings: Settings, engine: Engine, *, in_database: RunBlocking, clock: Callable[[], datetime]
+        self, settings: Settings, engine: Engine, *, in_database: RunInThread, clock: Callable[[], datetime]
     ) -> None:
         self._settings = settings
         self._state, self._store = DeliveryStore(engine, SINK), Store(engine)

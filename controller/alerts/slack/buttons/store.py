@@ -44,7 +44,7 @@ class PressStore:
             if known:
                 return Claim(begun_at=from_ms(known["begun_ms"]), repeated=True, finished=known["done_ms"] is not None)
             new = {"key": storable(key), "sink": SINK, "incident_id": incident_id, "begun_ms": to_ms(now)}
-            connection.execute(insert(DELIVERIES).values({**new, "attempts": 1}))
+            connection.execute(insert(DELIVERIES).values({**new, "kind": "press", "attempts": 1}))
         return Claim(begun_at=from_ms(to_ms(now)), repeated=False, finished=False)
 
     def finish(self, key: str, *, kind: str, subject: str, text: str, now: datetime) -> None:

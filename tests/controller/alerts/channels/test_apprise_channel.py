@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from controller.alerts.channel import NotTakenError
+from controller.alerts.channel import DeliveryError
 from controller.alerts.channels.apprise_channel import AppriseChannel, harmless_text
 from controller.incidents.incident import EntryKind, TimelineEntry
 from probes.target import Secret
@@ -79,7 +79,7 @@ async def test_a_refusal_is_told_without_the_address(
     """The status is all that is repeated of what Apprise logs; the address may hold a token."""
     with caplog.at_level(logging.INFO):
         async with receiving([Answer(status=status)]) as receiver:
-            with pytest.raises(NotTakenError) as caught:
+            with pytest.raises(DeliveryError) as caught:
                 await sink(receiver.url).send(alerts.alert())
     assert (str(caught.value), caught.value.permanent) == (said, permanent)
     assert PATH not in caplog.text
@@ -87,7 +87,7 @@ async def test_a_refusal_is_told_without_the_address(
 
 async def test_nobody_there_passes() -> None:
     """It could not be reached, and that is all that is said."""
-    with pytest.raises(NotTakenError, match=r"^apprise 1 \(JSON\) did not take it: it could not be reached$") as caught:
+    with pytest.raises(DeliveryError, match=r"^apprise 1 \(JSON\) did not take it: it could not be reached$") as caught:
         await sink("http://127.0.0.1:1").send(alerts.alert())
     assert not caught.value.permanent
 
@@ -96,16 +96,16 @@ async def test_one_that_hangs_holds_nobody_up_and_its_late_yes_counts() -> None:
     """After the deadline the caller goes on; what is still under way is not sent twice, and nothing else meanwhile."""
     async with receiving([Answer(instead="hold")]) as receiver:
         slow = sink(receiver.url, deadline_s=0.05)
-        with pytest.raises(NotTakenError, match=r"did not answer within 0\.05 s"):
+        with pytest.raises(DeliveryError, match=r"did not answer within 0\.05 s"):
             await slow.send(alerts.alert())
-        with pytest.raises(NotTakenError, match=r"has not answered yet to what it was sent before"):
+        with pytest.raises(DeliveryError, match=r"has not answered yet to what it was sent before"):
             await slow.send(alerts.alert(alert_id="another"))
-        with pytest.raises(NotTakenError, match=r"did not answer within"):
+        with pytest.raises(DeliveryError, match=r"did not answer within"):
             await slow.send(alerts.alert())
         receiver.released.set()
         async with asyncio.timeout(30):
             while True:
-                with suppress(NotTakenError):
+                with suppress(DeliveryError):
                     await slow.send(alerts.alert())
                     break
     assert len(receiver.requests) == 1
@@ -122,5 +122,5 @@ async def test_two_in_a_row_are_two() -> None:
 
 async def test_an_address_that_is_unknown_after_all_is_no_crash() -> None:
     """The configuration refuses it; another version of the library may, too."""
-    with pytest.raises(NotTakenError, match="is not an address that Apprise knows"):
+    with pytest.raises(DeliveryError, match="is not an address that Apprise knows"):
         await AppriseChannel(1, Secret("nosuch://s3cr3t")).send(alerts.alert())

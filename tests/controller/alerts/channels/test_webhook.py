@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from controller.alerts.alert import AlertNotice, about_notice, body, document, harmless
-from controller.alerts.channel import NotTakenError
+from controller.alerts.channel import DeliveryError
 from controller.alerts.channels.webhook import WebhookChannel, refusal, signature
 from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.settings import NetworkSettings
@@ -69,7 +69,7 @@ async def test_each_sending_is_signed_anew_and_says_the_same() -> None:
     moments = iter([T0, T0 + timedelta(minutes=10), T0 + timedelta(minutes=10)])
     async with receiving([Answer(status="503 Later")]) as receiver:
         hook = WebhookChannel(Secret(receiver.url), SECRET, clock=lambda: next(moments))
-        with pytest.raises(NotTakenError):
+        with pytest.raises(DeliveryError):
             await hook.send(alerts.alert())
         await hook.send(alerts.alert())
     first, second = receiver.requests
@@ -78,7 +78,7 @@ async def test_each_sending_is_signed_anew_and_says_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said", "permanent", "one_alert", "wait_s"),
+    ("answer", "said", "permanent", "one_message", "wait_s"),
     [
         pytest.param(Answer(status="204 No Content"), None, False, False, None, id="any 2xx is a yes"),
         pytest.param(
@@ -139,7 +139,7 @@ async def test_each_sending_is_signed_anew_and_says_the_same() -> None:
     ],
 )
 async def test_each_answer_means_something(
-    answer: Answer, said: str | None, permanent: bool, one_alert: bool, wait_s: float | None
+    answer: Answer, said: str | None, permanent: bool, one_message: bool, wait_s: float | None
 ) -> None:
     """Taken, passing or permanent; the sentence says which, and holds neither the address nor the secret."""
     async with receiving([answer]) as receiver:
@@ -147,11 +147,11 @@ async def test_each_answer_means_something(
         if said is None:
             await hook.send(alerts.alert())
             return
-        with pytest.raises(NotTakenError) as caught:
+        with pytest.raises(DeliveryError) as caught:
             await hook.send(alerts.alert())
     error = caught.value
     assert said in str(error)
-    assert (error.permanent, error.one_alert, error.retry_after_s) == (permanent, one_alert, wait_s)
+    assert (error.permanent, error.one_message, error.retry_after_s) == (permanent, one_message, wait_s)
     assert len(str(error)) < 400
     assert not re.search(r"s3cr3t|0123456789abcdef|127\.0\.0\.1", str(error))
     assert len(receiver.requests) == 1
@@ -159,7 +159,7 @@ async def test_each_answer_means_something(
 
 async def test_nobody_there_is_said_without_the_address() -> None:
     """A refused connection is passing, and says so in the system's words."""
-    with pytest.raises(NotTakenError, match=r"the webhook did not answer: it could not be reached") as caught:
+    with pytest.raises(DeliveryError, match=r"the webhook did not answer: it could not be reached") as caught:
         await sink("http://127.0.0.1:1").send(alerts.alert())
     assert not caught.value.permanent
     assert "127" not in str(caught.value)
@@ -177,7 +177,7 @@ async def test_a_company_s_own_certificates_are_trusted_only_where_configured(tm
 
     async with serving(yes, server_tls(authority, "127.0.0.1")) as url:
         await sink(url, network=NetworkSettings(ca_bundle=bundle)).send(alerts.alert())
-        with pytest.raises(NotTakenError, match="certificate is not trusted"):
+        with pytest.raises(DeliveryError, match="certificate is not trusted"):
             await sink(url).send(alerts.alert())
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from controller.alerts.channel import DeliveryError, LookupImpossibleError
+from controller.alerts.delivery import Delivery, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.client import OutgoingMessage, PostedMessage, SendingId, SlackSender
-from controller.alerts.slack.errors import DeliveryError, LookupImpossibleError
-from controller.alerts.slack.webhook import SlackWebhookSender
+from controller.alerts.slack.client import SlackClient
+from controller.alerts.slack.webhook import SlackWebhookClient
 from controller.demo.fake_slack.server import SlackServer
 from controller.demo.fake_slack.workspace import Fault, FaultKind
 from monitor.settings import NetworkSettings, SlackSettings
@@ -19,7 +21,7 @@ NOW = datetime.now(UTC)
 TOKEN = "xoxb-very-secret"
 HELLO = Message(text="hello", blocks=({"type": "header", "text": {"type": "plain_text", "text": "Hello"}},))
 EDITED = replace(HELLO, text="hello again")
-STAMP = SendingId(key="slack incident 7", begun_at=NOW)
+KEY = "slack incident 7"
 
 
 @pytest.fixture(autouse=True)
@@ -35,17 +37,26 @@ def server() -> Iterator[SlackServer]:
         yield running
 
 
-def sender(server: SlackServer, *, token: str = TOKEN, timeout_s: float = 5.0) -> SlackSender:
+def sender(server: SlackServer, *, token: str = TOKEN, timeout_s: float = 5.0) -> SlackClient:
     """A sender for that server."""
     slack = SlackSettings(token=Secret(token), channel="#llm-status", api_url=server.url)
-    return SlackSender(slack, timeout_s=timeout_s)
+    return SlackClient(slack, timeout_s=timeout_s)
 
 
-def sending(
-    message: Message = HELLO, channel: str = "#llm-status", stamp: SendingId = STAMP, **more: str
-) -> OutgoingMessage:
-    """A message on its way to that channel."""
-    return OutgoingMessage(channel=channel, message=message, stamp=stamp, payload=more)
+def planned(message: Message = HELLO, channel: str = "#llm-status", **values: Any) -> PlannedMessage:
+    """A message for that channel."""
+    given = {"key": KEY, "kind": DeliveryKind.HEADLINE, **values}
+    return PlannedMessage(message=lambda: message, channel=channel, **given)
+
+
+def edited(posted: Receipt) -> PlannedMessage:
+    """The edit of that message."""
+    return planned(EDITED, posted.channel or "", ts=posted.ts)
+
+
+def begun(channel: str = "#llm-status", *, at: datetime = NOW, thread: str | None = None) -> Delivery:
+    """A delivery of which nobody knows whether it arrived."""
+    return Delivery(key=KEY, kind=DeliveryKind.HEADLINE, begun_at=at, channel=channel, ts=thread)
 
 
 def failure(call: Callable[[], object]) -> DeliveryError:
@@ -60,8 +71,8 @@ def failure(call: Callable[[], object]) -> DeliveryError:
 def test_post_and_edit(server: SlackServer) -> None:
     """A post stands in the channel, an edit changes that message and no other."""
     slack = sender(server)
-    posted = slack.post(sending())
-    slack.update(posted, EDITED)
+    posted = slack.post(planned(), NOW)
+    slack.update(edited(posted))
     (message,) = server.messages
     assert (message.channel, message.ts) == (posted.channel, posted.ts)
     assert [version.text for version in message.versions] == ["hello", "hello again"]
@@ -154,7 +165,7 @@ def test_faults_are_told_apart(
 ) -> None:
     """Each fault becomes one sentence, with whether and when trying again can help; nothing is tried twice."""
     server.fail(fault)
-    error = failure(lambda: sender(server, timeout_s=0.3).post(sending()))
+    error = failure(lambda: sender(server, timeout_s=0.3).post(planned(), NOW))
     assert str(error) == text
     assert (error.permanent, error.one_message, error.retry_after_s) == (permanent, one_message, retry_after_s)
     assert len(server.calls) == 1
@@ -169,7 +180,7 @@ def test_faults_are_told_apart(
 )
 def test_configuration_faults_are_permanent(server: SlackServer, token: str, channel: str, code: str) -> None:
     """Slack's refusal says which setting to change."""
-    error = failure(lambda: sender(server, token=token).post(sending(channel=channel)))
+    error = failure(lambda: sender(server, token=token).post(planned(channel=channel), NOW))
     assert error.permanent
     assert error.code == code
     assert "alerts.slack." in str(error)
@@ -179,22 +190,22 @@ def test_nobody_listening_is_a_passing_fault() -> None:
     """A refused connection is said in the words of the system."""
     with SlackServer(token=TOKEN) as server:
         slack = sender(server)
-    error = failure(lambda: slack.post(sending()))
+    error = failure(lambda: slack.post(planned(), NOW))
     assert str(error) == "Slack could not be reached: Connection refused"
     assert not error.permanent
 
 
 def test_a_token_that_no_header_can_hold_is_not_shown(server: SlackServer) -> None:
     """The HTTP library would quote the header, and with it the token."""
-    error = failure(lambda: sender(server, token=f"{TOKEN}\nX").post(sending()))
+    error = failure(lambda: sender(server, token=f"{TOKEN}\nX").post(planned(), NOW))
     assert "check alerts.slack.token" in str(error)
     assert server.calls == []
 
 
 def test_a_lost_reply_is_not_sent_again_by_the_library(server: SlackServer) -> None:
-    """Only the outbox tries again; the SDK's own retry would post twice behind its back."""
+    """Only the worker tries again; the SDK's own retry would post twice behind its back."""
     server.fail(Fault(kind=FaultKind.LOST_REPLY))
-    failure(lambda: sender(server).post(sending()))
+    failure(lambda: sender(server).post(planned(), NOW))
     assert server.calls == ["chat.postMessage"]
 
 
@@ -202,27 +213,27 @@ def test_the_configured_proxy_is_used(server: SlackServer) -> None:
     """Where probes need a proxy to leave the machine, Slack does as well."""
     slack = SlackSettings(token=Secret(TOKEN), channel="#llm-status", api_url="http://slack.invalid/api/")
     proxy = server.url.removesuffix("/api/")
-    assert SlackSender(slack, network=NetworkSettings(proxy=proxy)).post(sending()).channel == server.channel_id
+    assert SlackClient(slack, network=NetworkSettings(proxy=proxy)).post(planned(), NOW).channel == server.channel_id
 
 
 def test_the_message_to_edit_may_be_gone(server: SlackServer) -> None:
-    """Slack's words for a message that cannot be edited any more are passed on, for the outbox to post it anew."""
-    posted = sender(server).post(sending())
-    server.delete(posted.ts)
-    assert failure(lambda: sender(server).update(posted, EDITED)).code == "message_not_found"
-    old = PostedMessage(channel="C0LD", ts=posted.ts)
-    assert failure(lambda: sender(server).update(old, EDITED)).code == "channel_not_found"
+    """Slack's words for a message that cannot be edited any more are passed on, for the worker to post it anew."""
+    posted = sender(server).post(planned(), NOW)
+    server.delete(posted.ts or "")
+    assert failure(lambda: sender(server).update(edited(posted))).code == "message_not_found"
+    old = Receipt(channel="C0LD", ts=posted.ts)
+    assert failure(lambda: sender(server).update(edited(old))).code == "channel_not_found"
 
 
 def test_a_reply_stands_in_its_thread(server: SlackServer) -> None:
     """It names the message that it answers, and is shown in the channel only where that is wanted."""
     slack = sender(server)
-    parent = slack.post(sending())
-    slack.post(replace(sending(EDITED), thread=parent.ts))
-    slack.post(replace(sending(EDITED), thread=parent.ts, broadcast=True))
-    assert [reply.broadcast for reply in server.thread(parent.ts)] == [False, True]
-    gone = replace(sending(EDITED), thread="1.000001")
-    assert failure(lambda: slack.post(gone)).code == "thread_not_found"
+    parent = slack.post(planned(), NOW)
+    slack.post(planned(EDITED, ts=parent.ts), NOW)
+    slack.post(planned(EDITED, ts=parent.ts, broadcast=True), NOW)
+    assert [reply.broadcast for reply in server.thread(parent.ts or "")] == [False, True]
+    gone = planned(EDITED, ts="1.000001")
+    assert failure(lambda: slack.post(gone, NOW)).code == "thread_not_found"
 
 
 @pytest.mark.parametrize(
@@ -239,40 +250,38 @@ def test_a_reply_stands_in_its_thread(server: SlackServer) -> None:
 def test_it_is_known_whether_slack_may_have_taken_it(server: SlackServer, fault: Fault, sent: bool) -> None:
     """Only what it certainly has not taken may be sent again unseen."""
     server.fail(fault)
-    assert failure(lambda: sender(server, timeout_s=0.3).post(sending())).sent is sent
+    assert failure(lambda: sender(server, timeout_s=0.3).post(planned(), NOW)).sent is sent
 
 
 def test_a_message_is_found_by_its_stamp(server: SlackServer) -> None:
     """By the key and the time of that one sending, in the channel and in a thread, with what travels with it."""
     slack = sender(server)
-    other = SendingId(key=STAMP.key, begun_at=NOW - timedelta(seconds=1))
-    first = slack.post(sending(home="7"))
-    reply = slack.post(replace(sending(stamp=other), thread=first.ts))
+    earlier = NOW - timedelta(seconds=1)
+    first = slack.post(planned(receipt=Receipt(home=7)), NOW)
+    reply = slack.post(planned(ts=first.ts), earlier)
     for asked in ("#llm-status", server.channel_id):
-        found = slack.find(asked, STAMP)
+        found = slack.find(begun(asked))
         assert found is not None
-        assert (found.posted, found.payload["home"]) == (first, "7")
-    assert slack.find("#llm-status", other) is None, "a reply is not in the channel"
-    in_thread = slack.find("#llm-status", other, thread=first.ts)
-    assert in_thread is not None
-    assert in_thread.posted == reply
+        assert (found, found.home) == (first, 7)
+    assert slack.find(begun(at=earlier)) is None, "a reply is not in the channel"
+    assert slack.find(begun(at=earlier, thread=first.ts)) == reply
 
 
 def test_a_channel_is_looked_up_by_its_name_once(server: SlackServer) -> None:
     """Slack looks by id only; the name of the configuration is listed, unless a message has told its id already."""
     slack = sender(server)
-    assert slack.find("#llm-status", STAMP) is None
-    assert slack.find("llm-status", STAMP) is None
+    assert slack.find(begun()) is None
+    assert slack.find(begun("llm-status")) is None
     assert server.calls == ["conversations.list", "conversations.history", "conversations.history"]
 
 
 def test_looking_goes_page_by_page(server: SlackServer) -> None:
     """A message below many others is found all the same."""
     slack = sender(server)
-    slack.post(sending())
+    slack.post(planned(), NOW)
     for number in range(205):
-        slack.post(sending(stamp=SendingId(key=f"other {number}", begun_at=NOW)))
-    assert slack.find("#llm-status", STAMP) is not None
+        slack.post(planned(key=f"other {number}"), NOW)
+    assert slack.find(begun()) is not None
 
 
 @pytest.mark.parametrize(
@@ -288,22 +297,22 @@ def test_what_cannot_be_looked_for(scopes: set[str], not_in: bool, code: str) ->
         if not_in:
             server.not_in.add(server.channel_id)
         with pytest.raises(LookupImpossibleError, match=rf"\({code}\).*channels:history"):
-            sender(server).find("#llm-status", STAMP)
+            sender(server).find(begun())
 
 
 def test_a_passing_fault_while_looking_is_no_answer(server: SlackServer) -> None:
     """Then nobody knows, and nothing may be sent again yet; a refused token is no answer either."""
     for fault in (Fault(kind=FaultKind.SERVER_ERROR), Fault(kind=FaultKind.REFUSED, code="token_revoked")):
         server.fail(fault)
-        failure(lambda: sender(server).find("C0LLMSTATUS", STAMP))
+        failure(lambda: sender(server).find(begun("C0LLMSTATUS")))
 
 
 def test_our_own_keys_are_masked(server: SlackServer) -> None:
     """Whatever text they come in, they do not leave, and neither does the token."""
     key = Secret("sk-our-own-0123456789")
-    slack = SlackSender(SlackSettings(token=Secret(TOKEN), channel="#llm-status", api_url=server.url), secrets=[key])
+    slack = SlackClient(SlackSettings(token=Secret(TOKEN), channel="#llm-status", api_url=server.url), secrets=[key])
     block = {"type": "section", "text": {"type": "mrkdwn", "text": f"it said {key.reveal()} and {TOKEN}"}}
-    slack.post(sending(Message(text=f"key {key.reveal()}", blocks=(block,))))
+    slack.post(planned(Message(text=f"key {key.reveal()}", blocks=(block,))), NOW)
     (version,) = server.messages[0].versions
     assert version.text == "key ***"
     assert version.blocks[0]["text"]["text"] == "it said *** and ***"
@@ -314,8 +323,8 @@ def test_our_own_keys_are_masked(server: SlackServer) -> None:
 
 def test_a_webhook_posts(server: SlackServer) -> None:
     """Text and blocks arrive; it does not say where."""
-    hook = SlackWebhookSender(Secret(server.webhook_url))
-    assert hook.post(sending()) == PostedMessage(channel="", ts="")
+    hook = SlackWebhookClient(Secret(server.webhook_url))
+    assert hook.post(planned(), NOW) == Receipt()
     (message,) = server.messages
     assert (message.versions[0].text, message.versions[0].blocks) == (HELLO.text, HELLO.blocks)
 
@@ -357,7 +366,7 @@ def test_a_webhook_posts(server: SlackServer) -> None:
 def test_a_webhook_s_faults(server: SlackServer, fault: Fault, text: str, permanent: bool, sent: bool) -> None:
     """In the same words as a bot's, and its address, which lets anybody post, is in none of them."""
     server.fail(fault)
-    error = failure(lambda: SlackWebhookSender(Secret(server.webhook_url)).post(sending()))
+    error = failure(lambda: SlackWebhookClient(Secret(server.webhook_url)).post(planned(), NOW))
     assert "made-up-webhook" not in str(error)
     said = str(error) if fault.kind is not FaultKind.LOST_REPLY else text
     assert (said, error.permanent, error.sent) == (text, permanent, sent)

@@ -17,13 +17,15 @@ from typing import Any
 import pytest
 
 from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons, parse_button
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.listener import ButtonService, SocketListener
 from controller.alerts.slack.buttons.press import Press
-from controller.alerts.slack.client import SlackSender
+from controller.alerts.slack.channel import SlackChannel
+from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.incident_message import incident_headline
-from controller.alerts.slack.outbox import Outbox
+from controller.alerts.slack.planner import plan_messages
 from controller.cycle.cycle import Cycle
 from controller.demo.fake_slack.workspace import Fault, FaultKind, SlackMessage
 from controller.incidents.incident import EntryKind, Incident
@@ -32,7 +34,7 @@ from controller.journal import Journal
 from controller.routing.overrides import Override
 from controller.routing.routing_file import RoutingFile
 from controller.routing.store import OverrideStore
-from controller.status.unheard import read_unheard
+from controller.status.pending_alerts import read_failing_channels
 from monitor.clock import utc_now
 from monitor.health import Health
 from monitor.settings import Settings, SlackSettings
@@ -344,7 +346,9 @@ def test_killed_before_anything_was_done(world: World) -> None:
     press = Press(key="k", user="U0ANA", name="ana", button=world_button)
     path = world.settings.database.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute("INSERT INTO deliveries (key, sink, begun_ms, attempts) VALUES ('k', 'buttons', 1, 1)")
+        database.execute(
+            "INSERT INTO deliveries (key, sink, kind, begun_ms, attempts) VALUES ('k', 'buttons', 'press', 1, 1)"
+        )
     said = PressHandler(world.settings).handle(press)
     assert said is not None
     assert said.startswith("Done: the pause of chat")
@@ -489,7 +493,7 @@ def test_a_database_that_cannot_be_used_is_said(server: SocketServer, caplog: py
 def _unheard(settings: Settings) -> list[str]:
     engine = open_reader(settings.database)
     with engine.connect() as connection:
-        found = [one.words(utc_now()) for one in read_unheard(connection)]
+        found = [one.words(utc_now()) for one in read_failing_channels(connection)]
     engine.dispose()
     return found
 
@@ -524,7 +528,7 @@ def test_the_service_says_when_buttons_do_not_work(server: SocketServer, world: 
 
 
 def test_without_a_token_there_is_no_button_anywhere(server: SocketServer, world: World) -> None:
-    """The outbox draws buttons only where somebody hears a press; without an app token, no message has one."""
+    """Headlines have buttons only where somebody hears a press; without an app token, no message has one."""
 
     async def at_once(work: Callable[[], Any]) -> Any:
         return work()
@@ -534,15 +538,10 @@ def test_without_a_token_there_is_no_button_anywhere(server: SocketServer, world
         engine = open_writer(world.settings.database)
         CommentStore(engine).note(INCIDENT, "something new", author="ana", at=utc_now())
         listening = ButtonService(replace(world.settings, slack=slack), engine, in_database=at_once, clock=utc_now)
-        outbox = Outbox(
-            DeliveryStore(engine, "slack"),
-            SlackSender(slack),
-            slack,
-            routes=listening.routes,
-            in_database=at_once,
-            in_thread=at_once,
+        channel = SlackChannel(
+            slack, SlackClient(slack), plan_messages, in_thread=at_once, button_routes=listening.routes
         )
-        await outbox.deliver_once()
+        await DeliveryWorker(channel, DeliveryStore(engine, "slack"), in_database=at_once).deliver_once()
         engine.dispose()
 
     asyncio.run(deliver(None))

@@ -1,4 +1,4 @@
-"""The outbox: nothing is lost, nothing is doubled, the order is kept, whatever Slack and the machine do."""
+"""Delivery to Slack: nothing is lost, nothing is doubled, the order is kept, whatever Slack and the machine do."""
 
 import asyncio
 import logging
@@ -11,9 +11,9 @@ from typing import TypeVar
 import pytest
 
 from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.delivery_worker import RoundResult
 from controller.alerts.slack.incident_message import incident_headline
-from controller.alerts.slack.message_values import SINK
-from controller.alerts.slack.outbox import RoundResult
+from controller.alerts.slack.message_input import SINK
 from controller.demo.fake_slack.server import SlackServer
 from controller.demo.fake_slack.workspace import Fault, FaultKind
 from controller.incidents.incident import EntryKind, TimelineEntry
@@ -255,7 +255,9 @@ def test_a_refused_token_is_asked_for_once_a_minute(desk: Desk) -> None:
     assert desk.round(0) == RoundResult(failed=1)
     assert "token_revoked" in (untold_incidents(desk.journal)[0].delivery_error or "")
     deliveries = DeliveryStore(desk.engine, SINK)
-    assert "token_revoked" in (deliveries.book(desk.now).rows[SINK].error or "")
+    state = deliveries.state()
+    assert state is not None
+    assert "token_revoked" in state.error
     assert desk.round(59) == RoundResult()
     assert desk.round(60) == RoundResult(told=2)
     assert deliveries.failing() == []
@@ -357,7 +359,7 @@ def one_outage(desk: Desk, cut: PowerCut) -> bool:
     async def risky(function: Callable[[], T], /) -> T:
         return cut.step(function)
 
-    desk.outbox = desk.new_outbox(risky, risky)
+    desk.worker = desk.new_worker(risky, risky)
     died = False
     incident = outage()
     for stage in range(3):
@@ -385,7 +387,7 @@ def test_cancelling_notes_what_slack_already_took(desk: Desk) -> None:
             under_way.set()
             return await asyncio.to_thread(function)
 
-        telling = asyncio.create_task(desk.new_outbox(in_thread).deliver_once())
+        telling = asyncio.create_task(desk.new_worker(in_thread).deliver_once())
         await under_way.wait()
         telling.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -398,7 +400,7 @@ def test_cancelling_notes_what_slack_already_took(desk: Desk) -> None:
 
 def test_the_loop_tells_and_stops(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """Running as the service runs it: what is journalled arrives, a locked database is survived, stop ends it."""
-    caplog.set_level(logging.INFO, logger="controller.alerts.slack.outbox")
+    caplog.set_level(logging.INFO, logger="controller.alerts.delivery_worker")
     desk.keep(outage())
     locked = [True]
 
@@ -409,8 +411,8 @@ def test_the_loop_tells_and_stops(desk: Desk, caplog: pytest.LogCaptureFixture) 
 
     async def until_told() -> None:
         stop = asyncio.Event()
-        outbox = desk.new_outbox(asyncio.to_thread, in_database)
-        running = asyncio.create_task(outbox.run(stop))
+        worker = desk.new_worker(asyncio.to_thread, in_database)
+        running = asyncio.create_task(worker.run(stop))
         while not desk.told():
             desk.at_s += 1
             await asyncio.sleep(0.01)
@@ -455,7 +457,7 @@ def test_a_deleted_message_is_missed_by_a_reply_too(desk: Desk) -> None:
             desk.server.delete(desk.server.messages[0].ts)
         return done
 
-    desk.outbox = desk.new_outbox(in_thread)
+    desk.worker = desk.new_worker(in_thread)
     desk.round(60)
     assert desk.texts() == [[DOWN]]
     assert MOVED.text in str(desk.server.messages[0].versions[0].blocks)

@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import Engine, select
 
 from controller.alerts.alert import Alert
-from controller.alerts.channel import NotTakenError
-from controller.alerts.channel_store import ChannelStore
-from controller.alerts.channel_worker import PERMANENT_S, ChannelWorker
+from controller.alerts.channel import AlertStream, DeliveryError
+from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
-from controller.alerts.told import Receipt
+from controller.alerts.delivery_worker import DeliveryWorker
+from controller.alerts.queries import read_due_alerts
 from controller.incidents.incident import Incident
 from controller.journal import Journal
 from monitor.clock import utc_now
@@ -51,13 +51,14 @@ class Clock:
 
 
 @dataclass
-class Friend:
-    """A sink that remembers what it took, and refuses as it is told."""
+class Friend(AlertStream):
+    """A channel that remembers what it took, and refuses as it is told."""
 
     name: str = "friend"
     every_change: bool = True
+    gets: str = "everything"
     most_per_hour: int | None = None
-    refusals: list[NotTakenError | None] = field(default_factory=list)
+    refusals: list[DeliveryError | None] = field(default_factory=list)
     offered: list[Alert] = field(default_factory=list)
     taken: list[Alert] = field(default_factory=list)
 
@@ -71,7 +72,7 @@ class Friend:
 
 @dataclass
 class World:
-    """A journal, a sink and the relay between them."""
+    """A journal, a sink and the worker between them."""
 
     engine: Engine
     clock: Clock = field(default_factory=Clock)
@@ -82,10 +83,10 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        """A new relay, which knows what the database knows."""
-        rows, state = ChannelStore(self.engine, self.friend.name), DeliveryStore(self.engine, self.friend.name)
-        self.relay = ChannelWorker(
-            self.friend, rows, state, in_database=_here, clock=self.clock, monotonic=self.clock.monotonic
+        """A new worker, which knows what the database knows."""
+        self.store_of_friend = DeliveryStore(self.engine, self.friend.name)
+        self.worker = DeliveryWorker(
+            self.friend, self.store_of_friend, in_database=_here, clock=self.clock, monotonic=self.clock.monotonic
         )
 
     def keep(self, one: Incident) -> Incident:
@@ -96,7 +97,7 @@ class World:
         """One round, a moment later; the kinds and revisions that were taken in it."""
         self.clock.pass_by(after)
         before = len(self.friend.taken)
-        await self.relay.deliver_once()
+        await self.worker.deliver_once()
         return [told(one) for one in self.friend.taken[before:]]
 
     def row(self, key: str) -> Any:
@@ -120,7 +121,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     """A world on a new database, whose sink has been configured since T0."""
     engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
     made = World(engine)
-    ChannelStore(engine, made.friend.name).known_since(T0)
+    DeliveryStore(engine, made.friend.name).configured_since(T0)
     yield made
     engine.dispose()
 
@@ -170,7 +171,7 @@ async def test_notices_are_told_and_what_is_no_notice_is_not(world: World) -> No
     world.store.add_event(T0 + MINUTE, "pinned", "chat", "ana pinned chat", tell=True)
     world.store.add_event(T0 + MINUTE, "probe_skipped", "chat", "busy")
     world.store.add_event(T0 + MINUTE, "drained", "openai", "ana drained openai", tell=True)
-    DeliveryStore(world.engine, "slack").told(Receipt(events=(1,)))
+    DeliveryStore(world.engine, "slack").keep(Receipt(events=(1,)))
     assert await world.round() == ["notice pinned", "notice drained"]
     assert await world.round() == []
 
@@ -235,7 +236,7 @@ async def test_a_storm_is_bounded_but_what_is_critical_comes_through(world: Worl
 async def test_the_same_alert_keeps_its_id_until_it_is_taken(world: World) -> None:
     """Also over a restart: the receiver can tell a second try from a second event."""
     world.keep(alerts.incident())
-    world.friend.refusals = [NotTakenError("no"), NotTakenError("no")]
+    world.friend.refusals = [DeliveryError("no"), DeliveryError("no")]
     await world.round()
     await world.round(MINUTE)
     world.restart()
@@ -247,7 +248,7 @@ async def test_the_same_alert_keeps_its_id_until_it_is_taken(world: World) -> No
 async def test_trying_again_slows_down_and_waits_as_long_as_it_is_asked(world: World) -> None:
     """1, 2, 4 s; then what the other side asked for; after a success from the start again."""
     world.keep(alerts.incident())
-    world.friend.refusals = [NotTakenError("no"), NotTakenError("no"), NotTakenError("no", retry_after_s=300)]
+    world.friend.refusals = [DeliveryError("no"), DeliveryError("no"), DeliveryError("no", retry_after_s=300)]
     second = timedelta(seconds=1)
     await world.round()
     for wait in (1, 2, 300):
@@ -262,15 +263,18 @@ async def test_trying_again_slows_down_and_waits_as_long_as_it_is_asked(world: W
 async def test_what_only_a_person_can_put_right_is_shown_and_tried_rarely(world: World) -> None:
     """The sink's state says why, since when; the first success clears it, and nothing was lost."""
     world.keep(alerts.incident())
-    world.friend.refusals = [NotTakenError("gone for good", permanent=True)]
+    world.friend.refusals = [DeliveryError("gone for good", permanent=True)]
     await world.round()
-    state = world.row("friend")
-    assert (state.error, state.done_ms) == ("gone for good", None)
+    state = world.store_of_friend.state()
+    assert state is not None
+    assert (state.error, state.over_at) == ("gone for good", None)
     assert world.row("friend incident 1 revision 1").error == "gone for good"
     await world.round(MINUTE)
     assert len(world.friend.offered) == 1
-    assert await world.round(timedelta(seconds=PERMANENT_S)) == ["opened 1"]
-    assert world.row("friend").done_ms is not None
+    assert await world.round(timedelta(seconds=Friend.permanent_retry_s)) == ["opened 1"]
+    state = world.store_of_friend.state()
+    assert state is not None
+    assert state.over_at is not None
     assert world.row("friend incident 1 revision 1").error is None
 
 
@@ -278,7 +282,7 @@ async def test_one_refused_alert_holds_up_no_other(world: World) -> None:
     """What is wrong with one document is not wrong with the next; its next revision is tried at once."""
     refused = world.keep(alerts.incident())
     world.keep(alerts.incident(provider="anthropic"))
-    world.friend.refusals = [NotTakenError("unprocessable", permanent=True, one_alert=True)]
+    world.friend.refusals = [DeliveryError("unprocessable", permanent=True, one_message=True)]
     assert await world.round() == ["opened 1"]
     assert await world.round(MINUTE) == []
     world.keep(alerts.changed(refused))
@@ -290,7 +294,7 @@ async def test_a_sink_that_takes_nothing_ends_the_round(world: World) -> None:
     """It is not asked once for each of twenty incidents."""
     for number in range(20):
         world.keep(alerts.incident(provider=f"p{number}"))
-    world.friend.refusals = [NotTakenError("no")] * 20
+    world.friend.refusals = [DeliveryError("no")] * 20
     await world.round()
     assert len(world.friend.offered) == 1
 
@@ -308,7 +312,7 @@ async def test_what_is_long_over_is_forgotten(world: World) -> None:
     assert world.row("friend since") is not None
 
 
-async def test_a_relay_survives_what_no_one_foresaw(world: World) -> None:
+async def test_a_worker_survives_what_no_one_foresaw(world: World) -> None:
     """A sink that raises what it may not is logged, left alone for a while, and tried again."""
     stop = asyncio.Event()
 
@@ -322,13 +326,11 @@ async def test_a_relay_survives_what_no_one_foresaw(world: World) -> None:
     world.friend = Clumsy()
     world.restart()
     world.keep(alerts.incident())
-    world.relay = ChannelWorker(
-        world.friend, ChannelStore(world.engine, "friend"), DeliveryStore(world.engine, "friend"), in_database=_here
-    )
+    world.worker = DeliveryWorker(world.friend, DeliveryStore(world.engine, "friend"), in_database=_here)
     opened = replace(alerts.incident(), opened_at=utc_now())
     world.keep(opened)
     async with asyncio.timeout(30):
-        await world.relay.run(stop)
+        await world.worker.run(stop)
     assert len(world.friend.offered) >= 2
 
 
@@ -373,7 +375,8 @@ async def test_kill_9_between_sending_and_noting_sends_the_same_alert_again(tmp_
 def _due(database: str) -> list[str]:
     engine = open_writer(database)
     try:
-        return [due.key for due in ChannelStore(engine, "webhook").due(utc_now(), since=T0)]
+        with engine.connect() as connection:
+            return [due.key for due in read_due_alerts(connection, "webhook", utc_now(), T0)]
     finally:
         engine.dispose()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from controller.alerts.delivery_worker import RoundResult
 from controller.alerts.quiet_hours import quiet_until
-from controller.alerts.slack.outbox import RoundResult
 from controller.demo.fake_slack.server import SlackServer
 from controller.demo.fake_slack.workspace import Fault, FaultKind
 from controller.incidents.incident import EntryKind, Incident, RouteImpact, TimelineEntry

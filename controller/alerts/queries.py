@@ -1,0 +1,232 @@
+"""Reads what is due for a channel, what was delivered, and which channels fail."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, or_, select
+
+from controller.alerts.alert import AlertKind
+from controller.alerts.delivery import (
+    ChannelState,
+    Delivery,
+    DeliveryKind,
+    DeliverySnapshot,
+    DueAlert,
+    IncidentDelivery,
+    LastAlert,
+)
+from controller.incidents.incident import Incident
+from controller.incidents.store import incident_of
+from controller.journal import PendingEvent
+from monitor.settings import Severity
+from monitor.storage.columns import from_ms, maybe_from_ms, to_ms
+from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS
+
+#: What was over longer ago than this before a channel could be told is not told any more.
+STALE: Final = timedelta(hours=24)
+#: The end of an incident of which a channel was told is news for so long.
+_END_IS_NEWS: Final = timedelta(days=7)
+_MOST_ALERTS: Final = 50
+_MOST_EVENTS: Final = 200
+_MOST_INCIDENTS: Final = 500
+_HOUR: Final = timedelta(hours=1)
+#: Messages about no single incident are of interest for so long.
+_LATELY: Final = timedelta(days=2)
+_ROWS = DELIVERIES.c
+_STATES = CHANNEL_STATES.c
+
+
+def read_failing(connection: Connection) -> list[ChannelState]:
+    """The channels, and the parts of channels, that fail now; the longest first."""
+    wanted = select(CHANNEL_STATES).where(_STATES.over_ms.is_(None), _STATES.error.is_not(None))
+    rows = connection.execute(wanted.order_by(_STATES.since_ms, _STATES.sink, _STATES.part)).mappings()
+    return [_state(row) for row in rows]
+
+
+def count_pending(connection: Connection) -> tuple[int, int]:
+    """How many incidents and how many events people have not wholly been told of in Slack."""
+    incidents = select(func.count()).where(INCIDENTS.c.told_revision < INCIDENTS.c.revision)
+    events = select(func.count()).where(EVENTS.c.telling == "due")
+    return connection.scalar(incidents) or 0, connection.scalar(events) or 0
+
+
+def read_state(connection: Connection, sink: str, part: str) -> ChannelState | None:
+    """The last failure of a part of a channel (empty: of all of it); None: there was none."""
+    wanted = select(CHANNEL_STATES).where(_STATES.sink == sink, _STATES.part == part)
+    row = connection.execute(wanted).mappings().first()
+    return _state(row) if row else None
+
+
+def read_under_way(connection: Connection, sink: str) -> list[Delivery]:
+    """What was begun and is not known to have arrived, oldest first."""
+    wanted = select(DELIVERIES).where(_ROWS.sink == sink, _ROWS.done_ms.is_(None))
+    return [_delivery(row) for row in connection.execute(wanted.order_by(_ROWS.begun_ms)).mappings()]
+
+
+# What there is to tell in Slack.
+
+
+def read_snapshot(connection: Connection, sink: str, now: datetime, known: Mapping[int, Incident]) -> DeliverySnapshot:
+    """What there is to tell, and what was told; of `known`, by id, incidents are taken that have not changed."""
+    incidents = _incidents_to_tell(connection, known)
+    ids = [one.incident.id for one in incidents]
+    return DeliverySnapshot(
+        incidents=incidents,
+        events=_events_to_tell(connection),
+        deliveries=_relevant(connection, sink, ids, now),
+        sent_at=_sent_at(connection, sink, now),
+        outage=read_state(connection, sink, ""),
+    )
+
+
+def _incidents_to_tell(connection: Connection, known: Mapping[int, Incident]) -> tuple[IncidentDelivery, ...]:
+    due = or_(INCIDENTS.c.told_revision < INCIDENTS.c.revision, INCIDENTS.c.resolved_ms.is_(None))
+    first = select(INCIDENTS).where(due).order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id).limit(_MOST_INCIDENTS)
+    rows = {row["id"]: row for row in connection.execute(first).mappings()}
+    leads = {row["lead_id"] or row["id"] for row in rows.values()}
+    together = select(INCIDENTS).where(or_(INCIDENTS.c.id.in_(leads), INCIDENTS.c.lead_id.in_(leads)))
+    rows |= {row["id"]: row for row in connection.execute(together).mappings()}
+    return tuple(
+        IncidentDelivery(
+            incident=_unchanged(row, known) or incident_of(row),
+            revision=row["told_revision"],
+            line=row["told_lines"],
+            channel=row["slack_channel"],
+            ts=row["slack_ts"],
+        )
+        for row in sorted(rows.values(), key=lambda row: (row["opened_ms"], row["id"]))
+    )
+
+
+def _unchanged(row: RowMapping, known: Mapping[int, Incident]) -> Incident | None:
+    incident = known.get(row["id"])
+    return incident if incident and incident.revision == row["revision"] else None
+
+
+def _events_to_tell(connection: Connection) -> tuple[PendingEvent, ...]:
+    wanted = select(EVENTS).where(EVENTS.c.telling == "due").order_by(EVENTS.c.id).limit(_MOST_EVENTS)
+    return tuple(_event(row) for row in connection.execute(wanted).mappings())
+
+
+def _relevant(connection: Connection, sink: str, incidents: Sequence[int], now: datetime) -> dict[str, Delivery]:
+    lately = or_(_ROWS.begun_ms > to_ms(now - _LATELY), _ROWS.attempts == 0)
+    # Nothing follows from a reply but what people know, which is kept with the incident.
+    about = and_(_ROWS.incident_id.in_(incidents), _ROWS.kind != DeliveryKind.REPLY)
+    general = and_(_ROWS.incident_id.is_(None), _ROWS.kind != DeliveryKind.EVENT, lately)
+    wanted = select(DELIVERIES).where(_ROWS.sink == sink, or_(about, general))
+    return {row["key"]: _delivery(row) for row in connection.execute(wanted).mappings()}
+
+
+def _sent_at(connection: Connection, sink: str, now: datetime) -> tuple[datetime, ...]:
+    within = _ROWS.begun_ms.between(to_ms(now - _HOUR) + 1, to_ms(now))
+    wanted = select(_ROWS.begun_ms).where(_ROWS.sink == sink, _ROWS.attempts > 0, _ROWS.call.is_(None), within)
+    return tuple(from_ms(ms) for (ms,) in connection.execute(wanted.order_by(_ROWS.begun_ms)))
+
+
+# What there is to tell in alerts.
+
+
+def read_due_alerts(connection: Connection, sink: str, now: datetime, since: datetime) -> list[DueAlert]:
+    """What a channel that is configured since then has not taken and is still worth telling.
+
+    Incidents, oldest first, then events.
+    """
+    fresh_ms = to_ms(max(since, now - STALE))
+    return [*_due_incidents(connection, sink, now, fresh_ms), *_due_events(connection, sink, fresh_ms)]
+
+
+def count_taken(connection: Connection, sink: str, after: datetime) -> int:
+    """How many messages the channel has taken after that."""
+    wanted = select(func.count()).where(*_taken(sink), _ROWS.done_ms > to_ms(after))
+    return connection.scalar(wanted) or 0
+
+
+def _taken(sink: str) -> tuple[ColumnElement[bool], ...]:
+    return _ROWS.sink == sink, _ROWS.done_ms.is_not(None), _ROWS.attempts > 0
+
+
+def _due_incidents(connection: Connection, sink: str, now: datetime, fresh_ms: int) -> list[DueAlert]:
+    row = INCIDENTS.c
+    heard = exists().where(*_taken(sink), _ROWS.incident_id == row.id)
+    of_this = DELIVERIES.alias()
+    same = and_(of_this.c.sink == sink, of_this.c.incident_id == row.id, of_this.c.revision == row.revision)
+    news = or_(
+        row.resolved_ms.is_(None),
+        row.resolved_ms >= fresh_ms,
+        (row.resolved_ms >= to_ms(now - _END_IS_NEWS)) & heard,
+    )
+    wanted = (
+        select(INCIDENTS, of_this.c.begun_ms.label("begun_ms"))
+        .join(of_this, same, isouter=True)
+        .where(of_this.c.done_ms.is_(None), news)
+        .order_by(row.opened_ms, row.id)
+        .limit(_MOST_ALERTS)
+    )
+    return [
+        DueAlert(
+            key=f"{sink} incident {found['id']} revision {found['revision']}",
+            begun_at=maybe_from_ms(found["begun_ms"]),
+            incident=incident_of(found),
+            last=_last_alert(connection, sink, found["id"]),
+        )
+        for found in connection.execute(wanted).mappings().all()
+    ]
+
+
+def _last_alert(connection: Connection, sink: str, incident_id: int) -> LastAlert | None:
+    """Kinds and severities of another version are taken for those that let the least be left out."""
+    wanted = select(_ROWS.alert_kind, _ROWS.severity).where(*_taken(sink), _ROWS.incident_id == incident_id)
+    row = connection.execute(wanted.order_by(_ROWS.begun_ms.desc()).limit(1)).first()
+    return row and LastAlert(
+        kind=next((kind for kind in AlertKind if kind == row.alert_kind), AlertKind.INCIDENT_CHANGED),
+        severity=next((severity for severity in Severity if severity == row.severity), Severity.INFO),
+    )
+
+
+def _due_events(connection: Connection, sink: str, fresh_ms: int) -> list[DueAlert]:
+    wanted = (
+        select(EVENTS, _ROWS.begun_ms)
+        .join(DELIVERIES, and_(_ROWS.sink == sink, _ROWS.event_id == EVENTS.c.id), isouter=True)
+        .where(EVENTS.c.telling.is_not(None), EVENTS.c.at_ms >= fresh_ms, _ROWS.done_ms.is_(None))
+        .order_by(EVENTS.c.id)
+        .limit(_MOST_ALERTS)
+    )
+    return [
+        DueAlert(key=f"{sink} event {row['id']}", begun_at=maybe_from_ms(row["begun_ms"]), event=_event(row))
+        for row in connection.execute(wanted).mappings()
+    ]
+
+
+# Rows as values.
+
+
+def _event(row: RowMapping) -> PendingEvent:
+    return PendingEvent(
+        id=row["id"], at=from_ms(row["at_ms"]), kind=row["kind"], subject=row["subject"], text=row["text"]
+    )
+
+
+def _state(row: RowMapping) -> ChannelState:
+    return ChannelState(
+        sink=row["sink"],
+        part=row["part"],
+        since=from_ms(row["since_ms"]),
+        over_at=maybe_from_ms(row["over_ms"]),
+        error=row["error"] or "",
+    )
+
+
+def _delivery(row: RowMapping) -> Delivery:
+    return Delivery(
+        key=row["key"],
+        kind=next((kind for kind in DeliveryKind if kind == row["kind"]), DeliveryKind.OTHER),
+        begun_at=from_ms(row["begun_ms"]),
+        done_at=maybe_from_ms(row["done_ms"]),
+        incident_id=row["incident_id"],
+        call=row["call"],
+        channel=row["channel"],
+        ts=row["ts"],
+        attempts=row["attempts"],
+        error=row["error"],
+    )

@@ -1,0 +1,127 @@
+"""Slack as a channel of alerts: by a bot, whose messages are edited and found again, or by an incoming webhook."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Protocol
+
+from controller.alerts.alert import Alert
+from controller.alerts.backoff import LONGEST_S
+from controller.alerts.channel import (
+    AlertChannel,
+    ChannelContext,
+    DeliveryError,
+    DeliveryLog,
+    RunInThread,
+    TestMessage,
+)
+from controller.alerts.delivery import Action, Delivery, DeliveryKind, PlannedMessage, Receipt
+from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.slack.blocks import Message, header, safe, section
+from controller.alerts.slack.client import SlackClient
+from controller.alerts.slack.message_input import SINK, MessageInput
+from controller.alerts.slack.planner import plan_messages
+from controller.alerts.slack.webhook import SlackWebhookClient
+from controller.alerts.slack.webhook_planner import plan_webhook_messages
+from monitor.settings import Route, Severity, SlackSettings
+
+
+class BlockingClient(Protocol):
+    """Who talks to Slack. Every call blocks, bounded in time, and raises DeliveryError or succeeds."""
+
+    def post(self, planned: PlannedMessage, begun_at: datetime, /) -> Receipt:
+        """Post a new message."""
+
+    def update(self, planned: PlannedMessage, /) -> Receipt:
+        """Edit one in place."""
+
+    def find(self, delivery: Delivery, /) -> Receipt | None:
+        """The message that was begun there, if it was posted; raises LookupImpossibleError as well."""
+
+
+class SlackChannel(AlertChannel):
+    """Incidents as messages with threads, notices, calls for a person, reminders; `plan` decides which are due."""
+
+    name = SINK
+    resends = False
+    permanent_retry_s = LONGEST_S
+    log = DeliveryLog(taken="slack_told", refused="slack_not_told", unread="outbox_not_read", crashed="outbox_failed")
+
+    def __init__(
+        self,
+        slack: SlackSettings,
+        client: BlockingClient,
+        plan: Callable[[MessageInput], Sequence[PlannedMessage]],
+        *,
+        in_thread: RunInThread,
+        button_routes: Callable[[], Sequence[Route] | None] = lambda: None,
+    ) -> None:
+        self._slack = slack
+        self._client = client
+        self._plan = plan
+        self._in_thread = in_thread
+        self._button_routes = button_routes
+        self._shown: dict[str, str] = {}
+        """What each message shows that was posted or edited here, by its ts."""
+
+    def plan(self, store: DeliveryStore, now: datetime, waiting: Collection[str]) -> Sequence[PlannedMessage]:  # noqa: ARG002 - what failed keeps its place among those that the bound for a storm lets through
+        """What there is to tell compared with what was told."""
+        return self._plan(
+            MessageInput(
+                snapshot=store.snapshot(now),
+                slack=self._slack,
+                now=now,
+                shown=self._shown,
+                routes=self._button_routes(),
+            )
+        )
+
+    async def deliver(self, planned: PlannedMessage, begun_at: datetime) -> Receipt:
+        """Post or edit it."""
+        edits = planned.action is Action.EDIT
+        call = partial(self._client.update, planned) if edits else partial(self._client.post, planned, begun_at)
+        receipt = await self._in_thread(call)
+        if planned.shows and receipt.ts:
+            self._shown[receipt.ts] = planned.shows
+        return receipt
+
+    async def find(self, delivery: Delivery) -> Receipt | None:
+        """Look in the channel, or in the thread, where it was to go."""
+        return await self._in_thread(partial(self._client.find, delivery))
+
+    def failing_part(self, error: DeliveryError, planned: PlannedMessage | None) -> str | None:
+        """One of Slack's channels where only that fails; a message that is refused is no failure of Slack's."""
+        if error.one_message:
+            return None
+        return f"channel {planned.channel}" if planned and planned.channel and error.one_place else ""
+
+    def tests(self, alert: Alert) -> Iterator[TestMessage]:
+        """One in every channel of the configuration, with the severities that go there."""
+        message = Message(text=safe(alert.headline), blocks=(header(alert.headline), section([safe(alert.text)])))
+        for channel, severities in self._severities().items():
+            planned = PlannedMessage(
+                key=f"{SINK} {alert.id}", kind=DeliveryKind.TEST, message=lambda: message, channel=channel
+            )
+            gets = ", ".join(severities) if channel else "everything, by webhook"
+            yield TestMessage(name=f"{SINK} {channel}".strip(), gets=gets, message=planned)
+
+    def _severities(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for severity in Severity:
+            found.setdefault(self._slack.channel_of(severity), []).append(severity.value)
+        return found
+
+
+def slack_channels(context: ChannelContext) -> Iterator[AlertChannel]:
+    """Slack, where `alerts.slack` is configured."""
+    slack, network = context.settings.slack, context.settings.network
+    if slack is None:
+        return
+    url = slack.webhook_url
+    client: BlockingClient = (
+        SlackWebhookClient(url, network=network, secrets=context.secrets)
+        if url
+        else SlackClient(slack, network=network, secrets=context.secrets)
+    )
+    plan = plan_webhook_messages if url else plan_messages
+    yield SlackChannel(slack, client, plan, in_thread=context.in_thread, button_routes=context.button_routes)
