@@ -1,4 +1,4 @@
-"""The operator's commands: what they say, their exit status, and what they leave in the database."""
+"""The operator's commands: their output, their exit status, and what they write to the database."""
 
 import getpass
 import json
@@ -40,7 +40,7 @@ connectivity: {{endpoints: []}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class CommandResult:
     """How a command ended."""
 
     status: int
@@ -48,8 +48,8 @@ class Said:
     err: str
 
 
-class Desk:
-    """A configuration whose keys are not there, and the operator in front of it."""
+class CommandLine:
+    """Runs commands as an operator, with a configuration whose keys are not set."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.config = folder / "hotspare.yaml"
@@ -57,14 +57,14 @@ class Desk:
         self.settings = load(self.config, {}, keys=False)
         self._capsys = capsys
 
-    def do(self, *words: str, reason: str = "a test") -> Said:
+    def do(self, *words: str, reason: str = "a test") -> CommandResult:
         """One command, by ana."""
         self._capsys.readouterr()
         status = main([*words, "--reason", reason, "--author", "ana", "-c", str(self.config)])
         captured = self._capsys.readouterr()
         # What is doubtful in the configuration is said by every command.
         said = [line for line in captured.err.splitlines() if not line.startswith("warning: ")]
-        return Said(status=status, out=captured.out, err="\n".join(said))
+        return CommandResult(status=status, out=captured.out, err="\n".join(said))
 
     def had_service(self, *, failing: bool = False) -> None:
         """A service that ran once, and stopped in good order; both targets were up, or the first down."""
@@ -116,74 +116,74 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
-    """A desk without a database yet."""
-    return Desk(tmp_path, capsys)
+def operator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """An operator without a database yet."""
+    return CommandLine(tmp_path, capsys)
 
 
-def test_pin_and_unpin_say_what_the_service_did(desk: Desk) -> None:
+def test_pin_and_unpin_say_what_the_service_did(operator: CommandLine) -> None:
     """The command comes back once the routing file says it, with where it pointed before."""
-    with desk.running_service():
-        assert desk.serving() == A
-        pinned = desk.do("pin", "chat", B)
+    with operator.running_service():
+        assert operator.serving() == A
+        pinned = operator.do("pin", "chat", B)
         assert (pinned.status, pinned.err) == (0, "")
         first, second = pinned.out.splitlines()
         assert first.startswith(f"the pin of chat to {B} is in force until ")
         assert first.endswith("(2 h)")
         assert second == f"chat now points at {B}; it was {A}"
-        assert desk.serving() == B
-        assert desk.do("pin", "chat", B, "--for", "30m").out.splitlines()[1] == f"chat stays on {B}"
-        [kept] = desk.in_force()
+        assert operator.serving() == B
+        assert operator.do("pin", "chat", B, "--for", "30m").out.splitlines()[1] == f"chat stays on {B}"
+        [kept] = operator.in_force()
         assert (kept.author, kept.until - kept.at) == ("ana", timedelta(minutes=30))
-        unpinned = desk.do("unpin", "chat")
+        unpinned = operator.do("unpin", "chat")
         assert unpinned.out == f"the pin of chat to {B} by ana has ended\nchat now points at {A}; it was {B}\n"
-        nothing = desk.do("unpin", "chat")
+        nothing = operator.do("unpin", "chat")
         assert (nothing.status, nothing.out, nothing.err) == (1, "", "chat is not pinned")
 
 
-def test_in_a_dry_run_a_pin_is_kept_and_nothing_is_missing(desk: Desk) -> None:
+def test_in_a_dry_run_a_pin_is_kept_and_nothing_is_missing(operator: CommandLine) -> None:
     """The route is where it should be: at its first candidate."""
-    desk.config.write_text(desk.config.read_text() + "controller: {dry_run: true}\n")
-    desk.settings = load(desk.config, {}, keys=False)
-    with desk.running_service():
-        pinned = desk.do("pin", "chat", B)
+    operator.config.write_text(operator.config.read_text() + "controller: {dry_run: true}\n")
+    operator.settings = load(operator.config, {}, keys=False)
+    with operator.running_service():
+        pinned = operator.do("pin", "chat", B)
     kept = "controller.dry_run is set: this is recorded, the routes stay as they are configured"
     assert (pinned.status, pinned.out.splitlines()[1:]) == (0, [f"chat stays on {A}", kept])
 
 
-def test_drain_moves_what_it_can_and_says_what_it_cannot(desk: Desk) -> None:
+def test_drain_moves_what_it_can_and_says_what_it_cannot(operator: CommandLine) -> None:
     """A route without another candidate is held, and that is bad news."""
-    with desk.running_service():
-        drained = desk.do("drain", "openai", "--for", "1h")
+    with operator.running_service():
+        drained = operator.do("drain", "openai", "--for", "1h")
         assert drained.status == 1
         assert drained.out.splitlines()[1:] == [
             f"chat now points at {B}; it was {A}",
             f"code stays on {A}: it is held there, because no other candidate is eligible",
         ]
-        other = desk.do("undrain", A)
+        other = operator.do("undrain", A)
         assert (other.status, other.err) == (1, f"{A} is not drained; 1 other in force: openai")
-        assert desk.do("undrain", "openai").status == 0
-        desk.do("pin", "chat", B)
-        pinned_there = desk.do("drain", B)
+        assert operator.do("undrain", "openai").status == 0
+        operator.do("pin", "chat", B)
+        pinned_there = operator.do("drain", B)
         assert pinned_there.out.splitlines()[1:] == [f"chat stays on {B}: it is pinned there by ana"]
 
 
-def test_resume_all_ends_every_pause(desk: Desk) -> None:
+def test_resume_all_ends_every_pause(operator: CommandLine) -> None:
     """Those of single routes too; the others stay as they are."""
-    with desk.running_service():
-        assert desk.do("pause", "chat").out.splitlines()[1:] == [f"chat stays on {A}"]
-        assert desk.do("pause", "all").out.splitlines()[1:] == [f"chat stays on {A}", f"code stays on {A}"]
-        wrong = desk.do("resume", "code")
+    with operator.running_service():
+        assert operator.do("pause", "chat").out.splitlines()[1:] == [f"chat stays on {A}"]
+        assert operator.do("pause", "all").out.splitlines()[1:] == [f"chat stays on {A}", f"code stays on {A}"]
+        wrong = operator.do("resume", "code")
         assert (wrong.status, wrong.err) == (1, "code is not paused; 2 others in force: chat, all")
-        assert desk.do("resume", "all").status == 0
-        assert desk.in_force() == []
-        assert desk.do("resume", "all").err == "nothing is paused"
+        assert operator.do("resume", "all").status == 0
+        assert operator.in_force() == []
+        assert operator.do("resume", "all").err == "nothing is paused"
 
 
-def test_json_is_one_document(desk: Desk) -> None:
-    """With what was laid on, whether it is in effect, and each route before and after."""
-    with desk.running_service():
-        said = json.loads(desk.do("pin", "chat", B, "--json").out)
+def test_json_is_one_document(operator: CommandLine) -> None:
+    """With the overrides that began, whether it is in effect, and each route before and after."""
+    with operator.running_service():
+        said = json.loads(operator.do("pin", "chat", B, "--json").out)
     assert (said["service"], said["in_effect"]) == ("running", True)
     assert [(one["kind"], one["subject"], one["target"], one["ended_at"]) for one in said["overrides"]] == [
         ("pin", "chat", B, None)
@@ -194,35 +194,35 @@ def test_json_is_one_document(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_service_it_waits_for_one(desk: Desk) -> None:
+def test_without_a_service_it_waits_for_one(operator: CommandLine) -> None:
     """It is kept, at once, and takes effect with the first file of the next start."""
-    desk.had_service()
-    pinned = desk.do("pin", "chat", B)
+    operator.had_service()
+    pinned = operator.do("pin", "chat", B)
     assert pinned.status == 0
     assert pinned.out.splitlines()[1] == "the service is not running: it takes effect when it starts"
-    with desk.running_service():
-        assert desk.serving() == B
+    with operator.running_service():
+        assert operator.serving() == B
 
 
-def test_a_service_that_does_not_answer_is_bad_news(desk: Desk) -> None:
+def test_a_service_that_does_not_answer_is_bad_news(operator: CommandLine) -> None:
     """It gave a sign of life a moment ago, and has not taken it up after two seconds."""
-    with desk.running_service(every_s=60):
-        pinned = desk.do("pin", "chat", B)
+    with operator.running_service(every_s=60):
+        pinned = operator.do("pin", "chat", B)
     assert pinned.status == 1
     assert "the service has not published it after 2 s" in pinned.out
 
 
-def test_a_failing_target_needs_force(desk: Desk) -> None:
+def test_a_failing_target_needs_force(operator: CommandLine) -> None:
     """Refused with the reason and without a trace; with --force it is kept as forced, with a warning."""
-    desk.had_service(failing=True)
-    refused = desk.do("pin", "chat", A)
+    operator.had_service(failing=True)
+    refused = operator.do("pin", "chat", A)
     assert (refused.status, refused.out) == (1, "")
     assert refused.err == f"{A} is down: seen\nto pin chat to it anyway, use --force"
-    assert desk.in_force() == []
-    forced = desk.do("pin", "chat", A, "--force")
+    assert operator.in_force() == []
+    forced = operator.do("pin", "chat", A, "--force")
     assert forced.status == 0
     assert f"warning: {A} is down: seen" in forced.out
-    assert [one.forced for one in desk.in_force()] == [True]
+    assert [one.forced for one in operator.in_force()] == [True]
 
 
 @pytest.mark.parametrize(
@@ -241,10 +241,10 @@ def test_a_failing_target_needs_force(desk: Desk) -> None:
         pytest.param(["drain", "x" * 9999 + "\x1b"], "'" + "x" * 60 + "…' is not a target", id="a name like a novel"),
     ],
 )
-def test_a_name_that_is_not_there_is_2(desk: Desk, words: list[str], said: str) -> None:
+def test_a_name_that_is_not_there_is_2(operator: CommandLine, words: list[str], said: str) -> None:
     """With the nearest one there is."""
-    desk.had_service()
-    done = desk.do(*words)
+    operator.had_service()
+    done = operator.do(*words)
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith(said)
     assert "\x1b" not in done.err
@@ -258,70 +258,72 @@ def test_a_name_that_is_not_there_is_2(desk: Desk, words: list[str], said: str) 
         pytest.param("x" * 10_240, "--reason has 10,240 characters; at most 500", id="a novel"),
     ],
 )
-def test_a_reason_that_is_none_is_2(desk: Desk, reason: str, said: str) -> None:
+def test_a_reason_that_is_none_is_2(operator: CommandLine, reason: str, said: str) -> None:
     """People must be able to read it."""
-    desk.had_service()
-    done = desk.do("pause", "all", reason=reason)
+    operator.had_service()
+    done = operator.do("pause", "all", reason=reason)
     assert done.status == 2
     assert done.err.startswith(said)
-    assert desk.in_force() == []
+    assert operator.in_force() == []
 
 
-def test_a_hostile_reason_is_one_harmless_line(desk: Desk) -> None:
+def test_a_hostile_reason_is_one_harmless_line(operator: CommandLine) -> None:
     """It is kept without control characters; who shows it escapes the rest."""
-    desk.had_service()
-    assert desk.do("pause", "all", reason="<!channel>\n\x1b[31m <b>\udcff").status == 0
-    assert [one.reason for one in desk.in_force()] == ["<!channel> [31m <b>"]
+    operator.had_service()
+    assert operator.do("pause", "all", reason="<!channel>\n\x1b[31m <b>\udcff").status == 0
+    assert [one.reason for one in operator.in_force()] == ["<!channel> [31m <b>"]
 
 
 @pytest.mark.parametrize("lasting", ["0s", "-5m", "31d", "5", "soon", ""])
-def test_a_time_that_makes_no_sense_is_2(desk: Desk, lasting: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_time_that_makes_no_sense_is_2(
+    operator: CommandLine, lasting: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One second to thirty days, with a unit."""
     with pytest.raises(SystemExit) as ended:
-        desk.do("pause", "all", f"--for={lasting}")
+        operator.do("pause", "all", f"--for={lasting}")
     assert ended.value.code == 2
     assert "argument --for" in capsys.readouterr().err
 
 
-def test_the_author_is_the_login_name(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_author_is_the_login_name(operator: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under sudo that of the person; where there is none, the command asks for it."""
-    desk.had_service()
-    words = ["--reason", "a test", "-c", str(desk.config)]
+    operator.had_service()
+    words = ["--reason", "a test", "-c", str(operator.config)]
     monkeypatch.delenv("SUDO_USER", raising=False)
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "carol")
     assert main(["pause", "chat", *words]) == 0
     monkeypatch.setenv("SUDO_USER", "dave")
     assert main(["pause", "code", *words]) == 0
-    assert [one.author for one in desk.in_force()] == ["carol", "dave"]
+    assert [one.author for one in operator.in_force()] == ["carol", "dave"]
 
 
 def test_a_user_without_a_name_must_say_it(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    operator: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As in a container whose user id stands in no file."""
-    desk.had_service()
+    operator.had_service()
     monkeypatch.delenv("SUDO_USER", raising=False)
 
     def nobody() -> str:
         raise KeyError("getpwuid(): uid not found: 12345")
 
     monkeypatch.setattr(getpass, "getuser", nobody)
-    assert main(["pause", "chat", "--reason", "a test", "-c", str(desk.config)]) == 2
+    assert main(["pause", "chat", "--reason", "a test", "-c", str(operator.config)]) == 2
     assert capsys.readouterr().err.endswith("this user has no login name: say who you are with --author NAME\n")
 
 
-def test_a_database_that_cannot_be_used_is_2(desk: Desk) -> None:
+def test_a_database_that_cannot_be_used_is_2(operator: CommandLine) -> None:
     """None yet, one of an older version, and one that is none: a sentence, and nothing is made or migrated."""
-    missing = desk.do("pause", "all")
-    path = desk.config.parent / "hotspare.db"
+    missing = operator.do("pause", "all")
+    path = operator.config.parent / "hotspare.db"
     assert (missing.status, path.exists()) == (2, False)
     assert "is `hotspare run` running, and from this folder?" in missing.err
-    desk.had_service()
+    operator.had_service()
     with sqlite3.connect(path) as older:
         older.execute("UPDATE alembic_version SET version_num = '0001'")
     older.close()
-    old = desk.do("pause", "all")
+    old = operator.do("pause", "all")
     assert (old.status, "has schema '0001', expected" in old.err) == (2, True)
     path.write_text("no database at all, and long enough to be looked at " * 20)
-    assert desk.do("unpin", "chat").status == 2
+    assert operator.do("unpin", "chat").status == 2

@@ -1,4 +1,4 @@
-"""What the service makes of the operator's hand in each cycle, on a real database and a real routing file."""
+"""What the service does about overrides in each cycle, on a real database and a real routing file."""
 
 import json
 from collections.abc import Iterator
@@ -51,13 +51,13 @@ class Service:
             self.run(now_s, a="x" if name == A else ".", c="x" if name == C else ".")
             now_s += 10
 
-    def lay(
+    def begin_override(
         self, kind: OverrideKind, subject: str, *, at_s: float, for_s: float = 7200, target: str | None = None
     ) -> Override:
         """What an operator's command writes."""
         at = T0 + timedelta(seconds=at_s)
-        laid = replace(override(kind, subject, target=target), at=at, until=at + timedelta(seconds=for_s))
-        return self.journal.overrides.begin(laid, lambda replaced: override_text.begun_event(laid, replaced=replaced))
+        begun = replace(override(kind, subject, target=target), at=at, until=at + timedelta(seconds=for_s))
+        return self.journal.overrides.begin(begun, lambda replaced: override_text.begun_event(begun, replaced=replaced))
 
     def serving(self) -> str:
         """Where the routing file points."""
@@ -88,9 +88,9 @@ def service(tmp_path: Path) -> Iterator[Service]:
     service.engine.dispose()
 
 
-def test_a_pin_is_heeded_in_the_next_cycle_and_expires_by_itself(service: Service) -> None:
+def test_a_pin_is_published_in_the_next_cycle_and_expires_by_itself(service: Service) -> None:
     """The file points where it says, and back once its time is over; that it expired is told once."""
-    pin = service.lay(PIN, "chat", target=C, at_s=21, for_s=60)
+    pin = service.begin_override(PIN, "chat", target=C, at_s=21, for_s=60)
     assert not service.journal.overrides.are_published([pin.id])
     service.run(21)
     assert service.serving() == C
@@ -107,19 +107,19 @@ def test_a_pin_is_heeded_in_the_next_cycle_and_expires_by_itself(service: Servic
 def test_the_file_says_who_holds_a_route_where_it_is(service: Service) -> None:
     """At once, without a new generation; not twice where the decision itself says it, and not once it is over."""
     plain, generation = service.reason(), service.generation()
-    service.lay(PIN, "chat", target=A, at_s=21, for_s=60)
+    service.begin_override(PIN, "chat", target=A, at_s=21, for_s=60)
     service.run(21)
     assert service.reason() == f"{plain}; pinned to {A} by ana until 18:01 UTC: a test"
     service.run(82)
     assert service.reason() == plain
-    service.lay(PAUSE, ALL, at_s=83, for_s=60)
+    service.begin_override(PAUSE, ALL, at_s=83, for_s=60)
     service.run(83)
     assert service.reason() == f"{plain}; paused by ana until 18:02 UTC: a test"
     assert service.generation() == generation
-    service.lay(PIN, "chat", target=C, at_s=84)
+    service.begin_override(PIN, "chat", target=C, at_s=84)
     service.run(84)
     assert service.reason() == f"pinned to {C} by ana until 20:01 UTC: a test"
-    service.lay(PIN, "chat", target=C, at_s=85, for_s=60)
+    service.begin_override(PIN, "chat", target=C, at_s=85, for_s=60)
     service.run(85)
     assert service.reason() == f"pinned to {C} by ana until 18:02 UTC: a test", "the words of the pin that holds now"
     assert service.generation() == generation + 1
@@ -127,7 +127,7 @@ def test_the_file_says_who_holds_a_route_where_it_is(service: Service) -> None:
 
 def test_what_expired_while_the_service_was_stopped_is_noted_at_its_start(service: Service) -> None:
     """Once, with the time at which it was over."""
-    service.lay(PIN, "chat", target=C, at_s=21, for_s=60)
+    service.begin_override(PIN, "chat", target=C, at_s=21, for_s=60)
     service.run(21)
     for _ in range(2):
         service.start()
@@ -137,13 +137,13 @@ def test_what_expired_while_the_service_was_stopped_is_noted_at_its_start(servic
     assert service.serving() == A
 
 
-def test_it_is_not_called_heeded_while_the_file_cannot_be_written(service: Service) -> None:
+def test_it_does_not_count_as_published_while_the_file_cannot_be_written(service: Service) -> None:
     """The command must not say that applications know when they do not."""
     file = service.settings.routing_file
     file.unlink()
     file.mkdir()
     (file / "in the way").touch()
-    pin = service.lay(PIN, "chat", target=C, at_s=21)
+    pin = service.begin_override(PIN, "chat", target=C, at_s=21)
     service.run(21)
     assert not service.journal.overrides.are_published([pin.id])
     (file / "in the way").unlink()
@@ -155,7 +155,7 @@ def test_it_is_not_called_heeded_while_the_file_cannot_be_written(service: Servi
 
 def test_a_pinned_target_that_goes_down_is_warned_of(service: Service) -> None:
     """At once, then every half hour, over restarts; the route stays, and no more is said once it is well again."""
-    service.lay(PIN, "chat", target=C, at_s=21, for_s=86400)
+    service.begin_override(PIN, "chat", target=C, at_s=21, for_s=86400)
     service.run(21)
     service.fail(300, C)
     assert service.serving() == C
@@ -174,7 +174,7 @@ def test_a_pinned_target_that_goes_down_is_warned_of(service: Service) -> None:
 
 def test_a_paused_route_stays_and_a_drained_target_is_left(service: Service) -> None:
     """A pause of all holds the route on a failing target; a drain takes it off a healthy one."""
-    pause = service.lay(PAUSE, ALL, at_s=21)
+    pause = service.begin_override(PAUSE, ALL, at_s=21)
     service.fail(300, A)
     assert service.serving() == A
     service.journal.overrides.end(
@@ -183,7 +183,7 @@ def test_a_paused_route_stays_and_a_drained_target_is_left(service: Service) -> 
     service.run(301, a="x", c=".")
     assert service.serving() == C
     assert service.journal.overrides.are_published([pause.id]), "its end is published"
-    service.lay(DRAIN, "anthropic", at_s=302)
+    service.begin_override(DRAIN, "anthropic", at_s=302)
     for now_s in range(310, 1500, 10):
         service.run(now_s, a=".", c=".")
     assert service.serving() == A
@@ -202,7 +202,7 @@ def test_what_the_configuration_has_lost_harms_nobody(
     service: Service, kind: OverrideKind, subject: str, target: str | None, after: tuple[str, ...], said: str
 ) -> None:
     """The service goes on, people are told once over all restarts, and it expires like any other."""
-    service.lay(kind, subject, target=target, at_s=21, for_s=600)
+    service.begin_override(kind, subject, target=target, at_s=21, for_s=600)
     for _ in range(2):
         service.start(*after)
         for now_s in (30, 40):
@@ -215,7 +215,7 @@ def test_what_the_configuration_has_lost_harms_nobody(
 
 def test_a_clock_that_is_set_moves_no_end(service: Service) -> None:
     """The end is an instant: an hour back the pin still holds; past its end it is over, and stays so."""
-    service.lay(PIN, "chat", target=C, at_s=21, for_s=60)
+    service.begin_override(PIN, "chat", target=C, at_s=21, for_s=60)
     service.run(21)
     service.run(21 - 3600)
     assert service.serving() == C

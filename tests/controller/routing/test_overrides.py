@@ -1,4 +1,4 @@
-"""An operator's hand as a value: what is in force, what it means for whom, and the words that people read of it."""
+"""Overrides as values: what is in force, for which routes and targets, and the texts that people read."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -34,14 +34,14 @@ ROUTES = (
 
 
 def override(kind: OverrideKind, subject: str, *, number: int = 1, target: str | None = None) -> Override:
-    """One by ana, laid on `number` seconds after T0 for two hours."""
+    """An override by ana, begun `number` seconds after T0, for two hours."""
     at = T0 + timedelta(seconds=number)
     return Override(
         id=number, kind=kind, subject=subject, target=target, author="ana", reason="a test", at=at, until=at + 2 * HOUR
     )
 
 
-def test_nothing_laid_on_means_nothing() -> None:
+def test_no_overrides_mean_nothing() -> None:
     """The policy may ask for any route and any target."""
     asked = (NO_OVERRIDES.pin("chat"), NO_OVERRIDES.paused("chat"), NO_OVERRIDES.drained(A, "openai"))
     assert asked == (None, None, None)
@@ -58,7 +58,7 @@ def test_only_what_is_in_force_counts() -> None:
 
 
 def test_the_newest_counts() -> None:
-    """Two operators who lay the same thing on at once: the later one is right, whatever the order of the rows."""
+    """Two operators who begin the same override at once: the later one is right, whatever the order of the rows."""
     first, second = override(PIN, "chat", target=A), override(PIN, "chat", number=2, target=C)
     for rows in ([first, second], [second, first]):
         assert Overrides.at(rows, T0).pin("chat") == second
@@ -68,15 +68,15 @@ def test_whom_it_concerns() -> None:
     """A pin its route; a drain its target, or every target of its provider; a pause its route, or every one."""
     pin, whole, one = override(PIN, "chat", target=C), override(DRAIN, "openai"), override(DRAIN, C, number=2)
     chat, every = override(PAUSE, "chat"), override(PAUSE, ALL)
-    laid = Overrides.at([pin, whole, one], T0)
-    assert (laid.pin("chat"), laid.pin("code"), laid.paused("chat")) == (pin, None, None)
-    assert [laid.drained(name, name.split("/")[0]) for name in (A, B, C, "anthropic/d")] == [whole, whole, one, None]
+    begun = Overrides.at([pin, whole, one], T0)
+    assert (begun.pin("chat"), begun.pin("code"), begun.paused("chat")) == (pin, None, None)
+    assert [begun.drained(name, name.split("/")[0]) for name in (A, B, C, "anthropic/d")] == [whole, whole, one, None]
     assert Overrides.at([chat], T0).paused("code") is None
     assert Overrides.at([chat, every], T0).paused("code") == every
 
 
 @pytest.mark.parametrize(
-    ("laid", "why"),
+    ("begun", "why"),
     [
         pytest.param(override(PIN, "chat", target=C), None, id="a pin to a candidate means something"),
         pytest.param(override(PIN, "gone", target=C), "there is no route gone any more", id="its route is gone"),
@@ -91,11 +91,11 @@ def test_whom_it_concerns() -> None:
         pytest.param(override(PAUSE, "gone"), "there is no route gone any more", id="a pause of a route that is gone"),
     ],
 )
-def test_what_the_configuration_no_longer_has_is_left_out(laid: Override, why: str | None, tmp_path: Path) -> None:
+def test_what_the_configuration_no_longer_has_is_left_out(begun: Override, why: str | None, tmp_path: Path) -> None:
     """The policy never hears of a name that is not in the configuration."""
     known = settings(tmp_path, A, B, C, routes=ROUTES)
-    assert explain_no_effect(laid, known) == why
-    assert Overrides(active=(laid,)).applicable(known).active == ((laid,) if why is None else ())
+    assert explain_no_effect(begun, known) == why
+    assert Overrides(active=(begun,)).applicable(known).active == ((begun,) if why is None else ())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The policy and the operator's hand: every combination of pin, drain, pause, health and failback mode, and stories."""
+"""The policy and operator overrides: every combination of pin, drain, pause, health and failback mode, and stories."""
 
 import itertools
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def override(kind: OverrideKind, subject: str, target: str | None = None) -> Ove
     return Override(kind=kind, subject=subject, target=target, author="ana", reason="the reason", at=begun, until=until)
 
 
-def laid(*, pin: str | None = None, drain: str | None = None, pause: str | None = None) -> Overrides:
+def overrides_of(*, pin: str | None = None, drain: str | None = None, pause: str | None = None) -> Overrides:
     """What is in force."""
     one = [override(OverrideKind.PIN, "chat", pin)] if pin else []
     one += [override(OverrideKind.DRAIN, drain)] if drain else []
@@ -92,7 +92,7 @@ def cases() -> Iterator[Case]:
     for words in itertools.product(kinds, repeat=3):
         health = healths(*words)
         for pin, drain, pause in itertools.product((None, *IDS), drains, (None, "chat")):
-            overrides = laid(pin=pin, drain=drain, pause=pause)
+            overrides = overrides_of(pin=pin, drain=drain, pause=pause)
             for present, mode in itertools.product(IDS, MODES):
                 yield Case(
                     words=words,
@@ -148,22 +148,22 @@ def test_steps_under_way_obey_the_hand_in_every_combination() -> None:
         health = healths(words[0], Health.UP, words[1])
         current = state(C, Move.STEP, home=A, for_s=3600)
         for target in IDS:
-            decision = ask(current, health, laid(pin=target, pause="all"), "steps").decision
+            decision = ask(current, health, overrides_of(pin=target, pause="all"), "steps").decision
             assert decision is not None
             assert (decision.move, decision.target, decision.weights) == (Move.PIN, target, ())
-        drained = ask(current, health, laid(drain="openai", pause="all"), "steps").decision
+        drained = ask(current, health, overrides_of(drain="openai", pause="all"), "steps").decision
         assert drained is not None
         assert (drained.move, drained.target, drained.weights) == (Move.ABORT, C, ())
-        left = ask(current, health, laid(drain=C, pause="all"), "steps").decision
+        left = ask(current, health, overrides_of(drain=C, pause="all"), "steps").decision
         assert left is not None
         assert (left.move, left.weights, left.target in {A, B}) == (Move.DRAIN, (), True)
-        held = ask(current, health, laid(pause="all"), "steps")
+        held = ask(current, health, overrides_of(pause="all"), "steps")
         assert (held.decision, held.settled) == (None, True)
 
 
 def test_a_pin_says_who_until_when_and_why() -> None:
     """The decision's reason is a sentence that stands alone."""
-    decision = ask(state(A), healths(Health.UP, Health.UP, Health.UP), laid(pin=C)).decision
+    decision = ask(state(A), healths(Health.UP, Health.UP, Health.UP), overrides_of(pin=C)).decision
     assert decision is not None
     assert decision.reason == f"pinned to {C} {UNTIL}"
 
@@ -179,7 +179,7 @@ def test_a_pin_that_ends_another_day_says_which() -> None:
 def test_a_pin_to_a_target_that_fails_warns_for_as_long_as_it_does() -> None:
     """The route goes there, and stays; the warning is the same while nothing changes."""
     health = healths(Health.UP, Health.UP, Health.DOWN)
-    first, later = ask(state(A), health, laid(pin=C)), ask(state(C, Move.PIN), health, laid(pin=C))
+    first, later = ask(state(A), health, overrides_of(pin=C)), ask(state(C, Move.PIN), health, overrides_of(pin=C))
     assert first.warning == later.warning == f"route chat is pinned to {C} {UNTIL}; {C} is down"
     assert (later.decision, later.stuck) == (None, False)
 
@@ -187,15 +187,15 @@ def test_a_pin_to_a_target_that_fails_warns_for_as_long_as_it_does() -> None:
 def test_a_pause_on_a_target_that_fails_warns_for_as_long_as_it_does() -> None:
     """It holds the route all the same, and says what that costs, and who can end it."""
     health = healths(Health.UP, Health.UP, Health.DOWN)
-    verdict = ask(state(C), health, laid(pause="chat"))
+    verdict = ask(state(C), health, overrides_of(pause="chat"))
     assert (verdict.decision, verdict.warning) == (None, f"route chat is paused on {C} {UNTIL}; {C} is down")
-    assert ask(state(C), healths(Health.UP, Health.UP, Health.UP), laid(pause="chat")).warning is None
+    assert ask(state(C), healths(Health.UP, Health.UP, Health.UP), overrides_of(pause="chat")).warning is None
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_end_of_a_pin_takes_the_route_home_in_every_mode(mode: Literal["auto", "manual", "steps"]) -> None:
     """A person put it there: it has not failed over, so nobody need bring it back, and no dwell holds it."""
-    decision = ask(state(C, Move.PIN, for_s=1), healths(Health.UP, Health.UP, Health.UP), laid(), mode).decision
+    decision = ask(state(C, Move.PIN, for_s=1), healths(Health.UP, Health.UP, Health.UP), overrides_of(), mode).decision
     assert decision is not None
     assert decision.state().home == (A if mode == "steps" else None)
     assert decision.target == (C if mode == "steps" else A)
@@ -205,28 +205,28 @@ def test_the_end_of_a_pin_takes_the_route_home_in_every_mode(mode: Literal["auto
 def test_a_pin_to_where_a_route_failed_over_changes_nothing() -> None:
     """And its end makes no failback of what a provider's failure did: manual still waits."""
     health = healths(Health.UP, Health.UP, Health.UP)
-    assert ask(state(C), health, laid(pin=C), "manual") == RouteVerdict(settled=True)
-    assert ask(state(C), health, laid(), "manual").waiting == A
+    assert ask(state(C), health, overrides_of(pin=C), "manual") == RouteVerdict(settled=True)
+    assert ask(state(C), health, overrides_of(), "manual").waiting == A
 
 
 def test_a_pin_to_a_target_that_is_no_candidate_any_more_counts_for_nothing() -> None:
     """The configuration has changed under it; a route must not follow it into nowhere."""
-    verdict = ask(state(A), healths(Health.UP, Health.UP, Health.UP), laid(pin="gone/x"))
+    verdict = ask(state(A), healths(Health.UP, Health.UP, Health.UP), overrides_of(pin="gone/x"))
     assert verdict == RouteVerdict(settled=True)
 
 
 def test_pinning_and_unpinning_accepts_a_manual_failback() -> None:
     """The documented way: once the pin is over, nothing is preferred to where the route is."""
     health = healths(Health.UP, Health.UP, Health.UP)
-    accepted = ask(state(C), health, laid(pin=A), "manual").decision
+    accepted = ask(state(C), health, overrides_of(pin=A), "manual").decision
     assert accepted is not None
     assert accepted.target == A
-    assert ask(accepted.state(), health, laid(), "manual") == RouteVerdict(settled=True)
+    assert ask(accepted.state(), health, overrides_of(), "manual") == RouteVerdict(settled=True)
 
 
 def test_a_drain_that_leaves_nothing_eligible_holds_and_says_so() -> None:
     """Better a drained target than a failing one."""
-    verdict = ask(state(A), healths(Health.UP, Health.UP, Health.DOWN), laid(drain="openai"))
+    verdict = ask(state(A), healths(Health.UP, Health.UP, Health.DOWN), overrides_of(drain="openai"))
     assert (verdict.decision, verdict.stuck) == (None, False)
     stays = f"route chat stays on {A}, because no other candidate is eligible"
     assert verdict.warning == f"{stays}: openai is drained {UNTIL}"
@@ -234,7 +234,7 @@ def test_a_drain_that_leaves_nothing_eligible_holds_and_says_so() -> None:
 
 def test_a_drained_target_is_left_even_for_a_worse_one() -> None:
     """An operator wants it empty; degraded users are better than none."""
-    decision = ask(state(A), healths(Health.UP, Health.DOWN, Health.DEGRADED), laid(drain=A)).decision
+    decision = ask(state(A), healths(Health.UP, Health.DOWN, Health.DEGRADED), overrides_of(drain=A)).decision
     assert decision is not None
     assert (decision.move, decision.target) == (Move.DRAIN, C)
     assert decision.reason == f"{A} is drained {UNTIL}"
@@ -243,18 +243,18 @@ def test_a_drained_target_is_left_even_for_a_worse_one() -> None:
 def test_failback_follows_its_mode_when_a_drain_ends() -> None:
     """Auto goes back, manual waits."""
     health = healths(Health.UP, Health.UP, Health.UP)
-    auto = ask(state(C, Move.DRAIN), health, laid()).decision
+    auto = ask(state(C, Move.DRAIN), health, overrides_of()).decision
     assert auto is not None
     assert (auto.move, auto.target) == (Move.FAILBACK, A)
-    assert ask(state(C, Move.DRAIN), health, laid(), "manual").waiting == A
+    assert ask(state(C, Move.DRAIN), health, overrides_of(), "manual").waiting == A
 
 
 @pytest.mark.parametrize(
     ("overrides", "expected", "reason"),
     [
-        pytest.param(laid(pin=C), C, f"pinned to {C} {UNTIL}", id="pinned"),
-        pytest.param(laid(drain="openai"), C, f"openai is drained {UNTIL}", id="the first candidate drained"),
-        pytest.param(laid(pause="all"), A, f"{A} is up", id="paused: applications need a file all the same"),
+        pytest.param(overrides_of(pin=C), C, f"pinned to {C} {UNTIL}", id="pinned"),
+        pytest.param(overrides_of(drain="openai"), C, f"openai is drained {UNTIL}", id="the first candidate drained"),
+        pytest.param(overrides_of(pause="all"), A, f"{A} is up", id="paused: applications need a file all the same"),
     ],
 )
 def test_a_new_route_begins_where_the_hand_wants_it(overrides: Overrides, expected: str, reason: str) -> None:
@@ -267,9 +267,9 @@ def test_a_new_route_begins_where_the_hand_wants_it(overrides: Overrides, expect
 def test_a_paused_route_still_leaves_what_the_configuration_no_longer_has() -> None:
     """A file that names a target nobody describes would be no file at all."""
     health = healths(Health.UP, Health.UP, Health.UP)
-    moved = ask(state("gone/x"), health, laid(pause="chat")).decision
+    moved = ask(state("gone/x"), health, overrides_of(pause="chat")).decision
     assert moved is not None
     assert moved.target == A
-    aborted = ask(state(C, Move.STEP, home="gone/x"), health, laid(pause="chat"), "steps").decision
+    aborted = ask(state(C, Move.STEP, home="gone/x"), health, overrides_of(pause="chat"), "steps").decision
     assert aborted is not None
     assert (aborted.move, aborted.reason) == (Move.ABORT, "gone/x is no candidate of chat any more")

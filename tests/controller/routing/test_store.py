@@ -36,9 +36,9 @@ def overrides(engine: Engine) -> OverrideStore:
     return OverrideStore(engine)
 
 
-def begin(overrides: OverrideStore, laid: Override, *, warned: bool = False) -> Override:
+def begin(overrides: OverrideStore, begun: Override, *, warned: bool = False) -> Override:
     """As the command does."""
-    return overrides.begin(laid, lambda replaced: override_text.begun_event(laid, replaced=replaced), warned=warned)
+    return overrides.begin(begun, lambda replaced: override_text.begun_event(begun, replaced=replaced), warned=warned)
 
 
 def end(overrides: OverrideStore, kind: OverrideKind, *subjects: str) -> list[Override]:
@@ -51,11 +51,11 @@ def told(engine: Engine) -> list[str]:
     return [event.kind for event in untold_events(Journal(engine))]
 
 
-def test_what_is_laid_on_is_kept_as_it_is(overrides: OverrideStore, engine: Engine) -> None:
+def test_an_override_is_stored_as_it_is(overrides: OverrideStore, engine: Engine) -> None:
     """Every field comes back, through any kind of engine, and people are told in the same transaction."""
-    laid = begin(overrides, replace(CHAT, forced=True))
-    assert laid == replace(CHAT, forced=True, id=1)
-    assert overrides.in_force(T0) == [laid]
+    begun = begin(overrides, replace(CHAT, forced=True))
+    assert begun == replace(CHAT, forced=True, id=1)
+    assert overrides.in_force(T0) == [begun]
     (untold,) = untold_events(Journal(engine))
     assert (untold.kind, untold.subject, untold.at_ms) == ("pinned", "chat", to_ms(CHAT.at))
 
@@ -108,7 +108,7 @@ def test_an_expiry_is_noted_once(overrides: OverrideStore, engine: Engine) -> No
     assert (ended.ended_at, ended.ended_by) == (CHAT.until, None)
 
 
-def test_the_command_learns_when_it_was_heeded(overrides: OverrideStore) -> None:
+def test_the_command_learns_when_it_is_published(overrides: OverrideStore) -> None:
     """First its beginning, then its end; and then the service need not read it any more."""
     pin = begin(overrides, CHAT)
     assert not overrides.are_published([pin.id])
@@ -122,7 +122,7 @@ def test_the_command_learns_when_it_was_heeded(overrides: OverrideStore) -> None
     assert overrides.unfinished() == []
 
 
-def test_an_end_between_the_look_and_the_publishing_is_not_taken_for_heeded(overrides: OverrideStore) -> None:
+def test_an_end_between_the_look_and_the_publishing_is_not_taken_for_published(overrides: OverrideStore) -> None:
     """What was published followed from the override, not from its end."""
     pin = begin(overrides, CHAT)
     end(overrides, PIN, "chat")
@@ -131,7 +131,7 @@ def test_an_end_between_the_look_and_the_publishing_is_not_taken_for_heeded(over
 
 
 def test_warnings_are_counted_in_the_database(overrides: OverrideStore, engine: Engine) -> None:
-    """So that a restart does not warn again; a forced pin was warned of as it was laid on."""
+    """So that a restart does not warn again; a forced pin was warned of when it began."""
     pin = begin(overrides, CHAT)
     overrides.record_warning(
         pin, override_text.OverrideEvent(kind="pin_to_failing_target", subject="chat", text="it fails"), LATER
@@ -156,8 +156,8 @@ def test_a_command_and_the_service_at_once(overrides: OverrideStore, tmp_path: P
     """What another process wrote is there at the next look; a reader cannot write."""
     url = f"sqlite:///{tmp_path}/hotspare.db"
     operator, reader = open_operator(url), open_reader(url)
-    laid = begin(OverrideStore(operator), override(DRAIN, A))
-    assert overrides.in_force(T0) == OverrideStore(reader).in_force(T0) == [laid]
+    begun = begin(OverrideStore(operator), override(DRAIN, A))
+    assert overrides.in_force(T0) == OverrideStore(reader).in_force(T0) == [begun]
     with pytest.raises(DatabaseError, match="cannot be written"):
         begin(OverrideStore(reader), CHAT)
     operator.dispose()

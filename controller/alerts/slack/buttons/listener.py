@@ -24,6 +24,7 @@ from controller.alerts.slack.blocks import safe
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.press import Press, read_press, source_of
 from controller.alerts.slack.buttons.socket_mode import Signal, SlackConnection
+from controller.alerts.slack.client import quiet_logger
 from controller.alerts.slack.errors import SocketModeError, socket_mode_error, translated
 from controller.alerts.slack.message_input import SINK
 from monitor.settings import NetworkSettings, Route, Settings, SlackSettings
@@ -76,9 +77,6 @@ class SocketListener:
         self._on_success = on_success
         self._proxy = network.proxy
         self._first_wait_s = first_wait_s
-        # Its errors reach the log through ours; below that it would log whole messages.
-        self._silent = logging.getLogger(f"{__name__}.sdk")
-        self._silent.setLevel(logging.CRITICAL)
         self._tls = ssl.create_default_context(cafile=str(network.ca_bundle) if network.ca_bundle else None)
         self._app = self._web_client(slack.app_token or Secret(""))
         self._bot = self._web_client(slack.token)
@@ -117,7 +115,7 @@ class SocketListener:
             ssl=self._tls,
             proxy=self._proxy,
             retry_handlers=[],
-            logger=self._silent,
+            logger=quiet_logger(),
         )
 
     def _run(self) -> None:

@@ -269,7 +269,7 @@ def _override(kind: OverrideKind, subject: str, **more: Any) -> Override:
     return Override(kind=kind, subject=subject, **about | more)
 
 
-def standing(
+def context(
     *overrides: Override, health: Health = Health.RECOVERING, of: Incident | None = None, at: str = B, dry: bool = False
 ) -> ButtonContext:
     """A route that has been moved, and how everything is."""
@@ -300,53 +300,53 @@ PAUSE, PIN, DRAIN = OverrideKind.PAUSE, OverrideKind.PIN, OverrideKind.DRAIN
 @pytest.mark.parametrize(
     ("button", "now", "expected"),
     [
-        pytest.param(ACK, standing(), None, id="to be acknowledged"),
-        pytest.param(HOLD, standing(), None, id="to be held"),
-        pytest.param(BACK, standing(), None, id="to be brought back"),
-        pytest.param(HOLD, standing(health=Health.DOWN), None, id="held although home is down"),
-        pytest.param(ACK, replace(standing(), incident=None), "there is no incident 7", id="another database"),
-        pytest.param(ACK, standing(of=incident(resolved_at=T0)), "incident 7 is resolved", id="over"),
-        pytest.param(HOLD, standing(of=incident(resolved_at=T0)), "incident 7 is resolved", id="over, hold"),
+        pytest.param(ACK, context(), None, id="to be acknowledged"),
+        pytest.param(HOLD, context(), None, id="to be held"),
+        pytest.param(BACK, context(), None, id="to be brought back"),
+        pytest.param(HOLD, context(health=Health.DOWN), None, id="held although home is down"),
+        pytest.param(ACK, replace(context(), incident=None), "there is no incident 7", id="another database"),
+        pytest.param(ACK, context(of=incident(resolved_at=T0)), "incident 7 is resolved", id="over"),
+        pytest.param(HOLD, context(of=incident(resolved_at=T0)), "incident 7 is resolved", id="over, hold"),
         pytest.param(
-            ACK, standing(of=incident(acknowledged_by="bob")), "bob looks after it already", id="somebody was faster"
+            ACK, context(of=incident(acknowledged_by="bob")), "bob looks after it already", id="somebody was faster"
         ),
-        pytest.param(ACK, standing(of=incident(acknowledged_by=ANA)), "you look after it already", id="pressed twice"),
+        pytest.param(ACK, context(of=incident(acknowledged_by=ANA)), "you look after it already", id="pressed twice"),
         pytest.param(
-            HOLD, standing(at=A), f"chat has moved to {A} since that message was written", id="here is elsewhere now"
+            HOLD, context(at=A), f"chat has moved to {A} since that message was written", id="here is elsewhere now"
         ),
-        pytest.param(BACK, standing(at=A), f"chat is on {A} already", id="it is back by itself"),
-        pytest.param(BACK, standing(health=Health.DOWN), "users would go to a failing target: ", id="down again"),
+        pytest.param(BACK, context(at=A), f"chat is on {A} already", id="it is back by itself"),
+        pytest.param(BACK, context(health=Health.DOWN), "users would go to a failing target: ", id="down again"),
         pytest.param(
             replace(HOLD, target=A),
-            standing(health=Health.DOWN, at=A),
+            context(health=Health.DOWN, at=A),
             "users would be held on a failing target: ",
             id="here has begun to fail",
         ),
         pytest.param(
-            replace(HOLD, route="gone"), standing(), "the configuration no longer has route gone", id="no such route"
+            replace(HOLD, route="gone"), context(), "the configuration no longer has route gone", id="no such route"
         ),
         pytest.param(
-            replace(BACK, target=C), standing(), "the configuration no longer has route chat with", id="no such target"
+            replace(BACK, target=C), context(), "the configuration no longer has route chat with", id="no such target"
         ),
-        pytest.param(BACK, standing(dry=True), "this is a dry run: ", id="a dry run"),
+        pytest.param(BACK, context(dry=True), "this is a dry run: ", id="a dry run"),
         pytest.param(
-            BACK, standing(_override(PIN, "chat", target=B)), f"the pin of chat to {B} by bob is in force", id="pinned"
+            BACK, context(_override(PIN, "chat", target=B)), f"the pin of chat to {B} by bob is in force", id="pinned"
         ),
-        pytest.param(HOLD, standing(_override(PIN, "chat", target=B)), "the pin of chat to", id="pinned, hold"),
-        pytest.param(BACK, standing(_override(PAUSE, "chat")), "the pause of chat by bob is in force", id="paused"),
-        pytest.param(BACK, standing(_override(PAUSE, "all")), "the pause of all routes by bob", id="everything paused"),
-        pytest.param(BACK, standing(_override(DRAIN, "openai")), "the drain of openai by bob", id="drained"),
-        pytest.param(BACK, standing(_override(PAUSE, "chat", author=ANA)), None, id="a hold gives way"),
-        pytest.param(HOLD, standing(_override(PAUSE, "chat")), None, id="a pause that ends sooner is lengthened"),
+        pytest.param(HOLD, context(_override(PIN, "chat", target=B)), "the pin of chat to", id="pinned, hold"),
+        pytest.param(BACK, context(_override(PAUSE, "chat")), "the pause of chat by bob is in force", id="paused"),
+        pytest.param(BACK, context(_override(PAUSE, "all")), "the pause of all routes by bob", id="everything paused"),
+        pytest.param(BACK, context(_override(DRAIN, "openai")), "the drain of openai by bob", id="drained"),
+        pytest.param(BACK, context(_override(PAUSE, "chat", author=ANA)), None, id="a hold gives way"),
+        pytest.param(HOLD, context(_override(PAUSE, "chat")), None, id="a pause that ends sooner is lengthened"),
         pytest.param(
             HOLD,
-            standing(_override(PAUSE, "chat", until=T0 + timedelta(hours=3))),
+            context(_override(PAUSE, "chat", until=T0 + timedelta(hours=3))),
             "the pause of chat by bob is in force until 21:00:00 UTC already",
             id="a longer pause is not shortened",
         ),
         pytest.param(
             HOLD,
-            standing(_override(PAUSE, "chat", author=ANA, until=T0 + timedelta(seconds=3597))),
+            context(_override(PAUSE, "chat", author=ANA, until=T0 + timedelta(seconds=3597))),
             f"the pause of chat by {ANA} is in force until",
             id="a double click",
         ),

@@ -1,4 +1,4 @@
-"""Pressing: the real Socket Mode client against a Slack-shaped server, and what a press does to a real database."""
+"""Presses: the real Socket Mode listener against a Slack-shaped server, and what a press does to a real database."""
 
 import asyncio
 import logging
@@ -86,14 +86,14 @@ class World:
         engine.dispose()
 
     def beat(self, *, stopped: bool) -> None:
-        """The service's sign of life."""
+        """The service's heartbeat."""
         engine = open_writer(self.settings.database)
         seeded.beat(Store(engine), utc_now(), stopped_at=utc_now() if stopped else None)
         engine.dispose()
 
     @contextmanager
     def deciding(self) -> Iterator[None]:
-        """The part of the service that heeds overrides, cycle after cycle."""
+        """The part of the service that applies overrides, cycle after cycle."""
         stop = threading.Event()
 
         def decide(cycle: Cycle) -> None:
@@ -126,7 +126,7 @@ class World:
         assert server.answer("chat.postMessage", server.token, said)["ok"]
         return server.messages[-1]
 
-    def laid(self) -> list[Override]:
+    def overrides(self) -> list[Override]:
         """Every override there ever was, newest first."""
         engine = open_reader(self.settings.database)
         found = OverrideStore(engine).latest()
@@ -161,26 +161,26 @@ def slack_of(server: SocketServer, **more: Any) -> SlackSettings:
 def listening(
     server: SocketServer, take: Callable[[Press], str | None], said: list[str | None] | None = None, **more: Any
 ) -> Iterator[SocketListener]:
-    """Somebody who hears presses; `said` gets what is told of that, None for all being well."""
+    """A listener for presses; `said` gets what it reports, None for success."""
     told: list[str | None] = [] if said is None else said
-    pressing = SocketListener(
+    listener = SocketListener(
         slack_of(server, **more), take, on_failure=told.append, on_success=lambda: told.append(None), first_wait_s=0.05
     )
-    pressing.start()
+    listener.start()
     try:
-        yield pressing
+        yield listener
     finally:
-        pressing.stop()
+        listener.stop()
 
 
 @contextmanager
 def hearing(
     server: SocketServer, settings: Settings, allowed: tuple[str, ...] | None = None
 ) -> Iterator[SocketListener]:
-    """Somebody who hears presses and does what they ask for."""
-    with listening(server, PressHandler(settings, allowed=allowed).handle) as pressing:
+    """A listener that carries presses out."""
+    with listening(server, PressHandler(settings, allowed=allowed).handle) as listener:
         server.connected(1)
-        yield pressing
+        yield listener
 
 
 def test_acknowledge(server: SocketServer, world: World) -> None:
@@ -213,7 +213,7 @@ def test_hold_then_fail_back(server: SocketServer, world: World) -> None:
         server.acknowledged(server.press(message, "Hold here for 1 h"))
         assert server.answered(1).startswith("Done: the pause of chat is in force until ")
         assert server.answered(1).endswith(f"; chat stays on {HAIKU}.")
-        [hold] = world.laid()
+        [hold] = world.overrides()
         assert (hold.author, hold.reason) == (ANA, "pressed in Slack, incident 2")
         assert (hold.until - hold.at).total_seconds() == 3600
         server.acknowledged(server.press(message, "Fail back now", user="U0BOB", name="bob"))
@@ -221,14 +221,14 @@ def test_hold_then_fail_back(server: SocketServer, world: World) -> None:
         assert f"chat now points at {LUNA}; it was {HAIKU}." in server.answered(2)
         assert server.answered(2).endswith(" Ended: the pause of chat.")
         assert world.serving() == LUNA
-        pin, hold = world.laid()
+        pin, hold = world.overrides()
         assert (pin.target, (pin.until - pin.at).total_seconds()) == (LUNA, 60)
         assert hold.ended_by == "slack:U0BOB (bob)"
         server.acknowledged(server.press(message, "Hold here for 1 h"))
         assert server.answered(3) == f"Nothing was done: chat has moved to {LUNA} since that message was written."
         server.acknowledged(server.press(message, "Fail back now"))
         assert server.answered(4) == f"Nothing was done: chat is on {LUNA} already."
-    assert len(world.laid()) == 2
+    assert len(world.overrides()) == 2
     hands = {line.author for line in world.incident().timeline if line.kind is EntryKind.HAND and line.author}
     assert hands == {ANA, "slack:U0BOB (bob)"}
     assert len(world.events("paused", "pinned", "resumed")) == 3, "people are told as of the command line's"
@@ -256,7 +256,7 @@ def test_a_stale_message_does_nothing(server: SocketServer, world: World) -> Non
         engine.dispose()
         server.acknowledged(server.press(message, "Fail back now"))
         assert server.answered(1).startswith("Nothing was done: users would go to a failing target: ")
-    assert world.laid() == []
+    assert world.overrides() == []
 
 
 def test_a_button_of_nobody_does_nothing(server: SocketServer, world: World) -> None:
@@ -285,7 +285,7 @@ def test_the_same_envelope_twice_is_done_once(server: SocketServer, world: World
         server.acknowledged(envelope, times=2)
         server.send(envelope | {"envelope_id": "another", "retry_attempt": 1})
         server.acknowledged({"envelope_id": "another"})
-    assert len(world.laid()) == 1
+    assert len(world.overrides()) == 1
     assert len(server.ephemeral) == 1
     assert len(world.events()) == 1
 
@@ -298,7 +298,7 @@ def test_a_double_click_is_done_once(server: SocketServer, world: World) -> None
         for envelope in envelopes:
             server.acknowledged(envelope)
         server.answered(2)
-    assert len(world.laid()) == 1
+    assert len(world.overrides()) == 1
     first, second = sorted(str(one["text"]) for one in server.ephemeral)
     assert first.startswith("Done: the pause of chat")
     assert second.startswith(f"Nothing was done: the pause of chat by {ANA} is in force until ")
@@ -330,12 +330,12 @@ def test_killed_after_the_press_was_journalled(tmp_path: Path, server: SocketSer
     value = next(one["value"] for one in message.versions[-1].blocks[-2]["elements"] if one["text"]["text"] == words)
     killed = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path), value], check=False, timeout=60)
     assert killed.returncode == -9
-    was = (len(world.laid()), world.incident().acknowledged_by)
+    was = (len(world.overrides()), world.incident().acknowledged_by)
     assert was in {(1, None), (0, ANA)}
     assert world.events() == []
     again = Press(key="k", user="U0ANA", name="ana", button=parse_button(value))
     assert PressHandler(world.settings).handle(again) == "It was done already."
-    assert (len(world.laid()), world.incident().acknowledged_by) == was
+    assert (len(world.overrides()), world.incident().acknowledged_by) == was
     assert len(world.events()) == 1
     assert PressHandler(world.settings).handle(again) is None, "and a third time it is not even answered"
 
@@ -352,7 +352,7 @@ def test_killed_before_anything_was_done(world: World) -> None:
     said = PressHandler(world.settings).handle(press)
     assert said is not None
     assert said.startswith("Done: the pause of chat")
-    assert len(world.laid()) == 1
+    assert len(world.overrides()) == 1
 
 
 def test_it_connects_again_and_again(server: SocketServer, world: World) -> None:
@@ -399,10 +399,10 @@ def test_what_a_person_must_repair_is_said_at_once(
     """A permanent refusal is told once, in words that name the key to change; until it is well, no button is drawn."""
     server.fail(fault)
     said: list[str | None] = []
-    with listening(server, lambda _: None, said) as pressing:
+    with listening(server, lambda _: None, said) as listener:
         _until(lambda: bool(said))
         assert (said[0] or "").startswith(expected)
-        assert pressing.is_usable is hopeful
+        assert listener.is_usable is hopeful
     assert "buttons_not_connected retry_in_s=60" in caplog.text
     assert APP_TOKEN not in caplog.text
 
@@ -421,23 +421,23 @@ def test_what_passes_is_tried_again(server: SocketServer, fault: Fault, caplog: 
     """Trouble that passes is logged, told to nobody, and over with the next attempt."""
     server.fail(fault)
     said: list[str | None] = []
-    with listening(server, lambda _: None, said) as pressing:
+    with listening(server, lambda _: None, said) as listener:
         server.connected(1)
         _until(lambda: bool(said))
         assert said == [None]
-        assert pressing.is_usable
+        assert listener.is_usable
     assert "buttons_not_connected retry_in_s=" in caplog.text
 
 
 def test_socket_mode_switched_off_is_said(server: SocketServer) -> None:
     """Slack ends the connection because somebody switched Socket Mode off: a person must switch it on."""
     said: list[str | None] = []
-    with listening(server, lambda _: None, said) as pressing:
+    with listening(server, lambda _: None, said) as listener:
         _until(lambda: said == [None])
         server.disconnect("link_disabled")
         _until(lambda: len(said) == 2)
         assert said[1] == "Slack refuses Socket Mode (link_disabled): switch Socket Mode on in the app's settings"
-        assert not pressing.is_usable
+        assert not listener.is_usable
 
 
 @pytest.mark.slow
@@ -445,12 +445,12 @@ def test_an_address_without_encryption_is_refused() -> None:
     """With a real API address, nothing is sent to a WebSocket that is not encrypted, whoever names it."""
     with SocketServer() as server:
         slack = slack_of(server)
-        pressing = SocketListener(slack, lambda _: None, on_failure=lambda _: None, on_success=lambda: None)
-        assert pressing._request_address().startswith("ws://127.0.0.1")
-        pressing._slack = replace(slack, api_url="https://slack.com/api/")
+        listener = SocketListener(slack, lambda _: None, on_failure=lambda _: None, on_success=lambda: None)
+        assert listener._request_address().startswith("ws://127.0.0.1")
+        listener._slack = replace(slack, api_url="https://slack.com/api/")
         with pytest.raises(Exception, match="not encrypted"):
-            pressing._request_address()
-        pressing.stop()
+            listener._request_address()
+        listener.stop()
 
 
 def test_acknowledged_in_time_whatever_the_database_does(server: SocketServer) -> None:
