@@ -57,6 +57,8 @@ class Exchange:
         """Kept by the sockets."""
         self.lag = LagWatch(0.0)
         """Kept by whoever watches the event loop."""
+        self.credentials_s = 0.0
+        """How long the credentials took; counts against the deadlines, not in the phases."""
         self._monotonic = monotonic
         self._started = monotonic()
         self._over_s: float | None = None
@@ -98,15 +100,20 @@ class Exchange:
     def arm(self, timer: asyncio.Timeout) -> None:
         """Makes `timer` the moving deadline, the connect deadline first."""
         self._timer = timer
-        self._timer_started = asyncio.get_running_loop().time() - self.seconds()
+        self._start_deadlines()
+
+    def _start_deadlines(self) -> None:
+        self._timer_started = asyncio.get_running_loop().time() - self.credentials_s
         self._move(self.target.timeouts.connect_s)
 
     async def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Told by the transport of each of its steps; behind a proxy the last word on each counts."""
         step = name.partition(".")[2]
-        if step == "connect_tcp.started":
+        if step == "connect_tcp.started" and not self._peer:
             self._peer = str(info["host"])
+            # Read before the deadlines' clock, so that no deadline passes before its seconds are over.
             self._started = self._monotonic()
+            self._start_deadlines()
         elif step == "send_request_headers.started" and info["request"].method != b"CONNECT":
             self._sent = True
             waits_for_token = self.check is Check.STREAM

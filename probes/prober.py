@@ -134,6 +134,7 @@ class Prober:
         """Puts them in the place of the key, where they are masked as one; raises UnsignedError."""
         limits, provider = exchange.target.timeouts, exchange.target.provider
         provider = replace(provider, api_key=await self._aws.secret(min(limits.connect_s, limits.total_s)))
+        exchange.credentials_s = exchange.seconds()
         exchange.target = replace(exchange.target, provider=provider)
         return provider
 

@@ -6,7 +6,9 @@ import json
 import random
 import socket
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,6 @@ from tests.support.servers import (
     HEAD,
     KEY,
     PATIENT,
-    QUICK,
     STREAM,
     Behaviour,
     always,
@@ -36,9 +37,10 @@ from tests.support.servers import (
 
 #: A mebibyte, and what the sockets of both sides may hold beside it.
 BOUND = 1024 * 1024 + 12 * 1024 * 1024
-SHORT = Timeouts(connect_s=1, first_token_s=1, total_s=1)
-#: What nobody may do to another's probe. In practice it is hundredths of a second.
-DELAY_S = 0.25
+#: Long enough that setting up a hundred probes is no large part of it.
+LIMITS = Timeouts(connect_s=3, first_token_s=3, total_s=3)
+#: Of the processor, for one turn of the event loop: so long at most do other probes wait. In practice it is hundredths.
+MOST_TURN_S = 0.25
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,26 @@ def chunked(piece: bytes, count: int) -> bytes:
     return b"%x\r\n%s\r\n" % (len(piece), piece) * count
 
 
+@contextmanager
+def turns_of_the_loop() -> Iterator[list[float]]:
+    """How much time of the processor each turn of the event loop takes; unlike the clock, no matter what else runs."""
+    turns: list[float] = []
+
+    async def watch() -> None:
+        began = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            turns.append(now - began)
+            began = now
+
+    task = asyncio.create_task(watch())
+    try:
+        yield turns
+    finally:
+        task.cancel()
+
+
 def nested(depth: int) -> bytes:
     """JSON that is deeper than it is long."""
     return b'{"choices": ' + b"[" * depth
@@ -64,81 +86,81 @@ def nested(depth: int) -> bytes:
 
 LONG_LINE = b"data: " + b"x" * 10_000_000
 SMALL_EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
-HOSTILE: dict[str, tuple[Check, Behaviour, set[Outcome]]] = {
-    "ten megabytes in one line of a stream": (Check.STREAM, sending(STREAM, LONG_LINE), {Outcome.BROKEN_STREAM}),
+HOSTILE: dict[str, tuple[Check, Behaviour, Outcome]] = {
+    "ten megabytes in one line of a stream": (Check.STREAM, sending(STREAM, LONG_LINE), Outcome.BROKEN_STREAM),
     "ten megabytes in one line of JSON": (
         Check.CHAT,
         sending(HEAD + b"\r\n", b'{"x": "' + LONG_LINE),
-        {Outcome.SERVER_ERROR},
+        Outcome.SERVER_ERROR,
     ),
-    "tiny events without end": (Check.STREAM, endless(STREAM, SMALL_EVENT * 200), {Outcome.BROKEN_STREAM}),
-    "empty events without end": (Check.STREAM, endless(STREAM, b"data:\n\n" * 1000), {Outcome.BROKEN_STREAM}),
-    "line ends without end": (Check.STREAM, endless(STREAM, b"\n" * 10_000), {Outcome.BROKEN_STREAM}),
-    "keep-alives without end": (Check.STREAM, endless(STREAM, b": ping\n\n" * 1000), {Outcome.BROKEN_STREAM}),
+    "tiny events without end": (Check.STREAM, endless(STREAM, SMALL_EVENT * 200), Outcome.BROKEN_STREAM),
+    "empty events without end": (Check.STREAM, endless(STREAM, b"data:\n\n" * 1000), Outcome.BROKEN_STREAM),
+    "line ends without end": (Check.STREAM, endless(STREAM, b"\n" * 10_000), Outcome.BROKEN_STREAM),
+    "keep-alives without end": (Check.STREAM, endless(STREAM, b": ping\n\n" * 1000), Outcome.BROKEN_STREAM),
     "chunks of one byte": (
         Check.CHAT,
         endless(CHUNKED, chunked(b"x", 2000)),
-        {Outcome.SERVER_ERROR, Outcome.TIMEOUT},
+        Outcome.SERVER_ERROR,
     ),
     "events in chunks of one byte": (
         Check.STREAM,
         endless(CHUNKED, chunked(b"\n", 2000)),
-        {Outcome.BROKEN_STREAM, Outcome.TIMEOUT},
+        Outcome.BROKEN_STREAM,
     ),
     "a compressed bomb": (
         Check.CHAT,
         sending(HEAD + b"content-encoding: gzip\r\n\r\n", gzip.compress(b"[" * (50 * 1024 * 1024))),
-        {Outcome.SERVER_ERROR},
+        Outcome.SERVER_ERROR,
     ),
     "a compressed bomb of tiny events": (
         Check.STREAM,
         sending(STREAM[:-2] + b"content-encoding: gzip\r\n\r\n", gzip.compress(SMALL_EVENT * 400_000)),
-        {Outcome.BROKEN_STREAM},
+        Outcome.BROKEN_STREAM,
     ),
     "headers without end": (
         Check.CHAT,
         endless(b"HTTP/1.1 200 OK\r\n", b"x-more: yes\r\n" * 500),
-        {Outcome.SERVER_ERROR},
+        Outcome.SERVER_ERROR,
     ),
     "a header without end": (
         Check.CHAT,
         endless(b"HTTP/1.1 200 OK\r\nx-long: ", b"x" * 10_000),
-        {Outcome.SERVER_ERROR},
+        Outcome.SERVER_ERROR,
     ),
     "to be continued, without end": (
         Check.CHAT,
         endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 500),
-        {Outcome.SERVER_ERROR, Outcome.TIMEOUT},
+        Outcome.SERVER_ERROR,
     ),
-    "deep JSON": (Check.CHAT, answering(nested(500_000)), {Outcome.SERVER_ERROR}),
+    "deep JSON": (Check.CHAT, answering(nested(500_000)), Outcome.SERVER_ERROR),
     "an error with a long message": (
         Check.CHAT,
         answering(json.dumps({"error": {"message": f"{KEY} " * 40_000}}).encode(), head="500 Oops"),
-        {Outcome.SERVER_ERROR},
+        Outcome.SERVER_ERROR,
     ),
     "a web page of a mebibyte": (
         Check.CHAT,
         answering(b"<title>" * 140_000, content_type="text/html"),
-        {Outcome.SERVER_ERROR},
+        Outcome.SERVER_ERROR,
     ),
 }
 
 
 @pytest.mark.parametrize("case", HOSTILE)
 async def test_a_hostile_provider_delays_no_other_probe(case: str, prober: Prober) -> None:
-    """Whatever it sends, it ends in its outcome by its deadline, and the probes of another go on beside it."""
-    check, behave, outcomes = HOSTILE[case]
+    """Whatever it sends, it ends in its outcome, and no turn of the event loop is too long for another's probes."""
+    check, behave, outcome = HOSTILE[case]
     async with serving(behave) as hostile, serving(answering()) as good:
-        probe = asyncio.create_task(prober.probe(target(hostile, timeouts=SHORT), check))
-        others: list[Observation] = []
-        while not probe.done() or not others:
-            others.append(await prober.probe(target(good, timeouts=PATIENT), Check.CHAT))
-        seen = await probe
+        with turns_of_the_loop() as turns:
+            probe = asyncio.create_task(prober.probe(target(hostile, timeouts=PATIENT), check))
+            others: list[Observation] = []
+            while not probe.done() or not others:
+                others.append(await prober.probe(target(good, timeouts=PATIENT), Check.CHAT))
+            seen = await probe
 
-    assert seen.outcome in outcomes, seen.detail
+    assert seen.outcome is outcome, seen.detail
     assert {other.outcome for other in others} == {Outcome.OK}
-    assert max(other.loop_lag_s for other in others) < DELAY_S
-    assert seen.duration_s < SHORT.total_s + DELAY_S
+    assert max(turns) < MOST_TURN_S
 
 
 async def test_a_hostile_provider_costs_a_mebibyte(prober: Prober) -> None:
@@ -177,11 +199,10 @@ async def test_a_resolver_that_hangs_costs_the_deadline_and_one_thread() -> None
 
         prober = new_prober(resolve=resolve)
         hanging = [
-            asyncio.create_task(prober.probe(target("http://slow.invalid", timeouts=QUICK), Check.CHAT))
+            asyncio.create_task(prober.probe(target("http://slow.invalid", timeouts=LIMITS), Check.CHAT))
             for _ in range(100)
         ]
-        good = await prober.probe(target("http://good.invalid"), Check.CHAT)
-        assert not any(probe.done() for probe in hanging)
+        good = await prober.probe(target("http://good.invalid"), Check.CHAT)  # while `over` is not set
         late = await asyncio.gather(*hanging)
         before = asked.count("slow.invalid")
         over.set()
@@ -189,7 +210,7 @@ async def test_a_resolver_that_hangs_costs_the_deadline_and_one_thread() -> None
 
     assert (good.outcome, better.outcome) == (Outcome.OK, Outcome.OK)
     assert {(seen.outcome, seen.detail) for seen in late} == {
-        (Outcome.TIMEOUT, "no connection to slow.invalid within 1 s")
+        (Outcome.TIMEOUT, "no connection to slow.invalid within 3 s")
     }
     assert {seen.resolved_s for seen in late} == {None}
     assert before == 1

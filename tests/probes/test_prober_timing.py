@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from probes.observation import Observation
 from probes.outcome import Blame, Outcome
 from probes.prober import Prober
 from probes.target import Check, Target, Timeouts
@@ -33,6 +34,7 @@ from tests.support.servers import (
     server_tls,
     serving,
     target,
+    undisturbed,
 )
 
 
@@ -151,8 +153,8 @@ async def test_the_longest_stall_of_a_stream(prober: Prober) -> None:
         only_one = await prober.probe(target(url), Check.STREAM)
 
     assert {even.outcome, stalled.outcome, only_one.outcome} == {Outcome.OK}
-    assert 0.09 < (even.longest_stall_s or 0) < (even.last_byte_s or 0) - (even.first_token_s or 0)
-    assert (stalled.longest_stall_s or 0) > 0.29
+    assert 0.1 <= measured_at_most(even) < (even.last_byte_s or 0) - (even.first_token_s or 0) + lateness(even)
+    assert measured_at_most(stalled) >= 0.3
     assert only_one.longest_stall_s is None
 
 
@@ -182,10 +184,20 @@ async def test_what_our_own_loop_adds_does_not_make_an_answer_slow(prober: Probe
     async with serving(blocking(0.4, HEAD + b"\r\n" + ANSWER)) as url:
         ours = await prober.probe(slow_past(0.2, url), Check.CHAT)
     async with serving(pausing(HEAD + b"\r\n", ANSWER, pause_s=0.4)) as url:
-        theirs = await prober.probe(slow_past(0.2, url), Check.CHAT)
+        theirs = await undisturbed(lambda: prober.probe(slow_past(0.2, url), Check.CHAT))
 
     assert (ours.outcome, ours.duration_s > 0.2, ours.loop_lag_s > 0.3) == (Outcome.OK, True, True)
     assert theirs.outcome is Outcome.SLOW
+
+
+def lateness(seen: Observation) -> float:
+    """By how much a time between two moments may be wrong: the lag of our loop is known to a tick of 10 ms."""
+    return seen.loop_lag_s + 0.01
+
+
+def measured_at_most(seen: Observation) -> float:
+    """The longest stall, had our own event loop been as late as it can have been."""
+    return (seen.longest_stall_s or 0) + lateness(seen)
 
 
 def slow_past(limit_s: float, url: str) -> Target:
@@ -217,7 +229,7 @@ async def test_a_short_stall_excuses_nobody(prober: Prober) -> None:
     """A stall of a tenth of the deadline leaves the timeout where it belongs."""
     limits = Timeouts(connect_s=1, first_token_s=1, total_s=1)
     async with serving(blocking(0.1, b"")) as url:
-        seen = await prober.probe(target(url, timeouts=limits), Check.CHAT)
+        seen = await undisturbed(lambda: prober.probe(target(url, timeouts=limits), Check.CHAT), most_lag_s=0.15)
 
     assert seen.outcome is Outcome.TIMEOUT
     assert seen.loop_lag_s > 0.05
