@@ -16,7 +16,7 @@ from probes.outcome import Outcome
 
 
 class IncidentKind(StrEnum):
-    """What sort of trouble it is; it decides who must act."""
+    """What kind of trouble it is; it decides who must act."""
 
     OUTAGE = "outage"
     """The provider fails (`down`)."""
@@ -25,13 +25,13 @@ class IncidentKind(StrEnum):
     CONFIGURATION = "configuration"
     """Our key, our money or our model name (`misconfigured`): a person must fix it; the reasons say what."""
     BLINDNESS = "blindness"
-    """Our own network is down or loses packets; the provider is `NETWORK`, and no target is affected."""
+    """Our own network is down or loses packets; `provider` is `NETWORK`, and no target is affected."""
     NOTHING_ELIGIBLE = "nothing_eligible"
-    """A route has nowhere to go, and no provider's incident says so; the provider is `route:` and its name."""
+    """A route has no eligible target, and no provider's incident says so; `provider` is `route:` and its name."""
 
     @property
     def slot(self) -> str:
-        """What it is about: a provider has at most one open incident of each slot."""
+        """Kinds that share an incident share a slot: a provider has at most one open incident of each."""
         return "provider" if self in {IncidentKind.OUTAGE, IncidentKind.DEGRADATION} else self.value
 
     @property
@@ -41,34 +41,34 @@ class IncidentKind(StrEnum):
 
 
 NETWORK = "network"
-"""What stands for the provider of an incident of our own network."""
+"""The `provider` of an incident of our own network."""
 ROUTE = "route:"
-"""What the provider of an incident of a single route begins with."""
+"""What the `provider` of an incident of a single route begins with."""
 
 
 class EntryKind(StrEnum):
-    """What sort of thing a line of a timeline tells."""
+    """What an entry of a timeline is about."""
 
     FIRST_FAILURE = "first_failure"
     SUSPECT = "suspect"
     HEALTH = "health"
-    """A verdict: it went bad, recovers, or is up again."""
+    """A verdict: a target went bad, recovers, or is up again."""
     MOVED = "moved"
-    """A route went elsewhere, failed back, or took a step on the way."""
+    """A route moved, failed back, or took a step on the way back."""
     VENDOR = "vendor"
-    """The vendor says that something is wrong."""
+    """The vendor's status page says that something is wrong."""
     NOTE = "note"
     """What a person wrote."""
     ACKNOWLEDGED = "acknowledged"
-    """A person looks after it."""
+    """A person looks after the incident."""
     HAND = "hand"
-    """An operator's pin, drain or pause, or what it costs."""
+    """An operator's pin, drain or pause, or a warning of what it costs users."""
     RESOLVED = "resolved"
     REOPENED = "reopened"
     OTHER = "other"
 
 
-#: What people said: never dropped from a timeline, however long it grows.
+#: What people write: never dropped from a timeline, however long it grows.
 COMMENTS = frozenset({EntryKind.NOTE, EntryKind.ACKNOWLEDGED})
 
 
@@ -82,34 +82,34 @@ class AffectedTarget:
     since: Annotated[Instant, Field(alias="since_ms")]
     """When it entered that health."""
     reason: str = ""
-    """The sentence that says how we know; while it recovers or is well again, the sentence of the fault itself."""
+    """The verdict as a sentence; while it recovers or is well again, still that of the fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEntry:
-    """One line of an incident's timeline."""
+    """One entry of an incident's timeline."""
 
     at: Annotated[Instant, Field(alias="at_ms")]
     text: str
     """It may quote a provider, a vendor or a person."""
     kind: Annotated[EntryKind, known_or(EntryKind.OTHER)] = EntryKind.OTHER
     author: str | None = None
-    """Whose word or deed it is; None where nobody's."""
+    """The person whose comment or override it is; None for other entries."""
     number: Annotated[int, Field(alias="n")] = field(default=0, compare=False)
-    """The journal numbers the lines of an incident from 1 in the order in which it came to know of them, and never
-    changes or reuses a number; 0 until it has. What people were told of is everything up to some number."""
+    """The store numbers the entries of an incident from 1 in the order in which they are stored, and never changes or
+    reuses a number; 0 until then. What people were told of is everything up to some number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteImpact:
-    """A route that the incident touches, and what its users are on now."""
+    """A route that the incident touches, and where its users are now."""
 
     route: str
     target: str
     stuck: bool = False
     """Its target fails and nothing else is eligible: it holds, and a person must act."""
     failing: Annotated[Health | None, known_or(Health.UNKNOWN)] = None
-    """The health of its target where that is down, unusable or misconfigured, be it another incident's matter."""
+    """The health of its target where that is down, unusable or misconfigured, even if by another incident."""
     unpublished: bool = False
     """It was moved, but the routing file cannot be written: users stay on this target, and a person must act."""
     weights: Figures[str] = ()
@@ -122,12 +122,12 @@ class RouteImpact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorLead:
-    """What the vendor's own status page had to say about it, as we read it; nothing is decided by it."""
+    """What the vendor's own status page said about the incident, as we read it; no decision depends on it."""
 
     page: str
     """The host of the page."""
     state: Annotated[VendorState, known_or(VendorState.UNKNOWN)]
-    """What it said first when it said that something is wrong; until then, what it says."""
+    """What the page said first when it said that something is wrong; until then, what it says."""
     headline: str = ""
     said_at: Annotated[Instant | None, Field(alias="said_ms")] = None
     """When we first read there that something is wrong; None while it does not say so."""
@@ -163,19 +163,19 @@ class IncidentNumbers:
     @property
     def probes(self) -> int:
         """All of them."""
-        return sum(one.probes for one in self.targets)
+        return sum(target.probes for target in self.targets)
 
     @property
     def failures(self) -> int:
         """Those that were anything but `ok`."""
-        return sum(one.failures for one in self.targets)
+        return sum(target.failures for target in self.targets)
 
     @property
     def mix(self) -> Mapping[Outcome, int]:
         """The failures by outcome, the most frequent first."""
         total: Counter[Outcome] = Counter()
-        for one in self.targets:
-            total.update(dict(one.outcomes))
+        for target in self.targets:
+            total.update(dict(target.outcomes))
         del total[Outcome.OK]
         return dict(total.most_common())
 
@@ -197,12 +197,12 @@ class Incident:
     resolved_at: datetime | None = None
     affected: tuple[AffectedTarget, ...]
     timeline: tuple[TimelineEntry, ...]
-    """Oldest first; at most 50 lines: the oldest are kept, the newest, and whatever people said."""
+    """Oldest first; at most 50 entries: the oldest are kept, the newest, and all comments."""
     routes: tuple[RouteImpact, ...]
     vendor: VendorLead | None = None
     """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
     revision: int = 1
-    """Counts its changes; people have been told when the journal's `told_revision` has caught up."""
+    """Counts its changes; people have been told when the stored `told_revision` has caught up."""
     reopened: int = 0
     """How often it came back after it was resolved; `opened_at` stays that of the first time."""
     lead_id: int | None = None
@@ -220,8 +220,8 @@ class Incident:
     @property
     def onset(self) -> datetime:
         """When its first failed probe came in, as far as is known; else when it was opened."""
-        first = min((line.at for line in self.timeline if line.kind is EntryKind.FIRST_FAILURE), default=self.opened_at)
-        return min(first, self.opened_at)
+        failures = (entry.at for entry in self.timeline if entry.kind is EntryKind.FIRST_FAILURE)
+        return min([self.opened_at, *failures])
 
     def lasted_s(self, now: datetime) -> float:
         """Seconds from the opening to the resolution, or until now."""

@@ -11,7 +11,7 @@ from monitor.formatting import instant
 
 
 def incident_summary(incident: Incident, now: datetime) -> dict[str, Any]:
-    """An incident without its story; instants in UTC, null where nothing is known."""
+    """An incident without its timeline and figures; instants in UTC, null where nothing is known."""
     return {
         "id": incident.id,
         "kind": incident.kind,
@@ -33,40 +33,51 @@ def incident_summary(incident: Incident, now: datetime) -> dict[str, Any]:
     }
 
 
-def incident_document(incident: Incident, stays: Sequence[RoutePeriod], now: datetime) -> dict[str, Any]:
+def incident_document(incident: Incident, periods: Sequence[RoutePeriod], now: datetime) -> dict[str, Any]:
     """An incident with all that is known of it."""
     numbers = incident.numbers
     return {
         **incident_summary(incident, now),
         "began_at": instant(incident.onset),
         "timeline": [
-            {"number": one.number, "at": instant(one.at), "kind": one.kind, "text": one.text, "author": one.author}
-            for one in incident.timeline
+            {
+                "number": entry.number,
+                "at": instant(entry.at),
+                "kind": entry.kind,
+                "text": entry.text,
+                "author": entry.author,
+            }
+            for entry in incident.timeline
         ],
         "numbers": numbers
         and {
             "probes": numbers.probes,
             "failures": numbers.failures,
-            "targets": [{"target": one.target, "outcomes": dict(one.outcomes)} for one in numbers.targets],
+            "targets": [{"target": target.target, "outcomes": dict(target.outcomes)} for target in numbers.targets],
         },
         "request_ids": list(incident.request_ids),
         "on_failing_s": dict(incident.on_failing_s),
         "stays": [
-            {"route": one.route, "target": one.target, "since": instant(one.since), "until": instant(one.until)}
-            for one in stays
+            {
+                "route": period.route,
+                "target": period.target,
+                "since": instant(period.since),
+                "until": instant(period.until),
+            }
+            for period in periods
         ],
         "vendor": _vendor(incident, incident.vendor) if incident.vendor else None,
     }
 
 
-def _vendor(incident: Incident, found: VendorLead) -> dict[str, Any]:
+def _vendor(incident: Incident, lead: VendorLead) -> dict[str, Any]:
     return {
-        "page": found.page,
-        "state": found.state,
-        "headline": found.headline or None,
-        "said_at": _instant(found.said_at),
-        "claimed_at": _instant(found.claimed_at),
-        "words": lead_phrase(found, incident.opened_at, over=incident.resolved_at is not None),
+        "page": lead.page,
+        "state": lead.state,
+        "headline": lead.headline or None,
+        "said_at": _instant(lead.said_at),
+        "claimed_at": _instant(lead.claimed_at),
+        "words": lead_phrase(lead, incident.opened_at, over=incident.resolved_at is not None),
     }
 
 

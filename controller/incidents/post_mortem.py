@@ -1,10 +1,10 @@
-"""An incident as a report in Markdown, worth pasting into a ticket or a wiki (pure)."""
+"""An incident as a report in Markdown, to be pasted into a ticket or a wiki (pure)."""
 
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from controller.incidents import text as words
+from controller.incidents import text as incident_text
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import EntryKind, Incident
 from monitor.formatting import instant, span
@@ -21,17 +21,17 @@ _LOOKALIKES = str.maketrans({"`": "ˋ", "|": "∣"})
 _DONE = frozenset({EntryKind.MOVED, EntryKind.HAND, EntryKind.ACKNOWLEDGED})
 
 
-def markdown(incident: Incident, stays: Sequence[RoutePeriod], *, now: datetime) -> str:
-    """The whole report: summary, impact, timeline, evidence, what was done, the vendor's word, notes.
+def markdown(incident: Incident, periods: Sequence[RoutePeriod], *, now: datetime) -> str:
+    """The report: summary, impact, timeline, evidence, what was done, what the vendor said, notes.
 
-    Whatever a provider, a vendor or a person wrote is shown as text: no markup, link or mention comes of it. Times are
-    UTC. `incident` has its figures (`Journal.with_facts`), `stays` are where its routes pointed while it lasted.
+    Whatever a provider, a vendor or a person wrote is shown as text, never as markup, link or mention. Times are UTC.
+    `incident` has its figures (`Journal.with_facts`), `periods` say where its routes pointed while it lasted.
     """
     parts = [
-        f"# Incident {incident.id}: {escaped(words.title(incident))}",
+        f"# Incident {incident.id}: {escaped(incident_text.title(incident))}",
         *_summary(incident, now),
         "## Impact",
-        *_impact(incident, stays),
+        *_impact(incident, periods),
         "## Timeline",
         _timeline(incident),
         "## Evidence",
@@ -63,9 +63,9 @@ def _word(word: str) -> str:
 def _summary(incident: Incident, now: datetime) -> Iterable[str]:
     end = f"until {_clock(incident.resolved_at)} UTC" if incident.resolved_at else f"still open at {_clock(now)} UTC"
     opened = f"{incident.opened_at:%Y-%m-%d} {_clock(incident.opened_at)}"
-    when = f"{opened} UTC, {end} ({words.status(incident, now)})"
-    yield f"**{_capital(escaped(words.title(incident)))}**, {escaped(when)}."
-    facts = [escaped(reason) for reason in words.reasons(incident.affected)]
+    when = f"{opened} UTC, {end} ({incident_text.status(incident, now)})"
+    yield f"**{_capital(escaped(incident_text.title(incident)))}**, {escaped(when)}."
+    facts = [escaped(reason) for reason in incident_text.reasons(incident.affected)]
     if incident.onset < incident.opened_at:
         before_s = (incident.opened_at - incident.onset).total_seconds()
         facts.append(f"The first failed probe came in {span(before_s)} before the verdict.")
@@ -77,27 +77,32 @@ def _summary(incident: Incident, now: datetime) -> Iterable[str]:
         yield _bullets(facts)
 
 
-def _impact(incident: Incident, stays: Sequence[RoutePeriod]) -> Iterable[str]:
+def _impact(incident: Incident, periods: Sequence[RoutePeriod]) -> Iterable[str]:
     if not incident.routes:
         yield "No route was touched: no application noticed."
         return
     failing = dict(incident.on_failing_s)
     rows = []
     for route in incident.routes:
-        where = words.route_history(one for one in stays if one.route == route.route)
+        history = incident_text.route_history(period for period in periods if period.route == route.route)
         exposed = span(failing[route.route]) if route.route in failing else "none"
-        rows.append((code(route.route), exposed, escaped(where or route.target)))
+        rows.append((code(route.route), exposed, escaped(history or route.target)))
     yield _table(("route", "time on a failing target", "where applications were sent"), rows)
-    open_ones = [
-        words.route_users(route) for route in incident.routes if route.stuck or route.unpublished or route.waiting
+    unfinished = [
+        incident_text.route_users(route)
+        for route in incident.routes
+        if route.stuck or route.unpublished or route.waiting
     ]
-    if open_ones:
-        yield _bullets(escaped(one) for one in open_ones)
+    if unfinished:
+        yield _bullets(escaped(text) for text in unfinished)
 
 
 def _timeline(incident: Incident) -> str:
     day = incident.onset.date()
-    rows = [(_clock(line.at, day=line.at.date() != day), escaped(words.entry_text(line))) for line in incident.timeline]
+    rows = [
+        (_clock(entry.at, day=entry.at.date() != day), escaped(incident_text.entry_text(entry)))
+        for entry in incident.timeline
+    ]
     return _table((f"UTC, {day}", "what happened"), rows)
 
 
@@ -105,10 +110,15 @@ def _evidence(incident: Incident) -> Iterable[str]:
     if incident.numbers is None:
         yield "No probe of that time is stored."
     else:
-        yield f"{escaped(_capital(words.evidence(incident.numbers)))}, from the first failed probe to the end."
+        yield f"{escaped(_capital(incident_text.evidence(incident.numbers)))}, from the first failed probe to the end."
         rows = [
-            (code(one.target), str(one.probes), str(one.failures), escaped(words.outcome_counts(one.outcomes)))
-            for one in incident.numbers.targets
+            (
+                code(target.target),
+                str(target.probes),
+                str(target.failures),
+                escaped(incident_text.outcome_counts(target.outcomes)),
+            )
+            for target in incident.numbers.targets
         ]
         yield _table(("target", "probes", "not ok", "how they ended"), rows)
     if incident.request_ids:
@@ -116,21 +126,25 @@ def _evidence(incident: Incident) -> Iterable[str]:
 
 
 def _done(incident: Incident) -> list[str]:
-    return [f"{_clock(one.at)} {escaped(words.entry_text(one))}" for one in incident.timeline if one.kind in _DONE]
+    return [
+        f"{_clock(entry.at)} {escaped(incident_text.entry_text(entry))}"
+        for entry in incident.timeline
+        if entry.kind in _DONE
+    ]
 
 
 def _vendor(incident: Incident) -> Iterable[str]:
-    sentence = words.vendor_sentence(incident)
+    sentence = incident_text.vendor_sentence(incident)
     if sentence:
         yield "## The vendor's word"
         yield escaped(sentence)
 
 
 def _notes(incident: Incident) -> Iterable[str]:
-    notes = [line for line in incident.timeline if line.kind is EntryKind.NOTE]
+    notes = [entry for entry in incident.timeline if entry.kind is EntryKind.NOTE]
     if notes:
         yield "## Notes"
-        yield _bullets(f"**{escaped(one.author or '')}**, {instant(one.at)}: {escaped(one.text)}" for one in notes)
+        yield _bullets(f"**{escaped(note.author or '')}**, {instant(note.at)}: {escaped(note.text)}" for note in notes)
 
 
 def _clock(at: datetime | None, *, day: bool = False) -> str:
