@@ -1,8 +1,8 @@
-"""How often routes move for nothing, calculated from the very thresholds that the detector uses (pure).
+"""Calculates how often routes move without an outage, from the thresholds that the detector uses (pure).
 
-`monitor/detection/threshold.py` says how: chance and blips carried forward probe by probe over the closed loop. It is
-exact for a target that is alone at its provider; for the test of a whole provider it is an upper bound, because it does
-not count that a verdict must also stand without any one target.
+The method is that of `monitor/detection/threshold.py`: the distribution of the evidence, under background failures and
+blips, carried forward probe by probe. The result is exact for a target that is alone at its provider. For the test of a
+whole provider it is an upper bound: that a verdict must also hold without any single target is not counted.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from monitor.detection.threshold import AlarmModel, false_alarms_per_day, thresh
 from monitor.settings import Route, Settings
 
 QUARTER_DAYS = 90.0
-#: The threshold is found to within half a percent of the promise.
+#: The threshold search is accurate to half a percent of the promise.
 _ROUNDING = 1.01
 
 
@@ -22,49 +22,49 @@ _ROUNDING = 1.01
 class FalseFailoverRates:
     """False failovers of one route per 90 days."""
 
-    alone: float
-    """By the first candidate's own evidence."""
-    pooled: float
-    """By that of its whole provider; 0 where it has no siblings."""
+    by_target: float
+    """Caused by the first candidate's own evidence."""
+    by_provider: float
+    """Caused by the evidence of its whole provider; 0 where the target has no siblings."""
     bounded: bool
-    """Whether any evidence keeps the promise: blips that are long and many can make that impossible."""
+    """Whether some threshold keeps the promise; long and frequent blips can make that impossible."""
 
     @property
     def per_route_90d(self) -> float:
-        """Both together."""
-        return self.alone + self.pooled
+        """Their sum."""
+        return self.by_target + self.by_provider
 
 
 def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates]:
-    """What to expect of each route that failures can move, by route."""
-    rules = parameters_by_target(settings)
-    pools = parameters_by_provider(settings, rules)
+    """Return the expected rates of each route that failures can move, by route name."""
+    by_target = parameters_by_target(settings)
+    by_provider = parameters_by_provider(settings, by_target)
     p0 = rounded(BACKGROUND.failure_rate)
-    found = {}
+    rates = {}
     for route in settings.routes:
         if not can_fail_over(route):
             continue
-        rule = rules[route.candidates[0]]
-        tests = [_rate(rule.alarm_model(p0), rule.false_per_day)]
-        pool = pools.get(route.candidates[0].partition("/")[0])
-        if pool:
-            stream_s = 1 / sum(1 / member.interval_s for member in pool.members.values())
-            tests.append(_rate(pool.alarm_model(p0, stream_s), pool.false_per_day))
-        (alone, kept), *others = tests
-        found[route.name] = FalseFailoverRates(
-            alone=alone * QUARTER_DAYS,
-            pooled=sum(rate for rate, _ in others) * QUARTER_DAYS,
-            bounded=kept and all(kept for _, kept in others),
+        target = by_target[route.candidates[0]]
+        tests = [_false_per_day(target.alarm_model(p0), target.false_per_day)]
+        provider = by_provider.get(route.candidates[0].partition("/")[0])
+        if provider:
+            stream_s = 1 / sum(1 / member.interval_s for member in provider.members.values())
+            tests.append(_false_per_day(provider.alarm_model(p0, stream_s), provider.false_per_day))
+        (own_per_day, _), *others = tests
+        rates[route.name] = FalseFailoverRates(
+            by_target=own_per_day * QUARTER_DAYS,
+            by_provider=sum(rate for rate, _ in others) * QUARTER_DAYS,
+            bounded=all(keeps for _, keeps in tests),
         )
-    return found
+    return rates
 
 
 def can_fail_over(route: Route) -> bool:
-    """Whether failures of its first candidate can move it anywhere."""
+    """Whether failures of its first candidate can move the route."""
     return len(route.candidates) > 1 and can_leave_for_failures(route)
 
 
-def _rate(loop: AlarmModel, per_day: float) -> tuple[float, bool]:
-    """False alarms a day of one test, and whether that is what it may have."""
+def _false_per_day(loop: AlarmModel, per_day: float) -> tuple[float, bool]:
+    """Return the false alarms per day of one test, and whether they keep its share of the promise."""
     rate = false_alarms_per_day(loop, threshold(loop, per_day=per_day))
     return rate, rate <= per_day * _ROUNDING

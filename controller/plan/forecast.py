@@ -1,4 +1,4 @@
-"""What all trials of a plan come to: the document of `plan --json`, of which the table is a shorter view (pure)."""
+"""Sums up the trials of a plan: the document of `plan --json`, of which the table is a shorter view (pure)."""
 
 import math
 from collections import Counter
@@ -26,66 +26,66 @@ _MONTH = CalendarMonth(begins=_BEGINS, ends=_BEGINS + timedelta(days=MONTH_DAYS)
 
 @dataclass(slots=True, kw_only=True)
 class ForecastInput:
-    """Everything that was tried and calculated."""
+    """The results of all trials and calculations."""
 
     settings: Settings
     """With the intervals that the budget allows."""
     configured: Settings
-    """With those of the configuration."""
+    """With the intervals of the configuration."""
     budget: BudgetForecast | None
-    """What the budget does to them; None where there is none."""
+    """What the budget does to the intervals; None where there is none."""
     subjects: Sequence[TrialSubject]
     left_out: int
-    """So many models alone were not tried, for there are too many."""
+    """How many models failing alone were not tried because that would take too long."""
     seeds: int
     false_failovers: Mapping[str, FalseFailoverRates]
     prices: Mapping[str, float | None]
-    """What a good probe costs, by target id; None where that is not known."""
+    """Price of a successful probe, by target id; None where it is not known."""
     times: dict[tuple[str, float, str], list[float | None]] = field(default_factory=dict)
-    """Seconds to the flip by subject, rate and route."""
+    """Seconds to the flip, by subject, failure rate and route; None for a trial in which the route did not move."""
     quiet_probes: int = 0
     quiet_s: float = 0.0
     moved: Counter[str] = field(default_factory=Counter)
-    """How often each route moved for nothing in that time."""
+    """How often each route moved in that time, without an outage."""
 
-    def flipped(self, subject: TrialSubject, rate: float, moves: Mapping[str, float | None]) -> None:
-        """Take in one trial."""
+    def add_trial(self, subject: TrialSubject, rate: float, moves: Mapping[str, float | None]) -> None:
+        """Add the result of one trial: seconds to the flip, by route."""
         for route, after_s in moves.items():
             self.times.setdefault((subject.name, rate, route), []).append(after_s)
 
     @property
     def burst(self) -> float:
-        """How many times as many probes as at a fixed interval are made in quiet times."""
+        """Probes made in quiet time, as a multiple of those at a fixed interval."""
         return self.quiet_probes / (self.quiet_s * probes_per_s(self.settings.targets))
 
 
-def plan_document(found: ForecastInput, *, wall_s: float) -> dict[str, Any]:
-    """The whole answer. All but `wall_s` depends on the configuration and the number of seeds alone."""
-    settings = found.settings
-    intervals_s = {target.id: target.interval_s for target in found.configured.targets}
-    targets = [_target(found, target.id, intervals_s[target.id], target.interval_s) for target in settings.targets]
+def plan_document(inputs: ForecastInput, *, wall_s: float) -> dict[str, Any]:
+    """Return the whole answer. All but `wall_s` depends on the configuration and the number of seeds alone."""
+    settings = inputs.settings
+    intervals_s = {target.id: target.interval_s for target in inputs.configured.targets}
+    targets = [_target(inputs, target.id, intervals_s[target.id], target.interval_s) for target in settings.targets]
     known = [target["usd_per_month"] for target in targets if target["usd_per_month"] is not None]
     answer = {
         "config": str(settings.path),
-        "seeds": found.seeds,
+        "seeds": inputs.seeds,
         "wall_s": round(wall_s, 2),
-        "assumptions": _assumptions(found),
-        "routes": [_route(found, route) for route in settings.routes],
+        "assumptions": _assumptions(inputs),
+        "routes": [_route(inputs, route) for route in settings.routes],
         "targets": targets,
-        "models_alone_not_tried": found.left_out,
+        "models_alone_not_tried": inputs.left_out,
         "probes_per_month": sum(target["probes_per_month"] for target in targets),
-        "probes_at_fixed_interval": round(found.burst, 3),
+        "probes_at_fixed_interval": round(inputs.burst, 3),
         "usd_per_month": round(math.fsum(known), 2) if known else None,
         "price_unknown": [target["target"] for target in targets if target["usd_per_month"] is None],
         "budget_usd_per_month": settings.budget_usd_per_month,
-        "budget": _budget(found.budget),
+        "budget": _budget(inputs.budget),
     }
     warnings = promises.broken_promises(settings, answer)
     return {**answer, "warnings": warnings, "keeps_promises": not warnings}
 
 
-def _assumptions(found: ForecastInput) -> dict[str, Any]:
-    blips = found.settings.controller.blips
+def _assumptions(inputs: ForecastInput) -> dict[str, Any]:
+    blips = inputs.settings.controller.blips
     return {
         "background_failure_rate": BACKGROUND.failure_rate,
         "latency_s": {"median": BACKGROUND.latency.median_s, "p99": BACKGROUND.latency.p99_s},
@@ -98,17 +98,17 @@ def _assumptions(found: ForecastInput) -> dict[str, Any]:
     }
 
 
-def _route(found: ForecastInput, route: Route) -> dict[str, Any]:
-    tried = [(subject, rate) for subject in found.subjects for rate in RATES]
+def _route(inputs: ForecastInput, route: Route) -> dict[str, Any]:
+    tried = [(subject, rate) for subject in inputs.subjects for rate in RATES]
     return {
         "route": route.name,
         "candidates": list(route.candidates),
         "outages": [
-            _outage(subject, rate, found.times[subject.name, rate, route.name])
+            _outage(subject, rate, inputs.times[subject.name, rate, route.name])
             for subject, rate in tried
-            if (subject.name, rate, route.name) in found.times
+            if (subject.name, rate, route.name) in inputs.times
         ],
-        "false_failovers": _false(found, route),
+        "false_failovers": _false(inputs, route),
     }
 
 
@@ -127,7 +127,7 @@ def _outage(subject: TrialSubject, rate: float, times: Sequence[float | None]) -
 
 
 def _uncertainty(values: Sequence[float]) -> float | None:
-    """How far the mean may be off (95 %), by the spread of the values; None for fewer than two."""
+    """Half the width of the 95 % interval of the mean, from the spread of the values; None for fewer than two."""
     if len(values) < 2:
         return None
     mean = math.fsum(values) / len(values)
@@ -135,17 +135,17 @@ def _uncertainty(values: Sequence[float]) -> float | None:
     return round(_Z95 * math.sqrt(variance / len(values)), 1)
 
 
-def _false(found: ForecastInput, route: Route) -> dict[str, Any] | None:
+def _false(inputs: ForecastInput, route: Route) -> dict[str, Any] | None:
     """None where no failure can move the route."""
-    expected = found.false_failovers.get(route.name)
+    expected = inputs.false_failovers.get(route.name)
     if expected is None:
         return None
-    days = found.quiet_s / DAY_S
-    count = found.moved[route.name]
+    days = inputs.quiet_s / DAY_S
+    count = inputs.moved[route.name]
     return {
         "per_90d": round(expected.per_route_90d, 3),
         "days_each": round(QUARTER_DAYS / expected.per_route_90d, 1) if expected.per_route_90d > 0 else None,
-        "promised_per_90d": round(found.settings.controller.false_failovers_per_day * QUARTER_DAYS, 3),
+        "promised_per_90d": round(inputs.settings.controller.false_failovers_per_day * QUARTER_DAYS, 3),
         "bounded": expected.bounded,
         "simulated": {
             "count": count,
@@ -156,43 +156,45 @@ def _false(found: ForecastInput, route: Route) -> dict[str, Any] | None:
 
 
 def apply_budget(settings: Settings, prices: Mapping[str, float | None]) -> tuple[Settings, BudgetForecast | None]:
-    """The settings with the intervals that the budget allows, and how it comes to them."""
+    """Return the settings with the intervals that the budget allows, and its forecast; None without a budget."""
     cap = settings.budget_usd_per_month
     if cap is None:
         return settings, None
     costly = [target.id for target in settings.targets if costs_money(target)]
-    found = budget.forecast(cap, budget.paid_targets(settings.targets, costly, prices), _MONTH)
-    return budget.stretched(settings, found.stretches), found
+    forecast = budget.forecast(cap, budget.paid_targets(settings.targets, costly, prices), _MONTH)
+    return budget.stretched(settings, forecast.stretches), forecast
 
 
-def _budget(said: BudgetForecast | None) -> dict[str, Any] | None:
-    if said is None:
+def _budget(forecast: BudgetForecast | None) -> dict[str, Any] | None:
+    if forecast is None:
         return None
     return {
-        "configured_usd_per_month": round(said.usd_per_month, 4),
-        "not_even_hourly": list(said.beyond),
-        "lasts_days": None if said.lasts_s is None else round(said.lasts_s / DAY_S, 1),
+        "configured_usd_per_month": round(forecast.usd_per_month, 4),
+        "not_even_hourly": list(forecast.beyond),
+        "lasts_days": None if forecast.lasts_s is None else round(forecast.lasts_s / DAY_S, 1),
     }
 
 
-def _target(found: ForecastInput, target: str, interval_s: float, stretched_s: float) -> dict[str, Any]:
-    probes = _share(found.budget, target) * MONTH_DAYS * DAY_S / stretched_s * found.burst
-    price = found.prices[target]
+def _target(inputs: ForecastInput, target: str, interval_s: float, stretched_s: float) -> dict[str, Any]:
+    probes = _share(inputs.budget, target) * MONTH_DAYS * DAY_S / stretched_s * inputs.burst
+    price = inputs.prices[target]
     return {
         "target": target,
         "interval_s": interval_s,
         "stretched_interval_s": stretched_s,
-        "stretch": found.budget.stretches.get(target, 1.0) if found.budget else 1.0,
+        "stretch": inputs.budget.stretches.get(target, 1.0) if inputs.budget else 1.0,
         "probes_per_month": round(probes),
         "usd_per_month": None if price is None else round(probes * price, 4),
     }
 
 
-def _share(said: BudgetForecast | None, target: str) -> float:
-    """For how much of the month the target is probed."""
-    return said.lasts_s / _MONTH.seconds if said and said.lasts_s is not None and target in said.beyond else 1.0
+def _share(forecast: BudgetForecast | None, target: str) -> float:
+    """The share of the month in which the target is probed."""
+    if forecast and forecast.lasts_s is not None and target in forecast.beyond:
+        return forecast.lasts_s / _MONTH.seconds
+    return 1.0
 
 
 def outage_at_rate(outages: Iterable[Mapping[str, Any]], rate: float) -> Mapping[str, Any] | None:
-    """The first of these outages of this height; None when there is none."""
-    return next((one for one in outages if one["failure_rate"] == rate), None)
+    """Return the first of these outages with this failure rate; None when there is none."""
+    return next((outage for outage in outages if outage["failure_rate"] == rate), None)

@@ -1,8 +1,4 @@
-"""What a configuration promises and cannot keep, each as a sentence with what to change (pure).
-
-That a route has nowhere to go is a broken promise as well, but the configuration's own warnings have said it already:
-`stranded_warnings` tells those apart.
-"""
+"""Finds the promises that a configuration cannot keep; each is a sentence with what to change (pure)."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
@@ -14,25 +10,28 @@ from monitor.formatting import format_duration, format_rate, format_share, liste
 from monitor.settings import Route, Settings
 from probes.pricing import costs_money
 
-#: Half of all requests failing is the defining case; whoever notices it later than this is told by the users.
+#: A time to flip above this, when half of all requests fail, is reported: users notice sooner.
 LATE_S = 300.0
 _HALF = 0.5
-#: At 50 % and more, one outage in twenty may go unnoticed.
+#: The share of outages of 50 % that must move the route.
 _NEARLY_ALL = 0.95
-#: Of the mean time to flip, what `min_outage` alone may take before it is named as the cause.
+#: Where `min_outage` is more than this share of the mean time to flip, it is named as the cause.
 _MOST_OF_IT = 0.6
 _NICE_S = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
 def broken_promises(settings: Settings, answer: Mapping[str, Any]) -> list[str]:
-    """One sentence for each promise of the configuration that the plan found broken."""
+    """Return one sentence for each promise of the configuration that the plan found broken."""
     routes = {route.name: route for route in settings.routes}
-    slower = {one["target"] for one in answer["targets"] if one["stretched_interval_s"] > one["interval_s"]}
-    said = [text for route in answer["routes"] for text in _of_route(settings, routes[route["route"]], route, slower)]
-    return [*said, *_for_nothing(settings, answer), *_budget(settings, answer)]
+    stretched = {
+        target["target"] for target in answer["targets"] if target["stretched_interval_s"] > target["interval_s"]
+    }
+    late = [text for route in answer["routes"] for text in _late(settings, routes[route["route"]], route, stretched)]
+    return [*late, *_false_failovers(settings, answer), *_budget(settings, answer)]
 
 
-def _of_route(settings: Settings, route: Route, answer: Mapping[str, Any], stretched: Collection[str]) -> Iterator[str]:
+def _late(settings: Settings, route: Route, answer: Mapping[str, Any], stretched: Collection[str]) -> Iterator[str]:
+    """Where a route moves late, seldom, or not at all."""
     yield from stranded_warnings(route)
     if not can_fail_over(route):
         if len(route.candidates) > 1:
@@ -57,7 +56,10 @@ def _of_route(settings: Settings, route: Route, answer: Mapping[str, Any], stret
 
 
 def stranded_warnings(route: Route) -> Iterator[str]:
-    """That an outage leaves the route nowhere to go, where it does."""
+    """Warn that an outage leaves the route without a candidate, where it does.
+
+    The warnings of the configuration say that as well, so that `plan` need not print it twice.
+    """
     providers = {candidate.partition("/")[0] for candidate in route.candidates}
     if len(route.candidates) == 1:
         yield f"nothing moves `{route.name}`: it has a single candidate"
@@ -66,7 +68,7 @@ def stranded_warnings(route: Route) -> Iterator[str]:
 
 
 def _remedy(settings: Settings, interval_s: float, mean_s: float, *, stretched: bool) -> str:
-    """What would bring the time to flip below the bound: it goes in proportion to the interval, above `min_outage`."""
+    """What would bring the time to flip below the bound: what exceeds `min_outage` is proportional to the interval."""
     min_outage_s = settings.controller.min_outage_s
     if min_outage_s > _MOST_OF_IT * mean_s or min_outage_s >= LATE_S:
         return f"controller.min_outage is {format_duration(min_outage_s)}"
@@ -76,8 +78,8 @@ def _remedy(settings: Settings, interval_s: float, mean_s: float, *, stretched: 
     return f"the interval is {format_duration(interval_s)}{because}; about {format_duration(nice_s)} would do"
 
 
-def _for_nothing(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
-    """Where routes will move for nothing more often than is promised."""
+def _false_failovers(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
+    """Where routes will move without an outage more often than promised."""
     promise = f"{format_rate(settings.controller.false_failovers_per_day)} (controller.false_failovers)"
     for route in answer["routes"]:
         false = route["false_failovers"]
@@ -99,22 +101,22 @@ def _for_nothing(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]
 
 
 def _budget(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
-    """That the budget does not pay for what is configured, where it does not."""
-    said = answer["budget"]
-    longer = {one["target"]: one["stretch"] for one in answer["targets"] if one["stretch"] > 1}
-    if said is None or (not longer and said["lasts_days"] is None):
+    """Where the budget does not pay for the configured intervals."""
+    budget = answer["budget"]
+    longer = {target["target"]: target["stretch"] for target in answer["targets"] if target["stretch"] > 1}
+    if budget is None or (not longer and budget["lasts_days"] is None):
         return
-    wants, cap = said["configured_usd_per_month"], answer["budget_usd_per_month"]
+    wants, cap = budget["configured_usd_per_month"], answer["budget_usd_per_month"]
     text = f"the configured intervals cost {format_usd(wants)} a month, budget.usd_per_month is {format_usd(cap)}"
     if longer:
-        configured_s = {one["target"]: one["interval_s"] for one in answer["targets"]}
-        costly = [one.id for one in settings.targets if one.id in longer or costs_money(one)]
-        paid = [PaidTarget(target=one, interval_s=configured_s[one], usd=0.0) for one in costly]
+        configured_s = {target["target"]: target["interval_s"] for target in answer["targets"]}
+        costly = [target.id for target in settings.targets if target.id in longer or costs_money(target)]
+        paid = [PaidTarget(target=target, interval_s=configured_s[target], usd=0.0) for target in costly]
         text += f": {describe_stretches(paid, longer)}, and outages there are found later"
-    if said["lasts_days"] is not None:
+    if budget["lasts_days"] is not None:
         text += (
-            f"; it does not even pay for one probe an hour of {listed(said['not_even_hourly'])}:"
-            f" what there is for those probes is spent after {said['lasts_days']:g} days, and none of them is made"
+            f"; it does not even pay for one probe an hour of {listed(budget['not_even_hourly'])}:"
+            f" what there is for those probes is spent after {budget['lasts_days']:g} days, and none of them is made"
             " until the next month"
         )
     yield text

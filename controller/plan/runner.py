@@ -25,7 +25,7 @@ from controller.simulation.workers import ProgressCallback, process_map
 from monitor.formatting import format_duration, span
 from monitor.settings import Settings
 
-#: What a plan may take by default: about so many probes for the outages, and as many for the quiet time.
+#: By default a plan simulates about so many probes for the outages, and as many for the quiet time.
 _PROBES = 250_000.0
 _FEWEST_SEEDS, _USUAL_SEEDS = 10, 250
 _QUIET_PERIODS = 8
@@ -125,20 +125,20 @@ def _too_slow(settings: Settings, seconds: float) -> str:
 
 
 def affordable(every: Sequence[TrialSubject]) -> list[TrialSubject]:
-    """All providers, and as many models alone as can be tried ten times in twice the usual time, at least one."""
-    tried = [one for one in every if not one.alone]
+    """Return all providers, and as many single models as fit ten times into twice the usual time, at least one."""
+    tried = [subject for subject in every if not subject.alone]
     left = 2 * _PROBES - _cost(tried) * _FEWEST_SEEDS
-    for one in (one for one in every if one.alone):
-        left -= _cost([one]) * _FEWEST_SEEDS
+    for subject in (subject for subject in every if subject.alone):
+        left -= _cost([subject]) * _FEWEST_SEEDS
         if left < 0 and any(known.alone for known in tried):
             break
-        tried.append(one)
+        tried.append(subject)
     return tried
 
 
 def _cost(tried: Sequence[TrialSubject]) -> float:
     """About how many probes one seed of all of them takes."""
-    return len(RATES) * math.fsum(one.probes for one in tried)
+    return len(RATES) * math.fsum(subject.probes for subject in tried)
 
 
 def _seeds(tried: Sequence[TrialSubject]) -> int:
@@ -167,7 +167,7 @@ def _run_piece(piece: QuietPeriod | Trial) -> Quiet | Moves:
 
 def _add_result(inputs: ForecastInput, piece: QuietPeriod | Trial, result: Quiet | Moves) -> None:
     if isinstance(piece, Trial) and not isinstance(result, tuple):
-        inputs.flipped(piece.subject, piece.rate, result)
+        inputs.add_trial(piece.subject, piece.rate, result)
     elif isinstance(piece, QuietPeriod) and isinstance(result, tuple):
         probes, moved = result
         inputs.quiet_probes += probes

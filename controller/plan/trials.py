@@ -1,8 +1,8 @@
-"""The outages that a plan tries on a configuration, and how soon each moves the routes: a trial is a simulated life.
+"""The outages that a plan tries on a configuration, and how soon each moves the routes.
 
-Every trial is a `Scenario` for the simulation: what every target does in quiet times, the blips that the configuration
-itself states, and one outage of HTTP 500. The onset moves through the probing interval from seed to seed (in steps of
-the golden ratio, which covers it evenly however many seeds there are), so that no trial begins just before a probe.
+Every trial is a `Scenario` of the simulation: background failures, the blips that the configuration states, and one
+outage of HTTP 500. The onset moves through the probing interval from seed to seed, in steps of the golden ratio, which
+covers it evenly for any number of seeds.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from monitor.health import Health
 from monitor.settings import Route, Settings
 from probes.target import Target
 
-#: The shares of requests that fail.
+#: The failure rates that are tried.
 RATES = (0.2, 0.5, 1.0)
 BACKGROUND = QuietBehaviour()
 DAY_S = 86400.0
@@ -25,7 +25,7 @@ DAY_S = 86400.0
 _LONGEST_S = 3600.0
 _LONGEST_INTERVALS = 60
 _KNOWN_INTERVALS = 5
-#: Most trials are over early: each is lived so far first, as a share of the whole.
+#: Most routes move early: a trial is simulated for these shares of the outage, until every route has moved.
 _STAGES = (0.1, 0.3, 1.0)
 _GOLDEN = 0.6180339887498949
 
@@ -37,9 +37,9 @@ class TrialSubject:
     name: str
     """The provider's name, or the target's id."""
     settings: Settings
-    """As much of the configuration as can matter: the routes that it hits, and all targets of their providers."""
-    hit: frozenset[str]
-    """The targets that fail."""
+    """The part of the configuration that matters: the routes it affects, and all targets of their providers."""
+    failing: frozenset[str]
+    """The ids of the targets that fail."""
 
     @property
     def alone(self) -> bool:
@@ -48,17 +48,17 @@ class TrialSubject:
 
     @cached_property
     def onset_s(self) -> float:
-        """When the outage begins, at the earliest: everything has been seen by then."""
+        """Earliest begin of the outage: every target has been observed by then."""
         return _KNOWN_INTERVALS * max(target.interval_s for target in self.settings.targets)
 
     @cached_property
     def period_s(self) -> float:
-        """The time through which onsets are spread."""
-        return max(target.interval_s for target in self.settings.targets if target.id in self.hit)
+        """The time over which onsets are spread."""
+        return max(target.interval_s for target in self.settings.targets if target.id in self.failing)
 
     @property
     def longest_s(self) -> float:
-        """How long the outage lasts, and is waited for."""
+        """How long the outage lasts at most, in seconds."""
         return max(_LONGEST_S, _LONGEST_INTERVALS * self.period_s)
 
     @property
@@ -78,90 +78,92 @@ class Trial:
 
 
 def trial_subjects(settings: Settings) -> list[TrialSubject]:
-    """All that a plan lets fail: each first candidate's provider, and each first candidate that has siblings.
+    """Return what a plan lets fail: the provider of each first candidate, and each first candidate with siblings.
 
-    Of each, only routes with somewhere to go count; what hits none of those is left out.
+    A subject that affects no route with another candidate to go to is left out.
     """
     firsts = {target.id: target for target in map(settings.target, (route.candidates[0] for route in settings.routes))}
-    providers = {target.provider.name: _of(settings, target.provider.name) for target in firsts.values()}
-    alone = {one.id: frozenset({one.id}) for one in firsts.values() if len(providers[one.provider.name]) > 1}
-    made = (_subject(settings, name, hit) for name, hit in (*providers.items(), *alone.items()))
-    return [one for one in made if one]
+    providers = {target.provider.name: _targets_of(settings, target.provider.name) for target in firsts.values()}
+    alone = {
+        target.id: frozenset({target.id}) for target in firsts.values() if len(providers[target.provider.name]) > 1
+    }
+    every = (_subject(settings, name, failing) for name, failing in (*providers.items(), *alone.items()))
+    return [subject for subject in every if subject]
 
 
-def can_escape(route: Route, hit: frozenset[str]) -> bool:
-    """Whether an outage of these targets hits the route's first candidate and leaves it somewhere to go."""
-    return route.candidates[0] in hit and not hit.issuperset(route.candidates)
+def can_escape(route: Route, failing: frozenset[str]) -> bool:
+    """Whether an outage of these targets hits the route's first candidate and leaves it another one."""
+    return route.candidates[0] in failing and not failing.issuperset(route.candidates)
 
 
 def probes_per_s(targets: Iterable[Target]) -> float:
-    """How many probes a fixed interval makes."""
+    """Return the number of probes per second at the configured intervals."""
     return sum(1 / target.interval_s for target in targets)
 
 
 def run_trial(trial: Trial) -> dict[str, float | None]:
-    """Seconds from the onset until each route left its first candidate, by route; None when it never did.
+    """Return the seconds from the onset until each route left its first candidate, by route; None when it never did.
 
-    Routes that were elsewhere at the onset (blips can do that) are missing.
+    Routes that were elsewhere at the onset, because of blips, are missing.
     """
     subject = trial.subject
     onset_s = subject.onset_s + subject.period_s * onset_phase(trial.seed)
-    found: dict[str, float | None] = {}
+    left: dict[str, float | None] = {}
     for share in _STAGES:
-        found = _flips(trial, onset_s, share * subject.longest_s)
-        if all(at_s is not None for at_s in found.values()):
+        left = _departures_within(trial, onset_s, share * subject.longest_s)
+        if all(at_s is not None for at_s in left.values()):
             break
-    return found
+    return left
 
 
 def onset_phase(seed: int) -> float:
-    """At which share of the interval a seed's outage begins."""
+    """Return at which share of the interval a seed's outage begins."""
     return (0.5 + seed * _GOLDEN) % 1.0
 
 
 def run_quiet_period(settings: Settings, duration_s: float, seed: int) -> tuple[int, Mapping[str, int]]:
-    """How many probes a time without outages takes, and how often each route moves for nothing, by route."""
-    course = _life(_scenario(settings, duration_s), seed)
-    moved = [decision.route for _, decision in course.decisions if decision.move is Move.FAILOVER]
-    return course.probes, {route.name: moved.count(route.name) for route in settings.routes}
+    """Return the number of probes in a time without outages, and how often each route fails over in it, by route."""
+    result = _run(_scenario(settings, duration_s), seed)
+    moved = [decision.route for _, decision in result.decisions if decision.move is Move.FAILOVER]
+    return result.probes, {route.name: moved.count(route.name) for route in settings.routes}
 
 
 def can_leave_for_failures(route: Route) -> bool:
-    """Whether failed requests can move it: some configurations only look for other faults."""
+    """Whether failed requests can move the route: `down` may be missing in its fail_over_on."""
     return Health.DOWN in route.fail_over_on
 
 
-def _of(settings: Settings, provider: str) -> frozenset[str]:
+def _targets_of(settings: Settings, provider: str) -> frozenset[str]:
     return frozenset(target.id for target in settings.targets if target.provider.name == provider)
 
 
-def _subject(settings: Settings, name: str, hit: frozenset[str]) -> TrialSubject | None:
-    routes = tuple(route for route in settings.routes if can_escape(route, hit))
+def _subject(settings: Settings, name: str, failing: frozenset[str]) -> TrialSubject | None:
+    routes = tuple(route for route in settings.routes if can_escape(route, failing))
     candidates = {candidate for route in routes for candidate in route.candidates}
     providers = {target.provider.name for target in settings.targets if target.id in candidates}
     if not routes:
         return None
     targets = tuple(target for target in settings.targets if target.provider.name in providers)
-    return TrialSubject(name=name, settings=replace(settings, routes=routes, targets=targets), hit=hit)
+    return TrialSubject(name=name, settings=replace(settings, routes=routes, targets=targets), failing=failing)
 
 
-def _flips(trial: Trial, onset_s: float, for_s: float) -> dict[str, float | None]:
+def _departures_within(trial: Trial, onset_s: float, for_s: float) -> dict[str, float | None]:
     subject = trial.subject
     outage = Outage(
         at_s=onset_s,
         for_s=subject.longest_s,
         written=subject.name,
-        targets=subject.hit,
+        targets=subject.failing,
         failure_rate=trial.rate,
     )
-    course = _life(replace(_scenario(subject.settings, onset_s + for_s), outages=(outage,)), trial.seed)
-    return dict(_left(course, subject.settings.routes, onset_s))
+    result = _run(replace(_scenario(subject.settings, onset_s + for_s), outages=(outage,)), trial.seed)
+    return dict(_departures(result, subject.settings.routes, onset_s))
 
 
-def _left(course: RunResult, routes: Iterable[Route], onset_s: float) -> Iterator[tuple[str, float | None]]:
+def _departures(result: RunResult, routes: Iterable[Route], onset_s: float) -> Iterator[tuple[str, float | None]]:
     for route in routes:
         home = route.candidates[0]
-        moves = [(at_s, decision) for at_s, decision in course.decisions if decision.route == route.name]
+        moves = [(at_s, decision) for at_s, decision in result.decisions if decision.route == route.name]
         before = [decision.target for at_s, decision in moves if at_s < onset_s]
         if before[-1] == home:
             after = (at_s for at_s, decision in moves if at_s >= onset_s and decision.target != home)
@@ -180,5 +182,5 @@ def _scenario(settings: Settings, duration_s: float) -> Scenario:
     return Scenario(path=settings.path, settings=settings, duration_s=duration_s, background=BACKGROUND, blips=stream)
 
 
-def _life(scenario: Scenario, seed: int) -> RunResult:
+def _run(scenario: Scenario, seed: int) -> RunResult:
     return run_seed(scenario, build_timelines(scenario, seed), seed)

@@ -57,7 +57,7 @@ def test_the_provider_of_each_first_candidate_fails_and_each_first_candidate_wit
     """Anthropic's only model has no siblings: its provider's outage is its own."""
     routes = [Route(name="chat", candidates=(A, C)), Route(name="back", candidates=(C, A))]
     found = trial_subjects(settings(Path("/nowhere"), A, B, C, routes=routes))
-    assert [(one.name, set(one.hit), one.alone) for one in found] == [
+    assert [(one.name, set(one.failing), one.alone) for one in found] == [
         ("openai", {A, B}, False),
         ("anthropic", {C}, False),
         (A, {A}, True),
@@ -136,8 +136,8 @@ def test_the_calculated_false_failovers_keep_the_promise_at_every_interval() -> 
     for interval_s in (10.0, 30.0, 300.0):
         found = expected_false_failovers(slowed(configuration(), interval_s))["chat"]
         assert 0 < found.per_route_90d <= 1.01
-        assert found.alone > 0
-        assert found.pooled > 0
+        assert found.by_target > 0
+        assert found.by_provider > 0
         assert found.bounded
 
 
@@ -378,7 +378,7 @@ def test_targets_of_long_intervals_get_their_time() -> None:
 
     def of(one: Target) -> float:
         return TrialSubject(
-            name="x", settings=replace(configuration(), targets=(one,)), hit=frozenset({one.id})
+            name="x", settings=replace(configuration(), targets=(one,)), failing=frozenset({one.id})
         ).longest_s
 
     assert of(target(A)) == 3600.0
