@@ -64,7 +64,7 @@ def print_replay(answer: ReplayAnswer, console: Console | None = None) -> None:
     lasted = span((window.until - window.deciding_from).total_seconds())
     console.print(
         f"{answer.settings.path} over {lasted} from {_clock(window.deciding_from)} to {_clock(window.until)} UTC,"
-        f" {plural(answer.course.observations, 'observation')}",
+        f" {plural(answer.result.observations, 'observation')}",
         markup=False,
     )
     if answer.pairs:
@@ -80,29 +80,29 @@ def _timeline(pairs: Iterable[Pair]) -> Table:
     for name in ("UTC", "route", "move", "to", "difference", "why"):
         table.add_column(name, overflow="fold", no_wrap=name == "UTC")
     for pair in pairs:
-        one = pair.one
+        decision = pair.decision
         cells = (
-            _clock(one.at),
-            one.route,
-            one.move,
-            _to(one),
+            _clock(decision.at),
+            decision.route,
+            decision.move,
+            _weights(decision),
             _difference(pair),
-            one_line(one.reason, _LONGEST_REASON),
+            one_line(decision.reason, _LONGEST_REASON),
         )
-        style = None if pair.change is Change.SAME else "bold" if pair.change in _ALONE else "yellow"
+        style = None if pair.change is Change.SAME else "bold" if pair.change in _ONE_SIDED else "yellow"
         table.add_row(*(Text(cell) for cell in cells), style=style)
     return table
 
 
-_ALONE = frozenset({Change.ONLY_THEN, Change.ONLY_NOW})
+_ONE_SIDED = frozenset({Change.ONLY_THEN, Change.ONLY_NOW})
 
 
-def _to(one: Decision) -> str:
-    return ", ".join(f"{target} {percent:g} %" for target, percent in one.weights) or one.target
+def _weights(decision: Decision) -> str:
+    return ", ".join(f"{target} {percent:g} %" for target, percent in decision.weights) or decision.target
 
 
 def _difference(pair: Pair) -> str:
-    if pair.change is Change.SAME or pair.change in _ALONE:
+    if pair.change is Change.SAME or pair.change in _ONE_SIDED:
         return pair.change.replace("_", " ")
     return f"{span(abs(pair.apart_s))} {pair.change}"
 
@@ -114,8 +114,8 @@ def _sentences(answer: ReplayAnswer) -> Iterator[str]:
     elif counts.keys() == {Change.SAME}:
         yield f"no difference: {plural(counts[Change.SAME], 'decision')} then, and the same now"
     else:
-        said = [f"{counts[change]} {change.replace('_', ' ')}" for change in Change if counts[change]]
-        yield f"{plural(len(answer.pairs), 'decision')}: {', '.join(said)}"
+        parts = [f"{counts[change]} {change.replace('_', ' ')}" for change in Change if counts[change]]
+        yield f"{plural(len(answer.pairs), 'decision')}: {', '.join(parts)}"
     for name, home in first_candidates(answer):
         row = route_summary(answer, name, home)
         flips, away = row["flips"], row["away_s"]

@@ -1,4 +1,4 @@
-"""What a replay found, as a value and as the document of `replay --json` (pure)."""
+"""The answer of a replay, as a value and as the document of `replay --json` (pure)."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,40 +14,42 @@ from monitor.formatting import instant, plural, span
 from monitor.settings import Settings
 from probes.redaction import one_line
 
-_MOST_NAMES = 5
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which part of the past is replayed."""
+    """The part of the past that is replayed."""
 
     asked_from: datetime
     begins_at: datetime
-    """The oldest observation that is kept."""
-    whole: bool
-    """Nothing of what was before it is missing: it is where the service first began."""
+    """The oldest observation that is stored."""
+    complete: bool
+    """No earlier observation is missing: this is where the service first began."""
     listening_from: datetime
+    """From here on observations are evaluated."""
     deciding_from: datetime
+    """From here on routes are decided."""
     until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayAnswer:
-    """A replay and what it is compared with."""
+    """A replay and the decisions that it is compared with."""
 
     settings: Settings
     past: RecordedHistory
     window: Window
-    course: ReplayResult
+    result: ReplayResult
     states: Mapping[str, RouteState]
-    """Where the routes pointed when the deciding began."""
-    then: tuple[Decision, ...]
-    """Decided in the window, of routes that the configuration has."""
+    """Where the routes pointed at `deciding_from`."""
+    recorded: tuple[Decision, ...]
+    """What was decided in the window, of routes that the configuration has."""
     pairs: tuple[Pair, ...]
 
 
 def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
-    """The answer as JSON for scripts; instants in UTC."""
+    """Return the answer as JSON for scripts; instants in UTC."""
     window, counts = answer.window, Counter(pair.change for pair in answer.pairs)
     return {
         "config": str(answer.settings.path),
@@ -56,7 +58,7 @@ def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
         "history_begins": instant(window.begins_at),
         "from": instant(window.deciding_from),
         "until": instant(window.until),
-        "observations": answer.course.observations,
+        "observations": answer.result.observations,
         "same": not answer.pairs or counts.keys() == {Change.SAME},
         "counts": {change.value: counts[change] for change in Change},
         "routes": [route_summary(answer, name, home) for name, home in first_candidates(answer)],
@@ -69,19 +71,21 @@ def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
 
 
 def route_summary(answer: ReplayAnswer, name: str, home: str) -> dict[str, Any]:
-    """How often a route moved, and how long it was away from its first candidate, on both sides."""
-    sides = {"then": answer.then, "now": answer.course.decisions}
+    """Return how often a route moved, and how long it was away from its first candidate, on both sides."""
+    sides = {"then": answer.recorded, "now": answer.result.decisions}
     return {
         "route": name,
         "first": home,
-        "flips": {side: sum(_is_flip(one) for one in made if one.route == name) for side, made in sides.items()},
-        "away_s": {side: round(_away_s(answer, name, home, made), 1) for side, made in sides.items()},
+        "flips": {
+            side: sum(_is_flip(each) for each in decisions if each.route == name) for side, decisions in sides.items()
+        },
+        "away_s": {side: round(_away_s(answer, name, home, decisions), 1) for side, decisions in sides.items()},
     }
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
     return {
-        "route": pair.one.route,
+        "route": pair.decision.route,
         "change": pair.change,
         "apart_s": round(pair.apart_s, 1) if pair.then and pair.now else None,
         "then": pair.then and _decision(pair.then),
@@ -89,34 +93,34 @@ def _pair(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _decision(one: Decision) -> dict[str, Any]:
+def _decision(decision: Decision) -> dict[str, Any]:
     return {
-        "at": instant(one.at),
-        "move": one.move,
-        "before": one.before,
-        "target": one.target,
-        "weights": dict(one.weights) or {one.target: 100},
-        "reason": one.reason,
+        "at": instant(decision.at),
+        "move": decision.move,
+        "before": decision.before,
+        "target": decision.target,
+        "weights": dict(decision.weights) or {decision.target: 100},
+        "reason": decision.reason,
     }
 
 
 def first_candidates(answer: ReplayAnswer) -> list[tuple[str, str]]:
-    """Each route of the configuration with its first candidate."""
+    """Return each route of the configuration with its first candidate."""
     return [(route.name, route.candidates[0]) for route in answer.settings.routes]
 
 
-def _is_flip(one: Decision) -> bool:
-    return one.move is not Move.FIRST and one.before != one.target
+def _is_flip(decision: Decision) -> bool:
+    return decision.move is not Move.FIRST and decision.before != decision.target
 
 
 def _away_s(answer: ReplayAnswer, route: str, home: str, decisions: Sequence[Decision]) -> float:
-    """How long the route pointed elsewhere than at its first candidate."""
+    """Seconds for which the route pointed elsewhere than at its first candidate."""
     window = answer.window
     state = answer.states.get(route)
     at, away, total_s = window.deciding_from, state is not None and state.target != home, 0.0
-    for one in (one for one in decisions if one.route == route):
-        total_s += away * (one.at - at).total_seconds()
-        at, away = one.at, one.target != home
+    for decision in (decision for decision in decisions if decision.route == route):
+        total_s += away * (decision.at - at).total_seconds()
+        at, away = decision.at, decision.target != home
     return total_s + away * (window.until - at).total_seconds()
 
 
@@ -125,21 +129,21 @@ def _not_recorded(answer: ReplayAnswer) -> list[str]:
 
 
 def _not_configured(answer: ReplayAnswer) -> list[str]:
-    ours = {target.id for target in answer.settings.targets}
-    return sorted(answer.past.recorded.keys() - ours)
+    configured = {target.id for target in answer.settings.targets}
+    return sorted(answer.past.recorded.keys() - configured)
 
 
 def _gaps(answer: ReplayAnswer) -> list[RecordingGap]:
-    return [gap for gap in answer.course.gaps if gap.until > answer.window.deciding_from]
+    return [gap for gap in answer.result.gaps if gap.until > answer.window.deciding_from]
 
 
 def notes(answer: ReplayAnswer) -> Iterator[str]:
-    """What limits the answer, a sentence each."""
+    """Yield what limits the answer, a sentence each."""
     window, past = answer.window, answer.past
     if window.begins_at > window.asked_from:
-        why = "when the service first ran" if window.whole else "for what was before is not kept any more"
+        why = "when the service first ran" if window.complete else "for what was before is not kept any more"
         yield f"the history begins {instant(window.begins_at)}, {why}"
-    if not window.whole and window.deciding_from > window.asked_from:
+    if not window.complete and window.deciding_from > window.asked_from:
         yield "its first hour is only listened to: how things stood when it began is not known"
     if names := _not_recorded(answer):
         yield f"never observed, so that nothing can be said of them: {shorten_names(names)}"
@@ -154,12 +158,12 @@ def notes(answer: ReplayAnswer) -> Iterator[str]:
         lasted = span((longest.until - longest.since).total_seconds())
         many = plural(len(gaps), "gap")
         yield f"{many} without observations, the longest of {lasted} from {instant(longest.since)}: no decision there"
-    if hands := [one for one in past.overrides if one.until > window.deciding_from and one.at < window.until]:
-        yield f"what operators did then counts here as well: {plural(len(hands), 'override')}"
+    if overrides := [o for o in past.overrides if o.until > window.deciding_from and o.at < window.until]:
+        yield f"what operators did then counts here as well: {plural(len(overrides), 'override')}"
     yield "the probes came when the recording configuration asked for them: its intervals, its bursts"
 
 
 def shorten_names(names: Sequence[str]) -> str:
-    """The first few of them, and how many more there are."""
-    shown = ", ".join(one_line(name, 100) for name in names[:_MOST_NAMES])
-    return f"{shown} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown
+    """Return the first few of the names, and how many more there are."""
+    shown = ", ".join(one_line(name, 100) for name in names[:_MAX_NAMES])
+    return f"{shown} and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else shown

@@ -1,9 +1,8 @@
-"""What was decided then beside what would be decided now: which decisions are the same, sooner, later, or only on one
-side (pure).
+"""Pairs what was decided then with what would be decided now: same, earlier, later, or only on one side (pure).
 
-Decisions of a route are alike when they make the same move to the same target with the same weights. They are paired
-in order (an alignment, as of two texts): a pair costs its distance in time, a decision left alone costs an hour, and
-the cheapest whole is taken.
+Decisions of a route match when they make the same move to the same target with the same weights. They are paired in
+order, by sequence alignment: a pair costs its distance in seconds, a decision left alone costs an hour, and the
+alignment of the lowest total cost is taken.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,15 +12,15 @@ from enum import StrEnum
 
 from controller.routing.decision import Decision, Move
 
-#: Control cycles come up to half a second apart, and later on a busy machine.
+#: Decisions that differ by less are the same: cycles are up to half a second apart, more on a busy machine.
 SAME_S = 2.0
 
 _ALONE_S = 3600.0
-_MOST_TOGETHER = 1000
+_MAX_SECTION = 1000
 
 
 class Change(StrEnum):
-    """How a decision of now stands to one of then."""
+    """How a decision of the replay compares with the recorded one."""
 
     SAME = "same"
     EARLIER = "earlier"
@@ -32,19 +31,19 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A decision of then and the one of now that is like it; one of them may be missing."""
+    """A recorded decision and the matching one of the replay; one of them may be missing."""
 
     then: Decision | None = None
     now: Decision | None = None
 
     @property
     def apart_s(self) -> float:
-        """How much later the one of now is; negative when it is earlier, 0 for one alone."""
+        """Seconds by which the replay decided later; negative when earlier, 0 when one is missing."""
         return (self.now.at - self.then.at).total_seconds() if self.then and self.now else 0.0
 
     @property
     def change(self) -> Change:
-        """What the difference is."""
+        """The difference, in one word."""
         if self.then is None or self.now is None:
             return Change.ONLY_NOW if self.then is None else Change.ONLY_THEN
         if abs(self.apart_s) <= SAME_S:
@@ -52,73 +51,76 @@ class Pair:
         return Change.EARLIER if self.apart_s < 0 else Change.LATER
 
     @property
-    def one(self) -> Decision:
-        """The one of now if there is one, else that of then."""
-        found = self.now or self.then
-        if found is None:
-            raise ValueError("a pair of nothing")
-        return found
+    def decision(self) -> Decision:
+        """The decision of the replay if there is one, else the recorded one."""
+        decision = self.now or self.then
+        if decision is None:
+            raise ValueError("a pair without a decision")
+        return decision
 
 
 def compare(then: Sequence[Decision], now: Sequence[Decision]) -> list[Pair]:
-    """Every decision of both sides once, in order of time; both must be in order of time.
+    """Return every decision of both sides once, in order of time; both must be in order of time.
 
-    The first decision of a new route says nothing about judging and is left out.
+    The first decision of a new route does not depend on the detector and is left out.
     """
-    routes = dict.fromkeys(one.route for one in (*then, *now))
+    routes = dict.fromkeys(decision.route for decision in (*then, *now))
     pairs = [
         pair
         for route in routes
-        for left, right in _stretches(
-            [one for one in then if one.route == route and one.move is not Move.FIRST],
-            [one for one in now if one.route == route and one.move is not Move.FIRST],
-        )
-        for pair in _aligned(left, right)
+        for left, right in _sections(_moves_of(route, then), _moves_of(route, now))
+        for pair in _align(left, right)
     ]
-    return sorted(pairs, key=lambda pair: (pair.one.at, pair.one.route))
+    return sorted(pairs, key=lambda pair: (pair.decision.at, pair.decision.route))
 
 
-def _stretches(then: Sequence[Decision], now: Sequence[Decision]) -> Iterator[tuple[list[Decision], list[Decision]]]:
-    """Both cut where nothing was decided for so long that no pair can span it, or where they get too many."""
+def _moves_of(route: str, decisions: Sequence[Decision]) -> list[Decision]:
+    return [decision for decision in decisions if decision.route == route and decision.move is not Move.FIRST]
+
+
+def _sections(then: Sequence[Decision], now: Sequence[Decision]) -> Iterator[tuple[list[Decision], list[Decision]]]:
+    """Cut both where nothing was decided for so long that no pair can span it, or where a section gets too long."""
     left: list[Decision] = []
     right: list[Decision] = []
     last: datetime | None = None
-    for at, _, is_now, one in sorted(
-        (one.at, number, is_now, one) for is_now, side in enumerate((then, now)) for number, one in enumerate(side)
+    for at, _, is_now, decision in sorted(
+        (decision.at, number, is_now, decision)
+        for is_now, side in enumerate((then, now))
+        for number, decision in enumerate(side)
     ):
         far = last is not None and (at - last).total_seconds() > _ALONE_S
-        if far or len(left) + len(right) >= _MOST_TOGETHER:
+        if far or len(left) + len(right) >= _MAX_SECTION:
             yield left, right
             left, right = [], []
-        (right if is_now else left).append(one)
+        (right if is_now else left).append(decision)
         last = at
     if left or right:
         yield left, right
 
 
-def _aligned(then: Sequence[Decision], now: Sequence[Decision]) -> list[Pair]:
-    """The cheapest pairing in order, by the costs of all pairings of the rests."""
+def _align(then: Sequence[Decision], now: Sequence[Decision]) -> list[Pair]:
+    """The alignment of the lowest cost, by dynamic programming over the costs of what is left."""
     rows, columns = len(then), len(now)
     cost = [[0.0] * (columns + 1) for _ in range(rows + 1)]
     for i in range(rows, -1, -1):
         for j in range(columns, -1, -1):
             if i < rows or j < columns:
-                cost[i][j] = min(_ways(then, now, cost, i, j))[0]
+                cost[i][j] = min(_steps(then, now, cost, i, j))[0]
     pairs, i, j = [], 0, 0
     while i < rows or j < columns:
-        _, more_then, more_now = min(_ways(then, now, cost, i, j))
+        _, more_then, more_now = min(_steps(then, now, cost, i, j))
         pairs.append(Pair(then=then[i] if more_then else None, now=now[j] if more_now else None))
         i, j = i + more_then, j + more_now
     return pairs
 
 
-def _ways(
+def _steps(
     then: Sequence[Decision], now: Sequence[Decision], cost: Sequence[Sequence[float]], i: int, j: int
 ) -> Iterator[tuple[float, int, int]]:
-    """What can be done with the next ones: the cost of all that is left, and how many of each side are taken."""
+    """The possible next steps: the cost of all that is left, and how many decisions of each side it takes."""
     if i < len(then) and j < len(now):
         apart_s = abs((now[j].at - then[i].at).total_seconds())
-        if apart_s <= _ALONE_S and _alike(then[i], now[j]):
+        if apart_s <= _ALONE_S and _match(then[i], now[j]):
             yield apart_s + cost[i + 1][j + 1], 1, 1
     if i < len(then):
         yield _ALONE_S + cost[i + 1][j], 1, 0
@@ -126,5 +128,5 @@ def _ways(
         yield _ALONE_S + cost[i][j + 1], 0, 1
 
 
-def _alike(then: Decision, now: Decision) -> bool:
+def _match(then: Decision, now: Decision) -> bool:
     return (then.move, then.target, then.weights) == (now.move, now.target, now.weights)

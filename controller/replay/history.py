@@ -1,4 +1,4 @@
-"""What a database has kept of the past: observations in the order in which they came in, decisions, what people did."""
+"""Reads what a database recorded: observations in the order in which they came in, decisions, overrides."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,78 +17,78 @@ from probes.observation import Observation
 
 _PAGE = 20_000
 _ALL = 1_000_000
-#: A service decides at its start, some moments before its first observation.
+#: A service decides when it starts, moments before its first observation.
 _START = timedelta(minutes=5)
-_BEFORE_ASKED = timedelta(hours=1)
+_CONNECTIVITY_LIFETIME = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedHistory:
-    """All of it but the observations, which are read when they are needed."""
+    """Everything that was recorded but the observations, which are read as they are replayed."""
 
     recorded: Mapping[str, tuple[datetime, datetime]]
-    """When the oldest and the newest observation of each target started, by target, of any configuration."""
+    """When the oldest and the newest observation started, by target; also of targets no longer configured."""
     decisions: tuple[Decision, ...]
     """Oldest first."""
     overrides: tuple[Override, ...]
-    """As they were while they lasted: until they expired or were ended."""
-    alive_at: datetime | None
-    """The service's last sign of life."""
+    """Each with `until` set to when it expired or was ended."""
+    last_beat_at: datetime | None
+    """The service's last heartbeat."""
 
     def begins_at(self, targets: Iterable[str]) -> datetime | None:
-        """When the first of these targets was first observed, as far as that is kept."""
-        return min((self.recorded[one][0] for one in targets if one in self.recorded), default=None)
+        """Return the start of the oldest observation of these targets that is still stored."""
+        return min((self.recorded[target][0] for target in targets if target in self.recorded), default=None)
 
     def ends_at(self, targets: Iterable[str]) -> datetime | None:
-        """When the last of them was last observed, or the service last gave a sign of life."""
-        seen = [self.recorded[one][1] for one in targets if one in self.recorded]
-        return max((*seen, self.alive_at) if self.alive_at else seen) if seen else None
+        """Return the start of their newest observation, or the last heartbeat if that is later."""
+        newest = [self.recorded[target][1] for target in targets if target in self.recorded]
+        return max((*newest, self.last_beat_at) if self.last_beat_at else newest) if newest else None
 
-    def whole(self, begins_at: datetime) -> bool:
-        """Whether nothing was decided before: then nothing that came earlier has been pruned."""
+    def is_complete_from(self, begins_at: datetime) -> bool:
+        """Whether nothing was decided before `begins_at`: then no earlier observation has been pruned."""
         return not self.decisions or self.decisions[0].at >= begins_at - _START
 
 
 def read_history(engine: Engine) -> RecordedHistory:
-    """What the database has kept; raises DatabaseError."""
+    """Return what was recorded; raises DatabaseError."""
     store, journal = Store(engine), Journal(engine)
     beat = store.last_beat()
     return RecordedHistory(
         recorded=store.recorded(),
         decisions=tuple(reversed(journal.decisions(_ALL))),
-        overrides=tuple(_as_it_was(one) for one in reversed(journal.overrides.latest(_ALL))),
-        alive_at=beat.beat_at if beat else None,
+        overrides=tuple(_as_it_lasted(override) for override in reversed(journal.overrides.latest(_ALL))),
+        last_beat_at=beat.beat_at if beat else None,
     )
 
 
 def read_observations(engine: Engine, settings: Settings, *, after: datetime, until: datetime) -> Iterator[Observation]:
-    """Those of the configured targets that started between these, in the order in which they came in."""
+    """Yield the configured targets' observations that started between these instants, in the order they came in."""
     store = Store(engine)
     each = (_of_target(store, target.id, after, until) for target in settings.targets)
-    return merge(*each, key=lambda seen: seen.finished_at)
+    return merge(*each, key=lambda observation: observation.finished_at)
 
 
 def read_connectivity(engine: Engine, *, after: datetime, until: datetime) -> list[ConnectivityObservation]:
-    """What the neutral endpoints said from an hour before, which is how long their word counts."""
-    store, said = Store(engine), list[ConnectivityObservation]()
-    at = after - _BEFORE_ASKED
+    """Return what the neutral endpoints answered, from an hour before `after`: so long an answer counts."""
+    store, answers = Store(engine), list[ConnectivityObservation]()
+    at = after - _CONNECTIVITY_LIFETIME
     while page := store.connectivity(after=at, before=until, limit=_PAGE):
-        said += page
+        answers += page
         at = page[-1].at
-    return said
+    return answers
 
 
 def _of_target(store: Store, target: str, after: datetime, until: datetime) -> Iterator[Observation]:
-    # The store keeps milliseconds and gives what started later than that.
+    # The store has milliseconds and returns what started later than `after`.
     at = after - timedelta(milliseconds=1)
     while page := store.observations(target, after=at, limit=_PAGE):
-        for seen in page:
-            if seen.started_at > until:
+        for observation in page:
+            if observation.started_at > until:
                 return
-            yield seen
+            yield observation
         at = page[-1].started_at
 
 
-def _as_it_was(one: Override) -> Override:
-    ended_at = one.ended_at or one.until
-    return replace(one, until=min(one.until, ended_at), ended_at=None, ended_by=None, ended_reason=None)
+def _as_it_lasted(override: Override) -> Override:
+    ended_at = override.ended_at or override.until
+    return replace(override, until=min(override.until, ended_at), ended_at=None, ended_by=None, ended_reason=None)

@@ -1,13 +1,13 @@
-"""A configuration lives through recorded observations in virtual time: the service's own judge and policy (pure).
+"""Runs the service's own detector and policy over recorded observations, in virtual time (pure).
 
 What the service does by its clock happens here at the same times, as in the simulation:
 
-1. An observation is judged when its probe ended. A change of health makes a control cycle, as much later as the
-   service gathers observations.
+1. An observation is handed to the detector when its probe ended. A change of health causes a control cycle, after the
+   time for which the service gathers observations.
 2. Where time alone may change a verdict there is a cycle every half second, and one when a verdict is due that only
    waits for `min_outage`.
-3. A target is found silent when it has been silent for too long; an operator's hand is heeded at its instant.
-4. While nothing at all was recorded for three intervals, the service is taken to have been stopped: nothing is decided.
+3. Silent targets are detected when their time is up; overrides begin and end at their instants.
+4. Where nothing was recorded for three intervals, the service is taken to have been stopped: nothing is decided.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,15 +25,15 @@ from probes.observation import Observation
 
 _TICK_S = 0.5
 _GATHER_S = 0.1
-_SOON_S = 0.02
-_LOOK_S = 5.0
+_AFTER_DUE_S = 0.02
+_SILENCE_CHECK_S = 5.0
 _STOPPED_INTERVALS = 3
 _NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingGap:
-    """A time in which nothing was recorded."""
+    """A span in which nothing was recorded."""
 
     since: datetime
     until: datetime
@@ -46,14 +46,14 @@ class ReplayResult:
     decisions: tuple[Decision, ...]
     """Oldest first."""
     observations: int
-    """How many it was judged by."""
+    """How many were replayed."""
     gaps: tuple[RecordingGap, ...]
 
 
 class Replay:
-    """One configuration under way through a recorded past. Seconds are of the epoch.
+    """One run of a configuration over recorded observations. Seconds are since the Unix epoch.
 
-    From `listening_from` on observations are weighed, from `deciding_from` on routes are decided, beginning with
+    From `listening_from` on observations are evaluated, from `deciding_from` on routes are decided, beginning with
     `states`.
     """
 
@@ -67,101 +67,107 @@ class Replay:
         overrides: Iterable[Override],
     ) -> None:
         self._settings = settings
-        self._judge = Detector(settings, listening_from)
-        self._patience_s = {target: rule.patience_s for target, rule in parameters_by_target(settings).items()}
+        self._detector = Detector(settings, listening_from)
+        self._silent_after_s = {
+            target: parameters.patience_s for target, parameters in parameters_by_target(settings).items()
+        }
         self._stopped_s = max(
             _STOPPED_INTERVALS * target.interval_s + target.timeouts.total_s for target in settings.targets
         )
         self._deciding_s = deciding_from.timestamp()
         self._states = dict(states)
         self._overrides = tuple(overrides)
-        self._hands_s = sorted({at.timestamp() for one in self._overrides for at in (one.at, one.until)}, reverse=True)
+        self._override_changes_s = sorted(
+            {at.timestamp() for override in self._overrides for at in (override.at, override.until)}, reverse=True
+        )
         self._decisions: list[Decision] = []
         self._gaps: list[RecordingGap] = []
-        self._seen_s = listening_from.timestamp()
+        self._observed_s = listening_from.timestamp()
         self._cycle_s = self._deciding_s
-        self._look_s = self._seen_s + min(self._patience_s.values())
+        self._silence_check_s = self._observed_s + min(self._silent_after_s.values())
 
-    def run(self, seen: Iterable[tuple[Observation, bool]], until: datetime) -> ReplayResult:
-        """To the end: observations in the order in which they came in, each with whether it was blind."""
+    def run(self, observations: Iterable[tuple[Observation, bool]], until: datetime) -> ReplayResult:
+        """Run to the end. `observations` come in the order in which they came in, each with whether it was blind."""
         count = 0
-        for one, blind in seen:
+        for observation, blind in observations:
             count += 1
-            at_s = one.finished_at.timestamp()
-            self._pass_until(at_s)
-            changed = self._judge.observe(one, blind=blind)
-            self._seen_s = at_s
-            due = self._judge.due
+            at_s = observation.finished_at.timestamp()
+            self._advance_until(at_s)
+            changed = self._detector.observe(observation, blind=blind)
+            self._observed_s = at_s
+            due = self._detector.due
             if changed or due is not None:
                 self._cycle_by(at_s + _GATHER_S)
             if due is not None:
-                self._cycle_by(max(at_s, due.timestamp()) + _SOON_S)
-        self._pass_until(until.timestamp())
+                self._cycle_by(max(at_s, due.timestamp()) + _AFTER_DUE_S)
+        self._advance_until(until.timestamp())
         return ReplayResult(decisions=tuple(self._decisions), observations=count, gaps=tuple(self._gaps))
 
-    def _pass_until(self, at_s: float) -> None:
-        """What happens by itself until then."""
-        present_s = min(at_s, self._seen_s + self._stopped_s)
-        while (next_s := min(self._cycle_s, self._look_s, self._hand_s)) <= present_s:
-            self._happen(next_s)
+    def _advance_until(self, at_s: float) -> None:
+        """Handle what time alone brings until then."""
+        present_s = min(at_s, self._observed_s + self._stopped_s)
+        while (next_s := min(self._cycle_s, self._silence_check_s, self._next_override_change_s)) <= present_s:
+            self._advance(next_s)
         if at_s > present_s and next_s <= at_s:
-            self._gaps.append(RecordingGap(since=_instant(self._seen_s), until=_instant(at_s)))
-            # The service that starts again decides before it has seen anything.
-            self._happen(at_s)
+            self._gaps.append(RecordingGap(since=_instant(self._observed_s), until=_instant(at_s)))
+            # The service that starts again decides before its first observation.
+            self._advance(at_s)
 
-    def _happen(self, now_s: float) -> None:
-        while self._hand_s <= now_s:
-            self._hands_s.pop()
+    def _advance(self, now_s: float) -> None:
+        while self._next_override_change_s <= now_s:
+            self._override_changes_s.pop()
             self._cycle_by(now_s)
-        if self._look_s <= now_s:
-            self._look(now_s)
+        if self._silence_check_s <= now_s:
+            self._check_silence(now_s)
         if self._cycle_s <= now_s:
             self._cycle(now_s)
 
     @property
-    def _hand_s(self) -> float:
-        """When an operator's hand is next laid on or taken off."""
-        return self._hands_s[-1] if self._hands_s else _NEVER
+    def _next_override_change_s(self) -> float:
+        """When an override next begins or ends."""
+        return self._override_changes_s[-1] if self._override_changes_s else _NEVER
 
-    def _look(self, now_s: float) -> None:
-        """Whether a target has fallen silent, and when to look again."""
-        if self._judge.tick(_instant(now_s)):
+    def _check_silence(self, now_s: float) -> None:
+        """Detect silent targets, and plan the next check."""
+        if self._detector.tick(_instant(now_s)):
             self._cycle_by(now_s)
-        records = (self._judge.state_of(target) for target in self._patience_s)
+        states = (self._detector.state_of(target) for target in self._silent_after_s)
         late_s = (
-            one.last_seen_at.timestamp() + self._patience_s[one.target]
-            for one in records
-            if one.last_seen_at and one.health is not Health.UNKNOWN
+            state.last_seen_at.timestamp() + self._silent_after_s[state.target]
+            for state in states
+            if state.last_seen_at and state.health is not Health.UNKNOWN
         )
-        self._look_s = max(now_s + _LOOK_S, min(late_s, default=now_s + min(self._patience_s.values())))
+        self._silence_check_s = max(
+            now_s + _SILENCE_CHECK_S, min(late_s, default=now_s + min(self._silent_after_s.values()))
+        )
 
     def _cycle(self, now_s: float) -> None:
-        """What a control cycle decides, and when the next one is needed at the latest."""
+        """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""
         self._cycle_s = _NEVER
         now = _instant(now_s)
-        self._judge.tick(now)
+        self._detector.tick(now)
         settled = True
         if now_s >= self._deciding_s:
             settled = self._decide(now)
         else:
             self._cycle_by(self._deciding_s)
-        due = self._judge.due
+        due = self._detector.due
         if not settled:
             self._cycle_by(now_s + _TICK_S)
         if due is not None:
             due_s = due.timestamp()
-            self._cycle_by(due_s + _SOON_S if due_s > now_s else now_s + _TICK_S)
+            self._cycle_by(due_s + _AFTER_DUE_S if due_s > now_s else now_s + _TICK_S)
 
     def _decide(self, now: datetime) -> bool:
-        """Whether every verdict stays as it is until some health changes."""
-        laid = Overrides.at((one for one in self._overrides if one.at <= now), now)
+        """Decide all routes; returns whether every verdict holds until a health changes."""
+        overrides = Overrides.at((override for override in self._overrides if override.at <= now), now)
         verdicts = policy.decide_all(
             self._settings,
             self._states,
-            self._judge.health,
+            self._detector.health,
             now=now,
             generation=len(self._decisions) + 1,
-            overrides=laid.applicable(self._settings),
+            overrides=overrides.applicable(self._settings),
         ).values()
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
             self._states[decision.route] = decision.state()

@@ -1,4 +1,4 @@
-"""Replays what a database recorded under another configuration and compares it with what was decided then."""
+"""Replays what a database recorded under other settings and compares the decisions with those of then."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -15,15 +15,15 @@ from monitor.formatting import instant, span
 from monitor.settings import Settings
 from probes.observation import Observation
 
-#: Usual failure rates and latencies are learned over about a week.
+#: The detector learns usual failure rates and latencies over about a week.
 _LEARNING = timedelta(days=7)
-#: What was before the oldest observation is not known; after so long it hardly matters any more.
+#: What happened before the oldest observation is unknown; after this time it hardly matters.
 _LISTENING = timedelta(hours=1)
 _REPORT_EVERY = 2_000
 
 
 class NothingRecordedError(Exception):
-    """There is nothing to replay; the text says what was looked for and what there is."""
+    """Nothing of these targets was recorded; the text says what was looked for and what there is."""
 
 
 def replay(
@@ -41,24 +41,33 @@ def replay(
     """
     past = history.read_history(engine)
     window = _window(settings, past, now - timedelta(seconds=since_s), now)
-    before = [one for one in past.decisions if one.at < window.deciding_from]
-    states = {one.route: one.state() for one in before}
-    under_way = Replay(
+    states = {decision.route: decision.state() for decision in past.decisions if decision.at < window.deciding_from}
+    run = Replay(
         settings,
         listening_from=window.listening_from,
         deciding_from=window.deciding_from,
         states=states,
         overrides=past.overrides,
     )
-    said = history.read_connectivity(engine, after=window.listening_from, until=window.until)
+    connectivity = history.read_connectivity(engine, after=window.listening_from, until=window.until)
     blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
-    seen = history.read_observations(engine, settings, after=window.listening_from, until=window.until)
-    course = under_way.run(blindness.replay(_reported(seen, window, on_progress), said), window.until)
-    ours = {route.name for route in settings.routes}
-    then = tuple(one for one in past.decisions if one.route in ours and window.deciding_from <= one.at <= window.until)
-    pairs = tuple(compare(then, course.decisions))
+    observations = history.read_observations(engine, settings, after=window.listening_from, until=window.until)
+    reported = _reported(observations, window, on_progress)
+    result = run.run(blindness.replay(reported, connectivity), window.until)
+    configured = {route.name for route in settings.routes}
+    recorded = tuple(
+        decision
+        for decision in past.decisions
+        if decision.route in configured and window.deciding_from <= decision.at <= window.until
+    )
     return ReplayAnswer(
-        settings=settings, past=past, window=window, course=course, states=states, then=then, pairs=pairs
+        settings=settings,
+        past=past,
+        window=window,
+        result=result,
+        states=states,
+        recorded=recorded,
+        pairs=tuple(compare(recorded, result.decisions)),
     )
 
 
@@ -73,17 +82,17 @@ def _window(settings: Settings, past: RecordedHistory, asked_from: datetime, now
         raise NothingRecordedError(
             f"nothing was recorded since {instant(asked_from)}; the history ends {instant(until)}"
         )
-    whole = past.whole(begins_at)
-    if whole and past.decisions:
+    complete = past.is_complete_from(begins_at)
+    if complete and past.decisions:
         begins_at = min(begins_at, past.decisions[0].at)
     listening_from = max(begins_at, asked_from - _LEARNING)
-    deciding_from = max(asked_from, begins_at if whole else begins_at + _LISTENING)
+    deciding_from = max(asked_from, begins_at if complete else begins_at + _LISTENING)
     if deciding_from >= until:
         raise NothingRecordedError(f"less than {span(_LISTENING.total_seconds())} of observations is left")
     return Window(
         asked_from=asked_from,
         begins_at=begins_at,
-        whole=whole,
+        complete=complete,
         listening_from=listening_from,
         deciding_from=deciding_from,
         until=until,

@@ -67,7 +67,7 @@ def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_
 
 def changes(answer: ReplayAnswer) -> list[tuple[Move, Change]]:
     """The moves and how they compare."""
-    return [(pair.one.move, pair.change) for pair in answer.pairs]
+    return [(pair.decision.move, pair.change) for pair in answer.pairs]
 
 
 # The same configuration.
@@ -108,7 +108,7 @@ def test_so_it_does_when_the_service_was_stopped_meanwhile(tmp_path: Path) -> No
     bad = outage(600.0, 900.0, targets=(A,), failure_rate=1.0)
     answer = replayed(recorded(tmp_path, bad, stopped=[(700.0, 1200.0)], ends_s=2700.0), now_s=2700.0)
     assert {change for _, change in changes(answer)} == {Change.SAME}
-    [gap] = answer.course.gaps
+    [gap] = answer.result.gaps
     assert 480 < (gap.until - gap.since).total_seconds() < 600
     assert any(note.startswith("1 gap without observations") for note in notes(answer))
 
@@ -153,7 +153,7 @@ def test_a_target_that_was_never_asked_cannot_be_judged(past: Settings) -> None:
 def test_a_past_that_began_in_the_window_is_compared_from_its_first_moment(past: Settings) -> None:
     """Nothing was before, so nothing is missing."""
     answer = replayed(past)
-    assert answer.window.whole
+    assert answer.window.complete
     assert answer.window.deciding_from == at(0)
     assert "the history begins 2026-01-01T00:00:00.000Z, when the service first ran" in notes(answer)
 
@@ -174,7 +174,7 @@ def test_a_pruned_past_is_listened_to_for_an_hour_before_anything_is_compared(tm
         pass
     engine.dispose()
     answer = replayed(wanted, now_s=6600.0)
-    assert not answer.window.whole
+    assert not answer.window.complete
     assert at(4500) <= answer.window.deciding_from <= at(4531)
     assert {change for _, change in changes(answer)} == {Change.SAME}
     assert any("its first hour is only listened to" in note for note in notes(answer))
@@ -220,8 +220,8 @@ def test_what_an_operator_did_then_counts_now(tmp_path: Path) -> None:
     engine.dispose()
     answer = replayed(wanted)
     assert changes(answer) == [(Move.DRAIN, Change.ONLY_NOW), (Move.FAILBACK, Change.ONLY_NOW)]
-    assert answer.pairs[0].one.at == at(300)
-    assert at(600) <= answer.pairs[1].one.at < at(601)
+    assert answer.pairs[0].decision.at == at(300)
+    assert at(600) <= answer.pairs[1].decision.at < at(601)
     assert "what operators did then counts here as well: 1 override" in notes(answer)
 
 
