@@ -5,6 +5,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,9 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
             yield from ((alias.name, node in tree.body) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield node.module or "", node in tree.body
+            module = node.module or ""
+            names = [f"{module}.{alias.name}" for alias in node.names] if module in ROOMS else [module]
+            yield from ((name, node in tree.body) for name in names)
 
 
 def named(path: Path) -> str:
@@ -133,6 +136,20 @@ def test_rooms_import_in_one_direction(room: str) -> None:
     for path in (ROOT / room).rglob("*.py"):
         ours = {module.partition(".")[0] for module, _ in imports(path)} & ROOMS.keys()
         assert ours <= ROOMS[room], named(path)
+
+
+def test_packages_import_in_one_direction() -> None:
+    """No cycle; a package counts with its sub-packages, a module at the top of a room for itself."""
+    imported: dict[str, set[str]] = {}
+    for path in IN_ROOMS:
+        node = _package(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."))
+        ours = {_package(module) for module, _ in imports(path) if module.partition(".")[0] in ROOMS}
+        imported.setdefault(node, set()).update(ours - {node})
+    TopologicalSorter(imported).prepare()  # raises CycleError, which names the packages
+
+
+def _package(module: str) -> str:
+    return ".".join(module.split(".")[:2])
 
 
 def test_the_client_stands_alone() -> None:

@@ -47,20 +47,11 @@ class SlackClient:
         secrets: Iterable[Secret] = (),
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        network = network or NetworkSettings()
         self._secrets = (slack.token, *secrets)
         self._channel = slack.channel
         self._ids: dict[str, str] = {}
         """Of the channels whose names are known, without the `#`."""
-        self._client = WebClient(
-            token=slack.token.reveal(),
-            base_url=slack.api_url,
-            timeout=timeout_s,  # type: ignore[arg-type]  # declared int, handed to the socket, which takes floats
-            ssl=ssl.create_default_context(cafile=str(network.ca_bundle)) if network.ca_bundle else None,
-            proxy=network.proxy,
-            retry_handlers=[],
-            logger=quiet_logger(),
-        )
+        self._client = WebClient(slack.token.reveal(), slack.api_url, **sdk_options(network, timeout_s))
 
     def post(self, planned: PlannedMessage, begun_at: datetime) -> Receipt:
         """Post a new message, in a thread or not; says where it stands now."""
@@ -138,11 +129,16 @@ class SlackClient:
             raise translated(error) from None
 
 
-def quiet_logger() -> logging.Logger:
-    """For Slack's library: its errors reach the log through DeliveryError; below that it would log whole messages."""
-    quiet = logging.getLogger(f"{__name__}.sdk")
-    quiet.setLevel(logging.CRITICAL)
-    return quiet
+def sdk_options(network: NetworkSettings | None, timeout_s: float) -> dict[str, Any]:
+    """The arguments that every client of slack_sdk is made with: it retries nothing by itself, and logs nothing.
+
+    Its errors reach the log through ours; below that it would log whole messages.
+    """
+    silent = logging.getLogger(f"{__name__}.sdk")
+    silent.setLevel(logging.CRITICAL)
+    network = network or NetworkSettings()
+    tls = ssl.create_default_context(cafile=str(network.ca_bundle)) if network.ca_bundle else None
+    return {"timeout": timeout_s, "ssl": tls, "proxy": network.proxy, "retry_handlers": [], "logger": silent}
 
 
 def clean_message(planned: PlannedMessage, secrets: Iterable[Secret]) -> Message:

@@ -1,6 +1,5 @@
 """Delivers messages to Slack by an incoming webhook, which can only post."""
 
-import ssl
 from collections.abc import Iterable
 from datetime import datetime
 from http.client import HTTPException
@@ -12,7 +11,7 @@ from slack_sdk.webhook import WebhookResponse
 
 from controller.alerts.channel import DeliveryError
 from controller.alerts.delivery import Delivery, PlannedMessage, Receipt
-from controller.alerts.slack.client import TIMEOUT_S, clean_message, quiet_logger
+from controller.alerts.slack.client import TIMEOUT_S, clean_message, sdk_options
 from controller.alerts.slack.errors import refused, translated
 from monitor.settings import NetworkSettings
 from probes.target import Secret
@@ -43,16 +42,8 @@ class SlackWebhookClient:
         secrets: Iterable[Secret] = (),
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        network = network or NetworkSettings()
         self._secrets = (url, *secrets)
-        self._client = WebhookClient(
-            url.reveal(),
-            timeout=timeout_s,  # type: ignore[arg-type]  # declared int, handed to the socket, which takes floats
-            ssl=ssl.create_default_context(cafile=str(network.ca_bundle)) if network.ca_bundle else None,
-            proxy=network.proxy,
-            retry_handlers=[],
-            logger=quiet_logger(),
-        )
+        self._client = WebhookClient(url.reveal(), **sdk_options(network, timeout_s))
 
     def post(self, planned: PlannedMessage, _begun_at: datetime) -> Receipt:
         """Post its message, and nothing else of it; a webhook does not say where it stands."""

@@ -24,7 +24,7 @@ from controller.alerts.slack.blocks import safe
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.press import Press, read_press, source_of
 from controller.alerts.slack.buttons.socket_mode import Signal, SlackConnection
-from controller.alerts.slack.client import quiet_logger
+from controller.alerts.slack.client import sdk_options
 from controller.alerts.slack.errors import SocketModeError, socket_mode_error, translated
 from controller.alerts.slack.message_input import SINK
 from monitor.settings import NetworkSettings, Route, Settings, SlackSettings
@@ -78,8 +78,9 @@ class SocketListener:
         self._proxy = network.proxy
         self._first_wait_s = first_wait_s
         self._tls = ssl.create_default_context(cafile=str(network.ca_bundle) if network.ca_bundle else None)
-        self._app = self._web_client(slack.app_token or Secret(""))
-        self._bot = self._web_client(slack.token)
+        options = sdk_options(network, _TIMEOUT_S)
+        self._app = WebClient((slack.app_token or Secret("")).reveal(), slack.api_url, **options)
+        self._bot = WebClient(slack.token.reveal(), slack.api_url, **options)
         self._stopping = threading.Event()
         self._connection: SlackConnection | None = None
         self._opening: SlackConnection | None = None
@@ -106,17 +107,6 @@ class SocketListener:
             self._thread.join(2 * _TIMEOUT_S)
         self._envelopes.shutdown(cancel_futures=True)
         self._presses.shutdown(cancel_futures=True)
-
-    def _web_client(self, token: Secret) -> WebClient:
-        return WebClient(
-            token=token.reveal(),
-            base_url=self._slack.api_url,
-            timeout=int(_TIMEOUT_S),
-            ssl=self._tls,
-            proxy=self._proxy,
-            retry_handlers=[],
-            logger=quiet_logger(),
-        )
 
     def _run(self) -> None:
         """Connection after connection until it is stopped; 1, 2, 4, … 60 s apart while they fail."""
