@@ -103,7 +103,7 @@ def _print_telling(overview: Overview, console: Console) -> None:
 
 
 def _said_style(view: VendorView) -> str:
-    return "yellow" if view.report and view.report.state.admits else "dim"
+    return "yellow" if view.report and view.report.state.is_trouble else "dim"
 
 
 def _override(one: Override) -> str:

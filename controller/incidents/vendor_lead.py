@@ -69,7 +69,7 @@ def find_lead(noticed_at: datetime, reports: Iterable[VendorStateChange]) -> Ven
         last = report
         if report.at <= noticed_at and report.state is VendorState.OPERATIONAL:
             admission = None
-        elif admission is None and report.state.admits:
+        elif admission is None and report.state.is_trouble:
             admission = report
         if admission and report.at > noticed_at:
             break
@@ -90,7 +90,7 @@ def lead_phrase(lead: VendorLead, noticed_at: datetime, *, over: bool = False) -
     """`noticed 14 min before status.openai.com`, or what else became of it; `over`: the incident is resolved."""
     if lead.said_at is None:
         if lead.state is VendorState.OPERATIONAL:
-            return f"{lead.page} said nothing of it" if over else f"{lead.page} still says {lead.state.words}"
+            return f"{lead.page} said nothing of it" if over else f"{lead.page} still says {lead.state.label}"
         return f"{lead.page} could not be read" if over else f"{lead.page} cannot be read"
     ahead_s = (lead.said_at - noticed_at).total_seconds()
     if abs(ahead_s) < _AT_ONCE_S:
@@ -112,8 +112,8 @@ def lead_sentence(lead: VendorLead, noticed_at: datetime, *, over: bool = False)
 
 def status_phrase(state: VendorState, headline: str, since: datetime | None, now: datetime) -> str:
     """`partial outage: Elevated errors, since 14:02 UTC`; the date as well where it is not that of `now`."""
-    text = f"{state.words}: {headline}" if headline else state.words
-    if since is None or not state.admits:
+    text = f"{state.label}: {headline}" if headline else state.label
+    if since is None or not state.is_trouble:
         return text
     return (
         f"{text}, since {since:%H:%M} UTC" if since.date() == now.date() else f"{text}, since {since:%d %b %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""What a vendor says about itself, as one value; nothing is ever decided by it (pure)."""
+"""What a vendor's status page says, as values; no decision depends on it (pure)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ LONGEST_HEADLINE = 200
 
 
 class VendorState(StrEnum):
-    """How a vendor says it is; the order is from best to worst, and `unknown` forbids `operational` only."""
+    """The state that a vendor reports, from best to worst; `unknown` outranks `operational` only."""
 
     OPERATIONAL = "operational"
     UNKNOWN = "unknown"
-    """The page could not be read, or is not the document that is expected there."""
+    """The page could not be read, or is not the expected document."""
     MAINTENANCE = "maintenance"
     DEGRADED = "degraded"
     PARTIAL_OUTAGE = "partial_outage"
@@ -28,17 +28,18 @@ class VendorState(StrEnum):
         return _RANKS[self]
 
     @property
-    def admits(self) -> bool:
-        """Whether the vendor says that something is wrong."""
+    def is_trouble(self) -> bool:
+        """Whether the vendor reports that something is wrong."""
         return self.rank >= _RANKS[VendorState.MAINTENANCE]
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """For people: `partial outage`."""
         return self.replace("_", " ")
 
 
 _RANKS = {state: rank for rank, state in enumerate(VendorState)}
+_PLANNED = VendorState.MAINTENANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,27 +48,27 @@ class StatusPageReading:
 
     state: VendorState
     headline: str = ""
-    """The name of the worst incident, or of what is affected; clean, at most 200 characters, empty when all is well."""
+    """The name of the worst incident, or of what is affected; cleaned, at most 200 characters; may be empty."""
     since: datetime | None = None
     """When the vendor says it began; None where it does not say."""
 
 
 UNKNOWN = StatusPageReading(state=VendorState.UNKNOWN)
-"""What anything that is not the expected document says."""
+"""The reading of anything but the expected document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorStateChange:
-    """A change of what a vendor says about one of our providers."""
+    """A change of what a status page says about one of our providers."""
 
     provider: str
     at: datetime
-    """When we first read it so."""
+    """When we first read it."""
     state: VendorState
     headline: str = ""
     since: datetime | None = None
     url: str | None = None
-    """The page that it was read from."""
+    """The page it was read from."""
 
     @property
     def page(self) -> str:
@@ -77,22 +78,22 @@ class VendorStateChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageScope:
-    """What of a status page matters to us; all of it where nothing is named."""
+    """The part of a status page that concerns a provider; all of it where `names` is empty."""
 
     names: tuple[str, ...] = ()
     """Parts of the names of components, products or services, in whatever case."""
     region: str | None = None
-    """Of the cloud that serves us."""
+    """The cloud's region that serves us."""
 
     def wants(self, *labels: str) -> bool:
-        """Whether something of one of these names matters."""
+        """Whether something with one of these names is in scope."""
         folded = " / ".join(labels).casefold()
         return not self.names or any(name.casefold() in folded for name in self.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageEntry:
-    """One thing on a page that matters to us, an incident or a component, be it well or not."""
+    """One incident or component on a page that is in scope, whatever its state."""
 
     state: VendorState
     name: str
@@ -100,21 +101,21 @@ class PageEntry:
     incident: bool = False
 
 
-def word_of(troubles: Iterable[PageEntry]) -> StatusPageReading:
-    """The worst of them in one word, with the name of the worst incident, or else of what is worst off."""
-    found = list(troubles)
-    worst = max((one.state for one in found), key=lambda state: state.rank, default=VendorState.OPERATIONAL)
-    if not worst.admits:
+def summarize(entries: Iterable[PageEntry]) -> StatusPageReading:
+    """The worst state of the entries, with the name of the worst incident, or else of the worst components."""
+    listed = list(entries)
+    worst = max((entry.state for entry in listed), key=lambda state: state.rank, default=VendorState.OPERATIONAL)
+    if not worst.is_trouble:
         return StatusPageReading(state=worst)
-    told = max((one for one in found if one.incident), key=lambda one: one.state.rank, default=None)
-    if told is not None and told.state.admits and (told.state is worst or told.state is not VendorState.MAINTENANCE):
-        return StatusPageReading(state=worst, headline=headline(told.name), since=told.since)
-    names = dict.fromkeys(one.name for one in found if one.state is worst and one.name)
+    incident = max((entry for entry in listed if entry.incident), key=lambda entry: entry.state.rank, default=None)
+    if incident and incident.state.is_trouble and (incident.state is worst or incident.state is not _PLANNED):
+        return StatusPageReading(state=worst, headline=headline(incident.name), since=incident.since)
+    names = dict.fromkeys(entry.name for entry in listed if entry.state is worst and entry.name)
     return StatusPageReading(state=worst, headline=headline(", ".join(names)))
 
 
 def headline(text: str) -> str:
-    """A vendor's text as far as it may be kept and shown."""
+    """A vendor's text, cleaned and cut so that it may be stored and shown."""
     return clean(text, limit=LONGEST_HEADLINE)
 
 
@@ -127,7 +128,7 @@ def page_name(url: str) -> str:
 
 
 def aware(at: datetime) -> datetime | None:
-    """The instant in UTC; one without a zone is taken for UTC, one outside the calendar for none."""
+    """The instant in UTC, which is assumed where it has no zone; None where it is outside the calendar."""
     try:
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:

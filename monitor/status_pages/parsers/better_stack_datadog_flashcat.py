@@ -1,9 +1,19 @@
-"""Three more kinds of status page: Better Stack's, Datadog's and Flashcat's (pure)."""
+"""Parses status pages of Better Stack, Datadog and Flashcat (pure)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.status_pages.parsers.json_access import instant, listed, mapping, objects, state, word, worst
+from monitor.status_pages.parsers.json_access import (
+    instant,
+    listed,
+    mapping,
+    name_of,
+    objects,
+    state,
+    status_of,
+    string,
+    worst,
+)
 from monitor.status_pages.reading import PageEntry, PageScope, VendorState
 
 _UNWATCHED = "not_monitored"
@@ -16,22 +26,28 @@ def fits_better_stack(document: Any) -> bool:
     return "aggregate_state" in mapping(data.get("attributes")) and isinstance(document.get("included"), list)
 
 
-def better_stack_troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
-    """The resources that matter; reports only give them a name: planned ones stand there long before they begin."""
-    included = [(one.get("type"), mapping(one.get("attributes"))) for one in listed(document["included"])]
-    resources = [one for kind, one in included if kind == "status_page_resource" and one.get("status") != _UNWATCHED]
-    ours = [one for one in resources if scope.wants(word(one.get("public_name")))] or resources
+def better_stack_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
+    """The resources in scope; reports only name their incidents, because planned ones are listed long in advance."""
+    included = [
+        (component.get("type"), mapping(component.get("attributes"))) for component in listed(document["included"])
+    ]
+    resources = [
+        component
+        for kind, component in included
+        if kind == "status_page_resource" and component.get("status") != _UNWATCHED
+    ]
+    ours = [component for component in resources if scope.wants(string(component.get("public_name")))] or resources
     if ours is resources:
         yield PageEntry(state=state(document["data"]["attributes"]["aggregate_state"]), name="")
     troubled = VendorState.OPERATIONAL
-    for one in ours:
-        troubled = worst(troubled, state(one.get("status")))
-        yield PageEntry(state=state(one.get("status")), name=word(one.get("public_name")))
-    for kind, one in included:
-        said = state(one.get("aggregate_state"))
-        if kind == "status_report" and said.admits and said is troubled:
-            since = instant(one.get("starts_at"))
-            yield PageEntry(state=said, name=word(one.get("title")), since=since, incident=True)
+    for component in ours:
+        troubled = worst(troubled, status_of(component))
+        yield PageEntry(state=status_of(component), name=string(component.get("public_name")))
+    for kind, component in included:
+        reported = state(component.get("aggregate_state"))
+        if kind == "status_report" and reported.is_trouble and reported is troubled:
+            since = instant(component.get("starts_at"))
+            yield PageEntry(state=reported, name=string(component.get("title")), since=since, incident=True)
 
 
 def fits_datadog(document: Any) -> bool:
@@ -40,16 +56,16 @@ def fits_datadog(document: Any) -> bool:
     return isinstance(page.get("components"), list) and isinstance(page.get("incidents"), list) and "pageUrl" in page
 
 
-def datadog_troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
-    """The components that matter, and the incidents on them that are not resolved."""
+def datadog_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
+    """The components in scope, and the unresolved incidents on them."""
     leaves = list(_leaves(listed(document["components"])))
-    if not any(scope.wants(word(one.get("name"))) for one in leaves):
+    if not any(scope.wants(name_of(component)) for component in leaves):
         scope = PageScope()
-    for one in leaves:
-        if scope.wants(word(one.get("name"))):
-            yield PageEntry(state=state(one.get("status")), name=word(one.get("name")))
+    for component in leaves:
+        if scope.wants(name_of(component)):
+            yield PageEntry(state=status_of(component), name=name_of(component))
     for incident in listed(document["incidents"]):
-        if incident.get("resolved") is not True and word(incident.get("currentStatus")) not in _OVER:
+        if incident.get("resolved") is not True and string(incident.get("currentStatus")) not in _OVER:
             yield from _affecting(incident, "componentsAffected", scope, instant(incident.get("publishedDate")))
 
 
@@ -60,33 +76,33 @@ def fits_flashcat(document: Any) -> bool:
     return isinstance(data.get("active_changes"), list) and isinstance(page.get("components"), list)
 
 
-def flashcat_troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
-    """The changes that go on; the components themselves are named there without a state."""
+def flashcat_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
+    """The ongoing changes in scope; the components themselves have no state there."""
     data = document["data"]
-    if not any(scope.wants(word(one.get("name"))) for one in objects(data["page"]["components"])):
+    if not any(scope.wants(name_of(component)) for component in objects(data["page"]["components"])):
         scope = PageScope()
     for change in listed(data["active_changes"]):
-        if word(change.get("status")) not in _OVER:
+        if string(change.get("status")) not in _OVER:
             yield from _affecting(change, "affected_components", scope, instant(change.get("start_at_seconds")))
 
 
 def _affecting(incident: Mapping[str, Any], key: str, scope: PageScope, since: Any) -> Iterator[PageEntry]:
-    """The incident, unless it names what it affects and nothing of that matters."""
+    """The incident, unless it names the affected components and none is in scope."""
     affected = objects(incident.get(key)) or _latest(incident, key)
-    ours = [one for one in affected if scope.wants(word(one.get("name")))]
+    ours = [component for component in affected if scope.wants(name_of(component))]
     if ours or not affected:
-        said = worst(VendorState.DEGRADED, *(state(one.get("status")) for one in ours))
-        maintenance = bool(ours) and all(state(one.get("status")) is VendorState.MAINTENANCE for one in ours)
-        known = VendorState.MAINTENANCE if maintenance else said
-        yield PageEntry(state=known, name=word(incident.get("title")), since=since, incident=True)
+        reported = worst(VendorState.DEGRADED, *(status_of(component) for component in ours))
+        maintenance = bool(ours) and all(status_of(component) is VendorState.MAINTENANCE for component in ours)
+        known = VendorState.MAINTENANCE if maintenance else reported
+        yield PageEntry(state=known, name=string(incident.get("title")), since=since, incident=True)
 
 
 def _latest(incident: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """What the latest entry of its timeline says is affected."""
-    return next((objects(one.get(key)) for one in objects(incident.get("timeline"))), [])
+    """The affected components by the latest entry of its timeline."""
+    return next((objects(entry.get(key)) for entry in objects(incident.get("timeline"))), [])
 
 
 def _leaves(components: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The components of a tree two levels deep, without the groups."""
-    for one in components:
-        yield from objects(one["components"]) if isinstance(one.get("components"), list) else [one]
+    """The components of a tree of two levels, without the groups."""
+    for component in components:
+        yield from objects(component["components"]) if isinstance(component.get("components"), list) else [component]

@@ -1,9 +1,9 @@
-"""The status pages of the big clouds: lists of incidents, in which silence means that all is well (pure)."""
+"""Parses the status pages of Google Cloud and AWS: lists of incidents; an empty one means that all is well (pure)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.status_pages.parsers.json_access import instant, mapping, objects, word
+from monitor.status_pages.parsers.json_access import instant, mapping, objects, string
 from monitor.status_pages.reading import PageEntry, PageScope, VendorState
 
 _GOOGLE = {
@@ -31,42 +31,42 @@ def fits_aws(document: Any) -> bool:
     return document == [] or _all_have(document, "service", "status", "summary")
 
 
-def google_troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
-    """The incidents that have no end yet, of the products and in the region that matter."""
+def google_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
+    """The ongoing incidents of the products and the region in scope."""
     for incident in document:
         over = incident.get("end") or mapping(incident.get("most_recent_update")).get("status") == "AVAILABLE"
         products = objects(incident.get("affected_products"))
-        labels = [word(one.get(key)) for one in products for key in ("title", "id")]
+        labels = [string(component.get(key)) for component in products for key in ("title", "id")]
         if not over and scope.wants(*labels) and _reaches(incident, scope):
-            impact = _GOOGLE.get(word(incident.get("status_impact")), VendorState.DEGRADED)
-            name = word(incident.get("external_desc")) or word(incident.get("service_name"))
+            impact = _GOOGLE.get(string(incident.get("status_impact")), VendorState.DEGRADED)
+            name = string(incident.get("external_desc")) or string(incident.get("service_name"))
             yield PageEntry(state=impact, name=name, since=instant(incident["begin"]), incident=True)
 
 
-def aws_troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
-    """The events that go on, of the services that matter."""
+def aws_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
+    """The ongoing events of the services in scope."""
     for event in document:
-        impacted = {key: mapping(one) for key, one in mapping(event.get("impacted_services")).items()}
-        ours = [one for key, one in impacted.items() if scope.wants(key)]
-        if event.get("end_time") or not (ours or scope.wants(word(event["service"]))):
+        impacted = {key: mapping(component) for key, component in mapping(event.get("impacted_services")).items()}
+        ours = [component for key, component in impacted.items() if scope.wants(key)]
+        if event.get("end_time") or not (ours or scope.wants(string(event["service"]))):
             continue
-        codes = [one.get("current") for one in ours] or [event["status"]]
+        codes = [component.get("current") for component in ours] or [event["status"]]
         states = [_AWS.get(str(code), VendorState.UNKNOWN) for code in codes]
         since = instant(event.get("date"))
-        for said in states:
-            if said is not VendorState.OPERATIONAL:
-                yield PageEntry(state=said, name=word(event["summary"]), since=since, incident=True)
+        for reported in states:
+            if reported is not VendorState.OPERATIONAL:
+                yield PageEntry(state=reported, name=string(event["summary"]), since=since, incident=True)
 
 
 def _all_have(document: Any, *keys: str) -> bool:
-    """Whether it is a list of objects, at least one, that all have these keys."""
+    """Whether it is a list of at least one object, all of which have these keys."""
     return (
         isinstance(document, list)
         and bool(document)
-        and all(isinstance(one, dict) and all(key in one for key in keys) for one in document)
+        and all(isinstance(item, dict) and all(key in item for key in keys) for item in document)
     )
 
 
 def _reaches(incident: Mapping[str, Any], scope: PageScope) -> bool:
-    places = {word(one.get("id")) for one in objects(incident.get("currently_affected_locations"))}
+    places = {string(component.get("id")) for component in objects(incident.get("currently_affected_locations"))}
     return scope.region is None or not places or not places.isdisjoint({scope.region, _EVERYWHERE})

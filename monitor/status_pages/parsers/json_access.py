@@ -1,4 +1,4 @@
-"""Careful access to a JSON document of which nothing is known but that somebody else wrote it (pure)."""
+"""Access to parts of a JSON document of unknown shape (pure)."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.status_pages.reading import VendorState, aware
 
-#: What the platforms call the state of a component.
+#: The states of components, as the platforms name them.
 _STATES = {
     "operational": VendorState.OPERATIONAL,
     "available": VendorState.OPERATIONAL,
@@ -48,7 +48,7 @@ def parsed(text: str) -> Any:
 
 
 def complete_items(text: str) -> list[Any]:
-    """The items of a JSON list that is cut off, as far as they are whole; raises UnexpectedError when it is no list."""
+    """The complete items of a JSON list that is cut off; raises UnexpectedError when the text is no list."""
     decoder, items, at = json.JSONDecoder(), [], text.find("[") + 1
     if text[:at].strip() != "[":
         raise UnexpectedError("no list")
@@ -64,30 +64,40 @@ def complete_items(text: str) -> list[Any]:
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """The object; an empty one in place of anything else."""
+    """The object; an empty one for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list; none of anything else."""
+    """The objects in a list; none for any other value."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def listed(value: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list that must be there and hold nothing else; raises UnexpectedError."""
+    """The objects of a list; raises UnexpectedError unless the value is a list of objects only."""
     if not isinstance(value, list) or any(not isinstance(item, dict) for item in value):
         raise UnexpectedError("no list of objects")
     return value
 
 
-def word(value: Any) -> str:
-    """The text; an empty one in place of anything else."""
+def string(value: Any) -> str:
+    """The string; an empty one for any other value."""
     return value if isinstance(value, str) else ""
 
 
 def state(value: Any) -> VendorState:
-    """The state that a platform's word means; `unknown` for a word that nobody knows."""
-    return _STATES.get(word(value).casefold(), VendorState.UNKNOWN)
+    """The state that a platform names so; `unknown` for any other name."""
+    return _STATES.get(string(value).casefold(), VendorState.UNKNOWN)
+
+
+def name_of(item: Mapping[str, Any]) -> str:
+    """The item's `name`; empty where it has none."""
+    return string(item.get("name"))
+
+
+def status_of(item: Mapping[str, Any]) -> VendorState:
+    """The item's `status` as a state."""
+    return state(item.get("status"))
 
 
 def instant(value: Any) -> datetime | None:
@@ -103,5 +113,5 @@ def instant(value: Any) -> datetime | None:
 
 
 def worst(*states: VendorState) -> VendorState:
-    """The worst of them."""
-    return max(states, key=lambda one: one.rank, default=VendorState.OPERATIONAL)
+    """The worst of these states; operational without any."""
+    return max(states, key=lambda state: state.rank, default=VendorState.OPERATIONAL)

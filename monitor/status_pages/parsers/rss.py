@@ -1,4 +1,4 @@
-"""Status pages that are only an RSS feed: what its items say is going on (pure)."""
+"""Parses status pages that are RSS feeds (pure)."""
 
 import html
 import re
@@ -10,7 +10,7 @@ from xml.etree import ElementTree as Xml
 from monitor.status_pages.parsers.json_access import UnexpectedError
 from monitor.status_pages.reading import PageEntry, PageScope, VendorState, aware
 
-#: A document type could define entities that grow without bound; no feed needs one.
+#: Refused: a document type can define entities that grow without bound, and no feed needs one.
 _DEFINITION = re.compile("<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,500}>")
 _COMPONENT = re.compile(r"\s*\[([^\[\]]{1,100})\]")
@@ -20,7 +20,7 @@ _SEVERITY = re.compile(r"\bseverity:\s*(\w+)", re.IGNORECASE)
 _STAGES = frozenset({"investigating", "identified", "monitoring", "resolved", "completed", "scheduled"})
 _OVER = frozenset({"resolved", "completed", "closed", "scheduled"})
 _TITLE_OVER = re.compile(r"^\W{0,3}resolved\b|operating normally", re.IGNORECASE)
-#: In this order: the first part that the severity contains.
+#: By the first part that the severity contains, in this order.
 _SEVERITIES = (
     ("maintenance", VendorState.MAINTENANCE),
     ("partial", VendorState.PARTIAL_OUTAGE),
@@ -33,7 +33,7 @@ _SEVERITIES = (
 
 
 def items(text: str) -> list[dict[str, str]]:
-    """The items of an RSS feed, each as the texts of its elements; raises UnexpectedError for anything else."""
+    """The items of an RSS feed, each as the texts of its elements by tag; raises UnexpectedError for anything else."""
     if _DEFINITION.search(text):
         raise UnexpectedError("defines a document type")
     try:
@@ -46,9 +46,9 @@ def items(text: str) -> list[dict[str, str]]:
     return [_texts(item) for item in channel.findall("item")]
 
 
-def troubles(found: list[dict[str, str]], scope: PageScope) -> Iterator[PageEntry]:
-    """The items that are about something that goes on; a feed without any says that all is well."""
-    for item in found:
+def entries(feed_items: list[dict[str, str]], scope: PageScope) -> Iterator[PageEntry]:
+    """The items in scope about something ongoing; a feed without any means that all is well."""
+    for item in feed_items:
         title = item.get("title", "")
         component = _COMPONENT.match(title)
         if not _is_over(item) and (component is None or scope.wants(component[1])):
@@ -64,7 +64,7 @@ def _texts(item: Xml.Element) -> dict[str, str]:
 
 
 def _is_over(item: dict[str, str]) -> bool:
-    """By the stage that it names, in a category or in its text (the newest stands first), or by its title."""
+    """Whether it is over, by the stage in its category or text (the newest comes first), or by its title."""
     if _TITLE_OVER.search(item.get("title", "")):
         return True
     stages = _STAGES.intersection(item.get("category", "").casefold().split())
@@ -76,8 +76,8 @@ def _is_over(item: dict[str, str]) -> bool:
 
 
 def _severity(item: dict[str, str]) -> VendorState:
-    said = _SEVERITY.search(_TAG.sub(" ", html.unescape(item.get("description", ""))))
-    words = f"{said[1] if said else ''} {item.get('category', '')}".casefold()
+    severity = _SEVERITY.search(_TAG.sub(" ", html.unescape(item.get("description", ""))))
+    words = f"{severity[1] if severity else ''} {item.get('category', '')}".casefold()
     return next(state for part, state in _SEVERITIES if part in words)
 
 

@@ -1,4 +1,4 @@
-"""Status pages of Atlassian's kind: `/api/v2/summary.json`, `incidents/unresolved.json` and `status.json` (pure)."""
+"""Parses Atlassian Statuspage: `/api/v2/summary.json`, `incidents/unresolved.json` and `status.json` (pure)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,15 +8,16 @@ from monitor.status_pages.parsers.json_access import (
     instant,
     listed,
     mapping,
+    name_of,
     objects,
-    state,
-    word,
+    status_of,
+    string,
     worst,
 )
 from monitor.status_pages.reading import PageEntry, PageScope, VendorState
 
 _IMPACTS = {
-    "none": VendorState.DEGRADED,  # an incident that is not resolved is one, whatever the impact says
+    "none": VendorState.DEGRADED,  # an unresolved incident counts, whatever its impact
     "minor": VendorState.DEGRADED,
     "major": VendorState.PARTIAL_OUTAGE,
     "critical": VendorState.MAJOR_OUTAGE,
@@ -27,50 +28,50 @@ _UNDER_WAY = frozenset({"in_progress", "verifying"})
 
 
 def fits(document: Any) -> bool:
-    """Whether the document is of this kind."""
+    """Whether the document is of this format."""
     page = mapping(document)
     return isinstance(page.get("page"), dict) and (
-        isinstance(page.get("incidents"), list) or bool(word(mapping(page.get("status")).get("indicator")))
+        isinstance(page.get("incidents"), list) or bool(string(mapping(page.get("status")).get("indicator")))
     )
 
 
-def troubles(document: Any, scope: PageScope) -> Iterator[PageEntry]:
-    """What matters of it; raises UnexpectedError when it is not what it seemed."""
-    components = [one for one in objects(document.get("components")) if one.get("group") is not True]
-    known = any(scope.wants(word(one.get("name"))) for one in components)
+def entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
+    """The entries in scope; raises UnexpectedError when the document is malformed."""
+    components = [component for component in objects(document.get("components")) if component.get("group") is not True]
+    known = any(scope.wants(name_of(component)) for component in components)
     if components and not known:
-        scope = PageScope()  # names drift: then the whole page matters
+        scope = PageScope()  # vendors rename components: then the whole page is in scope
     if not known:
         yield from _indicator(document)
-    for one in components:
-        if scope.wants(word(one.get("name"))):
-            yield PageEntry(state=state(one.get("status")), name=word(one.get("name")))
+    for component in components:
+        if scope.wants(name_of(component)):
+            yield PageEntry(state=status_of(component), name=name_of(component))
     for incident in listed(document.get("incidents", [])):
-        if word(incident.get("status")) not in _OVER and not incident.get("resolved_at"):
+        if string(incident.get("status")) not in _OVER and not incident.get("resolved_at"):
             yield from _incident(incident, scope)
     for planned in objects(document.get("scheduled_maintenances")):
-        if word(planned.get("status")) in _UNDER_WAY:
+        if string(planned.get("status")) in _UNDER_WAY:
             yield from _incident({**planned, "impact": "maintenance"}, scope)
 
 
 def _indicator(document: Mapping[str, Any]) -> Iterator[PageEntry]:
     if "status" not in document:
         return
-    indicator = word(mapping(document["status"]).get("indicator"))
+    indicator = string(mapping(document["status"]).get("indicator"))
     if indicator not in _IMPACTS:
         raise UnexpectedError("no indicator that is known")
     if indicator != "none":
-        yield PageEntry(state=_IMPACTS[indicator], name=word(mapping(document["status"]).get("description")))
+        yield PageEntry(state=_IMPACTS[indicator], name=string(mapping(document["status"]).get("description")))
 
 
 def _incident(incident: Mapping[str, Any], scope: PageScope) -> Iterator[PageEntry]:
     affected = objects(incident.get("components"))
-    ours = [one for one in affected if scope.wants(word(one.get("name")))]
+    ours = [component for component in affected if scope.wants(name_of(component))]
     if affected and not ours:
         return
-    planned = word(incident.get("impact")) == "maintenance"
-    said = [state(one.get("status")) for one in ours]
-    hit = [one for one in said if one.admits] if not planned else []
-    impact = worst(*hit) if hit else _IMPACTS.get(word(incident.get("impact")), VendorState.DEGRADED)
+    planned = string(incident.get("impact")) == "maintenance"
+    states = [status_of(component) for component in ours]
+    troubles = [each for each in states if each.is_trouble] if not planned else []
+    impact = worst(*troubles) if troubles else _IMPACTS.get(string(incident.get("impact")), VendorState.DEGRADED)
     since = instant(incident.get("started_at")) or instant(incident.get("created_at"))
-    yield PageEntry(state=impact, name=word(incident.get("name")), since=since, incident=True)
+    yield PageEntry(state=impact, name=name_of(incident), since=since, incident=True)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from monitor.status_pages.poller import PATIENCE, StatusPagePoller, status_pages
+from monitor.status_pages.poller import MAX_FAILURES, StatusPagePoller, status_pages
 from monitor.status_pages.reading import VendorState, VendorStateChange
 from probes.target import Provider, Secret
 from probes.transport.fetch import FetchResult
@@ -64,7 +64,7 @@ class World:
         before = len(self.kept)
         for answer in answers:
             self.answer = answer
-            await self.vendors.look(self.pages[0])
+            await self.vendors.poll(self.pages[0])
             self.now += timedelta(minutes=1)
         return [report.state.value for report in self.kept[before:]]
 
@@ -111,7 +111,7 @@ async def test_what_has_not_changed_is_not_sent_again() -> None:
 
 async def test_a_page_that_cannot_be_read_is_unknown_after_three_readings() -> None:
     """A hiccup of the page, or of our own network, is no change of what the vendor says."""
-    assert PATIENCE == 3
+    assert MAX_FAILURES == 3
     world = World()
     gone = FetchResult(error="not within 10 s")
     assert await world.sees(WELL, HTML, gone, WELL, FetchResult(status=503), HTML) == ["operational"]

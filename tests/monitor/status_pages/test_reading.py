@@ -439,7 +439,7 @@ def test_a_document_with_something_else_in_it_is_read(data: st.DataObject, kind:
     found = read(json.dumps(bent(kind, data)).encode(), scope)
     assert len(found.headline) <= 200
     assert found.since is None or found.since.tzinfo is UTC
-    assert found.state.admits or found == StatusPageReading(state=found.state)
+    assert found.state.is_trouble or found == StatusPageReading(state=found.state)
 
 
 @given(text=st.text(max_size=60))
@@ -462,10 +462,10 @@ def test_a_report_names_its_page() -> None:
 
 def test_states_are_ordered() -> None:
     """From best to worst; what is unknown is no admission."""
-    assert [state for state in VendorState if state.admits] == [
+    assert [state for state in VendorState if state.is_trouble] == [
         "maintenance",
         "degraded",
         "partial_outage",
         "major_outage",
     ]
-    assert VendorState.PARTIAL_OUTAGE.words == "partial outage"
+    assert VendorState.PARTIAL_OUTAGE.label == "partial outage"
