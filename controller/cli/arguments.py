@@ -4,11 +4,13 @@ import argparse
 import getpass
 import os
 from pathlib import Path
+from typing import Any
 
 from controller.cli import output
 from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
 from monitor.config.loader import load
+from monitor.config.section import Section, json_schema
 from monitor.config.units import parse_duration
 from monitor.formatting import format_duration
 from monitor.settings import Settings
@@ -41,6 +43,24 @@ def add_port(parser: argparse.ArgumentParser) -> None:
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add `--jobs J`, the number of processes."""
     parser.add_argument("--jobs", type=count, metavar="J", help="processes at work (default: one per core)")
+
+
+class _PrintSchema(argparse.Action):
+    """Prints the JSON Schema of a file and ends, as `--help` does: no other argument need be there."""
+
+    def __init__(self, *args: Any, root: type[Section], title: str, **kwargs: Any) -> None:
+        super().__init__(*args, nargs=0, **kwargs)
+        self._root, self._title = root, title
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        output.print_document(json_schema(self._root, self._title))
+        parser.exit()
+
+
+def add_schema(parser: argparse.ArgumentParser, root: type[Section], title: str) -> None:
+    """Add `--schema`."""
+    text = "print the JSON Schema of the file, for editors, and end"
+    parser.add_argument("--schema", action=_PrintSchema, root=root, title=title, help=text)
 
 
 def load_settings(path: Path, *, keys: bool = True, stores: bool = True) -> Settings:

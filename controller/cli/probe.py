@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.cli import output, transcript
-from controller.cli.arguments import add_config, add_json, load_settings, warn_about_budget
+from controller.cli.arguments import add_config, add_json, add_schema, load_settings, warn_about_budget
 from monitor.clock import utc_now
 from monitor.config.build_targets import checks_of
+from monitor.config.schema import Configuration
 from monitor.formatting import instant, plural, span
 from monitor.settings import Settings
 from probes import pricing
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_json(parser)
     if parser.get_default("command") == "check":
+        add_schema(parser, Configuration, "The configuration of Hotspare")
         return
     parser.add_argument("-t", "--target", action="append", metavar="ID", help="only this one; may be repeated")
     text = f"ask this instead of the target's own checks: {', '.join(Check)}; may be repeated"

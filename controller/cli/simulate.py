@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.cli import output
-from controller.cli.arguments import add_jobs, add_json, count, seed
+from controller.cli.arguments import add_jobs, add_json, add_schema, count, seed
 from controller.simulation import scenario_file
 from controller.simulation.runner import simulate
 from controller.simulation.scenario import Scenario
+from controller.simulation.scenario_schema import ScenarioDocument
 from monitor.formatting import format_duration, format_share, plural, span
 
 
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=seed, default=0, metavar="K", help=text)
     add_jobs(parser)
     add_json(parser)
+    add_schema(parser, ScenarioDocument, "A scenario for hotspare simulate")
 
 
 def run(args: argparse.Namespace) -> int:
