@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test quick coverage golden fuzz lint format wheel bench pictures lock clean
+.PHONY: help setup demo test quick coverage golden fuzz lint format wheel bench pictures reference lock clean
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -64,6 +64,9 @@ bench: .venv/.picture ## The measured promises of docs/benchmarks.md
 
 pictures: .venv/.ready ## What Slack shows, drawn into docs/; needs Chromium and a font with emoji
 	@$(BIN)/python -m docs.tools.pictures
+
+reference: .venv/.ready ## The tables of keys in docs/configuration.md and docs/simulation.md, from the schemas
+	@$(BIN)/python -m docs.tools.reference
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --upgrade

@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,10 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
 class _PrintSchema(argparse.Action):
     """Prints the JSON Schema of a file and ends, as `--help` does: no other argument need be there."""
 
-    def __init__(self, *args: Any, root: type[Section], title: str, **kwargs: Any) -> None:
-        super().__init__(*args, nargs=0, **kwargs)
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, *, root: type[Section], title: str, **kwargs: Any
+    ) -> None:
+        super().__init__(option_strings, dest, nargs=0, **kwargs)
         self._root, self._title = root, title
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:

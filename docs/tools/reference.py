@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -29,6 +29,8 @@ class Key:
     change_when: str = ""
     is_value: bool = True
     """False for a section."""
+    inherited: bool = False
+    """Whether it overrides a key of `defaults`."""
 
 
 def keys_of(section: type[Section], prefix: str = "") -> Iterator[Key]:
@@ -53,8 +55,8 @@ def _inherited(path: str, name: str) -> Iterator[Key]:
     """What a model inherits from `defaults`."""
     for key in keys_of(ProbingSection):
         if key.is_value and key.path.partition(".")[0] == name:
-            meaning = f"as `defaults.{key.path}`"
-            yield Key(path=path + key.path[len(name) :], default="from `defaults`", meaning=meaning)
+            rest = path + key.path[len(name) :]
+            yield Key(path=rest, default="from `defaults`", meaning="the same for this model", inherited=True)
 
 
 def write(document: str) -> str:
@@ -97,6 +99,12 @@ def _table(name: str) -> str:
         rows = [f"| `{key.path}` | {key.default} | {key.meaning} |\n" for key in keys_of(ScenarioDocument)]
         return "| key | default | meaning |\n| --- | --- | --- |\n" + "".join(rows)
     keys = [key for key in keys_of(Configuration) if key.is_value and _table_of(key) == name]
+    inherited = [key for key in keys if key.inherited]
+    if inherited:
+        prefix = inherited[0].path.removesuffix("interval")
+        names = "`, `".join(key.path.removeprefix(prefix) for key in inherited)
+        first = keys.index(inherited[0])
+        keys[first : first + len(inherited)] = [replace(inherited[0], path=f"{prefix}`…: `{names}")]
     rows = [f"| `{key.path}` | {key.default} | {key.meaning} | {key.change_when} |\n" for key in keys]
     head = "| key | default | what it does | change it when |\n| --- | --- | --- | --- |\n"
     return head + "".join(rows)

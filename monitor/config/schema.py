@@ -113,9 +113,9 @@ class TimeoutSection(Section):
     proxy.
     """
     first_token: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.timeouts.first_token_s)
-    """Deadline for the first piece of text of a stream. Change it when the model thinks for long before it answers."""
+    """Deadline for a stream's first text. Change it when the model thinks for long."""
     total: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.timeouts.total_s)
-    """Deadline for the whole answer. Change it when a good answer takes longer than this."""
+    """Deadline for the whole answer. Change it when good answers take longer."""
 
 
 class ProbingSection(Section):
@@ -124,18 +124,18 @@ class ProbingSection(Section):
     interval: Annotated[float | None, duration(at_least_s=SHORTEST_INTERVAL_S)] = key(
         None, shown=PLAIN_TARGET.interval_s
     )
-    """From probe to probe of one model; at least `500ms`. Change it when outages must be noticed sooner (and probes
-    may cost more), or the other way round.
+    """From probe to probe of one model; at least `500ms`. Change it when outages must be noticed sooner, or probes
+    cost too much.
     """
     timeout: TimeoutSection
     slow: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.slow_s)
-    """A correct answer that took longer counts as `slow`; shorter than `timeout.total`. Change it when users would
-    call it slow sooner or later than that.
+    """A correct answer that took longer is `slow`; shorter than `timeout.total`. Change it when users' patience
+    differs.
     """
     checks: Annotated[tuple[Check, ...] | None, check_turns()] = key(None, shown=PLAIN_TARGET.checks)
-    """What to ask, in turn: any of `chat`, `stream`, `structured`, `tool`, `embedding`; as a list, or with weights:
-    `{chat: 3, stream: 1}` asks a stream every fourth time. See [checks](probing.md#what-is-asked). Change it when
-    your application streams, parses JSON, calls tools or embeds; an embedding model: `[embedding]`.
+    """What to ask, in turn: `chat`, `stream`, `structured`, `tool`, `embedding`. With weights, `{chat: 3, stream:
+    1}` asks a stream every fourth time. See [checks](probing.md#what-is-asked). Change it when your application
+    streams, parses JSON, calls tools or embeds.
     """
 
 
@@ -145,9 +145,8 @@ class PriceSection(Section):
     empty_is_absent = True
 
     input: Annotated[float, _PRICE] = key(shown="(from the price list)")
-    """What a million tokens of input cost, in dollars: `price: {input: 0.10, output: 0.50, cached: 0.01}`; with it
-    goes `output`. Without `price`, the price list's. See [budget](#budget). Change it when the list does not know
-    the model, you pay another price, or it is free (`{input: 0, output: 0}`).
+    """Dollars per million tokens of input: `price: {input: 0.10, output: 0.50, cached: 0.01}`. Change it when the
+    list lacks the model, you pay otherwise, or it is free (`{input: 0, output: 0}`).
     """
     output: Annotated[float, _PRICE] = key(shown="(from the price list)")
     """The same for output."""
@@ -162,15 +161,14 @@ class ModelSection(ProbingSection):
         dict[str, Any], as_written("a mapping of what the provider takes, such as {reasoning_effort: low}")
     ] = key({}, shown="(none)")
     """Laid over the body of every request, section by section, in the provider's own words: `{reasoning_effort:
-    low, max_completion_tokens: 200}`. `null` removes a key. Change it when Hotspare does not know the model's
-    family, or your application asks in another way.
+    low}`. `null` removes a key. Change it when Hotspare does not know the model's family, or your application asks
+    differently.
     """
     dimensions: Annotated[int | None, whole_number(1, LONGEST_EMBEDDING, str(LONGEST_EMBEDDING))] = key(
         None, shown="(what the model is known for)"
     )
-    """How long an embedding must be; any length is accepted for a model that Hotspare does not know, and where
-    there are `parameters`. Change it when the model is asked for shorter ones: `{parameters: {dimensions: 256},
-    dimensions: 256}`.
+    """The length of an embedding; any will do for models that Hotspare does not know, and with `parameters`. Change
+    it when shorter ones are asked for: `{parameters: {dimensions: 256}, dimensions: 256}`.
     """
     price: PriceSection | None = None
 
@@ -194,38 +192,36 @@ class ProviderSection(Section):
     preset: Annotated[str | None, choice(PRESETS, "a preset of this version", f"one of {', '.join(PRESETS)}")] = key(
         None
     )
-    """In place of `dialect`: a provider that speaks `openai-chat`, with its address and its peculiarities known.
-    See [presets](probing.md#presets). Change it when your provider is among them.
+    """In place of `dialect`: a provider that speaks `openai-chat`, with its address and peculiarities. See
+    [presets](probing.md#presets). Change it when yours is among them.
     """
     base_url: Annotated[Text | None, address()] = key(None, shown="(the vendor's own)")
-    """An http(s) address without user name, query or fragment. For `openai-chat`, `openai-responses` and presets it
-    ends in the version (`https://api.openai.com/v1`), for the others it is the host alone
-    (`https://api.anthropic.com`, `https://generativelanguage.googleapis.com`, `https://api.cohere.com`).
-    `azure-openai` and the preset `vertex` have none of their own: `https://RESOURCE.openai.azure.com`. Change it
-    when the models are served by somebody else, or through a gateway.
+    """An http(s) address without user name, query or fragment. With `openai-chat`, `openai-responses` and presets
+    it ends in the version (`https://api.openai.com/v1`), otherwise it is the host alone
+    (`https://api.anthropic.com`). `azure-openai` (`https://RESOURCE.openai.azure.com`) and the preset `vertex` have
+    no default. Change it when a gateway or somebody else serves the models.
     """
     api_key: Annotated[Text | None, secret("", "key")] = key(None, shown="(required)")
-    """The key, as `${NAME}`. Not needed with `signing` and with the presets `vllm`, `ollama` and `litellm`; for
-    another server on your own machine that wants none, any text does.
+    """The key, as `${NAME}`. Not needed with `signing` and the presets `vllm`, `ollama` and `litellm`; for another
+    server that wants none, write any text.
     """
     region: Annotated[str | None, _config_field("region")] = key(None, shown="(required for `bedrock`)")
-    """`bedrock` only: the region of the account, such as `us-east-1`, unless there is a `base_url` and a key."""
+    """`bedrock` only: the account's region, such as `us-east-1`; not needed with a `base_url` and a key."""
     signing: Annotated[bool, _config_field("signing")] = key(False)
     """`bedrock` only: `true` signs requests (SigV4) with the credentials that AWS's tools would find (environment,
-    profile, role of the machine), in place of `api_key`. Needs `pip install hotspare[bedrock]`. Change it when
-    there is no Bedrock API key.
+    profile, role), in place of `api_key`. Needs `pip install hotspare[bedrock]`. Change it when there is no Bedrock
+    API key.
     """
     api_version: Annotated[str | None, _config_field("api_version")] = key(None)
-    """`azure-openai` only: the `api-version` of a resource of the classic kind (`2024-10-21`); the model's name is
-    then that of the deployment in the address. Change it when the resource is not on the v1 API.
+    """`azure-openai` only: the `api-version` of a classic resource (`2024-10-21`); a model is then named by its
+    deployment. Change it when the resource is not on the v1 API.
     """
     status_page: Annotated[Text | None, address(f"an http(s) address, or {NO_PAGE}", instead=NO_PAGE)] = key(
         None, shown="(the vendor's own)"
     )
-    """Where the vendor publishes its status: an http(s) address, or `none`. Known for OpenAI, Anthropic, Vertex,
-    Bedrock, Azure, Groq, Cohere, Fireworks, Perplexity, Together, OpenRouter, xAI and DeepSeek, by the host of
-    `base_url`. See [vendors' status pages](vendor-status.md). Change it when you reach the vendor through a
-    gateway; the page has moved; or the machine may not read it: `none`.
+    """Where the vendor publishes its status, or `none`; the default follows from the host of `base_url`. See
+    [vendors' status pages](vendor-status.md). Change it when a gateway hides the vendor, the page moved, or it must
+    not be read.
     """
     models: Annotated[
         dict[str, ModelSection],
@@ -233,7 +229,7 @@ class ProviderSection(Section):
             "model", "a name without spaces and braces (variables are expanded in values only)", r"[^\s{}]+", "MODEL"
         ),
     ]
-    """What to probe: each key is a model as the provider calls it, each value its settings or `{}`."""
+    """What to probe: models as the provider calls them, each with its settings or `{}`."""
 
 
 class RouteSection(Section):
@@ -242,15 +238,12 @@ class RouteSection(Section):
     candidates: Annotated[
         list[Annotated[Text, text("a target")]], Items("a list of targets such as [openai/gpt-6-luna]", least=True)
     ]
-    """Models in order of preference, each as `provider/model`. One candidate, or candidates of one provider only,
-    bring a warning: an outage then leaves nowhere to go.
-    """
+    """Models in order of preference, as `provider/model`. A single one, or one provider's alone, brings a warning."""
     fail_over_on: Annotated[tuple[str, ...], choices(_FAIL_OVER_ON, "a health that can move a route")] = key(
         ("down", "unusable", "misconfigured")
     )
-    """Which health of the current target moves the route: any of `degraded`, `unusable`, `down`, `misconfigured`.
-    Leaving out one of the last three brings a warning: the route stays on such a target. Change it when slow or
-    partly wrong answers hurt more than a change of model: add `degraded`.
+    """The health of the current target that moves the route; `degraded` may be added. Leaving out another one
+    brings a warning. Change it when slow or partly wrong answers hurt more than a change of model: add `degraded`.
     """
 
 
@@ -260,39 +253,31 @@ class FailbackSection(Section):
     mode: Annotated[str, choice(("auto", "manual", "steps"), "a mode of failback", "auto, manual or steps")] = key(
         _CONTROLLER.failback.mode
     )
-    """How a route returns to a better candidate that has recovered: `auto` at once, `manual` never by itself,
-    `steps` share by share; see [failback](#failback). Change it when a recovered provider deserves caution:
-    `steps`; people want the last word: `manual`.
+    """How a route returns to a better candidate: `auto`, `manual` or `steps`; see [failback](#failback). Change it
+    when a recovered provider deserves caution, or people decide.
     """
     hold_s: Annotated[float, duration()] = key(_CONTROLLER.failback.hold_s, alias="hold")
-    """How long a recovered target must stay clean before routes return to it. Change it when providers relapse
-    after they have come back: longer.
-    """
+    """How long a recovered target must stay clean first. Change it when providers relapse: longer."""
     steps: Annotated[
         list[Annotated[float, share()]],
         Items("a list of shares such as [10%, 50%, 100%]", check=_steps_problem, whole=True),
     ] = key(list(_CONTROLLER.failback.steps), shown=[format_share(share) for share in _CONTROLLER.failback.steps])
-    """With mode `steps`: the shares of the requests that go back, one after the other. One to ten, rising, the last
-    one `100%`.
-    """
+    """The shares of requests that go back: one to ten, rising, the last `100%`."""
     step_s: Annotated[float, duration()] = key(_CONTROLLER.failback.step_s, alias="step")
-    """With mode `steps`: how long each share is held, the target `up` all the while, before the next one. Change it
-    when a relapse shows late: longer.
-    """
+    """How long each share is held. Change it when relapses show late: longer."""
 
 
 class BlipsSection(Section):
     """The short disturbances that must not move a route."""
 
     per_day: Annotated[float, number(negative_problem, minimum=0)] = key(_CONTROLLER.blips.per_day)
-    """How many short disturbances a day a provider is expected to have. Change it when your network is worse or
-    better; with an interval below the longest blip several probes fall into one, and verdicts need much more
-    evidence.
-    """
+    """Short disturbances that a provider has in a day. Change it when your network is worse or better."""
     length: Annotated[tuple[float, float], durations((_CONTROLLER.blips.shortest_s, _CONTROLLER.blips.longest_s))] = (
         key((_CONTROLLER.blips.shortest_s, _CONTROLLER.blips.longest_s))
     )
-    """How long they last, shortest and longest."""
+    """The shortest and the longest. Several probes in one blip (an `interval` below the longest) make verdicts need
+    much more evidence.
+    """
     failure_rate: Annotated[float, share(failure_rate_problem)] = key(_CONTROLLER.blips.failure_rate)
     """The share of requests that fails meanwhile."""
 
@@ -301,27 +286,27 @@ class ControllerSection(Section):
     """How evidence becomes a decision."""
 
     detect: Annotated[float, share(_detect_problem)] = key(_CONTROLLER.detect)
-    """The share of failing requests that counts as an outage; more than `5%`, less than `100%`. Smaller is more
-    sensitive and takes more probes to be sure. Change it when partial outages below it hurt you.
+    """The share of failing requests that is an outage: above `5%`, below `100%`. Smaller takes more probes to be
+    sure. Change it when smaller outages hurt.
     """
     false_failovers_per_day: Annotated[float, rate(_rate_problem)] = key(
         _CONTROLLER.false_failovers_per_day, alias="false_failovers"
     )
-    """The promise: at most so many moves for nothing, for each route. The alarm threshold follows from it. Change
-    it when you would rather move too often than too late: `1 per 30d`.
+    """The promise, for each route: at most so many moves for nothing. The alarm threshold follows from it. Change
+    it when too often is better than too late: `1 per 30d`.
     """
     min_outage_s: Annotated[float, duration(zero=True)] = key(_CONTROLLER.min_outage_s, alias="min_outage")
-    """The shortest span of evidence that may move a route; `0s` is allowed. More than 5 minutes, or than ten
-    intervals, brings a warning: an outage shorter than that moves nothing. Change it when routes move on
-    disturbances that are over at once: longer.
+    """The shortest span of evidence that moves a route, so that shorter outages move nothing; `0s` is allowed.
+    Above 5 minutes or ten intervals it brings a warning. Change it when routes move on disturbances that are over
+    at once.
     """
     dwell_s: Annotated[float, duration()] = key(_CONTROLLER.dwell_s, alias="dwell")
-    """No second move of a route sooner, unless the current target's health is in `fail_over_on`."""
+    """No second move sooner, unless the current target's health is in `fail_over_on`."""
     failback: FailbackSection
     blips: BlipsSection
     dry_run: Annotated[bool, flag()] = key(_CONTROLLER.dry_run)
-    """`true`: watch, decide, record and alert, but leave every route at its first candidate; see [dry
-    run](#dry-run). Change it when you want to see what Hotspare would do before it does it.
+    """Decide, record and alert, but move no route; see [dry run](#dry-run). Change it when you want to see first
+    what Hotspare would do.
     """
 
 
@@ -331,9 +316,9 @@ class ConnectivitySection(Section):
     endpoints: Annotated[list[Annotated[Text, address()]], Items("a list of http(s) addresses")] = key(
         [], shown=list(_PLAIN.connectivity_endpoints)
     )
-    """Neutral addresses, asked before many providers are blamed at once; any HTTP answer means that our own network
-    works. `[]`: judge from the providers alone. Change it when the machine may not reach them: name three that it
-    may and that have nothing to do with your providers.
+    """Neutral addresses, asked before many providers are blamed at once: any HTTP answer means that our own network
+    works. `[]`: judge by the providers alone. Change it when the machine may not reach them: name three that your
+    providers have no part in.
     """
 
 
@@ -341,13 +326,13 @@ class NetworkSection(Section):
     """How probes leave this machine."""
 
     proxy: Annotated[Text | None, address("an address such as http://proxy.example:3128", userinfo=True)] = key(
-        None, shown="(the environment's proxy variables)"
+        None, shown="(from the environment)"
     )
-    """The http(s) proxy for probes; a user name and a password may stand in it, best from a variable. Change it
-    when probes must take another way out than the environment says.
+    """The http(s) proxy for probes; may hold a user name and a password, best from a variable. Change it when
+    probes must take another way out.
     """
-    ca_bundle: Annotated[Text | None, text("the path of a file")] = key(None, shown="(the system's certificates)")
-    """A file of certificates in PEM form to trust. Change it when a company proxy presents its own certificates."""
+    ca_bundle: Annotated[Text | None, text("the path of a file")] = key(None, shown="(the system's)")
+    """Certificates to trust, in PEM form. Change it when a company proxy presents its own."""
 
 
 class RetentionSection(Section):
@@ -363,8 +348,8 @@ class BudgetSection(Section):
     """What probing may cost."""
 
     usd_per_month: Annotated[float | None, number(_budget_problem, exclusiveMinimum=0)] = key(None, shown="(no cap)")
-    """What probing may cost in a calendar month (UTC), in dollars. Without it, cost is only shown. Change it when
-    you would rather hear of outages later than pay more.
+    """Dollars for probing in a calendar month (UTC). Without it, cost is only shown. Change it when probing must
+    not cost more, and outages may be found later.
     """
 
 
@@ -380,11 +365,11 @@ class Configuration(Section):
     database: Annotated[Text | None, text("an address such as sqlite:///var/hotspare.db")] = key(
         None, shown=DEFAULT_DATABASE
     )
-    """Where observations, decisions and incidents are kept. SQLite only; four slashes begin an absolute path:
+    """Where observations, decisions and incidents are kept: SQLite only; four slashes begin an absolute path:
     `sqlite:////var/lib/hotspare/hotspare.db`. Change it when the data belongs on another disk.
     """
     routing_file: Annotated[Text | None, text("the path of a file")] = key(None, shown=str(DEFAULT_ROUTING_FILE))
-    """The file that applications read. Must not be the database's. Change it when applications look elsewhere."""
+    """The file that applications read; not the database's. Change it when they look elsewhere."""
     defaults: ProbingSection
     providers: Annotated[dict[str, ProviderSection], Named("provider", *_NAME)]
     routes: Annotated[dict[str, RouteSection], Named("route", *_NAME)]

@@ -104,12 +104,12 @@ def _secret_address(variable: str) -> Value:
 class SlackChannelsSection(Section):
     """Where a severity goes elsewhere than to `channel`."""
 
-    critical: Annotated[Text | None, _CHANNEL] = key(None, shown="(that of `alerts.slack.channel`)")
-    """Where a message goes that needs a person now. Change it when whoever is on call reads another channel."""
-    warning: Annotated[Text | None, _CHANNEL] = key(None, shown="(that of `alerts.slack.channel`)")
-    """Where an outage goes that was handled."""
-    info: Annotated[Text | None, _CHANNEL] = key(None, shown="(that of `alerts.slack.channel`)")
-    """Where everything else goes."""
+    critical: Annotated[Text | None, _CHANNEL] = key(None, shown="(as `channel`)")
+    """For what needs a person now. Change it when those on call read another channel."""
+    warning: Annotated[Text | None, _CHANNEL] = key(None, shown="(as `channel`)")
+    """For outages that were handled."""
+    info: Annotated[Text | None, _CHANNEL] = key(None, shown="(as `channel`)")
+    """For everything else."""
 
 
 class QuietHoursSection(Section):
@@ -122,7 +122,7 @@ class QuietHoursSection(Section):
     reads at night.
     """
     end: Annotated[Text, _time("22:00")] = key(alias="to", shown="(none)")
-    """When it ends, on the next day where it is before `from`."""
+    """The end, on the next day where it is before `from`."""
     zone: Annotated[Text, _ZONE] = key(shown="(none)")
     """The time zone of both: `Europe/Berlin`."""
 
@@ -131,11 +131,11 @@ class SlackSection(Section):
     """Slack: a bot in channels, or an incoming webhook."""
 
     token: Annotated[Text | None, secret("SLACK_BOT_TOKEN", "token")] = key(None, shown="(required, or `webhook_url`)")
-    """A bot token with the scope `chat:write`, as `${SLACK_BOT_TOKEN}`; [docs/slack.md](slack.md) sets up the bot."""
+    """A bot token with the scope `chat:write`, as `${SLACK_BOT_TOKEN}`; see [Slack](slack.md)."""
     channel: Annotated[Text | None, _CHANNEL] = key(None, shown="(required, or `webhook_url`)")
-    """A channel the bot is in, in quotes because of the `#`: `"#llm-status"`, or its id."""
+    """A channel the bot is in, in quotes because of the `#`, or its id."""
     api_url: Annotated[Text | None, address()] = key(None, shown=_SLACK.api_url)
-    """Where Slack's API is. Change it when a proxy or a test server stands in for it."""
+    """Slack's API. Change it when a proxy or a test server stands in for it."""
     webhook_url: Annotated[Text | None, secret("SLACK_WEBHOOK_URL", "webhook", check=_slack_webhook_problem)] = key(
         None
     )
@@ -146,8 +146,8 @@ class SlackSection(Section):
     mention: Annotated[
         list[Annotated[Text, text(_MENTION, _mention_problem)]], Items('a list such as ["<@U012AB3CD>", here]')
     ] = key([], shown="(none)")
-    """Whom a critical message calls, and no other: `"<@U012AB3CD>"`, `"<!subteam^S012AB3CD>"`, `here`, `channel`,
-    `everyone`. Change it when somebody is to be woken.
+    """Whom critical messages call: `"<@U012AB3CD>"`, `"<!subteam^S012AB3CD>"`, `here`, `channel`, `everyone`.
+    Change it when somebody is to be woken.
     """
     remind_s: Annotated[float, duration(at_least_s=60.0, zero=True, advice=", and 0s switches reminders off")] = key(
         _SLACK.remind_s, alias="remind"
@@ -157,18 +157,17 @@ class SlackSection(Section):
     """
     quiet_hours: QuietHoursSection | None = None
     most_per_hour: Annotated[int, whole_number(1, _MOST_PER_HOUR, f"{_MOST_PER_HOUR:,}")] = key(_SLACK.most_per_hour)
-    """At most so many new messages in any hour, replies in threads included; what is critical is never held back,
-    edits do not count. Change it when a channel is shared with others.
+    """New messages in any hour at most, replies in threads included; critical ones are never held back, edits do
+    not count. Change it when others use the channel.
     """
     app_token: Annotated[Text | None, secret("SLACK_APP_TOKEN", "app token", check=_app_token_problem)] = key(None)
     """An app-level token (`xapp-…`) with the scope `connections:write`, as `${SLACK_APP_TOKEN}`: incidents get
-    [buttons](slack.md#buttons), and presses come through Socket Mode. Change it when people shall act from Slack.
+    [buttons](slack.md#buttons), pressed through Socket Mode. Change it when people shall act from Slack.
     """
     allowed_users: Annotated[
         list[Annotated[Text, text(_MEMBER, _member_problem)]], Items("a list such as [U012AB3CD]")
     ] = key([], shown="(everybody)")
-    """The member ids of those who may press a button: `[U012AB3CD]`. Without it, everybody who sees the message
-    may. Change it when not everybody in the channel is on call.
+    """The member ids of those who may press: `[U012AB3CD]`. Change it when not all who see the message are on call.
     """
 
 
@@ -182,7 +181,7 @@ class DigestSection(Section):
     at_time: Annotated[Text, _time("09:00")] = key(alias="at", shown="(none)")
     """The time of day, in quotes: `"09:00"`."""
     zone: Annotated[Text | None, _ZONE] = key(None, shown="(UTC)")
-    """The time zone of both: `Europe/Berlin`."""
+    """The time zone: `Europe/Berlin`."""
 
 
 class AlertsSection(Section):
@@ -190,28 +189,28 @@ class AlertsSection(Section):
 
     slack: SlackSection | None = None
     webhook_url: Annotated[Text | None, _secret_address("HOTSPARE_WEBHOOK_URL")] = key(None)
-    """Is posted each change of an incident, and each notice, as a [JSON document](alerts.md#the-webhook), as
+    """Where each change of an incident, and each notice, is posted as a [JSON document](alerts.md#the-webhook), as
     `${HOTSPARE_WEBHOOK_URL}`. Change it when a program shall know.
     """
     webhook_secret: Annotated[Text | None, secret("HOTSPARE_WEBHOOK_SECRET", "secret", check=_secret_problem)] = key(
         None
     )
-    """What these documents are signed with, at least 16 characters, as `${HOTSPARE_WEBHOOK_SECRET}`. Without it
-    they are not signed, which brings a warning.
+    """What signs these documents, at least 16 characters, as `${HOTSPARE_WEBHOOK_SECRET}`. Without it comes a
+    warning.
     """
     apprise: Annotated[
         list[Annotated[Text, _APPRISE]],
         Items("a list of addresses such as [${TEAMS_URL}]"),
     ] = key([], shown="(none)")
-    """A list of [Apprise](alerts.md#apprise) addresses, each as a variable: Teams, Discord, mail, PagerDuty, …
-    Needs `pip install 'hotspare[apprise]'`. Change it when people read something else than Slack.
+    """[Apprise](alerts.md#apprise) addresses (Teams, Discord, mail, PagerDuty, …), each as a variable. Needs `pip
+    install 'hotspare[apprise]'`. Change it when people do not read Slack.
     """
     heartbeat_url: Annotated[Text | None, _secret_address("HEARTBEAT_URL")] = key(None)
-    """Is [requested](alerts.md#the-heartbeat) with a GET while the monitor and its cycle are well. Change it when a
-    dead-man service shall notice when Hotspare is gone.
+    """[Requested](alerts.md#the-heartbeat) with a GET while the monitor and its cycle are well. Change it when a
+    dead-man service shall notice that Hotspare is gone.
     """
     heartbeat_every_s: Annotated[float, duration(at_least_s=SHORTEST_HEARTBEAT_S)] = key(
         OtherChannels().heartbeat_every_s, alias="heartbeat_every"
     )
-    """How often; at least `10s`. Change it when that service wants it otherwise."""
+    """How often; at least `10s`."""
     digest: DigestSection | None = None

@@ -35,13 +35,21 @@ _LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 _OURS: Final = frozenset({"title", "default", "shown", "required"})
 
 
-def key(default: Any = ..., *, alias: str | None = None, shown: Any = None, required: bool = False) -> Any:
+def key(
+    default: Any = ...,
+    *,
+    alias: str | None = None,
+    shown: Any = None,
+    required: bool = False,
+    description: str | None = None,
+) -> Any:
     """One key of a section, described by the text below it; required where it has no default.
 
     `shown` documents a default that the schema does not hold: a value, or words in parentheses. `required` keys with a
     default are reported where they are missing, and the section stands with the default.
     """
-    return Field(default, alias=alias, json_schema_extra={"shown": shown, "required": required})
+    extra = {"shown": shown, "required": required}
+    return Field(default, alias=alias, description=description, json_schema_extra=extra)
 
 
 class Section(BaseModel):
