@@ -132,16 +132,16 @@ def _watched(world: World, spell: str | None, length_s: float, dice: random.Rand
     degraded_s: list[float] = []
     degraded, clean, probes, at_s = False, 0.0, 0, dice.random() * _INTERVAL_S
     while at_s < length_s:
-        seen = _observation(at_s, took(at_s))
-        late = known.late_measure(seen)
-        known = known.add_observation(seen, no_evidence=not degraded)
+        observation = _observation(at_s, took(at_s))
+        late = known.late_measure(observation)
+        known = known.add_observation(observation, no_evidence=not degraded)
         probes += 1
         if degraded:
             clean = max(0.0, clean - _FAILED) if late else clean + _PASSED
             if clean >= _RECOVERED:
                 known, degraded = known.clear(), False
         elif known.lateness.value >= _THRESHOLD:
-            degraded_s.append(at_s + seen.duration_s)
+            degraded_s.append(at_s + observation.duration_s)
             degraded, clean = True, 0.0
         hurry = not degraded and known.is_suspicious(_THRESHOLD) and known.lateness.answers <= _BURST
         at_s += _QUICK_S if hurry else _INTERVAL_S
@@ -164,18 +164,18 @@ def _times(world: World, spell: str | None, dice: random.Random) -> Callable[[fl
 
     def took_s(at_s: float) -> float:
         nonlocal last_s, level
-        one = answer(dice) * math.exp(world.per_day * at_s / _DAY_S)
+        took_s = answer(dice) * math.exp(world.per_day * at_s / _DAY_S)
         if world.day != 1:
-            one *= world.day ** (-0.5 * math.cos(2 * math.pi * at_s / _DAY_S))
+            took_s *= world.day ** (-0.5 * math.cos(2 * math.pi * at_s / _DAY_S))
         if world.office != 1 and 9 * _HOUR_S <= at_s % _DAY_S < 17 * _HOUR_S:
-            one *= world.office
+            took_s *= world.office
         if world.wander:
             kept = math.exp((last_s - at_s) / 1800)
             level, last_s = kept * level + math.sqrt(1 - kept * kept) * dice.gauss(0, 1), at_s
-            one *= math.exp(world.wander * level)
+            took_s *= math.exp(world.wander * level)
         into_s = (at_s - _LEARNING_S) % _SPELLS_APART_S
         if spell and at_s >= _LEARNING_S and into_s < _SPELL_S:
-            one = _SPELL[spell](one, into_s)
-        return min(one, _DEADLINE_S)
+            took_s = _SPELL[spell](took_s, into_s)
+        return min(took_s, _DEADLINE_S)
 
     return took_s

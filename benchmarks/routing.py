@@ -101,7 +101,7 @@ def table(generation: int) -> dict[str, Any]:
 
 @contextmanager
 def _processes(work: Callable[..., None], count: int, *arguments: Any) -> Iterator[list[Connection]]:
-    """`count` processes at `work(connection, *arguments)`, all of which have said that they are ready."""
+    """`count` processes at `work(connection, *arguments)`, all of them ready."""
     pairs = [_SPAWN.Pipe() for _ in range(count)]
     processes = [_SPAWN.Process(target=work, args=(theirs, *arguments), daemon=True) for _, theirs in pairs]
     connections = [ours for ours, _ in pairs]
@@ -143,11 +143,11 @@ def _watch(connection: Connection, path: Path, published: "Synchronized[int]") -
 def _generation_of_bytes(path: Path) -> int | None:
     """The generation in the file; None when it is not one whole table."""
     try:
-        found = json.loads(path.read_bytes())
+        table = json.loads(path.read_bytes())
     except ValueError:
         return None
-    ends = (found["routes"]["chat"]["reason"], list(found["targets"].values())[-1]["base_url"].rpartition("/")[2])
-    return found["generation"] if ends == (str(found["generation"]),) * 2 else None
+    ends = (table["routes"]["chat"]["reason"], list(table["targets"].values())[-1]["base_url"].rpartition("/")[2])
+    return table["generation"] if ends == (str(table["generation"]),) * 2 else None
 
 
 def _generation_of_client(routing: Routing) -> int | None:
@@ -159,16 +159,19 @@ def _generation_of_client(routing: Routing) -> int | None:
 
 def _print_torn_reads(path: Path, *, publishes: int, readers: int) -> None:
     started = time.monotonic()
-    seen = watch_publishes(path, publishes=publishes, readers=readers)
+    reports = watch_publishes(path, publishes=publishes, readers=readers)
     elapsed_s = time.monotonic() - started
     print(
         f"{publishes:,} publishes under {readers} reading processes ({path.stat().st_size:,} bytes, {elapsed_s:.0f} s)"
     )
-    _row("reads", f"{sum(one.reads for one in seen):,}")
-    _row("generations seen per reader", f"{min(one.generations for one in seen):,} or more")
-    _row("torn reads", f"{sum(one.torn for one in seen)}", "bound 0")
-    _row("stale reads", f"{sum(one.stale for one in seen)}", "bound 0")
-    _row("readers that ended on the last generation", f"{sum(one.last == publishes for one in seen)} of {readers}")
+    _row("reads", f"{sum(report.reads for report in reports):,}")
+    _row("generations seen per reader", f"{min(report.generations for report in reports):,} or more")
+    _row("torn reads", f"{sum(report.torn for report in reports)}", "bound 0")
+    _row("stale reads", f"{sum(report.stale for report in reports)}", "bound 0")
+    _row(
+        "readers that ended on the last generation",
+        f"{sum(report.last == publishes for report in reports)} of {readers}",
+    )
 
 
 def _print_latency(path: Path, *, publishes: int) -> None:
@@ -191,8 +194,8 @@ def _latencies(path: Path, *, publishes: int, check_every_s: float) -> tuple[lis
             started = time.monotonic()
             file.publish(content)
             publish_s.append(time.monotonic() - started)
-            seen, at = connection.recv()
-            assert seen == generation, f"the reader saw generation {seen}, expected {generation}"
+            visible, at = connection.recv()
+            assert visible == generation, f"the reader saw generation {visible}, expected {generation}"
             visible_s.append(at - started)
         connection.send(_DONE)
     return sorted(publish_s), sorted(visible_s)

@@ -39,9 +39,9 @@ def main() -> None:
 def _timed(command: list[str]) -> list[float]:
     times = []
     for _ in range(_ROUNDS):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - started)
     return times
 
 
@@ -57,7 +57,7 @@ def _first_file(*, new: bool) -> float:
 
 
 def _until_published(config: Path, file: Path) -> float:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config)],
         stderr=subprocess.DEVNULL,
@@ -66,6 +66,6 @@ def _until_published(config: Path, file: Path) -> float:
         while not file.exists():
             assert service.poll() is None, "the service ended without a routing file"
             time.sleep(0.002)
-        taken = time.perf_counter() - begun
+        taken = time.perf_counter() - started
         service.send_signal(signal.SIGTERM)
     return taken

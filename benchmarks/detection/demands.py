@@ -21,7 +21,7 @@ class Demand:
 
 
 def demands(results: Results) -> Iterator[Demand]:
-    """All of them, in the order of the report."""
+    """All demands, in the order of the report."""
     yield from _most(results, "mean time to flip at 50 %", 0.5, {1: 78, 4: 34})
     yield from _p95(results)
     yield from _most(results, "mean time to flip at 20 %", 0.2, {1: 250, 4: 95})
@@ -44,13 +44,13 @@ def text(results: Results) -> str:
 
 def _most(results: Results, what: str, rate: float, limits: dict[int, float]) -> Iterator[Demand]:
     for models in MODELS:
-        seen = ours(models).outage(results, rate)
+        figures = ours(models).outage(results, rate)
         yield Demand(
             what=what,
             targets=models,
             asked=f"≤ {limits[models]} s",
-            measured=f"{seen.mean_s:.1f} ± {seen.error_s:.1f} s",
-            kept=seen.mean_s <= limits[models] and seen.flipped == seen.runs,
+            measured=f"{figures.mean_s:.1f} ± {figures.error_s:.1f} s",
+            kept=figures.mean_s <= limits[models] and figures.flipped == figures.runs,
         )
 
 
@@ -90,13 +90,13 @@ def _against_the_floor(results: Results) -> Iterator[Demand]:
 
 def _quiet(results: Results) -> Iterator[Demand]:
     for models, limit in {1: 1, 4: 2}.items():
-        seen = ours(models).quiet(results, blips=True)
+        figures = ours(models).quiet(results, blips=True)
         yield Demand(
             what="false failovers per route and 90 days, with blips",
             targets=models,
             asked=f"≤ {limit}",
-            measured=f"{seen.false_per_quarter:.2f} ({seen.false_seen} in {seen.quarters:.0f} route quarters)",
-            kept=seen.false_per_quarter <= limit,
+            measured=f"{figures.false_per_quarter:.2f} ({figures.false_seen} in {figures.quarters:.0f} route quarters)",
+            kept=figures.false_per_quarter <= limit,
         )
     for models, most in {1: 1.10, 4: 1.07}.items():
         probes = ours(models).quiet(results, blips=True).probes
@@ -120,12 +120,12 @@ def _moves(results: Results) -> Iterator[Demand]:
     )
     for models in MODELS:
         hours = [ours(models).outage(results, rate) for rate in (0.2, 0.5, 1.0)]
-        mean = max(one.flips for one in hours)
+        mean = max(hour.flips for hour in hours)
         yield Demand(
             what="flips per outage of 20 % and more (the highest mean of 20, 50 and 100 %)",
             targets=models,
             asked="≤ 2",
-            measured=f"{mean:.2f} (at most {max(one.most_flips for one in hours)} in one)",
+            measured=f"{mean:.2f} (at most {max(hour.most_flips for hour in hours)} in one)",
             kept=mean <= 2,
         )
     for models in MODELS:

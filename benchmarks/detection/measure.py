@@ -1,4 +1,4 @@
-"""What a run's moves meant to users: the same arithmetic for our rule and for everybody else's."""
+"""Figures from the moves of a run: time to flip, lost requests, false moves; the same for every rule."""
 
 import math
 import statistics
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def outcome(case: Case, timelines: Mapping[str, Timeline], moves: Moves, probes: int) -> Outcome:
-    """Read one run."""
+    """The figures of one run."""
     hits, others, false = [], 0, 0
     for route in case.scenario.settings.routes:
         own = moves[route.name]
@@ -138,11 +138,11 @@ class Figures:
 
 
 def figures(case: Case, outcomes: Sequence[Outcome]) -> Figures:
-    """All runs in one."""
-    hits = [hit for one in outcomes for hit in one.hits]
+    """The figures of all runs together."""
+    hits = [hit for run in outcomes for hit in run.hits]
     moved = [hit.flip_s for hit in hits if hit.flip_s is not None]
-    days = sum(one.route_days for one in outcomes)
-    false = sum(one.false_failovers for one in outcomes)
+    days = sum(run.route_days for run in outcomes)
+    false = sum(run.false_failovers for run in outcomes)
     others = len(case.scenario.settings.routes) * len(outcomes) - len(hits)
     due = sum(case.scenario.duration_s / target.interval_s for target in case.scenario.settings.targets)
     return Figures(
@@ -150,16 +150,16 @@ def figures(case: Case, outcomes: Sequence[Outcome]) -> Figures:
         runs=len(hits),
         flipped=len(moved),
         flip_s=tuple(sorted(_counted_s(case, hit) for hit in hits)),
-        error_s=_error([_mean(_counted_s(case, hit) for hit in one.hits) for one in outcomes if one.hits]),
+        error_s=_error([_mean(_counted_s(case, hit) for hit in run.hits) for run in outcomes if run.hits]),
         back_s=tuple(sorted(hit.back_s for hit in hits if hit.back_s is not None)),
         flips=_mean(hit.flips for hit in hits),
         most_flips=max((hit.flips for hit in hits), default=0),
         lost=_mean(hit.lost for hit in hits),
-        others_moved=sum(one.others_moved for one in outcomes) / others if others else math.nan,
+        others_moved=sum(run.others_moved for run in outcomes) / others if others else math.nan,
         false_per_quarter=false / days * QUARTER_S / DAY_S,
         false_seen=false,
         quarters=days * DAY_S / QUARTER_S,
-        probes=sum(one.probes for one in outcomes) / due / len(outcomes),
+        probes=sum(run.probes for run in outcomes) / due / len(outcomes),
     )
 
 
@@ -172,5 +172,5 @@ def _error(values: Sequence[float]) -> float:
 
 
 def _mean(values: Iterable[float]) -> float:
-    seen = list(values)
-    return statistics.fmean(seen) if seen else math.nan
+    numbers = list(values)
+    return statistics.fmean(numbers) if numbers else math.nan

@@ -49,7 +49,7 @@ def _effort(results: Results, effort: Effort) -> str:
 
 def _traffic_days(results: Results) -> float:
     """How long rules that judge traffic were watched in quiet times; all of them as long."""
-    entrant = next(one for one in entrants() if one.peer and one.peer.passive)
+    entrant = next(entrant for entrant in entrants() if entrant.peer and entrant.peer.passive)
     return entrant.quiet(results, blips=True).quarters * QUARTER_S / DAY_S
 
 
@@ -97,7 +97,7 @@ def bars(results: Results) -> list[Bar]:
             flip_s={tables.height(rate): entrant.outage(results, rate).mean_s for rate in (1.0, 0.5, 0.2)},
             false_per_quarter=entrant.quiet(results, blips=True).false_per_quarter,
         )
-        for entrant in sorted(entrants(), key=lambda one: _place(one, results))
+        for entrant in sorted(entrants(), key=lambda entrant: _place(entrant, results))
     ]
 
 

@@ -180,11 +180,11 @@ class Checkers:
 
     def observe(self, at_s: float, failed: bool, checker: int = 0) -> None:
         """Let the one checker judge, then count."""
-        one = self._checkers[checker]
-        unhealthy, settled = one.unhealthy, one.settled
-        one.observe(at_s, failed)
-        self._healthy += unhealthy - one.unhealthy
-        self._settled += one.settled - settled
+        own = self._checkers[checker]
+        unhealthy, settled = own.unhealthy, own.settled
+        own.observe(at_s, failed)
+        self._healthy += unhealthy - own.unhealthy
+        self._settled += own.settled - settled
         self.unhealthy = self._healthy <= self._enough
 
     def tick(self, at_s: float) -> None:

@@ -82,7 +82,7 @@ def study(effort: Effort) -> Results:
 
 def _figures(cell: Cell, jobs: Sequence[Job], outcomes: Mapping[int, list[Outcome]]) -> Figures:
     own = [number for number, job in enumerate(jobs) if job.cell == cell]
-    return figures(jobs[own[0]].case, [one for number in own for one in outcomes[number]])
+    return figures(jobs[own[0]].case, [run for number in own for run in outcomes[number]])
 
 
 def work(job: Job) -> list[Outcome]:

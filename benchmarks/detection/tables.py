@@ -70,7 +70,7 @@ def best(results: Results, *, models: int, background: float = BACKGROUND) -> En
         and entrant.models == (1 if lone(entrant.peer) else models)
         and entrant.quiet(results, blips=True, background=background).false_per_quarter <= PROMISE
     ]
-    return min(fit, key=lambda one: one.outage(results, 0.5, background=background).mean_s, default=None)
+    return min(fit, key=lambda entrant: entrant.outage(results, 0.5, background=background).mean_s, default=None)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,1 +1,1 @@
-"""How truly, and at what cost, probes are timed: beside Debian's blackbox exporter and a plain httpx loop."""
+"""How exactly probes are timed and what they cost, beside Debian's blackbox exporter and plain httpx loops."""

@@ -1,4 +1,4 @@
-"""Debian's prometheus-blackbox-exporter under the same loads, timed by itself; we only tell it whom to ask."""
+"""Debian's prometheus-blackbox-exporter under the same loads; it times itself."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from benchmarks.probing.client import BODY, HEADERS
 from benchmarks.probing.jobs import Load, Times, carried_out
-from benchmarks.probing.processes import MEASURED, begun
+from benchmarks.probing.processes import MEASURED, start_process
 from probes.target import Target
 
 EXPORTER = "prometheus-blackbox-exporter"
@@ -22,13 +22,13 @@ _UNTIL_FIRST = ("resolve", "connect", "tls", "processing")
 
 
 def installed() -> bool:
-    """Whether there is one to compare with."""
+    """Whether the exporter is installed."""
     return shutil.which(EXPORTER) is not None
 
 
 @contextmanager
 def exporter() -> Iterator[tuple[int, int]]:
-    """A running one: its process id and its port."""
+    """A running exporter: its process id and port."""
     with tempfile.TemporaryDirectory() as folder:
         modules = Path(folder) / "blackbox.yml"
         http = {"method": "POST", "headers": HEADERS, "body": BODY, "preferred_ip_protocol": "ip4"}
@@ -37,7 +37,7 @@ def exporter() -> Iterator[tuple[int, int]]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         command = [EXPORTER, f"--config.file={modules}", f"--web.listen-address=127.0.0.1:{port}"]
-        with begun(command, MEASURED) as process:
+        with start_process(command, MEASURED) as process:
             try:
                 asyncio.run(_until_it_listens(port))
                 yield process.pid, port
@@ -56,7 +56,7 @@ async def _until_it_listens(port: int) -> None:
 
 
 async def times(load: Load, *, server: int, exporter: int) -> Times:
-    """What it says it has measured."""
+    """The two times of each request that the exporter reports."""
 
     async def ask(url: str, _: Target) -> tuple[float, float]:
         reader, writer = await asyncio.open_connection("127.0.0.1", exporter)
@@ -64,9 +64,9 @@ async def times(load: Load, *, server: int, exporter: int) -> Times:
         writer.write(f"GET /probe?module=ask&target={place} HTTP/1.0\r\nhost: x\r\n\r\n".encode())
         page = (await reader.read()).decode()
         writer.close()
-        found = dict(line.rsplit(" ", 1) for line in page.splitlines() if line.startswith("probe_"))
-        assert found["probe_success"] == "1", page
-        phases = (float(found[f'probe_http_duration_seconds{{phase="{phase}"}}']) for phase in _UNTIL_FIRST)
-        return sum(phases), float(found["probe_duration_seconds"])
+        metrics = dict(line.rsplit(" ", 1) for line in page.splitlines() if line.startswith("probe_"))
+        assert metrics["probe_success"] == "1", page
+        phases = (float(metrics[f'probe_http_duration_seconds{{phase="{phase}"}}']) for phase in _UNTIL_FIRST)
+        return sum(phases), float(metrics["probe_duration_seconds"])
 
     return await carried_out(load, server, ask)

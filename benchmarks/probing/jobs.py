@@ -1,4 +1,4 @@
-"""What is asked of the server, the same of every client: so many requests, so many of them in flight."""
+"""The loads, the same for every client: a number of requests, and how many are in flight."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ class Load:
 
     @property
     def label(self) -> str:
-        """As the tables name it."""
+        """Its name in the tables."""
         return f"{self.in_flight} at once" if self.together else str(self.in_flight)
 
 
@@ -44,12 +44,12 @@ async def carried_out(load: Load, port: int, ask: Callable[[str, Target], Awaita
     urls = [f"http://127.0.0.1:{port}/{n}/{dice.randint(100, 1000)}/{_REST_MS}/v1" for n in range(load.requests)]
     times: Times = {}
 
-    async def one(url: str) -> None:
+    async def request(url: str) -> None:
         times[url.split("/")[3]] = await ask(url, target_at(url))
 
     if load.together:
         for start in range(0, len(urls), load.in_flight):
-            await asyncio.gather(*(one(url) for url in urls[start : start + load.in_flight]))
+            await asyncio.gather(*(request(url) for url in urls[start : start + load.in_flight]))
         return times
 
     waiting = iter(urls)
@@ -57,7 +57,7 @@ async def carried_out(load: Load, port: int, ask: Callable[[str, Target], Awaita
     async def worker(number: int) -> None:
         await asyncio.sleep(number / load.in_flight)
         for url in waiting:
-            await one(url)
+            await request(url)
 
     await asyncio.gather(*(worker(number) for number in range(load.in_flight)))
     return times

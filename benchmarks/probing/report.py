@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from benchmarks.probing import blackbox, thousand
 from benchmarks.probing.client import CLIENTS
 from benchmarks.probing.jobs import LOADS, Load, Times
-from benchmarks.probing.processes import BESIDE, MEASURED, begun, cpu_s, memory_mb, said
+from benchmarks.probing.processes import BESIDE, MEASURED, cpu_s, memory_mb, read_line, start_process
 
 _OURS = "hotspare"
 _ROUNDS = 2
@@ -21,7 +21,7 @@ _THOUSAND_S = 75.0
 
 @dataclass(slots=True, kw_only=True)
 class Measured:
-    """One way of timing under one load, all rounds together."""
+    """The errors and the cost of one client under one load, all rounds together."""
 
     first_s: list[float]
     last_s: list[float]
@@ -36,7 +36,7 @@ class Measured:
         return self.cpu_s / self.requests * 1000
 
     def add(self, times: Times, truth: Times, *, cpu_s: float, memory_mb: float) -> None:
-        """One round."""
+        """Add one round."""
         self.first_s += [abs(times[name][0] - truth[name][0]) for name in times]
         self.last_s += [abs(times[name][1] - truth[name][1]) for name in times]
         self.cpu_s += cpu_s
@@ -45,12 +45,12 @@ class Measured:
 
 
 def main() -> None:
-    """Everything, in about ten minutes."""
+    """Run and print all loads, in about ten minutes."""
     _run(LOADS, _ROUNDS, _THOUSAND_S)
 
 
 def quick() -> None:
-    """Only that it works, in less than a minute."""
+    """Run one small load, to see that it works; less than a minute."""
     _run([Load(in_flight=10, requests=30)], 1, 10.0)
 
 
@@ -62,8 +62,8 @@ def _run(loads: Sequence[Load], rounds: int, thousand_s: float) -> None:
     print("|---|---|---|---|---|---|")
     for load in loads:
         measured = _measured(load, rounds)
-        for who, one in measured.items():
-            print(_row(load, who, one, measured[_OURS]), flush=True)
+        for who, figures in measured.items():
+            print(_row(load, who, figures, measured[_OURS]), flush=True)
     if not blackbox.installed():
         print(f"\n{blackbox.EXPORTER} is not installed and was left out.")
     with _server() as port:
@@ -71,14 +71,14 @@ def _run(loads: Sequence[Load], rounds: int, thousand_s: float) -> None:
 
 
 def _measured(load: Load, rounds: int) -> dict[str, Measured]:
-    """Round by round, so that whatever else this machine does befalls all of them alike."""
+    """Alternates between the clients round by round, so that other load on the machine hits all alike."""
     names = [*CLIENTS, *([blackbox.EXPORTER] if blackbox.installed() else [])]
-    found = {name: Measured(first_s=[], last_s=[]) for name in names}
+    measurements = {name: Measured(first_s=[], last_s=[]) for name in names}
     for _ in range(rounds):
-        for name, measured in found.items():
+        for name, measured in measurements.items():
             with _server() as port:
                 _measure(name, load, port, measured)
-    return found
+    return measurements
 
 
 def _measure(name: str, load: Load, port: int, measured: Measured) -> None:
@@ -89,16 +89,16 @@ def _measure(name: str, load: Load, port: int, measured: Measured) -> None:
             measured.add(times, _truth(port), cpu_s=cpu_s(pid) - used_s, memory_mb=memory_mb(pid))
         return
     command = [sys.executable, "-m", "benchmarks.probing.client", name, str(port), json.dumps(asdict(load))]
-    with begun(command, MEASURED) as client:
-        told = json.loads(said(client))
-    measured.add(told["times"], _truth(port), cpu_s=told["cpu_s"], memory_mb=told["memory_mb"])
+    with start_process(command, MEASURED) as client:
+        result = json.loads(read_line(client))
+    measured.add(result["times"], _truth(port), cpu_s=result["cpu_s"], memory_mb=result["memory_mb"])
 
 
 @contextmanager
 def _server() -> Iterator[int]:
-    with begun([sys.executable, "-m", "benchmarks.probing.server"], BESIDE) as server:
+    with start_process([sys.executable, "-m", "benchmarks.probing.server"], BESIDE) as server:
         try:
-            yield int(said(server))
+            yield int(read_line(server))
         finally:
             server.terminate()
 
@@ -109,10 +109,10 @@ def _truth(port: int) -> Times:
         return truth
 
 
-def _row(load: Load, who: str, one: Measured, ours: Measured) -> str:
-    first, last = _spread(one.first_s, ours.first_s), _spread(one.last_s, ours.last_s)
-    cpu = f"{one.cpu_ms:.2f} ({one.cpu_ms / ours.cpu_ms:.1f})"
-    return f"|{load.label}|{who}|{first}|{last}|{cpu}|{one.memory_mb:.0f}|"
+def _row(load: Load, who: str, figures: Measured, ours: Measured) -> str:
+    first, last = _spread(figures.first_s, ours.first_s), _spread(figures.last_s, ours.last_s)
+    cpu = f"{figures.cpu_ms:.2f} ({figures.cpu_ms / ours.cpu_ms:.1f})"
+    return f"|{load.label}|{who}|{first}|{last}|{cpu}|{figures.memory_mb:.0f}|"
 
 
 def _spread(errors_s: list[float], ours_s: list[float]) -> str:

@@ -28,8 +28,8 @@ class _Conversation(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         began = self._began = self._began or time.monotonic()
         self._got += data
-        head, found, body = self._got.partition(b"\r\n\r\n")
-        if found and len(body) >= _length(head):
+        head, separator, body = self._got.partition(b"\r\n\r\n")
+        if separator and len(body) >= _length(head):
             self._got, self._began = b"", None
             self._answer(head.split(b" ", 2)[1].decode(), body, began)
 
@@ -62,9 +62,9 @@ def _length(head: bytes) -> int:
 
 
 def _reply(asked: bytes) -> bytes:
-    """What was asked, said back: so every nonce is in it."""
-    said = json.loads(asked)["messages"][-1]["content"]
-    choice = {"message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+    """A reply that repeats the question, so that the nonce is in it."""
+    question = json.loads(asked)["messages"][-1]["content"]
+    choice = {"message": {"role": "assistant", "content": question}, "finish_reason": "stop"}
     return json.dumps({"choices": [choice], "usage": {"prompt_tokens": 40, "completion_tokens": 8}}).encode()
 
 

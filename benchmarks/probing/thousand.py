@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.probing.processes import MEASURED, begun, cpu_s, memory_mb
+from benchmarks.probing.processes import MEASURED, cpu_s, memory_mb, start_process
 
 _PROVIDERS, _MODELS, _INTERVAL_S = 250, 4, 30
 _HEAD = """\
@@ -52,7 +52,7 @@ def lived_through(port: int, length_s: float) -> Run:
         )
         config.write_text(_HEAD.format(folder=folder, interval=_INTERVAL_S) + "".join(providers))
         command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config)]
-        with begun(command, MEASURED) as service:
+        with start_process(command, MEASURED) as service:
             try:
                 time.sleep(_INTERVAL_S / 2)  # the start is measured elsewhere
                 used_s, began = cpu_s(service.pid), time.monotonic()

@@ -62,8 +62,8 @@ def opening() -> Incident:
         kind=IncidentKind.OUTAGE,
         opened_at=NIGHT,
         affected=tuple(
-            AffectedTarget(target=one, health=Health.DOWN, since=NIGHT, reason=f"{one} is down: {known}")
-            for one in (LUNA, SOL)
+            AffectedTarget(target=target, health=Health.DOWN, since=NIGHT, reason=f"{target} is down: {known}")
+            for target in (LUNA, SOL)
         ),
         timeline=(
             TimelineEntry(
@@ -105,7 +105,7 @@ def resolved() -> Incident:
     numbers = ((Outcome.OK, 61), (Outcome.SERVER_ERROR, 52), (Outcome.TIMEOUT, 4))
     return replace(
         start,
-        affected=tuple(replace(one, health=Health.UP) for one in start.affected),
+        affected=tuple(replace(affected, health=Health.UP) for affected in start.affected),
         timeline=(*start.timeline, *lines()),
         routes=(RouteImpact(route="chat", target=LUNA),),
         vendor=said,
