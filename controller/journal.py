@@ -1,7 +1,6 @@
 """The journal: decisions and incidents in one transaction, durable before they are published."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine, func
@@ -18,18 +17,6 @@ from monitor.health import TargetHealth
 from monitor.storage.columns import to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.tables import DecisionRow, EventRow, IncidentRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingEvent:
-    """An event that people must be told of and have not been."""
-
-    id: int
-    at: datetime
-    kind: str
-    subject: str
-    text: str
-    """It may quote a provider or an operator."""
 
 
 class Journal:

@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Final
 
 from controller.alerts.alert import Alert, AlertKind
+from controller.alerts.pending_event import PendingEvent
 from controller.alerts.slack.blocks import Message
 from controller.incidents.incident import Incident
-from controller.journal import PendingEvent
 from monitor.settings import Severity
 
 

@@ -16,9 +16,9 @@ from controller.alerts.delivery import (
     IncidentDelivery,
     LastAlert,
 )
+from controller.alerts.pending_event import PendingEvent
 from controller.incidents.incident import Incident
 from controller.incidents.store import incident_of
-from controller.journal import PendingEvent
 from monitor.settings import Severity
 from monitor.storage.columns import from_ms, maybe_from_ms, to_ms
 from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS

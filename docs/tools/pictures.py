@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from controller.alerts.pending_event import PendingEvent
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.other_messages import (
@@ -30,7 +31,6 @@ from controller.incidents.incident import (
     TimelineEntry,
     VendorLead,
 )
-from controller.journal import PendingEvent
 from docs.tools.slack_page import Post, page
 from monitor.health import Health
 from monitor.settings import Route

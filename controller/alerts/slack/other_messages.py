@@ -7,11 +7,11 @@ from typing import Final
 
 from controller.alerts.digest.digest import DIGEST
 from controller.alerts.digest.digest import message as digest_message
+from controller.alerts.pending_event import PendingEvent
 from controller.alerts.slack.aftermath import aftermath
 from controller.alerts.slack.blocks import NAME_CHARS, Message, footer, header, safe, section
 from controller.alerts.slack.incident_message import call_of, clock, headline_of, told_line
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
-from controller.journal import PendingEvent
 from monitor.formatting import plural, span
 from probes.redaction import one_line
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from controller.alerts.delivery import NOTHING_TOLD, Action, DeliveryKind, PlannedMessage, Receipt
+from controller.alerts.pending_event import PendingEvent
 from controller.alerts.severity import severity_of_notice, worst
 from controller.alerts.slack.escalation import headline_key, headline_message, homes, last_call, plan_calls
 from controller.alerts.slack.message_input import SINK, MessageInput
@@ -20,7 +21,6 @@ from controller.alerts.slack.other_messages import (
 )
 from controller.alerts.slack.threads import IncidentGroup, groups_of
 from controller.incidents.incident import EntryKind, TimelineEntry
-from controller.journal import PendingEvent
 from monitor.settings import Severity
 
 #: Up to so many that come late are told one by one.

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from controller.alerts.pending_event import PendingEvent
 from controller.alerts.severity import severity_of, severity_of_notice, worst
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
@@ -32,7 +33,6 @@ from controller.incidents.incident import (
 )
 from controller.incidents.incident import VendorLead as Lead
 from controller.incidents.timeline import MAX_ENTRIES
-from controller.journal import PendingEvent
 from monitor.health import Health
 from monitor.settings import Route, Severity
 from monitor.status_pages.reading import VendorState

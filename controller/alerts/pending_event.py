@@ -1,0 +1,16 @@
+"""An event that waits to be told (pure)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingEvent:
+    """An event that people must be told of and have not been."""
+
+    id: int
+    at: datetime
+    kind: str
+    subject: str
+    text: str
+    """It may quote a provider or an operator."""
