@@ -66,7 +66,7 @@ class Alert:
     notice: AlertNotice | None = None
 
 
-def about_incident(incident: Incident, kind: AlertKind, *, alert_id: str, at: datetime) -> Alert:
+def incident_alert(incident: Incident, kind: AlertKind, *, alert_id: str, at: datetime) -> Alert:
     """An incident as it is now, told as `kind`."""
     headline, _, text = plain_text(incident).partition("\n")
     return Alert(
@@ -80,7 +80,7 @@ def about_incident(incident: Incident, kind: AlertKind, *, alert_id: str, at: da
     )
 
 
-def about_notice(notice: AlertNotice, *, alert_id: str, at: datetime) -> Alert:
+def notice_alert(notice: AlertNotice, *, alert_id: str, at: datetime) -> Alert:
     """Something that happened once."""
     lines = [one_line(line, _LONGEST_LINE) for line in notice.text.splitlines()]
     is_digest = notice.kind == DIGEST
@@ -95,7 +95,7 @@ def about_notice(notice: AlertNotice, *, alert_id: str, at: datetime) -> Alert:
     )
 
 
-def harmless(alert_id: str, *, at: datetime, where: str) -> Alert:
+def make_test_alert(alert_id: str, *, at: datetime, where: str) -> Alert:
     """The test message, from that machine."""
     return Alert(
         id=alert_id,
@@ -107,7 +107,7 @@ def harmless(alert_id: str, *, at: datetime, where: str) -> Alert:
     )
 
 
-def document(alert: Alert) -> dict[str, Any]:
+def alert_document(alert: Alert) -> dict[str, Any]:
     """The alert as `hotspare.alert/1`; controller/alerts/alert.schema.json describes it."""
     notice = alert.notice
     return {
@@ -123,13 +123,13 @@ def document(alert: Alert) -> dict[str, Any]:
     }
 
 
-def body(alert: Alert, secrets: Iterable[Secret] = ()) -> bytes:
+def encode_alert(alert: Alert, secrets: Iterable[Secret] = ()) -> bytes:
     """The document as it is sent, without any of the secrets: UTF-8, the same bytes each time."""
-    text = json.dumps(document(alert), ensure_ascii=False, separators=(",", ":"))
-    return without(text, secrets).encode("utf-8", "replace")
+    text = json.dumps(alert_document(alert), ensure_ascii=False, separators=(",", ":"))
+    return mask_secrets(text, secrets).encode("utf-8", "replace")
 
 
-def without(text: str, secrets: Iterable[Secret]) -> str:
+def mask_secrets(text: str, secrets: Iterable[Secret]) -> str:
     """The text without any of these; ones of less than eight characters cannot be told from ordinary words."""
     for secret in secrets:
         if len(secret.reveal()) >= _SHORTEST_SECRET:

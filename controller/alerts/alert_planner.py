@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from controller.alerts.alert import Alert, AlertKind, AlertNotice, about_incident, about_notice
+from controller.alerts.alert import Alert, AlertKind, AlertNotice, incident_alert, notice_alert
 from controller.alerts.delivery import Action, DeliveryKind, DueAlert, LastAlert, PlannedMessage
 from controller.incidents.incident import Incident
 from monitor.settings import Severity
@@ -43,11 +43,11 @@ def alert_of(due: DueAlert, now: datetime) -> Alert:
     at = due.begun_at or from_ms(to_ms(now))  # as it will be known after a crash
     if due.incident:
         alert_id = f"incident-{due.incident.id}-{due.incident.revision}-{to_ms(at):x}"
-        return about_incident(due.incident, kind_of(due.incident, due.last), alert_id=alert_id, at=at)
+        return incident_alert(due.incident, kind_of(due.incident, due.last), alert_id=alert_id, at=at)
     if due.event is None:
         raise ValueError(f"{due.key} is neither about an incident nor about an event")
     notice = AlertNotice(kind=due.event.kind, subject=due.event.subject, text=due.event.text)
-    return about_notice(notice, alert_id=f"notice-{due.event.id}-{to_ms(at):x}", at=at)
+    return notice_alert(notice, alert_id=f"notice-{due.event.id}-{to_ms(at):x}", at=at)
 
 
 def kind_of(incident: Incident, last: LastAlert | None) -> AlertKind:

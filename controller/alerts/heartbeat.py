@@ -137,12 +137,12 @@ class Pinger:
 
     async def __call__(self) -> str | None:
         """None when it was taken, else why not, as a sentence without its end and without the address."""
-        return refusal(
+        return describe_refusal(
             await fetch("GET", self._url.reveal(), timeout_s=self._timeout_s, tls=self._tls, proxy=self._proxy)
         )
 
 
-def refusal(answer: FetchResult) -> str | None:
+def describe_refusal(answer: FetchResult) -> str | None:
     """What an answer means; None for one that says yes."""
     if answer.ok:
         return None

@@ -7,7 +7,7 @@ from monitor.health import Health
 from monitor.settings import Severity
 
 #: What is over for a target: well again, or no longer configured.
-OVER = frozenset({Health.UP, Health.UNKNOWN})
+SETTLED = frozenset({Health.UP, Health.UNKNOWN})
 #: What the kind of a notice contains where somebody should look at it.
 _LOOK = ("failing", "attention", "ignored", "held", "stopped", "reserve")
 _ORDER = tuple(Severity)
@@ -21,13 +21,13 @@ def severity_of(incident: Incident) -> Severity:
     """
     if incident.resolved_at:
         return Severity.INFO
-    urgent = any(route.unpublished or is_urgent(route, incident) for route in incident.routes)
-    if urgent or (to_fix(incident) and exposed(incident)):
+    urgent = any(route.unpublished or is_stuck_now(route, incident) for route in incident.routes)
+    if urgent or (misconfigured_targets(incident) and exposed_health(incident)):
         return Severity.CRITICAL
     return Severity.WARNING
 
 
-def worst(severities: Iterable[Severity]) -> Severity:
+def most_urgent(severities: Iterable[Severity]) -> Severity:
     """The most urgent of them; `info` where there are none."""
     return min(severities, key=_ORDER.index, default=Severity.INFO)
 
@@ -37,24 +37,24 @@ def severity_of_notice(kind: str) -> Severity:
     return Severity.WARNING if any(part in kind for part in _LOOK) else Severity.INFO
 
 
-def is_urgent(route: RouteImpact, incident: Incident) -> bool:
+def is_stuck_now(route: RouteImpact, incident: Incident) -> bool:
     """Whether the route's users are on a failing target and nothing else is eligible."""
-    return route.stuck and not incident.resolved_at and trouble(route, incident) is not Health.RECOVERING
+    return route.stuck and not incident.resolved_at and route_trouble(route, incident) is not Health.RECOVERING
 
 
-def trouble(route: RouteImpact, incident: Incident) -> Health | None:
+def route_trouble(route: RouteImpact, incident: Incident) -> Health | None:
     """The health of the route's target as far as this incident knows of trouble with it."""
-    troubled = {a.target: a.health for a in incident.affected if a.health not in OVER}
+    troubled = {a.target: a.health for a in incident.affected if a.health not in SETTLED}
     return troubled.get(route.target)
 
 
-def exposed(incident: Incident) -> frozenset[Health]:
+def exposed_health(incident: Incident) -> frozenset[Health]:
     """The bad health of the targets that users are on."""
-    found = (trouble(route, incident) for route in incident.routes)
+    found = (route_trouble(route, incident) for route in incident.routes)
     return frozenset(health for health in found if health and health is not Health.RECOVERING)
 
 
-def to_fix(incident: Incident) -> list[AffectedTarget]:
+def misconfigured_targets(incident: Incident) -> list[AffectedTarget]:
     """What only a person can put right, and nobody has yet."""
     if incident.kind is not IncidentKind.CONFIGURATION:
         return []

@@ -12,7 +12,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from controller.alerts.alert import Alert, harmless
+from controller.alerts.alert import Alert, make_test_alert
 from controller.alerts.channel import AlertChannel, DeliveryError
 from controller.alerts.delivery import PlannedMessage
 from controller.alerts.registry import channels_of, context_of, pinger_of
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     It needs no database, and changes nothing that a running service relies on.
     """
     settings, now = load_settings(args.config), utc_now()
-    alert = harmless(f"test-{os.getpid()}-{to_ms(now):x}", at=now, where=socket.gethostname())
+    alert = make_test_alert(f"test-{os.getpid()}-{to_ms(now):x}", at=now, where=socket.gethostname())
     found = list(outlets(settings, alert))
     if not found:
         output.complain(_NOTHING)

@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from controller.alerts.alert import AlertKind, body, document
-from controller.alerts.channels.webhook import SIGNATURE, signature
+from controller.alerts.alert import AlertKind, alert_document, encode_alert
+from controller.alerts.channels.webhook import SIGNATURE, sign
 from controller.alerts.digest import digest
 from probes.target import Secret
 from tests.controller.alerts.channels.test_webhook import SCHEMA
@@ -42,7 +42,7 @@ def test_the_document_of_the_documentation_is_one() -> None:
     """It obeys the schema, and has every field that the code writes, and no other."""
     shown = json.loads(block("json"))
     jsonschema.Draft202012Validator(SCHEMA).validate(shown)
-    real = json.loads(body(alerts.alert()))
+    real = json.loads(encode_alert(alerts.alert()))
     assert list(shown) == list(real)
     assert list(shown["incident"]) == list(real["incident"])
     for part in ("affected", "routes", "timeline"):
@@ -57,8 +57,8 @@ def test_every_kind_is_documented(kind: str) -> None:
 
 def test_the_snippet_trusts_what_we_sign(trusted: Callable[..., bool]) -> None:
     """Signed now, with the same secret, over the same bytes."""
-    content = body(alerts.alert())
-    header = signature(Secret(KEY), content, at=datetime.now(tz=UTC))
+    content = encode_alert(alerts.alert())
+    header = sign(Secret(KEY), content, at=datetime.now(tz=UTC))
     assert trusted(content, header, KEY)
     assert f"{SIGNATURE}: t=" in DOCS
 
@@ -75,7 +75,7 @@ def test_the_snippet_trusts_what_we_sign(trusted: Callable[..., bool]) -> None:
         pytest.param(
             lambda content, _header, key: (
                 content,
-                signature(Secret(key), content, at=datetime.now(tz=UTC) - timedelta(minutes=6)),
+                sign(Secret(key), content, at=datetime.now(tz=UTC) - timedelta(minutes=6)),
                 key,
             ),
             id="an old one that was recorded",
@@ -89,17 +89,17 @@ def test_the_snippet_trusts_what_we_sign(trusted: Callable[..., bool]) -> None:
 )
 def test_the_snippet_trusts_nothing_else(spoil: Callable[..., tuple[bytes, str, str]], trusted: Any) -> None:
     """And raises nothing whatever it is handed."""
-    content = body(alerts.alert())
-    header = signature(Secret(KEY), content, at=datetime.now(tz=UTC))
+    content = encode_alert(alerts.alert())
+    header = sign(Secret(KEY), content, at=datetime.now(tz=UTC))
     assert trusted(*spoil(content, header, KEY)) is False
 
 
 def test_the_example_of_the_digest_has_its_form() -> None:
     """Its first line begins as the code's does."""
     assert "📊 The week from Nov 9 to Nov 16: 2 incidents, 18 min 5 s in all" in DOCS
-    assert digest.share(1 - 41 / (7 * 86400)) == "99.99 %"
+    assert digest.format_percent(1 - 41 / (7 * 86400)) == "99.99 %"
 
 
 def test_the_format_is_named() -> None:
     """What receivers look at first."""
-    assert document(alerts.alert())["format"] in DOCS
+    assert alert_document(alerts.alert())["format"] in DOCS

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from controller.alerts.alert import Alert, AlertKind, about_incident
+from controller.alerts.alert import Alert, AlertKind, incident_alert
 from controller.incidents.incident import (
     AffectedTarget,
     EntryKind,
@@ -82,4 +82,4 @@ def reopened(of: Incident, at: datetime) -> Incident:
 def alert(of: Incident | None = None, *, alert_id: str = "incident-7-1-19a", kind: str = "incident_opened") -> Alert:
     """An alert about an incident, as of T0 and two minutes."""
     told = of or incident(id=7)
-    return about_incident(told, AlertKind(kind), alert_id=alert_id, at=T0 + timedelta(minutes=2))
+    return incident_alert(told, AlertKind(kind), alert_id=alert_id, at=T0 + timedelta(minutes=2))

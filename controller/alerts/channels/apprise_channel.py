@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import Any, Final
 
-from controller.alerts.alert import Alert, AlertKind, without
+from controller.alerts.alert import Alert, AlertKind, mask_secrets
 from controller.alerts.channel import AlertChannel, AlertStream, ChannelContext, DeliveryError
 from monitor.settings import Severity
 from probes.target import Secret
@@ -107,7 +107,7 @@ class AppriseChannel(AlertStream):
         return f"({service.service_name}) did not take it{why}"
 
     def _clean(self, text: str) -> str:
-        return harmless_text(without(text, self._hidden))
+        return replace_markup(mask_secrets(text, self._hidden))
 
     def _refusal(self, why: str) -> DeliveryError:
         found = re.search(r"HTTP (\d{3})$", why)
@@ -123,7 +123,7 @@ def apprise_channels(context: ChannelContext) -> Iterator[AlertChannel]:
         yield AppriseChannel(number, url, secrets=context.secrets)
 
 
-def harmless_text(text: str) -> str:
+def replace_markup(text: str) -> str:
     """The text without what services take for a mention, a tag or a link's label."""
     return text.translate(_LOOKALIKES)
 

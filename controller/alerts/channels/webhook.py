@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from controller.alerts.alert import FORMAT, Alert, body
+from controller.alerts.alert import FORMAT, Alert, encode_alert
 from controller.alerts.channel import AlertChannel, AlertStream, ChannelContext, DeliveryError
 from monitor.clock import utc_now
 from monitor.settings import NetworkSettings
@@ -64,10 +64,10 @@ class WebhookChannel(AlertStream):
 
     async def send(self, alert: Alert) -> None:
         """Post it; raises DeliveryError, within `timeout_s`."""
-        content = body(alert, self._hidden)
+        content = encode_alert(alert, self._hidden)
         headers = {"content-type": "application/json", DELIVERY: alert.id, "X-Hotspare-Format": FORMAT}
         if self._secret:
-            headers[SIGNATURE] = signature(self._secret, content, at=self._clock())
+            headers[SIGNATURE] = sign(self._secret, content, at=self._clock())
         answer = await fetch(
             "POST",
             self._url.reveal(),
@@ -79,7 +79,7 @@ class WebhookChannel(AlertStream):
             max_error_bytes=_MOST_ERROR_BYTES,
         )
         if not answer.ok:
-            raise refusal(answer, now=self._clock())
+            raise refusal_error(answer, now=self._clock())
 
 
 def webhook_channels(context: ChannelContext) -> Iterator[AlertChannel]:
@@ -91,14 +91,14 @@ def webhook_channels(context: ChannelContext) -> Iterator[AlertChannel]:
         )
 
 
-def signature(secret: Secret, content: bytes, *, at: datetime) -> str:
+def sign(secret: Secret, content: bytes, *, at: datetime) -> str:
     """`t=1795284000,v1=…`: the HMAC-SHA256, in hex, of the seconds since 1970, a full stop, and the body."""
     seconds = int(at.timestamp())
     signed = f"{seconds}.".encode() + content
     return f"t={seconds},v1={hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()}"
 
 
-def refusal(answer: FetchResult, *, now: datetime) -> DeliveryError:
+def refusal_error(answer: FetchResult, *, now: datetime) -> DeliveryError:
     """What an answer that is no 2xx means."""
     status = answer.status
     if status is None:

@@ -81,7 +81,7 @@ class Week:
         return (self.ends - self.known_from).total_seconds() if self.known_from else 0.0
 
 
-def due(digest: WeeklyDigest, now: datetime, last: date | None) -> date | None:
+def digest_day(digest: WeeklyDigest, now: datetime, last: date | None) -> date | None:
     """The day of the digest that is to be made now; None where none is. `last` is the day of the last one made.
 
     At most one a week, also when the day or the zone in the configuration changes meanwhile.
@@ -94,13 +94,13 @@ def due(digest: WeeklyDigest, now: datetime, last: date | None) -> date | None:
     return None if last is not None and (day - last).days < 6 else day
 
 
-def words(week: Week) -> str:
+def format_digest(week: Week) -> str:
     """All of it as plain text: the headline in the first line."""
     return "\n".join([_headline(week), *_known(week), *_routes(week), *_targets(week), *_rest(week)])
 
 
-def message(text: str, *, at: datetime) -> Message:
-    """The text of `words` as a message for Slack."""
+def digest_message(text: str, *, at: datetime) -> Message:
+    """The text of `format_digest` as a message for Slack."""
     headline, *lines = [one_line(line, 400) for line in text.splitlines()] or [""]
     final = footer(f"{at:%Y-%m-%d %H:%M} UTC. This message is final.")
     shown = [safe(line, 400) for line in lines]
@@ -134,17 +134,17 @@ def _routes(week: Week) -> Iterator[str]:
         if not week.seen_s:
             continue
         well = max(0.0, 1.0 - one.on_failing_s / week.seen_s)
-        moved = f"moved {times(one.flips)}" if one.flips else "never moved"
+        moved = f"moved {format_times(one.flips)}" if one.flips else "never moved"
         failing = f", {span(one.on_failing_s)} on a failing target" if one.on_failing_s else ""
-        yield f"Route {_name(one.route)}: on a working target {share(well)} of the time{failing}, {moved}"
+        yield f"Route {_name(one.route)}: on a working target {format_percent(well)} of the time{failing}, {moved}"
     yield from _left_out(len(worst), "route")
 
 
 def _targets(week: Week) -> Iterator[str]:
     seen = sorted((one for one in week.targets if one.counted), key=lambda one: one.available or 0.0)
     for one in seen[:_MOST_LINES]:
-        fell = f", began to fail {times(one.fell)}" if one.fell else ""
-        yield f"{_name(one.target)}: {share(one.ok / one.counted)} of {one.counted:,} probes ok{fell}"
+        fell = f", began to fail {format_times(one.fell)}" if one.fell else ""
+        yield f"{_name(one.target)}: {format_percent(one.ok / one.counted)} of {one.counted:,} probes ok{fell}"
     yield from _left_out(len(seen), "target")
     unseen = [one for one in week.targets if not one.counted]
     if unseen and seen:
@@ -158,7 +158,7 @@ def _rest(week: Week) -> Iterator[str]:
         yield f"Slowest: {_name(slowest.target)}, {slowest.answer_s:.2f} s an answer on average"
     flakiest = max(week.targets, key=lambda one: (one.fell, -(one.available or 0.0)), default=None)
     if flakiest and flakiest.fell and len(week.targets) > 1:
-        yield f"Flakiest: {_name(flakiest.target)}, which began to fail {times(flakiest.fell)}"
+        yield f"Flakiest: {_name(flakiest.target)}, which began to fail {format_times(flakiest.fell)}"
     flips = sum(one.flips for one in week.routes)
     cost = sum(one.usd for one in week.targets)
     yield f"{plural(flips, 'flip')}; the week's probes cost {format_usd(cost)}; {week.money}"
@@ -169,12 +169,12 @@ def _left_out(count: int, what: str) -> Iterator[str]:
         yield f"… and {plural(count - _MOST_LINES, what)} that did better"
 
 
-def times(count: int) -> str:
+def format_times(count: int) -> str:
     """`once`, `twice`, `3 times`."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def share(part: float) -> str:
+def format_percent(part: float) -> str:
     """Per cent, never rounded up to a whole that it is not: `99.97 %`."""
     if part >= 1:
         return "100 %"

@@ -55,9 +55,9 @@ class DigestSchedule:
         now = self._clock()
         if self._not_before and now < self._not_before:
             return False
-        day = digest.due(self._settings, now, await self._last())
+        day = digest.digest_day(self._settings, now, await self._last())
         if day is None:
             return False
-        await self._keep(day, digest.words(await self._read(now)), now)
+        await self._keep(day, digest.format_digest(await self._read(now)), now)
         log.info("digest_made day=%s", day)
         return True

@@ -1,6 +1,6 @@
 """What an incident did, in words: how soon routes moved, how far it was felt, who knew first (pure)."""
 
-from controller.alerts.slack.blocks import code, safe
+from controller.alerts.slack.blocks import code_span, safe
 from controller.incidents.incident import EntryKind, Incident
 from controller.incidents.vendor_lead import lead_sentence
 from monitor.detection.reasons import outcome_mix
@@ -12,11 +12,11 @@ _VENDOR_CHARS = 220
 _ID_CHARS = 60
 
 
-def aftermath(incident: Incident) -> list[str]:
+def closing_facts(incident: Incident) -> list[str]:
     """Everything there is to say of it, as lines of Slack's markup that are safe already."""
     return [
         *_moves(incident),
-        *exposure(incident),
+        *exposure_lines(incident),
         *_unknown(incident),
         *_numbers(incident),
         *_again(incident),
@@ -25,14 +25,14 @@ def aftermath(incident: Incident) -> list[str]:
     ]
 
 
-def exposure(incident: Incident) -> list[str]:
+def exposure_lines(incident: Incident) -> list[str]:
     """How long each route pointed at a target that failed, and for which share of the time; one line, or none."""
     if not incident.on_failing_s:
         return []
     before_s = (incident.opened_at - incident.onset).total_seconds()
     whole_s = max(1.0, incident.lasted_s(incident.opened_at) + before_s)
     felt = [
-        f"{code(route)} {span(seconds)} ({min(1.0, seconds / whole_s):.0%})"
+        f"{code_span(route)} {span(seconds)} ({min(1.0, seconds / whole_s):.0%})"
         for route, seconds in incident.on_failing_s[:_MOST_ROUTES]
     ]
     more = len(incident.on_failing_s) - len(felt)

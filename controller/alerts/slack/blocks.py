@@ -53,7 +53,7 @@ def footer(text: str) -> Block:
     return {"type": "context", "elements": [_mrkdwn(text)]}
 
 
-def name(text: str) -> str:
+def plain_name(text: str) -> str:
     """A name from outside as plain text, for where no markup is read."""
     return one_line(text, NAME_CHARS)
 
@@ -68,7 +68,7 @@ def safe(text: str, limit: int = LINE_CHARS) -> str:
     return "".join(escaped) + "…"
 
 
-def code(text: str) -> str:
+def code_span(text: str) -> str:
     """A name from outside as Slack shows code."""
     return f"`{safe(text, NAME_CHARS)}`"
 

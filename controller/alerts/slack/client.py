@@ -15,7 +15,7 @@ from slack_sdk.web import SlackResponse
 from controller.alerts.channel import DeliveryError, LookupImpossibleError
 from controller.alerts.delivery import Delivery, PlannedMessage, Receipt, from_payload, to_payload
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.errors import ABOUT_TOKEN, translated
+from controller.alerts.slack.errors import ABOUT_TOKEN, delivery_error
 from monitor.settings import NetworkSettings, SlackSettings
 from monitor.storage.columns import to_ms
 from probes.redaction import MASK
@@ -126,7 +126,7 @@ class SlackClient:
             return self._client.api_call(method, params=dict(arguments))
         except (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError) as error:
             # Without the cause: it may quote the request, and that holds the token.
-            raise translated(error) from None
+            raise delivery_error(error) from None
 
 
 def sdk_options(network: NetworkSettings | None, timeout_s: float) -> dict[str, Any]:

@@ -80,12 +80,12 @@ class SocketModeError(Exception):
         """How long Slack asked us to wait."""
 
 
-def translated(error: Exception) -> DeliveryError:
+def delivery_error(error: Exception) -> DeliveryError:
     """The error of Slack's library, or of the network below it, as ours."""
     if isinstance(error, SlackApiError):
         response = error.response
         data = response.data if isinstance(response.data, dict) else {}
-        return refused(response.status_code, response.headers, str(data.get("error", "")))
+        return refusal_error(response.status_code, response.headers, str(data.get("error", "")))
     if isinstance(error, OSError | HTTPException):
         return DeliveryError(f"Slack could not be reached: {_network_fault(error)}", sent=not _is_unsent(error))
     # A token that cannot stand in a header, an answer in a character set that does not exist: never quoted.
@@ -109,7 +109,7 @@ def _network_fault(error: OSError | HTTPException) -> str:
     return f"the connection broke ({type(reason).__name__})"
 
 
-def refused(status: int, headers: Mapping[str, Any], code: str) -> DeliveryError:
+def refusal_error(status: int, headers: Mapping[str, Any], code: str) -> DeliveryError:
     """What Slack's refusal means: its status, its headers, and its word for it."""
     if status == 429 or code in {"ratelimited", "rate_limited"}:
         wait = _seconds(headers)
@@ -147,7 +147,7 @@ def socket_mode_error(error: Exception) -> SocketModeError:
     """What slack_sdk, the WebSocket or the network raised, in words that hold nothing of the request."""
     if isinstance(error, SocketModeError):
         return error
-    failure = translated(error)
+    failure = delivery_error(error)
     if failure.code and failure.code != "ratelimited":
         return socket_mode_refusal(failure.code, permanent=failure.permanent)
     return SocketModeError(str(failure), retry_after_s=failure.retry_after_s or 0.0)

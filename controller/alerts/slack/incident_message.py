@@ -5,9 +5,26 @@ from collections.abc import Callable, Sequence, Set
 from datetime import datetime
 from typing import Final
 
-from controller.alerts.severity import OVER, exposed, is_urgent, severity_of, to_fix, trouble
-from controller.alerts.slack.aftermath import exposure
-from controller.alerts.slack.blocks import NAME_CHARS, Block, Message, code, footer, header, name, safe, section
+from controller.alerts.severity import (
+    SETTLED,
+    exposed_health,
+    is_stuck_now,
+    misconfigured_targets,
+    route_trouble,
+    severity_of,
+)
+from controller.alerts.slack.aftermath import exposure_lines
+from controller.alerts.slack.blocks import (
+    NAME_CHARS,
+    Block,
+    Message,
+    code_span,
+    footer,
+    header,
+    plain_name,
+    safe,
+    section,
+)
 from controller.incidents.incident import ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.text import entry_text, reasons
 from controller.incidents.vendor_lead import lead_sentence
@@ -77,8 +94,8 @@ def incident_headline(
     incidents hold, and nothing from outside (names, provider text) can mention anybody, link anywhere or change how it
     looks.
     """
-    headline, call = headline_of(incident), call_of(incident)
-    ill = to_fix(incident)
+    headline, call = headline_of(incident), action_sentence(incident)
+    ill = misconfigured_targets(incident)
     fixes, known = reasons(ill)[:_MAX_FIXES], {a.reason for a in ill}
     story = [line for line in incident.timeline if line.text not in known]
     called = [*mention, ""] if severity_of(incident) is Severity.CRITICAL and not incident.acknowledged_by else []
@@ -88,8 +105,8 @@ def incident_headline(
             [
                 f"{' '.join(called)}*{call}*",
                 *([f"_{_told_late(incident, late)}_"] if late else []),
-                *users_of(incident, code),
-                *(exposure(incident) if incident.resolved_at else []),
+                *route_lines(incident, code_span),
+                *(exposure_lines(incident) if incident.resolved_at else []),
                 *_vendor(incident),
                 *_looked_after(incident),
                 *_others(others),
@@ -101,91 +118,101 @@ def incident_headline(
         _footer(incident, now, kept=kept),
     ]
     shown = [safe(headline, 200), *([" ".join(mention)] if called and mention else []), call]
-    shown += users_of(incident, code)[:1] + [safe(text) for text in fixes[:1]] + _others(others)[:1]
+    shown += route_lines(incident, code_span)[:1] + [safe(text) for text in fixes[:1]] + _others(others)[:1]
     shown += [_told_late(incident, late)] if late else []
     return Message(text="\n".join(shown), blocks=tuple(blocks))
 
 
 def plain_text(incident: Incident) -> str:
     """The same for where no markup is read: at most 40 lines, the headline first, then whether a person must act."""
-    fixes = [f"To fix: {one_line(text, 280)}" for text in reasons(to_fix(incident))[:_MAX_FIXES]]
+    fixes = [f"To fix: {one_line(text, 280)}" for text in reasons(misconfigured_targets(incident))[:_MAX_FIXES]]
     vendor = [one_line(sentence, _VENDOR_CHARS)] if (sentence := _lead(incident)) else []
     told, gap = _ends(incident.timeline)
-    story = [f"{clock(line.at, incident.opened_at)} {one_line(entry_text(line), 280)}" for line in told]
+    story = [f"{time_of_day(line.at, incident.opened_at)} {one_line(entry_text(line), 280)}" for line in told]
     if gap:
         story.insert(_FIRST_LINES, f"… {gap} more lines …")
     opened = f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
-    lines = [headline_of(incident), call_of(incident), *users_of(incident, name), *vendor, *fixes, *story, opened]
+    lines = [
+        headline_of(incident),
+        action_sentence(incident),
+        *route_lines(incident, plain_name),
+        *vendor,
+        *fixes,
+        *story,
+        opened,
+    ]
     return "\n".join(one_line(line, 600) for line in lines)
 
 
 def headline_of(incident: Incident) -> str:
     """The first line, plain: `🔴 openai/gpt-6-luna is down`."""
-    what = what_of(incident)
+    what = describe_failure(incident)
     if incident.resolved_at:
         return f"✅ Resolved after {span(incident.lasted_s(incident.resolved_at))}: {what}"
     if any(route.unpublished for route in incident.routes):
         return f"🚨 Act now: {what} and the routing file cannot be written"
     if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
         return f"🚨 Act now: {what}"
-    if urgent := [route for route in incident.routes if is_urgent(route, incident)]:
-        who = f"route {name(urgent[0].route)} has" if len(urgent) == 1 else f"{len(urgent)} routes have"
+    if urgent := [route for route in incident.routes if is_stuck_now(route, incident)]:
+        who = f"route {plain_name(urgent[0].route)} has" if len(urgent) == 1 else f"{len(urgent)} routes have"
         return f"🚨 Act now: {what} and {who} nowhere to go"
-    if to_fix(incident):
+    if misconfigured_targets(incident):
         return f"🔧 To fix: {what}"
     return f"{_symbol(incident)} {what}"
 
 
-def what_of(incident: Incident) -> str:
+def describe_failure(incident: Incident) -> str:
     """What is wrong, or was: `openai/gpt-6-luna is down`, or `openai: 3 models down, 1 recovering`."""
     over = incident.resolved_at is not None
     if incident.kind is IncidentKind.BLINDNESS:
         return "our own network works again" if over else "our own network is down or loses packets"
     if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
-        route = name(incident.provider.removeprefix(ROUTE))
+        route = plain_name(incident.provider.removeprefix(ROUTE))
         return f"route {route} has somewhere to go again" if over else f"route {route} has nowhere to go"
-    troubled = [a for a in incident.affected if a.health not in OVER] or list(incident.affected)
+    troubled = [a for a in incident.affected if a.health not in SETTLED] or list(incident.affected)
     if not troubled:
-        return f"{name(incident.provider)} has an incident of kind {incident.kind.label}"
+        return f"{plain_name(incident.provider)} has an incident of kind {incident.kind.label}"
     if len(troubled) == 1:
-        return f"{name(troubled[0].target)} is {_word(troubled[0].health)}"
+        return f"{plain_name(troubled[0].target)} is {_word(troubled[0].health)}"
     counts = Counter(a.health for a in troubled)
     worst, *others = [f"{counts[h]} {{}}{_word(h)}" for h in WORST_FIRST if counts[h]]
     models = "model " if worst.startswith("1 ") else "models "
-    return f"{name(incident.provider)}: " + ", ".join([worst.format(models), *(other.format("") for other in others)])
+    return f"{plain_name(incident.provider)}: " + ", ".join(
+        [worst.format(models), *(other.format("") for other in others)]
+    )
 
 
-def call_of(incident: Incident) -> str:
+def action_sentence(incident: Incident) -> str:
     """Whether a person must act, in one sentence or two."""
     if incident.resolved_at:
         return _call_after(incident.routes)
     if any(route.unpublished for route in incident.routes):
         return _UNPUBLISHED
-    if any(is_urgent(route, incident) for route in incident.routes):
+    if any(is_stuck_now(route, incident) for route in incident.routes):
         return _ACT_NOW
-    if to_fix(incident):
-        return _FIX_NOW if exposed(incident) else _FIX_LATER
+    if misconfigured_targets(incident):
+        return _FIX_NOW if exposed_health(incident) else _FIX_LATER
     if incident.kind is IncidentKind.BLINDNESS:
         return _BLIND
     elsewhere = {route.failing for route in incident.routes if route.failing}
-    return _call_exposed(exposed(incident) | elsewhere, incident.routes)
+    return _call_exposed(exposed_health(incident) | elsewhere, incident.routes)
 
 
-def users_of(incident: Incident, shown: Callable[[str], str]) -> list[str]:
+def route_lines(incident: Incident, shown: Callable[[str], str]) -> list[str]:
     """What the users of each touched route are on, those in trouble first; `shown` makes names harmless."""
-    routes = sorted(incident.routes, key=lambda r: (not r.stuck, trouble(r, incident) is None))
+    routes = sorted(incident.routes, key=lambda r: (not r.stuck, route_trouble(r, incident) is None))
     lines = [_user_line(route, incident, shown) for route in routes[:_MAX_ROUTES]]
     if len(routes) > _MAX_ROUTES:
         lines.append(f"… and {len(routes) - _MAX_ROUTES} more routes")
     return lines
 
 
-def told_line(line: TimelineEntry, opened_at: datetime, limit: int) -> str:
+def format_timeline_entry(line: TimelineEntry, opened_at: datetime, limit: int) -> str:
     """A line of the timeline as Slack shows it: its symbol, its time, its words."""
-    return f"{SYMBOLS[line.kind]} `{clock(line.at, opened_at)}` {safe(entry_text(line), limit)}"
+    return f"{SYMBOLS[line.kind]} `{time_of_day(line.at, opened_at)}` {safe(entry_text(line), limit)}"
 
 
-def clock(at: datetime, opened_at: datetime) -> str:
+def time_of_day(at: datetime, opened_at: datetime) -> str:
     """The time of day in UTC; with the date where it is not that of the opening."""
     return f"{at:%H:%M:%S}" if at.date() == opened_at.date() else f"{at:%d %b %H:%M:%S}"
 
@@ -193,7 +220,7 @@ def clock(at: datetime, opened_at: datetime) -> str:
 def _symbol(incident: Incident) -> str:
     if incident.kind is IncidentKind.BLINDNESS:
         return "📡"
-    health = {a.health for a in incident.affected} - OVER
+    health = {a.health for a in incident.affected} - SETTLED
     if health <= {Health.RECOVERING}:
         return "🟡"
     return "🔴" if Health.DOWN in health else "🟠"
@@ -221,7 +248,7 @@ def _call_exposed(found: Set[Health], routes: Sequence[RouteImpact]) -> str:
 
 
 def _user_line(route: RouteImpact, incident: Incident, shown: Callable[[str], str]) -> str:
-    ill = trouble(route, incident) or (None if incident.resolved_at else route.failing)
+    ill = route_trouble(route, incident) or (None if incident.resolved_at else route.failing)
     line = f"Users of {shown(route.route)} are on {shown(route.target)}"
     if ill:
         line += f", which is {ill}"
@@ -284,7 +311,7 @@ def _story(lines: Sequence[TimelineEntry], opened_at: datetime) -> list[Block]:
     if not lines:
         return []
     kept, gap = _ends(lines)
-    told = [told_line(line, opened_at, _STORY_CHARS) for line in kept]
+    told = [format_timeline_entry(line, opened_at, _STORY_CHARS) for line in kept]
     first = ["*What happened* (UTC)", *told[:_FIRST_LINES], *([f"… {gap} more lines …"] if gap else [])]
     return [section(first), *([section(told[_FIRST_LINES:])] if told[_FIRST_LINES:] else [])]
 

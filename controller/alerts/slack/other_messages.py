@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from controller.alerts.digest.digest import DIGEST
-from controller.alerts.digest.digest import message as digest_message
+from controller.alerts.digest.digest import DIGEST, digest_message
 from controller.alerts.pending_event import PendingEvent
-from controller.alerts.slack.aftermath import aftermath
+from controller.alerts.slack.aftermath import closing_facts
 from controller.alerts.slack.blocks import NAME_CHARS, Message, footer, header, safe, section
-from controller.alerts.slack.incident_message import call_of, clock, headline_of, told_line
+from controller.alerts.slack.incident_message import action_sentence, format_timeline_entry, headline_of, time_of_day
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
 from monitor.formatting import plural, span
 from probes.redaction import one_line
@@ -84,8 +83,8 @@ def call_message(incident: Incident, *, now: datetime, mention: Sequence[str], a
         headline = f"⏰ Still open after {span(incident.lasted_s(now))}, and nobody has acknowledged it: {headline}"
     who = f"{' '.join(mention)} " if mention else ""
     acknowledge = f"`hotspare incidents ack {incident.id}` ends the reminders."
-    lines = [f"{who}*{safe(headline)}*", call_of(incident), *([acknowledge] if again else [])]
-    return Message(text=f"{who}{safe(headline)}\n{call_of(incident)}", blocks=(section(lines),))
+    lines = [f"{who}*{safe(headline)}*", action_sentence(incident), *([acknowledge] if again else [])]
+    return Message(text=f"{who}{safe(headline)}\n{action_sentence(incident)}", blocks=(section(lines),))
 
 
 def passed_message(incidents: Sequence[Incident], late: str) -> Message:
@@ -146,7 +145,7 @@ def _shown(lines: Sequence[TimelineEntry], opened_at: datetime) -> list[str]:
     long = len(lines) > _MOST_LINES
     kept = [*lines[: _MOST_LINES // 2], *lines[-_MOST_LINES // 2 :]] if long else lines
     limit = _NOTE_CHARS if len(kept) <= 3 else 220
-    shown = [told_line(line, opened_at, limit) for line in kept]
+    shown = [format_timeline_entry(line, opened_at, limit) for line in kept]
     if long:
         shown.insert(_MOST_LINES // 2, f"… {len(lines) - _MOST_LINES} more lines …")
     return shown
@@ -154,5 +153,5 @@ def _shown(lines: Sequence[TimelineEntry], opened_at: datetime) -> list[str]:
 
 def _end(incident: Incident) -> list[str]:
     """How long it took, and what it did."""
-    at = [f"It ended at `{clock(incident.resolved_at, incident.opened_at)}`."] if incident.resolved_at else []
-    return [f"*{safe(headline_of(incident), 200)}*", call_of(incident), *at, *aftermath(incident)]
+    at = [f"It ended at `{time_of_day(incident.resolved_at, incident.opened_at)}`."] if incident.resolved_at else []
+    return [f"*{safe(headline_of(incident), 200)}*", action_sentence(incident), *at, *closing_facts(incident)]

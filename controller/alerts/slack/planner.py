@@ -8,7 +8,7 @@ from typing import Final
 
 from controller.alerts.delivery import NOTHING_TOLD, Action, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.pending_event import PendingEvent
-from controller.alerts.severity import severity_of_notice, worst
+from controller.alerts.severity import most_urgent, severity_of_notice
 from controller.alerts.slack.escalation import headline_key, headline_message, homes, last_call, plan_calls
 from controller.alerts.slack.message_input import SINK, MessageInput
 from controller.alerts.slack.other_messages import (
@@ -122,7 +122,7 @@ def plan_notices(given: MessageInput) -> list[PlannedMessage]:
     if len(late) <= _ONE_BY_ONE:
         return [_notice(event, given) for event in events]
     together = late[:_MOST_TOGETHER]
-    severity = worst(severity_of_notice(event.kind) for event in together)
+    severity = most_urgent(severity_of_notice(event.kind) for event in together)
     message = PlannedMessage(
         key=f"{SINK} together events {together[0].id}-{together[-1].id}",
         kind=DeliveryKind.TOGETHER,

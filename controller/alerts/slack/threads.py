@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.alerts.delivery import IncidentDelivery, Receipt
-from controller.alerts.severity import severity_of, worst
+from controller.alerts.severity import most_urgent, severity_of
 from controller.incidents.incident import Incident
 from monitor.settings import Severity
 
@@ -62,7 +62,7 @@ class IncidentGroup:
     @property
     def severity(self) -> Severity:
         """The worst of theirs."""
-        return worst(severity_of(incident) for incident in self.incidents)
+        return most_urgent(severity_of(incident) for incident in self.incidents)
 
     @property
     def is_acknowledged(self) -> bool:

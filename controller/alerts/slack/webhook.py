@@ -12,7 +12,7 @@ from slack_sdk.webhook import WebhookResponse
 from controller.alerts.channel import DeliveryError
 from controller.alerts.delivery import Delivery, PlannedMessage, Receipt
 from controller.alerts.slack.client import TIMEOUT_S, clean_message, sdk_options
-from controller.alerts.slack.errors import refused, translated
+from controller.alerts.slack.errors import delivery_error, refusal_error
 from monitor.settings import NetworkSettings
 from probes.target import Secret
 
@@ -54,7 +54,7 @@ class SlackWebhookClient:
             )
         except (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError) as error:
             # Without the cause: it may quote the address, which lets anybody post.
-            raise translated(error) from None
+            raise delivery_error(error) from None
         if answer.status_code != 200 or answer.body.strip() != "ok":
             raise _fault(answer)
         return planned.receipt
@@ -74,4 +74,4 @@ def _fault(answer: WebhookResponse) -> DeliveryError:
         return DeliveryError(
             f"Slack refused the message ({code}): {_BROKEN[code]}", code=code, permanent=True, sent=False
         )
-    return refused(answer.status_code, answer.headers, code)
+    return refusal_error(answer.status_code, answer.headers, code)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.alerts.slack.incident_message import call_of
+from controller.alerts.slack.incident_message import action_sentence
 from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.incident import EntryKind, Incident, IncidentKind
 from controller.incidents.tracker import REOPENS_WITHIN, lead_incident_id
@@ -67,7 +67,9 @@ def test_a_route_on_a_target_that_fails_for_another_reason_is_said() -> None:
     assert first.routes[0].failing is None
     world.cycle({HAIKU: Health.DOWN})
     assert [one.routes[0].failing for one in world.open] == [Health.DOWN, Health.DOWN]
-    assert {call_of(one) for one in world.open} == {"A person should look: users are still on a failing target."}
+    assert {action_sentence(one) for one in world.open} == {
+        "A person should look: users are still on a failing target."
+    }
 
 
 def test_a_refused_key_in_the_middle_of_an_outage_is_told_once() -> None:

@@ -25,7 +25,7 @@ from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.press import Press, read_press, source_of
 from controller.alerts.slack.buttons.socket_mode import Signal, SlackConnection
 from controller.alerts.slack.client import sdk_options
-from controller.alerts.slack.errors import SocketModeError, socket_mode_error, translated
+from controller.alerts.slack.errors import SocketModeError, delivery_error, socket_mode_error
 from controller.alerts.slack.message_input import SINK
 from monitor.settings import NetworkSettings, Route, Settings, SlackSettings
 from monitor.storage.database import DatabaseError
@@ -226,7 +226,7 @@ class SocketListener:
         try:
             self._bot.api_call("chat.postEphemeral", json={**message, "parse": "none", "link_names": False})
         except _WEB_ERRORS as error:
-            log.warning("press_not_answered user=%s: %s", one_line(press.user, 30), translated(error))
+            log.warning("press_not_answered user=%s: %s", one_line(press.user, 30), delivery_error(error))
 
 
 def _result(handling: "Future[str | None]", press: Press) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from controller.alerts.channel import DeliveryError
-from controller.alerts.channels.apprise_channel import AppriseChannel, harmless_text
+from controller.alerts.channels.apprise_channel import AppriseChannel, replace_markup
 from controller.incidents.incident import EntryKind, TimelineEntry
 from probes.target import Secret
 from tests.support import incident_builders as alerts
@@ -57,7 +57,7 @@ async def test_nothing_from_outside_is_a_mention_or_a_link(caplog: pytest.LogCap
         await sink(receiver.url, secrets=[Secret("sk-proj-Zx81mQp4vTe7LrW2")]).send(alerts.alert(hostile))
     message = receiver.requests[0].json["message"]
     assert "＠everyone ‹!channel› ‹＠U1› ［x］(http://h) ***" in message
-    assert harmless_text("a_b") == "a_b"
+    assert replace_markup("a_b") == "a_b"
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 import trustme
 
-from controller.alerts.alert import AlertNotice, about_notice, body, document, harmless
+from controller.alerts.alert import AlertNotice, alert_document, encode_alert, make_test_alert, notice_alert
 from controller.alerts.channel import DeliveryError
-from controller.alerts.channels.webhook import WebhookChannel, refusal, signature
+from controller.alerts.channels.webhook import WebhookChannel, refusal_error, sign
 from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.settings import NetworkSettings
 from probes.target import Secret
@@ -52,8 +52,8 @@ async def test_an_alert_is_posted_once_with_its_id_and_signature() -> None:
     assert (request.method, request.path) == ("POST", "/hook?token=s3cr3t-t0ken")
     assert request.headers["content-type"] == "application/json"
     assert request.headers["x-hotspare-delivery"] == request.json["id"] == alert.id
-    assert request.headers["x-hotspare-signature"] == signature(SECRET, request.body, at=T0)
-    assert request.body == body(alert)
+    assert request.headers["x-hotspare-signature"] == sign(SECRET, request.body, at=T0)
+    assert request.body == encode_alert(alert)
     check_schema(request.json)
 
 
@@ -190,29 +190,29 @@ async def test_a_company_s_own_certificates_are_trusted_only_where_configured(tm
             id="one that is over, with all that is known",
         ),
         pytest.param(
-            about_notice(AlertNotice(kind="pinned", subject="chat", text="ana pinned chat"), alert_id="n", at=T0),
+            notice_alert(AlertNotice(kind="pinned", subject="chat", text="ana pinned chat"), alert_id="n", at=T0),
             id="a notice",
         ),
         pytest.param(
-            about_notice(
+            notice_alert(
                 AlertNotice(kind="weekly_digest", subject="2026-11-16", text="📊 The week\nRoute chat"),
                 alert_id="d",
                 at=T0,
             ),
             id="a digest",
         ),
-        pytest.param(harmless("t", at=T0, where="vm"), id="a test"),
+        pytest.param(make_test_alert("t", at=T0, where="vm"), id="a test"),
     ],
 )
 def test_every_kind_of_document_obeys_the_schema(found: Any) -> None:
     """The schema is what receivers rely on."""
-    check_schema(json.loads(body(found)))
+    check_schema(json.loads(encode_alert(found)))
 
 
 @pytest.mark.parametrize("name", ["id", "kind", "severity", "incident"])
 def test_the_schema_refuses_what_lacks_something(name: str) -> None:
     """It is no schema that takes everything."""
-    found = document(alerts.alert())
+    found = alert_document(alerts.alert())
     del found[name]
     with pytest.raises(jsonschema.ValidationError):
         check_schema(json.loads(json.dumps(found)))
@@ -222,7 +222,7 @@ def test_hostile_text_arrives_as_text() -> None:
     """Whatever a provider wrote, it is valid JSON of bounded size, and our own keys are not in it."""
     line = TimelineEntry(at=T0, text=HOSTILE, kind=EntryKind.NOTE, author=HOSTILE)
     told = alerts.alert(alerts.incident(id=7, timeline=(line,) * 50, provider=HOSTILE[:80]))
-    sent = body(told, [Secret("sk-proj-Zx81mQp4vTe7LrW2")])
+    sent = encode_alert(told, [Secret("sk-proj-Zx81mQp4vTe7LrW2")])
     assert b"Zx81mQp4vTe7LrW2" not in sent
     found = json.loads(sent)
     assert "***" in found["text"]
@@ -234,16 +234,16 @@ def test_hostile_text_arrives_as_text() -> None:
 def test_a_digest_keeps_its_lines_and_a_notice_its_sentence() -> None:
     """The first line of a digest is its headline."""
     text = "📊 The week from Nov 9 to Nov 16: no incident\nRoute chat: 100 %\nopenai/m: 100 %"
-    told = about_notice(AlertNotice(kind="weekly_digest", subject="2026-11-16", text=text), alert_id="d", at=T0)
+    told = notice_alert(AlertNotice(kind="weekly_digest", subject="2026-11-16", text=text), alert_id="d", at=T0)
     assert (told.kind, told.headline) == ("digest", text.split("\n", maxsplit=1)[0])
     assert told.text == "Route chat: 100 %\nopenai/m: 100 %"
-    notice = about_notice(AlertNotice(kind="pinned", subject="chat", text="ana pinned\nchat"), alert_id="n", at=T0)
+    notice = notice_alert(AlertNotice(kind="pinned", subject="chat", text="ana pinned\nchat"), alert_id="n", at=T0)
     assert (notice.kind, notice.headline, notice.text) == ("notice", "✋ Pinned: chat", "ana pinned\nchat")
 
 
 def test_a_refusal_shows_a_stranger_s_words_only_as_far_as_they_help() -> None:
     """One line of them, bounded, beside what to do."""
-    said = str(refusal(FetchResult(status=403, body=b"go away"), now=T0))
+    said = str(refusal_error(FetchResult(status=403, body=b"go away"), now=T0))
     assert said == (
         "the webhook refused it with HTTP 403 (the receiver refuses us: do alerts.webhook_secret and its own secret"
         " match?): go away"
@@ -252,4 +252,4 @@ def test_a_refusal_shows_a_stranger_s_words_only_as_far_as_they_help() -> None:
 
 def test_the_same_alert_has_the_same_bytes() -> None:
     """What is signed and what is sent again is one and the same."""
-    assert body(alerts.alert()) == body(replace(alerts.alert()))
+    assert encode_alert(alerts.alert()) == encode_alert(replace(alerts.alert()))

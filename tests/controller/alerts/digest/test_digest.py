@@ -84,7 +84,7 @@ QUIET = Week(
 )
 def test_when_it_is_due(settings: WeeklyDigest, now: datetime, last: date | None, day: date | None) -> None:
     """Once a week, at its time, and never much later."""
-    assert digest.due(settings, now, last) == day
+    assert digest.digest_day(settings, now, last) == day
 
 
 # What.
@@ -92,7 +92,7 @@ def test_when_it_is_due(settings: WeeklyDigest, now: datetime, last: date | None
 
 def test_a_quiet_week_is_told_too() -> None:
     """It proves that somebody is watching, and never rounds a failure away."""
-    assert digest.words(QUIET).splitlines() == [
+    assert digest.format_digest(QUIET).splitlines() == [
         "📊 The week from Nov 9 to Nov 16: no incident",
         "Route chat: on a working target 100 % of the time, never moved",
         f"{OPENAI}: 99.99 % of 20,160 probes ok",
@@ -113,7 +113,7 @@ def test_a_bad_week_says_what_was_bad_and_how_bad() -> None:
         incident_s=7_500.0,
         known_from=MONDAY - 3 * DAY,
     )
-    lines = digest.words(week).splitlines()
+    lines = digest.format_digest(week).splitlines()
     assert lines[:3] == [
         "📊 The week from Nov 9 to Nov 16: 3 incidents, 1 still open, 2 h 5 min in all",
         "Probes are known of its last 3 d alone.",
@@ -127,7 +127,7 @@ def test_a_bad_week_says_what_was_bad_and_how_bad() -> None:
 def test_a_week_without_observations_says_so() -> None:
     """Nothing is claimed of what nobody saw."""
     week = replace(QUIET, known_from=None, targets=(TargetWeek(target=OPENAI),))
-    said = digest.words(week)
+    said = digest.format_digest(week)
     assert "Nothing was observed in it." in said
     assert "%" not in said
 
@@ -141,7 +141,7 @@ def test_the_largest_one_fits_into_an_event_and_into_slack() -> None:
         incidents=99,
         known_from=MONDAY - 3 * DAY,
     )
-    said = digest.words(week)
+    said = digest.format_digest(week)
     assert len(said) < 2_000
     assert "… and 94 targets that did better" in said
     message = notice_message(digest.DIGEST, "2026-11-16", said, at=MONDAY)
@@ -151,7 +151,7 @@ def test_the_largest_one_fits_into_an_event_and_into_slack() -> None:
 def test_in_slack_it_keeps_its_lines_and_nothing_in_it_does_anything() -> None:
     """A section of lines below the headline; names are escaped."""
     hostile = replace(QUIET, routes=(RouteWeek(route="<!channel> *x*", on_failing_s=0.0, flips=0),))
-    message = notice_message(digest.DIGEST, "2026-11-16", digest.words(hostile), at=MONDAY)
+    message = notice_message(digest.DIGEST, "2026-11-16", digest.format_digest(hostile), at=MONDAY)
     assert message.blocks[0]["text"]["text"] == "📊 The week from Nov 9 to Nov 16: no incident"
     lines = message.blocks[1]["text"]["text"].split("\n")
     assert lines[0].startswith("Route &lt;!channel&gt; ∗x∗: on a working target")
@@ -232,7 +232,7 @@ def test_what_the_database_knows_of_a_week(settings: Settings, engine: Engine) -
 
 def test_an_empty_database_has_a_week_too(settings: Settings, engine: Engine) -> None:
     """A service that was only just installed is told that nothing was observed."""
-    assert "Nothing was observed in it." in digest.words(_week(settings, T0))
+    assert "Nothing was observed in it." in digest.format_digest(_week(settings, T0))
 
 
 # Once.

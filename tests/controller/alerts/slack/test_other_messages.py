@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from controller.alerts.pending_event import PendingEvent
-from controller.alerts.severity import severity_of, severity_of_notice, worst
+from controller.alerts.severity import most_urgent, severity_of, severity_of_notice
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
 from controller.alerts.slack.incident_message import incident_headline, plain_text
@@ -234,5 +234,5 @@ def test_the_severity_of_notices() -> None:
     """Nobody is called for one; what should be looked at is a warning."""
     assert severity_of_notice("pinned") is Severity.INFO
     assert severity_of_notice("pin_to_failing_target") is Severity.WARNING
-    assert worst(()) is Severity.INFO
-    assert worst((Severity.INFO, Severity.CRITICAL, Severity.WARNING)) is Severity.CRITICAL
+    assert most_urgent(()) is Severity.INFO
+    assert most_urgent((Severity.INFO, Severity.CRITICAL, Severity.WARNING)) is Severity.CRITICAL
