@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from controller.alerts.alert import Alert, AlertKind, AlertNotice, incident_alert, notice_alert
-from controller.alerts.delivery import Action, DeliveryKind, DueAlert, LastAlert, PlannedMessage
+from controller.alerts.delivery import Action, DeliveryKind, DueAlert, PlannedMessage
 from controller.incidents.incident import Incident
 from monitor.settings import Severity
 from monitor.storage.columns import from_ms, to_ms
@@ -33,6 +33,7 @@ def plan_alerts(
                 alert=alert,
                 incident_id=one.incident.id if one.incident else None,
                 event_id=one.event.id if one.event else None,
+                revision=one.incident.revision if one.incident else None,
             )
         )
     return planned
@@ -43,27 +44,26 @@ def alert_of(due: DueAlert, now: datetime) -> Alert:
     at = due.begun_at or from_ms(to_ms(now))  # as it will be known after a crash
     if due.incident:
         alert_id = f"incident-{due.incident.id}-{due.incident.revision}-{to_ms(at):x}"
-        return incident_alert(due.incident, kind_of(due.incident, due.last), alert_id=alert_id, at=at)
+        return incident_alert(due.incident, kind_of(due.incident, due.last_kind), alert_id=alert_id, at=at)
     if due.event is None:
         raise ValueError(f"{due.key} is neither about an incident nor about an event")
     notice = AlertNotice(kind=due.event.kind, subject=due.event.subject, text=due.event.text)
     return notice_alert(notice, alert_id=f"notice-{due.event.id}-{to_ms(at):x}", at=at)
 
 
-def kind_of(incident: Incident, last: LastAlert | None) -> AlertKind:
+def kind_of(incident: Incident, last: AlertKind | None) -> AlertKind:
     """Resolved; opened, where what the channel was told last is not that it is open; else changed."""
     if incident.resolved_at:
         return AlertKind.INCIDENT_RESOLVED
-    is_known = last is not None and last.kind is not AlertKind.INCIDENT_RESOLVED
-    return AlertKind.INCIDENT_CHANGED if is_known else AlertKind.INCIDENT_OPENED
+    return AlertKind.INCIDENT_OPENED if last in {None, AlertKind.INCIDENT_RESOLVED} else AlertKind.INCIDENT_CHANGED
 
 
 def is_wanted(alert: Alert, due: DueAlert, *, every_change: bool) -> bool:
     """Whether a channel is told this; one that cannot edit hears of an end, and of what is critical, once."""
-    if every_change or due.last is None:
+    if every_change or due.last_kind is None:
         return True
     if alert.kind is AlertKind.INCIDENT_RESOLVED:
-        return due.last.kind is not AlertKind.INCIDENT_RESOLVED
+        return due.last_kind is not AlertKind.INCIDENT_RESOLVED
     if alert.kind is AlertKind.INCIDENT_CHANGED:
-        return alert.severity is Severity.CRITICAL and due.last.severity is not Severity.CRITICAL
+        return alert.severity is Severity.CRITICAL and due.last_severity is not Severity.CRITICAL
     return True

@@ -128,6 +128,8 @@ class PlannedMessage:
     """A reply in a thread that is shown in the channel too."""
     incident_id: int | None = None
     event_id: int | None = None
+    revision: int | None = None
+    """The revision of the incident that its alert tells."""
     group: int | None = None
     """The incident under whose headline it is told: messages of a group go out in their order, or not at all."""
     receipt: Receipt = NOTHING_TOLD
@@ -201,14 +203,6 @@ class DeliverySnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastAlert:
-    """What a channel took last of an incident."""
-
-    kind: AlertKind
-    severity: Severity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DueAlert:
     """An incident in its newest revision, or an event, that a channel has not taken."""
 
@@ -217,7 +211,9 @@ class DueAlert:
     begun_at: datetime | None
     """When it was to be sent for the first time; None: it has not been."""
     incident: Incident | None = None
-    last: LastAlert | None = None
+    last_kind: AlertKind | None = None
+    """What the channel took last of the incident; None: nothing."""
+    last_severity: Severity | None = None
     event: PendingEvent | None = None
 
 

@@ -5,14 +5,12 @@ import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 from monitor.formatting import span
-from monitor.settings import NetworkSettings
 from monitor.storage.database import DatabaseError
 from probes.target import Secret
-from probes.transport.fetch import FetchResult, fetch
-from probes.transport.tls import tls_context
+from probes.transport.fetch import fetch
 
 log = logging.getLogger(__name__)
 
@@ -50,17 +48,11 @@ class ServiceHealth:
         return "the routing file cannot be written" if self._unpublished else None
 
 
-class Keeps(Protocol):
-    """Keeps what becomes of the pings, for people."""
-
-    def __call__(self, why: str | None, /) -> Awaitable[None]:
-        """Why they fail from now on; None: they arrive again."""
-
-
 class Heartbeat:
-    """Asks the address at once and then every so often, as long as `trouble` says that there is none.
+    """Pings at once and then every so often, as long as `trouble` says that there is none; nothing waits for it.
 
-    Nothing waits for it. What goes wrong is logged once, and handed to `keep`.
+    `ping` returns None when it was taken, else why not. What goes wrong is logged once, and handed to `keep`, which is
+    given None once pings arrive again.
     """
 
     def __init__(
@@ -69,7 +61,7 @@ class Heartbeat:
         every_s: float,
         trouble: Callable[[], str | None],
         *,
-        keep: Keeps,
+        keep: Callable[[str | None], Awaitable[None]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ping = ping
@@ -78,72 +70,51 @@ class Heartbeat:
         self._keep = keep
         self._monotonic = monotonic
         self._due_s = float("-inf")
-        self._silent = False
+        self._withheld = False
         self._arrives: bool | None = None
         """Whether the last ping arrived; None: there was none yet."""
 
     async def run(self) -> None:
-        """For ever; no fault of the other side ends it."""
+        """For ever; no failure of the other side ends it."""
         while True:
             try:
-                await self.look()
+                await self.ping_if_due()
             except DatabaseError as error:
                 log.warning("heartbeat_not_noted: %s", error)
-            except Exception:  # whatever is wrong with telling a service that all is well, probing must go on
+            except Exception:  # whatever is wrong with a ping, probing must go on
                 log.exception("heartbeat_failed")
             await asyncio.sleep(_LOOK_S)
 
-    async def look(self) -> bool:
+    async def ping_if_due(self) -> bool:
         """Ping if it is due and all is well; says whether it did."""
         trouble = self._trouble()
-        if trouble and not self._silent:
+        if trouble and not self._withheld:
             log.warning("heartbeat_withheld: %s", trouble)
-        self._silent = trouble is not None
+        self._withheld = trouble is not None
         now_s = self._monotonic()
         if trouble or now_s < self._due_s:
             return False
         self._due_s = now_s + self._every_s
-        await self._heard(await self._ping())
+        await self._record(await self._ping())
         return True
 
-    async def _heard(self, why: str | None) -> None:
-        arrives, before = why is None, self._arrives
+    async def _record(self, error: str | None) -> None:
+        arrives, before = error is None, self._arrives
         if arrives == before:
             return
-        if why is not None:
-            log.warning("heartbeat_not_taken: %s", why)
+        if error is not None:
+            log.warning("heartbeat_not_taken: %s", error)
         elif before is not None:
             log.info("heartbeat_arrives again")
-        await self._keep(why)
+        await self._keep(error)
         self._arrives = arrives
 
 
-class Pinger:
-    """One GET of the heartbeat's address."""
-
-    def __init__(
-        self,
-        url: Secret,
-        *,
-        network: NetworkSettings | None = None,
-        tls: ssl.SSLContext | None = None,
-        timeout_s: float = TIMEOUT_S,
-    ) -> None:
-        network = network or NetworkSettings()
-        self._url = url
-        self._proxy = network.proxy
-        self._tls = tls or tls_context(network.ca_bundle)
-        self._timeout_s = timeout_s
-
-    async def __call__(self) -> str | None:
-        """None when it was taken, else why not, as a sentence without its end and without the address."""
-        return describe_refusal(
-            await fetch("GET", self._url.reveal(), timeout_s=self._timeout_s, tls=self._tls, proxy=self._proxy)
-        )
-
-
-def describe_refusal(answer: FetchResult) -> str | None:
-    """What an answer means; None for one that says yes."""
+async def ping(
+    url: Secret, *, tls: ssl.SSLContext, proxy: str | None = None, timeout_s: float = TIMEOUT_S
+) -> str | None:
+    """Ask the heartbeat's address; None when it answers with 2xx, else why not, without the address."""
+    answer = await fetch("GET", url.reveal(), timeout_s=timeout_s, tls=tls, proxy=proxy)
     if answer.ok:
         return None
     if answer.status is None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -19,9 +19,9 @@ from controller.alerts.digest.digest import Week
 from controller.alerts.digest.queries import read_week
 from controller.alerts.digest.store import DigestStore
 from controller.alerts.digest.weekly import DigestSchedule
-from controller.alerts.heartbeat import Heartbeat, Pinger
+from controller.alerts.heartbeat import Heartbeat, ping
 from controller.alerts.slack.channel import slack_channels
-from monitor.settings import Settings
+from monitor.settings import Settings, WeeklyDigest
 from monitor.storage.database import open_reader
 from probes.target import Secret
 
@@ -52,15 +52,15 @@ class ChannelRegistry:
     ) -> None:
         self._settings = context.settings
         self._channels = channels_of(context)
-        self._pinger = pinger_of(context.settings, tls=context.tls)
+        self._ping = heartbeat_ping(context.settings, tls=context.tls)
         self._engine = engine
         self._in_database = in_database
         self._trouble = trouble
         self._clock = clock
 
-    def tidy(self) -> None:
+    def forget_removed(self) -> None:
         """Forget the failures of channels that are no longer configured. Raises DatabaseError."""
-        heartbeat = [HEARTBEAT] if self._pinger else []
+        heartbeat = [HEARTBEAT] if self._ping else []
         forget_other_channels(self._engine, [*(one.name for one in self._channels), *heartbeat], self._clock())
 
     def tasks(self, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
@@ -68,36 +68,27 @@ class ChannelRegistry:
         for channel in self._channels:
             store = DeliveryStore(self._engine, channel.name)
             yield DeliveryWorker(channel, store, in_database=self._in_database, clock=self._clock).run(stop)
-        if self._pinger:
-            yield self._heartbeat(self._pinger).run()
+        if self._ping:
+            yield self._heartbeat(self._ping).run()
         if self._settings.digest:
-            yield self._weekly().watch()
+            yield self._weekly(self._settings.digest).run()
 
-    def _heartbeat(self, pinger: Pinger) -> Heartbeat:
+    def _heartbeat(self, ping: Callable[[], Awaitable[str | None]]) -> Heartbeat:
         store = DeliveryStore(self._engine, HEARTBEAT)
 
-        async def keep(why: str | None) -> None:
+        async def keep(error: str | None) -> None:
             at = self._clock()
-            work = partial(store.part_works, "", at) if why is None else partial(store.part_failed, "", at, why)
-            await self._in_database(work)
+            call = partial(store.part_works, "", at) if error is None else partial(store.part_failed, "", at, error)
+            await self._in_database(call)
 
-        return Heartbeat(pinger, self._settings.elsewhere.heartbeat_every_s, self._trouble, keep=keep)
+        return Heartbeat(ping, self._settings.elsewhere.heartbeat_every_s, self._trouble, keep=keep)
 
-    def _weekly(self) -> DigestSchedule:
-        store = DigestStore(self._engine)
-
+    def _weekly(self, settings: WeeklyDigest) -> DigestSchedule:
         async def read(now: datetime) -> Week:
             return await asyncio.to_thread(self._read_week, now)
 
-        async def last() -> date | None:
-            return await self._in_database(store.last)
-
-        async def keep(day: date, text: str, at: datetime) -> None:
-            await self._in_database(partial(store.keep, day, text, at))
-
-        if self._settings.digest is None:
-            raise ValueError("no digest is configured")
-        return DigestSchedule(self._settings.digest, read=read, last=last, keep=keep, clock=self._clock)
+        store = DigestStore(self._engine)
+        return DigestSchedule(settings, store, read=read, in_database=self._in_database, clock=self._clock)
 
     def _read_week(self, now: datetime) -> Week:
         """From a connection of its own: it takes a moment, and the writer's is for decisions."""
@@ -132,7 +123,7 @@ def _secrets(value: object) -> Iterator[Secret]:
             yield from _secrets(item)
 
 
-def pinger_of(settings: Settings, *, tls: ssl.SSLContext) -> Pinger | None:
+def heartbeat_ping(settings: Settings, *, tls: ssl.SSLContext) -> Callable[[], Awaitable[str | None]] | None:
     """What pings the heartbeat's address; None where there is none."""
     url = settings.elsewhere.heartbeat_url
-    return Pinger(url, network=settings.network, tls=tls) if url else None
+    return partial(ping, url, tls=tls, proxy=settings.network.proxy) if url else None

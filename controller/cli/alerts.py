@@ -15,7 +15,7 @@ from rich.text import Text
 from controller.alerts.alert import Alert, make_test_alert
 from controller.alerts.channel import AlertChannel, DeliveryError
 from controller.alerts.delivery import PlannedMessage
-from controller.alerts.registry import channels_of, context_of, pinger_of
+from controller.alerts.registry import channels_of, context_of, heartbeat_ping
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings
 from monitor.clock import utc_now
@@ -103,8 +103,8 @@ def outlets(settings: Settings, alert: Alert) -> Iterator[TestedChannel]:
         for test_message in channel.tests(alert):
             send = _through(channel, test_message.message, alert.at)
             yield TestedChannel(name=test_message.name, note=test_message.gets, send=send)
-    if pinger := pinger_of(settings, tls=tls):
-        yield TestedChannel(name="heartbeat", note="a sign of life while all is well", send=pinger)
+    if ping := heartbeat_ping(settings, tls=tls):
+        yield TestedChannel(name="heartbeat", note="a sign of life while all is well", send=ping)
 
 
 def _through(channel: AlertChannel, message: PlannedMessage, at: datetime) -> Callable[[], Awaitable[str | None]]:

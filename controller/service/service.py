@@ -134,7 +134,7 @@ class Service:
             trouble=self._trouble,
             clock=self._clock,
         )
-        self._channels.tidy()
+        self._channels.forget_removed()
 
     def _build_monitoring(self, store: Store) -> None:
         """What watches our own network and the vendors' status pages."""

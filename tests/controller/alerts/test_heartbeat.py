@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
-from controller.alerts.heartbeat import STUCK_S, Heartbeat, Pinger, ServiceHealth
+from controller.alerts.heartbeat import STUCK_S, TIMEOUT_S, Heartbeat, ServiceHealth, ping
 from probes.target import Secret
+from probes.transport.tls import tls_context
 from tests.support.receiver import HANG, RESET, Answer, receiving
 
 
@@ -30,11 +32,16 @@ class Said:
         self.words.append(why)
 
 
+def pinging(url: str, timeout_s: float = TIMEOUT_S) -> Callable[[], Awaitable[str | None]]:
+    """Pings that address."""
+    return partial(ping, Secret(url), tls=tls_context(None), timeout_s=timeout_s)
+
+
 def heart(
-    ping: Callable[[], Awaitable[str | None]], vitals: ServiceHealth, clock: Clock, said: Said | None = None
+    pings: Callable[[], Awaitable[str | None]], vitals: ServiceHealth, clock: Clock, said: Said | None = None
 ) -> Heartbeat:
     """A heartbeat of a minute over a service that probes every 30 s."""
-    return Heartbeat(ping, 60.0, lambda: vitals.trouble(30.0), keep=said or Said(), monotonic=clock)
+    return Heartbeat(pings, 60.0, lambda: vitals.trouble(30.0), keep=said or Said(), monotonic=clock)
 
 
 async def test_it_pings_at_once_and_then_at_its_pace() -> None:
@@ -42,12 +49,12 @@ async def test_it_pings_at_once_and_then_at_its_pace() -> None:
     clock = Clock()
     vitals = ServiceHealth(monotonic=clock)
     async with receiving() as receiver:
-        beating = heart(Pinger(Secret(f"{receiver.url}/ping/abc?rid=1")), vitals, clock)
+        beating = heart(pinging(f"{receiver.url}/ping/abc?rid=1"), vitals, clock)
         made = []
         for _ in range(121):
             vitals.cycled(None)
             vitals.probed()
-            made.append(await beating.look())
+            made.append(await beating.ping_if_due())
             clock.now_s += 1
     assert [second for second, did in enumerate(made) if did] == [0, 60, 120]
     assert {(one.method, one.path) for one in receiver.requests} == {("GET", "/ping/abc?rid=1")}
@@ -82,17 +89,17 @@ async def test_it_stops_when_the_service_is_not_well(
     clock = Clock()
     vitals = ServiceHealth(monotonic=clock)
     async with receiving() as receiver:
-        beating = heart(Pinger(Secret(receiver.url)), vitals, clock)
-        assert await beating.look()
+        beating = heart(pinging(receiver.url), vitals, clock)
+        assert await beating.ping_if_due()
         happens(vitals, clock)
         assert vitals.trouble(30.0) == why
         clock.now_s += 60
         for _ in range(5):
-            assert not await beating.look()
+            assert not await beating.ping_if_due()
         assert caplog.text.count("heartbeat_withheld") == 1
         vitals.cycled(None)
         vitals.probed()
-        assert await beating.look()
+        assert await beating.ping_if_due()
     assert len(receiver.requests) == 2
 
 
@@ -114,11 +121,11 @@ async def test_failures_are_kept_and_logged_once_until_one_arrives(caplog: pytes
     vitals = ServiceHealth(monotonic=clock)
     refused = Answer(status="404 Not Found")
     async with receiving([refused, refused, RESET]) as receiver:
-        beating = heart(Pinger(Secret(f"{receiver.url}/s3cr3t")), vitals, clock, said)
+        beating = heart(pinging(f"{receiver.url}/s3cr3t"), vitals, clock, said)
         for _ in range(5):
             vitals.cycled(None)
             vitals.probed()
-            assert await beating.look()
+            assert await beating.ping_if_due()
             clock.now_s += 60
     assert said.words == ["the heartbeat was answered with HTTP 404: check alerts.heartbeat_url", None]
     assert caplog.text.count("heartbeat_not_taken") == 1
@@ -128,6 +135,4 @@ async def test_failures_are_kept_and_logged_once_until_one_arrives(caplog: pytes
 async def test_a_service_that_hangs_costs_its_deadline_alone() -> None:
     """It is a failed ping."""
     async with receiving([HANG]) as receiver:
-        assert await Pinger(Secret(receiver.url), timeout_s=0.1)() == (
-            "the heartbeat did not arrive: no answer within 0.1 s"
-        )
+        assert await pinging(receiver.url, timeout_s=0.1)() == ("the heartbeat did not arrive: no answer within 0.1 s")

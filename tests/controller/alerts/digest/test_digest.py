@@ -27,6 +27,7 @@ from tests.support.builders import T0
 from tests.support.untold import untold_events
 
 T = TypeVar("T")
+
 MONDAY = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AT_NINE = WeeklyDigest(weekday=0, at=time(9), zone="UTC")
@@ -259,14 +260,12 @@ class Sums:
         return replace(QUIET, begins=now - 7 * DAY, ends=now)
 
 
-def _weekly(book: DigestStore, clock: Callable[[], datetime], sums: Sums) -> DigestSchedule:
-    async def last() -> date | None:
-        return book.last()
+async def _here(function: Callable[[], T], /) -> T:
+    return function()
 
-    async def keep(day: date, text: str, at: datetime) -> None:
-        book.keep(day, text, at)
 
-    return DigestSchedule(AT_NINE, read=sums, last=last, keep=keep, clock=clock)
+def _weekly(store: DigestStore, clock: Callable[[], datetime], sums: Sums) -> DigestSchedule:
+    return DigestSchedule(AT_NINE, store, read=sums, in_database=_here, clock=clock)
 
 
 async def test_it_comes_once_a_week_whatever_happens(engine: Engine) -> None:
@@ -276,8 +275,8 @@ async def test_it_comes_once_a_week_whatever_happens(engine: Engine) -> None:
     for hour in range(24 * 15):
         clock.now = MONDAY - HOUR + hour * HOUR
         weekly = _weekly(book, clock, sums)  # as after a restart
-        made += [hour] if await weekly.look() else []
-        assert not await weekly.look()
+        made += [hour] if await weekly.make_if_due() else []
+        assert not await weekly.make_if_due()
     assert made == [1, 1 + 7 * 24, 1 + 14 * 24]
     assert [(one.kind, one.subject) for one in untold_events(journal)] == [
         ("weekly_digest", "2026-11-16"),
