@@ -96,8 +96,8 @@ def _first_sentence(text: str | None) -> str:
 
 def _table(name: str) -> str:
     if name == "scenario":
-        rows = [f"| `{key.path}` | {key.default} | {key.meaning} |\n" for key in keys_of(ScenarioDocument)]
-        return "| key | default | meaning |\n| --- | --- | --- |\n" + "".join(rows)
+        rows = [f"|`{key.path}`|{key.default}|{key.meaning}|\n" for key in keys_of(ScenarioDocument)]
+        return "|key|default|meaning|\n|---|---|---|\n" + "".join(rows)
     keys = [key for key in keys_of(Configuration) if key.is_value and _table_of(key) == name]
     inherited = [key for key in keys if key.inherited]
     if inherited:
@@ -105,8 +105,8 @@ def _table(name: str) -> str:
         names = "`, `".join(key.path.removeprefix(prefix) for key in inherited)
         first = keys.index(inherited[0])
         keys[first : first + len(inherited)] = [replace(inherited[0], path=f"{prefix}`…: `{names}")]
-    rows = [f"| `{key.path}` | {key.default} | {key.meaning} | {key.change_when} |\n" for key in keys]
-    head = "| key | default | what it does | change it when |\n| --- | --- | --- | --- |\n"
+    rows = [f"|`{key.path}`|{key.default}|{key.meaning}|{key.change_when}|\n" for key in keys]
+    head = "|key|default|what it does|change it when|\n|---|---|---|---|\n"
     return head + "".join(rows)
 
 

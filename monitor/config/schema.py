@@ -188,7 +188,7 @@ class ProviderSection(Section):
     dialect: Annotated[Text | None, text(f"{ONE_DIALECT}, or a preset", pattern=rf"^({'|'.join(DIALECTS)})$|\$\{{")] = (
         key(None, shown="(required, unless there is a preset)")
     )
-    """The wire format: `DIALECTS`."""
+    """The wire format. See [dialects](probing.md#who-can-be-asked)."""
     preset: Annotated[str | None, choice(PRESETS, "a preset of this version", f"one of {', '.join(PRESETS)}")] = key(
         None
     )
