@@ -44,7 +44,7 @@ class Task:
                 return self.nonce
 
 
-def flaw(task: Task, reply: Reply) -> str | None:
+def find_flaw(task: Task, reply: Reply) -> str | None:
     """What is wrong with a reply's content, in a few words that may quote it; None when it satisfies the check.
 
     - `chat`, `stream`: the text holds the nonce, whatever stands around it.
@@ -54,16 +54,16 @@ def flaw(task: Task, reply: Reply) -> str | None:
     """
     match task.check:
         case Check.CHAT | Check.STREAM:
-            return _without_nonce(task, reply.text)
+            return _find_chat_flaw(task, reply.text)
         case Check.STRUCTURED:
-            return _not_structured(task, reply.text)
+            return _find_structured_flaw(task, reply.text)
         case Check.TOOL:
-            return _not_called(task, reply)
+            return _find_tool_flaw(task, reply)
         case Check.EMBEDDING:
-            return _no_vector(task, reply.embedding or ())
+            return _find_embedding_flaw(task, reply.embedding or ())
 
 
-def answered(task: Task, reply: Reply) -> bool:
+def has_content(task: Task, reply: Reply) -> bool:
     """Whether there is any content of the kind that the check asks for, be it right or wrong."""
     match task.check:
         case Check.TOOL:
@@ -73,26 +73,26 @@ def answered(task: Task, reply: Reply) -> bool:
     return bool(reply.text.strip())
 
 
-def _without_nonce(task: Task, text: str) -> str | None:
+def _find_chat_flaw(task: Task, text: str) -> str | None:
     return None if task.nonce.lower() in text.lower() else f"the reply lacks the word that was asked for: {text[:200]}"
 
 
-def _not_structured(task: Task, text: str) -> str | None:
-    wrong = _unfit(task, text)
+def _find_structured_flaw(task: Task, text: str) -> str | None:
+    wrong = _find_schema_flaw(task, text)
     return wrong and f"the reply is no JSON as asked for ({wrong}): {text[:200]}"
 
 
-def _not_called(task: Task, reply: Reply) -> str | None:
+def _find_tool_flaw(task: Task, reply: Reply) -> str | None:
     if not reply.calls:
         return f"the function was not called; the reply says: {reply.text[:200]}"
     call = reply.calls[0]
     if call.name != TOOL_NAME:
         return f"another function was called: {call.name[:100]}"
-    wrong = _unfit(task, call.arguments)
+    wrong = _find_schema_flaw(task, call.arguments)
     return wrong and f"the function was called with arguments that do not fit ({wrong}): {call.arguments[:200]}"
 
 
-def _unfit(task: Task, text: str) -> str | None:
+def _find_schema_flaw(task: Task, text: str) -> str | None:
     """Why a text is not JSON under `SCHEMA` with the nonce in its word."""
     try:
         found = json.loads(text)
@@ -107,7 +107,7 @@ def _unfit(task: Task, text: str) -> str | None:
     return None if task.nonce.lower() in found["word"].lower() else "it lacks the word that was asked for"
 
 
-def _no_vector(task: Task, vector: tuple[float, ...]) -> str | None:
+def _find_embedding_flaw(task: Task, vector: tuple[float, ...]) -> str | None:
     if not vector:
         return "the embedding is empty"
     if task.dimensions and len(vector) != task.dimensions:

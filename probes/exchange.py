@@ -1,4 +1,4 @@
-"""What one probe has seen so far: the moving deadline, the phases, and the bytes as they are read."""
+"""The state of one request in flight: its moving deadline, its phases, and the response as far as it was read."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from probes.classifier import Classification, RawResponse, streams
+from probes.classifier import Classification, RawResponse, is_stream
 from probes.dialects.registry import DIALECTS
 from probes.loop_lag import LagWatch
 from probes.outcome import Outcome
@@ -20,21 +20,21 @@ from probes.transport.decoding import CAP
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyChunk:
-    """Bytes of an answer, decoded, and when they came."""
+    """Decoded bytes of a response, and when they arrived."""
 
     at_s: float
     """Seconds since the probe started."""
     data: bytes
 
 
-#: A deadline that passes is ours where our event loop stood still for more than this share of the time until then.
-_OUR_SHARE = 0.2
+#: A missed deadline is our own fault where our event loop stalled for more than this share of the time until then.
+_OWN_SHARE = 0.2
 
 
 class Exchange:
-    """Filled while a probe runs, and complete at whatever point it stops.
+    """Filled while a probe runs; consistent at whatever point the probe stops.
 
-    Phases are seconds since the transport's first step, which is to look up the name of the host.
+    Phases are seconds since the transport's first step, the lookup of the host name.
     """
 
     def __init__(
@@ -44,30 +44,30 @@ class Exchange:
         check: Check,
         started_at: datetime,
         monotonic: Callable[[], float],
-        pieces: list[BodyChunk] | None = None,
+        chunks: list[BodyChunk] | None = None,
     ) -> None:
         self.target = target
         self.check = check
         self.started_at = started_at
-        self.pieces = pieces
-        """Where the bytes of the answer are kept as they come; None: nobody wants to see them."""
+        self.chunks = chunks
+        """Collects the bytes of the response for a transcript; None: they are not kept."""
         self.request: Request | None = None
-        """As it is sent; None where the probe did not get that far."""
-        self.marks = SocketTimings()
-        """Kept by the sockets."""
-        self.lag = LagWatch(0.0)
-        """Kept by whoever watches the event loop."""
+        """As it was sent; None where the probe did not get that far."""
+        self.timings = SocketTimings()
+        """Filled by the sockets."""
+        self.loop_lag = LagWatch(0.0)
+        """Set by whoever watches the event loop."""
         self.credentials_s = 0.0
         """How long the credentials took; counts against the deadlines, not in the phases."""
         self._monotonic = monotonic
         self._started = monotonic()
-        self._over_s: float | None = None
-        self._text_s: float | None = None
+        self._closed_s: float | None = None
+        self._last_text_s: float | None = None
         self._text_length = 0
         self._timer: asyncio.Timeout | None = None
         self._timer_started = 0.0
-        self._sent = False
-        self._peer = ""
+        self._request_begun = False
+        self._connected_host = ""
         self._headers: Mapping[str, str] = {}
         self._body = bytearray()
         self._reader: StreamReader | None = None
@@ -80,87 +80,84 @@ class Exchange:
 
     @property
     def fresh(self) -> bool:
-        """False where the request went over a connection that stood already."""
-        return self.marks.tcp_at is not None or not self._sent
+        """False where the request went over a connection that was already open."""
+        return self.timings.tcp_at is not None or not self._request_begun
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the response is read as a stream."""
+        return self._reader is not None
 
     @property
     def duration_s(self) -> float:
-        """Until the answer was complete, else until it was given up."""
-        given_up_s = self.seconds() if self._over_s is None else self._over_s
-        return given_up_s if self.last_byte_s is None else self.last_byte_s
+        """Until the response was complete, else until the probe gave up."""
+        if self.last_byte_s is not None:
+            return self.last_byte_s
+        return self.elapsed_s() if self._closed_s is None else self._closed_s
 
     def since_start(self, at: float | None) -> float | None:
-        """A time by the monotonic clock as a phase."""
+        """An instant of the monotonic clock as a phase."""
         return None if at is None else max(0.0, at - self._started)
 
-    def seconds(self) -> float:
-        """Since the start."""
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
         return self._monotonic() - self._started
 
     def arm(self, timer: asyncio.Timeout) -> None:
-        """Makes `timer` the moving deadline, the connect deadline first."""
+        """Makes `timer` the moving deadline; the connect deadline comes first."""
         self._timer = timer
         self._start_deadlines()
 
-    def _start_deadlines(self) -> None:
-        self._timer_started = asyncio.get_running_loop().time() - self.credentials_s
-        self._move(self.target.timeouts.connect_s)
-
     async def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Told by the transport of each of its steps; behind a proxy the last word on each counts."""
+        """Called by httpcore at each of its steps; of a step that repeats behind a proxy, the last call counts."""
         step = name.partition(".")[2]
-        if step == "connect_tcp.started" and not self._peer:
-            self._peer = str(info["host"])
+        if step == "connect_tcp.started" and not self._connected_host:
+            self._connected_host = str(info["host"])
             # Read before the deadlines' clock, so that no deadline passes before its seconds are over.
             self._started = self._monotonic()
             self._start_deadlines()
         elif step == "send_request_headers.started" and info["request"].method != b"CONNECT":
-            self._sent = True
+            self._request_begun = True
             waits_for_token = self.check is Check.STREAM
-            self._move(self.target.timeouts.first_token_s if waits_for_token else self.target.timeouts.total_s)
-        elif step == "send_request_body.complete" and self._sent:
-            self.sent_s = self.seconds()
-        elif step == "receive_response_headers.complete" and self._sent:
-            self.first_byte_s = self.since_start(self.marks.received_at)
+            self._set_deadline(self.target.timeouts.first_token_s if waits_for_token else self.target.timeouts.total_s)
+        elif step == "send_request_body.complete" and self._request_begun:
+            self.sent_s = self.elapsed_s()
+        elif step == "receive_response_headers.complete" and self._request_begun:
+            self.first_byte_s = self.since_start(self.timings.received_at)
 
-    def begin(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
-        """Response headers are in."""
+    def receive_headers(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        """Takes the head of the response."""
         self.status = status
         self._headers = {name.lower(): value for name, value in headers}
-        if streams(self.check, status, self._headers):
+        if is_stream(self.check, status, self._headers):
             self._reader = StreamReader(DIALECTS[self.target.provider.dialect])
 
-    def take(self, data: bytes) -> bool:
-        """Adds decoded bytes; True once nothing that follows can matter."""
-        if self.pieces is not None:
-            self.pieces.append(BodyChunk(at_s=self.since_start(self.marks.received_at) or 0.0, data=data))
+    def receive(self, data: bytes) -> bool:
+        """Takes decoded bytes of the body; True once nothing that follows can matter."""
+        if self.chunks is not None:
+            self.chunks.append(BodyChunk(at_s=self.since_start(self.timings.received_at) or 0.0, data=data))
         if self._reader is None:
             self._body += data
             return False
         self._reader.feed(data)
-        self._note_text(self._reader)
+        self._record_text(self._reader)
         if self._reader.done:
-            self._complete()
+            self._record_end()
         return self._reader.done
 
-    @property
-    def streaming(self) -> bool:
-        """The answer is read as a stream."""
-        return self._reader is not None
-
-    def end(self) -> None:
-        """The response ended in good order."""
-        self._complete()
+    def receive_end(self) -> None:
+        """The response ended as its framing says it should."""
+        self._record_end()
         if self._reader is not None:
             self._reader.close()
-            self._note_text(self._reader)
+            self._record_text(self._reader)
 
-    def over(self) -> None:
-        """The transport is done with, in good order or not."""
-        self._over_s = self.seconds()
+    def close(self) -> None:
+        """The connection is closed, for whatever reason."""
+        self._closed_s = self.elapsed_s()
 
-    def answer(self, fault: Classification | None) -> RawResponse:
-        """All that can be judged, once headers are in; `fault` is how the transport failed, where it did."""
+    def response(self, fault: Classification | None) -> RawResponse:
+        """What the classifier reads, once headers are in; `fault` is how the transport failed, where it did."""
         reader = self._reader
         return RawResponse(
             status=self.status or 0,
@@ -171,54 +168,62 @@ class Exchange:
             fault=(reader.fault if reader else None) or fault,
         )
 
-    def overflowed(self) -> Classification:
-        """The cap was reached before the end."""
-        said = f"more than {CAP // 1024} KiB without an end"
-        return self.broken(Classification(outcome=Outcome.SERVER_ERROR, detail=said))
+    def body_too_large(self) -> Classification:
+        """The body reached the cap before its end."""
+        detail = f"more than {CAP // 1024} KiB without an end"
+        return self.interrupted(Classification(outcome=Outcome.SERVER_ERROR, detail=detail))
 
-    def broken(self, fault: Classification) -> Classification:
-        """The same fault; inside a stream it is the stream that broke, unless the fault is ours."""
-        inside = self._reader is not None and fault.outcome in {Outcome.SERVER_ERROR, Outcome.UNREACHABLE}
-        return replace(fault, outcome=Outcome.BROKEN_STREAM) if inside else fault
+    def interrupted(self, fault: Classification) -> Classification:
+        """The fault of the transport; inside a stream it is a broken stream, unless the fault is our own."""
+        in_stream = self._reader is not None and fault.outcome in {Outcome.SERVER_ERROR, Outcome.UNREACHABLE}
+        return replace(fault, outcome=Outcome.BROKEN_STREAM) if in_stream else fault
 
-    def place(self, url: str) -> str:
-        """Host and port of `url`, and the proxy where the way there leads through one."""
+    def describe_peer(self, url: str) -> str:
+        """Host and port of `url`, and the proxy where the connection leads through one."""
         parts = urlsplit(url)
-        through = f" (through the proxy {self._peer})" if self._peer not in {"", parts.hostname} else ""
+        host = self._connected_host
+        through = f" (through the proxy {host})" if host not in {"", parts.hostname} else ""
         return parts.netloc.rpartition("@")[2] + through
 
-    def late(self, place: str) -> Classification:
+    def deadline_passed(self, peer: str) -> Classification:
         """What the deadline that has just passed means; after the first token a stream has stalled."""
-        limits, stalled_s, waited_s = self.target.timeouts, self.lag.stalled_s, self.seconds()
-        if stalled_s > _OUR_SHARE * waited_s:
-            said = f"this machine was too busy: the event loop stood still for {stalled_s:.1f} s of {waited_s:.1f} s"
-            return Classification(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {said}")
-        if not self._sent:
-            limit_s = min(limits.connect_s, limits.total_s)
-            return Classification(outcome=Outcome.TIMEOUT, detail=f"no connection to {place} within {limit_s:g} s")
-        if self.first_token_s is not None:
-            said = f"the stream stalled after the first token: no end within {limits.total_s:g} s"
-            return Classification(outcome=Outcome.BROKEN_STREAM, detail=said)
-        if self.check is Check.STREAM:
-            limit_s = min(limits.first_token_s, limits.total_s)
-            return Classification(outcome=Outcome.TIMEOUT, detail=f"no first token from {place} within {limit_s:g} s")
-        missing = "no answer" if self.status is None else "no complete answer"
-        return Classification(outcome=Outcome.TIMEOUT, detail=f"{missing} from {place} within {limits.total_s:g} s")
+        limits, stalled_s, waited_s = self.target.timeouts, self.loop_lag.stalled_s, self.elapsed_s()
+        if stalled_s > _OWN_SHARE * waited_s:
+            reason = f"this machine was too busy: the event loop stood still for {stalled_s:.1f} s of {waited_s:.1f} s"
+            return Classification(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {reason}")
+        if self._request_begun and self.first_token_s is not None:
+            detail = f"the stream stalled after the first token: no end within {limits.total_s:g} s"
+            return Classification(outcome=Outcome.BROKEN_STREAM, detail=detail)
+        if not self._request_begun:
+            missing, limit_s = f"no connection to {peer}", limits.connect_s
+        elif self.check is Check.STREAM:
+            missing, limit_s = f"no first token from {peer}", limits.first_token_s
+        else:
+            missing, limit_s = (
+                f"no {'answer' if self.status is None else 'complete answer'} from {peer}",
+                limits.total_s,
+            )
+        detail = f"{missing} within {min(limit_s, limits.total_s):g} s"
+        return Classification(outcome=Outcome.TIMEOUT, detail=detail)
 
-    def _complete(self) -> None:
-        self.last_byte_s = self.since_start(self.marks.received_at)
+    def _record_end(self) -> None:
+        self.last_byte_s = self.since_start(self.timings.received_at)
 
-    def _note_text(self, reader: StreamReader) -> None:
-        length, text_s = len(reader.reply.text), self.since_start(self.marks.received_at)
+    def _record_text(self, reader: StreamReader) -> None:
+        length, text_s = len(reader.reply.text), self.since_start(self.timings.received_at)
         if length == self._text_length or text_s is None:
             return
-        if self._text_s is None:
+        if self._last_text_s is None:
             self.first_token_s = text_s
-            self._move(self.target.timeouts.total_s)
+            self._set_deadline(self.target.timeouts.total_s)
         else:
-            self.longest_stall_s = max(self.longest_stall_s or 0.0, text_s - self._text_s)
-        self._text_s, self._text_length = text_s, length
+            self.longest_stall_s = max(self.longest_stall_s or 0.0, text_s - self._last_text_s)
+        self._last_text_s, self._text_length = text_s, length
 
-    def _move(self, limit_s: float) -> None:
+    def _start_deadlines(self) -> None:
+        self._timer_started = asyncio.get_running_loop().time() - self.credentials_s
+        self._set_deadline(self.target.timeouts.connect_s)
+
+    def _set_deadline(self, limit_s: float) -> None:
         if self._timer is not None and not self._timer.expired():
             self._timer.reschedule(self._timer_started + min(limit_s, self.target.timeouts.total_s))

@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
-def value(cls: type[T]) -> type[T]:
+def hot_dataclass(cls: type[T]) -> type[T]:
     """A dataclass of keywords and slots that is compared and hashed by what it holds.
 
     The type checker keeps it frozen. At run time nothing does: a frozen one takes three times as long to make, and

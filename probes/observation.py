@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from probes.hot_dataclass import value
+from probes.hot_dataclass import hot_dataclass
 from probes.outcome import Outcome
 from probes.target import Check
 
 
-@value
+@hot_dataclass
 class Observation:
     """What one probe saw. Evidence arrives at `finished_at`.
 

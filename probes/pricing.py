@@ -32,7 +32,7 @@ _MILLION = 1e6
 
 def warm_up() -> None:
     """Loads the price list, which takes up to half a second; does nothing the second time."""
-    _listed("openai", "gpt-4o-mini", 1, 1, 0)
+    _look_up_cost_usd("openai", "gpt-4o-mini", 1, 1, 0)
 
 
 async def ready() -> None:
@@ -57,8 +57,8 @@ def cost_usd(
         return None
     read, written, cached = input_tokens, output_tokens, min(max(0, cached_tokens or 0), input_tokens)
     if target.price is not None:
-        return _by_hand(target.price, read, written, cached)
-    return _by_list(target, read, written, cached)
+        return _configured_cost_usd(target.price, read, written, cached)
+    return _listed_cost_usd(target, read, written, cached)
 
 
 def usual_usd(target: Target) -> float | None:
@@ -99,23 +99,23 @@ def _private(host: str) -> bool:
     return address.is_private or address.is_loopback or address.is_link_local
 
 
-def _by_hand(price: Price, read: int, written: int, cached: int) -> float:
+def _configured_cost_usd(price: Price, read: int, written: int, cached: int) -> float:
     cached_usd = price.input_usd if price.cached_usd is None else price.cached_usd
     return ((read - cached) * price.input_usd + cached * cached_usd + written * price.output_usd) / _MILLION
 
 
-def _by_list(target: Target, read: int, written: int, cached: int) -> float | None:
+def _listed_cost_usd(target: Target, read: int, written: int, cached: int) -> float | None:
     provider = target.provider
     dialect = DIALECTS.get(provider.dialect)
     owners = dict.fromkeys(
         (provider.base_url, provider.preset, provider.name, dialect.price_list_id if dialect else None)
     )
     models = dict.fromkeys((target.model, target.model.removeprefix(_VERTEX_PREFIX)))
-    prices = (_listed(owner, model, read, written, cached) for owner in owners if owner for model in models)
+    prices = (_look_up_cost_usd(owner, model, read, written, cached) for owner in owners if owner for model in models)
     return next((price for price in prices if price is not None), None)
 
 
-def _listed(owner: str, model: str, read: int, written: int, cached: int) -> float | None:
+def _look_up_cost_usd(owner: str, model: str, read: int, written: int, cached: int) -> float | None:
     try:
         # Takes up to half a second to import: kept off the start-up path of commands that probe nothing.
         from genai_prices import Usage, calc_price  # noqa: PLC0415 - said above

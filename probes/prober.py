@@ -1,10 +1,10 @@
-"""Send one probe and say how it went: deadlines, phases, caps and redaction.
+"""Sends one probe and returns what it observed: deadlines, phases, caps, redaction.
 
-Deadlines run from the start of the probe and none of them can be stretched by the other side:
+Deadlines run from the start of the probe, and the other side can extend none of them:
 
-1. `connect_s` until TCP (and TLS) stand;
+1. `connect_s` until TCP (and TLS) are established;
 2. for a stream, `first_token_s` until the first visible text; a whole reply has no tokens to wait for;
-3. `total_s` until the answer is complete.
+3. `total_s` until the response is complete.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ import httpx
 
 from probes import pricing
 from probes.checks import Task
-from probes.classifier import Classification, ProbeQuestion, judge
-from probes.dialects.aws_signing import Credentials, UnsignedError, signed
+from probes.classifier import Classification, ProbeQuestion, classify_response
+from probes.dialects.aws_signing import Credentials, UnsignedError, sign
 from probes.dialects.registry import DIALECTS
-from probes.exchange import BodyChunk, Exchange
+from probes.exchange import Exchange
 from probes.json_values import overlay
 from probes.loop_lag import LoopLag
 from probes.model_facts import expected_length, is_substitute
@@ -32,11 +32,11 @@ from probes.outcome import Outcome
 from probes.redaction import clean, clean_identifier
 from probes.reply import Request
 from probes.target import Check, Provider, Target
-from probes.transcript import Transcript, examined
-from probes.transport import connection as transport
-from probes.transport import dns as lookup
+from probes.transcript import Transcript, build_transcript
 from probes.transport.backend import TimedBackend
+from probes.transport.connection import Transport, warm_up
 from probes.transport.decoding import CAP, Decoder
+from probes.transport.dns import Resolve, Resolver, resolve_by_system
 from probes.transport.errors import ResponseTooLargeError, UndecodableBodyError
 from probes.transport.proxies import Proxies
 from probes.transport.tls import tls_context
@@ -44,13 +44,14 @@ from probes.transport_errors import classify_exception
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE = 4096
+#: Bytes of a body that are read before other probes have their turn.
+_BYTES_PER_TURN = 4096
 
 
 class Prober:
     """Sends probes, each over a connection of its own; all share one TLS context.
 
-    `resolve` looks names up, in a thread.
+    `resolve` looks up host names; it runs in a thread and may block.
     """
 
     def __init__(
@@ -61,114 +62,116 @@ class Prober:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
         nonce: Callable[[], str] | None = None,
-        resolve: lookup.Resolve = lookup.system,
+        resolve: Resolve = resolve_by_system,
     ) -> None:
         self._proxies = Proxies(proxy)
-        self._lookups = lookup.Resolver(resolve)
+        self._resolver = Resolver(resolve)
         self._tls = tls_context(ca_bundle)
         self._clock = clock
         self._monotonic = monotonic
         self._nonce = nonce or random_nonce
-        self._lag = LoopLag()
+        self._loop_lag = LoopLag()
         self._warm = False
-        self._aws = Credentials(monotonic=monotonic)
+        self._credentials = Credentials(monotonic=monotonic)
 
     async def probe(self, target: Target, check: Check) -> Observation:
-        """Asks one question and waits for the verdict, at most `target.timeouts.total_s`.
+        """Runs one check against the target, within `target.timeouts.total_s`.
 
-        Raises nothing but CancelledError: a fault of our own is a `bad_request` whose place stands in the log.
+        Raises only CancelledError: a fault of our own becomes a `bad_request`, and the log says where it happened.
         """
-        await self._warmed_up()
-        return (await self._probe(self._exchange(target, check)))[0]
+        return (await self._probe(await self._begin(target, check)))[0]
 
-    async def examine(self, target: Target, check: Check) -> Transcript:
-        """The same probe, with all that went over the wire, and why it ended as it did; fit to be shown."""
-        await self._warmed_up()
-        exchange = self._exchange(target, check, pieces=[])
-        seen, verdict = await self._probe(exchange)
-        return examined(exchange, seen, verdict)
+    async def probe_with_transcript(self, target: Target, check: Check) -> Transcript:
+        """The same probe, with everything that went over the wire and the steps that led to its outcome."""
+        exchange = await self._begin(target, check, transcript=True)
+        observation, classification = await self._probe(exchange)
+        return build_transcript(exchange, observation, classification)
 
-    async def _warmed_up(self) -> None:
-        """Before the first probe, so that its time is the provider's alone."""
-        if not self._warm:
+    async def _begin(self, target: Target, check: Check, *, transcript: bool = False) -> Exchange:
+        if not self._warm:  # so that the first probe's time is the provider's alone
             self._warm = True
-            await transport.warm_up()
-
-    def _exchange(self, target: Target, check: Check, *, pieces: list[BodyChunk] | None = None) -> Exchange:
-        started_at = self._clock()
-        return Exchange(target=target, check=check, started_at=started_at, monotonic=self._monotonic, pieces=pieces)
+            await warm_up()
+        return Exchange(
+            target=target,
+            check=check,
+            started_at=self._clock(),
+            monotonic=self._monotonic,
+            chunks=[] if transcript else None,
+        )
 
     async def _probe(self, exchange: Exchange) -> tuple[Observation, Classification]:
-        with self._lag.watch() as exchange.lag:
+        with self._loop_lag.watch() as exchange.loop_lag:
             try:
-                verdict = await self._ask(exchange)
+                classification = await self._classify(exchange)
             except Exception as error:  # noqa: BLE001 - a bug of ours must neither kill the schedule nor blame a provider
-                verdict = classify_exception(error, exchange.target)
+                classification = classify_exception(error, exchange.target)
         await pricing.ready()
-        await asyncio.sleep(0)  # as before the judgement
-        verdict = _final(verdict, exchange)
-        return _observation(exchange, verdict), verdict
+        await asyncio.sleep(0)  # as before the classification
+        classification = complete_classification(classification, exchange)
+        return build_observation(exchange, classification), classification
 
-    async def _ask(self, exchange: Exchange) -> Classification:
+    async def _classify(self, exchange: Exchange) -> Classification:
         provider = exchange.target.provider
         if provider.signing:
             try:
-                provider = await self._with_credentials(exchange)
+                provider = await self._add_credentials(exchange)
             except UnsignedError as error:
-                return Classification(outcome=error.outcome, detail=str(error), because=(f"credentials: {error}",))
+                return Classification(outcome=error.outcome, detail=str(error), steps=(f"credentials: {error}",))
         key = provider.api_key.reveal()
         if not provider.signing and not (key.isascii() and key.isprintable() and key.strip() == key):
             return Classification(outcome=Outcome.AUTH, detail="it holds characters that no HTTP header may hold")
         task = Task(check=exchange.check, nonce=self._nonce(), dimensions=expected_length(exchange.target))
         question = ProbeQuestion(dialect=DIALECTS[provider.dialect], task=task)
-        fault = await self._send(_request(question, exchange.target), exchange)
+        fault = await self._send(_build_request(question, exchange.target), exchange)
         if exchange.status is None:
-            fault = fault or Classification(
-                outcome=Outcome.BAD_REQUEST, detail="the probe itself ended without an answer"
-            )
-            return replace(fault, because=(f"transport: {fault.detail}",))
-        await asyncio.sleep(0)  # one step at a time: what has come for other probes meanwhile is stamped first
-        return judge(question, exchange.answer(fault), now=self._clock())
+            detail = "the probe itself ended without an answer"
+            fault = fault or Classification(outcome=Outcome.BAD_REQUEST, detail=detail)
+            return replace(fault, steps=(f"transport: {fault.detail}",))
+        await asyncio.sleep(0)  # what has arrived for other probes meanwhile is time-stamped first
+        return classify_response(question, exchange.response(fault), now=self._clock())
 
-    async def _with_credentials(self, exchange: Exchange) -> Provider:
-        """Puts them in the place of the key, where they are masked as one; raises UnsignedError."""
+    async def _add_credentials(self, exchange: Exchange) -> Provider:
+        """Puts the AWS credentials in the place of the key, so that they are masked as one; raises UnsignedError."""
         limits, provider = exchange.target.timeouts, exchange.target.provider
-        provider = replace(provider, api_key=await self._aws.secret(min(limits.connect_s, limits.total_s)))
-        exchange.credentials_s = exchange.seconds()
+        secret = await self._credentials.secret(min(limits.connect_s, limits.total_s))
+        provider = replace(provider, api_key=secret)
+        exchange.credentials_s = exchange.elapsed_s()
         exchange.target = replace(exchange.target, provider=provider)
         return provider
 
     async def _send(self, request: Request, exchange: Exchange) -> Classification | None:
-        """Fills the exchange; the verdict that follows from the transport alone, where something does."""
-        sockets = TimedBackend(self._lookups, exchange.marks, limit=CAP, monotonic=self._monotonic)
+        """Sends the request and fills the exchange; returns how the transport failed, where it did."""
+        sockets = TimedBackend(self._resolver, exchange.timings, limit=CAP, monotonic=self._monotonic)
         try:
             async with (
                 asyncio.timeout(None) as timer,
-                transport.Transport(sockets, self._tls, self._proxies.to(request.url)) as way,
+                Transport(sockets, self._tls, self._proxies.proxy_for(request.url)) as transport,
             ):
                 exchange.arm(timer)
-                await asyncio.sleep(0)  # as before the judgement
-                return await _read(await way.handle_async_request(_sent(request, exchange)), exchange)
+                await asyncio.sleep(0)  # as before the classification
+                response = await transport.handle_async_request(_to_httpx(request, exchange))
+                return await read_response(response, exchange)
         except TimeoutError:
-            return exchange.late(exchange.place(request.url))
+            return exchange.deadline_passed(exchange.describe_peer(request.url))
         except ResponseTooLargeError:
-            return exchange.overflowed()
+            return exchange.body_too_large()
         except UndecodableBodyError as error:
-            return exchange.broken(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
+            return exchange.interrupted(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
         except Exception as error:  # noqa: BLE001 - the table knows every exception of the transport, and what others mean
-            return exchange.broken(classify_exception(error, exchange.target, exchange.place(request.url)))
+            peer = exchange.describe_peer(request.url)
+            return exchange.interrupted(classify_exception(error, exchange.target, peer))
         finally:
-            exchange.over()
+            exchange.close()
 
 
-def _request(question: ProbeQuestion, target: Target) -> Request:
-    request = question.dialect.request(target, question.task)
+def _build_request(question: ProbeQuestion, target: Target) -> Request:
+    request = question.dialect.build_request(target, question.task)
     if target.parameters:
         request = replace(request, body=overlay(request.body, target.parameters))
-    return signed(request, target.provider) if target.provider.signing else request
+    return sign(request, target.provider) if target.provider.signing else request
 
 
-def _sent(request: Request, exchange: Exchange) -> httpx.Request:
+def _to_httpx(request: Request, exchange: Exchange) -> httpx.Request:
     headers = {
         "content-type": "application/json",
         "accept": "text/event-stream" if exchange.check is Check.STREAM else "application/json",
@@ -186,88 +189,91 @@ def _sent(request: Request, exchange: Exchange) -> httpx.Request:
     )
 
 
-async def _read(response: httpx.Response, exchange: Exchange) -> Classification | None:
-    """Reads as far as anything matters; the verdict when the body overflows."""
-    exchange.begin(response.status_code, response.headers.items())
+async def read_response(response: httpx.Response, exchange: Exchange) -> Classification | None:
+    """Reads the response as far as anything in it matters; returns the classification of a body that is too large."""
+    exchange.receive_headers(response.status_code, response.headers.items())
     decoder = Decoder(response.headers.get("content-encoding", ""))
     async for chunk in response.aiter_raw():
         data = decoder.feed(chunk)
-        for start in range(0, len(data), _AT_ONCE):
-            if exchange.take(data[start : start + _AT_ONCE]):
+        for start in range(0, len(data), _BYTES_PER_TURN):
+            if exchange.receive(data[start : start + _BYTES_PER_TURN]):
                 return None
-            if len(data) > _AT_ONCE:  # a flood of tiny frames must not hold up the other probes
+            if len(data) > _BYTES_PER_TURN:  # a flood of tiny frames must not hold up the other probes
                 await asyncio.sleep(0)
         if decoder.full:
-            return exchange.overflowed()
-    exchange.end()
+            return exchange.body_too_large()
+    exchange.receive_end()
     return None
 
 
 def random_nonce() -> str:
-    """Eight characters that make no word."""
+    """Eight random characters without vowels, so that they make no word."""
     return "".join(secrets.choice("bcdfghjkmnpqrstvwxz23456789") for _ in range(8))
 
 
-def _final(verdict: Classification, exchange: Exchange) -> Classification:
-    """The verdict with what only the target knows: its slow limit, its key's variable, its model."""
+def complete_classification(classification: Classification, exchange: Exchange) -> Classification:
+    """The classification with what only the target knows: its slow limit, the variable of its key, its model."""
     target, duration_s = exchange.target, exchange.duration_s
     env = target.provider.api_key_env
-    match verdict.outcome:
-        case Outcome.OK if duration_s - exchange.lag.stalled_s > target.slow_s:
-            said = f"answered correctly after {duration_s:.1f} s, past the slow limit of {target.slow_s:g} s"
-            return replace(verdict, outcome=Outcome.SLOW, detail=said, because=(*verdict.because, f"time: {said}"))
+    match classification.outcome:
+        case Outcome.OK if duration_s - exchange.loop_lag.stalled_s > target.slow_s:
+            detail = f"answered correctly after {duration_s:.1f} s, past the slow limit of {target.slow_s:g} s"
+            steps = (*classification.steps, f"time: {detail}")
+            return replace(classification, outcome=Outcome.SLOW, detail=detail, steps=steps)
         case Outcome.OK:
-            said = f"{duration_s:.3f} s, within the slow limit of {target.slow_s:g} s"
-            return replace(verdict, because=(*verdict.because, f"time: {said}"))
+            step = f"time: {duration_s:.3f} s, within the slow limit of {target.slow_s:g} s"
+            return replace(classification, steps=(*classification.steps, step))
         case Outcome.AUTH:
-            lead = f"the key in {env} was refused" if env else "the key in the configuration was refused"
+            prefix = f"the key in {env} was refused" if env else "the key in the configuration was refused"
             if target.provider.signing:
-                lead = "no AWS credentials" if exchange.status is None else "the AWS credentials were refused"
+                prefix = "no AWS credentials" if exchange.status is None else "the AWS credentials were refused"
         case Outcome.QUOTA:
-            lead = "the account is out of credit or quota (billing)"
+            prefix = "the account is out of credit or quota (billing)"
         case Outcome.MODEL_GONE:
-            lead = f"the model {target.model!r} is not there"
+            prefix = f"the model {target.model!r} is not there"
         case _:
-            return verdict
-    return replace(verdict, detail=f"{lead}: {verdict.detail}")
+            return classification
+    return replace(classification, detail=f"{prefix}: {classification.detail}")
 
 
-def _other(target: Target, answered: str | None) -> str | None:
-    """The name of the model that answered, where it is not the one that was asked."""
+def _substitute_model(target: Target, answered: str | None) -> str | None:
+    """The name of the model that answered, where it is not the one that was requested."""
     if answered is None or not is_substitute(target.model, answered):
         return None
     return clean(answered, target.provider.api_key, limit=100)
 
 
-def _cost_usd(exchange: Exchange, verdict: Classification) -> float | None:
-    """What the provider says that it cost, unless the configuration knows better; else tokens times prices.
+def _cost_usd(exchange: Exchange, classification: Classification) -> float | None:
+    """The cost by the configured price, else the one that the provider states, else by the price list.
 
-    None where no probe can cost that much: one answer must not use up a budget.
+    None where it is more than a probe can cost: one wrong figure must not use up a budget.
     """
-    target, tokens = exchange.target, (verdict.input_tokens, verdict.output_tokens, verdict.cached_tokens)
-    said = verdict.cost_usd if target.price is None else None
-    if said is None:
-        said = pricing.cost_usd(target, exchange.check, *tokens)
-    if said is None:
+    target = exchange.target
+    tokens = (classification.input_tokens, classification.output_tokens, classification.cached_tokens)
+    usd = classification.cost_usd if target.price is None else None
+    if usd is None:
+        usd = pricing.cost_usd(target, exchange.check, *tokens)
+    if usd is None:
         return None
-    believed = pricing.believable_usd(target, said)
-    if believed is None:
-        _log.warning("cost_not_believed target=%s usd=%g: counted as unknown", target.id, said)
-    return believed
+    believable = pricing.believable_usd(target, usd)
+    if believable is None:
+        _log.warning("cost_not_believed target=%s usd=%g: counted as unknown", target.id, usd)
+    return believable
 
 
-def _observation(exchange: Exchange, verdict: Classification) -> Observation:
-    target, provider, marks = exchange.target, exchange.target.provider, exchange.marks
+def build_observation(exchange: Exchange, classification: Classification) -> Observation:
+    """The observation of a finished exchange; every text in it is fit to be shown."""
+    key, timings = exchange.target.provider.api_key, exchange.timings
     return Observation(
-        target=target.id,
+        target=exchange.target.id,
         check=exchange.check,
         started_at=exchange.started_at,
-        outcome=verdict.outcome,
+        outcome=classification.outcome,
         duration_s=exchange.duration_s,
-        detail=clean(verdict.detail, provider.api_key),
-        resolved_s=exchange.since_start(marks.resolved_at),
-        tcp_s=exchange.since_start(marks.tcp_at),
-        connected_s=exchange.since_start(marks.connected_at),
+        detail=clean(classification.detail, key),
+        resolved_s=exchange.since_start(timings.resolved_at),
+        tcp_s=exchange.since_start(timings.tcp_at),
+        connected_s=exchange.since_start(timings.connected_at),
         sent_s=exchange.sent_s,
         first_byte_s=exchange.first_byte_s,
         first_token_s=exchange.first_token_s,
@@ -275,14 +281,14 @@ def _observation(exchange: Exchange, verdict: Classification) -> Observation:
         longest_stall_s=exchange.longest_stall_s,
         fresh=exchange.fresh,
         http_status=exchange.status,
-        retry_after_s=verdict.retry_after_s,
-        request_id=clean_identifier(verdict.request_id or "", provider.api_key),
-        input_tokens=verdict.input_tokens,
-        output_tokens=verdict.output_tokens,
-        cached_tokens=verdict.cached_tokens,
-        reasoning_tokens=verdict.reasoning_tokens,
-        model=_other(target, verdict.model),
-        deprecation=clean(verdict.deprecation or "", provider.api_key, limit=200) or None,
-        cost_usd=_cost_usd(exchange, verdict),
-        loop_lag_s=exchange.lag.worst_s,
+        retry_after_s=classification.retry_after_s,
+        request_id=clean_identifier(classification.request_id or "", key),
+        input_tokens=classification.input_tokens,
+        output_tokens=classification.output_tokens,
+        cached_tokens=classification.cached_tokens,
+        reasoning_tokens=classification.reasoning_tokens,
+        model=_substitute_model(exchange.target, classification.model),
+        deprecation=clean(classification.deprecation or "", key, limit=200) or None,
+        cost_usd=_cost_usd(exchange, classification),
+        loop_lag_s=exchange.loop_lag.worst_s,
     )

@@ -1,4 +1,4 @@
-"""Reading a stream: chunks as they arrive, folded by the dialect into a reply."""
+"""Reads a stream: chunks as they arrive, via the framing's parser and the dialect, into one reply."""
 
 from collections.abc import Iterable
 
@@ -7,40 +7,40 @@ from probes.dialects.base import Dialect, Framing
 from probes.json_values import MalformedError
 from probes.outcome import Outcome
 from probes.reply import EMPTY_REPLY
-from probes.streaming import aws_eventstream as eventstream
-from probes.streaming import sse
+from probes.streaming.aws_eventstream import AwsEventStreamParser
+from probes.streaming.sse import ServerSentEvent, SseParser
 
 
 class StreamReader:
-    """Folds chunks into `reply`; `done` once nothing that follows can matter."""
+    """Adds chunks to `reply` until `done`."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         binary = dialect.framing is Framing.EVENTSTREAM
-        self._parser = eventstream.AwsEventStreamParser() if binary else sse.SseParser()
+        self._parser = AwsEventStreamParser() if binary else SseParser()
         self.reply = EMPTY_REPLY
         self.fault: Classification | None = None
-        """A corrupt frame."""
+        """Set by a corrupt frame."""
 
     @property
     def stray(self) -> str:
-        """What stood in the stream without being part of one."""
+        """Text that was no part of the framing."""
         return self._parser.stray
 
     @property
     def done(self) -> bool:
-        """The terminator, an error frame or a corrupt frame has been read."""
+        """Whether the terminator, an error frame or a corrupt frame was read: nothing that follows matters."""
         return self.reply.ended or self.reply.error is not None or self.fault is not None
 
     def feed(self, chunk: bytes) -> None:
-        """Reads on; never raises, whatever the bytes."""
-        self._fold(self._parser.feed(chunk))
+        """Reads a chunk; never raises, whatever the bytes."""
+        self._read(self._parser.feed(chunk))
 
     def close(self) -> None:
         """Reads what the end of the stream completes; never raises."""
-        self._fold(self._parser.close())
+        self._read(self._parser.close())
 
-    def _fold(self, events: Iterable[sse.ServerSentEvent]) -> None:
+    def _read(self, events: Iterable[ServerSentEvent]) -> None:
         try:
             for event in events:
                 if self.done:

@@ -1,9 +1,9 @@
-"""One probe with all that went over the wire and why it ended as it did: fit to be shown, keys masked."""
+"""The transcript of one probe: request, response and the steps of the classification, with keys masked."""
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,8 +26,8 @@ _LAST_EVENTS: Final = 10
 _MOST_HEADERS: Final = 40
 _LONGEST_HEADER: Final = 300
 _LONGEST_STEP: Final = 500
-_SPELLED_OUT: Final = "(not shown: put together, the events spell a key)"
-#: Headers that are secret whatever stands in them.
+_KEY_ACROSS_EVENTS: Final = "(not shown: put together, the events spell a key)"
+#: Headers whose value is secret whatever it is.
 _SECRET_HEADERS: Final = re.compile(r"(?i)auth|cookie|token|secret|api-?key|signature")
 _SECRET_PARAMETERS: Final = re.compile(r"(?i)((?:^|&)[^=&]*(?:key|token|secret|sig|password)[^=&]*=)[^&]*")
 
@@ -53,7 +53,7 @@ _EFFECTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestShown:
-    """The request."""
+    """The request as it was sent."""
 
     method: str
     url: str
@@ -64,10 +64,10 @@ class RequestShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventShown:
-    """One event of a stream, as it came."""
+    """One event of a stream, as it was received."""
 
     number: int
-    """From 1, those that are left out counted."""
+    """From 1; events that are left out count."""
     at_s: float
     """Seconds since the probe started."""
     data: str
@@ -80,64 +80,64 @@ class ResponseShown:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: str | None
-    """Of what is no stream: the beginning and the end."""
+    """The beginning and the end; None for a stream."""
     events: tuple[EventShown, ...] = ()
-    """Of a stream: the first and the last of them."""
+    """The first and the last of a stream."""
     event_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """What `once -v` shows. Every text is bounded and harmless: no key, nothing that drives a terminal."""
+    """What `once -v` shows. Each text is bounded, holds no key, and cannot drive a terminal."""
 
     observation: Observation
     request: RequestShown | None
     """None where nothing could be sent."""
     response: ResponseShown | None
-    """None where no headers came."""
+    """None where no headers arrived."""
     reasoning: tuple[str, ...]
-    """The steps of the reading, in order; the last one is the outcome, whose fault it is, and what follows."""
+    """The steps of the classification, in order; the last names the outcome, its blame and its effect."""
 
 
-def examined(exchange: Exchange, observation: Observation, verdict: Classification) -> Transcript:
-    """What is shown of a finished exchange."""
+def build_transcript(exchange: Exchange, observation: Observation, classification: Classification) -> Transcript:
+    """The transcript of a finished exchange."""
     provider = exchange.target.provider
-    because = verdict.because or (verdict.detail,)
-    steps = [clean(step, provider.api_key, limit=_LONGEST_STEP) for step in because]
+    steps = classification.steps or (classification.detail,)
+    shown = [clean(step, provider.api_key, limit=_LONGEST_STEP) for step in steps]
     return Transcript(
         observation=observation,
-        request=_sent(exchange.request, provider) if exchange.request else None,
-        response=_received(exchange, exchange.answer(None)) if exchange.status is not None else None,
-        reasoning=(*steps, f"outcome: {meaning(observation.outcome)}"),
+        request=_show_request(exchange.request, provider) if exchange.request else None,
+        response=_show_response(exchange, exchange.response(None)) if exchange.status is not None else None,
+        reasoning=(*shown, f"outcome: {describe_outcome(observation.outcome)}"),
     )
 
 
-def meaning(outcome: Outcome) -> str:
+def describe_outcome(outcome: Outcome) -> str:
     """`server_error: the provider's fault; evidence for down`."""
     unless = ", unless we are blind" if outcome.blame is Blame.UNDECIDED else ""
     return f"{outcome}: {_BLAMES[outcome.blame]}; {_EFFECTS[outcome.effect]}{unless}"
 
 
-def _sent(request: Request, provider: Provider) -> RequestShown:
+def _show_request(request: Request, provider: Provider) -> RequestShown:
     body = json.dumps(request.body, indent=2, ensure_ascii=False)
     return RequestShown(
         method=request.method,
-        url=clean_block(_without_secrets(request.url), provider.api_key),
-        headers=tuple((name, _sent_header(name, value, provider)) for name, value in request.headers.items()),
+        url=clean_block(_mask_url(request.url), provider.api_key),
+        headers=tuple((name, _show_request_header(name, value, provider)) for name, value in request.headers.items()),
         body=clean_block(body, provider.api_key, limit=_LONGEST_BODY),
     )
 
 
-def _without_secrets(url: str) -> str:
-    """The address without a password before the host and without parameters that are secrets."""
+def _mask_url(url: str) -> str:
+    """The URL with a password before the host and secret parameters masked."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     query = _SECRET_PARAMETERS.sub(rf"\g<1>{MASK}", parts.query)
     return urlunsplit((parts.scheme, f"{MASK}@{host}" if "@" in parts.netloc else host, parts.path, query, ""))
 
 
-def _sent_header(name: str, value: str, provider: Provider) -> str:
-    """The value; of a secret one only its scheme, and where the secret comes from."""
+def _show_request_header(name: str, value: str, provider: Provider) -> str:
+    """The value; of a secret one only its scheme, and the variable that it comes from."""
     key = provider.api_key.reveal()
     if not (key and key in value) and not _SECRET_HEADERS.search(name):
         return clean_block(value, provider.api_key, limit=_LONGEST_HEADER)
@@ -146,76 +146,76 @@ def _sent_header(name: str, value: str, provider: Provider) -> str:
     return (f"{scheme} {MASK}" if secret and (not key or key not in scheme) else MASK) + origin
 
 
-def _received(exchange: Exchange, answer: RawResponse) -> ResponseShown:
+def _show_response(exchange: Exchange, response: RawResponse) -> ResponseShown:
     provider = exchange.target.provider
-    headers = _received_headers(answer.headers, provider)
+    headers = _show_response_headers(response.headers, provider)
     if not exchange.streaming:
-        body = clean_block(answer.body.decode("utf-8", "replace"), provider.api_key, limit=_LONGEST_BODY)
-        return ResponseShown(status=answer.status, headers=headers, body=body)
-    events, count = _events(exchange.pieces or [], provider)
-    if find_secret(provider.api_key.reveal(), answer.reply.text):
-        events = tuple(EventShown(number=one.number, at_s=one.at_s, data=_SPELLED_OUT) for one in events)
-    return ResponseShown(status=answer.status, headers=headers, body=None, events=events, event_count=count)
+        body = clean_block(response.body.decode("utf-8", "replace"), provider.api_key, limit=_LONGEST_BODY)
+        return ResponseShown(status=response.status, headers=headers, body=body)
+    events, count = _show_events(exchange.chunks or [], provider)
+    if find_secret(provider.api_key.reveal(), response.reply.text):
+        events = tuple(replace(event, data=_KEY_ACROSS_EVENTS) for event in events)
+    return ResponseShown(status=response.status, headers=headers, body=None, events=events, event_count=count)
 
 
-def _received_headers(headers: Mapping[str, str], provider: Provider) -> tuple[tuple[str, str], ...]:
-    """The first of them; a cookie is nobody's business."""
-    found = [
+def _show_response_headers(headers: Mapping[str, str], provider: Provider) -> tuple[tuple[str, str], ...]:
+    """The first 40 headers; cookies are masked."""
+    shown = [
         (
             clean(name, provider.api_key, limit=100),
             MASK if "cookie" in name else clean(value, provider.api_key, limit=_LONGEST_HEADER),
         )
         for name, value in list(headers.items())[:_MOST_HEADERS]
     ]
-    more = len(headers) - len(found)
-    return (*found, *((("…", f"{more} more headers"),) if more else ()))
+    more = len(headers) - len(shown)
+    return (*shown, *((("…", f"{more} more headers"),) if more else ()))
 
 
-def _events(pieces: Sequence[BodyChunk], provider: Provider) -> tuple[tuple[EventShown, ...], int]:
+def _show_events(chunks: Sequence[BodyChunk], provider: Provider) -> tuple[tuple[EventShown, ...], int]:
     """The first and the last events, and how many there were."""
-    found = list(events_in(pieces, DIALECTS[provider.dialect].framing))
-    return tuple(_first_and_last(found, provider)), len(found)
+    events = list(split_events(chunks, DIALECTS[provider.dialect].framing))
+    return tuple(_select_events(events, provider)), len(events)
 
 
-def _first_and_last(found: Sequence[tuple[float, str]], provider: Provider) -> Iterator[EventShown]:
-    for number, (at_s, text) in enumerate(found, 1):
-        if number <= _FIRST_EVENTS or number > len(found) - _LAST_EVENTS:
+def _select_events(events: Sequence[tuple[float, str]], provider: Provider) -> Iterator[EventShown]:
+    for number, (at_s, text) in enumerate(events, 1):
+        if number <= _FIRST_EVENTS or number > len(events) - _LAST_EVENTS:
             yield EventShown(number=number, at_s=at_s, data=clean_block(text, provider.api_key, limit=_LONGEST_EVENT))
 
 
-def events_in(pieces: Iterable[BodyChunk], framing: Framing) -> Iterator[tuple[float, str]]:
-    """Every event with the seconds at which its last byte came; the last one may be cut off.
+def split_events(chunks: Iterable[BodyChunk], framing: Framing) -> Iterator[tuple[float, str]]:
+    """The text of each event, and the seconds at which its last byte arrived; the last event may be cut off.
 
-    Server-sent events as they are, comments among them; binary frames as the name and the text that they hold.
+    Server-sent events as they are, comments included; binary frames as their name and payload.
     """
-    return _frames(pieces) if framing is Framing.EVENTSTREAM else _lines(pieces)
+    return _split_frames(chunks) if framing is Framing.EVENTSTREAM else _split_sse(chunks)
 
 
-def _lines(pieces: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:
-    waiting, looked_at, at_s = bytearray(), 0, 0.0
-    for piece in pieces:
-        waiting += piece.data
-        at_s, begin = piece.at_s, 0
-        for end in _BLANK_LINE.finditer(waiting, max(0, looked_at - _LONGEST_BLANK_LINE)):
-            yield from _event(at_s, waiting[begin : end.start()])
+def _split_sse(chunks: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:
+    pending, searched, at_s = bytearray(), 0, 0.0
+    for chunk in chunks:
+        pending += chunk.data
+        at_s, begin = chunk.at_s, 0
+        for end in _BLANK_LINE.finditer(pending, max(0, searched - _LONGEST_BLANK_LINE)):
+            yield from _decode_event(at_s, pending[begin : end.start()])
             begin = end.end()
-        del waiting[:begin]
-        looked_at = len(waiting)
-    yield from _event(at_s, waiting)
+        del pending[:begin]
+        searched = len(pending)
+    yield from _decode_event(at_s, pending)
 
 
-def _event(at_s: float, data: bytes | bytearray) -> Iterator[tuple[float, str]]:
+def _decode_event(at_s: float, data: bytes | bytearray) -> Iterator[tuple[float, str]]:
     text = data.decode("utf-8", "replace").strip("\r\n")
     if text:
         yield at_s, text
 
 
-def _frames(pieces: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:
+def _split_frames(chunks: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:
     parser, at_s = AwsEventStreamParser(), 0.0
     try:
-        for piece in pieces:
-            at_s = piece.at_s
-            for event in parser.feed(piece.data):
+        for chunk in chunks:
+            at_s = chunk.at_s
+            for event in parser.feed(chunk.data):
                 yield at_s, f"{event.name}: {event.data}"
         list(parser.close())
     except MalformedError as fault:

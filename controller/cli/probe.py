@@ -73,7 +73,7 @@ def once(
         output.complain(unable)
         return output.WRONG
     if verbose:
-        return _explain(_ask(settings, questions, Prober.examine), as_json=as_json)
+        return _explain(_ask(settings, questions, Prober.probe_with_transcript), as_json=as_json)
     seen = _ask(settings, questions, Prober.probe)
     if as_json:
         output.print_document({"observations": [_document(one) for one in seen]})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from probes.hot_dataclass import value
+from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
 from probes.target import Check
@@ -15,7 +15,7 @@ from probes.target import Check
 _FAILED = frozenset({Effect.DOWN, Effect.DEGRADED, Effect.MISCONFIGURED})
 
 
-@value
+@hot_dataclass
 class CheckFailures:
     """One check that has not passed since. The aliases are the names under which databases hold the fields."""
 

@@ -18,7 +18,7 @@ from typing import Annotated
 from pydantic import Field
 
 from monitor.health import WeighedProbe
-from probes.hot_dataclass import value
+from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 from probes.target import Check
@@ -38,7 +38,7 @@ _LONGEST_TRAIL = 60
 _LONGEST_DETAIL = 160
 
 
-@value
+@hot_dataclass
 class BackgroundRate:
     """A target's own failure rate in quiet times, learned from its history.
 
@@ -86,7 +86,7 @@ def step_down(p0: float, p1: float) -> float:
     return math.log((1 - p0) / (1 - p1))
 
 
-@value
+@hot_dataclass
 class Evidence:
     """A CUSUM, with the counts that reasons state.
 
@@ -167,7 +167,7 @@ class Evidence:
 NO_EVIDENCE = Evidence()
 
 
-@value
+@hot_dataclass
 class EvidenceTrack:
     """One kind of failure of one target: the evidence of it, and this target's background rate of it."""
 
@@ -209,7 +209,7 @@ class EvidenceTrack:
 EMPTY_TRACK = EvidenceTrack()
 
 
-@value
+@hot_dataclass
 class Recovery:
     """The sequential test that a failing target must pass to count as recovered."""
 

@@ -36,7 +36,7 @@ from pydantic import Field
 
 from monitor.detection.evidence import step_down, step_up
 from monitor.formatting import span
-from probes.hot_dataclass import value
+from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
@@ -83,7 +83,7 @@ _TOTAL = {check: check.value for check in Check}
 _FIRST_TOKEN = {check: f"{check.value}, first token" for check in Check}
 
 
-@value
+@hot_dataclass
 class LatencyBaseline:
     """The usual values of one latency, in seconds. The alias is the name under which databases hold the field."""
 
@@ -130,7 +130,7 @@ class LatencyBaseline:
         return LatencyBaseline(usual_s=usual_s, high_s=max(usual_s, high_s), answers=answers)
 
 
-@value
+@hot_dataclass
 class LateAnswers:
     """Late answers by one measure."""
 
@@ -139,7 +139,7 @@ class LateAnswers:
     """All of them took this long or longer."""
 
 
-@value
+@hot_dataclass
 class LatencyExcursion:
     """The answers since the evidence of lateness was last zero."""
 
@@ -176,7 +176,7 @@ class LatencyExcursion:
 _NONE = LatencyExcursion()
 
 
-@value
+@hot_dataclass
 class LatencyEvidence:
     """The usual latencies of one target, and the evidence that it has become slower."""
 

@@ -13,7 +13,7 @@ from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import TargetParameters
 from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, Health, TargetHealth
-from probes.hot_dataclass import value
+from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
@@ -24,7 +24,7 @@ LONGEST_REST_S = 300.0
 _LARGEST_BATCH = 100
 
 
-@value
+@hot_dataclass
 class AnswerQuality:
     """When a target answered, and whether the answer was of use."""
 
@@ -33,7 +33,7 @@ class AnswerQuality:
     """Slow, wrong or throttled."""
 
 
-@value
+@hot_dataclass
 class TargetState:
     """The state of one target. The aliases are the names under which databases hold the fields."""
 

@@ -41,7 +41,7 @@ _FAMILIES = (
     Family(pattern="*claude-3*", tokens=64, extra={}),
 )
 #: Others answer 400 to a request that names the tool they must call, and call it when the prompt says so.
-_OBEDIENT = ("*claude-haiku-5[-.]5*", "*claude-sonnet-5", "*claude-opus-5", "*claude-*-4[-.]*", "*claude-3*")
+_FORCED_TOOL_MODELS = ("*claude-haiku-5[-.]5*", "*claude-sonnet-5", "*claude-opus-5", "*claude-*-4[-.]*", "*claude-3*")
 #: What JSON with a word and a number takes, the frame around a call included.
 _STRUCTURE_TOKENS = 256
 
@@ -55,7 +55,7 @@ _FINISH = {
 }
 
 
-def request(target: Target, task: Task) -> Request:
+def build_request(target: Target, task: Task) -> Request:
     """Messages with the smallest budget that the model's family needs, and no sampling parameters."""
     family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
     structure = task.check in {Check.STRUCTURED, Check.TOOL}
@@ -67,11 +67,11 @@ def request(target: Target, task: Task) -> Request:
     return Request(
         url=f"{target.provider.base_url}/v1/messages",
         headers={"x-api-key": target.provider.api_key.reveal(), "anthropic-version": "2023-06-01"},
-        body=overlay(overlay(body, family.extra), _asked(target.model, task.check)),
+        body=overlay(overlay(body, family.extra), _check_parameters(target.model, task.check)),
     )
 
 
-def _asked(model: str, check: Check) -> Mapping[str, Any]:
+def _check_parameters(model: str, check: Check) -> Mapping[str, Any]:
     """What a check adds to the body of a chat."""
     match check:
         case Check.STREAM:
@@ -80,7 +80,7 @@ def _asked(model: str, check: Check) -> Mapping[str, Any]:
             return {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
         case Check.TOOL:
             tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "input_schema": SCHEMA, "strict": True}
-            obedient = any(fnmatchcase(model, pattern) for pattern in _OBEDIENT)
+            obedient = any(fnmatchcase(model, pattern) for pattern in _FORCED_TOOL_MODELS)
             return {
                 "tools": [tool],
                 "tool_choice": {"type": "tool", "name": TOOL_NAME} if obedient else {"type": "auto"},
@@ -93,7 +93,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     if not isinstance(body.get("content"), list):
         raise MalformedError("JSON without a list of content blocks")
     blocks = as_objects(body["content"])
-    return _counted(
+    return _with_usage(
         Reply(
             text="".join(as_text(block.get("text")) for block in blocks if block.get("type") == "text"),
             calls=tuple(
@@ -117,12 +117,12 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     match body.get("type"):
         case "message_start":
             message = as_object(body.get("message"))
-            return _counted(replace(reply, model=as_text(message.get("model")) or None), message.get("usage"))
+            return _with_usage(replace(reply, model=as_text(message.get("model")) or None), message.get("usage"))
         case "content_block_delta" if as_object(body.get("delta")).get("type") == "text_delta":
             return replace(reply, text=reply.text + as_text(as_object(body.get("delta")).get("text")))
         case "message_delta":
             finish = read_finish(as_object(body.get("delta")).get("stop_reason"), _FINISH)
-            return _counted(replace(reply, finish=finish or reply.finish), body.get("usage"))
+            return _with_usage(replace(reply, finish=finish or reply.finish), body.get("usage"))
         case "message_stop":
             return replace(reply, ended=True)
     return reply
@@ -140,7 +140,7 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     )
 
 
-def _counted(reply: Reply, usage: object) -> Reply:
+def _with_usage(reply: Reply, usage: object) -> Reply:
     """Cached input stands beside `input_tokens`, not inside; later events give running totals, or leave out."""
     counts = as_object(usage)
     uncached = as_count(counts.get("input_tokens"))
@@ -188,7 +188,7 @@ DIALECT = Dialect(
     ),
     price_list_id="anthropic",
     checks=frozenset({Check.CHAT, Check.STREAM, Check.STRUCTURED, Check.TOOL}),
-    request=request,
+    build_request=build_request,
     read_reply=read_reply,
     read_event=read_event,
     read_error=read_error,

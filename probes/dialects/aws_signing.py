@@ -46,7 +46,7 @@ class Credentials:
         self._kept_until_s = float("-inf")
 
     async def secret(self, within_s: float) -> Secret:
-        """All parts in one, for `signed` and for the mask; raises UnsignedError, after `within_s` at the latest."""
+        """All parts in one, for `sign` and for the mask; raises UnsignedError, after `within_s` at the latest."""
         try:
             async with asyncio.timeout(within_s):
                 return await asyncio.wrap_future(self._fetching())
@@ -78,13 +78,13 @@ class Credentials:
             try:
                 return self._renewed()
             except Exception as error:  # noqa: BLE001 - whatever a profile's own program raises: there are none
-                self._found, self._wrong = None, _explained(error)
+                self._found, self._wrong = None, _explain(error)
                 self._kept_until_s = self._monotonic() + _MISSED_S
         raise UnsignedError(*self._wrong)
 
     def _renewed(self) -> Secret:
         if self._found is None:
-            self._found, renews_itself = _search()
+            self._found, renews_itself = _find_credentials()
             self._kept_until_s = float("inf") if renews_itself else self._monotonic() + _KEPT_S
         frozen = self._found.get_frozen_credentials()
         parts = (frozen.access_key, frozen.secret_key, frozen.token or "")
@@ -93,7 +93,7 @@ class Credentials:
         return Secret("\n".join(parts))
 
 
-def signed(request: Request, provider: Provider) -> Request:
+def sign(request: Request, provider: Provider) -> Request:
     """The request with the headers that AWS wants; the provider's key is a secret of `Credentials`."""
     # Slow to import, and only there where the extra is installed.
     from botocore.auth import SigV4Auth  # noqa: PLC0415
@@ -106,7 +106,7 @@ def signed(request: Request, provider: Provider) -> Request:
     return replace(request, headers={**request.headers, **dict(shape.headers.items())})
 
 
-def _search() -> tuple[Any, bool]:
+def _find_credentials() -> tuple[Any, bool]:
     """Credentials as botocore has them, and whether they renew themselves; raises whatever it likes."""
     # Slow to import, and only there where the extra is installed.
     from botocore.credentials import RefreshableCredentials  # noqa: PLC0415
@@ -121,7 +121,7 @@ def _search() -> tuple[Any, bool]:
     return found, isinstance(found, RefreshableCredentials)
 
 
-def _explained(error: Exception) -> tuple[Outcome, str]:
+def _explain(error: Exception) -> tuple[Outcome, str]:
     """What it means that there are no credentials; where the network failed, that is not the account's fault."""
     if isinstance(error, UnsignedError):
         return error.outcome, str(error)

@@ -88,7 +88,7 @@ class Dialect:
     """What the price list (genai-prices) calls the format's own provider; None where many speak the format."""
     checks: frozenset[Check]
     """The checks that the format can express."""
-    request: Callable[[Target, Task], Request]
+    build_request: Callable[[Target, Task], Request]
     """Builds the request that puts a task to a target."""
     read_reply: Callable[[Mapping[str, Any]], Reply]
     """Reads a whole reply from its JSON; raises MalformedError when there is no reply in it."""

@@ -31,7 +31,7 @@ _FAMILIES = (
 )
 
 #: Others refuse to be told which tool to call, some of them because they think first: they are only offered it.
-_OBEDIENT = (
+_FORCED_TOOL_MODELS = (
     *("*amazon.nova-*", "*claude-haiku-5[-.]5*", "*claude-*-4[-.]*", "*claude-3*"),
     *("*openai.gpt-oss-*", "*openai.gpt-*-luna*"),
 )
@@ -49,19 +49,19 @@ _FINISH = {
 }
 
 
-def request(target: Target, task: Task) -> Request:
+def build_request(target: Target, task: Task) -> Request:
     """Converse with the smallest budget that the model's family needs; for an embedding, what Titan takes.
 
     Without a key where requests are signed, which is done to the request as a whole.
     """
     provider = target.provider
     headers = {} if provider.signing else {"Authorization": f"Bearer {provider.api_key.reveal()}"}
-    method, body = "converse", _converse(target.model, task)
+    method, body = "converse", _converse_body(target.model, task)
     if task.check is Check.STREAM:
         method = "converse-stream"
         headers["accept"] = "*/*"  # AWS's own clients name no type, and a server may refuse one that it does not know
     elif task.check is Check.EMBEDDING:
-        method, body = "invoke", _embedding(task)
+        method, body = "invoke", _embedding_body(task)
     return Request(url=f"{provider.base_url}/model/{quote(target.model, safe='')}/{method}", headers=headers, body=body)
 
 
@@ -78,7 +78,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
         finish=read_finish(body.get("stopReason"), _FINISH),
         ended=True,
     )
-    return _counted(reply, body)
+    return _with_usage(reply, body)
 
 
 def read_embedding(body: Mapping[str, Any]) -> Reply:
@@ -91,7 +91,7 @@ def read_embedding(body: Mapping[str, Any]) -> Reply:
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One frame; after `messageStop` comes `metadata` with the usage, and a stream that ends without it has ended."""
     if event.name.startswith(eventstream.EXCEPTION):
-        return replace(reply, error=_exception(event))
+        return replace(reply, error=_read_exception(event))
     match event.name:
         case "contentBlockDelta":
             delta = as_object(parse(event.data).get("delta"))
@@ -99,7 +99,7 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
         case "messageStop":
             return replace(reply, finish=read_finish(parse(event.data).get("stopReason"), _FINISH) or Finish.OTHER)
         case "metadata":
-            reply = _counted(reply, parse(event.data))
+            reply = _with_usage(reply, parse(event.data))
             return replace(reply, ended=reply.finish is not None)
         case eventstream.END:
             return replace(reply, ended=reply.finish is not None)
@@ -118,18 +118,18 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     )
 
 
-def _converse(model: str, task: Task) -> dict[str, Any]:
+def _converse_body(model: str, task: Task) -> dict[str, Any]:
     family = family_of(model, _FAMILIES, unknown_tokens=1024)
     return {
         "messages": [{"role": "user", "content": [{"text": task.prompt}]}],
         "inferenceConfig": {"maxTokens": family.budget(task.check)},
         **({"additionalModelRequestFields": family.extra} if family.extra else {}),
-        **({"outputConfig": _STRUCTURED} if task.check is Check.STRUCTURED else {}),
-        **({"toolConfig": _offered(model)} if task.check is Check.TOOL else {}),
+        **({"outputConfig": _STRUCTURED_OUTPUT} if task.check is Check.STRUCTURED else {}),
+        **({"toolConfig": _tool_config(model)} if task.check is Check.TOOL else {}),
     }
 
 
-_STRUCTURED = {
+_STRUCTURED_OUTPUT = {
     "textFormat": {
         "type": "json_schema",
         "structure": {"jsonSchema": {"name": SCHEMA_NAME, "schema": json.dumps(SCHEMA)}},
@@ -137,20 +137,20 @@ _STRUCTURED = {
 }
 
 
-def _offered(model: str) -> dict[str, Any]:
+def _tool_config(model: str) -> dict[str, Any]:
     tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "inputSchema": {"json": SCHEMA}}
-    forced = any(fnmatchcase(model, pattern) for pattern in _OBEDIENT)
+    forced = any(fnmatchcase(model, pattern) for pattern in _FORCED_TOOL_MODELS)
     return {
         "tools": [{"toolSpec": tool}],
         **({"toolChoice": {"tool": {"name": TOOL_NAME}}} if forced else {}),
     }
 
 
-def _embedding(task: Task) -> dict[str, Any]:
+def _embedding_body(task: Task) -> dict[str, Any]:
     return {"inputText": task.prompt, **({"dimensions": task.dimensions} if task.dimensions else {})}
 
 
-def _counted(reply: Reply, body: Mapping[str, Any]) -> Reply:
+def _with_usage(reply: Reply, body: Mapping[str, Any]) -> Reply:
     """Cached input stands beside `inputTokens`, not inside; reasoning is inside `outputTokens`, and not told."""
     usage = as_object(body.get("usage"))
     uncached = as_count(usage.get("inputTokens"))
@@ -162,7 +162,7 @@ def _counted(reply: Reply, body: Mapping[str, Any]) -> Reply:
     )
 
 
-def _exception(event: ServerSentEvent) -> Mapping[str, Any]:
+def _read_exception(event: ServerSentEvent) -> Mapping[str, Any]:
     kind = event.name.removeprefix(eventstream.EXCEPTION)
     try:
         return {**parse(event.data), "__type": kind}
@@ -239,7 +239,7 @@ DIALECT = Dialect(
     ),
     price_list_id="aws",
     checks=frozenset(Check),
-    request=request,
+    build_request=build_request,
     read_reply=read_reply,
     read_embedding=read_embedding,
     read_event=read_event,

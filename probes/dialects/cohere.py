@@ -23,7 +23,7 @@ _FAMILIES = (
     Family(pattern="command-r*", tokens=256, extra={}),
 )
 #: Older than `tool_choice`, which they refuse; they call a function when the prompt says so.
-_WITHOUT_CHOICE = ("command-r", "command-r-0*", "command-r-plus*")
+_WITHOUT_TOOL_CHOICE = ("command-r", "command-r-0*", "command-r-plus*")
 
 _FINISH = {
     "COMPLETE": Finish.STOP,
@@ -35,17 +35,17 @@ _FINISH = {
 }
 
 
-def request(target: Target, task: Task) -> Request:
+def build_request(target: Target, task: Task) -> Request:
     """Chat with the smallest budget that the model's family needs, or Embed."""
     embedding = task.check is Check.EMBEDDING
     return Request(
         url=f"{target.provider.base_url}/v2/{'embed' if embedding else 'chat'}",
         headers={"Authorization": f"Bearer {target.provider.api_key.reveal()}"},
-        body=_embed(target, task) if embedding else _chat(target, task),
+        body=_embedding_body(target, task) if embedding else _chat_body(target, task),
     )
 
 
-def _embed(target: Target, task: Task) -> Mapping[str, Any]:
+def _embedding_body(target: Target, task: Task) -> Mapping[str, Any]:
     return {
         "model": target.model,
         "texts": [task.prompt],
@@ -54,18 +54,18 @@ def _embed(target: Target, task: Task) -> Mapping[str, Any]:
     }
 
 
-def _chat(target: Target, task: Task) -> Mapping[str, Any]:
+def _chat_body(target: Target, task: Task) -> Mapping[str, Any]:
     family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
     return {
         "model": target.model,
         "messages": [{"role": "user", "content": task.prompt}],
         "max_tokens": family.tokens,
         **family.extra,
-        **_asked(target.model, task.check),
+        **_check_parameters(target.model, task.check),
     }
 
 
-def _asked(model: str, check: Check) -> Mapping[str, Any]:
+def _check_parameters(model: str, check: Check) -> Mapping[str, Any]:
     """What a check adds to the body of a chat."""
     match check:
         case Check.STREAM:
@@ -74,7 +74,7 @@ def _asked(model: str, check: Check) -> Mapping[str, Any]:
             return {"response_format": {"type": "json_object", "json_schema": SCHEMA}}
         case Check.TOOL:
             function = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "parameters": SCHEMA}
-            without = any(fnmatchcase(model, pattern) for pattern in _WITHOUT_CHOICE)
+            without = any(fnmatchcase(model, pattern) for pattern in _WITHOUT_TOOL_CHOICE)
             return {
                 "tools": [{"type": "function", "function": function}],
                 "strict_tools": True,
@@ -88,10 +88,10 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     message = body.get("message")
     if not isinstance(message, dict):
         raise MalformedError("JSON without a message")
-    return _counted(
+    return _with_usage(
         Reply(
-            text=_content(message.get("content")),
-            calls=tuple(_call(as_object(item.get("function"))) for item in as_objects(message.get("tool_calls"))),
+            text=_read_text(message.get("content")),
+            calls=tuple(_read_call(as_object(item.get("function"))) for item in as_objects(message.get("tool_calls"))),
             finish=read_finish(body.get("finish_reason"), _FINISH),
             ended=True,
         ),
@@ -105,8 +105,8 @@ def read_embedding(body: Mapping[str, Any]) -> Reply:
     if not isinstance(listed, list) or not listed:
         raise MalformedError("JSON without embeddings.float")
     meta = as_object(body.get("meta"))
-    reply = Reply(embedding=as_vector(listed[0]), ended=True, deprecation=_leaving(meta))
-    return _counted(reply, meta)
+    reply = Reply(embedding=as_vector(listed[0]), ended=True, deprecation=_read_deprecation(meta))
+    return _with_usage(reply, meta)
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
@@ -122,10 +122,10 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
             content = as_object(as_object(delta.get("message")).get("content"))
             return replace(reply, text=reply.text + as_text(content.get("text")))
         case "message-end" if delta.get("error") or as_text(delta.get("finish_reason")) in {"ERROR", "TIMEOUT"}:
-            return replace(_counted(reply, delta.get("usage")), error=body)
+            return replace(_with_usage(reply, delta.get("usage")), error=body)
         case "message-end":
             finish = read_finish(delta.get("finish_reason"), _FINISH)
-            return replace(_counted(reply, delta.get("usage")), finish=finish, ended=True)
+            return replace(_with_usage(reply, delta.get("usage")), finish=finish, ended=True)
     return reply
 
 
@@ -140,13 +140,13 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     )
 
 
-def _content(value: object) -> str:
+def _read_text(value: object) -> str:
     return "".join(as_text(part.get("text")) for part in as_objects(value) if part.get("type") == "text") or as_text(
         value
     )
 
 
-def _call(function: Mapping[str, Any]) -> ToolCall:
+def _read_call(function: Mapping[str, Any]) -> ToolCall:
     return ToolCall(name=as_text(function.get("name")), arguments=as_text(function.get("arguments")))
 
 
@@ -155,25 +155,25 @@ def _is_bare_error(body: Mapping[str, Any]) -> bool:
     return "type" not in body and isinstance(body.get("message"), str)
 
 
-def _leaving(meta: Mapping[str, Any]) -> str | None:
+def _read_deprecation(meta: Mapping[str, Any]) -> str | None:
     warnings = meta.get("warnings")
     spoken = [said for said in map(as_text, warnings) if "deprecat" in said] if isinstance(warnings, list) else []
     outdated = as_object(meta.get("api_version")).get("is_deprecated") is True
     return spoken[0] if spoken else "this version of the API is deprecated" if outdated else None
 
 
-def _counted(reply: Reply, usage: object) -> Reply:
+def _with_usage(reply: Reply, usage: object) -> Reply:
     """What is billed, which is less than what the model read: Cohere's own preamble is free. Counts may be floats."""
     counts = as_object(usage)
     units = as_object(counts.get("billed_units")) or as_object(counts.get("tokens"))
     return reply.with_tokens(
-        input_tokens=_tokens(units.get("input_tokens")),
-        output_tokens=_tokens(units.get("output_tokens")),
-        cached_tokens=_tokens(counts.get("cached_tokens")),
+        input_tokens=_read_count(units.get("input_tokens")),
+        output_tokens=_read_count(units.get("output_tokens")),
+        cached_tokens=_read_count(counts.get("cached_tokens")),
     )
 
 
-def _tokens(value: object) -> int | None:
+def _read_count(value: object) -> int | None:
     return as_count(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
@@ -204,7 +204,7 @@ DIALECT = Dialect(
     ),
     price_list_id="cohere",
     checks=frozenset(Check),
-    request=request,
+    build_request=build_request,
     read_reply=read_reply,
     read_embedding=read_embedding,
     read_event=read_event,

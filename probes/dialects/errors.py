@@ -1,4 +1,4 @@
-"""From an error to an outcome: ordered rules that dialects write as data, and the meaning of a bare HTTP status."""
+"""Maps errors to outcomes: ordered rules that each dialect declares as data, then the HTTP status."""
 
 import re
 from collections.abc import Mapping
@@ -11,48 +11,48 @@ from probes.reply import ErrorDetails
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRule:
-    """The outcome of every error that meets all conditions given; codes compare without regard to case."""
+    """The outcome of each error that meets all given conditions; codes are compared without regard to case."""
 
     outcome: Outcome
     statuses: frozenset[int] = frozenset()
-    """Empty: any status, and frames inside a stream."""
+    """Empty: any status, errors inside a stream included."""
     codes: frozenset[str] = frozenset()
     message: re.Pattern[str] | None = None
 
-    def meets(self, status: int, words: ErrorDetails) -> bool:
-        """True when the rule speaks about this error."""
+    def matches(self, status: int, details: ErrorDetails) -> bool:
+        """Whether the rule applies to this error."""
         return (
             (not self.statuses or status in self.statuses)
-            and (not self.codes or any(code.lower() in self.codes for code in words.codes))
-            and (self.message is None or self.message.search(words.message[:4000]) is not None)
+            and (not self.codes or any(code.lower() in self.codes for code in details.codes))
+            and (self.message is None or self.message.search(details.message[:4000]) is not None)
         )
 
-    def because(self, status: int, words: ErrorDetails) -> str:
-        """What of an error that it meets the rule speaks about: `status 429, code insufficient_quota`."""
-        met = [f"status {status}"] if self.statuses else []
-        met += [f"code {code[:100]}" for code in words.codes if code.lower() in self.codes][:1]
-        found = self.message.search(words.message[:4000]) if self.message else None
-        met += [f"the words {found[0][:100]!r}"] if found else []
-        return ", ".join(met)
+    def explain(self, status: int, details: ErrorDetails) -> str:
+        """The parts of a matching error that the rule is about: `status 429, code insufficient_quota`."""
+        parts = [f"status {status}"] if self.statuses else []
+        parts += [f"code {code[:100]}" for code in details.codes if code.lower() in self.codes][:1]
+        match = self.message.search(details.message[:4000]) if self.message else None
+        parts += [f"the words {match[0][:100]!r}"] if match else []
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorMatch:
-    """What an error means, and what says so."""
+    """The outcome of an error, and why."""
 
     outcome: Outcome
-    because: str
+    reason: str
     """A few words, which may quote the provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRules:
-    """All that a dialect knows about its errors."""
+    """What a dialect knows about its errors."""
 
     rules: tuple[ErrorRule, ...]
-    """The first that meets decides."""
+    """The first that applies decides."""
     kinds: Mapping[str, Outcome]
-    """What a code means by itself, for errors that come without an HTTP status."""
+    """The outcome of a code, in lower case, for errors without an HTTP status."""
 
 
 _BY_STATUS = {
@@ -70,34 +70,32 @@ _BY_STATUS = {
 }
 
 
-def by_status(status: int) -> Outcome:
-    """What an HTTP error status means when the body adds nothing: an unknown 4xx is our request's fault."""
+def outcome_of_status(status: int) -> Outcome:
+    """The outcome of an HTTP error status whose body adds nothing; an unknown 4xx is the fault of our request."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     return Outcome.BAD_REQUEST if 400 <= status < 500 else Outcome.SERVER_ERROR
 
 
-def classify(known: ErrorRules, status: int, words: ErrorDetails) -> ErrorMatch:
-    """The meaning of an error; `status` is the HTTP status, below 400 for an error inside a success.
+def match_error(known: ErrorRules, status: int, details: ErrorDetails) -> ErrorMatch:
+    """The outcome of an error; `status` is the HTTP status, below 400 for an error inside a success.
 
     1. The dialect's rules, in order, on code, type and message.
     2. The HTTP status, or the one that the body claims.
-    3. The code alone; an error that says nothing at all is the provider's.
+    3. The code alone; an error without a known code is the provider's fault.
     """
-    effective = status if status >= 400 else words.status or status
+    effective = status if status >= 400 else details.status or status
     for number, rule in enumerate(known.rules, 1):
-        if rule.meets(effective, words):
-            return ErrorMatch(outcome=rule.outcome, because=f"rule {number} ({rule.because(effective, words)})")
+        if rule.matches(effective, details):
+            return ErrorMatch(outcome=rule.outcome, reason=f"rule {number} ({rule.explain(effective, details)})")
     if effective >= 400:
-        return ErrorMatch(outcome=by_status(effective), because=f"no rule, so the status {effective} alone")
-    for code in words.codes:
+        return ErrorMatch(outcome=outcome_of_status(effective), reason=f"no rule, so the status {effective} alone")
+    for code in details.codes:
         if code.lower() in known.kinds:
-            return ErrorMatch(outcome=known.kinds[code.lower()], because=f"no rule, so the code {code[:100]} alone")
-    return ErrorMatch(
-        outcome=Outcome.SERVER_ERROR, because="no rule and no code that is known, so the provider's fault"
-    )
+            return ErrorMatch(outcome=known.kinds[code.lower()], reason=f"no rule, so the code {code[:100]} alone")
+    return ErrorMatch(outcome=Outcome.SERVER_ERROR, reason="no rule and no code that is known, so the provider's fault")
 
 
 def is_error(body: Mapping[str, Any]) -> bool:
-    """True when the body is an error envelope, whatever the HTTP status says."""
+    """Whether the body is an error envelope, whatever the HTTP status."""
     return bool(body.get("error")) or body.get("object") == "error" or body.get("type") == "error"

@@ -54,16 +54,16 @@ _FINISH = {
     ),
 }
 #: Stages of a model that is on its way out.
-_LEAVING = frozenset({"LEGACY", "DEPRECATED", "RETIRED"})
+_DEPRECATED_STAGES = frozenset({"LEGACY", "DEPRECATED", "RETIRED"})
 
 
-def request(target: Target, task: Task) -> Request:
+def build_request(target: Target, task: Task) -> Request:
     """`generateContent`, its streaming sister as server-sent events, or `embedContent`."""
     model = quote(target.model.removeprefix("models/"), safe="")
     return Request(
         url=f"{target.provider.base_url}/v1beta/models/{model}:{_method(task.check)}",
         headers={"x-goog-api-key": target.provider.api_key.reveal()},
-        body=_embed(target, task) if task.check is Check.EMBEDDING else _generate(target, task),
+        body=_embedding_body(target, task) if task.check is Check.EMBEDDING else _generation_body(target, task),
     )
 
 
@@ -76,21 +76,21 @@ def _method(check: Check) -> str:
     return "generateContent"
 
 
-def _embed(target: Target, task: Task) -> Mapping[str, Any]:
+def _embedding_body(target: Target, task: Task) -> Mapping[str, Any]:
     model = f"models/{target.model.removeprefix('models/')}"
     return {"model": model, "content": {"parts": [{"text": task.prompt}]}}
 
 
-def _generate(target: Target, task: Task) -> Mapping[str, Any]:
+def _generation_body(target: Target, task: Task) -> Mapping[str, Any]:
     family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
     body = {
         "contents": [{"role": "user", "parts": [{"text": task.prompt}]}],
         "generationConfig": {"maxOutputTokens": family.tokens, **family.extra},
     }
-    return overlay(body, _asked(task.check))
+    return overlay(body, _check_parameters(task.check))
 
 
-def _asked(check: Check) -> Mapping[str, Any]:
+def _check_parameters(check: Check) -> Mapping[str, Any]:
     """What a check adds to the body of a chat."""
     match check:
         case Check.STRUCTURED:
@@ -107,9 +107,9 @@ def _asked(check: Check) -> Mapping[str, Any]:
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
     """The first candidate, or the reason why the prompt was blocked."""
-    if not as_objects(body.get("candidates")) and not _blocked(body):
+    if not as_objects(body.get("candidates")) and not _is_blocked(body):
         raise MalformedError("JSON without candidates")
-    return replace(_read(Reply(), body), ended=True)
+    return replace(_read_response(Reply(), body), ended=True)
 
 
 def read_embedding(body: Mapping[str, Any]) -> Reply:
@@ -127,7 +127,7 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     body = parse(event.data)
     if is_error(body) or event.name == "error":
         return replace(reply, error=body)
-    reply = _read(reply, body)
+    reply = _read_response(reply, body)
     return replace(reply, ended=reply.finish is not None)
 
 
@@ -136,8 +136,8 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     error = as_object(body.get("error"))
     details = as_objects(error.get("details"))
     reasons = [as_text(detail.get("reason")) for detail in details]
-    delays = [delay for detail in details if (delay := _seconds(detail.get("retryDelay"))) is not None]
-    words = (*reasons, *_quotas(details), as_text(error.get("status")))
+    delays = [delay for detail in details if (delay := _parse_seconds(detail.get("retryDelay"))) is not None]
+    words = (*reasons, *_read_quotas(details), as_text(error.get("status")))
     return ErrorDetails(
         codes=tuple(word for word in words if word),
         message=as_text(error.get("message")) or as_text(body.get("error")),
@@ -146,7 +146,7 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     )
 
 
-def _quotas(details: Sequence[Mapping[str, Any]]) -> list[str]:
+def _read_quotas(details: Sequence[Mapping[str, Any]]) -> list[str]:
     """Words of our own for the limits that no waiting of minutes lifts: those per day, and those of nothing at all."""
     broken = [item for detail in details for item in as_objects(detail.get("violations"))]
     per_day = any("PerDay" in as_text(item.get("quotaId")) for item in broken)
@@ -154,15 +154,15 @@ def _quotas(details: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["quota_per_day"] * per_day + ["quota_of_nothing"] * nothing
 
 
-def _read(reply: Reply, body: Mapping[str, Any]) -> Reply:
+def _read_response(reply: Reply, body: Mapping[str, Any]) -> Reply:
     reply = replace(
-        _counted(reply, body),
+        _with_usage(reply, body),
         model=as_text(body.get("modelVersion")) or reply.model,
-        deprecation=_leaving(as_object(body.get("modelStatus"))) or reply.deprecation,
+        deprecation=_read_deprecation(as_object(body.get("modelStatus"))) or reply.deprecation,
     )
     candidates = as_objects(body.get("candidates"))
     if not candidates:
-        return replace(reply, finish=Finish.REFUSED) if _blocked(body) else reply
+        return replace(reply, finish=Finish.REFUSED) if _is_blocked(body) else reply
     parts = as_objects(as_object(candidates[0].get("content")).get("parts"))
     visible = "".join(as_text(part.get("text")) for part in parts if not part.get("thought"))
     wanted = [call for part in parts if (call := as_object(part.get("functionCall")))]
@@ -171,18 +171,18 @@ def _read(reply: Reply, body: Mapping[str, Any]) -> Reply:
     return replace(reply, text=reply.text + visible, calls=reply.calls + calls, finish=finish)
 
 
-def _blocked(body: Mapping[str, Any]) -> bool:
+def _is_blocked(body: Mapping[str, Any]) -> bool:
     return bool(as_object(body.get("promptFeedback")).get("blockReason"))
 
 
-def _leaving(status: Mapping[str, Any]) -> str | None:
+def _read_deprecation(status: Mapping[str, Any]) -> str | None:
     stage, retires = as_text(status.get("modelStage")), as_text(status.get("retirementTime"))[:10]
-    if stage not in _LEAVING:
+    if stage not in _DEPRECATED_STAGES:
         return None
     return f"the model's stage is {stage}" + (f", retires {retires}" if retires else "")
 
 
-def _counted(reply: Reply, body: Mapping[str, Any]) -> Reply:
+def _with_usage(reply: Reply, body: Mapping[str, Any]) -> Reply:
     """Running totals: the last one wins, a chunk without any resets nothing, and zero counts are left out."""
     usage = as_object(body.get("usageMetadata"))
     if not usage:
@@ -196,7 +196,7 @@ def _counted(reply: Reply, body: Mapping[str, Any]) -> Reply:
     )
 
 
-def _seconds(duration: object) -> float | None:
+def _parse_seconds(duration: object) -> float | None:
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", as_text(duration))
     return float(match[1]) if match else None
 
@@ -240,7 +240,7 @@ DIALECT = Dialect(
     base_url_form=BaseUrlForm.UNVERSIONED,
     price_list_id="google",
     checks=frozenset(Check),
-    request=request,
+    build_request=build_request,
     read_reply=read_reply,
     read_embedding=read_embedding,
     read_event=read_event,

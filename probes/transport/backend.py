@@ -1,8 +1,8 @@
-"""Sockets with a stopwatch, for httpcore: what it reads and writes goes through here, and is timed and bounded here.
+"""Sockets for httpcore that record when each phase was reached and bound what is read.
 
-Bytes are stamped as the event loop hands them over, before anything is done with them, so that what other probes make
-of theirs does not count. They are given out in small pieces, one a turn of the loop, and not more than the limit in
-all: whatever a server sends, it neither holds up the other probes nor fills the memory.
+Bytes are time-stamped as the event loop delivers them, before anything processes them, so that the work of other
+probes does not count. They are passed on in small chunks, one per turn of the loop, up to a limit in all: whatever a
+server sends, it neither delays other probes nor fills the memory.
 """
 
 import asyncio
@@ -20,35 +20,38 @@ import httpcore
 from probes.transport.dns import Address, Resolver
 from probes.transport.errors import ResponseTooLargeError
 
-_PIECE = 2048
-_HELD = 64 * 1024
+_CHUNK = 2048
+#: Reading pauses while more bytes than this wait to be read.
+_MOST_BUFFERED = 64 * 1024
 #: How long one address may take before the next is tried beside it (RFC 8305).
 _HEAD_START_S = 0.25
-#: TLS needs no deadline of its own: the probe's ends it.
+#: For the TLS handshake, which the deadline of the probe bounds.
 _NO_DEADLINE_S = 86400.0
-#: What says more about this machine than about an address; told only where there is nothing else to tell.
+#: Errors that say more about this machine than about an address; raised only where there is no other.
 _NO_ROUTE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH})
 
 
 @dataclass(slots=True)
 class SocketTimings:
-    """When the sockets of one probe got how far, by the probe's clock; None: not yet. Of what came twice, the last."""
+    """When each phase was reached, by the monotonic clock; None: not yet. Of a phase reached twice, the last."""
 
     resolved_at: float | None = None
     tcp_at: float | None = None
     connected_at: float | None = None
     """TCP, and TLS where there is any."""
     received_at: float | None = None
-    """When the bytes came in that were read last; when the end did, once that was read."""
+    """When the bytes that were read last arrived; once the end was read, when that did."""
 
 
 class TimedBackend(httpcore.AsyncNetworkBackend):
     """Makes the connections of one probe; reads at most `limit` bytes from them, then raises ResponseTooLargeError."""
 
-    def __init__(self, lookups: Resolver, marks: SocketTimings, *, limit: int, monotonic: Callable[[], float]) -> None:
-        self._lookups = lookups
-        self._left = limit
-        self.marks = marks
+    def __init__(
+        self, resolver: Resolver, timings: SocketTimings, *, limit: int, monotonic: Callable[[], float]
+    ) -> None:
+        self._resolver = resolver
+        self._remaining = limit
+        self.timings = timings
         self.monotonic = monotonic
 
     async def connect_tcp(
@@ -59,12 +62,12 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 - the same
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - the same
     ) -> httpcore.AsyncNetworkStream:
-        """A connection to the first address of the host that takes one; raises httpcore.ConnectError."""
+        """A connection to the first address of the host that accepts one; raises httpcore.ConnectError."""
         try:
-            addresses = await self._lookups.addresses(host, port)
-            self.marks.resolved_at = self.monotonic()
+            addresses = await self._resolver.addresses(host, port)
+            self.timings.resolved_at = self.monotonic()
             connected = await first_connected(addresses)
-            self.marks.tcp_at = self.marks.connected_at = self.monotonic()
+            self.timings.tcp_at = self.timings.connected_at = self.monotonic()
             receiver = _Receiver(self.monotonic)
             transport, _ = await asyncio.get_running_loop().create_connection(lambda: receiver, sock=connected)
         except OSError as error:
@@ -72,26 +75,26 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
         return _Stream(transport, receiver, self)
 
     def count(self, received: int) -> None:
-        """So many more bytes are read; raises ResponseTooLargeError past the limit."""
-        self._left -= received
-        if self._left < 0:
+        """Counts received bytes; raises ResponseTooLargeError past the limit."""
+        self._remaining -= received
+        if self._remaining < 0:
             raise ResponseTooLargeError
 
 
 async def first_connected(addresses: Sequence[Address]) -> socket.socket:
-    """A TCP connection to the first of the addresses that takes one, each with a head start; raises OSError."""
-    waiting, errors = families_in_turn(addresses), list[OSError]()
-    under_way: set[asyncio.Task[socket.socket]] = set()
-    if len(waiting) == 1:
-        return await _connected(waiting[0])
+    """A TCP connection to the first address that accepts one, each with a head start on the next; raises OSError."""
+    untried, errors = alternate_families(addresses), list[OSError]()
+    pending: set[asyncio.Task[socket.socket]] = set()
+    if len(untried) == 1:
+        return await _connect(untried[0])
     try:
-        while waiting or under_way:
-            if waiting:
-                under_way.add(asyncio.create_task(_connected(waiting.pop(0))))
-            head_start_s = _HEAD_START_S if waiting else None
-            done, _ = await asyncio.wait(under_way, timeout=head_start_s, return_when=asyncio.FIRST_COMPLETED)
+        while untried or pending:
+            if untried:
+                pending.add(asyncio.create_task(_connect(untried.pop(0))))
+            head_start_s = _HEAD_START_S if untried else None
+            done, _ = await asyncio.wait(pending, timeout=head_start_s, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                under_way.discard(task)
+                pending.discard(task)
                 error = task.exception()
                 if error is None:
                     return task.result()
@@ -99,25 +102,25 @@ async def first_connected(addresses: Sequence[Address]) -> socket.socket:
                     raise error
                 errors.append(error)
     finally:
-        for task in under_way:
+        for task in pending:
             task.cancel()
             task.add_done_callback(_close)
     raise next((error for error in errors if error.errno not in _NO_ROUTE), errors[0])
 
 
-def families_in_turn(addresses: Sequence[Address]) -> list[Address]:
-    """IPv6 and IPv4 in turn, so that one that leads nowhere costs one head start (RFC 8305, 4)."""
+def alternate_families(addresses: Sequence[Address]) -> list[Address]:
+    """IPv6 and IPv4 addresses in turn, so that a family without a route costs one head start (RFC 8305, section 4)."""
     first = [address for address in addresses if address[0] is addresses[0][0]]
     others = [address for address in addresses if address[0] is not addresses[0][0]]
     return [address for pair in zip_longest(first, others) for address in pair if address is not None]
 
 
-async def _connected(address: Address) -> socket.socket:
-    family, place = address
+async def _connect(address: Address) -> socket.socket:
+    family, socket_address = address
     new = socket.socket(family, socket.SOCK_STREAM)
     try:
         new.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(new, place)
+        await asyncio.get_running_loop().sock_connect(new, socket_address)
     except BaseException:
         new.close()
         raise
@@ -125,102 +128,102 @@ async def _connected(address: Address) -> socket.socket:
 
 
 def _close(task: asyncio.Task[socket.socket]) -> None:
-    """One that connected although it was no longer needed."""
+    """Closes a connection that was established although it was no longer needed."""
     if not task.cancelled() and task.exception() is None:
         task.result().close()
 
 
 class _Receiver(asyncio.Protocol):
-    """Stamps and keeps what comes in until it is read."""
+    """Time-stamps incoming bytes and buffers them until they are read."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._transport: asyncio.Transport | None = None
-        self._pieces: deque[tuple[float, bytes]] = deque()
-        self._held = 0
+        self._chunks: deque[tuple[float, bytes]] = deque()
+        self._buffered = 0
         self._ended_at: float | None = None
         self._error: Exception | None = None
-        self._news: asyncio.Future[None] | None = None
-        self._unsent: asyncio.Future[None] | None = None
+        self._arrival: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
 
-    def control(self, transport: asyncio.Transport) -> None:
-        """Slows `transport` down where it is ahead of the reader, and wants to know when all is written."""
+    def attach(self, transport: asyncio.Transport) -> None:
+        """Sets the transport, whose reading is paused while too much is buffered."""
         self._transport = transport
-        transport.set_write_buffer_limits(high=1, low=0)  # at 0, TLS would pause with nothing to write, and stay so
+        transport.set_write_buffer_limits(high=1, low=0)  # at 0, TLS would pause with nothing to write, for good
 
     def data_received(self, data: bytes) -> None:
         at = self._monotonic()
-        self._pieces.extend((at, data[start : start + _PIECE]) for start in range(0, len(data), _PIECE))
-        self._held += len(data)
-        if self._held > _HELD and self._transport is not None:
+        self._chunks.extend((at, data[start : start + _CHUNK]) for start in range(0, len(data), _CHUNK))
+        self._buffered += len(data)
+        if self._buffered > _MOST_BUFFERED and self._transport is not None:
             self._transport.pause_reading()
-        _tell(self._news)
+        _wake(self._arrival)
 
     def eof_received(self) -> None:
         self._ended_at = self._monotonic()
-        _tell(self._news)
+        _wake(self._arrival)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended_at = self._ended_at or self._monotonic()
         self._error = exc
-        _tell(self._news)
-        _tell(self._unsent)
+        _wake(self._arrival)
+        _wake(self._writable)
 
     def pause_writing(self) -> None:
-        self._unsent = asyncio.get_running_loop().create_future()
+        self._writable = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        _tell(self._unsent)
+        _wake(self._writable)
 
-    async def sent(self) -> None:
-        """Waits until the system has taken all that was written."""
-        if self._unsent is not None:
-            await self._unsent
+    async def drain(self) -> None:
+        """Waits until the operating system has accepted all that was written."""
+        if self._writable is not None:
+            await self._writable
 
     async def next(self) -> tuple[float, bytes]:
-        """When the next piece came in, and the piece, empty at the end; raises what broke the connection."""
-        if self._pieces:
-            await asyncio.sleep(0)  # what has piled up must not keep the other probes from theirs
-        while not self._pieces:
+        """When the next chunk arrived, and the chunk, empty at the end; raises the error that broke the connection."""
+        if self._chunks:
+            await asyncio.sleep(0)  # a backlog must not keep other probes from reading theirs
+        while not self._chunks:
             if self._ended_at is not None:
                 if self._error is not None:
                     raise self._error
                 return self._ended_at, b""
-            self._news = asyncio.get_running_loop().create_future()
-            await self._news
-        at, piece = self._pieces.popleft()
-        self._held -= len(piece)
-        if self._held <= _HELD and self._transport is not None:
+            self._arrival = asyncio.get_running_loop().create_future()
+            await self._arrival
+        at, chunk = self._chunks.popleft()
+        self._buffered -= len(chunk)
+        if self._buffered <= _MOST_BUFFERED and self._transport is not None:
             self._transport.resume_reading()  # which does nothing where reading was not paused
-        return at, piece
+        return at, chunk
 
 
-def _tell(waiting: asyncio.Future[None] | None) -> None:
-    if waiting is not None and not waiting.done():
-        waiting.set_result(None)
+def _wake(future: asyncio.Future[None] | None) -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """One connection in the shape that httpcore wants; deadlines are the probe's."""
+    """One connection behind httpcore's interface; its deadlines are the probe's."""
 
     def __init__(self, transport: asyncio.Transport, receiver: _Receiver, sockets: TimedBackend) -> None:
         self._transport = transport
         self._receiver = receiver
         self._sockets = sockets
-        receiver.control(transport)
+        receiver.attach(transport)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - httpcore's
         try:
-            at, piece = await self._receiver.next()
+            at, chunk = await self._receiver.next()
         except OSError as error:
             raise httpcore.ReadError(str(error)) from error
-        self._sockets.marks.received_at = at
-        self._sockets.count(len(piece))
-        return piece
+        self._sockets.timings.received_at = at
+        self._sockets.count(len(chunk))
+        return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - httpcore's
         self._transport.write(buffer)
-        await self._receiver.sent()
+        await self._receiver.drain()
 
     async def aclose(self) -> None:
         self._transport.abort()
@@ -240,11 +243,11 @@ class _Stream(httpcore.AsyncNetworkStream):
                 server_hostname=server_hostname,
                 ssl_handshake_timeout=_NO_DEADLINE_S,
             )
-        except OSError as error:  # which those of ssl are
+        except OSError as error:  # includes ssl.SSLError
             raise httpcore.ConnectError(str(error)) from error
         if secured is None:
             raise httpcore.ConnectError("the connection ended with its handshake")
-        self._sockets.marks.connected_at = self._sockets.monotonic()
+        self._sockets.timings.connected_at = self._sockets.monotonic()
         return _Stream(secured, receiver, self._sockets)
 
     def get_extra_info(self, info: str) -> Any:

@@ -1,8 +1,7 @@
-"""How httpx sends the one request of a probe: httpcore over sockets of our own, directly or through a proxy.
+"""An httpx transport for one request: httpcore over sockets of our own, directly or through a proxy.
 
-A connection is used once and shared with nobody. No pool stands between the probe and the network: one that is shared
-is poisoned for good when a deadline cancels a request (healthy providers then look down), and misreports latency by
-seconds while it is busy.
+Each connection is used once, without a pool. A shared pool stays broken after a deadline has cancelled a request
+(healthy providers then look down), and adds seconds to the latency while it is busy.
 """
 
 import ssl
@@ -15,7 +14,7 @@ from probes.transport.errors import UnusableProxyError
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Sends one request over `sockets`; exceptions are httpcore's own. Closing it closes the connection at once.
+    """Sends one request over `sockets`; raises httpcore's own exceptions. Closing it closes the connection at once.
 
     Raises UnusableProxyError for a proxy that it cannot speak to.
     """
@@ -26,15 +25,15 @@ class Transport(httpx.AsyncBaseTransport):
         self._sockets = sockets
         self._tls = tls
         self._proxy = proxy
-        self._way: httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool | None = None
+        self._connection: httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response, as soon as its headers are in."""
         url = _url(request.url)
         if url.scheme not in {b"http", b"https"} or not url.host:
             raise httpx.UnsupportedProtocol(f"{str(request.url)!r} is not http:// or https:// and a host")
-        self._way = self._direct(url) if self._proxy is None else self._through(self._proxy)
-        response = await self._way.handle_async_request(
+        self._connection = self._direct(url) if self._proxy is None else self._through(self._proxy)
+        response = await self._connection.handle_async_request(
             httpcore.Request(
                 request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
             )
@@ -43,8 +42,8 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Closes the connection."""
-        if self._way is not None:
-            await self._way.aclose()
+        if self._connection is not None:
+            await self._connection.aclose()
 
     def _direct(self, url: httpcore.URL) -> httpcore.AsyncHTTPConnection:
         return httpcore.AsyncHTTPConnection(url.origin, ssl_context=self._tls, network_backend=self._sockets)
@@ -70,10 +69,10 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 async def warm_up() -> None:
-    """Loads what httpcore loads with its first request, which takes up to a tenth of a second; sends nothing."""
-    nobody = httpcore.AsyncMockBackend([b"HTTP/1.1 204 No Content\r\n\r\n"])
+    """Loads what httpcore loads with its first request, which takes up to 0.1 s; sends nothing."""
+    backend = httpcore.AsyncMockBackend([b"HTTP/1.1 204 No Content\r\n\r\n"])
     async with httpcore.AsyncHTTPConnection(
-        httpcore.URL("http://nobody.invalid").origin, network_backend=nobody
+        httpcore.URL("http://nobody.invalid").origin, network_backend=backend
     ) as way:
         await way.request("GET", "http://nobody.invalid")
 

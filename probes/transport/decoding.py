@@ -1,4 +1,4 @@
-"""Bytes of a response body, decoded and capped: a hostile body costs its deadline and a mebibyte, nothing more."""
+"""Decodes response bodies, up to a cap of one mebibyte."""
 
 import zlib
 
@@ -9,9 +9,9 @@ _AUTO = 32 + zlib.MAX_WBITS  # gzip or zlib, by the header
 
 
 class Decoder:
-    """Takes raw chunks, gives decoded ones, and stops at the cap of either kind.
+    """Decodes chunks of a body; stops at the cap of received or of decoded bytes.
 
-    We ask for `identity`; gzip and deflate are understood all the same, because some edges compress whatever one asks.
+    Probes ask for `identity`; gzip and deflate are decoded all the same, because some edges compress anyway.
     """
 
     def __init__(self, content_encoding: str) -> None:
@@ -23,7 +23,7 @@ class Decoder:
 
     @property
     def full(self) -> bool:
-        """The cap is reached; what follows is not wanted."""
+        """Whether the cap is reached."""
         return self._raw >= CAP or self._decoded >= CAP
 
     def feed(self, chunk: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""Names to addresses: a name is looked up once at a time, in a thread that nobody has to wait for.
+"""Resolves host names, each in a thread of its own.
 
-A resolver that hangs costs one thread, however many probes ask for the same name, and neither holds up the lookups of
-other names nor the end of the process.
+A lookup that hangs costs one thread, however many probes ask for the same name, and delays neither other names nor the
+end of the process.
 """
 
 import asyncio
@@ -13,58 +13,58 @@ from typing import Any, TypeAlias
 
 #: Family and socket address, as `socket.connect` takes it.
 Address: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
-#: All addresses of a host name and a port, the best first; blocks; raises OSError.
+#: Returns all addresses of a host name and a port, the best first; may block; raises OSError.
 Resolve: TypeAlias = Callable[[str, int], Sequence[Address]]
 
 
-def system(host: str, port: int) -> Sequence[Address]:
-    """What the system's resolver says; blocks, for as long as the system is set up to wait; raises OSError."""
+def resolve_by_system(host: str, port: int) -> Sequence[Address]:
+    """Asks the system's resolver; blocks for as long as that is configured to wait; raises OSError."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:  # a label that is empty or too long
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from error
-    return [(family, address) for family, _, _, _, address in found]
+    return [(family, address) for family, _, _, _, address in infos]
 
 
 class Resolver:
-    """Looks names up by `resolve`."""
+    """Looks up names by `resolve`, once at a time for each name."""
 
-    def __init__(self, resolve: Resolve = system) -> None:
+    def __init__(self, resolve: Resolve = resolve_by_system) -> None:
         self._resolve = resolve
-        self._under_way: dict[tuple[str, int], Future[Sequence[Address]]] = {}
+        self._pending: dict[tuple[str, int], Future[Sequence[Address]]] = {}
 
     async def addresses(self, host: str, port: int) -> Sequence[Address]:
         """All addresses of the host, the best first; a numeric one at once. Raises OSError when there is none."""
-        return numeric(host, port) or await asyncio.wrap_future(self._looking_up((host, port)))
+        return parse_numeric(host, port) or await asyncio.wrap_future(self._look_up_once((host, port)))
 
-    def _looking_up(self, place: tuple[str, int]) -> Future[Sequence[Address]]:
-        future = self._under_way.get(place)
+    def _look_up_once(self, host_and_port: tuple[str, int]) -> Future[Sequence[Address]]:
+        future = self._pending.get(host_and_port)
         if future is None:
-            future = self._under_way[place] = Future()
-            future.set_running_or_notify_cancel()  # one who no longer waits must not cancel it for the others
-            self._begin(place, future)
+            future = self._pending[host_and_port] = Future()
+            future.set_running_or_notify_cancel()  # a cancelled waiter must not cancel it for the others
+            self._start(host_and_port, future)
         return future
 
-    def _begin(self, place: tuple[str, int], future: Future[Sequence[Address]]) -> None:
+    def _start(self, host_and_port: tuple[str, int], future: Future[Sequence[Address]]) -> None:
         try:
-            threading.Thread(target=self._look_up, args=(place, future), name="lookup", daemon=True).start()
-        except RuntimeError:  # no more threads: the next one shall try again
-            del self._under_way[place]
+            threading.Thread(target=self._look_up, args=(host_and_port, future), name="lookup", daemon=True).start()
+        except RuntimeError:  # no more threads: the next lookup tries again
+            del self._pending[host_and_port]
             raise
 
-    def _look_up(self, place: tuple[str, int], future: Future[Sequence[Address]]) -> None:
+    def _look_up(self, host_and_port: tuple[str, int], future: Future[Sequence[Address]]) -> None:
         try:
-            found = self._resolve(*place)
-        except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-            del self._under_way[place]
+            addresses = self._resolve(*host_and_port)
+        except Exception as error:  # noqa: BLE001 - raised in those who wait
+            del self._pending[host_and_port]
             future.set_exception(error)
         else:
-            del self._under_way[place]
-            future.set_result(found)
+            del self._pending[host_and_port]
+            future.set_result(addresses)
 
 
-def numeric(host: str, port: int) -> Sequence[Address]:
-    """The address that `host` is itself, if it is one; else none."""
+def parse_numeric(host: str, port: int) -> Sequence[Address]:
+    """The address that `host` spells, as a list of one; empty where it is a name."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)

@@ -194,7 +194,7 @@ async def _send(
 ) -> FetchResult:
     """The response, with at most `max_bytes` of the body of a 2xx and `max_error_bytes` of any other's."""
     sockets = TimedBackend(_RESOLVER, SocketTimings(), limit=_MOST_RECEIVED, monotonic=time.monotonic)
-    async with Transport(sockets, tls, proxies.to(str(request.url))) as transport:
+    async with Transport(sockets, tls, proxies.proxy_for(str(request.url))) as transport:
         response = await transport.handle_async_request(request)
         body, truncated = await _read(response, max_bytes if response.is_success else max_error_bytes)
         return FetchResult(status=response.status_code, headers=dict(response.headers), body=body, truncated=truncated)

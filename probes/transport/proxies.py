@@ -1,4 +1,4 @@
-"""Which proxy leads to an address: the configured one, else the environment's, and none to this machine itself."""
+"""Chooses the proxy for an address: the configured one, else the environment's, and none for this machine itself."""
 
 import re
 from collections.abc import Mapping
@@ -10,54 +10,54 @@ import httpx
 
 from probes.transport.errors import UnusableProxyError
 
-#: `[address]:port` or `name:port`, the port optional; what it does not match is an address with colons.
+#: `[address]:port` or `name:port`, the port optional. An entry that does not match is an address with colons.
 _ENTRY = re.compile(r"(?:\[([^]]*)\]|([^:\[]*))(?::([0-9]{1,5}))?")
 _PORTS = {"http": 80, "https": 443}
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 class Proxies:
-    """`configured` is for every address but this machine's own; without it the environment decides.
+    """`configured` applies to every address but this machine's own; without it the environment decides, as for curl.
 
-    As curl does: `https_proxy` and `http_proxy` by the scheme of the address, else `all_proxy`, in capitals or not;
-    `no_proxy` holds names (those below them included), addresses, networks (`10.0.0.0/8`) or `*`.
+    That is `https_proxy` and `http_proxy` by the scheme of the address, else `all_proxy`, in capitals or not.
+    `no_proxy` holds names (with their subdomains), addresses, networks (`10.0.0.0/8`) or `*`.
     """
 
     def __init__(self, configured: str | None = None) -> None:
         self._configured = configured
         self._environment: Mapping[str, str] = getproxies()
 
-    def to(self, url: str) -> httpx.Proxy | None:
-        """The proxy that leads to this address; None: it is reached directly. Raises UnusableProxyError."""
+    def proxy_for(self, url: str) -> httpx.Proxy | None:
+        """The proxy for this address; None: connect directly. Raises UnusableProxyError."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         if _is_loopback(host):
             return None
         if self._configured is not None:
-            return _proxy(self._configured, "network.proxy")
-        found = self._environment.get(parts.scheme) or self._environment.get("all")
+            return _parse_proxy(self._configured, "network.proxy")
+        proxy_url = self._environment.get(parts.scheme) or self._environment.get("all")
         port = parts.port or _PORTS.get(parts.scheme)
-        if not found or excepted(host, port, self._environment.get("no", "")):
+        if not proxy_url or is_excepted(host, port, self._environment.get("no", "")):
             return None
-        return _proxy(found if "://" in found else f"http://{found}", "the environment")
+        return _parse_proxy(proxy_url if "://" in proxy_url else f"http://{proxy_url}", "the environment")
 
 
-def excepted(host: str, port: int | None, no_proxy: str) -> bool:
-    """Whether `no_proxy` says that this host is reached directly."""
+def is_excepted(host: str, port: int | None, no_proxy: str) -> bool:
+    """Whether `no_proxy` exempts this host from the proxy."""
     entries = no_proxy.replace(",", " ").lower().split()
     return any(_matches(host.rstrip("."), port, entry) for entry in entries)
 
 
 def _matches(host: str, port: int | None, entry: str) -> bool:
-    found = _ENTRY.fullmatch(entry)
-    bracketed, name, only = found.groups() if found else (None, entry, None)
-    if only and port != int(only):
+    match = _ENTRY.fullmatch(entry)
+    bracketed, name, entry_port = match.groups() if match else (None, entry, None)
+    if entry_port and port != int(entry_port):
         return False
     name = (bracketed or name or "").removeprefix("*").removeprefix(".").rstrip(".")
-    return entry == "*" or (bool(name) and (host == name or host.endswith(f".{name}") or _within(host, name)))
+    return entry == "*" or (bool(name) and (host == name or host.endswith(f".{name}") or _is_in_network(host, name)))
 
 
-def _within(host: str, network: str) -> bool:
+def _is_in_network(host: str, network: str) -> bool:
     try:
         return ip_address(host) in ip_network(network, strict=False)
     except ValueError:
@@ -71,12 +71,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _proxy(url: str, place: str) -> httpx.Proxy:
+def _parse_proxy(url: str, origin: str) -> httpx.Proxy:
     try:
         proxy = httpx.Proxy(url)
         usable = bool(proxy.url.host)
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable or proxy.url.scheme not in _SCHEMES:
-        raise UnusableProxyError(f"the proxy of {place} is not one of {', '.join(f'{one}://host' for one in _SCHEMES)}")
+        raise UnusableProxyError(
+            f"the proxy of {origin} is not one of {', '.join(f'{scheme}://host' for scheme in _SCHEMES)}"
+        )
     return proxy

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from probes.checks import SCHEMA, TOOL_NAME, Task, answered, flaw
+from probes.checks import SCHEMA, TOOL_NAME, Task, find_flaw, has_content
 from probes.reply import Reply, ToolCall
 from probes.target import Check
 
@@ -35,7 +35,7 @@ def test_the_prompt_holds_the_nonce_and_is_short(check: Check) -> None:
 @pytest.mark.parametrize("check", [Check.CHAT, Check.STREAM])
 def test_a_reply_with_the_nonce_satisfies(check: Check, reply: str, good: bool) -> None:
     """The nonce is enough, whatever stands around it; anything less is not."""
-    assert (flaw(Task(check=check, nonce=NONCE), Reply(text=reply)) is None) is good
+    assert (find_flaw(Task(check=check, nonce=NONCE), Reply(text=reply)) is None) is good
 
 
 #: Text that ought to be JSON under the schema, and what is said of it; empty for what is as asked.
@@ -64,7 +64,7 @@ STRUCTURED = {
 def test_structured_output_is_json_under_the_schema_and_nothing_else(name: str) -> None:
     """Strictly: an application that parses it would stumble over the same."""
     text, said = STRUCTURED[name]
-    found = flaw(Task(check=Check.STRUCTURED, nonce=NONCE), Reply(text=text))
+    found = find_flaw(Task(check=Check.STRUCTURED, nonce=NONCE), Reply(text=text))
 
     assert said in found if found and said else found is None and not said
 
@@ -74,7 +74,7 @@ def test_a_tools_arguments_fit_the_schema(name: str) -> None:
     """The arguments of the call are held to the same."""
     text, said = STRUCTURED[name]
     calls = (ToolCall(name=TOOL_NAME, arguments=text),)
-    found = flaw(Task(check=Check.TOOL, nonce=NONCE), Reply(calls=calls))
+    found = find_flaw(Task(check=Check.TOOL, nonce=NONCE), Reply(calls=calls))
 
     assert said in found if found and said else found is None and not said
 
@@ -83,8 +83,8 @@ def test_a_tool_that_is_not_called_or_another_one_is_a_flaw() -> None:
     """Words instead of the call are wrong, however right they are; so is the call of what was not offered."""
     task = Task(check=Check.TOOL, nonce=NONCE)
 
-    assert "was not called" in (flaw(task, Reply(text=GOOD)) or "")
-    assert "another function" in (flaw(task, Reply(calls=(ToolCall(name="ping", arguments=GOOD),))) or "")
+    assert "was not called" in (find_flaw(task, Reply(text=GOOD)) or "")
+    assert "another function" in (find_flaw(task, Reply(calls=(ToolCall(name="ping", arguments=GOOD),))) or "")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_embedding_is_a_vector_that_means_something(
     vector: tuple[float, ...], dimensions: int | None, said: str
 ) -> None:
     """The right length, finite, and not all zero."""
-    found = flaw(Task(check=Check.EMBEDDING, nonce=NONCE, dimensions=dimensions), Reply(embedding=vector))
+    found = find_flaw(Task(check=Check.EMBEDDING, nonce=NONCE, dimensions=dimensions), Reply(embedding=vector))
 
     assert said in found if found and said else found is None and not said
 
@@ -111,7 +111,7 @@ def test_an_embedding_is_a_vector_that_means_something(
 @pytest.mark.parametrize("check", Check)
 def test_a_reply_without_content_is_no_answer(check: Check) -> None:
     """So that a spent budget can be told from a wrong answer."""
-    assert not answered(Task(check=check, nonce=NONCE), Reply())
+    assert not has_content(Task(check=check, nonce=NONCE), Reply())
 
 
 def test_the_schema_is_strict() -> None:

@@ -12,7 +12,7 @@ def test_stalls_add_up_and_a_busy_millisecond_is_none() -> None:
     """The worst tick is told; only ticks that are 20 ms late or more count for standing still."""
     watch = LagWatch(100.0)
     for due, now in ((100.0, 100.001), (100.01, 100.31), (100.32, 100.339), (100.35, 100.45)):
-        watch.ticked(due, now)
+        watch.record_tick(due, now)
 
     assert watch.worst_s == pytest.approx(0.3)
     assert watch.stalled_s == pytest.approx(0.4)
@@ -21,7 +21,7 @@ def test_stalls_add_up_and_a_busy_millisecond_is_none() -> None:
 def test_what_was_late_before_a_probe_began_is_not_its_own() -> None:
     """A probe that begins in the middle of a stall sees the rest of it."""
     watch = LagWatch(100.0)
-    watch.ticked(99.0, 100.05)
+    watch.record_tick(99.0, 100.05)
 
     assert watch.worst_s == pytest.approx(0.05)
 

@@ -14,7 +14,7 @@ from time import monotonic
 import pytest
 
 from probes.checks import Task
-from probes.classifier import Classification, ProbeQuestion, judge
+from probes.classifier import Classification, ProbeQuestion, classify_response
 from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.outcome import Blame, Effect, Outcome
@@ -92,12 +92,12 @@ def verdict(recorded: Recorded, cut: Callable[[bytes], Iterator[bytes]]) -> Clas
     provider = Provider(name="p", dialect=recorded.dialect, base_url="http://x", api_key=Secret("sk-secret-key"))
     target = Target(provider=provider, model="m")
     exchange = Exchange(target=target, check=recorded.check, started_at=NOW, monotonic=monotonic)
-    exchange.begin(recorded.status, recorded.headers)
-    if not any(exchange.take(piece) for piece in cut(recorded.body)):
-        exchange.end()
+    exchange.receive_headers(recorded.status, recorded.headers)
+    if not any(exchange.receive(piece) for piece in cut(recorded.body)):
+        exchange.receive_end()
     task = Task(check=recorded.check, nonce=NONCE)
     question = ProbeQuestion(dialect=DIALECTS[recorded.dialect], task=task)
-    return judge(question, exchange.answer(None), now=NOW)
+    return classify_response(question, exchange.response(None), now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from probes.exchange import BodyChunk
 from probes.outcome import Outcome
 from probes.prober import Prober
 from probes.target import Check, Provider, Secret, Target, Timeouts
-from probes.transcript import Transcript, events_in, meaning
+from probes.transcript import Transcript, describe_outcome, split_events
 from tests.support.frames import event
 from tests.support.raw_server import DONE, GOOD, KEY, SSE, TOKEN, talking, whole
 
@@ -34,7 +34,7 @@ async def examine(url: str, check: Check, timeouts: Timeouts, dialect: str = "op
     """The examination of one probe to this address."""
     provider = Provider(name="openai", dialect=dialect, base_url=url, api_key=Secret(KEY), api_key_env="OPENAI_API_KEY")
     target = Target(provider=provider, model="gpt-6-luna", timeouts=timeouts)
-    return await Prober(clock=utc_now).examine(target, check)
+    return await Prober(clock=utc_now).probe_with_transcript(target, check)
 
 
 def quote_all(text: str) -> str:
@@ -90,7 +90,7 @@ async def test_a_probe_and_its_examination_are_judged_alike() -> None:
         provider = Provider(name="p", dialect="openai-chat", base_url=url, api_key=Secret(KEY))
         target = Target(provider=provider, model="m")
         prober = Prober(clock=utc_now)
-        seen, one = await prober.probe(target, Check.CHAT), await prober.examine(target, Check.CHAT)
+        seen, one = await prober.probe(target, Check.CHAT), await prober.probe_with_transcript(target, Check.CHAT)
     assert (seen.outcome, seen.detail) == (one.observation.outcome, one.observation.detail)
     assert seen.outcome is Outcome.OVERLOADED
 
@@ -142,7 +142,7 @@ async def test_the_test_that_decided_is_named(body: bytes, status: str, step: st
     """The last step before the outcome (and the finish reason) is what made it that."""
     one = await examined(whole(body, status=status))
     assert re.match(step, one.reasoning[-2]), one.reasoning
-    assert one.reasoning[-1] == f"outcome: {meaning(one.observation.outcome)}"
+    assert one.reasoning[-1] == f"outcome: {describe_outcome(one.observation.outcome)}"
 
 
 async def test_a_timeout_shows_what_there_was() -> None:
@@ -261,7 +261,7 @@ def test_binary_events_are_shown_decoded() -> None:
     sound = event("messageStop", {"stopReason": "end_turn"})
     pieces = [BodyChunk(at_s=at, data=sound[at : at + 1]) for at in range(len(sound))]
     pieces += [BodyChunk(at_s=500, data=b"x" * 40)]
-    assert list(events_in(pieces, Framing.EVENTSTREAM)) == [
+    assert list(split_events(pieces, Framing.EVENTSTREAM)) == [
         (len(sound) - 1, 'messageStop: {"stopReason":"end_turn"}'),
         (500, "(a frame with a wrong checksum of its lengths)"),
     ]

@@ -26,12 +26,12 @@ import httpx
 
 from probes import prober
 from probes.checks import Task
-from probes.classifier import Classification, ProbeQuestion, judge
+from probes.classifier import Classification, ProbeQuestion, classify_response
 from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.outcome import Outcome
 from probes.target import Check, Provider, Secret, Target
-from probes.transcript import examined
+from probes.transcript import build_transcript
 from probes.transport.decoding import CAP
 from probes.transport.errors import UndecodableBodyError
 from tests.probes.test_outcome import NONCE
@@ -75,12 +75,12 @@ async def read(case: Case, *, shown: bool = True) -> Outcome:
     provider = Provider(name="p", dialect=case.dialect, base_url="http://x", api_key=Secret(KEY), api_key_env="P_KEY")
     target = Target(provider=provider, model="m", dimensions=3)
     exchange = Exchange(
-        target=target, check=case.check, started_at=_NOW, monotonic=itertools.count(step=0.001).__next__, pieces=[]
+        target=target, check=case.check, started_at=_NOW, monotonic=itertools.count(step=0.001).__next__, chunks=[]
     )
     fault = await _received(case, exchange)
     question = ProbeQuestion(dialect=DIALECTS[case.dialect], task=Task(check=case.check, nonce=NONCE, dimensions=3))
-    verdict = prober._final(judge(question, exchange.answer(fault), now=_NOW), exchange)
-    seen = prober._observation(exchange, verdict)
+    verdict = prober.complete_classification(classify_response(question, exchange.response(fault), now=_NOW), exchange)
+    seen = prober.build_observation(exchange, verdict)
     if "the probe itself" in seen.detail:
         raise FlawError(f"blamed on the probe: {seen.detail}")
     if seen.outcome is Outcome.OK and not _may_be_right(case, exchange):
@@ -91,7 +91,7 @@ async def read(case: Case, *, shown: bool = True) -> Outcome:
         raise FlawError("a text of an observation is too long")
     hold_no_key(repr(seen))
     if shown:
-        text = json.dumps(asdict(examined(exchange, seen, verdict)), default=str, ensure_ascii=False)
+        text = json.dumps(asdict(build_transcript(exchange, seen, verdict)), default=str, ensure_ascii=False)
         if len(text) > MOST_SHOWN:
             raise FlawError(f"what is shown is {len(text)} characters long")
         hold_no_key(text)
@@ -101,16 +101,16 @@ async def read(case: Case, *, shown: bool = True) -> Outcome:
 async def _received(case: Case, exchange: Exchange) -> Classification | None:
     headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in case.headers]
     try:
-        return await prober._read(httpx.Response(case.status, headers=headers, stream=_Body(case)), exchange)
+        return await prober.read_response(httpx.Response(case.status, headers=headers, stream=_Body(case)), exchange)
     except UndecodableBodyError as error:
-        return exchange.broken(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
+        return exchange.interrupted(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
     except httpx.ReadError as error:
-        return exchange.broken(Classification(outcome=Outcome.UNREACHABLE, detail=str(error)))
+        return exchange.interrupted(Classification(outcome=Outcome.UNREACHABLE, detail=str(error)))
 
 
 def _may_be_right(case: Case, exchange: Exchange) -> bool:
     """Whether the letters of the word are there in order, for they may come one by one; an embedding has none."""
-    letters = iter(b"".join(piece.data for piece in exchange.pieces or ()).lower())
+    letters = iter(b"".join(piece.data for piece in exchange.chunks or ()).lower())
     return case.check is Check.EMBEDDING or all(letter in letters for letter in NONCE.encode())
 
 

@@ -15,7 +15,7 @@ import trustme
 from probes.observation import Observation
 from probes.prober import Prober
 from probes.target import Provider, Secret, Target, Timeouts
-from probes.transport.dns import Resolve, system
+from probes.transport.dns import Resolve, resolve_by_system
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -52,7 +52,7 @@ def new_prober(
     ca_bundle: Path | None = None,
     *,
     proxy: str | None = None,
-    resolve: Resolve = system,
+    resolve: Resolve = resolve_by_system,
     environment: Mapping[str, str] | None = None,
 ) -> Prober:
     """A prober whose every nonce is the same, and which sees nothing of this machine's proxies and certificates."""

@@ -17,17 +17,17 @@ from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Target
 
 
-def request(target: Target, task: Task) -> Request:
+def build_request(target: Target, task: Task) -> Request:
     """At a deployment of its own address where the provider has an `api_version`, else at `/openai/v1`."""
     embeds = task.check is Check.EMBEDDING
     return Request(
-        url=_address(target.provider, target.model, "embeddings" if embeds else "chat/completions"),
+        url=_deployment_url(target.provider, target.model, "embeddings" if embeds else "chat/completions"),
         headers={"api-key": target.provider.api_key.reveal()},
         body=embedding_body(target.model, task) if embeds else openai_chat.chat_body(target.model, task, OPENAI),
     )
 
 
-def _address(provider: Provider, deployment: str, method: str) -> str:
+def _deployment_url(provider: Provider, deployment: str, method: str) -> str:
     if provider.api_version is None:
         return f"{provider.base_url}/openai/v1/{method}"
     place = f"{provider.base_url}/openai/deployments/{quote(deployment, safe='')}"
@@ -39,7 +39,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     return replace(openai_chat.read_reply(body), model=None)
 
 
-def read_vector(body: Mapping[str, Any]) -> Reply:
+def read_azure_embedding(body: Mapping[str, Any]) -> Reply:
     """An embedding, likewise without its model."""
     return replace(read_embedding(body), model=None)
 
@@ -64,9 +64,9 @@ DIALECT = replace(
         url="https://rssfeed.azure.status.microsoft/en-us/status/feed/",
     ),
     price_list_id="azure",
-    request=request,
+    build_request=build_request,
     read_reply=read_reply,
-    read_embedding=read_vector,
+    read_embedding=read_azure_embedding,
     read_event=read_event,
     request_id_headers=("apim-request-id", *REQUEST_ID_HEADERS),
 )

@@ -10,7 +10,7 @@ from probes.dialects.errors import is_error
 from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
 from probes.dialects.openai.families import openai_family
-from probes.dialects.openai.usage import counted
+from probes.dialects.openai.usage import with_usage
 from probes.dialects.presets import OPENAI, Preset, preset_of
 from probes.json_values import MalformedError, as_object, as_objects, as_text, parse, to_json
 from probes.reply import Finish, Reply, Request, ToolCall
@@ -26,16 +26,16 @@ _FINISH: Final = {
 }
 
 
-def request(target: Target, task: Task) -> Request:
+def build_request(target: Target, task: Task) -> Request:
     """Chat Completions with the smallest budget that the model's family needs, and no sampling parameters."""
-    base_url, headers = target.provider.base_url, bearer(target.provider)
+    base_url, headers = target.provider.base_url, bearer_header(target.provider)
     if task.check is Check.EMBEDDING:
         return Request(url=f"{base_url}/embeddings", headers=headers, body=embedding_body(target.model, task))
     body = chat_body(target.model, task, preset_of(target.provider.preset))
     return Request(url=f"{base_url}/chat/completions", headers=headers, body=body)
 
 
-def bearer(provider: Provider) -> dict[str, str]:
+def bearer_header(provider: Provider) -> dict[str, str]:
     """The key where there is one; servers that people run themselves often want none."""
     key = provider.api_key.reveal()
     return {"Authorization": f"Bearer {key}"} if key else {}
@@ -46,21 +46,21 @@ def chat_body(model: str, task: Task, preset: Preset) -> dict[str, Any]:
     family = openai_family(model, preset.families)
     return {
         "model": model,
-        "messages": [*_system(task, preset), {"role": "user", "content": task.prompt}],
+        "messages": [*_system_messages(task, preset), {"role": "user", "content": task.prompt}],
         preset.budget_key: family.budget(task.check),
         **family.extra,
-        **_asked(task, preset),
+        **_check_parameters(task, preset),
     }
 
 
-def _system(task: Task, preset: Preset) -> list[dict[str, str]]:
+def _system_messages(task: Task, preset: Preset) -> list[dict[str, str]]:
     """The schema in words, for those who only know that JSON is wanted."""
     if task.check is not Check.STRUCTURED or preset.strict_schema:
         return []
     return [{"role": "system", "content": f"Reply with one JSON object under this schema: {to_json(SCHEMA)}"}]
 
 
-def _asked(task: Task, preset: Preset) -> dict[str, Any]:
+def _check_parameters(task: Task, preset: Preset) -> dict[str, Any]:
     match task.check:
         case Check.STREAM:
             options = {"stream_options": {"include_usage": True}} if preset.stream_usage else {}
@@ -71,11 +71,11 @@ def _asked(task: Task, preset: Preset) -> dict[str, Any]:
         case Check.STRUCTURED:
             return {"response_format": {"type": "json_object"}}
         case Check.TOOL:
-            return _tool(preset)
+            return _tool_parameters(preset)
     return {}
 
 
-def _tool(preset: Preset) -> dict[str, Any]:
+def _tool_parameters(preset: Preset) -> dict[str, Any]:
     function = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "parameters": SCHEMA}
     strict = {"strict": True} if preset.strict_tools else {}
     return {
@@ -91,13 +91,13 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
         raise MalformedError("JSON without choices[0].message")
     message = choices[0]["message"]
     reply = Reply(
-        text=_content(message.get("content")),
-        calls=_calls(message),
-        finish=_finish(choices[0].get("finish_reason"), message),
+        text=_read_text(message.get("content")),
+        calls=_read_calls(message),
+        finish=_read_finish(choices[0].get("finish_reason"), message),
         ended=True,
         model=as_text(body.get("model")) or None,
     )
-    return counted(reply, body.get("usage"))
+    return with_usage(reply, body.get("usage"))
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
@@ -113,40 +113,40 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     if late:
         return replace(reply, error={"error": late})
     reply = replace(reply, model=as_text(body.get("model")) or reply.model)
-    return _with_choice(counted(reply, body.get("usage") or groq.get("usage")), choice)
+    return _with_choice(with_usage(reply, body.get("usage") or groq.get("usage")), choice)
 
 
 def _with_choice(reply: Reply, choice: Mapping[str, Any]) -> Reply:
     delta = as_object(choice.get("delta"))
-    finish = _finish(choice.get("finish_reason"), delta)
+    finish = _read_finish(choice.get("finish_reason"), delta)
     return replace(
         reply,
-        text=reply.text + _content(delta.get("content")),
+        text=reply.text + _read_text(delta.get("content")),
         finish=Finish.REFUSED if reply.finish is Finish.REFUSED else finish or reply.finish,
     )
 
 
-def _content(value: object) -> str:
+def _read_text(value: object) -> str:
     """A string, or a list of typed chunks (Mistral) of which only the text is visible."""
     if isinstance(value, list):
         return "".join(as_text(part.get("text")) for part in as_objects(value) if part.get("type") == "text")
     return as_text(value)
 
 
-def _calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+def _read_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
     """The functions called; arguments are JSON in a string, though some send the object itself."""
     functions = [as_object(call.get("function")) for call in as_objects(message.get("tool_calls"))]
     return tuple(
-        ToolCall(name=as_text(function.get("name")), arguments=_arguments(function.get("arguments")))
+        ToolCall(name=as_text(function.get("name")), arguments=_read_arguments(function.get("arguments")))
         for function in functions
     )
 
 
-def _arguments(value: object) -> str:
+def _read_arguments(value: object) -> str:
     return to_json(value) if isinstance(value, dict) else as_text(value)
 
 
-def _finish(reason: object, message: Mapping[str, Any]) -> Finish | None:
+def _read_finish(reason: object, message: Mapping[str, Any]) -> Finish | None:
     if message.get("refusal"):
         return Finish.REFUSED
     return read_finish(reason, _FINISH)
@@ -158,7 +158,7 @@ DIALECT = Dialect(
     base_url_form=BaseUrlForm.VERSIONED,
     status_page=OPENAI.status_page,
     checks=frozenset(Check),
-    request=request,
+    build_request=build_request,
     read_reply=read_reply,
     read_embedding=read_embedding,
     read_event=read_event,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from probes.checks import Task
-from probes.dialects.openai.usage import counted
+from probes.dialects.openai.usage import with_usage
 from probes.json_values import MalformedError, as_objects, as_text, as_vector
 from probes.reply import Reply
 
@@ -23,11 +23,11 @@ def read_embedding(body: Mapping[str, Any]) -> Reply:
     if not vectors:
         raise MalformedError("JSON without data[0].embedding")
     found = vectors[0].get("embedding")
-    vector = _decoded(found) if isinstance(found, str) else as_vector(found)
-    return counted(Reply(embedding=vector, ended=True, model=as_text(body.get("model")) or None), body.get("usage"))
+    vector = _decode_base64(found) if isinstance(found, str) else as_vector(found)
+    return with_usage(Reply(embedding=vector, ended=True, model=as_text(body.get("model")) or None), body.get("usage"))
 
 
-def _decoded(packed: str) -> tuple[float, ...]:
+def _decode_base64(packed: str) -> tuple[float, ...]:
     try:
         raw = b64decode(packed, validate=True)
         return struct.unpack(f"<{len(raw) // 4}f", raw)

@@ -48,28 +48,30 @@ def _headers(error: Mapping[str, Any]) -> Mapping[str, str]:
     return {name.lower(): str(value)[:100] for name, value in list(found.items())[:50]}
 
 
-def _words(pattern: str) -> re.Pattern[str]:
+def _ignoring_case(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
-_OUT_OF_MONEY = _words(
+_OUT_OF_MONEY = _ignoring_case(
     r"used all available credits|monthly spending limit|no credits remaining|insufficient (balance|credits?|funds)"
     r"|doesn't have any credits|credits are depleted|exceeded its (monthly )?spending cap"
     r"|exceeded your current quota|budget has been exceeded|exceeded budget|credit limit exceeded"
     r"|requires billing to be enabled|billing .{0,40}(disabled|not active)"
 )
-_NO_CAPACITY = _words(
+_NO_CAPACITY = _ignoring_case(
     r"overloaded|high demand|at capacity|over capacity|capacity exceeded|resource (has been )?exhausted"
     r"|rate-limited upstream|no deployments available|no healthy deployments|selected model are in cooldown"
 )
-_BAD_KEY = _words(r"incorrect api key|invalid api key|api key .{0,40}(invalid|not valid|expired)|no auth credentials")
-_NO_MODEL = _words(
+_BAD_KEY = _ignoring_case(
+    r"incorrect api key|invalid api key|api key .{0,40}(invalid|not valid|expired)|no auth credentials"
+)
+_NO_MODEL = _ignoring_case(
     r"model.{0,200}(does not exist|not found|not exist|deprecated|decommissioned|retired|not available)"
     r"|no such model|unknown model|invalid model|not a valid model|unable to access model|no endpoints found"
 )
-_OVER_QUOTA = _words(r"exceeded your current quota")
-_BUDGET = _words(r"max_tokens or model output limit was reached")
-_FLAGGED = _words(r"requires moderation|(input|prompt|content) was flagged")
+_OVER_QUOTA = _ignoring_case(r"exceeded your current quota")
+_BUDGET = _ignoring_case(r"max_tokens or model output limit was reached")
+_FLAGGED = _ignoring_case(r"requires moderation|(input|prompt|content) was flagged")
 
 #: For all three dialects, and everybody who says to be compatible.
 ERRORS: Final = ErrorRules(

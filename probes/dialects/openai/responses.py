@@ -9,7 +9,7 @@ from probes.dialects.errors import is_error
 from probes.dialects.openai import chat as openai_chat
 from probes.dialects.openai.embeddings import embedding_body
 from probes.dialects.openai.families import openai_family
-from probes.dialects.openai.usage import counted
+from probes.dialects.openai.usage import with_usage
 from probes.json_values import MalformedError, as_object, as_objects, as_text, parse
 from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
@@ -17,12 +17,12 @@ from probes.target import Check, Target
 
 _STATUS: Final = {"completed": Finish.STOP, "incomplete": Finish.OTHER}
 _INCOMPLETE: Final = {"max_output_tokens": Finish.LENGTH, "content_filter": Finish.REFUSED}
-_SILENT: Final = {"message": "the response failed without a reason"}
+_UNEXPLAINED_FAILURE: Final = {"message": "the response failed without a reason"}
 
 
-def request(target: Target, task: Task) -> Request:
+def build_request(target: Target, task: Task) -> Request:
     """Responses with the smallest budget that the model's family needs; nothing is stored."""
-    base_url, headers = target.provider.base_url, openai_chat.bearer(target.provider)
+    base_url, headers = target.provider.base_url, openai_chat.bearer_header(target.provider)
     if task.check is Check.EMBEDDING:
         return Request(url=f"{base_url}/embeddings", headers=headers, body=embedding_body(target.model, task))
     family = openai_family(target.model)
@@ -36,12 +36,12 @@ def request(target: Target, task: Task) -> Request:
             "max_output_tokens": family.budget(task.check),
             "store": False,
             **({"reasoning": {"effort": effort}} if effort else {}),
-            **_asked(task),
+            **_check_parameters(task),
         },
     )
 
 
-def _asked(task: Task) -> dict[str, Any]:
+def _check_parameters(task: Task) -> dict[str, Any]:
     match task.check:
         case Check.STREAM:
             return {"stream": True}
@@ -67,9 +67,9 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
             for item in output
             if item.get("type") == "function_call"
         ),
-        finish=Finish.REFUSED if any(part.get("type") == "refusal" for part in content) else _finish(body),
+        finish=Finish.REFUSED if any(part.get("type") == "refusal" for part in content) else _read_finish(body),
     )
-    return _closed(reply, body)
+    return _end(reply, body)
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
@@ -79,10 +79,10 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     body = parse(event.data)
     if is_error(body) or event.name == "error":
         return replace(reply, error=body)
-    return _told(reply, as_text(body.get("type")) or event.name, body)
+    return _apply_event(reply, as_text(body.get("type")) or event.name, body)
 
 
-def _told(reply: Reply, kind: str, body: Mapping[str, Any]) -> Reply:
+def _apply_event(reply: Reply, kind: str, body: Mapping[str, Any]) -> Reply:
     response = as_object(body.get("response"))
     match kind:
         case "response.created" | "response.in_progress":
@@ -93,24 +93,28 @@ def _told(reply: Reply, kind: str, body: Mapping[str, Any]) -> Reply:
             reply = replace(reply, finish=Finish.REFUSED)
         case "response.completed" | "response.incomplete":
             refused = reply.finish is Finish.REFUSED
-            reply = _closed(replace(reply, finish=Finish.REFUSED if refused else _finish(response)), response)
+            reply = _end(replace(reply, finish=Finish.REFUSED if refused else _read_finish(response)), response)
         case "response.failed":
-            failed = counted(reply, response.get("usage"))
-            reply = replace(failed, error={"error": as_object(response.get("error")) or _SILENT})
+            failed = with_usage(reply, response.get("usage"))
+            reply = replace(failed, error={"error": as_object(response.get("error")) or _UNEXPLAINED_FAILURE})
     return reply
 
 
-def _closed(reply: Reply, response: Mapping[str, Any]) -> Reply:
+def _end(reply: Reply, response: Mapping[str, Any]) -> Reply:
     model = as_text(response.get("model")) or reply.model
-    return counted(replace(reply, ended=True, model=model), response.get("usage"))
+    return with_usage(replace(reply, ended=True, model=model), response.get("usage"))
 
 
-def _finish(response: Mapping[str, Any]) -> Finish:
+def _read_finish(response: Mapping[str, Any]) -> Finish:
     """Why it ended; a whole response that is cancelled, or still under way, has failed."""
     reason = as_text(as_object(response.get("incomplete_details")).get("reason"))
     return _INCOMPLETE.get(reason) or _STATUS.get(as_text(response.get("status")), Finish.FAILED)
 
 
 DIALECT = replace(
-    openai_chat.DIALECT, name="openai-responses", request=request, read_reply=read_reply, read_event=read_event
+    openai_chat.DIALECT,
+    name="openai-responses",
+    build_request=build_request,
+    read_reply=read_reply,
+    read_event=read_event,
 )

@@ -13,7 +13,7 @@ _MOST_USD: Final = 10.0
 _TICKS_PER_USD: Final = 10_000_000_000
 
 
-def counted(reply: Reply, usage: object) -> Reply:
+def with_usage(reply: Reply, usage: object) -> Reply:
     """The reply with what `usage` tells, under the names of Chat Completions or of Responses; unchanged without any.
 
     Some providers keep reasoning outside of `completion_tokens`; their total gives them away.

@@ -34,7 +34,9 @@ def target(model: str, url: str = "https://api.anthropic.com") -> Target:
 
 def body(model: str, check: Check) -> dict[str, Any]:
     """What is sent, as the other side parses it."""
-    found: dict[str, Any] = json.loads(DIALECT.request(target(model), Task(check=check, nonce="k7f3q9x2")).content)
+    found: dict[str, Any] = json.loads(
+        DIALECT.build_request(target(model), Task(check=check, nonce="k7f3q9x2")).content
+    )
     return found
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from probes.dialects.aws_signing import Credentials, UnsignedError, signed
+from probes.dialects.aws_signing import Credentials, UnsignedError, sign
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober
@@ -131,7 +131,7 @@ def test_parameters_are_signed_as_well() -> None:
         signing=True,
     )
     one, other = (
-        signed(Request(url=f"{provider.base_url}/model/m/converse", headers={"accept": "*/*"}, body=body), provider)
+        sign(Request(url=f"{provider.base_url}/model/m/converse", headers={"accept": "*/*"}, body=body), provider)
         for body in ({}, {"a": 1})
     )
 
@@ -167,7 +167,7 @@ async def test_no_part_of_the_credentials_is_shown(
     """Neither id nor secret nor token, nor a piece of them, is in an observation, in `once -v` or in a log."""
     caplog.set_level(logging.DEBUG)
     async with bedrock(reply) as url:
-        examined = await new_prober().examine(target(url), Check.CHAT)
+        examined = await new_prober().probe_with_transcript(target(url), Check.CHAT)
 
     shown = f"{examined!r} {caplog.text}"
     for secret in (ACCESS_KEY, SECRET_KEY, TOKEN):

@@ -32,7 +32,7 @@ def target(base_url: str = "http://x", model: str = NOVA, *, signing: bool = Fal
 
 def body_for(model: str, check: Check = Check.CHAT) -> dict[str, Any]:
     """The body of the request that a check makes."""
-    request = BEDROCK.request(target(model=model), Task(check=check, nonce=NONCE))
+    request = BEDROCK.build_request(target(model=model), Task(check=check, nonce=NONCE))
     body: dict[str, Any] = json.loads(request.content)
     return body
 
@@ -91,7 +91,7 @@ def test_a_tool_is_forced_where_that_is_allowed(model: str, forced: bool) -> Non
 )
 def test_the_address_holds_the_quoted_model(check: Check, path: str) -> None:
     """Colons and the slashes of an ARN are escaped, and the key is in no part of the address."""
-    request = BEDROCK.request(target(model="arn:aws:x/y:0"), Task(check=check, nonce=NONCE))
+    request = BEDROCK.build_request(target(model="arn:aws:x/y:0"), Task(check=check, nonce=NONCE))
 
     assert request.url == f"http://x/model/arn%3Aaws%3Ax%2Fy%3A0/{path}"
 
@@ -100,8 +100,8 @@ def test_a_signed_request_holds_no_key() -> None:
     """Whoever signs adds the headers; a bearer key beside them would be refused."""
     task = Task(check=Check.CHAT, nonce=NONCE)
 
-    assert BEDROCK.request(target(), task).headers == {"Authorization": f"Bearer {KEY}"}
-    assert BEDROCK.request(target(signing=True), task).headers == {}
+    assert BEDROCK.build_request(target(), task).headers == {"Authorization": f"Bearer {KEY}"}
+    assert BEDROCK.build_request(target(signing=True), task).headers == {}
 
 
 @pytest.mark.parametrize(("dimensions", "sent"), [(None, {}), (256, {"dimensions": 256})])
@@ -109,7 +109,7 @@ def test_an_embedding_may_name_its_length(dimensions: int | None, sent: dict[str
     """Titan takes the length where one is wanted; the first Titan knows no such word."""
     task = Task(check=Check.EMBEDDING, nonce=NONCE, dimensions=dimensions)
 
-    assert json.loads(BEDROCK.request(target(), task).content) == {"inputText": NONCE, **sent}
+    assert json.loads(BEDROCK.build_request(target(), task).content) == {"inputText": NONCE, **sent}
 
 
 def test_arguments_nested_too_deeply_are_malformed() -> None:

@@ -27,7 +27,7 @@ def target(model: str, url: str = "https://api.cohere.com") -> Target:
 
 def request(model: str, check: Check) -> Request:
     """What is sent."""
-    return DIALECT.request(target(model), Task(check=check, nonce="k7f3q9x2"))
+    return DIALECT.build_request(target(model), Task(check=check, nonce="k7f3q9x2"))
 
 
 def test_the_key_stands_in_a_header_alone() -> None:

@@ -28,7 +28,7 @@ def target(model: str, url: str = "https://generativelanguage.googleapis.com") -
 
 def request(model: str, check: Check) -> Request:
     """What is sent."""
-    return DIALECT.request(target(model), Task(check=check, nonce="k7f3q9x2"))
+    return DIALECT.build_request(target(model), Task(check=check, nonce="k7f3q9x2"))
 
 
 @pytest.mark.parametrize(

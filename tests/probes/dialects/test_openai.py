@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.checks import SCHEMA, Task
-from probes.classifier import ProbeQuestion, RawResponse, judge
+from probes.classifier import ProbeQuestion, RawResponse, classify_response
 from probes.dialects.openai.families import openai_family
-from probes.dialects.openai.usage import counted
+from probes.dialects.openai.usage import with_usage
 from probes.dialects.registry import DIALECTS
 from probes.json_values import MalformedError, overlay, to_json
 from probes.outcome import Outcome
@@ -35,7 +35,7 @@ def asked(
     """The request that a dialect builds."""
     base_url = DIALECTS[dialect].default_base_url or AZURE
     provider = Provider(name="p", dialect=dialect, base_url=base_url, api_key=Secret(key), api_version=api_version)
-    return DIALECTS[dialect].request(Target(provider=provider, model=model), Task(check=check, nonce="k7f3q9x2"))
+    return DIALECTS[dialect].build_request(Target(provider=provider, model=model), Task(check=check, nonce="k7f3q9x2"))
 
 
 CHAT_BODIES: dict[Check, dict[str, Any]] = {
@@ -206,7 +206,7 @@ def test_base64_holds_the_same_vector(vector: list[float]) -> None:
 )
 def test_a_stated_cost_is_believed_within_reason(usage: dict[str, Any], cost_usd: float | None) -> None:
     """Dollars as OpenRouter, Perplexity and xAI say them; what one probe cannot cost is not believed."""
-    assert counted(EMPTY_REPLY, usage).cost_usd == cost_usd
+    assert with_usage(EMPTY_REPLY, usage).cost_usd == cost_usd
 
 
 def test_reasoning_beside_the_output_is_added_to_it() -> None:
@@ -215,7 +215,7 @@ def test_reasoning_beside_the_output_is_added_to_it() -> None:
     beside = {"prompt_tokens": 9, "completion_tokens": 6, "total_tokens": 79}
     details = {"completion_tokens_details": {"reasoning_tokens": 64}}
 
-    assert [counted(EMPTY_REPLY, usage | details).output_tokens for usage in (inside, beside)] == [70, 70]
+    assert [with_usage(EMPTY_REPLY, usage | details).output_tokens for usage in (inside, beside)] == [70, 70]
 
 
 KEYS = st.sampled_from(
@@ -287,7 +287,9 @@ def test_any_bytes_end_in_one_outcome(dialect: str, chunks: list[bytes], status:
             stray=reader.stray,
             fault=reader.fault,
         )
-        found = judge(ProbeQuestion(dialect=shape, task=Task(check=check, nonce="k7f3q9x2")), answer, now=NOW)
+        found = classify_response(
+            ProbeQuestion(dialect=shape, task=Task(check=check, nonce="k7f3q9x2")), answer, now=NOW
+        )
         assert found.outcome in set(Outcome) - {Outcome.OK}
 
 

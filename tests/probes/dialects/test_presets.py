@@ -54,7 +54,7 @@ def target(preset: str, model: str | None = None) -> Target:
 
 def body(preset: str, check: Check, model: str | None = None) -> dict[str, Any]:
     """The body of the request."""
-    request = DIALECTS["openai-chat"].request(target(preset, model), Task(check=check, nonce="k7f3q9x2"))
+    request = DIALECTS["openai-chat"].build_request(target(preset, model), Task(check=check, nonce="k7f3q9x2"))
     return dict(request.body)
 
 

@@ -25,7 +25,7 @@ def request_for(dialect: str, model: str, check: Check = Check.CHAT) -> tuple[st
     """URL, headers and body of the request that a dialect builds."""
     shape = DIALECTS[dialect]
     provider = Provider(name="p", dialect=dialect, base_url=shape.default_base_url or "", api_key=Secret(KEY))
-    request = shape.request(Target(provider=provider, model=model), Task(check=check, nonce="k7f3q9x2"))
+    request = shape.build_request(Target(provider=provider, model=model), Task(check=check, nonce="k7f3q9x2"))
     return request.url, dict(request.headers), json.loads(json.dumps(request.body))
 
 

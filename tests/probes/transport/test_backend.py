@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 import trustme
 
-from probes.transport.backend import SocketTimings, TimedBackend, families_in_turn, first_connected
-from probes.transport.dns import Address, Resolver, numeric
+from probes.transport.backend import SocketTimings, TimedBackend, alternate_families, first_connected
+from probes.transport.dns import Address, Resolver, parse_numeric
 from tests.support.servers import server_tls
 
 
@@ -64,8 +64,8 @@ def test_the_families_take_turns() -> None:
     four: list[Address] = [(socket.AF_INET, (name, 1)) for name in "abc"]
     six: list[Address] = [(socket.AF_INET6, (name, 1)) for name in "xy"]
 
-    assert [address[0] for _, address in families_in_turn([*six, *four])] == ["x", "a", "y", "b", "c"]
-    assert [address[0] for _, address in families_in_turn(four)] == ["a", "b", "c"]
+    assert [address[0] for _, address in alternate_families([*six, *four])] == ["x", "a", "y", "b", "c"]
+    assert [address[0] for _, address in alternate_families(four)] == ["a", "b", "c"]
 
 
 async def test_when_nobody_takes_it_the_address_is_told_and_not_this_machine() -> None:
@@ -113,13 +113,13 @@ async def test_a_name_is_looked_up_once_at_a_time() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1"])
 def test_an_address_needs_no_lookup(host: str) -> None:
     """A numeric host is its own address."""
-    assert numeric(host, 443)[0][1] == (host, 443)
+    assert parse_numeric(host, 443)[0][1] == (host, 443)
 
 
 @pytest.mark.parametrize("host", ["llm.invalid", "127.1", "1", "", "\0", "::1%lo", "x" * 300])
 def test_a_name_is_no_address(host: str) -> None:
     """Anything else is for the resolver."""
-    assert numeric(host, 443) == []
+    assert parse_numeric(host, 443) == []
 
 
 async def test_what_comes_early_does_not_hold_up_what_is_sent() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from probes.transport.errors import UnusableProxyError
-from probes.transport.proxies import Proxies, excepted
+from probes.transport.proxies import Proxies, is_excepted
 from tests.support.servers import PROXY_VARIABLES
 
 
@@ -20,7 +20,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def found(url: str, configured: str | None = None) -> str | None:
     """The address of the proxy."""
-    proxy = Proxies(configured).to(url)
+    proxy = Proxies(configured).proxy_for(url)
     return str(proxy.url) if proxy else None
 
 
@@ -48,7 +48,7 @@ def test_the_configuration_comes_first(environment: pytest.MonkeyPatch) -> None:
 def test_a_proxy_that_is_none_is_told_without_its_password(nonsense: str) -> None:
     """The message names where it came from and what was expected."""
     with pytest.raises(UnusableProxyError, match=r"network\.proxy.*http://host") as raised:
-        Proxies(nonsense.replace("://", "://me:hush@")).to("https://x.example")
+        Proxies(nonsense.replace("://", "://me:hush@")).proxy_for("https://x.example")
     assert "hush" not in str(raised.value)
 
 
@@ -82,4 +82,4 @@ def test_a_proxy_that_is_none_is_told_without_its_password(nonsense: str) -> Non
 )
 def test_exceptions(no_proxy: str, host: str, *, direct: bool) -> None:
     """Names with what is below them, ports, addresses and networks, as curl reads them."""
-    assert excepted(host, 443, no_proxy) is direct
+    assert is_excepted(host, 443, no_proxy) is direct

@@ -140,7 +140,7 @@ def _proxy_to(url: str, configured: str | None) -> str | None:
     """The address of the proxy that leads there, None where it is reached directly."""
     host = urlsplit(url).hostname or ""
     with suppress(UnusableProxyError):
-        if Proxies(configured).to(f"https://{f'[{host}]' if ':' in host else host}") is None:
+        if Proxies(configured).proxy_for(f"https://{f'[{host}]' if ':' in host else host}") is None:
             return None
     proxy = configured or getproxies().get("https") or getproxies().get("all")
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
