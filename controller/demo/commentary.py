@@ -9,7 +9,7 @@ from hotspare_client import Routing, Target
 
 from controller.demo import facts, narrator
 from controller.demo.facts import DrillFacts
-from controller.demo.fake_slack.server import SlackServer
+from controller.demo.fake_slack import FakeSlack
 from controller.demo.narrator import Line, Narrator
 from controller.demo.processes import Processes
 from controller.demo.screen import Screen, View
@@ -27,7 +27,7 @@ _LOOK_S = 0.25
 class Scene:
     """What takes part besides the simulated providers, all of it running."""
 
-    slack: SlackServer
+    slack: FakeSlack
     processes: Processes
     traffic: Traffic
     routing: Routing

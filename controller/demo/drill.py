@@ -16,7 +16,7 @@ from hotspare_client import Routing
 
 from controller.demo import narrator, stage
 from controller.demo.commentary import Scene
-from controller.demo.fake_slack.server import SlackServer
+from controller.demo.fake_slack import FakeSlack
 from controller.demo.processes import DemoError, Processes
 from controller.demo.screen import Screen
 from controller.demo.script import Drill, DrillPace
@@ -72,7 +72,7 @@ async def _perform(screen: Screen, finished: list[Summary], *, once: bool, port:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="hotspare-demo-")))
         stack.enter_context(world)
-        slack = stack.enter_context(SlackServer())
+        slack = stack.enter_context(FakeSlack())
         prepared = stage.build(folder, world, slack_url=slack.url)
         processes = stack.enter_context(Processes(folder))
         _start(processes, prepared.configuration, port)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.demo.fake_slack.server import SlackServer
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
 from tests.support.alert_world import TOKEN, Desk, changed, misconfigured, outage, over, shown
 from tests.support.paths import ROOT
+from tests.support.slack_server import SlackServer
 from tests.support.untold import untold_incidents
 
 pytestmark = pytest.mark.slow

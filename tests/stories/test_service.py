@@ -18,9 +18,9 @@ from llmock.chaos import ChaosSettings
 from llmock.simulation import MockResponseSettings
 from llmock.testing import LLMockServer
 
-from controller.demo.fake_slack.server import SlackServer
 from monitor.storage.database import open_writer
 from tests.support import status_pages
+from tests.support.slack_server import SlackServer
 
 pytestmark = pytest.mark.slow
 

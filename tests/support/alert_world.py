@@ -17,7 +17,6 @@ from controller.alerts.slack.message_input import SINK
 from controller.alerts.slack.planner import plan_messages
 from controller.alerts.slack.webhook import SlackWebhookClient
 from controller.alerts.slack.webhook_planner import plan_webhook_messages
-from controller.demo.fake_slack.server import SlackServer
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.journal import Journal
 from monitor.health import Health
@@ -25,6 +24,7 @@ from monitor.settings import SlackSettings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.target import Secret
+from tests.support.slack_server import SlackServer
 from tests.support.untold import untold_events, untold_incidents
 
 T = TypeVar("T")

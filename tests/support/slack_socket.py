@@ -13,8 +13,8 @@ from typing import Any, Self
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
-from controller.demo.fake_slack.server import SlackServer
-from controller.demo.fake_slack.workspace import SlackMessage
+from controller.demo.fake_slack import SlackMessage
+from tests.support.slack_server import SlackServer
 
 APP_TOKEN = "xapp-1-A0DEMO-very-secret"
 _PATIENCE_S = 30.0

@@ -9,12 +9,12 @@ import pytest
 
 from controller.alerts.alert_planner import plan_alerts
 from controller.alerts.delivery_store import DeliveryStore
-from controller.demo.fake_slack.server import SlackServer
 from controller.journal import Journal
 from monitor.storage.columns import to_ms
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support.alert_world import NOON, TOKEN, Desk, outage, stuck
+from tests.support.slack_server import SlackServer
 
 #: What that version's `deliveries` were.
 _OLD_TABLE = """

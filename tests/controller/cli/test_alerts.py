@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from controller.demo.fake_slack.server import SlackServer
 from tests.support.receiver import Answer, receiving
+from tests.support.slack_server import SlackServer
 
 TOKEN = "s3cr3t-t0ken-of-the-address"
 ALERTS = """\

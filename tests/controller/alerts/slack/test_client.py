@@ -12,10 +12,9 @@ from controller.alerts.delivery import Delivery, DeliveryKind, PlannedMessage, R
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.webhook import SlackWebhookClient
-from controller.demo.fake_slack.server import SlackServer
-from controller.demo.fake_slack.workspace import Fault, FaultKind
 from monitor.settings import NetworkSettings, SlackSettings
 from probes.target import Secret
+from tests.support.slack_server import Fault, FaultKind, SlackServer
 
 NOW = datetime.now(UTC)
 TOKEN = "xoxb-very-secret"

@@ -14,12 +14,11 @@ from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import RoundResult
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.message_input import SINK
-from controller.demo.fake_slack.server import SlackServer
-from controller.demo.fake_slack.workspace import Fault, FaultKind
 from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
 from tests.support.alert_world import NOON, TOKEN, Desk, changed, misconfigured, outage, over
+from tests.support.slack_server import Fault, FaultKind, SlackServer
 from tests.support.untold import untold_incidents
 
 T = TypeVar("T")

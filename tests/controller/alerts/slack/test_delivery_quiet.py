@@ -10,12 +10,11 @@ import pytest
 
 from controller.alerts.delivery_worker import RoundResult
 from controller.alerts.quiet_hours import quiet_until
-from controller.demo.fake_slack.server import SlackServer
-from controller.demo.fake_slack.workspace import Fault, FaultKind
 from controller.incidents.incident import EntryKind, Incident, RouteImpact, TimelineEntry
 from monitor.settings import QuietHours, Severity
 from probes.target import Secret
 from tests.support.alert_world import NOON, TOKEN, Desk, changed, misconfigured, outage, over, shown, stuck
+from tests.support.slack_server import Fault, FaultKind, SlackServer
 from tests.support.untold import untold_incidents
 
 DOWN = "🔴 openai/m is down"

@@ -20,13 +20,13 @@ from controller.alerts.slack.buttons.buttons import (
 from controller.alerts.slack.buttons.press import read_press
 from controller.alerts.slack.buttons.rules import ButtonContext, find_objection, request_for
 from controller.alerts.slack.incident_message import incident_headline
-from controller.demo.fake_slack.rules import content_fault
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.routing.decision import Move, RouteState
 from controller.routing.overrides import NO_OVERRIDES, Override, OverrideKind, Overrides
 from monitor.health import Health, TargetHealth
 from monitor.settings import ControllerSettings, Route, Settings
 from tests.support.builders import T0, target
+from tests.support.slack_rules import content_fault
 
 A, B, C = "openai/a", "other/b", "third/c"
 ROUTE = Route(name="chat", candidates=(A, B))

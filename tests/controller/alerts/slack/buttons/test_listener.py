@@ -27,7 +27,7 @@ from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.planner import plan_messages
 from controller.cycle.cycle import Cycle
-from controller.demo.fake_slack.workspace import Fault, FaultKind, SlackMessage
+from controller.demo.fake_slack import SlackMessage
 from controller.incidents.incident import EntryKind, Incident
 from controller.incidents.store import CommentStore
 from controller.journal import Journal
@@ -44,6 +44,7 @@ from probes.target import Secret
 from tests.support import seeded_database as seeded
 from tests.support.builders import T0, observation
 from tests.support.seeded_database import HAIKU, LUNA
+from tests.support.slack_server import Fault, FaultKind
 from tests.support.slack_socket import APP_TOKEN, SocketServer, buttons, labels
 
 INCIDENT = 2  # of break_openai; the seed resolved one before

@@ -6,7 +6,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from controller.demo.fake_slack.server import SlackServer
+from tests.support.slack_server import SlackServer
 
 TOKEN = "xoxb-very-secret"
 

@@ -1,15 +1,16 @@
-"""A workspace as Slack's Web API shows it: its channels, its messages, what the bot may do, without the network."""
+"""The demo's Slack with all that Slack checks, and with faults: what Slack would refuse, it refuses."""
 
-import itertools
+import socket
+import struct
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from controller.demo.fake_slack.rules import blocks_of, content_fault, metadata_fault
+from controller.demo.fake_slack import FakeSlack, FakeSlackHandler, SlackMessage
+from tests.support.slack_rules import blocks_of, content_fault, metadata_fault
 
 #: What each method needs; where there are two, the kind of the channel decides, which this server does not tell apart.
 _SCOPES: Final = {
@@ -43,83 +44,110 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One call's misfortune."""
+    """What happens to one call."""
 
     kind: FaultKind
     code: str = "internal_error"
     retry_after_s: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """What a message said at one time."""
+class _Handler(FakeSlackHandler):
+    slack: "SlackServer"
 
-    text: str
-    blocks: tuple[dict[str, Any], ...]
+    def respond(self, path: str, arguments: dict[str, Any]) -> None:
+        """Every method of the Web API has the path `/api/<method>`; a webhook has one of its own."""
+        webhook = path.startswith("/services/")
+        method = "webhook" if webhook else path.rsplit("/", 1)[-1]
+        fault = self.slack.fault(method)
+        if fault and fault.kind not in {FaultKind.LOST_REPLY, FaultKind.LATE_REPLY}:
+            self._suffer(fault, plain=webhook)
+            return
+        status, answer = (
+            self.slack.webhook(path, arguments) if webhook else (200, self.slack.answer(method, self.token, arguments))
+        )
+        if fault and fault.kind is FaultKind.LATE_REPLY:
+            self.slack.closing.wait()
+        if fault:
+            self._reset()
+        elif isinstance(answer, dict) and "retry_after" in answer:
+            self.reply(429, refusal("ratelimited"), retry_after_s=answer["retry_after"])
+        else:
+            self.reply(status, answer)
+
+    def _suffer(self, fault: Fault, *, plain: bool) -> None:
+        match fault.kind:
+            case FaultKind.RATE_LIMITED:
+                self.reply(429, refusal("ratelimited"), retry_after_s=fault.retry_after_s)
+            case FaultKind.REFUSED if plain:
+                self.reply(403, fault.code)
+            case FaultKind.REFUSED:
+                self.reply(200, refusal(fault.code))
+            case FaultKind.SERVER_ERROR:
+                self.reply(500, "<html>Something went wrong</html>")
+            case FaultKind.HANG:
+                self.slack.closing.wait()
+                self._reset()
+            case _:
+                self._reset()
+
+    def _reset(self) -> None:
+        """Close with RST instead of FIN."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlackMessage:
-    """A message and its edits."""
+class SlackServer(FakeSlack):
+    """Serves the methods of Slack that Hotspare calls, and an incoming webhook, on a free loopback port.
 
-    channel: str
-    """The channel's id; empty where a webhook posted it."""
-    ts: str
-    versions: tuple[Version, ...]
-    """The first as posted, the last as it stands."""
-    thread: str | None = None
-    """The ts of the message that it answers."""
-    broadcast: bool = False
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Workspace:
-    """What the server knows and how it answers; safe from several threads."""
+    Checks what Slack checks: the bearer token and its scopes, the channel (by name or id), that there is text or
+    blocks, the limits of both, the shape of metadata, the rate in each channel, and that the message of an edit or a
+    thread exists. Use as a context manager, or `start()` and `stop()`.
+    """
 
     def __init__(
         self,
         *,
-        token: str,
-        channels: Iterable[str],
+        token: str = "xoxb-demo",  # noqa: S107 - made up
+        channel: str = "#llm-status",
+        others: Iterable[str] = (),
         scopes: frozenset[str] = ALL_SCOPES,
         per_s: float | None = None,
     ) -> None:
-        """The first of `channels` is the one most tests speak of; `per_s`: so many messages a second in each."""
+        """`others` are further channels; `per_s`: so many messages a second in each of them."""
+        super().__init__(_Handler)
         self.token = token
-        self.ids = {name: "C0" + name.lstrip("#").upper().replace("-", "")[:9] for name in channels}
-        self.channel = next(iter(self.ids))
-        self.channel_id = self.ids[self.channel]
+        self.ids = {name: "C0" + name.lstrip("#").upper().replace("-", "")[:9] for name in (channel, *others)}
+        self.channel = channel
+        self.channel_id = self.ids[channel]
         self.scopes = scopes
         self.not_in: set[str] = set()
         """Ids of channels that the bot is not in: it can post there, but not look."""
         self.closing = threading.Event()
+        self.webhook_path = "/services/T0DEMO/B0DEMO/made-up-webhook"
         self._per_s = per_s
-        self.clock: Callable[[], float] = time.time
-        """Epoch seconds, for tests to set."""
         self._posted_at: dict[str, float] = {}
-        self._lock = threading.RLock()
-        self._messages: dict[str, SlackMessage] = {}
-        self._numbers = itertools.count(1)
         self._faults: deque[Fault] = deque()
         self._calls: list[str] = []
-        self.webhook_path = "/services/T0DEMO/B0DEMO/made-up-webhook"
+
+    def stop(self) -> None:
+        """End every connection, hanging ones included, and free the port. The messages can still be read."""
+        self.closing.set()
+        super().stop()
+
+    @property
+    def webhook_url(self) -> str:
+        """What `alerts.slack.webhook_url` must be to post by webhook."""
+        return f"{self.root}{self.webhook_path}"
 
     @property
     def messages(self) -> list[SlackMessage]:
         """Every message that stands in a channel, oldest first, with its edits; without the replies in threads."""
-        with self._lock:
-            return [message for message in self._messages.values() if message.thread is None]
+        return [message for message in self.everything if message.thread is None]
 
     def thread(self, ts: str) -> list[SlackMessage]:
         """The replies to a message, oldest first."""
-        with self._lock:
-            return [message for message in self._messages.values() if message.thread == ts]
-
-    @property
-    def everything(self) -> list[SlackMessage]:
-        """Every message and every reply, oldest first."""
-        with self._lock:
-            return list(self._messages.values())
+        return [message for message in self.everything if message.thread == ts]
 
     @property
     def calls(self) -> list[str]:
@@ -153,7 +181,7 @@ class Workspace:
         if token != self.token:
             return refusal("invalid_auth" if token else "not_authed")
         if method == "auth.test":
-            return {"ok": True, "team": "Demo", "user": "hotspare", "team_id": "T0DEMO", "user_id": "U0DEMO"}
+            return super().answer(method, token, arguments)
         if method not in _SCOPES:
             return refusal("unknown_method")
         if _SCOPES[method] not in self.scopes:
@@ -170,7 +198,7 @@ class Workspace:
             return 400, fault
         with self._lock:
             # A webhook knows no threads and no edits: whatever else is in the body is ignored.
-            self._keep("", str(body.get("text") or ""), blocks or [], {})
+            self.keep("", str(body.get("text") or ""), blocks or [], {})
         return 200, "ok"
 
     def _carried_out(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -198,8 +226,7 @@ class Workspace:
             return refusal(fault)
         if wait_s := self._too_soon(channel):
             return refusal("ratelimited") | {"retry_after": wait_s}
-        ts = self._keep(channel, text, blocks or [], arguments)
-        return {"ok": True, "channel": channel, "ts": ts, "message": {"text": text, "ts": ts}}
+        return self.keep(channel, text, blocks or [], arguments)
 
     def _is_parent(self, ts: str, channel: str) -> bool:
         parent = self._messages.get(ts)
@@ -213,18 +240,6 @@ class Workspace:
         self._posted_at[channel] = now
         return 0
 
-    def _keep(self, channel: str, text: str, blocks: list[dict[str, Any]], arguments: Mapping[str, Any]) -> str:
-        ts = f"{int(self.clock())}.{next(self._numbers):06d}"
-        self._messages[ts] = SlackMessage(
-            channel=channel,
-            ts=ts,
-            versions=(Version(text=text, blocks=tuple(blocks)),),
-            thread=str(arguments["thread_ts"]) if arguments.get("thread_ts") else None,
-            broadcast=bool(arguments.get("reply_broadcast")),
-            metadata=arguments.get("metadata") or {},
-        )
-        return ts
-
     def _update(self, arguments: dict[str, Any]) -> dict[str, Any]:
         # Edits go by id: Slack does not take a channel's name here.
         channel, ts = str(arguments.get("channel")), str(arguments.get("ts"))
@@ -233,12 +248,10 @@ class Workspace:
         text, blocks = str(arguments.get("text") or ""), blocks_of(arguments.get("blocks"))
         if fault := content_fault(text, blocks):
             return refusal(fault)
-        found = self._messages.get(ts)
-        if found is None or found.channel != channel:
+        known = self._messages.get(ts)
+        if known is None or known.channel != channel:
             return refusal("message_not_found")
-        version = Version(text=text, blocks=tuple(blocks or ()))
-        self._messages[ts] = _edited(found, version)
-        return {"ok": True, "channel": channel, "ts": ts, "text": text}
+        return self.edit(ts, text, blocks or [])
 
     def _look(self, arguments: dict[str, Any], *, thread: bool) -> dict[str, Any]:
         channel = str(arguments.get("channel"))
@@ -246,17 +259,16 @@ class Workspace:
             return refusal("channel_not_found")
         if channel in self.not_in:
             return refusal("not_in_channel")
-        found = [message for message in self._messages.values() if message.channel == channel]
+        known = [message for message in self._messages.values() if message.channel == channel]
         if thread:
             parent = str(arguments.get("ts"))
             if parent not in self._messages:
                 return refusal("thread_not_found")
-            found = [message for message in found if parent in {message.ts, message.thread}]
+            known = [message for message in known if parent in {message.ts, message.thread}]
         else:
-            found = [message for message in reversed(found) if message.thread is None or message.broadcast]
+            known = [message for message in reversed(known) if message.thread is None or message.broadcast]
         oldest, latest = float(arguments.get("oldest") or 0), float(arguments.get("latest") or "inf")
-        found = [message for message in found if oldest < float(message.ts) < latest]
-        return _page(found, arguments)
+        return _page([message for message in known if oldest < float(message.ts) < latest], arguments)
 
 
 def refusal(code: str) -> dict[str, Any]:
@@ -264,18 +276,7 @@ def refusal(code: str) -> dict[str, Any]:
     return {"ok": False, "error": code}
 
 
-def _edited(message: SlackMessage, version: Version) -> SlackMessage:
-    return SlackMessage(
-        channel=message.channel,
-        ts=message.ts,
-        versions=(*message.versions, version),
-        thread=message.thread,
-        broadcast=message.broadcast,
-        metadata=message.metadata,
-    )
-
-
-def _page(found: list[SlackMessage], arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _page(known: list[SlackMessage], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The messages from the cursor on, as many as were asked for."""
     first, limit = int(arguments.get("cursor") or 0), int(arguments.get("limit") or 100)
     whole = str(arguments.get("include_all_metadata")).lower() in {"1", "true"}
@@ -283,8 +284,8 @@ def _page(found: list[SlackMessage], arguments: Mapping[str, Any]) -> dict[str, 
         {"type": "message", "ts": message.ts, "text": message.versions[-1].text}
         | ({"thread_ts": message.thread} if message.thread else {})
         | ({"metadata": message.metadata} if whole and message.metadata else {})
-        for message in found[first : first + limit]
+        for message in known[first : first + limit]
     ]
-    more = first + limit < len(found)
+    more = first + limit < len(known)
     cursor = str(first + limit) if more else ""
     return {"ok": True, "messages": shown, "has_more": more, "response_metadata": {"next_cursor": cursor}}

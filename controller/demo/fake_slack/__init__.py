@@ -1,1 +1,0 @@
-"""Demo, fake slack."""
