@@ -27,7 +27,7 @@ from controller.simulation.simulated_target import SimulatedTarget
 from controller.simulation.world import Timeline, own_network_failures
 from monitor.connectivity.blindness import Blindness
 from monitor.detection.detector import Detector
-from monitor.detection.pacing import BurstProbe, phases
+from monitor.detection.pacing import BurstProbe, is_resting, phases
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
 
@@ -194,7 +194,7 @@ class _SeedRun:
         self._push(now_s + (_TICK_S if late else self._silence_check_s), _SILENCE, None)
 
     def _resting(self, target: SimulatedTarget, now_s: float) -> bool:
-        return self._detector.is_resting(target.id, _instant(now_s))
+        return is_resting(self._detector.state_of(target.id), _instant(now_s))
 
     def _push(self, at_s: float, kind: int, subject: object) -> int:
         serial = next(self._number)

@@ -39,8 +39,7 @@ def add_observation(
     effect = observation.outcome.effect
     if not known and effect in {Effect.UP, Effect.THROTTLED}:
         return known
-    others = tuple(failures for failures in known if failures.check is not observation.check)
-    others = tuple(failures for failures in others if failures.check in checks)
+    others = tuple(each for each in known if each.check is not observation.check and each.check in checks)
     before = find(known, observation.check)
     if effect is Effect.UP or (effect is Effect.THROTTLED and before is None):
         return others

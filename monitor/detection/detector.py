@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from monitor.detection import misconfiguration, pacing, provider_pool, reasons, state_machine, verdicts
+from monitor.detection import pacing, provider_pool, reasons, state_machine, verdicts
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import (
     ProviderParameters,
-    TargetParameters,
     parameters_by_provider,
     parameters_by_target,
 )
@@ -78,9 +77,11 @@ class Detector:
             return ()
         self._clean = None
         changed = self._update(before, after)
-        if changed and observation.outcome in misconfiguration.OF_THE_KEY and after.health is Health.MISCONFIGURED:
-            self._suspect_siblings(provider, observation.outcome)
         if provider in self._pools:
+            if changed and observation.outcome in verdicts.OF_THE_KEY and after.health is Health.MISCONFIGURED:
+                # The siblings share the key, so that one probe of each confirms the same of it.
+                for sibling in self._provider_parameters[provider].members:
+                    self._states[sibling] = verdicts.suspect_sibling(self._states[sibling], observation.outcome)
             self._weigh_for_provider(provider, observation, blind=blind)
             changed += self._provider_verdict(provider, observation.finished_at)
         return changed
@@ -120,22 +121,21 @@ class Detector:
 
     def burst_probes(self, target: str) -> tuple[BurstProbe, ...]:
         """The extra probes to plan after an observation of this target."""
-        if target is self._clean or (self._states[target].health is Health.UP and not self._is_suspected(target)):
+        if target is self._clean:
+            return ()
+        state, provider = self._states[target], self._provider_of[target]
+        pool = self._pools.get(provider)
+        if state.health is Health.UP and not state.suspicion and not (pool and pool.evidence.value):
             return ()
         planned = []
-        state, provider = self._states[target], self._provider_of[target]
-        delay_s = pacing.target_burst_s(state, self._parameters[target], pool=self._pools.get(provider))
+        delay_s = pacing.target_burst_s(state, self._parameters[target], pool=pool)
         if delay_s is not None:
             planned.append(BurstProbe(slot=target, targets=(target,), delay_s=delay_s))
-        if state.health is Health.MISCONFIGURED:
-            planned += self._confirming_probes(provider)
         if provider in self._pools:
+            if state.health is Health.MISCONFIGURED:
+                planned += self._confirming_probes(provider)
             planned += self._provider_burst(provider)
         return tuple(planned)
-
-    def is_resting(self, target: str, now: datetime) -> bool:
-        """Whether the provider has asked (Retry-After) not to be probed yet."""
-        return pacing.is_resting(self._states[target], now)
 
     def state_of(self, target: str) -> TargetState:
         """The state of a target; raises KeyError when there is none of that id."""
@@ -206,20 +206,11 @@ class Detector:
         patience_s = self._provider_parameters[provider].patience_s
         return NO_PROVIDER_EVIDENCE if provider_pool.is_stale(pool, now, patience_s) else pool
 
-    def _siblings(self, provider: str) -> Mapping[str, TargetParameters]:
-        """The targets of a provider that has several, with their parameters."""
-        return self._provider_parameters[provider].members if provider in self._provider_parameters else {}
-
-    def _suspect_siblings(self, provider: str, outcome: Outcome) -> None:
-        """Suspect the provider's other targets of the same: they share the key, so one probe of each confirms it."""
-        for target in self._siblings(provider):
-            self._states[target] = misconfiguration.suspect_sibling(self._states[target], outcome)
-
     def _confirming_probes(self, provider: str) -> list[BurstProbe]:
         """An extra probe of each target of the provider whose misconfiguration is to be confirmed."""
         return [
             BurstProbe(slot=target, targets=(target,), delay_s=parameters.failed_s)
-            for target, parameters in self._siblings(provider).items()
+            for target, parameters in self._provider_parameters[provider].members.items()
             if self._states[target].suspicion and self._states[target].health in NO_VERDICT
         ]
 
@@ -227,10 +218,8 @@ class Detector:
         """The next extra probe of any target of the provider, if there is evidence against it."""
         pool, parameters = self._pools[provider], self._provider_parameters[provider]
         delay_s = pacing.provider_burst_s(pool, parameters)
-        if delay_s is None:
-            return []
-        members = self._burst_candidates(parameters)
-        if not members:
+        members = {} if delay_s is None else self._burst_candidates(parameters)
+        if delay_s is None or not members:
             return []
         suspects = sorted(members, key=lambda name: -self._states[name].down.value)[:1]
         targets = provider_pool.burst_order(pool, members, suspects)
@@ -262,24 +251,12 @@ class Detector:
         evidence, changed = pool.evidence, []
         for target, member in parameters.members.items():
             before = self._states[target]
-            after = verdicts.mark_down_by_provider(
-                before,
-                now,
-                member,
-                reason=reason,
-                by_provider=evidence.by_provider,
-                evidence=(evidence.value, pool.threshold),
-            )
+            after = verdicts.mark_down_by_provider(before, now, member, reason, pool)
             moved = state_machine.transition(before, after, member)
             if moved:
                 self._store(after)
                 changed.append(replace(moved, evidence=evidence.value, threshold=pool.threshold, trail=evidence.trail))
         return tuple(changed)
-
-    def _is_suspected(self, target: str) -> bool:
-        """Whether there is evidence against its provider, or a misconfiguration to be confirmed."""
-        pool = self._pools.get(self._provider_of[target], NO_PROVIDER_EVIDENCE)
-        return bool(pool.evidence.value or self._states[target].suspicion)
 
     def _burst_candidates(self, parameters: ProviderParameters) -> dict[str, datetime]:
         """The targets of a provider that a burst may probe, with when each was last observed."""

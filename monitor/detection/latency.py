@@ -95,11 +95,6 @@ class LatencyBaseline:
     """Answers learned from while there was no evidence; not counted beyond a full memory."""
 
     @property
-    def known(self) -> bool:
-        """Whether there are enough answers to say what is unusual."""
-        return self.answers >= ENOUGH
-
-    @property
     def mark_s(self) -> float:
         """An answer that takes longer is late: past the 95 % value, and by a second. Infinite until that is known."""
         if self.answers < ENOUGH:
@@ -234,10 +229,7 @@ class LatencyEvidence:
         return LatencyEvidence(usual=usual, lateness=lateness)
 
     def is_suspicious(self, threshold: float) -> bool:
-        """Whether there is more evidence than ordinary days bring, for this threshold of a verdict.
-
-        Only then the target is `suspect`, and worth extra probes.
-        """
+        """Whether there is more evidence than ordinary days bring, so that the target is `suspect`."""
         return self.lateness.value >= _SUSPICIOUS_SHARE * threshold
 
     def clear(self) -> "LatencyEvidence":
@@ -245,10 +237,7 @@ class LatencyEvidence:
         return LatencyEvidence(usual=self.usual)
 
     def description(self, at: datetime) -> str:
-        """The evidence as a clause; empty when there is none.
-
-        `7 of 9 answers in 4 min took 3.1 s or more (usually 0.9 s, 95 of 100 under 2.6 s)`.
-        """
+        """`7 of 9 answers in 4 min took 3.1 s or more (usually 0.9 s, 95 of 100 under 2.6 s)`; empty without any."""
         now = self.lateness
         if not now.late:
             return ""
@@ -275,7 +264,7 @@ def threshold(interval_s: float, *, per_day: float) -> float:
 
 
 def _usual_values(baseline: LatencyBaseline) -> str:
-    if not baseline.known:
+    if baseline.answers < ENOUGH:
         return ""
     return f" (usually {_seconds(baseline.usual_s)}, 95 of 100 under {_seconds(baseline.high_s)})"
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from monitor.detection import check_failures, reasons
 from monitor.detection.check_failures import CheckFailures
-from monitor.detection.misconfiguration import REPORTED_INCONCLUSIVE
 from monitor.detection.target_state import TargetState
+from monitor.detection.verdicts import REPORTED_INCONCLUSIVE
 from monitor.formatting import listed
 from monitor.health import Health
 from probes.observation import Observation
@@ -48,10 +48,7 @@ class TargetNotice:
 
 
 class NoticeFilter:
-    """Knows which notices have been reported, and so which are new.
-
-    A text about models is reported once per kind and target for ever, so all reported notices must be kept.
-    """
+    """Finds the new notices. A text about models is reported once per kind and target, so keep all reported ones."""
 
     def __init__(self, reported: Iterable[TargetNotice] = ()) -> None:
         self._reported: dict[tuple[str, str], list[tuple[str, date]]] = {}
@@ -66,9 +63,7 @@ class NoticeFilter:
     def due_of_checks(self, observation: Observation, state: TargetState, now: datetime) -> tuple[TargetNotice, ...]:
         """The new notices about the check of this observation; `state` is its target's after the observation."""
         failures = check_failures.find(state.check_failures, observation.check)
-        if failures is None:
-            return ()
-        return self._due(observation.target, _check_texts(failures, observation, state), now)
+        return self._due(state.target, _check_texts(failures, observation, state), now) if failures else ()
 
     def _due(self, target: str, texts: dict[str, str], now: datetime) -> tuple[TargetNotice, ...]:
         new = ((kind, self._new_text(kind, target, text, now)) for kind, text in texts.items())
@@ -104,11 +99,8 @@ def _check_texts(failures: CheckFailures, observation: Observation, state: Targe
     if observation.outcome.effect is Effect.NOTHING and failures.inconclusive == REPORTED_INCONCLUSIVE:
         if state.health is Health.UNKNOWN:
             return {NEEDS_ATTENTION: state.reason}
-        detail = one_line(observation.detail, _DETAIL_CHARS)
-        text = reasons.inconclusive_probes(
-            f"the check {check} says", observation.outcome, REPORTED_INCONCLUSIVE, detail
-        )
-        return {NEEDS_ATTENTION: f"{target}: {text}"}
+        whose, detail = f"{target}: the check {check} says", one_line(observation.detail, _DETAIL_CHARS)
+        return {NEEDS_ATTENTION: reasons.inconclusive_probes(whose, observation.outcome, failures.inconclusive, detail)}
     if failures.reported_at != observation.finished_at:
         return {}
     others = [f"{other.check} ({other.outcome})" for other in state.check_failures if other is not failures]

@@ -88,9 +88,9 @@ def _is_unreported(state: TargetState, evidence: Evidence) -> bool:
 
 
 def _needs_degraded_burst(state: TargetState, parameters: TargetParameters) -> bool:
-    for evidence in (state.slow.evidence, state.wrong.evidence):
-        if 0 < evidence.probes <= _DEGRADED_BURST and _is_unreported(state, evidence):
-            return True
+    tracks = state.slow.evidence, state.wrong.evidence
+    if any(0 < evidence.probes <= _DEGRADED_BURST and _is_unreported(state, evidence) for evidence in tracks):
+        return True
     return state.latency.is_suspicious(parameters.late_threshold) and state.latency.lateness.answers <= _LATE_BURST
 
 
@@ -103,10 +103,8 @@ def provider_burst_s(pool: ProviderEvidence, parameters: ProviderParameters) -> 
 
 def is_resting(state: TargetState, now: datetime) -> bool:
     """Whether the provider has asked (Retry-After) not to be probed yet."""
-    if state.resting_until is None:
-        return False
     # A clock that was set back must not turn a short rest into a long one.
-    return 0 < (state.resting_until - now).total_seconds() <= LONGEST_REST_S
+    return state.resting_until is not None and 0 < (state.resting_until - now).total_seconds() <= LONGEST_REST_S
 
 
 def _is_in_burst(evidence: Evidence) -> bool:

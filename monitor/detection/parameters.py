@@ -76,16 +76,11 @@ class TargetParameters:
     def threshold(self, p0: float) -> float:
         """The evidence that makes a verdict, for a background failure rate of `p0`."""
         if p0 not in self._thresholds:
-            self._thresholds[p0] = self._compute_threshold(p0)
+            # The burst of a provider probes the siblings first, so that own evidence may come at the interval alone.
+            bursts = (LONGEST_BURST,) if self.alone else (LONGEST_BURST, 0)
+            models = (replace(self.alarm_model(p0), burst=burst) for burst in bursts)
+            self._thresholds[p0] = max(threshold(model, per_day=self.false_per_day) for model in models)
         return self._thresholds[p0]
-
-    def _compute_threshold(self, p0: float) -> float:
-        model = self.alarm_model(p0)
-        needed = threshold(model, per_day=self.false_per_day)
-        if self.alone:
-            return needed
-        # Its provider's burst probes its siblings first, so its own evidence may come at its interval alone.
-        return max(needed, threshold(replace(model, burst=0), per_day=self.false_per_day))
 
     def alarm_model(self, p0: float) -> AlarmModel:
         """What the rate of false verdicts depends on, for a background failure rate of `p0`."""
@@ -115,10 +110,7 @@ class ProviderParameters:
     """How long after its last probe the evidence against the provider still counts."""
 
     def threshold(self, p0: float, stream_s: float) -> float:
-        """The evidence that makes a verdict on the provider.
-
-        `p0` is the background failure rate of its targets together, `stream_s` the time between two probes of any.
-        """
+        """The evidence that makes a verdict, for a background of `p0` and `stream_s` between two probes."""
         return threshold(self.alarm_model(p0, stream_s), per_day=self.false_per_day)
 
     def alarm_model(self, p0: float, stream_s: float) -> AlarmModel:
@@ -174,32 +166,33 @@ def parameters_by_target(settings: Settings) -> dict[str, TargetParameters]:
 
 
 def parameters_by_provider(
-    settings: Settings, by_target: Mapping[str, TargetParameters]
+    settings: Settings, targets: Mapping[str, TargetParameters]
 ) -> dict[str, ProviderParameters]:
-    """The parameters of every provider that has several targets, by its name.
+    """The parameters of every provider with several targets, by its name; `targets` is `parameters_by_target`."""
+    return {
+        provider: _provider_parameters(provider, [targets[member.id] for member in members], settings.controller)
+        for provider, members in targets_by_provider(settings.targets).items()
+        if len(members) > 1
+    }
 
-    `by_target` is what `parameters_by_target` returned for these settings.
-    """
-    controller = settings.controller
-    found = {}
-    for provider, targets in targets_by_provider(settings.targets).items():
-        if len(targets) > 1:
-            members = {target.id: by_target[target.id] for target in targets}
-            same_s = min(_SAME_EVIDENCE_S, *(member.passed_s for member in members.values()))
-            stream_s = 1 / sum(1 / member.interval_s for member in members.values())
-            found[provider] = ProviderParameters(
-                provider=provider,
-                members=members,
-                p1=controller.detect,
-                false_per_day=controller.false_failovers_per_day / 2,
-                min_outage_s=controller.min_outage_s,
-                blips=controller.blips,
-                failed_s=min(_PROVIDER_AFTER_FAILURE_S, *(member.failed_s for member in members.values())),
-                passed_s=min(_PROVIDER_AFTER_SUCCESS_S, *(member.passed_s for member in members.values())),
-                same_s=same_s if stream_s < same_s else 0.0,
-                patience_s=max(member.patience_s for member in members.values()),
-            )
-    return found
+
+def _provider_parameters(
+    provider: str, members: Sequence[TargetParameters], controller: ControllerSettings
+) -> ProviderParameters:
+    same_s = min(_SAME_EVIDENCE_S, *(member.passed_s for member in members))
+    stream_s = 1 / sum(1 / member.interval_s for member in members)
+    return ProviderParameters(
+        provider=provider,
+        members={member.target: member for member in members},
+        p1=controller.detect,
+        false_per_day=controller.false_failovers_per_day / 2,
+        min_outage_s=controller.min_outage_s,
+        blips=controller.blips,
+        failed_s=min(_PROVIDER_AFTER_FAILURE_S, *(member.failed_s for member in members)),
+        passed_s=min(_PROVIDER_AFTER_SUCCESS_S, *(member.passed_s for member in members)),
+        same_s=same_s if stream_s < same_s else 0.0,
+        patience_s=max(member.patience_s for member in members),
+    )
 
 
 def targets_by_provider(targets: Sequence[Target]) -> dict[str, list[Target]]:

@@ -25,10 +25,7 @@ def outcome_mix(outcomes: Mapping[Outcome, int]) -> str:
 def failure_counts(
     failures: int, probes: int, seconds: float, outcomes: Mapping[Outcome, int], *, what: str = "failed"
 ) -> str:
-    """How many of the probes in a time failed, and how.
-
-    `9 of 14 probes failed in 41 s (server_error)`; of a single probe, `the last probe failed (server_error)`.
-    """
+    """`9 of 14 probes failed in 41 s (server_error)`; of a single one, `the last probe failed (server_error)`."""
     if probes == 1:
         return f"the last probe {what} ({outcome_mix(outcomes)})"
     return f"{failures} of {probes} probes {what} in {span(seconds)} ({outcome_mix(outcomes)})"

@@ -9,13 +9,12 @@ up, suspect ──slow, wrong or throttled beyond the background──▶ degrad
 any ──auth, quota or model_gone, twice──▶ misconfigured ──▶ recovering, as from down
 any that is not down ──no observation for long, or our own network is down──▶ unknown
 
-`verdicts` decides when evidence makes a target down, degraded or unusable, `recovery` when it comes back,
-`misconfiguration` what the probes mean that are our own fault.
+`monitor.detection.verdicts` decides on down, degraded, unusable and misconfigured, and on the return from them.
 """
 
 from datetime import datetime, timedelta
 
-from monitor.detection import check_failures, degradation, latency, misconfiguration, recovery, verdicts
+from monitor.detection import check_failures, degradation, latency, verdicts
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
@@ -53,16 +52,16 @@ def _observe(state: TargetState, observation: Observation, parameters: TargetPar
     if blind and observation.outcome.blame is Blame.UNDECIDED:
         return state.enter_unknown(at, "our own network seems to be down: nobody answers")
     if effect is Effect.NOTHING:
-        return misconfiguration.add_inconclusive(state, observation, parameters)
+        return verdicts.add_inconclusive(state, observation, parameters)
     if effect is Effect.MISCONFIGURED:
-        return misconfiguration.add_misconfigured(state, observation, parameters)
+        return verdicts.add_misconfigured(state, observation, parameters)
     if state.suspicion and state.suspicion not in verdicts.awaited_outcomes(state, at, parameters):
         state = state.replace(suspicion=None)
     if state.health in OUT_OF_SERVICE:
-        return recovery.observe_while_failing(state, observation, parameters)
+        return verdicts.while_failing(state, observation, parameters)
     if state.health is Health.RECOVERING:
-        return recovery.observe_while_recovering(state, observation, parameters)
-    return _observe_while_serving(state, observation, parameters, late=late)
+        return verdicts.while_recovering(state, observation, parameters)
+    return _while_serving(state, observation, parameters, late=late)
 
 
 def tick(state: TargetState, now: datetime, parameters: TargetParameters) -> TargetState:
@@ -149,9 +148,8 @@ def _rewind(state: TargetState, at: datetime, parameters: TargetParameters) -> T
 
 def _forget_after_silence(state: TargetState, at: datetime, parameters: TargetParameters) -> TargetState:
     """The state without the evidence from before a long silence, as `tick` would clear it."""
-    if state.health not in NO_VERDICT or state.silent_s(at) <= parameters.patience_s:
-        return state
-    return state.clear_evidence()
+    silent = state.health in NO_VERDICT and state.silent_s(at) > parameters.patience_s
+    return state.clear_evidence() if silent else state
 
 
 def _note(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
@@ -169,12 +167,11 @@ def _note(state: TargetState, observation: Observation, parameters: TargetParame
     )
 
 
-def _observe_while_serving(
+def _while_serving(
     state: TargetState, observation: Observation, parameters: TargetParameters, *, late: bool
 ) -> TargetState:
     """Of a target that is up, suspect, degraded, unusable or unknown: weigh the observation, then judge."""
-    state = _weigh(state, observation, parameters, late=late)
-    at = observation.finished_at
+    at, state = observation.finished_at, _weigh(state, observation, parameters, late=late)
     judged = verdicts.down_verdict(state, at, parameters) or verdicts.degraded_verdict(state, at, parameters)
     judged = judged or _no_verdict(state, observation, parameters)
     return _report_check(judged, observation, parameters) if state.check_failures else judged

@@ -39,7 +39,6 @@ class TargetState:
 
     target: str
     since: datetime
-    """When it entered its health."""
     health: Health = Health.UNKNOWN
     reason: str = "no observations yet"
     down: EvidenceTrack = EMPTY_TRACK
@@ -72,11 +71,9 @@ class TargetState:
     provider_verdict: tuple[float, float] | None = None
     """The evidence and the threshold of the verdict on its whole provider, if that brought it down."""
     last_started_at: datetime | None = None
-    """Start of the newest observation."""
+    """Start of the newest observation; `last_seen_at` is its end, `last_ok_at` the end of the newest good one."""
     last_seen_at: datetime | None = None
-    """End of the newest observation."""
     last_ok_at: datetime | None = None
-    """End of the newest observation with the effect `up`."""
     resting_until: datetime | None = None
     """The provider asked (Retry-After) not to be probed before."""
 
@@ -120,10 +117,7 @@ class TargetState:
         return any(failures.check is check and failures.reported_at for failures in self.check_failures)
 
     def add_clean_probe(self, observation: Observation, latency: LatencyEvidence) -> "TargetState":
-        """The state after one more clean probe without evidence, with this latency.
-
-        Written out field by field because nearly every probe takes this path.
-        """
+        """The state after one more clean probe without evidence; written out for speed, as nearly all are."""
         at = observation.finished_at
         return TargetState(
             target=self.target,
@@ -150,23 +144,13 @@ class TargetState:
         """The state after the tracks have learned from the pending clean probes."""
         if not self.clean_pending:
             return self
-        return self.replace(
-            down=self.down.add_clean_probes(self.clean_pending),
-            slow=self.slow.add_clean_probes(self.clean_pending),
-            wrong=self.wrong.add_clean_probes(self.clean_pending),
-            throttled=self.throttled.add_clean_probes(self.clean_pending),
-            clean_pending=0,
-        )
+        down, slow, wrong, throttled = (track.add_clean_probes(self.clean_pending) for track in self.tracks)
+        return self.replace(down=down, slow=slow, wrong=wrong, throttled=throttled, clean_pending=0)
 
     def clear_degradation(self) -> "TargetState":
         """The state without evidence of slow, wrong, throttled or late answers."""
-        return self.replace(
-            slow=self.slow.clear(),
-            wrong=self.wrong.clear(),
-            throttled=self.throttled.clear(),
-            latency=self.latency.clear(),
-            answers=(),
-        )
+        slow, wrong, throttled = self.slow.clear(), self.wrong.clear(), self.throttled.clear()
+        return self.replace(slow=slow, wrong=wrong, throttled=throttled, latency=self.latency.clear(), answers=())
 
     def clear_evidence(self) -> "TargetState":
         """The state without any evidence, and without a misconfiguration to be confirmed."""

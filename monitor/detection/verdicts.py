@@ -1,21 +1,30 @@
-"""When the evidence makes a target down, degraded or unusable, and how long it is held afterwards (pure)."""
+"""When a target is found down, degraded, unusable or misconfigured, and when it comes back (pure)."""
 
 import math
 from datetime import datetime, timedelta
 
-from monitor.detection import check_failures, degradation
-from monitor.detection.evidence import Recovery
+from monitor.detection import check_failures, degradation, reasons
+from monitor.detection.evidence import Evidence, Recovery
 from monitor.detection.parameters import RECOVERING_SHARE, TargetParameters
+from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.reasons import shortened
 from monitor.detection.target_state import TargetState
-from monitor.health import IMPAIRED, OUT_OF_SERVICE, Health
-from probes.outcome import Outcome
+from monitor.formatting import span
+from monitor.health import IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health
+from probes.observation import Observation
+from probes.outcome import Effect, Outcome
 
+#: Inconclusive probes in a row of one check that are reported: the probe needs attention.
+REPORTED_INCONCLUSIVE = 3
+#: The key or its account is at fault, which all targets of a provider share.
+OF_THE_KEY = frozenset({Outcome.AUTH, Outcome.QUOTA})
 _LARGEST_HOLD_FACTOR = 8
 #: A relapse within so many holds of the return makes the next hold longer.
 _RELAPSE_HOLDS = 4
 #: A hold is never so long that the background alone would spoil more than four of five.
 _SPOILED_SHARE = 0.2
+#: Of the probes that a hold has time for, this share must have come in, all of them clean.
+_PROBED_SHARE = 0.5
 #: How many intervals a failed check is waited for; one that is probed less often makes no verdict by itself.
 _AWAITED_INTERVALS = 20
 
@@ -29,33 +38,23 @@ def down_verdict(state: TargetState, at: datetime, parameters: TargetParameters)
         return None
     last = f"; last: {shortened(evidence.last)}" if evidence.last else ""
     reason = degradation.evidence_reason(state.down, at, parameters) + last
-    return _enter_down(state, at, parameters, reason=reason, by_provider=evidence.by_provider)
+    return _enter_down(state, at, parameters, reason, evidence)
 
 
 def mark_down_by_provider(
-    state: TargetState,
-    at: datetime,
-    parameters: TargetParameters,
-    *,
-    reason: str,
-    by_provider: bool,
-    evidence: tuple[float, float],
+    state: TargetState, at: datetime, parameters: TargetParameters, reason: str, pool: ProviderEvidence
 ) -> TargetState:
-    """The state as down because its whole provider is; unchanged where it is out of service already.
-
-    `by_provider` is False where at least half of the evidence may be our own network's fault; `evidence` is the
-    provider's evidence and its threshold.
-    """
+    """The state as down because its whole provider is, by this evidence; unchanged where it is out of service."""
     if state.health in OUT_OF_SERVICE:
         return state
-    down = _enter_down(state.learn_pending(), at, parameters, reason=reason, by_provider=by_provider)
-    return down.replace(provider_verdict=evidence)
+    down = _enter_down(state.learn_pending(), at, parameters, reason, pool.evidence)
+    return down.replace(provider_verdict=(pool.evidence.value, pool.threshold))
 
 
 def _enter_down(
-    state: TargetState, at: datetime, parameters: TargetParameters, *, reason: str, by_provider: bool
+    state: TargetState, at: datetime, parameters: TargetParameters, reason: str, evidence: Evidence
 ) -> TargetState:
-    factor = _hold_factor(state, at, parameters, by_provider=by_provider)
+    factor = _hold_factor(state, at, parameters, by_provider=evidence.by_provider)
     state = state.clear_degradation().replace(
         recovery=Recovery(), hold_factor=factor, clean_in_hold=0, held_until=None, provider_verdict=None
     )
@@ -77,6 +76,91 @@ def degraded_verdict(state: TargetState, at: datetime, parameters: TargetParamet
     if state.recovery.proven and not awaited_outcomes(state, at, parameters):
         return None
     return state.enter(Health.DEGRADED, at, reason)
+
+
+def add_inconclusive(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
+    """The state after a probe that says nothing of the target; unknown once no check says anything any more."""
+    at, detail = observation.finished_at, shortened(observation.detail)
+    in_a_row = {failures.check: failures.inconclusive for failures in state.check_failures}
+    if min(in_a_row.get(check, 0) for check in {observation.check, *parameters.checks}) >= REPORTED_INCONCLUSIVE:
+        whose = "its probes say" if len(parameters.checks) == 1 else "whichever check is asked, its probes say"
+        times = in_a_row[observation.check]
+        return state.enter_unknown(at, reasons.inconclusive_probes(whose, observation.outcome, times, detail))
+    if state.health is not Health.UNKNOWN:
+        return state
+    return state.enter(Health.UNKNOWN, at, f"{observation.outcome}: {detail}")
+
+
+def add_misconfigured(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
+    """The state after `auth`, `quota` or `model_gone`: misconfigured once a second probe has confirmed it."""
+    at, outcome, detail = observation.finished_at, observation.outcome, shortened(observation.detail)
+    remedy = reasons.remedy(outcome, model=parameters.model, key=parameters.key, detail=detail)
+    same = state.suspicion is outcome or {state.suspicion, outcome} <= OF_THE_KEY
+    confirmed = same or state.health is Health.MISCONFIGURED
+    state = state.replace(suspicion=outcome, recovery=Recovery())
+    if confirmed:
+        return state.enter(Health.MISCONFIGURED, at, f"{outcome}, {remedy}")
+    if state.health is Health.UP:
+        return state.enter(Health.SUSPECT, at, f"{outcome}, asked once more to be sure; {remedy}")
+    return state
+
+
+def suspect_sibling(state: TargetState, outcome: Outcome) -> TargetState:
+    """The state as after one `auth` or `quota` of its own, because a target with the same key had it confirmed."""
+    if state.health not in NO_VERDICT or state.suspicion:
+        return state
+    return state.replace(suspicion=outcome)
+
+
+def while_failing(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
+    """The state of a target that is down or misconfigured: recovering once the sequential test is passed."""
+    at, p0, effect = observation.finished_at, state.down.background.rate, observation.outcome.effect
+    if effect is Effect.THROTTLED:
+        return _add_throttled(state, observation, parameters)
+    if state.throttled.value:
+        state = state.replace(throttled=state.throttled.clear())
+    if effect is Effect.DOWN:
+        return state.replace(recovery=state.recovery.add_failure(p0=p0, p1=parameters.p1))
+    state = state.replace(recovery=state.recovery.add_success(at, p0=p0, p1=parameters.p1))
+    awaited = awaited_outcomes(state, at, parameters)
+    if any(outcome.effect is not Effect.DEGRADED for outcome in awaited) or not state.recovery.proven:
+        return state
+    held = span(hold_s(state, parameters))
+    reason = f"{state.recovery.clean} clean probes in a row; held for {held} of clean probes"
+    return state.replace(clean_in_hold=0).enter(Health.RECOVERING, at, reason)
+
+
+def while_recovering(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
+    """The state of a target in its hold: a failure ends it, a bad answer begins it again, a whole clean one is up."""
+    at, p0, effect = observation.finished_at, state.down.background.rate, observation.outcome.effect
+    if effect is Effect.DOWN:
+        after, detail = span((at - state.since).total_seconds()), shortened(observation.detail)
+        reason = f"failed again {after} into the hold ({observation.outcome}); {detail}"
+        return state.replace(recovery=Recovery()).enter(Health.DOWN, at, reason)
+    if effect is Effect.THROTTLED:
+        return _add_throttled(state, observation, parameters)
+    if effect is Effect.DEGRADED:
+        slow, wrong, throttled = degradation.add_observation(state, observation, parameters)
+        held_anew = state.replace(slow=slow, wrong=wrong, throttled=throttled, since=at, clean_in_hold=0)
+        # It answers, if badly, so the evidence that it is down is over.
+        return degraded_verdict(held_anew.replace(down=state.down.clear()), at, parameters) or held_anew
+    recovery = state.recovery.add_success(at, p0=p0, p1=parameters.p1)
+    state = state.replace(recovery=recovery, clean_in_hold=state.clean_in_hold + 1)
+    needed_s = hold_s(state, parameters)
+    enough = state.clean_in_hold >= _PROBED_SHARE * needed_s / (parameters.interval_s * RECOVERING_SHARE)
+    if not enough or (at - state.since).total_seconds() < needed_s:
+        return state
+    began = state.recovery.since or state.since
+    reason = f"back after {state.recovery.clean} clean probes in {span((at - began).total_seconds())}"
+    # The evidence of lateness stays: a target that comes back slow is soon degraded.
+    back = state.clear_degradation().replace(latency=state.latency, down=state.down.clear(), recovery=Recovery())
+    return back.replace(returned_at=at).enter(Health.UP, at, reason)
+
+
+def _add_throttled(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
+    """A throttled answer proves no recovery; but a target that only throttles is degraded rather than down."""
+    state = state.replace(throttled=state.throttled.add_failure(observation, p1=parameters.p1))
+    return degraded_verdict(state.replace(down=state.down.clear()), observation.finished_at, parameters) or state
 
 
 def awaited_outcomes(state: TargetState, at: datetime, parameters: TargetParameters) -> tuple[Outcome, ...]:

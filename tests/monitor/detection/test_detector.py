@@ -15,7 +15,7 @@ from monitor.detection import state_machine as detector
 from monitor.detection import target_state as record
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
-from monitor.detection.pacing import BurstProbe
+from monitor.detection.pacing import BurstProbe, is_resting
 from monitor.detection.parameters import parameters_by_target
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE
 from monitor.detection.target_state import TargetState
@@ -468,8 +468,8 @@ def test_who_rests_as_asked_is_not_asked_by_a_burst() -> None:
     show(one, [(61, A, "x")])
     [extra] = one.burst_probes(A)
     assert set(extra.targets) == {A, C, D}
-    assert one.is_resting(B, T0 + timedelta(seconds=100))
-    assert not one.is_resting(A, T0 + timedelta(seconds=100))
+    assert is_resting(one.state_of(B), T0 + timedelta(seconds=100))
+    assert not is_resting(one.state_of(A), T0 + timedelta(seconds=100))
 
 
 def test_the_last_good_answer_is_always_the_newest() -> None:
