@@ -1,8 +1,4 @@
-"""Pin, drain and pause, and their opposites, as use cases: the command line and Slack's buttons call them.
-
-They change the operator overrides in the database, wait for the running service to publish what follows, and return
-what came of it. They print nothing.
-"""
+"""Begins and ends operator overrides: the use cases behind the command line and Slack's buttons. Prints nothing."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,13 +45,12 @@ _MOST_ROUTES: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteEffect:
-    """Where a route pointed in the routing file before an operation, and where it points after it."""
+    """Where the routing file pointed a route before an operation, and where it does after it."""
 
     route: str
     before: str | None
     target: str | None
     reason: str | None
-    """Why it points there; None when nothing has been decided about it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,14 +58,13 @@ class OperationResult:
     """What an operation changed, and what came of it."""
 
     overrides: Sequence[Override]
-    """Those that began, or those that were ended."""
     liveness: Liveness
     in_effect: bool = False
     """The service has published what follows from it."""
     routes: list[RouteEffect] = field(default_factory=list)
-    """The routes that it can move or hold; empty while it is not in effect."""
+    """Those that it can move or hold; none while it is not in effect."""
     lines: list[str] = field(default_factory=list)
-    """The same as sentences for people."""
+    """All of it as sentences for people."""
     good: bool = True
     """It is in force, or will be once the service starts, and every route is where it should be."""
 
@@ -97,7 +91,10 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
         )
         before = RoutingFile(settings.routing_file).read_targets()
         failing = state if state and state.health in FAILING else None
-        left_dry = _routes_left_dry(settings, overrides.in_force(now), override)
+        in_force = tuple(overrides.in_force(now))
+        dry_before = routes_without_candidate(Overrides(active=in_force), settings)
+        dry = routes_without_candidate(Overrides(active=(*in_force, override)), settings)
+        left_dry = [name for name in dry if name not in dry_before]
         pointed_at = before.get(request.subject) if request.kind is OverrideKind.PIN else None
         begun = overrides.begin(
             override,
@@ -107,7 +104,8 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
             warned=failing is not None,
         )
         result = _wait_for_service(store, overrides, [begun])
-        result.lines.append(_in_force_text(begun))
+        lasts = f"{format_end(begun, now)} ({span(request.for_s)})"
+        result.lines.append(f"{describe_override(begun)} is in force {lasts}")
         if state and state.health in UNHEALTHY:
             result.lines.append(f"warning: {state.sentence}")
         _add_routes(settings, journal, result, before)
@@ -221,16 +219,3 @@ def _not_in_effect_text(liveness: Liveness) -> str:
     if liveness is Liveness.SILENT:
         return "the service has stopped writing to the database: it takes effect when the service runs again"
     return "the service is not running: it takes effect when it starts"
-
-
-def _in_force_text(override: Override) -> str:
-    lasts = span((override.until - override.at).total_seconds())
-    return f"{describe_override(override)} is in force {format_end(override, override.at)} ({lasts})"
-
-
-def _routes_left_dry(settings: Settings, others: Sequence[Override], override: Override) -> list[str]:
-    """The routes that only this override leaves without a candidate."""
-    before = routes_without_candidate(Overrides(active=tuple(others)), settings)
-    return [
-        name for name in routes_without_candidate(Overrides(active=(*others, override)), settings) if name not in before
-    ]

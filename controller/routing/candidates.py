@@ -10,6 +10,7 @@ from monitor.settings import Route, Settings
 
 #: Health that a route may move to, the best first.
 ELIGIBLE = (Health.UP, Health.SUSPECT, Health.DEGRADED)
+#: An eligible target has a good observation within this many intervals and one probe.
 _RECENT_INTERVALS = 3
 
 
@@ -50,11 +51,6 @@ class Candidate:
         return ELIGIBLE.index(health) if health in ELIGIBLE else len(ELIGIBLE)
 
 
-def longest_ok_age_s(interval_s: float, longest_probe_s: float) -> float:
-    """How old the last good observation of an eligible target may be: three intervals and one probe, in seconds."""
-    return _RECENT_INTERVALS * interval_s + longest_probe_s
-
-
 def build_candidates(
     settings: Settings,
     routes: Sequence[Route],
@@ -72,8 +68,9 @@ def build_candidates(
         target.id: Candidate(
             id=target.id,
             provider=target.provider.name,
-            health=health.get(target.id) or _unknown_health(target.id, now),
-            longest_ok_age_s=longest_ok_age_s(target.interval_s, target.timeouts.total_s),
+            health=health.get(target.id)
+            or TargetHealth(target=target.id, health=Health.UNKNOWN, since=now, reason="no observations yet"),
+            longest_ok_age_s=_RECENT_INTERVALS * target.interval_s + target.timeouts.total_s,
             drain=overrides.drained(target.id, target.provider.name),
         )
         for target in (settings.targets if named else ())
@@ -104,7 +101,3 @@ def _provider_failed(failed: Candidate, targets: Mapping[str, Candidate]) -> boo
         return False
     siblings = [c for c in targets.values() if c.provider == failed.provider and c.id != failed.id]
     return sum(sibling.health.health is not Health.UP for sibling in siblings) * 2 >= len(siblings)
-
-
-def _unknown_health(target: str, now: datetime) -> TargetHealth:
-    return TargetHealth(target=target, health=Health.UNKNOWN, since=now, reason="no observations yet")

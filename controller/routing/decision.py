@@ -40,10 +40,9 @@ class RouteState:
     route: str
     target: str
     since: datetime
-    """Since when it points there, with these weights."""
+    """With these weights."""
     reason: str
     move: Move = Move.FIRST
-    """Why it points there."""
     weights: tuple[tuple[str, float], ...] = ()
     """Percent of the requests by target while a failback in steps is under way; empty: all to `target`."""
     dry_run: bool = False
@@ -70,11 +69,9 @@ class Decision:
     before: str | None
     target: str
     reason: str
-    """One sentence with numbers."""
     generation: int
     """Of the routing file that carries it; higher than any before."""
     weights: tuple[tuple[str, float], ...] = ()
-    """As in `RouteState`."""
     dry_run: bool = False
     """It was recorded and reported, but not published."""
 

@@ -21,20 +21,17 @@ class OperatorRequest:
     reason: str
     author: str
     for_s: float = 0.0
-    """How long the override shall last, in seconds; of no meaning for ending one."""
+    """How long the override shall last, in seconds."""
     force: bool = False
     """Pin also to a target that fails."""
 
 
 class RefusalKind(StrEnum):
-    """Why a request was refused."""
+    """Why a request was refused: it is wrong itself, its effect would hurt, or there is nothing to end."""
 
     INVALID = "invalid"
-    """A name, a text or a number in it is wrong."""
     UNSAFE = "unsafe"
-    """It would hurt users, or what it is about no longer allows it."""
     NOTHING_TO_DO = "nothing_to_do"
-    """There is nothing that it could end."""
 
 
 class RefusedError(Exception):

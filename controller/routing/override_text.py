@@ -1,12 +1,12 @@
 """What people read about operator overrides: the same sentences in the log, the database, Slack and the page (pure)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from controller.routing.decision import Move, RouteState
 from controller.routing.overrides import ALL, Override, OverrideKind, Overrides
-from monitor.formatting import clock, instant, span
+from monitor.formatting import clock, instant, listed, span
 from monitor.health import TargetHealth
 from probes.redaction import one_line
 
@@ -20,7 +20,6 @@ class OverrideEvent:
     """A change of an override that is reported to people once and stored among the events."""
 
     kind: str
-    """A past-tense name."""
     subject: str
     text: str
 
@@ -90,7 +89,8 @@ def begun_event(
     if failing:
         text += f"; forced, although {failing.sentence}"
     if left_dry:
-        text += f"; {_routes_have(left_dry)} no other candidate and {'holds' if len(left_dry) == 1 else 'hold'}"
+        routes = f"route {left_dry[0]} has" if len(left_dry) == 1 else f"routes {listed(left_dry, most=6)} have"
+        text += f"; {routes} no other candidate and {'holds' if len(left_dry) == 1 else 'hold'}"
     return OverrideEvent(kind=_BEGUN[override.kind], subject=override.subject, text=text)
 
 
@@ -129,26 +129,6 @@ def _subject(override: Override) -> str:
     return "all routes" if override.kind is OverrideKind.PAUSE and override.subject == ALL else override.subject
 
 
-def _routes_have(names: Sequence[str]) -> str:
-    if len(names) == 1:
-        return f"route {names[0]} has"
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return f"routes {shown} have"
-
-
 def override_document(override: Override) -> dict[str, str | int | bool | None]:
     """The override as JSON for scripts; instants in UTC, null where it has not ended."""
-    return {
-        "id": override.id,
-        "kind": override.kind.value,
-        "subject": override.subject,
-        "target": override.target,
-        "author": override.author,
-        "reason": override.reason,
-        "forced": override.forced,
-        "at": instant(override.at),
-        "until": instant(override.until),
-        "ended_at": instant(override.ended_at) if override.ended_at else None,
-        "ended_by": override.ended_by,
-        "ended_reason": override.ended_reason,
-    }
+    return {name: instant(value) if isinstance(value, datetime) else value for name, value in asdict(override).items()}

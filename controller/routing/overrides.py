@@ -9,13 +9,10 @@ from enum import StrEnum
 from monitor.health import TargetHealth
 from monitor.settings import Route, Settings
 
+#: The subject of a pause that holds every route.
 ALL = "all"
-"""The subject of a pause that holds every route."""
-
-#: Characters that are kept of a reason and of an author.
-LONGEST_REASON = 500
-LONGEST_AUTHOR = 80
-
+#: In characters.
+LONGEST_REASON, LONGEST_AUTHOR = 500, 80
 #: How often people are warned of a pin to a failing target; and the shortest time between two warnings.
 WARN_EVERY = timedelta(minutes=30)
 _WARN_AGAIN = timedelta(minutes=1)
@@ -42,18 +39,17 @@ class Override:
     subject: str
     """A route (pin, pause), a target or a provider (drain), or `all` (pause)."""
     target: str | None = None
-    """Where a pinned route points; None for the other kinds."""
+    """Of a pin."""
     author: str
     reason: str
     forced: bool = False
     """The author knew that the target was failing."""
     at: datetime
     until: datetime
-    """An absolute instant: a clock that is set moves the present, not the end."""
     ended_at: datetime | None = None
-    """When it was taken back, was replaced or expired; None while it is in force."""
+    """When somebody ended it, it was replaced, or it expired; None while it is in force."""
     ended_by: str | None = None
-    """Who ended it; None while it is in force, and when it expired by itself."""
+    """None while it is in force, and when it expired by itself."""
     ended_reason: str | None = None
 
     def active(self, now: datetime) -> bool:
@@ -97,19 +93,16 @@ NO_OVERRIDES = Overrides()
 
 
 def explain_no_effect(override: Override, settings: Settings) -> str | None:
-    """Why it has no effect in this configuration, as a clause; None when it has one.
-
-    Routes and targets come and go with the configuration, overrides stay in the database.
-    """
+    """Why it has no effect in this configuration, which may have changed since, as a clause; None when it has one."""
     if override.kind is OverrideKind.DRAIN:
         return None if drained_targets(override.subject, settings) else f"there is no {override.subject} any more"
     if override.kind is OverrideKind.PAUSE and override.subject == ALL:
         return None
-    route = next((route for route in settings.routes if route.name == override.subject), None)
-    if route is None:
+    routes = touched_routes(override.kind, override.subject, settings)
+    if not routes:
         return f"there is no route {override.subject} any more"
-    if override.kind is OverrideKind.PIN and override.target not in route.candidates:
-        return f"{override.target} is no candidate of {route.name} any more"
+    if override.kind is OverrideKind.PIN and override.target not in routes[0].candidates:
+        return f"{override.target} is no candidate of {override.subject} any more"
     return None
 
 

@@ -14,7 +14,7 @@ the standby until the last step. A share is held until home has been `up` for th
 `unknown` hold it, everything worse aborts the steps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -70,13 +70,15 @@ def decide_all(
     targets = build_candidates(settings, to_decide, health, overrides, now)
     for route in to_decide:
         verdicts[route.name] = decide(
-            route,
-            states.get(route.name),
-            targets,
-            now=now,
-            generation=generation,
-            controller=settings.controller,
-            overrides=overrides,
+            RouteCase(
+                route=route,
+                current=states.get(route.name),
+                targets=targets,
+                now=now,
+                generation=generation,
+                controller=settings.controller,
+                overrides=overrides,
+            )
         )
     return verdicts
 
@@ -92,16 +94,61 @@ def _may_stay(route: Route, state: RouteState | None, health: Mapping[str, Targe
     return state_of_first is None or state_of_first.health not in route.fail_over_on
 
 
-def decide(
-    route: Route,
-    current: RouteState | None,
-    targets: Mapping[str, Candidate],
-    *,
-    now: datetime,
-    generation: int,
-    controller: ControllerSettings,
-    overrides: Overrides = NO_OVERRIDES,
-) -> RouteVerdict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteCase:
+    """One route, and everything that the verdict on it depends on."""
+
+    route: Route
+    current: RouteState | None
+    targets: Mapping[str, Candidate]
+    """By id: the route's candidates, and all other targets of their providers."""
+    now: datetime
+    generation: int
+    controller: ControllerSettings
+    overrides: Overrides = NO_OVERRIDES
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The route's candidates, in order of preference."""
+        return [self.targets[target] for target in self.route.candidates]
+
+    def candidate(self, target: str | None) -> Candidate | None:
+        """The candidate with this id."""
+        return self.targets[target] if target in self.route.candidates else None
+
+    def fails(self, candidate: Candidate) -> bool:
+        """Whether its health moves the route away."""
+        return candidate.health.health in self.route.fail_over_on
+
+    def has_passed(self, since: datetime, for_s: float) -> bool:
+        """Whether so long has passed; also when `since` is in the future, because the clock was set back."""
+        return not 0 <= (self.now - since).total_seconds() < for_s
+
+    def move(
+        self,
+        move: Move,
+        to: Candidate,
+        reason: str,
+        *,
+        weights: tuple[tuple[str, float], ...] = (),
+        warning: str | None = None,
+    ) -> RouteVerdict:
+        """The verdict that changes the route like this."""
+        decision = Decision(
+            route=self.route.name,
+            at=self.now,
+            move=move,
+            before=self.current.target if self.current else None,
+            target=to.id,
+            reason=reason,
+            generation=self.generation,
+            weights=weights,
+            dry_run=self.controller.dry_run,
+        )
+        return RouteVerdict(decision=decision, warning=warning)
+
+
+def decide(case: RouteCase) -> RouteVerdict:
     """What to do about a route.
 
     1. Pinned to a candidate: there, whatever its health.
@@ -113,83 +160,22 @@ def decide(
     7. Otherwise back to the most preferred candidate that is up, once `dwell` has passed since the last move, in the
        way of `controller.failback.mode`. A route that was pinned goes back in every mode: a person set the end.
     """
-    case = _Case(
-        route=route,
-        current=current,
-        candidates=[targets[target] for target in route.candidates],
-        targets=targets,
-        now=now,
-        controller=controller,
-    )
-    choice = _choose(case, overrides)
-    if not isinstance(choice, _Choice):
-        return choice
-    decision = Decision(
-        route=route.name,
-        at=now,
-        move=choice.move,
-        before=current.target if current else None,
-        target=choice.to.id,
-        reason=choice.reason,
-        generation=generation,
-        weights=choice.weights,
-        dry_run=controller.dry_run,
-    )
-    return RouteVerdict(decision=decision, warning=choice.warning)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """Everything that one verdict depends on."""
-
-    route: Route
-    current: RouteState | None
-    candidates: Sequence[Candidate]
-    targets: Mapping[str, Candidate]
-    now: datetime
-    controller: ControllerSettings
-
-    def named(self, target: str | None) -> Candidate | None:
-        """The candidate with this id."""
-        return next((candidate for candidate in self.candidates if candidate.id == target), None)
-
-    def fails(self, candidate: Candidate) -> bool:
-        """Whether its health moves the route away."""
-        return candidate.health.health in self.route.fail_over_on
-
-    def has_passed(self, since: datetime, for_s: float) -> bool:
-        """Whether so long has passed; also when `since` is in the future, because the clock was set back."""
-        return not 0 <= (self.now - since).total_seconds() < for_s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Choice:
-    """A change of the route."""
-
-    move: Move
-    to: Candidate
-    reason: str
-    weights: tuple[tuple[str, float], ...] = ()
-    warning: str | None = None
-
-
-def _choose(case: _Case, overrides: Overrides) -> _Choice | RouteVerdict:
-    pin = overrides.pin(case.route.name)
-    pinned = case.named(pin.target) if pin else None
+    pin = case.overrides.pin(case.route.name)
+    pinned = case.candidate(pin.target) if pin else None
     if pin and pinned:
         return _pin(case, pin, pinned)
-    present = case.named(case.current.target) if case.current else None
+    present = case.candidate(case.current.target) if case.current else None
     if case.current is None or present is None:
         return _start(case)
     if case.current.weights and (gone := _home_is_gone(case, case.current)):
-        return _Choice(move=Move.ABORT, to=present, reason=gone)
+        return case.move(Move.ABORT, present, gone)
     if present.drain:
         return _leave_drained(case, present, present.drain)
-    pause = overrides.paused(case.route.name)
+    pause = case.overrides.paused(case.route.name)
     return _hold(case, pause, present) if pause else _decide_by_health(case, case.current, present)
 
 
-def _hold(case: _Case, pause: Override, present: Candidate) -> RouteVerdict:
+def _hold(case: RouteCase, pause: Override, present: Candidate) -> RouteVerdict:
     """A pause holds the route; the verdict warns when its target fails."""
     if not case.fails(present):
         return _STAY
@@ -198,68 +184,68 @@ def _hold(case: _Case, pause: Override, present: Candidate) -> RouteVerdict:
     return RouteVerdict(settled=True, warning=warning)
 
 
-def _decide_by_health(case: _Case, current: RouteState, present: Candidate) -> _Choice | RouteVerdict:
+def _decide_by_health(case: RouteCase, current: RouteState, present: Candidate) -> RouteVerdict:
     """Where no operator has overruled the policy."""
-    home = case.named(current.home)
+    home = case.candidate(current.home)
     if case.fails(present):
         return _fail_over(case, present, home)
     return _continue_failback(case, current, present, home) if home else _fail_back(case, current, present)
 
 
-def _pin(case: _Case, pin: Override, to: Candidate) -> _Choice | RouteVerdict:
+def _pin(case: RouteCase, pin: Override, to: Candidate) -> RouteVerdict:
     held = with_author(pin, f"pinned to {to.id}")
     bad = case.fails(to) or to.health.health in UNHEALTHY
     warning = f"route {case.route.name} is {held}; {to.id} is {to.health.health}" if bad else None
     if case.current is not None and case.current.target == to.id and not case.current.weights:
         return RouteVerdict(settled=True, warning=warning)
-    return _Choice(move=Move.PIN, to=to, reason=held, warning=warning)
+    return case.move(Move.PIN, to, held, warning=warning)
 
 
-def _start(case: _Case) -> _Choice:
+def _start(case: RouteCase) -> RouteVerdict:
     first = case.candidates[0]
     if case.current is not None:
         to = best_eligible(case.candidates, case.now) or first
         reason = f"{case.current.target} is no candidate of {case.route.name} any more"
-        return _Choice(move=Move.CONFIGURED, to=to, reason=reason)
+        return case.move(Move.CONFIGURED, to, reason)
     if not first.drain and not case.fails(first):
         unknown = first.health.health is Health.UNKNOWN
-        return _Choice(move=Move.FIRST, to=first, reason="no observations yet" if unknown else first.health.reason)
+        return case.move(Move.FIRST, first, "no observations yet" if unknown else first.health.reason)
     to = best_eligible(case.candidates, case.now) or first
     reason = with_author(first.drain, f"{first.drain.subject} is drained") if first.drain else first.health.reason
-    return _Choice(move=Move.FIRST, to=to, reason=reason)
+    return case.move(Move.FIRST, to, reason)
 
 
-def _leave_drained(case: _Case, present: Candidate, drain: Override) -> _Choice | RouteVerdict:
+def _leave_drained(case: RouteCase, present: Candidate, drain: Override) -> RouteVerdict:
     """Off a drained target, even to one that is worse."""
     reason = with_author(drain, f"{drain.subject} is drained")
     to = best_alternative(present, case.candidates, case.targets, case.now)
     if to:
-        return _Choice(move=Move.DRAIN, to=to, reason=reason)
+        return case.move(Move.DRAIN, to, reason)
     warning = f"route {case.route.name} stays on {present.id}, because no other candidate is eligible: {reason}"
     return RouteVerdict(stuck=case.fails(present), settled=_none_can_become_eligible(case, present), warning=warning)
 
 
-def _fail_over(case: _Case, present: Candidate, home: Candidate | None) -> _Choice | RouteVerdict:
+def _fail_over(case: RouteCase, present: Candidate, home: Candidate | None) -> RouteVerdict:
     to = best_alternative(present, case.candidates, case.targets, case.now)
     if to and to.rank < present.rank:
-        return _Choice(move=Move.FAILOVER, to=to, reason=present.health.reason)
+        return case.move(Move.FAILOVER, to, present.health.reason)
     if home and _home_fails(case, home):
-        return _Choice(move=Move.ABORT, to=present, reason=home.health.sentence)
+        return case.move(Move.ABORT, present, home.health.sentence)
     return RouteVerdict(stuck=to is None, settled=_none_can_become_eligible(case, present))
 
 
-def _none_can_become_eligible(case: _Case, present: Candidate) -> bool:
+def _none_can_become_eligible(case: RouteCase, present: Candidate) -> bool:
     """Whether none of the others can become eligible by a good observation alone, without a change of health."""
     return not any(other.could_be_eligible for other in case.candidates if other is not present)
 
 
-def _continue_failback(case: _Case, current: RouteState, present: Candidate, home: Candidate) -> _Choice | RouteVerdict:
+def _continue_failback(case: RouteCase, current: RouteState, present: Candidate, home: Candidate) -> RouteVerdict:
     """A failback in steps is under way."""
     failback = case.controller.failback
     if _home_fails(case, home):
-        return _Choice(move=Move.ABORT, to=present, reason=home.health.sentence)
+        return case.move(Move.ABORT, present, home.health.sentence)
     if failback.mode == "manual":
-        return _Choice(move=Move.ABORT, to=present, reason="failback is manual from now on")
+        return case.move(Move.ABORT, present, "failback is manual from now on")
     # Not only since the last step, but also since it last was anything but up.
     held = case.has_passed(current.since, failback.step_s) and case.has_passed(home.health.since, failback.step_s)
     up = home.health.health is Health.UP
@@ -270,19 +256,19 @@ def _continue_failback(case: _Case, current: RouteState, present: Candidate, hom
     return _step(case, present, home, current.home_share, reason)
 
 
-def _home_is_gone(case: _Case, current: RouteState) -> str | None:
+def _home_is_gone(case: RouteCase, current: RouteState) -> str | None:
     """Why a failback in steps cannot go on, whatever the health of home; None when it can."""
-    home = case.named(current.home)
+    home = case.candidate(current.home)
     if home is None:
         return f"{current.home} is no candidate of {case.route.name} any more"
     return with_author(home.drain, f"{home.drain.subject} is drained") if home.drain else None
 
 
-def _home_fails(case: _Case, home: Candidate) -> bool:
+def _home_fails(case: RouteCase, home: Candidate) -> bool:
     return home.health.health in ABORTING or case.fails(home)
 
 
-def _fail_back(case: _Case, current: RouteState, present: Candidate) -> _Choice | RouteVerdict:
+def _fail_back(case: RouteCase, current: RouteState, present: Candidate) -> RouteVerdict:
     """To the most preferred candidate that is up and eligible, if any."""
     ahead = case.candidates[: case.candidates.index(present)]
     up = [preferred for preferred in ahead if preferred.could_be_eligible and preferred.health.health is Health.UP]
@@ -299,13 +285,13 @@ def _fail_back(case: _Case, current: RouteState, present: Candidate) -> _Choice 
     return _step(case, present, home, 0.0, reason)
 
 
-def _step(case: _Case, present: Candidate, home: Candidate, share: float, reason: str) -> _Choice:
+def _step(case: RouteCase, present: Candidate, home: Candidate, share: float, reason: str) -> RouteVerdict:
     """The next larger share of the requests for home; at once all of them unless failback is in steps."""
     failback = case.controller.failback
     # Rounded, because 0.07 * 100 is a little more than 7.
     steps = [round(step * _ALL, 6) for step in failback.steps] if failback.mode == "steps" else []
     percent = next((step for step in steps if step > share), _ALL)
     if percent >= _ALL:
-        return _Choice(move=Move.FAILBACK, to=home, reason=reason)
+        return case.move(Move.FAILBACK, home, reason)
     weights = ((home.id, percent), (present.id, round(_ALL - percent, 6)))
-    return _Choice(move=Move.STEP, to=present, reason=reason, weights=weights)
+    return case.move(Move.STEP, present, reason, weights=weights)

@@ -24,7 +24,7 @@ FORMAT = "hotspare.routing/1"
 _MODE = 0o644
 #: Some network and FUSE filesystems cannot fsync a folder; the rename has happened all the same.
 _CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
-#: What `read_generation` is willing to read: far above any table of ours, far below what would hurt.
+#: Far more than any table of ours.
 _MAX_BYTES = 64 * 1024 * 1024
 
 
@@ -41,11 +41,10 @@ def build_table(
     written_at: datetime,
     valid_for_s: float,
 ) -> dict[str, Any]:
-    """The routing table for `RoutingFile.publish`; `routing.schema.json` describes it.
+    """The table for `RoutingFile.publish`, as `routing.schema.json` describes it, in the order of the configuration.
 
-    Routes and targets stand in the order of the configuration. A configured route without a state is left out, a
-    target without a known health is `unknown`. Raises KeyError when a route points at a target that the
-    configuration does not have. `routes` are what is to be published: in a dry run, the configured order.
+    `routes` are to be published: in a dry run, as configured. A route without a state is left out, a target without a
+    known health is `unknown`. Raises KeyError when a route points at a target that the configuration does not have.
     """
     published = [(route, routes[route.name]) for route in settings.routes if route.name in routes]
     wanted = {name for route, state in published for name in (*route.candidates, state.target, *dict(state.weights))}
@@ -109,10 +108,7 @@ class _Written:
 
 
 class RoutingFile:
-    """The published file: replaced as a whole, and checked for changes by others.
-
-    One writer per path (the service holds a lock); not safe for calls from several threads at once.
-    """
+    """The published file: replaced as a whole, and checked for changes by others. One writer per path and thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -164,8 +160,7 @@ class RoutingFile:
     def find_tampering(self) -> str | None:
         """One sentence when the file is no longer what we last wrote; None when it is, or when we wrote none yet.
 
-        Costs one stat while nothing has changed. A file that was touched or copied back with the same content
-        and permissions is ours again.
+        Costs one stat while nothing has changed. With the same content and permissions a changed file is ours again.
         """
         if self._written is None:
             return None

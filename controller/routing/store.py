@@ -17,7 +17,15 @@ from monitor.storage.store import insert_event
 from monitor.storage.tables import OVERRIDES, DecisionRow
 from probes.redaction import one_line
 
-_LONGEST_NAME = 300
+#: Characters of the texts of an override.
+_LONGEST = {
+    "subject": 300,
+    "target": 300,
+    "author": LONGEST_AUTHOR,
+    "reason": LONGEST_REASON,
+    "ended_by": LONGEST_AUTHOR,
+    "ended_reason": LONGEST_REASON,
+}
 _LONGEST_DECISION_REASON = 2_000
 
 
@@ -53,7 +61,7 @@ class OverrideStore:
     def in_force(self, now: datetime) -> list[Override]:
         """Those in force, oldest first."""
         with self._reading.connect() as connection:
-            return [override for override in _not_ended(connection) if override.active(now)]
+            return [override for override in _not_ended(connection, *OverrideKind) if override.active(now)]
 
     def latest(self, limit: int = 100) -> list[Override]:
         """The latest ones, ended ones included, newest first."""
@@ -62,11 +70,7 @@ class OverrideStore:
             return [_override(row) for row in connection.execute(query).mappings()]
 
     def begin(
-        self,
-        override: Override,
-        event_for: Callable[[Sequence[Override]], OverrideEvent],
-        *,
-        warned: bool = False,
+        self, override: Override, event_for: Callable[[Sequence[Override]], OverrideEvent], *, warned: bool = False
     ) -> Override:
         """Add an override, which replaces those of its kind on the same subject; returns it with its id.
 
@@ -74,15 +78,18 @@ class OverrideStore:
         warning.
         """
         with self._engine.begin() as connection:
-            same = [
-                old
-                for old in _not_ended(connection)
-                if (old.kind, old.subject) == (override.kind, override.subject)
-            ]  # fmt: skip
+            same = [old for old in _not_ended(connection, override.kind) if old.subject == override.subject]
             for old in same:
                 ended = replace(old, ended_at=min(override.at, old.until), ended_by=override.author)
                 _end(connection, replace(ended, ended_reason=f"replaced: {override.reason}"))
-            row = {**_row(override), "warned_ms": to_ms(override.at) if warned else None}
+            row = {
+                "kind": override.kind.value,
+                "forced": int(override.forced),
+                "at_ms": to_ms(override.at),
+                "until_ms": to_ms(override.until),
+                "warned_ms": to_ms(override.at) if warned else None,
+                **{name: _clean(name, getattr(override, name)) for name in _LONGEST},
+            }
             new_id = connection.execute(insert(OVERRIDES).returning(OVERRIDES.c.id), row).scalar_one()
             _add_event(connection, override.at, event_for([old for old in same if old.active(override.at)]))
         return replace(override, id=new_id)
@@ -101,8 +108,8 @@ class OverrideStore:
         with self._engine.begin() as connection:
             ended = [
                 replace(override, ended_at=max(at, override.at), ended_by=by, ended_reason=reason)
-                for override in _not_ended(connection)
-                if override.kind is kind and override.active(at) and (subjects is None or override.subject in subjects)
+                for override in _not_ended(connection, kind)
+                if override.active(at) and (subjects is None or override.subject in subjects)
             ]
             for override in ended:
                 _end(connection, override)
@@ -118,9 +125,8 @@ class OverrideStore:
     def record_warning(self, override: Override, event: OverrideEvent, now: datetime) -> None:
         """Record that people are warned of it now, and add the event."""
         with self._engine.begin() as connection:
-            connection.execute(
-                update(OVERRIDES).where(OVERRIDES.c.id == override.id).values(warned_ms=to_ms(now)),
-            )
+            warned = update(OVERRIDES).where(OVERRIDES.c.id == override.id)
+            connection.execute(warned.values(warned_ms=to_ms(now)))
             _add_event(connection, now, event)
 
     def mark_published(self, overrides: Collection[Override], now: datetime) -> None:
@@ -128,11 +134,9 @@ class OverrideStore:
         with self._engine.begin() as connection:
             for override in overrides:
                 # One that somebody ended since it was read is not the one that was published.
-                ended_ms = OVERRIDES.c.ended_ms
-                as_read = ended_ms.is_(None) if override.ended_at is None else ended_ms.is_not(None)
-                unpublished = OVERRIDES.c.heeded_ms.is_(None)
-                matching = update(OVERRIDES).where(OVERRIDES.c.id == override.id, unpublished, as_read)
-                connection.execute(matching.values(heeded_ms=to_ms(now)))
+                as_read = OVERRIDES.c.ended_ms.is_(None) == (override.ended_at is None)
+                unpublished = update(OVERRIDES).where(OVERRIDES.c.id == override.id, OVERRIDES.c.heeded_ms.is_(None))
+                connection.execute(unpublished.where(as_read).values(heeded_ms=to_ms(now)))
 
     def are_published(self, ids: Collection[int]) -> bool:
         """Whether the routing file says what follows from all of these, or from their ends."""
@@ -141,9 +145,9 @@ class OverrideStore:
             return connection.execute(query).first() is None
 
 
-def _not_ended(connection: Connection) -> list[Override]:
-    rows = connection.execute(select(OVERRIDES).where(OVERRIDES.c.ended_ms.is_(None)).order_by(OVERRIDES.c.id))
-    return [_override(row) for row in rows.mappings()]
+def _not_ended(connection: Connection, *kinds: OverrideKind) -> list[Override]:
+    query = select(OVERRIDES).where(OVERRIDES.c.ended_ms.is_(None), OVERRIDES.c.kind.in_(kinds))
+    return [_override(row) for row in connection.execute(query.order_by(OVERRIDES.c.id)).mappings()]
 
 
 def _end(connection: Connection, ended: Override) -> bool:
@@ -151,8 +155,8 @@ def _end(connection: Connection, ended: Override) -> bool:
     not_ended = update(OVERRIDES).where(OVERRIDES.c.id == ended.id, OVERRIDES.c.ended_ms.is_(None))
     values = {
         "ended_ms": to_ms(ended.ended_at or ended.until),
-        "ended_by": None if ended.ended_by is None else storable(ended.ended_by),
-        "ended_reason": None if ended.ended_reason is None else storable(ended.ended_reason),
+        "ended_by": _clean("ended_by", ended.ended_by),
+        "ended_reason": _clean("ended_reason", ended.ended_reason),
         "heeded_ms": None,
     }
     return connection.execute(not_ended.values(values)).rowcount > 0
@@ -162,40 +166,27 @@ def _add_event(connection: Connection, at: datetime, event: OverrideEvent) -> No
     insert_event(connection, at, event.kind, event.subject, event.text, tell=True)
 
 
-def _row(override: Override) -> dict[str, object]:
-    return {
-        "kind": override.kind.value,
-        "subject": storable(override.subject),
-        "target": None if override.target is None else storable(override.target),
-        "author": one_line(override.author, LONGEST_AUTHOR),
-        "reason": one_line(override.reason, LONGEST_REASON),
-        "forced": int(override.forced),
-        "at_ms": to_ms(override.at),
-        "until_ms": to_ms(override.until),
-    }
-
-
 def _stored_override(row: RowMapping) -> StoredOverride:
     warned_at = maybe_from_ms(row["warned_ms"])
     return StoredOverride(override=_override(row), published=row["heeded_ms"] is not None, warned_at=warned_at)
 
 
 def _override(row: RowMapping) -> Override:
-    """Texts fit for a terminal, whoever wrote them into the table."""
+    texts: dict[str, Any] = {name: _clean(name, row[name]) for name in _LONGEST}
     return Override(
         id=row["id"],
         kind=OverrideKind(row["kind"]),
-        subject=one_line(row["subject"], _LONGEST_NAME),
-        target=None if row["target"] is None else one_line(row["target"], _LONGEST_NAME),
-        author=one_line(row["author"], LONGEST_AUTHOR),
-        reason=one_line(row["reason"], LONGEST_REASON),
         forced=bool(row["forced"]),
         at=from_ms(row["at_ms"]),
         until=from_ms(row["until_ms"]),
         ended_at=maybe_from_ms(row["ended_ms"]),
-        ended_by=None if row["ended_by"] is None else one_line(row["ended_by"], LONGEST_AUTHOR),
-        ended_reason=None if row["ended_reason"] is None else one_line(row["ended_reason"], LONGEST_REASON),
+        **texts,
     )
+
+
+def _clean(name: str, text: str | None) -> str | None:
+    """A text of an override, fit for a terminal, whoever wrote it."""
+    return None if text is None else one_line(text, _LONGEST[name])
 
 
 def decision_to_row(decision: Decision) -> DecisionRow:

@@ -9,7 +9,7 @@ import pytest
 
 from controller.routing.candidates import Candidate
 from controller.routing.decision import Move, RouteState
-from controller.routing.policy import RouteVerdict, decide, decide_all
+from controller.routing.policy import RouteCase, RouteVerdict, decide, decide_all
 from monitor.health import Health, TargetHealth
 from monitor.settings import ControllerSettings, Route
 from tests.support.builders import T0, settings
@@ -35,7 +35,9 @@ def at(name: str, *, for_s: float = 3600) -> RouteState:
 def ask(current: RouteState | None, *candidates: Candidate, route: Route = ROUTE) -> RouteVerdict:
     """The policy's verdict at T0."""
     known = {one.id: one for one in candidates}
-    return decide(route, current, known, now=T0, generation=8, controller=ControllerSettings(dwell_s=DWELL_S))
+    controller = ControllerSettings(dwell_s=DWELL_S)
+    case = RouteCase(route=route, current=current, targets=known, now=T0, generation=8, controller=controller)
+    return decide(case)
 
 
 COMBINATIONS = [
