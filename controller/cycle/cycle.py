@@ -14,7 +14,7 @@ from datetime import datetime
 
 from controller.cycle.detection import StoredDetector
 from controller.cycle.incident_tracking import IncidentMemory
-from controller.cycle.publisher import VALID_FOR_S, RoutingContent, RoutingPublisher
+from controller.cycle.publisher import VALID_FOR_S, RoutingPublisher
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.journal import Journal
@@ -54,7 +54,7 @@ class Cycle:
         self._settings = settings
         self._store = store
         self._journal = journal
-        self._detector = StoredDetector(settings, store)
+        self._detection = StoredDetector(settings, store)
         self._override_sync = OverrideSync(settings, journal.overrides)
         self._incidents = IncidentMemory(store, journal)
         self._publisher = RoutingPublisher(settings, file, store)
@@ -66,7 +66,7 @@ class Cycle:
 
     def start(self, now: datetime) -> None:
         """Go on where the last service stopped, with everything it had stored; raises DatabaseError."""
-        self._detector.resume(now)
+        self._detection.resume(now)
         # What a dry run decided was never published, and is nothing to go on from for real; nor the other way round.
         dry_run = self._settings.controller.dry_run
         self._routes = {name: state for name, state in self._journal.routes().items() if state.dry_run == dry_run}
@@ -86,13 +86,12 @@ class Cycle:
         That the routing file could not be written is no error of the cycle: it is logged, recorded, and tried again in
         the next one.
         """
-        transitions = self._detector.take_in(observations, now, blind)
-        if transitions:
-            # Noted at once: a later step may fail, and the next cycle has no transition to go by.
-            self._publisher.mark_changed()
-        self._overrides = self._override_sync.read(self._detector.health, now)
+        transitions = self._detection.take_in(observations, now, blind)
+        # At once: a later step may fail, and the next cycle has no transition to go by.
+        self._publisher.changed |= bool(transitions)
+        self._overrides = self._override_sync.read(self._detection.detector.health, now)
         decisions, incidents = self._decide(loss, now)
-        self._publisher.publish(self._content(), now)
+        self._publisher.publish(self._routes, self._detection.detector.health, self._overrides, now)
         if not self.publish_error:
             self._override_sync.mark_published(now)
         self._cycled_at = now
@@ -100,17 +99,17 @@ class Cycle:
             transitions=tuple(transitions),
             decisions=tuple(decisions),
             incidents=tuple(incidents),
-            extras=self._detector.burst_probes(observations),
+            extras=self._detection.burst_probes(observations),
         )
 
     def repace(self, settings: Settings, now: datetime) -> None:
         """Go on with the same targets at other intervals, and with all that is known of them."""
         self._settings = settings
-        self._detector.repace(settings, now)
+        self._detection.repace(settings, now)
 
     def unwatch(self, targets: Collection[str], reason: str) -> None:
         """These targets, and no others, are not probed: from the next cycle on their health is unknown."""
-        self._detector.unwatch(targets, reason)
+        self._detection.unwatch(targets, reason)
 
     def keep_alive(self, now: datetime) -> None:
         """Give the routing file its heartbeat where the database cannot be written: what it says still holds.
@@ -118,7 +117,7 @@ class Cycle:
         Not for longer than the file is valid: then readers must be able to tell that nobody decides any more.
         """
         if self._cycled_at is not None and (now - self._cycled_at).total_seconds() < VALID_FOR_S:
-            self._publisher.heartbeat(self._content(), now)
+            self._publisher.heartbeat(self._routes, self._detection.detector.health, self._overrides, now)
 
     @property
     def publish_error(self) -> str | None:
@@ -128,14 +127,11 @@ class Cycle:
     @property
     def due(self) -> datetime | None:
         """When a verdict is due that needs no further observation; None when there is none."""
-        return self._detector.due
+        return self._detection.detector.due
 
-    def record_of(self, target: str) -> TargetState:
+    def state_of(self, target: str) -> TargetState:
         """What is known of a target; KeyError when there is none of that name."""
-        return self._detector.record_of(target)
-
-    def _content(self) -> RoutingContent:
-        return RoutingContent(routes=self._routes, health=self._detector.health, overrides=self._overrides)
+        return self._detection.detector.state_of(target)
 
     def _decide(self, loss: NetworkLoss | None, now: datetime) -> tuple[list[Decision], list[Incident]]:
         """Ask the policy about every route; store its decisions and what they and the health mean for incidents."""
@@ -143,7 +139,7 @@ class Cycle:
         verdicts = policy.decide_all(
             self._settings,
             self._routes,
-            self._detector.health,
+            self._detection.detector.health,
             now=now,
             generation=generation,
             overrides=self._overrides,
@@ -151,14 +147,11 @@ class Cycle:
         decisions = [verdict.decision for verdict in verdicts.values() if verdict.decision]
         routes = self._routes | {decision.route: decision.state() for decision in decisions}
         self._report_waiting(verdicts, now)
-        incidents = self._incidents.changes(self._facts(verdicts, routes, loss, now))
-        if decisions or incidents:
-            incidents = self._journal.commit(decisions, incidents)
-        self._incidents.remember(incidents, now)
+        incidents = self._incidents.commit(self._facts(verdicts, routes, loss, now))
         self._routes = routes
         if decisions:
             self._publisher.generation = generation
-            self._publisher.mark_changed()
+            self._publisher.changed = True
         for decision in decisions:
             event = "route_would_move" if decision.dry_run else "route_moved"
             to = format_destination(decision.state())
@@ -177,7 +170,7 @@ class Cycle:
         return CycleFacts(
             settings=self._settings,
             now=now,
-            health=self._detector.health,
+            health=self._detection.detector.health,
             routes=published,
             decisions=[verdict.decision for verdict in verdicts.values() if verdict.decision],
             stuck={name for name, verdict in verdicts.items() if verdict.stuck},

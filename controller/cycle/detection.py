@@ -1,7 +1,7 @@
 """Judges observations and stores the result, so that a restarted service goes on where the last one stopped."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from monitor.connectivity.blindness import Blindness
@@ -9,8 +9,7 @@ from monitor.detection import provider_pool, target_state
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe
-from monitor.detection.target_state import TargetState
-from monitor.health import TargetHealth, Transition
+from monitor.health import Transition
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError
 from monitor.storage.rows import SavedState
@@ -27,13 +26,13 @@ _REPLAYED_WITHOUT_STATE = timedelta(hours=1)
 class StoredDetector:
     """A detector whose state is in the database. Not thread-safe.
 
-    Every method that stores raises DatabaseError when it could not; what is known of the targets is then as before.
+    What stores raises DatabaseError when it could not; what is known of the targets is then as before.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
-        self._detector: Detector
+        self.detector: Detector
         """From `resume` on."""
         self._notices = NoticeFilter()
         self._judged: frozenset[Observation] = frozenset()
@@ -43,12 +42,12 @@ class StoredDetector:
 
     def resume(self, now: datetime) -> None:
         """Load the stored state, and judge what was stored after it."""
-        self._detector = Detector(self._settings, now)
+        self.detector = Detector(self._settings, now)
         self._notices = NoticeFilter(self._store.notices())
-        self._detector.restore(self._stored_state())
+        self.detector.restore(self._stored_state())
         unjudged: list[Observation] = []
-        for target in self._detector.health:
-            after = self._detector.state_of(target).last_started_at or now - _REPLAYED_WITHOUT_STATE
+        for target in self.detector.health:
+            after = self.detector.state_of(target).last_started_at or now - _REPLAYED_WITHOUT_STATE
             unjudged += self._store.observations(target, after=after)
         unjudged.sort(key=lambda observation: observation.finished_at)
         self._judge(unjudged, self._blind(unjudged, now), now)
@@ -71,35 +70,21 @@ class StoredDetector:
     def repace(self, settings: Settings, now: datetime) -> None:
         """Judge the same targets at other intervals, with all that is known of them."""
         detector = Detector(settings, now)
-        detector.restore(self._detector.snapshot())
-        self._settings, self._detector = settings, detector
+        detector.restore(self.detector.snapshot())
+        self._settings, self.detector = settings, detector
 
     def unwatch(self, targets: Collection[str], reason: str) -> None:
         """These targets, and no others, are not probed: from the next call of `take_in` on their health is unknown."""
         self._unwatched, self._unwatched_reason = frozenset(targets), reason
 
-    @property
-    def health(self) -> Mapping[str, TargetHealth]:
-        """Of every configured target, by id."""
-        return self._detector.health
-
-    @property
-    def due(self) -> datetime | None:
-        """When a verdict is due that needs no further observation; None when there is none."""
-        return self._detector.due
-
-    def record_of(self, target: str) -> TargetState:
-        """What is known of a target; KeyError when there is none of that name."""
-        return self._detector.state_of(target)
-
     def burst_probes(self, observations: Sequence[Observation]) -> tuple[BurstProbe, ...]:
         """The extra probes that the targets just observed, or their providers, deserve."""
-        observed = {observation.target for observation in observations} & self._detector.health.keys()
-        return tuple(burst for target in sorted(observed) for burst in self._detector.burst_probes(target))
+        observed = {observation.target for observation in observations} & self.detector.health.keys()
+        return tuple(burst for target in sorted(observed) for burst in self.detector.burst_probes(target))
 
     def _stored_state(self) -> DetectorState:
         saved = self._store.states()
-        states = {name: target_state.from_json(saved[name].record) for name in self._detector.health if name in saved}
+        states = {name: target_state.from_json(saved[name].record) for name in self.detector.health if name in saved}
         return DetectorState(
             targets={name: state for name, state in states.items() if state},
             providers={provider: provider_pool.from_json(text) for provider, text in self._store.pools().items()},
@@ -129,22 +114,22 @@ class StoredDetector:
         self, observations: Sequence[Observation], blind: Collection[Observation], now: datetime
     ) -> list[Transition]:
         """Judge by these observations and by the time, and store what has changed; or nothing, when that fails."""
-        before = self._detector.snapshot()
+        before = self.detector.snapshot()
         transitions: list[Transition] = []
         # Of checks other than chat: no outage of anybody's, so no incident reports them.
         notices: list[TargetNotice] = []
         for observation in observations:
-            transitions += self._detector.observe(observation, blind=observation in blind)
+            transitions += self.detector.observe(observation, blind=observation in blind)
             if observation.target in before.targets:
-                state = self._detector.state_of(observation.target)
+                state = self.detector.state_of(observation.target)
                 notices += self._notices.due_of_checks(observation, state, now)
         for target in sorted(self._unwatched):
-            transitions += self._detector.stop_watching(target, now, self._unwatched_reason)
-        transitions += self._detector.tick(now)
+            transitions += self.detector.stop_watching(target, now, self._unwatched_reason)
+        transitions += self.detector.tick(now)
         try:
             self._save(before, transitions, notices, now)
         except DatabaseError:
-            self._detector.restore(before)
+            self.detector.restore(before)
             raise
         for notice in notices:
             self._mark_told(notice)
@@ -153,10 +138,10 @@ class StoredDetector:
     def _save(
         self, before: DetectorState, transitions: Sequence[Transition], notices: Sequence[TargetNotice], now: datetime
     ) -> None:
-        after = self._detector.snapshot()
+        after = self.detector.snapshot()
         changed = [state for target, state in after.targets.items() if state is not before.targets[target]]
         states = [
-            SavedState(health=self._detector.health[state.target], at=now, record=target_state.to_json(state))
+            SavedState(health=self.detector.health[state.target], at=now, record=target_state.to_json(state))
             for state in changed
         ]
         pools = {

@@ -1,6 +1,6 @@
 """Keeps the open and the lately resolved incidents between cycles, and collects what else the tracker must know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -31,43 +31,37 @@ class IncidentMemory:
         self._open = self._journal.open_incidents()
         self._resolved = self._journal.resolved_since(now - _REMEMBERED)
 
-    def changes(self, facts: CycleFacts) -> list[Incident]:
-        """The incidents that are new or changed, to be stored; `facts` need not say what the database knows.
+    def commit(self, facts: CycleFacts) -> list[Incident]:
+        """Store the decisions of the cycle and what the facts change in incidents; returns the incidents as stored.
 
-        A resolved one has its figures.
+        `facts` need not say what the database knows. A resolved incident has its figures.
         """
         changed = tracker.update_incidents(
             replace(
                 facts,
                 open_incidents=self._open,
                 resolved=self._resolved,
-                vendors=self._vendor_reports(facts.health, facts.now),
-                onsets=self._journal.onsets(self._newly_bad(facts.health)),
+                vendors=self._vendor_reports(facts),
+                onsets=self._journal.onsets(self._newly_unhealthy(facts)),
             )
         )
-        return [
-            self._journal.with_facts(incident, facts.now) if incident.resolved_at else incident for incident in changed
-        ]
+        changed = [self._journal.with_facts(one, facts.now) if one.resolved_at else one for one in changed]
+        if facts.decisions or changed:
+            changed = self._journal.commit(facts.decisions, changed)
+        known = {incident.id: incident for incident in (*self._resolved, *self._open, *changed)}.values()
+        self._open = [incident for incident in known if incident.resolved_at is None]
+        remembered_after = facts.now - _REMEMBERED
+        self._resolved = [one for one in known if one.resolved_at and one.resolved_at > remembered_after]
+        return changed
 
-    def remember(self, changed: Sequence[Incident], now: datetime) -> None:
-        """Go on from these, as they were stored."""
-        known = {incident.id: incident for incident in (*self._resolved, *self._open, *changed)}
-        self._open = [incident for incident in known.values() if incident.resolved_at is None]
-        self._resolved = [
-            incident for incident in known.values() if incident.resolved_at and now - incident.resolved_at < _REMEMBERED
-        ]
+    def _newly_unhealthy(self, facts: CycleFacts) -> list[TargetHealth]:
+        """The unhealthy targets that no open incident has as such: they open one, or join it."""
+        affected = (target for incident in self._open for target in incident.affected)
+        known = {target.target for target in affected if target.health in UNHEALTHY}
+        return [state for state in facts.health.values() if state.health in UNHEALTHY and state.target not in known]
 
-    def _newly_bad(self, health: Mapping[str, TargetHealth]) -> list[TargetHealth]:
-        """The bad targets that no open incident has as bad: they open one, or join it."""
-        known = {
-            affected.target for incident in self._open for affected in incident.affected if affected.health in UNHEALTHY
-        }
-        return [state for state in health.values() if state.health in UNHEALTHY and state.target not in known]
-
-    def _vendor_reports(
-        self, health: Mapping[str, TargetHealth], now: datetime
-    ) -> dict[str, Sequence[VendorStateChange]]:
+    def _vendor_reports(self, facts: CycleFacts) -> dict[str, Sequence[VendorStateChange]]:
         """What the vendors said around the incidents that are open or about to be, where none says so yet."""
         between = self._store.vendors.between
-        noticed = unreported_providers(self._open, health.values())
-        return {name: between(name, after=at - LOOK_BACK, before=now) for name, at in noticed.items()}
+        noticed = unreported_providers(self._open, facts.health.values())
+        return {name: between(name, after=at - LOOK_BACK, before=facts.now) for name, at in noticed.items()}

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from controller.routing import override_text, routing_file
@@ -19,17 +19,6 @@ log = logging.getLogger(__name__)
 VALID_FOR_S = 90.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoutingContent:
-    """What the routing file is made of."""
-
-    routes: Mapping[str, RouteState]
-    """As decided; a dry run publishes the configured order instead."""
-    health: Mapping[str, TargetHealth]
-    overrides: Overrides = NO_OVERRIDES
-    """They are named in the reasons of the routes."""
-
-
 class RoutingPublisher:
     """Publishes the routing file. Not thread-safe."""
 
@@ -38,7 +27,8 @@ class RoutingPublisher:
         self._file = file
         self._store = store
         self._started_at: datetime | None = None
-        self._changed = True
+        self.changed = True
+        """What the file says has changed: the next `publish` writes it."""
         self._published_at: datetime | None = None
         self._published_overrides = NO_OVERRIDES
         """Those that the reasons in the file name."""
@@ -58,10 +48,6 @@ class RoutingPublisher:
         self._shown = self._file.read_targets() if self._settings.controller.dry_run else {}
         self._started_at = now
 
-    def mark_changed(self) -> None:
-        """Have the file written by the next `publish`: what it says has changed."""
-        self._changed = True
-
     def published_routes(self, decided: Mapping[str, RouteState]) -> Mapping[str, RouteState]:
         """The routes as the file is to show them: as decided, or in a dry run as configured."""
         if not self._settings.controller.dry_run or self._started_at is None:
@@ -74,18 +60,20 @@ class RoutingPublisher:
             return {}
         return {name: shown for name, shown in self._shown.items() if name in routes and routes[name].target != shown}
 
-    def publish(self, content: RoutingContent, now: datetime) -> None:
+    def publish(
+        self, routes: Mapping[str, RouteState], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
+    ) -> None:
         """Write the file when something changed, when its heartbeat is due, or when somebody touched it.
 
-        That it cannot be written is logged and recorded once; the next call tries again.
+        `routes` are as decided; the reasons in the file name the overrides. That the file cannot be written is logged
+        and recorded once; the next call tries again.
         """
         tampered = self._file.find_tampering()
-        self._changed |= tampered is not None or self._heartbeat_due(now)
-        self._changed |= content.overrides != self._published_overrides
-        if not self._changed:
+        self.changed |= tampered is not None or self._heartbeat_due(now) or overrides != self._published_overrides
+        if not self.changed:
             return
         try:
-            self._write(content, now)
+            self._write(routes, health, overrides, now)
         except RoutingFileError as error:
             self._report_failure(now, str(error))
             return
@@ -93,35 +81,35 @@ class RoutingPublisher:
             log.warning("routing_file_restored: %s", tampered)
             self._store.add_event(now, "routing_file_restored", str(self._settings.routing_file), tampered)
 
-    def heartbeat(self, content: RoutingContent, now: datetime) -> None:
+    def heartbeat(
+        self, routes: Mapping[str, RouteState], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
+    ) -> None:
         """Rewrite the file if its heartbeat is due, without the database."""
         if self._heartbeat_due(now):
             try:
-                self._write(content, now)
+                self._write(routes, health, overrides, now)
             except RoutingFileError as error:
                 log.error("routing_file_not_written: %s", error)
 
-    def _write(self, content: RoutingContent, now: datetime) -> None:
-        routes = self.published_routes(content.routes)
+    def _write(
+        self, decided: Mapping[str, RouteState], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
+    ) -> None:
+        routes = self.published_routes(decided)
         shown = {name: state.target for name, state in routes.items()}
         generation = self._next_generation(shown)
+        reasons = {name: override_text.route_reason(state, overrides) for name, state in routes.items()}
         table = routing_file.build_table(
             self._settings,
-            {
-                name: replace(state, reason=override_text.route_reason(state, content.overrides))
-                for name, state in routes.items()
-            },
-            {target: known.health for target, known in content.health.items()},
+            {name: replace(state, reason=reasons[name]) for name, state in routes.items()},
+            {target: state.health for target, state in health.items()},
             generation=generation,
             written_at=now,
             valid_for_s=VALID_FOR_S,
         )
         self._file.publish(table)
         self._shown, self._file_generation = shown, generation
-        self._published_overrides = content.overrides
-        self._changed = False
-        self.error = None
-        self._published_at = now
+        self._published_overrides, self._published_at = overrides, now
+        self.changed, self.error = False, None
 
     def _next_generation(self, targets: Mapping[str, str]) -> int:
         """That of the last decision; in a dry run that of the file, unless the configured order itself has changed."""

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.alerts.heartbeat import ServiceHealth
 from controller.cycle.cycle import Cycle
-from controller.service.worker_thread import WorkerThread
+from controller.service.background import WorkerThread
 from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.detection.pacing import BurstProbe
@@ -26,36 +27,26 @@ _RETRY_S = 1.0
 _LAST_ATTEMPTS = 3
 
 
+@dataclass(kw_only=True)
 class ControlLoop:
     """Cycle after cycle, at least twice a second, until the end marker (None) comes out of `observations`.
 
-    `request` is handed the extra probes that each cycle asks for. Raises DatabaseGoneError.
+    Raises DatabaseGoneError.
     """
 
-    def __init__(
-        self,
-        cycle: Cycle,
-        observations: asyncio.Queue[Observation | None],
-        *,
-        blindness: Blindness,
-        network: ConnectivityChecker,
-        health: ServiceHealth,
-        request: Callable[[Iterable[BurstProbe]], None],
-        database: WorkerThread,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._cycle = cycle
-        self._observations = observations
-        self._blindness = blindness
-        self._network = network
-        self._health = health
-        self._request = request
-        self._database = database
-        self._clock = clock
-        self._batch: list[Observation] = []
-        """Those that no cycle has stored yet."""
-        self._blind: set[Observation] = set()
-        """Those of them made while our own network was down."""
+    cycle: Cycle
+    observations: asyncio.Queue[Observation | None]
+    blindness: Blindness
+    network: ConnectivityChecker
+    health: ServiceHealth
+    request: Callable[[Iterable[BurstProbe]], None]
+    """Is handed the extra probes that each cycle asks for."""
+    database: WorkerThread
+    clock: Callable[[], datetime]
+    _batch: list[Observation] = field(default_factory=list)
+    """Those that no cycle has stored yet."""
+    _blind: set[Observation] = field(default_factory=set)
+    """Those of them made while our own network was down."""
 
     async def run(self) -> None:
         """Until the end marker; what cannot be stored then is tried three times, and lost."""
@@ -63,7 +54,7 @@ class ControlLoop:
         while not over:
             arrived, over = await self._arrived()
             # Asked while it matters: by the time a locked database is free again, our network may be back.
-            self._blind.update(await self._cycling_meanwhile(self._network.find_blind(arrived)))
+            self._blind.update(await self._cycling_meanwhile(self.network.find_blind(arrived)))
             self._batch.extend(arrived)
             attempts = _LAST_ATTEMPTS if over else 1
             while attempts and not await self._run_cycle():
@@ -89,34 +80,34 @@ class ControlLoop:
         arrived: list[Observation | None] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._until_next_tick_s()):
-                arrived.append(await self._observations.get())
+                arrived.append(await self.observations.get())
         if arrived and arrived != [None]:
             # A cycle costs the same for one observation as for many: those that come in together share one.
             await asyncio.sleep(_GATHER_S)
-        while not self._observations.empty():
-            arrived.append(self._observations.get_nowait())
+        while not self.observations.empty():
+            arrived.append(self.observations.get_nowait())
         return [observation for observation in arrived if observation], None in arrived
 
     def _until_next_tick_s(self) -> float:
         """How long to wait for observations; less than usual where a verdict only waits for its time."""
-        due = self._cycle.due
+        due = self.cycle.due
         if due is None:
             return _TICK_S
-        return min(_TICK_S, max(_SHORTEST_WAIT_S, (due - self._clock()).total_seconds()))
+        return min(_TICK_S, max(_SHORTEST_WAIT_S, (due - self.clock()).total_seconds()))
 
     async def _run_cycle(self) -> bool:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
         batch, blind = tuple(self._batch), frozenset(self._blind)
         try:
-            result = await self._database.run(self._cycle.run, batch, self._clock(), blind, self._blindness.loss)
+            result = await self.database.run(self.cycle.run, batch, self.clock(), blind, self.blindness.loss)
         except DatabaseGoneError:
             raise
         except DatabaseError as error:
             log.error("cycle_failed waiting=%d: %s", len(batch), error)
-            await self._database.run(self._cycle.keep_alive, self._clock())
+            await self.database.run(self.cycle.keep_alive, self.clock())
             return False
-        self._health.cycled(self._cycle.publish_error)
+        self.health.cycled(self.cycle.publish_error)
         self._batch.clear()
         self._blind.clear()
-        self._request(result.extras)
+        self.request(result.extras)
         return True

@@ -5,14 +5,13 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Final
 
-from controller.service.recorder import HOST, BackgroundRecorder
-from controller.service.worker_thread import WorkerThread
+from controller.service.background import HOST, BackgroundRecorder, WorkerThread
 from monitor.liveness import ServiceBeat
-from monitor.settings import Settings
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
 
@@ -24,27 +23,18 @@ _EVERY_S = 5.0
 _CLOCK_STEP_S = 2.0
 
 
+@dataclass(kw_only=True)
 class Housekeeping:
-    """`replan` is called when the clock was set: what was planned by the old one may be an hour away."""
+    """What the service does besides probing and deciding."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        *,
-        recorder: BackgroundRecorder,
-        database: WorkerThread,
-        replan: Callable[[], None],
-        started_at: datetime,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._retention = timedelta(seconds=settings.retention_raw_s)
-        self._store = store
-        self._recorder = recorder
-        self._database = database
-        self._replan = replan
-        self._clock = clock
-        self._started_at = started_at
+    store: Store
+    retention: timedelta
+    recorder: BackgroundRecorder
+    database: WorkerThread
+    replan: Callable[[], None]
+    """Is called when the clock was set: what was planned by the old one may be an hour away."""
+    started_at: datetime
+    clock: Callable[[], datetime]
 
     async def run(self) -> None:
         """Every five seconds, for ever."""
@@ -53,13 +43,13 @@ class Housekeeping:
             step_s, offset_s = self._clock_offset_s() - offset_s, self._clock_offset_s()
             if abs(step_s) > _CLOCK_STEP_S:
                 text = f"the clock was set by {step_s:+.0f} s: every probe is planned anew"
-                self._recorder.event("clock_stepped", HOST, text)
-                self._replan()
+                self.recorder.event("clock_stepped", HOST, text)
+                self.replan()
             try:
-                await self._database.run(self._beat)
-                before = self._clock() - self._retention
-                await self._database.run(self._store.prune, before)
-                await self._database.run(self._store.vendors.prune, before)
+                await self.database.run(self._beat)
+                before = self.clock() - self.retention
+                await self.database.run(self.store.prune, before)
+                await self.database.run(self.store.vendors.prune, before)
             except DatabaseError as error:
                 log.error("housekeeping_failed: %s", error)
             await asyncio.sleep(_EVERY_S)
@@ -73,25 +63,25 @@ class Housekeeping:
         """Record that the service stops in good order, so that nobody takes it for a crash."""
         try:
             self._record("service_stopped", "in good order")
-            self._beat(stopped_at=self._clock())
+            self._beat(stopped_at=self.clock())
         except DatabaseError as error:
             log.error("last_words_lost: %s", error)
 
     def _record(self, kind: str, text: str) -> None:
         log.info("%s: %s", kind, text)
-        self._store.add_event(self._clock(), kind, HOST, text)
+        self.store.add_event(self.clock(), kind, HOST, text)
 
     def _beat(self, stopped_at: datetime | None = None) -> None:
-        self._store.beat(
+        self.store.beat(
             ServiceBeat(
                 pid=os.getpid(),
                 host=HOST,
                 version=_VERSION,
-                started_at=self._started_at,
-                beat_at=self._clock(),
+                started_at=self.started_at,
+                beat_at=self.clock(),
                 stopped_at=stopped_at,
             )
         )
 
     def _clock_offset_s(self) -> float:
-        return self._clock().timestamp() - time.monotonic()
+        return self.clock().timestamp() - time.monotonic()

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from controller.alerts.heartbeat import ServiceHealth
 from controller.cycle.cycle import Cycle
-from controller.service.recorder import BackgroundRecorder
-from controller.service.worker_thread import WorkerThread
+from controller.service.background import BackgroundRecorder, WorkerThread
 from monitor.budget.enforcer import BudgetEnforcer
 from monitor.budget.tracker import BudgetTracker
 from monitor.detection import pacing
@@ -26,51 +26,40 @@ log = logging.getLogger(__name__)
 _SKIPS_REPORTED_EVERY_S = 600.0
 
 
+@dataclass(kw_only=True)
 class Probing:
-    """Scheduled and extra probes of all targets, from one event loop.
+    """Scheduled and extra probes of all targets, from one event loop."""
 
-    Each observation is put into `observations`. What the budget changes is reported, and handed to the cycle on the
-    thread that owns it.
-    """
+    settings: Settings
+    budget: BudgetTracker
+    cycle: Cycle
+    """Hears, on the database's thread, what the budget changes."""
+    prober: Prober
+    observations: asyncio.Queue[Observation | None]
+    """Each observation is put here."""
+    health: ServiceHealth
+    recorder: BackgroundRecorder
+    database: WorkerThread
+    clock: Callable[[], datetime]
+    _skips: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """For each target when a skip was last reported (monotonic), and how many there have been since."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        budget: BudgetTracker,
-        cycle: Cycle,
-        *,
-        prober: Prober,
-        observations: asyncio.Queue[Observation | None],
-        health: ServiceHealth,
-        recorder: BackgroundRecorder,
-        database: WorkerThread,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._settings = settings
-        self._budget = budget
-        self._cycle = cycle
-        self._prober = prober
-        self._observations = observations
-        self._health = health
-        self._recorder = recorder
-        self._database = database
-        self._clock = clock
-        self._skips: dict[str, tuple[float, int]] = {}
-        """For each target when a skip was last reported (monotonic), and how many there have been since."""
-        self._schedule = ProbeScheduler(settings.targets, self._probe, self._skipped)
-        self._schedule.repace(budget.throttled_settings().targets, clock())
+    def __post_init__(self) -> None:
+        self._schedule = ProbeScheduler(self.settings.targets, self._probe, self._skipped)
+        self._schedule.repace(self.budget.throttled_settings().targets, self.clock())
         self._enforcer = BudgetEnforcer(
-            budget,
+            self.budget,
             changed=self._repace,
             stopped=self._unwatch,
-            keep=recorder.throttling,
-            tell=recorder.budget_event,
-            clock=clock,
+            keep=self.recorder.throttling,
+            tell=self.recorder.budget_event,
+            clock=self.clock,
         )
+        self.watch_budget = self._enforcer.watch
 
     def start(self) -> None:
         """Begin with the scheduled probes."""
-        self._schedule.start(self._clock())
+        self._schedule.start(self.clock())
         self._probe_early()
 
     async def stop(self, patience_s: float) -> None:
@@ -79,36 +68,32 @@ class Probing:
 
     def replan(self) -> None:
         """Plan every probe anew, for a clock that was set."""
-        self._schedule.replan(self._clock())
+        self._schedule.replan(self.clock())
 
     def request(self, bursts: Iterable[BurstProbe]) -> None:
         """Make these extra probes as well, as far as the budget allows."""
         for burst in bursts:
             granted = self._enforcer.granted_targets(burst)
             if granted:
-                self._schedule.quick(burst.slot, granted, self._clock() + timedelta(seconds=burst.delay_s))
-
-    async def watch_budget(self) -> None:
-        """Review the budget once a minute, for ever."""
-        await self._enforcer.watch()
+                self._schedule.quick(burst.slot, granted, self.clock() + timedelta(seconds=burst.delay_s))
 
     async def _probe(self, target: Target, check: Check) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""
-        self._health.probed()
-        if pacing.is_resting(self._cycle.record_of(target.id), self._clock()):
+        self.health.probed()
+        if pacing.is_resting(self.cycle.state_of(target.id), self.clock()):
             return
         if not self._enforcer.may_begin(target.id):
             return
         observation = None
         try:
-            observation = await self._prober.probe(target, check)
+            observation = await self.prober.probe(target, check)
         finally:
             self._enforcer.end_probe(target.id, observation)
         if observation.outcome is not Outcome.OK:
             log.info(
                 "probe_failed target=%s outcome=%s: %s", observation.target, observation.outcome, observation.detail
             )
-        self._observations.put_nowait(observation)
+        self.observations.put_nowait(observation)
 
     def _skipped(self, target_id: str, why: str) -> None:
         """Report the first skip of a target, then at most one in ten minutes, with the number of those in between."""
@@ -118,21 +103,21 @@ class Probing:
             return
         self._skips[target_id] = time.monotonic(), 0
         more = f"; {unreported} more since the last time this was said" if unreported else ""
-        self._recorder.event("probe_skipped", target_id, f"{why}{more}")
+        self.recorder.event("probe_skipped", target_id, f"{why}{more}")
 
     def _probe_early(self) -> None:
         """Probe targets at stretched intervals once at their configured ones, where nothing recent is known of them."""
-        now, due_s = self._clock(), pacing.phases(self._settings.targets)
-        for configured, paced in zip(self._settings.targets, self._budget.throttled_settings().targets, strict=True):
-            seen_at = self._cycle.record_of(paced.id).last_seen_at
+        now, due_s = self.clock(), pacing.phases(self.settings.targets)
+        for configured, paced in zip(self.settings.targets, self.budget.throttled_settings().targets, strict=True):
+            seen_at = self.cycle.state_of(paced.id).last_seen_at
             known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
             if paced.interval_s > configured.interval_s and not known:
                 self._schedule.quick(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
 
     async def _repace(self, settings: Settings) -> None:
         """Probe at other intervals from now on, and judge by them."""
-        self._schedule.repace(settings.targets, self._clock())
-        await self._database.run(self._cycle.repace, settings, self._clock())
+        self._schedule.repace(settings.targets, self.clock())
+        await self.database.run(self.cycle.repace, settings, self.clock())
 
     async def _unwatch(self, targets: frozenset[str], reason: str) -> None:
-        await self._database.run(self._cycle.unwatch, targets, reason)
+        await self.database.run(self.cycle.unwatch, targets, reason)

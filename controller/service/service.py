@@ -16,11 +16,10 @@ from controller.alerts.slack.buttons.listener import ButtonService
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile, RoutingFileError
+from controller.service.background import BackgroundRecorder, WorkerThread
 from controller.service.control_loop import ControlLoop
 from controller.service.housekeeping import Housekeeping
 from controller.service.probing import Probing
-from controller.service.recorder import BackgroundRecorder
-from controller.service.worker_thread import WorkerThread
 from monitor.budget import enforcer
 from monitor.budget import tracker as budget_tracker
 from monitor.clock import utc_now
@@ -35,7 +34,7 @@ from monitor.storage.store import Store
 from probes import pricing
 from probes.observation import Observation
 from probes.prober import Prober
-from probes.transport.fetch import FetchResult, ask_endpoints, fetch_page
+from probes.transport.fetch import ask_endpoints, fetch_page
 from probes.transport.tls import tls_context
 
 _PATIENCE_S = 5.0
@@ -64,6 +63,7 @@ class Service:
         self._clock = clock
         self._started_at = clock()
         self._opened = ExitStack()
+        """What is to be closed, the last first."""
         self._database = WorkerThread("controller")
         self._slack = WorkerThread("slack")
         self._tls = tls_context(settings.network.ca_bundle)
@@ -77,13 +77,13 @@ class Service:
             opened.enter_context(InstanceLock(self._settings.routing_file))
             engine = open_writer(self._settings.database)
             opened.callback(engine.dispose)
+            opened.callback(self._slack.shutdown, cancel_futures=True)
+            opened.callback(self._database.shutdown)
             self._build(engine)
             self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._database.shutdown()
-        self._slack.shutdown(cancel=True)
         self._opened.close()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -112,7 +112,7 @@ class Service:
     def _build(self, engine: Engine) -> None:
         """Put the parts together, go on where the last service stopped, publish the routing file."""
         store = Store(engine)
-        self._recorder = BackgroundRecorder(store, self._database, clock=self._clock)
+        self._recorder = BackgroundRecorder(store, self._database, self._clock)
         self._build_alerts(engine)
         self._build_monitoring(store)
         self._budget = enforcer.open_tracker(self._settings, store.ledger, self._clock())
@@ -138,15 +138,22 @@ class Service:
 
     def _build_monitoring(self, store: Store) -> None:
         """What watches our own network and the vendors' status pages."""
+        settings, proxy = self._settings, self._settings.network.proxy
+        endpoints = settings.connectivity_endpoints
         self._network = ConnectivityChecker(
             self._blindness,
-            self._reachable_endpoints,
+            lambda: ask_endpoints(endpoints, timeout_s=_NEUTRAL_S, tls=self._tls, proxy=proxy),
             keep=self._recorder.connectivity,
             tell=self._recorder.connectivity_note,
             clock=self._clock,
         )
         self._status_pages = StatusPagePoller(
-            self._settings.providers, self._status_page, keep=self._recorder.vendor_report, clock=self._clock
+            settings.providers,
+            lambda url, etag, modified: fetch_page(
+                url, etag=etag, modified=modified, timeout_s=_STATUS_PAGE_S, tls=self._tls, proxy=proxy
+            ),
+            keep=self._recorder.vendor_report,
+            clock=self._clock,
         )
         now = self._clock()
         self._blindness.resume(store.connectivity(after=now - _CONNECTIVITY_TRUSTED, before=now))
@@ -166,9 +173,9 @@ class Service:
         """What probes, decides and keeps house while the service runs."""
         network = self._settings.network
         self._probing = Probing(
-            self._settings,
-            self._budget,
-            self._cycle,
+            settings=self._settings,
+            budget=self._budget,
+            cycle=self._cycle,
             prober=Prober(proxy=network.proxy, ca_bundle=network.ca_bundle, clock=self._clock),
             observations=self._observations,
             health=self._health,
@@ -177,8 +184,8 @@ class Service:
             clock=self._clock,
         )
         self._control = ControlLoop(
-            self._cycle,
-            self._observations,
+            cycle=self._cycle,
+            observations=self._observations,
             blindness=self._blindness,
             network=self._network,
             health=self._health,
@@ -187,8 +194,8 @@ class Service:
             clock=self._clock,
         )
         self._housekeeping = Housekeeping(
-            self._settings,
-            store,
+            store=store,
+            retention=timedelta(seconds=self._settings.retention_raw_s),
             recorder=self._recorder,
             database=self._database,
             replan=self._probing.replan,
@@ -199,17 +206,15 @@ class Service:
     async def _run_tasks(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             control = tasks.create_task(self._control.run())
-            others = [
-                tasks.create_task(endless)
-                for endless in (
-                    self._housekeeping.run(),
-                    self._network.watch(),
-                    self._status_pages.watch(),
-                    self._probing.watch_budget(),
-                    self._buttons.run(),
-                )
-            ]
-            others += [tasks.create_task(channel) for channel in self._channels.tasks(stop)]
+            endless = (
+                self._housekeeping.run(),
+                self._network.watch(),
+                self._status_pages.watch(),
+                self._probing.watch_budget(),
+                self._buttons.run(),
+                *self._channels.tasks(stop),
+            )
+            others = [tasks.create_task(work) for work in endless]
             await stop.wait()
             await self._probing.stop(_PATIENCE_S)
             self._observations.put_nowait(None)
@@ -220,24 +225,6 @@ class Service:
     def _trouble(self) -> str | None:
         """Why the service is not well, for the heartbeat; None while it is."""
         return self._health.trouble(min(target.interval_s for target in self._budget.throttled_settings().targets))
-
-    async def _reachable_endpoints(self) -> frozenset[str]:
-        """The neutral endpoints that answer right now."""
-        settings = self._settings
-        return await ask_endpoints(
-            settings.connectivity_endpoints, timeout_s=_NEUTRAL_S, tls=self._tls, proxy=settings.network.proxy
-        )
-
-    async def _status_page(self, url: str, etag: str | None, modified: str | None) -> FetchResult:
-        """A vendor's status page, or that it has not changed."""
-        return await fetch_page(
-            url,
-            etag=etag,
-            modified=modified,
-            timeout_s=_STATUS_PAGE_S,
-            tls=self._tls,
-            proxy=self._settings.network.proxy,
-        )
 
     def _watching(self) -> str:
         settings = self._settings

@@ -1,13 +1,14 @@
-"""Stores what the parts of the service report, without making them wait for the database."""
+"""Runs blocking calls beside the event loop, and stores what the parts of the service report without their waiting."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from controller.incidents.tracker import BLIND_FOR
-from controller.service.worker_thread import WorkerThread
 from monitor.budget.tracker import BudgetEvent
 from monitor.connectivity.messages import ConnectivityNote
 from monitor.connectivity.state import ConnectivityObservation
@@ -17,14 +18,39 @@ from monitor.storage.store import Store
 
 log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
+T = TypeVar("T")
 HOST: Final = socket.gethostname()
 """The subject of events about the service itself."""
+
+
+class WorkerThread:
+    """One thread that runs calls in the order in which they were handed in."""
+
+    def __init__(self, name: str) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self.shutdown = self._executor.shutdown
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The call's result; raises what it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: function(*args, **kwargs))
+
+    def submit(self, lost: str, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run the call without waiting for it; `lost` names the log event when the database refuses it."""
+
+        def call() -> None:
+            try:
+                function(*args, **kwargs)
+            except DatabaseError as error:
+                log.error("%s: %s", lost, error)
+
+        self._executor.submit(call)
 
 
 class BackgroundRecorder:
     """Stores events and measurements on the database's thread. What cannot be stored is logged, and lost."""
 
-    def __init__(self, store: Store, database: WorkerThread, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, database: WorkerThread, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._database = database
         self._clock = clock
