@@ -1,4 +1,4 @@
-"""What is told besides Slack, in the same words: one alert as plain text and as a JSON document (pure)."""
+"""What channels besides Slack are given: one alert as plain text and as a JSON document (pure)."""
 
 import json
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class AlertKind(StrEnum):
     INCIDENT_CHANGED = "incident_changed"
     INCIDENT_RESOLVED = "incident_resolved"
     NOTICE = "notice"
-    """Something that happened once: an operator's hand, say."""
+    """Something that happened once, such as an override."""
     DIGEST = "digest"
     """The week in a few lines."""
     TEST = "test"
@@ -138,6 +138,6 @@ def mask_secrets(text: str, secrets: Iterable[Secret]) -> str:
 
 
 def _incident(incident: Incident, at: datetime) -> dict[str, Any]:
-    found = incident_document(incident, (), at)
-    del found["stays"]  # where its routes were is not known here; the timeline says it
-    return {"revision": incident.revision, **found}
+    values = incident_document(incident, (), at)
+    del values["stays"]  # where its routes were is not known here; the timeline says it
+    return {"revision": incident.revision, **values}

@@ -14,38 +14,23 @@ from monitor.settings import Severity
 
 
 class DeliveryKind(StrEnum):
-    """What a delivery is; the names are stored."""
+    """What a delivery is; the names are stored. CALM, PLACE and SINCE are marks, which are no messages."""
 
-    HEADLINE = "headline"
-    """An incident's message in Slack, which is edited until the incident is over."""
-    COPY = "copy"
-    """The same in the channel of critical messages."""
-    CALL = "call"
-    """Calls a person, for the first time or again."""
-    CALM = "calm"
-    """A mark: after the last call the incident was no longer critical."""
-    REPLY = "reply"
-    """Lines of an incident's timeline, in its thread."""
-    OPENED = "opened"
-    """By Slack's incoming webhook: an incident was opened."""
-    RESOLVED = "resolved"
-    """By Slack's incoming webhook: an incident is over."""
-    EVENT = "event"
-    """Something that happened once."""
-    TOGETHER = "together"
-    """Several incidents or events in one message."""
-    HELD = "held"
-    """The list of what is held back."""
-    REVISION = "revision"
-    """An incident in one of its revisions, as an alert."""
-    PLACE = "place"
-    """A mark: Slack's id of a channel that the configuration names."""
-    SINCE = "since"
-    """A mark: since when the channel is configured."""
-    TEST = "test"
-    """From `hotspare alerts test`; never stored."""
-    OTHER = "other"
-    """Of another version."""
+    HEADLINE = "headline"  # an incident's message in Slack, edited until the incident is over
+    COPY = "copy"  # the same in the channel of critical messages
+    CALL = "call"  # calls a person, for the first time or again
+    CALM = "calm"  # after the last call the incident was no longer critical
+    REPLY = "reply"  # lines of an incident's timeline, in its thread
+    OPENED = "opened"  # by Slack's incoming webhook: an incident was opened
+    RESOLVED = "resolved"  # by Slack's incoming webhook: an incident is over
+    EVENT = "event"  # something that happened once
+    TOGETHER = "together"  # several incidents or events in one message
+    HELD = "held"  # the list of what is held back
+    REVISION = "revision"  # an incident in one of its revisions, as an alert
+    PLACE = "place"  # Slack's id of a channel that the configuration names
+    SINCE = "since"  # since when the channel is configured
+    TEST = "test"  # from `hotspare alerts test`; never stored
+    OTHER = "other"  # of another version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

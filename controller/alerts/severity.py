@@ -6,10 +6,10 @@ from controller.incidents.incident import AffectedTarget, Incident, IncidentKind
 from monitor.health import Health
 from monitor.settings import Severity
 
-#: What is over for a target: well again, or no longer configured.
+#: The health of a target that no longer fails: well again, or no longer configured.
 SETTLED = frozenset({Health.UP, Health.UNKNOWN})
-#: What the kind of a notice contains where somebody should look at it.
-_LOOK = ("failing", "attention", "ignored", "held", "stopped", "reserve")
+#: Parts of the kinds of events that somebody should look at.
+_WARNING_PARTS = ("failing", "attention", "ignored", "held", "stopped", "reserve")
 _ORDER = tuple(Severity)
 
 
@@ -33,8 +33,8 @@ def most_urgent(severities: Iterable[Severity]) -> Severity:
 
 
 def severity_of_notice(kind: str) -> Severity:
-    """How urgent something is that happened once: an operator's hand, say."""
-    return Severity.WARNING if any(part in kind for part in _LOOK) else Severity.INFO
+    """How urgent an event of this kind is, such as `pinned`."""
+    return Severity.WARNING if any(part in kind for part in _WARNING_PARTS) else Severity.INFO
 
 
 def is_stuck_now(route: RouteImpact, incident: Incident) -> bool:
@@ -43,19 +43,19 @@ def is_stuck_now(route: RouteImpact, incident: Incident) -> bool:
 
 
 def route_trouble(route: RouteImpact, incident: Incident) -> Health | None:
-    """The health of the route's target as far as this incident knows of trouble with it."""
-    troubled = {a.target: a.health for a in incident.affected if a.health not in SETTLED}
-    return troubled.get(route.target)
+    """The health of the route's target where this incident is about it, and it is not settled; else None."""
+    failing = {affected.target: affected.health for affected in incident.affected if affected.health not in SETTLED}
+    return failing.get(route.target)
 
 
 def exposed_health(incident: Incident) -> frozenset[Health]:
     """The bad health of the targets that users are on."""
-    found = (route_trouble(route, incident) for route in incident.routes)
-    return frozenset(health for health in found if health and health is not Health.RECOVERING)
+    healths = (route_trouble(route, incident) for route in incident.routes)
+    return frozenset(health for health in healths if health and health is not Health.RECOVERING)
 
 
 def misconfigured_targets(incident: Incident) -> list[AffectedTarget]:
     """What only a person can put right, and nobody has yet."""
     if incident.kind is not IncidentKind.CONFIGURATION:
         return []
-    return [a for a in incident.affected if a.health is Health.MISCONFIGURED]
+    return [affected for affected in incident.affected if affected.health is Health.MISCONFIGURED]

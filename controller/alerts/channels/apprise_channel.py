@@ -74,7 +74,7 @@ class AppriseChannel(AlertStream):
             future.set_result(f"failed ({type(error).__name__})")
 
     def _notify(self, alert: Alert) -> str | None:
-        """None when it was taken, else why not."""
+        """None when it was taken, else why not, without the address."""
         # An optional extra, and slow to import.
         from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, OverflowMode  # noqa: PLC0415
 
@@ -84,7 +84,7 @@ class AppriseChannel(AlertStream):
             Severity.INFO: NotifyType.INFO,
         }
         over = alert.kind is AlertKind.INCIDENT_RESOLVED
-        logging.getLogger("apprise").addFilter(_EAR)  # once, however often it is called
+        logging.getLogger("apprise").addFilter(_LOG_FILTER)  # once, however often it is called
         asset = AppriseAsset(app_id="Hotspare", app_desc="Hotspare", async_mode=False)
         service: Any = Apprise.instantiate(self._url.reveal(), asset=asset)
         if service is None:
@@ -93,7 +93,7 @@ class AppriseChannel(AlertStream):
             # Else a service that takes only short messages would take none.
             service.overflow_mode = OverflowMode.TRUNCATE
         all_of_it = Apprise(service, asset=asset)
-        with _Overheard() as overheard:
+        with _CallLog() as call_log:
             taken = all_of_it.notify(
                 title=self._clean(alert.headline),
                 body=self._clean(alert.text),
@@ -102,16 +102,16 @@ class AppriseChannel(AlertStream):
             )
         if taken:
             return None
-        code = overheard.status
-        why = f": HTTP {code}" if code else ": it could not be reached" if overheard.unreached else ""
+        code = call_log.status
+        why = f": HTTP {code}" if code else ": it could not be reached" if call_log.is_unreached else ""
         return f"({service.service_name}) did not take it{why}"
 
     def _clean(self, text: str) -> str:
         return replace_markup(mask_secrets(text, self._hidden))
 
     def _refusal(self, why: str) -> DeliveryError:
-        found = re.search(r"HTTP (\d{3})$", why)
-        status = int(found[1]) if found else 0
+        match = re.search(r"HTTP (\d{3})$", why)
+        status = int(match[1]) if match else 0
         permanent = 400 <= status < 500 and status not in _PASSING
         advice = "; check its address in alerts.apprise" if permanent else ""
         return DeliveryError(f"{self.name} {why}{advice}", permanent=permanent)
@@ -128,7 +128,7 @@ def replace_markup(text: str) -> str:
     return text.translate(_LOOKALIKES)
 
 
-class _Overheard:
+class _CallLog:
     """What Apprise logs of one call: the status of an HTTP answer, or that there was none.
 
     Its words are not repeated: they may hold parts of the address.
@@ -136,15 +136,15 @@ class _Overheard:
 
     def __init__(self) -> None:
         self.status: int | None = None
-        self.unreached = False
+        self.is_unreached = False
 
-    def hear(self, said: str) -> None:
-        """Remember what a warning tells."""
-        found = _STATUS.search(said)
-        self.status = int(found[1]) if found else self.status
-        self.unreached = self.unreached or "connection error" in said.lower()
+    def read(self, message: str) -> None:
+        """Remember what a warning says."""
+        match = _STATUS.search(message)
+        self.status = int(match[1]) if match else self.status
+        self.is_unreached = self.is_unreached or "connection error" in message.lower()
 
-    def __enter__(self) -> "_Overheard":
+    def __enter__(self) -> "_CallLog":
         self._token = _CALL.set(self)
         return self
 
@@ -152,16 +152,16 @@ class _Overheard:
         _CALL.reset(self._token)
 
 
-class _Ear(logging.Filter):
-    """Keeps Apprise's log from everybody else, and tells each call what is said in it."""
+class _LogFilter(logging.Filter):
+    """Keeps Apprise's log out of ours, and hands each call its own warnings."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Never let it pass; Apprise works on threads of its own, which carry the context of the call."""
         call = _CALL.get()
         if call and record.levelno >= logging.WARNING:
-            call.hear(record.getMessage())
+            call.read(record.getMessage())
         return False
 
 
-_CALL: Final[ContextVar[_Overheard | None]] = ContextVar("_CALL", default=None)
-_EAR: Final = _Ear()
+_CALL: Final[ContextVar[_CallLog | None]] = ContextVar("_CALL", default=None)
+_LOG_FILTER: Final = _LogFilter()

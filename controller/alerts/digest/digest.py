@@ -1,4 +1,4 @@
-"""The week in a few lines: how available targets and routes were, what went wrong, what it cost (pure)."""
+"""The week in a few lines: availability of targets and routes, incidents, cost; and when a digest is due (pure)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class RouteWeek:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Week:
-    """What is known of a week."""
+    """What the database knows of a week."""
 
     begins: datetime
     ends: datetime
@@ -76,8 +76,8 @@ class Week:
     """This month's cost and what the budget makes of it, as a sentence without its end."""
 
     @property
-    def seen_s(self) -> float:
-        """How much of the week was watched."""
+    def observed_s(self) -> float:
+        """How much of the week was observed."""
         return (self.ends - self.known_from).total_seconds() if self.known_from else 0.0
 
 
@@ -96,7 +96,8 @@ def digest_day(digest: WeeklyDigest, now: datetime, last: date | None) -> date |
 
 def format_digest(week: Week) -> str:
     """All of it as plain text: the headline in the first line."""
-    return "\n".join([_headline(week), *_known(week), *_routes(week), *_targets(week), *_rest(week)])
+    lines = [*_history_notes(week), *_route_lines(week), *_target_lines(week), *_totals(week)]
+    return "\n".join([_headline(week), *lines])
 
 
 def digest_message(text: str, *, at: datetime) -> Message:
@@ -110,57 +111,58 @@ def digest_message(text: str, *, at: datetime) -> Message:
 
 def _headline(week: Week) -> str:
     begins, ends = (f"{at:%b} {at.day}" for at in (week.begins, week.ends))
-    return f"📊 The week from {begins} to {ends}: {_gist(week)}"
+    return f"📊 The week from {begins} to {ends}: {_summary(week)}"
 
 
-def _gist(week: Week) -> str:
+def _summary(week: Week) -> str:
     if not week.incidents and not week.still_open:
         return "no incident"
     still = f", {week.still_open} still open" if week.still_open else ""
     return f"{plural(week.incidents, 'incident')}{still}, {span(week.incident_s)} in all"
 
 
-def _known(week: Week) -> Iterator[str]:
+def _history_notes(week: Week) -> Iterator[str]:
     if week.known_from is None:
         yield "Nothing was observed in it."
     elif week.known_from - week.begins > _WHOLE:
-        yield f"Probes are known of its last {span(week.seen_s)} alone."
+        yield f"Probes are known of its last {span(week.observed_s)} alone."
 
 
-def _routes(week: Week) -> Iterator[str]:
-    worst = sorted(week.routes, key=lambda one: -one.on_failing_s)
-    for one in worst[:_MOST_LINES]:
+def _route_lines(week: Week) -> Iterator[str]:
+    routes = sorted(week.routes, key=lambda route: -route.on_failing_s)
+    for route in routes[:_MOST_LINES]:
         # Without observations nobody knows how the targets were.
-        if not week.seen_s:
+        if not week.observed_s:
             continue
-        well = max(0.0, 1.0 - one.on_failing_s / week.seen_s)
-        moved = f"moved {format_times(one.flips)}" if one.flips else "never moved"
-        failing = f", {span(one.on_failing_s)} on a failing target" if one.on_failing_s else ""
-        yield f"Route {_name(one.route)}: on a working target {format_percent(well)} of the time{failing}, {moved}"
-    yield from _left_out(len(worst), "route")
+        well = max(0.0, 1.0 - route.on_failing_s / week.observed_s)
+        moved = f"moved {format_times(route.flips)}" if route.flips else "never moved"
+        failing = f", {span(route.on_failing_s)} on a failing target" if route.on_failing_s else ""
+        yield f"Route {_name(route.route)}: on a working target {format_percent(well)} of the time{failing}, {moved}"
+    yield from _left_out(len(routes), "route")
 
 
-def _targets(week: Week) -> Iterator[str]:
-    seen = sorted((one for one in week.targets if one.counted), key=lambda one: one.available or 0.0)
-    for one in seen[:_MOST_LINES]:
-        fell = f", began to fail {format_times(one.fell)}" if one.fell else ""
-        yield f"{_name(one.target)}: {format_percent(one.ok / one.counted)} of {one.counted:,} probes ok{fell}"
-    yield from _left_out(len(seen), "target")
-    unseen = [one for one in week.targets if not one.counted]
-    if unseen and seen:
-        others = f" and {len(unseen) - 3} more" if len(unseen) > 3 else ""
-        yield f"Not observed: {', '.join(_name(one.target) for one in unseen[:3])}{others}"
+def _target_lines(week: Week) -> Iterator[str]:
+    observed = sorted((target for target in week.targets if target.counted), key=lambda target: target.available or 0.0)
+    for target in observed[:_MOST_LINES]:
+        fell = f", began to fail {format_times(target.fell)}" if target.fell else ""
+        share = format_percent(target.ok / target.counted)
+        yield f"{_name(target.target)}: {share} of {target.counted:,} probes ok{fell}"
+    yield from _left_out(len(observed), "target")
+    others = [target for target in week.targets if not target.counted]
+    if others and observed:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        yield f"Not observed: {', '.join(_name(target.target) for target in others[:3])}{more}"
 
 
-def _rest(week: Week) -> Iterator[str]:
-    slowest = max((one for one in week.targets if one.answer_s), key=lambda one: one.answer_s or 0.0, default=None)
+def _totals(week: Week) -> Iterator[str]:
+    slowest = max(week.targets, key=lambda target: target.answer_s or 0.0, default=None)
     if slowest and slowest.answer_s and len(week.targets) > 1:
         yield f"Slowest: {_name(slowest.target)}, {slowest.answer_s:.2f} s an answer on average"
-    flakiest = max(week.targets, key=lambda one: (one.fell, -(one.available or 0.0)), default=None)
+    flakiest = max(week.targets, key=lambda target: (target.fell, -(target.available or 0.0)), default=None)
     if flakiest and flakiest.fell and len(week.targets) > 1:
         yield f"Flakiest: {_name(flakiest.target)}, which began to fail {format_times(flakiest.fell)}"
-    flips = sum(one.flips for one in week.routes)
-    cost = sum(one.usd for one in week.targets)
+    flips = sum(route.flips for route in week.routes)
+    cost = sum(target.usd for target in week.targets)
     yield f"{plural(flips, 'flip')}; the week's probes cost {format_usd(cost)}; {week.money}"
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, and_, bindparam, case, func, or_, select
@@ -19,22 +20,22 @@ from monitor.storage.spending import SpendingStore
 from monitor.storage.tables import DECISIONS, INCIDENTS, OBSERVATIONS, TRANSITIONS
 from probes.outcome import Blame, Outcome
 
-_SEEN = OBSERVATIONS.c
+_OBSERVED = OBSERVATIONS.c
 _EXCLUDED = sorted(one.value for one in Outcome if one.blame in {Blame.US, Blame.UNCLEAR})
 _ANSWERED = [Outcome.OK.value, Outcome.SLOW.value]
 _NO_FLIP = frozenset({Move.FIRST, Move.CONFIGURED})
 _OF_TARGET = (
-    _SEEN.target == bindparam("of"),
-    _SEEN.started_ms >= bindparam("begins"),
-    _SEEN.started_ms < bindparam("ends"),
+    _OBSERVED.target == bindparam("of"),
+    _OBSERVED.started_ms >= bindparam("begins"),
+    _OBSERVED.started_ms < bindparam("ends"),
 )
 _TOTALS = select(
     func.count().label("total"),
-    func.min(_SEEN.started_ms).label("first_ms"),
-    func.sum(case((_SEEN.outcome.in_(_EXCLUDED), 1), else_=0)).label("excluded"),
-    func.sum(case((_SEEN.outcome == Outcome.OK.value, 1), else_=0)).label("ok"),
-    func.avg(case((_SEEN.outcome.in_(_ANSWERED), _SEEN.duration_s))).label("answer_s"),
-    func.sum(_SEEN.cost_usd).label("usd"),
+    func.min(_OBSERVED.started_ms).label("first_ms"),
+    func.sum(case((_OBSERVED.outcome.in_(_EXCLUDED), 1), else_=0)).label("excluded"),
+    func.sum(case((_OBSERVED.outcome == Outcome.OK.value, 1), else_=0)).label("ok"),
+    func.avg(case((_OBSERVED.outcome.in_(_ANSWERED), _OBSERVED.duration_s))).label("answer_s"),
+    func.sum(_OBSERVED.cost_usd).label("usd"),
 ).where(*_OF_TARGET)
 
 
@@ -47,18 +48,17 @@ def read_week(settings: Settings, engine: Engine, ends: datetime) -> Week:
     money = read_summary(settings, SpendingStore(engine), ends)
     with engine.connect() as connection:
         failing = failure_periods(_transitions(connection, begins, ends), ends)
-        rows = {target.id: _totals(connection, target.id, begins, ends) for target in settings.targets}
-        known = [first for first, _ in rows.values() if first]
+        targets = [_target(connection, target.id, begins, ends) for target in settings.targets]
         decisions = _decisions(connection, settings, begins, ends)
         opened, still_open, incident_s = _incidents(connection, begins, ends)
-    fell = Counter(spell.target for spell in failing if spell.since >= begins)
+    fell = Counter(period.target for period in failing if period.since >= begins)
     return Week(
         begins=begins,
         ends=ends,
-        known_from=min(known, default=None),
-        targets=tuple(_target(name, found, fell[name]) for name, (_, found) in rows.items()),
+        known_from=min((first for first, _ in targets if first), default=None),
+        targets=tuple(replace(target, fell=fell[target.target]) for _, target in targets),
         routes=tuple(
-            _route(route.name, [one for one in decisions if one.route == route.name], failing, begins, ends)
+            _route(route.name, [made for made in decisions if made.route == route.name], failing, begins, ends)
             for route in settings.routes
         ),
         incidents=opened,
@@ -68,11 +68,11 @@ def read_week(settings: Settings, engine: Engine, ends: datetime) -> Week:
     )
 
 
-def _totals(
+def _target(
     connection: Connection, target: str, begins: datetime, ends: datetime
 ) -> tuple[datetime | None, TargetWeek]:
-    named = {"of": storable(target), "begins": to_ms(begins), "ends": to_ms(ends)}
-    row = connection.execute(_TOTALS, named).one()
+    """Its first observation of the week, and the week without the number of its failures."""
+    row = connection.execute(_TOTALS, {"of": storable(target), "begins": to_ms(begins), "ends": to_ms(ends)}).one()
     week = TargetWeek(
         target=target,
         ok=row.ok or 0,
@@ -83,18 +83,12 @@ def _totals(
     return maybe_from_ms(row.first_ms), week
 
 
-def _target(name: str, found: TargetWeek, fell: int) -> TargetWeek:
-    return TargetWeek(
-        target=name, ok=found.ok, counted=found.counted, answer_s=found.answer_s, usd=found.usd, fell=fell
-    )
-
-
 def _transitions(connection: Connection, begins: datetime, ends: datetime) -> list[Transition]:
     """Those of the week and the last one of each target before it, oldest first."""
     row = TRANSITIONS.c
     last = select(func.max(row.id)).where(row.at_ms < to_ms(begins)).group_by(row.target)
     wanted = select(TRANSITIONS).where(or_(and_(row.at_ms >= to_ms(begins), row.at_ms < to_ms(ends)), row.id.in_(last)))
-    return [transition_of(one) for one in connection.execute(wanted.order_by(row.at_ms, row.id))]
+    return [transition_of(found) for found in connection.execute(wanted.order_by(row.at_ms, row.id))]
 
 
 def _decisions(connection: Connection, settings: Settings, begins: datetime, ends: datetime) -> list[Decision]:
@@ -109,16 +103,19 @@ def _decisions(connection: Connection, settings: Settings, begins: datetime, end
 
 
 def _route(
-    name: str, made: Sequence[Decision], failing: Sequence[FailurePeriod], begins: datetime, ends: datetime
+    name: str, decisions: Sequence[Decision], failing: Sequence[FailurePeriod], begins: datetime, ends: datetime
 ) -> RouteWeek:
-    where = list(_stays(name, made, begins, ends))
-    flips = [one for one in made if one.at >= begins and one.target != one.before and one.move not in _NO_FLIP]
-    return RouteWeek(route=name, on_failing_s=sum(s for _, s in seconds_on_failing(where, failing)), flips=len(flips))
+    seconds = seconds_on_failing(list(_route_periods(name, decisions, begins, ends)), failing)
+    in_week = (decision for decision in decisions if decision.at >= begins and decision.move not in _NO_FLIP)
+    flips = sum(decision.target != decision.before for decision in in_week)
+    return RouteWeek(route=name, on_failing_s=sum(failing_s for _, failing_s in seconds), flips=flips)
 
 
-def _stays(route: str, made: Sequence[Decision], begins: datetime, ends: datetime) -> Iterable[RoutePeriod]:
-    until = [one.at for one in made[1:]] + [ends]
-    for decision, end in zip(made, until, strict=False):
+def _route_periods(
+    route: str, decisions: Sequence[Decision], begins: datetime, ends: datetime
+) -> Iterable[RoutePeriod]:
+    until = [decision.at for decision in decisions[1:]] + [ends]
+    for decision, end in zip(decisions, until, strict=False):
         since = max(decision.at, begins)
         if end > since:
             yield RoutePeriod(route=route, target=decision.target, since=since, until=end)
@@ -129,8 +126,8 @@ def _incidents(connection: Connection, begins: datetime, ends: datetime) -> tupl
     row = INCIDENTS.c
     touched = or_(row.resolved_ms.is_(None), row.resolved_ms >= to_ms(begins))
     wanted = select(row.opened_ms, row.resolved_ms).where(touched, row.opened_ms < to_ms(ends))
-    found = [(from_ms(one.opened_ms), maybe_from_ms(one.resolved_ms)) for one in connection.execute(wanted)]
-    lasted = (min(until or ends, ends) - max(since, begins) for since, until in found)
-    opened = sum(since >= begins for since, _ in found)
-    still_open = sum(until is None for _, until in found)
-    return opened, still_open, sum(one.total_seconds() for one in lasted)
+    periods = [(from_ms(found.opened_ms), maybe_from_ms(found.resolved_ms)) for found in connection.execute(wanted)]
+    lasted_s = ((min(until or ends, ends) - max(since, begins)).total_seconds() for since, until in periods)
+    opened = sum(since >= begins for since, _ in periods)
+    still_open = sum(until is None for _, until in periods)
+    return opened, still_open, sum(lasted_s)

@@ -1,4 +1,4 @@
-"""What an incident did, in words: how soon routes moved, how far it was felt, who knew first (pure)."""
+"""Sentences about an incident that is over: how soon routes moved, what it touched, who knew first (pure)."""
 
 from controller.alerts.slack.blocks import code_span, safe
 from controller.incidents.incident import EntryKind, Incident
@@ -13,14 +13,14 @@ _ID_CHARS = 60
 
 
 def closing_facts(incident: Incident) -> list[str]:
-    """Everything there is to say of it, as lines of Slack's markup that are safe already."""
+    """All of them, as lines of Slack's markup that are safe already."""
     return [
-        *_moves(incident),
+        *_first_move(incident),
         *exposure_lines(incident),
-        *_unknown(incident),
-        *_numbers(incident),
-        *_again(incident),
-        *_vendor(incident),
+        *_not_known(incident),
+        *_probe_counts(incident),
+        *_reopenings(incident),
+        *_vendor_lines(incident),
         *_request_ids(incident),
     ]
 
@@ -30,17 +30,17 @@ def exposure_lines(incident: Incident) -> list[str]:
     if not incident.on_failing_s:
         return []
     before_s = (incident.opened_at - incident.onset).total_seconds()
-    whole_s = max(1.0, incident.lasted_s(incident.opened_at) + before_s)
-    felt = [
-        f"{code_span(route)} {span(seconds)} ({min(1.0, seconds / whole_s):.0%})"
+    duration_s = max(1.0, incident.lasted_s(incident.opened_at) + before_s)
+    routes = [
+        f"{code_span(route)} {span(seconds)} ({min(1.0, seconds / duration_s):.0%})"
         for route, seconds in incident.on_failing_s[:_MOST_ROUTES]
     ]
-    more = len(incident.on_failing_s) - len(felt)
+    more = len(incident.on_failing_s) - len(routes)
     others = f" and {plural(more, 'route')} more" if more > 0 else ""
-    return [f"Time that routes pointed at a failing target: {', '.join(felt)}{others}."]
+    return [f"Time that routes pointed at a failing target: {', '.join(routes)}{others}."]
 
 
-def _moves(incident: Incident) -> list[str]:
+def _first_move(incident: Incident) -> list[str]:
     """How soon the first route moved, where one did."""
     first = next((line for line in incident.timeline if line.kind is EntryKind.MOVED), None)
     if first is None:
@@ -51,23 +51,22 @@ def _moves(incident: Incident) -> list[str]:
     return [f"The first move came {after} after {since}."]
 
 
-def _unknown(incident: Incident) -> list[str]:
-    felt = bool(incident.on_failing_s)
-    return ["How many requests failed meanwhile, only the applications know."] if felt else []
+def _not_known(incident: Incident) -> list[str]:
+    return ["How many requests failed meanwhile, only the applications know."] if incident.on_failing_s else []
 
 
-def _numbers(incident: Incident) -> list[str]:
-    found = incident.numbers
-    if found is None or not found.failures:
+def _probe_counts(incident: Incident) -> list[str]:
+    numbers = incident.numbers
+    if numbers is None or not numbers.failures:
         return []
-    return [f"{found.failures} of {plural(found.probes, 'probe')} failed: {outcome_mix(found.mix)}."]
+    return [f"{numbers.failures} of {plural(numbers.probes, 'probe')} failed: {outcome_mix(numbers.mix)}."]
 
 
-def _again(incident: Incident) -> list[str]:
+def _reopenings(incident: Incident) -> list[str]:
     return [f"It came back {plural(incident.reopened, 'time')} before it was over."] if incident.reopened else []
 
 
-def _vendor(incident: Incident) -> list[str]:
+def _vendor_lines(incident: Incident) -> list[str]:
     if incident.vendor is None:
         return []
     return [safe(lead_sentence(incident.vendor, incident.opened_at, over=True), _VENDOR_CHARS)]

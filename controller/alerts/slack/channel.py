@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Protocol
 
 from controller.alerts.alert import Alert
 from controller.alerts.backoff import LONGEST_S
@@ -26,19 +25,6 @@ from controller.alerts.slack.webhook_planner import plan_webhook_messages
 from monitor.settings import Route, Severity, SlackSettings
 
 
-class BlockingClient(Protocol):
-    """Who talks to Slack. Every call blocks, bounded in time, and raises DeliveryError or succeeds."""
-
-    def post(self, planned: PlannedMessage, begun_at: datetime, /) -> Receipt:
-        """Post a new message."""
-
-    def update(self, planned: PlannedMessage, /) -> Receipt:
-        """Edit one in place."""
-
-    def find(self, delivery: Delivery, /) -> Receipt | None:
-        """The message that was begun there, if it was posted; raises LookupImpossibleError as well."""
-
-
 class SlackChannel(AlertChannel):
     """Incidents as messages with threads, notices, calls for a person, reminders; `plan` decides which are due."""
 
@@ -50,7 +36,7 @@ class SlackChannel(AlertChannel):
     def __init__(
         self,
         slack: SlackSettings,
-        client: BlockingClient,
+        client: SlackClient | SlackWebhookClient,
         plan: Callable[[MessageInput], Sequence[PlannedMessage]],
         *,
         in_thread: RunInThread,
@@ -118,7 +104,7 @@ def slack_channels(context: ChannelContext) -> Iterator[AlertChannel]:
     if slack is None:
         return
     url = slack.webhook_url
-    client: BlockingClient = (
+    client = (
         SlackWebhookClient(url, network=network, secrets=context.secrets)
         if url
         else SlackClient(slack, network=network, secrets=context.secrets)

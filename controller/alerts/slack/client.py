@@ -12,13 +12,13 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 from slack_sdk.web import SlackResponse
 
+from controller.alerts.alert import mask_secrets
 from controller.alerts.channel import DeliveryError, LookupImpossibleError
 from controller.alerts.delivery import Delivery, PlannedMessage, Receipt, from_payload, to_payload
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.errors import ABOUT_TOKEN, delivery_error
 from monitor.settings import NetworkSettings, SlackSettings
 from monitor.storage.columns import to_ms
-from probes.redaction import MASK
 from probes.target import Secret
 
 TIMEOUT_S: Final = 10.0
@@ -29,7 +29,6 @@ EVENT_TYPE: Final = "hotspare_message"
 _MARGIN: Final = timedelta(hours=2)
 _PAGE: Final = 200
 _MOST_PAGES: Final = 10
-_SHORTEST_SECRET: Final = 8
 
 
 class SlackClient:
@@ -146,19 +145,17 @@ def clean_message(planned: PlannedMessage, secrets: Iterable[Secret]) -> Message
     if planned.message is None:
         raise ValueError(f"{planned.key} holds no message")
     message = planned.message()
-    hidden = [secret.reveal() for secret in secrets if len(secret.reveal()) >= _SHORTEST_SECRET]
+    hidden = tuple(secrets)
     blocks = tuple(_masked(block, hidden) for block in message.blocks)
-    return replace(message, text=_masked(message.text, hidden), blocks=blocks)
+    return replace(message, text=mask_secrets(message.text, hidden), blocks=blocks)
 
 
-def _masked(part: Any, hidden: Iterable[str]) -> Any:
+def _masked(part: Any, secrets: tuple[Secret, ...]) -> Any:
     if isinstance(part, str):
-        for secret in hidden:
-            part = part.replace(secret, MASK)
-        return part
+        return mask_secrets(part, secrets)
     if isinstance(part, dict):
-        return {key: _masked(value, hidden) for key, value in part.items()}
-    return [_masked(item, hidden) for item in part] if isinstance(part, list) else part
+        return {key: _masked(value, secrets) for key, value in part.items()}
+    return [_masked(item, secrets) for item in part] if isinstance(part, list) else part
 
 
 def _is_id(channel: str) -> bool:

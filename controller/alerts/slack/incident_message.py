@@ -1,4 +1,4 @@
-"""What people are told of an incident: one message for whoever is woken at 3 a.m., kept true until the end (pure)."""
+"""The message about an incident: what broke, what was done, whether a person must act; edited until the end (pure)."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
@@ -35,7 +35,7 @@ from probes.redaction import one_line
 
 _VENDOR_CHARS = 200
 _FIX_CHARS = 240
-_STORY_CHARS = 220
+_ENTRY_CHARS = 220
 #: So much of a message at most says how it is; with the story and the buttons it stays below 8,000.
 _STATE_CHARS = 2_000
 _MAX_ROUTES = 6
@@ -84,51 +84,51 @@ def incident_headline(
     others: Sequence[Incident] = (),
     mention: Sequence[str] = (),
     late: str | None = None,
-    kept: bool = True,
+    is_edited: bool = True,
 ) -> Message:
     """What broke, how we know, what was done about it, what users are on, and whether a person must act.
 
     `others` are the incidents that are told under this headline, `mention` whom it calls where a person must act now
-    and nobody has acknowledged it, `late` why it comes late, as words such as `while Slack was unreachable`; `now` says
-    as of when it is true, `kept` whether it will be edited when that changes. It is inside Slack's limits whatever the
+    and nobody has acknowledged it. `late` says why it comes late, such as `while Slack was unreachable`, `now` as of
+    when it is true, `is_edited` whether it will be edited when that changes. It is inside Slack's limits whatever the
     incidents hold, and nothing from outside (names, provider text) can mention anybody, link anywhere or change how it
     looks.
     """
-    headline, call = headline_of(incident), action_sentence(incident)
-    ill = misconfigured_targets(incident)
-    fixes, known = reasons(ill)[:_MAX_FIXES], {a.reason for a in ill}
-    story = [line for line in incident.timeline if line.text not in known]
-    called = [*mention, ""] if severity_of(incident) is Severity.CRITICAL and not incident.acknowledged_by else []
+    headline, action = headline_of(incident), action_sentence(incident)
+    to_fix = misconfigured_targets(incident)
+    fixes, fix_reasons = reasons(to_fix)[:_MAX_FIXES], {affected.reason for affected in to_fix}
+    timeline = [entry for entry in incident.timeline if entry.text not in fix_reasons]
+    mentions = [*mention, ""] if severity_of(incident) is Severity.CRITICAL and not incident.acknowledged_by else []
     blocks = [
         header(headline),
         section(
             [
-                f"{' '.join(called)}*{call}*",
-                *([f"_{_told_late(incident, late)}_"] if late else []),
+                f"{' '.join(mentions)}*{action}*",
+                *([f"_{_late_note(incident, late)}_"] if late else []),
                 *route_lines(incident, code_span),
                 *(exposure_lines(incident) if incident.resolved_at else []),
-                *_vendor(incident),
-                *_looked_after(incident),
-                *_others(others),
+                *_vendor_lines(incident),
+                *_acknowledgement(incident),
+                *_other_incident_lines(others),
             ],
             _STATE_CHARS,
         ),
         *([section(["*To fix*", *(f"• {safe(text, _FIX_CHARS)}" for text in fixes), _AFTER_THE_FIX])] if fixes else []),
-        *_story(story, incident.opened_at),
-        _footer(incident, now, kept=kept),
+        *_timeline_sections(timeline, incident.opened_at),
+        _footer(incident, now, is_edited=is_edited),
     ]
-    shown = [safe(headline, 200), *([" ".join(mention)] if called and mention else []), call]
-    shown += route_lines(incident, code_span)[:1] + [safe(text) for text in fixes[:1]] + _others(others)[:1]
-    shown += [_told_late(incident, late)] if late else []
-    return Message(text="\n".join(shown), blocks=tuple(blocks))
+    lines = [safe(headline, 200), *([" ".join(mention)] if mentions and mention else []), action]
+    lines += [*route_lines(incident, code_span)[:1], *(safe(text) for text in fixes[:1])]
+    lines += [*_other_incident_lines(others)[:1], *([_late_note(incident, late)] if late else [])]
+    return Message(text="\n".join(lines), blocks=tuple(blocks))
 
 
 def plain_text(incident: Incident) -> str:
     """The same for where no markup is read: at most 40 lines, the headline first, then whether a person must act."""
     fixes = [f"To fix: {one_line(text, 280)}" for text in reasons(misconfigured_targets(incident))[:_MAX_FIXES]]
-    vendor = [one_line(sentence, _VENDOR_CHARS)] if (sentence := _lead(incident)) else []
-    told, gap = _ends(incident.timeline)
-    story = [f"{time_of_day(line.at, incident.opened_at)} {one_line(entry_text(line), 280)}" for line in told]
+    vendor = [one_line(sentence, _VENDOR_CHARS)] if (sentence := _vendor_sentence(incident)) else []
+    entries, gap = _first_and_last(incident.timeline)
+    story = [f"{time_of_day(entry.at, incident.opened_at)} {one_line(entry_text(entry), 280)}" for entry in entries]
     if gap:
         story.insert(_FIRST_LINES, f"… {gap} more lines …")
     opened = f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -173,9 +173,9 @@ def describe_failure(incident: Incident) -> str:
     if not troubled:
         return f"{plain_name(incident.provider)} has an incident of kind {incident.kind.label}"
     if len(troubled) == 1:
-        return f"{plain_name(troubled[0].target)} is {_word(troubled[0].health)}"
+        return f"{plain_name(troubled[0].target)} is {_health_text(troubled[0].health)}"
     counts = Counter(a.health for a in troubled)
-    worst, *others = [f"{counts[h]} {{}}{_word(h)}" for h in WORST_FIRST if counts[h]]
+    worst, *others = [f"{counts[h]} {{}}{_health_text(h)}" for h in WORST_FIRST if counts[h]]
     models = "model " if worst.startswith("1 ") else "models "
     return f"{plain_name(incident.provider)}: " + ", ".join(
         [worst.format(models), *(other.format("") for other in others)]
@@ -185,7 +185,7 @@ def describe_failure(incident: Incident) -> str:
 def action_sentence(incident: Incident) -> str:
     """Whether a person must act, in one sentence or two."""
     if incident.resolved_at:
-        return _call_after(incident.routes)
+        return _action_after_the_end(incident.routes)
     if any(route.unpublished for route in incident.routes):
         return _UNPUBLISHED
     if any(is_stuck_now(route, incident) for route in incident.routes):
@@ -195,21 +195,21 @@ def action_sentence(incident: Incident) -> str:
     if incident.kind is IncidentKind.BLINDNESS:
         return _BLIND
     elsewhere = {route.failing for route in incident.routes if route.failing}
-    return _call_exposed(exposed_health(incident) | elsewhere, incident.routes)
+    return _action_while_exposed(exposed_health(incident) | elsewhere, incident.routes)
 
 
-def route_lines(incident: Incident, shown: Callable[[str], str]) -> list[str]:
-    """What the users of each touched route are on, those in trouble first; `shown` makes names harmless."""
+def route_lines(incident: Incident, format_name: Callable[[str], str]) -> list[str]:
+    """What the users of each touched route are on, those in trouble first; `format_name` makes names harmless."""
     routes = sorted(incident.routes, key=lambda r: (not r.stuck, route_trouble(r, incident) is None))
-    lines = [_user_line(route, incident, shown) for route in routes[:_MAX_ROUTES]]
+    lines = [_route_line(route, incident, format_name) for route in routes[:_MAX_ROUTES]]
     if len(routes) > _MAX_ROUTES:
         lines.append(f"… and {len(routes) - _MAX_ROUTES} more routes")
     return lines
 
 
-def format_timeline_entry(line: TimelineEntry, opened_at: datetime, limit: int) -> str:
-    """A line of the timeline as Slack shows it: its symbol, its time, its words."""
-    return f"{SYMBOLS[line.kind]} `{time_of_day(line.at, opened_at)}` {safe(entry_text(line), limit)}"
+def format_timeline_entry(entry: TimelineEntry, opened_at: datetime, limit: int) -> str:
+    """An entry as Slack shows it: its symbol, its time, its text of at most `limit` characters."""
+    return f"{SYMBOLS[entry.kind]} `{time_of_day(entry.at, opened_at)}` {safe(entry_text(entry), limit)}"
 
 
 def time_of_day(at: datetime, opened_at: datetime) -> str:
@@ -226,63 +226,63 @@ def _symbol(incident: Incident) -> str:
     return "🔴" if Health.DOWN in health else "🟠"
 
 
-def _word(health: Health) -> str:
+def _health_text(health: Health) -> str:
     return {Health.UP: "up again", Health.UNKNOWN: "no longer configured"}.get(health, str(health))
 
 
-def _call_after(routes: Sequence[RouteImpact]) -> str:
+def _action_after_the_end(routes: Sequence[RouteImpact]) -> str:
     if any(route.waiting for route in routes):
         return "It is over. Failback is manual: routes stay until a person brings them back."
-    ill = any(route.stuck or route.failing for route in routes)
-    return "This is over, but another incident is open." if ill else "It is over. Nobody has to act."
+    still_failing = any(route.stuck or route.failing for route in routes)
+    return "This is over, but another incident is open." if still_failing else "It is over. Nobody has to act."
 
 
-def _call_exposed(found: Set[Health], routes: Sequence[RouteImpact]) -> str:
-    if found and any(route.would for route in routes):
+def _action_while_exposed(health: Set[Health], routes: Sequence[RouteImpact]) -> str:
+    if health and any(route.would for route in routes):
         return "A person should look: this is a dry run, and Hotspare moves nobody."
-    if found - {Health.DEGRADED}:
+    if health - {Health.DEGRADED}:
         return "A person should look: users are still on a failing target."
-    if found:
+    if health:
         return "Users are still on it. Nobody has to act yet."
     return "Nobody has to act now." if routes else "No route uses it. Nobody has to act now."
 
 
-def _user_line(route: RouteImpact, incident: Incident, shown: Callable[[str], str]) -> str:
-    ill = route_trouble(route, incident) or (None if incident.resolved_at else route.failing)
-    line = f"Users of {shown(route.route)} are on {shown(route.target)}"
-    if ill:
-        line += f", which is {ill}"
+def _route_line(route: RouteImpact, incident: Incident, format_name: Callable[[str], str]) -> str:
+    health = route_trouble(route, incident) or (None if incident.resolved_at else route.failing)
+    line = f"Users of {format_name(route.route)} are on {format_name(route.target)}"
+    if health:
+        line += f", which is {health}"
     if route.stuck and not incident.resolved_at:
         line += "; no other candidate is healthy"
     for target, percent in route.weights[:_MAX_WEIGHTS]:
         if target != route.target:
-            line += f"; {percent:g} % of them are on {shown(target)} again"
+            line += f"; {percent:g} % of them are on {format_name(target)} again"
     if route.would:
-        line += f"; this is a dry run, or they would be on {shown(route.would)}"
+        line += f"; this is a dry run, or they would be on {format_name(route.would)}"
     return line + "."
 
 
-def _lead(incident: Incident) -> str | None:
+def _vendor_sentence(incident: Incident) -> str | None:
     """Who knew first, we or the vendor."""
     if incident.vendor is None:
         return None
     return lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
 
 
-def _vendor(incident: Incident) -> list[str]:
-    sentence = _lead(incident)
+def _vendor_lines(incident: Incident) -> list[str]:
+    sentence = _vendor_sentence(incident)
     return [safe(sentence, _VENDOR_CHARS)] if sentence else []
 
 
-def _looked_after(incident: Incident) -> list[str]:
+def _acknowledgement(incident: Incident) -> list[str]:
     if incident.acknowledged_by is None or incident.resolved_at:
         return []
     return [f"{SYMBOLS[EntryKind.ACKNOWLEDGED]} {safe(incident.acknowledged_by, NAME_CHARS)} looks after it."]
 
 
-def _others(others: Sequence[Incident]) -> list[str]:
+def _other_incident_lines(others: Sequence[Incident]) -> list[str]:
     """What else is told under the same headline, what is open first."""
-    ordered = sorted(others, key=lambda one: (one.resolved_at is not None, one.id))
+    ordered = sorted(others, key=lambda other: (other.resolved_at is not None, other.id))
     lines = [
         f"{'Told here too' if one.resolved_at else 'Also failing'}: {safe(headline_of(one), 200)} (incident {one.id})"
         for one in ordered[:_MAX_OTHERS]
@@ -292,36 +292,36 @@ def _others(others: Sequence[Incident]) -> list[str]:
     return lines
 
 
-def _told_late(incident: Incident, late: str) -> str:
-    """When it was, and why it is told only now."""
+def _late_note(incident: Incident, late: str) -> str:
+    """When it opened and ended, and why it is told only now."""
     ended = f", resolved {incident.resolved_at:%H:%M}" if incident.resolved_at else ""
     return f"Opened {incident.opened_at:%H:%M}{ended} {late}."
 
 
-def _ends(lines: Sequence[TimelineEntry]) -> tuple[list[TimelineEntry], int]:
-    """Of a long timeline the beginning and the end, and how many lines are left out between them."""
-    left_out = len(lines) - _FIRST_LINES - _LAST_LINES
+def _first_and_last(entries: Sequence[TimelineEntry]) -> tuple[list[TimelineEntry], int]:
+    """Of a long timeline the beginning and the end, and how many entries are left out between them."""
+    left_out = len(entries) - _FIRST_LINES - _LAST_LINES
     if left_out <= 0:
-        return list(lines), 0
-    return [*lines[:_FIRST_LINES], *lines[-_LAST_LINES:]], left_out
+        return list(entries), 0
+    return [*entries[:_FIRST_LINES], *entries[-_LAST_LINES:]], left_out
 
 
-def _story(lines: Sequence[TimelineEntry], opened_at: datetime) -> list[Block]:
+def _timeline_sections(timeline: Sequence[TimelineEntry], opened_at: datetime) -> list[Block]:
     """The timeline, its beginning and its end each in a section of its own."""
-    if not lines:
+    if not timeline:
         return []
-    kept, gap = _ends(lines)
-    told = [format_timeline_entry(line, opened_at, _STORY_CHARS) for line in kept]
-    first = ["*What happened* (UTC)", *told[:_FIRST_LINES], *([f"… {gap} more lines …"] if gap else [])]
-    return [section(first), *([section(told[_FIRST_LINES:])] if told[_FIRST_LINES:] else [])]
+    entries, gap = _first_and_last(timeline)
+    lines = [format_timeline_entry(entry, opened_at, _ENTRY_CHARS) for entry in entries]
+    first = ["*What happened* (UTC)", *lines[:_FIRST_LINES], *([f"… {gap} more lines …"] if gap else [])]
+    return [section(first), *([section(lines[_FIRST_LINES:])] if lines[_FIRST_LINES:] else [])]
 
 
-def _footer(incident: Incident, now: datetime, *, kept: bool) -> Block:
+def _footer(incident: Incident, now: datetime, *, is_edited: bool) -> Block:
     opened = f"{incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
     # Slack shows the reader's own time here; where it cannot, the words after the bar.
     local = f"<!date^{int(incident.opened_at.timestamp())}^{{date_short_pretty}} {{time}} your time|UTC>"
     number = f"Incident {incident.id}" if incident.id else "Incident"
     again = f" · reopened {incident.reopened} ×" if incident.reopened else ""
-    state = "This message is kept up to date." if kept else "This message will not change."
+    state = "This message is kept up to date." if is_edited else "This message will not change."
     state = "This message is final." if incident.resolved_at else state
     return footer(f"{number} · opened {opened} ({local}){again} · as of {now:%H:%M:%S} UTC. {state}")

@@ -1,4 +1,4 @@
-"""The other messages: what happened once, replies below a headline, calls, and much at once in one message (pure)."""
+"""The other messages: notices, replies in a thread, calls for a person, many things in one message (pure)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class HeldBack:
 
 
 def notice_message(kind: str, subject: str, text: str, *, at: datetime, late: str | None = None) -> Message:
-    """Something that happened once, `at` that time: an operator's hand, say; never edited.
+    """Something that happened once, `at` that time, such as an override; never edited.
 
     `late` says why it comes late. Like every message it is inside Slack's limits, and nothing from outside does
     anything in it.
@@ -56,8 +56,8 @@ def notice_message(kind: str, subject: str, text: str, *, at: datetime, late: st
         return digest_message(text, at=at)
     headline = notice_headline(kind, subject)
     final = footer(f"{at:%Y-%m-%d %H:%M:%S} UTC. This message is final.")
-    said = section([*([f"_Happened {at:%H:%M} {late}._"] if late else []), safe(text, _NOTICE_CHARS)])
-    return Message(text=f"{safe(headline, 200)}\n{safe(text)}", blocks=(header(headline), said, final))
+    body = section([*([f"_Happened {at:%H:%M} {late}._"] if late else []), safe(text, _NOTICE_CHARS)])
+    return Message(text=f"{safe(headline, 200)}\n{safe(text)}", blocks=(header(headline), body, final))
 
 
 def reply_message(incident: Incident, lines: Sequence[TimelineEntry], *, named: bool) -> Message:
@@ -65,15 +65,15 @@ def reply_message(incident: Incident, lines: Sequence[TimelineEntry], *, named: 
 
     `named` says of which incident, where several are told in one thread.
     """
-    told = [line for line in lines if line.kind is not EntryKind.RESOLVED]
-    over = len(told) < len(lines) and incident.resolved_at is not None
-    whose = [f"*{safe(incident.provider, NAME_CHARS)}, incident {incident.id}*"] if named else []
-    shown = _shown(told, incident.opened_at)
-    blocks = [section([*whose, *shown])] if shown else []
+    entries = [line for line in lines if line.kind is not EntryKind.RESOLVED]
+    over = len(entries) < len(lines) and incident.resolved_at is not None
+    title = [f"*{safe(incident.provider, NAME_CHARS)}, incident {incident.id}*"] if named else []
+    shown = _entry_lines(entries, incident.opened_at)
+    blocks = [section([*title, *shown])] if shown else []
     if over:
-        blocks.append(section([*(whose if not shown else []), *_end(incident)]))
+        blocks.append(section([*(title if not shown else []), *_end_lines(incident)]))
     first = shown[0] if shown and not over else f"{safe(headline_of(incident), 200)}"
-    return Message(text="\n".join([*whose, first]), blocks=tuple(blocks))
+    return Message(text="\n".join([*title, first]), blocks=tuple(blocks))
 
 
 def call_message(incident: Incident, *, now: datetime, mention: Sequence[str], again: bool) -> Message:
@@ -91,7 +91,7 @@ def passed_message(incidents: Sequence[Incident], late: str) -> Message:
     """Incidents that came and went before anybody could be told, in one message; `late` says why."""
     headline = f"✅ {plural(len(incidents), 'incident')} came and went {late}"
     lines = [
-        f"`{one.opened_at:%H:%M}–{one.resolved_at:%H:%M}` incident {one.id}: {safe(_passed(one))}"
+        f"`{one.opened_at:%H:%M}–{one.resolved_at:%H:%M}` incident {one.id}: {safe(_passed_text(one))}"
         for one in incidents
         if one.resolved_at
     ]
@@ -101,7 +101,7 @@ def passed_message(incidents: Sequence[Incident], late: str) -> Message:
 def notices_message(notices: Sequence[PendingEvent], late: str) -> Message:
     """Things that happened once, in one message, because they could not be told when they did; `late` says why."""
     headline = f"🔔 {plural(len(notices), 'notice')} {late}"
-    return _together(headline, [f"`{one.at:%H:%M}` {_notice(one)}" for one in notices])
+    return _together(headline, [f"`{event.at:%H:%M}` {_notice_text(event)}" for event in notices])
 
 
 def held_message(waiting: HeldBack | None) -> Message:
@@ -109,8 +109,8 @@ def held_message(waiting: HeldBack | None) -> Message:
     if waiting is None:
         text = "▶️ What was held back has been told"
         return Message(text=text, blocks=(section([text + "."]),))
-    lines = [f"• {safe(headline_of(one), 200)} (incident {one.id})" for one in waiting.incidents]
-    lines += [f"• {_notice(one)}" for one in waiting.notices]
+    lines = [f"• {safe(headline_of(incident), 200)} (incident {incident.id})" for incident in waiting.incidents]
+    lines += [f"• {_notice_text(event)}" for event in waiting.notices]
     headline = f"⏸️ {plural(len(lines), 'message')} held back: there may be {waiting.most_per_hour} in an hour"
     return _together(headline, lines, end="They come as soon as there is room, what is over by then in one message.")
 
@@ -123,15 +123,15 @@ def _together(headline: str, lines: Sequence[str], *, end: str | None = None) ->
     return Message(text="\n".join([safe(headline, 200), *shown[:3]]), blocks=tuple(blocks))
 
 
-def _passed(incident: Incident) -> str:
-    troubled = ", ".join(a.target for a in incident.affected[:3])
+def _passed_text(incident: Incident) -> str:
+    targets = ", ".join(affected.target for affected in incident.affected[:3])
     more = f" and {len(incident.affected) - 3} more" if len(incident.affected) > 3 else ""
-    about = f" ({troubled}{more})" if troubled else ""
+    about = f" ({targets}{more})" if targets else ""
     return f"{incident.kind.label} of {incident.provider}{about}, {span(incident.lasted_s(incident.opened_at))}"
 
 
-def _notice(one: PendingEvent) -> str:
-    return f"{safe(notice_headline(one.kind, one.subject), 120)}: {safe(one.text, 160)}"
+def _notice_text(event: PendingEvent) -> str:
+    return f"{safe(notice_headline(event.kind, event.subject), 120)}: {safe(event.text, 160)}"
 
 
 def notice_headline(kind: str, subject: str) -> str:
@@ -140,18 +140,19 @@ def notice_headline(kind: str, subject: str) -> str:
     return f"{symbol} {kind.replace('_', ' ').capitalize()}: {one_line(subject, NAME_CHARS)}"
 
 
-def _shown(lines: Sequence[TimelineEntry], opened_at: datetime) -> list[str]:
-    """The lines, of many the beginning and the end."""
-    long = len(lines) > _MOST_LINES
-    kept = [*lines[: _MOST_LINES // 2], *lines[-_MOST_LINES // 2 :]] if long else lines
-    limit = _NOTE_CHARS if len(kept) <= 3 else 220
-    shown = [format_timeline_entry(line, opened_at, limit) for line in kept]
-    if long:
-        shown.insert(_MOST_LINES // 2, f"… {len(lines) - _MOST_LINES} more lines …")
-    return shown
+def _entry_lines(entries: Sequence[TimelineEntry], opened_at: datetime) -> list[str]:
+    """The entries as lines; of many the beginning and the end."""
+    left_out = len(entries) - _MOST_LINES
+    if left_out > 0:
+        entries = [*entries[: _MOST_LINES // 2], *entries[-_MOST_LINES // 2 :]]
+    limit = _NOTE_CHARS if len(entries) <= 3 else 220
+    lines = [format_timeline_entry(entry, opened_at, limit) for entry in entries]
+    if left_out > 0:
+        lines.insert(_MOST_LINES // 2, f"… {left_out} more lines …")
+    return lines
 
 
-def _end(incident: Incident) -> list[str]:
+def _end_lines(incident: Incident) -> list[str]:
     """How long it took, and what it did."""
     at = [f"It ended at `{time_of_day(incident.resolved_at, incident.opened_at)}`."] if incident.resolved_at else []
     return [f"*{safe(headline_of(incident), 200)}*", action_sentence(incident), *at, *closing_facts(incident)]

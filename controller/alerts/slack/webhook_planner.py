@@ -60,7 +60,7 @@ def _phase(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage
     yield PlannedMessage(
         key=_phase_key(group),
         kind=kind,
-        message=partial(incident_headline, incident, now=given.now, mention=mention, late=late, kept=False),
+        message=partial(incident_headline, incident, now=given.now, mention=mention, late=late, is_edited=False),
         group=incident.id,
         incident_id=incident.id,
         receipt=replace(group.receipt, call=call),
