@@ -10,9 +10,10 @@ from typing import Annotated, Final
 from controller.simulation.scenario import BlipScope, BlipStream, QuietBehaviour
 from monitor.config.document import Node, Sequence
 from monitor.config.reading import ReadContext, Text
+from monitor.config.schema import BLIP_LENGTH, negative_problem
 from monitor.config.section import Items, Section, key
 from monitor.config.units import parse_number, parse_share
-from monitor.config.values import Value, choice, duration, durations, flag, measure, number, text
+from monitor.config.values import Value, choice, duration, flag, measure, number, text
 from probes.outcome import Outcome
 
 _CHANCE: Final = "a failure rate such as 0.5 or 50%"
@@ -59,10 +60,6 @@ def _read_targets(node: Node, context: ReadContext) -> tuple[Text, ...]:
     return context.texts(node, "a target or a pattern")
 
 
-def _negative_problem(value: float) -> str | None:
-    return None if value >= 0 else f"{value:g} is not zero or more"
-
-
 def _factor_problem(factor: float) -> str | None:
     return None if factor >= 1 else f"{factor:g} is not 1 or more"
 
@@ -92,10 +89,10 @@ class BackgroundSection(Section):
 class BlipStreamSection(Section):
     """Short disturbances: Poisson in time, of uniformly distributed length; those that overlap are one."""
 
-    per_day: Annotated[float, number(_negative_problem, minimum=0)] = key(_BLIPS.per_day)
+    per_day: Annotated[float, number(negative_problem, minimum=0)] = key(_BLIPS.per_day)
     """How many begin in a day."""
-    length: Annotated[tuple[float, float], durations((_BLIPS.shortest_s, _BLIPS.longest_s))] = key(
-        (_BLIPS.shortest_s, _BLIPS.longest_s)
+    length: Annotated[list[Annotated[float, duration()]], BLIP_LENGTH] = key(
+        [_BLIPS.shortest_s, _BLIPS.longest_s], shown=["3s", "8s"]
     )
     """The shortest and the longest."""
     failure_rate: Annotated[float, _chance()] = key(_BLIPS.failure_rate)
@@ -126,14 +123,13 @@ class OutageSection(Section):
         (), required=True
     )
     """A target or a pattern such as `openai/*`, or a list of them."""
-    failure_rate: Annotated[float, _chance()] = key(0.0, shown="(required, unless there is a `latency_factor`)")
+    failure_rate: Annotated[float, _chance()] = key(0.0, words="required, unless there is a `latency_factor`")
     """The share of requests that fail."""
-    outcome: Annotated[str | None, _OUTCOME] = key(None, shown="(`server_error`; `unreachable` with `own_network`)")
+    outcome: Annotated[str | None, _OUTCOME] = key(None, words="`server_error`; `unreachable` with `own_network`")
     """How they fail: any [outcome](outcomes.md) but `ok`."""
     own_network: Annotated[bool, flag()] = key(False)
     """Our own network fails: the neutral endpoints are as unlikely to answer as the targets. Goes with
-    `unreachable` and `timeout`.
-    """
+    `unreachable` and `timeout`."""
     ramp: Annotated[float, duration()] = key(0.0)
     """How long the failure rate takes from zero to its height, in sixty steps (a latency factor from 1 to its)."""
     flap: FlapSection | None = None
@@ -148,7 +144,7 @@ class TrafficSection(Section):
 
     rate: Annotated[
         float, measure(_FREQUENCY, _parse_frequency, schema={"type": "string", "pattern": r"/[smh]$|\$\{"})
-    ] = key(0.0, shown="(none)")
+    ] = key(0.0, words="none")
     """How many for each route, such as `10/s`."""
 
 
@@ -159,12 +155,11 @@ class ScenarioDocument(Section):
         None, required=True
     )
     """The configuration under test, relative to the scenario. No key need be set; its database is not touched, and
-    may be `"sqlite:///:memory:"`.
-    """
+    may be `"sqlite:///:memory:"`."""
     duration_s: Annotated[float | None, duration()] = key(None, alias="duration", required=True)
     """How long each seed lasts."""
     background: BackgroundSection
     blips: BlipStreamSection | None = None
-    outages: Annotated[list[OutageSection], Items("a list of outages")] = key([], shown="(none)")
+    outages: Annotated[list[OutageSection], Items("a list of outages")] = key([], words="none")
     """What happens. A target can have one outage at a time."""
     traffic: TrafficSection

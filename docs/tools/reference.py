@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from controller.simulation.scenario_schema import ScenarioDocument
 from monitor.config.schema import Configuration, ModelSection, ProbingSection
-from monitor.config.section import Named, Section, default_of, is_required, section_of
+from monitor.config.section import Named, Section, default_of, extra_of, is_required, section_of
 
 DOCS = Path(__file__).parents[1]
 _MARKED = re.compile(r"(?s)(<!-- keys: (.*?) -->\n).*?(<!-- end of keys -->)")
@@ -48,7 +48,7 @@ def keys_of(section: type[Section], prefix: str = "") -> Iterator[Key]:
             default = "none" if field.default is None else ""
             yield Key(path=path, default=default, meaning=_first_sentence(inner.__doc__), is_value=False)
         if inner:
-            yield from keys_of(inner, f"{path}.{named.placeholder}" if named else path)
+            yield from keys_of(inner, f"{path}.{'MODEL' if name == 'models' else 'NAME'}" if named else path)
 
 
 def _inherited(path: str, name: str) -> Iterator[Key]:
@@ -70,11 +70,9 @@ def _key(path: str, field: FieldInfo) -> Key:
 
 
 def _default(field: FieldInfo) -> str:
-    default = default_of(field)
-    if isinstance(default, str) and default.startswith("("):
-        return default[1:-1]
-    if is_required(field):
-        return "required"
+    default, words = default_of(field), extra_of(field, "words")
+    if words or is_required(field):
+        return str(words or "required")
     return "none" if default is None else f"`{_written(default)}`"
 
 

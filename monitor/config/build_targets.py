@@ -122,8 +122,8 @@ def _provider(provider_name: str, section: ProviderSection, context: ReadContext
         api_key=Secret(section.api_key.value if section.api_key else ""),
         api_key_env=section.api_key.variable if section.api_key else None,
         preset=preset.name if preset else None,
-        region=section.region,
-        api_version=section.api_version,
+        region=section.region.value if section.region else None,
+        api_version=section.api_version.value if section.api_version else None,
         signing=signing,
         status_page=_status_page(section, base_url),
     )
@@ -170,7 +170,7 @@ def _base_url(section: ProviderSection, dialect: str, preset: Preset | None, con
         whose = f"the preset {preset.name}" if preset else f"the dialect {dialect}"
         text = f"the address of your own resource; {whose} has none that suits everybody"
         section.report_missing("base_url", text, context)
-    return default.replace("{region}", section.region or "")
+    return default.replace("{region}", section.region.value if section.region else "")
 
 
 def _status_page(section: ProviderSection, base_url: str) -> str | None:

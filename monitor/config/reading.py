@@ -132,13 +132,15 @@ class ReadContext:
         return f"the environment variable {name} is {state}; export it, or remove this entry"
 
 
+def entries_of(node: Node) -> tuple[tuple[Scalar, Node], ...]:
+    """The keys and values of a mapping; none of anything else."""
+    return node.entries if isinstance(node, YamlMapping) else ()
+
+
 def is_empty(node: Node) -> bool:
     """Whether there is no value, or a list or a mapping without anything in it."""
-    return (
-        is_nothing(node)
-        or (isinstance(node, Sequence) and not node.items)
-        or (isinstance(node, YamlMapping) and not node.entries)
-    )
+    children = node.items if isinstance(node, Sequence) else entries_of(node)
+    return is_nothing(node) or (isinstance(node, Sequence | YamlMapping) and not children)
 
 
 def is_nothing(node: Node) -> bool:

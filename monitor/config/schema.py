@@ -18,7 +18,6 @@ from monitor.config.values import (
     choice,
     choices,
     duration,
-    durations,
     flag,
     number,
     rate,
@@ -26,7 +25,6 @@ from monitor.config.values import (
     share,
     text,
     whole_number,
-    word,
 )
 from monitor.detection.evidence import LARGEST_BACKGROUND
 from monitor.formatting import format_share, plural
@@ -47,7 +45,6 @@ SHORTEST_INTERVAL_S: Final = 0.5
 SHORTEST_RETENTION_S: Final = 3600.0
 LONGEST_EMBEDDING: Final = 100_000
 ONE_DIALECT: Final = f"one of {', '.join(DIALECTS)}"
-_DIALECT_PATTERN: Final = rf"^({'|'.join(DIALECTS)})$|\$\{{"
 NO_PAGE: Final = "none"
 #: The values that a target, a controller and so on have where the file says nothing.
 PLAIN_TARGET: Final = Target(provider=Provider(name="", dialect="", base_url="", api_key=Secret("")), model="")
@@ -79,12 +76,19 @@ def _steps_problem(shares: list[float]) -> str | None:
     return None
 
 
+def _length_problem(length: list[float]) -> str | None:
+    good = len(length) == 2 and length[0] <= length[1]
+    return None if good else "expected two durations such as [3s, 8s], the shorter one first"
+
+
+BLIP_LENGTH: Final = Items("two durations such as [3s, 8s]", check=_length_problem, whole=True, length=2)
+
+
 def _rate_problem(per_day: float) -> str | None:
     return None if per_day > 0 else "is not more than zero; no detector is never wrong"
 
 
-def failure_rate_problem(failing: float) -> str | None:
-    """What is wrong with the share of requests that fail."""
+def _failure_rate_problem(failing: float) -> str | None:
     return None if 0 < failing <= 1 else f"{format_share(failing)} is not more than 0% and at most 100%"
 
 
@@ -110,8 +114,7 @@ class TimeoutSection(Section):
 
     connect: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.timeouts.connect_s)
     """Deadline for DNS, TCP and TLS, from the start of the probe. Change it when the provider is behind a slow
-    proxy.
-    """
+    proxy."""
     first_token: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.timeouts.first_token_s)
     """Deadline for a stream's first text. Change it when the model thinks for long."""
     total: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.timeouts.total_s)
@@ -125,18 +128,15 @@ class ProbingSection(Section):
         None, shown=PLAIN_TARGET.interval_s
     )
     """From probe to probe of one model; at least `500ms`. Change it when outages must be noticed sooner, or probes
-    cost too much.
-    """
+    cost too much."""
     timeout: TimeoutSection
     slow: Annotated[float | None, duration()] = key(None, shown=PLAIN_TARGET.slow_s)
     """A correct answer that took longer is `slow`; shorter than `timeout.total`. Change it when users' patience
-    differs.
-    """
+    differs."""
     checks: Annotated[tuple[Check, ...] | None, check_turns()] = key(None, shown=PLAIN_TARGET.checks)
     """What to ask, in turn: `chat`, `stream`, `structured`, `tool`, `embedding`. With weights, `{chat: 3, stream:
     1}` asks a stream every fourth time. See [checks](probing.md#what-is-asked). Change it when your application
-    streams, parses JSON, calls tools or embeds.
-    """
+    streams, parses JSON, calls tools or embeds."""
 
 
 class PriceSection(Section):
@@ -144,13 +144,12 @@ class PriceSection(Section):
 
     empty_is_absent = True
 
-    input: Annotated[float, _PRICE] = key(shown="(from the price list)")
+    input: Annotated[float, _PRICE] = key(words="from the price list")
     """Dollars per million tokens of input: `price: {input: 0.10, output: 0.50, cached: 0.01}`. Change it when the
-    list lacks the model, you pay otherwise, or it is free (`{input: 0, output: 0}`).
-    """
-    output: Annotated[float, _PRICE] = key(shown="(from the price list)")
+    list lacks the model, you pay otherwise, or it is free (`{input: 0, output: 0}`)."""
+    output: Annotated[float, _PRICE] = key(words="from the price list")
     """The same for output."""
-    cached: Annotated[float | None, _PRICE] = key(None, shown="(as `price.input`)")
+    cached: Annotated[float | None, _PRICE] = key(None, words="as `price.input`")
     """The same for input that the provider had cached."""
 
 
@@ -159,75 +158,70 @@ class ModelSection(ProbingSection):
 
     parameters: Annotated[
         dict[str, Any], as_written("a mapping of what the provider takes, such as {reasoning_effort: low}")
-    ] = key({}, shown="(none)")
+    ] = key({}, words="none")
     """Laid over the body of every request, section by section, in the provider's own words: `{reasoning_effort:
     low}`. `null` removes a key. Change it when Hotspare does not know the model's family, or your application asks
-    differently.
-    """
-    dimensions: Annotated[int | None, whole_number(1, LONGEST_EMBEDDING, str(LONGEST_EMBEDDING))] = key(
-        None, shown="(what the model is known for)"
+    differently."""
+    dimensions: Annotated[int | None, whole_number(1, LONGEST_EMBEDDING)] = key(
+        None, words="what the model is known for"
     )
     """The length of an embedding; any will do for models that Hotspare does not know, and with `parameters`. Change
-    it when shorter ones are asked for: `{parameters: {dimensions: 256}, dimensions: 256}`.
-    """
+    it when shorter ones are asked for: `{parameters: {dimensions: 256}, dimensions: 256}`."""
     price: PriceSection | None = None
 
 
 _MODEL_NAME: Final = ("a name without spaces and braces (variables are expanded in values only)", r"[^\s{}]+")
 
 
+_DIALECT: Final = text(f"{ONE_DIALECT}, or a preset", pattern=rf"^({'|'.join(DIALECTS)})$|\$\{{")
+
+
 def _config_field(name: str) -> Value:
     """A key that only some dialects take, as they declare it."""
     declared = CONFIG_FIELDS[name]
-    return word(declared.expected, declared.pattern.pattern) if declared.pattern else flag()
+    if declared.pattern is None:
+        return flag()
+    pattern, wrong = declared.pattern, f"is not {declared.expected}"
+    check = lambda value: None if pattern.fullmatch(value) else wrong  # noqa: E731
+    return text(declared.expected, check, any_kind=True, pattern=rf"^{pattern.pattern}$|\$\{{")
 
 
 class ProviderSection(Section):
     """One provider and its models."""
 
-    dialect: Annotated[Text | None, text(f"{ONE_DIALECT}, or a preset", pattern=rf"^({'|'.join(DIALECTS)})$|\$\{{")] = (
-        key(None, shown="(required, unless there is a preset)")
-    )
+    dialect: Annotated[Text | None, _DIALECT] = key(None, words="required, unless there is a preset")
     """The wire format. See [dialects](probing.md#who-can-be-asked)."""
     preset: Annotated[str | None, choice(PRESETS, "a preset of this version", f"one of {', '.join(PRESETS)}")] = key(
         None
     )
     """In place of `dialect`: a provider that speaks `openai-chat`, with its address and peculiarities. See
-    [presets](probing.md#presets). Change it when yours is among them.
-    """
-    base_url: Annotated[Text | None, address()] = key(None, shown="(the vendor's own)")
+    [presets](probing.md#presets). Change it when yours is among them."""
+    base_url: Annotated[Text | None, address()] = key(None, words="the vendor's own")
     """An http(s) address without user name, query or fragment. With `openai-chat`, `openai-responses` and presets
     it ends in the version (`https://api.openai.com/v1`), otherwise it is the host alone
     (`https://api.anthropic.com`). `azure-openai` (`https://RESOURCE.openai.azure.com`) and the preset `vertex` have
-    no default. Change it when a gateway or somebody else serves the models.
-    """
-    api_key: Annotated[Text | None, secret("", "key")] = key(None, shown="(required)")
+    no default. Change it when a gateway or somebody else serves the models."""
+    api_key: Annotated[Text | None, secret("", "key")] = key(None, words="required")
     """The key, as `${NAME}`. Not needed with `signing` and the presets `vllm`, `ollama` and `litellm`; for another
-    server that wants none, write any text.
-    """
-    region: Annotated[str | None, _config_field("region")] = key(None, shown="(required for `bedrock`)")
+    server that wants none, write any text."""
+    region: Annotated[Text | None, _config_field("region")] = key(None, words="required for `bedrock`")
     """`bedrock` only: the account's region, such as `us-east-1`; not needed with a `base_url` and a key."""
     signing: Annotated[bool, _config_field("signing")] = key(False)
     """`bedrock` only: `true` signs requests (SigV4) with the credentials that AWS's tools would find (environment,
     profile, role), in place of `api_key`. Needs `pip install hotspare[bedrock]`. Change it when there is no Bedrock
-    API key.
-    """
-    api_version: Annotated[str | None, _config_field("api_version")] = key(None)
+    API key."""
+    api_version: Annotated[Text | None, _config_field("api_version")] = key(None)
     """`azure-openai` only: the `api-version` of a classic resource (`2024-10-21`); a model is then named by its
-    deployment. Change it when the resource is not on the v1 API.
-    """
+    deployment. Change it when the resource is not on the v1 API."""
     status_page: Annotated[Text | None, address(f"an http(s) address, or {NO_PAGE}", instead=NO_PAGE)] = key(
-        None, shown="(the vendor's own)"
+        None, words="the vendor's own"
     )
     """Where the vendor publishes its status, or `none`; the default follows from the host of `base_url`. See
     [vendors' status pages](vendor-status.md). Change it when a gateway hides the vendor, the page moved, or it must
-    not be read.
-    """
+    not be read."""
     models: Annotated[
         dict[str, ModelSection],
-        Named(
-            "model", "a name without spaces and braces (variables are expanded in values only)", r"[^\s{}]+", "MODEL"
-        ),
+        Named("model", "a name without spaces and braces (variables are expanded in values only)", r"[^\s{}]+"),
     ]
     """What to probe: models as the provider calls them, each with its settings or `{}`."""
 
@@ -243,8 +237,8 @@ class RouteSection(Section):
         ("down", "unusable", "misconfigured")
     )
     """The health of the current target that moves the route; `degraded` may be added. Leaving out another one
-    brings a warning. Change it when slow or partly wrong answers hurt more than a change of model: add `degraded`.
-    """
+    brings a warning. Change it when slow or partly wrong answers hurt more than a change of model: add
+    `degraded`."""
 
 
 class FailbackSection(Section):
@@ -254,8 +248,7 @@ class FailbackSection(Section):
         _CONTROLLER.failback.mode
     )
     """How a route returns to a better candidate: `auto`, `manual` or `steps`; see [failback](#failback). Change it
-    when a recovered provider deserves caution, or people decide.
-    """
+    when a recovered provider deserves caution, or people decide."""
     hold_s: Annotated[float, duration()] = key(_CONTROLLER.failback.hold_s, alias="hold")
     """How long a recovered target must stay clean first. Change it when providers relapse: longer."""
     steps: Annotated[
@@ -272,13 +265,12 @@ class BlipsSection(Section):
 
     per_day: Annotated[float, number(negative_problem, minimum=0)] = key(_CONTROLLER.blips.per_day)
     """Short disturbances that a provider has in a day. Change it when your network is worse or better."""
-    length: Annotated[tuple[float, float], durations((_CONTROLLER.blips.shortest_s, _CONTROLLER.blips.longest_s))] = (
-        key((_CONTROLLER.blips.shortest_s, _CONTROLLER.blips.longest_s))
+    length: Annotated[list[Annotated[float, duration()]], BLIP_LENGTH] = key(
+        [_CONTROLLER.blips.shortest_s, _CONTROLLER.blips.longest_s], shown=["3s", "8s"]
     )
     """The shortest and the longest. Several probes in one blip (an `interval` below the longest) make verdicts need
-    much more evidence.
-    """
-    failure_rate: Annotated[float, share(failure_rate_problem)] = key(_CONTROLLER.blips.failure_rate)
+    much more evidence."""
+    failure_rate: Annotated[float, share(_failure_rate_problem)] = key(_CONTROLLER.blips.failure_rate)
     """The share of requests that fails meanwhile."""
 
 
@@ -287,27 +279,23 @@ class ControllerSection(Section):
 
     detect: Annotated[float, share(_detect_problem)] = key(_CONTROLLER.detect)
     """The share of failing requests that is an outage: above `5%`, below `100%`. Smaller takes more probes to be
-    sure. Change it when smaller outages hurt.
-    """
+    sure. Change it when smaller outages hurt."""
     false_failovers_per_day: Annotated[float, rate(_rate_problem)] = key(
         _CONTROLLER.false_failovers_per_day, alias="false_failovers"
     )
     """The promise, for each route: at most so many moves for nothing. The alarm threshold follows from it. Change
-    it when too often is better than too late: `1 per 30d`.
-    """
+    it when too often is better than too late: `1 per 30d`."""
     min_outage_s: Annotated[float, duration(zero=True)] = key(_CONTROLLER.min_outage_s, alias="min_outage")
     """The shortest span of evidence that moves a route, so that shorter outages move nothing; `0s` is allowed.
     Above 5 minutes or ten intervals it brings a warning. Change it when routes move on disturbances that are over
-    at once.
-    """
+    at once."""
     dwell_s: Annotated[float, duration()] = key(_CONTROLLER.dwell_s, alias="dwell")
     """No second move sooner, unless the current target's health is in `fail_over_on`."""
     failback: FailbackSection
     blips: BlipsSection
     dry_run: Annotated[bool, flag()] = key(_CONTROLLER.dry_run)
     """Decide, record and alert, but move no route; see [dry run](#dry-run). Change it when you want to see first
-    what Hotspare would do.
-    """
+    what Hotspare would do."""
 
 
 class ConnectivitySection(Section):
@@ -318,20 +306,18 @@ class ConnectivitySection(Section):
     )
     """Neutral addresses, asked before many providers are blamed at once: any HTTP answer means that our own network
     works. `[]`: judge by the providers alone. Change it when the machine may not reach them: name three that your
-    providers have no part in.
-    """
+    providers have no part in."""
 
 
 class NetworkSection(Section):
     """How probes leave this machine."""
 
     proxy: Annotated[Text | None, address("an address such as http://proxy.example:3128", userinfo=True)] = key(
-        None, shown="(from the environment)"
+        None, words="from the environment"
     )
     """The http(s) proxy for probes; may hold a user name and a password, best from a variable. Change it when
-    probes must take another way out.
-    """
-    ca_bundle: Annotated[Text | None, text("the path of a file")] = key(None, shown="(the system's)")
+    probes must take another way out."""
+    ca_bundle: Annotated[Text | None, text("the path of a file")] = key(None, words="the system's")
     """Certificates to trust, in PEM form. Change it when a company proxy presents its own."""
 
 
@@ -340,17 +326,15 @@ class RetentionSection(Section):
 
     raw_s: Annotated[float, duration(at_least_s=SHORTEST_RETENTION_S)] = key(_PLAIN.retention_raw_s, alias="raw")
     """How long single observations are kept; at least `1h`. Change it when the disk is small, or you look back
-    further.
-    """
+    further."""
 
 
 class BudgetSection(Section):
     """What probing may cost."""
 
-    usd_per_month: Annotated[float | None, number(_budget_problem, exclusiveMinimum=0)] = key(None, shown="(no cap)")
+    usd_per_month: Annotated[float | None, number(_budget_problem, exclusiveMinimum=0)] = key(None, words="no cap")
     """Dollars for probing in a calendar month (UTC). Without it, cost is only shown. Change it when probing must
-    not cost more, and outages may be found later.
-    """
+    not cost more, and outages may be found later."""
 
 
 _NAME: Final = (
@@ -366,8 +350,7 @@ class Configuration(Section):
         None, shown=DEFAULT_DATABASE
     )
     """Where observations, decisions and incidents are kept: SQLite only; four slashes begin an absolute path:
-    `sqlite:////var/lib/hotspare/hotspare.db`. Change it when the data belongs on another disk.
-    """
+    `sqlite:////var/lib/hotspare/hotspare.db`. Change it when the data belongs on another disk."""
     routing_file: Annotated[Text | None, text("the path of a file")] = key(None, shown=str(DEFAULT_ROUTING_FILE))
     """The file that applications read; not the database's. Change it when they look elsewhere."""
     defaults: ProbingSection

@@ -104,11 +104,11 @@ def _secret_address(variable: str) -> Value:
 class SlackChannelsSection(Section):
     """Where a severity goes elsewhere than to `channel`."""
 
-    critical: Annotated[Text | None, _CHANNEL] = key(None, shown="(as `channel`)")
+    critical: Annotated[Text | None, _CHANNEL] = key(None, words="as `channel`")
     """For what needs a person now. Change it when those on call read another channel."""
-    warning: Annotated[Text | None, _CHANNEL] = key(None, shown="(as `channel`)")
+    warning: Annotated[Text | None, _CHANNEL] = key(None, words="as `channel`")
     """For outages that were handled."""
-    info: Annotated[Text | None, _CHANNEL] = key(None, shown="(as `channel`)")
+    info: Annotated[Text | None, _CHANNEL] = key(None, words="as `channel`")
     """For everything else."""
 
 
@@ -117,22 +117,21 @@ class QuietHoursSection(Section):
 
     empty_is_absent = True
 
-    begin: Annotated[Text, _time("22:00")] = key(alias="from", shown="(none)")
+    begin: Annotated[Text, _time("22:00")] = key(alias="from", words="none")
     """From then on only critical messages are sent; the rest follows, collapsed, at the end. Change it when nobody
-    reads at night.
-    """
-    end: Annotated[Text, _time("22:00")] = key(alias="to", shown="(none)")
+    reads at night."""
+    end: Annotated[Text, _time("22:00")] = key(alias="to", words="none")
     """The end, on the next day where it is before `from`."""
-    zone: Annotated[Text, _ZONE] = key(shown="(none)")
+    zone: Annotated[Text, _ZONE] = key(words="none")
     """The time zone of both: `Europe/Berlin`."""
 
 
 class SlackSection(Section):
     """Slack: a bot in channels, or an incoming webhook."""
 
-    token: Annotated[Text | None, secret("SLACK_BOT_TOKEN", "token")] = key(None, shown="(required, or `webhook_url`)")
+    token: Annotated[Text | None, secret("SLACK_BOT_TOKEN", "token")] = key(None, words="required, or `webhook_url`")
     """A bot token with the scope `chat:write`, as `${SLACK_BOT_TOKEN}`; see [Slack](slack.md)."""
-    channel: Annotated[Text | None, _CHANNEL] = key(None, shown="(required, or `webhook_url`)")
+    channel: Annotated[Text | None, _CHANNEL] = key(None, words="required, or `webhook_url`")
     """A channel the bot is in, in quotes because of the `#`, or its id."""
     api_url: Annotated[Text | None, address()] = key(None, shown=_SLACK.api_url)
     """Slack's API. Change it when a proxy or a test server stands in for it."""
@@ -140,35 +139,30 @@ class SlackSection(Section):
         None
     )
     """An incoming webhook in place of token and channel, as `${SLACK_WEBHOOK_URL}`: messages are neither edited nor
-    threaded, and may come twice. Change it when the workspace allows no bot.
-    """
+    threaded, and may come twice. Change it when the workspace allows no bot."""
     channels: SlackChannelsSection
     mention: Annotated[
         list[Annotated[Text, text(_MENTION, _mention_problem)]], Items('a list such as ["<@U012AB3CD>", here]')
-    ] = key([], shown="(none)")
+    ] = key([], words="none")
     """Whom critical messages call: `"<@U012AB3CD>"`, `"<!subteam^S012AB3CD>"`, `here`, `channel`, `everyone`.
-    Change it when somebody is to be woken.
-    """
+    Change it when somebody is to be woken."""
     remind_s: Annotated[float, duration(at_least_s=60.0, zero=True, advice=", and 0s switches reminders off")] = key(
         _SLACK.remind_s, alias="remind"
     )
     """How often a critical incident is repeated until it is acknowledged, resolved, or needs nobody any more; `0s`:
-    never.
-    """
+    never."""
     quiet_hours: QuietHoursSection | None = None
-    most_per_hour: Annotated[int, whole_number(1, _MOST_PER_HOUR, f"{_MOST_PER_HOUR:,}")] = key(_SLACK.most_per_hour)
+    most_per_hour: Annotated[int, whole_number(1, _MOST_PER_HOUR)] = key(_SLACK.most_per_hour)
     """New messages in any hour at most, replies in threads included; critical ones are never held back, edits do
-    not count. Change it when others use the channel.
-    """
+    not count. Change it when others use the channel."""
     app_token: Annotated[Text | None, secret("SLACK_APP_TOKEN", "app token", check=_app_token_problem)] = key(None)
     """An app-level token (`xapp-…`) with the scope `connections:write`, as `${SLACK_APP_TOKEN}`: incidents get
-    [buttons](slack.md#buttons), pressed through Socket Mode. Change it when people shall act from Slack.
-    """
+    [buttons](slack.md#buttons), pressed through Socket Mode. Change it when people shall act from Slack."""
     allowed_users: Annotated[
         list[Annotated[Text, text(_MEMBER, _member_problem)]], Items("a list such as [U012AB3CD]")
-    ] = key([], shown="(everybody)")
-    """The member ids of those who may press: `[U012AB3CD]`. Change it when not all who see the message are on call.
-    """
+    ] = key([], words="everybody")
+    """The member ids of those who may press: `[U012AB3CD]`. Change it when not all who see the message are on
+    call."""
 
 
 class DigestSection(Section):
@@ -176,11 +170,11 @@ class DigestSection(Section):
 
     empty_is_absent = True
 
-    day: Annotated[Text, text("a day of the week such as monday", _day_problem)] = key(shown="(none: no digest)")
+    day: Annotated[Text, text("a day of the week such as monday", _day_problem)] = key(words="none: no digest")
     """The day on which the [week is summed up](alerts.md#the-weekly-digest): `monday`."""
-    at_time: Annotated[Text, _time("09:00")] = key(alias="at", shown="(none)")
+    at_time: Annotated[Text, _time("09:00")] = key(alias="at", words="none")
     """The time of day, in quotes: `"09:00"`."""
-    zone: Annotated[Text | None, _ZONE] = key(None, shown="(UTC)")
+    zone: Annotated[Text | None, _ZONE] = key(None, words="UTC")
     """The time zone: `Europe/Berlin`."""
 
 
@@ -190,25 +184,21 @@ class AlertsSection(Section):
     slack: SlackSection | None = None
     webhook_url: Annotated[Text | None, _secret_address("HOTSPARE_WEBHOOK_URL")] = key(None)
     """Where each change of an incident, and each notice, is posted as a [JSON document](alerts.md#the-webhook), as
-    `${HOTSPARE_WEBHOOK_URL}`. Change it when a program shall know.
-    """
+    `${HOTSPARE_WEBHOOK_URL}`. Change it when a program shall know."""
     webhook_secret: Annotated[Text | None, secret("HOTSPARE_WEBHOOK_SECRET", "secret", check=_secret_problem)] = key(
         None
     )
     """What signs these documents, at least 16 characters, as `${HOTSPARE_WEBHOOK_SECRET}`. Without it comes a
-    warning.
-    """
+    warning."""
     apprise: Annotated[
         list[Annotated[Text, _APPRISE]],
         Items("a list of addresses such as [${TEAMS_URL}]"),
-    ] = key([], shown="(none)")
+    ] = key([], words="none")
     """[Apprise](alerts.md#apprise) addresses (Teams, Discord, mail, PagerDuty, …), each as a variable. Needs `pip
-    install 'hotspare[apprise]'`. Change it when people do not read Slack.
-    """
+    install 'hotspare[apprise]'`. Change it when people do not read Slack."""
     heartbeat_url: Annotated[Text | None, _secret_address("HEARTBEAT_URL")] = key(None)
     """[Requested](alerts.md#the-heartbeat) with a GET while the monitor and its cycle are well. Change it when a
-    dead-man service shall notice that Hotspare is gone.
-    """
+    dead-man service shall notice that Hotspare is gone."""
     heartbeat_every_s: Annotated[float, duration(at_least_s=SHORTEST_HEARTBEAT_S)] = key(
         OtherChannels().heartbeat_every_s, alias="heartbeat_every"
     )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from monitor.config.document import Broken, Kind, Node, Scalar, Sequence
+from monitor.config.document import Kind, Node, Scalar, Sequence
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.reading import ReadContext, ReportedError, Text, is_nothing
 from monitor.config.units import DURATION, NUMBER, RATE, SHARE, parse_duration, parse_number, parse_rate, parse_share
@@ -46,29 +46,37 @@ class Value:
         return dict(self.schema)
 
 
-def text(expected: str, check: Callable[[str], str | None] | None = None, **schema: Any) -> Value:
-    """A text, read as `Text`; `check` returns a phrase that goes on from the value where it is wrong."""
+def text(
+    expected: str,
+    check: Callable[[str], str | None] | None = None,
+    *,
+    shown: bool = True,
+    any_kind: bool = False,
+    **schema: Any,
+) -> Value:
+    """A text, read as `Text`; `check` returns a phrase about a wrong value, which is `shown` unless it may be secret.
+
+    With `any_kind`, what YAML takes for a number or a date is a text too.
+    """
 
     def read(node: Node, context: ReadContext) -> Text:
-        value = context.text(node, expected)
-        if check and (problem := check(value.value)):
-            raise context.refuse(value, problem)
+        value = context.scalar(node, expected) if any_kind else context.text(node, expected)
+        problem = check(value.value) if check else None
+        if problem:
+            raise context.refuse(value, problem) if shown else context.report(node.place, problem)
         return value
 
     return Value(expected=expected, read=read, schema={"type": "string", **schema})
 
 
-def word(expected: str, pattern: str) -> Value:
-    """A text of a certain shape, also where YAML takes it for a number or a date."""
+def address(expected: str = "an http(s) address", *, userinfo: bool = False, instead: str = "") -> Value:
+    """An http(s) address, or the one word `instead` of it; it may hold a secret and is never shown."""
 
-    def read(node: Node, context: ReadContext) -> str:
-        value = context.scalar(node, expected)
-        if not re.fullmatch(pattern, value.value):
-            raise context.refuse(value, f"is not {expected}")
-        return value.value
+    def check(value: str) -> str | None:
+        return None if value == instead else address_problem(value, userinfo=userinfo)
 
-    schema = {"type": "string", "pattern": rf"^{pattern}$|{_VARIABLE_PATTERN}"}
-    return Value(expected=expected, read=read, schema=schema)
+    pattern = rf"^https?://|{_VARIABLE_PATTERN}" + (f"|^{instead}$" if instead else "")
+    return text(expected, check, shown=False, pattern=pattern)
 
 
 def choice(known: Iterable[str], what: str, expected: str = "") -> Value:
@@ -131,15 +139,17 @@ def measure(
     check: Callable[[float], str | None] | None = None,
     *,
     show: Callable[[Any], Any] = float,
+    convert: Callable[[float], float] = float,
     schema: Mapping[str, Any],
 ) -> Value:
     """A number with a unit; `check` says what is wrong with its size."""
 
     def read(node: Node, context: ReadContext) -> float:
         number = context.parse(node, expected, parse)
-        if check and (problem := check(number)):
+        problem = check(number) if check else None
+        if problem:
             raise context.report(node.place, problem)
-        return number
+        return convert(number)
 
     return Value(expected=expected, read=read, schema=schema, show=show)
 
@@ -158,23 +168,6 @@ def duration(*, at_least_s: float = 0.0, zero: bool = False, advice: str = "") -
     return measure(DURATION, parse_duration, check, show=format_duration, schema=_pattern("(ms|s|m|h|d)"))
 
 
-def durations(usual: tuple[float, float]) -> Value:
-    """A shortest and a longest duration, `[3s, 8s]`."""
-    expected = f"two durations such as [{format_duration(usual[0])}, {format_duration(usual[1])}]"
-
-    def read(node: Node, context: ReadContext) -> tuple[float, float]:
-        if not isinstance(node, Sequence) or len(node.items) != 2:
-            raise context.reject(node, expected)
-        shortest, longest = _each(node, context, DURATION, parse_duration)
-        if not 0 < shortest <= longest:
-            raise context.report(node.place, f"expected {expected}, the shorter one first and more than zero")
-        return shortest, longest
-
-    items = _pattern("(ms|s|m|h|d)")
-    schema = {"type": "array", "items": items, "minItems": 2, "maxItems": 2}
-    return Value(expected=expected, read=read, schema=schema, show=lambda pair: [format_duration(one) for one in pair])
-
-
 def share(check: Callable[[float], str | None] | None = None) -> Value:
     """A fraction from `30%`."""
     return measure(SHARE, parse_share, check, show=format_share, schema=_pattern("%"))
@@ -189,36 +182,18 @@ def rate(check: Callable[[float], str | None]) -> Value:
 def number(check: Callable[[float], str | None], expected: str = NUMBER, **schema: Any) -> Value:
     """A plain number; `schema` bounds it for editors."""
     described = _or_variable({"type": "number", **schema})
-    return measure(
-        expected, parse_number, check, show=lambda value: int(value) if value == int(value) else value, schema=described
-    )
+    return measure(expected, parse_number, check, show=_plain_number, schema=described)
 
 
-def whole_number(least: int, most: int, shown_most: str) -> Value:
+def whole_number(least: int, most: int) -> Value:
     """A whole number from the least to the most."""
 
-    def read(node: Node, context: ReadContext) -> int:
-        value = context.parse(node, NUMBER, parse_number)
-        if value != int(value) or not least <= value <= most:
-            raise context.report(node.place, f"{value:g} is not a whole number from {least} to {shown_most}")
-        return int(value)
+    def check(value: float) -> str | None:
+        good = value == int(value) and least <= value <= most
+        return None if good else f"{value:g} is not a whole number from {least} to {most:,}"
 
     schema = _or_variable({"type": "integer", "minimum": least, "maximum": most})
-    return Value(expected=NUMBER, read=read, schema=schema)
-
-
-def address(expected: str = "an http(s) address", *, userinfo: bool = False, instead: str = "") -> Value:
-    """An http(s) address, or the one word `instead` of it; it may hold a secret and is never shown."""
-
-    def read(node: Node, context: ReadContext) -> Text:
-        value = context.text(node, expected)
-        problem = None if value.value == instead else address_problem(value.value, userinfo=userinfo)
-        if problem:
-            raise context.report(value.place, problem)
-        return value
-
-    schema = {"type": "string", "pattern": rf"^https?://|{_VARIABLE_PATTERN}" + (f"|^{instead}$" if instead else "")}
-    return Value(expected=expected, read=read, schema=schema)
+    return measure(NUMBER, parse_number, check, show=int, convert=int, schema=schema)
 
 
 def address_problem(value: str, *, userinfo: bool = False, secret: bool = False) -> str | None:
@@ -266,8 +241,9 @@ def secret(
             raise context.report(value.place, problem)
         if check and (problem := check(value.value) or ""):
             raise context.report(value.place, problem)
-        if is_secret(value.value):
-            warn_about_literal(context, value, what, name)
+        if is_secret(value.value) and not value.expanded:
+            text = f"the {what} stands in the file; keep it in a variable and write ${{{name}}}"
+            context.problems.warn(node.place, text)
         return value
 
     return Value(expected=expected.format(variable), read=read, schema={"type": "string"})
@@ -278,67 +254,40 @@ def key_variable(provider: str) -> str:
     return re.sub("[^A-Z0-9]", "_", provider.upper()) + "_API_KEY"
 
 
-def warn_about_literal(context: ReadContext, text: Text, what: str, variable: str) -> None:
-    """Warn of a secret that stands in the file itself."""
-    if not text.expanded:
-        advice = f"keep it in a variable and write ${{{variable}}}"
-        context.problems.warn(text.place, f"the {what} stands in the file; {advice}")
-
-
 def as_written(expected: str) -> Value:
-    """A mapping that is passed on as JSON would hold it.
+    """A mapping that is passed on with the types of JSON, variables expanded; a key without a value is None."""
 
-    Text has its variables expanded; numbers, true and false, lists and mappings keep their types; a key without a value
-    is None; dates stay text.
-    """
-
-    def read(node: Node, context: ReadContext) -> dict[str, Any]:
+    def read(node: Node, context: ReadContext) -> Any:
         if not isinstance(node, YamlMapping):
             raise context.reject(node, expected)
-        value: dict[str, Any] = _plain(node, context)
-        return value
+        return _as_json(node, context)
 
     return Value(expected=expected, read=read, schema={"type": ["object", "null"]})
 
 
-def _plain(node: Node, context: ReadContext) -> Any:
-    match node:
-        case YamlMapping():
-            return {key.text: _plain(value, context) for key, value in node.entries}
-        case Sequence():
-            return [_plain(item, context) for item in node.items]
-        case Scalar() if not is_nothing(node):
-            try:
-                return _plain_scalar(node, context)
-            except ReportedError:
-                return None
-        case Broken() | Scalar():
-            return None
+def _as_json(node: Node, context: ReadContext) -> Any:
+    if isinstance(node, YamlMapping):
+        return {key.text: _as_json(value, context) for key, value in node.entries}
+    if isinstance(node, Sequence):
+        return [_as_json(item, context) for item in node.items]
+    with suppress(ReportedError):
+        if isinstance(node, Scalar) and not is_nothing(node):
+            return _single(node, context)
+    return None
 
 
-def _plain_scalar(node: Scalar, context: ReadContext) -> str | bool | float:
-    value = context.scalar(node, "a value").value
-    if node.kind is Kind.FLAG:
-        if value not in {"true", "false"}:
-            raise context.reject(node, "true or false; put a text in quotes")
-        return value == "true"
+def _single(node: Scalar, context: ReadContext) -> str | bool | float:
     if node.kind is Kind.NUMBER:
-        parsed = context.parse(node, NUMBER, parse_number)
-        return int(parsed) if parsed == int(parsed) and "." not in node.text else parsed
-    return value
+        number = context.parse(node, NUMBER, parse_number)
+        return number if "." in node.text else _plain_number(number)
+    value = context.scalar(node, "a value").value
+    if node.kind is Kind.FLAG and value not in {"true", "false"}:
+        raise context.reject(node, "true or false; put a text in quotes")
+    return value == "true" if node.kind is Kind.FLAG else value
 
 
-def _each(node: Sequence, context: ReadContext, expected: str, parse: Callable[[str], float]) -> tuple[float, ...]:
-    """Every item of a list; raises ReportedError once all that are wrong have been reported."""
-    values: list[float] = []
-    for item in node.items:
-        try:
-            values.append(context.parse(item, expected, parse))
-        except ReportedError:
-            continue
-    if len(values) != len(node.items):
-        raise ReportedError
-    return tuple(values)
+def _plain_number(number: float) -> float:
+    return int(number) if number == int(number) else number
 
 
 def _words(words: tuple[str, ...]) -> dict[str, Any]:
@@ -355,9 +304,8 @@ def _pattern(unit: str) -> dict[str, Any]:
 
 def check_turns() -> Value:
     """The order in which a target's checks take turns, from `[chat, stream]` or `{chat: 3, stream: 1}`."""
-    known = tuple(str(check) for check in Check)
-    plain = choices(known, "a check of this version")
-    expected = f"a whole number from 1 to {HEAVIEST}"
+    known, what, weight = tuple(map(str, Check)), "a check of this version", whole_number(1, HEAVIEST)
+    plain = choices(known, what)
 
     def read(node: Node, context: ReadContext) -> tuple[Check, ...]:
         if not isinstance(node, YamlMapping):
@@ -366,27 +314,18 @@ def check_turns() -> Value:
         if not node.entries:
             context.report(node.place, f"is empty; expected one or more of {', '.join(known)}")
         for name, value in node.entries:
+            if name.text not in known:
+                context.unknown(name.place, name.text, what, known)
+                continue
             with suppress(ReportedError):
-                weight = read_weight(value, context)
-                if name.text not in known:
-                    raise context.unknown(name.place, name.text, "a check of this version", known)
-                weights[Check(name.text)] = weight
+                weights[Check(name.text)] = weight.read(value, context)
         if not weights:
             raise ReportedError
         return turns(weights)
 
-    def read_weight(node: Node, context: ReadContext) -> int:
-        weight = context.scalar(node, expected)
-        if weight.value.isdecimal() and 1 <= int(weight.value[:9]) <= HEAVIEST:
-            return int(weight.value)
-        raise context.report(node.place, f"expected {expected}, found {context.problems.shown(weight.written)}")
-
-    weight = _or_variable({"type": "integer", "minimum": 1, "maximum": HEAVIEST})
-    weights = {"type": "object", "propertyNames": {"enum": list(known)}, "additionalProperties": weight}
-    schema = {"anyOf": [plain.schema, weights | {"minProperties": 1}]}
-    return Value(
-        expected=plain.expected, read=read, schema=schema, show=lambda checks: [str(check) for check in checks]
-    )
+    weighed = {"type": "object", "propertyNames": {"enum": list(known)}, "additionalProperties": weight.schema}
+    schema = {"anyOf": [plain.schema, weighed | {"minProperties": 1}]}
+    return Value(expected=plain.expected, read=read, schema=schema, show=lambda turns: [str(check) for check in turns])
 
 
 def turns(weights: Mapping[Check, int]) -> tuple[Check, ...]:
