@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from controller.journal import Journal
@@ -41,6 +42,10 @@ from monitor.storage.store import Store
 _WAIT_S: Final = 2.0
 _POLL_S: Final = 0.02
 _MOST_ROUTES: Final = 20
+_NOT_IN_EFFECT: Final = {
+    Liveness.RUNNING: f"the service has not published it after {_WAIT_S:g} s: look at `hotspare status` and its log",
+    Liveness.SILENT: "the service has stopped writing to the database: it takes effect when the service runs again",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,16 +101,10 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
         dry = routes_without_candidate(Overrides(active=(*in_force, override)), settings)
         left_dry = [name for name in dry if name not in dry_before]
         pointed_at = before.get(request.subject) if request.kind is OverrideKind.PIN else None
-        begun = overrides.begin(
-            override,
-            lambda replaced: begun_event(
-                override, replaced=replaced, before=pointed_at, failing=failing, left_dry=left_dry
-            ),
-            warned=failing is not None,
-        )
+        event_for = partial(begun_event, override, before=pointed_at, failing=failing, left_dry=left_dry)
+        begun = overrides.begin(override, event_for, warned=failing is not None)
         result = _wait_for_service(store, overrides, [begun])
-        lasts = f"{format_end(begun, now)} ({span(request.for_s)})"
-        result.lines.append(f"{describe_override(begun)} is in force {lasts}")
+        result.lines.append(f"{describe_override(begun)} is in force {format_end(begun, now)} ({span(request.for_s)})")
         if state and state.health in UNHEALTHY:
             result.lines.append(f"warning: {state.sentence}")
         _add_routes(settings, journal, result, before)
@@ -122,14 +121,8 @@ def end_override(settings: Settings, request: OperatorRequest) -> OperationResul
     with _opened(settings) as (overrides, store, journal):
         now = utc_now()
         before = RoutingFile(settings.routing_file).read_targets()
-        ended = overrides.end(
-            request.kind,
-            None if every else {request.subject},
-            at=now,
-            by=author,
-            reason=reason,
-            event_for=ended_event,
-        )
+        subjects = None if every else {request.subject}
+        ended = overrides.end(request.kind, subjects, at=now, by=author, reason=reason, event_for=ended_event)
         if not ended:
             others = [override for override in overrides.in_force(now) if override.kind is request.kind]
             raise nothing_to_end(settings, request, others)
@@ -175,7 +168,9 @@ def _wait_for_service(store: Store, overrides: OverrideStore, changed: Sequence[
 def _add_routes(settings: Settings, journal: Journal, result: OperationResult, before: Mapping[str, str]) -> None:
     """Add what became of each route that it can move or hold, or why nothing has yet."""
     if not result.in_effect:
-        result.lines.append(_not_in_effect_text(result.liveness))
+        result.lines.append(
+            _NOT_IN_EFFECT.get(result.liveness, "the service is not running: it takes effect when it starts")
+        )
         return
     after = RoutingFile(settings.routing_file).read_targets()
     decided, overrides = journal.routes(), Overrides(active=tuple(journal.overrides.in_force(utc_now())))
@@ -197,25 +192,14 @@ def _add_routes(settings: Settings, journal: Journal, result: OperationResult, b
         result.good = True
 
 
-def _obstacle(
-    override: Override, route: str, target: str | None, overrides: Overrides, settings: Settings
-) -> str | None:
+def _obstacle(override: Override, route: str, target: str | None, held: Overrides, settings: Settings) -> str | None:
     """Why a route is not where the override wants it; None when it is, and where nothing is to move."""
     if override.ended_at or settings.controller.dry_run:
         return None
     if override.kind is OverrideKind.PIN and target != override.target:
         return f"it is pinned to {override.target}, but the routing file does not say so; look at `hotspare status`"
     if override.kind is OverrideKind.DRAIN and target in drained_targets(override.subject, settings):
-        pin = overrides.pin(route)
-        return (
-            f"it is pinned there by {pin.author}" if pin else "it is held there, because no other candidate is eligible"
-        )
+        pin = held.pin(route)
+        no_other = "it is held there, because no other candidate is eligible"
+        return f"it is pinned there by {pin.author}" if pin else no_other
     return None
-
-
-def _not_in_effect_text(liveness: Liveness) -> str:
-    if liveness is Liveness.RUNNING:
-        return f"the service has not published it after {_WAIT_S:g} s: look at `hotspare status` and its log"
-    if liveness is Liveness.SILENT:
-        return "the service has stopped writing to the database: it takes effect when the service runs again"
-    return "the service is not running: it takes effect when it starts"

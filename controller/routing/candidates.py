@@ -52,18 +52,11 @@ class Candidate:
 
 
 def build_candidates(
-    settings: Settings,
-    routes: Sequence[Route],
-    health: Mapping[str, TargetHealth],
-    overrides: Overrides,
-    now: datetime,
+    settings: Settings, routes: Sequence[Route], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
 ) -> dict[str, Candidate]:
-    """The candidates of these routes and all other targets of their providers, by id.
-
-    A target that `health` does not have is `unknown`.
-    """
+    """The candidates of these routes and all other targets of their providers, by id; `unknown` without a health."""
     named = {target for route in routes for target in route.candidates}
-    providers = {target.provider.name for target in settings.targets if target.id in named} if named else set()
+    providers = {target.provider.name for target in settings.targets if target.id in named}
     return {
         target.id: Candidate(
             id=target.id,
@@ -73,7 +66,7 @@ def build_candidates(
             longest_ok_age_s=_RECENT_INTERVALS * target.interval_s + target.timeouts.total_s,
             drain=overrides.drained(target.id, target.provider.name),
         )
-        for target in (settings.targets if named else ())
+        for target in settings.targets
         if target.provider.name in providers
     }
 

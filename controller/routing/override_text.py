@@ -68,8 +68,8 @@ def route_reason(state: RouteState, overrides: Overrides) -> str:
 
 def begun_event(
     override: Override,
-    *,
     replaced: Sequence[Override] = (),
+    *,
     before: str | None = None,
     failing: TargetHealth | None = None,
     left_dry: Sequence[str] = (),

@@ -15,7 +15,7 @@ the standby until the last step. A share is held until home has been `up` for th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from controller.routing.candidates import Candidate, best_alternative, best_eligible, build_candidates
@@ -67,7 +67,7 @@ def decide_all(
     """
     verdicts = dict.fromkeys((route.name for route in settings.routes), _STAY)
     to_decide = [route for route in settings.routes if not _may_stay(route, states.get(route.name), health, overrides)]
-    targets = build_candidates(settings, to_decide, health, overrides, now)
+    targets = build_candidates(settings, to_decide, health, overrides, now) if to_decide else {}
     for route in to_decide:
         verdicts[route.name] = decide(
             RouteCase(
@@ -84,7 +84,7 @@ def decide_all(
 
 
 def _may_stay(route: Route, state: RouteState | None, health: Mapping[str, TargetHealth], overrides: Overrides) -> bool:
-    """Whether it is on its first candidate, and neither health nor an operator moves it elsewhere."""
+    """Whether it is on its first candidate, and nothing moves it elsewhere."""
     first = route.candidates[0]
     if state is None or state.target != first or state.weights:
         return False
@@ -124,15 +124,7 @@ class RouteCase:
         """Whether so long has passed; also when `since` is in the future, because the clock was set back."""
         return not 0 <= (self.now - since).total_seconds() < for_s
 
-    def move(
-        self,
-        move: Move,
-        to: Candidate,
-        reason: str,
-        *,
-        weights: tuple[tuple[str, float], ...] = (),
-        warning: str | None = None,
-    ) -> RouteVerdict:
+    def move(self, move: Move, to: Candidate, reason: str, weights: tuple[tuple[str, float], ...] = ()) -> RouteVerdict:
         """The verdict that changes the route like this."""
         decision = Decision(
             route=self.route.name,
@@ -145,7 +137,7 @@ class RouteCase:
             weights=weights,
             dry_run=self.controller.dry_run,
         )
-        return RouteVerdict(decision=decision, warning=warning)
+        return RouteVerdict(decision=decision)
 
 
 def decide(case: RouteCase) -> RouteVerdict:
@@ -198,7 +190,7 @@ def _pin(case: RouteCase, pin: Override, to: Candidate) -> RouteVerdict:
     warning = f"route {case.route.name} is {held}; {to.id} is {to.health.health}" if bad else None
     if case.current is not None and case.current.target == to.id and not case.current.weights:
         return RouteVerdict(settled=True, warning=warning)
-    return case.move(Move.PIN, to, held, warning=warning)
+    return replace(case.move(Move.PIN, to, held), warning=warning)
 
 
 def _start(case: RouteCase) -> RouteVerdict:
@@ -294,4 +286,4 @@ def _step(case: RouteCase, present: Candidate, home: Candidate, share: float, re
     if percent >= _ALL:
         return case.move(Move.FAILBACK, home, reason)
     weights = ((home.id, percent), (present.id, round(_ALL - percent, 6)))
-    return case.move(Move.STEP, present, reason, weights=weights)
+    return case.move(Move.STEP, present, reason, weights)

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from controller.routing.decision import RouteState
 from monitor.formatting import instant
 from monitor.health import Health
 from monitor.settings import Settings
-from probes.target import Provider, Target
+from probes.target import Target
 
 FORMAT = "hotspare.routing/1"
 
@@ -74,22 +74,16 @@ def _route(state: RouteState, candidates: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _target(target: Target, health: Health) -> dict[str, Any]:
+    provider = target.provider
+    rare = {"preset": provider.preset, "region": provider.region, "api_version": provider.api_version}
     return {
-        "provider": target.provider.name,
+        "provider": provider.name,
         "model": target.model,
-        "dialect": target.provider.dialect,
-        "base_url": target.provider.base_url,
-        "api_key_env": target.provider.api_key_env,
+        "dialect": provider.dialect,
+        "base_url": provider.base_url,
+        "api_key_env": provider.api_key_env,
         "health": health.value,
-        **_provider_fields(target.provider),
-    }
-
-
-def _provider_fields(provider: Provider) -> dict[str, Any]:
-    """What else an application must know of a provider; nothing for most."""
-    fields = {"preset": provider.preset, "region": provider.region, "api_version": provider.api_version}
-    return {
-        **{name: value for name, value in fields.items() if value is not None},
+        **{name: value for name, value in rare.items() if value is not None},
         **({"signing": True} if provider.signing else {}),
     }
 
@@ -188,14 +182,20 @@ class RoutingFile:
 
     def _replace(self, content: bytes) -> tuple[int, int, int, int]:
         """Steps 1 to 4; returns the attributes of the new file."""
-        with _temporary(self._path) as (descriptor, temporary):
+        path = self._path
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fchmod(file.fileno(), _MODE)
                 os.fsync(file.fileno())
                 attributes = _attributes(os.fstat(file.fileno()))
-            temporary.replace(self._path)
+            Path(temporary).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
         return attributes
 
     def _remove_leftovers(self) -> None:
@@ -205,18 +205,6 @@ class RoutingFile:
             if ours.fullmatch(entry.name):
                 with contextlib.suppress(OSError):
                     entry.unlink()
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[tuple[int, Path]]:
-    """A new file beside `path`, gone again unless it was renamed."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        yield descriptor, Path(name)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def _sync_folder(folder: Path) -> None:
@@ -232,14 +220,10 @@ def _sync_folder(folder: Path) -> None:
 
 def _read(path: Path, limit: int) -> bytes:
     """At most `limit` bytes of a plain file; O_NONBLOCK because opening a FIFO would wait for its writer."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a plain file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(limit)
-    finally:
-        os.close(descriptor)
+        return file.read(limit)
 
 
 def _attributes(status: os.stat_result) -> tuple[int, int, int, int]:

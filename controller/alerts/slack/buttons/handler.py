@@ -29,10 +29,6 @@ log = logging.getLogger(__name__)
 _LATEST: Final = 50
 
 
-class _RefusedPressError(Exception):
-    """Nothing was done; the text is a sentence without its end."""
-
-
 class PressHandler:
     """Handles presses, one at a time, from any thread; each opens the database as a command would.
 
@@ -67,7 +63,7 @@ class PressHandler:
             return None
         try:
             answer, kind = self._carry_out(press, claim, engine), "button_pressed"
-        except (_RefusedPressError, RefusedError, CommentRefusedError) as error:
+        except (RefusedError, CommentRefusedError) as error:
             answer, kind = f"Nothing was done: {error}.", "press_refused"
         what = f"“{button_label(button)}”" if button else "a button that this version does not know"
         subject = f"incident {button.incident}" if button else "slack"
@@ -79,15 +75,15 @@ class PressHandler:
     def _carry_out(self, press: Press, claim: Claim, engine: Engine) -> str:
         button, author = press.button, press.author
         if self._allowed is not None and press.user not in self._allowed:
-            raise _RefusedPressError(f"alerts.slack.allowed_users does not name {one_line(press.user, 30)}")
+            raise RefusedError(f"alerts.slack.allowed_users does not name {one_line(press.user, 30)}")
         if button is None:
-            raise _RefusedPressError("the button is not of this version of Hotspare")
+            raise RefusedError("the button is not of this version of Hotspare")
         journal = Journal(engine)
         if claim.repeated and self._is_done(button, author, claim, journal):
             answer = "It was done already."
         else:
             if why := find_objection(button, author, self._context(button, journal, Store(reading(engine)))):
-                raise _RefusedPressError(why)
+                raise RefusedError(why)
             answer = self._perform(button, author, journal)
         if button.verb is Verb.FAIL_BACK:
             answer += self._end_hold(button, author, claim, journal)

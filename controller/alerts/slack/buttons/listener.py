@@ -55,26 +55,24 @@ _WEB_ERRORS: Final = (SlackClientError, OSError, HTTPException, ValueError, Look
 class SocketListener:
     """Connects, again and again, and hands every press to `handle`; no failure of it ends the service.
 
-    `handle` answers a press (`PressHandler.handle`) and may raise DatabaseError. From a thread of this one,
-    `on_failure` is told why presses have not come in for a minute (or will not, until a person acts), and
-    `on_success` that they do again; both must be quick and raise nothing.
+    `handle` answers a press (`PressHandler.handle`) and may raise DatabaseError. From a thread of this one, `report`
+    is told why presses have not come in for a minute (or will not, until a person acts), and None when they do again;
+    it must be quick and raise nothing.
     """
 
     def __init__(
         self,
         slack: SlackSettings,
         handle: Callable[[Press], str | None],
+        report: Callable[[str | None], None],
         *,
-        on_failure: Callable[[str], None],
-        on_success: Callable[[], None],
         network: NetworkSettings | None = None,
         first_wait_s: float = _FIRST_WAIT_S,
     ) -> None:
         network = network or NetworkSettings()
         self._slack = slack
         self._handle_press = handle
-        self._on_failure = on_failure
-        self._on_success = on_success
+        self._report = report
         self._proxy = network.proxy
         self._first_wait_s = first_wait_s
         self._tls = ssl.create_default_context(cafile=str(network.ca_bundle) if network.ca_bundle else None)
@@ -116,7 +114,9 @@ class SocketListener:
                 began_s = time.monotonic()
                 try:
                     connection = self._connect()
-                    self._report_success()
+                    log.info("buttons_connected: presses are received")
+                    self._needs_person, self._reported = False, None
+                    self._report(None)
                     connection.wait_for(Signal.DISCONNECT)
                 except SocketModeError as error:
                     if time.monotonic() - began_s > _GOOD_AFTER_S:
@@ -128,7 +128,7 @@ class SocketListener:
         except Exception:  # whatever it is: buttons must not end the service
             log.exception("buttons_failed: presses are not received until the service is restarted")
             self._needs_person = True
-            self._on_failure("presses are not received until the service is restarted; its log says why")
+            self._report("presses are not received until the service is restarted; its log says why")
         finally:
             self._close_connections()
 
@@ -171,12 +171,6 @@ class SocketListener:
             if connection:
                 connection.close()
 
-    def _report_success(self) -> None:
-        self._needs_person = False
-        log.info("buttons_connected: presses are received")
-        self._reported = None
-        self._on_success()
-
     def _back_off(self, error: SocketModeError, failures: int, lasted_s: float) -> None:
         if self._stopping.is_set():
             return
@@ -186,7 +180,7 @@ class SocketListener:
         self._needs_person = self._needs_person or error.permanent
         if (error.permanent or lasted_s >= _REPORTED_AFTER_S) and str(error) != self._reported:
             self._reported = str(error)
-            self._on_failure(str(error))
+            self._report(str(error))
         self._stopping.wait(wait_s)
 
     def _enqueue(self, connection: SlackConnection, envelope: dict[str, Any]) -> None:
@@ -206,16 +200,14 @@ class SocketListener:
             self._answer(payload, press, answer)
 
     def _acknowledge(self, connection: SlackConnection, envelope_id: str) -> None:
-        try:
+        for each in (connection, self._connection or connection):  # by which it came; what has replaced that since
             try:
-                connection.acknowledge(envelope_id)
-            except OSError:
-                if not self._connection:
-                    raise
-                self._connection.acknowledge(envelope_id)  # in whose place it came meanwhile
-        except OSError as error:
-            # Slack will send it again; it is known not to be done twice.
-            log.warning("press_not_acknowledged: %s", type(error).__name__)
+                each.acknowledge(envelope_id)
+                return
+            except OSError as error:
+                failure = type(error).__name__
+        # Slack will send it again; it is known not to be done twice.
+        log.warning("press_not_acknowledged: %s", failure)
 
     def _answer(self, payload: Mapping[str, Any], press: Press, answer: str) -> None:
         """Tell the person who pressed, and nobody else; if it fails, it is not tried again."""
@@ -258,13 +250,7 @@ class ButtonService:
         self._listener: SocketListener | None = None
         if slack and slack.app_token:
             handler = PressHandler(settings, allowed=slack.allowed_users, clock=clock)
-            self._listener = SocketListener(
-                slack,
-                handler.handle,
-                on_failure=self._report,
-                on_success=partial(self._report, None),
-                network=settings.network,
-            )
+            self._listener = SocketListener(slack, handler.handle, self._report, network=settings.network)
 
     def routes(self) -> Sequence[Route] | None:
         """The routes that buttons may act on; None where nobody hears a press: a dead button is worse than none."""

@@ -164,9 +164,7 @@ def listening(
 ) -> Iterator[SocketListener]:
     """A listener for presses; `said` gets what it reports, None for success."""
     told: list[str | None] = [] if said is None else said
-    listener = SocketListener(
-        slack_of(server, **more), take, on_failure=told.append, on_success=lambda: told.append(None), first_wait_s=0.05
-    )
+    listener = SocketListener(slack_of(server, **more), take, told.append, first_wait_s=0.05)
     listener.start()
     try:
         yield listener
@@ -446,7 +444,7 @@ def test_an_address_without_encryption_is_refused() -> None:
     """With a real API address, nothing is sent to a WebSocket that is not encrypted, whoever names it."""
     with SocketServer() as server:
         slack = slack_of(server)
-        listener = SocketListener(slack, lambda _: None, on_failure=lambda _: None, on_success=lambda: None)
+        listener = SocketListener(slack, lambda _: None, lambda _: None)
         assert listener._request_address().startswith("ws://127.0.0.1")
         listener._slack = replace(slack, api_url="https://slack.com/api/")
         with pytest.raises(Exception, match="not encrypted"):
