@@ -3,9 +3,8 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Engine, func
+from sqlalchemy import ColumnElement, Engine, func
 from sqlmodel import Session, col, select, update
-from sqlmodel.sql.expression import SelectOfScalar
 
 from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.incident import Incident
@@ -69,22 +68,21 @@ class Journal:
 
     def open_incidents(self) -> list[Incident]:
         """The incidents that are not resolved, oldest first."""
-        query = select(IncidentRow).where(col(IncidentRow.resolved_ms).is_(None))
-        return self._incidents(query.order_by(col(IncidentRow.opened_ms), col(IncidentRow.id)))
+        return self._incidents(col(IncidentRow.resolved_ms).is_(None))
 
     def incidents(self, limit: int = 100) -> list[Incident]:
         """The latest incidents, open and resolved, newest first."""
         newest_first = (col(IncidentRow.opened_ms).desc(), col(IncidentRow.id).desc())
-        return self._incidents(select(IncidentRow).order_by(*newest_first).limit(limit))
+        with Session(self._engine) as session:
+            return [incident_of(row) for row in session.exec(select(IncidentRow).order_by(*newest_first).limit(limit))]
 
     def resolved_since(self, after: datetime) -> list[Incident]:
         """The incidents that were resolved after this, oldest first."""
-        query = select(IncidentRow).where(col(IncidentRow.resolved_ms) > to_ms(after))
-        return self._incidents(query.order_by(col(IncidentRow.opened_ms), col(IncidentRow.id)))
+        return self._incidents(col(IncidentRow.resolved_ms) > to_ms(after))
 
     def incident(self, incident_id: int) -> Incident | None:
         """The incident of this id; None when there is none."""
-        return next(iter(self._incidents(select(IncidentRow).where(IncidentRow.id == incident_id))), None)
+        return next(iter(self._incidents(col(IncidentRow.id) == incident_id)), None)
 
     def with_facts(self, incident: Incident, now: datetime) -> Incident:
         """The incident with its figures until the resolution, or until now: numbers, request ids, time on what failed.
@@ -121,6 +119,7 @@ class Journal:
             session.exec(old_events.values(telling="stale"))
             return session.exec(old_incidents.values(told_revision=IncidentRow.revision)).rowcount
 
-    def _incidents(self, query: SelectOfScalar[IncidentRow]) -> list[Incident]:
+    def _incidents(self, condition: ColumnElement[bool]) -> list[Incident]:
+        query = select(IncidentRow).where(condition).order_by(col(IncidentRow.opened_ms), col(IncidentRow.id))
         with Session(self._engine) as session:
             return [incident_of(row) for row in session.exec(query)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from controller.incidents.incident import Incident
+from controller.incidents.incident import Incident, Slot
 from controller.routing.decision import Decision, RouteState
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from monitor.connectivity.messages import NetworkLoss
@@ -52,13 +52,24 @@ class CycleFacts:
     would: Mapping[str, str] = field(default_factory=dict)
     """Where a dry run would have each route that it leaves as configured, in words."""
     vendors: Mapping[str, Sequence[VendorStateChange]] = field(default_factory=dict)
-    """What each provider's status page said, oldest first, as `vendor_lead.lead` takes it."""
+    """What each provider's status page said, oldest first, as `vendor_lead.find_lead` takes it."""
     onsets: Mapping[str, FailureOnset] = field(default_factory=dict)
     """By bad target, as far as is known."""
     overrides: Overrides = NO_OVERRIDES
     """Those in force."""
     loss: NetworkLoss | None = None
     """Of our own network, if any."""
+
+    @cached_property
+    def open_by_slot(self) -> Mapping[Slot, Incident]:
+        """The open incidents."""
+        return {incident.slot: incident for incident in self.open_incidents}
+
+    @cached_property
+    def resolved_by_slot(self) -> Mapping[Slot, Incident]:
+        """The incident of each slot that was resolved last."""
+        oldest_first = sorted(self.resolved, key=lambda incident: incident.resolved_at or incident.opened_at)
+        return {incident.slot: incident for incident in oldest_first}
 
     @cached_property
     def provider_of(self) -> Mapping[str, str]:

@@ -45,6 +45,9 @@ NETWORK = "network"
 ROUTE = "route:"
 """What the `provider` of an incident of a single route begins with."""
 
+Slot = tuple[str, str]
+"""A provider, and the slot of an incident's kind."""
+
 
 class EntryKind(StrEnum):
     """What an entry of a timeline is about."""
@@ -216,6 +219,11 @@ class Incident:
     """What the provider called some of the failed probes, for its support; at most 5."""
     on_failing_s: tuple[tuple[str, float], ...] = ()
     """How many seconds each touched route pointed at a target that failed, from the first failed probe on."""
+
+    @property
+    def slot(self) -> Slot:
+        """Its provider, and what it is about."""
+        return self.provider, self.kind.slot
 
     @property
     def onset(self) -> datetime:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from controller.incidents.impact import RoutePeriod
-from controller.incidents.incident import Incident, VendorLead
+from controller.incidents.incident import Incident
 from controller.incidents.vendor_lead import lead_phrase
 from monitor.formatting import instant
 
@@ -13,73 +13,40 @@ from monitor.formatting import instant
 def incident_summary(incident: Incident, now: datetime) -> dict[str, Any]:
     """An incident without its timeline and figures; instants in UTC, null where nothing is known."""
     return {
-        "id": incident.id,
-        "kind": incident.kind,
-        "provider": incident.provider,
-        "opened_at": instant(incident.opened_at),
-        "resolved_at": _instant(incident.resolved_at),
+        **_fields(incident, "id", "kind", "provider", "opened_at", "resolved_at"),
         "lasted_s": round(incident.lasted_s(now), 3),
-        "reopened": incident.reopened,
-        "lead_id": incident.lead_id,
-        "acknowledged_by": incident.acknowledged_by,
-        "affected": [
-            {"target": a.target, "health": a.health, "since": instant(a.since), "reason": a.reason}
-            for a in incident.affected
-        ],
-        "routes": [
-            {"route": r.route, "target": r.target, "stuck": r.stuck, "unpublished": r.unpublished, "would": r.would}
-            for r in incident.routes
-        ],
+        **_fields(incident, "reopened", "lead_id", "acknowledged_by"),
+        "affected": [_fields(target, "target", "health", "since", "reason") for target in incident.affected],
+        "routes": [_fields(route, "route", "target", "stuck", "unpublished", "would") for route in incident.routes],
     }
 
 
 def incident_document(incident: Incident, periods: Sequence[RoutePeriod], now: datetime) -> dict[str, Any]:
     """An incident with all that is known of it."""
-    numbers = incident.numbers
+    numbers, lead = incident.numbers, incident.vendor
     return {
         **incident_summary(incident, now),
         "began_at": instant(incident.onset),
-        "timeline": [
-            {
-                "number": entry.number,
-                "at": instant(entry.at),
-                "kind": entry.kind,
-                "text": entry.text,
-                "author": entry.author,
-            }
-            for entry in incident.timeline
-        ],
+        "timeline": [_fields(entry, "number", "at", "kind", "text", "author") for entry in incident.timeline],
         "numbers": numbers
         and {
-            "probes": numbers.probes,
-            "failures": numbers.failures,
+            **_fields(numbers, "probes", "failures"),
             "targets": [{"target": target.target, "outcomes": dict(target.outcomes)} for target in numbers.targets],
         },
         "request_ids": list(incident.request_ids),
         "on_failing_s": dict(incident.on_failing_s),
-        "stays": [
-            {
-                "route": period.route,
-                "target": period.target,
-                "since": instant(period.since),
-                "until": instant(period.until),
-            }
-            for period in periods
-        ],
-        "vendor": _vendor(incident, incident.vendor) if incident.vendor else None,
+        "stays": [_fields(period, "route", "target", "since", "until") for period in periods],
+        "vendor": lead
+        and {
+            **_fields(lead, "page", "state"),
+            "headline": lead.headline or None,
+            **_fields(lead, "said_at", "claimed_at"),
+            "words": lead_phrase(lead, incident.opened_at, over=incident.resolved_at is not None),
+        },
     }
 
 
-def _vendor(incident: Incident, lead: VendorLead) -> dict[str, Any]:
-    return {
-        "page": lead.page,
-        "state": lead.state,
-        "headline": lead.headline or None,
-        "said_at": _instant(lead.said_at),
-        "claimed_at": _instant(lead.claimed_at),
-        "words": lead_phrase(lead, incident.opened_at, over=incident.resolved_at is not None),
-    }
-
-
-def _instant(at: datetime | None) -> str | None:
-    return instant(at) if at else None
+def _fields(value: object, *names: str) -> dict[str, Any]:
+    """These attributes of a value, which are named as in the document."""
+    attributes = {name: getattr(value, name) for name in names}
+    return {name: instant(each) if isinstance(each, datetime) else each for name, each in attributes.items()}

@@ -1,12 +1,12 @@
 """Which incidents are open: compares how targets are now with what is already open, and says what changed (pure)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.incidents import timeline
 from controller.incidents.cycle_facts import CycleFacts
-from controller.incidents.incident import NETWORK, ROUTE, AffectedTarget, Incident, IncidentKind, RouteImpact
+from controller.incidents.incident import NETWORK, ROUTE, AffectedTarget, Incident, IncidentKind, RouteImpact, Slot
 from controller.incidents.vendor_lead import vendor_entries, vendor_lead
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
@@ -17,10 +17,8 @@ REOPENS_WITHIN = timedelta(minutes=15)
 BLIND_FOR = timedelta(seconds=60)
 #: It is over once our network has been back for so long: what flickers is one incident.
 _BACK_FOR = timedelta(seconds=30)
+_NETWORK_SLOT: Slot = (NETWORK, IncidentKind.BLINDNESS.slot)
 _TARGET_KINDS = frozenset({IncidentKind.OUTAGE, IncidentKind.DEGRADATION, IncidentKind.CONFIGURATION})
-
-Slot = tuple[str, str]
-"""A provider, and what its incident is about."""
 
 
 def update_incidents(cycle: CycleFacts) -> list[Incident]:
@@ -45,15 +43,13 @@ def update_incidents(cycle: CycleFacts) -> list[Incident]:
     7. A route that is stuck without any incident of a provider that says so has an incident of its own.
     """
     facts = replace(cycle, health={name: known for name, known in cycle.health.items() if name in cycle.provider_of})
-    former = {_slot(incident): incident for incident in facts.open_incidents}
-    late = {_slot(incident): incident for incident in sorted(facts.resolved, key=_ended_at)}
-    present = [*_of_targets(former, late, facts), *_of_network(former, late, facts)]
-    present += _of_routes(former, late, present, facts)
+    present = [*_of_targets(facts), *_of_network(facts)]
+    present += _of_routes(present, facts)
     known = {incident.id: incident for incident in (*facts.resolved, *facts.open_incidents)}
     return [
-        _revised(incident, known.get(incident.id))
+        replace(incident, revision=known[incident.id].revision + 1) if incident.id else incident
         for incident in present
-        if incident.id == 0 or incident != known[incident.id]
+        if not incident.id or incident != known[incident.id]
     ]
 
 
@@ -73,31 +69,16 @@ def lead_incident_id(incident: Incident, open_incidents: Iterable[Incident]) -> 
     return min(leads)[1] if leads else None
 
 
-def _slot(incident: Incident) -> Slot:
-    return incident.provider, incident.kind.slot
-
-
-def _ended_at(incident: Incident) -> datetime:
-    return incident.resolved_at or incident.opened_at
-
-
-def _revised(after: Incident, before: Incident | None) -> Incident:
-    return replace(after, revision=before.revision + 1) if before else after
-
-
-def _of_targets(
-    former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: CycleFacts
-) -> Iterator[Incident]:
+def _of_targets(facts: CycleFacts) -> Iterator[Incident]:
     """The incidents of the providers' targets, as they are now, in order of their slots."""
-    present = {slot: incident for slot, incident in former.items() if incident.kind in _TARGET_KINDS}
+    present = {slot: incident for slot, incident in facts.open_by_slot.items() if incident.kind in _TARGET_KINDS}
     bad = _bad_by_slot(facts, present.values())
     for slot in sorted(present.keys() | bad.keys()):
         if slot in present:
             yield _updated(present[slot], bad.get(slot, []), facts)
-            continue
-        since = min(state.since for state in bad[slot])
-        again = _reopened(late.get(slot), since, facts)
-        yield _updated(again or _new_incident(slot, since), bad[slot], facts, begins=True)
+        else:
+            begun = _begun(slot, min(state.since for state in bad[slot]), facts)
+            yield _updated(begun, bad[slot], facts, begins=True)
 
 
 def _bad_by_slot(facts: CycleFacts, open_incidents: Iterable[Incident]) -> dict[Slot, list[TargetHealth]]:
@@ -112,30 +93,21 @@ def _bad_by_slot(facts: CycleFacts, open_incidents: Iterable[Incident]) -> dict[
     return slots
 
 
-def _new_incident(slot: Slot, at: datetime) -> Incident:
-    """An incident without any content; a degradation may yet prove an outage."""
+def _begun(slot: Slot, since: datetime, facts: CycleFacts) -> Incident:
+    """The incident that begins with what is wrong `since` then: the resolved one again, or one without any content.
+
+    A degradation may yet prove an outage.
+    """
+    late = facts.resolved_by_slot.get(slot)
+    if late and late.resolved_at:
+        # What was wrong all the time, but not probed meanwhile, comes back when it is probed again.
+        came_back = since if since > late.resolved_at else facts.now
+        if came_back - late.resolved_at <= REOPENS_WITHIN:
+            open_again = replace(late, resolved_at=None, reopened=late.reopened + 1, acknowledged_by=None)
+            return replace(open_again, numbers=None, request_ids=(), on_failing_s=())
     provider, name = slot
     kind = next((kind for kind in IncidentKind if kind.value == name), IncidentKind.DEGRADATION)
-    return Incident(id=0, provider=provider, kind=kind, opened_at=at, affected=(), timeline=(), routes=())
-
-
-def _reopened(late: Incident | None, since: datetime, facts: CycleFacts) -> Incident | None:
-    """The resolved incident opened again, if what is wrong `since` then follows closely enough on its resolution."""
-    if late is None or late.resolved_at is None:
-        return None
-    # What was wrong all the time, but not probed meanwhile, comes back when it is probed again.
-    came_back = since if since > late.resolved_at else facts.now
-    if came_back - late.resolved_at > REOPENS_WITHIN:
-        return None
-    return replace(
-        late,
-        resolved_at=None,
-        reopened=late.reopened + 1,
-        acknowledged_by=None,
-        numbers=None,
-        request_ids=(),
-        on_failing_s=(),
-    )
+    return Incident(id=0, provider=provider, kind=kind, opened_at=since, affected=(), timeline=(), routes=())
 
 
 def _updated(incident: Incident, bad: Sequence[TargetHealth], facts: CycleFacts, *, begins: bool = False) -> Incident:
@@ -233,14 +205,10 @@ def _failing_health(target: str, facts: CycleFacts) -> Health | None:
     return state.health if state and state.health in FAILING else None
 
 
-def _of_network(
-    former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], facts: CycleFacts
-) -> Iterator[Incident]:
+def _of_network(facts: CycleFacts) -> Iterator[Incident]:
     """The incident of our own network, if it has one."""
-    slot = (NETWORK, IncidentKind.BLINDNESS.slot)
-    present, loss = former.get(slot), facts.loss
-    if present is None:
-        present = _new_blindness(late.get(slot), loss, facts) if loss else None
+    loss = facts.loss
+    present = facts.open_by_slot.get(_NETWORK_SLOT) or _new_blindness(loss, facts)
     if present is None:
         return
     if loss and (loss.until is None or facts.now - loss.until < _BACK_FOR):
@@ -251,47 +219,39 @@ def _of_network(
     yield replace(present, resolved_at=until, timeline=timeline.merge_entries(present.timeline, entries))
 
 
-def _new_blindness(late: Incident | None, loss: NetworkLoss, facts: CycleFacts) -> Incident | None:
+def _new_blindness(loss: NetworkLoss | None, facts: CycleFacts) -> Incident | None:
     """The incident of a loss without an open one; None while it is short or harmless, and once it was resolved."""
-    if not loss.held or (loss.until or facts.now) - loss.since < BLIND_FOR:
+    if not loss or not loss.held or (loss.until or facts.now) - loss.since < BLIND_FOR:
         return None
+    late = facts.resolved_by_slot.get(_NETWORK_SLOT)
     if late and late.resolved_at and loss.until and late.resolved_at >= loss.since:
         return None
-    again = _reopened(late, loss.since, facts)
-    start = again or _new_incident((NETWORK, IncidentKind.BLINDNESS.slot), loss.since)
-    entry = timeline.network_down_entry(loss.since, again=bool(again))
-    return replace(start, timeline=timeline.merge_entries(start.timeline, [entry]))
+    begun = _begun(_NETWORK_SLOT, loss.since, facts)
+    entry = timeline.network_down_entry(loss.since, again=begun.reopened > 0)
+    return replace(begun, timeline=timeline.merge_entries(begun.timeline, [entry]))
 
 
-def _of_routes(
-    former: Mapping[Slot, Incident], late: Mapping[Slot, Incident], others: Iterable[Incident], facts: CycleFacts
-) -> Iterator[Incident]:
+def _of_routes(others: Iterable[Incident], facts: CycleFacts) -> Iterator[Incident]:
     """The incidents of stuck routes that none of the others, which are of providers, reports."""
-    reported = {
-        route.route
-        for incident in others
-        if incident.resolved_at is None
-        for route in incident.routes
-        if route.stuck
-    }  # fmt: skip
+    still_open = (incident for incident in others if incident.resolved_at is None)
+    reported = {route.route for incident in still_open for route in incident.routes if route.stuck}
     slot_name = IncidentKind.NOTHING_ELIGIBLE.slot
     stuck = {(f"{ROUTE}{name}", slot_name): name for name in facts.stuck - reported if name in facts.routes}
-    for slot in sorted(stuck.keys() | {slot for slot in former if slot[1] == slot_name}):
+    former = {slot: incident for slot, incident in facts.open_by_slot.items() if slot[1] == slot_name}
+    for slot in sorted(stuck.keys() | former.keys()):
         if slot in stuck:
-            yield former.get(slot) or _new_stuck(slot, stuck[slot], late, facts)
-        else:
-            entry = timeline.resolved_entry(facts.now)
-            yield replace(
-                former[slot],
-                routes=tuple(replace(route, stuck=False) for route in former[slot].routes),
-                timeline=timeline.merge_entries(former[slot].timeline, [entry]),
-                resolved_at=facts.now,
-            )
+            yield former.get(slot) or _new_stuck(slot, stuck[slot], facts)
+            continue
+        yield replace(
+            former[slot],
+            routes=tuple(replace(route, stuck=False) for route in former[slot].routes),
+            timeline=timeline.merge_entries(former[slot].timeline, [timeline.resolved_entry(facts.now)]),
+            resolved_at=facts.now,
+        )
 
 
-def _new_stuck(slot: Slot, name: str, late: Mapping[Slot, Incident], facts: CycleFacts) -> Incident:
-    again = _reopened(late.get(slot), facts.now, facts)
-    start = again or _new_incident(slot, facts.now)
+def _new_stuck(slot: Slot, name: str, facts: CycleFacts) -> Incident:
+    begun = _begun(slot, facts.now, facts)
     route = RouteImpact(route=name, target=_users_target(name, facts), stuck=True)
-    entry = timeline.stuck_entry(route, facts.now, again=bool(again))
-    return replace(start, routes=(route,), timeline=timeline.merge_entries(start.timeline, [entry]))
+    entry = timeline.stuck_entry(route, facts.now, again=begun.reopened > 0)
+    return replace(begun, routes=(route,), timeline=timeline.merge_entries(begun.timeline, [entry]))
