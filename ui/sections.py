@@ -111,7 +111,7 @@ def _money(budget: BudgetSummary | None) -> str:
     """The cost of probing this month, in a warning colour where the budget throttles or is spent."""
     if budget is None:
         return ""
-    colour = "bad" if budget.exhausted else "watch" if budget.stretched or budget.stopped or budget.unknown else "none"
+    colour = "bad" if budget.exhausted else "watch" if budget.stretches or budget.stopped or budget.unknown else "none"
     names = f' title="price unknown: {text(", ".join(budget.unknown))}"' if budget.unknown else ""
     dot = f'<span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
     return f'<p class="hs-money"{names}>{dot}{text(budget.sentence[:1].upper() + budget.sentence[1:])}</p>'

@@ -76,7 +76,7 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
     console.print()
     console.print(_targets(overview, roomy=console.width >= _ROOMY_COLUMNS))
     if overview.money:
-        watch = overview.money.stopped or overview.money.stretched
+        watch = overview.money.stopped or overview.money.stretches
         console.print(Text(f"\nCost: {overview.money.sentence}", style="yellow" if watch else ""))
     if overview.vendors:
         console.print()

@@ -27,7 +27,7 @@ from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.formatting import plural
 from monitor.settings import Settings
-from monitor.status_pages.poller import StatusPagePoller
+from monitor.status_pages.poller import StatusPagePoller, status_pages
 from monitor.storage.database import DatabaseGoneError, database_path, open_writer
 from monitor.storage.lock import InstanceLock
 from monitor.storage.store import Store
@@ -148,7 +148,7 @@ class Service:
             clock=self._clock,
         )
         self._status_pages = StatusPagePoller(
-            settings.providers,
+            status_pages(settings.providers),
             lambda url, etag, modified: fetch_page(
                 url, etag=etag, modified=modified, timeout_s=_STATUS_PAGE_S, tls=self._tls, proxy=proxy
             ),

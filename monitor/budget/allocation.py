@@ -130,9 +130,7 @@ def allocate(
         late_level, late = _fill(others, left_usd_per_s, before.beyond, hourly_usd_per_s=left_usd_per_s)
         level, beyond = min(level, late_level), beyond | late
     stretches = {item.target: _stretch(item, level, before.stretches.get(item.target, 1.0)) for item in paid}
-    return Allocation(
-        stretches={target: stretch for target, stretch in stretches.items() if stretch > 1}, beyond=beyond
-    )
+    return Allocation(stretches={name: value for name, value in stretches.items() if value > 1}, beyond=beyond)
 
 
 def _fill(
@@ -220,11 +218,8 @@ def stretched(settings: Settings, stretches: Mapping[str, float]) -> Settings:
     """The settings with the intervals of these targets (by id) stretched; the same object where nothing changes."""
     if all(stretch <= 1 for stretch in stretches.values()):
         return settings
-    return replace(settings, targets=tuple(_longer(t, stretches.get(t.id, 1.0)) for t in settings.targets))
-
-
-def _longer(target: Target, stretch: float) -> Target:
-    return replace(target, interval_s=stretched_s(target.interval_s, stretch)) if stretch > 1 else target
+    longer = ((target, stretched_s(target.interval_s, stretches.get(target.id, 1.0))) for target in settings.targets)
+    return replace(settings, targets=tuple(replace(target, interval_s=interval_s) for target, interval_s in longer))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,8 +230,6 @@ class BudgetForecast:
     """The factor by which each interval is longer, by target; without those that stay."""
     usd_per_month: float
     """What regular probes cost in the month at the configured intervals, as far as prices are known."""
-    stretched_usd_per_month: float
-    """The same at the stretched intervals."""
     beyond: tuple[str, ...]
     """The targets for which not even one probe an hour is paid until the end of the month."""
     lasts_s: float | None
@@ -251,14 +244,11 @@ def forecast(cap_usd: float, paid: Sequence[PaidTarget], month: CalendarMonth) -
     hourly = [item for item in possible if item.target in shares.beyond and item.usd <= left]
     costs = usd_per_s(hourly, shares.stretches)
     served = {item.target for item in hourly} if costs * month.seconds <= left else set()
-    beyond = {item.target for item in paid if item.usd > cap_usd} | shares.beyond - served
+    unaffordable = {item.target: _needed_stretch(item, 0.0) for item in paid if item.usd > cap_usd}
+    beyond = unaffordable.keys() | shares.beyond - served
     return BudgetForecast(
-        stretches={
-            **shares.stretches,
-            **{item.target: _needed_stretch(item, 0.0) for item in paid if item.usd > cap_usd},
-        },
+        stretches={**shares.stretches, **unaffordable},
         usd_per_month=usd_per_s(paid) * month.seconds,
-        stretched_usd_per_month=min(usd_per_s(possible, shares.stretches) * month.seconds, cap_usd),
         beyond=tuple(item.target for item in paid if item.target in beyond),
         lasts_s=(left / costs if costs else 0.0) if beyond else None,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 
 from monitor.budget import allocation
@@ -68,6 +69,7 @@ def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
     return tuple(texts)
 
 
+@dataclass(eq=False)
 class BudgetEnforcer:
     """Allows and refuses the probes of a running service, from one event loop.
 
@@ -75,39 +77,30 @@ class BudgetEnforcer:
     and the reason, `keep` with the throttling as text, `tell` with each event.
     """
 
-    def __init__(
-        self,
-        tracker: BudgetTracker,
-        *,
-        changed: Callable[[Settings], Awaitable[None]],
-        stopped: Callable[[frozenset[str], str], Awaitable[None]],
-        keep: Callable[[str], None],
-        tell: Callable[[BudgetEvent], None],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._tracker = tracker
-        self._changed = changed
-        self._stopped = stopped
-        self._keep = keep
-        self._tell = tell
-        self._clock = clock
-        self._review_now = asyncio.Event()
+    tracker: BudgetTracker
+    _: KW_ONLY
+    changed: Callable[[Settings], Awaitable[None]]
+    stopped: Callable[[frozenset[str], str], Awaitable[None]]
+    keep: Callable[[str], None]
+    tell: Callable[[BudgetEvent], None]
+    clock: Callable[[], datetime]
+    _review_now: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def may_begin(self, target: str) -> bool:
         """Whether a probe of this target may begin; call `end_probe` after one that may."""
-        return self._tracker.reserve_probe(target, self._clock())
+        return self.tracker.reserve_probe(target, self.clock())
 
     def end_probe(self, target: str, observation: Observation | None) -> None:
         """Count the cost of a probe that has ended; None when it gave no observation."""
         if observation is not None:
-            self._tracker.add_cost(observation)
-        self._tracker.release_probe(target)
-        if self._tracker.is_newly_exhausted(target):
+            self.tracker.add_cost(observation)
+        self.tracker.release_probe(target)
+        if self.tracker.is_newly_exhausted(target):
             self._review_now.set()
 
     def granted_targets(self, burst_probe: BurstProbe) -> tuple[str, ...]:
         """The targets of an extra probe that may be probed."""
-        return self._tracker.grant_extra(burst_probe.targets, self._clock())
+        return self.tracker.grant_extra(burst_probe.targets, self.clock())
 
     async def watch(self) -> None:
         """Review the budget once a minute, and at once when a target is exhausted, for ever."""
@@ -120,18 +113,18 @@ class BudgetEnforcer:
 
     async def review(self) -> None:
         """Set what the budget allows from now on, and call back with what has changed."""
-        before = self._tracker.throttling
-        events = self._tracker.review(self._clock())
-        after = self._tracker.throttling
+        before = self.tracker.throttling
+        events = self.tracker.review(self.clock())
+        after = self.tracker.throttling
         if after.stretches != before.stretches:
-            await self._changed(self._tracker.throttled_settings())
+            await self.changed(self.tracker.throttled_settings())
         if after.stopped != before.stopped:
-            await self._stopped(*stopped_targets(self._tracker))
+            await self.stopped(*stopped_targets(self.tracker))
         for event in events:
-            self._tell(event)
+            self.tell(event)
         # Last: when the service is killed in between, the next one repeats the events rather than losing them.
         if after != before:
-            self._keep(budget_tracker.to_json(after))
+            self.keep(budget_tracker.to_json(after))
 
 
 def stopped_targets(tracker: BudgetTracker) -> tuple[frozenset[str], str]:

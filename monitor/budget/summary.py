@@ -41,11 +41,6 @@ class BudgetSummary:
         return bool(self.stopped) and not self.probed
 
     @property
-    def stretched(self) -> bool:
-        """Whether anything that costs money is probed less often than configured."""
-        return bool(self.stretches)
-
-    @property
     def alarm(self) -> str | None:
         """That nothing that costs money is probed, as a sentence without its end; None while anything is."""
         if not self.exhausted:
@@ -64,7 +59,7 @@ class BudgetSummary:
             parts.append(f"what costs money is not probed until {self.month_ends:%Y-%m-%d}")
         elif self.stopped:
             parts.append(f"no money for {listed(self.stopped)}: not probed until {self.month_ends:%Y-%m-%d}")
-        if self.stretched and not self.exhausted:
+        if self.stretches and not self.exhausted:
             parts.append(self.stretch_text)
         this_month = self.cap_usd is not None and self.throttling.month == self.month_begins
         if this_month and self.throttling.reserve_used_up and not self.exhausted:
@@ -102,8 +97,6 @@ def read_summary(settings: Settings, ledger: SpendingStore, now: datetime) -> Bu
 
 def throttled_settings(settings: Settings, summary: BudgetSummary) -> Settings:
     """The settings with the intervals that the service probes at."""
-    if not summary.stretched:
-        return settings
     return allocation.stretched(settings, summary.stretches)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from monitor.budget import allocation
-from monitor.budget.allocation import Allocation, CalendarMonth, PaidTarget, format_usd, month_of
+from monitor.budget.allocation import Allocation, PaidTarget, format_usd, month_of
 from monitor.formatting import listed, span
 from monitor.settings import Settings
 from probes.observation import Observation
@@ -28,9 +28,8 @@ class Throttling:
     """How paid targets are probed now; kept as JSON, with the alias as the name of the field."""
 
     month: datetime | None = None
-    """The begin of the month that `stopped` and `reserve_used_up` are about."""
+    """The begin of the month that `stopped` and `reserve_used_up` are about; `cap_usd` is its budget."""
     cap_usd: float | None = None
-    """The budget that they are about."""
     stretches: Mapping[str, float] = field(default_factory=dict)
     """The factor by which each interval is longer, by target; without those that stay."""
     beyond: tuple[str, ...] = ()
@@ -88,46 +87,26 @@ class BudgetTracker:
         # By month, because clocks are set back. Targets that were removed this month have cost money as well.
         self._spent_in = {self._month.begins: math.fsum(usd for target, usd in spent.items() if target not in free)}
         self._means = {name: _Mean(usd=usual.get(name) or 0.0) for name in self._paid}
-        self._unknown = {name for name in self._paid if usual.get(name) is None}
         self._under_way: dict[str, float] = {}
-        self._throttling = throttling or Throttling()
+        self.throttling = throttling or Throttling()
+        """How paid targets are probed now; set by `review`."""
         self._reserved_usd = 0.0
         self._refused = 0
-
-    @property
-    def throttling(self) -> Throttling:
-        """How paid targets are probed now."""
-        return self._throttling
 
     @property
     def spent_usd(self) -> float:
         """The known cost of this month's probes so far."""
         return self._spent_in.get(self._month.begins, 0.0)
 
-    @property
-    def paid(self) -> frozenset[str]:
-        """The targets that count against the budget, by id."""
-        return frozenset(self._paid)
-
-    @property
-    def unknown(self) -> frozenset[str]:
-        """The paid targets whose price is unknown; they count nothing."""
-        return frozenset(self._unknown)
-
-    @property
-    def month(self) -> CalendarMonth:
-        """The month that the money is counted for."""
-        return self._month
-
     def is_newly_exhausted(self, target: str) -> bool:
         """Whether what is left does not pay for another probe of this target, and no review has noted that yet."""
-        if self._cap is None or target not in self._paid or target in self._throttling.stopped:
+        if self._cap is None or target not in self._paid or target in self.throttling.stopped:
             return False
-        return self._is_exhausted(self._cap, target, self._throttling.beyond)
+        return self._is_exhausted(self._cap, target, self.throttling.beyond)
 
     def throttled_settings(self) -> Settings:
         """The settings with the intervals as they are stretched now."""
-        return allocation.stretched(self._settings, self._throttling.stretches)
+        return allocation.stretched(self._settings, self.throttling.stretches)
 
     def reserve_probe(self, target: str, now: datetime) -> bool:
         """Whether a probe of this target may begin; its cost is then set aside until `add_cost` or `release_probe`."""
@@ -135,8 +114,8 @@ class BudgetTracker:
             return True
         mean = self._means[target].usd
         if self._month.contains(now):
-            left = self._left(self._cap, target, self._throttling.beyond) - math.fsum(self._under_way.values())
-            if target in self._throttling.stopped or mean > left:
+            left = self._left(self._cap, target, self.throttling.beyond) - math.fsum(self._under_way.values())
+            if target in self.throttling.stopped or mean > left:
                 return False
         self._under_way[target] = mean
         return True
@@ -151,9 +130,9 @@ class BudgetTracker:
             return tuple(targets)
         left = self._cap - self.spent_usd - math.fsum(self._under_way.values())
         reserve = allocation.reserve_usd(self._cap, left, self._month, now)
-        probed = [target for target in targets if target not in self._throttling.stopped]
+        probed = [target for target in targets if target not in self.throttling.stopped]
         granted = tuple(name for name in probed if name not in self._paid or self._means[name].usd <= reserve)
-        self._refused += any(name not in granted and name not in self._throttling.beyond for name in probed)
+        self._refused += any(name not in granted and name not in self.throttling.beyond for name in probed)
         return granted
 
     def add_cost(self, observation: Observation) -> None:
@@ -163,18 +142,16 @@ class BudgetTracker:
         if target not in self._paid or observation.cost_usd is None:
             return
         usd = believable_usd(self._targets[target], observation.cost_usd)
-        if usd is None:
-            return
-        self._unknown.discard(target)
-        self._means[target].add(usd)
-        begins = month_of(observation.started_at).begins
-        self._spent_in[begins] = self._spent_in.get(begins, 0.0) + usd
+        if usd is not None:
+            self._means[target].add(usd)
+            begins = month_of(observation.started_at).begins
+            self._spent_in[begins] = self._spent_in.get(begins, 0.0) + usd
 
     def review(self, now: datetime) -> list[BudgetEvent]:
         """Set the throttling for the rest of the month, once a minute; returns the events of what has changed."""
         self._month = month_of(now)
-        before = self._throttling
-        self._throttling = Throttling() if self._cap is None else self._throttle(self._cap, before, now)
+        before = self.throttling
+        self.throttling = Throttling() if self._cap is None else self._throttle(self._cap, before, now)
         self._refused = 0
         return [] if self._cap is None else self._events(self._cap, before, now)
 
@@ -183,7 +160,7 @@ class BudgetTracker:
         return f"not probed until {self._month.ends:%Y-%m-%d}: {self._lack_text(self._cap or 0.0)}"
 
     def _lack_text(self, cap: float) -> str:
-        if len(self._throttling.stopped) == len(self._paid) and self.spent_usd > 0:
+        if len(self.throttling.stopped) == len(self._paid) and self.spent_usd > 0:
             return f"the budget of {format_usd(cap)} is spent"
         return f"what the budget of {format_usd(cap)} has left does not pay for that"
 
@@ -232,7 +209,7 @@ class BudgetTracker:
         return allocation.paid_targets(self._settings.targets, self._paid, means)
 
     def _events(self, cap: float, before: Throttling, now: datetime) -> list[BudgetEvent]:
-        after, events = self._throttling, []
+        after, events = self.throttling, []
         if after.stretches != before.stretches:
             kind = "interval_stretched" if after.stretches else "interval_restored"
             # That stretching begins or ends is reported; a change between two stretches is only logged.
@@ -259,11 +236,11 @@ class BudgetTracker:
 
     def _stretch_text(self, cap: float, now: datetime) -> str:
         spent, paid = self._spent_text(cap, now), self._paid_targets()
-        if not self._throttling.stretches:
+        if not self.throttling.stretches:
             return f"what costs money is probed at its configured intervals again: {spent}"
         wants_usd = allocation.usd_per_s(paid) * self._month.seconds
         return (
-            f"{allocation.describe_stretches(paid, self._throttling.stretches)}, and outages there are found later:"
+            f"{allocation.describe_stretches(paid, self.throttling.stretches)}, and outages there are found later:"
             f" at the configured intervals probing costs {format_usd(wants_usd)} a month; {spent}"
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 
 from monitor.connectivity.blindness import FRESH_S, Blindness
@@ -12,50 +13,43 @@ from probes.observation import Observation
 _LOOK_S = 0.5
 
 
+@dataclass(eq=False)
 class ConnectivityChecker:
     """Drives `Blindness` in real time, from one event loop.
 
     `ask` returns the endpoints that answer right now; `keep` is called with each check, `tell` with each note.
     """
 
-    def __init__(
-        self,
-        blindness: Blindness,
-        ask: Callable[[], Awaitable[frozenset[str]]],
-        *,
-        keep: Callable[[ConnectivityObservation], None],
-        tell: Callable[[ConnectivityNote], None],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._blindness = blindness
-        self._ask = ask
-        self._keep = keep
-        self._tell = tell
-        self._clock = clock
-        self._asking = asyncio.Lock()
-        self._checked_at: datetime | None = None
+    blindness: Blindness
+    ask: Callable[[], Awaitable[frozenset[str]]]
+    _: KW_ONLY
+    keep: Callable[[ConnectivityObservation], None]
+    tell: Callable[[ConnectivityNote], None]
+    clock: Callable[[], datetime]
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _checked_at: datetime | None = field(default=None, init=False)
 
     async def find_blind(self, batch: Sequence[Observation]) -> frozenset[Observation]:
         """The observations of the batch whose failure is our own network's; checks the endpoints first where needed."""
-        if self._blindness.add_batch(batch, self._clock()):
+        if self.blindness.add_batch(batch, self.clock()):
             await self._check()
-        blind = self._blindness.find_blind(batch)
-        for note in self._blindness.take_notes():
-            self._tell(note)
+        blind = self.blindness.find_blind(batch)
+        for note in self.blindness.take_notes():
+            self.tell(note)
         return blind
 
     async def watch(self) -> None:
         """Check the endpoints whenever it is due, for ever."""
         while True:
-            if self._blindness.due(self._clock()):
+            if self.blindness.due(self.clock()):
                 await self._check()
             await asyncio.sleep(_LOOK_S)
 
     async def _check(self) -> None:
         async with self._asking:
-            now = self._clock()
+            now = self.clock()
             if self._checked_at is not None and timedelta() <= now - self._checked_at < timedelta(seconds=FRESH_S):
                 return  # whoever held the lock has just checked
-            answered = await self._ask()
+            answered = await self.ask()
             self._checked_at = now
-            self._keep(self._blindness.add_check(answered, now))
+            self.keep(self.blindness.add_check(answered, now))

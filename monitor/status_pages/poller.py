@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 
 from monitor.status_pages.catalog import scope_of
@@ -27,28 +27,21 @@ log = logging.getLogger(__name__)
 EVERY_S = 60.0
 #: After so many failed readings in a row, what the page said last no longer holds.
 MAX_FAILURES = 3
-
-
 #: The page at an address, given its validators (`etag` and `modified`) as they were last time; never raises.
 Fetch = Callable[[str, str | None, str | None], Awaitable[FetchResult]]
 
 
+@dataclass(eq=False)
 class StatusPage:
-    """One page, the providers it is about, and its last reading."""
+    """One page, the part of it that concerns each provider, the keys to mask, and its last reading."""
 
-    def __init__(self, url: str, scopes: Mapping[str, PageScope], keys: Iterable[Secret] = ()) -> None:
-        self.url = url
-        self._scopes = scopes
-        self._keys = tuple(keys)
-        self._etag: str | None = None
-        self._modified: str | None = None
-        self._failures = 0
-        self._readings: dict[str, StatusPageReading] = {}
-
-    @property
-    def providers(self) -> tuple[str, ...]:
-        """The providers it is about."""
-        return tuple(self._scopes)
+    url: str
+    scopes: Mapping[str, PageScope]
+    keys: Iterable[Secret] = ()
+    _etag: str | None = None
+    _modified: str | None = None
+    _failures: int = 0
+    _readings: Mapping[str, StatusPageReading] = field(default_factory=dict)
 
     async def read(self, fetch: Fetch) -> Mapping[str, StatusPageReading]:
         """What it says now, by provider; empty where it cannot be read and its last reading still holds."""
@@ -66,13 +59,13 @@ class StatusPage:
 
     def _parse(self, page: FetchResult) -> dict[str, StatusPageReading]:
         if page.status != 200:
-            return dict.fromkeys(self._scopes, UNKNOWN)
-        return {name: self._masked(read(page.body, scope, cut=page.truncated)) for name, scope in self._scopes.items()}
+            return dict.fromkeys(self.scopes, UNKNOWN)
+        return {name: self._masked(read(page.body, scope, cut=page.truncated)) for name, scope in self.scopes.items()}
 
     def _masked(self, reading: StatusPageReading) -> StatusPageReading:
         """The reading without our keys, which the vendor could write there."""
         headline = reading.headline
-        for key in self._keys:
+        for key in self.keys:
             headline = clean(headline, key, limit=LONGEST_HEADLINE)
         return replace(reading, headline=headline)
 
@@ -85,9 +78,10 @@ class StatusPage:
         if self._failures < MAX_FAILURES:
             return {}
         self._readings = {}
-        return dict.fromkeys(self._scopes, UNKNOWN)
+        return dict.fromkeys(self.scopes, UNKNOWN)
 
 
+@dataclass(eq=False)
 class StatusPagePoller:
     """Reads every status page at most once a minute, and only once where several providers share it.
 
@@ -95,19 +89,12 @@ class StatusPagePoller:
     reading.
     """
 
-    def __init__(
-        self,
-        providers: Iterable[Provider],
-        fetch: Fetch,
-        *,
-        keep: Callable[[VendorStateChange], Awaitable[bool]],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._pages = status_pages(providers)
-        self._fetch = fetch
-        self._keep = keep
-        self._clock = clock
-        self._known: dict[str, VendorStateChange] = {}
+    pages: Sequence[StatusPage]
+    fetch: Fetch
+    _: KW_ONLY
+    keep: Callable[[VendorStateChange], Awaitable[bool]]
+    clock: Callable[[], datetime]
+    _known: dict[str, VendorStateChange] = field(default_factory=dict)
 
     def resume(self, known: Mapping[str, VendorStateChange]) -> None:
         """Go on from the last stored changes."""
@@ -116,8 +103,8 @@ class StatusPagePoller:
     async def watch(self, *, every_s: float = EVERY_S) -> None:
         """Read the pages for ever, spread evenly over the period."""
         async with asyncio.TaskGroup() as tasks:
-            for number, page in enumerate(self._pages):
-                tasks.create_task(self._follow(page, number * every_s / len(self._pages), every_s))
+            for number, page in enumerate(self.pages):
+                tasks.create_task(self._follow(page, number * every_s / len(self.pages), every_s))
 
     async def _follow(self, page: StatusPage, delay_s: float, every_s: float) -> None:
         await asyncio.sleep(delay_s)
@@ -128,7 +115,7 @@ class StatusPagePoller:
     async def poll(self, page: StatusPage) -> None:
         """Read a page once and store what has changed; raises nothing but CancelledError."""
         try:
-            for provider, reading in (await page.read(self._fetch)).items():
+            for provider, reading in (await page.read(self.fetch)).items():
                 await self._store_change(provider, reading, page.url)
         except Exception as error:  # noqa: BLE001 - a status page must never stop the service
             log.error("status_page_not_read page=%s: %s", page.url, type(error).__name__)
@@ -139,17 +126,16 @@ class StatusPagePoller:
             return
         change = VendorStateChange(
             provider=provider,
-            at=self._clock(),
+            at=self.clock(),
             state=reading.state,
             headline=reading.headline,
             since=reading.since,
             url=url,
         )
-        if not await self._keep(change):
+        if not await self.keep(change):
             return
         self._known[provider] = change
-        state = reading.state.label
-        text = f"{state}: {reading.headline}" if reading.headline else state
+        text = f"{reading.state.label}: {reading.headline}".removesuffix(": ")
         log.info("vendor_said provider=%s page=%s: %s", provider, page_name(url), text)
 
 
@@ -160,8 +146,6 @@ def status_pages(providers: Iterable[Provider]) -> list[StatusPage]:
         if provider.status_page:
             shared.setdefault(provider.status_page, []).append(provider)
     return [
-        StatusPage(
-            url, {each.name: scope_of(each) for each in sharing}, dict.fromkeys(each.api_key for each in sharing)
-        )
+        StatusPage(url, {each.name: scope_of(each) for each in sharing}, {each.api_key for each in sharing})
         for url, sharing in shared.items()
     ]

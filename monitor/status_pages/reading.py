@@ -25,21 +25,17 @@ class VendorState(StrEnum):
     @property
     def rank(self) -> int:
         """Higher is worse."""
-        return _RANKS[self]
+        return list(VendorState).index(self)
 
     @property
     def is_trouble(self) -> bool:
         """Whether the vendor reports that something is wrong."""
-        return self.rank >= _RANKS[VendorState.MAINTENANCE]
+        return self not in {VendorState.OPERATIONAL, VendorState.UNKNOWN}
 
     @property
     def label(self) -> str:
         """For people: `partial outage`."""
         return self.replace("_", " ")
-
-
-_RANKS = {state: rank for rank, state in enumerate(VendorState)}
-_PLANNED = VendorState.MAINTENANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +104,8 @@ def summarize(entries: Iterable[PageEntry]) -> StatusPageReading:
     if not worst.is_trouble:
         return StatusPageReading(state=worst)
     incident = max((entry for entry in listed if entry.incident), key=lambda entry: entry.state.rank, default=None)
-    if incident and incident.state.is_trouble and (incident.state is worst or incident.state is not _PLANNED):
+    planned = incident is not None and incident.state is VendorState.MAINTENANCE
+    if incident and incident.state.is_trouble and (incident.state is worst or not planned):
         return StatusPageReading(state=worst, headline=headline(incident.name), since=incident.since)
     names = dict.fromkeys(entry.name for entry in listed if entry.state is worst and entry.name)
     return StatusPageReading(state=worst, headline=headline(", ".join(names)))

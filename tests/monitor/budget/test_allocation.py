@@ -195,7 +195,7 @@ def test_a_month_can_be_foreseen(cap: float, stretch: float, lasts: bool) -> Non
     assert said.stretches.get("openai/m0", 1.0) == stretch
     assert (said.lasts_s is None) is lasts
     assert said.beyond == (() if lasts else ("openai/m0",))
-    assert said.stretched_usd_per_month <= cap
+    assert not lasts or budget.usd_per_s(paid(30), said.stretches) * MONTH.seconds <= cap
 
 
 def test_what_the_dearest_gets_is_foreseen() -> None:

@@ -38,7 +38,7 @@ class World:
         self.kept: list[VendorStateChange] = []
         self.locked = False
         self.providers = providers or (provider(),)
-        self.vendors = StatusPagePoller(self.providers, self.fetch, keep=self.keep, clock=self.clock)
+        self.vendors = StatusPagePoller(status_pages(self.providers), self.fetch, keep=self.keep, clock=self.clock)
         self.pages = status_pages(self.providers)
 
     def clock(self) -> datetime:
@@ -129,7 +129,7 @@ async def test_a_page_that_is_shared_is_read_once() -> None:
     """And read for each provider by what matters to it."""
     world = World(provider(), provider("other"), provider("none", None))
     assert [page.url for page in world.pages] == [OPENAI_PAGE]
-    assert world.pages[0].providers == ("openai", "other")
+    assert list(world.pages[0].scopes) == ["openai", "other"]
     assert await world.sees(ILL) == ["partial_outage", "partial_outage"]
     assert len(world.asked) == 1
     scoped = World(provider("claude", base_url="https://api.anthropic.com"))
@@ -183,7 +183,7 @@ async def read_times(providers: Sequence[Provider], *, every_s: float, readings:
         await asyncio.sleep(0)
         return True
 
-    vendors = StatusPagePoller(providers, fetch, keep=keep, clock=lambda: T0)
+    vendors = StatusPagePoller(status_pages(providers), fetch, keep=keep, clock=lambda: T0)
     watch = asyncio.create_task(vendors.watch(every_s=every_s))
     await asyncio.wait_for(enough.wait(), 10)
     watch.cancel()
@@ -204,5 +204,5 @@ async def test_pages_are_read_in_turn_and_no_sooner_than_agreed() -> None:
 
 async def test_without_pages_there_is_nothing_to_watch() -> None:
     """The watch ends, and nobody misses it."""
-    vendors = StatusPagePoller([provider(page=None)], World().fetch, keep=World().keep, clock=lambda: T0)
+    vendors = StatusPagePoller(status_pages([provider(page=None)]), World().fetch, keep=World().keep, clock=lambda: T0)
     await asyncio.wait_for(vendors.watch(), 5)
