@@ -64,15 +64,8 @@ class Classification:
     detail: str = ""
     retry_after_s: float | None = None
     request_id: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    model: str | None = None
-    """The model that answered, as the provider names it."""
-    deprecation: str | None = None
-    cost_usd: float | None = None
-    """What the provider says that it charged."""
+    reply: Reply = EMPTY_REPLY
+    """As far as one could be read: what it says of tokens, cost and model counts even where its content is wrong."""
     headers: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Headers that an error quotes in its body, which may say when to try again."""
     steps: tuple[str, ...] = field(default=(), compare=False)
@@ -80,7 +73,7 @@ class Classification:
 
 
 def classify_response(question: ProbeQuestion, response: RawResponse, *, now: datetime) -> Classification:
-    """Classifies a response; never raises, whatever the bytes. Token counts are set whenever they are known."""
+    """Classifies a response; never raises, whatever the bytes."""
     steps = [f"transport: {response.fault.detail if response.fault else 'nothing failed on the way'}"]
     classification = replace(_classify(question, response, steps), steps=tuple(steps))
     request_id = _find_request_id(question.dialect, response.headers) or classification.request_id
@@ -181,21 +174,18 @@ def _classify_stream(question: ProbeQuestion, response: RawResponse, steps: list
     error = reply.error or _parse_stray_error(response.stray)
     if error is not None:
         where = "error inside the stream:"
-        return _with_reply_metadata(
-            _classify_error(question.dialect, response.status, error, steps, where=where), reply
-        )
+        return replace(_classify_error(question.dialect, response.status, error, steps, where=where), reply=reply)
     steps.append("error: none in the stream")
     if reply.ended:
         steps.append("terminator: the stream has it")
         return _classify_reply(question, reply, steps)
     if response.fault is not None:
         steps.append(f"terminator: missing, because {response.fault.detail}")
-        return _with_reply_metadata(response.fault, reply)
+        return replace(response.fault, reply=reply)
     after = "after the first token" if reply.text else "before the first token"
     steps.append(f"terminator: missing, although the response ended in good order, {after}")
-    return _with_reply_metadata(
-        Classification(outcome=Outcome.BROKEN_STREAM, detail=f"the stream ended without its terminator, {after}"), reply
-    )
+    detail = f"the stream ended without its terminator, {after}"
+    return Classification(outcome=Outcome.BROKEN_STREAM, detail=detail, reply=reply)
 
 
 def _parse_stray_error(stray: str) -> Mapping[str, Any] | None:
@@ -251,7 +241,7 @@ def _classify_envelope(
 
 def _classify_reply(question: ProbeQuestion, reply: Reply, steps: list[str]) -> Classification:
     steps.append(f"finish reason: {reply.finish or 'none'}")
-    return _with_reply_metadata(_classify_content(question, reply, steps), reply)
+    return replace(_classify_content(question, reply, steps), reply=reply)
 
 
 def _classify_content(question: ProbeQuestion, reply: Reply, steps: list[str]) -> Classification:
@@ -266,20 +256,6 @@ def _classify_content(question: ProbeQuestion, reply: Reply, steps: list[str]) -
     if reply.finish is Finish.LENGTH:
         return Classification(outcome=Outcome.BUDGET_SPENT, detail=f"the token budget was used up: {flaw}")
     return Classification(outcome=Outcome.BAD_ANSWER, detail=flaw)
-
-
-def _with_reply_metadata(classification: Classification, reply: Reply) -> Classification:
-    """The classification with token counts, model, cost and deprecation of the reply."""
-    return replace(
-        classification,
-        input_tokens=reply.input_tokens,
-        output_tokens=reply.output_tokens,
-        cached_tokens=reply.cached_tokens,
-        reasoning_tokens=reply.reasoning_tokens,
-        model=reply.model,
-        deprecation=reply.deprecation,
-        cost_usd=reply.cost_usd,
-    )
 
 
 def _content_type(headers: Mapping[str, str]) -> str:

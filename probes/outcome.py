@@ -46,49 +46,31 @@ class Effect(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How one probe ended, in one word."""
+    """How one probe ended."""
 
-    OK = "ok"
-    SLOW = "slow"
-    SERVER_ERROR = "server_error"
-    OVERLOADED = "overloaded"
-    TIMEOUT = "timeout"
-    UNREACHABLE = "unreachable"
-    BROKEN_STREAM = "broken_stream"
-    BAD_ANSWER = "bad_answer"
-    RATE_LIMITED = "rate_limited"
-    QUOTA = "quota"
-    AUTH = "auth"
-    MODEL_GONE = "model_gone"
-    BAD_REQUEST = "bad_request"
-    REFUSED = "refused"
-    BUDGET_SPENT = "budget_spent"
+    blame: Blame
+    """Who is at fault."""
+    effect: Effect
+    """What it is evidence for."""
 
-    @property
-    def blame(self) -> Blame:
-        """Who is at fault."""
-        return _MEANING[self][0]
+    def __new__(cls, name: str, blame: Blame = Blame.UNCLEAR, effect: Effect = Effect.NOTHING) -> "Outcome":
+        """A member, whose value is its name; by that alone, `Outcome(name)` finds it."""
+        member = str.__new__(cls, name)
+        member._value_, member.blame, member.effect = name, blame, effect
+        return member
 
-    @property
-    def effect(self) -> Effect:
-        """What it is evidence for."""
-        return _MEANING[self][1]
-
-
-_MEANING: dict[Outcome, tuple[Blame, Effect]] = {
-    Outcome.OK: (Blame.NOBODY, Effect.UP),
-    Outcome.SLOW: (Blame.PROVIDER, Effect.DEGRADED),
-    Outcome.BAD_ANSWER: (Blame.PROVIDER, Effect.DEGRADED),
-    Outcome.SERVER_ERROR: (Blame.PROVIDER, Effect.DOWN),
-    Outcome.OVERLOADED: (Blame.PROVIDER, Effect.DOWN),
-    Outcome.BROKEN_STREAM: (Blame.PROVIDER, Effect.DOWN),
-    Outcome.TIMEOUT: (Blame.UNDECIDED, Effect.DOWN),
-    Outcome.UNREACHABLE: (Blame.UNDECIDED, Effect.DOWN),
-    Outcome.RATE_LIMITED: (Blame.US, Effect.THROTTLED),
-    Outcome.QUOTA: (Blame.US, Effect.MISCONFIGURED),
-    Outcome.AUTH: (Blame.US, Effect.MISCONFIGURED),
-    Outcome.MODEL_GONE: (Blame.US, Effect.MISCONFIGURED),
-    Outcome.BAD_REQUEST: (Blame.US, Effect.NOTHING),
-    Outcome.BUDGET_SPENT: (Blame.US, Effect.NOTHING),
-    Outcome.REFUSED: (Blame.UNCLEAR, Effect.NOTHING),
-}
+    OK = "ok", Blame.NOBODY, Effect.UP
+    SLOW = "slow", Blame.PROVIDER, Effect.DEGRADED
+    SERVER_ERROR = "server_error", Blame.PROVIDER, Effect.DOWN
+    OVERLOADED = "overloaded", Blame.PROVIDER, Effect.DOWN
+    TIMEOUT = "timeout", Blame.UNDECIDED, Effect.DOWN
+    UNREACHABLE = "unreachable", Blame.UNDECIDED, Effect.DOWN
+    BROKEN_STREAM = "broken_stream", Blame.PROVIDER, Effect.DOWN
+    BAD_ANSWER = "bad_answer", Blame.PROVIDER, Effect.DEGRADED
+    RATE_LIMITED = "rate_limited", Blame.US, Effect.THROTTLED
+    QUOTA = "quota", Blame.US, Effect.MISCONFIGURED
+    AUTH = "auth", Blame.US, Effect.MISCONFIGURED
+    MODEL_GONE = "model_gone", Blame.US, Effect.MISCONFIGURED
+    BAD_REQUEST = "bad_request", Blame.US, Effect.NOTHING
+    REFUSED = "refused", Blame.UNCLEAR, Effect.NOTHING
+    BUDGET_SPENT = "budget_spent", Blame.US, Effect.NOTHING

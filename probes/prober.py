@@ -249,10 +249,10 @@ def _cost_usd(exchange: Exchange, classification: Classification) -> float | Non
     None where it is more than a probe can cost: one wrong figure must not use up a budget.
     """
     target = exchange.target
-    tokens = (classification.input_tokens, classification.output_tokens, classification.cached_tokens)
-    usd = classification.cost_usd if target.price is None else None
+    reply = classification.reply
+    usd = reply.cost_usd if target.price is None else None
     if usd is None:
-        usd = pricing.cost_usd(target, exchange.check, *tokens)
+        usd = pricing.cost_usd(target, exchange.check, reply.input_tokens, reply.output_tokens, reply.cached_tokens)
     if usd is None:
         return None
     believable = pricing.believable_usd(target, usd)
@@ -263,7 +263,7 @@ def _cost_usd(exchange: Exchange, classification: Classification) -> float | Non
 
 def build_observation(exchange: Exchange, classification: Classification) -> Observation:
     """The observation of a finished exchange; every text in it is fit to be shown."""
-    key, timings = exchange.target.provider.api_key, exchange.timings
+    key, timings, reply = exchange.target.provider.api_key, exchange.timings, classification.reply
     return Observation(
         target=exchange.target.id,
         check=exchange.check,
@@ -283,12 +283,12 @@ def build_observation(exchange: Exchange, classification: Classification) -> Obs
         http_status=exchange.status,
         retry_after_s=classification.retry_after_s,
         request_id=clean_identifier(classification.request_id or "", key),
-        input_tokens=classification.input_tokens,
-        output_tokens=classification.output_tokens,
-        cached_tokens=classification.cached_tokens,
-        reasoning_tokens=classification.reasoning_tokens,
-        model=_substitute_model(exchange.target, classification.model),
-        deprecation=clean(classification.deprecation or "", key, limit=200) or None,
+        input_tokens=reply.input_tokens,
+        output_tokens=reply.output_tokens,
+        cached_tokens=reply.cached_tokens,
+        reasoning_tokens=reply.reasoning_tokens,
+        model=_substitute_model(exchange.target, reply.model),
+        deprecation=clean(reply.deprecation or "", key, limit=200) or None,
         cost_usd=_cost_usd(exchange, classification),
         loop_lag_s=exchange.loop_lag.worst_s,
     )

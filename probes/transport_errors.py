@@ -19,51 +19,21 @@ from probes.transport.errors import UnusableProxyError
 
 _log = logging.getLogger(__name__)
 
-#: `bad_request` means our own fault, which is never held against a provider.
-OUTCOMES: Mapping[type[BaseException], Outcome] = {
-    httpx.HTTPError: Outcome.BAD_REQUEST,
-    httpx.RequestError: Outcome.BAD_REQUEST,
+#: The outcome of an exception and of those derived from it; any other is our own fault.
+_OUTCOMES: Mapping[type[BaseException], Outcome] = {
     httpx.TransportError: Outcome.UNREACHABLE,
     httpx.TimeoutException: Outcome.TIMEOUT,
-    httpx.ConnectTimeout: Outcome.TIMEOUT,
-    httpx.ReadTimeout: Outcome.TIMEOUT,
-    httpx.WriteTimeout: Outcome.TIMEOUT,
     httpx.PoolTimeout: Outcome.BAD_REQUEST,
-    httpx.NetworkError: Outcome.UNREACHABLE,
-    httpx.ConnectError: Outcome.UNREACHABLE,
-    httpx.ReadError: Outcome.UNREACHABLE,
-    httpx.WriteError: Outcome.UNREACHABLE,
-    httpx.CloseError: Outcome.UNREACHABLE,
-    httpx.ProxyError: Outcome.UNREACHABLE,
     httpx.UnsupportedProtocol: Outcome.BAD_REQUEST,
     httpx.ProtocolError: Outcome.SERVER_ERROR,
     httpx.LocalProtocolError: Outcome.BAD_REQUEST,
-    httpx.RemoteProtocolError: Outcome.SERVER_ERROR,
     httpx.DecodingError: Outcome.SERVER_ERROR,
-    httpx.TooManyRedirects: Outcome.BAD_REQUEST,
-    httpx.HTTPStatusError: Outcome.BAD_REQUEST,
-    httpx.InvalidURL: Outcome.BAD_REQUEST,
-    httpx.CookieConflict: Outcome.BAD_REQUEST,
-    httpx.StreamError: Outcome.BAD_REQUEST,
-    httpx.StreamConsumed: Outcome.BAD_REQUEST,
-    httpx.StreamClosed: Outcome.BAD_REQUEST,
-    httpx.ResponseNotRead: Outcome.BAD_REQUEST,
-    httpx.RequestNotRead: Outcome.BAD_REQUEST,
-    httpcore.TimeoutException: Outcome.TIMEOUT,
-    httpcore.ConnectTimeout: Outcome.TIMEOUT,
-    httpcore.ReadTimeout: Outcome.TIMEOUT,
-    httpcore.WriteTimeout: Outcome.TIMEOUT,
-    httpcore.PoolTimeout: Outcome.BAD_REQUEST,
     httpcore.NetworkError: Outcome.UNREACHABLE,
-    httpcore.ConnectError: Outcome.UNREACHABLE,
-    httpcore.ReadError: Outcome.UNREACHABLE,
-    httpcore.WriteError: Outcome.UNREACHABLE,
     httpcore.ProxyError: Outcome.UNREACHABLE,
-    httpcore.UnsupportedProtocol: Outcome.BAD_REQUEST,
-    httpcore.ConnectionNotAvailable: Outcome.BAD_REQUEST,
+    httpcore.TimeoutException: Outcome.TIMEOUT,
+    httpcore.PoolTimeout: Outcome.BAD_REQUEST,
     httpcore.ProtocolError: Outcome.SERVER_ERROR,
     httpcore.LocalProtocolError: Outcome.BAD_REQUEST,
-    httpcore.RemoteProtocolError: Outcome.SERVER_ERROR,
 }
 #: System errors that mean that this machine ran out of something.
 _SHORTAGES = {
@@ -76,12 +46,15 @@ _SHORTAGES = {
 }
 
 
+def outcome_of_exception(kind: type[BaseException]) -> Outcome:
+    """The outcome of a kind of exception; `bad_request`, our own fault, where it is none of the transport's."""
+    return next((_OUTCOMES[base] for base in kind.__mro__ if base in _OUTCOMES), Outcome.BAD_REQUEST)
+
+
 def classify_exception(error: Exception, target: Target, place: str = "") -> Classification:
     """The outcome of an exception on the way to `place` (host and port); one that is not transport's is our fault."""
-    shortage = _shortage(error)
-    known = next((kind for kind in type(error).__mro__ if kind in OUTCOMES), None)
-    outcome = OUTCOMES[known] if known and not shortage else Outcome.BAD_REQUEST
-    if outcome is Outcome.BAD_REQUEST:
+    shortage, outcome = _shortage(error), outcome_of_exception(type(error))
+    if shortage or outcome is Outcome.BAD_REQUEST:
         return _classify_own_fault(error, target, shortage)
     if isinstance(error, (httpx.RemoteProtocolError, httpcore.RemoteProtocolError)):
         if "without sending a response" in str(error):

@@ -1,5 +1,6 @@
 """Finds a provider's status page, by the host of its base URL, among those that dialects declare (pure)."""
 
+import re
 from urllib.parse import urlsplit
 
 from monitor.status_pages.reading import PageScope
@@ -35,6 +36,6 @@ def _find(base_url: str) -> tuple[VendorStatusPage | None, str | None]:
     except ValueError:
         return None, None
     for page in STATUS_PAGES:
-        if match := page.host.fullmatch(host):
+        if match := re.fullmatch(page.host, host):
             return page, match.groupdict().get("region")
     return None, None

@@ -1,14 +1,13 @@
 """The `anthropic` dialect: Messages."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage, read_finish
-from probes.dialects.errors import ErrorRule, ErrorRules, is_error
+from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage, finish_reasons, read_finish
+from probes.dialects.errors import error_rules, is_error, rule
 from probes.dialects.families import Family, family_of
 from probes.json_values import (
     MalformedError,
@@ -45,14 +44,13 @@ _FORCED_TOOL_MODELS = ("*claude-haiku-5[-.]5*", "*claude-sonnet-5", "*claude-opu
 #: What JSON with a word and a number takes, the frame around a call included.
 _STRUCTURE_TOKENS = 256
 
-_FINISH = {
-    "end_turn": Finish.STOP,
-    "stop_sequence": Finish.STOP,
-    "tool_use": Finish.STOP,
-    "max_tokens": Finish.LENGTH,
-    "model_context_window_exceeded": Finish.LENGTH,
-    "refusal": Finish.REFUSED,
-}
+_FINISH = finish_reasons(
+    {
+        Finish.STOP: "end_turn stop_sequence tool_use",
+        Finish.LENGTH: "max_tokens model_context_window_exceeded",
+        Finish.REFUSED: "refusal",
+    }
+)
 
 
 def build_request(target: Target, task: Task) -> Request:
@@ -153,27 +151,21 @@ def _with_usage(reply: Reply, usage: object) -> Reply:
     )
 
 
-_OUT_OF_MONEY = re.compile(r"credit balance is too low|specified api usage limits", re.IGNORECASE)
-_SHUT_OUT = re.compile(r"organization has been disabled", re.IGNORECASE)
-
-_ERRORS = ErrorRules(
-    rules=(
-        ErrorRule(
-            outcome=Outcome.QUOTA,
-            codes=frozenset({"billing_error", "enforced_spend_limit_reached", "contract_spend_limit_reached"}),
-        ),
-        ErrorRule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 402, 403, 429}), message=_OUT_OF_MONEY),
-        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({200, 400, 403}), message=_SHUT_OUT),
-        ErrorRule(outcome=Outcome.OVERLOADED, codes=frozenset({"overloaded_error"})),
-        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), codes=frozenset({"not_found_error"})),
+_ERRORS = error_rules(
+    rule(Outcome.QUOTA, "billing_error enforced_spend_limit_reached contract_spend_limit_reached"),
+    rule(
+        Outcome.QUOTA,
+        statuses={200, 400, 402, 403, 429},
+        message=r"credit balance is too low|specified api usage limits",
     ),
-    kinds={
-        "authentication_error": Outcome.AUTH,
-        "permission_error": Outcome.AUTH,
-        "rate_limit_error": Outcome.RATE_LIMITED,
-        "not_found_error": Outcome.MODEL_GONE,
-        "invalid_request_error": Outcome.BAD_REQUEST,
-        "request_too_large": Outcome.BAD_REQUEST,
+    rule(Outcome.AUTH, statuses={200, 400, 403}, message=r"organization has been disabled"),
+    rule(Outcome.OVERLOADED, "overloaded_error"),
+    rule(Outcome.MODEL_GONE, "not_found_error", statuses={404}),
+    codes_alone={
+        Outcome.AUTH: "authentication_error permission_error",
+        Outcome.RATE_LIMITED: "rate_limit_error",
+        Outcome.MODEL_GONE: "not_found_error",
+        Outcome.BAD_REQUEST: "invalid_request_error request_too_large",
     },
 )
 
@@ -182,7 +174,7 @@ DIALECT = Dialect(
     default_base_url="https://api.anthropic.com",
     base_url_form=BaseUrlForm.UNVERSIONED,
     status_page=VendorStatusPage(
-        host=re.compile(r"api\.anthropic\.com"),
+        host=r"api\.anthropic\.com",
         url="https://status.claude.com/api/v2/summary.json",
         components=("Claude API", "api.anthropic.com"),
     ),

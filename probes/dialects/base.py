@@ -52,8 +52,8 @@ class ConfigField:
 class VendorStatusPage:
     """Where a vendor publishes its status for programs to read, and which parts of the page concern its API."""
 
-    host: re.Pattern[str]
-    """Matches the whole host of the vendor's base URLs; its group `region`, if any, is the cloud's region."""
+    host: str
+    """A pattern for the whole host of the vendor's base URLs; its group `region`, if any, is the cloud's region."""
     url: str
     components: tuple[str, ...] = ()
     """Parts of the names of components that matter, `{region}` standing for the region; a page that has none of them
@@ -63,6 +63,11 @@ class VendorStatusPage:
 def incident_io_page(domain: str) -> str:
     """The address of a status page at incident.io that a program can read."""
     return f"https://{domain}/proxy/{domain}"
+
+
+def finish_reasons(reasons: Mapping[Finish, str]) -> Mapping[str, Finish]:
+    """The table for `read_finish`; a provider's reasons that mean the same stand in one text, with spaces between."""
+    return {reason: finish for finish, texts in reasons.items() for reason in texts.split()}
 
 
 def read_finish(reason: object, reasons: Mapping[str, Finish]) -> Finish | None:

@@ -9,8 +9,16 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, ConfigField, Dialect, Framing, VendorStatusPage, read_finish
-from probes.dialects.errors import ErrorRule, ErrorRules
+from probes.dialects.base import (
+    BaseUrlForm,
+    ConfigField,
+    Dialect,
+    Framing,
+    VendorStatusPage,
+    finish_reasons,
+    read_finish,
+)
+from probes.dialects.errors import error_rules, rule
 from probes.dialects.families import Family, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
 from probes.outcome import Outcome
@@ -37,16 +45,14 @@ _FORCED_TOOL_MODELS = (
 )
 
 #: A malformed tool call is left to the check.
-_FINISH = {
-    "end_turn": Finish.STOP,
-    "stop_sequence": Finish.STOP,
-    "tool_use": Finish.STOP,
-    "max_tokens": Finish.LENGTH,
-    "model_context_window_exceeded": Finish.LENGTH,
-    "guardrail_intervened": Finish.REFUSED,
-    "content_filtered": Finish.REFUSED,
-    "malformed_model_output": Finish.FAILED,
-}
+_FINISH = finish_reasons(
+    {
+        Finish.STOP: "end_turn stop_sequence tool_use",
+        Finish.LENGTH: "max_tokens model_context_window_exceeded",
+        Finish.REFUSED: "guardrail_intervened content_filtered",
+        Finish.FAILED: "malformed_model_output",
+    }
+)
 
 
 def build_request(target: Target, task: Task) -> Request:
@@ -170,57 +176,34 @@ def _read_exception(event: ServerSentEvent) -> Mapping[str, Any]:
         return {"message": event.data[:500], "__type": kind}
 
 
-_PER_DAY = re.compile(r"(tokens|requests) per day|payment.instrument", re.IGNORECASE)
-#: Also a model that only an inference profile leads to, and one that this account was not given: the key works, the
-#: name in the configuration does not, and no other target of the provider suffers from it.
-_NO_MODEL = re.compile(
-    r"model identifier is invalid|on-demand throughput|access to (the|this) model|model access is denied"
-    r"|doesn.t support the model|model not found|reached the end of its life|use case details",
-    re.IGNORECASE,
-)
-_ACCOUNT_BLOCKED = re.compile(r"^operation not allowed", re.IGNORECASE)
-
-_ERRORS = ErrorRules(
-    rules=(
-        ErrorRule(outcome=Outcome.QUOTA, codes=frozenset({"servicequotaexceededexception"})),
-        ErrorRule(outcome=Outcome.QUOTA, message=_PER_DAY),
-        ErrorRule(
-            outcome=Outcome.OVERLOADED,
-            codes=frozenset({"modelnotreadyexception", "serviceunavailableexception", "serviceunavailable"}),
+_ERRORS = error_rules(
+    rule(Outcome.QUOTA, "servicequotaexceededexception"),
+    rule(Outcome.QUOTA, message=r"(tokens|requests) per day|payment.instrument"),
+    rule(Outcome.OVERLOADED, "modelnotreadyexception serviceunavailableexception serviceunavailable"),
+    rule(Outcome.RATE_LIMITED, "throttlingexception throttling toomanyrequestsexception"),
+    rule(Outcome.MODEL_GONE, "resourcenotfoundexception"),
+    # Also a model that only an inference profile leads to, and one that this account was not given: the key works, the
+    # model's name does not, and no other target of the provider is affected.
+    rule(
+        Outcome.MODEL_GONE,
+        statuses={200, 400, 403, 404},
+        message=(
+            r"model identifier is invalid|on-demand throughput|access to (the|this) model|model access is denied"
+            r"|doesn.t support the model|model not found|reached the end of its life|use case details"
         ),
-        ErrorRule(
-            outcome=Outcome.RATE_LIMITED,
-            codes=frozenset({"throttlingexception", "throttling", "toomanyrequestsexception"}),
-        ),
-        ErrorRule(outcome=Outcome.MODEL_GONE, codes=frozenset({"resourcenotfoundexception"})),
-        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 403, 404}), message=_NO_MODEL),
-        ErrorRule(
-            outcome=Outcome.AUTH,
-            codes=frozenset(
-                {
-                    "expiredtoken",
-                    "expiredtokenexception",
-                    "incompletesignature",
-                    "incompletesignatureexception",
-                    "invalidsignatureexception",
-                    "invalidclienttokenid",
-                    "missingauthenticationtoken",
-                    "missingauthenticationtokenexception",
-                    "requestexpired",
-                    "signaturedoesnotmatch",
-                    "unrecognizedclientexception",
-                }
-            ),
-        ),
-        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({400}), message=_ACCOUNT_BLOCKED),
     ),
-    kinds={
-        "accessdeniedexception": Outcome.AUTH,
-        "validationexception": Outcome.BAD_REQUEST,
-        "internalserverexception": Outcome.SERVER_ERROR,
-        "modelerrorexception": Outcome.SERVER_ERROR,
-        "modelstreamerrorexception": Outcome.SERVER_ERROR,
-        "modeltimeoutexception": Outcome.SERVER_ERROR,
+    rule(
+        Outcome.AUTH,
+        "expiredtoken expiredtokenexception incompletesignature incompletesignatureexception "
+        "invalidsignatureexception invalidclienttokenid missingauthenticationtoken "
+        "missingauthenticationtokenexception requestexpired signaturedoesnotmatch unrecognizedclientexception",
+    ),
+    rule(Outcome.AUTH, statuses={400}, message=r"^operation not allowed"),
+    codes_alone={
+        Outcome.AUTH: "accessdeniedexception",
+        Outcome.BAD_REQUEST: "validationexception",
+        Outcome.SERVER_ERROR: "internalserverexception modelerrorexception modelstreamerrorexception "
+        "modeltimeoutexception",
     },
 )
 
@@ -233,7 +216,7 @@ DIALECT = Dialect(
         ConfigField(name="signing"),
     ),
     status_page=VendorStatusPage(
-        host=re.compile(r"bedrock-runtime(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)"),
+        host=r"bedrock-runtime(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)",
         url="https://health.aws.amazon.com/public/currentevents",
         components=("bedrock-{region}",),
     ),

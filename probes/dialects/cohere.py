@@ -1,14 +1,13 @@
 """The `cohere` dialect: Chat and Embed of version 2."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage, incident_io_page, read_finish
-from probes.dialects.errors import ErrorRule, ErrorRules, is_error
+from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage, finish_reasons, incident_io_page, read_finish
+from probes.dialects.errors import error_rules, is_error, rule
 from probes.dialects.families import Family, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse
 from probes.outcome import Outcome
@@ -25,14 +24,13 @@ _FAMILIES = (
 #: Older than `tool_choice`, which they refuse; they call a function when the prompt says so.
 _WITHOUT_TOOL_CHOICE = ("command-r", "command-r-0*", "command-r-plus*")
 
-_FINISH = {
-    "COMPLETE": Finish.STOP,
-    "STOP_SEQUENCE": Finish.STOP,
-    "TOOL_CALL": Finish.STOP,
-    "MAX_TOKENS": Finish.LENGTH,
-    "ERROR": Finish.FAILED,
-    "TIMEOUT": Finish.FAILED,
-}
+_FINISH = finish_reasons(
+    {
+        Finish.STOP: "COMPLETE STOP_SEQUENCE TOOL_CALL",
+        Finish.LENGTH: "MAX_TOKENS",
+        Finish.FAILED: "ERROR TIMEOUT",
+    }
+)
 
 
 def build_request(target: Target, task: Task) -> Request:
@@ -177,31 +175,28 @@ def _read_count(value: object) -> int | None:
     return as_count(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
-_PER_MONTH = re.compile(r"(calls|requests)\s?(/|per)\s?month|monthly.{0,40}(limit|quota|budget)", re.IGNORECASE)
-_NO_CAPACITY = re.compile(r"overloaded|at capacity|high demand", re.IGNORECASE)
-_NO_MODEL = re.compile(r"model .{0,200}(not found|was removed|does not exist|is deprecated)", re.IGNORECASE | re.DOTALL)
-_BAD_KEY = re.compile(r"invalid api token|invalid api key|no api key supplied", re.IGNORECASE)
-_BLOCKED = re.compile(r"blocked (input|output|by our content)", re.IGNORECASE)
-
-_ERRORS = ErrorRules(
-    rules=(
-        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({498})),
-        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
-        ErrorRule(outcome=Outcome.QUOTA, statuses=frozenset({200, 402, 403, 429}), message=_PER_MONTH),
-        ErrorRule(outcome=Outcome.OVERLOADED, statuses=frozenset({200, 429, 500}), message=_NO_CAPACITY),
-        ErrorRule(outcome=Outcome.REFUSED, statuses=frozenset({200, 400, 403, 422}), message=_BLOCKED),
-        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({200, 400, 404, 422}), message=_NO_MODEL),
+_ERRORS = error_rules(
+    rule(Outcome.AUTH, statuses={498}),
+    rule(Outcome.AUTH, statuses={200, 400}, message=r"invalid api token|invalid api key|no api key supplied"),
+    rule(
+        Outcome.QUOTA,
+        statuses={200, 402, 403, 429},
+        message=r"(calls|requests)\s?(/|per)\s?month|monthly.{0,40}(limit|quota|budget)",
     ),
-    kinds={},
+    rule(Outcome.OVERLOADED, statuses={200, 429, 500}, message=r"overloaded|at capacity|high demand"),
+    rule(Outcome.REFUSED, statuses={200, 400, 403, 422}, message=r"blocked (input|output|by our content)"),
+    rule(
+        Outcome.MODEL_GONE,
+        statuses={200, 400, 404, 422},
+        message=r"model .{0,200}(not found|was removed|does not exist|is deprecated)",
+    ),
 )
 
 DIALECT = Dialect(
     name="cohere",
     default_base_url="https://api.cohere.com",
     base_url_form=BaseUrlForm.UNVERSIONED,
-    status_page=VendorStatusPage(
-        host=re.compile(r"api\.cohere\.(?:com|ai)"), url=incident_io_page("status.cohere.com")
-    ),
+    status_page=VendorStatusPage(host=r"api\.cohere\.(?:com|ai)", url=incident_io_page("status.cohere.com")),
     price_list_id="cohere",
     checks=frozenset(Check),
     build_request=build_request,

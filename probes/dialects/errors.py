@@ -1,7 +1,7 @@
 """Maps errors to outcomes: ordered rules that each dialect declares as data, then the HTTP status."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +51,20 @@ class ErrorRules:
 
     rules: tuple[ErrorRule, ...]
     """The first that applies decides."""
-    kinds: Mapping[str, Outcome]
+    codes_alone: Mapping[str, Outcome]
     """The outcome of a code, in lower case, for errors without an HTTP status."""
+
+
+def rule(outcome: Outcome, codes: str = "", *, statuses: Collection[int] = (), message: str = "") -> ErrorRule:
+    """A rule; `codes` are in lower case with spaces between, `message` is a pattern that ignores case and line ends."""
+    pattern = re.compile(message, re.IGNORECASE | re.DOTALL) if message else None
+    return ErrorRule(outcome=outcome, statuses=frozenset(statuses), codes=frozenset(codes.split()), message=pattern)
+
+
+def error_rules(*rules: ErrorRule, codes_alone: Mapping[Outcome, str] | None = None) -> ErrorRules:
+    """The rules of a dialect, in order, and the outcomes of codes (with spaces between) that come without a status."""
+    outcomes = {code: outcome for outcome, codes in (codes_alone or {}).items() for code in codes.split()}
+    return ErrorRules(rules=rules, codes_alone=outcomes)
 
 
 _BY_STATUS = {
@@ -91,8 +103,10 @@ def match_error(known: ErrorRules, status: int, details: ErrorDetails) -> ErrorM
     if effective >= 400:
         return ErrorMatch(outcome=outcome_of_status(effective), reason=f"no rule, so the status {effective} alone")
     for code in details.codes:
-        if code.lower() in known.kinds:
-            return ErrorMatch(outcome=known.kinds[code.lower()], reason=f"no rule, so the code {code[:100]} alone")
+        if code.lower() in known.codes_alone:
+            return ErrorMatch(
+                outcome=known.codes_alone[code.lower()], reason=f"no rule, so the code {code[:100]} alone"
+            )
     return ErrorMatch(outcome=Outcome.SERVER_ERROR, reason="no rule and no code that is known, so the provider's fault")
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect, read_finish
-from probes.dialects.errors import ErrorRule, ErrorRules, is_error
+from probes.dialects.base import BaseUrlForm, Dialect, finish_reasons, read_finish
+from probes.dialects.errors import error_rules, is_error, rule
 from probes.dialects.families import Family, family_of
 from probes.json_values import (
     MalformedError,
@@ -35,24 +35,14 @@ _FAMILIES = (
     Family(pattern="*gemini-2.5-flash*", tokens=256, extra={"thinkingConfig": {"thinkingBudget": 0}}),
 )
 
-_FINISH = {
-    "STOP": Finish.STOP,
-    "MAX_TOKENS": Finish.LENGTH,
-    **dict.fromkeys(
-        (
-            "SAFETY",
-            "RECITATION",
-            "BLOCKLIST",
-            "PROHIBITED_CONTENT",
-            "SPII",
-            "MODEL_ARMOR",
-            "LANGUAGE",
-            "ESCALATION",
-            "PUP_LIMITED_DISABLED",
-        ),
-        Finish.REFUSED,
-    ),
-}
+_FINISH = finish_reasons(
+    {
+        Finish.STOP: "STOP",
+        Finish.LENGTH: "MAX_TOKENS",
+        Finish.REFUSED: "SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII "
+        "MODEL_ARMOR LANGUAGE ESCALATION PUP_LIMITED_DISABLED",
+    }
+)
 #: Stages of a model that is on its way out.
 _DEPRECATED_STAGES = frozenset({"LEGACY", "DEPRECATED", "RETIRED"})
 
@@ -201,36 +191,32 @@ def _parse_seconds(duration: object) -> float | None:
     return float(match[1]) if match else None
 
 
-_CAPACITY = re.compile(r"resource (has been )?exhausted|high demand|overloaded", re.IGNORECASE)
-_BAD_KEY = re.compile(r"api key (not valid|expired|not found)", re.IGNORECASE)
-_UNPAID = re.compile(
-    r"enable billing|billing (account|to be enabled)|credits are depleted|exceeded its (monthly )?spending cap",
-    re.IGNORECASE,
-)
-_NOT_HERE = re.compile(r"location is not supported", re.IGNORECASE)
-_NO_MODEL = re.compile(
-    r"models/.{1,200} is not found|not supported for generateContent|no longer available", re.IGNORECASE
-)
-
-_ERRORS = ErrorRules(
-    rules=(
-        ErrorRule(outcome=Outcome.AUTH, codes=frozenset({"api_key_invalid", "api_key_expired", "service_disabled"})),
-        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_BAD_KEY),
-        ErrorRule(outcome=Outcome.AUTH, statuses=frozenset({200, 400}), message=_NOT_HERE),
-        ErrorRule(outcome=Outcome.QUOTA, codes=frozenset({"quota_per_day", "quota_of_nothing", "billing_disabled"})),
-        ErrorRule(outcome=Outcome.QUOTA, statuses=frozenset({200, 400, 403, 429}), message=_UNPAID),
-        ErrorRule(outcome=Outcome.OVERLOADED, statuses=frozenset({429}), message=_CAPACITY),
-        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), message=_NO_MODEL),
-        ErrorRule(outcome=Outcome.MODEL_GONE, statuses=frozenset({404}), codes=frozenset({"not_found"})),
+_ERRORS = error_rules(
+    rule(Outcome.AUTH, "api_key_invalid api_key_expired service_disabled"),
+    rule(Outcome.AUTH, statuses={200, 400}, message=r"api key (not valid|expired|not found)"),
+    rule(Outcome.AUTH, statuses={200, 400}, message=r"location is not supported"),
+    rule(Outcome.QUOTA, "quota_per_day quota_of_nothing billing_disabled"),
+    rule(
+        Outcome.QUOTA,
+        statuses={200, 400, 403, 429},
+        message=(
+            r"enable billing|billing (account|to be enabled)|credits are depleted"
+            r"|exceeded its (monthly )?spending cap"
+        ),
     ),
-    kinds={
-        "unauthenticated": Outcome.AUTH,
-        "permission_denied": Outcome.AUTH,
-        "resource_exhausted": Outcome.RATE_LIMITED,
-        "unavailable": Outcome.OVERLOADED,
-        "not_found": Outcome.MODEL_GONE,
-        "invalid_argument": Outcome.BAD_REQUEST,
-        "failed_precondition": Outcome.BAD_REQUEST,
+    rule(Outcome.OVERLOADED, statuses={429}, message=r"resource (has been )?exhausted|high demand|overloaded"),
+    rule(
+        Outcome.MODEL_GONE,
+        statuses={404},
+        message=r"models/.{1,200} is not found|not supported for generateContent|no longer available",
+    ),
+    rule(Outcome.MODEL_GONE, "not_found", statuses={404}),
+    codes_alone={
+        Outcome.AUTH: "unauthenticated permission_denied",
+        Outcome.RATE_LIMITED: "resource_exhausted",
+        Outcome.OVERLOADED: "unavailable",
+        Outcome.MODEL_GONE: "not_found",
+        Outcome.BAD_REQUEST: "invalid_argument failed_precondition",
     },
 )
 

@@ -1,6 +1,5 @@
 """Providers that speak `openai-chat`: their addresses, and where they differ from OpenAI, as data."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -45,7 +44,7 @@ OPENAI: Final = Preset(
     checks=_ALL,
     budget_key="max_completion_tokens",
     status_page=VendorStatusPage(
-        host=re.compile(r"api\.openai\.com"),
+        host=r"api\.openai\.com",
         url=incident_io_page("status.openai.com"),
         components=("Chat Completions", "Responses", "Embeddings"),
     ),
@@ -61,7 +60,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             default_base_url="https://api.groq.com/openai/v1",
             budget_key="max_completion_tokens",
             stream_usage=False,
-            status_page=VendorStatusPage(host=re.compile(r"api\.groq\.com"), url=incident_io_page("groqstatus.com")),
+            status_page=VendorStatusPage(host=r"api\.groq\.com", url=incident_io_page("groqstatus.com")),
         ),
         Preset(
             name="deepseek",
@@ -71,7 +70,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             # All of them think unless they are told not to.
             families=(Family(pattern="deepseek-*", tokens=128, extra={"thinking": {"type": "disabled"}}),),
             status_page=VendorStatusPage(
-                host=re.compile(r"api\.deepseek\.com"),
+                host=r"api\.deepseek\.com",
                 url="https://status.deepseek.com/api/status-page/6410630422455/summary/active",
                 components=("API",),
             ),
@@ -79,14 +78,14 @@ PRESETS: Final[Mapping[str, Preset]] = {
         Preset(
             name="xai",
             default_base_url="https://api.x.ai/v1",
-            status_page=VendorStatusPage(host=re.compile(r"api\.x\.ai"), url="https://status.x.ai/feed.xml"),
+            status_page=VendorStatusPage(host=r"api\.x\.ai", url="https://status.x.ai/feed.xml"),
         ),
         Preset(
             name="openrouter",
             default_base_url="https://openrouter.ai/api/v1",
             checks=_ALL,
             status_page=VendorStatusPage(
-                host=re.compile(r"openrouter\.ai"),
+                host=r"openrouter\.ai",
                 url="https://status.openrouter.ai/config.json",
                 components=("/chat/completions",),
             ),
@@ -98,16 +97,14 @@ PRESETS: Final[Mapping[str, Preset]] = {
             stream_usage=False,
             strict_tools=False,
             status_page=VendorStatusPage(
-                host=re.compile(r"api\.together\.(?:xyz|ai)"), url="https://status.together.ai/index.json"
+                host=r"api\.together\.(?:xyz|ai)", url="https://status.together.ai/index.json"
             ),
         ),
         Preset(
             name="fireworks",
             default_base_url="https://api.fireworks.ai/inference/v1",
             checks=_ALL,
-            status_page=VendorStatusPage(
-                host=re.compile(r"api\.fireworks\.ai"), url=incident_io_page("status.fireworks.ai")
-            ),
+            status_page=VendorStatusPage(host=r"api\.fireworks\.ai", url=incident_io_page("status.fireworks.ai")),
         ),
         Preset(
             name="perplexity",
@@ -120,16 +117,14 @@ PRESETS: Final[Mapping[str, Preset]] = {
                 Family(pattern="sonar*", tokens=256, extra={"disable_search": True}),
             ),
             status_page=VendorStatusPage(
-                host=re.compile(r"api\.perplexity\.ai"),
-                url=incident_io_page("status.perplexity.com"),
-                components=("API",),
+                host=r"api\.perplexity\.ai", url=incident_io_page("status.perplexity.com"), components=("API",)
             ),
         ),
         Preset(
             name="vertex",
             default_base_url=None,
             status_page=VendorStatusPage(
-                host=re.compile(r"(?:(?P<region>[a-z]+-[a-z]+\d+)-)?aiplatform\.googleapis\.com"),
+                host=r"(?:(?P<region>[a-z]+-[a-z]+\d+)-)?aiplatform\.googleapis\.com",
                 url="https://status.cloud.google.com/incidents.json",
                 components=("Vertex", "Z0FZJAMvEB4j3NbCJs6B"),
             ),

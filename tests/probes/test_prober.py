@@ -21,7 +21,7 @@ from probes.observation import Observation
 from probes.outcome import Blame, Outcome
 from probes.prober import Prober
 from probes.target import Check, Provider, Secret, Target
-from probes.transport_errors import OUTCOMES, classify_exception
+from probes.transport_errors import classify_exception, outcome_of_exception
 from tests.support.servers import (
     ANSWER,
     CHUNKED,
@@ -441,23 +441,58 @@ def exceptions_of(module: ModuleType) -> Iterator[type[Exception]]:
             yield value
 
 
-def test_every_exception_of_the_transport_is_mapped() -> None:
-    """A new exception in httpx or httpcore cannot go without an outcome, and none is mapped that is not there."""
+#: What is our own fault is `bad_request`: a full pool, a stream misused, a request that cannot be sent.
+OUTCOMES: dict[type[BaseException], Outcome] = {
+    httpx.HTTPError: Outcome.BAD_REQUEST,
+    httpx.RequestError: Outcome.BAD_REQUEST,
+    httpx.TransportError: Outcome.UNREACHABLE,
+    httpx.TimeoutException: Outcome.TIMEOUT,
+    httpx.ConnectTimeout: Outcome.TIMEOUT,
+    httpx.ReadTimeout: Outcome.TIMEOUT,
+    httpx.WriteTimeout: Outcome.TIMEOUT,
+    httpx.PoolTimeout: Outcome.BAD_REQUEST,
+    httpx.NetworkError: Outcome.UNREACHABLE,
+    httpx.ConnectError: Outcome.UNREACHABLE,
+    httpx.ReadError: Outcome.UNREACHABLE,
+    httpx.WriteError: Outcome.UNREACHABLE,
+    httpx.CloseError: Outcome.UNREACHABLE,
+    httpx.ProxyError: Outcome.UNREACHABLE,
+    httpx.UnsupportedProtocol: Outcome.BAD_REQUEST,
+    httpx.ProtocolError: Outcome.SERVER_ERROR,
+    httpx.LocalProtocolError: Outcome.BAD_REQUEST,
+    httpx.RemoteProtocolError: Outcome.SERVER_ERROR,
+    httpx.DecodingError: Outcome.SERVER_ERROR,
+    httpx.TooManyRedirects: Outcome.BAD_REQUEST,
+    httpx.HTTPStatusError: Outcome.BAD_REQUEST,
+    httpx.InvalidURL: Outcome.BAD_REQUEST,
+    httpx.CookieConflict: Outcome.BAD_REQUEST,
+    httpx.StreamError: Outcome.BAD_REQUEST,
+    httpx.StreamConsumed: Outcome.BAD_REQUEST,
+    httpx.StreamClosed: Outcome.BAD_REQUEST,
+    httpx.ResponseNotRead: Outcome.BAD_REQUEST,
+    httpx.RequestNotRead: Outcome.BAD_REQUEST,
+    httpcore.TimeoutException: Outcome.TIMEOUT,
+    httpcore.ConnectTimeout: Outcome.TIMEOUT,
+    httpcore.ReadTimeout: Outcome.TIMEOUT,
+    httpcore.WriteTimeout: Outcome.TIMEOUT,
+    httpcore.PoolTimeout: Outcome.BAD_REQUEST,
+    httpcore.NetworkError: Outcome.UNREACHABLE,
+    httpcore.ConnectError: Outcome.UNREACHABLE,
+    httpcore.ReadError: Outcome.UNREACHABLE,
+    httpcore.WriteError: Outcome.UNREACHABLE,
+    httpcore.ProxyError: Outcome.UNREACHABLE,
+    httpcore.UnsupportedProtocol: Outcome.BAD_REQUEST,
+    httpcore.ConnectionNotAvailable: Outcome.BAD_REQUEST,
+    httpcore.ProtocolError: Outcome.SERVER_ERROR,
+    httpcore.LocalProtocolError: Outcome.BAD_REQUEST,
+    httpcore.RemoteProtocolError: Outcome.SERVER_ERROR,
+}
+
+
+def test_every_exception_of_the_transport_has_its_outcome() -> None:
+    """A new exception in httpx or httpcore is looked at before it has one."""
+    assert {kind: outcome_of_exception(kind) for kind in OUTCOMES} == OUTCOMES
     assert {*exceptions_of(httpx), *exceptions_of(httpcore)} == set(OUTCOMES)
-
-
-def test_what_is_ours_is_never_a_providers() -> None:
-    """A full pool, a stream misused and a request that cannot be sent blame nobody but us."""
-    for ours in (
-        httpx.PoolTimeout,
-        httpx.StreamError,
-        httpx.LocalProtocolError,
-        httpx.InvalidURL,
-        httpcore.PoolTimeout,
-        httpcore.ConnectionNotAvailable,
-        httpcore.LocalProtocolError,
-    ):
-        assert OUTCOMES[ours].blame is Blame.US
 
 
 @pytest.mark.parametrize("error", [24, 12, 99], ids=["too many files", "no memory", "no local ports"])

@@ -60,7 +60,7 @@ DIALECT = replace(
         ),
     ),
     status_page=VendorStatusPage(
-        host=re.compile(r"[a-z0-9.-]+\.(?:openai\.azure|services\.ai\.azure|cognitiveservices\.azure)\.com"),
+        host=r"[a-z0-9.-]+\.(?:openai\.azure|services\.ai\.azure|cognitiveservices\.azure)\.com",
         url="https://rssfeed.azure.status.microsoft/en-us/status/feed/",
     ),
     price_list_id="azure",

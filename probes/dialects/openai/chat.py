@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect, read_finish
+from probes.dialects.base import BaseUrlForm, Dialect, finish_reasons, read_finish
 from probes.dialects.errors import is_error
 from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
@@ -17,13 +17,14 @@ from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Target
 
-_FINISH: Final = {
-    "stop": Finish.STOP,
-    "length": Finish.LENGTH,
-    "model_length": Finish.LENGTH,
-    "content_filter": Finish.REFUSED,
-    "error": Finish.FAILED,
-}
+_FINISH: Final = finish_reasons(
+    {
+        Finish.STOP: "stop",
+        Finish.LENGTH: "length model_length",
+        Finish.REFUSED: "content_filter",
+        Finish.FAILED: "error",
+    }
+)
 
 
 def build_request(target: Target, task: Task) -> Request:

@@ -1,6 +1,7 @@
 """Every dialect: what it asks, and that nothing a provider writes can make it stumble."""
 
 import json
+import re
 from dataclasses import fields
 from typing import Any
 from urllib.parse import urlsplit
@@ -175,5 +176,5 @@ def test_a_field_of_the_configuration_reaches_the_provider() -> None:
 def test_a_status_page_is_that_of_the_default_address(declared: Dialect | Preset) -> None:
     """The host of the default base URL is one of the status page's, and no other page claims it."""
     host = urlsplit((declared.default_base_url or "").replace("{region}", "eu-west-1")).hostname or ""
-    claiming = [page for page in STATUS_PAGES if page.host.fullmatch(host)]
+    claiming = [page for page in STATUS_PAGES if re.fullmatch(page.host, host)]
     assert claiming == ([declared.status_page] if host and declared.status_page else [])
