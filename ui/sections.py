@@ -148,9 +148,12 @@ def _untrusted(overview: Overview) -> str:
 
 def _failing_channels(overview: Overview) -> str:
     """The channels that fail, and the alerts that wait."""
-    waiting = overview.pending_alerts.words if overview.pending_alerts else None
+    waiting = overview.pending_alerts.sentence if overview.pending_alerts else None
     rest = f"<p>Waiting: {text(waiting)}.</p>" if waiting else ""
-    return "".join(f"<p>Not told: {text(one.words(overview.now))}.</p>" for one in overview.failing_channels) + rest
+    return (
+        "".join(f"<p>Not told: {text(channel.sentence(overview.now))}.</p>" for channel in overview.failing_channels)
+        + rest
+    )
 
 
 def _advice(service: ServiceStatus) -> str:

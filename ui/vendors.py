@@ -35,5 +35,5 @@ def _row(view: VendorView, now: datetime) -> str:
         f'<li><span class="hs-vendor">{text(view.provider)}</span>'
         f'<span class="hs-we"><span class="hs-quiet">we see</span>{pill(view.health)}</span>'
         f'<span class="hs-they"><span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
-        f"{text(view.words(now))}</span>{read}</li>"
+        f"{text(view.sentence(now))}</span>{read}</li>"
     )

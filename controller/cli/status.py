@@ -81,7 +81,7 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
     if overview.vendors:
         console.print()
     for view in overview.vendors:
-        console.print(Text(f"{view.provider}: {view.words(overview.now)}", style=_said_style(view)))
+        console.print(Text(f"{view.provider}: {view.sentence(overview.now)}", style=_said_style(view)))
     asides = [line for target in overview.targets for line in target.remarks]
     for line in ("", *asides) if asides else ():
         console.print(Text(line))
@@ -97,9 +97,9 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
 
 def _print_telling(overview: Overview, console: Console) -> None:
     for unheard in overview.failing_channels:
-        console.print(Text(f"Not told: {unheard.words(overview.now)}", style="yellow"))
-    if overview.pending_alerts and overview.pending_alerts.words:
-        console.print(Text(f"Waiting: {overview.pending_alerts.words}", style="dim"))
+        console.print(Text(f"Not told: {unheard.sentence(overview.now)}", style="yellow"))
+    if overview.pending_alerts and overview.pending_alerts.sentence:
+        console.print(Text(f"Waiting: {overview.pending_alerts.sentence}", style="dim"))
 
 
 def _said_style(view: VendorView) -> str:

@@ -53,36 +53,36 @@ def status_document(overview: Overview) -> dict[str, Any]:
             for route in overview.routes
         ],
         "targets": [_target(target) for target in overview.targets],
-        "vendors": {one.provider: _vendor(one) for one in overview.vendors},
-        "overrides": [override_text.override_document(one) for one in overview.overrides],
+        "vendors": {view.provider: _vendor(view) for view in overview.vendors},
+        "overrides": [override_text.override_document(override) for override in overview.overrides],
         "not_told": [
-            {"sink": one.sink, "part": one.part or None, "since": _instant(one.since), "error": one.error}
-            for one in overview.failing_channels
+            {"sink": c.sink, "part": c.part or None, "since": _instant(c.since), "error": c.error}
+            for c in overview.failing_channels
         ],
-        "slack": _backlog(overview.pending_alerts),
+        "slack": _pending(overview.pending_alerts),
         "open_incidents": [
             _incident(incident, overview.evidence_trails.get(incident.id, ())) for incident in overview.open_incidents
         ],
     }
 
 
-def _backlog(found: PendingAlerts | None) -> dict[str, Any] | None:
-    if found is None:
+def _pending(pending: PendingAlerts | None) -> dict[str, Any] | None:
+    if pending is None:
         return None
     return {
-        "waiting_incidents": found.incidents,
-        "waiting_notices": found.notices,
-        "quiet_until": _instant(found.quiet_until),
+        "waiting_incidents": pending.incidents,
+        "waiting_notices": pending.notices,
+        "quiet_until": _instant(pending.quiet_until),
     }
 
 
-def _network(said: ConnectivityObservation | None) -> dict[str, Any] | None:
-    if said is None:
+def _network(observation: ConnectivityObservation | None) -> dict[str, Any] | None:
+    if observation is None:
         return None
     return {
-        "sight": said.state,
-        "at": _instant(said.at),
-        "endpoints": [{"endpoint": one, "answered": one in said.answered} for one in said.asked],
+        "sight": observation.state,
+        "at": _instant(observation.at),
+        "endpoints": [{"endpoint": name, "answered": name in observation.answered} for name in observation.asked],
     }
 
 
@@ -99,18 +99,18 @@ def _vendor(view: VendorView) -> dict[str, Any]:
 
 
 def _lead(incident: Incident) -> dict[str, Any] | None:
-    """Who knew first; `noticed_before_s` is negative where the vendor did, null while it has not said so."""
-    found = incident.vendor
-    if found is None:
+    """Who noticed first; `noticed_before_s` is negative where the vendor did, null while its page says nothing."""
+    lead = incident.vendor
+    if lead is None:
         return None
     return {
-        "page": found.page,
-        "state": found.state,
-        "headline": found.headline or None,
-        "said_at": _instant(found.said_at),
-        "claimed_at": _instant(found.claimed_at),
-        "noticed_before_s": (found.said_at - incident.opened_at).total_seconds() if found.said_at else None,
-        "words": lead_phrase(found, incident.opened_at),
+        "page": lead.page,
+        "state": lead.state,
+        "headline": lead.headline or None,
+        "said_at": _instant(lead.said_at),
+        "claimed_at": _instant(lead.claimed_at),
+        "noticed_before_s": (lead.said_at - incident.opened_at).total_seconds() if lead.said_at else None,
+        "words": lead_phrase(lead, incident.opened_at),
     }
 
 
@@ -170,8 +170,8 @@ def _trail(trail: EvidenceTrail) -> dict[str, Any]:
         "evidence": round(trail.evidence, 2),
         "threshold": round(trail.threshold, 2),
         "probes": [
-            {"at": _instant(one.at), "target": one.target, "outcome": one.outcome, "evidence": round(one.evidence, 2)}
-            for one in trail.probes
+            {"at": _instant(p.at), "target": p.target, "outcome": p.outcome, "evidence": round(p.evidence, 2)}
+            for p in trail.probes
         ],
     }
 

@@ -17,7 +17,7 @@ from controller.routing.routing_file import RoutingFile
 from controller.status.evidence import EvidenceTrail
 from controller.status.headline import CandidateStatus, Level, RouteView, headline
 from controller.status.history import ProbeHistory
-from controller.status.pending_alerts import FailingChannel, PendingAlerts, read_backlog, read_failing_channels
+from controller.status.pending_alerts import FailingChannel, PendingAlerts, read_failing_channels, read_pending_alerts
 from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
 from controller.status.recent_details import NO_DETAILS, RecentDetails
 from controller.status.vendor_status import VendorView, vendor_views
@@ -122,7 +122,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             for row in read_events(connection, RECENT)
         )
         failing_channels = read_failing_channels(connection)
-        pending_alerts = read_backlog(settings, connection, now)
+        pending_alerts = read_pending_alerts(settings, connection, now)
         evidence_trails = read_evidence_trails(connection, (*open_incidents, *past_incidents))
         facts = {
             incident.id: read_facts(connection, incident, now)

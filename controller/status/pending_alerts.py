@@ -1,4 +1,4 @@
-"""What people have not been told yet, and which channels fail: values and sentences for page and status."""
+"""The alerts that wait for Slack, and the channels that fail: values and sentences for page and `status`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,25 +12,25 @@ from controller.alerts.quiet_hours import quiet_until
 from monitor.formatting import ago, clock, plural
 from monitor.settings import Settings
 
-#: What people call channels that are not called by their names in the database.
+#: Display names of channels; the others are shown by their names in the database.
 _NAMES: Final = {"slack": "Slack", "webhook": "the webhook", "heartbeat": "the heartbeat's service"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingAlerts:
-    """What waits to be told in Slack."""
+    """The alerts that wait for Slack."""
 
     incidents: int = 0
-    """Those of which people do not know all yet."""
+    """Incidents that Slack does not show in their present form."""
     notices: int = 0
     quiet_until: datetime | None = None
-    """When the quiet hours end that are in force; None outside of them."""
+    """When the present quiet hours end; None outside of them."""
     zone: str = "UTC"
     """Of the quiet hours."""
 
     @property
-    def words(self) -> str | None:
-        """All of it in one sentence without its end; None when nothing waits and no quiet hours are in force."""
+    def sentence(self) -> str | None:
+        """All of it in one sentence without a full stop; None when nothing waits outside of quiet hours."""
         parts = [(self.incidents, "incident"), (self.notices, "notice")]
         counts = [plural(count, noun) for count, noun in parts if count]
         waiting = f"{' and '.join(counts)} to be told in Slack" if counts else ""
@@ -43,18 +43,18 @@ class PendingAlerts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailingChannel:
-    """A channel, or a part of one, that does not take what it is given."""
+    """A channel, or a part of one, that does not take alerts."""
 
     sink: str
     """`slack`, `webhook`, `apprise 1`, `heartbeat`."""
     part: str
-    """What of it, such as a channel; empty: all of it."""
+    """The part that fails, such as a Slack channel; empty: all of it."""
     since: datetime
     error: str
     """Why, and what to do; it may quote the other side."""
 
-    def words(self, now: datetime) -> str:
-        """All of it in one sentence without its end."""
+    def sentence(self, now: datetime) -> str:
+        """All of it in one sentence without a full stop."""
         if (self.sink, self.part) == ("slack", "buttons"):
             return f"Slack's buttons have not worked since {clock(self.since, now)}: {self.error}"
         if (self.sink, self.part) == ("slack", "lookup"):
@@ -64,8 +64,8 @@ class FailingChannel:
         return f"{who} has not taken what it was sent since {since}: {self.error}"
 
 
-def read_backlog(settings: Settings, connection: Connection, now: datetime) -> PendingAlerts | None:
-    """What waits at `now`; None where Slack is not told at all."""
+def read_pending_alerts(settings: Settings, connection: Connection, now: datetime) -> PendingAlerts | None:
+    """What waits at `now`; None where Slack is not configured."""
     if settings.slack is None:
         return None
     incidents, notices = count_pending(connection)
@@ -79,7 +79,7 @@ def read_backlog(settings: Settings, connection: Connection, now: datetime) -> P
 
 
 def read_failing_channels(connection: Connection) -> tuple[FailingChannel, ...]:
-    """Those that fail now, the longest first."""
+    """The channels that fail now, the longest first."""
     return tuple(
         FailingChannel(sink=state.sink, part=state.part, since=state.since, error=state.error)
         for state in read_failing(connection)

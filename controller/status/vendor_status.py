@@ -27,7 +27,7 @@ class VendorView:
         """The host of the page."""
         return page_name(self.url)
 
-    def words(self, now: datetime) -> str:
+    def sentence(self, now: datetime) -> str:
         """`status.openai.com says: partial outage: Elevated errors, since 14:02 UTC`."""
         if self.report is None:
             return f"{self.page} has not been read yet"

@@ -70,7 +70,7 @@ def test_a_part_of_one_is_named(settings: Settings, engine: Engine) -> None:
     DeliveryStore(engine, "slack").part_failed("#oncall", T0, "channel_not_found")
     [found] = seen(settings, engine).failing_channels
     assert found == FailingChannel(sink="slack", part="#oncall", since=T0, error="channel_not_found")
-    assert found.words(LATER).startswith("Slack (#oncall) has not taken")
+    assert found.sentence(LATER).startswith("Slack (#oncall) has not taken")
 
 
 def test_who_works_again_or_is_no_longer_configured_is_not_shown(settings: Settings, engine: Engine) -> None:

@@ -65,9 +65,9 @@ def test_outside_of_quiet_hours(settings: Settings) -> None:
     """Only what waits is said, and nothing where nothing does."""
     known = seen(settings, at=T0 + timedelta(hours=14))
     assert known.pending_alerts is not None
-    assert known.pending_alerts.words == "1 incident and 2 notices to be told in Slack"
-    assert PendingAlerts().words is None
-    assert PendingAlerts(quiet_until=datetime(2026, 11, 22, 6, tzinfo=UTC)).words == (
+    assert known.pending_alerts.sentence == "1 incident and 2 notices to be told in Slack"
+    assert PendingAlerts().sentence is None
+    assert PendingAlerts(quiet_until=datetime(2026, 11, 22, 6, tzinfo=UTC)).sentence == (
         "quiet hours until 06:00 (UTC): only what is critical is told in Slack"
     )
 

@@ -122,7 +122,7 @@ def test_status_says_it(seeded_settings: Settings) -> None:
 )
 def test_the_words(said: VendorStateChange | None, words: str) -> None:
     """The same on the page and in the terminal."""
-    assert VendorView(provider="openai", health=Health.UP, url=OPENAI, report=said).words(NOW) == words
+    assert VendorView(provider="openai", health=Health.UP, url=OPENAI, report=said).sentence(NOW) == words
 
 
 def test_what_another_page_said_does_not_count(seeded_settings: Settings) -> None:

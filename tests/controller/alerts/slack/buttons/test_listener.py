@@ -492,7 +492,7 @@ def test_a_database_that_cannot_be_used_is_said(server: SocketServer, caplog: py
 def _unheard(settings: Settings) -> list[str]:
     engine = open_reader(settings.database)
     with engine.connect() as connection:
-        found = [one.words(utc_now()) for one in read_failing_channels(connection)]
+        found = [one.sentence(utc_now()) for one in read_failing_channels(connection)]
     engine.dispose()
     return found
 
