@@ -18,22 +18,22 @@ def plan_alerts(
     Past `room` (None: there is no bound) only what is critical goes out.
     """
     planned: list[PlannedMessage] = []
-    for one in due:
-        alert = alert_of(one, now)
-        action = Action.POST if is_wanted(alert, one, every_change=every_change) else Action.MARK
+    for item in due:
+        alert = alert_of(item, now)
+        action = Action.POST if is_wanted(alert, item, every_change=every_change) else Action.MARK
         if action is Action.POST and room is not None:
             if room <= 0 and alert.severity is not Severity.CRITICAL:
                 continue
             room -= 1
         planned.append(
             PlannedMessage(
-                key=one.key,
-                kind=DeliveryKind.REVISION if one.incident else DeliveryKind.EVENT,
+                key=item.key,
+                kind=DeliveryKind.REVISION if item.incident else DeliveryKind.EVENT,
                 action=action,
                 alert=alert,
-                incident_id=one.incident.id if one.incident else None,
-                event_id=one.event.id if one.event else None,
-                revision=one.incident.revision if one.incident else None,
+                incident_id=item.incident.id if item.incident else None,
+                event_id=item.event.id if item.event else None,
+                revision=item.incident.revision if item.incident else None,
             )
         )
     return planned

@@ -31,7 +31,7 @@ class DeliveryError(Exception):
         one_message: bool = False,
         one_place: bool = False,
         gone: bool = False,
-        sent: bool = True,
+        maybe_arrived: bool = True,
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(text)
@@ -45,7 +45,7 @@ class DeliveryError(Exception):
         """The fault is that of this Slack channel; messages to another may get through."""
         self.gone = gone
         """The message to edit, or to reply to, cannot be reached any more; a new one can."""
-        self.sent = sent
+        self.maybe_arrived = maybe_arrived
         """It may have been taken all the same; when False, it certainly has not."""
         self.retry_after_s = retry_after_s
         """How long the other side asked us to wait."""

@@ -30,7 +30,7 @@ _LOOKUP: Final = "lookup"
 class RoundResult:
     """What one round did."""
 
-    told: int = 0
+    delivered: int = 0
     failed: int = 0
 
 
@@ -82,19 +82,19 @@ class DeliveryWorker:
         What is refused holds up nothing but itself or its Slack channel; when nothing is taken, the round ends. Raises
         DatabaseError when the database could not be read or written.
         """
-        told = failed = 0
+        delivered = failed = 0
         await self._prune_daily()
         while self._is_over(""):
             try:
                 await self._settle()
             except DeliveryError:
-                return RoundResult(told=told, failed=failed + 1)
+                return RoundResult(delivered=delivered, failed=failed + 1)
             planned = await self._plan()
             result = await self._deliver_all(planned)
-            told, failed = told + result.told, failed + result.failed
+            delivered, failed = delivered + result.delivered, failed + result.failed
             if not planned:
                 break
-        return RoundResult(told=told, failed=failed)
+        return RoundResult(delivered=delivered, failed=failed)
 
     async def _prune_daily(self) -> None:
         now = self._clock()
@@ -110,19 +110,19 @@ class DeliveryWorker:
 
     async def _deliver_all(self, planned: Sequence[PlannedMessage]) -> RoundResult:
         """Each once; after one that failed, no other of its group."""
-        told = failed = 0
+        delivered = failed = 0
         failing: set[int] = set()
         for one in planned:
             if one.group in failing or not self._may_go(one):
                 continue
             try:
                 await self._uninterrupted(one)
-                told += one.action in {Action.POST, Action.EDIT}
+                delivered += one.action in {Action.POST, Action.EDIT}
             except DeliveryError:
                 failed += 1
                 if one.group is not None:
                     failing.add(one.group)
-        return RoundResult(told=told, failed=failed)
+        return RoundResult(delivered=delivered, failed=failed)
 
     def _may_go(self, planned: PlannedMessage) -> bool:
         return all(self._is_over(key) for key in ("", planned.key, planned.channel))
@@ -196,7 +196,7 @@ class DeliveryWorker:
 
     async def _not_delivered(self, planned: PlannedMessage, error: DeliveryError) -> None:
         if planned.action is Action.POST:
-            if error.sent:
+            if error.maybe_arrived:
                 await self._in_database(partial(self._store.unsure, planned.key, str(error)))
             else:
                 await self._in_database(partial(self._store.withdrawn, planned.key))

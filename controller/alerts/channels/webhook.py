@@ -103,15 +103,15 @@ def refusal_error(answer: FetchResult, *, now: datetime) -> DeliveryError:
     status = answer.status
     if status is None:
         return DeliveryError(f"the webhook did not answer: {answer.error}")
-    said = f": {answer.excerpt}" if answer.excerpt else ""
+    excerpt = f": {answer.excerpt}" if answer.excerpt else ""
     if status in _PASSING or status >= 500:
         wait_s = retry_after_s(answer.headers, now=now)
         bounded_s = None if wait_s is None else min(wait_s, _LONGEST_WAIT_S)
         asked = f" and asks to wait {bounded_s:g} s" if bounded_s else ""
-        return DeliveryError(f"the webhook answered HTTP {status}{asked}{said}", retry_after_s=bounded_s)
+        return DeliveryError(f"the webhook answered HTTP {status}{asked}{excerpt}", retry_after_s=bounded_s)
     if 300 <= status < 400:
         advice = "redirects are not followed: write the final address into alerts.webhook_url"
         return DeliveryError(f"the webhook answered HTTP {status}; {advice}", permanent=True)
     advice = _ADVICE.get(status, _CHECK)
-    text = f"the webhook refused it with HTTP {status} ({advice}){said}"
+    text = f"the webhook refused it with HTTP {status} ({advice}){excerpt}"
     return DeliveryError(text, permanent=True, one_message=status in _THIS_ONE)

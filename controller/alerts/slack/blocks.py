@@ -36,16 +36,16 @@ def header(text: str) -> Block:
 
 def section(lines: Iterable[str], limit: int = SECTION_CHARS) -> Block:
     """Lines of markup, which are safe already; those past the limit are left out, which is said."""
-    kept: list[str] = []
+    shown: list[str] = []
     room = limit
-    given = list(lines)
-    for line in given:
+    all_lines = list(lines)
+    for line in all_lines:
         room -= len(line) + 1
         if room < 0:
-            kept.append(f"… {len(given) - len(kept)} more …")
+            shown.append(f"… {len(all_lines) - len(shown)} more …")
             break
-        kept.append(line)
-    return {"type": "section", "text": _mrkdwn("\n".join(kept))}
+        shown.append(line)
+    return {"type": "section", "text": _mrkdwn("\n".join(shown))}
 
 
 def footer(text: str) -> Block:

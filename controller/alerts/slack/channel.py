@@ -92,10 +92,10 @@ class SlackChannel(AlertChannel):
             yield TestMessage(name=f"{SINK} {channel}".strip(), gets=gets, message=planned)
 
     def _severities(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        channels: dict[str, list[str]] = {}
         for severity in Severity:
-            found.setdefault(self._slack.channel_of(severity), []).append(severity.value)
-        return found
+            channels.setdefault(self._slack.channel_of(severity), []).append(severity.value)
+        return channels
 
 
 def slack_channels(context: ChannelContext) -> Iterator[AlertChannel]:

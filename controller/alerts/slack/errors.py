@@ -87,11 +87,13 @@ def delivery_error(error: Exception) -> DeliveryError:
         data = response.data if isinstance(response.data, dict) else {}
         return refusal_error(response.status_code, response.headers, str(data.get("error", "")))
     if isinstance(error, OSError | HTTPException):
-        return DeliveryError(f"Slack could not be reached: {_network_fault(error)}", sent=not _is_unsent(error))
+        return DeliveryError(
+            f"Slack could not be reached: {_network_fault(error)}", maybe_arrived=not _is_unsent(error)
+        )
     # A token that cannot stand in a header, an answer in a character set that does not exist: never quoted.
     return DeliveryError(
         f"Slack could not be asked ({type(error).__name__}): check alerts.slack.token and alerts.slack.api_url",
-        sent=False,
+        maybe_arrived=False,
     )
 
 
@@ -114,7 +116,9 @@ def refusal_error(status: int, headers: Mapping[str, Any], code: str) -> Deliver
     if status == 429 or code in {"ratelimited", "rate_limited"}:
         wait = _seconds(headers)
         asked = f" and asks to wait {wait:g} s" if wait is not None else ""
-        return DeliveryError(f"Slack limits our rate{asked}", code="ratelimited", sent=False, retry_after_s=wait)
+        return DeliveryError(
+            f"Slack limits our rate{asked}", code="ratelimited", maybe_arrived=False, retry_after_s=wait
+        )
     if status >= 500:
         return DeliveryError(f"Slack answered HTTP {status}", retry_after_s=_seconds(headers))
     if not _CODE.fullmatch(code):
@@ -129,7 +133,7 @@ def refusal_error(status: int, headers: Mapping[str, Any], code: str) -> Deliver
         one_message=code not in _PASSING and code not in _ADVICE,
         one_place=code in _ABOUT_CHANNEL,
         gone=code in _GONE,
-        sent=code in _PASSING,
+        maybe_arrived=code in _PASSING,
     )
 
 

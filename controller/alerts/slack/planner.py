@@ -180,9 +180,9 @@ def _receipt_of_edit(group: IncidentGroup) -> Receipt:
     return Receipt(incidents=tuple((member.incident.id, member.incident.revision, member.line) for member in complete))
 
 
-def _new_lines(timeline: Iterable[TimelineEntry], told: int) -> list[TimelineEntry]:
-    """The lines after number `told`, in the order in which they became known; at most 40."""
-    return sorted((line for line in timeline if line.number > told), key=lambda line: line.number)[:_MOST_LINES]
+def _new_lines(timeline: Iterable[TimelineEntry], after: int) -> list[TimelineEntry]:
+    """The lines after this number, in the order in which they became known; at most 40."""
+    return sorted((line for line in timeline if line.number > after), key=lambda line: line.number)[:_MOST_LINES]
 
 
 def _replies(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage]:

@@ -72,6 +72,6 @@ def _fault(answer: WebhookResponse) -> DeliveryError:
     code = answer.body.strip()[:80]
     if code in _BROKEN:
         return DeliveryError(
-            f"Slack refused the message ({code}): {_BROKEN[code]}", code=code, permanent=True, sent=False
+            f"Slack refused the message ({code}): {_BROKEN[code]}", code=code, permanent=True, maybe_arrived=False
         )
     return refusal_error(answer.status_code, answer.headers, code)

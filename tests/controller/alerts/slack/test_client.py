@@ -249,7 +249,7 @@ def test_a_reply_stands_in_its_thread(server: SlackServer) -> None:
 def test_it_is_known_whether_slack_may_have_taken_it(server: SlackServer, fault: Fault, sent: bool) -> None:
     """Only what it certainly has not taken may be sent again unseen."""
     server.fail(fault)
-    assert failure(lambda: sender(server, timeout_s=0.3).post(planned(), NOW)).sent is sent
+    assert failure(lambda: sender(server, timeout_s=0.3).post(planned(), NOW)).maybe_arrived is sent
 
 
 def test_a_message_is_found_by_its_stamp(server: SlackServer) -> None:
@@ -368,4 +368,4 @@ def test_a_webhook_s_faults(server: SlackServer, fault: Fault, text: str, perman
     error = failure(lambda: SlackWebhookClient(Secret(server.webhook_url)).post(planned(), NOW))
     assert "made-up-webhook" not in str(error)
     said = str(error) if fault.kind is not FaultKind.LOST_REPLY else text
-    assert (said, error.permanent, error.sent) == (text, permanent, sent)
+    assert (said, error.permanent, error.maybe_arrived) == (text, permanent, sent)

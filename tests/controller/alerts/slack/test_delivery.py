@@ -58,16 +58,16 @@ def desk(tmp_path: Path, server: SlackServer) -> Iterator[Desk]:
 def test_one_outage_from_start_to_end(desk: Desk) -> None:
     """One message, edited to stay true; its thread tells what happened since, and at the end how long it took."""
     incident = desk.keep(outage())
-    assert desk.round(1) == RoundResult(told=1)
+    assert desk.round(1) == RoundResult(delivered=1)
     assert desk.round(2) == RoundResult()
     incident = desk.keep(changed(incident, MOVED))
-    assert desk.round(42) == RoundResult(told=2)
+    assert desk.round(42) == RoundResult(delivered=2)
     desk.journal.comments.note(incident.id, "I called them", author="ana", at=desk.now)
     desk.round(300)
     stored = desk.journal.incident(incident.id)
     assert stored is not None
     desk.keep(over(replace(stored, on_failing_s=(("chat", 41.0),))))
-    assert desk.round(721) == RoundResult(told=2)
+    assert desk.round(721) == RoundResult(delivered=2)
     assert desk.texts() == [[DOWN, DOWN, DOWN, OVER]]
     assert desk.replies() == [
         "🔀 `12:00:41` Route chat moved from openai/m to azure/h",
@@ -101,7 +101,7 @@ def test_lines_that_are_due_at_once_are_one_reply(desk: Desk) -> None:
         TimelineEntry(at=NOON + timedelta(seconds=i), text=f"line {i}", kind=EntryKind.HEALTH) for i in range(1, 4)
     ]
     desk.keep(changed(incident, *lines))
-    assert desk.round() == RoundResult(told=2)
+    assert desk.round() == RoundResult(delivered=2)
     assert desk.replies() == ["\n".join(f"🩺 `12:00:0{i}` line {i}" for i in range(1, 4))]
 
 
@@ -111,7 +111,7 @@ def test_a_second_provider_is_told_under_the_first(desk: Desk) -> None:
     desk.round()
     second = desk.keep(outage("gemini", at=NOON + timedelta(minutes=9)))
     assert second.lead_id == first.id
-    assert desk.round(541) == RoundResult(told=2)
+    assert desk.round(541) == RoundResult(delivered=2)
     assert desk.texts() == [[DOWN, DOWN]]
     assert "Also failing: 🔴 gemini/m is down (incident 2)" in str(desk.server.messages[0].versions[-1].blocks)
     desk.keep(over(first))
@@ -204,11 +204,11 @@ def test_waits_double_up_to_a_minute_and_start_anew_after_a_success(desk: Desk) 
     for at_s in due:
         assert at_s == 0 or desk.round(at_s - 0.1) == RoundResult()
         assert desk.round(at_s) == RoundResult(failed=1)
-    assert desk.round(183) == RoundResult(told=1)
+    assert desk.round(183) == RoundResult(delivered=1)
     desk.server.fail(RESET)
     desk.keep(over(incident))
     assert desk.round(200) == RoundResult(failed=1)
-    assert desk.round(201) == RoundResult(told=2)
+    assert desk.round(201) == RoundResult(delivered=2)
 
 
 def test_retry_after_is_honoured(desk: Desk) -> None:
@@ -219,7 +219,7 @@ def test_retry_after_is_honoured(desk: Desk) -> None:
     assert desk.round(0) == RoundResult(failed=1)
     assert desk.round(89.9) == RoundResult()
     assert len(desk.server.calls) == 1
-    assert desk.round(90) == RoundResult(told=2)
+    assert desk.round(90) == RoundResult(delivered=2)
     assert set(desk.server.calls) == {"chat.postMessage"}
 
 
@@ -240,10 +240,10 @@ def test_one_refused_message_holds_up_no_other(desk: Desk) -> None:
     desk.server.fail(Fault(kind=FaultKind.REFUSED, code="invalid_blocks"))
     desk.keep(outage())
     desk.happen()
-    assert desk.round(0) == RoundResult(told=1, failed=1)
+    assert desk.round(0) == RoundResult(delivered=1, failed=1)
     assert desk.texts() == [[PINNED]]
     assert desk.round(59) == RoundResult()
-    assert desk.round(60) == RoundResult(told=1)
+    assert desk.round(60) == RoundResult(delivered=1)
 
 
 def test_a_refused_token_is_asked_for_once_a_minute(desk: Desk) -> None:
@@ -258,7 +258,7 @@ def test_a_refused_token_is_asked_for_once_a_minute(desk: Desk) -> None:
     assert state is not None
     assert "token_revoked" in state.error
     assert desk.round(59) == RoundResult()
-    assert desk.round(60) == RoundResult(told=2)
+    assert desk.round(60) == RoundResult(delivered=2)
     assert deliveries.failing() == []
 
 
@@ -294,7 +294,7 @@ def test_what_slack_did_not_take_is_sent_again(desk: Desk) -> None:
     desk.server.fail(RESET)
     desk.keep(outage())
     desk.round(0)
-    assert desk.round(1) == RoundResult(told=1)
+    assert desk.round(1) == RoundResult(delivered=1)
     assert desk.server.calls[1:] == ["conversations.list", "conversations.history", "chat.postMessage"]
 
 
@@ -473,7 +473,7 @@ def test_an_event_is_told_once(desk: Desk) -> None:
     desk.keep(over(kept))
     desk.happen()
     Store(desk.engine).add_event(NOON, "service_started", "watch-1", "not for Slack")
-    assert desk.round() == RoundResult(told=3)
+    assert desk.round() == RoundResult(delivered=3)
     assert desk.round() == RoundResult()
     assert [texts[0] for texts in desk.texts()] == [DOWN, PINNED]
     assert desk.server.calls[1:3] == ["chat.postMessage", "chat.update"]
@@ -484,13 +484,13 @@ def test_old_events_are_not_told(desk: Desk) -> None:
     desk.happen(at=NOON - timedelta(hours=25))
     desk.happen(at=NOON - timedelta(hours=23))
     desk.journal.skip_stale_alerts(NOON - timedelta(hours=24))
-    assert desk.round() == RoundResult(told=1)
+    assert desk.round() == RoundResult(delivered=1)
 
 
 def test_what_an_operator_typed_is_harmless(desk: Desk) -> None:
     """It mentions nobody, links nowhere, formats nothing, and fits."""
     desk.happen("<!channel> *now* <https://evil.example|click> " + "x" * 10_000)
-    assert desk.round() == RoundResult(told=1)
+    assert desk.round() == RoundResult(delivered=1)
     [message] = desk.server.messages
     said = str(message.versions[0])
     assert "<!" not in said

@@ -83,7 +83,7 @@ def test_what_becomes_critical_is_called_out(desk: Desk) -> None:
     incident = desk.keep(outage())
     desk.round(1)
     incident = desk.keep(stuck(incident, at=at(10)))
-    assert desk.round(601) == RoundResult(told=3)
+    assert desk.round(601) == RoundResult(delivered=3)
     assert desk.texts() == [[DOWN, STUCK]]
     call, line = desk.server.thread(desk.server.messages[0].ts)
     assert (call.broadcast, line.broadcast) == (True, False)
@@ -99,10 +99,10 @@ def test_reminders_stop_when_somebody_looks_after_it(desk: Desk) -> None:
     incident = desk.keep(stuck(outage(), at=NOON))
     desk.round(0)
     assert desk.round(29 * 60) == RoundResult()
-    assert desk.round(30 * 60) == RoundResult(told=1)
+    assert desk.round(30 * 60) == RoundResult(delivered=1)
     assert desk.replies()[0].startswith(f"{HERE} *⏰ Still open after 30 min, and nobody has acknowledged it: {STUCK}*")
     assert desk.round(59 * 60) == RoundResult()
-    assert desk.round(60 * 60) == RoundResult(told=1)
+    assert desk.round(60 * 60) == RoundResult(delivered=1)
     desk.journal.comments.acknowledge(incident.id, author="ana", at=at(61))
     desk.round(62 * 60)
     assert "ana looks after it." in shown(desk.server.messages[0].versions[-1].blocks)
@@ -114,7 +114,7 @@ def test_reminders_go_on_after_the_clock_was_set_back(desk: Desk) -> None:
     desk.keep(stuck(outage(), at=NOON))
     desk.round(0)
     hours_back = -20 * 3600
-    assert desk.round(hours_back) == RoundResult(told=1)
+    assert desk.round(hours_back) == RoundResult(delivered=1)
     assert desk.round(hours_back + 60) == RoundResult()
 
 
@@ -168,7 +168,7 @@ def test_a_channel_that_is_missing_holds_up_no_other(tmp_path: Path, server: Sla
     desk = Desk(tmp_path, server, channels=((Severity.CRITICAL, "#typo"),))
     desk.keep(stuck(outage(), at=NOON))
     desk.happen()
-    assert desk.round(0) == RoundResult(told=1, failed=1)
+    assert desk.round(0) == RoundResult(delivered=1, failed=1)
     assert desk.round(59) == RoundResult()
     (waiting,) = untold_incidents(desk.journal)
     assert waiting.delivery_error == (
