@@ -125,7 +125,7 @@ def _history_notes(week: Week) -> Iterator[str]:
     if week.known_from is None:
         yield "Nothing was observed in it."
     elif week.known_from - week.begins > _WHOLE:
-        yield f"Probes are known of its last {span(week.observed_s)} alone."
+        yield f"Probes are known for its last {span(week.observed_s)} only."
 
 
 def _route_lines(week: Week) -> Iterator[str]:

@@ -48,11 +48,11 @@ def _first_move(incident: Incident) -> list[str]:
     after = span(max(0.0, (first.at - incident.onset).total_seconds()))
     known = any(line.kind is EntryKind.FIRST_FAILURE for line in incident.timeline)
     since = f"the first failed probe (`{incident.onset:%H:%M:%S}`)" if known else "the opening"
-    return [f"The first move came {after} after {since}."]
+    return [f"The first route moved {after} after {since}."]
 
 
 def _not_known(incident: Incident) -> list[str]:
-    return ["How many requests failed meanwhile, only the applications know."] if incident.on_failing_s else []
+    return ["Only the applications know how many requests failed meanwhile."] if incident.on_failing_s else []
 
 
 def _probe_counts(incident: Incident) -> list[str]:

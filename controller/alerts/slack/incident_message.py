@@ -67,14 +67,14 @@ _ACT_NOW = (
 )
 _UNPUBLISHED = (
     "A person must act now: the route should move, but the routing file cannot be written, so users stay where they "
-    "are. Hotspare's log says why; it tries again all the time."
+    "are. Hotspare's log says why, and Hotspare keeps trying."
 )
 _FIX_NOW = "A person must fix this now: users are on it."
-_FIX_LATER = "A person must fix this, but it can wait: no user is on it. Until then its routes have one candidate less."
+_FIX_LATER = "A person must fix this, but it can wait: no user is on it. Until then its routes lack one candidate."
 _AFTER_THE_FIX = (
-    "A changed variable or configuration takes effect when Hotspare is restarted; the rest it notices by itself."
+    "A changed variable or configuration takes effect when Hotspare is restarted; it notices everything else by itself."
 )
-_BLIND = "Nobody has to act on a provider: what may be our own network's fault is held against nobody, the routes hold."
+_BLIND = "No provider needs attention: failures that our own network may have caused are not counted, and routes stay."
 
 
 def incident_headline(

@@ -107,12 +107,13 @@ def notices_message(notices: Sequence[PendingEvent], late: str) -> Message:
 def held_message(waiting: HeldBack | None) -> Message:
     """What is held back by the bound for a storm; None: nothing any more."""
     if waiting is None:
-        text = "▶️ What was held back has been told"
+        text = "▶️ All messages that were held back have been sent"
         return Message(text=text, blocks=(section([text + "."]),))
     lines = [f"• {safe(headline_of(incident), 200)} (incident {incident.id})" for incident in waiting.incidents]
     lines += [f"• {_notice_text(event)}" for event in waiting.notices]
-    headline = f"⏸️ {plural(len(lines), 'message')} held back: there may be {waiting.most_per_hour} in an hour"
-    return _together(headline, lines, end="They come as soon as there is room, what is over by then in one message.")
+    headline = f"⏸️ {plural(len(lines), 'message')} held back: the limit is {waiting.most_per_hour} an hour"
+    end = "They are sent as soon as the limit allows; incidents that are over by then come in one message."
+    return _together(headline, lines, end=end)
 
 
 def _together(headline: str, lines: Sequence[str], *, end: str | None = None) -> Message:

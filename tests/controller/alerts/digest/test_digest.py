@@ -117,7 +117,7 @@ def test_a_bad_week_says_what_was_bad_and_how_bad() -> None:
     lines = digest.format_digest(week).splitlines()
     assert lines[:3] == [
         "📊 The week from Nov 9 to Nov 16: 3 incidents, 1 still open, 2 h 5 min in all",
-        "Probes are known of its last 3 d alone.",
+        "Probes are known for its last 3 d only.",
         "Route batch: on a working target 99.77 % of the time, 10 min 5 s on a failing target, moved 4 times",
     ]
     assert f"{OPENAI}: 89.3 % of 20,160 probes ok, began to fail 3 times" in lines

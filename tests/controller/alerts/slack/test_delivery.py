@@ -75,9 +75,9 @@ def test_one_outage_from_start_to_end(desk: Desk) -> None:
         (
             f"*{OVER}*\nIt is over. Nobody has to act.\n"
             "It ended at `12:12:00`.\n"
-            "The first move came 41 s after the opening.\n"
+            "The first route moved 41 s after the opening.\n"
             "Time that routes pointed at a failing target: `chat` 41 s (6%).\n"
-            "How many requests failed meanwhile, only the applications know."
+            "Only the applications know how many requests failed meanwhile."
         ),
     ]
     assert desk.round(722) == RoundResult()

@@ -322,12 +322,12 @@ def test_what_is_held_back_is_listed(tmp_path: Path, server: SlackServer) -> Non
         "🔧 To fix: openai/m is misconfigured",
         "🔧 To fix: gemini/m is misconfigured",
         "✋ Pinned: chat",
-        "⏸️ 3 messages held back: there may be 3 in an hour",
+        "⏸️ 3 messages held back: the limit is 3 an hour",
     ]
     assert "• ✋ Pinned: chat: ana pinned route 3" in shown(desk.server.messages[-1].versions[0].blocks)
     for minute in range(0, 400, 10):
         desk.round(minute * 60.0)
-    assert desk.texts()[3][-1] == "▶️ What was held back has been told"
+    assert desk.texts()[3][-1] == "▶️ All messages that were held back have been sent"
     assert desk.told()
     desk.engine.dispose()
 

@@ -144,7 +144,7 @@ def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
         pytest.param(
             misconfigured(ON_HAIKU),
             "🔧 To fix: openai/gpt-6-luna is misconfigured",
-            "A person must fix this, but it can wait: no user is on it. Until then its routes have one candidate less.",
+            "A person must fix this, but it can wait: no user is on it. Until then its routes lack one candidate.",
             id="a refused key of a standby can wait",
         ),
         pytest.param(

@@ -172,9 +172,9 @@ def test_the_end_says_what_it_did() -> None:
         "*✅ Resolved after 12 min: openai/m is up again*",
         "It is over. Nobody has to act.",
         "It ended at `12:12:00`.",
-        "The first move came 21 s after the first failed probe (`11:59:40`).",
+        "The first route moved 21 s after the first failed probe (`11:59:40`).",
         "Time that routes pointed at a failing target: `chat` 21 s (3%).",
-        "How many requests failed meanwhile, only the applications know.",
+        "Only the applications know how many requests failed meanwhile.",
         "30 of 57 probes failed: server_error.",
         "It came back 1 time before it was over.",
         "status.openai.com said nothing of it.",
@@ -187,7 +187,7 @@ def test_the_network_and_a_lone_route_have_words_of_their_own() -> None:
     blind = replace(outage("network"), kind=IncidentKind.BLINDNESS, affected=(), routes=())
     assert incident_headline(blind, now=LATER).text.splitlines() == [
         "📡 our own network is down or loses packets",
-        "Nobody has to act on a provider: what may be our own network's fault is held against nobody, the routes hold.",
+        "No provider needs attention: failures that our own network may have caused are not counted, and routes stay.",
     ]
     after = incident_headline(over(blind), now=LATER).text.splitlines()[0]
     assert after == "✅ Resolved after 12 min: our own network works again"
