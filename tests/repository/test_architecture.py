@@ -66,7 +66,7 @@ ACTING = [
 PURE = [
     *("monitor/config/units.py", "monitor/config/problems.py", "controller/simulation/metrics.py"),
     *("controller/simulation/results.py", "controller/alerts/slack/buttons/buttons.py"),
-    *("controller/alerts/slack/buttons/press.py", "controller/alerts/slack/buttons/rules.py"),
+    *("controller/alerts/slack/buttons/rules.py"),
     *("controller/demo/facts.py", "controller/demo/narrator.py", "controller/demo/summary.py"),
     *(
         "ui/components.py",

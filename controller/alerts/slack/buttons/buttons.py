@@ -1,4 +1,4 @@
-"""The buttons below an incident's message: which there are, their labels, and the values that a press brings (pure)."""
+"""The buttons below an incident's message: which there are, how they are drawn, and how a press is read (pure)."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,10 +17,12 @@ HOLD_S: Final = 3600.0
 #: How long a route is pinned to where it goes back to, as `hotspare pin … --for 1m` does where failback is manual.
 FAIL_BACK_S: Final = 60.0
 
+#: The prefix of authors who pressed a button.
+PRESSER: Final = "slack:"
+
 _MOST: Final = 5
 _MOST_CHARS: Final = 1_800
 """Of all buttons of a message together, so that they fit below the largest one."""
-_LABEL_CHARS: Final = 75
 _NAME_CHARS: Final = 40
 _LONGEST_VALUE: Final = 2_000
 
@@ -102,7 +104,10 @@ def add_buttons(message: Message, buttons: Sequence[Button]) -> Message:
     named = len({button.route for button in buttons} - {None}) > 1
     for number, button in enumerate(buttons):
         element = _element(number, button, named=named)
-        if len(element["value"]) <= _LONGEST_VALUE and _chars([*elements, element]) <= _MOST_CHARS:
+        if (
+            len(element["value"]) <= _LONGEST_VALUE
+            and len(json.dumps([*elements, element], ensure_ascii=False)) <= _MOST_CHARS
+        ):
             elements.append(element)
     if not elements:
         return message
@@ -160,10 +165,6 @@ def _name(text: str | None) -> str:
     return one_line(text or "", _NAME_CHARS)
 
 
-def _chars(elements: Sequence[Block]) -> int:
-    return len(json.dumps(elements, ensure_ascii=False))
-
-
 def parse_button(value: object) -> Button | None:
     """The button whose value this is; None when this version draws no such button."""
     if not isinstance(value, str) or len(value) > _LONGEST_VALUE:
@@ -180,3 +181,52 @@ def parse_button(value: object) -> Button | None:
     if not known or (route is None) is not (target is None) or isinstance(incident, bool):
         return None
     return Button(verb=Verb(verb), incident=incident, revision=revision, route=route, target=target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """One press of a button; the texts are hostile."""
+
+    key: str
+    """Identifies the press: the same when Slack sends it again."""
+    user: str
+    """Slack's member id."""
+    name: str
+    button: Button | None
+    """None when this version draws no such button."""
+    channel: str = ""
+    thread: str | None = None
+    """Of the message that was pressed."""
+
+    @property
+    def author(self) -> str:
+        """The author for the journal: `slack:U012AB3CD (ana)`."""
+        name = one_line(self.name, _NAME_CHARS)
+        return one_line(f"{PRESSER}{self.user}" + (f" ({name})" if name else ""), 80)
+
+
+def read_press(payload: Any, envelope_id: object) -> Press | None:
+    """The press in an interactive envelope's payload; None when it is no press of a button of ours. Never raises."""
+    match payload:
+        case {
+            "type": "block_actions",
+            "user": {"id": str(user)} as person,
+            "actions": [{"action_id": str(name)} as action],
+        }:
+            if not name.startswith("hotspare_"):
+                return None
+        case _:
+            return None
+    instant, container = action.get("action_ts"), payload.get("container")
+    message = container if isinstance(container, dict) else {}
+    thread = message.get("thread_ts")
+    unique = f"{name} {message.get('message_ts')} {instant}" if isinstance(instant, str) else f"{envelope_id}"
+    called = person.get("username") or person.get("name")
+    return Press(
+        key=one_line(f"buttons press {user} {unique}", 200),
+        user=one_line(user, 30),
+        name=called if isinstance(called, str) else "",
+        button=parse_button(action.get("value")),
+        channel=str(message.get("channel_id") or ""),
+        thread=thread if isinstance(thread, str) else None,
+    )

@@ -7,8 +7,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from controller.alerts.slack.buttons.buttons import Button, Verb, button_label
-from controller.alerts.slack.buttons.press import Press
+from controller.alerts.slack.buttons.buttons import Button, Press, Verb, button_label
 from controller.alerts.slack.buttons.rules import ButtonContext, find_objection, is_hold, request_for
 from controller.alerts.slack.buttons.store import Claim, PressStore
 from controller.incidents.incident import EntryKind

@@ -21,8 +21,8 @@ from sqlalchemy import Engine
 from controller.alerts.channel import RunInThread
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import safe
+from controller.alerts.slack.buttons.buttons import Press, read_press
 from controller.alerts.slack.buttons.handler import PressHandler
-from controller.alerts.slack.buttons.press import Press, read_press, source_of
 from controller.alerts.slack.buttons.socket_mode import Signal, SlackConnection
 from controller.alerts.slack.client import sdk_options
 from controller.alerts.slack.errors import SocketModeError, delivery_error, socket_mode_error
@@ -188,16 +188,15 @@ class SocketListener:
 
     def _handle(self, connection: SlackConnection, envelope: Mapping[str, Any]) -> None:
         """Do what it asks for, acknowledge it, and tell the person what was done."""
-        payload: Any = envelope.get("payload")
         envelope_id = envelope["envelope_id"]
-        press = read_press(payload, envelope_id) if envelope.get("type") == "interactive" else None
+        press = read_press(envelope.get("payload"), envelope_id) if envelope.get("type") == "interactive" else None
         handling = self._presses.submit(self._handle_press, press) if press else None
         if handling:
             with suppress(FutureTimeoutError, Exception):
                 handling.result(_ACKNOWLEDGE_WITHIN_S)
         self._acknowledge(connection, envelope_id)
         if press and handling and (answer := _result(handling, press)):
-            self._answer(payload, press, answer)
+            self._answer(press, answer)
 
     def _acknowledge(self, connection: SlackConnection, envelope_id: str) -> None:
         for each in (connection, self._connection or connection):  # by which it came; what has replaced that since
@@ -209,12 +208,11 @@ class SocketListener:
         # Slack will send it again; it is known not to be done twice.
         log.warning("press_not_acknowledged: %s", failure)
 
-    def _answer(self, payload: Mapping[str, Any], press: Press, answer: str) -> None:
+    def _answer(self, press: Press, answer: str) -> None:
         """Tell the person who pressed, and nobody else; if it fails, it is not tried again."""
-        channel, thread = source_of(payload)
-        message: dict[str, Any] = {"channel": channel, "user": press.user, "text": safe(answer, _LONGEST_ANSWER)}
-        if thread:
-            message["thread_ts"] = thread
+        message = {"channel": press.channel, "user": press.user, "text": safe(answer, _LONGEST_ANSWER)}
+        if press.thread:
+            message["thread_ts"] = press.thread
         try:
             self._bot.api_call("chat.postEphemeral", json={**message, "parse": "none", "link_names": False})
         except _WEB_ERRORS as error:

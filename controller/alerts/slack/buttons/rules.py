@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from controller.alerts.slack.buttons.buttons import FAIL_BACK_S, HOLD_S, Button, Verb, fails
+from controller.alerts.slack.buttons.buttons import FAIL_BACK_S, HOLD_S, PRESSER, Button, Verb, fails
 from controller.incidents.incident import Incident
 from controller.routing.decision import RouteState
 from controller.routing.operator_requests import OperatorRequest
@@ -14,8 +14,6 @@ from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.health import FAILING, TargetHealth
 from monitor.settings import Route, Settings
 
-#: The prefix of authors who pressed a button.
-PRESSER: Final = "slack:"
 #: A second press of Hold within this time changes nothing.
 _SAME: Final = timedelta(minutes=1)
 

@@ -16,8 +16,8 @@ from controller.alerts.slack.buttons.buttons import (
     button_label,
     choose_buttons,
     parse_button,
+    read_press,
 )
-from controller.alerts.slack.buttons.press import read_press
 from controller.alerts.slack.buttons.rules import ButtonContext, find_objection, request_for
 from controller.alerts.slack.incident_message import incident_headline
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry

@@ -18,10 +18,9 @@ import pytest
 
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
-from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons, parse_button
+from controller.alerts.slack.buttons.buttons import Press, add_buttons, choose_buttons, parse_button
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.listener import ButtonService, SocketListener
-from controller.alerts.slack.buttons.press import Press
 from controller.alerts.slack.channel import SlackChannel
 from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.incident_message import incident_headline
@@ -308,7 +307,7 @@ import json, os, signal, sys
 from pathlib import Path
 from controller.alerts.slack.buttons import handler as presses
 from controller.alerts.slack.buttons.buttons import parse_button
-from controller.alerts.slack.buttons.press import Press
+from controller.alerts.slack.buttons.buttons import Press
 from tests.support import seeded_database as seeded
 
 class Killed(presses.PressStore):
