@@ -1,9 +1,8 @@
-"""`hotspare incidents`: lists them, shows one, keeps what people say of it, and writes the report."""
+"""`hotspare incidents`: lists them, shows one, adds notes and acknowledgements, and exports the report."""
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +10,7 @@ from sqlalchemy import Engine
 
 from controller.cli import incident_view, output
 from controller.cli.arguments import add_config, add_json, incident_id, load_settings, login_name, past_duration
-from controller.incidents import json_document
-from controller.incidents import post_mortem as report
-from controller.incidents import text as words
+from controller.incidents import json_document, post_mortem, text
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
@@ -35,21 +32,12 @@ _ACTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shown:
-    """One incident with everything that is known of it."""
-
-    incident: Incident
-    route_periods: tuple[RoutePeriod, ...]
-    now: datetime
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `incidents`, and its actions with theirs."""
     add_config(parser)
     add_json(parser)
-    text = "those that were open within this time, such as 12h or 7d (default: 30d)"
-    parser.add_argument("--since", type=past_duration, default=_MONTH_S, metavar="DURATION", help=text)
+    help_text = "those that were open within this time, such as 12h or 7d (default: 30d)"
+    parser.add_argument("--since", type=past_duration, default=_MONTH_S, metavar="DURATION", help=help_text)
     parser.add_argument("--open", action="store_true", help="only those that are open")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="about one of them")
     for name, meaning in _ACTIONS.items():
@@ -57,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("id", type=incident_id, metavar="ID", help="its number, as the list shows it")
         # May stand on either side of the action; a default here would overrule what stands before it.
         action.add_argument("-c", "--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="as above")
-        text = "one JSON document on standard output"
-        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=text)
+        help_text = "one JSON document on standard output"
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=help_text)
         if name == "note":
             action.add_argument("text", metavar="TEXT", help="what people should know; everybody reads it")
         if name in {"note", "ack"}:
@@ -69,136 +57,90 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List incidents, or do what the action says; 2 when there is no such incident or no database."""
+    """List incidents, or do what the action says; 2 when there is no such incident or no database.
+
+    1 when a listed or shown incident is open, when a note does not fit any more, and when one that is resolved is
+    acknowledged.
+    """
     settings = load_settings(args.config, keys=False)
-    if args.action == "show":
-        return show(settings, args.id, as_json=args.json)
-    if args.action == "note":
-        return note(settings, args.id, args.text, author=args.author, as_json=args.json)
-    if args.action == "ack":
-        return acknowledge(settings, args.id, author=args.author, as_json=args.json)
-    if args.action == "export":
-        return export(settings, args.id, to=args.output, as_json=args.json)
-    return listing(settings, since_s=args.since, only_open=args.open, as_json=args.json)
-
-
-def listing(settings: Settings, *, since_s: float, only_open: bool, as_json: bool) -> int:
-    """Print the incidents that were open within that time, the newest first; 1 when one is open, 2 without database."""
-
-    def work() -> int:
-        now = utc_now()
-        with _reader(settings) as engine:
-            journal = Journal(engine)
-            past = [] if only_open else journal.resolved_since(now - timedelta(seconds=since_s))
-            found = sorted([*journal.open_incidents(), *past], key=lambda one: (one.opened_at, one.id), reverse=True)
-        if as_json:
-            output.print_document(
-                {"at": instant(now), "incidents": [json_document.incident_summary(one, now) for one in found]}
-            )
-        else:
-            incident_view.print_list(
-                found, now, "no incident is open" if only_open else f"no incident in {span(since_s)}"
-            )
-        return output.BAD_NEWS if any(one.resolved_at is None for one in found) else output.OK
-
-    return _answering(work)
-
-
-def show(settings: Settings, incident_id: int, *, as_json: bool) -> int:
-    """Print all that is known of one; 1 while it is open, 2 when there is none of this id."""
-
-    def work() -> int:
-        shown = _read(settings, incident_id)
-        if as_json:
-            output.print_document(json_document.incident_document(shown.incident, shown.route_periods, shown.now))
-        else:
-            incident_view.print_incident(shown.incident, shown.route_periods, shown.now)
-        return output.OK if shown.incident.resolved_at else output.BAD_NEWS
-
-    return _answering(work)
-
-
-def export(settings: Settings, incident_id: int, *, to: Path | None, as_json: bool) -> int:
-    """Write the report in Markdown to a file, or to standard output; 2 when there is no incident of this id."""
-
-    def work() -> int:
-        shown = _read(settings, incident_id)
-        text = report.markdown(shown.incident, shown.route_periods, now=shown.now)
-        if to is not None:
-            try:
-                to.write_text(text, encoding="utf-8")
-            except OSError as error:
-                raise RefusedError(f"{to} cannot be written: {error.strerror or error}") from None
-        if as_json:
-            output.print_document({"id": incident_id, "written_to": to and str(to), "markdown": text})
-        else:
-            done = f"{to}: {words.title(shown.incident)}, {words.status(shown.incident, shown.now)}"
-            output.print_lines([done if to else text.rstrip("\n")])
-        return output.OK
-
-    return _answering(work)
-
-
-def note(settings: Settings, incident_id: int, text: str, *, author: str | None, as_json: bool) -> int:
-    """Add a line to the timeline; 1 when there are too many, 2 when there is no such incident, or the line is none."""
-
-    def work() -> int:
-        if len(text) > LONGEST_NOTE:
-            said = f"the note has {len(text):,} characters"
-            raise RefusedError(f"{said}; at most {LONGEST_NOTE:,} can be shown to people")
-        if not one_line(text, LONGEST_NOTE):
-            raise RefusedError("the note is empty: say what people should know")
-        return _say(settings, incident_id, author, add, as_json=as_json)
-
-    def add(remarks: CommentStore, who: str, at: datetime) -> Incident:
-        return remarks.note(incident_id, text, author=who, at=at)
-
-    return _answering(work)
-
-
-def acknowledge(settings: Settings, incident_id: int, *, author: str | None, as_json: bool) -> int:
-    """Say that somebody looks after an open incident; 1 when it is resolved, 2 when there is no such incident."""
-
-    def add(remarks: CommentStore, who: str, at: datetime) -> Incident:
-        return remarks.acknowledge(incident_id, author=who, at=at)
-
-    return _answering(lambda: _say(settings, incident_id, author, add, as_json=as_json))
-
-
-def _say(
-    settings: Settings,
-    incident_id: int,
-    author: str | None,
-    add: Callable[[CommentStore, str, datetime], Incident],
-    *,
-    as_json: bool,
-) -> int:
-    who, now = checked_author(login_name() if author is None else author), utc_now()
-    _read(settings, incident_id)  # raises for an id that nobody knows
-    engine = open_operator(settings.database)
+    actions = {"show": _show, "export": _export, "note": _comment, "ack": _comment}
     try:
-        changed = add(CommentStore(engine), who, now)
-    except CommentRefusedError as error:
-        raise RefusedError(str(error), RefusalKind.UNSAFE) from None
-    finally:
-        engine.dispose()
-    if as_json:
-        output.print_document(json_document.incident_document(changed, (), now))
-    else:
-        last = max(changed.timeline, key=lambda one: one.number)
-        output.print_lines([f"incident {incident_id}, {words.title(changed)}: {words.entry_text(last)}"])
-    return output.OK
-
-
-def _answering(work: Callable[[], int]) -> int:
-    try:
-        return work()
+        return actions.get(args.action, _list)(settings, args, utc_now())
     except RefusedError as error:
         output.complain(error)
         return output.refused_status(error)
     except DatabaseError as error:
         output.complain(error)
         return output.WRONG
+
+
+def _list(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
+    with _reader(settings) as engine:
+        journal = Journal(engine)
+        past = [] if args.open else journal.resolved_since(now - timedelta(seconds=args.since))
+        incidents = [*journal.open_incidents(), *past]
+    incidents.sort(key=lambda incident: (incident.opened_at, incident.id), reverse=True)
+    if args.json:
+        summaries = [json_document.incident_summary(incident, now) for incident in incidents]
+        output.print_document({"at": instant(now), "incidents": summaries})
+    else:
+        nothing = "no incident is open" if args.open else f"no incident in {span(args.since)}"
+        incident_view.print_list(incidents, now, nothing)
+    return output.BAD_NEWS if any(incident.resolved_at is None for incident in incidents) else output.OK
+
+
+def _show(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
+    incident, route_periods = _read(settings, args.id, now)
+    if args.json:
+        output.print_document(json_document.incident_document(incident, route_periods, now))
+    else:
+        incident_view.print_incident(incident, route_periods, now)
+    return output.OK if incident.resolved_at else output.BAD_NEWS
+
+
+def _export(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
+    incident, route_periods = _read(settings, args.id, now)
+    markdown = post_mortem.markdown(incident, route_periods, now=now)
+    path: Path | None = args.output
+    if path is not None:
+        try:
+            path.write_text(markdown, encoding="utf-8")
+        except OSError as error:
+            raise RefusedError(f"{path} cannot be written: {error.strerror or error}") from None
+    if args.json:
+        output.print_document({"id": args.id, "written_to": path and str(path), "markdown": markdown})
+    else:
+        written = f"{path}: {text.title(incident)}, {text.status(incident, now)}"
+        output.print_lines([written if path else markdown.rstrip("\n")])
+    return output.OK
+
+
+def _comment(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
+    """Add a note or an acknowledgement."""
+    if args.action == "note" and len(args.text) > LONGEST_NOTE:
+        length = f"the note has {len(args.text):,} characters"
+        raise RefusedError(f"{length}; at most {LONGEST_NOTE:,} can be shown to people")
+    if args.action == "note" and not one_line(args.text, LONGEST_NOTE):
+        raise RefusedError("the note is empty: say what people should know")
+    author = checked_author(login_name() if args.author is None else args.author)
+    _read(settings, args.id, now)  # raises for an unknown id
+    engine = open_operator(settings.database)
+    try:
+        comments = CommentStore(engine)
+        if args.action == "note":
+            incident = comments.note(args.id, args.text, author=author, at=now)
+        else:
+            incident = comments.acknowledge(args.id, author=author, at=now)
+    except CommentRefusedError as error:
+        raise RefusedError(str(error), RefusalKind.UNSAFE) from None
+    finally:
+        engine.dispose()
+    if args.json:
+        output.print_document(json_document.incident_document(incident, (), now))
+    else:
+        last = max(incident.timeline, key=lambda entry: entry.number)
+        output.print_lines([f"incident {args.id}, {text.title(incident)}: {text.entry_text(last)}"])
+    return output.OK
 
 
 @contextmanager
@@ -210,20 +152,15 @@ def _reader(settings: Settings) -> Iterator[Engine]:
         engine.dispose()
 
 
-def _read(settings: Settings, incident_id: int) -> _Shown:
-    """The incident and its facts as of now; raises RefusedError when there is none."""
-    now = utc_now()
+def _read(settings: Settings, incident_id: int, now: datetime) -> tuple[Incident, Sequence[RoutePeriod]]:
+    """The incident with its facts as of now, and where routes pointed; raises RefusedError when there is none."""
     with _reader(settings) as engine:
         journal = Journal(engine)
-        found = journal.incident(incident_id)
-        if found is None:
-            raise RefusedError(f"there is no incident {incident_id}; {_known(journal.incidents(8))}")
+        incident = journal.incident(incident_id)
+        if incident is None:
+            latest = ", ".join(str(known.id) for known in journal.incidents(8))
+            hint = f"the latest are {latest}" if latest else "there has been none at all so far"
+            raise RefusedError(f"there is no incident {incident_id}; {hint}")
         with engine.connect() as connection:
-            facts = read_facts(connection, found, now)
-    return _Shown(incident=facts.added_to(found), route_periods=facts.route_periods, now=now)
-
-
-def _known(latest: Sequence[Incident]) -> str:
-    if not latest:
-        return "there has been none at all so far"
-    return f"the latest are {', '.join(str(one.id) for one in latest)}"
+            facts = read_facts(connection, incident, now)
+    return facts.added_to(incident), facts.route_periods
