@@ -7,9 +7,8 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from rich.console import Console
 from rich.text import Text
 
 from controller.alerts.alert import Alert, make_test_alert
@@ -31,23 +30,14 @@ _NOTHING: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestedChannel:
-    """One way to tell somebody."""
+    """A channel to test, or the heartbeat."""
 
     name: str
     """`slack #llm-status`, `webhook`, `apprise 1`, `heartbeat`."""
     note: str
-    """What goes there."""
+    """What it receives."""
     send: Callable[[], Awaitable[str | None]]
-    """Sends the test; None when it was taken, else why not and what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestResult:
-    """What became of one test."""
-
-    name: str
-    note: str
-    error: str | None
+    """Sends the test; returns None on success, else why it failed and what to do."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,40 +54,29 @@ def run(args: argparse.Namespace) -> int:
     """
     settings, now = load_settings(args.config), utc_now()
     alert = make_test_alert(f"test-{os.getpid()}-{to_ms(now):x}", at=now, where=socket.gethostname())
-    found = list(outlets(settings, alert))
-    if not found:
+    channels = list(_channels(settings, alert))
+    if not channels:
         output.complain(_NOTHING)
         return output.WRONG
-    results = asyncio.run(_send_all(found))
+    errors = asyncio.run(_send_all(channels))
     if args.json:
-        output.print_document(document(results, alert, now))
+        sinks = [
+            {"sink": channel.name, "gets": channel.note, "ok": error is None, "error": error}
+            for channel, error in zip(channels, errors, strict=True)
+        ]
+        output.print_document({"at": instant(now), "id": alert.id, "sinks": sinks})
     else:
-        print_results(results)
-    return output.BAD_NEWS if any(one.error for one in results) else output.OK
+        console = output.terminal()
+        for channel, error in zip(channels, errors, strict=True):
+            head = Text("✗ not taken " if error else "✓ taken     ", style="bold red" if error else "green")
+            console.print(Text.assemble(head, (channel.name, "bold"), f" ({channel.note})"))
+            if error:
+                console.print(Text(f"  {error}"))
+    return output.BAD_NEWS if any(errors) else output.OK
 
 
-def document(results: list[TestResult], alert: Alert, now: datetime) -> dict[str, Any]:
-    """The results as JSON for scripts."""
-    return {
-        "at": instant(now),
-        "id": alert.id,
-        "sinks": [{"sink": one.name, "gets": one.note, "ok": one.error is None, "error": one.error} for one in results],
-    }
-
-
-def print_results(results: list[TestResult], console: Console | None = None) -> None:
-    """For people, on standard output by default."""
-    console = console or output.terminal()
-    for one in results:
-        taken = one.error is None
-        head = Text(f"{'✓ taken     ' if taken else '✗ not taken '}", style="green" if taken else "bold red")
-        console.print(Text.assemble(head, (one.name, "bold"), f" ({one.note})"))
-        if one.error:
-            console.print(Text(f"  {one.error}"))
-
-
-def outlets(settings: Settings, alert: Alert) -> Iterator[TestedChannel]:
-    """All that is configured, Slack first."""
+def _channels(settings: Settings, alert: Alert) -> Iterator[TestedChannel]:
+    """Everything that is configured, Slack first."""
     tls = tls_context(settings.network.ca_bundle)
     for channel in channels_of(context_of(settings, tls=tls, in_thread=asyncio.to_thread)):
         for test_message in channel.tests(alert):
@@ -118,7 +97,6 @@ def _through(channel: AlertChannel, message: PlannedMessage, at: datetime) -> Ca
     return send
 
 
-async def _send_all(found: list[TestedChannel]) -> list[TestResult]:
-    """All at once: one that hangs holds up no other."""
-    errors = await asyncio.gather(*(one.send() for one in found))
-    return [TestResult(name=one.name, note=one.note, error=why) for one, why in zip(found, errors, strict=True)]
+async def _send_all(channels: list[TestedChannel]) -> list[str | None]:
+    """Send to all at once, so that one that hangs delays no other; returns their errors."""
+    return await asyncio.gather(*(channel.send() for channel in channels))

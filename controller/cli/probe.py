@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from controller.cli import output, transcript
+from controller.cli import output
 from controller.cli.arguments import add_config, add_json, add_schema, load_settings, warn_about_budget
+from controller.cli.transcript import print_transcript, transcript_document
 from monitor.clock import utc_now
 from monitor.config.build_targets import checks_of
 from monitor.config.schema import Configuration
@@ -27,6 +28,11 @@ T = TypeVar("T")
 
 _MAX_CONCURRENT = 10
 _ROOMY_COLUMNS = 110
+_FIELDS = (
+    *("first_token_s", "http_status", "input_tokens", "output_tokens", "cost_usd"),
+    *("request_id", "model", "deprecation", "detail"),
+)
+"""The fields of an observation that are printed unchanged in JSON."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,54 +79,52 @@ def once(
         output.complain(unable)
         return output.WRONG
     if verbose:
-        return _explain(_ask(settings, questions, Prober.probe_with_transcript), as_json=as_json)
-    seen = _ask(settings, questions, Prober.probe)
+        return _print_transcripts(_ask(settings, questions, Prober.probe_with_transcript), as_json=as_json)
+    observations = _ask(settings, questions, Prober.probe)
     if as_json:
-        output.print_document({"observations": [_document(one) for one in seen]})
+        output.print_document({"observations": [_document(observation) for observation in observations]})
     else:
-        print_table(seen)
-    return _verdict(seen)
+        print_table(observations)
+    return _status(observations)
 
 
 def _unable(questions: Sequence[tuple[Target, Check]]) -> str | None:
-    """Why one of them cannot be asked, in a sentence."""
+    """Why a target cannot be asked one of the questions, in a sentence."""
     for target, question in questions:
         provider, known = target.provider, checks_of(target.provider)
         if question not in known:
             who = f"preset, {provider.preset}" if provider.preset else f"dialect, {provider.dialect}"
-            able = ", ".join(one for one in Check if one in known)
+            able = ", ".join(check for check in Check if check in known)
             return f"{target.id} cannot be asked {question}: its {who}, can ask {able}"
     return None
 
 
-def _explain(found: Sequence[Transcript], *, as_json: bool) -> int:
-    seen = [one.observation for one in found]
+def _print_transcripts(transcripts: Sequence[Transcript], *, as_json: bool) -> int:
+    observations = [each.observation for each in transcripts]
     if as_json:
-        documents = [_document(one.observation) | {"exchange": transcript.document(one)} for one in found]
+        documents = [_document(each.observation) | {"exchange": transcript_document(each)} for each in transcripts]
         output.print_document({"observations": documents})
     else:
         console = output.terminal()
-        for one in found:
-            transcript.print_examination(one, console)
-        print_table(seen, console)
-    return _verdict(seen)
+        for each in transcripts:
+            print_transcript(each, console)
+        print_table(observations, console)
+    return _status(observations)
 
 
 def check(settings: Settings, *, as_json: bool) -> int:
     """Ask each provider's first model one question; 1 unless all are `ok`. The configuration is already valid."""
     first = {target.provider.name: target for target in reversed(settings.targets)}
     questions = [(first[provider.name], _cheapest(first[provider.name])) for provider in settings.providers]
-    seen = _ask(settings, questions, Prober.probe)
+    observations = _ask(settings, questions, Prober.probe)
     if as_json:
-        output.print_document(
-            {"config": str(settings.path), "valid": True, "providers": [_document(one) for one in seen]}
-        )
+        providers = [_document(observation) for observation in observations]
+        output.print_document({"config": str(settings.path), "valid": True, "providers": providers})
     else:
-        console = output.terminal()
         counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
-        console.print(f"{settings.path}: valid; {counts}", markup=False)
-        print_table(seen)
-    return _verdict(seen)
+        output.terminal().print(f"{settings.path}: valid; {counts}", markup=False)
+        print_table(observations)
+    return _status(observations)
 
 
 def _cheapest(target: Target) -> Check:
@@ -128,8 +132,8 @@ def _cheapest(target: Target) -> Check:
     return Check.EMBEDDING if target.questions == (Check.EMBEDDING,) else Check.CHAT
 
 
-def _verdict(seen: Sequence[Observation]) -> int:
-    return output.OK if all(one.outcome is Outcome.OK for one in seen) else output.BAD_NEWS
+def _status(observations: Sequence[Observation]) -> int:
+    return output.OK if all(each.outcome is Outcome.OK for each in observations) else output.BAD_NEWS
 
 
 def _ask(
@@ -160,8 +164,8 @@ def _ask(
         return asyncio.run(ask_all())
 
 
-def print_table(seen: Sequence[Observation], console: Console | None = None) -> None:
-    """The observations, a line each, on standard output by default; below it what the providers said, uncut."""
+def print_table(observations: Sequence[Observation], console: Console | None = None) -> None:
+    """Print a line for each observation, on standard output by default, and below what the providers said, uncut."""
     console = console or output.terminal()
     roomy = console.width >= _ROOMY_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -169,42 +173,33 @@ def print_table(seen: Sequence[Observation], console: Console | None = None) -> 
         table.add_column(name, no_wrap=name != "target", overflow="fold")
     for name in ("time", *(("first token", "tokens") if roomy else ()), "cost"):
         table.add_column(name, justify="right", no_wrap=True)
-    for one in seen:
+    for observation in observations:
         details = (
-            f"{one.first_token_s:.2f} s" if one.first_token_s is not None else "–",
-            f"{one.input_tokens}+{one.output_tokens}" if one.input_tokens is not None else "–",
+            f"{observation.first_token_s:.2f} s" if observation.first_token_s is not None else "–",
+            f"{observation.input_tokens}+{observation.output_tokens}" if observation.input_tokens is not None else "–",
         )
         table.add_row(
-            one.target,
-            one.check,
-            Text(one.outcome, style=output.outcome_style(one.outcome)),
-            span(one.duration_s) if one.duration_s >= 10 else f"{one.duration_s:.2f} s",
+            observation.target,
+            observation.check,
+            Text(observation.outcome, style=output.outcome_style(observation.outcome)),
+            span(observation.duration_s) if observation.duration_s >= 10 else f"{observation.duration_s:.2f} s",
             *(details if roomy else ()),
-            f"${one.cost_usd:.6f}" if one.cost_usd is not None else "unknown",
+            f"${observation.cost_usd:.6f}" if observation.cost_usd is not None else "unknown",
         )
     console.print(table)
-    for one in seen:
-        if one.detail:
+    for observation in observations:
+        if observation.detail:
             # A provider wrote this: no markup.
-            console.print(Text(f"{one.target} ({one.check}): {one.detail}"))
+            console.print(Text(f"{observation.target} ({observation.check}): {observation.detail}"))
 
 
-def _document(one: Observation) -> dict[str, Any]:
+def _document(observation: Observation) -> dict[str, Any]:
     """An observation as JSON; seconds, tokens and dollars, null where not known."""
     return {
-        "target": one.target,
-        "check": one.check,
-        "started_at": instant(one.started_at),
-        "outcome": one.outcome,
-        "blame": one.outcome.blame,
-        "duration_s": round(one.duration_s, 4),
-        "first_token_s": one.first_token_s,
-        "http_status": one.http_status,
-        "input_tokens": one.input_tokens,
-        "output_tokens": one.output_tokens,
-        "cost_usd": one.cost_usd,
-        "request_id": one.request_id,
-        "model": one.model,
-        "deprecation": one.deprecation,
-        "detail": one.detail,
-    }
+        "target": observation.target,
+        "check": observation.check,
+        "started_at": instant(observation.started_at),
+        "outcome": observation.outcome,
+        "blame": observation.outcome.blame,
+        "duration_s": round(observation.duration_s, 4),
+    } | {name: getattr(observation, name) for name in _FIELDS}

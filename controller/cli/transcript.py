@@ -1,7 +1,7 @@
-"""`hotspare once -v`: one probe's whole exchange, its phases, its cost, and why it ended as it did."""
+"""Prints for `hotspare once -v` one probe's exchange, its phases, its cost, and why it ended as it did."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
@@ -10,14 +10,19 @@ from rich.text import Text
 from controller.cli import output
 from monitor.formatting import plural, span
 from probes.observation import Observation
-from probes.transcript import EventShown, RequestShown, ResponseShown, Transcript
+from probes.transcript import RequestShown, ResponseShown, Transcript
 
 _INDENT = 2
 _WIDEST_BAR = 40
 _BESIDE_THE_BAR = 38
 _SHORTEST_BAR = 10
-#: Above this the times are our own event loop's as much as the provider's.
+#: Above this delay of our own event loop, the measured times are not the provider's alone.
 _LATE_S = 0.02
+_PHASES = (
+    *("fresh", "resolved_s", "tcp_s", "connected_s", "sent_s", "first_byte_s", "first_token_s", "last_byte_s"),
+    *("duration_s", "longest_stall_s", "tokens_per_s", "loop_lag_s"),
+)
+"""The fields of an observation in `phases` of the JSON document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,122 +34,100 @@ class ProbePhase:
     until_s: float
 
 
-def phases(seen: Observation) -> tuple[ProbePhase, ...]:
-    """The steps that the probe got through, each from the end of the one before."""
+def phases(observation: Observation) -> tuple[ProbePhase, ...]:
+    """Return the steps that the probe got through, each from the end of the one before."""
     ends = (
-        ("name looked up", seen.resolved_s),
-        ("TCP connected", seen.tcp_s),
-        ("TLS established" if seen.tcp_s is not None else "connected", seen.connected_s),
-        ("request sent", seen.sent_s),
-        ("headers received", seen.first_byte_s),
-        ("first token", seen.first_token_s),
-        ("last byte", seen.last_byte_s),
-        ("verdict", seen.duration_s),
+        ("name looked up", observation.resolved_s),
+        ("TCP connected", observation.tcp_s),
+        ("TLS established" if observation.tcp_s is not None else "connected", observation.connected_s),
+        ("request sent", observation.sent_s),
+        ("headers received", observation.first_byte_s),
+        ("first token", observation.first_token_s),
+        ("last byte", observation.last_byte_s),
+        ("verdict", observation.duration_s),
     )
-    found: list[ProbePhase] = []
+    steps: list[ProbePhase] = []
     reached_s = 0.0
     for name, until_s in ends:
         if until_s is None or (name == "TLS established" and until_s == reached_s):
             continue
-        found.append(ProbePhase(name=name, from_s=reached_s, until_s=max(reached_s, until_s)))
-        reached_s = found[-1].until_s
-    return tuple(found)
+        steps.append(ProbePhase(name=name, from_s=reached_s, until_s=max(reached_s, until_s)))
+        reached_s = steps[-1].until_s
+    return tuple(steps)
 
 
-def document(one: Transcript) -> dict[str, Any]:
-    """The exchange as JSON: seconds since the probe's start, null for what did not happen or is not known."""
+def transcript_document(transcript: Transcript) -> dict[str, Any]:
+    """Return the exchange as JSON: seconds since the probe's start, null for what did not happen or is not known."""
+    request, response = transcript.request, transcript.response
     return {
-        "request": _request(one.request) if one.request else None,
-        "response": _response(one.response) if one.response else None,
-        "events": [_arrived(event) for event in one.response.events] if one.response else [],
-        "phases": _phases(one.observation),
-        "reasoning": list(one.reasoning),
+        "request": asdict(request) | {"headers": dict(request.headers)} if request else None,
+        "response": {
+            "status": response.status,
+            "headers": dict(response.headers),
+            "body": response.body,
+            "event_count": response.event_count,
+        }
+        if response
+        else None,
+        "events": [asdict(event) | {"at_s": round(event.at_s, 4)} for event in response.events] if response else [],
+        "phases": {name: getattr(transcript.observation, name) for name in _PHASES},
+        "reasoning": list(transcript.reasoning),
     }
 
 
-def _request(sent: RequestShown) -> dict[str, Any]:
-    return {"method": sent.method, "url": sent.url, "headers": dict(sent.headers), "body": sent.body}
-
-
-def _response(received: ResponseShown) -> dict[str, Any]:
-    return {
-        "status": received.status,
-        "headers": dict(received.headers),
-        "body": received.body,
-        "event_count": received.event_count,
-    }
-
-
-def _arrived(event: EventShown) -> dict[str, Any]:
-    return {"number": event.number, "at_s": round(event.at_s, 4), "data": event.data}
-
-
-def _phases(seen: Observation) -> dict[str, Any]:
-    return {
-        "fresh": seen.fresh,
-        "resolved_s": seen.resolved_s,
-        "tcp_s": seen.tcp_s,
-        "connected_s": seen.connected_s,
-        "sent_s": seen.sent_s,
-        "first_byte_s": seen.first_byte_s,
-        "first_token_s": seen.first_token_s,
-        "last_byte_s": seen.last_byte_s,
-        "duration_s": seen.duration_s,
-        "longest_stall_s": seen.longest_stall_s,
-        "tokens_per_s": seen.tokens_per_s,
-        "loop_lag_s": seen.loop_lag_s,
-    }
-
-
-def print_examination(one: Transcript, console: Console) -> None:
+def print_transcript(transcript: Transcript, console: Console) -> None:
     """For people: the request, the response, the phases, what it cost, and the numbered steps of the reading."""
-    seen = one.observation
+    observation = transcript.observation
     lines = _Lines(console)
-    lines.put(f"{seen.target} · {seen.check} · {seen.started_at:%Y-%m-%d %H:%M:%S} UTC", style="bold", indent=0)
-    _print_request(one.request, lines)
-    _print_response(one.response, lines)
+    lines.put(
+        f"{observation.target} · {observation.check} · {observation.started_at:%Y-%m-%d %H:%M:%S} UTC",
+        style="bold",
+        indent=0,
+    )
+    _print_request(transcript.request, lines)
+    _print_response(transcript.response, lines)
     lines.head("Phases")
-    for line in _bars(phases(seen), console.width if console.is_terminal else 80):
+    for line in _bars(phases(observation), console.width if console.is_terminal else 80):
         lines.put(line)
-    for line in _asides(seen):
+    for line in _asides(observation):
         lines.put(line)
     lines.head("Tokens and cost")
-    for line in (_cost(seen), *_besides(seen)):
+    for line in (_cost(observation), *_besides(observation)):
         lines.put(line)
     lines.head("Why")
-    *steps, last = one.reasoning
+    *steps, last = transcript.reasoning
     for number, step in enumerate(steps, 1):
         lines.put(step, before=f"{number}. ")
-    lines.put(last, before=f"{len(steps) + 1}. ", style=f"bold {output.outcome_style(seen.outcome)}")
+    lines.put(last, before=f"{len(steps) + 1}. ", style=f"bold {output.outcome_style(observation.outcome)}")
     console.print()
 
 
-def _print_request(sent: RequestShown | None, lines: "_Lines") -> None:
+def _print_request(request: RequestShown | None, lines: "_Lines") -> None:
     lines.head("Request")
-    if sent is None:
+    if request is None:
         lines.put("none was sent")
         return
-    lines.put(f"{sent.method} {sent.url}")
-    lines.headers(sent.headers)
-    lines.put(sent.body)
+    lines.put(f"{request.method} {request.url}")
+    lines.headers(request.headers)
+    lines.put(request.body)
 
 
-def _print_response(received: ResponseShown | None, lines: "_Lines") -> None:
+def _print_response(response: ResponseShown | None, lines: "_Lines") -> None:
     lines.head("Response")
-    if received is None:
+    if response is None:
         lines.put("none came")
         return
-    lines.put(f"HTTP {received.status}")
-    lines.headers(received.headers)
-    if received.body is not None:
-        lines.put(received.body or "(no body)")
+    lines.put(f"HTTP {response.status}")
+    lines.headers(response.headers)
+    if response.body is not None:
+        lines.put(response.body or "(no body)")
         return
     reached = 0
-    for event in received.events:
+    for event in response.events:
         _say_left_out(event.number - reached - 1, lines)
         lines.put(event.data, before=f"+{event.at_s:.3f} s  ")
         reached = event.number
-    if not received.events:
+    if not response.events:
         lines.put("(no event)")
 
 
@@ -155,51 +138,47 @@ def _say_left_out(count: int, lines: "_Lines") -> None:
 
 def _bars(steps: Sequence[ProbePhase], columns: int) -> Iterator[str]:
     """A line each: what, when it was over, how long it took, and both as a bar."""
-    whole_s = steps[-1].until_s or 1.0
+    total_s = steps[-1].until_s or 1.0
     width = max(_SHORTEST_BAR, min(_WIDEST_BAR, columns - _BESIDE_THE_BAR))
     for step in steps:
-        begin = min(width - 1, int(step.from_s / whole_s * width))
-        length = max(1, round(step.until_s / whole_s * width) - begin)
+        begin = min(width - 1, int(step.from_s / total_s * width))
+        length = max(1, round(step.until_s / total_s * width) - begin)
         bar = " " * begin + "━" * length
         yield f"{step.name:<16} {step.until_s:>7.3f} s  +{step.until_s - step.from_s:.3f} s  {bar}".rstrip()
 
 
-def _asides(seen: Observation) -> Iterator[str]:
-    if seen.longest_stall_s is not None:
-        yield f"longest stall between two pieces of text: {seen.longest_stall_s:.3f} s"
-    if seen.tokens_per_s is not None:
-        yield f"{seen.tokens_per_s:.1f} tokens per second after the first"
-    if not seen.fresh:
+def _asides(observation: Observation) -> Iterator[str]:
+    if observation.longest_stall_s is not None:
+        yield f"longest stall between two pieces of text: {observation.longest_stall_s:.3f} s"
+    if observation.tokens_per_s is not None:
+        yield f"{observation.tokens_per_s:.1f} tokens per second after the first"
+    if not observation.fresh:
         yield "over a connection that had served before"
-    if seen.loop_lag_s > _LATE_S:
-        yield f"our own event loop was up to {seen.loop_lag_s:.3f} s late: these times are not all the provider's"
+    if observation.loop_lag_s > _LATE_S:
+        late = f"our own event loop was up to {observation.loop_lag_s:.3f} s late"
+        yield f"{late}: these times are not all the provider's"
 
 
-def _cost(seen: Observation) -> str:
-    if seen.input_tokens is None and seen.output_tokens is None:
-        tokens = "no tokens were counted"
-    else:
-        cached = f" ({seen.cached_tokens} of them cached)" if seen.cached_tokens else ""
-        reasoning = f" ({seen.reasoning_tokens} of them reasoning)" if seen.reasoning_tokens else ""
-        tokens = f"{_count(seen.input_tokens)} tokens in{cached}, {_count(seen.output_tokens)} out{reasoning}"
-    cost = "cost unknown" if seen.cost_usd is None else f"${seen.cost_usd:.6f}"
-    return f"{tokens}; {cost}"
+def _cost(observation: Observation) -> str:
+    tokens = "no tokens were counted"
+    if observation.input_tokens is not None or observation.output_tokens is not None:
+        counts = ["unknown" if n is None else str(n) for n in (observation.input_tokens, observation.output_tokens)]
+        cached = f" ({observation.cached_tokens} of them cached)" if observation.cached_tokens else ""
+        reasoning = f" ({observation.reasoning_tokens} of them reasoning)" if observation.reasoning_tokens else ""
+        tokens = f"{counts[0]} tokens in{cached}, {counts[1]} out{reasoning}"
+    return f"{tokens}; {'cost unknown' if observation.cost_usd is None else f'${observation.cost_usd:.6f}'}"
 
 
-def _count(tokens: int | None) -> str:
-    return "unknown" if tokens is None else str(tokens)
-
-
-def _besides(seen: Observation) -> Iterator[str]:
-    """What the reply said besides its content: who answered, that the model will go, whom to quote in a ticket."""
-    if seen.model is not None:
-        yield f"answered by {seen.model}, which is not the model that was asked"
-    if seen.deprecation is not None:
-        yield f"the provider says of the model: {seen.deprecation}"
-    if seen.retry_after_s is not None:
-        yield f"the provider asks to wait for {span(seen.retry_after_s)}"
-    if seen.request_id is not None:
-        yield f"request id {seen.request_id}"
+def _besides(observation: Observation) -> Iterator[str]:
+    """What else the reply says: which model answered, that the model is deprecated, the request id."""
+    if observation.model is not None:
+        yield f"answered by {observation.model}, which is not the model that was asked"
+    if observation.deprecation is not None:
+        yield f"the provider says of the model: {observation.deprecation}"
+    if observation.retry_after_s is not None:
+        yield f"the provider asks to wait for {span(observation.retry_after_s)}"
+    if observation.request_id is not None:
+        yield f"request id {observation.request_id}"
 
 
 class _Lines:

@@ -138,7 +138,7 @@ def printed(*, terminal: bool, columns: int) -> str:
         force_terminal=terminal,
         color_system="standard" if terminal else None,
     )
-    transcript.print_examination(EXAMINATION, console)
+    transcript.print_transcript(EXAMINATION, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
