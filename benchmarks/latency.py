@@ -80,7 +80,7 @@ class Watched:
 def main() -> None:
     """Print verdicts in quiet quarters of a year for several worlds, and the time to the verdict for several spells."""
     print(f"Quiet: {_QUARTERS} × 90 days each, promised is one verdict in 90 days.\n")
-    print("| answers | verdicts per 90 days | probes against a fixed interval |\n| --- | --- | --- |")
+    print("|answers|verdicts per 90 days|probes against a fixed interval|\n|---|---|---|")
     quiet = {
         **{name: World(answers=name) for name in _ANSWERS},
         "the first, twice as slow at noon as at midnight": World(day=2),
@@ -93,7 +93,7 @@ def main() -> None:
         for name, world in quiet.items():
             print(_quiet_row(name, list(workers.map(_quarter, [world] * _QUARTERS, range(_QUARTERS)))), flush=True)
         print(f"\nSlow for two hours: {_SEEDS * _SPELLS} spells each, answers of {_FIRST} before.\n")
-        print("| spell | noticed | time to the verdict: mean, p95 | verdicts per spell |\n| --- | --- | --- | --- |")
+        print("|spell|noticed|seconds to the verdict: mean, p95|verdicts per spell|\n|---|---|---|---|")
         for spell in _SPELL:
             print(_spell_row(spell, list(workers.map(_spells, [spell] * _SEEDS, range(_SEEDS)))), flush=True)
 
@@ -101,7 +101,7 @@ def main() -> None:
 def _quiet_row(name: str, quarters: list[Watched]) -> str:
     verdicts = sum(len(watched.degraded_s) for watched in quarters) / len(quarters)
     probes = sum(watched.probes for watched in quarters) / len(quarters) / (90 * _DAY_S / _INTERVAL_S)
-    return f"| {name} | {verdicts:.2f} | {probes:.3f} × |"
+    return f"|{name}|{verdicts:.2f}|{probes:.3f} ×|"
 
 
 def _spell_row(spell: str, runs: list[Watched]) -> str:
@@ -114,8 +114,8 @@ def _spell_row(spell: str, runs: list[Watched]) -> str:
             delays += within[:1]
     p95 = statistics.quantiles(delays, n=20, method="inclusive")[-1]
     spells = len(runs) * _SPELLS
-    times = f"{statistics.fmean(delays):.0f} s, {p95:.0f} s"
-    return f"| {spell} | {len(delays)} of {spells} | {times} | {verdicts / spells:.2f} |"
+    times = f"{statistics.fmean(delays):,.0f}, {p95:,.0f}"
+    return f"|{spell}|{len(delays)} of {spells}|{times}|{verdicts / spells:.2f}|"
 
 
 def _quarter(world: World, seed: int) -> Watched:

@@ -23,7 +23,7 @@ connectivity: {{endpoints: []}}
 
 def main() -> None:
     """Print medians and worst of ten: the interpreter alone, `--help`, and `run` until its first routing file."""
-    print("| what | median | worst of 10 | against the interpreter alone |\n| --- | --- | --- | --- |")
+    print("|what|median|worst of 10|against the interpreter alone|\n|---|---|---|---|")
     bare = _timed([sys.executable, "-c", "pass"])
     rows = {
         "the interpreter alone": bare,
@@ -33,7 +33,7 @@ def main() -> None:
     }
     for what, times in rows.items():
         ratio = statistics.median(times) / statistics.median(bare)
-        print(f"| {what} | {statistics.median(times):.3f} s | {max(times):.3f} s | {ratio:.0f} × |")
+        print(f"|{what}|{statistics.median(times):.3f} s|{max(times):.3f} s|{ratio:.0f} ×|")
 
 
 def _timed(command: list[str]) -> list[float]:

@@ -56,7 +56,7 @@ def quick() -> None:
 
 def _run(loads: Sequence[Load], rounds: int, thousand_s: float) -> None:
     os.sched_setaffinity(0, BESIDE)
-    print("Milliseconds between the recorded time and the server's own, 50th / 95th / 99th percentile / worst;")
+    print("Milliseconds between the recorded time and the server's own, 50th/95th/99th percentile/worst;")
     print("in brackets the 99th percentile, and the CPU time, as multiples of hotspare's.\n")
     print("|in flight|who|until the first byte|until the last byte|CPU per request, ms|memory, MB|")
     print("|---|---|---|---|---|---|")
@@ -127,10 +127,10 @@ def _at(ordered: list[float], share: float) -> float:
 
 def _print_thousand(run: thousand.Run) -> None:
     print("\n| the whole service, 1,000 targets every 30 s | |\n| --- | --- |")
-    print(f"| probes, of these not `ok` | {run.probes:,}, {run.not_ok} |")
-    print(f"| share of one core | {run.core_share:.0%} |")
-    print(f"| memory | {run.memory_mb:.0f} MB |")
+    print(f"|probes, of these not `ok`|{run.probes:,}, {run.not_ok}|")
+    print(f"|share of one core|{run.core_share:.0%}|")
+    print(f"|memory|{run.memory_mb:.0f} MB|")
     late = ", ".join(f"{_at(run.late_s, share):.3f} s" for share in (0.5, 0.99, 1))
-    print(f"| a probe later than planned, median, 99th percentile, worst | {late} |")
+    print(f"|a probe later than planned, median, 99th percentile, worst|{late}|")
     lag = ", ".join(f"{_at(run.lag_s, share):.3f} s" for share in (0.5, 0.99, 1))
-    print(f"| the event loop late during a probe, likewise | {lag} |")
+    print(f"|the event loop late during a probe, likewise|{lag}|")

@@ -29,7 +29,7 @@ def document(name: str) -> str:
 def test_every_outcome_is_documented_with_its_blame(outcome: Outcome) -> None:
     """A row of the table names it, and who is at fault."""
     lines = document("docs/outcomes.md").splitlines()
-    assert any(line.startswith(f"| `{outcome}` | {outcome.blame} |") for line in lines)
+    assert any(line.startswith(f"|`{outcome}`|{outcome.blame}|") for line in lines)
 
 
 def commands() -> dict[str, list[str]]:
