@@ -37,7 +37,7 @@ def markdown(incident: Incident, periods: Sequence[RoutePeriod], *, now: datetim
         "## Evidence",
         *_evidence(incident),
         "## What was done",
-        _bullets(_done(incident)) or "Nothing had to be moved, and nobody stepped in.",
+        _bullets(_done(incident)) or "No route was moved, and no operator intervened.",
         *_vendor(incident),
         *_notes(incident),
     ]
@@ -79,7 +79,7 @@ def _summary(incident: Incident, now: datetime) -> Iterable[str]:
 
 def _impact(incident: Incident, periods: Sequence[RoutePeriod]) -> Iterable[str]:
     if not incident.routes:
-        yield "No route was touched: no application noticed."
+        yield "No route was affected, so no application was."
         return
     failing = dict(incident.on_failing_s)
     rows = []
@@ -136,7 +136,7 @@ def _done(incident: Incident) -> list[str]:
 def _vendor(incident: Incident) -> Iterable[str]:
     sentence = incident_text.vendor_sentence(incident)
     if sentence:
-        yield "## The vendor's word"
+        yield "## What the vendor said"
         yield escaped(sentence)
 
 

@@ -137,7 +137,7 @@ class CommentStore:
             row = _row(session, incident_id)
             incident = incident_of(row)
             if incident.resolved_at:
-                raise CommentRefusedError(f"incident {incident_id} is resolved: nobody has to look after it")
+                raise CommentRefusedError(f"incident {incident_id} is resolved and needs no acknowledgement")
             if incident.acknowledged_by == person:
                 return incident
             over = f", who takes over from {incident.acknowledged_by}" if incident.acknowledged_by else ""
@@ -155,7 +155,7 @@ def _row(session: Session, incident_id: int) -> IncidentRow:
 
 def _comment(row: IncidentRow, incident: Incident, line: TimelineEntry) -> Incident:
     if len(comments_in(incident.timeline)) >= MAX_COMMENTS:
-        full = f"incident {incident.id} holds {MAX_COMMENTS} lines by people, and no more fit"
+        full = f"incident {incident.id} has {MAX_COMMENTS} comments, and takes no more"
         raise CommentRefusedError(f"{full}: write the rest elsewhere")
     timeline = number_entries(merge_entries(incident.timeline, [line]))
     changed = replace(incident, timeline=timeline, revision=incident.revision + 1)

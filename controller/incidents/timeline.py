@@ -181,7 +181,7 @@ def resolved_entry(at: datetime) -> TimelineEntry:
 
 def network_down_entry(at: datetime, *, again: bool = False) -> TimelineEntry:
     """That our own network is down; `again`: it opens the incident again."""
-    text = "our own network is down or loses packets: what may be its fault is held against nobody, the routes hold"
+    text = "our own network is down or loses packets: failures that it may have caused are not counted; the routes hold"
     if again:
         return _reopened_entry(at, text)
     return TimelineEntry(at=at, text=text[0].upper() + text[1:], kind=EntryKind.HEALTH)
@@ -193,7 +193,7 @@ def network_up_entry(incident: Incident, loss: NetworkLoss | None, at: datetime)
     text = f"Our own network works again; it did not for {span(max(0.0, (at - since).total_seconds()))}"
     if loss and loss.held:
         each = ", ".join(f"{name} {count}" for name, count in sorted(loss.held.items()))
-        text += f": {plural(sum(loss.held.values()), 'failed probe')} ({each}) held against nobody"
+        text += f": {plural(sum(loss.held.values()), 'failed probe')} ({each}) not counted"
     return TimelineEntry(at=at, text=text, kind=EntryKind.HEALTH)
 
 

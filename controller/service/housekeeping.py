@@ -42,7 +42,7 @@ class Housekeeping:
         while True:
             step_s, offset_s = self._clock_offset_s() - offset_s, self._clock_offset_s()
             if abs(step_s) > _CLOCK_STEP_S:
-                text = f"the clock was set by {step_s:+.0f} s: every probe is planned anew"
+                text = f"the clock was set by {step_s:+.0f} s: every probe is rescheduled"
                 self.recorder.event("clock_stepped", HOST, text)
                 self.replan()
             try:

@@ -102,7 +102,7 @@ class Probing:
             self._skips[target_id] = reported_at, unreported + 1
             return
         self._skips[target_id] = time.monotonic(), 0
-        more = f"; {unreported} more since the last time this was said" if unreported else ""
+        more = f"; {unreported} more since the last report" if unreported else ""
         self.recorder.event("probe_skipped", target_id, f"{why}{more}")
 
     def _probe_early(self) -> None:

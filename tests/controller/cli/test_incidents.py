@@ -260,7 +260,7 @@ def test_somebody_looks_after_it(broken: Desk) -> None:
     broken.see("." * 80)
     assert broken.kept().acknowledged_by == "ben"
     said = broken.do("ack", "1", "--author", "ana")
-    assert (said.status, said.err) == (1, "incident 1 is resolved: nobody has to look after it")
+    assert (said.status, said.err) == (1, "incident 1 is resolved and needs no acknowledgement")
     broken.see("x" * 16)
     assert broken.kept().acknowledged_by is None, "it came back, and needs somebody again"
 
@@ -270,12 +270,12 @@ def test_what_people_say_is_bounded(broken: Desk) -> None:
     remarks = CommentStore(broken.engine)
     for n in range(MAX_COMMENTS):
         remarks.note(1, f"note {n}", author="ana", at=broken.now)
-    with pytest.raises(CommentRefusedError, match="holds 20 lines by people"):
+    with pytest.raises(CommentRefusedError, match="has 20 comments"):
         remarks.note(1, "one more", author="ana", at=broken.now)
     said = broken.do("note", "1", "one more", "--author", "ana")
     assert (said.status, said.err) == (
         1,
-        "incident 1 holds 20 lines by people, and no more fit: write the rest elsewhere",
+        "incident 1 has 20 comments, and takes no more: write the rest elsewhere",
     )
 
 

@@ -245,7 +245,7 @@ def lost(until_s: float | None = None, **held: int) -> NetworkLoss:
 
 
 def test_our_own_network_has_an_incident_once_it_is_away_for_a_minute() -> None:
-    """Opened as of its beginning, told once, and resolved as of its end, with what was held against nobody."""
+    """Opened as of its beginning, told once, and resolved as of its end, with what was not counted."""
     world = World()
     assert world.ask(after_s=59, loss=lost()) == []
     [opened] = world.ask(after_s=1, loss=lost())
@@ -256,7 +256,7 @@ def test_our_own_network_has_an_incident_once_it_is_away_for_a_minute() -> None:
     assert (resolved.id, resolved.resolved_at) == (1, NOON + timedelta(seconds=95))
     *_, back, last = lines(resolved)
     assert back.startswith("Our own network works again; it did not for 1 min 35 s: 7 failed probes")
-    assert back.endswith("(anthropic 3, openai 4) held against nobody")
+    assert back.endswith("(anthropic 3, openai 4) not counted")
     assert last == "Resolved"
     assert world.ask(after_s=5, loss=lost(95, openai=4)) == [], "it is told"
     assert world.ask(after_s=60) == []
