@@ -10,10 +10,10 @@ from typing import Annotated, Final
 from controller.simulation.scenario import BlipScope, BlipStream, QuietBehaviour
 from monitor.config.document import Node, Sequence
 from monitor.config.reading import ReadContext, Text
-from monitor.config.schema import BLIP_LENGTH, negative_problem
+from monitor.config.schema import BLIP_LENGTH, NOT_NEGATIVE
 from monitor.config.section import Items, Section, key
 from monitor.config.units import parse_number, parse_share
-from monitor.config.values import Value, choice, duration, flag, measure, number, text
+from monitor.config.values import Value, choice, duration, flag, measure, must, number, text
 from probes.outcome import Outcome
 
 _CHANCE: Final = "a failure rate such as 0.5 or 50%"
@@ -27,12 +27,8 @@ _BLIPS: Final = BlipStream()
 
 def _chance(*, zero: bool = False) -> Value:
     """A probability from `0.5` or `50%`."""
-
-    def check(chance: float) -> str | None:
-        if 0 <= chance <= 1 and (chance or zero):
-            return None
-        return f"{chance:g} is not {'0 or more' if zero else 'more than 0'} and at most 1"
-
+    least = "0 or more" if zero else "more than 0"
+    check = must(lambda chance: 0 <= chance <= 1 and (chance or zero), f"{{:g}} is not {least} and at most 1")
     schema = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": r"%$|\$\{"}]}
     return measure(_CHANCE, _parse_chance, check, show=float, schema=schema)
 
@@ -60,10 +56,7 @@ def _read_targets(node: Node, context: ReadContext) -> tuple[Text, ...]:
     return context.texts(node, "a target or a pattern")
 
 
-def _factor_problem(factor: float) -> str | None:
-    return None if factor >= 1 else f"{factor:g} is not 1 or more"
-
-
+_FACTOR: Final = number(must(lambda factor: factor >= 1, "{:g} is not 1 or more"), minimum=1)
 _RATE: Final = measure(_FREQUENCY, _parse_frequency, schema={"type": "string", "pattern": r"/[smh]$|\$\{"})
 _OUTCOME: Final = choice(_OUTCOMES, "a way to fail")
 _TEXT_OR_LIST: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
@@ -89,7 +82,7 @@ class BackgroundSection(Section):
 class BlipStreamSection(Section):
     """Short disturbances: Poisson in time, of uniformly distributed length; those that overlap are one."""
 
-    per_day: Annotated[float, number(negative_problem, minimum=0)] = key(_BLIPS.per_day)
+    per_day: Annotated[float, number(NOT_NEGATIVE, minimum=0)] = key(_BLIPS.per_day)
     """How many begin in a day."""
     length: Annotated[list[Annotated[float, duration()]], BLIP_LENGTH] = key(
         [_BLIPS.shortest_s, _BLIPS.longest_s], shown=["3s", "8s"]
@@ -133,7 +126,7 @@ class OutageSection(Section):
     ramp: Annotated[float, duration()] = key(0.0)
     """How long the failure rate takes from zero to its height, in sixty steps (a latency factor from 1 to its)."""
     flap: FlapSection | None = None
-    latency_factor: Annotated[float, number(_factor_problem, minimum=1)] = key(1.0)
+    latency_factor: Annotated[float, _FACTOR] = key(1.0)
     """How many times as long as usual the answers take."""
     retry_after: Annotated[float | None, duration()] = key(None)
     """What a `rate_limited` answer asks for."""

@@ -19,6 +19,7 @@ from monitor.config.values import (
     choices,
     duration,
     flag,
+    must,
     number,
     rate,
     secret,
@@ -76,37 +77,29 @@ def _steps_problem(shares: list[float]) -> str | None:
     return None
 
 
-def _length_problem(length: list[float]) -> str | None:
-    good = len(length) == 2 and length[0] <= length[1]
-    return None if good else "expected two durations such as [3s, 8s], the shorter one first"
+_ASCENDING: Final = must(
+    lambda length: len(length) == 2 and length[0] <= length[1],
+    "expected two durations such as [3s, 8s], the shorter one first",
+)
+BLIP_LENGTH: Final = Items("two durations such as [3s, 8s]", check=_ASCENDING, whole=True, length=2)
 
 
-BLIP_LENGTH: Final = Items("two durations such as [3s, 8s]", check=_length_problem, whole=True, length=2)
-
-
-def _rate_problem(per_day: float) -> str | None:
-    return None if per_day > 0 else "is not more than zero; no detector is never wrong"
+NOT_NEGATIVE: Final = must(lambda value: value >= 0, "{:g} is not zero or more")
+_PRICE: Final = number(
+    must(
+        lambda usd: 0 <= usd <= _HIGHEST_USD,
+        f"{{:g}} is not a price in dollars per million tokens; expected 0 to {_HIGHEST_USD:g}",
+    ),
+    "dollars per million tokens, such as 0.10",
+    minimum=0,
+    maximum=_HIGHEST_USD,
+)
+_MORE_THAN_ZERO: Final = must(lambda value: value > 0, "{:g} is not more than zero")
+_FALSE_FAILOVERS: Final = must(lambda rate: rate > 0, "is not more than zero; no detector is never wrong")
 
 
 def _failure_rate_problem(failing: float) -> str | None:
     return None if 0 < failing <= 1 else f"{format_share(failing)} is not more than 0% and at most 100%"
-
-
-def negative_problem(value: float) -> str | None:
-    """What is wrong with a number that must not be negative."""
-    return None if value >= 0 else f"{value:g} is not zero or more"
-
-
-def _budget_problem(usd: float) -> str | None:
-    return None if usd > 0 else f"{usd:g} is not more than zero"
-
-
-def _price_problem(usd: float) -> str | None:
-    wrong = f"{usd:g} is not a price in dollars per million tokens; expected 0 to {_HIGHEST_USD:g}"
-    return None if 0 <= usd <= _HIGHEST_USD else wrong
-
-
-_PRICE: Final = number(_price_problem, "dollars per million tokens, such as 0.10", minimum=0, maximum=_HIGHEST_USD)
 
 
 class TimeoutSection(Section):
@@ -173,7 +166,7 @@ class ModelSection(ProbingSection):
 _MODEL_NAME: Final = ("a name without spaces and braces (variables are expanded in values only)", r"[^\s{}]+")
 
 
-_DIALECT: Final = text(f"{ONE_DIALECT}, or a preset", pattern=rf"^({'|'.join(DIALECTS)})$|\$\{{")
+_DIALECT: Final = text(f"{ONE_DIALECT}, or a preset", check=lambda _: None, pattern="|".join(DIALECTS))
 
 
 def _config_field(name: str) -> Value:
@@ -181,9 +174,7 @@ def _config_field(name: str) -> Value:
     declared = CONFIG_FIELDS[name]
     if declared.pattern is None:
         return flag()
-    pattern, wrong = declared.pattern, f"is not {declared.expected}"
-    check = lambda value: None if pattern.fullmatch(value) else wrong  # noqa: E731
-    return text(declared.expected, check, any_kind=True, pattern=rf"^{pattern.pattern}$|\$\{{")
+    return text(declared.expected, any_kind=True, pattern=declared.pattern.pattern)
 
 
 class ProviderSection(Section):
@@ -263,7 +254,7 @@ class FailbackSection(Section):
 class BlipsSection(Section):
     """The short disturbances that must not move a route."""
 
-    per_day: Annotated[float, number(negative_problem, minimum=0)] = key(_CONTROLLER.blips.per_day)
+    per_day: Annotated[float, number(NOT_NEGATIVE, minimum=0)] = key(_CONTROLLER.blips.per_day)
     """Short disturbances that a provider has in a day. Change it when your network is worse or better."""
     length: Annotated[list[Annotated[float, duration()]], BLIP_LENGTH] = key(
         [_CONTROLLER.blips.shortest_s, _CONTROLLER.blips.longest_s], shown=["3s", "8s"]
@@ -280,7 +271,7 @@ class ControllerSection(Section):
     detect: Annotated[float, share(_detect_problem)] = key(_CONTROLLER.detect)
     """The share of failing requests that is an outage: above `5%`, below `100%`. Smaller takes more probes to be
     sure. Change it when smaller outages hurt."""
-    false_failovers_per_day: Annotated[float, rate(_rate_problem)] = key(
+    false_failovers_per_day: Annotated[float, rate(_FALSE_FAILOVERS)] = key(
         _CONTROLLER.false_failovers_per_day, alias="false_failovers"
     )
     """The promise, for each route: at most so many moves for nothing. The alarm threshold follows from it. Change
@@ -332,7 +323,7 @@ class RetentionSection(Section):
 class BudgetSection(Section):
     """What probing may cost."""
 
-    usd_per_month: Annotated[float | None, number(_budget_problem, exclusiveMinimum=0)] = key(None, words="no cap")
+    usd_per_month: Annotated[float | None, number(_MORE_THAN_ZERO, exclusiveMinimum=0)] = key(None, words="no cap")
     """Dollars for probing in a calendar month (UTC). Without it, cost is only shown. Change it when probing must
     not cost more, and outages may be found later."""
 

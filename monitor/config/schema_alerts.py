@@ -1,13 +1,12 @@
 """The keys under `alerts` in the configuration; see `monitor.config.schema`."""
 
-import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from monitor.config.reading import Text
 from monitor.config.section import Items, Section, key
-from monitor.config.values import Value, address, address_problem, duration, secret, text, whole_number
+from monitor.config.values import Value, address, address_problem, duration, must, secret, text, whole_number
 from monitor.settings import OtherChannels, SlackSettings
 
 #: A dead-man service that waits less than this would raise an alarm at any restart.
@@ -18,49 +17,47 @@ _SLACK: Final = SlackSettings()
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 #: More than this in an hour is one a second, which Slack itself refuses.
 _MOST_PER_HOUR: Final = 3600
-_MEMBER: Final = "the member id of a person, such as U012AB3CD (in Slack: the person's profile, Copy member ID)"
-_MENTION: Final = "<@U012AB3CD> for a person, <!subteam^S012AB3CD> for a group, or here, channel or everyone"
-_MENTION_PATTERN: Final = r"<@[UW][A-Z0-9]{5,20}>|<!subteam\^S[A-Z0-9]{5,20}>|here|channel|everyone"
-_APPRISE: Final = secret("APPRISE_URL", "address", expected="an address of Apprise", header=False)
 _CHANNEL: Final = text('a channel in quotes, such as "#llm-status"')
+_MEMBER_ID: Final = "the member id of a person, such as U012AB3CD (in Slack: the person's profile, Copy member ID)"
+_MEMBER: Final = text(_MEMBER_ID, pattern="[UW][A-Z0-9]{5,20}", wrong=f"is nobody's id; expected {_MEMBER_ID}")
+_PEOPLE: Final = "<@U012AB3CD> for a person, <!subteam^S012AB3CD> for a group, or here, channel or everyone"
+_MENTION: Final = text(
+    _PEOPLE,
+    pattern=r"<@[UW][A-Z0-9]{5,20}>|<!subteam\^S[A-Z0-9]{5,20}>|here|channel|everyone",
+    wrong=f"mentions nobody; write {_PEOPLE}",
+)
+_DAY: Final = text(
+    "a day of the week such as monday",
+    pattern="|".join(DAYS),
+    wrong=f"is not a day of the week; write one of {', '.join(DAYS)}",
+)
+_APPRISE: Final = secret("APPRISE_URL", "address", expected="an address of Apprise", header=False)
+_LONG_ENOUGH: Final = must(
+    lambda value: len(value) >= _SHORTEST_SECRET,
+    f"is too short to keep anybody from guessing it; expected at least {_SHORTEST_SECRET} characters",
+)
+_APP_TOKEN: Final = must(
+    lambda value: value.startswith("xapp-"),
+    "is not an app-level token, which begins with xapp-; make one with the scope connections:write",
+)
 
 
-def _time_problem(example: str, value: str) -> str | None:
-    good = re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value)
-    return None if good else f'is not a time of day in quotes, such as "{example}"'
+def _time(example: str) -> Value:
+    return text(f'a time of day in quotes, such as "{example}"', pattern="([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
-def _zone_problem(value: str) -> str | None:
+def _is_zone(name: str) -> bool:
     try:
-        ZoneInfo(value)
+        ZoneInfo(name)
     except (LookupError, ValueError, OSError):
-        return "is not a time zone that this machine knows; write one such as Europe/Berlin or UTC"
-    return None
+        return False
+    return True
 
 
-def _time(example: str) -> Any:
-    return text(
-        f'a time of day in quotes, such as "{example}"',
-        lambda value: _time_problem(example, value),
-        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|\$\{",
-    )
-
-
-_ZONE: Final = text("a time zone such as Europe/Berlin", _zone_problem)
-
-
-def _secret_problem(value: str) -> str | None:
-    if len(value) >= _SHORTEST_SECRET:
-        return None
-    return f"is too short to keep anybody from guessing it; expected at least {_SHORTEST_SECRET} characters"
-
-
-def _member_problem(value: str) -> str | None:
-    return None if re.fullmatch("[UW][A-Z0-9]{5,20}", value) else f"is nobody's id; expected {_MEMBER}"
-
-
-def _mention_problem(value: str) -> str | None:
-    return None if re.fullmatch(_MENTION_PATTERN, value) else f"mentions nobody; write {_MENTION}"
+_ZONE: Final = text(
+    "a time zone such as Europe/Berlin",
+    must(_is_zone, "is not a time zone that this machine knows; write one such as Europe/Berlin or UTC"),
+)
 
 
 def _slack_webhook_problem(url: str) -> str | None:
@@ -72,16 +69,6 @@ def _slack_webhook_problem(url: str) -> str | None:
         return expected
     plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
     return None if usable and (parts.scheme == "https" or plain) else expected
-
-
-def _app_token_problem(value: str) -> str | None:
-    # It may be another secret, so it is never shown.
-    wrong = "is not an app-level token, which begins with xapp-; make one with the scope connections:write"
-    return None if value.startswith("xapp-") else wrong
-
-
-def _day_problem(value: str) -> str | None:
-    return None if value in DAYS else f"is not a day of the week; write one of {', '.join(DAYS)}"
 
 
 def _holds_token(url: str) -> bool:
@@ -141,9 +128,9 @@ class SlackSection(Section):
     """An incoming webhook in place of token and channel, as `${SLACK_WEBHOOK_URL}`: messages are neither edited nor
     threaded, and may come twice. Change it when the workspace allows no bot."""
     channels: SlackChannelsSection
-    mention: Annotated[
-        list[Annotated[Text, text(_MENTION, _mention_problem)]], Items('a list such as ["<@U012AB3CD>", here]')
-    ] = key([], words="none")
+    mention: Annotated[list[Annotated[Text, _MENTION]], Items('a list such as ["<@U012AB3CD>", here]')] = key(
+        [], words="none"
+    )
     """Whom critical messages call: `"<@U012AB3CD>"`, `"<!subteam^S012AB3CD>"`, `here`, `channel`, `everyone`.
     Change it when somebody is to be woken."""
     remind_s: Annotated[float, duration(at_least_s=60.0, zero=True, advice=", and 0s switches reminders off")] = key(
@@ -155,12 +142,12 @@ class SlackSection(Section):
     most_per_hour: Annotated[int, whole_number(1, _MOST_PER_HOUR)] = key(_SLACK.most_per_hour)
     """New messages in any hour at most, replies in threads included; critical ones are never held back, edits do
     not count. Change it when others use the channel."""
-    app_token: Annotated[Text | None, secret("SLACK_APP_TOKEN", "app token", check=_app_token_problem)] = key(None)
+    app_token: Annotated[Text | None, secret("SLACK_APP_TOKEN", "app token", check=_APP_TOKEN)] = key(None)
     """An app-level token (`xapp-…`) with the scope `connections:write`, as `${SLACK_APP_TOKEN}`: incidents get
     [buttons](slack.md#buttons), pressed through Socket Mode. Change it when people shall act from Slack."""
-    allowed_users: Annotated[
-        list[Annotated[Text, text(_MEMBER, _member_problem)]], Items("a list such as [U012AB3CD]")
-    ] = key([], words="everybody")
+    allowed_users: Annotated[list[Annotated[Text, _MEMBER]], Items("a list such as [U012AB3CD]")] = key(
+        [], words="everybody"
+    )
     """The member ids of those who may press: `[U012AB3CD]`. Change it when not all who see the message are on
     call."""
 
@@ -170,7 +157,7 @@ class DigestSection(Section):
 
     empty_is_absent = True
 
-    day: Annotated[Text, text("a day of the week such as monday", _day_problem)] = key(words="none: no digest")
+    day: Annotated[Text, _DAY] = key(words="none: no digest")
     """The day on which the [week is summed up](alerts.md#the-weekly-digest): `monday`."""
     at_time: Annotated[Text, _time("09:00")] = key(alias="at", words="none")
     """The time of day, in quotes: `"09:00"`."""
@@ -185,9 +172,7 @@ class AlertsSection(Section):
     webhook_url: Annotated[Text | None, _secret_address("HOTSPARE_WEBHOOK_URL")] = key(None)
     """Where each change of an incident, and each notice, is posted as a [JSON document](alerts.md#the-webhook), as
     `${HOTSPARE_WEBHOOK_URL}`. Change it when a program shall know."""
-    webhook_secret: Annotated[Text | None, secret("HOTSPARE_WEBHOOK_SECRET", "secret", check=_secret_problem)] = key(
-        None
-    )
+    webhook_secret: Annotated[Text | None, secret("HOTSPARE_WEBHOOK_SECRET", "secret", check=_LONG_ENOUGH)] = key(None)
     """What signs these documents, at least 16 characters, as `${HOTSPARE_WEBHOOK_SECRET}`. Without it comes a
     warning."""
     apprise: Annotated[

@@ -46,26 +46,34 @@ class Value:
         return dict(self.schema)
 
 
+def must(holds: Callable[[Any], Any], text: str) -> Callable[[Any], str | None]:
+    """A check: the text, with the value in place of `{}`, where the condition does not hold."""
+    return lambda value: None if holds(value) else text.format(value)
+
+
 def text(
     expected: str,
     check: Callable[[str], str | None] | None = None,
     *,
+    pattern: str = "",
+    wrong: str = "",
     shown: bool = True,
     any_kind: bool = False,
-    **schema: Any,
 ) -> Value:
     """A text, read as `Text`; `check` returns a phrase about a wrong value, which is `shown` unless it may be secret.
 
-    With `any_kind`, what YAML takes for a number or a date is a text too.
+    Without a check it must match the pattern, if any; `wrong` is the phrase. With `any_kind`, what YAML takes for a
+    number or a date is a text too.
     """
+    good = check or must(re.compile(pattern or "(?s).*").fullmatch, wrong or f"is not {expected}")
 
     def read(node: Node, context: ReadContext) -> Text:
         value = context.scalar(node, expected) if any_kind else context.text(node, expected)
-        problem = check(value.value) if check else None
-        if problem:
+        if problem := good(value.value):
             raise context.refuse(value, problem) if shown else context.report(node.place, problem)
         return value
 
+    schema = {"pattern": rf"^({pattern})$|{_VARIABLE_PATTERN}"} if pattern else {}
     return Value(expected=expected, read=read, schema={"type": "string", **schema})
 
 
@@ -75,7 +83,7 @@ def address(expected: str = "an http(s) address", *, userinfo: bool = False, ins
     def check(value: str) -> str | None:
         return None if value == instead else address_problem(value, userinfo=userinfo)
 
-    pattern = rf"^https?://|{_VARIABLE_PATTERN}" + (f"|^{instead}$" if instead else "")
+    pattern = f"https?://.*|{instead}" if instead else "https?://.*"
     return text(expected, check, shown=False, pattern=pattern)
 
 
