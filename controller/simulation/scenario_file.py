@@ -114,8 +114,8 @@ def _outage(section: OutageSection, settings: Settings | None, context: ReadCont
     if own_network and outcome.blame is not Blame.UNDECIDED:
         text = f"own_network does not go with {outcome}; expected {Outcome.UNREACHABLE} or {Outcome.TIMEOUT}"
         context.report(section.at("outcome"), text)
-    if not section.has("failure_rate") and not section.has("latency_factor"):
-        section.report_missing("failure_rate", "a failure rate such as 0.5 or 50%", context)
+    if not section.has("latency_factor"):
+        section.require("failure_rate", "a failure rate such as 0.5 or 50%", context)
     if section.has("flap") and section.flap is None and section.is_empty("flap"):
         context.report(section.at("flap"), "is empty; expected a mapping such as {up: 2m, down: 1m}")
     targets: set[str] = set()

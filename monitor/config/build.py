@@ -14,6 +14,7 @@ from monitor.config.document import Place
 from monitor.config.reading import ReadContext, Text
 from monitor.config.schema import BlipsSection, Configuration, ControllerSection, NetworkSection, RouteSection
 from monitor.config.schema_alerts import DAYS, AlertsSection, QuietHoursSection, SlackSection
+from monitor.config.section import Section
 from monitor.formatting import format_duration, format_share
 from monitor.health import Health
 from monitor.settings import (
@@ -39,6 +40,21 @@ _MOST_IN_BLIPS: Final = 0.05
 #: A target with such health serves nobody, so that to stay on it is hardly ever meant.
 _ALWAYS_LEFT: Final = (Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED)
 _LONG_OUTAGE_S, _LONG_OUTAGE_INTERVALS = 300.0, 10
+_ONE_CHANNEL: Final = "does not go with webhook_url, which posts to the one channel it was made for; leave one out"
+_NO_EDITS: Final = "does not go with webhook_url: buttons need messages that can be edited; use token and channel"
+#: A key, another one that must be there (or must not) where it is, and what is wrong otherwise.
+_SLACK_RULES: Final = (
+    ("token", "webhook_url", False, _ONE_CHANNEL),
+    ("channel", "webhook_url", False, _ONE_CHANNEL),
+    ("channels", "webhook_url", False, _ONE_CHANNEL),
+    ("app_token", "webhook_url", False, _NO_EDITS),
+    ("allowed_users", "app_token", True, "needs app_token: without it there are no buttons to press"),
+)
+_ALERT_RULES: Final = (
+    ("webhook_secret", "webhook_url", True, "signs nothing: there is no webhook_url"),
+    ("heartbeat_every", "heartbeat_url", True, "has no use: there is no heartbeat_url"),
+)
+_NOBODY: Final = "is empty: nobody might press; leave it out for everybody, or leave app_token out for no buttons"
 _NO_APPRISE: Final = "needs the library Apprise, which is not installed: pip install 'hotspare[apprise]'"
 _UNSIGNED: Final = "the documents are not signed, so the receiver cannot tell ours from others; add webhook_secret"
 
@@ -51,7 +67,7 @@ def build(path: Path, root: Configuration, context: ReadContext) -> Settings:
     _warn_of_blips(root.controller.blips, targets, controller.blips, context)
     _warn_of_long_outages(root.controller, targets, controller, context)
     database, routing_file = _files(root, default, context)
-    endpoints = root.connectivity.endpoints
+    endpoints = tuple(text.value for text in root.connectivity.endpoints)
     by_id = {target.id: target for target in targets}
     return replace(
         default,
@@ -63,9 +79,7 @@ def build(path: Path, root: Configuration, context: ReadContext) -> Settings:
         slack=_slack(root.alerts.slack, context) if root.alerts.slack else None,
         elsewhere=_other_channels(root.alerts, context),
         digest=_digest(root.alerts, context),
-        connectivity_endpoints=tuple(text.value for text in endpoints)
-        if root.connectivity.has("endpoints")
-        else default.connectivity_endpoints,
+        connectivity_endpoints=endpoints if root.connectivity.has("endpoints") else default.connectivity_endpoints,
         network=_network(root.network, context),
         retention_raw_s=root.retention.raw_s,
         budget_usd_per_month=root.budget.usd_per_month,
@@ -73,16 +87,12 @@ def build(path: Path, root: Configuration, context: ReadContext) -> Settings:
 
 
 def _files(root: Configuration, default: Settings, context: ReadContext) -> tuple[str, Path]:
-    url = default.database
-    if root.database:
-        url = root.database.value
-        in_memory = not context.stores and url in _IN_MEMORY
-        problem = None if in_memory else _database_problem(url)
-        if problem:
-            context.report(root.database.place, problem)
-            url = default.database
+    url = root.database.value if root.database else default.database
+    problem = _database_problem(url) if context.stores or url not in _IN_MEMORY else None
+    if problem:
+        context.report(root.at("database"), problem)
     routing_file = _file(root.routing_file, context) or default.routing_file
-    if os.path.realpath(url.removeprefix(_SQLITE)) == os.path.realpath(routing_file):
+    if not problem and os.path.realpath(url.removeprefix(_SQLITE)) == os.path.realpath(routing_file):
         context.report(root.at("routing_file"), "is the file of the database as well; choose another one")
     return url, routing_file
 
@@ -167,15 +177,7 @@ def _warn_about_redundancy(place: Place, candidates: list[Target], context: Read
 
 
 def _controller(section: ControllerSection, context: ReadContext) -> ControllerSettings:
-    failback, blips = section.failback, section.blips
-    shortest_s, longest_s = blips.length
-    taken = blips.per_day * (shortest_s + longest_s) / 2 / _DAY_S
-    if taken > _MOST_IN_BLIPS:
-        text = (
-            f"takes {format_share(round(taken, 3))} of the day, which is an outage and no blip;"
-            f" expected per_day × length to come to {format_share(_MOST_IN_BLIPS)} at the most"
-        )
-        context.report(blips.place, text)
+    failback = section.failback
     return ControllerSettings(
         detect=section.detect,
         false_failovers_per_day=section.false_failovers_per_day,
@@ -187,9 +189,21 @@ def _controller(section: ControllerSection, context: ReadContext) -> ControllerS
             steps=tuple(failback.steps),
             step_s=failback.step_s,
         ),
-        blips=Blips(per_day=blips.per_day, shortest_s=shortest_s, longest_s=longest_s, failure_rate=blips.failure_rate),
+        blips=_blips(section.blips, context),
         dry_run=section.dry_run,
     )
+
+
+def _blips(section: BlipsSection, context: ReadContext) -> Blips:
+    shortest_s, longest_s = section.length
+    taken = section.per_day * (shortest_s + longest_s) / 2 / _DAY_S
+    if taken > _MOST_IN_BLIPS:
+        text = (
+            f"takes {format_share(round(taken, 3))} of the day, which is an outage and no blip;"
+            f" expected per_day × length to come to {format_share(_MOST_IN_BLIPS)} at the most"
+        )
+        context.report(section.place, text)
+    return Blips(per_day=section.per_day, shortest_s=shortest_s, longest_s=longest_s, failure_rate=section.failure_rate)
 
 
 def _warn_of_long_outages(
@@ -215,28 +229,19 @@ def _warn_of_blips(section: BlipsSection, targets: Iterable[Target], blips: Blip
         context.problems.warn(section.place, text)
 
 
-def _slack(section: SlackSection, context: ReadContext) -> SlackSettings | None:
-    by_webhook = section.has("webhook_url")
-    if by_webhook:
-        for name in ("token", "channel", "channels"):
-            if section.has(name):
-                text = "does not go with webhook_url, which posts to the one channel it was made for; leave one out"
-                context.report(section.at(name), text)
-        if section.has("app_token"):
-            text = "does not go with webhook_url: buttons need messages that can be edited; use token and channel"
-            context.report(section.at("app_token"), text)
-    else:
-        for name, expected in (
-            ("token", "a variable such as ${SLACK_BOT_TOKEN}"),
-            ("channel", 'a channel in quotes, such as "#llm-status"'),
-        ):
-            if not section.has(name):
-                section.report_missing(name, expected, context)
-    if section.has("allowed_users") and not section.has("app_token"):
-        context.report(section.at("allowed_users"), "needs app_token: without it there are no buttons to press")
+def _report_pairs(section: Section, rules: Iterable[tuple[str, str, bool, str]], context: ReadContext) -> None:
+    for name, other, wanted, text in rules:
+        if section.has(name) and section.has(other) is not wanted:
+            context.report(section.at(name), text)
+
+
+def _slack(section: SlackSection, context: ReadContext) -> SlackSettings:
+    _report_pairs(section, _SLACK_RULES, context)
     if section.is_empty("allowed_users"):
-        text = "is empty: nobody might press; leave it out for everybody, or leave app_token out for no buttons"
-        context.report(section.at("allowed_users"), text)
+        context.report(section.at("allowed_users"), _NOBODY)
+    if not section.has("webhook_url"):
+        section.require("token", "a variable such as ${SLACK_BOT_TOKEN}", context)
+        section.require("channel", 'a channel in quotes, such as "#llm-status"', context)
     default = SlackSettings()
     channels = ((severity, getattr(section.channels, severity.value)) for severity in Severity)
     users = tuple(dict.fromkeys(text.value for text in section.allowed_users))
@@ -264,12 +269,9 @@ def _quiet_hours(section: QuietHoursSection, context: ReadContext) -> QuietHours
 
 
 def _other_channels(section: AlertsSection, context: ReadContext) -> OtherChannels:
-    if section.has("webhook_secret") and not section.has("webhook_url"):
-        context.report(section.at("webhook_secret"), "signs nothing: there is no webhook_url")
+    _report_pairs(section, _ALERT_RULES, context)
     if section.webhook_url and not section.has("webhook_secret"):
         context.problems.warn(section.at("webhook_url"), _UNSIGNED)
-    if section.has("heartbeat_every") and not section.has("heartbeat_url"):
-        context.report(section.at("heartbeat_every"), "has no use: there is no heartbeat_url")
     return OtherChannels(
         webhook_url=_secret(section.webhook_url),
         webhook_secret=_secret(section.webhook_secret),

@@ -110,10 +110,10 @@ def _provider(provider_name: str, section: ProviderSection, context: ReadContext
     signing = section.signing
     if signing and section.has("api_key"):
         context.report(section.at("api_key"), "is not used where requests are signed; leave it or signing out")
-    if signing and dialect and takes["signing"] and not section.has("region"):
-        section.report_missing("region", "the region to sign for, such as us-east-1", context)
-    if not signing and (preset is None or preset.key_needed) and not section.has("api_key"):
-        section.report_missing("api_key", f"a variable such as ${{{key_variable(provider_name)}}}", context)
+    if signing and dialect and takes["signing"]:
+        section.require("region", "the region to sign for, such as us-east-1", context)
+    if not signing and (preset is None or preset.key_needed):
+        section.require("api_key", f"a variable such as ${{{key_variable(provider_name)}}}", context)
     base_url = _base_url(section, dialect, preset, context)
     return Provider(
         name=provider_name,
@@ -136,8 +136,8 @@ def _dialect(section: ProviderSection, preset: Preset | None, context: ReadConte
             text = f"the preset {preset.name} speaks {PRESET_DIALECT.name}; leave dialect out"
             context.report(section.at("dialect"), text)
         return PRESET_DIALECT.name
-    if not section.has("dialect") and not section.has("preset"):
-        section.report_missing("dialect", f"{ONE_DIALECT}, or a preset", context)
+    if not section.has("preset"):
+        section.require("dialect", f"{ONE_DIALECT}, or a preset", context)
     dialect = section.dialect
     if dialect is None or section.has("preset"):
         return ""
@@ -162,14 +162,14 @@ def _base_url(section: ProviderSection, dialect: str, preset: Preset | None, con
         return ""
     default = (preset.default_base_url if preset else DIALECTS[dialect].default_base_url if dialect else "") or ""
     if "{region}" in default and section.region is None:
-        if not section.signing and not section.has("region"):  # without one to sign for, that has been reported
+        if not section.signing:  # without one to sign for, that has been reported
             text = "the region of the account, such as us-east-1 (or a base_url)"
-            section.report_missing("region", text, context)
+            section.require("region", text, context)
         return ""
     if not default and (preset or dialect):
         whose = f"the preset {preset.name}" if preset else f"the dialect {dialect}"
         text = f"the address of your own resource; {whose} has none that suits everybody"
-        section.report_missing("base_url", text, context)
+        section.require("base_url", text, context)
     return default.replace("{region}", section.region.value if section.region else "")
 
 

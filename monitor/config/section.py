@@ -77,9 +77,9 @@ class Section(BaseModel):
         """The key's place, or the section's where the key is not in the file."""
         return self.nodes.get(name, self._node).place
 
-    def report_missing(self, name: str, expected: str, context: ReadContext) -> None:
-        """Report a key that must be there; not where something else than a mapping stands, which has been reported."""
-        if _is_readable(self._node):
+    def require(self, name: str, expected: str, context: ReadContext) -> None:
+        """Report a key that is missing; not where something else than a mapping stands, which has been reported."""
+        if not self.has(name) and _is_readable(self._node):
             context.report(self.place, f"{name} is missing; expected {expected}")
 
     def read_from(self, node: Node) -> Self:
