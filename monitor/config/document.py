@@ -6,6 +6,7 @@ number stays the text it was, with a note of what YAML takes it for.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -86,22 +87,6 @@ class Broken:
 Node = Scalar | Sequence | Mapping | Broken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flaw:
-    """Something the strict reader refuses."""
-
-    place: Place
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class YamlDocument:
-    """What was read: the flaws, and the tree as far as there is one (None: empty, or not readable to its end)."""
-
-    root: Node | None
-    flaws: tuple[Flaw, ...]
-
-
 class UnreadableFileError(Exception):
     """The file cannot be read at all; the message is a phrase that goes on from the file's name."""
 
@@ -137,11 +122,9 @@ def read_text(path: Path, *, example: str = "hotspare.example.yaml") -> str:
         raise UnreadableFileError(f"is not UTF-8 (line {line}); save it as UTF-8") from None
 
 
-def parse(text: str) -> YamlDocument:
-    """The tree of one YAML document with everything that is wrong with it; never raises."""
-    builder = _Builder(_VARIABLE.sub("$\U0010fffc\\1\U0010fffd", text))
-    root = builder.document()
-    return YamlDocument(root=root, flaws=tuple(builder.flaws))
+def parse(text: str, report: Callable[[Place, str], object]) -> Node | None:
+    """The tree of one YAML document as far as it can be read, None where it is empty; what is refused is reported."""
+    return _Builder(_VARIABLE.sub("$\U0010fffc\\1\U0010fffd", text), report).document()
 
 
 class _StopError(Exception):
@@ -149,9 +132,8 @@ class _StopError(Exception):
 
 
 class _Builder:
-    def __init__(self, text: str) -> None:
-        self.flaws: list[Flaw] = []
-        self._text = text
+    def __init__(self, text: str, report: Callable[[Place, str], object]) -> None:
+        self._text, self._report = text, report
         self._values = 0
 
     def document(self) -> Node | None:
@@ -164,13 +146,13 @@ class _Builder:
             pass
         except yaml.reader.ReaderError as error:
             code = error.character if isinstance(error.character, int) else ord(error.character)
-            self._flaw(self._place_at(error.position), f"the character U+{code:04X} is not allowed")
+            self._report(self._place_at(error.position), f"the character U+{code:04X} is not allowed")
         except yaml.MarkedYAMLError as error:
-            self._flaw(_place(error.problem_mark or error.context_mark), _sentence(error))
+            self._report(_place(error.problem_mark or error.context_mark), _sentence(error))
         except (yaml.YAMLError, ValueError, OverflowError):
             # PyYAML lets these through for escapes such as "\UFFFFFFFF".
             place = _place(loader and loader.get_mark())
-            self._flaw(place, "not valid YAML: an escape or a number in it is out of range")
+            self._report(place, "not valid YAML: an escape or a number in it is out of range")
         return None
 
     def _document(self, loader: Any) -> Node | None:
@@ -181,7 +163,7 @@ class _Builder:
         root = self._node(loader, (), None)
         loader.get_event()
         if not loader.check_event(yaml.StreamEndEvent):
-            self._flaw(_place(loader.peek_event().start_mark), "a second document begins here; expected only one")
+            self._report(_place(loader.peek_event().start_mark), "a second document begins here; expected only one")
         return root
 
     def _node(self, loader: Any, steps: tuple[str | int, ...], at: Place | None) -> Node:
@@ -189,10 +171,10 @@ class _Builder:
         place = at or _place(event.start_mark, steps)
         self._count(place)
         if isinstance(event, yaml.AliasEvent):
-            self._flaw(place, "aliases (*name) are not supported; write the value out")
+            self._report(place, "aliases (*name) are not supported; write the value out")
             return Broken(place=place)
         if event.tag is not None:
-            self._flaw(place, "tags (!name) are not supported; write the plain value")
+            self._report(place, "tags (!name) are not supported; write the plain value")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(loader, event, place)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -201,17 +183,16 @@ class _Builder:
 
     def _count(self, place: Place) -> None:
         self._values += 1
-        if len(place.steps) > _DEEPEST:
-            self._flaw(Place(line=place.line, column=place.column), f"nested more than {_DEEPEST} levels deep")
-            raise _StopError
-        if self._values > _MOST_VALUES:
-            self._flaw(Place(line=place.line, column=place.column), f"more than {_MOST_VALUES:,} values")
+        text = f"nested more than {_DEEPEST} levels deep" if len(place.steps) > _DEEPEST else None
+        text = f"more than {_MOST_VALUES:,} values" if self._values > _MOST_VALUES else text
+        if text:
+            self._report(Place(line=place.line, column=place.column), text)
             raise _StopError
 
     def _scalar(self, loader: Any, event: yaml.ScalarEvent, place: Place) -> Scalar | Broken:
         text = event.value.translate(_HIDDEN)
         if any("\ud800" <= character <= "\udfff" for character in text):
-            self._flaw(place, "holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
+            self._report(place, "holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
             return Broken(place=place)
         tag = loader.resolve(yaml.ScalarNode, event.value, event.implicit)
         return Scalar(place=place, text=text, kind=_KINDS.get(tag, Kind.TEXT))
@@ -228,33 +209,27 @@ class _Builder:
         while not loader.check_event(yaml.MappingEndEvent):
             # One level deeper even where the key turns out to be a list, so that `? [? [? [` meets the depth cap.
             key = self._node(loader, (*steps, "?"), None)
-            place = Place(line=key.place.line, column=key.place.column, steps=(*steps, _name(key)))
+            place = Place(
+                line=key.place.line,
+                column=key.place.column,
+                steps=(*steps, key.text if isinstance(key, Scalar) else "?"),
+            )
             value = self._node(loader, place.steps, place)
             if not isinstance(key, Scalar):
-                self._flaw_of_key(key, steps)
+                if not isinstance(key, Broken):
+                    at = Place(line=key.place.line, column=key.place.column, steps=steps)
+                    self._report(at, "a key must be a single word, not a list or a mapping")
             elif key.text in entries:
                 first = entries[key.text][0].place.line
-                self._flaw(place, f"is here twice (first on line {first}); remove one")
+                self._report(place, f"is here twice (first on line {first}); remove one")
             else:
                 entries[key.text] = (Scalar(place=place, text=key.text, kind=key.kind), value)
         loader.get_event()
         return tuple(entries.values())
 
-    def _flaw_of_key(self, key: Node, steps: tuple[str | int, ...]) -> None:
-        if not isinstance(key, Broken):
-            place = Place(line=key.place.line, column=key.place.column, steps=steps)
-            self._flaw(place, "a key must be a single word, not a list or a mapping")
-
-    def _flaw(self, place: Place, text: str) -> None:
-        self.flaws.append(Flaw(place=place, text=text))
-
     def _place_at(self, position: int) -> Place:
         before = self._text[:position]
         return Place(line=before.count("\n") + 1, column=position - before.rfind("\n"))
-
-
-def _name(key: Node) -> str:
-    return key.text if isinstance(key, Scalar) else "?"
 
 
 def _place(mark: yaml.Mark | None, steps: tuple[str | int, ...] = ()) -> Place:

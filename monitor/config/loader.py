@@ -43,15 +43,12 @@ def read_sections(path: Path, kind: type[S], context: ReadContext, *, example: s
     """The file as far as it can be read; None where it is no mapping. What is wrong is reported to the context."""
     problems = context.problems
     try:
-        document = parse(read_text(path, example=example))
+        root = parse(read_text(path, example=example), problems.problem)
     except UnreadableFileError as error:
         problems.problem(None, str(error))
         return None
-    for flaw in document.flaws:
-        problems.problem(flaw.place, flaw.text)
-    root = document.root
     if not isinstance(root, YamlMapping):
-        if not document.flaws:
+        if not problems.problems:
             found = "is empty" if root is None or is_nothing(root) else "is not a mapping (key: value)"
             problems.problem(None, f"{found}; copy {example} to it and edit it")
         return None

@@ -36,7 +36,7 @@ def _values(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _complete() -> list[tuple[str, str]]:
-    root = parse(COMPLETE).root
+    root = parse(COMPLETE, print)
     assert root is not None
     return list(_values(root))
 
