@@ -1,6 +1,7 @@
 """`hotspare pin`, `unpin`, `drain`, `undrain`, `pause` and `resume`: set and end operator overrides."""
 
 import argparse
+from dataclasses import asdict
 from typing import Any
 
 from controller.cli import output
@@ -88,9 +89,6 @@ def _document(result: OperationResult) -> dict[str, Any]:
         "overrides": [override_text.override_document(override) for override in result.overrides],
         "service": result.liveness.value,
         "in_effect": result.in_effect,
-        "routes": [
-            {"route": route.route, "before": route.before, "target": route.target, "reason": route.reason}
-            for route in result.routes
-        ],
+        "routes": [asdict(route) for route in result.routes],
         "text": result.lines,
     }
