@@ -142,8 +142,10 @@ class AlertStream(AlertChannel):
 
     def plan(self, store: DeliveryStore, now: datetime, waiting: Collection[str]) -> Sequence[PlannedMessage]:
         """Each incident in its newest revision and each event, in order."""
-        room = None if self.most_per_hour is None else self.most_per_hour - store.taken_after(now - _HOUR)
-        due = [one for one in store.due_alerts(now) if one.key not in waiting]
+        due = [alert for alert in store.due_alerts(now) if alert.key not in waiting]
+        room = None
+        if due and self.most_per_hour is not None:
+            room = self.most_per_hour - store.taken_after(now - _HOUR)
         return plan_alerts(due, now, every_change=self.every_change, room=room)
 
     async def deliver(self, planned: PlannedMessage, _begun_at: datetime) -> Receipt:

@@ -3,13 +3,14 @@
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
 
 from controller.alerts.digest.digest import DIGEST
 from monitor.storage.columns import to_ms
 from monitor.storage.database import durable
-from monitor.storage.store import insert_event
-from monitor.storage.tables import DELIVERIES
+from monitor.storage.rows import event_row
+from monitor.storage.tables import DeliveryRow
 
 _SINK: Final = "digest"
 
@@ -25,15 +26,15 @@ class DigestStore:
 
     def last(self) -> date | None:
         """The day of the last one; None when there was none."""
-        days = select(DELIVERIES.c.subject).where(DELIVERIES.c.sink == _SINK).order_by(DELIVERIES.c.begun_ms.desc())
-        with self._engine.connect() as connection:
-            day = connection.scalar(days.limit(1))
+        newest = select(DeliveryRow.subject).where(DeliveryRow.sink == _SINK).order_by(col(DeliveryRow.begun_ms).desc())
+        with Session(self._engine) as session:
+            day = session.exec(newest).first()
         return date.fromisoformat(day) if day else None
 
     def keep(self, day: date, text: str, at: datetime) -> None:
         """It is made, and people must be told: both, or neither."""
-        names = {"key": f"{_SINK} {day}", "sink": _SINK, "kind": "digest", "subject": str(day)}
-        row = {**names, "begun_ms": to_ms(at), "done_ms": to_ms(at)}
-        with self._engine.begin() as connection:
-            connection.execute(insert(DELIVERIES).values(row))
-            insert_event(connection, at, DIGEST, str(day), text, tell=True)
+        made = DeliveryRow(key=f"{_SINK} {day}", sink=_SINK, kind="digest", subject=str(day))
+        made.begun_ms = made.done_ms = to_ms(at)
+        with Session(self._engine) as session, session.begin():
+            session.add(made)
+            session.add(event_row(at, DIGEST, str(day), text, tell=True))
