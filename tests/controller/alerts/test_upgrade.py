@@ -5,8 +5,6 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from controller.alerts.alert_planner import plan_alerts
 from controller.alerts.delivery_store import DeliveryStore
 from controller.journal import Journal
@@ -24,12 +22,6 @@ _OLD_TABLE = """
       error TEXT) STRICT, WITHOUT ROWID;
     UPDATE alembic_version SET version_num = '0005';
 """
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the machine must not stand between the SDK and a server on loopback."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def downgrade(path: Path, rows: list[tuple[object, ...]]) -> None:

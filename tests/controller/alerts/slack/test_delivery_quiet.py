@@ -23,12 +23,6 @@ HERE = "<!here>"
 NIGHT = QuietHours(begin=time(22), end=time(7), zone="Europe/Berlin")
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the machine must not stand between the SDK and a server on loopback."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 @pytest.fixture
 def server() -> Iterator[SlackServer]:
     """A workspace with two channels, on loopback."""
@@ -359,6 +353,18 @@ def test_a_webhook_tells_the_beginning_and_the_end(tmp_path: Path, server: Slack
     assert "This message is final." in shown(server.messages[-1].versions[0].blocks)
     assert set(server.calls) == {"webhook"}
     assert desk.told()
+    desk.engine.dispose()
+
+
+def test_a_call_by_webhook_exempts_no_other_message(tmp_path: Path, server: SlackServer) -> None:
+    """Of five notices as many are sent as an hour allows, whether somebody was called in it or not."""
+    desk = Desk(tmp_path, server, most_per_hour=2, webhook_url=Secret(server.webhook_url), token=Secret(""))
+    desk.keep(stuck(outage(), at=NOON))
+    for number in range(5):
+        desk.happen(f"ana pinned route {number}")
+    desk.round(0)
+    desk.round(60)
+    assert len(server.messages) == 3
     desk.engine.dispose()
 
 

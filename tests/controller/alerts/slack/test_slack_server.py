@@ -11,12 +11,6 @@ from tests.support.slack_server import SlackServer
 TOKEN = "xoxb-very-secret"
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the machine must not stand between the SDK and a server on loopback."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 @pytest.fixture
 def server() -> Iterator[SlackServer]:
     """A workspace with one channel, on loopback."""

@@ -50,12 +50,6 @@ INCIDENT = 2  # of break_openai; the seed resolved one before
 ANA = "slack:U0ANA (ana)"
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the machine must not stand between the SDK and a server on loopback."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 @pytest.fixture
 def server() -> Iterator[SocketServer]:
     """A workspace whose app has Socket Mode."""
