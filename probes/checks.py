@@ -54,9 +54,11 @@ def find_flaw(task: Task, reply: Reply) -> str | None:
     """
     match task.check:
         case Check.CHAT | Check.STREAM:
-            return _find_chat_flaw(task, reply.text)
+            missing = task.nonce.lower() not in reply.text.lower()
+            return f"the reply lacks the word that was asked for: {reply.text[:200]}" if missing else None
         case Check.STRUCTURED:
-            return _find_structured_flaw(task, reply.text)
+            flaw = _find_schema_flaw(task, reply.text)
+            return flaw and f"the reply is no JSON as asked for ({flaw}): {reply.text[:200]}"
         case Check.TOOL:
             return _find_tool_flaw(task, reply)
         case Check.EMBEDDING:
@@ -71,15 +73,6 @@ def has_content(task: Task, reply: Reply) -> bool:
         case Check.EMBEDDING:
             return reply.embedding is not None
     return bool(reply.text.strip())
-
-
-def _find_chat_flaw(task: Task, text: str) -> str | None:
-    return None if task.nonce.lower() in text.lower() else f"the reply lacks the word that was asked for: {text[:200]}"
-
-
-def _find_structured_flaw(task: Task, text: str) -> str | None:
-    wrong = _find_schema_flaw(task, text)
-    return wrong and f"the reply is no JSON as asked for ({wrong}): {text[:200]}"
 
 
 def _find_tool_flaw(task: Task, reply: Reply) -> str | None:

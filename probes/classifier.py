@@ -76,7 +76,8 @@ def classify_response(question: ProbeQuestion, response: RawResponse, *, now: da
     """Classifies a response; never raises, whatever the bytes."""
     steps = [f"transport: {response.fault.detail if response.fault else 'nothing failed on the way'}"]
     classification = replace(_classify(question, response, steps), steps=tuple(steps))
-    request_id = _find_request_id(question.dialect, response.headers) or classification.request_id
+    ids = (response.headers.get(name) for name in question.dialect.request_id_headers)
+    request_id = next(filter(None, ids), classification.request_id)
     if classification.outcome is Outcome.OK:
         return replace(classification, request_id=request_id)
     wait_s = retry_after_s(
@@ -130,7 +131,7 @@ def _classify_redirect(response: RawResponse) -> Classification:
 
 def _classify_http_error(dialect: Dialect, response: RawResponse, steps: list[str]) -> Classification:
     """By the error in the body, else by the status. A web page with 403 comes from an edge, not from a refused key."""
-    kind = _error_kind_in_headers(dialect, response.headers)
+    kind = response.headers.get(dialect.error_header or "", "").partition(":")[0].strip()[:100]
     try:
         return _classify_error(dialect, response.status, parse(response.body), steps, kind=kind)
     except MalformedError as fault:
@@ -143,17 +144,13 @@ def _classify_http_error(dialect: Dialect, response: RawResponse, steps: list[st
         return Classification(outcome=outcome, detail=f"HTTP {response.status}{quote}")
 
 
-def _error_kind_in_headers(dialect: Dialect, headers: Mapping[str, str]) -> str:
-    """The kind of an error that a header names; empty where none does."""
-    return headers.get(dialect.error_header or "", "").partition(":")[0].strip()[:100]
-
-
 def _classify_error(
     dialect: Dialect, status: int, body: Mapping[str, Any], steps: list[str], *, where: str = "", kind: str = ""
 ) -> Classification:
     details = dialect.read_error(body)
     details = replace(details, codes=(kind, *details.codes)) if kind else details
-    summary = ": ".join(part for part in (" ".join(_shown_codes(details)), details.message) if part)
+    codes = " ".join(code[:100] for code in list(dict.fromkeys(details.codes))[:2])
+    summary = ": ".join(part for part in (codes, details.message) if part)
     match = match_error(dialect.errors, status, details)
     steps.append(f"error: {summary[:200] or 'one that says nothing'}; {dialect.name}: {match.reason}")
     return Classification(
@@ -163,10 +160,6 @@ def _classify_error(
         request_id=details.request_id,
         headers=details.headers,
     )
-
-
-def _shown_codes(details: ErrorDetails) -> list[str]:
-    return [code[:100] for code in list(dict.fromkeys(details.codes))[:2]]
 
 
 def _classify_stream(question: ProbeQuestion, response: RawResponse, steps: list[str]) -> Classification:
@@ -276,7 +269,3 @@ def _quote_title(body: bytes) -> str:
 def _quote_body(body: bytes) -> str:
     text = body[:200].decode("utf-8", "replace").strip()
     return f": {text}" if text else ""
-
-
-def _find_request_id(dialect: Dialect, headers: Mapping[str, str]) -> str | None:
-    return next((headers[name] for name in dialect.request_id_headers if headers.get(name)), None)

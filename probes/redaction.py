@@ -161,12 +161,8 @@ def _visible(text: str) -> Iterator[str]:
 
 def _spell_out(text: str) -> Iterator[str]:
     for character in text:
-        harmless = character in "\n\t" or (character.isprintable() if character.isascii() else _is_visible(character))
-        yield character if harmless else character.encode("unicode_escape").decode()
-
-
-def _is_visible(character: str) -> bool:
-    return character not in "\u2028\u2029" and not unicodedata.category(character).startswith("C")
+        harmful = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+        yield character.encode("unicode_escape").decode() if harmful and character not in "\n\t" else character
 
 
 def _shorten(text: str, limit: int) -> str:

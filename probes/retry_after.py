@@ -69,16 +69,13 @@ def _until_s(stated: str, now: datetime) -> float | None:
     stated = stated.strip()[:100]
     number = _number(stated)
     if number is not None:
-        return number if number < _MOMENT_S else max(0.0, _seconds_of(number) - now.timestamp())
+        moment_s = number if number < _MOMENT_MS else number / 1000
+        return number if number < _MOMENT_S else max(0.0, moment_s - now.timestamp())
     duration_s = _duration_s(stated.lower(), 0, whole=True)
     if duration_s is not None:
         return duration_s
     then = _moment(stated)
     return None if then is None else max(0.0, (then - now).total_seconds())
-
-
-def _seconds_of(moment: float) -> float:
-    return moment if moment < _MOMENT_MS else moment / 1000
 
 
 def _number(stated: str) -> float | None:

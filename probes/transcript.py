@@ -174,13 +174,12 @@ def _show_response_headers(headers: Mapping[str, str], provider: Provider) -> tu
 def _show_events(chunks: Sequence[BodyChunk], provider: Provider) -> tuple[tuple[EventShown, ...], int]:
     """The first and the last events, and how many there were."""
     events = list(split_events(chunks, DIALECTS[provider.dialect].framing))
-    return tuple(_select_events(events, provider)), len(events)
-
-
-def _select_events(events: Sequence[tuple[float, str]], provider: Provider) -> Iterator[EventShown]:
-    for number, (at_s, text) in enumerate(events, 1):
-        if number <= _FIRST_EVENTS or number > len(events) - _LAST_EVENTS:
-            yield EventShown(number=number, at_s=at_s, data=clean_block(text, provider.api_key, limit=_LONGEST_EVENT))
+    shown = (
+        EventShown(number=number, at_s=at_s, data=clean_block(text, provider.api_key, limit=_LONGEST_EVENT))
+        for number, (at_s, text) in enumerate(events, 1)
+        if number <= _FIRST_EVENTS or number > len(events) - _LAST_EVENTS
+    )
+    return tuple(shown), len(events)
 
 
 def split_events(chunks: Iterable[BodyChunk], framing: Framing) -> Iterator[tuple[float, str]]:

@@ -68,19 +68,15 @@ def classify_exception(error: Exception, target: Target, place: str = "") -> Cla
 
 
 def _classify_own_fault(error: Exception, target: Target, shortage: str | None) -> Classification:
-    _log_own_fault(error, target)
-    why = shortage or f"{type(error).__name__}; the log says where"
-    if isinstance(error, UnusableProxyError):
-        why = str(error)
-    return Classification(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {why}")
-
-
-def _log_own_fault(error: Exception, target: Target) -> None:
-    """Logs the place of the fault. No traceback: exceptions about headers quote them, keys included."""
+    """A `bad_request`. Logs the place of the fault, but no traceback: exceptions about headers quote them."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
     text = clean(str(error), target.provider.api_key)
     _log.error("probe_failed target=%s error=%s where=%r said=%r", target.id, type(error).__name__, where, text)
+    reason = shortage or f"{type(error).__name__}; the log says where"
+    if isinstance(error, UnusableProxyError):
+        reason = str(error)
+    return Classification(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {reason}")
 
 
 def _shortage(error: BaseException) -> str | None:

@@ -89,7 +89,10 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     return _with_usage(
         Reply(
             text=_read_text(message.get("content")),
-            calls=tuple(_read_call(as_object(item.get("function"))) for item in as_objects(message.get("tool_calls"))),
+            calls=tuple(
+                ToolCall(name=as_text(function.get("name")), arguments=as_text(function.get("arguments")))
+                for function in (as_object(item.get("function")) for item in as_objects(message.get("tool_calls")))
+            ),
             finish=read_finish(body.get("finish_reason"), _FINISH),
             ended=True,
         ),
@@ -112,7 +115,8 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     if event.data.startswith("[DONE]"):
         return replace(reply, ended=True)
     body = parse(event.data)
-    if is_error(body) or event.name == "error" or _is_bare_error(body):
+    bare_error = "type" not in body and isinstance(body.get("message"), str)
+    if is_error(body) or event.name == "error" or bare_error:
         return replace(reply, error=body)
     delta = as_object(body.get("delta"))
     match body.get("type"):
@@ -142,15 +146,6 @@ def _read_text(value: object) -> str:
     return "".join(as_text(part.get("text")) for part in as_objects(value) if part.get("type") == "text") or as_text(
         value
     )
-
-
-def _read_call(function: Mapping[str, Any]) -> ToolCall:
-    return ToolCall(name=as_text(function.get("name")), arguments=as_text(function.get("arguments")))
-
-
-def _is_bare_error(body: Mapping[str, Any]) -> bool:
-    """An error as it would stand in a body of its own."""
-    return "type" not in body and isinstance(body.get("message"), str)
 
 
 def _read_deprecation(meta: Mapping[str, Any]) -> str | None:

@@ -43,6 +43,7 @@ _FINISH = finish_reasons(
         "MODEL_ARMOR LANGUAGE ESCALATION PUP_LIMITED_DISABLED",
     }
 )
+_METHODS = {Check.STREAM: "streamGenerateContent?alt=sse", Check.EMBEDDING: "embedContent"}
 #: Stages of a model that is on its way out.
 _DEPRECATED_STAGES = frozenset({"LEGACY", "DEPRECATED", "RETIRED"})
 
@@ -51,19 +52,10 @@ def build_request(target: Target, task: Task) -> Request:
     """`generateContent`, its streaming sister as server-sent events, or `embedContent`."""
     model = quote(target.model.removeprefix("models/"), safe="")
     return Request(
-        url=f"{target.provider.base_url}/v1beta/models/{model}:{_method(task.check)}",
+        url=f"{target.provider.base_url}/v1beta/models/{model}:{_METHODS.get(task.check, 'generateContent')}",
         headers={"x-goog-api-key": target.provider.api_key.reveal()},
         body=_embedding_body(target, task) if task.check is Check.EMBEDDING else _generation_body(target, task),
     )
-
-
-def _method(check: Check) -> str:
-    match check:
-        case Check.STREAM:
-            return "streamGenerateContent?alt=sse"
-        case Check.EMBEDDING:
-            return "embedContent"
-    return "generateContent"
 
 
 def _embedding_body(target: Target, task: Task) -> Mapping[str, Any]:

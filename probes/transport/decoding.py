@@ -30,14 +30,12 @@ class Decoder:
         """The decoded bytes of this chunk, cut at the cap; raises UndecodableBodyError for corrupt compression."""
         self._raw += len(chunk)
         room = max(0, CAP - self._decoded)
-        decoded = chunk[:room] if self._inflate is None else self._inflated(chunk, room)
-        self._decoded += len(decoded)
-        return decoded
-
-    def _inflated(self, chunk: bytes, room: int) -> bytes:
-        if self._inflate is None or not room:
-            return b""
         try:
-            return self._inflate.decompress(self._inflate.unconsumed_tail + chunk, room)
+            if self._inflate is None or not room:
+                decoded = chunk[:room]
+            else:
+                decoded = self._inflate.decompress(self._inflate.unconsumed_tail + chunk, room)
         except zlib.error as error:
             raise UndecodableBodyError("corrupt compression") from error
+        self._decoded += len(decoded)
+        return decoded

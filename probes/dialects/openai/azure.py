@@ -1,9 +1,9 @@
 """The `azure-openai` dialect: Chat Completions at a resource of Azure, whose deployments have names of their own."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import ParamSpec
 from urllib.parse import quote
 
 from probes.checks import Task
@@ -13,8 +13,9 @@ from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import REQUEST_ID_HEADERS
 from probes.dialects.presets import OPENAI
 from probes.reply import Reply, Request
-from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Target
+
+P = ParamSpec("P")
 
 
 def build_request(target: Target, task: Task) -> Request:
@@ -34,19 +35,13 @@ def _deployment_url(provider: Provider, deployment: str, method: str) -> str:
     return f"{place}/{method}?api-version={quote(provider.api_version, safe='')}"
 
 
-def read_reply(body: Mapping[str, Any]) -> Reply:
-    """As Chat Completions. The model is left out: that a deployment answers as the model behind it is no news."""
-    return replace(openai_chat.read_reply(body), model=None)
+def _without_model(read: Callable[P, Reply]) -> Callable[P, Reply]:
+    """Reads as `read` does, but no model: that a deployment answers as the model behind it is no news."""
 
+    def read_without_model(*args: P.args, **kwargs: P.kwargs) -> Reply:
+        return replace(read(*args, **kwargs), model=None)
 
-def read_azure_embedding(body: Mapping[str, Any]) -> Reply:
-    """An embedding, likewise without its model."""
-    return replace(read_embedding(body), model=None)
-
-
-def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
-    """As Chat Completions; the first frame carries filter results only, and more of them may follow the end."""
-    return replace(openai_chat.read_event(reply, event), model=None)
+    return read_without_model
 
 
 DIALECT = replace(
@@ -65,8 +60,8 @@ DIALECT = replace(
     ),
     price_list_id="azure",
     build_request=build_request,
-    read_reply=read_reply,
-    read_embedding=read_azure_embedding,
-    read_event=read_event,
+    read_reply=_without_model(openai_chat.read_reply),
+    read_embedding=_without_model(read_embedding),
+    read_event=_without_model(openai_chat.read_event),
     request_id_headers=("apim-request-id", *REQUEST_ID_HEADERS),
 )

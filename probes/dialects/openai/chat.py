@@ -93,7 +93,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     message = choices[0]["message"]
     reply = Reply(
         text=_read_text(message.get("content")),
-        calls=_read_calls(message),
+        calls=tuple(map(_read_call, as_objects(message.get("tool_calls")))),
         finish=_read_finish(choices[0].get("finish_reason"), message),
         ended=True,
         model=as_text(body.get("model")) or None,
@@ -134,17 +134,12 @@ def _read_text(value: object) -> str:
     return as_text(value)
 
 
-def _read_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
-    """The functions called; arguments are JSON in a string, though some send the object itself."""
-    functions = [as_object(call.get("function")) for call in as_objects(message.get("tool_calls"))]
-    return tuple(
-        ToolCall(name=as_text(function.get("name")), arguments=_read_arguments(function.get("arguments")))
-        for function in functions
-    )
-
-
-def _read_arguments(value: object) -> str:
-    return to_json(value) if isinstance(value, dict) else as_text(value)
+def _read_call(call: Mapping[str, Any]) -> ToolCall:
+    """A function called; its arguments are JSON in a string, though some providers send the object itself."""
+    function = as_object(call.get("function"))
+    arguments = function.get("arguments")
+    text = to_json(arguments) if isinstance(arguments, dict) else as_text(arguments)
+    return ToolCall(name=as_text(function.get("name")), arguments=text)
 
 
 def _read_finish(reason: object, message: Mapping[str, Any]) -> Finish | None:
