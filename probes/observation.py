@@ -1,4 +1,4 @@
-"""What one probe saw, as one immutable value."""
+"""The result of one probe."""
 
 from datetime import datetime, timedelta
 
@@ -9,9 +9,11 @@ from probes.target import Check
 
 @hot_dataclass
 class Observation:
-    """What one probe saw. Evidence arrives at `finished_at`.
+    """The result of one probe, known at `finished_at`.
 
-    Phase timings are seconds since the probe's first step, the lookup of the name; None where it did not get that far.
+    Phases are seconds from the lookup of the host name until that was resolved, TCP established, the connection ready
+    (TLS included), the request sent, response headers received, the first visible text of a stream received, the
+    response complete; None where the probe did not get that far.
     """
 
     target: str
@@ -21,33 +23,26 @@ class Observation:
     """Aware, UTC."""
     outcome: Outcome
     duration_s: float
-    """Until the answer was complete, or was given up; by the monotonic clock."""
+    """Until the response was complete, or the probe gave up; by the monotonic clock."""
     detail: str = ""
     """One sentence for people, without keys, at most 500 characters; empty for `ok`."""
     region: str = "local"
     resolved_s: float | None = None
-    """The name of the host resolved."""
     tcp_s: float | None = None
-    """TCP established."""
     connected_s: float | None = None
-    """TLS established, where there is any."""
     sent_s: float | None = None
-    """The request sent."""
     first_byte_s: float | None = None
-    """Response headers received."""
     first_token_s: float | None = None
-    """First piece of visible text; streams only."""
     last_byte_s: float | None = None
-    """The answer complete."""
     longest_stall_s: float | None = None
-    """The longest wait between two pieces of visible text; streams only."""
+    """The longest wait between two pieces of visible text of a stream."""
     fresh: bool = True
     """Whether the connection was made for this probe."""
     http_status: int | None = None
     retry_after_s: float | None = None
-    """What the provider asked for, where it said."""
+    """The wait that the provider asked for."""
     request_id: str | None = None
-    """The provider's own id of the request, for a ticket."""
+    """The provider's own id of the request."""
     input_tokens: int | None = None
     """Cached ones included."""
     output_tokens: int | None = None
@@ -55,22 +50,22 @@ class Observation:
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost_usd: float | None = None
-    """None when the price is not known; never zero for that reason."""
+    """None, never zero, where the price is unknown."""
     model: str | None = None
-    """Who answered, in the provider's words, where that is not the model that was asked."""
+    """The model that answered, where it is not the one that was requested."""
     deprecation: str | None = None
-    """The provider's hint that the model will go, in a few words."""
+    """The provider's notice that the model will be retired."""
     loop_lag_s: float = 0.0
-    """How late our own event loop was meanwhile; above 0.02 the timings are suspect."""
+    """The worst lateness of our own event loop meanwhile; above 0.02 the timings are suspect."""
 
     @property
     def finished_at(self) -> datetime:
-        """When the verdict was in."""
+        """When the result was known."""
         return self.started_at + timedelta(0, self.duration_s)
 
     @property
     def tokens_per_s(self) -> float | None:
-        """How quickly a stream came once it had begun; None for what is no stream, or too short to tell."""
+        """The rate of a stream from its first token on; None where there is no stream, or it is too short."""
         if self.output_tokens is None or self.first_token_s is None or self.last_byte_s is None:
             return None
         streamed_s = self.last_byte_s - self.first_token_s

@@ -8,15 +8,15 @@ from typing import Any
 
 
 class Finish(StrEnum):
-    """Why a reply ended, as far as a probe cares."""
+    """Why a reply ended."""
 
     STOP = "stop"
     LENGTH = "length"
     """The token budget was used up."""
     REFUSED = "refused"
-    """Content policy."""
+    """By content policy."""
     FAILED = "failed"
-    """The provider says that it failed."""
+    """By the provider's own account."""
     OTHER = "other"
 
 
@@ -37,24 +37,24 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """A function that the model wants called."""
+    """A function call that the model asks for."""
 
     name: str
     arguments: str
-    """As JSON, or what the model took for it."""
+    """JSON, if the model got it right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the model said so far: a whole reply, or a stream folded event by event."""
+    """A whole reply, or a stream as far as it was read."""
 
     text: str = ""
-    """Visible text only; reasoning is not in it."""
+    """Visible text, without reasoning."""
     finish: Finish | None = None
     ended: bool = False
-    """The dialect's terminator was seen; always true for a whole reply."""
+    """Whether the dialect's terminator was read; always true for a whole reply."""
     calls: tuple[ToolCall, ...] = ()
-    """Of a whole reply; streams are not asked to call anything."""
+    """Of a whole reply; streams are never asked for calls."""
     embedding: tuple[float, ...] | None = None
     input_tokens: int | None = None
     """Cached tokens included."""
@@ -63,13 +63,13 @@ class Reply:
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     model: str | None = None
-    """The model that answered, in the provider's own words."""
+    """The model that answered, as the provider names it."""
     deprecation: str | None = None
-    """The provider's hint that the model will go, in a few words."""
+    """The provider's notice that the model will be retired."""
     cost_usd: float | None = None
-    """What the provider says that it charged."""
+    """As stated by the provider."""
     error: Mapping[str, Any] | None = None
-    """An error frame, as it came."""
+    """An error frame of a stream."""
 
     def with_tokens(
         self,
@@ -90,19 +90,18 @@ class Reply:
 
 
 EMPTY_REPLY = Reply()
-"""A stream's reply before its first event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorDetails:
-    """What an error body says, picked from its envelope."""
+    """The content of an error body or an error frame."""
 
     codes: tuple[str, ...] = ()
-    """Code, type, status word and reasons, most telling first."""
+    """Code, type, status and reasons, the most specific first."""
     message: str = ""
     status: int | None = None
-    """The HTTP status that the body claims, where it claims one."""
+    """The HTTP status that the body states."""
     retry_after_s: float | None = None
     request_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Of a response, told in the body; names in lower case."""
+    """Response headers that the body quotes; names in lower case."""

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 
 from probes.classifier import Classification
-from probes.dialects.base import Dialect, Framing
+from probes.dialects.base import Dialect
 from probes.json_values import MalformedError
 from probes.outcome import Outcome
 from probes.reply import EMPTY_REPLY
-from probes.streaming.aws_eventstream import AwsEventStreamParser
-from probes.streaming.sse import ServerSentEvent, SseParser
+from probes.streaming.sse import ServerSentEvent
 
 
 class StreamReader:
@@ -16,8 +15,7 @@ class StreamReader:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        binary = dialect.framing is Framing.EVENTSTREAM
-        self._parser = AwsEventStreamParser() if binary else SseParser()
+        self._parser = dialect.stream_parser()
         self.reply = EMPTY_REPLY
         self.fault: Classification | None = None
         """Set by a corrupt frame."""

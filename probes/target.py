@@ -1,4 +1,4 @@
-"""What to ask whom: providers, their models as targets, and the questions (checks) a probe may ask."""
+"""Providers, their models as targets, and the checks that a probe can run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,68 +7,60 @@ from typing import Any
 
 
 class Check(StrEnum):
-    """The question a probe asks."""
+    """What a probe asks for."""
 
     CHAT = "chat"
-    """A short reply that must contain a random nonce, so that no cache can answer."""
+    """A short reply that must contain a random nonce, so that no cache can answer it."""
     STREAM = "stream"
-    """The same as a stream: time to first token is measured and the dialect's terminator is required."""
+    """The same as a stream: the time to the first token is measured, the dialect's terminator is required."""
     STRUCTURED = "structured"
-    """JSON under a schema, and nothing but that."""
+    """JSON that fits a schema, and no other text."""
     TOOL = "tool"
-    """A function is offered and must be called, with arguments that fit."""
+    """A call of the function that is offered, with arguments that fit its schema."""
     EMBEDDING = "embedding"
-    """A text must become a vector of the right length."""
+    """A vector of the right length."""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A string that does not show itself: `repr`, `str` and formatting give `***`."""
+    """A string whose `repr`, `str` and formatting give `***`."""
 
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
+    _value: str
 
     def reveal(self) -> str:
-        """The secret itself, for the one place that sends it."""
+        """The string itself, for the code that sends it."""
         return self._value
 
     def __repr__(self) -> str:
         return "***"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """An organisation's endpoint."""
+    """An endpoint of an organisation, and how to talk to it."""
 
     name: str
     dialect: str
-    """The wire format; a key of `probes.dialects.registry.DIALECTS`."""
+    """A key of `probes.dialects.registry.DIALECTS`."""
     base_url: str
     """Without a trailing slash. For `openai-chat` it ends in the version (`…/v1`), for the others it is the host."""
     api_key: Secret
     api_key_env: str | None = None
-    """The variable that the key came from; None when the configuration holds the key itself, or none is needed."""
+    """The environment variable that the key came from, if any."""
     preset: str | None = None
-    """Whose peculiarities it has; a key of `probes.dialects.presets.PRESETS`."""
+    """A key of `probes.dialects.presets.PRESETS`."""
     region: str | None = None
-    """Of the cloud that it is in, where the dialect needs one."""
+    """Of the cloud, where the dialect needs one."""
     api_version: str | None = None
-    """What an Azure resource of the classic kind wants in its address."""
+    """For Azure resources whose address carries one."""
     signing: bool = False
-    """Whether requests are signed with the credentials of AWS, in place of a bearer key."""
+    """Whether requests are signed with AWS credentials, in place of a key."""
     status_page: str | None = None
-    """Where the vendor says how it is; None when nobody is asked."""
+    """The address of the vendor's status page; None: it is not read."""
 
     @property
-    def key_words(self) -> str:
-        """What must be looked at when the key is refused."""
+    def key_source(self) -> str:
+        """Where the key comes from: what to check when it is refused."""
         if self.signing:
             return "the AWS credentials of this machine"
         return f"the variable {self.api_key_env}" if self.api_key_env else "the key in the configuration"
@@ -76,12 +68,12 @@ class Provider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What tokens cost, in US dollars per million."""
+    """The price of tokens, in US dollars per million."""
 
     input_usd: float
     output_usd: float
     cached_usd: float | None = None
-    """Input that the provider had cached; None: as any other input."""
+    """Of input that the provider had cached; None: as other input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +96,13 @@ class Target:
     slow_s: float = 10.0
     """A correct answer that took longer than this is `slow`."""
     checks: tuple[Check, ...] = (Check.CHAT,)
-    """Who is asked after whom, over and over; a check of weight 3 stands here three times."""
+    """Run in turn, over and over; a check of weight 3 stands here three times."""
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Laid over the body of every request, section by section; None takes a key out."""
+    """Merged into the body of every request; None removes a key."""
     price: Price | None = None
-    """None: the price list's."""
+    """None: by the price list."""
     dimensions: int | None = None
-    """How long an embedding must be; None: what the model is known for (`probes.model_facts`), if anything."""
+    """The length that an embedding must have; None: as `probes.model_facts` knows it, else any."""
 
     @property
     def questions(self) -> tuple[Check, ...]:

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from probes.classifier import Classification, RawResponse
-from probes.dialects.base import Framing
+from probes.dialects.base import Dialect
 from probes.dialects.registry import DIALECTS
 from probes.exchange import BodyChunk, Exchange
 from probes.json_values import MalformedError
@@ -173,7 +173,7 @@ def _show_response_headers(headers: Mapping[str, str], provider: Provider) -> tu
 
 def _show_events(chunks: Sequence[BodyChunk], provider: Provider) -> tuple[tuple[EventShown, ...], int]:
     """The first and the last events, and how many there were."""
-    events = list(split_events(chunks, DIALECTS[provider.dialect].framing))
+    events = list(split_events(chunks, DIALECTS[provider.dialect]))
     shown = (
         EventShown(number=number, at_s=at_s, data=clean_block(text, provider.api_key, limit=_LONGEST_EVENT))
         for number, (at_s, text) in enumerate(events, 1)
@@ -182,12 +182,12 @@ def _show_events(chunks: Sequence[BodyChunk], provider: Provider) -> tuple[tuple
     return tuple(shown), len(events)
 
 
-def split_events(chunks: Iterable[BodyChunk], framing: Framing) -> Iterator[tuple[float, str]]:
+def split_events(chunks: Iterable[BodyChunk], dialect: Dialect) -> Iterator[tuple[float, str]]:
     """The text of each event, and the seconds at which its last byte arrived; the last event may be cut off.
 
     Server-sent events as they are, comments included; binary frames as their name and payload.
     """
-    return _split_frames(chunks) if framing is Framing.EVENTSTREAM else _split_sse(chunks)
+    return _split_frames(chunks) if dialect.stream_parser is AwsEventStreamParser else _split_sse(chunks)
 
 
 def _split_sse(chunks: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:

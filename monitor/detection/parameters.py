@@ -142,7 +142,7 @@ def target_parameters(target: Target, controller: ControllerSettings, *, alone: 
     return TargetParameters(
         target=target.id,
         model=target.model,
-        key=target.provider.key_words,
+        key=target.provider.key_source,
         p1=controller.detect,
         alone=alone,
         false_per_day=false_per_day if alone else false_per_day / 2,

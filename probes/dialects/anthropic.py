@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage, finish_reasons, read_finish
+from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, read_finish
 from probes.dialects.errors import error_rules, is_error, rule
 from probes.dialects.families import Family, family_of
 from probes.json_values import (
@@ -172,7 +172,7 @@ _ERRORS = error_rules(
 DIALECT = Dialect(
     name="anthropic",
     default_base_url="https://api.anthropic.com",
-    base_url_form=BaseUrlForm.UNVERSIONED,
+    base_url_rule=UNVERSIONED,
     status_page=VendorStatusPage(
         host=r"api\.anthropic\.com",
         url="https://status.claude.com/api/v2/summary.json",

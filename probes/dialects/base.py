@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,29 +10,26 @@ from probes.checks import Task
 from probes.dialects.errors import ErrorRules
 from probes.json_values import as_text
 from probes.reply import ErrorDetails, Finish, Reply, Request
-from probes.streaming.sse import ServerSentEvent
+from probes.streaming.aws_eventstream import AwsEventStreamParser
+from probes.streaming.sse import ServerSentEvent, SseParser
 from probes.target import Check, Target
 
 
-class Framing(StrEnum):
-    """How the events of a stream are delimited."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseUrlRule:
+    """Which paths of a provider's `base_url` are probably wrong, and why."""
 
-    SSE = "sse"
-    """Server-sent events."""
-    EVENTSTREAM = "eventstream"
-    """The binary frames of AWS."""
+    wrong_path: str
+    """A pattern for the whole path."""
+    warning: str
+    """The predicate of a sentence."""
 
 
-class BaseUrlForm(StrEnum):
-    """How far a provider's `base_url` goes; the dialect adds the rest of the path."""
-
-    VERSIONED = "versioned"
-    """Up to the version: `https://api.openai.com/v1`."""
-    UNVERSIONED = "unversioned"
-    """Up to the version, without it."""
-    HOST = "host"
-    """The host alone."""
-    ANY = "any"
+VERSIONED = BaseUrlRule(wrong_path="", warning="has no path; servers of this dialect usually want one that ends in /v1")
+UNVERSIONED = BaseUrlRule(
+    wrong_path=".*/v[12](beta)?", warning="ends in a version, which this dialect adds itself; leave it out"
+)
+HOST_ALONE = BaseUrlRule(wrong_path=".+", warning="has a path, which this dialect adds itself; leave it out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +80,7 @@ class Dialect:
     default_base_url: str | None
     """The base URL of the format's own provider, `{region}` standing for the region; None where each customer has one
     of its own."""
-    base_url_form: BaseUrlForm
+    base_url_rule: BaseUrlRule | None = None
     config_fields: tuple[ConfigField, ...] = ()
     """The keys of a provider's configuration besides those that all dialects take."""
     status_page: VendorStatusPage | None = None
@@ -108,7 +104,7 @@ class Dialect:
     """Response headers that may hold the provider's own id of the request, the best first."""
     error_header: str | None = None
     """A response header, in lower case, that names the kind of an error up to the first colon."""
-    framing: Framing = Framing.SSE
+    stream_parser: type[SseParser] | type[AwsEventStreamParser] = SseParser
 
     def takes(self, field: str) -> bool:
         """Whether a provider that speaks this dialect may have this key in its configuration."""
@@ -116,12 +112,5 @@ class Dialect:
 
     def base_url_warning(self, base_url: str) -> str | None:
         """What is probably wrong with a configured base URL, as the predicate of a sentence; None when nothing is."""
-        path = urlsplit(base_url).path.rstrip("/")
-        match self.base_url_form:
-            case BaseUrlForm.VERSIONED if not path:
-                return "has no path; servers of this dialect usually want one that ends in /v1"
-            case BaseUrlForm.UNVERSIONED if re.search(r"/v[12](beta)?$", path):
-                return "ends in a version, which this dialect adds itself; leave it out"
-            case BaseUrlForm.HOST if path:
-                return "has a path, which this dialect adds itself; leave it out"
-        return None
+        rule, path = self.base_url_rule, urlsplit(base_url).path.rstrip("/")
+        return rule.warning if rule and re.fullmatch(rule.wrong_path, path, re.DOTALL) else None

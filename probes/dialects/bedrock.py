@@ -9,15 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import (
-    BaseUrlForm,
-    ConfigField,
-    Dialect,
-    Framing,
-    VendorStatusPage,
-    finish_reasons,
-    read_finish,
-)
+from probes.dialects.base import ConfigField, Dialect, VendorStatusPage, finish_reasons, read_finish
 from probes.dialects.errors import error_rules, rule
 from probes.dialects.families import Family, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
@@ -210,7 +202,6 @@ _ERRORS = error_rules(
 DIALECT = Dialect(
     name="bedrock",
     default_base_url="https://bedrock-runtime.{region}.amazonaws.com",
-    base_url_form=BaseUrlForm.ANY,
     config_fields=(
         ConfigField(name="region", pattern=re.compile(r"[a-z0-9-]{2,40}"), expected="a region such as us-east-1"),
         ConfigField(name="signing"),
@@ -230,5 +221,5 @@ DIALECT = Dialect(
     errors=_ERRORS,
     request_id_headers=("x-amzn-requestid",),
     error_header="x-amzn-errortype",
-    framing=Framing.EVENTSTREAM,
+    stream_parser=eventstream.AwsEventStreamParser,
 )

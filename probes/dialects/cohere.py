@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect, VendorStatusPage, finish_reasons, incident_io_page, read_finish
+from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, incident_io_page, read_finish
 from probes.dialects.errors import error_rules, is_error, rule
 from probes.dialects.families import Family, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse
@@ -190,7 +190,7 @@ _ERRORS = error_rules(
 DIALECT = Dialect(
     name="cohere",
     default_base_url="https://api.cohere.com",
-    base_url_form=BaseUrlForm.UNVERSIONED,
+    base_url_rule=UNVERSIONED,
     status_page=VendorStatusPage(host=r"api\.cohere\.(?:com|ai)", url=incident_io_page("status.cohere.com")),
     price_list_id="cohere",
     checks=frozenset(Check),

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect, finish_reasons, read_finish
+from probes.dialects.base import UNVERSIONED, Dialect, finish_reasons, read_finish
 from probes.dialects.errors import error_rules, is_error, rule
 from probes.dialects.families import Family, family_of
 from probes.json_values import (
@@ -215,7 +215,7 @@ _ERRORS = error_rules(
 DIALECT = Dialect(
     name="gemini",
     default_base_url="https://generativelanguage.googleapis.com",
-    base_url_form=BaseUrlForm.UNVERSIONED,
+    base_url_rule=UNVERSIONED,
     price_list_id="google",
     checks=frozenset(Check),
     build_request=build_request,

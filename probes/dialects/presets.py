@@ -14,30 +14,29 @@ _ALL: Final = _WITHOUT_EMBEDDINGS | {Check.EMBEDDING}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """One provider, or one server that people run themselves."""
+    """A provider, or a server that people run themselves."""
 
     name: str
     default_base_url: str | None
-    """In the shape of `Provider.base_url`; None where nobody can know it."""
+    """None where each customer has one of its own."""
     key_needed: bool = True
     """Without a key, requests carry no Authorization header."""
     checks: frozenset[Check] = _WITHOUT_EMBEDDINGS
-    """The questions that it can be asked."""
     budget_key: str = "max_tokens"
-    """What it calls the token budget."""
+    """Its name for the token budget."""
     stream_usage: bool = True
-    """Whether it is asked to count a stream's tokens; those who do not know `stream_options` count them unasked."""
+    """Whether streams request token counts by `stream_options`; others send them unasked."""
     strict_schema: bool = True
-    """Whether it holds a reply to a JSON schema; else it is asked for any JSON, and told the schema in words."""
+    """Whether it enforces a JSON schema; else any JSON is requested, with the schema in the prompt."""
     strict_tools: bool = True
-    """Whether it may be told to hold the arguments of a call to their schema."""
+    """Whether it can enforce the schema of a call's arguments."""
     families: tuple[Family, ...] = ()
-    """Of its own models; they win over those that everybody knows."""
+    """Of its own models; they precede the families that all presets share."""
     status_page: VendorStatusPage | None = None
     """None where it has none that a program can read."""
 
 
-#: What is assumed of an `openai-chat` provider without a preset: OpenAI itself.
+#: Assumed of an `openai-chat` provider without a preset.
 OPENAI: Final = Preset(
     name="openai",
     default_base_url="https://api.openai.com/v1",
@@ -53,7 +52,7 @@ OPENAI: Final = Preset(
 PRESETS: Final[Mapping[str, Preset]] = {
     preset.name: preset
     for preset in (
-        # Refuses what it does not know (422 `extra_forbidden`).
+        # Refuses unknown parameters (422 `extra_forbidden`).
         Preset(name="mistral", default_base_url="https://api.mistral.ai/v1", checks=_ALL, stream_usage=False),
         Preset(
             name="groq",
@@ -67,7 +66,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             default_base_url="https://api.deepseek.com/v1",
             strict_schema=False,
             strict_tools=False,
-            # All of them think unless they are told not to.
+            # All its models reason by default.
             families=(Family(pattern="deepseek-*", tokens=128, extra={"thinking": {"type": "disabled"}}),),
             status_page=VendorStatusPage(
                 host=r"api\.deepseek\.com",
@@ -111,7 +110,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             default_base_url="https://api.perplexity.ai",
             checks=frozenset({Check.CHAT, Check.STREAM, Check.STRUCTURED}),
             stream_usage=False,
-            # A search would cost more than the words, and answer with the news.
+            # A search would cost more than the tokens.
             families=(
                 Family(pattern="sonar-*re*", tokens=2048, extra={"disable_search": True}),
                 Family(pattern="sonar*", tokens=256, extra={"disable_search": True}),
@@ -137,5 +136,5 @@ PRESETS: Final[Mapping[str, Preset]] = {
 
 
 def preset_of(name: str | None) -> Preset:
-    """The preset of that name; OpenAI's ways for None."""
+    """The preset of that name; OpenAI's for None."""
     return OPENAI if name is None else PRESETS[name]

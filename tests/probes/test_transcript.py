@@ -7,7 +7,6 @@ import re
 import pytest
 
 from monitor.clock import utc_now
-from probes.dialects.base import Framing
 from probes.dialects.registry import DIALECTS
 from probes.exchange import BodyChunk
 from probes.outcome import Outcome
@@ -261,7 +260,7 @@ def test_binary_events_are_shown_decoded() -> None:
     sound = event("messageStop", {"stopReason": "end_turn"})
     pieces = [BodyChunk(at_s=at, data=sound[at : at + 1]) for at in range(len(sound))]
     pieces += [BodyChunk(at_s=500, data=b"x" * 40)]
-    assert list(split_events(pieces, Framing.EVENTSTREAM)) == [
+    assert list(split_events(pieces, DIALECTS["bedrock"])) == [
         (len(sound) - 1, 'messageStop: {"stopReason":"end_turn"}'),
         (500, "(a frame with a wrong checksum of its lengths)"),
     ]

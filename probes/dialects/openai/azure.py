@@ -7,7 +7,7 @@ from typing import ParamSpec
 from urllib.parse import quote
 
 from probes.checks import Task
-from probes.dialects.base import BaseUrlForm, ConfigField, VendorStatusPage
+from probes.dialects.base import HOST_ALONE, ConfigField, VendorStatusPage
 from probes.dialects.openai import chat as openai_chat
 from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import REQUEST_ID_HEADERS
@@ -48,7 +48,7 @@ DIALECT = replace(
     openai_chat.DIALECT,
     name="azure-openai",
     default_base_url=None,
-    base_url_form=BaseUrlForm.HOST,
+    base_url_rule=HOST_ALONE,
     config_fields=(
         ConfigField(
             name="api_version", pattern=re.compile(r"[0-9A-Za-z.-]{1,40}"), expected="a version such as 2024-10-21"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import BaseUrlForm, Dialect, finish_reasons, read_finish
+from probes.dialects.base import VERSIONED, Dialect, finish_reasons, read_finish
 from probes.dialects.errors import is_error
 from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
@@ -151,7 +151,7 @@ def _read_finish(reason: object, message: Mapping[str, Any]) -> Finish | None:
 DIALECT = Dialect(
     name="openai-chat",
     default_base_url=OPENAI.default_base_url,
-    base_url_form=BaseUrlForm.VERSIONED,
+    base_url_rule=VERSIONED,
     status_page=OPENAI.status_page,
     checks=frozenset(Check),
     build_request=build_request,

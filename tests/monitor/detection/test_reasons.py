@@ -26,6 +26,6 @@ def test_the_mix_names_the_most_frequent_first() -> None:
 )
 def test_the_remedy_says_where_the_key_comes_from(change: dict[str, Any], named: str) -> None:
     """A variable by its name; a key without one by where it stands; signatures by whose credentials they need."""
-    key = replace(target().provider, **change).key_words
+    key = replace(target().provider, **change).key_source
     remedy = reasons.remedy(Outcome.QUOTA, model="m", key=key, detail="")
     assert remedy == f"the account behind {named} has no money or quota left: see to its billing"
