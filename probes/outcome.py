@@ -1,24 +1,7 @@
-"""The taxonomy: every probe ends in exactly one outcome, which says who is at fault and what follows.
+"""The taxonomy: every probe ends in exactly one outcome, which says who is at fault and what it is evidence for.
 
-======================  ===========  =================================  ==============================
-outcome                 blame        for example                        evidence for
-======================  ===========  =================================  ==============================
-ok                      nobody       the nonce came back in time        up
-slow                    provider     answered, past the slow limit      degraded
-bad_answer              provider     well-formed, the wrong content     degraded
-server_error            provider     500, malformed body, HTML          down
-overloaded              provider     503, 529, capacity 429s            down
-broken_stream           provider     no terminator, a stall             down
-timeout                 undecided    a deadline passed                  down, unless we are blind
-unreachable             undecided    DNS, connect, TLS, reset           down, unless we are blind
-rate_limited            us           too many requests from us          degraded, when sustained
-auth                    us           the key is refused                 misconfigured, when confirmed
-quota                   us           no money left                      misconfigured, when confirmed
-model_gone              us           no such model                      misconfigured, when confirmed
-bad_request             us           the probe drifted from the API     neither up nor down
-budget_spent            us           reasoning ate the token budget     neither up nor down
-refused                 unclear      content policy                     neither up nor down
-======================  ===========  =================================  ==============================
+Faults of the provider, and those that nobody can place, count against it; our own and unclear ones never do. The causes
+of each outcome are in docs/outcomes.md.
 """
 
 from enum import StrEnum
