@@ -190,7 +190,7 @@ def network_down_entry(at: datetime, *, again: bool = False) -> TimelineEntry:
 def network_up_entry(incident: Incident, loss: NetworkLoss | None, at: datetime) -> TimelineEntry:
     """That our own network works again, how long it did not, and which failed probes were not counted."""
     since = loss.since if loss else incident.opened_at
-    text = f"Our own network works again; it did not for {span(max(0.0, (at - since).total_seconds()))}"
+    text = f"Our own network works again after {span(max(0.0, (at - since).total_seconds()))}"
     if loss and loss.held:
         each = ", ".join(f"{name} {count}" for name, count in sorted(loss.held.items()))
         text += f": {plural(sum(loss.held.values()), 'failed probe')} ({each}) not counted"

@@ -115,8 +115,8 @@ def _budget(settings: Settings, answer: Mapping[str, Any]) -> Iterator[str]:
         text += f": {describe_stretches(paid, longer)}, and outages there are found later"
     if budget["lasts_days"] is not None:
         text += (
-            f"; it does not even pay for one probe an hour of {listed(budget['not_even_hourly'])}:"
-            f" what there is for those probes is spent after {budget['lasts_days']:g} days, and none of them is made"
+            f"; it does not pay for even one probe an hour of {listed(budget['not_even_hourly'])}:"
+            f" the money for those probes lasts {budget['lasts_days']:g} days, and none of them is made after that"
             " until the next month"
         )
     yield text

@@ -267,7 +267,7 @@ def paid_targets(targets: Iterable[Target], paid: Iterable[str], usual: Mapping[
 def describe_stretches(paid: Sequence[PaidTarget], stretches: Mapping[str, float]) -> str:
     """Which targets are probed less often, as the begin of a sentence; empty where none is.
 
-    `what costs money is probed less often (30s → 48s)` where all are alike, else
+    `paid targets are probed less often (30s → 48s)` where all are alike, else
     `some targets are probed less often (openai/m 30s → 1h, 3 targets 30s → 48s)`, the most stretched first.
     """
     longer = {
@@ -277,7 +277,7 @@ def describe_stretches(paid: Sequence[PaidTarget], stretches: Mapping[str, float
         return ""
     alike = Counter(longer.values())
     if len(alike) == 1 and len(longer) == len(paid):
-        return f"what costs money is probed less often ({_change(*longer.popitem()[1])})"
+        return f"paid targets are probed less often ({_change(*longer.popitem()[1])})"
     changes = []
     for change, count in sorted(alike.items(), reverse=True):
         who = plural(count, "target") if count > 1 else next(name for name, own in longer.items() if own == change)

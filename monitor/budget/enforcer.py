@@ -56,14 +56,14 @@ def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
         )
     if forecast.lasts_s is not None:
         texts.append(
-            f"budget.usd_per_month: {format_usd(cap)} does not even pay for one probe an hour of"
-            f" {listed(forecast.beyond)}: what there is for those probes is spent after {span(forecast.lasts_s)}, and"
-            " none of them is made until the next month"
+            f"budget.usd_per_month: {format_usd(cap)} does not pay for even one probe an hour of"
+            f" {listed(forecast.beyond)}: the money for those probes lasts {span(forecast.lasts_s)}, and none of them"
+            " is made after that until the next month"
         )
     unknown = [target for target, usd in usual.items() if usd is None]
     if unknown:
         texts.append(
-            f"budget.usd_per_month: the price of {', '.join(unknown)} is not known and counts nothing; write it into"
+            f"budget.usd_per_month: the price of {', '.join(unknown)} is unknown and not counted; write it into"
             " the configuration (price: {input: …, output: …}, in dollars per million tokens)"
         )
     return tuple(texts)

@@ -46,7 +46,7 @@ class BudgetSummary:
         if not self.exhausted:
             return None
         cap = format_usd(self.cap_usd or 0.0)
-        return f"The budget of {cap} is spent: what costs money is not probed until {self.month_ends:%Y-%m-%d}"
+        return f"The budget of {cap} is spent: paid targets are not probed until {self.month_ends:%Y-%m-%d}"
 
     @property
     def sentence(self) -> str:
@@ -56,7 +56,7 @@ class BudgetSummary:
         if self.cap_usd is not None:
             parts = [f"{spent} of the budget of {format_usd(self.cap_usd)} spent this month"]
         if self.exhausted:
-            parts.append(f"what costs money is not probed until {self.month_ends:%Y-%m-%d}")
+            parts.append(f"paid targets are not probed until {self.month_ends:%Y-%m-%d}")
         elif self.stopped:
             parts.append(f"no money for {listed(self.stopped)}: not probed until {self.month_ends:%Y-%m-%d}")
         if self.stretches and not self.exhausted:

@@ -162,7 +162,7 @@ class BudgetTracker:
     def _lack_text(self, cap: float) -> str:
         if len(self.throttling.stopped) == len(self._paid) and self.spent_usd > 0:
             return f"the budget of {format_usd(cap)} is spent"
-        return f"what the budget of {format_usd(cap)} has left does not pay for that"
+        return f"the rest of the budget of {format_usd(cap)} does not pay for that"
 
     def _throttle(self, cap: float, before: Throttling, now: datetime) -> Throttling:
         # A target whose single probe costs more than the budget takes nothing from the others.
@@ -219,7 +219,7 @@ class BudgetTracker:
         if stops:
             text = (
                 f"{listed(stops)} will not be probed until {self._month.ends:%Y-%m-%d}: {self._lack_text(cap)},"
-                " and no route moves on that account"
+                " and no route moves because of that"
             )
             events.append(BudgetEvent(kind="probing_stopped", text=text, tell=True))
         resumed = [target for target in before.stopped if target in self._paid and target not in after.stopped]
@@ -228,7 +228,7 @@ class BudgetTracker:
             events.append(BudgetEvent(kind="probing_resumed", text=text, tell=True))
         if after.reserve_used_up and not before.reserve_used_up and len(after.stopped) < len(self._paid):
             text = (
-                f"no extra probes of what costs money until {self._month.ends:%Y-%m-%d}: the reserve of the budget of"
+                f"no extra probes of paid targets until {self._month.ends:%Y-%m-%d}: the reserve of the budget of"
                 f" {format_usd(cap)} is used up, and outages are found at the regular intervals alone"
             )
             events.append(BudgetEvent(kind="reserve_used_up", text=text, tell=True))
@@ -237,7 +237,7 @@ class BudgetTracker:
     def _stretch_text(self, cap: float, now: datetime) -> str:
         spent, paid = self._spent_text(cap, now), self._paid_targets()
         if not self.throttling.stretches:
-            return f"what costs money is probed at its configured intervals again: {spent}"
+            return f"paid targets are probed at their configured intervals again: {spent}"
         wants_usd = allocation.usd_per_s(paid) * self._month.seconds
         return (
             f"{allocation.describe_stretches(paid, self.throttling.stretches)}, and outages there are found later:"

@@ -73,7 +73,7 @@ class ConnectivityMessages:
         """Our network has been lost since then; adds a note unless the loss is known."""
         if self._loss is None:
             self._loss = _Loss(since_s)
-            text = f"{reason}: failures that may be our own network's are held against nobody, the routes hold"
+            text = f"{reason}: failures that it may have caused are not counted; the routes hold"
             self._notes.append(ConnectivityNote(kind="network_lost", text=text))
         self._loss.until_s = None
 
@@ -105,7 +105,7 @@ class ConnectivityMessages:
             return
         self._untrusted_noted = True
         asked = ", ".join(self._endpoints) or "none is configured"
-        text = f"no neutral endpoint has answered within the hour ({asked}): the providers alone say whether it is us"
+        text = f"no neutral endpoint has answered within the hour ({asked}): the providers decide whether it is us"
         self._notes.append(ConnectivityNote(kind="endpoints_untrusted", text=text))
 
     def resumed(self) -> None:
@@ -129,8 +129,8 @@ def instant_of(epoch_s: float) -> datetime:
 def _back_text(since_s: float, until_s: float, held: Mapping[str, int]) -> str:
     """The text of `network_back`: how long our network was lost, and how many failures count for nothing."""
     when = f"{instant_of(since_s):%H:%M:%S} to {instant_of(until_s):%H:%M:%S} UTC"
-    text = f"our own network works again; it did not for {span(until_s - since_s)} ({when})"
+    text = f"our own network works again after {span(until_s - since_s)} ({when})"
     if not held:
-        return f"{text}, and nothing was judged by it"
+        return f"{text}; no failures were left out"
     each = ", ".join(f"{name} {count}" for name, count in sorted(held.items()))
-    return f"{text}: {plural(sum(held.values()), 'failed probe')} ({each}) held against nobody, the routes held"
+    return f"{text}: {plural(sum(held.values()), 'failed probe')} ({each}) not counted; the routes held"

@@ -17,7 +17,7 @@ _UNUSABLE_SHARE = 0.9
 #: It stays unusable until half of the answers are good again, so that one good answer does not end it.
 _STILL_UNUSABLE_SHARE = 0.5
 #: What the probes of each of `TargetState.tracks` did.
-_PREDICATES = ("failed", "came past the slow limit", "gave a wrong answer", "hit the rate limit")
+_PREDICATES = ("failed", "exceeded the slow limit", "gave a wrong answer", "hit the rate limit")
 _OF_NO_USE = "answers were of no use"
 
 

@@ -28,10 +28,10 @@ _MOST_A_DAY: Final = {SUBSTITUTED: 3, DEPRECATED: 1, CHECK_FAILING: 3, NEEDS_ATT
 _MOST_EVER: Final = 30
 #: The text of the last of them.
 _LAST: Final = {
-    SUBSTITUTED: "{} is answered by ever other models: no further one is told",
-    DEPRECATED: "the provider says ever other things of the future of {}: nothing further is told",
-    CHECK_FAILING: "ever again a check of {} fails while the others are well: no further time is told",
-    NEEDS_ATTENTION: "ever again the probes of {} say nothing of it: no further time is told",
+    SUBSTITUTED: "{} keeps being answered by different models; further changes are not reported",
+    DEPRECATED: "the provider keeps announcing other things about {}; further ones are not reported",
+    CHECK_FAILING: "a check of {} keeps failing while the others are well; further failures are not reported",
+    NEEDS_ATTENTION: "the probes of {} keep being inconclusive; further times are not reported",
 }
 _DETAIL_CHARS = 160
 
@@ -99,7 +99,7 @@ def _check_texts(failures: CheckFailures, observation: Observation, state: Targe
     if observation.outcome.effect is Effect.NOTHING and failures.inconclusive == REPORTED_INCONCLUSIVE:
         if state.health is Health.UNKNOWN:
             return {NEEDS_ATTENTION: state.reason}
-        whose, detail = f"{target}: the check {check} says", one_line(observation.detail, _DETAIL_CHARS)
+        whose, detail = f"{target}: the check {check} is", one_line(observation.detail, _DETAIL_CHARS)
         return {NEEDS_ATTENTION: reasons.inconclusive_probes(whose, observation.outcome, failures.inconclusive, detail)}
     if failures.reported_at != observation.finished_at:
         return {}

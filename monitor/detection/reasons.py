@@ -37,8 +37,8 @@ def failing_checks(failures: int, checks: Sequence[str]) -> str:
 
 
 def inconclusive_probes(whose: str, outcome: Outcome, times: int, detail: str) -> str:
-    """That probes allow no judgement of a target; `whose` is the subject, such as `its probes say`."""
-    return f"{whose} nothing of it, {outcome} {times} times in a row: the probe needs attention; last: {detail}"
+    """That probes allow no judgement of a target; `whose` is the subject, such as `its probes are`."""
+    return f"{whose} inconclusive, {outcome} {times} times in a row: the probe needs attention; last: {detail}"
 
 
 def evidence_and_threshold(

@@ -201,7 +201,7 @@ def _no_verdict(state: TargetState, observation: Observation, parameters: Target
         state = state.clear_degradation().replace(recovery=Recovery(), returned_at=at, held_until=until)
         reason = f"back after {span((at - state.since).total_seconds())}"
     else:
-        reason = "no failures left to explain" if state.health is Health.SUSPECT else "it answers"
+        reason = "no evidence of failures is left" if state.health is Health.SUSPECT else "it answers"
     unknown = state.health is Health.UNKNOWN and observation.outcome.effect is not Effect.UP
     if suspicion := degradation.heaviest_reason(state, at, parameters):
         return state.enter(Health.UNKNOWN if unknown else Health.SUSPECT, at, suspicion)

@@ -83,7 +83,7 @@ def add_inconclusive(state: TargetState, observation: Observation, parameters: T
     at, detail = observation.finished_at, shortened(observation.detail)
     in_a_row = {failures.check: failures.inconclusive for failures in state.check_failures}
     if min(in_a_row.get(check, 0) for check in {observation.check, *parameters.checks}) >= REPORTED_INCONCLUSIVE:
-        whose = "its probes say" if len(parameters.checks) == 1 else "whichever check is asked, its probes say"
+        whose = "its probes are" if len(parameters.checks) == 1 else "the probes of every check are"
         times = in_a_row[observation.check]
         return state.enter_unknown(at, reasons.inconclusive_probes(whose, observation.outcome, times, detail))
     if state.health is not Health.UNKNOWN:
@@ -101,7 +101,7 @@ def add_misconfigured(state: TargetState, observation: Observation, parameters: 
     if confirmed:
         return state.enter(Health.MISCONFIGURED, at, f"{outcome}, {remedy}")
     if state.health is Health.UP:
-        return state.enter(Health.SUSPECT, at, f"{outcome}, asked once more to be sure; {remedy}")
+        return state.enter(Health.SUSPECT, at, f"{outcome}, to be confirmed by one more probe; {remedy}")
     return state
 
 

@@ -255,7 +255,7 @@ def test_our_own_network_has_an_incident_once_it_is_away_for_a_minute() -> None:
     [resolved] = world.ask(after_s=25, loss=lost(95, anthropic=3, openai=4))
     assert (resolved.id, resolved.resolved_at) == (1, NOON + timedelta(seconds=95))
     *_, back, last = lines(resolved)
-    assert back.startswith("Our own network works again; it did not for 1 min 35 s: 7 failed probes")
+    assert back.startswith("Our own network works again after 1 min 35 s: 7 failed probes")
     assert back.endswith("(anthropic 3, openai 4) not counted")
     assert last == "Resolved"
     assert world.ask(after_s=5, loss=lost(95, openai=4)) == [], "it is told"

@@ -241,9 +241,9 @@ def slower(*intervals: tuple[str, float, float]) -> list[dict[str, Any]]:
                 "budget": {"configured_usd_per_month": 3000.0, "not_even_hourly": [A], "lasts_days": 2.5},
                 "targets": slower((A, 30.0, 3600.0), (B, 30.0, 30.0), (C, 60.0, 60.0)),
             },
-            "the configured intervals cost $3,000 a month, budget.usd_per_month is $2: what costs money is probed"
-            " less often (30s → 1h), and outages there are found later; it does not even pay for one probe an hour of"
-            f" {A}: what there is for those probes is spent after 2.5 days, and none of them is made until the next"
+            "the configured intervals cost $3,000 a month, budget.usd_per_month is $2: paid targets are probed"
+            " less often (30s → 1h), and outages there are found later; it does not pay for even one probe an hour of"
+            f" {A}: the money for those probes lasts 2.5 days, and none of them is made after that until the next"
             " month",
             id="the budget does not even pay for a probe an hour",
         ),
@@ -256,7 +256,7 @@ def slower(*intervals: tuple[str, float, float]) -> list[dict[str, Any]]:
             },
             "a 50 % outage of openai moves `chat` only after 17 min 42 s on average, and 5 min is late: the interval is"
             " 10m, for the budget; about 2m would do\n"
-            "the configured intervals cost $2 a month, budget.usd_per_month is $2: what costs money is probed"
+            "the configured intervals cost $2 a month, budget.usd_per_month is $2: paid targets are probed"
             " less often (30s → 10m), and outages there are found later",
             id="the interval is too long because of the budget",
         ),

@@ -134,7 +134,7 @@ def test_shares_never_cost_more_than_is_allowed(seed: int) -> None:
     ("stretches", "text"),
     [
         pytest.param({}, "", id="nobody"),
-        pytest.param(dict.fromkeys("abcd", 2.0), "what costs money is probed less often (30s → 1m)", id="all alike"),
+        pytest.param(dict.fromkeys("abcd", 2.0), "paid targets are probed less often (30s → 1m)", id="all alike"),
         pytest.param({"b": 128.0}, "one target is probed less often (b 30s → 1h)", id="one of several"),
         pytest.param(
             {"a": 1.5, "b": 128.0, "c": 1.5},

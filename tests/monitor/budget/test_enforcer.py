@@ -101,7 +101,7 @@ async def test_a_spent_budget_is_told_once_and_nobody_fails_over(tmp_path: Path,
 
     assert probes_of(tmp_path, PAID) == asked
     ends = f"{month_of(datetime.now(UTC)).ends:%Y-%m-%d}"
-    told = f"{PAID} will not be probed until {ends}: the budget of $0.004 is spent, and no route moves on that account"
+    told = f"{PAID} will not be probed until {ends}: the budget of $0.004 is spent, and no route moves because of that"
     assert rows(tmp_path, spent) == [(told, "due")]
     [(health, reason)] = rows(tmp_path, f"SELECT health, reason FROM target_states WHERE target = '{PAID}'")  # noqa: S608
     assert (health, reason) == ("unknown", f"{PAID} is unknown: not probed until {ends}: the budget of $0.004 is spent")
@@ -114,7 +114,7 @@ async def test_a_spent_budget_is_told_once_and_nobody_fails_over(tmp_path: Path,
     engine.dispose()
     assert found.exhausted
     assert found.alarm is not None
-    assert found.alarm.startswith("The budget of $0.004 is spent: what costs money is not probed until ")
+    assert found.alarm.startswith("The budget of $0.004 is spent: paid targets are not probed until ")
 
 
 async def test_intervals_stretch_from_the_first_probe_on(tmp_path: Path, provider: LLMockServer) -> None:
@@ -145,14 +145,14 @@ def test_a_purse_goes_on_from_the_ledger(tmp_path: Path) -> None:
     assert not purse.is_newly_exhausted(PAID)
 
 
-LONGER = "budget.usd_per_month: what costs money is probed less often (1s → {}) to keep {} a month; the configured"
+LONGER = "budget.usd_per_month: paid targets are probed less often (1s → {}) to keep {} a month; the configured"
 CONFIGURED = " intervals cost $7,776 (`hotspare plan` says what that means)"
 NOT_EVEN = (
-    "budget.usd_per_month: $1 does not even pay for one probe an hour of openai/no-such-model: what there is for those"
-    " probes is spent after 13 d 21 h, and none of them is made until the next month"
+    "budget.usd_per_month: $1 does not pay for even one probe an hour of openai/no-such-model: the money for those"
+    " probes lasts 13 d 21 h, and none of them is made after that until the next month"
 )
 NO_PRICE = (
-    "budget.usd_per_month: the price of openai/no-such-model is not known and counts nothing; write it into the"
+    "budget.usd_per_month: the price of openai/no-such-model is unknown and not counted; write it into the"
     " configuration (price: {input: …, output: …}, in dollars per million tokens)"
 )
 
@@ -189,7 +189,7 @@ def test_check_warns_of_it(tmp_path: Path, provider: LLMockServer, capsys: pytes
     }
     path.write_text(json.dumps(document), encoding="utf-8")
     main(["check", "-c", str(path)])
-    assert "warning: budget.usd_per_month: what costs money is probed less often (30s → " in capsys.readouterr().err
+    assert "warning: budget.usd_per_month: paid targets are probed less often (30s → " in capsys.readouterr().err
 
 
 def test_nobody_asked_is_nobody_known(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         pytest.param(money(cap_usd=None), "$1 spent this month", id="no budget"),
         pytest.param(money(), "$1 of the budget of $5 spent this month", id="money enough"),
         pytest.param(
-            money(stretches={PAID: 4.0}, stretch_text="what costs money is probed less often (30s → 2m)"),
-            "$1 of the budget of $5 spent this month; what costs money is probed less often (30s → 2m)",
+            money(stretches={PAID: 4.0}, stretch_text="paid targets are probed less often (30s → 2m)"),
+            "$1 of the budget of $5 spent this month; paid targets are probed less often (30s → 2m)",
             id="stretched",
         ),
         pytest.param(
@@ -64,7 +64,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
                 stretches={PAID: 128.0},
                 stretch_text="…",
             ),
-            "$1 of the budget of $5 spent this month; what costs money is not probed until 2026-12-01",
+            "$1 of the budget of $5 spent this month; paid targets are not probed until 2026-12-01",
             id="spent",
         ),
         pytest.param(
@@ -110,7 +110,7 @@ def test_it_is_read_from_what_the_service_stored(tmp_path: Path, engine: Engine)
     wanted = configuration(tmp_path)
     found = read_summary(wanted, store.ledger, T0)
     assert (found.spent_usd, found.stretches) == (0.75, {PAID: 4.0})
-    assert found.stretch_text == "what costs money is probed less often (30s → 2m)"
+    assert found.stretch_text == "paid targets are probed less often (30s → 2m)"
     assert [target.interval_s for target in throttled_settings(wanted, found).targets] == [120.0, 30.0]
     free = configuration(tmp_path, None)
     assert read_summary(free, store.ledger, T0).spent_usd == 9.75
@@ -143,12 +143,12 @@ def test_page_and_status_say_that_nobody_watches(tmp_path: Path, engine: Engine)
     store.beat(ServiceBeat(pid=1, host="h", version="1", started_at=T0, beat_at=T0))
     seen = read(configuration(tmp_path), engine, T0 + timedelta(seconds=1))
     assert seen.level is Level.BAD
-    assert seen.headline == "The budget of $5 is spent: what costs money is not probed until 2026-12-01"
+    assert seen.headline == "The budget of $5 is spent: paid targets are not probed until 2026-12-01"
     said = status_document(seen)["money"]
     assert (said["spent"], said["month_ends"], said["price_unknown"]) == (True, "2026-12-01T00:00:00.000Z", [PAID])
     assert (said["stopped"], said["stretches"]) == ([PAID], {})
-    assert "What costs money is not probed" not in view.targets(replace(seen, money=None))
-    assert "what costs money is not probed until 2026-12-01" in view.targets(seen)
+    assert "Paid targets are not probed" not in view.targets(replace(seen, money=None))
+    assert "paid targets are not probed until 2026-12-01" in view.targets(seen)
 
 
 def test_an_unknown_price_is_called_unknown(tmp_path: Path) -> None:

@@ -136,8 +136,8 @@ def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     first = purse(tmp_path, 1.0, spent=1.0)
     said = [news for news in first.review(BEGIN) if news.kind == "probing_stopped"]
     text = (
-        "openai/m0, openai/m1 will not be probed until 2026-12-01: the budget of $1 is spent, and no route moves on"
-        " that account"
+        "openai/m0, openai/m1 will not be probed until 2026-12-01: the budget of $1 is spent, and no route moves"
+        " because of that"
     )
     assert [(news.tell, news.text) for news in said] == [(True, text)]
     assert first.review(BEGIN + MINUTE) == []
@@ -259,8 +259,8 @@ def test_a_probe_that_costs_more_than_the_budget_stops_nobody_else(tmp_path: Pat
     both = mixed(tmp_path, 5.0, 6.0)
     news = both.review(BEGIN)
     text = (
-        "openai/m1 will not be probed until 2026-12-01: what the budget of $5 has left does not pay for that, and no"
-        " route moves on that account"
+        "openai/m1 will not be probed until 2026-12-01: the rest of the budget of $5 does not pay for that, and no"
+        " route moves because of that"
     )
     assert [one.text for one in news if one.kind == "probing_stopped"] == [text]
     assert both.throttling.stopped == ("openai/m1",)
@@ -315,7 +315,7 @@ def test_a_stretch_says_why(tmp_path: Path) -> None:
     [news] = tight.review(BEGIN)
     assert news.tell
     assert news.text == (
-        "what costs money is probed less often (5m → 15m), and outages there are found later: at the configured"
+        "paid targets are probed less often (5m → 15m), and outages there are found later: at the configured"
         " intervals probing costs $1.73 a month; $0 of the budget of $1 spent, 30 d of the month left"
     )
 

@@ -230,7 +230,7 @@ def test_people_are_told_once_when_it_is_over() -> None:
     assert (back_note.kind, back_note.tell) == ("network_back", True)
     assert 90 < back_note.lasted_s < 140
     assert "(18:01:40 to 18:03:3" in back_note.text or "(18:01:20 to 18:03:3" in back_note.text
-    assert "22 failed probes (anthropic 11, openai 11) held against nobody, the routes held" in back_note.text
+    assert "22 failed probes (anthropic 11, openai 11) not counted; the routes held" in back_note.text
 
 
 def test_a_loss_is_known_while_it_lasts_and_for_a_minute_after() -> None:

@@ -88,7 +88,7 @@ def test_random_names_do_not_spam() -> None:
     told = tell(NoticeFilter(), *seen)
     assert len(told) == 30
     assert told[:4] == [f"{TARGET} was answered by model-{number}" for number in (0, 1, 2, 36)]
-    assert told[-1] == f"{TARGET} is answered by ever other models: no further one is told"
+    assert told[-1] == f"{TARGET} keeps being answered by different models; further changes are not reported"
 
 
 def test_a_hint_that_counts_down_is_told_once_a_day() -> None:
@@ -97,7 +97,7 @@ def test_a_hint_that_counts_down_is_told_once_a_day() -> None:
     told = tell(NoticeFilter(), *seen)
     assert told[:2] == [f"the provider says of {TARGET}: {hours} hours left" for hours in (0, 6)]
     assert len(told) == 30
-    assert told[-1] == f"the provider says ever other things of the future of {TARGET}: nothing further is told"
+    assert told[-1] == f"the provider keeps announcing other things about {TARGET}; further ones are not reported"
 
 
 def test_nothing_is_said_of_what_is_as_it_should_be() -> None:
@@ -174,7 +174,7 @@ def test_a_check_that_fails_beside_others_says_so(tmp_path: Path, engine: Engine
     beside = "structured (refused)"
     told = life(wanted, engine, turns_of(("." * 20 + "w" + "." * 20 + "f") * 5, "c" * 20 + "t" + "c" * 20 + "s"))
     assert told == [
-        (NEEDS_ATTENTION, f"{TARGET}: the check structured says nothing of it, refused {ATTENTION}"),
+        (NEEDS_ATTENTION, f"{TARGET}: the check structured is inconclusive, refused {ATTENTION}"),
         (CHECK_FAILING, f"{TARGET}: the check tool has failed 5 times in a row (bad_answer), but not alone: {beside}"),
     ]
 
@@ -185,19 +185,19 @@ def test_a_check_that_fails_beside_others_says_so(tmp_path: Path, engine: Engine
         pytest.param(
             ".bbbbb",
             "c",
-            f"{TARGET} is unknown: its probes say nothing of it, bad_request {ATTENTION}",
+            f"{TARGET} is unknown: its probes are inconclusive, bad_request {ATTENTION}",
             id="the only check: nothing is known",
         ),
         pytest.param(
             "bbbbb",
             "c",
-            f"{TARGET} is unknown: its probes say nothing of it, bad_request {ATTENTION}",
+            f"{TARGET} is unknown: its probes are inconclusive, bad_request {ATTENTION}",
             id="from the start",
         ),
         pytest.param(
             ".b" * 8,
             "ct",
-            f"{TARGET}: the check tool says nothing of it, bad_request {ATTENTION}",
+            f"{TARGET}: the check tool is inconclusive, bad_request {ATTENTION}",
             id="one of two, though the other is answered in between",
         ),
     ],
@@ -223,7 +223,9 @@ def test_of_checks_no_more_than_thirty_are_told() -> None:
         for notice in notices.due_of_checks(observed, after, observed.finished_at):
             notices.mark_reported(notice)
             reported.append(notice.text)
-    assert reported == [f"ever again a check of {TARGET} fails while the others are well: no further time is told"]
+    assert reported == [
+        f"a check of {TARGET} keeps failing while the others are well; further failures are not reported"
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -427,7 +427,7 @@ def test_nothing_is_known_of_a_target_once_all_its_checks_say_nothing() -> None:
     assert said[:-1] == [Health.UP] * 15
     assert said[-1] is Health.UNKNOWN
     assert record.reason == (
-        "openai/gpt-6-luna is unknown: whichever check is asked, its probes say nothing of it, "
+        "openai/gpt-6-luna is unknown: the probes of every check are inconclusive, "
         "bad_request 3 times in a row: the probe needs attention; last: "
     )
     said, _ = in_turn("bbb" + "." + "bbb", "ccct", record=record)
