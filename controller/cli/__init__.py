@@ -1,1 +1,4 @@
-"""Cli."""
+"""The `hotspare` command line: parses, calls a use case, prints for people or as JSON, and returns an exit status.
+
+One module a command, a table of them in `main.py`; nothing else imports this package.
+"""

@@ -1,4 +1,4 @@
-"""Incidents on a terminal: a list of them, and all that is known of one."""
+"""Prints incidents on a terminal: a list of them, and all that is known of one."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from monitor.formatting import clock, span
 from probes.redaction import one_line
 
 _LONGEST = 2_000
-_MOMENTS = {
+_ENTRY_STYLES = {
     EntryKind.FIRST_FAILURE: "red",
     EntryKind.REOPENED: "bold red",
     EntryKind.MOVED: "cyan",
@@ -28,10 +28,10 @@ _MOMENTS = {
 }
 
 
-def print_list(found: Sequence[Incident], now: datetime, nothing: str) -> None:
-    """A line each, on standard output; `nothing` is said where there is none."""
+def print_list(incidents: Sequence[Incident], now: datetime, nothing: str) -> None:
+    """Print a line for each on standard output; the text `nothing` where there is none."""
     console = output.terminal()
-    if not found:
+    if not incidents:
         console.print(Text(nothing, style="green"))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -40,38 +40,43 @@ def print_list(found: Sequence[Incident], now: datetime, nothing: str) -> None:
     table.add_column("lasted", justify="right", no_wrap=True)
     table.add_column("what", overflow="fold")
     table.add_column("who", overflow="fold")
-    for one in found:
-        is_open = one.resolved_at is None
-        lasted = Text(f"{span(one.lasted_s(now))}{', open' if is_open else ''}", style="bold red" if is_open else "")
-        led = f" (with {one.lead_id})" if one.lead_id else ""
-        opened = f"{one.opened_at:%H:%M:%S}" if one.opened_at.date() == now.date() else f"{one.opened_at:%b %d %H:%M}"
-        table.add_row(str(one.id), opened, lasted, Text(words.title(one) + led), Text(words.affected_summary(one)))
+    for incident in incidents:
+        is_open, opened_at = incident.resolved_at is None, incident.opened_at
+        lasted = f"{span(incident.lasted_s(now))}{', open' if is_open else ''}"
+        lead = f" (with {incident.lead_id})" if incident.lead_id else ""
+        table.add_row(
+            str(incident.id),
+            f"{opened_at:%H:%M:%S}" if opened_at.date() == now.date() else f"{opened_at:%b %d %H:%M}",
+            Text(lasted, style="bold red" if is_open else ""),
+            Text(words.title(incident) + lead),
+            Text(words.affected_summary(incident)),
+        )
     console.print(table)
 
 
 def print_incident(
-    incident: Incident, stays: Sequence[RoutePeriod], now: datetime, console: Console | None = None
+    incident: Incident, route_periods: Sequence[RoutePeriod], now: datetime, console: Console | None = None
 ) -> None:
-    """For people, on standard output by default: what, whom, where users are, the story, the evidence."""
+    """Print all that is known, on standard output by default: affected targets, routes, timeline, evidence."""
     console = console or output.terminal()
     head = f"Incident {incident.id}: {words.title(incident)}, {words.status(incident, now)}"
     console.print(Text(head, style="bold green" if incident.resolved_at else "bold red"))
-    for text in _standing(incident, now):
+    for text in _facts(incident, now):
         console.print(Text(text))
     if incident.affected:
         console.print(Text("\nAffected", style="bold"))
-    for one in incident.affected:
-        _indented(console, f"{one.target} is {one.health}, since {clock(one.since, now)}", 2)
-        why = one.reason.removeprefix(f"{one.target} is ")
-        if not any(why in line.text for line in incident.timeline):
-            _indented(console, one.reason, 4, style="dim")
+    for affected in incident.affected:
+        _indented(console, f"{affected.target} is {affected.health}, since {clock(affected.since, now)}", 2)
+        why = affected.reason.removeprefix(f"{affected.target} is ")
+        if not any(why in entry.text for entry in incident.timeline):
+            _indented(console, affected.reason, 4, style="dim")
     if incident.routes:
         console.print(Text("\nUsers were on" if incident.resolved_at else "\nUsers are on", style="bold"))
     for route in incident.routes:
         _indented(console, words.route_users(route), 2)
     console.print(Text("\nTimeline (UTC)", style="bold"))
     _print_timeline(incident, now, console)
-    figures = list(_figures(incident, stays))
+    figures = list(_figures(incident, route_periods))
     if figures:
         console.print(Text("\nEvidence and effect", style="bold"))
     for text in figures:
@@ -79,7 +84,7 @@ def print_incident(
 
 
 def _indented(console: Console, text: str, columns: int, style: str = "") -> None:
-    """Text from outside, as one paragraph that hangs together when it is folded."""
+    """Print text from outside as one indented paragraph."""
     if text:
         console.print(Padding(Text(one_line(text, _LONGEST), style=style), (0, 0, 0, columns), expand=False))
 
@@ -88,34 +93,33 @@ def _print_timeline(incident: Incident, now: datetime, console: Console) -> None
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for line in incident.timeline:
-        at = f"{line.at:%H:%M:%S}" if line.at.date() == now.date() else f"{line.at:%b %d %H:%M:%S}"
-        text = one_line(words.entry_text(line), _LONGEST)
+    for entry in incident.timeline:
+        at = f"{entry.at:%H:%M:%S}" if entry.at.date() == now.date() else f"{entry.at:%b %d %H:%M:%S}"
+        text = one_line(words.entry_text(entry), _LONGEST)
         if console.is_terminal:
-            grid.add_row(f"  {at}", Text(text, style=_MOMENTS.get(line.kind, "")))
+            grid.add_row(f"  {at}", Text(text, style=_ENTRY_STYLES.get(entry.kind, "")))
         else:
             console.print(Text(f"  {at}  {text}"))
     console.print(grid, end="")
 
 
-def _standing(incident: Incident, now: datetime) -> Iterator[str]:
-    yield f"opened {clock(incident.opened_at, now)}" + (
-        f", resolved {clock(incident.resolved_at, now)}" if incident.resolved_at else ""
-    )
+def _facts(incident: Incident, now: datetime) -> Iterator[str]:
+    resolved = f", resolved {clock(incident.resolved_at, now)}" if incident.resolved_at else ""
+    yield f"opened {clock(incident.opened_at, now)}{resolved}"
     if incident.acknowledged_by:
         yield f"{incident.acknowledged_by} looks after it"
     if incident.lead_id:
         yield f"it began while incident {incident.lead_id} was open, and is told under its headline"
 
 
-def _figures(incident: Incident, stays: Sequence[RoutePeriod]) -> Iterator[str]:
+def _figures(incident: Incident, route_periods: Sequence[RoutePeriod]) -> Iterator[str]:
     numbers = incident.numbers
     if numbers:
         yield words.evidence(numbers)
         for target in numbers.targets if len(numbers.targets) > 1 else ():
             yield f"{target.target}: {words.outcome_counts(target.outcomes)}"
     for route, seconds in incident.on_failing_s:
-        where = words.route_history(one for one in stays if one.route == route)
+        where = words.route_history(period for period in route_periods if period.route == route)
         yield f"{words.time_on_failing(route, seconds)}; it was on {where}"
     if incident.request_ids:
         yield f"request ids of failed probes: {', '.join(incident.request_ids)}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from controller.routing.operator_requests import RefusalKind, RefusedError
 from probes.outcome import Effect, Outcome
@@ -61,6 +62,23 @@ def terminal() -> Console:
     if not console.is_terminal:
         console.width = _PIPE_COLUMNS
     return console
+
+
+def plain_table(*folded: str, right: Iterable[str] = ()) -> Table:
+    """Return a table without borders: columns of text that fold, then columns aligned to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in folded:
+        table.add_column(name, overflow="fold")
+    for name in right:
+        table.add_column(name, justify="right")
+    return table
+
+
+def seconds_or_minutes(seconds: float | None) -> str:
+    """Format a time of which the last digit does not matter; a dash where there is none."""
+    if seconds is None:
+        return "–"
+    return f"{seconds:.0f} s" if seconds < 300 else f"{seconds / 60:.1f} min"
 
 
 def outcome_style(outcome: Outcome) -> str:

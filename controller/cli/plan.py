@@ -10,6 +10,7 @@ from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_jobs, add_json, count, load_settings
+from controller.cli.output import plain_table, seconds_or_minutes
 from controller.plan.forecast import outage_at_rate
 from controller.plan.promises import stranded_warnings
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
@@ -64,31 +65,23 @@ def print_plan(document: dict[str, Any], settings: Settings, console: Console | 
 
 
 def _outages(document: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("route", overflow="fold")
-    table.add_column("outage", overflow="fold")
-    for name in ("moved", "after, mean", "p95", "at worst"):
-        table.add_column(name, justify="right")
+    table = plain_table("route", "outage", right=("moved", "after, mean", "p95", "at worst"))
     for route in document["routes"]:
-        for one in route["outages"]:
-            times = one["time_to_flip_s"]
-            within = "" if one["mean_within_s"] is None else f" ± {_short(one['mean_within_s'])}"
+        for outage in route["outages"]:
+            within_s, times = outage["mean_within_s"], outage["time_to_flip_s"]
             table.add_row(
                 Text(route["route"]),
-                Text(f"{_what(one)}{' alone' if one['alone'] else ''}"),
-                f"{one['flipped']} of {one['runs']}",
-                _short(times["mean"]) + within,
-                _short(times["p95"]),
-                _short(times["max"]),
+                Text(f"{_what(outage)}{' alone' if outage['alone'] else ''}"),
+                f"{outage['flipped']} of {outage['runs']}",
+                seconds_or_minutes(times["mean"]) + ("" if within_s is None else f" ± {seconds_or_minutes(within_s)}"),
+                seconds_or_minutes(times["p95"]),
+                seconds_or_minutes(times["max"]),
             )
     return table
 
 
 def _targets(document: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("target", overflow="fold")
-    for name in ("interval", "probes a month", "$ a month"):
-        table.add_column(name, justify="right")
+    table = plain_table("target", right=("interval", "probes a month", "$ a month"))
     for target in document["targets"]:
         usd = target["usd_per_month"]
         table.add_row(
@@ -132,8 +125,7 @@ def _costs(document: dict[str, Any]) -> Iterator[str]:
     else:
         less = f", without {plural(len(unknown), 'target')} whose price is not known" if unknown else ""
         yield f"{_money(document['usd_per_month'])} a month for {probes}{less}"
-    said = document["budget"]
-    if said is not None and all(target["stretch"] <= 1 for target in document["targets"]):
+    if document["budget"] is not None and all(target["stretch"] <= 1 for target in document["targets"]):
         yield f"the budget of {format_usd(document['budget_usd_per_month'])} a month pays for the configured intervals"
 
 
@@ -149,7 +141,7 @@ def _small_print(document: dict[str, Any]) -> Iterator[str]:
     )
     simulated = [route["false_failovers"]["simulated"] for route in document["routes"] if route["false_failovers"]]
     if simulated:
-        count, days = sum(one["count"] for one in simulated), sum(one["days"] for one in simulated)
+        count, days = sum(each["count"] for each in simulated), sum(each["days"] for each in simulated)
         yield (
             f"false failovers are calculated; {plural(count, 'move')} for nothing came"
             f" in {_days(days)} of routes in quiet simulation"
@@ -160,12 +152,6 @@ def _small_print(document: dict[str, Any]) -> Iterator[str]:
 
 def _what(outage: Mapping[str, Any]) -> str:
     return f"{outage['failure_rate'] * 100:.3g} % outage of {outage['of']}"
-
-
-def _short(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    return f"{seconds:.0f} s" if seconds < 300 else f"{seconds / 60:.1f} min"
 
 
 def _days(days: float) -> str:

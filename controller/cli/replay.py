@@ -11,6 +11,7 @@ from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, past_duration
+from controller.cli.output import plain_table
 from controller.replay.answer import ReplayAnswer, first_candidates, notes, replay_document, route_summary
 from controller.replay.comparison import Change, Pair
 from controller.replay.runner import NothingRecordedError, replay
@@ -76,9 +77,8 @@ def print_replay(answer: ReplayAnswer, console: Console | None = None) -> None:
 
 
 def _timeline(pairs: Iterable[Pair]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("UTC", "route", "move", "to", "difference", "why"):
-        table.add_column(name, overflow="fold", no_wrap=name == "UTC")
+    table = plain_table("UTC", "route", "move", "to", "difference", "why")
+    table.columns[0].no_wrap = True
     for pair in pairs:
         decision = pair.decision
         cells = (

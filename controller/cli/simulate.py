@@ -12,6 +12,7 @@ from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_jobs, add_json, add_schema, count, seed
+from controller.cli.output import plain_table, seconds_or_minutes
 from controller.simulation import scenario_file
 from controller.simulation.runner import simulate
 from controller.simulation.scenario import Scenario
@@ -59,55 +60,48 @@ def print_simulation(document: dict[str, Any], scenario: Scenario, console: Cons
 
 
 def _outages(document: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("outage", overflow="fold")
-    for name in ("flipped", "time to flip (p95)", "back after (p95)", "flips", "failed, of those without failover"):
-        table.add_column(name, justify="right")
-    for one in document["outages"]:
-        what = f"{format_share(one['failure_rate'])} {one['outcome']}" if one["failure_rate"] else "slow"
+    headings = ("flipped", "time to flip (p95)", "back after (p95)", "flips", "failed, of those without failover")
+    table = plain_table("outage", right=headings)
+    for outage in document["outages"]:
+        rate, flips = outage["failure_rate"], outage["flips_per_outage"]
+        what = f"{format_share(rate)} {outage['outcome']}" if rate else "slow"
+        when = f"at {format_duration(outage['at_s'])} for {format_duration(outage['for_s'])}"
         table.add_row(
-            Text(f"{one['targets']} {what} at {format_duration(one['at_s'])} for {format_duration(one['for_s'])}"),
-            f"{one['flipped']} of {one['runs']}",
-            _times(one["time_to_flip_s"]),
-            _times(one["time_to_failback_s"]),
-            "–" if one["flips_per_outage"] is None else f"{one['flips_per_outage']:.2f}",
-            _share(one["requests"], slow=not one["failure_rate"] or one["outcome"] == "slow"),
+            Text(f"{outage['targets']} {what} {when}"),
+            f"{outage['flipped']} of {outage['runs']}",
+            _times(outage["time_to_flip_s"]),
+            _times(outage["time_to_failback_s"]),
+            "–" if flips is None else f"{flips:.2f}",
+            _share(outage["requests"], slow=not rate or outage["outcome"] == "slow"),
         )
     return table
 
 
-def _times(spread: dict[str, float | None]) -> str:
-    mean, late = spread["mean"], spread["p95"]
-    return "–" if mean is None or late is None else f"{_short(mean)} ({_short(late)})"
-
-
-def _short(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 300 else f"{seconds / 60:.1f} min"
+def _times(summary: dict[str, float | None]) -> str:
+    mean, p95 = summary["mean"], summary["p95"]
+    return "–" if mean is None else f"{seconds_or_minutes(mean)} ({seconds_or_minutes(p95)})"
 
 
 def _share(requests: dict[str, int], *, slow: bool) -> str:
     """How many failed, or were slow where nothing fails, against how many would have been."""
     if not requests["total"]:
         return "–"
-    were = requests["slow" if slow else "failed"]
-    would = requests["slow_without_failover" if slow else "failed_without_failover"]
-    return f"{were:,} of {would:,}" + (" slow" if slow else "") + (f" ({were / would:.1%})" if would else "")
+    kind = "slow" if slow else "failed"
+    actual, without = requests[kind], requests[f"{kind}_without_failover"]
+    return f"{actual:,} of {without:,}" + (" slow" if slow else "") + (f" ({actual / without:.1%})" if without else "")
 
 
-def _days(days: float) -> str:
-    return f"{days:.1f}" if days < 10 else f"{days:,.0f}"
-
-
-def _few(number: float) -> str:
-    return f"{number:.2f}" if number < 10 else f"{number:,.0f}"
+def _rounded(number: float, digits: int) -> str:
+    return f"{number:.{digits}f}" if number < 10 else f"{number:,.0f}"
 
 
 def _sentences(document: dict[str, Any]) -> Iterator[str]:
     false = document["false_failovers"]
     low, high = false["per_route_90d_95"]
     yield (
-        f"false failovers: {false['count']} in {_days(false['route_days'])} days of routes:"
-        f" {_few(false['per_route_90d'])} per route and 90 days (95 %: {_few(low)} to {_few(high)})"
+        f"false failovers: {false['count']} in {_rounded(false['route_days'], 1)} days of routes:"
+        f" {_rounded(false['per_route_90d'], 2)} per route and 90 days"
+        f" (95 %: {_rounded(low, 2)} to {_rounded(high, 2)})"
     )
     probes, fixed = document["probes"], document["probes_at_fixed_interval"]
     usd = "price unknown" if document["probe_usd"] is None else f"${document['probe_usd']:.2f}"

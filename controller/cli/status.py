@@ -1,6 +1,7 @@
 """`hotspare status`: what is known right now, read from the database of a service that may be running."""
 
 import argparse
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -8,14 +9,13 @@ from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings
-from controller.incidents import text as incident_words
+from controller.incidents.incident import Incident
+from controller.incidents.text import title
 from controller.incidents.vendor_lead import lead_sentence
 from controller.routing import override_text
-from controller.routing.overrides import Override
 from controller.status.document import status_document
 from controller.status.headline import UNTRUSTED, Level
 from controller.status.overview import Overview, read
-from controller.status.vendor_status import VendorView
 from monitor.clock import utc_now
 from monitor.formatting import ago, clock
 from monitor.health import FAILING, Health
@@ -23,8 +23,8 @@ from monitor.liveness import Liveness
 from monitor.storage.database import DatabaseError, open_reader
 
 _ROOMY_COLUMNS = 100
-_TONES = {Level.GOOD: "green", Level.NOTICE: "yellow", Level.BAD: "bold red", Level.UNKNOWN: "yellow"}
-_HEALTHS = {Health.UP: "green", Health.UNKNOWN: "dim"} | dict.fromkeys(FAILING, "red")
+_LEVEL_STYLES = {Level.GOOD: "green", Level.NOTICE: "yellow", Level.BAD: "bold red", Level.UNKNOWN: "yellow"}
+_HEALTH_STYLES = {Health.UP: "green", Health.UNKNOWN: "dim"} | dict.fromkeys(FAILING, "red")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,23 +56,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def print_overview(overview: Overview, console: Console | None = None) -> None:
-    """For people: the headline, the routes, the targets, the open incidents; on standard output by default."""
+    """Print for people: headline, routes, overrides, targets, open incidents; on standard output by default."""
     console = console or output.terminal()
-    console.print(Text(overview.headline, style=_TONES[overview.level]))
+    console.print(Text(overview.headline, style=_LEVEL_STYLES[overview.level]))
     if overview.untrusted:
         console.print(Text(f"Note: {UNTRUSTED}", style="yellow"))
-    _print_telling(overview, console)
+    for channel in overview.failing_channels:
+        console.print(Text(f"Not told: {channel.sentence(overview.now)}", style="yellow"))
+    if overview.pending_alerts and overview.pending_alerts.sentence:
+        console.print(Text(f"Waiting: {overview.pending_alerts.sentence}", style="dim"))
     for route in overview.routes:
         since = f", since {clock(route.since, overview.now)}" if route.since else ""
         console.print(Text(f"\n{route.name} → {route.target}{since}", style="bold"))
         console.print(Text(f"  {route.reason}"))
         if route.note:
             console.print(Text(f"  {route.note}", style="yellow"))
-    for one in overview.overrides:
-        console.print(
-            Text(f"\n{_override(one)}, {override_text.format_time_left(one, overview.now)}", style="bold yellow")
-        )
-        console.print(Text(f"  by {one.author}, {ago(one.at, overview.now)}: {one.reason}"))
+    for override in overview.overrides:
+        phrase = override_text.describe_override(override)
+        left = override_text.format_time_left(override, overview.now)
+        console.print(Text(f"\n{phrase[0].upper()}{phrase[1:]}, {left}", style="bold yellow"))
+        console.print(Text(f"  by {override.author}, {ago(override.at, overview.now)}: {override.reason}"))
     console.print()
     console.print(_targets(overview, roomy=console.width >= _ROOMY_COLUMNS))
     if overview.money:
@@ -81,38 +84,26 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
     if overview.vendors:
         console.print()
     for view in overview.vendors:
-        console.print(Text(f"{view.provider}: {view.sentence(overview.now)}", style=_said_style(view)))
-    asides = [line for target in overview.targets for line in target.remarks]
-    for line in ("", *asides) if asides else ():
+        trouble = view.report and view.report.state.is_trouble
+        console.print(Text(f"{view.provider}: {view.sentence(overview.now)}", style="yellow" if trouble else "dim"))
+    remarks = [line for target in overview.targets for line in target.remarks]
+    for line in ("", *remarks) if remarks else ():
         console.print(Text(line))
     for incident in overview.open_incidents:
-        opened = f"{clock(incident.opened_at, overview.now)}, {ago(incident.opened_at, overview.now)}"
-        title = f"\nIncident {incident.id}: {incident_words.title(incident)}, since {opened}"
-        console.print(Text(title, style="bold red"))
-        if incident.vendor:
-            console.print(Text(f"  {lead_sentence(incident.vendor, incident.opened_at)}"))
-        for happening in incident.timeline:
-            console.print(Text(f"  {clock(happening.at, overview.now)}  {happening.text}"))
+        _print_incident(incident, overview.now, console)
 
 
-def _print_telling(overview: Overview, console: Console) -> None:
-    for unheard in overview.failing_channels:
-        console.print(Text(f"Not told: {unheard.sentence(overview.now)}", style="yellow"))
-    if overview.pending_alerts and overview.pending_alerts.sentence:
-        console.print(Text(f"Waiting: {overview.pending_alerts.sentence}", style="dim"))
-
-
-def _said_style(view: VendorView) -> str:
-    return "yellow" if view.report and view.report.state.is_trouble else "dim"
-
-
-def _override(one: Override) -> str:
-    phrase = override_text.describe_override(one)
-    return phrase[0].upper() + phrase[1:]
+def _print_incident(incident: Incident, now: datetime, console: Console) -> None:
+    opened = f"{clock(incident.opened_at, now)}, {ago(incident.opened_at, now)}"
+    console.print(Text(f"\nIncident {incident.id}: {title(incident)}, since {opened}", style="bold red"))
+    if incident.vendor:
+        console.print(Text(f"  {lead_sentence(incident.vendor, incident.opened_at)}"))
+    for entry in incident.timeline:
+        console.print(Text(f"  {clock(entry.at, now)}  {entry.text}"))
 
 
 def _targets(overview: Overview, *, roomy: bool) -> Table:
-    """One line a target; on a narrow terminal without what is least urgent."""
+    """One line for each target; a narrow terminal shows fewer columns."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("target", overflow="fold")
     table.add_column("health", no_wrap=True)
@@ -123,7 +114,7 @@ def _targets(overview: Overview, *, roomy: bool) -> Table:
         more = (_share(history.last_day.success), _seconds(history.p50_s), _seconds(history.p95_s))
         table.add_row(
             state.target,
-            Text(state.health, style=_HEALTHS.get(state.health, "yellow")),
+            Text(state.health, style=_HEALTH_STYLES.get(state.health, "yellow")),
             _share(history.last_hour.success),
             *(more if roomy else more[1:2]),
             f"{state.evidence:.1f}/{state.threshold:.1f}" if state.threshold else "–",
