@@ -90,7 +90,7 @@ class Journal:
         It reads the observations of that time: for who shows one incident, and for its resolution, not for every cycle.
         """
         with self._reading.connect() as connection:
-            return read_facts(connection, incident, now).added_to(incident)
+            return read_facts(connection, incident, now)[0]
 
     def onsets(self, bad: Collection[TargetHealth]) -> dict[str, FailureOnset]:
         """How targets that are bad came to be so, as far as is known: for the incident that they open."""

@@ -162,5 +162,4 @@ def _read(settings: Settings, incident_id: int, now: datetime) -> tuple[Incident
             hint = f"the latest are {latest}" if latest else "there has been none at all so far"
             raise RefusedError(f"there is no incident {incident_id}; {hint}")
         with engine.connect() as connection:
-            facts = read_facts(connection, incident, now)
-    return facts.added_to(incident), facts.route_periods
+            return read_facts(connection, incident, now)

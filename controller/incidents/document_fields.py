@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, PlainSerializer, ValidationError, Validato
 from monitor.storage.columns import from_ms, to_ms
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 def readable_fields(part: object, read: ValidatorFunctionWrapHandler) -> Any:
@@ -59,11 +60,7 @@ Instant = Annotated[datetime, BeforeValidator(_instant), PlainSerializer(to_ms)]
 """Epoch milliseconds."""
 Readable = Annotated[tuple[Annotated[T, WrapValidator(readable_fields)], ...], WrapValidator(_readable_items)]
 """A list; items that cannot be read are left out."""
-Figures = Annotated[
-    tuple[tuple[T, float], ...], WrapValidator(_readable_items), BeforeValidator(_pairs), PlainSerializer(dict)
+ByName = Annotated[
+    tuple[tuple[T, N], ...], WrapValidator(_readable_items), BeforeValidator(_pairs), PlainSerializer(dict)
 ]
 """Numbers by name, as a JSON object; those that cannot be read are left out."""
-Counts = Annotated[
-    tuple[tuple[T, int], ...], WrapValidator(_readable_items), BeforeValidator(_pairs), PlainSerializer(dict)
-]
-"""Counts by name, likewise."""

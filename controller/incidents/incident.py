@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from controller.incidents.document_fields import Counts, Figures, Instant, Readable, known_or
+from controller.incidents.document_fields import ByName, Instant, Readable, known_or
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
@@ -59,11 +59,8 @@ class EntryKind(StrEnum):
     MOVED = "moved"
     """A route moved, failed back, or took a step on the way back."""
     VENDOR = "vendor"
-    """The vendor's status page says that something is wrong."""
     NOTE = "note"
-    """What a person wrote."""
     ACKNOWLEDGED = "acknowledged"
-    """A person looks after the incident."""
     HAND = "hand"
     """An operator's pin, drain or pause, or a warning of what it costs users."""
     RESOLVED = "resolved"
@@ -115,7 +112,7 @@ class RouteImpact:
     """The health of its target where that is down, unusable or misconfigured, even if by another incident."""
     unpublished: bool = False
     """It was moved, but the routing file cannot be written: users stay on this target, and a person must act."""
-    weights: Figures[str] = ()
+    weights: ByName[str, float] = ()
     """Percent of its users by target while a failback in steps is under way; empty: all are on `target`."""
     would: str | None = None
     """Where they would be, in words, if this were no dry run; None when it is none, or they would be here."""
@@ -143,7 +140,7 @@ class TargetNumbers:
     """How one target's probes ended, from the first failed probe to the end."""
 
     target: str
-    outcomes: Counts[Outcome]
+    outcomes: ByName[Outcome, int]
     """How many probes ended how, `ok` included; the most frequent first."""
 
     @property

@@ -3,8 +3,8 @@
 Core statements: they count and scan observations, the largest table.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -32,37 +32,22 @@ _PROBE = OBSERVATIONS.c
 _ended_ms = _PROBE.started_ms + _PROBE.duration_s * 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentFacts:
-    """What is known of an incident until a certain instant."""
+def read_facts(connection: Connection, incident: Incident, now: datetime) -> tuple[Incident, tuple[RoutePeriod, ...]]:
+    """The incident with its figures until the resolution, or until now, and where its routes pointed meanwhile.
 
-    numbers: IncidentNumbers | None
-    """None where no probe of its targets is stored (any more)."""
-    request_ids: tuple[str, ...]
-    route_periods: tuple[RoutePeriod, ...]
-    on_failing_s: tuple[tuple[str, float], ...]
-
-    def added_to(self, incident: Incident) -> Incident:
-        """The incident with these figures; it keeps those that are not stored any more."""
-        return replace(
-            incident,
-            numbers=self.numbers or incident.numbers,
-            request_ids=self.request_ids or incident.request_ids,
-            on_failing_s=self.on_failing_s,
-        )
-
-
-def read_facts(connection: Connection, incident: Incident, now: datetime) -> IncidentFacts:
-    """The facts until the resolution, or until now; some range scans of the affected targets' own keys."""
+    Figures that are not stored any more stay as they are. Some range scans of the affected targets' own keys.
+    """
     until = incident.resolved_at or now
     periods = route_periods(incident, _decisions(connection, incident, until), until)
-    failures = failure_periods(_transitions(connection, incident, until), until)
-    return IncidentFacts(
-        numbers=_numbers(connection, incident, until),
-        request_ids=_request_ids(connection, incident, until),
-        route_periods=periods,
-        on_failing_s=seconds_on_failing(periods, failures),
+    targets = {affected.target for affected in incident.affected}
+    transitions = _transitions(connection, targets, incident.onset - _LOOK_BACK, until)
+    counted = replace(
+        incident,
+        numbers=_numbers(connection, incident, until) or incident.numbers,
+        request_ids=_request_ids(connection, incident, until) or incident.request_ids,
+        on_failing_s=seconds_on_failing(periods, failure_periods(transitions, until)),
     )
+    return counted, periods
 
 
 def read_onsets(connection: Connection, bad: Collection[TargetHealth]) -> dict[str, FailureOnset]:
@@ -70,8 +55,8 @@ def read_onsets(connection: Connection, bad: Collection[TargetHealth]) -> dict[s
     if not bad:
         return {}
     since = [state.since for state in bad]
-    around = (to_ms(min(since) - _LOOK_BACK), to_ms(max(since)))
-    transitions = _transitions_between(connection, {state.target for state in bad}, *around)
+    targets = {state.target for state in bad}
+    transitions = _transitions(connection, targets, min(since) - _LOOK_BACK, max(since))
     onsets = {state.target: _onset(connection, state, transitions) for state in bad}
     return {target: onset for target, onset in onsets.items() if onset.failed or onset.suspect_at}
 
@@ -106,20 +91,13 @@ def _first_failure(connection: Connection, state: TargetHealth) -> WeighedProbe 
     return WeighedProbe(at=at, target=state.target, outcome=Outcome(first.outcome), evidence=0.0)
 
 
-def _transitions(connection: Connection, incident: Incident, until: datetime) -> list[Transition]:
-    targets = {affected.target for affected in incident.affected}
-    since_ms = to_ms(incident.onset - _LOOK_BACK)
-    return _transitions_between(connection, targets, since_ms, to_ms(until)) if targets else []
-
-
-def _transitions_between(
-    connection: Connection, targets: Iterable[str], since_ms: int, until_ms: int
+def _transitions(
+    connection: Connection, targets: Collection[str], since: datetime, until: datetime
 ) -> list[Transition]:
     """The transitions of these targets in that time, oldest first."""
     at = TRANSITIONS.c.at_ms
-    query = select(TRANSITIONS).where(
-        at >= since_ms, at <= until_ms, TRANSITIONS.c.target.in_([storable(target) for target in targets])
-    )
+    of_targets = TRANSITIONS.c.target.in_([storable(target) for target in targets])
+    query = select(TRANSITIONS).where(at >= to_ms(since), at <= to_ms(until), of_targets)
     rows = connection.execute(query.order_by(at.desc(), TRANSITIONS.c.id.desc()).limit(_MAX_TRANSITIONS))
     return [transition_of(row) for row in rows][::-1]
 

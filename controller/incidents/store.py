@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer, TypeAdapter, ValidationEr
 from sqlalchemy import Engine, RowMapping
 from sqlmodel import Session, col, select
 
-from controller.incidents.document_fields import Figures, Readable, readable_fields
+from controller.incidents.document_fields import ByName, Readable, readable_fields
 from controller.incidents.incident import (
     AffectedTarget,
     EntryKind,
@@ -53,7 +53,7 @@ class IncidentDocument:
     numbers: Annotated[IncidentNumbers | None, BeforeValidator(_numbers), PlainSerializer(_targets)] = None
     """As the list of its targets."""
     request_ids: Readable[str] = ()
-    on_failing_s: Figures[str] = ()
+    on_failing_s: ByName[str, float] = ()
 
 
 _DOCUMENT: Final = TypeAdapter[IncidentDocument](Annotated[IncidentDocument, WrapValidator(readable_fields)])
