@@ -1,8 +1,8 @@
-"""A strict reader of YAML: every value keeps its place and its text, and nothing is converted behind one's back.
+"""A strict YAML reader: every value keeps its place and its text; nothing is converted.
 
-Refused, each with its line: duplicate keys, aliases, tags, a second document, keys that are not plain values,
-files that are too large, too deep or too many-valued. What YAML 1.1 would turn into a boolean, a date or a base-60
-number stays the text it was, with a note of what YAML takes it for.
+It refuses, each with its line, duplicate keys, aliases, tags, a second document, keys that are not plain values, and
+files that are too large, too deep or hold too many values. What YAML 1.1 reads as a boolean, a date or a base-60 number
+stays text, with its `Kind`.
 """
 
 import re
@@ -18,14 +18,14 @@ LARGEST_BYTES = 1024 * 1024
 _DEEPEST = 20
 _MOST_VALUES = 50_000
 
-# `{key: ${NAME}}` is natural to write, but braces end a bare word inside `{…}`: until YAML has been read, the braces
-# of a variable are replaced by private characters of the same width, so that places stay right.
+# Braces end a bare word inside `{…}`, so `{key: ${NAME}}` would be no YAML: while it is parsed, private characters of
+# the same width stand for the braces of variables.
 _VARIABLE = re.compile(r"\$\{([^{}\[\],\s\"']*)\}")
 _HIDDEN = str.maketrans({"\U0010fffc": "{", "\U0010fffd": "}"})
 
 
 class Kind(StrEnum):
-    """What YAML 1.1 takes a bare word for."""
+    """How YAML 1.1 reads a bare word."""
 
     TEXT = "text"
     NUMBER = "a number"
@@ -45,7 +45,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where something stands: line and column from 1, and the keys and indexes that lead to it."""
+    """Line and column from 1, and the keys and indexes that lead there."""
 
     line: int
     column: int
@@ -79,7 +79,7 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """A value about which a flaw has been reported already."""
+    """A value that is wrong or missing, which has been reported."""
 
     place: Place
 
@@ -88,10 +88,10 @@ Node = Scalar | Sequence | Mapping | Broken
 
 
 class UnreadableFileError(Exception):
-    """The file cannot be read at all; the message is a phrase that goes on from the file's name."""
+    """The file cannot be read; the message continues a sentence that begins with the file's name."""
 
 
-#: They come with the repository, not with the installed package.
+#: Not in the installed package.
 _EXAMPLES = frozenset({"hotspare.example.yaml", "scenario.example.yaml"})
 
 
@@ -128,7 +128,7 @@ def parse(text: str, report: Callable[[Place, str], object]) -> Node | None:
 
 
 class _StopError(Exception):
-    """Reading on makes no sense; the flaw has been reported."""
+    """Reading cannot go on; the reason has been reported."""
 
 
 class _Builder:
@@ -137,7 +137,7 @@ class _Builder:
         self._values = 0
 
     def document(self) -> Node | None:
-        """Read it all; foreign exceptions are translated here and nowhere else."""
+        """Read it all; PyYAML's exceptions become reports here."""
         loader: Any = None  # types-pyyaml leaves its methods untyped
         try:
             loader = yaml.SafeLoader(self._text)

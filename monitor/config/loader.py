@@ -26,9 +26,9 @@ _SECRET_NAME: Final = re.compile(
 def load(path: Path, environ: Mapping[str, str], *, keys: bool = True, stores: bool = True) -> Settings:
     """The settings in this file, with variables from `environ`; raises ConfigError with all mistakes at once.
 
-    The settings carry `warnings` about what was accepted and is still worth knowing. No message holds a key.
-    `keys=False` is for what only reads what the service stored: then no key or token need be in the environment, and
-    the settings hold none. `stores=False` is for what stores nothing: then a database in memory is accepted.
+    The settings carry warnings about what was accepted; no message holds a key. With `keys=False`, for commands that
+    call no provider, no key or token need be in the environment and the settings hold none. With `stores=False`, for
+    commands that store nothing, a database in memory is accepted.
     """
     problems = Problems(file=str(path))
     context = ReadContext(environ=environ, problems=problems, keys=keys, stores=stores)
@@ -62,7 +62,7 @@ def _secrets_of(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _literal_secrets(node: Node, name: str) -> Iterator[str]:
-    """The values whose key's name says that they are secret, known or not, wherever in the file they are."""
+    """The values under keys whose name sounds secret, known keys or not."""
     if isinstance(node, YamlMapping):
         for key, value in node.entries:
             yield from _literal_secrets(value, key.text)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in the words and the order that people need, without ever showing a secret."""
+"""Problems and warnings about a configuration file, in the order of the file and with secrets masked."""
 
 import difflib
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from monitor.config.document import Place
 
-#: Past this many, nobody reads on, and looking for similar words gets slow.
+#: More are only counted: looking for similar words gets slow.
 _MOST_PROBLEMS = 100
 _MOST_KNOWN = 2000
 _LONGEST_SHOWN = 60
@@ -36,44 +36,44 @@ class Problems:
 
     file: str
     secrets: set[str] = field(default_factory=set)
-    """Never shown; shorter ones than eight characters cannot be told from ordinary words and are not looked for."""
+    """Masked in every message; those under eight characters look like ordinary words and are not."""
     _problems: list[tuple[Place | None, str]] = field(default_factory=list)
     _warnings: list[tuple[Place | None, str]] = field(default_factory=list)
 
     def problem(self, place: Place | None, text: str) -> None:
-        """Something that must be put right; without a place it concerns the whole file."""
+        """Add a mistake; without a place it concerns the whole file."""
         self._problems.append((place, text))
 
     def warn(self, place: Place, text: str) -> None:
-        """Something accepted, but not in silence."""
+        """Add a warning about something that is accepted."""
         self._warnings.append((place, text))
 
     def keep_secret(self, value: str) -> None:
-        """Never show this value."""
+        """Mask this value from now on."""
         if len(value) >= _SHORTEST_SECRET:
             self.secrets.add(value)
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """`file:line path: text`, by line; past a hundred, how many more there are."""
+        """`file:line path: text`, by line; beyond a hundred, only their number."""
         lines = self._lines(self._problems)
         more = len(self._problems) - _MOST_PROBLEMS
         return lines if more <= 0 else (*lines, f"{self.file}: and {more} more")
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The same for warnings."""
+        """`file:line path: text`, by line."""
         return self._lines(self._warnings)
 
     def shown(self, text: str) -> str:
-        """The text in quotes, shortened, without control characters and secrets."""
+        """The text in quotes, shortened, with control characters escaped and secrets masked."""
         return repr(self._short(text))
 
-    def did_you_mean(self, word: str, known: Collection[str]) -> str:
-        """`; did you mean 'interval'?`, or nothing when no known word is near."""
-        if len(word) > _LONGEST_SHOWN or len(self._problems) > _MOST_PROBLEMS or len(known) > _MOST_KNOWN:
+    def did_you_mean(self, name: str, known: Collection[str]) -> str:
+        """`; did you mean 'interval'?`, or an empty text when no known word is similar."""
+        if len(name) > _LONGEST_SHOWN or len(self._problems) > _MOST_PROBLEMS or len(known) > _MOST_KNOWN:
             return ""
-        near = difflib.get_close_matches(word, known, n=1)
+        near = difflib.get_close_matches(name, known, n=1)
         return f"; did you mean {self.shown(near[0])}?" if near else ""
 
     def path(self, place: Place) -> str:
@@ -87,8 +87,8 @@ class Problems:
                 path += ("." if path else "") + (name if name.isprintable() and name.strip() else repr(name))
         return path
 
-    def _lines(self, found: list[tuple[Place | None, str]]) -> tuple[str, ...]:
-        ordered = sorted(found, key=lambda item: (item[0].line, item[0].column) if item[0] else (0, 0))
+    def _lines(self, reports: list[tuple[Place | None, str]]) -> tuple[str, ...]:
+        ordered = sorted(reports, key=lambda item: (item[0].line, item[0].column) if item[0] else (0, 0))
         return tuple(f"{self._at(place)}: {text}" for place, text in ordered[:_MOST_PROBLEMS])
 
     def _at(self, place: Place | None) -> str:

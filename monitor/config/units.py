@@ -4,7 +4,7 @@ import re
 
 from monitor.formatting import UNITS_S, format_duration
 
-#: Longer than any setting can mean; keeps `timedelta` and the calendar out of trouble.
+#: The longest duration that is accepted; `timedelta` and the calendar overflow later.
 LONGEST_S = 3650 * 86400.0
 
 _NUMBER = r"[+-]?[0-9]{1,12}(?:\.[0-9]{1,12})?"
@@ -22,7 +22,7 @@ NUMBER = "a number such as 5 or 2.5"
 def parse_duration(text: str) -> float:
     """Seconds from `500ms`, `30s`, `5m`, `2h` or `90d`, negative ones included.
 
-    Raises ValueError with a phrase that goes on from the text: "has no unit; write 60s".
+    Raises ValueError with a phrase that follows the text: "has no unit; write 60s".
     """
     if match := _DURATION.fullmatch(text):
         seconds = float(match[1]) * UNITS_S[match[2]]
