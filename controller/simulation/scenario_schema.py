@@ -84,9 +84,7 @@ class BlipStreamSection(Section):
 
     per_day: Annotated[float, number(NOT_NEGATIVE, minimum=0)] = key(_BLIPS.per_day)
     """How many begin in a day."""
-    length: Annotated[list[Annotated[float, duration()]], BLIP_LENGTH] = key(
-        [_BLIPS.shortest_s, _BLIPS.longest_s], shown=["3s", "8s"]
-    )
+    length: Annotated[list[Annotated[float, duration()]], BLIP_LENGTH] = key([_BLIPS.shortest_s, _BLIPS.longest_s])
     """The shortest and the longest."""
     failure_rate: Annotated[float, _chance()] = key(_BLIPS.failure_rate)
     """The share of requests that fail meanwhile."""

@@ -163,9 +163,6 @@ class ModelSection(ProbingSection):
     price: PriceSection | None = None
 
 
-_MODEL_NAME: Final = ("a name without spaces and braces (variables are expanded in values only)", r"[^\s{}]+")
-
-
 _DIALECT: Final = text(f"{ONE_DIALECT}, or a preset", check=lambda _: None, pattern="|".join(DIALECTS))
 
 
@@ -245,7 +242,7 @@ class FailbackSection(Section):
     steps: Annotated[
         list[Annotated[float, share()]],
         Items("a list of shares such as [10%, 50%, 100%]", check=_steps_problem, whole=True),
-    ] = key(list(_CONTROLLER.failback.steps), shown=[format_share(share) for share in _CONTROLLER.failback.steps])
+    ] = key(list(_CONTROLLER.failback.steps))
     """The shares of requests that go back: one to ten, rising, the last `100%`."""
     step_s: Annotated[float, duration()] = key(_CONTROLLER.failback.step_s, alias="step")
     """How long each share is held. Change it when relapses show late: longer."""
@@ -257,7 +254,7 @@ class BlipsSection(Section):
     per_day: Annotated[float, number(NOT_NEGATIVE, minimum=0)] = key(_CONTROLLER.blips.per_day)
     """Short disturbances that a provider has in a day. Change it when your network is worse or better."""
     length: Annotated[list[Annotated[float, duration()]], BLIP_LENGTH] = key(
-        [_CONTROLLER.blips.shortest_s, _CONTROLLER.blips.longest_s], shown=["3s", "8s"]
+        [_CONTROLLER.blips.shortest_s, _CONTROLLER.blips.longest_s]
     )
     """The shortest and the longest. Several probes in one blip (an `interval` below the longest) make verdicts need
     much more evidence."""

@@ -229,8 +229,14 @@ def default_of(field: FieldInfo) -> Any:
     """The default as it is written in the file; None where there is none, or where it depends on other keys."""
     shown = extra_of(field, "shown")
     default = field.default if shown is None and not field.is_required() and not extra_of(field, "words") else shown
-    value = next((item for item in field.metadata if isinstance(item, Value)), None)
-    return value.show(default) if value and default is not None else default
+    if isinstance(default, list):
+        return [_written(get_args(field.annotation)[0].__metadata__, item) for item in default]
+    return None if default is None else _written(field.metadata, default)
+
+
+def _written(metadata: Iterable[Any], default: Any) -> Any:
+    """The default as these metadata of a field write it."""
+    return next((item.show(default) for item in metadata if isinstance(item, Value)), default)
 
 
 def extra_of(field: FieldInfo, name: str) -> Any:

@@ -3,13 +3,17 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
 from controller.cli.main import main
+from controller.simulation.scenario_schema import ScenarioDocument
+from monitor.config.schema import Configuration
+from monitor.config.section import Items, Section, section_of
+from monitor.config.values import Value
 from tests.support.configurations import FULL
 from tests.support.paths import DATA, ROOT
 
@@ -101,6 +105,18 @@ def test_they_are_schemas(schemas: dict[str, Any]) -> None:
             assert section["additionalProperties"] is False
             for key in section["properties"].values():
                 assert key.get("description") or "$ref" in key or "additionalProperties" in key
+
+
+@pytest.mark.parametrize("root", [Configuration, ScenarioDocument])
+def test_every_key_reports_its_own_mistakes(root: type[Section]) -> None:
+    """A key of a plain type would fall back to its default in silence."""
+    sections = [root]
+    for section in sections:
+        for name, field in section.keys().items():
+            inner = [section_of(field), *get_args(field.annotation)]
+            inner = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, Section)]
+            assert inner or any(isinstance(item, Value | Items) for item in field.metadata), f"{section}.{name}"
+            sections += inner
 
 
 def test_defaults_are_as_they_are_written(schemas: dict[str, Any]) -> None:
