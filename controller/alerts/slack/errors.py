@@ -59,7 +59,7 @@ _APP_TOKEN = "set alerts.slack.app_token to an app-level token (xapp-…) of the
 _APP_SCOPE = "give the app-level token the scope connections:write"
 #: The same for Socket Mode, through which presses of buttons come.
 _SOCKET_MODE_ADVICE = {
-    **dict.fromkeys((*ABOUT_TOKEN, "not_allowed_token_type"), _APP_TOKEN),
+    **dict.fromkeys(ABOUT_TOKEN, _APP_TOKEN),
     **dict.fromkeys(("missing_scope", "no_permission"), _APP_SCOPE),
     "link_disabled": "switch Socket Mode on in the app's settings",
 }
@@ -69,15 +69,8 @@ _CODE = re.compile(r"[a-z_]{1,60}")
 _NOT_SENT = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
 
 
-class SocketModeError(Exception):
+class SocketModeError(DeliveryError):
     """Presses of buttons do not come in. The text is a sentence without its end, for people, without the token."""
-
-    def __init__(self, text: str, *, permanent: bool = False, retry_after_s: float = 0.0) -> None:
-        super().__init__(text)
-        self.permanent = permanent
-        """A person must change something before trying again can help."""
-        self.retry_after_s = retry_after_s
-        """How long Slack asked us to wait."""
 
 
 def delivery_error(error: Exception) -> DeliveryError:
@@ -154,7 +147,7 @@ def socket_mode_error(error: Exception) -> SocketModeError:
     failure = delivery_error(error)
     if failure.code and failure.code != "ratelimited":
         return socket_mode_refusal(failure.code, permanent=failure.permanent)
-    return SocketModeError(str(failure), retry_after_s=failure.retry_after_s or 0.0)
+    return SocketModeError(str(failure), retry_after_s=failure.retry_after_s)
 
 
 def socket_mode_refusal(code: str, *, permanent: bool = True) -> SocketModeError:

@@ -174,7 +174,7 @@ class SocketListener:
     def _back_off(self, error: SocketModeError, failures: int, lasted_s: float) -> None:
         if self._stopping.is_set():
             return
-        wait_s = max(min(_LONGEST_WAIT_S, self._first_wait_s * 2.0**failures), error.retry_after_s)
+        wait_s = max(min(_LONGEST_WAIT_S, self._first_wait_s * 2.0**failures), error.retry_after_s or 0.0)
         wait_s = _LONGEST_WAIT_S if error.permanent else wait_s
         log.warning("buttons_not_connected retry_in_s=%g: %s", wait_s, error)
         self._needs_person = self._needs_person or error.permanent

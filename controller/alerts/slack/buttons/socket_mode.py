@@ -37,12 +37,10 @@ OnEnvelope: TypeAlias = Callable[["SlackConnection", dict[str, Any]], None]
 
 
 class Signal(StrEnum):
-    """What Slack says about the connection itself."""
+    """What Slack says about the connection: envelopes can come; it ends soon, another should take its place."""
 
     HELLO = "hello"
-    """Envelopes can come."""
     DISCONNECT = "disconnect"
-    """Slack will end it soon; another connection should take its place."""
 
 
 class SlackConnection:
