@@ -140,7 +140,6 @@ class Delivery:
     """Slack's id of the channel; until it is done, where it was to go."""
     ts: str | None = None
     """Slack's id of the message; until it is done, that of the message whose thread it was to go to."""
-    attempts: int = 0
     error: str | None = None
 
 

@@ -228,6 +228,5 @@ def _delivery(row: RowMapping) -> Delivery:
         call=row["call"],
         channel=row["channel"],
         ts=row["ts"],
-        attempts=row["attempts"],
         error=row["error"],
     )

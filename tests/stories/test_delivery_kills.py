@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
-from tests.support.alert_world import TOKEN, Desk, changed, misconfigured, outage, over, shown
+from tests.support.alert_world import TOKEN, AlertWorld, changed, misconfigured, outage, over, shown
 from tests.support.paths import ROOT
 from tests.support.slack_server import SlackServer
 from tests.support.untold import untold_incidents
@@ -25,56 +25,57 @@ MOST_STEPS = 12
 SEED = 1
 
 
-class Life:
-    """What happens meanwhile: incidents open, go on and end, operators lay their hand on; each word of it is unique."""
+class Happenings:
+    """What happens meanwhile: incidents open, go on and end, operators pin routes; each with a word of its own."""
 
-    def __init__(self, desk: Desk, seed: int) -> None:
-        self.desk, self.dice = desk, random.Random(seed)
-        self.said: list[str] = []
+    def __init__(self, world: AlertWorld, seed: int) -> None:
+        self.world, self.dice = world, random.Random(seed)
+        self.lines: list[str] = []
+        """The words of timelines."""
         self.events: list[str] = []
         self.number = 0
 
     def word(self) -> str:
-        """A word that nothing else says."""
+        """A word that nothing else contains."""
         self.number += 1
         return f"word-{self.number}-"
 
-    def goes_on(self) -> None:
+    def next(self) -> None:
         """One thing happens."""
-        there = [one for one in self.desk.journal.open_incidents() if len(one.timeline) < 8]
-        told = {one.id for one in untold_incidents(self.desk.journal) if one.told_revision == 0}
+        still_open = [incident for incident in self.world.journal.open_incidents() if len(incident.timeline) < 8]
+        unknown = {row.id for row in untold_incidents(self.world.journal) if row.told_revision == 0}
         dice = self.dice.random()
-        if not there or dice < 0.15:
-            self.opens()
+        if not still_open or dice < 0.15:
+            self.open()
         elif dice < 0.3:
             self.events.append(self.word())
-            self.desk.happen(self.events[-1], at=datetime.now(UTC))
-        elif dice < 0.45 and (heard := [one for one in there if one.id not in told]):
-            self.desk.keep(over(self.dice.choice(heard), at=datetime.now(UTC)))
+            self.world.happen(self.events[-1], at=datetime.now(UTC))
+        elif dice < 0.45 and (known := [incident for incident in still_open if incident.id not in unknown]):
+            self.world.keep(over(self.dice.choice(known), at=datetime.now(UTC)))
         else:
-            self.continues(self.dice.choice(there))
+            self.go_on(self.dice.choice(still_open))
 
-    def opens(self) -> None:
+    def open(self) -> None:
         """A provider fails, or a key is refused: the second is told by itself, the first perhaps under another."""
         make = self.dice.choice([outage, misconfigured])
         incident = make(f"p{self.number}", at=datetime.now(UTC))
-        self.said.append(self.word())
+        self.lines.append(self.word())
         (line,) = incident.timeline
-        self.desk.keep(replace(incident, timeline=(replace(line, text=self.said[-1]),)))
+        self.world.keep(replace(incident, timeline=(replace(line, text=self.lines[-1]),)))
 
-    def continues(self, incident: Incident) -> None:
+    def go_on(self, incident: Incident) -> None:
         """A line more in its timeline."""
-        self.said.append(self.word())
-        line = TimelineEntry(at=datetime.now(UTC), text=self.said[-1], kind=EntryKind.HEALTH)
-        self.desk.keep(changed(incident, line))
+        self.lines.append(self.word())
+        line = TimelineEntry(at=datetime.now(UTC), text=self.lines[-1], kind=EntryKind.HEALTH)
+        self.world.keep(changed(incident, line))
 
 
 def test_two_hundred_kills(tmp_path: Path) -> None:
     """Each headline, each line of each timeline and each notice is in Slack exactly once."""
     with SlackServer(token=TOKEN) as server:
-        desk = Desk(tmp_path, server, most_per_hour=3600)
-        desk.live()
-        life = Life(desk, SEED)
+        world = AlertWorld(tmp_path, server, most_per_hour=3600)
+        world.live()
+        happenings = Happenings(world, SEED)
         with subprocess.Popen(
             [
                 sys.executable,
@@ -92,28 +93,28 @@ def test_two_hundred_kills(tmp_path: Path) -> None:
             assert child.stdin
             assert child.stdout
             for _ in range(KILLS):
-                life.goes_on()
-                print(life.dice.randint(1, MOST_STEPS), file=child.stdin, flush=True)
+                happenings.next()
+                print(happenings.dice.randint(1, MOST_STEPS), file=child.stdin, flush=True)
                 assert child.stdout.readline() == "killed\n"
             child.stdin.close()
         interrupted = len(server.everything)
         for _ in range(200):
-            desk.at_s += 60
-            desk.round()
-        assert desk.told()
-        desk.engine.dispose()
+            world.at_s += 60
+            world.round()
+        assert world.told()
+        world.engine.dispose()
     looked = sum(call in {"conversations.history", "conversations.replies"} for call in server.calls)
     assert interrupted, "some of it arrived before the last kill"
     assert looked, "some of the kills came in the midst of it"
-    assert_told_once(server, desk, life)
+    assert_told_once(server, world, happenings)
 
 
-def assert_told_once(server: SlackServer, desk: Desk, life: Life) -> None:
-    """What every message and reply said when it was new, taken together, says each word once."""
+def assert_told_once(server: SlackServer, world: AlertWorld, happenings: Happenings) -> None:
+    """All messages and replies as they were when they were new contain each word once."""
     new = "\n".join(shown(message.versions[0].blocks) for message in server.everything)
-    counts = {word: new.count(word) for word in (*life.said, *life.events)}
+    counts = {word: new.count(word) for word in (*happenings.lines, *happenings.events)}
     assert {word: count for word, count in counts.items() if count != 1} == {}
     headlines = [message for message in server.messages if "Incident " in shown(message.versions[0].blocks)]
-    leads = [one for one in desk.journal.incidents(1000) if one.lead_id is None]
+    leads = [one for one in world.journal.incidents(1000) if one.lead_id is None]
     assert len(headlines) == len(leads)
-    assert len(server.messages) == len(leads) + len(life.events)
+    assert len(server.messages) == len(leads) + len(happenings.events)

@@ -33,7 +33,7 @@ NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 TOKEN = "xoxb-very-secret"
 
 
-class Desk:
+class AlertWorld:
     """What the service has around the worker; `at_s` is how long after noon it is."""
 
     def __init__(self, folder: Path, server: SlackServer, **settings: Any) -> None:
@@ -76,13 +76,13 @@ class Desk:
         return self.now.timestamp()
 
     def live(self) -> None:
-        """Go by the real clock, as other processes do; the desk's own only measures waits."""
+        """Go by the real clock, as other processes do; this one only measures waits."""
         self.began = None
         self.server.clock = time.time
 
     @property
     def now(self) -> datetime:
-        """The time of the desk's clock."""
+        """The time of the world's clock."""
         return self.began + timedelta(seconds=self.at_s) if self.began else datetime.now(UTC)
 
     def keep(self, incident: Incident) -> Incident:

@@ -11,7 +11,7 @@ from controller.journal import Journal
 from monitor.storage.columns import to_ms
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
-from tests.support.alert_world import NOON, TOKEN, Desk, outage, stuck
+from tests.support.alert_world import NOON, TOKEN, AlertWorld, outage, stuck
 from tests.support.slack_server import SlackServer
 
 #: What that version's `deliveries` were.
@@ -39,11 +39,11 @@ def ms(seconds: float) -> int:
 def test_a_called_incident_goes_on_where_it_was(tmp_path: Path) -> None:
     """The headline is not posted again, the next reminder comes when it would have, and says that it is one."""
     with SlackServer(token=TOKEN) as server:
-        desk = Desk(tmp_path, server, mention=("<!here>",))
-        desk.keep(stuck(outage(), at=NOON))
-        desk.round(0)
+        world = AlertWorld(tmp_path, server, mention=("<!here>",))
+        world.keep(stuck(outage(), at=NOON))
+        world.round(0)
         (posted,) = server.messages
-        desk.engine.dispose()
+        world.engine.dispose()
         place = (server.channel_id, posted.ts)
         rows: list[tuple[object, ...]] = [
             ("slack incident 1", "slack", 1, ms(0), ms(0), *place, 1),
@@ -51,21 +51,21 @@ def test_a_called_incident_goes_on_where_it_was(tmp_path: Path) -> None:
             ("slack channel #llm-status", "slack", None, ms(0), ms(0), server.channel_id, None, 0),
         ]
         downgrade(tmp_path / "hotspare.db", rows)
-        desk = Desk(tmp_path, server, mention=("<!here>",))
-        desk.round(29 * 60)
+        world = AlertWorld(tmp_path, server, mention=("<!here>",))
+        world.round(29 * 60)
         assert len(server.everything) == 1
-        desk.round(31 * 60)
+        world.round(31 * 60)
         (reminder,) = server.thread(posted.ts)
         assert "⏰ Still open after 31 min" in str(reminder.versions[0].blocks)
-        desk.engine.dispose()
+        world.engine.dispose()
 
 
 def test_a_message_under_way_is_found_and_not_sent_twice(tmp_path: Path) -> None:
     """Slack took the headline, the old version was killed, and this one starts: it looks for the old stamp."""
     with SlackServer(token=TOKEN) as server:
-        desk = Desk(tmp_path, server)
-        desk.keep(stuck(outage(), at=NOON))
-        desk.engine.dispose()
+        world = AlertWorld(tmp_path, server)
+        world.keep(stuck(outage(), at=NOON))
+        world.engine.dispose()
         payload = {"incidents": "1:2:2", "home": "1", "also": "slack incident 1 call 1"}
         payload |= {"key": "slack incident 1", "begun": str(ms(0))}
         metadata = {"event_type": "hotspare_message", "event_payload": payload}
@@ -75,13 +75,13 @@ def test_a_message_under_way_is_found_and_not_sent_twice(tmp_path: Path) -> None
             tmp_path / "hotspare.db",
             [("slack incident 1", "slack", 1, ms(0), None, "#llm-status", None, 1)],
         )
-        desk = Desk(tmp_path, server)
-        desk.round(60)
+        world = AlertWorld(tmp_path, server)
+        world.round(60)
         assert len(server.everything) == 1
-        assert desk.told()
-        delivery = DeliveryStore(desk.engine, "slack").snapshot(desk.now).deliveries["slack incident 1"]
+        assert world.told()
+        delivery = DeliveryStore(world.engine, "slack").snapshot(world.now).deliveries["slack incident 1"]
         assert (delivery.call, delivery.ts) == (1, server.messages[0].ts)
-        desk.engine.dispose()
+        world.engine.dispose()
 
 
 def test_an_alert_keeps_its_id_and_what_was_taken_is_not_due(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from controller.alerts.quiet_hours import quiet_until
 from controller.incidents.incident import EntryKind, Incident, RouteImpact, TimelineEntry
 from monitor.settings import QuietHours, Severity
 from probes.target import Secret
-from tests.support.alert_world import NOON, TOKEN, Desk, changed, misconfigured, outage, over, shown, stuck
+from tests.support.alert_world import NOON, TOKEN, AlertWorld, changed, misconfigured, outage, over, shown, stuck
 from tests.support.slack_server import Fault, FaultKind, SlackServer
 from tests.support.untold import untold_incidents
 
@@ -31,11 +31,11 @@ def server() -> Iterator[SlackServer]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, server: SlackServer) -> Iterator[Desk]:
-    """A desk whose critical messages call everybody who is there."""
-    desk = Desk(tmp_path, server, mention=(HERE,))
-    yield desk
-    desk.engine.dispose()
+def world(tmp_path: Path, server: SlackServer) -> Iterator[AlertWorld]:
+    """A workspace whose critical messages call everybody who is there."""
+    world = AlertWorld(tmp_path, server, mention=(HERE,))
+    yield world
+    world.engine.dispose()
 
 
 def mentions(server: SlackServer) -> list[bool]:
@@ -65,88 +65,90 @@ def at(minutes: float) -> datetime:
         ),
     ],
 )
-def test_only_what_needs_a_person_calls_one(desk: Desk, incident: Incident, called: bool) -> None:
+def test_only_what_needs_a_person_calls_one(world: AlertWorld, incident: Incident, called: bool) -> None:
     """Everything else is told to whoever looks."""
-    desk.keep(incident)
-    desk.round()
-    assert mentions(desk.server) == [called]
+    world.keep(incident)
+    world.round()
+    assert mentions(world.server) == [called]
 
 
-def test_what_becomes_critical_is_called_out(desk: Desk) -> None:
+def test_what_becomes_critical_is_called_out(world: AlertWorld) -> None:
     """An edit calls nobody, so a reply does, in the channel too; the resolution is shown there as well."""
-    incident = desk.keep(outage())
-    desk.round(1)
-    incident = desk.keep(stuck(incident, at=at(10)))
-    assert desk.round(601) == RoundResult(delivered=3)
-    assert desk.texts() == [[DOWN, STUCK]]
-    call, line = desk.server.thread(desk.server.messages[0].ts)
+    incident = world.keep(outage())
+    world.round(1)
+    incident = world.keep(stuck(incident, at=at(10)))
+    assert world.round(601) == RoundResult(delivered=3)
+    assert world.texts() == [[DOWN, STUCK]]
+    call, line = world.server.thread(world.server.messages[0].ts)
     assert (call.broadcast, line.broadcast) == (True, False)
     assert HERE in shown(call.versions[0].blocks)
-    desk.keep(over(incident, at=at(20)))
-    desk.round(1201)
-    assert desk.server.thread(desk.server.messages[0].ts)[-1].broadcast
-    assert HERE not in str(desk.server.messages[0].versions[-1])
+    world.keep(over(incident, at=at(20)))
+    world.round(1201)
+    assert world.server.thread(world.server.messages[0].ts)[-1].broadcast
+    assert HERE not in str(world.server.messages[0].versions[-1])
 
 
-def test_reminders_stop_when_somebody_looks_after_it(desk: Desk) -> None:
+def test_reminders_stop_when_somebody_looks_after_it(world: AlertWorld) -> None:
     """Every half hour while it is critical; not any more once it is acknowledged."""
-    incident = desk.keep(stuck(outage(), at=NOON))
-    desk.round(0)
-    assert desk.round(29 * 60) == RoundResult()
-    assert desk.round(30 * 60) == RoundResult(delivered=1)
-    assert desk.replies()[0].startswith(f"{HERE} *⏰ Still open after 30 min, and nobody has acknowledged it: {STUCK}*")
-    assert desk.round(59 * 60) == RoundResult()
-    assert desk.round(60 * 60) == RoundResult(delivered=1)
-    desk.journal.comments.acknowledge(incident.id, author="ana", at=at(61))
-    desk.round(62 * 60)
-    assert "ana looks after it." in shown(desk.server.messages[0].versions[-1].blocks)
-    assert desk.round(300 * 60) == RoundResult()
+    incident = world.keep(stuck(outage(), at=NOON))
+    world.round(0)
+    assert world.round(29 * 60) == RoundResult()
+    assert world.round(30 * 60) == RoundResult(delivered=1)
+    assert world.replies()[0].startswith(
+        f"{HERE} *⏰ Still open after 30 min, and nobody has acknowledged it: {STUCK}*"
+    )
+    assert world.round(59 * 60) == RoundResult()
+    assert world.round(60 * 60) == RoundResult(delivered=1)
+    world.journal.comments.acknowledge(incident.id, author="ana", at=at(61))
+    world.round(62 * 60)
+    assert "ana looks after it." in shown(world.server.messages[0].versions[-1].blocks)
+    assert world.round(300 * 60) == RoundResult()
 
 
-def test_reminders_go_on_after_the_clock_was_set_back(desk: Desk) -> None:
+def test_reminders_go_on_after_the_clock_was_set_back(world: AlertWorld) -> None:
     """A reminder of the future holds nobody: people are called once by the new time, then as usual."""
-    desk.keep(stuck(outage(), at=NOON))
-    desk.round(0)
+    world.keep(stuck(outage(), at=NOON))
+    world.round(0)
     hours_back = -20 * 3600
-    assert desk.round(hours_back) == RoundResult(delivered=1)
-    assert desk.round(hours_back + 60) == RoundResult()
+    assert world.round(hours_back) == RoundResult(delivered=1)
+    assert world.round(hours_back + 60) == RoundResult()
 
 
 def test_reminders_can_be_switched_off(tmp_path: Path, server: SlackServer) -> None:
     """`remind: 0s`."""
-    desk = Desk(tmp_path, server, remind_s=0.0)
-    desk.keep(stuck(outage(), at=NOON))
-    desk.round(0)
-    assert desk.round(86_400) == RoundResult()
-    desk.engine.dispose()
+    world = AlertWorld(tmp_path, server, remind_s=0.0)
+    world.keep(stuck(outage(), at=NOON))
+    world.round(0)
+    assert world.round(86_400) == RoundResult()
+    world.engine.dispose()
 
 
-def test_a_second_emergency_is_a_call_of_its_own(desk: Desk) -> None:
+def test_a_second_emergency_is_a_call_of_its_own(world: AlertWorld) -> None:
     """It was handled meanwhile: whoever slept again is called, but not every minute."""
-    incident = desk.keep(stuck(outage(), at=NOON))
-    desk.round(0)
+    incident = world.keep(stuck(outage(), at=NOON))
+    world.round(0)
     for minute in (1, 2, 3):
-        handled = desk.keep(changed(incident, routes=(RouteImpact(route="chat", target="azure/h"),)))
-        desk.round(minute * 60.0)
-        incident = desk.keep(stuck(handled, at=at(minute + 0.5)))
-        desk.round(minute * 60.0 + 30)
-    assert sum(mentions(desk.server)) == 1
-    desk.round(6 * 60)
-    assert sum(mentions(desk.server)) == 2
-    assert "⏰" not in desk.replies()[-1]
+        handled = world.keep(changed(incident, routes=(RouteImpact(route="chat", target="azure/h"),)))
+        world.round(minute * 60.0)
+        incident = world.keep(stuck(handled, at=at(minute + 0.5)))
+        world.round(minute * 60.0 + 30)
+    assert sum(mentions(world.server)) == 1
+    world.round(6 * 60)
+    assert sum(mentions(world.server)) == 2
+    assert "⏰" not in world.replies()[-1]
 
 
 def test_severities_have_channels_of_their_own(tmp_path: Path, server: SlackServer) -> None:
     """What becomes critical is told where people are on call as well, and both messages are kept true."""
-    desk = Desk(tmp_path, server, mention=(HERE,), channels=((Severity.CRITICAL, "#oncall"),))
-    incident = desk.keep(outage())
-    desk.round(0)
-    incident = desk.keep(stuck(incident, at=at(10)))
-    desk.round(601)
-    desk.round(601 + 1800)
-    desk.keep(over(incident, at=at(50)))
-    desk.round(3001)
-    general, oncall = desk.server.messages
+    world = AlertWorld(tmp_path, server, mention=(HERE,), channels=((Severity.CRITICAL, "#oncall"),))
+    incident = world.keep(outage())
+    world.round(0)
+    incident = world.keep(stuck(incident, at=at(10)))
+    world.round(601)
+    world.round(601 + 1800)
+    world.keep(over(incident, at=at(50)))
+    world.round(3001)
+    general, oncall = world.server.messages
     assert (general.channel, oncall.channel) == (server.ids["#llm-status"], server.ids["#oncall"])
     assert oncall.versions[0].text.startswith(f"{STUCK}\n{HERE}")
     assert {message.versions[-1].text.splitlines()[0] for message in (general, oncall)} == {
@@ -154,22 +156,22 @@ def test_severities_have_channels_of_their_own(tmp_path: Path, server: SlackServ
     }
     (reminder,) = server.thread(oncall.ts)
     assert "⏰" in reminder.versions[0].text
-    desk.engine.dispose()
+    world.engine.dispose()
 
 
 def test_a_channel_that_is_missing_holds_up_no_other(tmp_path: Path, server: SlackServer) -> None:
     """It is asked for once a minute, and the database says why; what goes elsewhere arrives."""
-    desk = Desk(tmp_path, server, channels=((Severity.CRITICAL, "#typo"),))
-    desk.keep(stuck(outage(), at=NOON))
-    desk.happen()
-    assert desk.round(0) == RoundResult(delivered=1, failed=1)
-    assert desk.round(59) == RoundResult()
-    (waiting,) = untold_incidents(desk.journal)
+    world = AlertWorld(tmp_path, server, channels=((Severity.CRITICAL, "#typo"),))
+    world.keep(stuck(outage(), at=NOON))
+    world.happen()
+    assert world.round(0) == RoundResult(delivered=1, failed=1)
+    assert world.round(59) == RoundResult()
+    (waiting,) = untold_incidents(world.journal)
     assert waiting.delivery_error == (
         "Slack refused the message (channel_not_found): check alerts.slack.channel, and invite the bot when the "
         "channel is private"
     )
-    desk.engine.dispose()
+    world.engine.dispose()
 
 
 # --- quiet hours
@@ -201,64 +203,66 @@ def test_quiet_hours_follow_the_clock_on_the_wall(hours: QuietHours | None, now:
 
 def test_who_was_called_at_night_is_told_that_it_is_over(tmp_path: Path, server: SlackServer) -> None:
     """In quiet hours as well: whoever got up may go to bed again."""
-    desk = Desk(tmp_path, server, quiet_hours=QuietHours(begin=time(11), end=time(20), zone="UTC"))
-    incident = desk.keep(stuck(outage(), at=NOON))
-    desk.round(0)
-    desk.keep(over(incident, at=at(30)))
-    desk.round(31 * 60)
-    assert "✅ Resolved after 30 min" in desk.replies()[-1]
+    world = AlertWorld(tmp_path, server, quiet_hours=QuietHours(begin=time(11), end=time(20), zone="UTC"))
+    incident = world.keep(stuck(outage(), at=NOON))
+    world.round(0)
+    world.keep(over(incident, at=at(30)))
+    world.round(31 * 60)
+    assert "✅ Resolved after 30 min" in world.replies()[-1]
 
 
 def test_quiet_hours_hold_back_what_can_wait(tmp_path: Path, server: SlackServer) -> None:
     """At their end what is still true arrives once; what is standing is kept true meanwhile, which wakes nobody."""
     quiet = QuietHours(begin=time(13), end=time(20), zone="UTC")
-    desk = Desk(tmp_path, server, quiet_hours=quiet)
-    before = desk.keep(outage())
-    desk.round(0)
-    desk.keep(over(before, at=at(90)))
+    world = AlertWorld(tmp_path, server, quiet_hours=quiet)
+    before = world.keep(outage())
+    world.round(0)
+    world.keep(over(before, at=at(90)))
     for number in range(5):
-        passed = desk.keep(misconfigured(f"p{number}", at=at(100 + number)))
-        desk.keep(over(passed, at=at(110 + number)))
-        desk.happen(f"ana did something {number}", at=at(120 + number))
-    desk.keep(misconfigured("gemini", at=at(200)))
-    desk.round(200 * 60)
-    assert [len(texts) for texts in desk.texts()] == [2], "an edit notifies nobody"
+        passed = world.keep(misconfigured(f"p{number}", at=at(100 + number)))
+        world.keep(over(passed, at=at(110 + number)))
+        world.happen(f"ana did something {number}", at=at(120 + number))
+    world.keep(misconfigured("gemini", at=at(200)))
+    world.round(200 * 60)
+    assert [len(texts) for texts in world.texts()] == [2], "an edit notifies nobody"
     assert len(server.everything) == 1
-    desk.round(8 * 3600 - 1)
+    world.round(8 * 3600 - 1)
     assert len(server.everything) == 1
-    desk.round(8 * 3600)
-    assert [texts[-1] for texts in desk.texts()[1:]] == [
+    world.round(8 * 3600)
+    assert [texts[-1] for texts in world.texts()[1:]] == [
         "🔧 To fix: gemini/m is misconfigured",
         "✅ 5 incidents came and went during quiet hours",
         "🔔 5 notices during quiet hours",
     ]
     assert "Opened 15:20 during quiet hours." in shown(server.messages[1].versions[0].blocks)
-    assert desk.replies(0) == [], "what has been over for hours is not told again in a thread"
-    assert desk.told()
-    desk.engine.dispose()
+    assert world.replies(0) == [], "what has been over for hours is not told again in a thread"
+    assert world.told()
+    world.engine.dispose()
 
 
 def test_quiet_hours_do_not_hold_back_an_emergency(tmp_path: Path, server: SlackServer) -> None:
     """Nobody sleeps through a route that has nowhere to go."""
-    desk = Desk(tmp_path, server, mention=(HERE,), quiet_hours=QuietHours(begin=time(11), end=time(20), zone="UTC"))
-    incident = desk.keep(outage())
-    assert desk.round(60) == RoundResult()
-    desk.keep(stuck(incident, at=at(2)))
-    desk.round(121)
+    world = AlertWorld(
+        tmp_path, server, mention=(HERE,), quiet_hours=QuietHours(begin=time(11), end=time(20), zone="UTC")
+    )
+    incident = world.keep(outage())
+    assert world.round(60) == RoundResult()
+    world.keep(stuck(incident, at=at(2)))
+    world.round(121)
     assert mentions(server) == [True]
-    desk.engine.dispose()
+    world.engine.dispose()
 
 
 # --- a storm
 
 
-def flapping(desk: Desk, dice: random.Random, minute: int, present: dict[str, Incident]) -> None:
+def flapping(world: AlertWorld, dice: random.Random, minute: int, present: dict[str, Incident]) -> None:
     """One minute of ten providers that go down and come back as they please, and of an operator who pins routes."""
     for number in range(10):
         name = f"p{number}"
         incident = present.get(name)
         if incident is None and dice.random() < 0.25:
-            last = desk.journal.resolved_since(at(minute - 15))
+            last = world.journal.resolved_since(at(minute - 15))
             old = next((one for one in last if one.provider == name), None)
             if old:
                 line = TimelineEntry(at=at(minute), text="Reopened", kind=EntryKind.REOPENED)
@@ -268,62 +272,62 @@ def flapping(desk: Desk, dice: random.Random, minute: int, present: dict[str, In
             else:
                 make = dice.choice([outage, misconfigured])
                 incident = make(name, at=at(minute))
-            present[name] = desk.keep(incident)
+            present[name] = world.keep(incident)
         elif incident is not None and dice.random() < 0.35:
-            desk.keep(over(incident, at=at(minute)))
+            world.keep(over(incident, at=at(minute)))
             del present[name]
         elif incident is not None and dice.random() < 0.3:
             line = TimelineEntry(at=at(minute), text=f"{name} relapsed in minute {minute}", kind=EntryKind.HEALTH)
-            present[name] = desk.keep(changed(incident, line))
+            present[name] = world.keep(changed(incident, line))
     if dice.random() < 0.2:
-        desk.happen(f"ana pinned chat in minute {minute}")
+        world.happen(f"ana pinned chat in minute {minute}")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [30, 3])
 def test_ten_providers_flapping_for_a_day(tmp_path: Path, server: SlackServer, most: int) -> None:
     """In no hour are there more new messages than allowed; and in the end everything has been told."""
-    desk = Desk(tmp_path, server, most_per_hour=most)
+    world = AlertWorld(tmp_path, server, most_per_hour=most)
     dice = random.Random(7)
     present: dict[str, Incident] = {}
     for minute in range(0, 24 * 60, 5):
-        desk.at_s = minute * 60.0
-        flapping(desk, dice, minute, present)
-        desk.round()
+        world.at_s = minute * 60.0
+        flapping(world, dice, minute, present)
+        world.round()
     sent = [float(message.ts) for message in server.everything]
     busiest = max(sum(before <= one < before + 3600 for one in sent) for before in sent)
     assert busiest <= most
     assert len(sent) > most * 12, "the bound was used"
     for incident in list(present.values()):
-        desk.keep(over(incident, at=desk.now))
+        world.keep(over(incident, at=world.now))
     for _ in range(300):
-        if desk.told():
+        if world.told():
             break
-        desk.round(desk.at_s + 600)
-    assert desk.told(), "nothing was dropped"
-    desk.engine.dispose()
+        world.round(world.at_s + 600)
+    assert world.told(), "nothing was dropped"
+    world.engine.dispose()
 
 
 def test_what_is_held_back_is_listed(tmp_path: Path, server: SlackServer) -> None:
     """One message says what waits, is kept true, and says when all has been told; an emergency waits for nothing."""
-    desk = Desk(tmp_path, server, most_per_hour=3)
+    world = AlertWorld(tmp_path, server, most_per_hour=3)
     for number in range(4):
-        desk.happen(f"ana pinned route {number}")
-    desk.keep(misconfigured(on_it=True))
-    desk.keep(misconfigured("gemini"))
-    desk.round(0)
-    assert [texts[-1] for texts in desk.texts()] == [
+        world.happen(f"ana pinned route {number}")
+    world.keep(misconfigured(on_it=True))
+    world.keep(misconfigured("gemini"))
+    world.round(0)
+    assert [texts[-1] for texts in world.texts()] == [
         "🔧 To fix: openai/m is misconfigured",
         "🔧 To fix: gemini/m is misconfigured",
         "✋ Pinned: chat",
         "⏸️ 3 messages held back: the limit is 3 an hour",
     ]
-    assert "• ✋ Pinned: chat: ana pinned route 3" in shown(desk.server.messages[-1].versions[0].blocks)
+    assert "• ✋ Pinned: chat: ana pinned route 3" in shown(world.server.messages[-1].versions[0].blocks)
     for minute in range(0, 400, 10):
-        desk.round(minute * 60.0)
-    assert desk.texts()[3][-1] == "▶️ All messages that were held back have been sent"
-    assert desk.told()
-    desk.engine.dispose()
+        world.round(minute * 60.0)
+    assert world.texts()[3][-1] == "▶️ All messages that were held back have been sent"
+    assert world.told()
+    world.engine.dispose()
 
 
 # --- by webhook
@@ -331,18 +335,18 @@ def test_what_is_held_back_is_listed(tmp_path: Path, server: SlackServer) -> Non
 
 def test_a_webhook_tells_the_beginning_and_the_end(tmp_path: Path, server: SlackServer) -> None:
     """No edits and no replies: what changes in between is not told; reminders and notices are messages."""
-    desk = Desk(tmp_path, server, mention=(HERE,), webhook_url=Secret(server.webhook_url), token=Secret(""))
-    incident = desk.keep(outage())
-    desk.happen()
-    desk.round(0)
-    incident = desk.keep(changed(incident, TimelineEntry(at=at(1), text="Route chat moved", kind=EntryKind.MOVED)))
-    assert desk.round(61) == RoundResult()
-    incident = desk.keep(stuck(incident, at=at(10)))
-    desk.round(601)
-    desk.round(601 + 1800)
-    desk.keep(over(incident, at=at(50)))
-    desk.round(3001)
-    assert [texts[0] for texts in desk.texts()] == [
+    world = AlertWorld(tmp_path, server, mention=(HERE,), webhook_url=Secret(server.webhook_url), token=Secret(""))
+    incident = world.keep(outage())
+    world.happen()
+    world.round(0)
+    incident = world.keep(changed(incident, TimelineEntry(at=at(1), text="Route chat moved", kind=EntryKind.MOVED)))
+    assert world.round(61) == RoundResult()
+    incident = world.keep(stuck(incident, at=at(10)))
+    world.round(601)
+    world.round(601 + 1800)
+    world.keep(over(incident, at=at(50)))
+    world.round(3001)
+    assert [texts[0] for texts in world.texts()] == [
         DOWN,
         "✋ Pinned: chat",
         f"{HERE} {STUCK}",
@@ -352,28 +356,28 @@ def test_a_webhook_tells_the_beginning_and_the_end(tmp_path: Path, server: Slack
     assert "This message will not change." in shown(server.messages[0].versions[0].blocks)
     assert "This message is final." in shown(server.messages[-1].versions[0].blocks)
     assert set(server.calls) == {"webhook"}
-    assert desk.told()
-    desk.engine.dispose()
+    assert world.told()
+    world.engine.dispose()
 
 
 def test_a_call_by_webhook_exempts_no_other_message(tmp_path: Path, server: SlackServer) -> None:
     """Of five notices as many are sent as an hour allows, whether somebody was called in it or not."""
-    desk = Desk(tmp_path, server, most_per_hour=2, webhook_url=Secret(server.webhook_url), token=Secret(""))
-    desk.keep(stuck(outage(), at=NOON))
+    world = AlertWorld(tmp_path, server, most_per_hour=2, webhook_url=Secret(server.webhook_url), token=Secret(""))
+    world.keep(stuck(outage(), at=NOON))
     for number in range(5):
-        desk.happen(f"ana pinned route {number}")
-    desk.round(0)
-    desk.round(60)
+        world.happen(f"ana pinned route {number}")
+    world.round(0)
+    world.round(60)
     assert len(server.messages) == 3
-    desk.engine.dispose()
+    world.engine.dispose()
 
 
 def test_a_webhook_s_lost_reply_is_sent_again(tmp_path: Path, server: SlackServer) -> None:
     """Nothing can be looked for: rather twice than never, as the documentation says."""
-    desk = Desk(tmp_path, server, webhook_url=Secret(server.webhook_url), token=Secret(""))
+    world = AlertWorld(tmp_path, server, webhook_url=Secret(server.webhook_url), token=Secret(""))
     server.fail(Fault(kind=FaultKind.LOST_REPLY))
-    desk.keep(outage())
-    desk.round(0)
-    desk.round(1)
-    assert desk.texts() == [[DOWN], [DOWN]]
-    desk.engine.dispose()
+    world.keep(outage())
+    world.round(0)
+    world.round(1)
+    assert world.texts() == [[DOWN], [DOWN]]
+    world.engine.dispose()
