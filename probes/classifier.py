@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from probes.checks import Task, find_flaw, has_content
 from probes.dialects.base import Dialect
-from probes.dialects.errors import is_error, match_error
+from probes.dialects.errors import is_error
 from probes.json_values import MalformedError, parse
 from probes.outcome import Outcome
 from probes.reply import EMPTY_REPLY, ErrorDetails, Finish, Reply
@@ -136,7 +136,7 @@ def _classify_http_error(dialect: Dialect, response: RawResponse, steps: list[st
         return _classify_error(dialect, response.status, parse(response.body), steps, kind=kind)
     except MalformedError as fault:
         page = _is_web_page(response)
-        match = match_error(dialect.errors, response.status, ErrorDetails(codes=(kind,) if kind else ()))
+        match = dialect.errors.match(response.status, ErrorDetails(codes=(kind,) if kind else ()))
         decides = f"{dialect.name}: {match.reason}" if match.reason.startswith("rule") else ""
         steps.append(f"error: {'a web page' if page else fault}, so {decides or 'the status alone decides'}")
         outcome = Outcome.SERVER_ERROR if page and response.status == 403 else match.outcome
@@ -151,7 +151,7 @@ def _classify_error(
     details = replace(details, codes=(kind, *details.codes)) if kind else details
     codes = " ".join(code[:100] for code in list(dict.fromkeys(details.codes))[:2])
     summary = ": ".join(part for part in (codes, details.message) if part)
-    match = match_error(dialect.errors, status, details)
+    match = dialect.errors.match(status, details)
     steps.append(f"error: {summary[:200] or 'one that says nothing'}; {dialect.name}: {match.reason}")
     return Classification(
         outcome=match.outcome,

@@ -7,7 +7,7 @@ from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, read_finish
-from probes.dialects.errors import error_rules, is_error, rule
+from probes.dialects.errors import ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
 from probes.json_values import (
     MalformedError,
@@ -151,16 +151,16 @@ def _with_usage(reply: Reply, usage: object) -> Reply:
     )
 
 
-_ERRORS = error_rules(
-    rule(Outcome.QUOTA, "billing_error enforced_spend_limit_reached contract_spend_limit_reached"),
-    rule(
+_ERRORS = ErrorRules(
+    ErrorRule(Outcome.QUOTA, "billing_error enforced_spend_limit_reached contract_spend_limit_reached"),
+    ErrorRule(
         Outcome.QUOTA,
         statuses={200, 400, 402, 403, 429},
         message=r"credit balance is too low|specified api usage limits",
     ),
-    rule(Outcome.AUTH, statuses={200, 400, 403}, message=r"organization has been disabled"),
-    rule(Outcome.OVERLOADED, "overloaded_error"),
-    rule(Outcome.MODEL_GONE, "not_found_error", statuses={404}),
+    ErrorRule(Outcome.AUTH, statuses={200, 400, 403}, message=r"organization has been disabled"),
+    ErrorRule(Outcome.OVERLOADED, "overloaded_error"),
+    ErrorRule(Outcome.MODEL_GONE, "not_found_error", statuses={404}),
     codes_alone={
         Outcome.AUTH: "authentication_error permission_error",
         Outcome.RATE_LIMITED: "rate_limit_error",

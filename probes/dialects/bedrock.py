@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import ConfigField, Dialect, VendorStatusPage, finish_reasons, read_finish
-from probes.dialects.errors import error_rules, rule
+from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
 from probes.outcome import Outcome
@@ -168,15 +168,15 @@ def _read_exception(event: ServerSentEvent) -> Mapping[str, Any]:
         return {"message": event.data[:500], "__type": kind}
 
 
-_ERRORS = error_rules(
-    rule(Outcome.QUOTA, "servicequotaexceededexception"),
-    rule(Outcome.QUOTA, message=r"(tokens|requests) per day|payment.instrument"),
-    rule(Outcome.OVERLOADED, "modelnotreadyexception serviceunavailableexception serviceunavailable"),
-    rule(Outcome.RATE_LIMITED, "throttlingexception throttling toomanyrequestsexception"),
-    rule(Outcome.MODEL_GONE, "resourcenotfoundexception"),
+_ERRORS = ErrorRules(
+    ErrorRule(Outcome.QUOTA, "servicequotaexceededexception"),
+    ErrorRule(Outcome.QUOTA, message=r"(tokens|requests) per day|payment.instrument"),
+    ErrorRule(Outcome.OVERLOADED, "modelnotreadyexception serviceunavailableexception serviceunavailable"),
+    ErrorRule(Outcome.RATE_LIMITED, "throttlingexception throttling toomanyrequestsexception"),
+    ErrorRule(Outcome.MODEL_GONE, "resourcenotfoundexception"),
     # Also a model that only an inference profile leads to, and one that this account was not given: the key works, the
     # model's name does not, and no other target of the provider is affected.
-    rule(
+    ErrorRule(
         Outcome.MODEL_GONE,
         statuses={200, 400, 403, 404},
         message=(
@@ -184,13 +184,13 @@ _ERRORS = error_rules(
             r"|doesn.t support the model|model not found|reached the end of its life|use case details"
         ),
     ),
-    rule(
+    ErrorRule(
         Outcome.AUTH,
         "expiredtoken expiredtokenexception incompletesignature incompletesignatureexception "
         "invalidsignatureexception invalidclienttokenid missingauthenticationtoken "
         "missingauthenticationtokenexception requestexpired signaturedoesnotmatch unrecognizedclientexception",
     ),
-    rule(Outcome.AUTH, statuses={400}, message=r"^operation not allowed"),
+    ErrorRule(Outcome.AUTH, statuses={400}, message=r"^operation not allowed"),
     codes_alone={
         Outcome.AUTH: "accessdeniedexception",
         Outcome.BAD_REQUEST: "validationexception",

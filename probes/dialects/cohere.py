@@ -7,7 +7,7 @@ from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, incident_io_page, read_finish
-from probes.dialects.errors import error_rules, is_error, rule
+from probes.dialects.errors import ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse
 from probes.outcome import Outcome
@@ -170,17 +170,17 @@ def _read_count(value: object) -> int | None:
     return as_count(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
-_ERRORS = error_rules(
-    rule(Outcome.AUTH, statuses={498}),
-    rule(Outcome.AUTH, statuses={200, 400}, message=r"invalid api token|invalid api key|no api key supplied"),
-    rule(
+_ERRORS = ErrorRules(
+    ErrorRule(Outcome.AUTH, statuses={498}),
+    ErrorRule(Outcome.AUTH, statuses={200, 400}, message=r"invalid api token|invalid api key|no api key supplied"),
+    ErrorRule(
         Outcome.QUOTA,
         statuses={200, 402, 403, 429},
         message=r"(calls|requests)\s?(/|per)\s?month|monthly.{0,40}(limit|quota|budget)",
     ),
-    rule(Outcome.OVERLOADED, statuses={200, 429, 500}, message=r"overloaded|at capacity|high demand"),
-    rule(Outcome.REFUSED, statuses={200, 400, 403, 422}, message=r"blocked (input|output|by our content)"),
-    rule(
+    ErrorRule(Outcome.OVERLOADED, statuses={200, 429, 500}, message=r"overloaded|at capacity|high demand"),
+    ErrorRule(Outcome.REFUSED, statuses={200, 400, 403, 422}, message=r"blocked (input|output|by our content)"),
+    ErrorRule(
         Outcome.MODEL_GONE,
         statuses={200, 400, 404, 422},
         message=r"model .{0,200}(not found|was removed|does not exist|is deprecated)",

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, finish_reasons, read_finish
-from probes.dialects.errors import error_rules, is_error, rule
+from probes.dialects.errors import ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
 from probes.json_values import (
     MalformedError,
@@ -183,12 +183,12 @@ def _parse_seconds(duration: object) -> float | None:
     return float(match[1]) if match else None
 
 
-_ERRORS = error_rules(
-    rule(Outcome.AUTH, "api_key_invalid api_key_expired service_disabled"),
-    rule(Outcome.AUTH, statuses={200, 400}, message=r"api key (not valid|expired|not found)"),
-    rule(Outcome.AUTH, statuses={200, 400}, message=r"location is not supported"),
-    rule(Outcome.QUOTA, "quota_per_day quota_of_nothing billing_disabled"),
-    rule(
+_ERRORS = ErrorRules(
+    ErrorRule(Outcome.AUTH, "api_key_invalid api_key_expired service_disabled"),
+    ErrorRule(Outcome.AUTH, statuses={200, 400}, message=r"api key (not valid|expired|not found)"),
+    ErrorRule(Outcome.AUTH, statuses={200, 400}, message=r"location is not supported"),
+    ErrorRule(Outcome.QUOTA, "quota_per_day quota_of_nothing billing_disabled"),
+    ErrorRule(
         Outcome.QUOTA,
         statuses={200, 400, 403, 429},
         message=(
@@ -196,13 +196,13 @@ _ERRORS = error_rules(
             r"|exceeded its (monthly )?spending cap"
         ),
     ),
-    rule(Outcome.OVERLOADED, statuses={429}, message=r"resource (has been )?exhausted|high demand|overloaded"),
-    rule(
+    ErrorRule(Outcome.OVERLOADED, statuses={429}, message=r"resource (has been )?exhausted|high demand|overloaded"),
+    ErrorRule(
         Outcome.MODEL_GONE,
         statuses={404},
         message=r"models/.{1,200} is not found|not supported for generateContent|no longer available",
     ),
-    rule(Outcome.MODEL_GONE, "not_found", statuses={404}),
+    ErrorRule(Outcome.MODEL_GONE, "not_found", statuses={404}),
     codes_alone={
         Outcome.AUTH: "unauthenticated permission_denied",
         Outcome.RATE_LIMITED: "resource_exhausted",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from probes.dialects.errors import error_rules, rule
+from probes.dialects.errors import ErrorRule, ErrorRules
 from probes.json_values import as_object, as_objects, as_text, status_code
 from probes.outcome import Outcome
 from probes.reply import ErrorDetails
@@ -48,15 +48,15 @@ def _headers(error: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 #: For all three dialects, and for every provider that claims to be compatible.
-ERRORS: Final = error_rules(
+ERRORS: Final = ErrorRules(
     # Google answers so at every limit, those of a minute included.
-    rule(Outcome.RATE_LIMITED, "resource_exhausted", message=r"exceeded your current quota"),
-    rule(
+    ErrorRule(Outcome.RATE_LIMITED, "resource_exhausted", message=r"exceeded your current quota"),
+    ErrorRule(
         Outcome.QUOTA,
         "insufficient_quota credit_balance_exhausted billing_hard_limit_reached billing_not_active billing_disabled "
         "budget_exceeded credit_limit",
     ),
-    rule(
+    ErrorRule(
         Outcome.QUOTA,
         statuses={200, 400, 402, 403, 412, 429},
         message=r"used all available credits|monthly spending limit|no credits remaining"
@@ -65,39 +65,41 @@ ERRORS: Final = error_rules(
         r"|exceeded budget|credit limit exceeded|requires billing to be enabled"
         r"|billing .{0,40}(disabled|not active)",
     ),
-    rule(
+    ErrorRule(
         Outcome.OVERLOADED, "slow_down server_is_overloaded capacity_exceeded over_capacity overloaded_error nocapacity"
     ),
-    rule(
+    ErrorRule(
         Outcome.OVERLOADED,
         statuses={200, 400, 429, 500},
         message=r"overloaded|high demand|at capacity|over capacity|capacity exceeded|resource (has been )?exhausted"
         r"|rate-limited upstream|no deployments available|no healthy deployments|selected model are in cooldown",
     ),
-    rule(Outcome.RATE_LIMITED, "rate_limit_exceeded"),
-    rule(
+    ErrorRule(Outcome.RATE_LIMITED, "rate_limit_exceeded"),
+    ErrorRule(
         Outcome.REFUSED,
         "content_filter content_policy_violation responsibleaipolicyviolation invalid_prompt bio_policy cyber_policy "
         "misalignment_policy_violation",
     ),
-    rule(Outcome.REFUSED, statuses={200, 400, 403}, message=r"requires moderation|(input|prompt|content) was flagged"),
-    rule(
+    ErrorRule(
+        Outcome.REFUSED, statuses={200, 400, 403}, message=r"requires moderation|(input|prompt|content) was flagged"
+    ),
+    ErrorRule(
         Outcome.MODEL_GONE,
         "model_not_found model_not_available model_decommissioned deploymentnotfound unknown_model invalid_model "
         "key_model_access_denied team_model_access_denied user_model_access_denied",
     ),
     # The model's own failure, which Groq answers with 400.
-    rule(Outcome.BAD_ANSWER, "tool_use_failed json_validate_failed"),
-    rule(Outcome.AUTH, "invalid_api_key organization_restricted"),
-    rule(
+    ErrorRule(Outcome.BAD_ANSWER, "tool_use_failed json_validate_failed"),
+    ErrorRule(Outcome.AUTH, "invalid_api_key organization_restricted"),
+    ErrorRule(
         Outcome.AUTH,
         statuses={200, 400},
         message=r"incorrect api key|invalid api key|api key .{0,40}(invalid|not valid|expired)|no auth credentials",
     ),
-    rule(Outcome.BUDGET_SPENT, statuses={200, 400}, message=r"max_tokens or model output limit was reached"),
+    ErrorRule(Outcome.BUDGET_SPENT, statuses={200, 400}, message=r"max_tokens or model output limit was reached"),
     # Before the next: "not available with this model" and "deprecated" are not the end of the model here.
-    rule(Outcome.BAD_REQUEST, "unsupported_parameter unsupported_value unknown_parameter invalid_value"),
-    rule(
+    ErrorRule(Outcome.BAD_REQUEST, "unsupported_parameter unsupported_value unknown_parameter invalid_value"),
+    ErrorRule(
         Outcome.MODEL_GONE,
         statuses={200, 400, 404, 410},
         message=r"model.{0,200}(does not exist|not found|not exist|deprecated|decommissioned|retired|not available)"
