@@ -1,1 +1,4 @@
-"""Ask one provider one question; say in one value how it went. Imports nothing of ours."""
+"""Sends probes to LLM providers and classifies how they answer.
+
+In: a target and a check. Out: one observation, with its outcome, phases, tokens and cost. Imports nothing of monitor.
+"""

@@ -1,4 +1,4 @@
-"""What each check asks, and whether a reply satisfies it."""
+"""What each check asks for, and whether a reply satisfies it."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any, Final
 from probes.reply import Reply
 from probes.target import Check
 
-#: What `structured` wants and what the tool takes. Every provider's strict mode allows all of it.
+#: Of the JSON that `structured` asks for and of the tool's arguments; every provider's strict mode allows all of it.
 SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "properties": {"word": {"type": "string"}, "number": {"type": "integer"}},
@@ -23,16 +23,16 @@ TOOL_DESCRIPTION: Final = "Reports a word and a number."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One question, made unlike all others by its nonce, so that no cache can answer it."""
+    """One check with its nonce, which keeps caches from answering."""
 
     check: Check
     nonce: str
     dimensions: int | None = None
-    """How long an embedding must be; None: any length."""
+    """The length that an embedding must have; None: any."""
 
     @property
     def prompt(self) -> str:
-        """The last user message, short, and holding the nonce; the text to embed."""
+        """The user message, which contains the nonce; or the text to embed."""
         match self.check:
             case Check.CHAT | Check.STREAM:
                 return f"Reply with exactly this word: {self.nonce}"
@@ -45,12 +45,12 @@ class Task:
 
 
 def find_flaw(task: Task, reply: Reply) -> str | None:
-    """What is wrong with a reply's content, in a few words that may quote it; None when it satisfies the check.
+    """What is wrong with the content of a reply, in a few words that may quote it; None when it satisfies the check.
 
-    - `chat`, `stream`: the text holds the nonce, whatever stands around it.
-    - `structured`: the text is JSON under `SCHEMA`, nothing before or after it, and its word holds the nonce.
-    - `tool`: `TOOL_NAME` is called with arguments under `SCHEMA` whose word holds the nonce.
-    - `embedding`: the right length, every number finite, not all of them zero.
+    - `chat`, `stream`: the text contains the nonce.
+    - `structured`: the text is JSON under `SCHEMA`, without other text, and its word contains the nonce.
+    - `tool`: `TOOL_NAME` is called with arguments under `SCHEMA` whose word contains the nonce.
+    - `embedding`: the right length, all numbers finite, not all zero.
     """
     match task.check:
         case Check.CHAT | Check.STREAM:
@@ -66,7 +66,7 @@ def find_flaw(task: Task, reply: Reply) -> str | None:
 
 
 def has_content(task: Task, reply: Reply) -> bool:
-    """Whether there is any content of the kind that the check asks for, be it right or wrong."""
+    """Whether the reply has any content of the kind that the check asks for."""
     match task.check:
         case Check.TOOL:
             return bool(reply.calls or reply.text.strip())
@@ -81,23 +81,23 @@ def _find_tool_flaw(task: Task, reply: Reply) -> str | None:
     call = reply.calls[0]
     if call.name != TOOL_NAME:
         return f"another function was called: {call.name[:100]}"
-    wrong = _find_schema_flaw(task, call.arguments)
-    return wrong and f"the function was called with arguments that do not fit ({wrong}): {call.arguments[:200]}"
+    flaw = _find_schema_flaw(task, call.arguments)
+    return flaw and f"the function was called with arguments that do not fit ({flaw}): {call.arguments[:200]}"
 
 
 def _find_schema_flaw(task: Task, text: str) -> str | None:
     """Why a text is not JSON under `SCHEMA` with the nonce in its word."""
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return "it does not parse"
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         return "it is not an object"
-    if found.keys() != {"word", "number"}:
+    if value.keys() != {"word", "number"}:
         return "its keys are not word and number"
-    if not isinstance(found["word"], str) or type(found["number"]) is not int:
+    if not isinstance(value["word"], str) or type(value["number"]) is not int:
         return "a value has the wrong type"
-    return None if task.nonce.lower() in found["word"].lower() else "it lacks the word that was asked for"
+    return None if task.nonce.lower() in value["word"].lower() else "it lacks the word that was asked for"
 
 
 def _find_embedding_flaw(task: Task, vector: tuple[float, ...]) -> str | None:

@@ -1,4 +1,4 @@
-"""Values that are made by the million: one or more for every probe, a simulated one included."""
+"""A faster dataclass, for values that a simulation creates by the million."""
 
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
@@ -8,9 +8,9 @@ T = TypeVar("T")
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
 def hot_dataclass(cls: type[T]) -> type[T]:
-    """A dataclass of keywords and slots that is compared and hashed by what it holds.
+    """A keyword-only dataclass with slots, compared and hashed by value.
 
-    The type checker keeps it frozen. At run time nothing does: a frozen one takes three times as long to make, and
-    `hotspare simulate` a fifth longer.
+    Frozen for the type checker alone: at run time, a frozen one takes three times as long to create, and `hotspare
+    simulate` a fifth longer.
     """
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)

@@ -7,11 +7,11 @@ from typing import Any
 
 
 class MalformedError(ValueError):
-    """The provider's bytes are not what its dialect promises; the message says how, in a few words."""
+    """The bytes are not what the dialect promises; the message says how, in a few words."""
 
 
 def parse(data: str | bytes) -> dict[str, Any]:
-    """The JSON object in `data`, also as a list of that alone; raises MalformedError for anything else."""
+    """The JSON object in `data`, or in a list of one; raises MalformedError."""
     if not data.strip():
         raise MalformedError("an empty body")
     try:
@@ -41,20 +41,20 @@ def as_text(value: object) -> str:
 
 
 def as_count(value: object) -> int | None:
-    """`value` where it is a believable number of tokens, else None."""
+    """`value` where it is a plausible number of tokens, else None."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1_000_000_000:
         return value
     return None
 
 
 def status_code(value: object) -> int | None:
-    """The HTTP error status in a body's `code`: a number, or a number as a string."""
+    """The HTTP error status that `value` is, as a number or as its digits; else None."""
     number = int(value) if isinstance(value, str) and re.fullmatch("[0-9]{3}", value) else value
     return number if isinstance(number, int) and 400 <= number <= 599 else None
 
 
 def overlay(body: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The body with these parameters laid over it, section by section; None takes a key out."""
+    """The body with these parameters merged into it; None removes a key."""
     merged = dict(body)
     for key, wanted in parameters.items():
         if wanted is None:
@@ -67,7 +67,7 @@ def overlay(body: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str,
 
 
 def as_vector(value: object) -> tuple[float, ...]:
-    """A vector; raises MalformedError for anything but a list of numbers."""
+    """`value` as a vector; raises MalformedError for anything but a list of numbers."""
     if not isinstance(value, list) or not all(type(item) in {int, float} for item in value):
         raise MalformedError("an embedding that is no list of numbers")
     try:
@@ -77,7 +77,7 @@ def as_vector(value: object) -> tuple[float, ...]:
 
 
 def to_json(value: object) -> str:
-    """A part of a body as JSON again; raises MalformedError for one too deep to write."""
+    """`value` as JSON; raises MalformedError where it is nested too deep."""
     try:
         return json.dumps(value)
     except RecursionError as error:

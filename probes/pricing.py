@@ -1,4 +1,4 @@
-"""Tokens to money, by the price in the configuration or the list that ships with genai-prices; never by network."""
+"""The cost of tokens, by the configured price or the list that ships with genai-prices; never over the network."""
 
 import asyncio
 import ipaddress
@@ -12,7 +12,7 @@ from probes.target import Check, Price, Target
 
 _log = logging.getLogger(__name__)
 
-#: What a good probe of each check takes, about: tokens in and out.
+#: About the tokens, in and out, of a good probe of each check.
 _USUAL_TOKENS = {
     Check.CHAT: (20, 10),
     Check.STREAM: (20, 10),
@@ -20,18 +20,18 @@ _USUAL_TOKENS = {
     Check.TOOL: (120, 30),
     Check.EMBEDDING: (10, 0),
 }
-#: How Vertex's OpenAI endpoint names Google's own models.
+#: Before the names of Google's own models at Vertex's OpenAI endpoint.
 _VERTEX_PREFIX = "google/"
-#: A provider that claims more than this for one probe has said nothing: it must not spend a budget with a word.
+#: A provider that claims more than this for one probe is not believed.
 _MOST_TOKENS = 1_000_000
-#: What any probe may cost, and how many times as much as usual: more is not believed.
+#: A cost is believed up to this, or up to so many times the usual cost.
 _BELIEVED_USD = 0.05
 _BELIEVED_TIMES = 50
 _MILLION = 1e6
 
 
 def warm_up() -> None:
-    """Loads the price list, which takes up to half a second; does nothing the second time."""
+    """Loads the price list, which takes up to 0.5 s the first time."""
     _look_up_cost_usd("openai", "gpt-4o-mini", 1, 1, 0)
 
 
@@ -44,10 +44,10 @@ async def ready() -> None:
 def cost_usd(
     target: Target, check: Check, input_tokens: int | None, output_tokens: int | None, cached_tokens: int | None = None
 ) -> float | None:
-    """What the tokens of one probe cost in US dollars; None, never zero, where the tokens or the price are not known.
+    """The cost of one probe in US dollars; None, never zero, where the tokens or the price are unknown.
 
-    `cached_tokens` are those of `input_tokens` that the provider had cached. The target's own `price` wins over the
-    list. There, the provider's address says whose prices they are, else its preset, its name or its dialect.
+    `cached_tokens` is the part of `input_tokens` that the provider had cached. The target's own `price` precedes the
+    list, in which the provider is found by its base URL, preset, name or dialect.
     """
     if output_tokens is None and check is Check.EMBEDDING:
         output_tokens = 0
@@ -62,16 +62,16 @@ def cost_usd(
 
 
 def usual_usd(target: Target) -> float | None:
-    """About what a good probe of this target costs, over all of its checks; None where the price is not known."""
+    """About the cost of a good probe of this target, as a mean over its checks; None where the price is unknown."""
     costs = [cost_usd(target, check, *_USUAL_TOKENS[check]) for check in target.checks]
     known = [cost for cost in costs if cost is not None]
     return math.fsum(known) / len(known) if known and len(known) == len(costs) else None
 
 
 def believable_usd(target: Target, usd: float) -> float | None:
-    """The cost of one probe as the provider has it, or None where it is none: what a provider says is only a word.
+    """The cost of one probe as the provider states it; None where it is not plausible.
 
-    Believed are five cents, and fifty times what a probe of the target costs by our own prices, where that is more.
+    Plausible is up to $0.05, or up to fifty times the usual cost of the target's probes.
     """
     if not 0 <= usd < math.inf:
         return None
@@ -79,10 +79,10 @@ def believable_usd(target: Target, usd: float) -> float | None:
 
 
 def costs_money(target: Target) -> bool:
-    """Whether its probes count against a budget.
+    """Whether the target's probes count against a budget.
 
-    They do not where the configuration prices them at zero, nor where it names no price and the provider is on this
-    machine or in a private network: an own model, or a gateway whose price only its owner knows.
+    They do not where their configured price is zero, nor, without a configured price, where the provider is on this
+    machine or in a private network.
     """
     if target.price is not None:
         return any((target.price.input_usd, target.price.output_usd, target.price.cached_usd))
@@ -90,7 +90,7 @@ def costs_money(target: Target) -> bool:
 
 
 def _private(host: str) -> bool:
-    """An address or a name that leads to this machine or into a private network."""
+    """Whether the host is this machine or in a private network."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -126,6 +126,6 @@ def _look_up_cost_usd(owner: str, model: str, read: int, written: int, cached: i
         return float(calc_price(usage, model, provider_id=owner).total_price)
     except LookupError:
         return None
-    except Exception as error:  # noqa: BLE001 - whatever a price list does, it must not cost an observation
+    except Exception as error:  # noqa: BLE001 - a broken price list must not cost an observation
         _log.warning("price_failed model=%s error=%s", model, type(error).__name__)
         return None

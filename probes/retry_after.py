@@ -1,4 +1,4 @@
-"""How long a provider asks us to wait, in every form that providers say it."""
+"""How long a provider asks us to wait, in all forms that providers use."""
 
 import math
 import re
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _LONGEST_S = 30 * 86400.0
-#: A number this large is a moment since 1970, in seconds or in milliseconds, and no length of time.
+#: A number this large is an instant since 1970, in seconds or in milliseconds, not a duration.
 _MOMENT_S, _MOMENT_MS = 1e9, 1e11
 _UNITS_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART = re.compile(
@@ -24,15 +24,15 @@ _FROM = re.compile(
 def retry_after_s(
     headers: Mapping[str, str], *, now: datetime, body_s: float | None = None, message: str = "", limited: bool = False
 ) -> float | None:
-    """Seconds to wait, at most 30 days; None where nothing is said. Header names are looked up in lower case.
+    """Seconds to wait, at most 30 days; None where nothing is stated. Names of headers are in lower case.
 
-    The first of these that says anything sane:
+    The first plausible value of:
 
     1. `retry-after-ms`; `retry-after`, as seconds, a duration (`1m30s`) or a date.
-    2. `body_s`, which a dialect found in a field of the body.
+    2. `body_s`, from a field of the body.
     3. `message`: "try again in 9m38.016s", "retry after 60 seconds", "regain access on 2026-02-01 at 00:00 UTC".
-    4. If `limited`, when the limits are replenished that stand at zero: all of them, else the next whose standing is
-       not said (`x-ratelimit-reset-tokens: 6m0s`, `x-ratelimit-reset: 1795262430`, `anthropic-ratelimit-…-reset`).
+    4. If `limited`, when the limits with nothing left are replenished: the last of them, else the first limit whose
+       remainder is not stated (`x-ratelimit-reset-tokens: 6m0s`, `x-ratelimit-reset: 1795262430`).
     """
     waits = _waits(headers, now, body_s, message[:4000].lower(), limited)
     sane = (wait_s for wait_s in waits if wait_s is not None and wait_s >= 0)  # not a number is not above zero either
@@ -65,7 +65,7 @@ def _reset_s(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _until_s(stated: str, now: datetime) -> float | None:
-    """From a number of seconds, a duration, or a moment in any of its spellings; a moment that has passed is now."""
+    """Of a number of seconds, a duration, or an instant in any format; 0 for an instant that has passed."""
     stated = stated.strip()[:100]
     number = _number(stated)
     if number is not None:
@@ -79,7 +79,7 @@ def _until_s(stated: str, now: datetime) -> float | None:
 
 
 def _number(stated: str) -> float | None:
-    """A number that a clock could show; of several, which came in headers of one name, the first."""
+    """A finite number from 0 on; the first of several, which came in headers of the same name."""
     try:
         number = float(stated.partition(",")[0][:40])
     except ValueError:
@@ -98,7 +98,7 @@ def _duration_s(text: str, start: int, *, whole: bool = False) -> float | None:
 
 
 def _moment(stated: str) -> datetime | None:
-    """An RFC 3339 or an HTTP date; UTC where no zone is said."""
+    """An RFC 3339 or an HTTP date; UTC where no zone is stated."""
     try:
         then = datetime.fromisoformat(stated) if stated[:1].isdigit() else parsedate_to_datetime(stated)
         return then if then.tzinfo else then.replace(tzinfo=UTC)

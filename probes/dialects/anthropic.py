@@ -26,8 +26,8 @@ from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 _FAMILIES = (
-    # Since 5 thinking is on by default and counts toward max_tokens. Each model has its own way of thinking least, and
-    # refuses those of the others.
+    # From 5 on, thinking is the default and counts toward max_tokens. Each model has its own parameter to think least,
+    # and refuses those of the others.
     Family(pattern="*claude-haiku-5[-.]5*", tokens=64, extra={"thinking": {"type": "disabled"}}),
     Family(pattern="*claude-sonnet-5[-.]5*", tokens=1024, extra={"thinking": {"type": "between_tools"}}),
     Family(pattern="*claude-opus-5[-.]5*", tokens=2048, extra={"output_config": {"effort": "low"}}),
@@ -35,13 +35,13 @@ _FAMILIES = (
     Family(pattern="*claude-mythos-5*", tokens=2048, extra={"output_config": {"effort": "low"}}),
     Family(pattern="*claude-sonnet-5", tokens=64, extra={"thinking": {"type": "disabled"}}),
     Family(pattern="*claude-opus-5", tokens=64, extra={"thinking": {"type": "disabled"}}),
-    # Before that a model thinks when told to.
+    # Before 5, a model thinks only on request.
     Family(pattern="*claude-*-4[-.]*", tokens=64, extra={}),
     Family(pattern="*claude-3*", tokens=64, extra={}),
 )
-#: Others answer 400 to a request that names the tool they must call, and call it when the prompt says so.
+#: Others answer 400 to a request that forces a tool; they call it because the prompt asks for it.
 _FORCED_TOOL_MODELS = ("*claude-haiku-5[-.]5*", "*claude-sonnet-5", "*claude-opus-5", "*claude-*-4[-.]*", "*claude-3*")
-#: What JSON with a word and a number takes, the frame around a call included.
+#: For JSON with a word and a number, the syntax of a call included.
 _STRUCTURE_TOKENS = 256
 
 _FINISH = finish_reasons(
@@ -54,7 +54,7 @@ _FINISH = finish_reasons(
 
 
 def build_request(target: Target, task: Task) -> Request:
-    """Messages with the smallest budget that the model's family needs, and no sampling parameters."""
+    """Messages, with the smallest token budget that the model's family needs and no sampling parameters."""
     family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
     structure = task.check in {Check.STRUCTURED, Check.TOOL}
     body = {
@@ -70,7 +70,7 @@ def build_request(target: Target, task: Task) -> Request:
 
 
 def _check_parameters(model: str, check: Check) -> Mapping[str, Any]:
-    """What a check adds to the body of a chat."""
+    """What the check adds to the body of a chat."""
     match check:
         case Check.STREAM:
             return {"stream": True}
@@ -78,16 +78,16 @@ def _check_parameters(model: str, check: Check) -> Mapping[str, Any]:
             return {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
         case Check.TOOL:
             tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "input_schema": SCHEMA, "strict": True}
-            obedient = any(fnmatchcase(model, pattern) for pattern in _FORCED_TOOL_MODELS)
+            forced = any(fnmatchcase(model, pattern) for pattern in _FORCED_TOOL_MODELS)
             return {
                 "tools": [tool],
-                "tool_choice": {"type": "tool", "name": TOOL_NAME} if obedient else {"type": "auto"},
+                "tool_choice": {"type": "tool", "name": TOOL_NAME} if forced else {"type": "auto"},
             }
     return {}
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
-    """The text and the calls of a message, wherever they stand among thinking."""
+    """The text and the calls of a message, among blocks of thinking."""
     if not isinstance(body.get("content"), list):
         raise MalformedError("JSON without a list of content blocks")
     blocks = as_objects(body["content"])
@@ -108,7 +108,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
-    """One typed event; `message_stop` ends the stream, `ping` and unknown types say nothing."""
+    """One typed event; `message_stop` ends the stream, `ping` and unknown types change nothing."""
     body = parse(event.data)
     if is_error(body) or event.name == "error":
         return replace(reply, error=body)
@@ -129,9 +129,9 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
 def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     """`{"type": "error", "error": {"type", "message", "details"}, "request_id"}`."""
     error = as_object(body.get("error"))
-    words = (as_text(as_object(error.get("details")).get("error_code")), as_text(error.get("type")))
+    codes = (as_text(as_object(error.get("details")).get("error_code")), as_text(error.get("type")))
     return ErrorDetails(
-        codes=tuple(word for word in words if word),
+        codes=tuple(filter(None, codes)),
         message=as_text(error.get("message")) or as_text(body.get("error")) or as_text(body.get("message")),
         status=status_code(error.get("code")),
         request_id=as_text(body.get("request_id")) or None,
@@ -139,7 +139,7 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
 
 
 def _with_usage(reply: Reply, usage: object) -> Reply:
-    """Cached input stands beside `input_tokens`, not inside; later events give running totals, or leave out."""
+    """Adds the usage. `input_tokens` excludes cached input; later events give running totals, or none."""
     counts = as_object(usage)
     uncached = as_count(counts.get("input_tokens"))
     cached, cache_written = (as_count(counts.get(f"cache_{way}_input_tokens")) for way in ("read", "creation"))

@@ -1,4 +1,4 @@
-"""Signatures of AWS (SigV4) in place of a bearer key, made by botocore, which is an optional extra."""
+"""Signs requests for AWS (SigV4) by botocore, an optional extra."""
 
 import asyncio
 import logging
@@ -14,9 +14,9 @@ from probes.reply import Request
 from probes.target import Provider, Secret
 
 _SERVICE = "bedrock"
-#: How long credentials that do not renew themselves are kept: many a company's tools rewrite the file every hour.
+#: How long credentials that do not renew themselves are reused; some tools rewrite their file every hour.
 _KEPT_S = 60.0
-#: How long none is looked for where none was found: such a search takes seconds.
+#: How long no further search is made after one that found nothing: a search takes seconds.
 _MISSED_S = 10.0
 _NOT_INSTALLED = "botocore, which signs requests, is not installed: pip install 'hotspare[bedrock]'"
 _NONE_FOUND = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role"
@@ -24,7 +24,7 @@ _UNFIT = "they hold characters that no HTTP header may hold"
 
 
 class UnsignedError(Exception):
-    """A request cannot be signed; the message says why, in a few words, and what to do about it."""
+    """A request cannot be signed; the message says why and what to do."""
 
     def __init__(self, outcome: Outcome, why: str) -> None:
         super().__init__(why)
@@ -32,32 +32,32 @@ class UnsignedError(Exception):
 
 
 class Credentials:
-    """The AWS credentials of this machine, from wherever AWS's own tools find them, and renewed as theirs are.
+    """The AWS credentials of this machine, found and renewed as AWS's own tools do.
 
-    That is the environment, a profile (also one with single sign-on or a role), the container or the instance. The
-    search may wait for the network: in a thread that holds up neither other probes nor the end of the process.
+    They come from the environment, a profile (single sign-on and roles included), the container or the instance. The
+    search may wait for the network, in a thread that delays neither other probes nor the end of the process.
     """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._under_way: Future[Secret] | None = None
+        self._pending: Future[Secret] | None = None
         self._found: Any = None
         self._wrong: tuple[Outcome, str] | None = None
         self._kept_until_s = float("-inf")
 
     async def secret(self, within_s: float) -> Secret:
-        """All parts in one, for `sign` and for the mask; raises UnsignedError, after `within_s` at the latest."""
+        """All parts as one secret, for `sign` and for masking; raises UnsignedError, after `within_s` at the latest."""
         try:
             async with asyncio.timeout(within_s):
-                return await asyncio.wrap_future(self._fetching())
+                return await asyncio.wrap_future(self._fetch_once())
         except TimeoutError as error:
             raise UnsignedError(Outcome.TIMEOUT, f"no AWS credentials within {within_s:g} s") from error
 
-    def _fetching(self) -> Future[Secret]:
-        future = self._under_way
+    def _fetch_once(self) -> Future[Secret]:
+        future = self._pending
         if future is None:
-            future = self._under_way = Future()
-            future.set_running_or_notify_cancel()  # one who no longer waits must not cancel it for the others
+            future = self._pending = Future()
+            future.set_running_or_notify_cancel()  # a cancelled waiter must not cancel it for the others
             threading.Thread(target=self._fetch, args=(future,), name="aws-credentials", daemon=True).start()
         return future
 
@@ -65,10 +65,10 @@ class Credentials:
         try:
             secret = self._secret()
         except UnsignedError as error:
-            self._under_way = None
+            self._pending = None
             future.set_exception(error)
         else:
-            self._under_way = None
+            self._pending = None
             future.set_result(secret)
 
     def _secret(self) -> Secret:
@@ -77,7 +77,7 @@ class Credentials:
         if self._wrong is None:
             try:
                 return self._renewed()
-            except Exception as error:  # noqa: BLE001 - whatever a profile's own program raises: there are none
+            except Exception as error:  # noqa: BLE001 - whatever the program of a profile raises, there are no credentials
                 self._found, self._wrong = None, _explain(error)
                 self._kept_until_s = self._monotonic() + _MISSED_S
         raise UnsignedError(*self._wrong)
@@ -94,8 +94,8 @@ class Credentials:
 
 
 def sign(request: Request, provider: Provider) -> Request:
-    """The request with the headers that AWS wants; the provider's key is a secret of `Credentials`."""
-    # Slow to import, and only there where the extra is installed.
+    """The request with AWS's signature; the provider's key is a secret of `Credentials`."""
+    # Slow to import, and an optional extra.
     from botocore.auth import SigV4Auth  # noqa: PLC0415
     from botocore.awsrequest import AWSRequest  # noqa: PLC0415
     from botocore.credentials import ReadOnlyCredentials  # noqa: PLC0415
@@ -107,13 +107,13 @@ def sign(request: Request, provider: Provider) -> Request:
 
 
 def _find_credentials() -> tuple[Any, bool]:
-    """Credentials as botocore has them, and whether they renew themselves; raises whatever it likes."""
-    # Slow to import, and only there where the extra is installed.
+    """Botocore's credentials, and whether they renew themselves; raises any exception."""
+    # Slow to import, and an optional extra.
     from botocore.credentials import RefreshableCredentials  # noqa: PLC0415
     from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 
-    # It would write requests with their token into a log of level debug, and tracebacks into any.
+    # It would log requests with their token at level debug, and tracebacks at any.
     logging.getLogger("botocore").setLevel(logging.CRITICAL)
     found = Session().get_credentials()
     if found is None:
@@ -122,7 +122,7 @@ def _find_credentials() -> tuple[Any, bool]:
 
 
 def _explain(error: Exception) -> tuple[Outcome, str]:
-    """What it means that there are no credentials; where the network failed, that is not the account's fault."""
+    """The outcome of missing credentials, and why; a failure of the network is not the account's fault."""
     if isinstance(error, UnsignedError):
         return error.outcome, str(error)
     if isinstance(error, ImportError):

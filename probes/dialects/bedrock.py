@@ -19,7 +19,7 @@ from probes.streaming import aws_eventstream as eventstream
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
-#: A model's id may have a region's prefix, and may be the last part of an ARN.
+#: The id of a model may have a region as prefix, and may end an ARN.
 _FAMILIES = (
     Family(pattern="*amazon.nova-*", tokens=64),
     Family(pattern="*claude-haiku-5[-.]5*", tokens=64, extra={"thinking": {"type": "disabled"}}),
@@ -30,13 +30,12 @@ _FAMILIES = (
     Family(pattern="*openai.gpt-*-luna*", tokens=64, extra={"reasoning": {"effort": "none"}}),
 )
 
-#: Others refuse to be told which tool to call, some of them because they think first: they are only offered it.
+#: Others refuse a request that forces a tool, some of them because they think first.
 _FORCED_TOOL_MODELS = (
     *("*amazon.nova-*", "*claude-haiku-5[-.]5*", "*claude-*-4[-.]*", "*claude-3*"),
     *("*openai.gpt-oss-*", "*openai.gpt-*-luna*"),
 )
 
-#: A malformed tool call is left to the check.
 _FINISH = finish_reasons(
     {
         Finish.STOP: "end_turn stop_sequence tool_use",
@@ -48,23 +47,23 @@ _FINISH = finish_reasons(
 
 
 def build_request(target: Target, task: Task) -> Request:
-    """Converse with the smallest budget that the model's family needs; for an embedding, what Titan takes.
+    """Converse, with the smallest token budget that the model's family needs, or Titan's embedding.
 
-    Without a key where requests are signed, which is done to the request as a whole.
+    It has no key where requests are signed: that is done to the request as a whole.
     """
     provider = target.provider
     headers = {} if provider.signing else {"Authorization": f"Bearer {provider.api_key.reveal()}"}
     method, body = "converse", _converse_body(target.model, task)
     if task.check is Check.STREAM:
         method = "converse-stream"
-        headers["accept"] = "*/*"  # AWS's own clients name no type, and a server may refuse one that it does not know
+        headers["accept"] = "*/*"  # as AWS's own clients do; a server may refuse other types
     elif task.check is Check.EMBEDDING:
         method, body = "invoke", _embedding_body(task)
     return Request(url=f"{provider.base_url}/model/{quote(target.model, safe='')}/{method}", headers=headers, body=body)
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
-    """The text and the tool calls of a message, wherever they stand among reasoning."""
+    """The text and the tool calls of a message, among blocks of reasoning."""
     content = as_object(as_object(body.get("output")).get("message")).get("content")
     if not isinstance(content, list):
         raise MalformedError("JSON without a list of content in output.message")
@@ -87,7 +86,7 @@ def read_embedding(body: Mapping[str, Any]) -> Reply:
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
-    """One frame; after `messageStop` comes `metadata` with the usage, and a stream that ends without it has ended."""
+    """One frame. After `messageStop` comes `metadata` with the usage; a stream that ends without that has ended too."""
     if event.name.startswith(eventstream.EXCEPTION):
         return replace(reply, error=_read_exception(event))
     match event.name:
@@ -105,14 +104,14 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
 
 
 def read_error(body: Mapping[str, Any]) -> ErrorDetails:
-    """`{"message"}` or `{"Message"}`, whose kind a header tells; `__type` does where the service itself is wrong."""
+    """`{"message"}` or `{"Message"}`; a header names the kind, or `__type` where the service itself failed."""
     inner = as_object(body.get("error")) or as_object(body.get("Output")) or body
     kinds = (as_text(inner.get(key)).rpartition("#")[2].partition(":")[0] for key in ("__type", "code", "type"))
-    said = as_text(inner.get("message")) or as_text(inner.get("Message")) or as_text(inner.get("originalMessage"))
+    message = as_text(inner.get("message")) or as_text(inner.get("Message")) or as_text(inner.get("originalMessage"))
     return ErrorDetails(
-        codes=tuple(kind for kind in kinds if kind),
-        # Told at length how the signature should have been made, session token included, which helps nobody.
-        message=said.partition("The Canonical String for this request")[0].strip() or as_text(body.get("error")),
+        codes=tuple(filter(None, kinds)),
+        # Without the explanation of how to sign, which quotes the session token.
+        message=message.partition("The Canonical String for this request")[0].strip() or as_text(body.get("error")),
     )
 
 
@@ -149,7 +148,7 @@ def _embedding_body(task: Task) -> dict[str, Any]:
 
 
 def _with_usage(reply: Reply, body: Mapping[str, Any]) -> Reply:
-    """Cached input stands beside `inputTokens`, not inside; reasoning is inside `outputTokens`, and not told."""
+    """Adds the usage. `inputTokens` excludes cached input; `outputTokens` includes reasoning."""
     usage = as_object(body.get("usage"))
     uncached = as_count(usage.get("inputTokens"))
     cached, cache_written = (as_count(usage.get(f"cache{way}InputTokens")) for way in ("Read", "Write"))

@@ -21,7 +21,7 @@ _FAMILIES = (
     Family(pattern="command-a-0*", tokens=256, extra={}),
     Family(pattern="command-r*", tokens=256, extra={}),
 )
-#: Older than `tool_choice`, which they refuse; they call a function when the prompt says so.
+#: They refuse `tool_choice`, and call a function because the prompt asks for it.
 _WITHOUT_TOOL_CHOICE = ("command-r", "command-r-0*", "command-r-plus*")
 
 _FINISH = finish_reasons(
@@ -34,7 +34,7 @@ _FINISH = finish_reasons(
 
 
 def build_request(target: Target, task: Task) -> Request:
-    """Chat with the smallest budget that the model's family needs, or Embed."""
+    """Chat, with the smallest token budget that the model's family needs, or Embed."""
     embedding = task.check is Check.EMBEDDING
     return Request(
         url=f"{target.provider.base_url}/v2/{'embed' if embedding else 'chat'}",
@@ -64,7 +64,7 @@ def _chat_body(target: Target, task: Task) -> Mapping[str, Any]:
 
 
 def _check_parameters(model: str, check: Check) -> Mapping[str, Any]:
-    """What a check adds to the body of a chat."""
+    """What the check adds to the body of a chat."""
     match check:
         case Check.STREAM:
             return {"stream": True}
@@ -82,7 +82,7 @@ def _check_parameters(model: str, check: Check) -> Mapping[str, Any]:
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
-    """The text and the calls of a message; its plan for calling and its thinking are no answer."""
+    """The text and the calls of a message, without its tool plan and its thinking."""
     message = body.get("message")
     if not isinstance(message, dict):
         raise MalformedError("JSON without a message")
@@ -101,7 +101,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
 
 
 def read_embedding(body: Mapping[str, Any]) -> Reply:
-    """The first of the embeddings as floats; what the reply says about its end of life is kept."""
+    """The first embedding, as floats, with its notice of deprecation."""
     listed = as_object(body.get("embeddings")).get("float")
     if not isinstance(listed, list) or not listed:
         raise MalformedError("JSON without embeddings.float")
@@ -111,7 +111,7 @@ def read_embedding(body: Mapping[str, Any]) -> Reply:
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
-    """One typed event; `message-end` ends the stream, also one that failed, and unknown types say nothing."""
+    """One typed event; `message-end` ends the stream, also one that failed; unknown types change nothing."""
     if event.data.startswith("[DONE]"):
         return replace(reply, ended=True)
     body = parse(event.data)
@@ -132,12 +132,12 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
 
 
 def read_error(body: Mapping[str, Any]) -> ErrorDetails:
-    """`{"id", "message"}`, and a `message-end` that failed."""
+    """`{"id", "message"}`, or a `message-end` that failed."""
     delta, error = as_object(body.get("delta")), body.get("error")
-    reason, said = as_text(delta.get("finish_reason")), as_text(delta.get("error"))
+    reason, message = as_text(delta.get("finish_reason")), as_text(delta.get("error"))
     return ErrorDetails(
-        codes=tuple(word for word in (reason, as_text(as_object(error).get("type"))) if word),
-        message=said or as_text(body.get("message")) or as_text(as_object(error).get("message")) or as_text(error),
+        codes=tuple(filter(None, (reason, as_text(as_object(error).get("type"))))),
+        message=message or as_text(body.get("message")) or as_text(as_object(error).get("message")) or as_text(error),
         request_id=as_text(body.get("id")) or None,
     )
 
@@ -150,13 +150,15 @@ def _read_text(value: object) -> str:
 
 def _read_deprecation(meta: Mapping[str, Any]) -> str | None:
     warnings = meta.get("warnings")
-    spoken = [said for said in map(as_text, warnings) if "deprecat" in said] if isinstance(warnings, list) else []
+    notices = (
+        [warning for warning in map(as_text, warnings) if "deprecat" in warning] if isinstance(warnings, list) else []
+    )
     outdated = as_object(meta.get("api_version")).get("is_deprecated") is True
-    return spoken[0] if spoken else "this version of the API is deprecated" if outdated else None
+    return notices[0] if notices else "this version of the API is deprecated" if outdated else None
 
 
 def _with_usage(reply: Reply, usage: object) -> Reply:
-    """What is billed, which is less than what the model read: Cohere's own preamble is free. Counts may be floats."""
+    """Adds the billed tokens, which exclude Cohere's own preamble. Counts may be floats."""
     counts = as_object(usage)
     units = as_object(counts.get("billed_units")) or as_object(counts.get("tokens"))
     return reply.with_tokens(

@@ -1,4 +1,4 @@
-"""Which extra parameters a model wants: small tables of patterns, so that models come and go as data."""
+"""Families of models: the token budget and the extra parameters that their names imply, as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,28 +7,28 @@ from typing import Any, Final
 
 from probes.target import Check
 
-#: JSON and calls take about 30 tokens where a word takes five; room that is not used costs nothing.
+#: JSON and calls take about 30 tokens, a word five; an unused budget costs nothing.
 _MORE_THAN_A_WORD: Final = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Models of one behaviour."""
+    """Models that want the same parameters."""
 
     pattern: str
-    """Of the model's name, as a shell would match it."""
+    """A shell pattern for the model's name."""
     tokens: int
-    """The most that a reply of one word may cost, reasoning included."""
+    """The token budget for a reply of one word, reasoning included."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters that keep the model from reasoning, in the dialect's own words."""
+    """Parameters of the dialect that minimise reasoning."""
 
     def budget(self, check: Check) -> int:
-        """The most tokens that a reply to this check may cost, reasoning included."""
+        """The token budget for a reply to this check, reasoning included."""
         return self.tokens + (_MORE_THAN_A_WORD if check in {Check.STRUCTURED, Check.TOOL} else 0)
 
 
 def family_of(model: str, families: tuple[Family, ...], *, unknown_tokens: int) -> Family:
-    """The first family that the model's name matches; an unknown model gets no parameter and a budget for reasoning."""
+    """The first family whose pattern matches; an unknown model gets `unknown_tokens` and no parameters."""
     for family in families:
         if fnmatchcase(model, family.pattern):
             return family

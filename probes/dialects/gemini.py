@@ -28,7 +28,7 @@ from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 _FAMILIES = (
-    # Thoughts count toward maxOutputTokens; what cannot be kept from thinking needs room for it.
+    # Thoughts count toward maxOutputTokens; a model that cannot be kept from thinking needs room for them.
     Family(pattern="*gemini-3.[78]*", tokens=1024, extra={"thinkingConfig": {"thinkingLevel": "LOW"}}),
     Family(pattern="*gemini-3*-pro*", tokens=1024, extra={"thinkingConfig": {"thinkingLevel": "LOW"}}),
     Family(pattern="*gemini-3*", tokens=256, extra={"thinkingConfig": {"thinkingLevel": "MINIMAL"}}),
@@ -44,12 +44,12 @@ _FINISH = finish_reasons(
     }
 )
 _METHODS = {Check.STREAM: "streamGenerateContent?alt=sse", Check.EMBEDDING: "embedContent"}
-#: Stages of a model that is on its way out.
+#: Stages of a model that will be retired.
 _DEPRECATED_STAGES = frozenset({"LEGACY", "DEPRECATED", "RETIRED"})
 
 
 def build_request(target: Target, task: Task) -> Request:
-    """`generateContent`, its streaming sister as server-sent events, or `embedContent`."""
+    """`generateContent`, `streamGenerateContent` as server-sent events, or `embedContent`."""
     model = quote(target.model.removeprefix("models/"), safe="")
     return Request(
         url=f"{target.provider.base_url}/v1beta/models/{model}:{_METHODS.get(task.check, 'generateContent')}",
@@ -73,7 +73,7 @@ def _generation_body(target: Target, task: Task) -> Mapping[str, Any]:
 
 
 def _check_parameters(check: Check) -> Mapping[str, Any]:
-    """What a check adds to the body of a chat."""
+    """What the check adds to the body of a chat."""
     match check:
         case Check.STRUCTURED:
             return {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}}
@@ -95,7 +95,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
 
 
 def read_embedding(body: Mapping[str, Any]) -> Reply:
-    """The one embedding, which newer models give as a list of one."""
+    """The embedding, which newer models give as a list of one."""
     listed = as_objects(body.get("embeddings"))
     embedding = listed[0] if listed else body.get("embedding")
     if not isinstance(embedding, dict):
@@ -105,7 +105,7 @@ def read_embedding(body: Mapping[str, Any]) -> Reply:
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
-    """One frame, which is a whole response; the stream has no terminator, so the finish reason is its end."""
+    """One frame, a whole response. The stream has no terminator, so that the finish reason ends it."""
     body = parse(event.data)
     if is_error(body) or event.name == "error":
         return replace(reply, error=body)
@@ -114,14 +114,14 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
 
 
 def read_error(body: Mapping[str, Any]) -> ErrorDetails:
-    """`{"error": {"code", "message", "status", "details"}}`; the details hold reasons, quotas, the retry delay."""
+    """`{"error": {"code", "message", "status", "details"}}`; the details hold reasons, quotas, a retry delay."""
     error = as_object(body.get("error"))
     details = as_objects(error.get("details"))
     reasons = [as_text(detail.get("reason")) for detail in details]
     delays = [delay for detail in details if (delay := _parse_seconds(detail.get("retryDelay"))) is not None]
-    words = (*reasons, *_read_quotas(details), as_text(error.get("status")))
+    codes = (*reasons, *_read_quotas(details), as_text(error.get("status")))
     return ErrorDetails(
-        codes=tuple(word for word in words if word),
+        codes=tuple(filter(None, codes)),
         message=as_text(error.get("message")) or as_text(body.get("error")),
         status=status_code(error.get("code")),
         retry_after_s=delays[0] if delays else None,
@@ -129,10 +129,10 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
 
 
 def _read_quotas(details: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Words of our own for the limits that no waiting of minutes lifts: those per day, and those of nothing at all."""
-    broken = [item for detail in details for item in as_objects(detail.get("violations"))]
-    per_day = any("PerDay" in as_text(item.get("quotaId")) for item in broken)
-    nothing = any(as_text(item.get("quotaValue")) == "0" for item in broken)
+    """Codes of our own for limits that minutes of waiting do not lift: limits per day, and limits of zero."""
+    violations = [item for detail in details for item in as_objects(detail.get("violations"))]
+    per_day = any("PerDay" in as_text(item.get("quotaId")) for item in violations)
+    nothing = any(as_text(item.get("quotaValue")) == "0" for item in violations)
     return ["quota_per_day"] * per_day + ["quota_of_nothing"] * nothing
 
 
@@ -165,7 +165,7 @@ def _read_deprecation(status: Mapping[str, Any]) -> str | None:
 
 
 def _with_usage(reply: Reply, body: Mapping[str, Any]) -> Reply:
-    """Running totals: the last one wins, a chunk without any resets nothing, and zero counts are left out."""
+    """Adds the usage: running totals, absent from some frames; a count that is left out is zero."""
     usage = as_object(body.get("usageMetadata"))
     if not usage:
         return reply

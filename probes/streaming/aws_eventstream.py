@@ -1,6 +1,6 @@
-"""The binary event stream of AWS: bytes as they arrive to events, in linear time whatever the chunks.
+"""Parses the binary event stream of AWS from chunks of bytes, in linear time, without botocore, an optional extra.
 
-Ours rather than botocore's, which is an extra that a bearer key does not need:
+A frame:
 
     [u32 length of all][u32 length of the headers][u32 CRC of these eight bytes]
     headers [u8 length][name][u8 type][value] …
@@ -17,8 +17,8 @@ from zlib import crc32
 from probes.json_values import MalformedError
 from probes.streaming.sse import ServerSentEvent
 
-#: Names of events that no provider sends: an exception's type follows the colon, and the end of the bytes is told,
-#: because a format's last frame may be missing without harm.
+#: Names of our own: the type of an exception follows the colon; the end of the stream is an event, because the last
+#: frame of a format may be missing without harm.
 EXCEPTION: Final = "exception:"
 END: Final = ":end"
 
@@ -34,10 +34,9 @@ _BYTES, _STRING = 6, 7
 
 
 class AwsEventStreamParser:
-    """Fed chunks that may be cut anywhere, gives the events that they complete."""
+    """Turns chunks, cut anywhere, into events."""
 
     stray: Final = ""
-    """Nothing can stand between frames."""
 
     def __init__(self) -> None:
         self._partial = bytearray()
@@ -54,7 +53,7 @@ class AwsEventStreamParser:
             yield _event(frame, headers)
 
     def close(self) -> Iterator[ServerSentEvent]:
-        """That the bytes ended; raises MalformedError when they did so inside a frame."""
+        """The `END` event; raises MalformedError when the stream ended inside a frame."""
         if self._partial:
             raise MalformedError("no end: the stream was cut inside it")
         yield ServerSentEvent(name=END)
@@ -74,38 +73,38 @@ def _event(frame: bytes, headers: int) -> ServerSentEvent:
     if crc32(frame[: -_CRC.size]) != _CRC.unpack(frame[-_CRC.size :])[0]:
         raise MalformedError("a wrong checksum")
     payload_at = _PRELUDE.size + headers
-    said = _headers(frame[_PRELUDE.size : payload_at])
+    fields = _headers(frame[_PRELUDE.size : payload_at])
     payload = frame[payload_at : -_CRC.size].decode("utf-8", "replace")
-    match said.get(":message-type"):
+    match fields.get(":message-type"):
         case "exception":
-            return ServerSentEvent(name=EXCEPTION + said.get(":exception-type", ""), data=payload)
+            return ServerSentEvent(name=EXCEPTION + fields.get(":exception-type", ""), data=payload)
         case "error":  # one without a payload
-            body = {"message": said.get(":error-message", "")}
-            return ServerSentEvent(name=EXCEPTION + said.get(":error-code", ""), data=json.dumps(body))
-    return ServerSentEvent(name=said.get(":event-type", ""), data=payload)
+            body = {"message": fields.get(":error-message", "")}
+            return ServerSentEvent(name=EXCEPTION + fields.get(":error-code", ""), data=json.dumps(body))
+    return ServerSentEvent(name=fields.get(":event-type", ""), data=payload)
 
 
 def _headers(data: bytes) -> dict[str, str]:
-    """Those whose value is a string; the others are read over."""
-    found: dict[str, str] = {}
+    """The headers whose value is a string; others are skipped."""
+    headers: dict[str, str] = {}
     at = 0
     try:
         while at < len(data):
-            name, at = _counted(data, at + 1, data[at])
+            name, at = _take(data, at + 1, data[at])
             kind, at = data[at], at + 1
             if kind in {_BYTES, _STRING}:
-                value, at = _counted(data, at + _LENGTH.size, *_LENGTH.unpack_from(data, at))
+                value, at = _take(data, at + _LENGTH.size, *_LENGTH.unpack_from(data, at))
             else:
-                value, at = _counted(data, at, _SIZES[kind])
+                value, at = _take(data, at, _SIZES[kind])
             if kind == _STRING:
-                found[name.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+                headers[name.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
     except (IndexError, KeyError, struct.error) as error:
         raise MalformedError("headers that are none") from error
-    return found
+    return headers
 
 
-def _counted(data: bytes, at: int, size: int) -> tuple[bytes, int]:
-    """So many bytes from there, and where they end."""
+def _take(data: bytes, at: int, size: int) -> tuple[bytes, int]:
+    """`size` bytes from `at`, and where they end; raises IndexError where there are fewer."""
     if at + size > len(data):
         raise IndexError
     return data[at : at + size], at + size

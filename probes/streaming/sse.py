@@ -1,4 +1,4 @@
-"""Server-sent events: bytes as they arrive to events, in linear time whatever the chunks."""
+"""Parses server-sent events from chunks of bytes, in linear time."""
 
 import re
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSentEvent:
-    """One event; `name` is empty where the stream gave none."""
+    """One event; `name` is empty where the stream gives none."""
 
     name: str = ""
     data: str = ""
 
 
 class SseParser:
-    """Fed chunks that may be cut anywhere, gives the events that they complete.
+    """Turns chunks, cut anywhere, into events.
 
-    CR, LF and CRLF end a line; comments, `id` and `retry` are dropped. Lines that are no field at all are kept in
-    `stray`: Gemini sends its error as bare JSON into a stream that has begun.
+    CR, LF and CRLF end a line; comments, `id` and `retry` are dropped. Lines that are no field are collected in
+    `stray`: Gemini sends an error as bare JSON into a stream that has begun.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class SseParser:
 
     @property
     def stray(self) -> str:
-        """Everything so far that was no field of an event stream."""
+        """The lines so far that were no field of an event stream."""
         return "\n".join([*self._stray, self._partial.decode("utf-8", "replace")]).strip()
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
@@ -50,7 +50,7 @@ class SseParser:
         return [event for line in complete if (event := self._line(line)) is not None]
 
     def close(self) -> list[ServerSentEvent]:
-        """The event that the end of the stream completes: the last one may lack its blank line."""
+        """The event that the end of the stream completes, whose blank line may be missing."""
         last = [self._line(bytes(self._partial)), self._dispatch()]
         self._partial = bytearray()
         return [event for event in last if event is not None]

@@ -1,1 +1,4 @@
-"""Transport."""
+"""HTTP over sockets of our own: phases are timed, sizes and deadlines are bounded.
+
+In: one request. Out: its response, or an exception of httpcore or of `errors`. `fetch` serves everything but probes.
+"""

@@ -1,1 +1,1 @@
-"""Openai."""
+"""The dialects of OpenAI: Chat Completions, Responses, Azure OpenAI, and what they share."""

@@ -1,4 +1,4 @@
-"""The `azure-openai` dialect: Chat Completions at a resource of Azure, whose deployments have names of their own."""
+"""The `azure-openai` dialect: Chat Completions at a resource of Azure, whose deployments are named by its owner."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ P = ParamSpec("P")
 
 
 def build_request(target: Target, task: Task) -> Request:
-    """At a deployment of its own address where the provider has an `api_version`, else at `/openai/v1`."""
+    """At the address of the deployment where the provider has an `api_version`, else at `/openai/v1`."""
     embeds = task.check is Check.EMBEDDING
     return Request(
         url=_deployment_url(target.provider, target.model, "embeddings" if embeds else "chat/completions"),
@@ -36,7 +36,7 @@ def _deployment_url(provider: Provider, deployment: str, method: str) -> str:
 
 
 def _without_model(read: Callable[P, Reply]) -> Callable[P, Reply]:
-    """Reads as `read` does, but no model: that a deployment answers as the model behind it is no news."""
+    """`read` without the model, which is not the name of the deployment that was requested."""
 
     def read_without_model(*args: P.args, **kwargs: P.kwargs) -> Reply:
         return replace(read(*args, **kwargs), model=None)

@@ -1,4 +1,4 @@
-"""The `openai-chat` dialect: Chat Completions, spoken by OpenAI and by everybody who calls themselves compatible."""
+"""The `openai-chat` dialect: Chat Completions of OpenAI and of compatible providers."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ _FINISH: Final = finish_reasons(
 
 
 def build_request(target: Target, task: Task) -> Request:
-    """Chat Completions with the smallest budget that the model's family needs, and no sampling parameters."""
+    """Chat Completions, with the smallest token budget that the model's family needs and no sampling parameters."""
     base_url, headers = target.provider.base_url, bearer_header(target.provider)
     if task.check is Check.EMBEDDING:
         return Request(url=f"{base_url}/embeddings", headers=headers, body=embedding_body(target.model, task))
@@ -37,13 +37,13 @@ def build_request(target: Target, task: Task) -> Request:
 
 
 def bearer_header(provider: Provider) -> dict[str, str]:
-    """The key where there is one; servers that people run themselves often want none."""
+    """The header with the key; none without a key, which servers of one's own often do not need."""
     key = provider.api_key.reveal()
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def chat_body(model: str, task: Task, preset: Preset) -> dict[str, Any]:
-    """The body that puts a task to a model, with the preset's peculiarities."""
+    """The body that puts a task to a model, as the preset wants it."""
     family = openai_family(model, preset.families)
     return {
         "model": model,
@@ -55,7 +55,7 @@ def chat_body(model: str, task: Task, preset: Preset) -> dict[str, Any]:
 
 
 def _system_messages(task: Task, preset: Preset) -> list[dict[str, str]]:
-    """The schema in words, for those who only know that JSON is wanted."""
+    """The schema as a system message, for providers that do not enforce one."""
     if task.check is not Check.STRUCTURED or preset.strict_schema:
         return []
     return [{"role": "system", "content": f"Reply with one JSON object under this schema: {to_json(SCHEMA)}"}]
@@ -102,7 +102,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
-    """One `data:` frame; `[DONE]` ends the stream, and chunks without choices carry usage or filter results only."""
+    """One `data:` frame; `[DONE]` ends the stream, and frames without choices carry usage or filter results only."""
     if event.data.startswith("[DONE]"):
         return replace(reply, ended=True)
     body = parse(event.data)
@@ -110,9 +110,9 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     if is_error(body) or event.name == "error":
         return replace(reply, error=body)
     groq = as_object(body.get("x_groq"))
-    late = choice.get("error") or groq.get("error")
-    if late:
-        return replace(reply, error={"error": late})
+    late_error = choice.get("error") or groq.get("error")
+    if late_error:
+        return replace(reply, error={"error": late_error})
     reply = replace(reply, model=as_text(body.get("model")) or reply.model)
     return _with_choice(with_usage(reply, body.get("usage") or groq.get("usage")), choice)
 
@@ -128,7 +128,7 @@ def _with_choice(reply: Reply, choice: Mapping[str, Any]) -> Reply:
 
 
 def _read_text(value: object) -> str:
-    """A string, or a list of typed chunks (Mistral) of which only the text is visible."""
+    """A string, or a list of typed parts (Mistral), of which only the text is visible."""
     if isinstance(value, list):
         return "".join(as_text(part.get("text")) for part in as_objects(value) if part.get("type") == "text")
     return as_text(value)

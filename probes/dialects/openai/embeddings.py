@@ -1,4 +1,4 @@
-"""Embeddings, as OpenAI asks for and answers them; all of its dialects share them."""
+"""Embeddings in OpenAI's format, shared by its dialects."""
 
 import binascii
 import struct
@@ -13,17 +13,17 @@ from probes.reply import Reply
 
 
 def embedding_body(model: str, task: Task) -> dict[str, Any]:
-    """The text to embed. No `encoding_format`: floats are the default, and some gateways refuse the key."""
+    """The body of a request. Without `encoding_format`: floats are the default, and some gateways refuse the key."""
     return {"model": model, "input": task.prompt}
 
 
 def read_embedding(body: Mapping[str, Any]) -> Reply:
-    """The first vector, as numbers or as base64 of little-endian 32-bit floats; raises MalformedError for none."""
+    """The first vector, given as numbers or as base64 of little-endian 32-bit floats; raises MalformedError."""
     vectors = as_objects(body.get("data"))
     if not vectors:
         raise MalformedError("JSON without data[0].embedding")
-    found = vectors[0].get("embedding")
-    vector = _decode_base64(found) if isinstance(found, str) else as_vector(found)
+    given = vectors[0].get("embedding")
+    vector = _decode_base64(given) if isinstance(given, str) else as_vector(given)
     return with_usage(Reply(embedding=vector, ended=True, model=as_text(body.get("model")) or None), body.get("usage"))
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong in OpenAI's formats: the words of an error, and what they mean."""
+"""Errors in OpenAI's formats: how they are read, and their outcomes."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,11 +13,11 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     """`{"error": {…}}`, the flat forms of xAI, Mistral, older vLLM and Responses, and FastAPI's `detail`."""
     error = body.get("error")
     inner = error if isinstance(error, dict) else body
-    words = [as_text(inner.get(key)) for key in ("code", "type", "status")]
+    codes = [as_text(inner.get(key)) for key in ("code", "type", "status")]
     details = [as_text(detail.get("reason")) for detail in as_objects(inner.get("details"))]
-    words = [*words, as_text(as_object(inner.get("innererror")).get("code")), *details]
+    codes = [*codes, as_text(as_object(inner.get("innererror")).get("code")), *details]
     return ErrorDetails(
-        codes=tuple(word for word in words if word),
+        codes=tuple(filter(None, codes)),
         message=_message(body, inner),
         status=status_code(inner.get("code")) or status_code(inner.get("status")),
         headers=_headers(inner),
@@ -28,7 +28,7 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
 def _message(body: Mapping[str, Any], inner: Mapping[str, Any]) -> str:
     detail = body.get("detail")
     problems = as_objects(detail)
-    said = (
+    message = (
         as_text(inner.get("message"))
         or as_text(body.get("error"))
         or as_text(detail)
@@ -37,14 +37,14 @@ def _message(body: Mapping[str, Any], inner: Mapping[str, Any]) -> str:
     )
     upstream = as_text(
         as_object(inner.get("metadata")).get("raw")
-    )  # OpenRouter's own words are "Provider returned error"
-    return f"{said}: {upstream}" if upstream else said
+    )  # OpenRouter's own message is "Provider returned error"
+    return f"{message}: {upstream}" if upstream else message
 
 
 def _headers(error: Mapping[str, Any]) -> Mapping[str, str]:
-    """Those of a refusal that came too late for a status (Responses), or from behind a gateway (OpenRouter)."""
-    found = as_object(error.get("headers")) or as_object(as_object(error.get("metadata")).get("headers"))
-    return {name.lower(): str(value)[:100] for name, value in list(found.items())[:50]}
+    """The response headers that the error quotes: it came too late for a status, or from behind a gateway."""
+    headers = as_object(error.get("headers")) or as_object(as_object(error.get("metadata")).get("headers"))
+    return {name.lower(): str(value)[:100] for name, value in list(headers.items())[:50]}
 
 
 #: For all three dialects, and for every provider that claims to be compatible.
@@ -115,7 +115,7 @@ ERRORS: Final = ErrorRules(
     },
 )
 
-#: OpenAI's and Azure's, Groq's, Mistral's, OpenRouter's, LiteLLM's.
+#: Of OpenAI, Azure, Groq, Mistral, OpenRouter and LiteLLM.
 REQUEST_ID_HEADERS: Final = (
     "x-request-id",
     "apim-request-id",

@@ -1,4 +1,4 @@
-"""The families of OpenAI's models, and of the open models that others serve in its formats."""
+"""The families of OpenAI's models and of open models that are served in its formats."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -17,7 +17,7 @@ def _exactly(*models: str) -> tuple[str, ...]:
     return tuple(pattern for model in models for pattern in (model, f"{model}-20[0-9][0-9]-*"))
 
 
-#: None of them takes sampling parameters, so none is ever sent.
+#: Sampling parameters are never sent: none of these models takes them.
 _FAMILIES: Final = (
     *_families(64, {"reasoning_effort": "none"}, "gpt-6-luna*", "gpt-5.6-luna*", "gpt-5.4-nano*", "gpt-5.4-mini*"),
     *_families(64, {"reasoning_effort": "none"}, *_exactly("gpt-6-sol", "gpt-6.1-terra")),
@@ -28,7 +28,7 @@ _FAMILIES: Final = (
     *_families(64, {}, "gpt-4o*", "gpt-4.1*", "gpt-4-turbo*", "gpt-3.5-turbo*"),
     *_families(512, {"reasoning_effort": "low"}, "gpt-oss-*"),
     *_families(64, {}, "grok-*non-reasoning*", "ministral-*", "open-mistral-*"),
-    # Some of these can reason, but do not unless they are asked to.
+    # Some of these can reason, but only on request.
     *_families(256, {}, "mistral-*", "codestral-*", "devstral-*", "llama*"),
     *_families(512, {}, "gemini-*flash-lite*"),
     *_families(2048, {"reasoning_effort": "low"}, "gemini-*"),
@@ -36,6 +36,6 @@ _FAMILIES: Final = (
 
 
 def openai_family(model: str, first: tuple[Family, ...] = ()) -> Family:
-    """The family of a model, whatever path stands before its name (`openai/gpt-oss-20b`); those in `first` win."""
+    """The family of a model, without the path before its name (`openai/gpt-oss-20b`); those in `first` precede."""
     name = model.rpartition("/")[2].lower()
     return family_of(name, (*first, *_FAMILIES), unknown_tokens=_UNKNOWN_TOKENS)

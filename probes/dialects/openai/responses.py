@@ -21,7 +21,7 @@ _UNEXPLAINED_FAILURE: Final = {"message": "the response failed without a reason"
 
 
 def build_request(target: Target, task: Task) -> Request:
-    """Responses with the smallest budget that the model's family needs; nothing is stored."""
+    """Responses, with the smallest token budget that the model's family needs; nothing is stored."""
     base_url, headers = target.provider.base_url, openai_chat.bearer_header(target.provider)
     if task.check is Check.EMBEDDING:
         return Request(url=f"{base_url}/embeddings", headers=headers, body=embedding_body(target.model, task))
@@ -55,7 +55,7 @@ def _check_parameters(task: Task) -> dict[str, Any]:
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
-    """The messages and calls among the output, wherever they stand beside reasoning."""
+    """The messages and calls of the output, among its reasoning."""
     if not isinstance(body.get("output"), list):
         raise MalformedError("JSON without a list of output")
     output = as_objects(body["output"])
@@ -73,8 +73,8 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
-    """One typed event; `response.completed` or `.incomplete` ends the stream, unknown types say nothing."""
-    if event.data.startswith("[DONE]"):  # some gateways add it, and it is no end of a response
+    """One typed event; `response.completed` or `.incomplete` ends the stream, unknown types change nothing."""
+    if event.data.startswith("[DONE]"):  # some gateways add it; it does not end a response
         return reply
     body = parse(event.data)
     if is_error(body) or event.name == "error":
@@ -106,7 +106,7 @@ def _end(reply: Reply, response: Mapping[str, Any]) -> Reply:
 
 
 def _read_finish(response: Mapping[str, Any]) -> Finish:
-    """Why it ended; a whole response that is cancelled, or still under way, has failed."""
+    """Why it ended; a response that was cancelled, or is still in progress, has failed."""
     reason = as_text(as_object(response.get("incomplete_details")).get("reason"))
     return _INCOMPLETE.get(reason) or _STATUS.get(as_text(response.get("status")), Finish.FAILED)
 

@@ -1,4 +1,4 @@
-"""What a reply in OpenAI's formats says of its tokens and its price."""
+"""Tokens and cost in OpenAI's formats."""
 
 import math
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from typing import Any, Final
 from probes.json_values import as_count, as_object
 from probes.reply import Reply
 
-#: A provider that claims more than this for one probe has said nothing.
+#: A provider that claims more than this for one probe is not believed.
 _MOST_USD: Final = 10.0
 _TICKS_PER_USD: Final = 10_000_000_000
 
 
 def with_usage(reply: Reply, usage: object) -> Reply:
-    """The reply with what `usage` tells, under the names of Chat Completions or of Responses; unchanged without any.
+    """The reply with its usage, by the names of Chat Completions or of Responses; unchanged without any.
 
-    Some providers keep reasoning outside of `completion_tokens`; their total gives them away.
+    Some providers exclude reasoning from `completion_tokens`; their total shows it.
     """
     counts = as_object(usage)
     if not counts:
@@ -39,16 +39,16 @@ def with_usage(reply: Reply, usage: object) -> Reply:
 
 
 def _first(counts: Mapping[str, Any], *names: str) -> int | None:
-    found = (as_count(counts.get(name)) for name in names)
-    return next((number for number in found if number is not None), None)
+    numbers = (as_count(counts.get(name)) for name in names)
+    return next((number for number in numbers if number is not None), None)
 
 
 def _either(counts: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    return next((found for name in names if (found := as_object(counts.get(name)))), {})
+    return next((details for name in names if (details := as_object(counts.get(name)))), {})
 
 
 def _cost_usd(counts: Mapping[str, Any]) -> float | None:
-    """OpenRouter's `cost`, Perplexity's total of it, xAI's ticks."""
+    """By xAI's ticks, OpenRouter's `cost` or Perplexity's total cost."""
     ticks = _believable(counts.get("cost_in_usd_ticks"), _MOST_USD * _TICKS_PER_USD)
     if ticks is not None:
         return ticks / _TICKS_PER_USD
@@ -56,7 +56,7 @@ def _cost_usd(counts: Mapping[str, Any]) -> float | None:
     stated = _believable(as_object(cost).get("total_cost") if isinstance(cost, dict) else cost, _MOST_USD)
     if stated is None or counts.get("is_byok") is not True:
         return stated
-    # Who brings a key of another provider pays that provider too.
+    # With a key of another provider, that provider is paid too.
     upstream = _believable(as_object(counts.get("cost_details")).get("upstream_inference_cost"), _MOST_USD)
     return None if upstream is None else stated + upstream
 
