@@ -68,7 +68,6 @@ class Allocation:
     stretches: Mapping[str, float] = field(default_factory=dict)
     """The factor by which each interval is longer, by target; without those that stay."""
     beyond: frozenset[str] = frozenset()
-    """The targets whose share does not pay for one probe an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +226,6 @@ class BudgetForecast:
     """What a cap does to a configuration for a whole month without outages."""
 
     stretches: Mapping[str, float]
-    """The factor by which each interval is longer, by target; without those that stay."""
     usd_per_month: float
     """What regular probes cost in the month at the configured intervals, as far as prices are known."""
     beyond: tuple[str, ...]

@@ -23,13 +23,10 @@ class BudgetSummary:
     """The known cost of this month; where there is a budget, of what counts against it."""
     cap_usd: float | None = None
     throttling: Throttling = field(default_factory=Throttling)
-    """How paid targets are probed, as the service has stored it."""
     stretches: Mapping[str, float] = field(default_factory=dict)
-    """The factor by which each interval is longer, by target; without those that stay."""
     stretch_text: str = ""
     """While intervals are stretched: which targets are probed less often, and how often."""
     stopped: tuple[str, ...] = ()
-    """The targets that the budget does not pay for any more this month, by id."""
     probed: tuple[str, ...] = ()
     """The others that count against the budget."""
     unknown: tuple[str, ...] = ()

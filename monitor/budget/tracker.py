@@ -186,7 +186,6 @@ class BudgetTracker:
         )
 
     def _left(self, cap: float, target: str, beyond: Iterable[str]) -> float:
-        """The dollars that are left for this target."""
         return cap - self.spent_usd - (self._reserved_usd if target in beyond else 0.0)
 
     def _is_exhausted(self, cap: float, target: str, beyond: Iterable[str], probes: int = 1) -> bool:

@@ -85,7 +85,6 @@ class Blindness:
         self._disturbed_s: tuple[float, float] = (_NEVER, _NEVER)
         """When the present undecided failures began, and when the last of them came in."""
         self._failed_s = _NEVER
-        """When the last failure of any kind came in."""
         self._watch_s = self._due_s = _NEVER if endpoints else float("inf")
         self._dark_since_s: float | None = None
         self._dark_times: list[tuple[float, float]] = []
@@ -259,7 +258,6 @@ class Blindness:
             self._plan()
 
     def _spacing_s(self, at_s: float) -> float:
-        """Seconds from a check at this time to the next one."""
         begun_s, last_s = self._disturbed_s
         if self._state is ConnectivityState.UNTRUSTED:
             return _QUIET_S
@@ -322,7 +320,6 @@ class Blindness:
             self._unusual_s = max(self._unusual_s, at_s)
 
     def _set_clock_back(self, now_s: float) -> None:
-        """Forget all that lies in the future after the clock was set back."""
         self._disturbed_s = (_NEVER, _NEVER)
         self._failed_s = self._last_sign_s = self._last_answer_s = self._last_check_s = self._unusual_s = _NEVER
         self._dark_times, self._losses, self._silent_since_s = [], [], None

@@ -37,11 +37,11 @@ class NetworkLoss:
 
 @dataclass(slots=True)
 class _Loss:
-    """The present loss, flickering included; epoch seconds."""
+    """The present loss, as in `NetworkLoss`; epoch seconds."""
 
     since_s: float
     until_s: float | None = None
-    """When it was back; None while it is lost."""
+    held: dict[str, int] = field(default_factory=dict)
     inherited: bool = False
     """It began under another service, which may have held failures that this one does not know of."""
 
@@ -52,7 +52,6 @@ class ConnectivityMessages:
     def __init__(self, endpoints: Sequence[str]) -> None:
         self._endpoints = endpoints
         self._loss: _Loss | None = None
-        self._held: dict[str, int] = {}
         self._untrusted_noted = False
         self._notes: list[ConnectivityNote] = []
 
@@ -62,7 +61,7 @@ class ConnectivityMessages:
         if self._loss is None:
             return None
         until = None if self._loss.until_s is None else instant_of(self._loss.until_s)
-        return NetworkLoss(since=instant_of(self._loss.since_s), until=until, held=dict(self._held))
+        return NetworkLoss(since=instant_of(self._loss.since_s), until=until, held=dict(self._loss.held))
 
     def take_notes(self) -> tuple[ConnectivityNote, ...]:
         """The notes since the last call."""
@@ -73,7 +72,7 @@ class ConnectivityMessages:
         """Our network has been lost since then; adds a note unless the loss is known."""
         if self._loss is None:
             self._loss = _Loss(since_s)
-            text = f"{reason}: failures that it may have caused are not counted; the routes hold"
+            text = f"{reason}: failures that our own network may have caused are not counted; the routes hold"
             self._notes.append(ConnectivityNote(kind="network_lost", text=text))
         self._loss.until_s = None
 
@@ -86,18 +85,17 @@ class ConnectivityMessages:
         """Count one failure of each of these providers that counts for nothing."""
         if self._loss is not None:
             for name in providers:
-                self._held[name] = self._held.get(name, 0) + 1
+                self._loss.held[name] = self._loss.held.get(name, 0) + 1
 
     def advance(self, now_s: float) -> None:
         """Add the note on a loss that has been over for a minute; it is worth a message where anything was held."""
         loss = self._loss
         if loss is None or loss.until_s is None or now_s - loss.until_s < _BACK_S:
             return
-        text = _back_text(loss.since_s, loss.until_s, self._held)
-        tell, lasted_s = bool(self._held) or loss.inherited, loss.until_s - loss.since_s
+        text = _back_text(loss.since_s, loss.until_s, loss.held)
+        tell, lasted_s = bool(loss.held) or loss.inherited, loss.until_s - loss.since_s
         self._notes.append(ConnectivityNote(kind="network_back", text=text, tell=tell, lasted_s=lasted_s))
         self._loss = None
-        self._held = {}
 
     def add_untrusted(self) -> None:
         """Add the note that no neutral endpoint is trusted, once."""
@@ -127,7 +125,6 @@ def instant_of(epoch_s: float) -> datetime:
 
 
 def _back_text(since_s: float, until_s: float, held: Mapping[str, int]) -> str:
-    """The text of `network_back`: how long our network was lost, and how many failures count for nothing."""
     when = f"{instant_of(since_s):%H:%M:%S} to {instant_of(until_s):%H:%M:%S} UTC"
     text = f"our own network works again after {span(until_s - since_s)} ({when})"
     if not held:

@@ -22,7 +22,6 @@ class ConnectivityObservation:
     """One check of the neutral endpoints; `Blindness.replay` decides from stored ones as the service did."""
 
     at: datetime
-    """When the check began."""
     state: ConnectivityState
     """What followed from it and from those before."""
     asked: tuple[str, ...]

@@ -25,11 +25,9 @@ class CheckFailures:
     failed: int = 0
     """Failures in a row: down, degraded or misconfigured; inconclusive probes in between do not count."""
     failed_at: datetime | None = None
-    """When the last of them came in."""
     inconclusive: Annotated[int, Field(alias="mute")] = 0
     """Inconclusive probes in a row: something is wrong with the probe, so it says nothing of the target."""
     reported_at: Annotated[datetime | None, Field(alias="told_at")] = None
-    """When it had failed so often that it was reported to people."""
 
 
 def add_observation(

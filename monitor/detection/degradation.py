@@ -99,7 +99,6 @@ def evidence_reason(
 
 
 def _lateness_reason(state: TargetState, at: datetime, parameters: TargetParameters) -> str:
-    """How many answers were late, and the evidence against the threshold."""
     evidence, p0, p1 = state.latency.lateness.value, latency.NORMAL_SHARE, latency.LATE_SHARE
     weight = reasons.evidence_and_threshold(evidence, parameters.late_threshold, p0=p0, p1=p1)
     return f"{state.latency.description(at)}; {weight}"

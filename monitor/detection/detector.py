@@ -27,9 +27,7 @@ class DetectorState:
     """All that a detector remembers at one instant."""
 
     targets: Mapping[str, TargetState]
-    """By target id."""
     providers: Mapping[str, ProviderEvidence]
-    """By the name of each provider that has several targets."""
 
 
 class Detector:
@@ -226,12 +224,10 @@ class Detector:
         return [BurstProbe(slot=provider, targets=targets, delay_s=delay_s)]
 
     def _backgrounds(self, provider: str) -> dict[str, float]:
-        """The background failure rates of the provider's targets against which no verdict stands."""
         states = (self._states[target] for target in self._provider_parameters[provider].members)
         return {state.target: state.down.background.rate for state in states if state.health in NO_VERDICT}
 
     def _plan_provider_verdict(self, provider: str) -> None:
-        """Note when the verdict on the provider is due, if its evidence suffices."""
         pool = self._pools[provider]
         if provider_pool.is_conclusive(pool) and pool.evidence.since:
             min_outage_s = self._provider_parameters[provider].min_outage_s
@@ -269,7 +265,6 @@ class Detector:
 
 
 def _provider_reason(provider: str, pool: ProviderEvidence, parameters: ProviderParameters, now: datetime) -> str:
-    """Why the provider is down: the probes of its targets together, in one sentence with numbers."""
     evidence = pool.evidence
     failing = sum(count > 0 for count in pool.failures.values())
     counts = reasons.failure_counts(evidence.failures, evidence.probes, evidence.span_s(now), evidence.outcomes)

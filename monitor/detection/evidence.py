@@ -102,9 +102,7 @@ class Evidence:
     since: datetime | None = None
     """When the first failed probe of the excursion came in."""
     outcomes: dict[Outcome, int] = field(default_factory=dict)
-    """Of the failures."""
     checks: tuple[Check, ...] = ()
-    """Those that failed."""
     last: str = ""
     """The provider's message with the last failure."""
     trail: tuple[WeighedProbe, ...] = ()
@@ -215,9 +213,7 @@ class Recovery:
 
     value: float = 0.0
     clean: int = 0
-    """Good probes since the last failed one."""
     since: datetime | None = None
-    """When the first of them came in."""
 
     def add_failure(self, *, p0: float, p1: float) -> "Recovery":
         """The test after one more failed probe."""

@@ -88,9 +88,8 @@ class LatencyBaseline:
     """The usual values of one latency, in seconds. The alias is the name under which databases hold the field."""
 
     usual_s: float = 0.0
-    """The median; 0 before the first answer."""
+    """The median; 0 before the first answer. 95 of 100 answers take less than `high_s`."""
     high_s: float = 0.0
-    """95 of 100 answers take less."""
     answers: Annotated[int, Field(alias="seen")] = 0
     """Answers learned from while there was no evidence; not counted beyond a full memory."""
 
@@ -131,7 +130,6 @@ class LateAnswers:
 
     count: int
     least_s: float
-    """All of them took this long or longer."""
 
 
 @hot_dataclass

@@ -41,7 +41,6 @@ class TargetNotice:
     """Something about a target that is reported to people once."""
 
     kind: str
-    """One of `KINDS`."""
     target: str
     text: str
     at: datetime

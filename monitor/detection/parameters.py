@@ -30,14 +30,12 @@ _SAME_EVIDENCE_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetParameters:
-    """One target's share of the configuration. Durations in seconds."""
+    """One target's share of the configuration. Durations in seconds; `p1` is the failure rate to detect."""
 
     target: str
     model: str
     key: str
-    """Where the key comes from, for people."""
     p1: float
-    """The failure rate to detect."""
     false_per_day: float
     """False verdicts a day that this target's own test may cause."""
     min_outage_s: float
@@ -46,11 +44,8 @@ class TargetParameters:
     longest_probe_s: float
     blips: Blips
     checks: tuple[Check, ...]
-    """The checks it is probed with, each once."""
     alone: bool = True
-    """Whether its provider has no other target."""
     late_threshold: float
-    """The evidence of lateness that makes a verdict."""
     _thresholds: dict[float, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -95,19 +90,15 @@ class ProviderParameters:
     members: Mapping[str, TargetParameters] = field(hash=False)
     """The parameters of its targets, by target id."""
     p1: float
-    """The failure rate to detect."""
     false_per_day: float
     """False verdicts a day that the provider's test may cause on each of its targets."""
     min_outage_s: float
     blips: Blips
     failed_s: float
-    """From a failed probe to the next burst probe."""
     passed_s: float
-    """From a good probe to the next burst probe, while there is evidence."""
     same_s: float
     """Failures closer together than this count as one."""
     patience_s: float
-    """How long after its last probe the evidence against the provider still counts."""
 
     def threshold(self, p0: float, stream_s: float) -> float:
         """The evidence that makes a verdict, for a background of `p0` and `stream_s` between two probes."""

@@ -26,11 +26,9 @@ class ProviderEvidence:
     p0: float = 0.0
     """The background failure rate of the targets together, at the begin of the excursion; a share."""
     threshold: float = 0.0
-    """The evidence that makes a verdict, for that background."""
     without: Mapping[str, float] = field(default_factory=dict)
     """What the evidence would be without each one of the targets, by target."""
     failures: Mapping[str, int] = field(default_factory=dict)
-    """How often each target has failed, by target."""
     failed_at: datetime | None = None
     """When the last failure that was weighed came in."""
 
@@ -93,7 +91,6 @@ def is_conclusive(pool: ProviderEvidence) -> bool:
 
 
 def _is_same_evidence(pool: ProviderEvidence, observation: Observation, parameters: ProviderParameters) -> bool:
-    """Whether it comes so soon after the last failure that it adds nothing to it."""
     if pool.failed_at is None:
         return False
     return 0 <= (observation.finished_at - pool.failed_at).total_seconds() < parameters.same_s

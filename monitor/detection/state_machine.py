@@ -44,7 +44,6 @@ def observe(
 
 
 def _observe(state: TargetState, observation: Observation, parameters: TargetParameters, *, blind: bool) -> TargetState:
-    """`observe` without the short cut for clean probes."""
     at, effect = observation.finished_at, observation.outcome.effect
     state = _forget_after_silence(_rewind(state, at, parameters), at, parameters).learn_pending()
     late = state.latency.late_measure(observation) is not None

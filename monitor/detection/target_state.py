@@ -44,28 +44,21 @@ class TargetState:
     down: EvidenceTrack = EMPTY_TRACK
     """Failures against answers of any kind."""
     slow: EvidenceTrack = EMPTY_TRACK
-    """Answers past the target's `slow` limit."""
     wrong: EvidenceTrack = EMPTY_TRACK
-    """Answers that do not satisfy the check."""
     throttled: EvidenceTrack = EMPTY_TRACK
-    """Probes refused for their rate."""
     latency: LatencyEvidence = NO_LATENCY
-    """Its usual latencies, and the evidence that it has become slower."""
     clean_pending: Annotated[int, Field(alias="calm")] = 0
     """Clean probes, seen without evidence, that the four tracks have not learned from yet."""
     recovery: Recovery = Recovery()
     suspicion: Outcome | None = None
     """`auth`, `quota` or `model_gone`, observed once and not confirmed yet."""
     check_failures: Annotated[tuple[CheckFailures, ...], Field(alias="ailing")] = ()
-    """The checks that did not pass when they were last probed."""
     answers: tuple[AnswerQuality, ...] = ()
     """While there is evidence of bad answers: those of the last two minutes, or the last four where that is more."""
     clean_in_hold: Annotated[int, Field(alias="held")] = 0
-    """Clean probes since the hold began."""
     hold_factor: int = 1
     """The factor by which relapses have lengthened the hold."""
     returned_at: datetime | None = None
-    """When it last came back into service."""
     held_until: datetime | None = None
     """It stopped being degraded or unusable; no route that left for that returns before."""
     provider_verdict: tuple[float, float] | None = None

@@ -46,19 +46,16 @@ _PRECISION = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmModel:
-    """What the false-alarm rate depends on. Rates are per probe, durations in seconds."""
+    """What the false-alarm rate depends on: failure rates per probe, p0 the background, p1 to detect; seconds."""
 
     p0: float
-    """Background failure rate."""
     p1: float
-    """Failure rate to detect."""
     interval_s: float
     failed_s: float
     """From a failed probe to the next burst probe."""
     passed_s: float
     """From a good probe to the next burst probe."""
     burst: int
-    """How many burst probes an excursion may have."""
     min_outage_s: float
     blips: Blips
 

@@ -38,6 +38,11 @@ class VendorState(StrEnum):
         return self.replace("_", " ")
 
 
+def worst(*states: VendorState) -> VendorState:
+    """The worst of these states; operational without any."""
+    return max(states, key=lambda state: state.rank, default=VendorState.OPERATIONAL)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPageReading:
     """What one reading of a status page says."""
@@ -46,7 +51,7 @@ class StatusPageReading:
     headline: str = ""
     """The name of the worst incident, or of what is affected; cleaned, at most 200 characters; may be empty."""
     since: datetime | None = None
-    """When the vendor says it began; None where it does not say."""
+    """When it began, if the vendor says so."""
 
 
 UNKNOWN = StatusPageReading(state=VendorState.UNKNOWN)
@@ -59,12 +64,10 @@ class VendorStateChange:
 
     provider: str
     at: datetime
-    """When we first read it."""
     state: VendorState
     headline: str = ""
     since: datetime | None = None
     url: str | None = None
-    """The page it was read from."""
 
     @property
     def page(self) -> str:
@@ -100,15 +103,15 @@ class PageEntry:
 def summarize(entries: Iterable[PageEntry]) -> StatusPageReading:
     """The worst state of the entries, with the name of the worst incident, or else of the worst components."""
     listed = list(entries)
-    worst = max((entry.state for entry in listed), key=lambda state: state.rank, default=VendorState.OPERATIONAL)
-    if not worst.is_trouble:
-        return StatusPageReading(state=worst)
+    state = worst(*(entry.state for entry in listed))
+    if not state.is_trouble:
+        return StatusPageReading(state=state)
     incident = max((entry for entry in listed if entry.incident), key=lambda entry: entry.state.rank, default=None)
     planned = incident is not None and incident.state is VendorState.MAINTENANCE
-    if incident and incident.state.is_trouble and (incident.state is worst or not planned):
-        return StatusPageReading(state=worst, headline=headline(incident.name), since=incident.since)
-    names = dict.fromkeys(entry.name for entry in listed if entry.state is worst and entry.name)
-    return StatusPageReading(state=worst, headline=headline(", ".join(names)))
+    if incident and incident.state.is_trouble and (incident.state is state or not planned):
+        return StatusPageReading(state=state, headline=headline(incident.name), since=incident.since)
+    names = dict.fromkeys(entry.name for entry in listed if entry.state is state and entry.name)
+    return StatusPageReading(state=state, headline=headline(", ".join(names)))
 
 
 def headline(text: str) -> str:

@@ -3,18 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.status_pages.parsers.json_access import (
-    instant,
-    listed,
-    mapping,
-    name_of,
-    objects,
-    state,
-    status_of,
-    string,
-    worst,
-)
-from monitor.status_pages.reading import PageEntry, PageScope, VendorState
+from monitor.status_pages.parsers.fields import instant, listed, mapping, name_of, objects, state, status_of, string
+from monitor.status_pages.reading import PageEntry, PageScope, VendorState, worst
 
 _UNWATCHED = "not_monitored"
 _OVER = frozenset({"resolved", "completed", "scheduled"})
@@ -98,7 +88,6 @@ def _affecting(incident: Mapping[str, Any], key: str, scope: PageScope, since: A
 
 
 def _latest(incident: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """The affected components by the latest entry of its timeline."""
     return next((objects(entry.get(key)) for entry in objects(incident.get("timeline"))), [])
 
 

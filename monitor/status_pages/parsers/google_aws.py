@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.status_pages.parsers.json_access import instant, mapping, objects, string
+from monitor.status_pages.parsers.fields import instant, mapping, objects, string
 from monitor.status_pages.reading import PageEntry, PageScope, VendorState
 
 _GOOGLE = {

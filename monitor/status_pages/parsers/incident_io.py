@@ -3,18 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.status_pages.parsers.json_access import (
-    instant,
-    listed,
-    mapping,
-    name_of,
-    objects,
-    state,
-    status_of,
-    string,
-    worst,
-)
-from monitor.status_pages.reading import PageEntry, PageScope, VendorState
+from monitor.status_pages.parsers.fields import instant, listed, mapping, name_of, objects, state, status_of, string
+from monitor.status_pages.reading import PageEntry, PageScope, VendorState, worst
 
 
 def fits(document: Any) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from xml.etree import ElementTree as Xml
 
-from monitor.status_pages.parsers.json_access import UnexpectedError
+from monitor.status_pages.parsers.fields import UnexpectedError
 from monitor.status_pages.reading import PageEntry, PageScope, VendorState, aware
 
 #: Refused: a document type can define entities that grow without bound, and no feed needs one.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.status_pages.parsers.json_access import (
+from monitor.status_pages.parsers.fields import (
     UnexpectedError,
     instant,
     listed,
@@ -12,9 +12,8 @@ from monitor.status_pages.parsers.json_access import (
     objects,
     status_of,
     string,
-    worst,
 )
-from monitor.status_pages.reading import PageEntry, PageScope, VendorState
+from monitor.status_pages.reading import PageEntry, PageScope, VendorState, worst
 
 _IMPACTS = {
     "none": VendorState.DEGRADED,  # an unresolved incident counts, whatever its impact

@@ -110,8 +110,3 @@ def instant(value: Any) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         pass
     return None
-
-
-def worst(*states: VendorState) -> VendorState:
-    """The worst of these states; operational without any."""
-    return max(states, key=lambda state: state.rank, default=VendorState.OPERATIONAL)
