@@ -1,4 +1,4 @@
-"""A view of the routing file that is always there: follows the file, outlives everything that can happen to it."""
+"""Follows the routing file and keeps its last good table in memory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ MAX_BYTES = 16 * 1024 * 1024
 #: and share a size and a recycled inode. So for this long after a change the bytes are compared as well.
 _SETTLED_AFTER_S = 2.0
 
-_Looks = tuple[int, int, int]
+#: Inode, size and time of change (ns) of a file.
+_FileVersion = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Status:
-    """What is known about the routing file and its writer at one moment."""
+    """The state of the routing file and its writer at one moment."""
 
     generation: int | None
     """Of the table in use; None while nothing is known yet, like the next two."""
@@ -36,30 +37,30 @@ class Status:
     age_s: float | None
     """Seconds since then; does not jump with the wall clock while this process runs."""
     writer_alive: bool
-    """Whether the table in use is younger than its writer promised to leave it."""
+    """Whether the table in use is younger than `valid_for_s`."""
     problem: str | None
-    """Why the file as it stands now is not the table in use, in one sentence; None when it is."""
+    """Why the present file is not the table in use, in one sentence; None when it is."""
     routes: tuple[str, ...]
     """The routes of the table in use, in alphabetical order."""
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What the last look at the file gave."""
+class _FileCheck:
+    """What the last check of the file found."""
 
-    looks: _Looks | None = None
+    version: _FileVersion | None = None
     """None: there was nothing that could be read."""
     content: bytes = b""
     problem: str | None = None
     settled_at: float = 0.0
-    """Monotonic; from here on, `looks` alone can tell that nothing has changed."""
+    """Monotonic; from here on, `version` alone tells whether the file has changed."""
 
 
 @dataclass(frozen=True)
 class _State:
-    """Everything a read needs, in one value, so that a thread never sees two halves that do not belong together."""
+    """Everything a read needs, as one value, so that no thread sees a mixture."""
 
-    look: _Look
+    last_check: _FileCheck
     table: Table | None = None
     """The last good one."""
     age_s: float = 0.0
@@ -71,9 +72,9 @@ class _State:
 class Routing:
     """The routes of one routing file, kept current.
 
-    One object serves all threads and all asyncio tasks of a process, and survives a fork. Between two looks at the
-    file, `check_every_s` apart, a read costs a dictionary lookup; a look costs one stat and, when the file has
-    changed, reading it. Only the caller whose turn it is pays for that; nobody waits for it.
+    One object serves all threads and asyncio tasks of a process, and survives a fork. Between two checks of the file,
+    `check_every_s` apart, a read costs a dictionary lookup; a check costs one stat and, when the file has changed,
+    reading it. One caller pays for that; the others do not wait.
 
     A missing, torn, oversized, wrong or newer file changes nothing: the last good table stays in use, and
     `status.problem` says why. A lower generation is accepted: the writer has begun a new database.
@@ -101,9 +102,9 @@ class Routing:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._looked_at = monotonic()
-        self._next_look = self._looked_at
-        self._state = _State(look=_Look())
+        self._checked_at = monotonic()
+        self._next_check = self._checked_at
+        self._state = _State(last_check=_FileCheck())
         self._refresh()
 
     def route(self, name: str) -> Target | None:
@@ -111,24 +112,29 @@ class Routing:
 
         Each call for a route that is split between targets draws anew, by their weights.
         """
-        if self._monotonic() >= self._next_look:
+        if self._monotonic() >= self._next_check:
             self._refresh()
         table = self._state.table
         if table is None:
             return None
-        return table.single.get(name) or self._drawn(table.split.get(name))
+        return table.single.get(name) or self._draw_target(table.split.get(name))
 
     @property
     def status(self) -> Status:
-        """How things stand with the file and its writer; looks at the file when it is time to. Never raises."""
+        """The state of the file and its writer; checks the file when it is time to. Never raises."""
         now = self._monotonic()
-        if now >= self._next_look:
+        if now >= self._next_check:
             self._refresh()
         state = self._state
         table = state.table
         if table is None:
             return Status(
-                generation=None, written_at=None, age_s=None, writer_alive=False, problem=state.look.problem, routes=()
+                generation=None,
+                written_at=None,
+                age_s=None,
+                writer_alive=False,
+                problem=state.last_check.problem,
+                routes=(),
             )
         age_s = state.age_s + max(0.0, now - state.read_at)
         return Status(
@@ -136,18 +142,18 @@ class Routing:
             written_at=table.written_at,
             age_s=age_s,
             writer_alive=age_s <= table.valid_for_s,
-            problem=state.look.problem,
+            problem=state.last_check.problem,
             routes=tuple(sorted((*table.single, *table.split))),
         )
 
-    def _drawn(self, split: Split | None) -> Target | None:
+    def _draw_target(self, split: Split | None) -> Target | None:
         if split is None:
             return None
         # The last end may be a rounding error below 1, and a draw above it.
         return split.targets[min(bisect_right(split.ends, self._draw()), len(split.targets) - 1)]
 
     def _refresh(self) -> None:
-        """Look at the file, unless another thread is doing so already."""
+        """Check the file, unless another thread does."""
         if self._pid != os.getpid():
             # The parent may have forked while one of its threads, absent here, held the lock.
             self._lock, self._pid = threading.Lock(), os.getpid()
@@ -156,17 +162,17 @@ class Routing:
         try:
             now = self._monotonic()
             self._state = self._next_state(self._state, now)
-            self._looked_at = now
-            self._next_look = now + self._check_every_s
+            self._checked_at = now
+            self._next_check = now + self._check_every_s
         finally:
             self._lock.release()
 
     def _next_state(self, state: _State, now: float) -> _State:
-        last = state.look
+        last = state.last_check
         try:
-            if now >= last.settled_at and _looks(self._path.stat()) == last.looks:
+            if now >= last.settled_at and _file_version(self._path.stat()) == last.version:
                 return state
-            looks, content = _read(self._path)
+            version, content = _read(self._path)
         except FileNotFoundError:
             problem = "is missing"
         except TableError as error:
@@ -176,46 +182,44 @@ class Routing:
         except Exception as error:  # noqa: BLE001 - whatever it is, an application must not fail because of us
             problem = f"cannot be read: {type(error).__name__}"
         else:
-            unchanged = looks == last.looks and content == last.content
-            return state if unchanged else self._loaded(state, looks, content, now)
+            unchanged = version == last.version and content == last.content
+            return state if unchanged else self._load(state, version, content, now)
         return self._with_problem(state, problem)
 
-    def _loaded(self, state: _State, looks: _Looks, content: bytes, now: float) -> _State:
-        """The state after a file with other bytes, or at least other looks, than at the last look."""
-        settled_at = now + _SETTLED_AFTER_S
+    def _load(self, state: _State, version: _FileVersion, content: bytes, now: float) -> _State:
+        """The state after the file changed."""
+        check = _FileCheck(version=version, content=content, settled_at=now + _SETTLED_AFTER_S)
         try:
             table = parse(content)
         except Exception as error:  # noqa: BLE001 - likewise; a TableError in all cases that are known
-            said = str(error) if isinstance(error, TableError) else type(error).__name__
-            problem = f"{self._path} is not used: {said}"
-            return replace(state, look=_Look(looks=looks, content=content, problem=problem, settled_at=settled_at))
-        look = _Look(looks=looks, content=content, settled_at=settled_at)
+            reason = str(error) if isinstance(error, TableError) else type(error).__name__
+            return replace(state, last_check=replace(check, problem=f"{self._path} is not used: {reason}"))
         if state.table is not None and table.written_at == state.table.written_at:
-            return replace(state, look=look, table=table)
-        return _State(look=look, table=table, age_s=self._age_s(table, state.table, now), read_at=now)
+            return replace(state, last_check=check, table=table)
+        return _State(last_check=check, table=table, age_s=self._age_s(table, state.table, now), read_at=now)
 
     def _age_s(self, table: Table, before: Table | None, now: float) -> float:
         """How old a table is that has just been read for the first time, 0 when its writer's clock is ahead of ours.
 
-        A heartbeat that has moved on since the last look cannot be older than that look, whatever the clocks say.
+        A heartbeat that has moved on since the last check cannot be older than that check, whatever the clocks say.
         """
         age_s = max(0.0, self._wall() - table.written_at.timestamp())
         if before is not None and table.written_at > before.written_at:
-            return min(age_s, now - self._looked_at)
+            return min(age_s, now - self._checked_at)
         return age_s
 
     def _with_problem(self, state: _State, what: str) -> _State:
         problem = f"{self._path} {what}"
-        return state if state.look.problem == problem else replace(state, look=_Look(problem=problem))
+        return state if state.last_check.problem == problem else replace(state, last_check=_FileCheck(problem=problem))
 
 
-def _read(path: Path) -> tuple[_Looks, bytes]:
-    """The looks and the bytes of a plain file, which belong together because both come from the open file."""
+def _read(path: Path) -> tuple[_FileVersion, bytes]:
+    """The version and the bytes of a plain file, both from the same open file."""
     # O_NONBLOCK because opening a FIFO would wait for its writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
+        stats = os.fstat(descriptor)
+        if not stat.S_ISREG(stats.st_mode):
             raise TableError("is not a plain file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(MAX_BYTES + 1)
@@ -223,8 +227,8 @@ def _read(path: Path) -> tuple[_Looks, bytes]:
         os.close(descriptor)
     if len(content) > MAX_BYTES:
         raise TableError(f"is larger than {MAX_BYTES // 1024 // 1024} MiB")
-    return _looks(found), content
+    return _file_version(stats), content
 
 
-def _looks(found: os.stat_result) -> _Looks:
-    return found.st_ino, found.st_size, found.st_mtime_ns
+def _file_version(stats: os.stat_result) -> _FileVersion:
+    return stats.st_ino, stats.st_size, stats.st_mtime_ns

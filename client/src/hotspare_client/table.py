@@ -1,4 +1,4 @@
-"""The bytes of a routing file as a checked, immutable table, or one sentence on what is wrong with them."""
+"""Parses the bytes of a routing file into a checked, immutable table."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class TableError(ValueError):
     """The bytes are not a routing table that this reader understands; the message is a sentence without the path."""
 
 
-#: Texts that only some targets have.
-_PECULIAR = ("preset", "region", "api_version")
+#: Fields that only some targets have.
+_OPTIONAL_TEXTS = ("preset", "region", "api_version")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Target:
     api_key_env: str | None
     """The environment variable that holds the key; None when Hotspare's configuration holds it."""
     health: str
-    """As Hotspare judges it: `up`, `suspect`, `degraded`, `down`, … New words may appear."""
+    """`up`, `suspect`, `degraded`, `down`, … New words may appear."""
     route: str
     """The route that was asked for."""
     reason: str
@@ -47,11 +47,11 @@ class Target:
     since: datetime
     """When the route came to where it points."""
     preset: str | None = None
-    """Whose peculiarities the provider has (`groq`, `mistral`, …), where Hotspare was told."""
+    """The provider's preset in the configuration (`groq`, `mistral`, …)."""
     region: str | None = None
     """The region of the cloud, where the dialect needs one (`bedrock`)."""
     api_version: str | None = None
-    """What an Azure resource of the classic kind wants in its address."""
+    """The version in the address of a classic Azure resource."""
     signing: bool = False
     """Whether requests are signed with the credentials of AWS (SigV4), in place of a key."""
 
@@ -66,22 +66,21 @@ class Split:
 
 @dataclass(frozen=True)
 class Table:
-    """One routing file, checked from top to bottom."""
+    """The content of one routing file, checked."""
 
     generation: int
     written_at: datetime
     valid_for_s: float
     single: dict[str, Target]
-    """The routes with one target, which is all of them unless a failback is under way; nobody writes to it."""
+    """Routes with one target: all of them unless a failback in steps is under way. Never changed."""
     split: dict[str, Split]
-    """The others."""
+    """Routes with several targets."""
 
 
 def parse(content: bytes) -> Table:
-    """The table in `content`. Raises TableError, and nothing else, when any part of it is not as format 1 says.
+    """The table in `content`. Raises TableError, and nothing else, when any part of it breaks format 1.
 
-    A file with one broken part is refused as a whole: one writer wrote all of it in one go, so a broken part means
-    that something else was at work, and the rest deserves no more trust.
+    A file with one broken part is refused as a whole: Hotspare writes it in one go, so something else has changed it.
     """
     try:
         document = json.loads(content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
@@ -98,25 +97,25 @@ def parse(content: bytes) -> Table:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    value = dict(pairs)
+    if len(value) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise TableError(f"the key {_cut(repr(twice))} is there twice")
-    return found
+    return value
 
 
 def _refuse(constant: str) -> None:
     raise TableError(f"it is not JSON: {constant} is not a number")
 
 
-def _check_format(found: object) -> None:
-    if found == FORMAT:
+def _check_format(value: object) -> None:
+    if value == FORMAT:
         return
-    family, _, version = found.partition("/") if isinstance(found, str) else ("", "", "")
+    family, _, version = value.partition("/") if isinstance(value, str) else ("", "", "")
     if family == "hotspare.routing" and re.fullmatch("[0-9]{1,9}", version) and int(version) > 1:
-        raise TableError(f"its format {found} is newer than this reader, which knows {FORMAT}: upgrade hotspare-client")
-    raise TableError(f"it is not a routing file: expected format {FORMAT!r}, found {_cut(repr(found))}")
+        raise TableError(f"its format {value} is newer than this reader, which knows {FORMAT}: upgrade hotspare-client")
+    raise TableError(f"it is not a routing file: expected format {FORMAT!r}, found {_cut(repr(value))}")
 
 
 def _table(document: dict[str, Any]) -> Table:
@@ -141,17 +140,17 @@ def _table(document: dict[str, Any]) -> Table:
 
 
 def _generation(document: dict[str, Any]) -> int:
-    found = _get(document, "generation", "", int)
-    if found < 0:
-        raise TableError(f"generation: expected 0 or more, found {found}")
-    return int(found)
+    value = _get(document, "generation", "", int)
+    if value < 0:
+        raise TableError(f"generation: expected 0 or more, found {value}")
+    return int(value)
 
 
 def _valid_for_s(document: dict[str, Any]) -> float:
-    found = _number(_get(document, "valid_for_s", "", (int, float)), "valid_for_s")
-    if found <= 0:
-        raise TableError(f"valid_for_s: expected more than 0, found {found}")
-    return found
+    value = _number(_get(document, "valid_for_s", "", (int, float)), "valid_for_s")
+    if value <= 0:
+        raise TableError(f"valid_for_s: expected more than 0, found {value}")
+    return value
 
 
 def _check_target(description: object, place: str) -> None:
@@ -159,7 +158,7 @@ def _check_target(description: object, place: str) -> None:
     for key in ("provider", "model", "dialect", "base_url", "health"):
         _get(fields, key, place, str)
     _get(fields, "api_key_env", place, (str, type(None)))
-    for key in _PECULIAR:
+    for key in _OPTIONAL_TEXTS:
         if fields.get(key) is not None:
             _get(fields, key, place, str)
     if "signing" in fields:
@@ -200,7 +199,7 @@ def _target(name: str, description: dict[str, Any], route: str, reason: str, sin
         route=route,
         reason=reason,
         since=since,
-        **{key: description[key] for key in (*_PECULIAR, "signing") if key in description},
+        **{key: description[key] for key in (*_OPTIONAL_TEXTS, "signing") if key in description},
     )
 
 
@@ -220,33 +219,33 @@ def _get(fields: dict[str, Any], key: str, place: str, kind: _Kind) -> Any:
     where = f"{place}.{key}" if place else key
     if key not in fields:
         raise TableError(f"{_cut(where)} is missing")
-    found = fields[key]
-    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
-        raise TableError(f"{_cut(where)}: expected {_expected(kind)}, found {_kind(found)}")
-    return found
+    value = fields[key]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TableError(f"{_cut(where)}: expected {_expected(kind)}, found {_kind(value)}")
+    return value
 
 
-def _object(found: object, place: str) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise TableError(f"{_cut(place)}: expected an object, found {_kind(found)}")
-    return found
+def _object(value: object, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TableError(f"{_cut(place)}: expected an object, found {_kind(value)}")
+    return value
 
 
 def _instant(fields: dict[str, Any], key: str, place: str) -> datetime:
-    found = _get(fields, key, place, str)
-    if _INSTANT.fullmatch(found):
+    value = _get(fields, key, place, str)
+    if _INSTANT.fullmatch(value):
         try:
             # Python 3.9 and 3.10 read neither "Z" nor a fraction of other than 3 or 6 digits.
-            whole, _, fraction = found[:-1].partition(".")
+            whole, _, fraction = value[:-1].partition(".")
             return datetime.fromisoformat(f"{whole}.{fraction.ljust(6, '0')}+00:00")
         except ValueError:
             pass
-    raise TableError(f"{_cut(f'{place}.{key}' if place else key)}: expected an instant in UTC, found {_cut(found)}")
+    raise TableError(f"{_cut(f'{place}.{key}' if place else key)}: expected an instant in UTC, found {_cut(value)}")
 
 
-def _number(found: float, where: str) -> float:
+def _number(value: float, where: str) -> float:
     try:
-        number = float(found)
+        number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
@@ -265,15 +264,15 @@ _NAMES = {
 }
 
 
-def _kind(found: object) -> str:
-    return _NAMES.get(type(found), "something else")
+def _kind(value: object) -> str:
+    return _NAMES.get(type(value), "something else")
 
 
 def _expected(kind: _Kind) -> str:
     kinds = kind if isinstance(kind, tuple) else (kind,)
-    return " or ".join(_NAMES[one] for one in kinds)
+    return " or ".join(_NAMES[kind] for kind in kinds)
 
 
 def _cut(text: str) -> str:
-    """Short enough for one line of a log, whatever was in the file."""
+    """At most 120 characters of it."""
     return text if len(text) <= 120 else f"{text[:120]}…"
