@@ -7,9 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer, WrapValidator
 
-from controller.incidents.document_fields import ByName, Instant, Readable, known_or
+from controller.incidents.document_fields import ByName, Instant, Readable, known_or, readable_fields
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
@@ -180,8 +180,34 @@ class IncidentNumbers:
         return dict(total.most_common())
 
 
+def _numbers(targets: object) -> object:
+    return {"targets": targets} if isinstance(targets, list) else targets
+
+
+def _targets(numbers: IncidentNumbers | None) -> tuple[TargetNumbers, ...] | None:
+    return numbers.targets if numbers else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
+class IncidentDocument:
+    """The parts of an incident that are stored as one JSON document."""
+
+    affected: Readable[AffectedTarget] = ()
+    timeline: Readable[TimelineEntry] = ()
+    """Oldest first; at most 50 entries: the oldest are kept, the newest, and all comments."""
+    routes: Readable[RouteImpact] = ()
+    vendor: Annotated[VendorLead | None, WrapValidator(readable_fields)] = None
+    """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
+    numbers: Annotated[IncidentNumbers | None, BeforeValidator(_numbers), PlainSerializer(_targets)] = None
+    """As of the resolution; None while it is open, see `Journal.with_facts`. So are the two below."""
+    request_ids: Readable[str] = ()
+    """What the provider called some of the failed probes, for its support; at most 5."""
+    on_failing_s: ByName[str, float] = ()
+    """How many seconds each touched route pointed at a target that failed, from the first failed probe on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident(IncidentDocument):
     """What broke, the evidence, what was done about it, and what users are on now.
 
     At most one incident per provider and slot is open: `outage` and `degradation` share a slot (an outage that
@@ -195,12 +221,6 @@ class Incident:
     kind: IncidentKind
     opened_at: datetime
     resolved_at: datetime | None = None
-    affected: tuple[AffectedTarget, ...]
-    timeline: tuple[TimelineEntry, ...]
-    """Oldest first; at most 50 entries: the oldest are kept, the newest, and all comments."""
-    routes: tuple[RouteImpact, ...]
-    vendor: VendorLead | None = None
-    """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
     revision: int = 1
     """Counts its changes; people have been told when the stored `told_revision` has caught up."""
     reopened: int = 0
@@ -210,12 +230,6 @@ class Incident:
     when it is stored and never changed, also when that one ends first. Never that of one that has a lead itself."""
     acknowledged_by: str | None = None
     """The person who looks after it; nobody again once it has come back."""
-    numbers: IncidentNumbers | None = None
-    """As of the resolution; None while it is open, see `Journal.with_facts`. So are the two below."""
-    request_ids: tuple[str, ...] = ()
-    """What the provider called some of the failed probes, for its support; at most 5."""
-    on_failing_s: tuple[tuple[str, float], ...] = ()
-    """How many seconds each touched route pointed at a target that failed, from the first failed probe on."""
 
     @property
     def slot(self) -> Slot:

@@ -2,26 +2,16 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Annotated, Any, Final, cast
 
-from pydantic import BeforeValidator, PlainSerializer, TypeAdapter, ValidationError, WrapValidator
+from pydantic import TypeAdapter, ValidationError, WrapValidator
 from sqlalchemy import Engine, RowMapping
 from sqlmodel import Session, col, select
 
-from controller.incidents.document_fields import ByName, Readable, readable_fields
-from controller.incidents.incident import (
-    AffectedTarget,
-    EntryKind,
-    Incident,
-    IncidentKind,
-    IncidentNumbers,
-    RouteImpact,
-    TargetNumbers,
-    TimelineEntry,
-    VendorLead,
-)
+from controller.incidents.document_fields import readable_fields
+from controller.incidents.incident import EntryKind, Incident, IncidentDocument, IncidentKind, TimelineEntry
 from controller.incidents.timeline import MAX_COMMENTS, comments_in, merge_entries, number_entries
 from controller.incidents.tracker import lead_incident_id
 from monitor.storage.columns import from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
@@ -34,35 +24,12 @@ _LONGEST_AUTHOR: Final = 80
 _WITH_LEAD = (IncidentKind.OUTAGE.value, IncidentKind.DEGRADATION.value)
 
 
-def _targets(numbers: IncidentNumbers | None) -> tuple[TargetNumbers, ...] | None:
-    return numbers.targets if numbers else None
-
-
-def _numbers(targets: object) -> object:
-    return {"targets": targets} if isinstance(targets, list) else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class IncidentDocument:
-    """The parts of an incident that the database keeps as one JSON document."""
-
-    affected: Readable[AffectedTarget] = ()
-    timeline: Readable[TimelineEntry] = ()
-    routes: Readable[RouteImpact] = ()
-    vendor: Annotated[VendorLead | None, WrapValidator(readable_fields)] = None
-    numbers: Annotated[IncidentNumbers | None, BeforeValidator(_numbers), PlainSerializer(_targets)] = None
-    """As the list of its targets."""
-    request_ids: Readable[str] = ()
-    on_failing_s: ByName[str, float] = ()
-
-
 _DOCUMENT: Final = TypeAdapter[IncidentDocument](Annotated[IncidentDocument, WrapValidator(readable_fields)])
 
 
 def dump(incident: Incident) -> str:
     """The document of an incident; instants in epoch milliseconds."""
-    document = IncidentDocument(**{field.name: getattr(incident, field.name) for field in fields(IncidentDocument)})
-    values = _DOCUMENT.dump_python(document, mode="json", by_alias=True)
+    values = _DOCUMENT.dump_python(incident, mode="json", by_alias=True)
     return storable(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
 
 
@@ -93,17 +60,15 @@ def save(session: Session, incidents: Sequence[Incident]) -> list[Incident]:
 def incident_of(row: IncidentRow | RowMapping) -> Incident:
     """The incident of a row of the table, as far as this version can read it."""
     values = row.model_dump() if isinstance(row, IncidentRow) else row
+    document = load(values["document"])
     return Incident(
         id=values["id"],
         provider=values["provider"],
         kind=next((kind for kind in IncidentKind if kind == values["kind"]), IncidentKind.OUTAGE),
         opened_at=from_ms(values["opened_ms"]),
         resolved_at=maybe_from_ms(values["resolved_ms"]),
-        revision=values["revision"],
-        reopened=values["reopened"],
-        lead_id=values["lead_id"],
-        acknowledged_by=values["acknowledged_by"],
-        **vars(load(values["document"])),
+        **{name: values[name] for name in ("revision", "reopened", "lead_id", "acknowledged_by")},
+        **{field.name: getattr(document, field.name) for field in fields(document)},
     )
 
 

@@ -10,6 +10,7 @@ from controller.incidents.incident import (
     AffectedTarget,
     EntryKind,
     Incident,
+    IncidentDocument,
     IncidentKind,
     IncidentNumbers,
     RouteImpact,
@@ -17,7 +18,7 @@ from controller.incidents.incident import (
     TimelineEntry,
     VendorLead,
 )
-from controller.incidents.store import IncidentDocument, dump, load
+from controller.incidents.store import dump, load
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
