@@ -1,4 +1,4 @@
-"""Looks at everything that takes part in the drill, again and again, and tells what is new."""
+"""Polls everything that takes part in the drill and says what is new."""
 
 import asyncio
 import time
@@ -20,107 +20,108 @@ from monitor.clock import utc_now
 from monitor.storage.store import Store
 
 _TICK_S = 0.02
-_LOOK_S = 0.25
+_POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """What takes part besides the simulated providers, all of it running."""
+class Participants:
+    """What takes part besides the simulated providers, all running."""
 
     slack: FakeSlack
     processes: Processes
     traffic: Traffic
     routing: Routing
     store: Store
-    """For reading only, like the journal: both are the service's."""
+    """For reading only, like the journal."""
     journal: Journal
     screen: Screen
 
 
 class Commentary:
-    """What is said and shown during one drill."""
+    """The text and the table of one drill."""
 
-    def __init__(self, scene: Scene, *, failing: str) -> None:
-        """`failing` is the provider that is going to fail."""
-        self._scene = scene
+    def __init__(self, parts: Participants, *, failing: str) -> None:
+        """`failing` is the provider that will fail."""
+        self._parts = parts
         self._began_at = utc_now()
         self._facts = DrillFacts(at=self._began_at)
-        self._looked = -_LOOK_S
+        self._polled_s = -_POLL_S
         self._narrator = Narrator(failing=[target for target in targets() if target.startswith(f"{failing}/")])
-        self._versions_told = {message.ts: len(message.versions) for message in scene.slack.everything}
+        self._versions_said = {message.ts: len(message.versions) for message in parts.slack.everything}
         self.slack_delivered = 0
-        """Messages, replies and edits that Slack has taken since the drill began, as of the last look."""
+        """Messages, replies and edits that Slack has accepted since the drill began, as of the last poll."""
 
     @property
     def serving(self) -> Target | None:
         """Where the routing file points right now."""
-        return self._scene.routing.route(ROUTE)
+        return self._parts.routing.route(ROUTE)
 
     @property
     def is_over(self) -> bool:
-        """Every incident was resolved at the last look, and Slack showed it."""
-        return self._facts.open_incidents == self._facts.untold_incidents == 0
+        """At the last poll every incident was resolved, and Slack showed it."""
+        return self._facts.open_incidents == self._facts.undelivered_incidents == 0
 
     @property
     def slack_undelivered(self) -> int:
-        """Incidents whose last word Slack did not show at the last look."""
-        return self._facts.untold_incidents
+        """Incidents whose latest revision Slack did not show at the last poll."""
+        return self._facts.undelivered_incidents
 
     def say(self, *lines: Line) -> None:
         """Add lines to the timeline."""
-        self._scene.screen.say(*lines)
+        self._parts.screen.say(*lines)
 
     def outage_began(self, line: Line) -> None:
-        """Say so; from now on failed probes and rising evidence are news."""
+        """Say so; from now on failed probes and rising evidence are reported."""
         self._narrator.outage_began(line.at)
         self.say(line)
 
     async def until(self, happened: Callable[[], bool], *, within_s: float) -> float | None:
-        """Wait, telling what is new, until it has happened: the seconds that took, or None when it was too long.
+        """Wait until it has happened and return the seconds that took; None after `within_s`.
 
-        Raises DemoError when a process has ended, DatabaseError when the database cannot be read.
+        Says meanwhile what is new. Raises DemoError when a process has ended, DatabaseError when the database cannot
+        be read.
         """
         began = time.monotonic()
         while not happened():
             if time.monotonic() - began >= within_s:
                 return None
-            if time.monotonic() - self._looked >= _LOOK_S:
-                await self._look()
+            if time.monotonic() - self._polled_s >= _POLL_S:
+                await self._poll()
             await asyncio.sleep(_TICK_S)
         took_s = time.monotonic() - began
-        await self._look()
+        await self._poll()
         return took_s
 
     async def wait(self, seconds: float) -> None:
-        """Let time pass, telling what is new."""
+        """Wait, saying what is new."""
         await self.until(lambda: False, within_s=seconds)
 
-    async def _look(self) -> None:
-        scene = self._scene
-        scene.processes.check()
-        self._looked = time.monotonic()
+    async def _poll(self) -> None:
+        parts = self._parts
+        parts.processes.check()
+        self._polled_s = time.monotonic()
         self._facts = await asyncio.to_thread(
-            facts.read, scene.store, scene.journal, targets=targets(), since=self._began_at, now=utc_now()
+            facts.read_facts, parts.store, parts.journal, targets=targets(), since=self._began_at, now=utc_now()
         )
-        self.say(*self._narrator.tell(self._facts), *self._slack_news())
+        self.say(*self._narrator.report(self._facts), *self._slack_news())
         serving = self.serving
-        scene.screen.show(
+        parts.screen.show(
             View(
                 facts=self._facts,
                 targets=targets(),
                 serving=serving.id if serving else None,
                 first=candidates()[0],
-                traffic=scene.traffic,
+                traffic=parts.traffic,
             )
         )
 
     def _slack_news(self) -> list[Line]:
         lines = []
-        for message in self._scene.slack.everything:
-            told = self._versions_told.get(message.ts, 0)
-            self._versions_told[message.ts] = len(message.versions)
-            for number, version in enumerate(message.versions[told:], told):
+        for message in self._parts.slack.everything:
+            said = self._versions_said.get(message.ts, 0)
+            self._versions_said[message.ts] = len(message.versions)
+            for number, version in enumerate(message.versions[said:], said):
                 reply = message.thread is not None
-                lines.append(narrator.slack_told(utc_now(), version.text, edited=number > 0, reply=reply))
+                lines.append(narrator.slack_message(utc_now(), version.text, edited=number > 0, reply=reply))
         self.slack_delivered += len(lines)
         return lines

@@ -1,4 +1,4 @@
-"""`hotspare demo`: sets everything up on this machine, plays the outage drill, and leaves nothing behind."""
+"""Runs the demo: starts everything on this machine, runs the outage drill, and leaves nothing behind."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from typing import Any
 from hotspare_client import Routing
 
 from controller.demo import narrator, stage
-from controller.demo.commentary import Scene
+from controller.demo.commentary import Participants
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.processes import DemoError, Processes
 from controller.demo.screen import Screen
@@ -33,23 +33,22 @@ _START_S = 15.0
 _PAUSE_S = 180.0
 _INTERRUPTED = 130
 _LOOPBACK = "127.0.0.1"
-_USUAL_PORT = 8501
+_DEFAULT_PORT = 8501
 
 
 def main(*, once: bool, as_json: bool, port: int | None) -> int:
     """Run the drill: to its end with `once` or `as_json`, otherwise again and again until interrupted.
 
-    The page is served on `port`, or on one that the system chooses. With `as_json` the summary of design 6.3 is all
-    that goes to standard output, and the timeline goes to standard error. Returns the exit status: 0 when every drill
-    did what it should, 1 when one did not or a part of the demo broke, 2 when it cannot begin, 130 when it was
-    interrupted before its first result.
+    The page is served on `port`, by default on 8501 or a free one. With `as_json` only the summary goes to standard
+    output, and the timeline to standard error. Returns the exit status: 0 when every drill passed, 1 when one failed or
+    a part of the demo ended, 2 when it cannot begin, 130 when it was interrupted before its first result.
     """
     if port is not None and not _is_free(port):
         return _complain(f"--port {port}: something else listens there already; choose another", status=2)
     finished: list[Summary] = []
     screen = Screen(sys.stderr if as_json else sys.stdout, started_at=utc_now())
     try:
-        asyncio.run(_perform(screen, finished, once=once or as_json, port=port or _free_port()))
+        asyncio.run(_run_demo(screen, finished, once=once or as_json, port=port or _free_port()))
     except asyncio.CancelledError:
         if not finished:
             return _INTERRUPTED
@@ -64,8 +63,8 @@ def main(*, once: bool, as_json: bool, port: int | None) -> int:
     return 1 if any(summary.problems for summary in finished) else 0
 
 
-async def _perform(screen: Screen, finished: list[Summary], *, once: bool, port: int) -> None:
-    """Play drills until there is no other to play, or this task is cancelled; every summary goes to `finished`."""
+async def _run_demo(screen: Screen, finished: list[Summary], *, once: bool, port: int) -> None:
+    """Run drills, once or until this task is cancelled; every summary is added to `finished`."""
     _cancel_on_signals()
     world = World()
     screen.say(narrator.starting(utc_now()))
@@ -73,7 +72,7 @@ async def _perform(screen: Screen, finished: list[Summary], *, once: bool, port:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="hotspare-demo-")))
         stack.enter_context(world)
         slack = stack.enter_context(FakeSlack())
-        prepared = stage.build(folder, world, slack_url=slack.url)
+        prepared = stage.write_files(folder, world, slack_url=slack.url)
         processes = stack.enter_context(Processes(folder))
         _start(processes, prepared.configuration, port)
         routing = Routing(prepared.routing_file, check_every_s=0.02)
@@ -81,7 +80,7 @@ async def _perform(screen: Screen, finished: list[Summary], *, once: bool, port:
         engine = open_reader(prepared.database)
         stack.callback(engine.dispose)
         stack.enter_context(screen)
-        scene = Scene(
+        parts = Participants(
             slack=slack,
             processes=processes,
             traffic=_traffic(routing),
@@ -90,18 +89,18 @@ async def _perform(screen: Screen, finished: list[Summary], *, once: bool, port:
             journal=Journal(engine),
             screen=screen,
         )
-        async with _running(scene.traffic.run()):
-            await _play(world, scene, finished, once=once, page=f"http://{_LOOPBACK}:{port}")
+        async with _running(parts.traffic.run()):
+            await _run_drills(world, parts, finished, once=once, page=f"http://{_LOOPBACK}:{port}")
 
 
-async def _play(world: World, scene: Scene, finished: list[Summary], *, once: bool, page: str) -> None:
-    scene.screen.say(*narrator.introduction(utc_now(), page=page))
+async def _run_drills(world: World, parts: Participants, finished: list[Summary], *, once: bool, page: str) -> None:
+    parts.screen.say(*narrator.introduction(utc_now(), page=page))
     while True:
-        drill = Drill(world, scene, DrillPace())
+        drill = Drill(world, parts, DrillPace())
         finished.append(await drill.run())
         if once:
             return
-        scene.screen.say(narrator.intermission(utc_now(), page=page, pause_s=_PAUSE_S))
+        parts.screen.say(narrator.intermission(utc_now(), page=page, pause_s=_PAUSE_S))
         await drill.idle(_PAUSE_S)
 
 
@@ -119,7 +118,7 @@ async def _ready(processes: Processes, routing: Routing, port: int) -> None:
     while routing.route(ROUTE) is None or _is_free(port):
         processes.check()
         if time.monotonic() > deadline:
-            raise DemoError(f"the demo did not start within {_START_S:g} s\n{processes.last_words()}")
+            raise DemoError(f"the demo did not start within {_START_S:g} s\n{processes.recent_output()}")
         await asyncio.sleep(0.1)
 
 
@@ -127,13 +126,13 @@ def _traffic(routing: Routing) -> Traffic:
     first = routing.route(ROUTE)
     return Traffic(
         application=Caller(lambda: routing.route(ROUTE), keys=KEYS),
-        twin=Caller(lambda: first, keys=KEYS),
+        baseline=Caller(lambda: first, keys=KEYS),
     )
 
 
 @asynccontextmanager
 async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let it run beside what happens in the block."""
+    """Run a coroutine while the block runs."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -144,7 +143,7 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 def _cancel_on_signals() -> None:
-    """Ctrl-C, `kill` and a closed terminal end the demo in good order; impatience changes nothing."""
+    """Let Ctrl-C, `kill` and a closed terminal end the demo in good order, also when repeated."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in one
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -157,8 +156,8 @@ def _is_free(port: int) -> bool:
 
 
 def _free_port() -> int:
-    """The page's usual port, or one that the system chooses."""
-    for port in (_USUAL_PORT, 0):
+    """The page's default port, or one that the system chooses."""
+    for port in (_DEFAULT_PORT, 0):
         with socket.socket() as probe, suppress(OSError):
             probe.bind((_LOOPBACK, port))
             return int(probe.getsockname()[1])

@@ -1,7 +1,7 @@
-"""Ends the demo's processes when the demo is gone, however it went; run as `python -m controller.demo.guard`.
+"""Ends the demo's processes when the demo has ended, for whatever reason; run as `python -m controller.demo.guard`.
 
-Reads process groups from standard input, one number a line. When the input ends, every group is asked to end, and made
-to end where it has not done so `GRACE_S` later.
+Reads process groups from standard input, one number a line. At the end of input every group gets SIGTERM, and SIGKILL
+when it still exists `GRACE_S` later.
 """
 
 import os

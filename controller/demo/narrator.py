@@ -1,4 +1,4 @@
-"""What the drill tells people, line by line: facts in, lines out, no clock and no terminal."""
+"""Turns facts of the drill into lines of text (pure)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from probes.observation import Observation
 from probes.outcome import Effect
 
 _STEPS = 4
-"""Rising evidence is told each time it passes another quarter of the threshold."""
+"""Rising evidence is reported each time it passes another quarter of the threshold."""
 _LONGEST = 1000
 _QUIET_CHANGES = frozenset({Health.UNKNOWN, Health.UP, Health.SUSPECT})
-"""A change among these is either the start or rising evidence, which has lines of its own."""
+"""A change among these is the start, or rising evidence, which has lines of its own."""
 
 
 class Topic(StrEnum):
-    """What a line is about; the word in front of it."""
+    """What a line is about; printed in front of it."""
 
     DEMO = "demo"
     OUTAGE = "outage"
@@ -44,68 +44,71 @@ class Line:
     text: str
     """Without control characters."""
     good: bool | None = None
-    """Good news, bad news, or just news."""
+    """True for good news, False for bad news."""
 
 
 def line(at: datetime, topic: Topic, text: str, *, good: bool | None = None) -> Line:
-    """A line of the timeline from any text, that of a provider included."""
+    """Make a line from any text, also that of a provider."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return Line(at=at, topic=topic, text=" ".join(printable.split())[:_LONGEST], good=good)
 
 
 class Narrator:
-    """Tells each thing once, in the order in which it happened."""
+    """Reports each thing once, in the order in which it happened."""
 
     def __init__(self, *, failing: Iterable[str]) -> None:
         """`failing` are the targets that the outage will hit."""
         self._failing = frozenset(failing)
         self._outage_at: datetime | None = None
-        self._failure_told = False
-        self._step_told: dict[str, int] = {}
-        self._transitions_told = 0
+        self._failure_reported = False
+        self._step_reported: dict[str, int] = {}
+        self._transitions_reported = 0
 
     def outage_began(self, at: datetime) -> None:
-        """From now on failed probes and evidence are news."""
+        """Report failed probes and evidence from now on."""
         self._outage_at = at
 
-    def tell(self, facts: DrillFacts) -> list[Line]:
-        """What is new in these facts."""
+    def report(self, facts: DrillFacts) -> list[Line]:
+        """Return what is new in these facts."""
         lines = [*self._first_failure(facts), *self._evidence(facts), *self._changes(facts)]
-        return sorted(lines, key=lambda one: one.at)
+        return sorted(lines, key=lambda each: each.at)
 
     def _first_failure(self, facts: DrillFacts) -> list[Line]:
-        if self._outage_at is None or self._failure_told:
+        if self._outage_at is None or self._failure_reported:
             return []
-        seen = (one for target in self._failing for one in facts.observations.get(target, ()))
-        failed = [one for one in seen if one.outcome.effect is Effect.DOWN and one.finished_at >= self._outage_at]
+        observations = [each for target in self._failing for each in facts.observations.get(target, ())]
+        failed = [
+            each for each in observations if each.outcome.effect is Effect.DOWN and each.finished_at >= self._outage_at
+        ]
         if not failed:
             return []
-        self._failure_told = True
-        return [_first_failure(min(failed, key=lambda one: one.finished_at), self._outage_at)]
+        self._failure_reported = True
+        return [_first_failure(min(failed, key=lambda each: each.finished_at), self._outage_at)]
 
     def _evidence(self, facts: DrillFacts) -> list[Line]:
-        judged = (state for target, state in facts.health.items() if target in self._failing)
-        return [_evidence(state, facts.at) for state in judged if self._has_risen(state)]
+        states = (state for target, state in facts.health.items() if target in self._failing)
+        return [_evidence(state, facts.at) for state in states if self._has_risen(state)]
 
     def _has_risen(self, state: TargetHealth) -> bool:
         if self._outage_at is None or state.health in UNHEALTHY or state.threshold <= 0:
             return False
         step = int(_STEPS * state.evidence / state.threshold)
-        risen = step > self._step_told.get(state.target, 0)
+        risen = step > self._step_reported.get(state.target, 0)
         if risen:
-            self._step_told[state.target] = step
+            self._step_reported[state.target] = step
         return risen
 
     def _changes(self, facts: DrillFacts) -> list[Line]:
-        new = facts.transitions[self._transitions_told :]
-        self._transitions_told = len(facts.transitions)
-        return [_change(one) for one in new if not {one.before, one.after} <= _QUIET_CHANGES]
+        new = facts.transitions[self._transitions_reported :]
+        self._transitions_reported = len(facts.transitions)
+        return [_change(each) for each in new if not {each.before, each.after} <= _QUIET_CHANGES]
 
 
-def _first_failure(seen: Observation, outage_at: datetime) -> Line:
-    after_s = (seen.finished_at - outage_at).total_seconds()
-    text = f"the first one failed {after_s:.1f} s after the outage began: {seen.target}, {seen.outcome}"
-    return line(seen.finished_at, Topic.PROBE, f"{text} ({seen.detail})" if seen.detail else text, good=False)
+def _first_failure(observation: Observation, outage_at: datetime) -> Line:
+    after_s = (observation.finished_at - outage_at).total_seconds()
+    text = f"the first one failed {after_s:.1f} s after the outage began: {observation.target}, {observation.outcome}"
+    detail = f" ({observation.detail})" if observation.detail else ""
+    return line(observation.finished_at, Topic.PROBE, text + detail, good=False)
 
 
 def _evidence(state: TargetHealth, at: datetime) -> Line:
@@ -119,13 +122,13 @@ def _change(transition: Transition) -> Line:
 
 
 def starting(at: datetime) -> Line:
-    """What it takes a moment to start."""
+    """What is being started."""
     text = "starting three simulated providers, the Hotspare service, its page, Slack's stand-in and an application"
     return line(at, Topic.DEMO, text)
 
 
 def introduction(at: datetime, *, page: str) -> list[Line]:
-    """Where it can be seen, and how fast time runs."""
+    """Where the page is, and how fast time runs."""
     return [
         line(at, Topic.DEMO, f"the page: {page}"),
         line(
@@ -139,7 +142,7 @@ def introduction(at: datetime, *, page: str) -> list[Line]:
 
 
 def intermission(at: datetime, *, page: str, pause_s: float) -> Line:
-    """The drill is over, and everything goes on."""
+    """The drill is over; the demo continues."""
     return line(at, Topic.DEMO, f"the page stays at {page}; the next outage in {pause_s / 60:g} min; Ctrl-C ends it")
 
 
@@ -149,34 +152,34 @@ def outage_began(at: datetime, provider: str, share: float) -> Line:
 
 
 def outage_ended(at: datetime, provider: str) -> Line:
-    """It is well again, which Hotspare has yet to find out."""
+    """The provider has recovered, which Hotspare does not know yet."""
     return line(at, Topic.OUTAGE, f"{provider} is well again and answers everything", good=True)
 
 
 def route_moved(target: Target, *, after_s: float, event: str) -> Line:
-    """The routing file shows another target, so many seconds after the event."""
+    """The routing file shows another target, `after_s` seconds after the event."""
     text = f"{target.route} now points at {target.id}, {after_s:.1f} s after {event}: {target.reason}"
     return line(target.since, Topic.ROUTE, text, good=True)
 
 
-def slack_told(at: datetime, text: str, *, edited: bool, reply: bool = False) -> Line:
-    """What people read in Slack, in the channel or as a reply in a thread; `text` is escaped as Slack wants it."""
+def slack_message(at: datetime, text: str, *, edited: bool, reply: bool = False) -> Line:
+    """A message in Slack, an edit, or a reply in a thread; `text` is escaped for Slack."""
     plain = text.replace("\n", " – ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     how = "message edited" if edited else "reply in its thread" if reply else "new message"
     return line(at, Topic.SLACK, f"{how}: {plain}")
 
 
-def users_lately(at: datetime, traffic: Traffic) -> Line:
-    """What users feel while the provider still fails and the route has left it."""
+def recent_requests(at: datetime, traffic: Traffic) -> Line:
+    """Failed requests while the provider still fails and the route has left it."""
     text = (
-        f"failed requests in the last 5 s: {percent(traffic.application.failed_lately)}, "
-        f"without failover {percent(traffic.twin.failed_lately)}"
+        f"failed requests in the last 5 s: {percent(traffic.application.recent_failed_share)}, "
+        f"without failover {percent(traffic.baseline.recent_failed_share)}"
     )
     return line(at, Topic.USERS, text)
 
 
-def users(at: datetime, shares: FailedShare) -> Line:
-    """What the application's users felt, and what they would have felt without failover."""
+def request_summary(at: datetime, shares: FailedShare) -> Line:
+    """Failed requests by phase, with and without failover."""
     text = (
         f"failed requests: before {percent(shares.quiet)}, during the outage {percent(shares.outage)} "
         f"(without failover {percent(shares.outage_without_failover)}), after {percent(shares.after)}"
@@ -184,7 +187,7 @@ def users(at: datetime, shares: FailedShare) -> Line:
     return line(at, Topic.USERS, text)
 
 
-def verdict(at: datetime, summary: Summary) -> list[Line]:
+def drill_result(at: datetime, summary: Summary) -> list[Line]:
     """How the drill ended."""
     if summary.problems:
         return [line(at, Topic.DEMO, f"the drill has failed: {problem}", good=False) for problem in summary.problems]
@@ -197,5 +200,5 @@ def verdict(at: datetime, summary: Summary) -> list[Line]:
 
 
 def percent(share: float | None) -> str:
-    """A share for people; "–" where nothing was asked."""
+    """Format a share; "–" where there is none."""
     return "–" if share is None else f"{100 * share:.1f} %"

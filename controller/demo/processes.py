@@ -1,4 +1,4 @@
-"""The commands that the demo runs as processes of their own; none of them outlives the demo."""
+"""Starts the demo's processes; none of them outlives the demo."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ _TAIL_LINES = 15
 
 
 class DemoError(Exception):
-    """A part of the demo did not start, or ended on its own; the message says which one, and shows its last words."""
+    """A part of the demo did not start, or ended; the message names it and shows its last output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class _Child:
 
 
 class Processes:
-    """What the demo has started; a context manager that ends all of it, and what that has started in turn.
+    """The processes of the demo; a context manager that ends them and their children.
 
     Each process leads a process group of its own. A guard (`controller.demo.guard`) ends the groups as soon as its
     standard input closes: when this context ends, and just as well when the demo is killed and can end nothing itself.
@@ -79,8 +79,8 @@ class Processes:
             if status is not None:
                 raise DemoError(f"{child.name} ended with exit status {status}; its last words:\n{_tail(child.log)}")
 
-    def last_words(self) -> str:
-        """The end of what each of them has printed, for a message to people."""
+    def recent_output(self) -> str:
+        """Return the end of what each process has printed."""
         return "\n".join(f"{child.name} has printed:\n{_tail(child.log)}" for child in self._children)
 
 

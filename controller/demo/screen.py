@@ -1,4 +1,4 @@
-"""Where the narration is seen: lines with a live table beneath them on a terminal, plain lines anywhere else."""
+"""Prints the drill: lines with a live table below them on a terminal, plain lines anywhere else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
 
 _BAR = 6
-_BESIDE_THE_STRIP = 66
-"""Columns of a line that the strip of probes cannot have."""
+_OTHER_COLUMNS = 66
+"""Width of a line without the strip of probes."""
 _COLOURS = {
     Health.UP: "green",
     Health.SUSPECT: "yellow",
@@ -38,19 +38,19 @@ class View:
     facts: DrillFacts
     targets: Sequence[str]
     serving: str | None
-    """The target that the routing file shows."""
+    """The target in the routing file."""
     first: str
-    """The first candidate, which the twin always asks."""
+    """The first candidate, which the baseline asks."""
     traffic: Traffic
 
 
 class Screen:
-    """A stream that people read; a context manager, because the live table takes over the cursor."""
+    """Prints to a stream; a context manager, because the live table takes over the cursor."""
 
     def __init__(self, stream: TextIO, *, started_at: datetime) -> None:
         """Times are shown in seconds since `started_at`."""
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # not every terminal and pipe takes what Slack is told
+            stream.reconfigure(errors="replace")  # not every terminal and pipe has all characters of the messages
         self._stream = stream
         self._started_at = started_at
         self._live: Live | None = None
@@ -79,9 +79,9 @@ class Screen:
                 self._stream.flush()
 
     def show(self, view: View) -> None:
-        """Bring the table up to date, where there is one."""
+        """Update the table, where there is one."""
         if self._live:
-            strip = max(10, min(40, self._live.console.width - _BESIDE_THE_STRIP))
+            strip = max(10, min(40, self._live.console.width - _OTHER_COLUMNS))
             self._live.update(Group("", _targets(view, strip), "", _users(view)), refresh=True)
 
 
@@ -116,10 +116,10 @@ def _users(view: View) -> Table:
         table.add_column(heading, no_wrap=True)
     for name, caller in (
         ("by the routing file", view.traffic.application),
-        (f"always {view.first}", view.traffic.twin),
+        (f"always {view.first}", view.traffic.baseline),
     ):
-        shares = [caller.tallies[phase].failed_share for phase in DrillPhase]
-        table.add_row(name, *(_share(share) for share in (caller.failed_lately, *shares)))
+        shares = [caller.counts[phase].failed_share for phase in DrillPhase]
+        table.add_row(name, *(_share(share) for share in (caller.recent_failed_share, *shares)))
     return table
 
 

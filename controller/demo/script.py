@@ -1,10 +1,10 @@
-"""The script of the drill: quiet, outage, recovery, after; an act ends when what it waits for has happened."""
+"""The course of the drill: quiet, outage, recovery, after; each part ends when what it waits for has happened."""
 
 import asyncio
 from dataclasses import dataclass
 
 from controller.demo import narrator
-from controller.demo.commentary import Commentary, Scene
+from controller.demo.commentary import Commentary, Participants
 from controller.demo.stage import PROBE_INTERVAL_S, candidates
 from controller.demo.summary import Summary, failed_share
 from controller.demo.traffic import DrillPhase
@@ -12,39 +12,39 @@ from controller.demo.world import World
 from monitor.clock import utc_now
 
 _FAILING_SHARE = 0.5
-_ON_THEIR_WAY_S = 0.1
-"""Answers that the provider had decided on before it was healed have arrived by then."""
+_IN_FLIGHT_S = 0.1
+"""Answers that the provider began before it recovered have arrived by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillPace:
-    """How long the acts take."""
+    """How long the parts of the drill take, in seconds."""
 
     quiet_s: float = 15.0
     shortest_outage_s: float = 26.0
-    relief_s: float = 14.0
-    """How much longer the outage lasts once the route has left, so that users can be seen to be well."""
+    after_flip_s: float = 14.0
+    """How much longer the outage lasts once the route has left, to show that users are served."""
     flip_within_s: float = 20 * PROBE_INTERVAL_S
     return_within_s: float = 60.0
     after_s: float = 8.0
     over_within_s: float = 20.0
-    """How much longer the provider's other model may take to be trusted again, and Slack to be told."""
+    """How much longer the recovery of the provider's other model and the messages to Slack may take."""
 
 
 class Drill:
-    """One outage of the first candidate's provider, and what becomes of it."""
+    """One outage of the first candidate's provider, and the recovery from it."""
 
-    def __init__(self, world: World, scene: Scene, pace: DrillPace) -> None:
+    def __init__(self, world: World, parts: Participants, pace: DrillPace) -> None:
         self._world = world
-        self._traffic = scene.traffic
+        self._traffic = parts.traffic
         self._pace = pace
         self._first = candidates()[0]
         self._failing = self._first.partition("/")[0]
-        self._commentary = Commentary(scene, failing=self._failing)
+        self._commentary = Commentary(parts, failing=self._failing)
 
     async def run(self) -> Summary:
-        """Play all acts; raises DemoError or DatabaseError when something that takes part gives up."""
-        self._traffic.start_over()
+        """Run all parts; raises DemoError when a process ends, DatabaseError when the database cannot be read."""
+        self._traffic.reset()
         await self._commentary.wait(self._pace.quiet_s)
         flip_s = await self._outage()
         return_s = None if flip_s is None else await self._recovery()
@@ -58,36 +58,38 @@ class Drill:
             slack_undelivered=self._commentary.slack_undelivered,
             failed_share=failed_share(self._traffic),
         )
-        self._commentary.say(narrator.users(utc_now(), summary.failed_share), *narrator.verdict(utc_now(), summary))
+        self._commentary.say(
+            narrator.request_summary(utc_now(), summary.failed_share), *narrator.drill_result(utc_now(), summary)
+        )
         return summary
 
     async def idle(self, seconds: float) -> None:
-        """Let everything go on for a while."""
+        """Continue without an outage for a while."""
         await self._commentary.wait(seconds)
 
     async def _outage(self) -> float | None:
-        """The seconds until the route left the failing provider; None when it did not within the bound."""
+        """Return the seconds until the route left the failing provider; None when it did not in time."""
         self._traffic.enter(DrillPhase.OUTAGE)
         self._world.fail(self._failing, share=_FAILING_SHARE)
         self._commentary.outage_began(narrator.outage_began(utc_now(), self._failing, _FAILING_SHARE))
         flip_s = await self._commentary.until(self._has_left, within_s=self._pace.flip_within_s)
         if flip_s is not None:
-            self._tell_move(flip_s, "the outage began")
-            await self._commentary.wait(max(self._pace.relief_s, self._pace.shortest_outage_s - flip_s))
-            self._commentary.say(narrator.users_lately(utc_now(), self._traffic))
+            self._say_moved(flip_s, "the outage began")
+            await self._commentary.wait(max(self._pace.after_flip_s, self._pace.shortest_outage_s - flip_s))
+            self._commentary.say(narrator.recent_requests(utc_now(), self._traffic))
         self._world.heal(self._failing)
-        asyncio.get_running_loop().call_later(_ON_THEIR_WAY_S, self._traffic.enter, DrillPhase.AFTER)
+        asyncio.get_running_loop().call_later(_IN_FLIGHT_S, self._traffic.enter, DrillPhase.AFTER)
         self._commentary.say(narrator.outage_ended(utc_now(), self._failing))
         return flip_s
 
     async def _recovery(self) -> float | None:
-        """The seconds until the route was back at its first candidate; None when it was not within the bound."""
+        """Return the seconds until the route was back at its first candidate; None when it was not in time."""
         return_s = await self._commentary.until(self._is_back, within_s=self._pace.return_within_s)
         if return_s is not None:
-            self._tell_move(return_s, "the outage ended")
+            self._say_moved(return_s, "the outage ended")
         return return_s
 
-    def _tell_move(self, after_s: float, event: str) -> None:
+    def _say_moved(self, after_s: float, event: str) -> None:
         target = self._commentary.serving
         if target:
             self._commentary.say(narrator.route_moved(target, after_s=after_s, event=event))

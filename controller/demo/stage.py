@@ -1,4 +1,4 @@
-"""What the service is given for the drill: a folder, a configuration that counts in seconds, and made-up keys."""
+"""Writes the files of the drill: a configuration with short intervals, and environment variables with made-up keys."""
 
 import json
 import os
@@ -12,7 +12,7 @@ ROUTE = "chat"
 PROBE_INTERVAL_S = 2.0
 MIN_OUTAGE_S = 1.0
 HOLD_S = 20.0
-#: What the service reads from its environment; nobody else knows these keys, and nobody needs to keep them.
+#: The keys in the service's environment, by variable; only the simulated providers know them.
 KEYS = {provider.api_key_env: f"sk-demo-{provider.name}" for provider in PROVIDERS}
 _SLACK_TOKEN = {"SLACK_BOT_TOKEN": "xoxb-demo"}
 
@@ -60,8 +60,8 @@ _PROVIDER = """\
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Where the service finds what it needs."""
+class DemoFiles:
+    """The files of the service, in one folder."""
 
     folder: Path
 
@@ -72,7 +72,7 @@ class Stage:
 
     @property
     def routing_file(self) -> Path:
-        """What the service publishes and the application reads."""
+        """The routing file, which the application reads."""
         return self.folder / "routing.json"
 
     @property
@@ -82,18 +82,18 @@ class Stage:
 
 
 def targets() -> tuple[str, ...]:
-    """Every target of the drill, in the order of the configuration."""
+    """Return every target of the drill, in the order of the configuration."""
     return tuple(f"{provider.name}/{model}" for provider in PROVIDERS for model in provider.models)
 
 
 def candidates() -> tuple[str, ...]:
-    """The route's candidates: the first model of each provider."""
+    """Return the route's candidates: the first model of each provider."""
     return tuple(f"{provider.name}/{provider.models[0]}" for provider in PROVIDERS)
 
 
-def build(folder: Path, world: World, *, slack_url: str) -> Stage:
+def write_files(folder: Path, world: World, *, slack_url: str) -> DemoFiles:
     """Write the configuration into the folder."""
-    stage = Stage(folder=folder)
+    files = DemoFiles(folder=folder)
     providers = [
         _PROVIDER.format(
             name=provider.name,
@@ -105,8 +105,8 @@ def build(folder: Path, world: World, *, slack_url: str) -> Stage:
         for provider in PROVIDERS
     ]
     text = _CONFIGURATION.format(
-        database=json.dumps(stage.database),
-        routing_file=json.dumps(str(stage.routing_file)),
+        database=json.dumps(files.database),
+        routing_file=json.dumps(str(files.routing_file)),
         interval_s=PROBE_INTERVAL_S,
         min_outage_s=MIN_OUTAGE_S,
         hold_s=HOLD_S,
@@ -116,11 +116,11 @@ def build(folder: Path, world: World, *, slack_url: str) -> Stage:
         slack_url=slack_url,
         neutral_url=world.neutral_url(PROVIDERS[-1].name),
     )
-    stage.configuration.write_text(text, encoding="utf-8")
-    return stage
+    files.configuration.write_text(text, encoding="utf-8")
+    return files
 
 
 def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What the processes of the demo see: the made-up keys, and no proxy in front of this machine's own servers."""
-    kept = {name: value for name, value in inherited.items() if not name.lower().endswith("_proxy")}
-    return kept | KEYS | _SLACK_TOKEN
+    """Return the environment of the demo's processes: with the made-up keys, and without a proxy."""
+    variables = {name: value for name, value in inherited.items() if not name.lower().endswith("_proxy")}
+    return variables | KEYS | _SLACK_TOKEN

@@ -1,6 +1,6 @@
-"""What a drill has shown, in numbers, and whether that is what was promised."""
+"""The result of a drill in numbers, and whether it passed."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from controller.demo.traffic import DrillPhase, Traffic
@@ -8,16 +8,12 @@ from controller.demo.traffic import DrillPhase, Traffic
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedShare:
-    """Shares of failed requests between 0 and 1; None where nothing was asked."""
+    """Shares of failed requests, 0 to 1: of the application by phase, and of the baseline; None without requests."""
 
     quiet: float | None
-    """Of the application, before the outage."""
     outage: float | None
-    """Of the application, while the first provider failed."""
     outage_without_failover: float | None
-    """Of the twin, in the same time."""
     after: float | None
-    """Of the application, since the provider has recovered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +28,12 @@ class Summary:
     slack_delivered: int
     """Messages, replies and edits that the Slack server accepted."""
     slack_undelivered: int
-    """Incidents whose last word Slack does not show."""
+    """Incidents whose latest revision Slack does not show."""
     failed_share: FailedShare
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What did not happen that had to, one sentence each; empty after a good drill."""
+        """What went wrong, one sentence each; empty when the drill passed."""
         wrong = {
             "the route did not leave the failing provider": self.time_to_flip_s is None,
             "the route did not come back to its first candidate": self.time_to_return_s is None,
@@ -47,30 +43,19 @@ class Summary:
         return tuple(sentence for sentence, applies in wrong.items() if applies)
 
     def document(self) -> dict[str, Any]:
-        """The summary of design 6.3, ready for JSON; seconds to the hundredth, shares to four digits."""
-        share = self.failed_share
-        return {
-            "probe_interval_s": self.probe_interval_s,
-            "time_to_flip_s": _rounded(self.time_to_flip_s, 2),
-            "time_to_return_s": _rounded(self.time_to_return_s, 2),
-            "slack_delivered": self.slack_delivered,
-            "slack_undelivered": self.slack_undelivered,
-            "failed_share": {
-                "quiet": _rounded(share.quiet, 4),
-                "outage": _rounded(share.outage, 4),
-                "outage_without_failover": _rounded(share.outage_without_failover, 4),
-                "after": _rounded(share.after, 4),
-            },
-        }
+        """Return the summary for JSON; seconds to the hundredth, shares to four digits."""
+        values = asdict(self)
+        shares = {name: _rounded(share, 4) for name, share in values.pop("failed_share").items()}
+        return {name: _rounded(value, 2) for name, value in values.items()} | {"failed_share": shares}
 
 
 def failed_share(traffic: Traffic) -> FailedShare:
-    """What has been counted so far."""
-    application, twin = traffic.application.tallies, traffic.twin.tallies
+    """Return the shares of what has been counted so far."""
+    application, baseline = traffic.application.counts, traffic.baseline.counts
     return FailedShare(
         quiet=application[DrillPhase.QUIET].failed_share,
         outage=application[DrillPhase.OUTAGE].failed_share,
-        outage_without_failover=twin[DrillPhase.OUTAGE].failed_share,
+        outage_without_failover=baseline[DrillPhase.OUTAGE].failed_share,
         after=application[DrillPhase.AFTER].failed_share,
     )
 

@@ -1,4 +1,4 @@
-"""Three simulated providers as real HTTP servers on loopback, one of which can be made to fail."""
+"""Three simulated providers as real HTTP servers on loopback; each can be made to fail."""
 
 import asyncio
 import math
@@ -14,41 +14,23 @@ _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class SimulatedProvider:
-    """What one simulated provider speaks and how fast it is."""
+    """The dialect, models and speed of a simulated provider."""
 
     name: str
-    """As Hotspare's configuration and llmock's base URLs name it."""
+    """Its name in the configuration and in llmock's base URLs."""
     dialect: str
     api_key_env: str
     models: tuple[str, ...]
     median_s: float
-    """Half of its answers are faster than this."""
+    """Median latency."""
 
 
 PROVIDERS = (
-    SimulatedProvider(
-        name="openai",
-        dialect="openai-chat",
-        api_key_env="OPENAI_API_KEY",
-        models=("gpt-6-luna", "gpt-5.6-luna"),
-        median_s=0.28,
-    ),
-    SimulatedProvider(
-        name="anthropic",
-        dialect="anthropic",
-        api_key_env="ANTHROPIC_API_KEY",
-        models=("claude-haiku-5-5", "claude-haiku-4-5"),
-        median_s=0.36,
-    ),
-    SimulatedProvider(
-        name="gemini",
-        dialect="gemini",
-        api_key_env="GEMINI_API_KEY",
-        models=("gemini-3.5-flash-lite", "gemini-3.1-flash-lite"),
-        median_s=0.24,
-    ),
+    SimulatedProvider("openai", "openai-chat", "OPENAI_API_KEY", ("gpt-6-luna", "gpt-5.6-luna"), 0.28),
+    SimulatedProvider("anthropic", "anthropic", "ANTHROPIC_API_KEY", ("claude-haiku-5-5", "claude-haiku-4-5"), 0.36),
+    SimulatedProvider("gemini", "gemini", "GEMINI_API_KEY", ("gemini-3.5-flash-lite", "gemini-3.1-flash-lite"), 0.24),
 )
 
 _SPREAD = 0.25
@@ -56,15 +38,10 @@ _SPREAD = 0.25
 
 
 class LatencyMiddleware:
-    """ASGI middleware that lets every request wait a lognormal time; llmock's own latency is a constant."""
+    """ASGI middleware that delays every request by a lognormal time; llmock's own latency is a constant."""
 
     def __init__(
-        self,
-        app: _App,
-        *,
-        median_s: float,
-        seed: str,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        self, app: _App, *, median_s: float, seed: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
         self._app = app
         self._sleep = sleep
@@ -72,14 +49,14 @@ class LatencyMiddleware:
         self._random = random.Random(seed)  # noqa: S311 - latencies, not secrets
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
-        """Wait, then let the provider answer; what is not a POST (llmock's `/health`) does not wait."""
+        """Wait, then let the provider answer; only POST waits, not llmock's `/health`."""
         if scope["type"] == "http" and scope["method"] == "POST":
             await self._sleep(self._random.lognormvariate(self._mu, _SPREAD))
         await self._app(scope, receive, send)
 
 
 class World:
-    """The running providers; a context manager. Every reply repeats the question, so a probe's nonce comes back."""
+    """The running providers; a context manager. Every reply repeats the question, and with it a probe's nonce."""
 
     def __init__(self) -> None:
         """Raises ModuleNotFoundError where llmock is not installed."""
@@ -99,19 +76,19 @@ class World:
         self._running.close()
 
     def base_url(self, provider: str) -> str:
-        """What Hotspare's configuration calls the provider's `base_url`."""
+        """Return the provider's `base_url` for the configuration."""
         return str(self._servers[provider].base_url(provider))
 
     def neutral_url(self, provider: str) -> str:
-        """A page of that provider's server that always answers at once and never fails."""
+        """Return the address of a page of that provider's server that never fails."""
         return f"{self._servers[provider].url}/health"
 
     def fail(self, provider: str, *, share: float) -> None:
-        """From now on the provider answers this share of its requests with HTTP 500."""
+        """Let the provider answer this share of its requests with HTTP 500 from now on."""
         self._servers[provider].state.chaos.error_rates = {500: share}
 
     def heal(self, provider: str) -> None:
-        """From now on the provider answers everything."""
+        """Let the provider answer everything from now on."""
         self._servers[provider].state.chaos.error_rates = {}
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
-from controller.demo.facts import DrillFacts, read
+from controller.demo.facts import DrillFacts, read_facts
 from controller.incidents.incident import Incident, IncidentKind
 from controller.journal import Journal
 from monitor.health import Health, TargetHealth, Transition
@@ -43,7 +43,7 @@ def _transition(at_s: float, before: Health, after: Health) -> Transition:
 
 
 def _read(reader: Engine) -> DrillFacts:
-    return read(Store(reader), Journal(reader), targets=[_LUNA], since=T0, now=_NOW)
+    return read_facts(Store(reader), Journal(reader), targets=[_LUNA], since=T0, now=_NOW)
 
 
 def test_an_empty_database_has_no_facts(database: tuple[Engine, Engine]) -> None:
@@ -79,7 +79,7 @@ def test_an_incident_is_over_when_it_is_resolved_and_told(database: tuple[Engine
 
     def counts() -> tuple[int, int]:
         facts = _read(reader)
-        return facts.open_incidents, facts.untold_incidents
+        return facts.open_incidents, facts.undelivered_incidents
 
     (incident,) = journal.commit([], [_INCIDENT])
     assert counts() == (1, 1)

@@ -55,11 +55,11 @@ def test_the_first_failed_probe_is_told_once() -> None:
     """Only the first failure after the outage began is news, with the time it took to be seen."""
     told = _narrator()
     seen = [_seen(9, Outcome.TIMEOUT), _seen(10.5, Outcome.OK), _seen(12, Outcome.SERVER_ERROR)]
-    (line,) = told.tell(DrillFacts(at=_at(12.2), observations={_LUNA: seen}))
+    (line,) = told.report(DrillFacts(at=_at(12.2), observations={_LUNA: seen}))
     assert line.topic is Topic.PROBE
     assert line.text == f"the first one failed 2.0 s after the outage began: {_LUNA}, server_error (HTTP 500)"
     again = {_LUNA: [*seen, _seen(12.9, Outcome.SERVER_ERROR)]}
-    assert told.tell(DrillFacts(at=_at(13), observations=again)) == []
+    assert told.report(DrillFacts(at=_at(13), observations=again)) == []
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,16 @@ def test_the_first_failed_probe_is_told_once() -> None:
 )
 def test_failures_that_are_not_the_outage_are_not_told(outage: bool, seen: Observation) -> None:
     """The timeline speaks of the outage's own failures."""
-    assert _narrator(outage=outage).tell(DrillFacts(at=_at(13), observations={seen.target: [seen]})) == []
+    assert _narrator(outage=outage).report(DrillFacts(at=_at(13), observations={seen.target: [seen]})) == []
 
 
 def test_evidence_is_told_as_it_passes_each_quarter() -> None:
     """Rising evidence makes one line per quarter of the threshold; falling evidence makes none."""
     told = _narrator()
     course = [1.0, 4.1, 3.8, 4.2, 7.9, 7.5]
-    texts = [[one.text for one in told.tell(DrillFacts(at=_at(12), health=_state(Health.SUSPECT, e)))] for e in course]
+    texts = [
+        [one.text for one in told.report(DrillFacts(at=_at(12), health=_state(Health.SUSPECT, e)))] for e in course
+    ]
     assert texts == [
         [],
         [f"against {_LUNA}: 4.1 of the 10.0 that make a verdict"],
@@ -92,7 +94,7 @@ def test_evidence_is_told_as_it_passes_each_quarter() -> None:
 
 def test_evidence_is_no_news_once_the_verdict_is_in() -> None:
     """A target that is down already needs no more evidence."""
-    assert _narrator().tell(DrillFacts(at=_at(20), health=_state(Health.DOWN, 25.0))) == []
+    assert _narrator().report(DrillFacts(at=_at(20), health=_state(Health.DOWN, 25.0))) == []
 
 
 def test_changes_of_health_are_told_once_in_the_words_of_the_service() -> None:
@@ -105,7 +107,7 @@ def test_changes_of_health_are_told_once_in_the_words_of_the_service() -> None:
         _change(40, Health.DOWN, Health.RECOVERING),
         _change(60, Health.RECOVERING, Health.UP),
     ]
-    lines = [line for n in range(6) for line in told.tell(DrillFacts(at=_at(60), transitions=tuple(changes[:n])))]
+    lines = [line for n in range(6) for line in told.report(DrillFacts(at=_at(60), transitions=tuple(changes[:n])))]
     assert [(line.at, line.text, line.good) for line in lines] == [
         (_at(16), f"{_LUNA} is down: 3 of 4", False),
         (_at(40), f"{_LUNA} is recovering: 3 of 4", True),
@@ -121,7 +123,7 @@ def test_lines_come_in_the_order_of_what_happened() -> None:
         health=_state(Health.SUSPECT, 5.0),
         transitions=(_change(16, Health.SUSPECT, Health.DOWN),),
     )
-    assert [line.topic for line in _narrator().tell(facts)] == [Topic.PROBE, Topic.HEALTH, Topic.EVIDENCE]
+    assert [line.topic for line in _narrator().report(facts)] == [Topic.PROBE, Topic.HEALTH, Topic.EVIDENCE]
 
 
 def test_a_moved_route_says_where_to_and_after_how_long() -> None:
@@ -144,7 +146,7 @@ def test_a_moved_route_says_where_to_and_after_how_long() -> None:
 
 def test_slack_is_shown_as_people_read_it() -> None:
     """Slack's escapes are undone once, and the text stands in one line."""
-    line = narrator.slack_told(_START, "🔴 down\n&lt;!channel&gt; &amp;lt;", edited=False)
+    line = narrator.slack_message(_START, "🔴 down\n&lt;!channel&gt; &amp;lt;", edited=False)
     assert line.text == "new message: 🔴 down – <!channel> &lt;"
 
 
@@ -201,7 +203,7 @@ def test_a_drill_without_everything_that_had_to_happen_has_failed(changed: dict[
     """Each missing piece is a problem of its own, and the last lines say so."""
     (sentence,) = _summary(**changed).problems
     assert problem in sentence
-    (line,) = narrator.verdict(_START, _summary(**changed))
+    (line,) = narrator.drill_result(_START, _summary(**changed))
     assert sentence in line.text
     assert line.good is False
 
@@ -209,12 +211,12 @@ def test_a_drill_without_everything_that_had_to_happen_has_failed(changed: dict[
 def test_a_good_drill_has_passed() -> None:
     """Nothing is missing, and the verdict has the two times."""
     assert _summary().problems == ()
-    (line,) = narrator.verdict(_START, _summary())
+    (line,) = narrator.drill_result(_START, _summary())
     assert "after 6.0 s" in line.text
     assert "31.5 s after the end" in line.text
 
 
 def test_what_users_felt_is_told_in_percent() -> None:
     """Before, during, without failover, after; a dash where nobody asked."""
-    line = narrator.users(_START, _summary().failed_share)
+    line = narrator.request_summary(_START, _summary().failed_share)
     assert line.text == "failed requests: before 0.0 %, during the outage 12.3 % (without failover 50.0 %), after –"

@@ -32,8 +32,8 @@ def _view() -> View:
         Observation(target=_TARGETS[0], check=Check.CHAT, started_at=_START, outcome=outcome, duration_s=0.3)
         for outcome in (Outcome.OK, Outcome.SERVER_ERROR)
     ]
-    traffic = Traffic(application=Caller(lambda: None, keys={}), twin=Caller(lambda: None, keys={}))
-    traffic.twin.tallies[DrillPhase.OUTAGE].asked, traffic.twin.tallies[DrillPhase.OUTAGE].failed = 8, 4
+    traffic = Traffic(application=Caller(lambda: None, keys={}), baseline=Caller(lambda: None, keys={}))
+    traffic.baseline.counts[DrillPhase.OUTAGE].requests, traffic.baseline.counts[DrillPhase.OUTAGE].failed = 8, 4
     facts = DrillFacts(at=_START, health={_TARGETS[0]: down}, observations={_TARGETS[0]: probes})
     return View(facts=facts, targets=_TARGETS, serving=_TARGETS[1], first=_TARGETS[0], traffic=traffic)
 

@@ -1,4 +1,4 @@
-"""The application and its twin, against the simulated providers and a routing file written by hand."""
+"""The application and its baseline, against the simulated providers and a routing file written by hand."""
 
 import asyncio
 import json
@@ -58,7 +58,7 @@ async def test_the_application_speaks_every_dialect(world: World, tmp_path: Path
     caller = Caller(lambda: routing.route(stage.ROUTE), keys=_KEYS)
     async with httpx.AsyncClient(trust_env=False) as client:
         await caller.ask(client, lambda: DrillPhase.QUIET)
-    assert caller.tallies[DrillPhase.QUIET] == TrafficCounts(asked=1, failed=0)
+    assert caller.counts[DrillPhase.QUIET] == TrafficCounts(requests=1, failed=0)
 
 
 async def test_a_request_fails_when_the_provider_does(world: World, tmp_path: Path) -> None:
@@ -71,9 +71,9 @@ async def test_a_request_fails_when_the_provider_does(world: World, tmp_path: Pa
             await caller.ask(client, lambda: DrillPhase.OUTAGE)
     finally:
         world.heal("openai")
-    assert caller.tallies[DrillPhase.OUTAGE].failed_share == 1.0
-    assert caller.tallies[DrillPhase.QUIET].failed_share is None
-    assert caller.failed_lately == 1.0
+    assert caller.counts[DrillPhase.OUTAGE].failed_share == 1.0
+    assert caller.counts[DrillPhase.QUIET].failed_share is None
+    assert caller.recent_failed_share == 1.0
 
 
 async def test_a_request_without_a_target_has_failed() -> None:
@@ -81,7 +81,7 @@ async def test_a_request_without_a_target_has_failed() -> None:
     caller = Caller(lambda: None, keys=_KEYS)
     async with httpx.AsyncClient(trust_env=False) as client:
         await caller.ask(client, lambda: DrillPhase.QUIET)
-    assert caller.tallies[DrillPhase.QUIET] == TrafficCounts(asked=1, failed=1)
+    assert caller.counts[DrillPhase.QUIET] == TrafficCounts(requests=1, failed=1)
 
 
 async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: World, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: Worl
     caller = Caller(lambda: gone, keys=_KEYS)
     async with httpx.AsyncClient(trust_env=False) as client:
         await caller.ask(client, lambda: DrillPhase.QUIET)
-    assert caller.tallies[DrillPhase.QUIET].failed == 1
+    assert caller.counts[DrillPhase.QUIET].failed == 1
 
 
 async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_p
     routing = _point(tmp_path / "routing.json", world, stage.candidates()[1])
     traffic = Traffic(
         application=Caller(lambda: routing.route(stage.ROUTE), keys=_KEYS),
-        twin=Caller(lambda: first, keys=_KEYS),
+        baseline=Caller(lambda: first, keys=_KEYS),
         per_second=50.0,
     )
     traffic.enter(DrillPhase.OUTAGE)
@@ -120,9 +120,9 @@ async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_p
 
 
 async def _both_have_asked(traffic: Traffic, count: int) -> None:
-    callers = (traffic.application, traffic.twin)
+    callers = (traffic.application, traffic.baseline)
     for _ in range(1000):
-        if all(caller.tallies[DrillPhase.OUTAGE].asked >= count for caller in callers):
+        if all(caller.counts[DrillPhase.OUTAGE].requests >= count for caller in callers):
             return
         await asyncio.sleep(0.01)
     pytest.fail("the traffic does not flow")
@@ -130,7 +130,7 @@ async def _both_have_asked(traffic: Traffic, count: int) -> None:
 
 def test_a_new_drill_counts_from_nothing() -> None:
     """Starting over forgets every count and is quiet again."""
-    traffic = Traffic(application=Caller(lambda: None, keys={}), twin=Caller(lambda: None, keys={}))
-    traffic.application.tallies[DrillPhase.AFTER].asked = 3
-    traffic.start_over()
+    traffic = Traffic(application=Caller(lambda: None, keys={}), baseline=Caller(lambda: None, keys={}))
+    traffic.application.counts[DrillPhase.AFTER].requests = 3
+    traffic.reset()
     assert failed_share(traffic) == FailedShare(quiet=None, outage=None, outage_without_failover=None, after=None)

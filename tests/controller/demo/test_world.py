@@ -104,7 +104,7 @@ async def _nothing(*_message: object) -> Any:
 
 def test_the_configuration_of_the_drill_is_valid(world: World, tmp_path: Path) -> None:
     """The service takes it without a warning, with every simulated provider and model in it."""
-    prepared = stage.build(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
+    prepared = stage.write_files(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
     settings = load(prepared.configuration, stage.environment({}))
     assert settings.warnings == ()
     assert tuple(target.id for target in settings.targets) == stage.targets()
@@ -118,7 +118,7 @@ def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> Non
 
     Quick probes alone are further apart in proportion: never closer than a quarter of the interval, here as there.
     """
-    prepared = stage.build(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
+    prepared = stage.write_files(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
     settings = load(prepared.configuration, stage.environment({}))
     target, drill, real = settings.targets[0], settings.controller, ControllerSettings()
     times = [target.interval_s, drill.min_outage_s, drill.dwell_s, drill.failback.hold_s]
