@@ -14,15 +14,13 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _DEMO = [sys.executable, "-m", "controller.cli.main", "demo"]
 _WITHOUT_LLMOCK = """
 import sys
-import time
 sys.modules["llmock"] = None
 from controller.demo import drill
-
-pytestmark = pytest.mark.slow
-
 sys.exit(drill.main(once=True, as_json=True, port=None))
 """
 
