@@ -73,7 +73,7 @@ class ChannelRegistry:
         if self._settings.digest:
             yield self._weekly(self._settings.digest).run()
 
-    def _heartbeat(self, ping: Callable[[], Awaitable[str | None]]) -> Heartbeat:
+    def _heartbeat(self, send_ping: Callable[[], Awaitable[str | None]]) -> Heartbeat:
         store = DeliveryStore(self._engine, HEARTBEAT)
 
         async def keep(error: str | None) -> None:
@@ -81,7 +81,7 @@ class ChannelRegistry:
             call = partial(store.part_works, "", at) if error is None else partial(store.part_failed, "", at, error)
             await self._in_database(call)
 
-        return Heartbeat(ping, self._settings.elsewhere.heartbeat_every_s, self._trouble, keep=keep)
+        return Heartbeat(send_ping, self._settings.elsewhere.heartbeat_every_s, self._trouble, keep=keep)
 
     def _weekly(self, settings: WeeklyDigest) -> DigestSchedule:
         async def read(now: datetime) -> Week:

@@ -83,7 +83,7 @@ def _call(group: IncidentGroup, given: MessageInput) -> PlannedMessage:
     names = {channel, place.channel if place else channel}
     home = next((home for home in homes(group, given) if home[1] in names), None)
     if home is None:
-        # Whoever is on call reads another channel: the headline is told there too, and kept true there.
+        # Whoever is on call reads another channel: the headline is posted there too, and edited there as well.
         return PlannedMessage(
             key=_copy_key(group),
             kind=DeliveryKind.COPY,

@@ -53,7 +53,7 @@ class MessageInput:
         return max(calls, key=lambda one: one.call or 0, default=None)
 
     def late(self, since: datetime) -> str | None:
-        """Why something of that time comes only now, in words; None where it comes in time."""
+        """Why something of that time is told only now, as a phrase; None where it is told in time."""
         if self.now - since < _LATE:
             return None
         outage = self.snapshot.outage

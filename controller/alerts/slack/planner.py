@@ -70,7 +70,7 @@ def _affordable(groups: Iterable[IncidentGroup], given: MessageInput, room: int)
 
 
 def _ends_a_call(reply: PlannedMessage, group: IncidentGroup, given: MessageInput) -> bool:
-    """Whoever was called, at night too, is told that it is over."""
+    """Whether the reply tells people who were called, at night too, that it is over."""
     return reply.broadcast and not group.is_open and last_call(group, given) > 0
 
 
@@ -146,7 +146,7 @@ def _notice(event: PendingEvent, given: MessageInput) -> PlannedMessage:
 
 
 def _edits(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage]:
-    """The headline, kept true wherever it stands."""
+    """Edits of the headline wherever it stands."""
     if not group.is_behind:
         return
     stale = [home for home in homes(group, given) if given.shown.get(home[2]) != group.shows]
