@@ -291,8 +291,9 @@ class Blindness:
 
     def _note_if_all_silent(self) -> None:
         """Note a dark time while no provider answers and no endpoint is trusted: from first failure to first answer."""
-        if all(self._is_silent(provider) for provider in self._providers):
-            since_s = min(disturbance.begun_s for disturbance in self._disturbances.values())
+        begun_s = {name: disturbance.begun_s for name, disturbance in self._disturbances.items()}
+        if all(self._answered_s.get(name, _NEVER) < begun_s.get(name, _NEVER) for name in self._providers):
+            since_s = min(begun_s.values())
             self._silent_since_s = self._silent_since_s or since_s
             self._messages.begin_loss(since_s, "no provider answers, and there is no neutral endpoint to ask")
             return
@@ -302,14 +303,8 @@ class Blindness:
             self._silent_since_s = None
         self._messages.end_loss(self._now_s)
 
-    def _is_silent(self, name: str) -> bool:
-        """Whether a provider has had undecided failures and not answered since."""
-        disturbance = self._disturbances.get(name)
-        return disturbance is not None and self._answered_s.get(name, _NEVER) < disturbance.begun_s
-
     def _begin_dark(self, since_s: float, reason: str) -> None:
-        if self._dark_since_s is None:
-            self._dark_since_s = since_s
+        self._dark_since_s = since_s if self._dark_since_s is None else self._dark_since_s
         self._messages.begin_loss(since_s, reason)
 
     def _end_dark(self, at_s: float) -> None:

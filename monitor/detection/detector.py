@@ -216,11 +216,13 @@ class Detector:
         """The next extra probe of any target of the provider, if there is evidence against it."""
         pool, parameters = self._pools[provider], self._provider_parameters[provider]
         delay_s = pacing.provider_burst_s(pool, parameters)
-        members = {} if delay_s is None else self._burst_candidates(parameters)
-        if delay_s is None or not members:
+        states = (self._states[target] for target in parameters.members)
+        candidates = [state for state in states if state.health in NO_VERDICT and not state.resting_until]
+        if delay_s is None or not candidates:
             return []
-        suspects = sorted(members, key=lambda name: -self._states[name].down.value)[:1]
-        targets = provider_pool.burst_order(pool, members, suspects)
+        last_seen_at = {state.target: state.last_seen_at or state.since for state in candidates}
+        suspect = max(candidates, key=lambda state: state.down.value).target
+        targets = provider_pool.burst_order(pool, last_seen_at, suspect)
         return [BurstProbe(slot=provider, targets=targets, delay_s=delay_s)]
 
     def _backgrounds(self, provider: str) -> dict[str, float]:
@@ -253,15 +255,6 @@ class Detector:
                 self._store(after)
                 changed.append(replace(moved, evidence=evidence.value, threshold=pool.threshold, trail=evidence.trail))
         return tuple(changed)
-
-    def _burst_candidates(self, parameters: ProviderParameters) -> dict[str, datetime]:
-        """The targets of a provider that a burst may probe, with when each was last observed."""
-        states = (self._states[target] for target in parameters.members)
-        return {
-            state.target: state.last_seen_at or state.since
-            for state in states
-            if state.health in NO_VERDICT and not state.resting_until
-        }
 
 
 def _provider_reason(provider: str, pool: ProviderEvidence, parameters: ProviderParameters, now: datetime) -> str:

@@ -4,7 +4,7 @@ The probes of all targets are one stream, weighed by one CUSUM. A verdict on the
 the threshold, and at least 60 % of it when any one target is left out: one failing model never condemns its siblings.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -111,19 +111,16 @@ def is_stale(pool: ProviderEvidence, at: datetime, patience_s: float) -> bool:
     return last is not None and abs((at - last).total_seconds()) > patience_s
 
 
-def burst_order(
-    pool: ProviderEvidence, last_seen_at: Mapping[str, datetime], suspects: Iterable[str]
-) -> tuple[str, ...]:
+def burst_order(pool: ProviderEvidence, last_seen_at: Mapping[str, datetime], suspect: str) -> tuple[str, ...]:
     """The targets of `last_seen_at` (by target, when each was last observed) in the order to probe them next.
 
     Those that have failed least come first, because only failures of several targets count against the provider. As
-    long as only one of them has failed, every third probe goes to `suspects`, the likeliest first: one may fail alone.
+    long as only one of them has failed, every third probe goes to `suspect`, which may be failing alone.
     """
     by_need = sorted(last_seen_at, key=lambda name: (pool.failures.get(name, 0), last_seen_at[name]))
     if pool.evidence.probes % 3 or min(pool.without.values(), default=0.0) > 0:
         return tuple(by_need)
-    first = [name for name in suspects if name in last_seen_at]
-    return (*first, *(name for name in by_need if name not in first))
+    return tuple(sorted(by_need, key=lambda name: name != suspect))
 
 
 _ADAPTER = TypeAdapter(ProviderEvidence)

@@ -85,8 +85,7 @@ class StatusPage:
 class StatusPagePoller:
     """Reads every status page at most once a minute, and only once where several providers share it.
 
-    `keep` stores a change and returns whether it did; a change that was not stored is handed over again after the next
-    reading.
+    `keep` stores a change and returns whether it did; if not, it gets the change again after the next reading.
     """
 
     pages: Sequence[StatusPage]
@@ -124,18 +123,12 @@ class StatusPagePoller:
         before = self._known.get(provider)
         if before and (before.state, before.headline, before.url) == (reading.state, reading.headline, url):
             return
-        change = VendorStateChange(
-            provider=provider,
-            at=self.clock(),
-            state=reading.state,
-            headline=reading.headline,
-            since=reading.since,
-            url=url,
-        )
+        state, headline, since, at = reading.state, reading.headline, reading.since, self.clock()
+        change = VendorStateChange(provider=provider, at=at, state=state, headline=headline, since=since, url=url)
         if not await self.keep(change):
             return
         self._known[provider] = change
-        text = f"{reading.state.label}: {reading.headline}".removesuffix(": ")
+        text = f"{state.label}: {headline}" if headline else state.label
         log.info("vendor_said provider=%s page=%s: %s", provider, page_name(url), text)
 
 

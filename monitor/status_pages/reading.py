@@ -38,6 +38,10 @@ class VendorState(StrEnum):
         return self.replace("_", " ")
 
 
+class UnexpectedError(ValueError):
+    """Not the document that was expected."""
+
+
 def worst(*states: VendorState) -> VendorState:
     """The worst of these states; operational without any."""
     return max(states, key=lambda state: state.rank, default=VendorState.OPERATIONAL)

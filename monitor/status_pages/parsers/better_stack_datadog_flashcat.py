@@ -18,15 +18,9 @@ def fits_better_stack(document: Any) -> bool:
 
 def better_stack_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
     """The resources in scope; reports only name their incidents, because planned ones are listed long in advance."""
-    included = [
-        (component.get("type"), mapping(component.get("attributes"))) for component in listed(document["included"])
-    ]
-    resources = [
-        component
-        for kind, component in included
-        if kind == "status_page_resource" and component.get("status") != _UNWATCHED
-    ]
-    ours = [component for component in resources if scope.wants(string(component.get("public_name")))] or resources
+    included = [(item.get("type"), mapping(item.get("attributes"))) for item in listed(document["included"])]
+    resources = [item for kind, item in included if kind == "status_page_resource" and item.get("status") != _UNWATCHED]
+    ours = [item for item in resources if scope.wants(string(item.get("public_name")))] or resources
     if ours is resources:
         yield PageEntry(state=state(document["data"]["attributes"]["aggregate_state"]), name="")
     troubled = VendorState.OPERATIONAL
@@ -78,17 +72,14 @@ def flashcat_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
 
 def _affecting(incident: Mapping[str, Any], key: str, scope: PageScope, since: Any) -> Iterator[PageEntry]:
     """The incident, unless it names the affected components and none is in scope."""
-    affected = objects(incident.get(key)) or _latest(incident, key)
+    latest = (objects(entry.get(key)) for entry in objects(incident.get("timeline")))
+    affected = objects(incident.get(key)) or next(latest, [])
     ours = [component for component in affected if scope.wants(name_of(component))]
     if ours or not affected:
         reported = worst(VendorState.DEGRADED, *(status_of(component) for component in ours))
         maintenance = bool(ours) and all(status_of(component) is VendorState.MAINTENANCE for component in ours)
         known = VendorState.MAINTENANCE if maintenance else reported
         yield PageEntry(state=known, name=string(incident.get("title")), since=since, incident=True)
-
-
-def _latest(incident: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    return next((objects(entry.get(key)) for entry in objects(incident.get("timeline"))), [])
 
 
 def _leaves(components: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -5,33 +5,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from monitor.status_pages.reading import VendorState, aware
+from monitor.status_pages.reading import UnexpectedError, VendorState, aware
 
 #: The states of components, as the platforms name them.
-_STATES = {
-    "operational": VendorState.OPERATIONAL,
+_STATES = {state.value: state for state in VendorState} | {
     "available": VendorState.OPERATIONAL,
     "resolved": VendorState.OPERATIONAL,
     "under_maintenance": VendorState.MAINTENANCE,
-    "maintenance": VendorState.MAINTENANCE,
-    "degraded": VendorState.DEGRADED,
     "degraded_performance": VendorState.DEGRADED,
-    "partial_outage": VendorState.PARTIAL_OUTAGE,
-    "major_outage": VendorState.MAJOR_OUTAGE,
     "full_outage": VendorState.MAJOR_OUTAGE,
     "downtime": VendorState.MAJOR_OUTAGE,
 }
 
 
-class UnexpectedError(ValueError):
-    """Not the document that was expected."""
-
-
 def decoded(body: bytes, *, cut: bool = False) -> str:
-    """The text of a body in UTF-8, or in UTF-16 with a byte order mark; raises UnexpectedError.
-
-    A body that is cut off may end in the middle of a character.
-    """
+    """The text of a body in UTF-8, or UTF-16 with a byte order mark; raises UnexpectedError. `cut`: anywhere."""
     errors = "replace" if cut else "strict"
     try:
         return body.decode("utf-16" if body[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig", errors)

@@ -60,11 +60,8 @@ def aws_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
 
 def _all_have(document: Any, *keys: str) -> bool:
     """Whether it is a list of at least one object, all of which have these keys."""
-    return (
-        isinstance(document, list)
-        and bool(document)
-        and all(isinstance(item, dict) and all(key in item for key in keys) for item in document)
-    )
+    items = objects(document)
+    return bool(items) and len(items) == len(document) and all(item.keys() >= set(keys) for item in items)
 
 
 def _reaches(incident: Mapping[str, Any], scope: PageScope) -> bool:

@@ -44,7 +44,8 @@ def widget_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
         if ours or not affected:
             reported = [state(component.get("current_status")) for component in ours]
             reported = reported or [state(incident.get("current_worst_impact"))]
-            yield PageEntry(state=_at_least_degraded(reported), name=name_of(incident), incident=True)
+            # An ongoing incident is at least degraded, whatever its components are.
+            yield PageEntry(state=worst(VendorState.DEGRADED, *reported), name=name_of(incident), incident=True)
     for planned in listed(document["in_progress_maintenances"]):
         affected = objects(planned.get("affected_components"))
         if not affected or any(_is_wanted(component, scope) for component in affected):
@@ -80,13 +81,8 @@ def _incident(incident: Mapping[str, Any], wanted: set[str]) -> Iterator[PageEnt
     if affected and not ours:
         return
     maintenance = "maintenance" in string(incident.get("type")) + string(incident.get("status"))
-    worst_state = _at_least_degraded([status_of(component) for component in ours])
-    reported = VendorState.MAINTENANCE if maintenance else worst_state
+    states = (VendorState.DEGRADED, *map(status_of, ours))
+    reported = VendorState.MAINTENANCE if maintenance else worst(*states)
     began = [at for component in ours if (at := instant(component.get("start_at")))]
     since = min(began, default=None) or instant(incident.get("published_at"))
     yield PageEntry(state=reported, name=name_of(incident), since=since, incident=True)
-
-
-def _at_least_degraded(reported: list[VendorState]) -> VendorState:
-    """The worst of the states; an ongoing incident is at least degraded, whatever its components are."""
-    return worst(VendorState.DEGRADED, *reported)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from monitor.status_pages.parsers import better_stack_datadog_flashcat, google_aws, incident_io, rss, statuspage
-from monitor.status_pages.parsers.fields import UnexpectedError, complete_items, decoded, parsed
-from monitor.status_pages.reading import UNKNOWN, PageEntry, PageScope, StatusPageReading, summarize
+from monitor.status_pages.parsers.fields import complete_items, decoded, parsed
+from monitor.status_pages.reading import UNKNOWN, PageEntry, PageScope, StatusPageReading, UnexpectedError, summarize
 
 #: Each format: how to recognise it by its shape, and its parser. Not by host, because vendors change platforms.
 _FORMATS: tuple[tuple[Callable[[Any], bool], Callable[[Any, PageScope], Iterator[PageEntry]]], ...] = (

@@ -7,8 +7,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from xml.etree import ElementTree as Xml
 
-from monitor.status_pages.parsers.fields import UnexpectedError
-from monitor.status_pages.reading import PageEntry, PageScope, VendorState, aware
+from monitor.status_pages.reading import PageEntry, PageScope, UnexpectedError, VendorState, aware
 
 #: Refused: a document type can define entities that grow without bound, and no feed needs one.
 _DEFINITION = re.compile("<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)

@@ -3,17 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.status_pages.parsers.fields import (
-    UnexpectedError,
-    instant,
-    listed,
-    mapping,
-    name_of,
-    objects,
-    status_of,
-    string,
-)
-from monitor.status_pages.reading import PageEntry, PageScope, VendorState, worst
+from monitor.status_pages.parsers.fields import instant, listed, mapping, name_of, objects, status_of, string
+from monitor.status_pages.reading import PageEntry, PageScope, UnexpectedError, VendorState, worst
 
 _IMPACTS = {
     "none": VendorState.DEGRADED,  # an unresolved incident counts, whatever its impact
@@ -69,8 +60,7 @@ def _incident(incident: Mapping[str, Any], scope: PageScope) -> Iterator[PageEnt
     if affected and not ours:
         return
     planned = string(incident.get("impact")) == "maintenance"
-    states = [status_of(component) for component in ours]
-    troubles = [each for each in states if each.is_trouble] if not planned else []
+    troubles = [state for state in map(status_of, ours) if state.is_trouble and not planned]
     impact = worst(*troubles) if troubles else _IMPACTS.get(string(incident.get("impact")), VendorState.DEGRADED)
     since = instant(incident.get("started_at")) or instant(incident.get("created_at"))
     yield PageEntry(state=impact, name=name_of(incident), since=since, incident=True)

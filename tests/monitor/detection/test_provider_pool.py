@@ -201,12 +201,12 @@ def test_the_most_telling_are_asked_first() -> None:
     """Those that have failed least and were heard longest ago; every third time the one that may be sick alone."""
     heard = {A: T0 + timedelta(seconds=5), B: T0, C: T0 + timedelta(seconds=2)}
     one = weigh([(0, A, "x")])
-    assert pool.burst_order(one, heard, [A]) == (B, C, A)
+    assert pool.burst_order(one, heard, A) == (B, C, A)
     third = weigh([(0, A, "x"), (5, A, "x"), (10, B, ".")])
-    assert pool.burst_order(third, heard, [A]) == (A, B, C)
+    assert pool.burst_order(third, heard, A) == (A, B, C)
     several = weigh([(0, A, "x"), (5, B, "x"), (10, A, "x")])
-    assert pool.burst_order(several, heard, [A]) == (C, B, A), "several have failed: nobody is sick alone"
-    assert pool.burst_order(third, {B: T0}, [A]) == (B,), "whoever may not be asked is not"
+    assert pool.burst_order(several, heard, A) == (C, B, A), "several have failed: nobody is sick alone"
+    assert pool.burst_order(third, {B: T0}, A) == (B,), "whoever may not be asked is not"
 
 
 @given(streams(), streams())
