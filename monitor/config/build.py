@@ -54,7 +54,9 @@ _ALERT_RULES: Final = (
     ("webhook_secret", "webhook_url", True, "signs nothing: there is no webhook_url"),
     ("heartbeat_every", "heartbeat_url", True, "has no use: there is no heartbeat_url"),
 )
-_NOBODY: Final = "is empty: nobody might press; leave it out for everybody, or leave app_token out for no buttons"
+_NOBODY: Final = (
+    "is empty, so that nobody could press; leave it out to allow everybody, or leave app_token out to have no buttons"
+)
 _NO_APPRISE: Final = "needs the library Apprise, which is not installed: pip install 'hotspare[apprise]'"
 _UNSIGNED: Final = "the documents are not signed, so the receiver cannot tell ours from others; add webhook_secret"
 
@@ -264,7 +266,7 @@ def _slack(section: SlackSection, context: ReadContext) -> SlackSettings:
 def _quiet_hours(section: QuietHoursSection, context: ReadContext) -> QuietHours:
     begin, end = time.fromisoformat(section.begin.value), time.fromisoformat(section.end.value)
     if begin == end:
-        context.report(section.at("to"), "is the same as from: there would be no quiet hours, or no others")
+        context.report(section.at("to"), "is the same as from: the quiet hours would be empty, or the whole day")
     return QuietHours(begin=begin, end=end, zone=section.zone.value)
 
 
@@ -310,7 +312,7 @@ def _digest(section: AlertsSection, context: ReadContext) -> WeeklyDigest | None
     if digest is None:
         return None
     if not any(section.has(name) for name in ("slack", "webhook_url", "apprise")):
-        text = "nobody is told of it: there is neither slack, webhook_url nor apprise"
+        text = "is sent to nobody: neither slack, webhook_url nor apprise is configured"
         context.problems.warn(digest.place, text)
     zone = digest.zone.value if digest.zone else "UTC"
     return WeeklyDigest(weekday=DAYS.index(digest.day.value), at=time.fromisoformat(digest.at_time.value), zone=zone)

@@ -60,7 +60,7 @@ def _report_checks(section: ModelSection, target: Target, context: ReadContext) 
     whose = f"the preset {provider.preset}" if provider.preset else f"the dialect {provider.dialect}"
     for check in target.questions:
         if check not in known:
-            text = f"{check} cannot be asked of {target.id}: {whose} knows {', '.join(sorted(known))}"
+            text = f"{check} cannot be asked of {target.id}: {whose} supports {', '.join(sorted(known))}"
             context.report(section.at("checks"), text)
 
 
@@ -105,7 +105,7 @@ def _provider(provider_name: str, section: ProviderSection, context: ReadContext
     for name, taken in takes.items():
         if getattr(section, name) and not taken:
             takers = ", ".join(taker.name for taker in dialects_taking(name))
-            text = f"means nothing in the dialect {dialect}, only in {takers}; leave it out"
+            text = f"is not used by the dialect {dialect}, only by {takers}; leave it out"
             context.report(section.at(name), text)
     signing = section.signing
     if signing and section.has("api_key"):
@@ -168,7 +168,7 @@ def _base_url(section: ProviderSection, dialect: str, preset: Preset | None, con
         return ""
     if not default and (preset or dialect):
         whose = f"the preset {preset.name}" if preset else f"the dialect {dialect}"
-        text = f"the address of your own resource; {whose} has none that suits everybody"
+        text = f"the address of your own resource; {whose} has no default"
         section.require("base_url", text, context)
     return default.replace("{region}", section.region.value if section.region else "")
 

@@ -95,7 +95,7 @@ _PRICE: Final = number(
     maximum=_HIGHEST_USD,
 )
 _MORE_THAN_ZERO: Final = must(lambda value: value > 0, "{:g} is not more than zero")
-_FALSE_FAILOVERS: Final = must(lambda rate: rate > 0, "is not more than zero; no detector is never wrong")
+_FALSE_FAILOVERS: Final = must(lambda rate: rate > 0, "is not more than zero; every detector is wrong at times")
 
 
 def _failure_rate_problem(failing: float) -> str | None:

@@ -19,12 +19,12 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _MOST_PER_HOUR: Final = 3600
 _CHANNEL: Final = text('a channel in quotes, such as "#llm-status"')
 _MEMBER_ID: Final = "the member id of a person, such as U012AB3CD (in Slack: the person's profile, Copy member ID)"
-_MEMBER: Final = text(_MEMBER_ID, pattern="[UW][A-Z0-9]{5,20}", wrong=f"is nobody's id; expected {_MEMBER_ID}")
+_MEMBER: Final = text(_MEMBER_ID, pattern="[UW][A-Z0-9]{5,20}", wrong=f"is not a member id; expected {_MEMBER_ID}")
 _PEOPLE: Final = "<@U012AB3CD> for a person, <!subteam^S012AB3CD> for a group, or here, channel or everyone"
 _MENTION: Final = text(
     _PEOPLE,
     pattern=r"<@[UW][A-Z0-9]{5,20}>|<!subteam\^S[A-Z0-9]{5,20}>|here|channel|everyone",
-    wrong=f"mentions nobody; write {_PEOPLE}",
+    wrong=f"is not a mention; write {_PEOPLE}",
 )
 _DAY: Final = text(
     "a day of the week such as monday",

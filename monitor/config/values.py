@@ -250,7 +250,7 @@ def secret(
         if check and (problem := check(value.value) or ""):
             raise context.report(value.place, problem)
         if is_secret(value.value) and not value.expanded:
-            text = f"the {what} stands in the file; keep it in a variable and write ${{{name}}}"
+            text = f"the {what} is in the file itself; keep it in a variable and write ${{{name}}}"
             context.problems.warn(node.place, text)
         return value
 

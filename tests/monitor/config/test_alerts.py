@@ -70,10 +70,10 @@ def test_a_webhook_needs_no_token(tmp_path: Path, url: str) -> None:
 def test_a_webhook_in_the_file_is_warned_of(tmp_path: Path) -> None:
     """Whoever reads the file could post."""
     path = write(tmp_path, alerts={"slack": {"webhook_url": "https://hooks.slack.com/services/T0/B0/abc"}})
-    said = (
-        "alerts.slack.webhook_url: the webhook stands in the file; keep it in a variable and write ${SLACK_WEBHOOK_URL}"
-    )
-    assert [warning.endswith(said) for warning in load(path, ENVIRON).warnings].count(True) == 1
+    advice = "the webhook is in the file itself; keep it in a variable and write ${SLACK_WEBHOOK_URL}"
+    assert [warning.endswith(f"alerts.slack.webhook_url: {advice}") for warning in load(path, ENVIRON).warnings].count(
+        True
+    ) == 1
     path = write(tmp_path, alerts={"slack": {"webhook_url": "${SLACK_WEBHOOK}"}})
     assert "alerts.slack" not in str(load(path, ENVIRON).warnings)
 

@@ -218,7 +218,9 @@ def test_keys_and_the_names_of_their_variables(tmp_path: Path, written: str, key
     loaded = load(write(tmp_path, providers={"openai": provider}), ENVIRON)
     assert loaded.targets[0].provider.api_key.reveal() == key
     assert loaded.targets[0].provider.api_key_env == variable
-    assert any("stands in the file" in warning for warning in loaded.warnings) == ("${OPENAI_API_KEY}" not in written)
+    assert any("is in the file itself" in warning for warning in loaded.warnings) == (
+        "${OPENAI_API_KEY}" not in written
+    )
 
 
 def test_variables_need_no_quotes_inside_braces(tmp_path: Path) -> None:
