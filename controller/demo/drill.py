@@ -19,7 +19,7 @@ from controller.demo.commentary import Participants
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.processes import DemoError, Processes
 from controller.demo.screen import Screen
-from controller.demo.script import Drill, DrillPace
+from controller.demo.script import Drill
 from controller.demo.stage import KEYS, ROUTE
 from controller.demo.summary import Summary
 from controller.demo.traffic import Caller, Traffic
@@ -96,7 +96,7 @@ async def _run_demo(screen: Screen, finished: list[Summary], *, once: bool, port
 async def _run_drills(world: World, parts: Participants, finished: list[Summary], *, once: bool, page: str) -> None:
     parts.screen.say(*narrator.introduction(utc_now(), page=page))
     while True:
-        drill = Drill(world, parts, DrillPace())
+        drill = Drill(world, parts)
         finished.append(await drill.run())
         if once:
             return

@@ -1,7 +1,6 @@
 """The course of the drill: quiet, outage, recovery, after; each part ends when what it waits for has happened."""
 
 import asyncio
-from dataclasses import dataclass
 
 from controller.demo import narrator
 from controller.demo.commentary import Commentary, Participants
@@ -14,30 +13,23 @@ from monitor.clock import utc_now
 _FAILING_SHARE = 0.5
 _IN_FLIGHT_S = 0.1
 """Answers that the provider began before it recovered have arrived by then."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrillPace:
-    """How long the parts of the drill take, in seconds."""
-
-    quiet_s: float = 15.0
-    shortest_outage_s: float = 26.0
-    after_flip_s: float = 14.0
-    """How much longer the outage lasts once the route has left, to show that users are served."""
-    flip_within_s: float = 20 * PROBE_INTERVAL_S
-    return_within_s: float = 60.0
-    after_s: float = 8.0
-    over_within_s: float = 20.0
-    """How much longer the recovery of the provider's other model and the messages to Slack may take."""
+_QUIET_S = 15.0
+_SHORTEST_OUTAGE_S = 26.0
+_AFTER_FLIP_S = 14.0
+"""How much longer the outage lasts once the route has left, to show that users are served."""
+_FLIP_WITHIN_S = 20 * PROBE_INTERVAL_S
+_RETURN_WITHIN_S = 60.0
+_AFTER_S = 8.0
+_OVER_WITHIN_S = 20.0
+"""How much longer the recovery of the provider's other model and the messages to Slack may take."""
 
 
 class Drill:
     """One outage of the first candidate's provider, and the recovery from it."""
 
-    def __init__(self, world: World, parts: Participants, pace: DrillPace) -> None:
+    def __init__(self, world: World, parts: Participants) -> None:
         self._world = world
         self._traffic = parts.traffic
-        self._pace = pace
         self._first = candidates()[0]
         self._failing = self._first.partition("/")[0]
         self._commentary = Commentary(parts, failing=self._failing)
@@ -45,11 +37,11 @@ class Drill:
     async def run(self) -> Summary:
         """Run all parts; raises DemoError when a process ends, DatabaseError when the database cannot be read."""
         self._traffic.reset()
-        await self._commentary.wait(self._pace.quiet_s)
+        await self._commentary.wait(_QUIET_S)
         flip_s = await self._outage()
         return_s = None if flip_s is None else await self._recovery()
-        await self._commentary.wait(self._pace.after_s)
-        await self._commentary.until(lambda: self._commentary.is_over, within_s=self._pace.over_within_s)
+        await self._commentary.wait(_AFTER_S)
+        await self._commentary.until(lambda: self._commentary.is_over, within_s=_OVER_WITHIN_S)
         summary = Summary(
             probe_interval_s=PROBE_INTERVAL_S,
             time_to_flip_s=flip_s,
@@ -72,10 +64,10 @@ class Drill:
         self._traffic.enter(DrillPhase.OUTAGE)
         self._world.fail(self._failing, share=_FAILING_SHARE)
         self._commentary.outage_began(narrator.outage_began(utc_now(), self._failing, _FAILING_SHARE))
-        flip_s = await self._commentary.until(self._has_left, within_s=self._pace.flip_within_s)
+        flip_s = await self._commentary.until(self._has_left, within_s=_FLIP_WITHIN_S)
         if flip_s is not None:
             self._say_moved(flip_s, "the outage began")
-            await self._commentary.wait(max(self._pace.after_flip_s, self._pace.shortest_outage_s - flip_s))
+            await self._commentary.wait(max(_AFTER_FLIP_S, _SHORTEST_OUTAGE_S - flip_s))
             self._commentary.say(narrator.recent_requests(utc_now(), self._traffic))
         self._world.heal(self._failing)
         asyncio.get_running_loop().call_later(_IN_FLIGHT_S, self._traffic.enter, DrillPhase.AFTER)
@@ -84,7 +76,7 @@ class Drill:
 
     async def _recovery(self) -> float | None:
         """Return the seconds until the route was back at its first candidate; None when it was not in time."""
-        return_s = await self._commentary.until(self._is_back, within_s=self._pace.return_within_s)
+        return_s = await self._commentary.until(self._is_back, within_s=_RETURN_WITHIN_S)
         if return_s is not None:
             self._say_moved(return_s, "the outage ended")
         return return_s
