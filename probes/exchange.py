@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from probes.classifier import Classification, RawResponse, is_stream
@@ -17,16 +17,8 @@ from probes.target import Check, Target
 from probes.transport.backend import SocketTimings
 from probes.transport.decoding import CAP
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BodyChunk:
-    """Decoded bytes of a response, and when they arrived."""
-
-    at_s: float
-    """Seconds since the probe started."""
-    data: bytes
-
-
+#: Decoded bytes of a response, and when they arrived, in seconds since the probe started.
+BodyChunk: TypeAlias = tuple[float, bytes]
 #: A missed deadline is our own fault where our event loop stalled for more than this share of the time until then.
 _OWN_SHARE = 0.2
 
@@ -135,7 +127,7 @@ class Exchange:
     def receive(self, data: bytes) -> bool:
         """Takes decoded bytes of the body; True once nothing that follows can matter."""
         if self.chunks is not None:
-            self.chunks.append(BodyChunk(at_s=self.since_start(self.timings.received_at) or 0.0, data=data))
+            self.chunks.append((self.since_start(self.timings.received_at) or 0.0, data))
         if self._reader is None:
             self._body += data
             return False

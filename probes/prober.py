@@ -236,13 +236,6 @@ def complete_classification(classification: Classification, exchange: Exchange) 
     return replace(classification, detail=f"{prefix}: {classification.detail}")
 
 
-def _substitute_model(target: Target, answered: str | None) -> str | None:
-    """The name of the model that answered, where it is not the one that was requested."""
-    if answered is None or not is_substitute(target.model, answered):
-        return None
-    return clean(answered, target.provider.api_key, limit=100)
-
-
 def _cost_usd(exchange: Exchange, classification: Classification) -> float | None:
     """The cost by the configured price, else the one that the provider states, else by the price list.
 
@@ -264,6 +257,7 @@ def _cost_usd(exchange: Exchange, classification: Classification) -> float | Non
 def build_observation(exchange: Exchange, classification: Classification) -> Observation:
     """The observation of a finished exchange; every text in it is fit to be shown."""
     key, timings, reply = exchange.target.provider.api_key, exchange.timings, classification.reply
+    substituted = reply.model is not None and is_substitute(exchange.target.model, reply.model)
     return Observation(
         target=exchange.target.id,
         check=exchange.check,
@@ -287,7 +281,7 @@ def build_observation(exchange: Exchange, classification: Classification) -> Obs
         output_tokens=reply.output_tokens,
         cached_tokens=reply.cached_tokens,
         reasoning_tokens=reply.reasoning_tokens,
-        model=_substitute_model(exchange.target, reply.model),
+        model=clean(reply.model or "", key, limit=100) if substituted else None,
         deprecation=clean(reply.deprecation or "", key, limit=200) or None,
         cost_usd=_cost_usd(exchange, classification),
         loop_lag_s=exchange.loop_lag.worst_s,

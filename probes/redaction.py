@@ -9,6 +9,8 @@ import re
 import string
 import unicodedata
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from probes.target import Secret
@@ -78,7 +80,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def find_secret(secret: str, text: str) -> list[tuple[int, int]]:
-    """Where `text` holds `secret` or eight characters of it: start and end of each stretch, sorted and disjoint.
+    """Where `text` holds `secret` or eight characters of it: start and end of each place, in any order.
 
     A secret of four to seven characters is found whole and as it stands; a shorter one is not looked for. The time
     grows with the length of the text.
@@ -93,16 +95,15 @@ def find_secret(secret: str, text: str) -> list[tuple[int, int]]:
     spans = [(starts[start], starts[end]) for start, end in _find_pieces(unescaped, plain, encoded)]
     if unescaped != text:
         spans += _find_pieces(text, plain, encoded)
-    return _merge(sorted(spans))
+    return spans
 
 
 def _mask(text: str, key: Secret | None) -> str:
-    parts: list[str] = []
-    shown_from = 0
+    hidden = bytearray(len(text))
     for start, end in find_secret(key.reveal(), text) if key else ():
-        parts += [text[shown_from:start], MASK]
-        shown_from = end
-    masked = "".join([*parts, text[shown_from:]])
+        hidden[start:end] = b"\1" * (end - start)
+    runs = groupby(zip(hidden, text, strict=True), key=itemgetter(0))
+    masked = "".join(MASK if secret else "".join(character for _, character in run) for secret, run in runs)
     return _IS_CALLED_A_KEY.sub(rf"\1{MASK}", _LOOKS_LIKE_A_KEY.sub(MASK, masked))
 
 
@@ -137,16 +138,6 @@ def _find_pieces(text: str, plain: frozenset[str], encoded: frozenset[str]) -> I
         for start in range(len(normal) - size + 1):
             if normal[start : start + size] in pieces:
                 yield start, start + size
-
-
-def _merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for start, end in spans:
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
 
 
 def _visible(text: str) -> Iterator[str]:

@@ -71,22 +71,10 @@ class Reply:
     error: Mapping[str, Any] | None = None
     """An error frame of a stream."""
 
-    def with_tokens(
-        self,
-        *,
-        input_tokens: int | None = None,
-        output_tokens: int | None = None,
-        cached_tokens: int | None = None,
-        reasoning_tokens: int | None = None,
-    ) -> "Reply":
-        """The reply with these counts; None keeps the count that it has."""
-        return replace(
-            self,
-            input_tokens=self.input_tokens if input_tokens is None else input_tokens,
-            output_tokens=self.output_tokens if output_tokens is None else output_tokens,
-            cached_tokens=self.cached_tokens if cached_tokens is None else cached_tokens,
-            reasoning_tokens=self.reasoning_tokens if reasoning_tokens is None else reasoning_tokens,
-        )
+    def with_tokens(self, **counts: int | None) -> "Reply":
+        """The reply with these counts of tokens, by the names of its fields; None keeps the count that it has."""
+        known: dict[str, Any] = {name: count for name, count in counts.items() if count is not None}
+        return replace(self, **known)
 
 
 EMPTY_REPLY = Reply()

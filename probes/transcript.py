@@ -192,9 +192,9 @@ def split_events(chunks: Iterable[BodyChunk], dialect: Dialect) -> Iterator[tupl
 
 def _split_sse(chunks: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:
     pending, searched, at_s = bytearray(), 0, 0.0
-    for chunk in chunks:
-        pending += chunk.data
-        at_s, begin = chunk.at_s, 0
+    for at_s, data in chunks:
+        pending += data
+        begin = 0
         for end in _BLANK_LINE.finditer(pending, max(0, searched - _LONGEST_BLANK_LINE)):
             yield from _decode_event(at_s, pending[begin : end.start()])
             begin = end.end()
@@ -212,9 +212,8 @@ def _decode_event(at_s: float, data: bytes | bytearray) -> Iterator[tuple[float,
 def _split_frames(chunks: Iterable[BodyChunk]) -> Iterator[tuple[float, str]]:
     parser, at_s = AwsEventStreamParser(), 0.0
     try:
-        for chunk in chunks:
-            at_s = chunk.at_s
-            for event in parser.feed(chunk.data):
+        for at_s, data in chunks:
+            for event in parser.feed(data):
                 yield at_s, f"{event.name}: {event.data}"
         list(parser.close())
     except MalformedError as fault:

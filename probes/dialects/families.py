@@ -29,7 +29,5 @@ class Family:
 
 def family_of(model: str, families: tuple[Family, ...], *, unknown_tokens: int) -> Family:
     """The first family whose pattern matches; an unknown model gets `unknown_tokens` and no parameters."""
-    for family in families:
-        if fnmatchcase(model, family.pattern):
-            return family
-    return Family(pattern="*", tokens=unknown_tokens)
+    matching = (family for family in families if fnmatchcase(model, family.pattern))
+    return next(matching, Family(pattern="*", tokens=unknown_tokens))

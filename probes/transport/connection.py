@@ -32,7 +32,11 @@ class Transport(httpx.AsyncBaseTransport):
         url = _url(request.url)
         if url.scheme not in {b"http", b"https"} or not url.host:
             raise httpx.UnsupportedProtocol(f"{str(request.url)!r} is not http:// or https:// and a host")
-        self._connection = self._direct(url) if self._proxy is None else self._through(self._proxy)
+        if self._proxy is not None:
+            self._connection = self._through(self._proxy)
+        else:
+            tls, sockets = self._tls, self._sockets
+            self._connection = httpcore.AsyncHTTPConnection(url.origin, ssl_context=tls, network_backend=sockets)
         response = await self._connection.handle_async_request(
             httpcore.Request(
                 request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
@@ -44,9 +48,6 @@ class Transport(httpx.AsyncBaseTransport):
         """Closes the connection."""
         if self._connection is not None:
             await self._connection.aclose()
-
-    def _direct(self, url: httpcore.URL) -> httpcore.AsyncHTTPConnection:
-        return httpcore.AsyncHTTPConnection(url.origin, ssl_context=self._tls, network_backend=self._sockets)
 
     def _through(self, proxy: httpx.Proxy) -> httpcore.AsyncConnectionPool:
         if proxy.url.scheme.startswith("socks5"):

@@ -8,7 +8,6 @@ import pytest
 
 from monitor.clock import utc_now
 from probes.dialects.registry import DIALECTS
-from probes.exchange import BodyChunk
 from probes.outcome import Outcome
 from probes.prober import Prober
 from probes.target import Check, Provider, Secret, Target, Timeouts
@@ -258,8 +257,8 @@ async def test_a_frame_cut_anywhere_is_one_event() -> None:
 def test_binary_events_are_shown_decoded() -> None:
     """A name and the text that it holds; a corrupt frame is called one."""
     sound = event("messageStop", {"stopReason": "end_turn"})
-    pieces = [BodyChunk(at_s=at, data=sound[at : at + 1]) for at in range(len(sound))]
-    pieces += [BodyChunk(at_s=500, data=b"x" * 40)]
+    pieces = [(float(at), sound[at : at + 1]) for at in range(len(sound))]
+    pieces += [(500.0, b"x" * 40)]
     assert list(split_events(pieces, DIALECTS["bedrock"])) == [
         (len(sound) - 1, 'messageStop: {"stopReason":"end_turn"}'),
         (500, "(a frame with a wrong checksum of its lengths)"),
