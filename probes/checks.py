@@ -55,10 +55,10 @@ def find_flaw(task: Task, reply: Reply) -> str | None:
     match task.check:
         case Check.CHAT | Check.STREAM:
             missing = task.nonce.lower() not in reply.text.lower()
-            return f"the reply lacks the word that was asked for: {reply.text[:200]}" if missing else None
+            return f"the reply lacks the requested word: {reply.text[:200]}" if missing else None
         case Check.STRUCTURED:
             flaw = _find_schema_flaw(task, reply.text)
-            return flaw and f"the reply is no JSON as asked for ({flaw}): {reply.text[:200]}"
+            return flaw and f"the reply is not the requested JSON ({flaw}): {reply.text[:200]}"
         case Check.TOOL:
             return _find_tool_flaw(task, reply)
         case Check.EMBEDDING:
@@ -97,7 +97,7 @@ def _find_schema_flaw(task: Task, text: str) -> str | None:
         return "its keys are not word and number"
     if not isinstance(value["word"], str) or type(value["number"]) is not int:
         return "a value has the wrong type"
-    return None if task.nonce.lower() in value["word"].lower() else "it lacks the word that was asked for"
+    return None if task.nonce.lower() in value["word"].lower() else "it lacks the requested word"
 
 
 def _find_embedding_flaw(task: Task, vector: tuple[float, ...]) -> str | None:

@@ -74,7 +74,7 @@ class Classification:
 
 def classify_response(question: ProbeQuestion, response: RawResponse, *, now: datetime) -> Classification:
     """Classifies a response; never raises, whatever the bytes."""
-    steps = [f"transport: {response.fault.detail if response.fault else 'nothing failed on the way'}"]
+    steps = [f"transport: {response.fault.detail if response.fault else 'nothing failed'}"]
     classification = replace(_classify(question, response, steps), steps=tuple(steps))
     ids = (response.headers.get(name) for name in question.dialect.request_id_headers)
     request_id = next(filter(None, ids), classification.request_id)
@@ -101,7 +101,7 @@ def _classify(question: ProbeQuestion, response: RawResponse, steps: list[str]) 
         steps.append(f"status: {response.status}, a redirect, which is never followed: it would send the key elsewhere")
         return _classify_redirect(response)
     if not 200 <= response.status < 300:
-        steps.append(f"status: {response.status}, an error, to be read together with its body")
+        steps.append(f"status: {response.status}, an error, read together with its body")
         return _classify_http_error(question.dialect, response, steps)
     steps.append(f"status: {response.status}, a success, as far as the status goes")
     content_type = _content_type(response.headers) or "none"
@@ -122,7 +122,7 @@ def _classify_redirect(response: RawResponse) -> Classification:
         location = urlsplit(response.headers.get("location", ""))
         where = f"{location.netloc.rpartition('@')[2]}{location.path}" or "nowhere"
     except ValueError:
-        where = "an address that is none"
+        where = "an invalid address"
     return Classification(
         outcome=Outcome.UNREACHABLE,
         detail=f"HTTP {response.status} redirected to {where[:200]}, which was not followed; is base_url right?",
@@ -152,7 +152,7 @@ def _classify_error(
     codes = " ".join(code[:100] for code in list(dict.fromkeys(details.codes))[:2])
     summary = ": ".join(part for part in (codes, details.message) if part)
     match = dialect.errors.match(status, details)
-    steps.append(f"error: {summary[:200] or 'one that says nothing'}; {dialect.name}: {match.reason}")
+    steps.append(f"error: {summary[:200] or 'without code or message'}; {dialect.name}: {match.reason}")
     return Classification(
         outcome=match.outcome,
         detail=" ".join(part for part in (where or f"HTTP {status}", summary) if part),
@@ -176,7 +176,7 @@ def _classify_stream(question: ProbeQuestion, response: RawResponse, steps: list
         steps.append(f"terminator: missing, because {response.fault.detail}")
         return replace(response.fault, reply=reply)
     after = "after the first token" if reply.text else "before the first token"
-    steps.append(f"terminator: missing, although the response ended in good order, {after}")
+    steps.append(f"terminator: missing, although the response ended regularly, {after}")
     detail = f"the stream ended without its terminator, {after}"
     return Classification(outcome=Outcome.BROKEN_STREAM, detail=detail, reply=reply)
 
@@ -210,7 +210,7 @@ def _classify_body(question: ProbeQuestion, response: RawResponse, steps: list[s
 def _check_content_type(question: ProbeQuestion, response: RawResponse) -> Classification | None:
     content_type = _content_type(response.headers)
     if question.task.check is Check.STREAM:
-        return Classification(outcome=Outcome.BROKEN_STREAM, detail="a whole reply came where a stream was asked for")
+        return Classification(outcome=Outcome.BROKEN_STREAM, detail="a whole reply came where a stream was requested")
     if content_type and "json" not in content_type:
         detail = f"HTTP {response.status} with content type {content_type}, not JSON"
         return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
@@ -243,7 +243,7 @@ def _classify_content(question: ProbeQuestion, reply: Reply, steps: list[str]) -
     if reply.finish is Finish.REFUSED:
         return Classification(outcome=Outcome.REFUSED, detail=f"the model refused: {reply.text[:200]}".rstrip(": "))
     flaw = find_flaw(question.task, reply) if has_content(question.task, reply) else "the reply was empty"
-    steps.append(f"check: {question.task.check}: {flaw or 'the reply is what was asked for'}")
+    steps.append(f"check: {question.task.check}: {flaw or 'the reply is as requested'}")
     if flaw is None:
         return Classification(outcome=Outcome.OK)
     if reply.finish is Finish.LENGTH:

@@ -69,11 +69,11 @@ def overlay(body: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str,
 def as_vector(value: object) -> tuple[float, ...]:
     """`value` as a vector; raises MalformedError for anything but a list of numbers."""
     if not isinstance(value, list) or not all(type(item) in {int, float} for item in value):
-        raise MalformedError("an embedding that is no list of numbers")
+        raise MalformedError("an embedding that is not a list of numbers")
     try:
         return tuple(float(item) for item in value)
     except OverflowError as error:
-        raise MalformedError("an embedding with a number that is none") from error
+        raise MalformedError("an embedding with a number out of range") from error
 
 
 def to_json(value: object) -> str:

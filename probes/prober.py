@@ -119,12 +119,14 @@ class Prober:
                 return Classification(outcome=error.outcome, detail=str(error), steps=(f"credentials: {error}",))
         key = provider.api_key.reveal()
         if not provider.signing and not (key.isascii() and key.isprintable() and key.strip() == key):
-            return Classification(outcome=Outcome.AUTH, detail="it holds characters that no HTTP header may hold")
+            return Classification(
+                outcome=Outcome.AUTH, detail="it contains characters that an HTTP header may not contain"
+            )
         task = Task(check=exchange.check, nonce=self._nonce(), dimensions=expected_length(exchange.target))
         question = ProbeQuestion(dialect=DIALECTS[provider.dialect], task=task)
         fault = await self._send(_build_request(question, exchange.target), exchange)
         if exchange.status is None:
-            detail = "the probe itself ended without an answer"
+            detail = "the probe itself ended without a response"
             fault = fault or Classification(outcome=Outcome.BAD_REQUEST, detail=detail)
             return replace(fault, steps=(f"transport: {fault.detail}",))
         await asyncio.sleep(0)  # what has arrived for other probes meanwhile is time-stamped first

@@ -26,7 +26,7 @@ _LAST_EVENTS: Final = 10
 _MOST_HEADERS: Final = 40
 _LONGEST_HEADER: Final = 300
 _LONGEST_STEP: Final = 500
-_KEY_ACROSS_EVENTS: Final = "(not shown: put together, the events spell a key)"
+_KEY_ACROSS_EVENTS: Final = "(not shown: together, the events contain a key)"
 #: Headers whose value is secret whatever it is.
 _SECRET_HEADERS: Final = re.compile(r"(?i)auth|cookie|token|secret|api-?key|signature")
 _SECRET_PARAMETERS: Final = re.compile(r"(?i)((?:^|&)[^=&]*(?:key|token|secret|sig|password)[^=&]*=)[^&]*")
@@ -37,7 +37,7 @@ _LONGEST_BLANK_LINE: Final = 4
 _BLAMES: Final = {
     Blame.NOBODY: "nobody's fault",
     Blame.PROVIDER: "the provider's fault",
-    Blame.UNDECIDED: "nobody can say yet whose fault",
+    Blame.UNDECIDED: "fault undecided",
     Blame.US: "our own fault",
     Blame.UNCLEAR: "unclear whose fault",
 }

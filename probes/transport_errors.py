@@ -63,7 +63,7 @@ def classify_exception(error: Exception, target: Target, place: str = "") -> Cla
             )
         return Classification(outcome=outcome, detail=f"{place} broke the HTTP protocol: {error}")
     if isinstance(error, (httpx.ProxyError, httpcore.ProxyError)):
-        return Classification(outcome=outcome, detail=f"the proxy did not lead to {place}: {error}")
+        return Classification(outcome=outcome, detail=f"the proxy did not connect to {place}: {error}")
     return Classification(outcome=outcome, detail=_describe(error, place))
 
 

@@ -20,7 +20,7 @@ _KEPT_S = 60.0
 _MISSED_S = 10.0
 _NOT_INSTALLED = "botocore, which signs requests, is not installed: pip install 'hotspare[bedrock]'"
 _NONE_FOUND = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role"
-_UNFIT = "they hold characters that no HTTP header may hold"
+_UNFIT = "they contain characters that an HTTP header may not contain"
 
 
 class UnsignedError(Exception):

@@ -82,9 +82,7 @@ class ErrorRules:
         for code in details.codes:
             if code.lower() in self._codes:
                 return ErrorMatch(outcome=self._codes[code.lower()], reason=f"no rule, so the code {code[:100]} alone")
-        return ErrorMatch(
-            outcome=Outcome.SERVER_ERROR, reason="no rule and no code that is known, so the provider's fault"
-        )
+        return ErrorMatch(outcome=Outcome.SERVER_ERROR, reason="no rule and no known code, so the provider's fault")
 
 
 def is_error(body: Mapping[str, Any]) -> bool:

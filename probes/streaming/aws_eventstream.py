@@ -99,7 +99,7 @@ def _headers(data: bytes) -> dict[str, str]:
             if kind == _STRING:
                 headers[name.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
     except (IndexError, KeyError, struct.error) as error:
-        raise MalformedError("headers that are none") from error
+        raise MalformedError("invalid headers") from error
     return headers
 
 

@@ -17,7 +17,7 @@ class Decoder:
     def __init__(self, content_encoding: str) -> None:
         encoding = content_encoding.strip().lower()
         if encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
-            raise UndecodableBodyError(f"content encoding {encoding[:40]}, which nobody asked for")
+            raise UndecodableBodyError(f"content encoding {encoding[:40]}, which was not requested")
         self._inflate = zlib.decompressobj(_AUTO) if encoding not in {"", "identity"} else None
         self._raw = self._decoded = 0
 

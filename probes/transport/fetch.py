@@ -176,7 +176,7 @@ async def _follow(url: str, headers: Mapping[str, str], tls: ssl.SSLContext, pro
             return page
         target = urljoin(url, location)
         if not _may_redirect(url, target):
-            return FetchResult(status=page.status, error="redirected to where it may not lead")
+            return FetchResult(status=page.status, error="redirected to an address that is not allowed")
         url = target
     return FetchResult(error=f"more than {_REDIRECTS} redirects")
 

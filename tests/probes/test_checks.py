@@ -56,7 +56,7 @@ STRUCTURED = {
     "a number with a fraction": (json.dumps({"word": NONCE, "number": 7.0}), "a value has the wrong type"),
     "true for a number": (json.dumps({"word": NONCE, "number": True}), "a value has the wrong type"),
     "a word that is none": (json.dumps({"word": [NONCE], "number": 7}), "a value has the wrong type"),
-    "another word": (json.dumps({"word": "k7f3", "number": 7}), "it lacks the word"),
+    "another word": (json.dumps({"word": "k7f3", "number": 7}), "it lacks the requested word"),
 }
 
 

@@ -128,7 +128,7 @@ MISBEHAVIOUR: dict[str, tuple[Check, Behaviour, Outcome, str]] = {
         Check.CHAT,
         sending(HEAD + b"content-encoding: br\r\n\r\n", ANSWER),
         Outcome.SERVER_ERROR,
-        "content encoding br, which nobody asked for",
+        "content encoding br, which was not requested",
     ),
     "a stream that just ends": (
         Check.STREAM,

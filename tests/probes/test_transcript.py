@@ -117,10 +117,10 @@ async def test_a_probe_and_its_examination_are_judged_alike() -> None:
         (
             b'{"error":{"type":"never_heard_of"}}',
             "200 OK",
-            r"error: never_heard_of; openai-chat: no rule and no code that is known, so the provider's fault",
+            r"error: never_heard_of; openai-chat: no rule and no known code, so the provider's fault",
         ),
         (b"{}", "200 OK", r"envelope: JSON without choices\[0\].message"),
-        (b'{"choices": [{"message": {"content": "else"}}]}', "200 OK", r"check: chat: the reply lacks the word"),
+        (b'{"choices": [{"message": {"content": "x"}}]}', "200 OK", r"check: chat: the reply lacks the requested word"),
         (b"", "302 Away", r"status: 302, a redirect, which is never followed: it would send the key elsewhere"),
     ],
     ids=[
@@ -149,7 +149,7 @@ async def test_a_timeout_shows_what_there_was() -> None:
     assert one.request is not None
     assert one.response is None
     assert stages(one) == ["transport", "outcome"]
-    assert one.reasoning[-1].endswith("nobody can say yet whose fault; evidence for down, unless we are blind")
+    assert one.reasoning[-1].endswith("fault undecided; evidence for down, unless we are blind")
 
 
 async def test_a_stall_shows_the_events_before_it() -> None:
@@ -214,7 +214,7 @@ async def test_a_key_spelled_over_many_events_is_not_shown() -> None:
     ]
     one = await examined(SSE, *spelled, DONE, check=Check.STREAM)
     assert one.response is not None
-    assert {event.data for event in one.response.events} == {"(not shown: put together, the events spell a key)"}
+    assert {event.data for event in one.response.events} == {"(not shown: together, the events contain a key)"}
 
 
 async def test_a_large_body_is_cut() -> None:

@@ -32,4 +32,4 @@ def _decode_base64(packed: str) -> tuple[float, ...]:
         raw = b64decode(packed, validate=True)
         return struct.unpack(f"<{len(raw) // 4}f", raw)
     except (binascii.Error, ValueError, struct.error) as error:
-        raise MalformedError("an embedding that is no base64 of 32-bit floats") from error
+        raise MalformedError("an embedding that is not base64 of 32-bit floats") from error

@@ -272,7 +272,7 @@ async def test_credentials_that_fit_no_header_are_auth(name: str, monkeypatch: p
 
     assert (seen.outcome, seen.detail) == (
         Outcome.AUTH,
-        "no AWS credentials: they hold characters that no HTTP header may hold",
+        "no AWS credentials: they contain characters that an HTTP header may not contain",
     )
 
 
