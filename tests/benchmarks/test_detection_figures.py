@@ -45,9 +45,9 @@ def test_a_move_to_another_failing_provider_is_no_rescue() -> None:
 
 def test_a_route_that_was_away_already_is_no_run() -> None:
     """Nothing can be said of the time to flip of a route that does not point at the target in trouble."""
-    seen = measured(scenarios.outage(0.5, models=1), [(-500.0, "b/m1")])
-    assert seen.hits == ()
-    assert seen.false_failovers == 1
+    result = measured(scenarios.outage(0.5, models=1), [(-500.0, "b/m1")])
+    assert result.hits == ()
+    assert result.false_failovers == 1
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_a_route_that_was_away_already_is_no_run() -> None:
 )
 def test_what_a_false_failover_is(at_s: float, false: int) -> None:
     """A move to a less preferred candidate with no outage at the target within two minutes; a failback never is."""
-    seen = measured(scenarios.outage(0.5, models=1), [(at_s, "b/m1"), (at_s + 300, "a/m1")])
-    assert seen.false_failovers == false
+    result = measured(scenarios.outage(0.5, models=1), [(at_s, "b/m1"), (at_s + 300, "a/m1")])
+    assert result.false_failovers == false
 
 
 def test_runs_that_never_flip_count_with_the_whole_outage() -> None:
@@ -77,10 +77,10 @@ def test_runs_that_never_flip_count_with_the_whole_outage() -> None:
 def test_false_failovers_are_scaled_to_a_route_quarter() -> None:
     """One in nine days of one route is ten in 90."""
     case = scenarios.quiet(models=1, blips=True, days=9)
-    seen = measure.outcome(
+    result = measure.outcome(
         case, build_timelines(case.scenario, 0), {"r1": [(0.0, "a/m1"), (5.0, "b/m1")]}, probes=51_840
     )
-    figures = measure.figures(case, [seen])
+    figures = measure.figures(case, [result])
     assert figures.false_per_quarter == pytest.approx(10.0)
     assert figures.probes == pytest.approx(1.0)
 
@@ -114,8 +114,8 @@ def test_the_best_fixed_rule_keeps_the_promise_and_is_sooner_with_more_targets()
 def some_results() -> dict[Cell, Figures]:
     """The same plausible figures in every cell of the report."""
     case = scenarios.outage(0.5, models=1)
-    one = measure.figures(case, [measured(case, [(100.0, "b/m1"), (HOUR + 60, "a/m1")])] * 3)
-    return {cell: replace(one, others_moved=0.0, quarters=3.0) for cell, *_ in study._cells(QUICK)}
+    figures = measure.figures(case, [measured(case, [(100.0, "b/m1"), (HOUR + 60, "a/m1")])] * 3)
+    return {cell: replace(figures, others_moved=0.0, quarters=3.0) for cell, *_ in study._cells(QUICK)}
 
 
 def test_the_best_peer_is_the_soonest_that_probes_and_keeps_the_promise() -> None:

@@ -24,9 +24,9 @@ KEY = "0123456789abcdef0123"
 
 def block(language: str) -> str:
     """The first block of this language."""
-    found = re.search(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
-    assert found
-    return found[1]
+    match = re.search(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
+    assert match
+    return match[1]
 
 
 @pytest.fixture

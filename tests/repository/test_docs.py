@@ -41,11 +41,11 @@ def commands() -> dict[str, list[str]]:
 
 def options(command: argparse.ArgumentParser) -> set[str]:
     """Those of a command, and of all that can be done with it."""
-    found = {option for action in command._actions for option in action.option_strings if action.dest != "help"}
+    names = {option for action in command._actions for option in action.option_strings if action.dest != "help"}
     for action in command._actions:
         if isinstance(action, argparse._SubParsersAction):
-            found |= {option for inner in action.choices.values() for option in options(inner)}
-    return found
+            names |= {option for inner in action.choices.values() for option in options(inner)}
+    return names
 
 
 @pytest.mark.parametrize("name", commands())
