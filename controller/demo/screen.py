@@ -90,7 +90,7 @@ def _coloured(at_s: float, line: Line) -> Table:
     row = Table.grid(padding=(0, 1))
     row.add_column(justify="right", width=8, style="dim")
     row.add_column(width=9, style="bold")
-    row.add_column()
+    row.add_column(overflow="fold")
     row.add_row(f"{at_s:.1f} s", str(line.topic), Text(line.text, style=colour))
     return row
 

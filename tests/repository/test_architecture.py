@@ -96,7 +96,6 @@ LATE_IMPORTS = {
     "controller/cli/arguments.py",
     "controller/cli/demo.py",
     "controller/cli/main.py",
-    "controller/demo/drill.py",
     "controller/demo/world.py",
     "monitor/config/build.py",
     "monitor/storage/database.py",
