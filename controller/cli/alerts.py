@@ -1,4 +1,4 @@
-"""`hotspare alerts test`: one harmless message through everything that is configured, and what became of it."""
+"""`hotspare alerts test`: sends one harmless message through everything that is configured, and prints the results."""
 
 import argparse
 import asyncio

@@ -109,7 +109,7 @@ def _facts(incident: Incident, now: datetime) -> Iterator[str]:
     if incident.acknowledged_by:
         yield f"{incident.acknowledged_by} looks after it"
     if incident.lead_id:
-        yield f"it began while incident {incident.lead_id} was open, and is told under its headline"
+        yield f"it began while incident {incident.lead_id} was open, and is reported under its headline"
 
 
 def _figures(incident: Incident, route_periods: Sequence[RoutePeriod]) -> Iterator[str]:

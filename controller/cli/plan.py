@@ -60,7 +60,7 @@ def print_plan(document: dict[str, Any], settings: Settings, console: Console | 
     for line in (*_verdicts(document), *known, *_costs(document), *_small_print(document)):
         console.print(line, markup=False)
     if settings.controller.dry_run:
-        console.print("controller.dry_run is true: all this is decided and told, but no route moves", markup=False)
+        console.print("controller.dry_run is true: all this is decided and reported, but no route moves", markup=False)
     output.warn(text for text in document["warnings"] if text not in known)
 
 
@@ -143,7 +143,7 @@ def _small_print(document: dict[str, Any]) -> Iterator[str]:
     if simulated:
         count, days = sum(each["count"] for each in simulated), sum(each["days"] for each in simulated)
         yield (
-            f"false failovers are calculated; {plural(count, 'move')} for nothing came"
+            f"false failovers are calculated; {plural(count, 'move')} without an outage came"
             f" in {_days(days)} of routes in quiet simulation"
         )
     if document["models_alone_not_tried"]:

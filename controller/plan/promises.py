@@ -88,15 +88,15 @@ def _false_failovers(settings: Settings, answer: Mapping[str, Any]) -> Iterator[
         simulated = false["simulated"]
         if not false["bounded"]:
             yield (
-                f"`{route['route']}` will move for nothing {false['per_90d']:.3g} times in 90 days,"
-                f" promised is {promise}: no evidence tells such controller.blips from an outage of"
+                f"`{route['route']}` will move without an outage {false['per_90d']:.3g} times in 90 days,"
+                f" the promise is {promise}: no evidence tells such controller.blips from an outage of"
                 f" {format_share(settings.controller.detect)} (controller.detect);"
                 " a longer controller.min_outage would"
             )
         elif simulated["per_90d_95"][0] > false["promised_per_90d"]:
             yield (
-                f"`{route['route']}` moved for nothing {plural(simulated['count'], 'time')} in"
-                f" {simulated['days']:.0f} simulated days, promised is {promise}"
+                f"`{route['route']}` moved without an outage {plural(simulated['count'], 'time')} in"
+                f" {simulated['days']:.0f} simulated days, the promise is {promise}"
             )
 
 

@@ -290,7 +290,8 @@ def slower(*intervals: tuple[str, float, float]) -> list[dict[str, Any]]:
         pytest.param(
             configuration(),
             {"false": {"bounded": False, "per_90d": 41.0}},
-            "`chat` will move for nothing 41 times in 90 days, promised is 1 per 90d (controller.false_failovers):"
+            "`chat` will move without an outage 41 times in 90 days,"
+            " the promise is 1 per 90d (controller.false_failovers):"
             " no evidence tells such controller.blips from an outage of 30% (controller.detect);"
             " a longer controller.min_outage would",
             id="blips like outages",
@@ -298,7 +299,8 @@ def slower(*intervals: tuple[str, float, float]) -> list[dict[str, Any]]:
         pytest.param(
             configuration(),
             {"false": {"simulated": {"count": 9, "days": 20.0, "per_90d_95": [18.5, 76.9]}}},
-            "`chat` moved for nothing 9 times in 20 simulated days, promised is 1 per 90d (controller.false_failovers)",
+            "`chat` moved without an outage 9 times in 20 simulated days,"
+            " the promise is 1 per 90d (controller.false_failovers)",
             id="the simulation contradicts the calculation",
         ),
     ],
