@@ -110,7 +110,7 @@ class ProbeScheduler:
             self._skipped(target_id, _WHY[EVENT_JOB_MAX_INSTANCES])
 
     async def _extra(self, target_ids: Sequence[str]) -> None:
-        target_id = next((one for one in target_ids if one not in self._running), None)
+        target_id = next((each for each in target_ids if each not in self._running), None)
         if target_id is None:
             return
         self._extras.add(target_id)

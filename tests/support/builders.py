@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitor.detection import state_machine as detector
+from monitor.detection import state_machine
 from monitor.detection.parameters import (
     ProviderParameters,
     TargetParameters,
@@ -110,6 +110,6 @@ def fold(
     begin_s = (record.last_started_at - T0).total_seconds() + every_s if record.last_started_at else 0.0
     letters = ""
     for number, symbol in enumerate(symbols):
-        record = detector.observe(record, observation(symbol, at_s=begin_s + number * every_s), by)
+        record = state_machine.observe(record, observation(symbol, at_s=begin_s + number * every_s), by)
         letters += LETTERS[record.health]
     return letters, record

@@ -1,4 +1,4 @@
-"""A judge and the probes that it asks for, played together in virtual time; written apart from the simulator."""
+"""A detector and the probes that it asks for, played together in virtual time; written apart from the simulator."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,7 +14,7 @@ Answers = Callable[[float, str], str]
 
 
 class ClosedLoop:
-    """Regular probes as the pacing spreads them, extra ones as the judge asks for them, ticks when they are due."""
+    """Regular probes as the pacing spreads them, extra ones as the detector asks for them, ticks when they are due."""
 
     def __init__(self, settings: Settings, answers: Answers) -> None:
         self.settings = settings
@@ -28,8 +28,8 @@ class ClosedLoop:
         self.begin_anew()
 
     def begin_anew(self, at_s: float = 0.0) -> None:
-        """With a judge that knows nothing, and no extra probes planned."""
-        self.judge = Detector(self.settings, T0 + timedelta(seconds=at_s))
+        """With a detector that knows nothing, and no extra probes planned."""
+        self.detector = Detector(self.settings, T0 + timedelta(seconds=at_s))
         self._extras.clear()
 
     def set_clock(self, at_s: float, *, ahead_s: float) -> None:
@@ -45,7 +45,7 @@ class ClosedLoop:
         """The next probe, if it starts before then, and when it did."""
         name = min(self._regular, key=self._regular.__getitem__)
         at_s = self._regular[name]
-        slot = min(self._extras, key=lambda one: self._extras[one][0], default=None)
+        slot = min(self._extras, key=lambda slot: self._extras[slot][0], default=None)
         if slot is not None and self._extras[slot][0] < at_s:
             at_s, (name, *_) = self._extras[slot]
         if at_s >= until_s:
@@ -59,16 +59,16 @@ class ClosedLoop:
         return at_s
 
     def _tick(self, now_s: float) -> None:
-        due = self.judge.due
+        due = self.detector.due
         if due is not None and due <= T0 + timedelta(seconds=now_s + self._ahead_s):
-            self.transitions += self.judge.tick(max(due, self._set_at))
+            self.transitions += self.detector.tick(max(due, self._set_at))
 
     def _observe(self, at_s: float, name: str) -> None:
-        seen = observation(self.answers(at_s, name), at_s=at_s + self._ahead_s, name=name)
+        observed = observation(self.answers(at_s, name), at_s=at_s + self._ahead_s, name=name)
         self.probes += 1
-        self.transitions += self.judge.observe(seen)
-        for extra in self.judge.burst_probes(name):
-            self._extras[extra.slot] = at_s + seen.duration_s + extra.delay_s, extra.targets
+        self.transitions += self.detector.observe(observed)
+        for extra in self.detector.burst_probes(name):
+            self._extras[extra.slot] = at_s + observed.duration_s + extra.delay_s, extra.targets
 
     def moved_to(self, health: Health) -> list[str]:
         """The targets that entered this health, in order."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.budget import allocation as budget
+from monitor.budget import allocation
 from monitor.budget.allocation import RESERVE, STRETCHES, Allocation, PaidTarget, month_of
 from monitor.settings import LONGEST_STRETCHED_S
 from tests.support.builders import settings
@@ -52,13 +52,13 @@ def test_months_are_those_of_the_calendar(at: str, begins: str, ends: str) -> No
 )
 def test_intervals_stretch_until_they_fit(targets: list[PaidTarget], factor: float, expected: float) -> None:
     """By the smallest step at which the cost is a `factor` of that of the configured intervals, or all are at 1 h."""
-    found = budget.allocate(targets, factor * budget.usd_per_s(targets)).stretches
+    found = allocation.allocate(targets, factor * allocation.usd_per_s(targets)).stretches
     assert found == ({one.target: expected for one in targets} if expected > 1 else {})
 
 
 def test_every_interval_can_reach_an_hour() -> None:
     """There are enough steps for the shortest interval that may be configured."""
-    assert budget.stretched_s(0.5, STRETCHES[-1]) == LONGEST_STRETCHED_S
+    assert allocation.stretched_s(0.5, STRETCHES[-1]) == LONGEST_STRETCHED_S
     assert list(STRETCHES) == sorted(set(STRETCHES))
 
 
@@ -66,10 +66,10 @@ def test_a_shorter_interval_needs_money_to_spare() -> None:
     """At the edge between two steps a little noise moves nothing: up at once, down only with a tenth to spare."""
     [one] = targets = paid(30)
     two, three = (Allocation(stretches={one.target: stretch}) for stretch in (2.0, 3.0))
-    edge = budget.usd_per_s(targets, two.stretches)
-    assert budget.allocate(targets, edge * 0.999, present=two) == three
-    assert budget.allocate(targets, edge * 1.05, present=three) == three
-    assert budget.allocate(targets, edge / (1 - 0.1) * 1.001, present=three) == two
+    edge = allocation.usd_per_s(targets, two.stretches)
+    assert allocation.allocate(targets, edge * 0.999, present=two) == three
+    assert allocation.allocate(targets, edge * 1.05, present=three) == three
+    assert allocation.allocate(targets, edge / (1 - 0.1) * 1.001, present=three) == two
 
 
 def usd(**costs: float) -> list[PaidTarget]:
@@ -104,7 +104,7 @@ def test_the_dearest_are_stretched_first(
     targets: list[PaidTarget], allowed: float, stretches: dict[str, float], beyond: set[str]
 ) -> None:
     """Nobody costs more than the others may; who costs less keeps the interval."""
-    found = budget.allocate(targets, allowed)
+    found = allocation.allocate(targets, allowed)
     assert found == Allocation(stretches=stretches, beyond=frozenset(beyond))
 
 
@@ -118,13 +118,14 @@ def test_shares_never_cost_more_than_is_allowed(seed: int) -> None:
         )
         for n in range(chance.randint(1, 30))
     ]
-    allowed = budget.usd_per_s(some) * chance.choice((0.001, 0.01, 0.1, 0.5, 0.99))
-    present = budget.allocate(some, allowed * chance.uniform(0.5, 2))
-    found = budget.allocate(some, allowed, present=present)
+    allowed = allocation.usd_per_s(some) * chance.choice((0.001, 0.01, 0.1, 0.5, 0.99))
+    present = allocation.allocate(some, allowed * chance.uniform(0.5, 2))
+    found = allocation.allocate(some, allowed, present=present)
     assert (
-        budget.usd_per_s((one for one in some if one.target not in found.beyond), found.stretches) <= allowed * 1.0001
+        allocation.usd_per_s((one for one in some if one.target not in found.beyond), found.stretches)
+        <= allowed * 1.0001
     )
-    plain = budget.allocate(some, allowed)
+    plain = allocation.allocate(some, allowed)
     for interval_s in (5.0, 30.0, 300.0):
         alike = sorted((one.usd, plain.stretches.get(one.target, 1.0)) for one in some if one.interval_s == interval_s)
         assert [stretch for _, stretch in alike] == sorted(stretch for _, stretch in alike)
@@ -150,33 +151,33 @@ def test_shares_never_cost_more_than_is_allowed(seed: int) -> None:
 )
 def test_who_is_probed_less_often_is_said(stretches: dict[str, float], text: str) -> None:
     """Each target's own interval, as far as that fits into a sentence."""
-    assert budget.describe_stretches(usd(a=1.0, b=1.0, c=1.0, d=1.0), stretches) == text
+    assert allocation.describe_stretches(usd(a=1.0, b=1.0, c=1.0, d=1.0), stretches) == text
 
 
 def test_only_paid_targets_are_stretched(tmp_path: Path) -> None:
     """Those that cost nothing keep their interval; nothing else of the settings changes."""
     plain = settings(tmp_path, "openai/a", "own/b")
-    longer = budget.stretched(plain, {"openai/a": 4.0})
+    longer = allocation.stretched(plain, {"openai/a": 4.0})
     assert [target.interval_s for target in longer.targets] == [120.0, 30.0]
     assert longer.routes == plain.routes
-    assert budget.stretched(plain, {}) is plain
+    assert allocation.stretched(plain, {}) is plain
 
 
 def test_the_reserve_is_what_regular_probes_do_not_need() -> None:
     """Fifteen per cent of the cap without a day's regular probes; nothing once bursts have used that up."""
     day = (1 - RESERVE) * 10 / 30
-    assert budget.reserve_usd(10.0, 10.0, MONTH, MONTH.begins) == pytest.approx(10 * RESERVE - day)
+    assert allocation.reserve_usd(10.0, 10.0, MONTH, MONTH.begins) == pytest.approx(10 * RESERVE - day)
     half = MONTH.begins + timedelta(seconds=MONTH.seconds / 2)
-    assert budget.reserve_usd(10.0, 10 - 10 * (1 - RESERVE) / 2, MONTH, half) == pytest.approx(10 * RESERVE - day)
-    assert budget.reserve_usd(10.0, 10 * (1 - RESERVE) / 2 + day, MONTH, half) == pytest.approx(0)
+    assert allocation.reserve_usd(10.0, 10 - 10 * (1 - RESERVE) / 2, MONTH, half) == pytest.approx(10 * RESERVE - day)
+    assert allocation.reserve_usd(10.0, 10 * (1 - RESERVE) / 2 + day, MONTH, half) == pytest.approx(0)
 
 
 def test_what_bursts_may_use_does_not_lengthen_the_intervals() -> None:
     """With the reserve all gone, what is left still pays for the pace of the whole month, at any time of it."""
     for day in range(30):
         now = MONTH.begins + timedelta(days=day)
-        left = 10.0 - budget.reserve_usd(10.0, 10.0, MONTH, now)
-        assert budget.rest_usd_per_s(left, MONTH, now) > budget.all_month_usd_per_s(10.0, MONTH)
+        left = 10.0 - allocation.reserve_usd(10.0, 10.0, MONTH, now)
+        assert allocation.rest_usd_per_s(left, MONTH, now) > allocation.all_month_usd_per_s(10.0, MONTH)
 
 
 @pytest.mark.parametrize(
@@ -190,20 +191,20 @@ def test_what_bursts_may_use_does_not_lengthen_the_intervals() -> None:
 )
 def test_a_month_can_be_foreseen(cap: float, stretch: float, lasts: bool) -> None:
     """One target at 30 s and a hundred-thousandth of a dollar a probe costs $0.864 in 30 days."""
-    said = budget.forecast(cap, paid(30), MONTH)
+    said = allocation.forecast(cap, paid(30), MONTH)
     assert said.usd_per_month == pytest.approx(0.864)
     assert said.stretches.get("openai/m0", 1.0) == stretch
     assert (said.lasts_s is None) is lasts
     assert said.beyond == (() if lasts else ("openai/m0",))
-    assert not lasts or budget.usd_per_s(paid(30), said.stretches) * MONTH.seconds <= cap
+    assert not lasts or allocation.usd_per_s(paid(30), said.stretches) * MONTH.seconds <= cap
 
 
 def test_what_the_dearest_gets_is_foreseen() -> None:
     """Of one beyond the budget, how long the rest of the money lasts; of one that it does not pay for once, nothing."""
-    said = budget.forecast(5.0, usd(cheap=1e-6, dear=0.012), MONTH)
+    said = allocation.forecast(5.0, usd(cheap=1e-6, dear=0.012), MONTH)
     assert (said.beyond, said.stretches) == (("dear",), {"dear": 128.0})
     assert said.lasts_s == pytest.approx((5.0 - 0.75 - 0.0864) / 0.012 * 3600)
-    said = budget.forecast(5.0, usd(cheap=1e-6, dear=6.0), MONTH)
+    said = allocation.forecast(5.0, usd(cheap=1e-6, dear=6.0), MONTH)
     assert (said.beyond, said.lasts_s, said.stretches) == (("dear",), 0.0, {"dear": 128.0})
 
 
@@ -220,4 +221,4 @@ def test_what_the_dearest_gets_is_foreseen() -> None:
 )
 def test_money_is_readable(amount: float, text: str) -> None:
     """Cents where there are any, and small sums not rounded to nothing."""
-    assert budget.format_usd(amount) == text
+    assert allocation.format_usd(amount) == text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.budget import tracker as purses
+from monitor.budget import tracker as budget_tracker
 from monitor.budget.allocation import stretched_s
 from monitor.budget.tracker import BudgetTracker, Throttling
 from monitor.settings import Settings
@@ -28,7 +28,7 @@ def configuration(folder: Path, cap: float | None, *, targets: int = 2, interval
     return replace(plain, targets=(*paid, plain.targets[-1]), budget_usd_per_month=cap)
 
 
-def purse(
+def new_tracker(
     folder: Path, cap: float | None, *, now: datetime = BEGIN, spent: float = 0.0, usual: float | None = 1e-4
 ) -> BudgetTracker:
     """A purse in which `openai/m0` has spent so much this month."""
@@ -89,7 +89,7 @@ def test_the_budget_is_kept(tmp_path: Path, cap: float, lasts: bool, seed: int) 
 
 def test_what_fits_is_never_stretched(tmp_path: Path) -> None:
     """With money enough, the pace is the configured one all month, and there is nothing to say."""
-    rich = purse(tmp_path, 100.0)
+    rich = new_tracker(tmp_path, 100.0)
     assert not any(rich.review(BEGIN + MINUTE * minute) for minute in range(0, 43_200, 7))
     assert rich.throttling.stretches == {}
     assert rich.throttled_settings().targets == configuration(tmp_path, 100.0).targets
@@ -99,7 +99,7 @@ def test_the_stretch_does_not_flap(tmp_path: Path) -> None:
     """Costs that scatter about the edge between two stretches change it once, not with every probe."""
     chance = random.Random(7)
     # Two targets at 300 s and 1e-4: $1.728 a month. The edge of no stretch is at a cap of 1.728 / 0.85.
-    edge = purse(tmp_path, 1.728 / 0.85)
+    edge = new_tracker(tmp_path, 1.728 / 0.85)
     changes = 0
     for minute in range(0, 43_200, 5):
         at = BEGIN + MINUTE * minute
@@ -113,7 +113,7 @@ def test_the_stretch_does_not_flap(tmp_path: Path) -> None:
 
 def test_no_cap_allows_everything(tmp_path: Path) -> None:
     """Without a budget there is nothing to keep, and nothing to say."""
-    free = purse(tmp_path, None, spent=1e6)
+    free = new_tracker(tmp_path, None, spent=1e6)
     assert free.review(BEGIN) == []
     assert free.reserve_probe("openai/m0", BEGIN)
     assert free.grant_extra(("openai/m0",), BEGIN) == ("openai/m0",)
@@ -122,7 +122,7 @@ def test_no_cap_allows_everything(tmp_path: Path) -> None:
 
 def test_an_own_model_is_never_stretched_nor_stopped(tmp_path: Path) -> None:
     """Whatever the others have spent."""
-    empty = purse(tmp_path, 1.0, spent=1.0)
+    empty = new_tracker(tmp_path, 1.0, spent=1.0)
     empty.review(BEGIN)
     assert empty.throttling.stopped == ("openai/m0", "openai/m1")
     assert not empty.reserve_probe("openai/m0", BEGIN)
@@ -133,7 +133,7 @@ def test_an_own_model_is_never_stretched_nor_stopped(tmp_path: Path) -> None:
 
 def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     """Until the month is over, also by the next service; then probing goes on."""
-    first = purse(tmp_path, 1.0, spent=1.0)
+    first = new_tracker(tmp_path, 1.0, spent=1.0)
     said = [news for news in first.review(BEGIN) if news.kind == "probing_stopped"]
     text = (
         "openai/m0, openai/m1 will not be probed until 2026-12-01: the budget of $1 is spent, and no route moves"
@@ -142,7 +142,7 @@ def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     assert [(news.tell, news.text) for news in said] == [(True, text)]
     assert first.review(BEGIN + MINUTE) == []
 
-    kept = purses.from_json(purses.to_json(first.throttling))
+    kept = budget_tracker.from_json(budget_tracker.to_json(first.throttling))
     usual = {"openai/m0": 1e-4, "openai/m1": 1e-4}
     second = BudgetTracker(
         configuration(tmp_path, 1.0), now=BEGIN + MINUTE, spent={"openai/m0": 1.0}, usual=usual, throttling=kept
@@ -168,7 +168,7 @@ def test_a_higher_budget_counts_at_once(tmp_path: Path) -> None:
 
 def test_what_is_under_way_is_set_aside(tmp_path: Path) -> None:
     """Probes that run at the same time cannot all have the last of the money."""
-    last = purse(tmp_path, 1.0, spent=1.0 - 1.5e-4)
+    last = new_tracker(tmp_path, 1.0, spent=1.0 - 1.5e-4)
     assert last.reserve_probe("openai/m0", BEGIN)
     assert not last.reserve_probe("openai/m1", BEGIN)
     last.release_probe("openai/m0")
@@ -178,7 +178,7 @@ def test_what_is_under_way_is_set_aside(tmp_path: Path) -> None:
 def test_the_reserve_ends_bursts_and_is_told_once(tmp_path: Path) -> None:
     """When extra probes have used up what was kept for them, regular ones go on alone."""
     middle = BEGIN + timedelta(days=15)
-    bare = purse(tmp_path, 1.0, now=middle, spent=0.6)
+    bare = new_tracker(tmp_path, 1.0, now=middle, spent=0.6)
     assert bare.grant_extra(("openai/m0",), middle) == ()
     kinds = [news.kind for news in bare.review(middle)]
     assert "reserve_used_up" in kinds
@@ -189,7 +189,7 @@ def test_the_reserve_ends_bursts_and_is_told_once(tmp_path: Path) -> None:
 
 def test_an_unknown_price_counts_nothing(tmp_path: Path) -> None:
     """It stretches nobody, until a probe has been paid for."""
-    unknown = purse(tmp_path, 1.0, usual=None)
+    unknown = new_tracker(tmp_path, 1.0, usual=None)
     unknown.review(BEGIN)
     assert unknown.throttling.stretches == {}
     unknown.add_cost(seen("openai/m0", BEGIN, None))
@@ -200,7 +200,7 @@ def test_an_unknown_price_counts_nothing(tmp_path: Path) -> None:
 
 def test_a_month_begins_anew(tmp_path: Path) -> None:
     """What was spent in November is nothing to December, nor is a probe that began in November."""
-    kept = purse(tmp_path, 10.0, spent=5.0)
+    kept = new_tracker(tmp_path, 10.0, spent=5.0)
     december = datetime(2026, 12, 1, tzinfo=UTC)
     kept.review(december)
     assert kept.spent_usd == 0.0
@@ -212,7 +212,7 @@ def test_a_month_begins_anew(tmp_path: Path) -> None:
 def test_a_clock_that_was_ahead_is_set_back(tmp_path: Path) -> None:
     """The month is that of now, and what was spent in it counts: the cap holds."""
     december = datetime(2026, 12, 1, 6, tzinfo=UTC)
-    kept = purse(tmp_path, 1.0, now=BEGIN, spent=1.0)
+    kept = new_tracker(tmp_path, 1.0, now=BEGIN, spent=1.0)
     kept.review(BEGIN)
     kept.review(december)
     assert kept.reserve_probe("openai/m0", december)
@@ -311,7 +311,7 @@ def test_the_shares_do_not_flap(tmp_path: Path) -> None:
 
 def test_a_stretch_says_why(tmp_path: Path) -> None:
     """With the intervals, what it would cost, and what is left."""
-    tight = purse(tmp_path, 1.0)
+    tight = new_tracker(tmp_path, 1.0)
     [news] = tight.review(BEGIN)
     assert news.tell
     assert news.text == (
@@ -322,5 +322,5 @@ def test_a_stretch_says_why(tmp_path: Path) -> None:
 
 def test_a_pace_of_another_version_is_found_anew() -> None:
     """What cannot be read is nothing to go on from."""
-    assert purses.from_json('{"stretches": "much"}') is None
-    assert purses.from_json('{"stretch": 2.0, "empty": true}') == Throttling()
+    assert budget_tracker.from_json('{"stretches": "much"}') is None
+    assert budget_tracker.from_json('{"stretch": 2.0, "empty": true}') == Throttling()

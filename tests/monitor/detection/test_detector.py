@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from monitor.detection import provider_pool as pool
-from monitor.detection import state_machine as detector
-from monitor.detection import target_state as record
+from monitor.detection import provider_pool, state_machine, target_state
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
 from monitor.detection.pacing import BurstProbe, is_resting
@@ -42,17 +40,17 @@ def configured(*names: str, controller: ControllerSettings | None = None) -> Set
     return settings(Path("/nowhere"), *(names or FOUR), controller=controller)
 
 
-def judge(*names: str, controller: ControllerSettings | None = None) -> Detector:
+def new_detector(*names: str, controller: ControllerSettings | None = None) -> Detector:
     """A judge of these targets that knows nothing yet."""
     return Detector(configured(*names, controller=controller), T0)
 
 
-def show(one: Detector, events: Sequence[Event], *, blind: bool = False) -> list[Transition]:
+def show(detector: Detector, events: Sequence[Event], *, blind: bool = False) -> list[Transition]:
     """What these probes change."""
     return [
         moved
         for at_s, name, symbol in events
-        for moved in one.observe(observation(symbol, at_s=at_s, name=name), blind=blind)
+        for moved in detector.observe(observation(symbol, at_s=at_s, name=name), blind=blind)
     ]
 
 
@@ -61,26 +59,26 @@ def after(seconds: float) -> timedelta:
     return timedelta(seconds=seconds + 0.1)
 
 
-def judged_by_now(one: Detector) -> bool:
+def judged_by_now(detector: Detector) -> bool:
     """Whether no verdict only waits for its time."""
-    return one.due is None
+    return detector.due is None
 
 
-def pool_of(one: Detector) -> pool.ProviderEvidence:
+def pool_of(detector: Detector) -> provider_pool.ProviderEvidence:
     """What is held against openai."""
-    return one.snapshot().providers["openai"]
+    return detector.snapshot().providers["openai"]
 
 
 def down(moved: Sequence[Transition]) -> list[str]:
     """The targets that went down, in order."""
-    return [one.target for one in moved if one.after is Health.DOWN]
+    return [change.target for change in moved if change.after is Health.DOWN]
 
 
 def test_a_provider_that_fails_goes_down_with_all_its_targets_at_once() -> None:
     """One verdict: the same instant, reason, evidence and trail for each, after far fewer failures than one needs."""
-    one = judge(*FOUR, ALONE)
-    show(one, [*QUIET, (59, ALONE, ".")])
-    moved = [change for change in show(one, OUTAGE) if change.after is Health.DOWN]
+    detector = new_detector(*FOUR, ALONE)
+    show(detector, [*QUIET, (59, ALONE, ".")])
+    moved = [change for change in show(detector, OUTAGE) if change.after is Health.DOWN]
     assert [change.target for change in moved] == list(FOUR)
     assert {change.at for change in moved} == {T0 + after(75)}, "as soon as the failures span 15 s"
     for change in moved:
@@ -94,36 +92,36 @@ def test_a_provider_that_fails_goes_down_with_all_its_targets_at_once() -> None:
         assert change.evidence >= change.threshold
         assert [(w.at, w.target) for w in change.trail] == [(T0 + after(s), name) for s, name, _ in OUTAGE[:4]]
         assert change.trail[-1].evidence == change.evidence
-    assert {name: known.health for name, known in one.health.items()} == {
+    assert {name: known.health for name, known in detector.health.items()} == {
         **dict.fromkeys(FOUR, Health.DOWN),
         ALONE: Health.UP,
     }
-    assert pool_of(one) == NO_PROVIDER_EVIDENCE
+    assert pool_of(detector) == NO_PROVIDER_EVIDENCE
 
 
 def test_the_verdict_on_a_provider_says_what_the_provider_said() -> None:
     """The last failure's own words end the sentence."""
-    one = judge()
-    show(one, [*QUIET, *OUTAGE[:3]])
+    detector = new_detector()
+    show(detector, [*QUIET, *OUTAGE[:3]])
     last = observation("o", at_s=75, name=D, detail="HTTP 529: Overloaded")
-    assert one.observe(last)[-1].reason.endswith("; last: HTTP 529: Overloaded")
+    assert detector.observe(last)[-1].reason.endswith("; last: HTTP 529: Overloaded")
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 40), st.sampled_from(FOUR), st.booleans(), st.booleans()), max_size=60))
 @effort(deadline=None)
 def test_one_sick_model_never_condemns_its_siblings(story: list[tuple[float, str, bool, bool]]) -> None:
     """However it fails, in whatever order all are asked: the provider gets no verdict, and the others stay as well."""
-    one = judge()
-    show(one, QUIET)
+    detector = new_detector()
+    show(detector, QUIET)
     at_s, moved = 60.0, []
     for pause_s, name, fails, ticks in story:
         at_s += pause_s
-        moved += show(one, [(at_s, name, "x" if fails and name == A else ".")])
-        moved += one.tick(T0 + timedelta(seconds=at_s + pause_s / 2)) if ticks else ()
-        assert not pool.is_conclusive(pool_of(one))
+        moved += show(detector, [(at_s, name, "x" if fails and name == A else ".")])
+        moved += detector.tick(T0 + timedelta(seconds=at_s + pause_s / 2)) if ticks else ()
+        assert not provider_pool.is_conclusive(pool_of(detector))
     assert set(down(moved)) <= {A}
     assert all("all of" not in change.reason for change in moved)
-    assert all(one.health[name].health in {Health.UP, Health.UNKNOWN} for name in FOUR[1:])
+    assert all(detector.health[name].health in {Health.UP, Health.UNKNOWN} for name in FOUR[1:])
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 10])
@@ -143,25 +141,25 @@ def test_a_model_that_fails_for_an_hour_goes_down_alone(every: int) -> None:
 
 def test_a_sick_model_is_found_by_a_burst_of_its_own() -> None:
     """With its second failure it is asked again and again, whatever the provider's burst asks."""
-    one = judge()
-    show(one, [*QUIET, (60, A, "x")])
-    [together] = one.burst_probes(A)
+    detector = new_detector()
+    show(detector, [*QUIET, (60, A, "x")])
+    [together] = detector.burst_probes(A)
     by = provider_parameters(configured())
     assert (together.slot, together.targets[-1], together.delay_s) == ("openai", A, by.failed_s)
-    show(one, [(65, A, "x")])
-    alone, _ = one.burst_probes(A)
+    show(detector, [(65, A, "x")])
+    alone, _ = detector.burst_probes(A)
     assert alone == BurstProbe(slot=A, targets=(A,), delay_s=parameters().failed_s)
 
 
 def test_who_is_down_on_its_own_is_left_out_of_the_providers_evidence() -> None:
     """Its failures are no longer held against the provider; those of the others still are, and suffice."""
-    one = judge()
-    moved = show(one, [*QUIET, *SICK[:4]])
+    detector = new_detector()
+    moved = show(detector, [*QUIET, *SICK[:4]])
     assert down(moved) == [A]
-    assert A not in pool_of(one).without
+    assert A not in pool_of(detector).without
     later = [(90 + n * 5.0, FOUR[1 + n % 3], "x") for n in range(4)]
     between = [(at_s - 2, A, "x") for at_s, _, _ in later]
-    moved = show(one, sorted([*later, *between]))
+    moved = show(detector, sorted([*later, *between]))
     assert down(moved) == [B, C, D]
     last = [change for change in moved if change.after is Health.DOWN][-1]
     assert "4 of 4 probes failed in 15 s (server_error) on 3 of its 4 targets" in last.reason
@@ -170,26 +168,26 @@ def test_who_is_down_on_its_own_is_left_out_of_the_providers_evidence() -> None:
 
 def test_a_target_that_is_back_counts_again_with_the_next_excursion() -> None:
     """What it shows in the middle of one that began without it could not be left out again."""
-    one = judge()
-    known = pool.add_failure(
+    detector = new_detector()
+    known = provider_pool.add_failure(
         NO_PROVIDER_EVIDENCE, observation("x", at_s=60, name=A), provider_parameters(configured()), {A: 0.005, B: 0.005}
     )
-    show(one, QUIET)
-    one.restore(DetectorState(targets={}, providers={"openai": known}))
+    show(detector, QUIET)
+    detector.restore(DetectorState(targets={}, providers={"openai": known}))
     for symbol in "xx..":
-        before = pool_of(one)
-        show(one, [(61, C, symbol)])
-        assert pool_of(one) == before
+        before = pool_of(detector)
+        show(detector, [(61, C, symbol)])
+        assert pool_of(detector) == before
 
 
 def test_blind_failures_clear_the_providers_evidence() -> None:
     """Timeouts while our own network is down leave nothing held against anybody; answers are not blind."""
-    one = judge()
-    show(one, [*QUIET, *OUTAGE[:3]])
-    show(one, [(75, D, "o")], blind=True)
-    assert pool_of(one) == NO_PROVIDER_EVIDENCE, "the fourth failure was an answer, so that all went down"
-    assert set(FOUR) == {name for name in FOUR if one.health[name].health is Health.DOWN}
-    other = judge()
+    detector = new_detector()
+    show(detector, [*QUIET, *OUTAGE[:3]])
+    show(detector, [(75, D, "o")], blind=True)
+    assert pool_of(detector) == NO_PROVIDER_EVIDENCE, "the fourth failure was an answer, so that all went down"
+    assert set(FOUR) == {name for name in FOUR if detector.health[name].health is Health.DOWN}
+    other = new_detector()
     show(other, [*QUIET, *OUTAGE[:3]])
     moved = show(other, [(75, D, "t")], blind=True)
     assert pool_of(other) == NO_PROVIDER_EVIDENCE
@@ -200,57 +198,57 @@ def test_blind_failures_clear_the_providers_evidence() -> None:
 @pytest.mark.parametrize("symbol", list("raqgbf"))
 def test_what_is_no_fault_of_the_providers_is_not_held_against_it(symbol: str) -> None:
     """Neither alone nor in the middle of an excursion; nor is it a good answer."""
-    one = judge()
-    show(one, QUIET)
-    moved = show(one, [(60 + n * 5.0, FOUR[n % 4], symbol) for n in range(3)])
-    assert pool_of(one) == NO_PROVIDER_EVIDENCE
-    show(one, [(76, C, "x")])
-    known = pool_of(one)
-    moved += show(one, [(80, D, symbol)])
-    assert pool_of(one) == known
+    detector = new_detector()
+    show(detector, QUIET)
+    moved = show(detector, [(60 + n * 5.0, FOUR[n % 4], symbol) for n in range(3)])
+    assert pool_of(detector) == NO_PROVIDER_EVIDENCE
+    show(detector, [(76, C, "x")])
+    known = pool_of(detector)
+    moved += show(detector, [(80, D, symbol)])
+    assert pool_of(detector) == known
     assert down(moved) == []
 
 
 @pytest.mark.parametrize("symbol", list(".sw"))
 def test_any_answer_speaks_for_the_provider(symbol: str) -> None:
     """Slow and wrong ones as well: whether it is down is the question."""
-    one = judge()
-    show(one, [*QUIET, (60, A, "x")])
-    before = pool_of(one).evidence.value
-    show(one, [(65, B, symbol)])
-    assert 0 < pool_of(one).evidence.value < before
+    detector = new_detector()
+    show(detector, [*QUIET, (60, A, "x")])
+    before = pool_of(detector).evidence.value
+    show(detector, [(65, B, symbol)])
+    assert 0 < pool_of(detector).evidence.value < before
 
 
 @given(st.text("....xxtosw ra", max_size=80), st.floats(1, 45), st.integers(0, 80))
 @effort(deadline=None)
 def test_a_target_that_is_alone_is_judged_by_the_detector(symbols: str, every_s: float, restart: int) -> None:
     """The judge adds nothing where a provider has one target; a space is a while in which only time passes."""
-    one, by = judge(A, ALONE), parameters_by_target(configured(A, ALONE))[ALONE]
+    detector, by = new_detector(A, ALONE), parameters_by_target(configured(A, ALONE))[ALONE]
     folded = TargetState(target=ALONE, since=T0)
     for number, symbol in enumerate(symbols):
         if number == restart:
-            one = restarted(one, A, ALONE)
+            detector = restarted(detector, A, ALONE)
         before = folded
         if symbol == " ":
-            folded = detector.tick(folded, T0 + timedelta(seconds=number * every_s), by)
-            moved = one.tick(T0 + timedelta(seconds=number * every_s))
+            folded = state_machine.tick(folded, T0 + timedelta(seconds=number * every_s), by)
+            moved = detector.tick(T0 + timedelta(seconds=number * every_s))
         else:
             seen = observation(symbol, at_s=number * every_s, name=ALONE)
-            folded = detector.observe(folded, seen, by)
-            moved = one.observe(seen)
-        assert one.state_of(ALONE) == folded
-        change = detector.transition(before, folded, by)
+            folded = state_machine.observe(folded, seen, by)
+            moved = detector.observe(seen)
+        assert detector.state_of(ALONE) == folded
+        change = state_machine.transition(before, folded, by)
         assert moved == ((change,) if change else ())
-        known = one.health[ALONE]
+        known = detector.health[ALONE]
         assert (known.health, known.reason, known.last_ok_at) == (folded.health, folded.reason, folded.last_ok_at)
 
 
-def restarted(one: Detector, *names: str) -> Detector:
+def restarted(detector: Detector, *names: str) -> Detector:
     """A new judge that remembers, through JSON, what this one did."""
-    memory = one.snapshot()
-    again = judge(*names)
-    records = {name: record.from_json(record.to_json(known)) for name, known in memory.targets.items()}
-    pools = {name: pool.from_json(pool.to_json(known)) for name, known in memory.providers.items()}
+    memory = detector.snapshot()
+    again = new_detector(*names)
+    records = {name: target_state.from_json(target_state.to_json(known)) for name, known in memory.targets.items()}
+    pools = {name: provider_pool.from_json(provider_pool.to_json(known)) for name, known in memory.providers.items()}
     again.restore(DetectorState(targets={name: known for name, known in records.items() if known}, providers=pools))
     assert again.snapshot() == memory
     return again
@@ -262,7 +260,7 @@ def test_a_restart_in_the_middle_changes_nothing(story: list[tuple[str, str]], n
     """Fold some, restart, go on: the same transitions, evidence and verdicts as in one go."""
     names = (*FOUR, ALONE)
     events = [(n * 6.0, name, symbol) for n, (name, symbol) in enumerate(story)]
-    straight, halted = judge(*names), judge(*names)
+    straight, halted = new_detector(*names), new_detector(*names)
     expected = show(straight, events)
     moved = show(halted, events[:number])
     again = restarted(halted, *names)
@@ -275,19 +273,19 @@ def test_a_restart_in_the_middle_changes_nothing(story: list[tuple[str, str]], n
 
 def test_quiet_times_teach_what_each_probe_would_have_taught() -> None:
     """The short way of a good probe and the long one lead to the same record."""
-    one, case, folded = judge(ALONE), EvidenceTrack(), TargetState(target=ALONE, since=T0)
+    detector, case, folded = new_detector(ALONE), EvidenceTrack(), TargetState(target=ALONE, since=T0)
     latency = folded.latency
     for number in range(257):
         seen = observation(".", at_s=number * 30, name=ALONE)
-        one.observe(seen)
+        detector.observe(seen)
         case = case.add_success(seen, p1=parameters().p1)
         latency = latency.add_observation(seen, no_evidence=True)
-    quiet = one.state_of(ALONE)
+    quiet = detector.state_of(ALONE)
     assert (quiet.health, quiet.last_seen_at, quiet.last_ok_at) == (Health.UP, *[T0 + after(256 * 30)] * 2)
     assert quiet.latency == latency
     last = observation("x", at_s=257 * 30, name=ALONE)
-    one.observe(last)
-    learned = one.state_of(ALONE)
+    detector.observe(last)
+    learned = detector.state_of(ALONE)
     expected = case.add_failure(last, p1=parameters().p1)
     assert learned.clean_pending == 0
     assert learned.down.evidence == expected.evidence
@@ -299,28 +297,28 @@ def test_quiet_times_teach_what_each_probe_would_have_taught() -> None:
 
 def test_a_verdict_that_waits_for_min_outage_is_made_by_time_alone() -> None:
     """Enough evidence within ten seconds: `due` names the instant, and nothing happens before it."""
-    one = judge(ALONE)
-    show(one, [(0, ALONE, "."), *((30 + n * 5.0, ALONE, "x") for n in range(3))])
-    assert one.due == T0 + after(45)
-    assert one.tick(T0 + after(45) - timedelta(microseconds=1)) == ()
-    [moved] = one.tick(T0 + after(45))
+    detector = new_detector(ALONE)
+    show(detector, [(0, ALONE, "."), *((30 + n * 5.0, ALONE, "x") for n in range(3))])
+    assert detector.due == T0 + after(45)
+    assert detector.tick(T0 + after(45) - timedelta(microseconds=1)) == ()
+    [moved] = detector.tick(T0 + after(45))
     assert (moved.after, moved.at) == (Health.DOWN, T0 + after(45))
     assert "3 of 3 probes failed in 15 s" in moved.reason
-    assert judged_by_now(one)
-    assert one.tick(T0 + after(46)) == ()
+    assert judged_by_now(detector)
+    assert detector.tick(T0 + after(46)) == ()
 
 
 def test_a_verdict_on_a_provider_waits_for_min_outage_as_well() -> None:
     """All targets go at the instant that `due` names; a good answer before may take it back."""
     fast = [(60 + n * 3.0, FOUR[n], "x") for n in range(4)]
-    one = judge()
-    show(one, QUIET)
-    assert down(show(one, fast)) == []
-    assert one.due == T0 + after(75)
-    assert one.tick(T0 + after(75) - timedelta(microseconds=1)) == ()
-    assert down(one.tick(T0 + after(75))) == list(FOUR)
-    assert judged_by_now(one)
-    other = judge()
+    detector = new_detector()
+    show(detector, QUIET)
+    assert down(show(detector, fast)) == []
+    assert detector.due == T0 + after(75)
+    assert detector.tick(T0 + after(75) - timedelta(microseconds=1)) == ()
+    assert down(detector.tick(T0 + after(75))) == list(FOUR)
+    assert judged_by_now(detector)
+    other = new_detector()
     show(other, [*QUIET, *fast])
     value = pool_of(other).evidence.value
     while value >= pool_of(other).threshold:
@@ -336,7 +334,7 @@ def test_a_blip_of_all_targets_moves_nothing(begin_s: float) -> None:
     loop = ClosedLoop(configured(), lambda at_s, _: "x" if begin_s <= at_s < begin_s + 8 else ".")
     loop.run(1200)
     assert {moved.after for moved in loop.transitions} <= {Health.UP, Health.SUSPECT}
-    assert {known.health for known in loop.judge.health.values()} == {Health.UP}
+    assert {known.health for known in loop.detector.health.values()} == {Health.UP}
 
 
 @pytest.mark.parametrize("names", [pytest.param(FOUR, id="four targets"), pytest.param((ALONE,), id="one target")])
@@ -352,10 +350,10 @@ def test_a_clock_that_jumps_an_hour_moves_nothing(
     assert loop.moved_to(Health.DOWN) == []
     loop.set_clock(600 + jump_after_s, ahead_s=jump_s)
     if ticks:
-        loop.transitions += loop.judge.tick(T0 + timedelta(seconds=600 + jump_after_s + jump_s))
+        loop.transitions += loop.detector.tick(T0 + timedelta(seconds=600 + jump_after_s + jump_s))
     loop.run(1200)
     assert {moved.after for moved in loop.transitions} <= {Health.UP, Health.SUSPECT, Health.UNKNOWN}
-    assert {known.health for known in loop.judge.health.values()} == {Health.UP}
+    assert {known.health for known in loop.detector.health.values()} == {Health.UP}
 
 
 def test_an_outage_is_found_after_a_clock_was_set() -> None:
@@ -371,47 +369,47 @@ def test_an_outage_is_found_after_a_clock_was_set() -> None:
 def test_silence_clears_what_is_held_against_a_provider() -> None:
     """Evidence from before a service was off is not gone on from, whether time was told to pass or not."""
     for ticks in (True, False):
-        one = judge()
-        show(one, [*QUIET, *OUTAGE[:3]])
+        detector = new_detector()
+        show(detector, [*QUIET, *OUTAGE[:3]])
         if ticks:
-            one.tick(T0 + timedelta(hours=5))
-            assert pool_of(one) == NO_PROVIDER_EVIDENCE
-        moved = show(one, [(5 * 3600.0, D, "x")])
+            detector.tick(T0 + timedelta(hours=5))
+            assert pool_of(detector) == NO_PROVIDER_EVIDENCE
+        moved = show(detector, [(5 * 3600.0, D, "x")])
         assert down(moved) == []
-        assert pool_of(one).evidence.failures == 1
+        assert pool_of(detector).evidence.failures == 1
 
 
 def test_a_thousand_targets_have_a_quiet_hour() -> None:
     """Twenty providers, every probe good: each target goes up once and nothing else ever happens."""
     names = tuple(f"p{n % 20}/m{n // 20}" for n in range(1000))
-    one = judge(*names)
-    moved = show(one, [(n * 0.03, names[n % 1000], ".") for n in range(120_000)])
-    moved += one.tick(T0 + timedelta(hours=1))
+    detector = new_detector(*names)
+    moved = show(detector, [(n * 0.03, names[n % 1000], ".") for n in range(120_000)])
+    moved += detector.tick(T0 + timedelta(hours=1))
     assert sorted(change.target for change in moved) == sorted(names)
     assert {change.after for change in moved} == {Health.UP}
-    assert one.due is None
-    assert {one.burst_probes(name) for name in names} == {()}
+    assert detector.due is None
+    assert {detector.burst_probes(name) for name in names} == {()}
 
 
 def test_a_retired_model_is_confirmed_by_one_quick_probe() -> None:
     """Then that target is misconfigured; its siblings are not touched, nor is their provider suspected."""
-    one = judge()
-    show(one, [*QUIET, (60, A, "g")])
-    assert one.health[A].health is Health.SUSPECT
-    assert one.burst_probes(A) == (BurstProbe(slot=A, targets=(A,), delay_s=parameters().failed_s),)
-    [moved] = show(one, [(65, A, "g")])
+    detector = new_detector()
+    show(detector, [*QUIET, (60, A, "g")])
+    assert detector.health[A].health is Health.SUSPECT
+    assert detector.burst_probes(A) == (BurstProbe(slot=A, targets=(A,), delay_s=parameters().failed_s),)
+    [moved] = show(detector, [(65, A, "g")])
     assert (moved.target, moved.after) == (A, Health.MISCONFIGURED)
-    assert one.burst_probes(A) == ()
-    assert {one.health[name].health for name in FOUR[1:]} == {Health.UP}
-    assert pool_of(one) == NO_PROVIDER_EVIDENCE
+    assert detector.burst_probes(A) == ()
+    assert {detector.health[name].health for name in FOUR[1:]} == {Health.UP}
+    assert pool_of(detector) == NO_PROVIDER_EVIDENCE
 
 
 def test_targets_and_providers_of_other_settings_leave_nothing_behind() -> None:
     """Removed, renamed or moved to another provider: neither its record nor its share of the evidence goes on."""
-    one = judge()
-    show(one, [*QUIET, (60, A, "x"), (65, B, "x"), (70, A, "x")])
-    before = one.snapshot()
-    without_a = judge(B, C, D, "openai/renamed", "mistral/a")
+    detector = new_detector()
+    show(detector, [*QUIET, (60, A, "x"), (65, B, "x"), (70, A, "x")])
+    before = detector.snapshot()
+    without_a = new_detector(B, C, D, "openai/renamed", "mistral/a")
     without_a.restore(before)
     assert without_a.health.keys() == {B, C, D, "openai/renamed", "mistral/a"}
     known = pool_of(without_a)
@@ -421,7 +419,7 @@ def test_targets_and_providers_of_other_settings_leave_nothing_behind() -> None:
     assert without_a.state_of(B) == before.targets[B], "what is still there has lost nothing"
     assert without_a.state_of("openai/renamed") == TargetState(target="openai/renamed", since=T0)
     assert without_a.state_of("mistral/a") == TargetState(target="mistral/a", since=T0)
-    alone = judge(A, ALONE)
+    alone = new_detector(A, ALONE)
     alone.restore(before)
     assert alone.snapshot().providers == {}
     assert alone.state_of(A) == before.targets[A]
@@ -429,12 +427,12 @@ def test_targets_and_providers_of_other_settings_leave_nothing_behind() -> None:
 
 def test_a_target_that_was_added_is_judged_from_the_start() -> None:
     """It is condemned with its provider, though what it shows is not counted until the next excursion."""
-    one = judge(A, B)
-    show(one, [(0, A, "."), (5, B, "."), (60, A, "x"), (65, B, "x"), (70, A, "x")])
-    more = judge(A, B, C)
-    more.restore(one.snapshot())
+    detector = new_detector(A, B)
+    show(detector, [(0, A, "."), (5, B, "."), (60, A, "x"), (65, B, "x"), (70, A, "x")])
+    more = new_detector(A, B, C)
+    more.restore(detector.snapshot())
     known = pool_of(more)
-    assert known == pool_of(one)
+    assert known == pool_of(detector)
     show(more, [(71, C, "x")])
     assert pool_of(more) == known
     assert down(show(more, [(75, B, "x"), (80, A, "x")])) == [A, B, C]
@@ -442,70 +440,70 @@ def test_a_target_that_was_added_is_judged_from_the_start() -> None:
 
 def test_what_could_not_be_stored_is_taken_back() -> None:
     """Remembering an earlier memory undoes everything since, what was due included."""
-    one = judge()
-    show(one, QUIET)
-    before, health = one.snapshot(), dict(one.health)
-    show(one, [(60 + n * 3.0, FOUR[n], "x") for n in range(4)])
-    assert not judged_by_now(one)
-    one.restore(before)
-    assert (one.snapshot(), one.health) == (before, health)
-    assert judged_by_now(one)
+    detector = new_detector()
+    show(detector, QUIET)
+    before, health = detector.snapshot(), dict(detector.health)
+    show(detector, [(60 + n * 3.0, FOUR[n], "x") for n in range(4)])
+    assert not judged_by_now(detector)
+    detector.restore(before)
+    assert (detector.snapshot(), detector.health) == (before, health)
+    assert judged_by_now(detector)
 
 
 def test_an_unknown_target_changes_nothing() -> None:
     """An observation from before it was removed from the configuration may come in late."""
-    one = judge()
-    before = one.snapshot()
-    assert show(one, [(0, "openai/gone", "x")]) == []
-    assert one.snapshot() == before
+    detector = new_detector()
+    before = detector.snapshot()
+    assert show(detector, [(0, "openai/gone", "x")]) == []
+    assert detector.snapshot() == before
 
 
 def test_who_rests_as_asked_is_not_asked_by_a_burst() -> None:
     """Retry-After of one target does not stop the others, and is honoured."""
-    one = judge()
-    show(one, QUIET)
-    one.observe(observation("r", at_s=60, name=B, retry_after_s=60))
-    show(one, [(61, A, "x")])
-    [extra] = one.burst_probes(A)
+    detector = new_detector()
+    show(detector, QUIET)
+    detector.observe(observation("r", at_s=60, name=B, retry_after_s=60))
+    show(detector, [(61, A, "x")])
+    [extra] = detector.burst_probes(A)
     assert set(extra.targets) == {A, C, D}
-    assert is_resting(one.state_of(B), T0 + timedelta(seconds=100))
-    assert not is_resting(one.state_of(A), T0 + timedelta(seconds=100))
+    assert is_resting(detector.state_of(B), T0 + timedelta(seconds=100))
+    assert not is_resting(detector.state_of(A), T0 + timedelta(seconds=100))
 
 
 def test_the_last_good_answer_is_always_the_newest() -> None:
     """Also where nothing else has changed: a standby counts only with a recent one."""
-    one = judge()
-    show(one, QUIET)
+    detector = new_detector()
+    show(detector, QUIET)
     for at_s in (60.0, 90.0):
-        show(one, [(at_s, A, ".")])
-        assert one.health[A].last_ok_at == T0 + after(at_s)
-    assert one.health[A] == replace(one.health[A], last_ok_at=one.state_of(A).last_ok_at)
+        show(detector, [(at_s, A, ".")])
+        assert detector.health[A].last_ok_at == T0 + after(at_s)
+    assert detector.health[A] == replace(detector.health[A], last_ok_at=detector.state_of(A).last_ok_at)
 
 
 def test_intervals_of_their_own_are_weighed_as_often_as_they_are_asked() -> None:
     """A provider with one target at 10 s and one at 5 min is asked about every 9.7 s."""
     mixed = configured(A, B)
     mixed = replace(mixed, targets=(target(A, interval_s=10), target(B, interval_s=300)))
-    one = Detector(mixed, T0)
-    show(one, [(0, A, "."), (1, B, "."), (10, A, "x")])
+    detector = Detector(mixed, T0)
+    show(detector, [(0, A, "."), (1, B, "."), (10, A, "x")])
     by = provider_parameters(mixed)
-    assert pool_of(one).threshold == by.threshold(pool_of(one).p0, 1 / (1 / 10 + 1 / 300))
+    assert pool_of(detector).threshold == by.threshold(pool_of(detector).p0, 1 / (1 / 10 + 1 / 300))
 
 
 def test_a_refused_key_is_confirmed_for_siblings_by_one_probe_each() -> None:
     """The key is shared: once one target has had it confirmed, the others are asked at once, and believed at once."""
     names = [f"openai/m{n}" for n in range(3)]
-    one = judge(*names)
+    detector = new_detector(*names)
     for number, name in enumerate(names):
-        one.observe(observation(".", name=name, at_s=10.0 * number))
-    one.observe(observation("a", name=names[0], at_s=30))
-    one.observe(observation("a", name=names[0], at_s=36))
-    assert one.health[names[0]].health is Health.MISCONFIGURED
-    assert {extra.targets for extra in one.burst_probes(names[0])} == {(names[1],), (names[2],)}
-    assert [one.health[name].health for name in names[1:]] == [Health.UP, Health.UP]
-    one.observe(observation("a", name=names[1], at_s=42))
-    one.observe(observation(".", name=names[2], at_s=43))
-    assert [one.health[name].health for name in names[1:]] == [Health.MISCONFIGURED, Health.UP]
+        detector.observe(observation(".", name=name, at_s=10.0 * number))
+    detector.observe(observation("a", name=names[0], at_s=30))
+    detector.observe(observation("a", name=names[0], at_s=36))
+    assert detector.health[names[0]].health is Health.MISCONFIGURED
+    assert {extra.targets for extra in detector.burst_probes(names[0])} == {(names[1],), (names[2],)}
+    assert [detector.health[name].health for name in names[1:]] == [Health.UP, Health.UP]
+    detector.observe(observation("a", name=names[1], at_s=42))
+    detector.observe(observation(".", name=names[2], at_s=43))
+    assert [detector.health[name].health for name in names[1:]] == [Health.MISCONFIGURED, Health.UP]
 
 
 def test_a_check_that_people_know_to_fail_says_nothing_of_the_provider() -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.detection import provider_pool as pool
-from monitor.detection import state_machine as detector
+from monitor.detection import provider_pool, state_machine
 from monitor.detection.pacing import is_resting, phases, provider_burst_s, target_burst_s
 from monitor.detection.parameters import BURST_CLEAN_PROBES, LONGEST_BURST
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE
@@ -83,9 +82,9 @@ def test_among_siblings_a_burst_of_its_own_is_for_the_one_that_is_sick_alone() -
     names = ("openai/a", "openai/b")
     by = provider_parameters(settings(Path("/nowhere"), *names))
     usual = dict.fromkeys(names, 0.005)
-    once = pool.add_failure(NO_PROVIDER_EVIDENCE, observation("x", name="openai/a"), by, usual)
-    twice = pool.add_failure(once, observation("x", at_s=5, name="openai/a"), by, usual)
-    spread = pool.add_failure(twice, observation("x", at_s=10, name="openai/b"), by, usual)
+    once = provider_pool.add_failure(NO_PROVIDER_EVIDENCE, observation("x", name="openai/a"), by, usual)
+    twice = provider_pool.add_failure(once, observation("x", at_s=5, name="openai/a"), by, usual)
+    spread = provider_pool.add_failure(twice, observation("x", at_s=10, name="openai/b"), by, usual)
     assert target_burst_s(fold(".x", parameters())[1], parameters(), pool=once) is None
     assert target_burst_s(fold(".x.", parameters())[1], parameters(), pool=once) is None
     assert target_burst_s(fold(".xx", parameters())[1], parameters(), pool=twice) == parameters().failed_s
@@ -100,20 +99,24 @@ def test_the_burst_of_a_provider_is_bounded() -> None:
     by = provider_parameters(settings(Path("/nowhere"), *names))
     usual = dict.fromkeys(names, 0.005)
     assert provider_burst_s(NO_PROVIDER_EVIDENCE, by) is None
-    known = pool.add_failure(NO_PROVIDER_EVIDENCE, observation("x", name="openai/a"), by, usual)
+    known = provider_pool.add_failure(NO_PROVIDER_EVIDENCE, observation("x", name="openai/a"), by, usual)
     assert provider_burst_s(known, by) == by.failed_s
-    known = pool.add_success(known, observation(".", at_s=5, name="openai/b"), by)
+    known = provider_pool.add_success(known, observation(".", at_s=5, name="openai/b"), by)
     assert provider_burst_s(known, by) == by.passed_s
-    known = pool.add_failure(known, observation("x", at_s=10, name="openai/a"), by, usual)
+    known = provider_pool.add_failure(known, observation("x", at_s=10, name="openai/a"), by, usual)
     for number in range(BURST_CLEAN_PROBES + 1):
         assert provider_burst_s(known, by) is not None
-        known = pool.add_success(known, observation(".", at_s=11 + number, name="openai/b"), by)
+        known = provider_pool.add_success(known, observation(".", at_s=11 + number, name="openai/b"), by)
     assert known.evidence.value > 0
     assert provider_burst_s(known, by) is None
     endless, quick = NO_PROVIDER_EVIDENCE, 0
     for number in range(10 * 11):
         seen = observation("." if number % 11 else "x", at_s=number * 5.0, name=names[number % 2])
-        endless = pool.add_success(endless, seen, by) if number % 11 else pool.add_failure(endless, seen, by, usual)
+        endless = (
+            provider_pool.add_success(endless, seen, by)
+            if number % 11
+            else provider_pool.add_failure(endless, seen, by, usual)
+        )
         quick += provider_burst_s(endless, by) is not None
     assert endless.evidence.probes == 110
     assert quick == LONGEST_BURST
@@ -122,11 +125,11 @@ def test_the_burst_of_a_provider_is_bounded() -> None:
 def test_a_provider_that_asks_for_rest_gets_it() -> None:
     """Retry-After is honoured, for at most five minutes, and no burst follows."""
     _, record = fold(".", parameters())
-    throttled = detector.observe(record, observation("r", at_s=30, retry_after_s=60), parameters())
+    throttled = state_machine.observe(record, observation("r", at_s=30, retry_after_s=60), parameters())
     assert target_burst_s(throttled, parameters()) is None
     assert is_resting(throttled, T0 + timedelta(seconds=90))
     assert not is_resting(throttled, T0 + timedelta(seconds=91))
-    endless = detector.observe(record, observation("r", at_s=30, retry_after_s=86_400), parameters())
+    endless = state_machine.observe(record, observation("r", at_s=30, retry_after_s=86_400), parameters())
     assert not is_resting(endless, T0 + timedelta(seconds=30 + 301))
 
 
@@ -137,9 +140,9 @@ def test_a_check_that_people_know_to_fail_begins_no_burst(symbol: str) -> None:
     record, quick = TargetState(target=by.target, since=T0), []
     for number, sign in enumerate(("." * 15 + symbol) * 7):
         seen = observation(sign, at_s=30.0 * number)
-        record = detector.observe(record, replace(seen, check=Check.TOOL) if sign == symbol else seen, by)
+        record = state_machine.observe(record, replace(seen, check=Check.TOOL) if sign == symbol else seen, by)
         if sign == symbol:
             quick.append(target_burst_s(record, by))
     assert quick == [by.failed_s if symbol == "x" else by.degraded_s] * 4 + [None] * 3
-    record = detector.observe(record, observation("x", at_s=30.0 * 16 * 7), by)
+    record = state_machine.observe(record, observation("x", at_s=30.0 * 16 * 7), by)
     assert target_burst_s(record, by) == by.failed_s

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.detection import provider_pool as pool
+from monitor.detection import provider_pool
 from monitor.detection.parameters import ProviderParameters
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
 from probes.outcome import Effect, Outcome
@@ -32,9 +32,9 @@ def weigh(events: Iterable[Event], known: ProviderEvidence = NO_PROVIDER_EVIDENC
     for at_s, name, symbol in events:
         seen = observation(symbol, at_s=at_s, name=name)
         if seen.outcome.effect is Effect.DOWN:
-            known = pool.add_failure(known, seen, by(), USUAL)
+            known = provider_pool.add_failure(known, seen, by(), USUAL)
         else:
-            known = pool.add_success(known, seen, by())
+            known = provider_pool.add_success(known, seen, by())
     return known
 
 
@@ -68,9 +68,9 @@ def test_the_probes_of_all_targets_are_one_stream() -> None:
 def test_its_background_is_that_of_its_targets() -> None:
     """The mean of those that are in it, as often as each is asked."""
     noisy = {A: 0.05, B: 0.002, C: 0.002}
-    known = pool.add_failure(NO_PROVIDER_EVIDENCE, observation("x", name=B), by(), noisy)
+    known = provider_pool.add_failure(NO_PROVIDER_EVIDENCE, observation("x", name=B), by(), noisy)
     assert known.p0 == pytest.approx(sum(noisy.values()) / 3, rel=0.13)
-    alone = pool.add_failure(NO_PROVIDER_EVIDENCE, observation("x", name=B), by(), {B: 0.002, C: 0.002})
+    alone = provider_pool.add_failure(NO_PROVIDER_EVIDENCE, observation("x", name=B), by(), {B: 0.002, C: 0.002})
     assert alone.p0 == pytest.approx(0.002)
     assert alone.threshold == by().threshold(alone.p0, 15.0)
 
@@ -81,10 +81,10 @@ def test_it_convinces_at_the_threshold_with_half_of_it_without_anyone() -> None:
     for shares, expected in (((1, 1), None), ((20, 0), False), ((20, 1), False), ((20, 2), True), ((10, 10), True)):
         events = [(n * 5.0, name, "x") for n, name in enumerate([A] * shares[0] + [B] * shares[1])]
         known = weigh(events)
-        assert pool.is_conclusive(known) == (
+        assert provider_pool.is_conclusive(known) == (
             known.evidence.value >= needed and min(known.without.values()) >= needed / 2
         )
-        assert expected is None or pool.is_conclusive(known) is expected
+        assert expected is None or provider_pool.is_conclusive(known) is expected
 
 
 @given(streams(failing="A"))
@@ -93,7 +93,7 @@ def test_one_sick_target_never_convinces(events: list[Event]) -> None:
     known = NO_PROVIDER_EVIDENCE
     for event in events:
         known = weigh([event], known)
-        assert not pool.is_conclusive(known)
+        assert not provider_pool.is_conclusive(known)
         assert known.without.get(A, 0.0) == 0.0
 
 
@@ -145,44 +145,44 @@ def test_a_failure_by_a_clock_set_back_is_weighed() -> None:
 
 def test_who_joined_later_is_not_in_it() -> None:
     """A target that was not there when the excursion began could not be left out again."""
-    known = pool.add_failure(NO_PROVIDER_EVIDENCE, observation("x", name=A), by(), {A: 0.005, B: 0.005})
+    known = provider_pool.add_failure(NO_PROVIDER_EVIDENCE, observation("x", name=A), by(), {A: 0.005, B: 0.005})
     for symbol in "xx":
-        assert pool.add_failure(known, observation(symbol, at_s=9, name=C), by(), USUAL) is known
-    assert pool.add_success(known, observation(".", at_s=9, name=C), by()) is known
+        assert provider_pool.add_failure(known, observation(symbol, at_s=9, name=C), by(), USUAL) is known
+    assert provider_pool.add_success(known, observation(".", at_s=9, name=C), by()) is known
 
 
 def test_alone_it_has_no_threshold() -> None:
     """The only target of a provider that is not bad by its own evidence is judged by its own evidence."""
     known = NO_PROVIDER_EVIDENCE
     for number in range(40):
-        known = pool.add_failure(known, observation("x", at_s=number * 5, name=A), by(), {A: 0.005})
-        assert not pool.is_conclusive(known)
+        known = provider_pool.add_failure(known, observation("x", at_s=number * 5, name=A), by(), {A: 0.005})
+        assert not provider_pool.is_conclusive(known)
 
 
 def test_who_is_bad_on_its_own_is_left_out() -> None:
     """What remains is what the others have shown, with their counts; nobody in it is counted who is not."""
     known = weigh([(0, A, "x"), (5, B, "x"), (10, A, "x"), (15, A, "x"), (20, C, "x")])
-    left = pool.remove_target(known, A)
+    left = provider_pool.remove_target(known, A)
     assert left.evidence.value == known.without[A]
     assert (left.evidence.failures, left.evidence.probes, dict(left.failures)) == (2, 2, {B: 1, C: 1})
     assert left.evidence.since == T0 + timedelta(seconds=5.1)
     assert left.without.keys() == {B, C}
     assert all(value <= left.evidence.value for value in left.without.values())
-    assert pool.remove_target(left, A) is left
+    assert provider_pool.remove_target(left, A) is left
 
 
 def test_nothing_is_left_without_the_one_that_failed() -> None:
     """Nor when fewer than two targets remain."""
-    assert pool.remove_target(weigh([(0, A, "x"), (5, A, "x")]), A) == NO_PROVIDER_EVIDENCE
-    two = pool.remove_target(weigh([(0, A, "x"), (5, B, "x"), (10, C, "x")]), A)
-    assert pool.remove_target(two, B) == NO_PROVIDER_EVIDENCE
+    assert provider_pool.remove_target(weigh([(0, A, "x"), (5, A, "x")]), A) == NO_PROVIDER_EVIDENCE
+    two = provider_pool.remove_target(weigh([(0, A, "x"), (5, B, "x"), (10, C, "x")]), A)
+    assert provider_pool.remove_target(two, B) == NO_PROVIDER_EVIDENCE
 
 
 @given(streams(), st.sampled_from(NAMES))
 def test_leaving_one_out_never_convinces_for_its_sake(events: list[Event], name: str) -> None:
     """What is left is never more than what the others have shown."""
     known = weigh(events)
-    left = pool.remove_target(known, name)
+    left = provider_pool.remove_target(known, name)
     assert left.evidence.value in (0.0, known.without.get(name, 0.0), known.evidence.value)
     assert name not in left.without
     assert name not in left.failures
@@ -193,27 +193,27 @@ def test_it_is_stale_after_a_silence_or_when_the_clock_was_set() -> None:
     """Counted from the last probe that was weighed, good or not; a new one is never stale."""
     known = weigh([(0, A, "x"), (10, B, ".")])
     for at_s, stale in ((10.1, False), (130.1, False), (130.2, True), (-109.8, False), (-110, True)):
-        assert pool.is_stale(known, T0 + timedelta(seconds=at_s), 120) is stale
-    assert not pool.is_stale(NO_PROVIDER_EVIDENCE, T0, 0)
+        assert provider_pool.is_stale(known, T0 + timedelta(seconds=at_s), 120) is stale
+    assert not provider_pool.is_stale(NO_PROVIDER_EVIDENCE, T0, 0)
 
 
 def test_the_most_telling_are_asked_first() -> None:
     """Those that have failed least and were heard longest ago; every third time the one that may be sick alone."""
     heard = {A: T0 + timedelta(seconds=5), B: T0, C: T0 + timedelta(seconds=2)}
     one = weigh([(0, A, "x")])
-    assert pool.burst_order(one, heard, A) == (B, C, A)
+    assert provider_pool.burst_order(one, heard, A) == (B, C, A)
     third = weigh([(0, A, "x"), (5, A, "x"), (10, B, ".")])
-    assert pool.burst_order(third, heard, A) == (A, B, C)
+    assert provider_pool.burst_order(third, heard, A) == (A, B, C)
     several = weigh([(0, A, "x"), (5, B, "x"), (10, A, "x")])
-    assert pool.burst_order(several, heard, A) == (C, B, A), "several have failed: nobody is sick alone"
-    assert pool.burst_order(third, {B: T0}, A) == (B,), "whoever may not be asked is not"
+    assert provider_pool.burst_order(several, heard, A) == (C, B, A), "several have failed: nobody is sick alone"
+    assert provider_pool.burst_order(third, {B: T0}, A) == (B,), "whoever may not be asked is not"
 
 
 @given(streams(), streams())
 def test_it_survives_a_restart_in_the_middle(before: list[Event], after: list[Event]) -> None:
     """Through JSON nothing is lost: it goes on as if nothing had happened."""
     known = weigh(before)
-    again = pool.from_json(pool.to_json(known))
+    again = provider_pool.from_json(provider_pool.to_json(known))
     assert again == known
     shifted = [(at_s + 3000, name, symbol) for at_s, name, symbol in after]
     assert weigh(shifted, again) == weigh(shifted, known)
@@ -223,7 +223,7 @@ def test_it_survives_a_restart_in_the_middle(before: list[Event], after: list[Ev
 @pytest.mark.parametrize("text", ["", "null", "[]", '{"evidence": 1}', "\x00", '{"without": {"a": "much"}}'])
 def test_what_is_no_pool_is_a_new_one(text: str) -> None:
     """A foreign or broken value is no error."""
-    assert pool.from_json(text) == NO_PROVIDER_EVIDENCE
+    assert provider_pool.from_json(text) == NO_PROVIDER_EVIDENCE
 
 
 def test_a_provider_with_hundreds_of_targets_is_no_slower_to_judge() -> None:
@@ -231,9 +231,11 @@ def test_a_provider_with_hundreds_of_targets_is_no_slower_to_judge() -> None:
     names = [f"openai/m{n}" for n in range(300)]
     rules = provider_parameters(settings(Path(), *names))
     background = dict.fromkeys(names, 0.005)
-    held = pool.add_failure(pool.NO_PROVIDER_EVIDENCE, observation("x", name=names[0], at_s=0), rules, background)
+    held = provider_pool.add_failure(
+        provider_pool.NO_PROVIDER_EVIDENCE, observation("x", name=names[0], at_s=0), rules, background
+    )
     for number in range(1, 4):
-        held = pool.add_success(held, observation(".", name=names[number], at_s=0.1 * number), rules)
+        held = provider_pool.add_success(held, observation(".", name=names[number], at_s=0.1 * number), rules)
     assert held.evidence.failures == held.evidence.probes == 1
-    held = pool.add_success(held, observation(".", name=names[5], at_s=2), rules)
+    held = provider_pool.add_success(held, observation(".", name=names[5], at_s=2), rules)
     assert held.evidence.probes == 2

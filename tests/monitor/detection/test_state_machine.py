@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.detection import state_machine as detector
-from monitor.detection import verdicts
+from monitor.detection import state_machine, verdicts
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
 from monitor.detection.target_state import TargetState, from_json, to_json
 from monitor.health import Health
@@ -68,7 +67,7 @@ def test_the_verdict_says_how_it_was_reached() -> None:
     _, record = fold(".xx", parameters())
     last = observation("o", at_s=90, detail="HTTP 529: Overloaded")
     needed = parameters().threshold(record.down.background.rate)
-    assert detector.observe(record, last, parameters()).reason == (
+    assert state_machine.observe(record, last, parameters()).reason == (
         "openai/gpt-6-luna is down: 3 of 3 probes failed in 1 min (2 server_error, 1 overloaded); "
         f"evidence 11.9, verdict at {needed:.1f} (usual 0.61 %, looked for 30 %); last: HTTP 529: Overloaded"
     )
@@ -78,7 +77,7 @@ def test_misconfigured_names_what_to_fix() -> None:
     """The sentence names the variable with the key and repeats what the provider said."""
     _, record = fold(".a", parameters())
     again = observation("a", at_s=60, detail="HTTP 401: Incorrect API key provided")
-    assert detector.observe(record, again, parameters()).reason == (
+    assert state_machine.observe(record, again, parameters()).reason == (
         "openai/gpt-6-luna is misconfigured: auth, the provider refuses the key: check the variable OPENAI_API_KEY "
         "(HTTP 401: Incorrect API key provided)"
     )
@@ -189,7 +188,7 @@ def test_blindness_counts_for_nothing() -> None:
     """While our own network is down, timeouts make a target unknown and leave no evidence behind."""
     _, record = fold("....x", parameters())
     lost = observation("t", at_s=150)
-    record = detector.observe(record, lost, parameters(), blind=True)
+    record = state_machine.observe(record, lost, parameters(), blind=True)
     assert (record.health, record.down.value) == (Health.UNKNOWN, 0.0)
     assert "our own network seems to be down" in record.reason
     assert fold(".", parameters(), record=record)[0] == "U"
@@ -198,20 +197,20 @@ def test_blindness_counts_for_nothing() -> None:
 def test_blindness_does_not_hide_an_answer() -> None:
     """A provider that answers HTTP 500 has answered: that counts, blind or not."""
     _, record = fold("..xx", parameters())
-    assert detector.observe(record, observation("x", at_s=120), parameters(), blind=True).health is Health.DOWN
+    assert state_machine.observe(record, observation("x", at_s=120), parameters(), blind=True).health is Health.DOWN
 
 
 def test_blindness_leaves_a_verdict_alone() -> None:
     """What was down stays down while we cannot see."""
     _, record = fold(".xxx", parameters())
-    assert detector.observe(record, observation("t", at_s=120), parameters(), blind=True).health is Health.DOWN
+    assert state_machine.observe(record, observation("t", at_s=120), parameters(), blind=True).health is Health.DOWN
 
 
 def test_no_data_is_never_healthy() -> None:
     """A target that nobody has looked at for three intervals is unknown, with its evidence forgotten."""
     _, record = fold("...x", parameters())
-    assert detector.tick(record, T0 + timedelta(seconds=90 + 120), parameters()) is record
-    late = detector.tick(record, T0 + timedelta(seconds=90 + 121), parameters())
+    assert state_machine.tick(record, T0 + timedelta(seconds=90 + 120), parameters()) is record
+    late = state_machine.tick(record, T0 + timedelta(seconds=90 + 121), parameters())
     assert (late.health, late.down.value) == (Health.UNKNOWN, 0.0)
     assert late.reason == "openai/gpt-6-luna is unknown: no observation for 2 min 1 s"
 
@@ -219,30 +218,30 @@ def test_no_data_is_never_healthy() -> None:
 def test_no_data_leaves_a_verdict_alone() -> None:
     """Silence is no reason to call a failing target anything else."""
     _, record = fold(".xxx", parameters())
-    assert detector.tick(record, T0 + timedelta(days=1), parameters()) is record
+    assert state_machine.tick(record, T0 + timedelta(days=1), parameters()) is record
 
 
 def test_before_the_first_observation_nothing_changes() -> None:
     """A target that was never asked has nothing to lose."""
     fresh = TargetState(target="openai/gpt-6-luna", since=T0)
-    assert detector.tick(fresh, T0 + timedelta(days=1), parameters()) is fresh
+    assert state_machine.tick(fresh, T0 + timedelta(days=1), parameters()) is fresh
 
 
 def test_a_clock_set_back_or_forward_an_hour_moves_nothing_to_down() -> None:
     """Instants that jump make no failures."""
     _, record = fold("." * 20, parameters())
     for jump_s in (3600, -3600, 0):
-        record = detector.observe(record, observation(".", at_s=600 + jump_s), parameters())
-        record = detector.tick(record, T0 + timedelta(seconds=600 + jump_s), parameters())
+        record = state_machine.observe(record, observation(".", at_s=600 + jump_s), parameters())
+        record = state_machine.tick(record, T0 + timedelta(seconds=600 + jump_s), parameters())
         assert record.health is Health.UP
 
 
 def test_a_transition_is_a_change_of_health() -> None:
     """Moving numbers are none; a change carries the evidence that it was made on."""
     _, before = fold(".xx", parameters())
-    assert detector.transition(before, before, parameters()) is None
-    after = detector.observe(before, observation("x", at_s=90), parameters())
-    change = detector.transition(before, after, parameters())
+    assert state_machine.transition(before, before, parameters()) is None
+    after = state_machine.observe(before, observation("x", at_s=90), parameters())
+    change = state_machine.transition(before, after, parameters())
     assert change is not None
     assert (change.before, change.after) == (Health.SUSPECT, Health.DOWN)
     assert change.evidence >= change.threshold > 0
@@ -264,7 +263,7 @@ def test_one_good_probe_after_a_long_gap_does_not_end_the_hold() -> None:
     """The hold counts clean probes, not hours: silence proves nothing."""
     _, record = fold(".xxx" + "." * 9, parameters())
     assert record.health is Health.RECOVERING
-    late = detector.observe(record, observation(".", at_s=7200), parameters())
+    late = state_machine.observe(record, observation(".", at_s=7200), parameters())
     assert late.health is Health.RECOVERING
 
 
@@ -296,15 +295,15 @@ def test_slow_intervals_find_unusable_targets_too() -> None:
 def test_a_target_that_rests_as_asked_is_not_unknown() -> None:
     """Retry-After is no silence of ours."""
     _, record = fold(".", parameters())
-    record = detector.observe(record, observation("r", at_s=30, retry_after_s=300), parameters())
+    record = state_machine.observe(record, observation("r", at_s=30, retry_after_s=300), parameters())
     for seconds in (31, 180, 330, 30 + 300 + 60):
-        assert detector.tick(record, T0 + timedelta(seconds=seconds), parameters()) is record
+        assert state_machine.tick(record, T0 + timedelta(seconds=seconds), parameters()) is record
 
 
 def test_blindness_is_no_amnesty() -> None:
     """A target that gives next to no good answers stays unusable when we cannot see for a while."""
     _, record = fold("." + "w" * 12, parameters())
-    record = detector.observe(record, observation("t", at_s=400), parameters(), blind=True)
+    record = state_machine.observe(record, observation("t", at_s=400), parameters(), blind=True)
     assert fold(".", parameters(), record=record)[1].health is not Health.UP
 
 
@@ -312,7 +311,7 @@ def test_a_clock_set_back_an_hour_does_not_hold_up_a_verdict() -> None:
     """What was seen before by a clock that was ahead is forgotten, and an outage is still found."""
     _, record = fold("...x", parameters())
     for number in range(3):
-        record = detector.observe(record, observation("x", at_s=-3600 + number * 30), parameters())
+        record = state_machine.observe(record, observation("x", at_s=-3600 + number * 30), parameters())
     assert record.health is Health.DOWN
 
 
@@ -350,7 +349,7 @@ def in_turn(symbols: str, checks: str, *, record: TargetState | None = None) -> 
     said = []
     for number, symbol in enumerate(symbols):
         seen = observation(symbol, at_s=begin_s + 30.0 * number)
-        record = detector.observe(record, replace(seen, check=asked[checks[number % len(checks)]]), BOTH)
+        record = state_machine.observe(record, replace(seen, check=asked[checks[number % len(checks)]]), BOTH)
         said.append(record.health)
     return said, record
 
@@ -450,7 +449,7 @@ def test_people_are_told_of_a_check_that_fails_five_times_in_a_row() -> None:
     assert record.check_failures[0].reported_at == first[0].reported_at
     assert record.last_started_at is not None
     lost = observation("t", at_s=(record.last_started_at - T0).total_seconds() + 30)
-    record = detector.observe(record, lost, BOTH, blind=True)
+    record = state_machine.observe(record, lost, BOTH, blind=True)
     assert record.health is Health.UNKNOWN
     assert told_of(record) == {Check.TOOL}
     assert told_of(in_turn(".", "t", record=record)[1]) == set()
