@@ -114,9 +114,11 @@ class OutageSection(Section):
         (), required=True
     )
     """A target or a pattern such as `openai/*`, or a list of them."""
-    failure_rate: Annotated[float, _chance()] = key(0.0, words="required, unless there is a `latency_factor`")
+    failure_rate: Annotated[float, _chance()] = key(0.0, default_text="required, unless there is a `latency_factor`")
     """The share of requests that fail."""
-    outcome: Annotated[str | None, _OUTCOME] = key(None, words="`server_error`; `unreachable` with `own_network`")
+    outcome: Annotated[str | None, _OUTCOME] = key(
+        None, default_text="`server_error`; `unreachable` with `own_network`"
+    )
     """How they fail: any [outcome](outcomes.md) but `ok`."""
     own_network: Annotated[bool, flag()] = key(False)
     """Our own network fails: the neutral endpoints are as unlikely to answer as the targets. Goes with
@@ -135,7 +137,7 @@ class TrafficSection(Section):
 
     rate: Annotated[
         float, measure(_FREQUENCY, _parse_frequency, schema={"type": "string", "pattern": r"/[smh]$|\$\{"})
-    ] = key(0.0, words="none")
+    ] = key(0.0, default_text="none")
     """How many for each route, such as `10/s`."""
 
 
@@ -151,6 +153,6 @@ class ScenarioDocument(Section):
     """How long each seed lasts."""
     background: BackgroundSection
     blips: BlipStreamSection | None = None
-    outages: Annotated[list[OutageSection], Items("a list of outages")] = key([], words="none")
+    outages: Annotated[list[OutageSection], Items("a list of outages")] = key([], default_text="none")
     """What happens. A target can have one outage at a time."""
     traffic: TrafficSection

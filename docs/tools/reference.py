@@ -70,9 +70,9 @@ def _key(path: str, field: FieldInfo) -> Key:
 
 
 def _default(field: FieldInfo) -> str:
-    default, words = default_of(field), extra_of(field, "words")
-    if words or is_required(field):
-        return str(words or "required")
+    default, text = default_of(field), extra_of(field, "default_text")
+    if text or is_required(field):
+        return str(text or "required")
     return "none" if default is None else f"`{_written(default)}`"
 
 

@@ -137,12 +137,12 @@ class PriceSection(Section):
 
     empty_is_absent = True
 
-    input: Annotated[float, _PRICE] = key(words="from the price list")
+    input: Annotated[float, _PRICE] = key(default_text="from the price list")
     """Dollars per million tokens of input: `price: {input: 0.10, output: 0.50, cached: 0.01}`. Change it when the
     list lacks the model, you pay otherwise, or it is free (`{input: 0, output: 0}`)."""
-    output: Annotated[float, _PRICE] = key(words="from the price list")
+    output: Annotated[float, _PRICE] = key(default_text="from the price list")
     """The same for output."""
-    cached: Annotated[float | None, _PRICE] = key(None, words="as `price.input`")
+    cached: Annotated[float | None, _PRICE] = key(None, default_text="as `price.input`")
     """The same for input that the provider had cached."""
 
 
@@ -151,12 +151,12 @@ class ModelSection(ProbingSection):
 
     parameters: Annotated[
         dict[str, Any], as_written("a mapping of what the provider takes, such as {reasoning_effort: low}")
-    ] = key({}, words="none")
+    ] = key({}, default_text="none")
     """Laid over the body of every request, section by section, in the provider's own words: `{reasoning_effort:
     low}`. `null` removes a key. Change it when Hotspare does not know the model's family, or your application asks
     differently."""
     dimensions: Annotated[int | None, whole_number(1, LONGEST_EMBEDDING)] = key(
-        None, words="what the model is known for"
+        None, default_text="what the model is known for"
     )
     """The length of an embedding; any will do for models that Hotspare does not know, and with `parameters`. Change
     it when shorter ones are asked for: `{parameters: {dimensions: 256}, dimensions: 256}`."""
@@ -177,22 +177,22 @@ def _config_field(name: str) -> Value:
 class ProviderSection(Section):
     """One provider and its models."""
 
-    dialect: Annotated[Text | None, _DIALECT] = key(None, words="required, unless there is a preset")
+    dialect: Annotated[Text | None, _DIALECT] = key(None, default_text="required, unless there is a preset")
     """The wire format. See [dialects](probing.md#who-can-be-asked)."""
     preset: Annotated[str | None, choice(PRESETS, "a preset of this version", f"one of {', '.join(PRESETS)}")] = key(
         None
     )
     """In place of `dialect`: a provider that speaks `openai-chat`, with its address and peculiarities. See
     [presets](probing.md#presets). Change it when yours is among them."""
-    base_url: Annotated[Text | None, address()] = key(None, words="the vendor's own")
+    base_url: Annotated[Text | None, address()] = key(None, default_text="the vendor's own")
     """An http(s) address without user name, query or fragment. With `openai-chat`, `openai-responses` and presets
     it ends in the version (`https://api.openai.com/v1`), otherwise it is the host alone
     (`https://api.anthropic.com`). `azure-openai` (`https://RESOURCE.openai.azure.com`) and the preset `vertex` have
     no default. Change it when a gateway or somebody else serves the models."""
-    api_key: Annotated[Text | None, secret("", "key")] = key(None, words="required")
+    api_key: Annotated[Text | None, secret("", "key")] = key(None, default_text="required")
     """The key, as `${NAME}`. Not needed with `signing` and the presets `vllm`, `ollama` and `litellm`; for another
     server that wants none, write any text."""
-    region: Annotated[Text | None, _config_field("region")] = key(None, words="required for `bedrock`")
+    region: Annotated[Text | None, _config_field("region")] = key(None, default_text="required for `bedrock`")
     """`bedrock` only: the account's region, such as `us-east-1`; not needed with a `base_url` and a key."""
     signing: Annotated[bool, _config_field("signing")] = key(False)
     """`bedrock` only: `true` signs requests (SigV4) with the credentials that AWS's tools would find (environment,
@@ -202,7 +202,7 @@ class ProviderSection(Section):
     """`azure-openai` only: the `api-version` of a classic resource (`2024-10-21`); a model is then named by its
     deployment. Change it when the resource is not on the v1 API."""
     status_page: Annotated[Text | None, address(f"an http(s) address, or {NO_PAGE}", instead=NO_PAGE)] = key(
-        None, words="the vendor's own"
+        None, default_text="the vendor's own"
     )
     """Where the vendor publishes its status, or `none`; the default follows from the host of `base_url`. See
     [vendors' status pages](vendor-status.md). Change it when a gateway hides the vendor, the page moved, or it must
@@ -301,11 +301,11 @@ class NetworkSection(Section):
     """How probes leave this machine."""
 
     proxy: Annotated[Text | None, address("an address such as http://proxy.example:3128", userinfo=True)] = key(
-        None, words="from the environment"
+        None, default_text="from the environment"
     )
     """The http(s) proxy for probes; may hold a user name and a password, best from a variable. Change it when
     probes must take another way out."""
-    ca_bundle: Annotated[Text | None, text("the path of a file")] = key(None, words="the system's")
+    ca_bundle: Annotated[Text | None, text("the path of a file")] = key(None, default_text="the system's")
     """Certificates to trust, in PEM form. Change it when a company proxy presents its own."""
 
 
@@ -320,7 +320,9 @@ class RetentionSection(Section):
 class BudgetSection(Section):
     """What probing may cost."""
 
-    usd_per_month: Annotated[float | None, number(_MORE_THAN_ZERO, exclusiveMinimum=0)] = key(None, words="no cap")
+    usd_per_month: Annotated[float | None, number(_MORE_THAN_ZERO, exclusiveMinimum=0)] = key(
+        None, default_text="no cap"
+    )
     """Dollars for probing in a calendar month (UTC). Without it, cost is only shown. Change it when probing must
     not cost more, and outages may be found later."""
 

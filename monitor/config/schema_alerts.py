@@ -91,11 +91,11 @@ def _secret_address(variable: str) -> Value:
 class SlackChannelsSection(Section):
     """Where a severity goes elsewhere than to `channel`."""
 
-    critical: Annotated[Text | None, _CHANNEL] = key(None, words="as `channel`")
+    critical: Annotated[Text | None, _CHANNEL] = key(None, default_text="as `channel`")
     """For what needs a person now. Change it when those on call read another channel."""
-    warning: Annotated[Text | None, _CHANNEL] = key(None, words="as `channel`")
+    warning: Annotated[Text | None, _CHANNEL] = key(None, default_text="as `channel`")
     """For outages that were handled."""
-    info: Annotated[Text | None, _CHANNEL] = key(None, words="as `channel`")
+    info: Annotated[Text | None, _CHANNEL] = key(None, default_text="as `channel`")
     """For everything else."""
 
 
@@ -104,21 +104,23 @@ class QuietHoursSection(Section):
 
     empty_is_absent = True
 
-    begin: Annotated[Text, _time("22:00")] = key(alias="from", words="none")
+    begin: Annotated[Text, _time("22:00")] = key(alias="from", default_text="none")
     """From then on only critical messages are sent; the rest follows, collapsed, at the end. Change it when nobody
     reads at night."""
-    end: Annotated[Text, _time("22:00")] = key(alias="to", words="none")
+    end: Annotated[Text, _time("22:00")] = key(alias="to", default_text="none")
     """The end, on the next day where it is before `from`."""
-    zone: Annotated[Text, _ZONE] = key(words="none")
+    zone: Annotated[Text, _ZONE] = key(default_text="none")
     """The time zone of both: `Europe/Berlin`."""
 
 
 class SlackSection(Section):
     """Slack: a bot in channels, or an incoming webhook."""
 
-    token: Annotated[Text | None, secret("SLACK_BOT_TOKEN", "token")] = key(None, words="required, or `webhook_url`")
+    token: Annotated[Text | None, secret("SLACK_BOT_TOKEN", "token")] = key(
+        None, default_text="required, or `webhook_url`"
+    )
     """A bot token with the scope `chat:write`, as `${SLACK_BOT_TOKEN}`; see [Slack](slack.md)."""
-    channel: Annotated[Text | None, _CHANNEL] = key(None, words="required, or `webhook_url`")
+    channel: Annotated[Text | None, _CHANNEL] = key(None, default_text="required, or `webhook_url`")
     """A channel the bot is in, in quotes because of the `#`, or its id."""
     api_url: Annotated[Text | None, address()] = key(None, shown=_SLACK.api_url)
     """Slack's API. Change it when a proxy or a test server stands in for it."""
@@ -129,7 +131,7 @@ class SlackSection(Section):
     threaded, and may come twice. Change it when the workspace allows no bot."""
     channels: SlackChannelsSection
     mention: Annotated[list[Annotated[Text, _MENTION]], Items('a list such as ["<@U012AB3CD>", here]')] = key(
-        [], words="none"
+        [], default_text="none"
     )
     """Whom critical messages call: `"<@U012AB3CD>"`, `"<!subteam^S012AB3CD>"`, `here`, `channel`, `everyone`.
     Change it when somebody is to be woken."""
@@ -146,7 +148,7 @@ class SlackSection(Section):
     """An app-level token (`xapp-…`) with the scope `connections:write`, as `${SLACK_APP_TOKEN}`: incidents get
     [buttons](slack.md#buttons), pressed through Socket Mode. Change it when people shall act from Slack."""
     allowed_users: Annotated[list[Annotated[Text, _MEMBER]], Items("a list such as [U012AB3CD]")] = key(
-        [], words="everybody"
+        [], default_text="everybody"
     )
     """The member ids of those who may press: `[U012AB3CD]`. Change it when not all who see the message are on
     call."""
@@ -157,11 +159,11 @@ class DigestSection(Section):
 
     empty_is_absent = True
 
-    day: Annotated[Text, _DAY] = key(words="none: no digest")
+    day: Annotated[Text, _DAY] = key(default_text="none: no digest")
     """The day on which the [week is summed up](alerts.md#the-weekly-digest): `monday`."""
-    at_time: Annotated[Text, _time("09:00")] = key(alias="at", words="none")
+    at_time: Annotated[Text, _time("09:00")] = key(alias="at", default_text="none")
     """The time of day, in quotes: `"09:00"`."""
-    zone: Annotated[Text | None, _ZONE] = key(None, words="UTC")
+    zone: Annotated[Text | None, _ZONE] = key(None, default_text="UTC")
     """The time zone: `Europe/Berlin`."""
 
 
@@ -178,7 +180,7 @@ class AlertsSection(Section):
     apprise: Annotated[
         list[Annotated[Text, _APPRISE]],
         Items("a list of addresses such as [${TEAMS_URL}]"),
-    ] = key([], words="none")
+    ] = key([], default_text="none")
     """[Apprise](alerts.md#apprise) addresses (Teams, Discord, mail, PagerDuty, …), each as a variable. Needs `pip
     install 'hotspare[apprise]'`. Change it when people do not read Slack."""
     heartbeat_url: Annotated[Text | None, _secret_address("HEARTBEAT_URL")] = key(None)

@@ -29,18 +29,18 @@ from monitor.config.reading import ReadContext, entries_of, is_empty, is_nothing
 from monitor.config.values import Value
 
 _LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]+\)")
-_NOT_IN_JSON_SCHEMA: Final = frozenset({"title", "default", "shown", "words", "required"})
+_NOT_IN_JSON_SCHEMA: Final = frozenset({"title", "default", "shown", "default_text", "required"})
 
 
 def key(
-    default: Any = ..., *, alias: str | None = None, shown: Any = None, words: str = "", required: bool = False
+    default: Any = ..., *, alias: str | None = None, shown: Any = None, default_text: str = "", required: bool = False
 ) -> Any:
     """One key of a section, described by the text below it; required where it has no default.
 
-    A default that the schema does not hold is documented by `shown`, as a value, or by `words`. A `required` key with a
-    default is reported where it is missing, and the section stands with the default.
+    A default that the schema does not hold is documented as a value (`shown`) or in words (`default_text`). A
+    `required` key with a default is reported where it is missing, and the section stands with the default.
     """
-    extra = {"shown": shown, "words": words, "required": required}
+    extra = {"shown": shown, "default_text": default_text, "required": required}
     return Field(default, alias=alias, json_schema_extra=extra)
 
 
@@ -228,7 +228,9 @@ def is_required(field: FieldInfo) -> bool:
 def default_of(field: FieldInfo) -> Any:
     """The default as it is written in the file; None where there is none, or where it depends on other keys."""
     shown = extra_of(field, "shown")
-    default = field.default if shown is None and not field.is_required() and not extra_of(field, "words") else shown
+    default = (
+        field.default if shown is None and not field.is_required() and not extra_of(field, "default_text") else shown
+    )
     if isinstance(default, list):
         return [_written(get_args(field.annotation)[0].__metadata__, item) for item in default]
     return None if default is None else _written(field.metadata, default)

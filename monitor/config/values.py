@@ -89,41 +89,41 @@ def address(expected: str = "an http(s) address", *, userinfo: bool = False, ins
 
 def choice(known: Iterable[str], what: str, expected: str = "") -> Value:
     """One of some words."""
-    words = tuple(known)
-    expected = expected or f"{what} such as {words[0]}"
+    allowed = tuple(known)
+    expected = expected or f"{what} such as {allowed[0]}"
 
     def read(node: Node, context: ReadContext) -> str:
         value = context.text(node, expected)
-        if value.value not in words:
-            raise context.unknown(value.place, value.written, what, words)
+        if value.value not in allowed:
+            raise context.unknown(value.place, value.written, what, allowed)
         return value.value
 
-    return Value(expected=expected, read=read, schema=_words(words))
+    return Value(expected=expected, read=read, schema=_one_of(allowed))
 
 
 def choices(known: Iterable[str], what: str) -> Value:
     """A list of some words, not empty and without repetition; without those that are wrong."""
-    words = tuple(known)
-    expected = f"a list such as [{words[0]}]"
+    allowed = tuple(known)
+    expected = f"a list such as [{allowed[0]}]"
 
     def read(node: Node, context: ReadContext) -> tuple[str, ...]:
         if not isinstance(node, Sequence):
             raise context.reject(node, expected)
         good: list[str] = []
         for value in context.texts(node, what):
-            if value.value not in words:
-                context.unknown(value.place, value.written, what, words)
+            if value.value not in allowed:
+                context.unknown(value.place, value.written, what, allowed)
             elif value.value in good:
                 context.refuse(value, "is here twice")
             else:
                 good.append(value.value)
         if not node.items:
-            context.report(node.place, f"is empty; expected one or more of {', '.join(words)}")
+            context.report(node.place, f"is empty; expected one or more of {', '.join(allowed)}")
         if not good:
             raise ReportedError
         return tuple(good)
 
-    schema = {"type": "array", "items": _words(words), "minItems": 1, "uniqueItems": True}
+    schema = {"type": "array", "items": _one_of(allowed), "minItems": 1, "uniqueItems": True}
     return Value(expected=expected, read=read, schema=schema, show=list)
 
 
@@ -163,7 +163,7 @@ def measure(
 
 
 def duration(*, at_least_s: float = 0.0, zero: bool = False, advice: str = "") -> Value:
-    """Seconds from `30s`; more than zero unless `zero` is allowed, which is then allowed below `at_least_s` as well."""
+    """Seconds from `30s`, at least `at_least_s` and more than zero, or zero where `zero` allows it."""
 
     def check(seconds: float) -> str | None:
         shown = format_duration(seconds)
@@ -298,8 +298,8 @@ def _plain_number(number: float) -> float:
     return int(number) if number == int(number) else number
 
 
-def _words(words: tuple[str, ...]) -> dict[str, Any]:
-    return {"anyOf": [{"enum": list(words)}, {"type": "string", "pattern": _VARIABLE_PATTERN}]}
+def _one_of(allowed: tuple[str, ...]) -> dict[str, Any]:
+    return {"anyOf": [{"enum": list(allowed)}, {"type": "string", "pattern": _VARIABLE_PATTERN}]}
 
 
 def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:
