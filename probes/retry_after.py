@@ -46,8 +46,8 @@ def _waits(
     yield None if milliseconds is None else milliseconds / 1000
     yield _until_s(headers.get("retry-after", ""), now)
     yield body_s
-    yield from (_duration_s(message, found.end()) for found in _WAIT.finditer(message))
-    yield from (_until_s(f"{found[1]}T{found[2]}Z", now) for found in _FROM.finditer(message))
+    yield from (_duration_s(message, match.end()) for match in _WAIT.finditer(message))
+    yield from (_until_s(f"{match[1]}T{match[2]}Z", now) for match in _FROM.finditer(message))
     if limited:
         yield _reset_s(headers, now)
 
@@ -71,7 +71,7 @@ def _until_s(stated: str, now: datetime) -> float | None:
     if number is not None:
         moment_s = number if number < _MOMENT_MS else number / 1000
         return number if number < _MOMENT_S else max(0.0, moment_s - now.timestamp())
-    duration_s = _duration_s(stated.lower(), 0, whole=True)
+    duration_s = _duration_s(stated.lower(), 0, entire=True)
     if duration_s is not None:
         return duration_s
     then = _moment(stated)
@@ -87,14 +87,14 @@ def _number(stated: str) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _duration_s(text: str, start: int, *, whole: bool = False) -> float | None:
-    """`1h2m`, `250ms`, `2 minutes and 5 seconds`, from `start`; where `whole`, nothing may follow."""
+def _duration_s(text: str, start: int, *, entire: bool = False) -> float | None:
+    """`1h2m`, `250ms`, `2 minutes and 5 seconds`, from `start`; where `entire`, nothing may follow."""
     total_s = None
     while part := _PART.match(text, start):
         unit = "ms" if part[2].startswith("milli") else part[2]
         total_s = (total_s or 0.0) + float(part[1]) * _UNITS_S[unit if unit in _UNITS_S else unit[0]]
         start = part.end()
-    return None if whole and start < len(text) else total_s
+    return None if entire and start < len(text) else total_s
 
 
 def _moment(stated: str) -> datetime | None:

@@ -81,52 +81,42 @@ def _classify_own_fault(error: Exception, target: Target, shortage: str | None) 
 
 def _shortage(error: BaseException) -> str | None:
     """What this machine ran out of, in a few words; None for any other cause."""
-    for cause in _causes(error):
-        if isinstance(cause, OSError) and not isinstance(cause, (ssl.SSLError, socket.gaierror)):
-            shortage = _SHORTAGES.get(cause.errno or 0)
-            if shortage is not None:
-                return shortage
-    return None
+    system_errors = (cause for cause in _causes(error) if isinstance(cause, OSError))
+    own = (cause for cause in system_errors if not isinstance(cause, (ssl.SSLError, socket.gaierror)))
+    return next((_SHORTAGES[cause.errno] for cause in own if cause.errno in _SHORTAGES), None)
 
 
 def _describe(error: BaseException, place: str) -> str:
     """How the connection to `place` failed, by the first cause that is known."""
     causes = _causes(error)
     for cause in causes:
-        text = _describe_cause(cause, place)
-        if text is not None:
-            return text
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return f"the certificate of {place} does not verify: {cause.verify_message}"
+            case ssl.SSLError():
+                return f"TLS with {place} failed: {cause.reason or type(cause).__name__}"
+            case socket.gaierror():
+                return f"the name of {place} does not resolve: {cause.strerror}"
+            case ConnectionRefusedError():
+                return f"{place} refused the connection"
+            case ConnectionResetError():
+                return f"{place} reset the connection"
     return f"the connection to {place} broke: {type(causes[-1]).__name__} {causes[-1]}".rstrip()
-
-
-def _describe_cause(cause: BaseException, place: str) -> str | None:
-    match cause:
-        case ssl.SSLCertVerificationError():
-            return f"the certificate of {place} does not verify: {cause.verify_message}"
-        case ssl.SSLError():
-            return f"TLS with {place} failed: {cause.reason or type(cause).__name__}"
-        case socket.gaierror():
-            return f"the name of {place} does not resolve: {cause.strerror}"
-        case ConnectionRefusedError():
-            return f"{place} refused the connection"
-        case ConnectionResetError():
-            return f"{place} reset the connection"
-    return None
 
 
 def _causes(error: BaseException) -> list[BaseException]:
     """The exception, its causes and contexts, and the members of exception groups; outermost first, at most 20."""
-    found: list[BaseException] = []
+    causes: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
-    while waiting and len(found) < 20:
+    while waiting and len(causes) < 20:
         cause = waiting.pop(0)
-        if cause is None or cause in found:
+        if cause is None or cause in causes:
             continue
-        found.append(cause)
+        causes.append(cause)
         # Not the cause alone: httpcore cuts it off with `raise … from None`, which leaves the context.
         waiting += [
             *(cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()),
             cause.__cause__,
             cause.__context__,
         ]
-    return found
+    return causes

@@ -15,9 +15,9 @@ from probes.target import Provider, Secret
 
 _SERVICE = "bedrock"
 #: How long credentials that do not renew themselves are reused; some tools rewrite their file every hour.
-_KEPT_S = 60.0
+_REUSED_S = 60.0
 #: How long no further search is made after one that found nothing: a search takes seconds.
-_MISSED_S = 10.0
+_RETRY_AFTER_S = 10.0
 _NOT_INSTALLED = "botocore, which signs requests, is not installed: pip install 'hotspare[bedrock]'"
 _NONE_FOUND = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role"
 _UNFIT = "they contain characters that an HTTP header may not contain"
@@ -41,9 +41,9 @@ class Credentials:
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._pending: Future[Secret] | None = None
-        self._found: Any = None
-        self._wrong: tuple[Outcome, str] | None = None
-        self._kept_until_s = float("-inf")
+        self._credentials: Any = None
+        self._failure: tuple[Outcome, str] | None = None
+        self._valid_until_s = float("-inf")
 
     async def secret(self, within_s: float) -> Secret:
         """All parts as one secret, for `sign` and for masking; raises UnsignedError, after `within_s` at the latest."""
@@ -72,21 +72,21 @@ class Credentials:
             future.set_result(secret)
 
     def _secret(self) -> Secret:
-        if self._monotonic() >= self._kept_until_s:
-            self._found = self._wrong = None
-        if self._wrong is None:
+        if self._monotonic() >= self._valid_until_s:
+            self._credentials = self._failure = None
+        if self._failure is None:
             try:
                 return self._renewed()
             except Exception as error:  # noqa: BLE001 - whatever the program of a profile raises, there are no credentials
-                self._found, self._wrong = None, _explain(error)
-                self._kept_until_s = self._monotonic() + _MISSED_S
-        raise UnsignedError(*self._wrong)
+                self._credentials, self._failure = None, _explain(error)
+                self._valid_until_s = self._monotonic() + _RETRY_AFTER_S
+        raise UnsignedError(*self._failure)
 
     def _renewed(self) -> Secret:
-        if self._found is None:
-            self._found, renews_itself = _find_credentials()
-            self._kept_until_s = float("inf") if renews_itself else self._monotonic() + _KEPT_S
-        frozen = self._found.get_frozen_credentials()
+        if self._credentials is None:
+            self._credentials, renews_itself = _find_credentials()
+            self._valid_until_s = float("inf") if renews_itself else self._monotonic() + _REUSED_S
+        frozen = self._credentials.get_frozen_credentials()
         parts = (frozen.access_key, frozen.secret_key, frozen.token or "")
         if not all(part.isascii() and part.isprintable() and " " not in part for part in parts):
             raise UnsignedError(Outcome.AUTH, _UNFIT)
@@ -115,10 +115,10 @@ def _find_credentials() -> tuple[Any, bool]:
 
     # It would log requests with their token at level debug, and tracebacks at any.
     logging.getLogger("botocore").setLevel(logging.CRITICAL)
-    found = Session().get_credentials()
-    if found is None:
+    credentials = Session().get_credentials()
+    if credentials is None:
         raise NoCredentialsError
-    return found, isinstance(found, RefreshableCredentials)
+    return credentials, isinstance(credentials, RefreshableCredentials)
 
 
 def _explain(error: Exception) -> tuple[Outcome, str]:
@@ -130,7 +130,7 @@ def _explain(error: Exception) -> tuple[Outcome, str]:
     kinds = {kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "botocore.exceptions"}
     if "NoCredentialsError" in kinds:
         return Outcome.AUTH, _NONE_FOUND
-    said = f"they could not be fetched: {error if kinds else type(error).__name__}"
+    reason = f"they could not be fetched: {error if kinds else type(error).__name__}"
     if kinds & {"ConnectionError", "HTTPClientError"}:
-        return Outcome.UNREACHABLE, f"no AWS credentials: {said}"
-    return Outcome.AUTH, said
+        return Outcome.UNREACHABLE, f"no AWS credentials: {reason}"
+    return Outcome.AUTH, reason
