@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from monitor.detection import check_failures, reasons
-from monitor.detection.check_failures import CheckFailures
-from monitor.detection.target_state import TargetState
+from monitor.detection import reasons
+from monitor.detection.target_state import CheckFailures, TargetState
 from monitor.detection.verdicts import REPORTED_INCONCLUSIVE
 from monitor.formatting import listed
 from monitor.health import Health
@@ -61,7 +60,7 @@ class NoticeFilter:
 
     def due_of_checks(self, observation: Observation, state: TargetState, now: datetime) -> tuple[TargetNotice, ...]:
         """The new notices about the check of this observation; `state` is its target's after the observation."""
-        failures = check_failures.find(state.check_failures, observation.check)
+        failures = state.failures_of(observation.check)
         return self._due(state.target, _check_texts(failures, observation, state), now) if failures else ()
 
     def _due(self, target: str, texts: dict[str, str], now: datetime) -> tuple[TargetNotice, ...]:

@@ -14,7 +14,7 @@ any that is not down ──no observation for long, or our own network is down�
 
 from datetime import datetime, timedelta
 
-from monitor.detection import check_failures, degradation, latency, verdicts
+from monitor.detection import degradation, latency, verdicts
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
@@ -133,10 +133,9 @@ def _rewind(state: TargetState, at: datetime, parameters: TargetParameters) -> T
     """The state without anything in the future, where the clock was set back since the last observation."""
     if not _is_rewound(state, at, parameters):
         return state
-    return state.clear_degradation().replace(
+    return state.clear_evidence().replace(
+        suspicion=state.suspicion,
         since=min(state.since, at),
-        down=state.down.clear(),
-        check_failures=check_failures.clear_counts(state.check_failures),
         recovery=Recovery(),
         clean_in_hold=0,
         returned_at=None,
@@ -158,7 +157,7 @@ def _note(state: TargetState, observation: Observation, parameters: TargetParame
     no_evidence = state.health in {Health.UP, Health.UNKNOWN}
     return state.replace(
         latency=state.latency.add_observation(observation, no_evidence=no_evidence),
-        check_failures=check_failures.add_observation(state.check_failures, observation, parameters.checks),
+        check_failures=state.count_check(observation, parameters.checks),
         last_started_at=observation.started_at,
         last_seen_at=at,
         last_ok_at=at if effect is Effect.UP else state.last_ok_at,
@@ -213,9 +212,9 @@ def _no_verdict(state: TargetState, observation: Observation, parameters: Target
 
 def _report_check(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
     """The state with the observed check marked as reported, where it fails again and again without a verdict."""
-    failures = check_failures.find(state.check_failures, observation.check)
+    failures = state.failures_of(observation.check)
     if len(parameters.checks) == 1 or state.health not in HEALTHY or not failures:
         return state
     if failures.failed < REPORTED_FAILURES or failures.reported_at:
         return state
-    return state.replace(check_failures=check_failures.mark_reported(state.check_failures, observation))
+    return state.mark_reported(observation)

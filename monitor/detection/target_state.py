@@ -1,27 +1,27 @@
 """What the detector remembers of one target, as one immutable value that survives a restart (pure)."""
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from monitor.detection import check_failures
-from monitor.detection.check_failures import CheckFailures
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import TargetParameters
 from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, Health, TargetHealth
 from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
-from probes.outcome import Outcome
+from probes.outcome import Effect, Outcome
 from probes.target import Check
 
 #: The longest Retry-After that is obeyed: no target is left unprobed for longer.
 LONGEST_REST_S = 300.0
 #: The tracks learn from so many clean probes at a time; learning from each would cost more than all else.
 _LARGEST_BATCH = 100
+_CHECK_FAILED = frozenset({Effect.DOWN, Effect.DEGRADED, Effect.MISCONFIGURED})
 
 
 @hot_dataclass
@@ -31,6 +31,21 @@ class AnswerQuality:
     at: datetime
     bad: bool
     """Slow, wrong or throttled."""
+
+
+@hot_dataclass
+class CheckFailures:
+    """One check that has not passed since. The aliases are the names under which databases hold the fields."""
+
+    check: Check
+    outcome: Outcome
+    """The last failure; of a check that only was inconclusive, the reason of that."""
+    failed: int = 0
+    """Failures in a row: down, degraded or misconfigured; inconclusive probes in between do not count."""
+    failed_at: datetime | None = None
+    inconclusive: Annotated[int, Field(alias="mute")] = 0
+    """Inconclusive probes in a row: something is wrong with the probe, so it says nothing of the target."""
+    reported_at: Annotated[datetime | None, Field(alias="told_at")] = None
 
 
 @hot_dataclass
@@ -105,9 +120,36 @@ class TargetState:
             and not self.throttled.evidence.value
         )
 
+    def failures_of(self, check: Check) -> CheckFailures | None:
+        """The failures of this check; None when it passed last."""
+        return next((failures for failures in self.check_failures if failures.check is check), None)
+
     def is_reported(self, check: Check) -> bool:
         """Whether this check failed so often, while the target was healthy, that people were told."""
         return any(failures.check is check and failures.reported_at for failures in self.check_failures)
+
+    def mark_reported(self, observation: Observation) -> "TargetState":
+        """The state with the failures of the check just observed marked as reported."""
+        check, at = observation.check, observation.finished_at
+        marked = (replace(each, reported_at=at) if each.check is check else each for each in self.check_failures)
+        return self.replace(check_failures=tuple(marked))
+
+    def count_check(self, observation: Observation, checks: Sequence[Check]) -> tuple[CheckFailures, ...]:
+        """The check failures after one more observation of a target that has these checks; others are dropped."""
+        effect, check = observation.outcome.effect, observation.check
+        if not self.check_failures and effect in {Effect.UP, Effect.THROTTLED}:
+            return ()
+        others = tuple(each for each in self.check_failures if each.check is not check and each.check in checks)
+        before = self.failures_of(check)
+        if effect is Effect.UP or (effect is Effect.THROTTLED and before is None):
+            return others
+        before = before or CheckFailures(check=check, outcome=observation.outcome)
+        if effect in _CHECK_FAILED:
+            failed, at = before.failed + 1, observation.finished_at
+            after = replace(before, outcome=observation.outcome, failed=failed, failed_at=at, inconclusive=0)
+        else:
+            after = replace(before, inconclusive=before.inconclusive + 1 if effect is Effect.NOTHING else 0)
+        return (*others, after)
 
     def add_clean_probe(self, observation: Observation, latency: LatencyEvidence) -> "TargetState":
         """The state after one more clean probe without evidence; written out for speed, as nearly all are."""
@@ -147,7 +189,7 @@ class TargetState:
 
     def clear_evidence(self) -> "TargetState":
         """The state without any evidence, and without a misconfiguration to be confirmed."""
-        failures = check_failures.clear_counts(self.check_failures)
+        failures = tuple(replace(each, failed=0, failed_at=None) for each in self.check_failures)
         return self.clear_degradation().replace(down=self.down.clear(), suspicion=None, check_failures=failures)
 
     def silent_s(self, at: datetime) -> float:

@@ -3,7 +3,7 @@
 import math
 from datetime import datetime, timedelta
 
-from monitor.detection import check_failures, degradation, reasons
+from monitor.detection import degradation, reasons
 from monitor.detection.evidence import Evidence, Recovery
 from monitor.detection.parameters import RECOVERING_SHARE, TargetParameters
 from monitor.detection.provider_pool import ProviderEvidence
@@ -171,7 +171,7 @@ def awaited_outcomes(state: TargetState, at: datetime, parameters: TargetParamet
     if len(parameters.checks) == 1:
         return ()
     since = at - timedelta(seconds=_AWAITED_INTERVALS * parameters.interval_s)
-    return check_failures.failed_since(state.check_failures, since)
+    return tuple(each.outcome for each in state.check_failures if each.failed_at and each.failed_at >= since)
 
 
 def hold_s(state: TargetState, parameters: TargetParameters) -> float:

@@ -12,7 +12,6 @@ from controller.alerts.slack.other_messages import notice_message
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
-from monitor.detection import check_failures
 from monitor.detection.notices import (
     CHECK_FAILING,
     DEPRECATED,
@@ -216,10 +215,10 @@ def test_of_checks_no_more_than_thirty_are_told() -> None:
     reported = []
     state = TargetState(target=TARGET, since=T0, health=Health.UP)
     for day in (1, 2):
-        failures = state.check_failures
+        after = state
         for observed in turns_of("wwwww", "t", start_s=day * 86400):
-            failures = check_failures.add_observation(failures, observed, (Check.CHAT, Check.TOOL))
-        after = state.replace(check_failures=check_failures.mark_reported(failures, observed))
+            after = after.replace(check_failures=after.count_check(observed, (Check.CHAT, Check.TOOL)))
+        after = after.mark_reported(observed)
         for notice in notices.due_of_checks(observed, after, observed.finished_at):
             notices.mark_reported(notice)
             reported.append(notice.text)

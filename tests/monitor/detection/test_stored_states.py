@@ -7,7 +7,7 @@ import pytest
 
 from monitor.budget import tracker
 from monitor.detection import provider_pool, target_state
-from monitor.detection.check_failures import CheckFailures
+from monitor.detection.target_state import CheckFailures
 from probes.outcome import Outcome
 from probes.target import Check
 from tests.support.builders import T0
