@@ -3,7 +3,8 @@
 import argparse
 import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from monitor.settings import Settings
 LONGEST_OVERRIDE_S = 30 * 86400.0
 """An override that should last longer is a change of the configuration."""
 _MAX_COUNT = 1_000_000
-_LARGEST_ID = 2**53
+_LARGEST_ID = 2**53 - 1
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -91,50 +92,36 @@ def login_name() -> str:
 
 def override_duration(text: str) -> float:
     """Parse how long an override lasts, in seconds: 1 s to 30 days."""
-    seconds = _duration(text)
-    if 1 <= seconds <= LONGEST_OVERRIDE_S:
-        return seconds
-    raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected 1s to {format_duration(LONGEST_OVERRIDE_S)}")
+    return _duration(text, LONGEST_OVERRIDE_S, f"1s to {format_duration(LONGEST_OVERRIDE_S)}")
 
 
 def past_duration(text: str) -> float:
     """Parse how far to look back, in seconds: 1 s or more."""
-    seconds = _duration(text)
-    if seconds >= 1:
-        return seconds
-    raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected 1s or more")
+    return _duration(text, inf, "1s or more")
 
 
-def _duration(text: str) -> float:
+def _duration(text: str, longest_s: float, expected: str) -> float:
     try:
-        return parse_duration(text)
+        seconds = parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+    if 1 <= seconds <= longest_s:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected {expected}")
 
 
-def incident_id(text: str) -> int:
-    """Parse the number of an incident."""
-    if text.isdecimal() and 0 < int(text) < _LARGEST_ID:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no incident's number; `hotspare incidents` lists them")
+def _whole_number(lowest: int, highest: int, problem: str) -> Callable[[str], int]:
+    """Return the type of an argument; `problem` ends the message about any other text."""
+
+    def parse(text: str) -> int:
+        if text.isdecimal() and lowest <= int(text) <= highest:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r} {problem}")
+
+    return parse
 
 
-def count(text: str) -> int:
-    """Parse a count of at least 1."""
-    if text.isdecimal() and 0 < int(text) <= _MAX_COUNT:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a count; expected 1 to {_MAX_COUNT:,}")
-
-
-def seed(text: str) -> int:
-    """Parse the first seed of a simulation."""
-    if text.isdecimal() and int(text) <= _MAX_COUNT:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a seed; expected 0 to {_MAX_COUNT:,}")
-
-
-def port(text: str) -> int:
-    """Parse a TCP port."""
-    if text.isdecimal() and 0 < int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a port; expected 1 to 65535")
+incident_id = _whole_number(1, _LARGEST_ID, "is no incident's number; `hotspare incidents` lists them")
+count = _whole_number(1, _MAX_COUNT, f"is not a count; expected 1 to {_MAX_COUNT:,}")
+seed = _whole_number(0, _MAX_COUNT, f"is not a seed; expected 0 to {_MAX_COUNT:,}")
+port = _whole_number(1, 65535, "is not a port; expected 1 to 65535")
