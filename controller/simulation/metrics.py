@@ -1,9 +1,8 @@
 """Measures one seed: outage runs, flips, false failovers, and the application's requests (pure)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from operator import add
 
 from controller.routing.decision import Decision, Move
 from controller.simulation.loop import RunResult
@@ -30,7 +29,7 @@ class OutageRun:
     """How often it moved from the onset until half an hour after the end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
     """Expected numbers of an application's requests: integrals over time, so not whole numbers."""
 
@@ -43,10 +42,22 @@ class Requests:
     slow_without_failover: float = 0.0
 
     def __add__(self, other: "Requests") -> "Requests":
-        return Requests(*map(add, astuple(self), astuple(other)))
+        return Requests(
+            total=self.total + other.total,
+            failed=self.failed + other.failed,
+            slow=self.slow + other.slow,
+            failed_without_failover=self.failed_without_failover + other.failed_without_failover,
+            slow_without_failover=self.slow_without_failover + other.slow_without_failover,
+        )
 
     def __mul__(self, factor: float) -> "Requests":
-        return Requests(*(number * factor for number in astuple(self)))
+        return Requests(
+            total=self.total * factor,
+            failed=self.failed * factor,
+            slow=self.slow * factor,
+            failed_without_failover=self.failed_without_failover * factor,
+            slow_without_failover=self.slow_without_failover * factor,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
