@@ -17,6 +17,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"
 #: Documents with the client's, which is a distribution of its own.
 ALL_DOCUMENTS = [*DOCUMENTS, ROOT / "client/README.md"]
 MOST_WORDS = 32_000
+WIDTH = 120
 _FOLDERS = "probes|monitor|controller|ui|client|benchmarks|tests|docs"
 
 
@@ -76,6 +77,14 @@ def anchors(path: Path) -> set[str]:
     """The headings of a document as links name them."""
     headings = re.findall(r"(?m)^#+ (.+)$", path.read_text(encoding="utf-8"))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", ALL_DOCUMENTS, ids=lambda path: path.name)
+def test_prose_is_wrapped_at_one_width(path: Path) -> None:
+    """Lines of at most 120 characters; tables, pictures, quotations and blocks of code are as wide as they are."""
+    prose = re.sub(r"(?ms)^ *```.*?^ *```$", "", path.read_text(encoding="utf-8")).splitlines()
+    long = [line for line in prose if len(line) > WIDTH and not line.lstrip().startswith(("|", "!", ">"))]
+    assert long == []
 
 
 def test_the_documents_stay_short() -> None:
