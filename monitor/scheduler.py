@@ -57,7 +57,7 @@ class ProbeScheduler:
         self._scheduler.remove_all_jobs()
         self._plan(now)
 
-    def repace(self, targets: Sequence[Target], now: datetime) -> None:
+    def update_intervals(self, targets: Sequence[Target], now: datetime) -> None:
         """Ask these targets, of the same ids as before, at other intervals; those whose interval stays are left alone.
 
         Nobody waits for longer than the longer one of its two intervals.
@@ -83,7 +83,7 @@ class ProbeScheduler:
             self._due, trigger, args=[target.id], id=target.id, next_run_time=first, replace_existing=True
         )
 
-    def quick(self, slot: str, target_ids: Sequence[str], at: datetime) -> None:
+    def add_burst_probe(self, slot: str, target_ids: Sequence[str], at: datetime) -> None:
         """One extra probe at that time, instead of any that is planned in this slot.
 
         It asks the first of these targets that is not being asked then; none when all of them are.

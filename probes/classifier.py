@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from probes.checks import Task, find_flaw, has_content
 from probes.dialects.base import Dialect
-from probes.dialects.errors import is_error
+from probes.dialects.error_rules import is_error
 from probes.json_values import MalformedError, parse
 from probes.outcome import Outcome
 from probes.reply import EMPTY_REPLY, ErrorDetails, Finish, Reply

@@ -26,7 +26,7 @@ from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.json_values import overlay
 from probes.loop_lag import LoopLag
-from probes.model_facts import expected_length, is_substitute
+from probes.model_metadata import expected_length, is_substitute
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.redaction import clean, clean_identifier
@@ -34,10 +34,10 @@ from probes.reply import Request
 from probes.target import Check, Provider, Target
 from probes.transcript import Transcript, build_transcript
 from probes.transport.backend import TimedBackend
-from probes.transport.connection import Transport, warm_up
 from probes.transport.decoding import CAP, Decoder
 from probes.transport.dns import Resolve, Resolver, resolve_by_system
 from probes.transport.errors import ResponseTooLargeError, UndecodableBodyError
+from probes.transport.http_transport import Transport, warm_up
 from probes.transport.proxies import Proxies
 from probes.transport.tls import tls_context
 from probes.transport_errors import classify_exception

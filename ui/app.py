@@ -12,7 +12,7 @@ from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, database_path, open_reader
-from ui import events, overrides, sections, vendors
+from ui import active_overrides, activity, sections, vendors
 
 _STATIC = Path(__file__).parent / "static"
 _FAST_S = 2.0
@@ -50,10 +50,10 @@ def _show_state(path: str) -> None:
         overview,
         sections.top,
         sections.banner,
-        overrides.overrides,
+        active_overrides.overrides,
         sections.routes,
-        events.open_incidents,
-        events.figures,
+        activity.open_incidents,
+        activity.figures,
     )
 
 
@@ -63,7 +63,7 @@ def _show_details(path: str) -> None:
         overview = _overview(path)
     except DatabaseError:
         return  # The upper part shows the error.
-    _show(overview, sections.targets, vendors.vendors, events.past_incidents, events.log)
+    _show(overview, sections.targets, vendors.vendors, activity.past_incidents, activity.log)
 
 
 def _show(overview: Overview, *renderers: Callable[[Overview], str]) -> None:

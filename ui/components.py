@@ -4,7 +4,7 @@ from datetime import datetime
 from html import escape
 
 from controller.incidents.incident import AffectedTarget
-from controller.status.history import Bucket
+from controller.status.probe_history import Bucket
 from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
 

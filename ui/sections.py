@@ -9,8 +9,8 @@ from datetime import datetime
 
 from controller.routing.overrides import OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
-from controller.status.history import Bucket, OutcomeCounts
 from controller.status.overview import Overview, TargetView
+from controller.status.probe_history import Bucket, OutcomeCounts
 from monitor.budget.summary import BudgetSummary
 from monitor.formatting import ago, clock, span
 from monitor.health import FAILING, Health, TargetHealth

@@ -7,7 +7,7 @@ from controller.alerts.alert import Alert, AlertKind, AlertNotice, incident_aler
 from controller.alerts.delivery import Action, DeliveryKind, DueAlert, PlannedMessage
 from controller.incidents.incident import Incident
 from monitor.settings import Severity
-from monitor.storage.columns import from_ms, to_ms
+from monitor.storage.conversions import from_ms, to_ms
 
 
 def plan_alerts(

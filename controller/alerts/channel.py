@@ -63,7 +63,7 @@ class RunInThread(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryLog:
+class DeliveryLogEvents:
     """The names under which a channel's deliveries are logged."""
 
     taken: str = "alert_taken"
@@ -85,7 +85,7 @@ class TestMessage:
 
 
 class AlertChannel(Protocol):
-    """One channel, as the delivery worker drives it: Slack, or anything that is handed alerts (`AlertStream`)."""
+    """One channel, as the delivery worker drives it: Slack, or anything that is handed alerts (`PerAlertChannel`)."""
 
     name: str
     """What its deliveries are stored under: `slack`, `webhook`, `apprise 1`."""
@@ -93,7 +93,7 @@ class AlertChannel(Protocol):
     """It knows a message by its id: one that may have arrived is sent again as it was, instead of being looked for."""
     permanent_retry_s: float
     """How often to try what only a person can put right."""
-    log: DeliveryLog
+    log: DeliveryLogEvents
 
     @abstractmethod
     def plan(self, store: DeliveryStore, now: datetime, waiting: Collection[str]) -> Sequence[PlannedMessage]:
@@ -123,12 +123,12 @@ class AlertChannel(Protocol):
         """Which part of the channel people should be shown as failing (empty: all of it); None: none."""
 
 
-class AlertStream(AlertChannel):
+class PerAlertChannel(AlertChannel):
     """A channel that is handed each alert by itself, under an id that stays the same however often it is sent."""
 
     resends = True
     permanent_retry_s = 600.0
-    log = DeliveryLog()
+    log = DeliveryLogEvents()
     every_change: bool
     """Whether it wants every change of an incident; else its opening, its end, and what has become critical."""
     most_per_hour: int | None = None

@@ -19,7 +19,7 @@ from controller.alerts.delivery import (
 )
 from controller.alerts.queries import count_taken, read_due_alerts, read_snapshot, read_state, read_under_way
 from controller.incidents.incident import Incident
-from monitor.storage.columns import brief, from_ms, storable, to_ms
+from monitor.storage.conversions import from_ms, storable, to_ms, truncate
 from monitor.storage.database import durable, reading
 from monitor.storage.tables import ChannelStateRow, DeliveryRow, EventRow, IncidentRow
 
@@ -80,7 +80,7 @@ class DeliveryStore:
     # One delivery, from its beginning to its end.
 
     def begin(self, planned: PlannedMessage, at: datetime) -> None:
-        """It is about to be sent: from now on, and until it is `done` or `withdrawn`, perhaps it was.
+        """It is about to be sent: from now on, and until it is `done` or `mark_unsent`, perhaps it was.
 
         What was begun of an older revision of the same incident, as an alert, is forgotten.
         """
@@ -122,13 +122,13 @@ class DeliveryStore:
             row = self._add_mark(session, planned.key, planned.kind, at)
             row.incident_id, row.revision = planned.incident_id, planned.revision
 
-    def unsure(self, key: str, error: str) -> None:
+    def mark_unconfirmed(self, key: str, error: str) -> None:
         """Nobody knows whether the channel has taken it; it stays begun."""
         with Session(self._engine) as session, session.begin():
             if row := session.get(DeliveryRow, key):
-                row.error = brief(error, _LONGEST_ERROR)
+                row.error = truncate(error, _LONGEST_ERROR)
 
-    def withdrawn(self, key: str) -> None:
+    def mark_unsent(self, key: str) -> None:
         """The channel has certainly not taken it."""
         with Session(self._engine) as session, session.begin():
             session.exec(delete(DeliveryRow).where(col(DeliveryRow.key) == key))
@@ -143,7 +143,7 @@ class DeliveryStore:
     def failed(self, receipt: Receipt, error: str) -> None:
         """Why people could not be told of the incidents and events of the receipt."""
         incidents = [incident_id for incident_id, _, _ in receipt.incidents]
-        reason = {"delivery_error": brief(error, _LONGEST_ERROR)}
+        reason = {"delivery_error": truncate(error, _LONGEST_ERROR)}
         with Session(self._engine) as session, session.begin():
             session.exec(update(IncidentRow).where(col(IncidentRow.id).in_(incidents)).values(reason))
             session.exec(update(EventRow).where(col(EventRow.id).in_(receipt.events)).values(reason))
@@ -179,7 +179,7 @@ class DeliveryStore:
             row = session.get(ChannelStateRow, key)
             if row is None or row.over_ms is not None:
                 row = session.merge(ChannelStateRow(**key, since_ms=to_ms(at), over_ms=None, failures=0))
-            row.failures, row.error = row.failures + 1, brief(error, _LONGEST_ERROR)
+            row.failures, row.error = row.failures + 1, truncate(error, _LONGEST_ERROR)
 
     def part_works(self, part: str, at: datetime) -> None:
         """It works again."""

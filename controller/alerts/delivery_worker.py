@@ -148,7 +148,7 @@ class DeliveryWorker:
             await self._fails(_LOOKUP, error)
         log.info("delivery_settled key=%r arrived=%s", delivery.key, receipt is not None)
         if receipt is None:
-            await self._in_database(partial(self._store.withdrawn, delivery.key))
+            await self._in_database(partial(self._store.mark_unsent, delivery.key))
             return
         done = partial(self._store.done, delivery.key, self._clock(), receipt, asked=delivery.channel or "")
         await self._in_database(done)
@@ -197,9 +197,9 @@ class DeliveryWorker:
     async def _not_delivered(self, planned: PlannedMessage, error: DeliveryError) -> None:
         if planned.action is Action.POST:
             if error.maybe_arrived:
-                await self._in_database(partial(self._store.unsure, planned.key, str(error)))
+                await self._in_database(partial(self._store.mark_unconfirmed, planned.key, str(error)))
             else:
-                await self._in_database(partial(self._store.withdrawn, planned.key))
+                await self._in_database(partial(self._store.mark_unsent, planned.key))
         if planned.ts and error.gone:
             # Somebody deleted the message, or the bot left its channel.
             log.warning("slack_message_gone key=%r: it is posted anew", planned.key)

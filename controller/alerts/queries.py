@@ -19,7 +19,7 @@ from controller.alerts.pending_event import PendingEvent
 from controller.incidents.incident import Incident
 from controller.incidents.store import incident_of
 from monitor.settings import Severity
-from monitor.storage.columns import from_ms, maybe_from_ms, to_ms
+from monitor.storage.conversions import from_ms, maybe_from_ms, to_ms
 from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS
 
 #: What was over longer ago than this before a channel could be told is not told any more.

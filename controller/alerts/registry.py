@@ -17,8 +17,8 @@ from controller.alerts.delivery_store import DeliveryStore, forget_other_channel
 from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.digest.digest import Week
 from controller.alerts.digest.queries import read_week
+from controller.alerts.digest.scheduler import DigestScheduler
 from controller.alerts.digest.store import DigestStore
-from controller.alerts.digest.weekly import DigestSchedule
 from controller.alerts.heartbeat import Heartbeat, ping
 from controller.alerts.slack.channel import slack_channels
 from monitor.settings import Settings, WeeklyDigest
@@ -35,7 +35,7 @@ HEARTBEAT: Final = "heartbeat"
 """What the heartbeat's state is stored under."""
 
 
-class ChannelRegistry:
+class AlertingTasks:
     """The tasks that tell people and programs; none of them delays anything else.
 
     `engine` is the writer's, `in_database` the one thread that uses it; `trouble` says why the service is not well.
@@ -83,12 +83,12 @@ class ChannelRegistry:
 
         return Heartbeat(send_ping, self._settings.elsewhere.heartbeat_every_s, self._trouble, keep=keep)
 
-    def _weekly(self, settings: WeeklyDigest) -> DigestSchedule:
+    def _weekly(self, settings: WeeklyDigest) -> DigestScheduler:
         async def read(now: datetime) -> Week:
             return await asyncio.to_thread(self._read_week, now)
 
         store = DigestStore(self._engine)
-        return DigestSchedule(settings, store, read=read, in_database=self._in_database, clock=self._clock)
+        return DigestScheduler(settings, store, read=read, in_database=self._in_database, clock=self._clock)
 
     def _read_week(self, now: datetime) -> Week:
         """From a connection of its own: it takes a moment, and the writer's is for decisions."""

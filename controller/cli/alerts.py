@@ -20,7 +20,7 @@ from controller.cli.arguments import add_config, add_json, load_settings
 from monitor.clock import utc_now
 from monitor.formatting import instant
 from monitor.settings import Settings
-from monitor.storage.columns import to_ms
+from monitor.storage.conversions import to_ms
 from probes.transport.tls import tls_context
 
 _NOTHING: Final = (

@@ -12,7 +12,7 @@ from controller.cli import output
 from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
 from monitor.config.loader import load
-from monitor.config.section import Section, json_schema
+from monitor.config.section_base import Section, json_schema
 from monitor.config.units import parse_duration
 from monitor.formatting import format_duration
 from monitor.settings import Settings

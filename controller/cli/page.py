@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Validate the configuration, then become the page: Streamlit needs a process of its own. Does not return."""
     load_settings(args.config, keys=False)
-    command = [sys.executable, "-m", "ui.page", "--config", str(args.config), "--address", args.address]
+    command = [sys.executable, "-m", "ui.server", "--config", str(args.config), "--address", args.address]
     if args.port:
         command += ["--port", str(args.port)]
     sys.stdout.flush()

@@ -11,7 +11,7 @@ from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings
 from controller.incidents.incident import Incident
 from controller.incidents.text import title
-from controller.incidents.vendor_lead import lead_sentence
+from controller.incidents.vendor_claim import lead_sentence
 from controller.routing import override_text
 from controller.status.document import status_document
 from controller.status.headline import UNTRUSTED, Level

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from controller.cycle.detection import StoredDetector
 from controller.cycle.incident_tracking import IncidentMemory
-from controller.cycle.publisher import VALID_FOR_S, RoutingPublisher
+from controller.cycle.routing_publisher import VALID_FOR_S, RoutingPublisher
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.journal import Journal
@@ -102,14 +102,14 @@ class Cycle:
             extras=self._detection.burst_probes(observations),
         )
 
-    def repace(self, settings: Settings, now: datetime) -> None:
+    def update_intervals(self, settings: Settings, now: datetime) -> None:
         """Go on with the same targets at other intervals, and with all that is known of them."""
         self._settings = settings
-        self._detection.repace(settings, now)
+        self._detection.update_intervals(settings, now)
 
-    def unwatch(self, targets: Collection[str], reason: str) -> None:
+    def stop_watching(self, targets: Collection[str], reason: str) -> None:
         """These targets, and no others, are not probed: from the next cycle on their health is unknown."""
-        self._detection.unwatch(targets, reason)
+        self._detection.stop_watching(targets, reason)
 
     def keep_alive(self, now: datetime) -> None:
         """Give the routing file its heartbeat where the database cannot be written: what it says still holds.

@@ -12,7 +12,7 @@ from monitor.detection.pacing import BurstProbe
 from monitor.health import Transition
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError
-from monitor.storage.rows import SavedState
+from monitor.storage.rows import SavedTargetState
 from monitor.storage.store import Store
 from probes.observation import Observation
 
@@ -37,8 +37,8 @@ class StoredDetector:
         self._notices = NoticeFilter()
         self._judged: frozenset[Observation] = frozenset()
         """The observations of the last call: handed in again, they are not counted again."""
-        self._unwatched: frozenset[str] = frozenset()
-        self._unwatched_reason = ""
+        self._not_watched: frozenset[str] = frozenset()
+        self._not_watched_reason = ""
 
     def resume(self, now: datetime) -> None:
         """Load the stored state, and judge what was stored after it."""
@@ -67,15 +67,15 @@ class StoredDetector:
             log.info("health_changed before=%s after=%s: %s", made.before, made.after, made.reason)
         return transitions
 
-    def repace(self, settings: Settings, now: datetime) -> None:
+    def update_intervals(self, settings: Settings, now: datetime) -> None:
         """Judge the same targets at other intervals, with all that is known of them."""
         detector = Detector(settings, now)
         detector.restore(self.detector.snapshot())
         self._settings, self.detector = settings, detector
 
-    def unwatch(self, targets: Collection[str], reason: str) -> None:
+    def stop_watching(self, targets: Collection[str], reason: str) -> None:
         """These targets, and no others, are not probed: from the next call of `take_in` on their health is unknown."""
-        self._unwatched, self._unwatched_reason = frozenset(targets), reason
+        self._not_watched, self._not_watched_reason = frozenset(targets), reason
 
     def burst_probes(self, observations: Sequence[Observation]) -> tuple[BurstProbe, ...]:
         """The extra probes that the targets just observed, or their providers, deserve."""
@@ -123,8 +123,8 @@ class StoredDetector:
             if observation.target in before.targets:
                 state = self.detector.state_of(observation.target)
                 notices += self._notices.due_of_checks(observation, state, now)
-        for target in sorted(self._unwatched):
-            transitions += self.detector.stop_watching(target, now, self._unwatched_reason)
+        for target in sorted(self._not_watched):
+            transitions += self.detector.stop_watching(target, now, self._not_watched_reason)
         transitions += self.detector.tick(now)
         try:
             self._save(before, transitions, notices, now)
@@ -141,7 +141,7 @@ class StoredDetector:
         after = self.detector.snapshot()
         changed = [state for target, state in after.targets.items() if state is not before.targets[target]]
         states = [
-            SavedState(health=self.detector.health[state.target], at=now, record=target_state.to_json(state))
+            SavedTargetState(health=self.detector.health[state.target], at=now, record=target_state.to_json(state))
             for state in changed
         ]
         pools = {

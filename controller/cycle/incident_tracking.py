@@ -7,7 +7,7 @@ from datetime import datetime
 from controller.incidents import tracker
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
-from controller.incidents.vendor_lead import LOOK_BACK, unreported_providers
+from controller.incidents.vendor_claim import LOOK_BACK, unreported_providers
 from controller.journal import Journal
 from monitor.health import UNHEALTHY, TargetHealth
 from monitor.status_pages.reading import VendorStateChange

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, PlainSerializer, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from monitor.storage.columns import from_ms, to_ms
+from monitor.storage.conversions import from_ms, to_ms
 
 T = TypeVar("T")
 N = TypeVar("N", int, float)

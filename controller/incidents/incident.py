@@ -121,7 +121,7 @@ class RouteImpact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VendorLead:
+class VendorClaim:
     """What the vendor's own status page said about the incident, as we read it; no decision depends on it."""
 
     page: str
@@ -196,7 +196,7 @@ class IncidentDocument:
     timeline: Readable[TimelineEntry] = ()
     """Oldest first; at most 50 entries: the oldest are kept, the newest, and all comments."""
     routes: Readable[RouteImpact] = ()
-    vendor: Annotated[VendorLead | None, WrapValidator(readable_fields)] = None
+    vendor: Annotated[VendorClaim | None, WrapValidator(readable_fields)] = None
     """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
     numbers: Annotated[IncidentNumbers | None, BeforeValidator(_numbers), PlainSerializer(_targets)] = None
     """As of the resolution; None while it is open, see `Journal.with_facts`. So are the two below."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
-from controller.incidents.vendor_lead import lead_phrase
+from controller.incidents.vendor_claim import lead_phrase
 from monitor.formatting import instant
 
 

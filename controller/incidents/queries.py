@@ -16,7 +16,7 @@ from controller.incidents.incident import Incident, IncidentNumbers, TargetNumbe
 from controller.routing.decision import Decision
 from controller.routing.store import decision_from_row
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
-from monitor.storage.columns import from_ms, storable, to_ms
+from monitor.storage.conversions import from_ms, storable, to_ms
 from monitor.storage.rows import transition_of
 from monitor.storage.tables import DECISIONS, OBSERVATIONS, TRANSITIONS
 from probes.outcome import Outcome

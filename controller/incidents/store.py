@@ -14,7 +14,7 @@ from controller.incidents.document_fields import readable_fields
 from controller.incidents.incident import EntryKind, Incident, IncidentDocument, IncidentKind, TimelineEntry
 from controller.incidents.timeline import MAX_COMMENTS, comments_in, merge_entries, number_entries
 from controller.incidents.tracker import lead_incident_id
-from monitor.storage.columns import from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
+from monitor.storage.conversions import from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
 from monitor.storage.database import DatabaseError, durable
 from monitor.storage.tables import IncidentRow
 from probes.redaction import one_line

@@ -13,7 +13,7 @@ from controller.incidents.incident import (
     RouteImpact,
     TimelineEntry,
 )
-from controller.incidents.vendor_lead import lead_sentence
+from controller.incidents.vendor_claim import lead_sentence
 from monitor.detection.reasons import outcome_mix
 from monitor.formatting import plural, span
 from monitor.health import Health

@@ -9,7 +9,7 @@ from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import COMMENTS, AffectedTarget, EntryKind, Incident, RouteImpact, TimelineEntry
 from controller.incidents.text import subject
 from controller.routing import override_text
-from controller.routing.decision import Decision, Move, RouteState, failback_command
+from controller.routing.decision import Decision, MoveKind, RouteState, failback_command
 from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
 from monitor.connectivity.messages import NetworkLoss
 from monitor.formatting import plural, span
@@ -121,9 +121,9 @@ def _move_entries(
 
 def _decision_text(decision: Decision, known: AbstractSet[str]) -> str:
     state, why = decision.state(), _reason_clause(decision.reason, known)
-    if decision.move is Move.STEP:
+    if decision.move is MoveKind.STEP:
         text = f"Route {state.route} sends {state.home_share:g} % of its requests to {state.home} again{why}"
-    elif decision.move is Move.ABORT:
+    elif decision.move is MoveKind.ABORT:
         text = f"Route {state.route} sends all of its requests to {state.target} again{why}"
     else:
         text = _move_text(state.route, decision.before, decision.target, decision.reason, known)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from controller.incidents import timeline
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import NETWORK, ROUTE, AffectedTarget, Incident, IncidentKind, RouteImpact, Slot
-from controller.incidents.vendor_lead import vendor_entries, vendor_lead
+from controller.incidents.vendor_claim import vendor_entries, vendor_lead
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from controller.routing.decision import Move
+from controller.routing.decision import MoveKind
 from controller.simulation.loop import RunResult, run_seed
 from controller.simulation.scenario import BlipStream, Outage, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
@@ -124,7 +124,7 @@ def onset_phase(seed: int) -> float:
 def run_quiet_period(settings: Settings, duration_s: float, seed: int) -> tuple[int, Mapping[str, int]]:
     """Return the number of probes in a time without outages, and how often each route fails over in it, by route."""
     result = _run(_scenario(settings, duration_s), seed)
-    moved = [decision.route for _, decision in result.decisions if decision.move is Move.FAILOVER]
+    moved = [decision.route for _, decision in result.decisions if decision.move is MoveKind.FAILOVER]
     return result.probes, {route.name: moved.count(route.name) for route in settings.routes}
 
 

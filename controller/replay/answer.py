@@ -9,7 +9,7 @@ from typing import Any
 from controller.replay.comparison import Change, Pair
 from controller.replay.history import RecordedHistory
 from controller.replay.run import RecordingGap, ReplayResult
-from controller.routing.decision import Decision, Move, RouteState
+from controller.routing.decision import Decision, MoveKind, RouteState
 from monitor.formatting import instant, plural, span
 from monitor.settings import Settings
 from probes.redaction import one_line
@@ -110,7 +110,7 @@ def first_candidates(answer: ReplayAnswer) -> list[tuple[str, str]]:
 
 
 def _is_flip(decision: Decision) -> bool:
-    return decision.move is not Move.FIRST and decision.before != decision.target
+    return decision.move is not MoveKind.FIRST and decision.before != decision.target
 
 
 def _away_s(answer: ReplayAnswer, route: str, home: str, decisions: Sequence[Decision]) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 
 #: Decisions that differ by less are the same: cycles are up to half a second apart, more on a busy machine.
 SAME_S = 2.0
@@ -75,7 +75,7 @@ def compare(then: Sequence[Decision], now: Sequence[Decision]) -> list[Pair]:
 
 
 def _moves_of(route: str, decisions: Sequence[Decision]) -> list[Decision]:
-    return [decision for decision in decisions if decision.route == route and decision.move is not Move.FIRST]
+    return [decision for decision in decisions if decision.route == route and decision.move is not MoveKind.FIRST]
 
 
 def _sections(then: Sequence[Decision], now: Sequence[Decision]) -> Iterator[tuple[list[Decision], list[Decision]]]:

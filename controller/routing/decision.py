@@ -8,7 +8,7 @@ from enum import StrEnum
 from monitor.settings import Settings
 
 
-class Move(StrEnum):
+class MoveKind(StrEnum):
     """Why a route points somewhere else than before, or splits its requests otherwise."""
 
     FIRST = "first"
@@ -30,7 +30,7 @@ class Move(StrEnum):
 
 
 #: Moves that an operator caused.
-OPERATOR_MOVES = frozenset({Move.PIN, Move.DRAIN})
+OPERATOR_MOVES = frozenset({MoveKind.PIN, MoveKind.DRAIN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class RouteState:
     since: datetime
     """With these weights."""
     reason: str
-    move: Move = Move.FIRST
+    move: MoveKind = MoveKind.FIRST
     weights: tuple[tuple[str, float], ...] = ()
     """Percent of the requests by target while a failback in steps is under way; empty: all to `target`."""
     dry_run: bool = False
@@ -65,7 +65,7 @@ class Decision:
 
     route: str
     at: datetime
-    move: Move
+    move: MoveKind
     before: str | None
     target: str
     reason: str

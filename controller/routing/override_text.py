@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from controller.routing.decision import Move, RouteState
+from controller.routing.decision import MoveKind, RouteState
 from controller.routing.overrides import ALL, Override, OverrideKind, Overrides
 from monitor.formatting import clock, instant, listed, span
 from monitor.health import TargetHealth
@@ -62,7 +62,7 @@ def route_reason(state: RouteState, overrides: Overrides) -> str:
     if held in state.reason:
         return state.reason
     # The reason of a pin that was replaced would only mislead.
-    replaced = pin and state.move is Move.PIN and not state.dry_run
+    replaced = pin and state.move is MoveKind.PIN and not state.dry_run
     return held if replaced else f"{state.reason}; {held}"
 
 

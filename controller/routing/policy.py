@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from controller.routing.candidates import Candidate, best_alternative, best_eligible, build_candidates
-from controller.routing.decision import Decision, Move, RouteState
+from controller.routing.decision import Decision, MoveKind, RouteState
 from controller.routing.override_text import with_author
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from monitor.formatting import span
@@ -124,7 +124,9 @@ class RouteCase:
         """Whether so long has passed; also when `since` is in the future, because the clock was set back."""
         return not 0 <= (self.now - since).total_seconds() < for_s
 
-    def move(self, move: Move, to: Candidate, reason: str, weights: tuple[tuple[str, float], ...] = ()) -> RouteVerdict:
+    def move(
+        self, move: MoveKind, to: Candidate, reason: str, weights: tuple[tuple[str, float], ...] = ()
+    ) -> RouteVerdict:
         """The verdict that changes the route like this."""
         decision = Decision(
             route=self.route.name,
@@ -160,7 +162,7 @@ def decide(case: RouteCase) -> RouteVerdict:
     if case.current is None or present is None:
         return _start(case)
     if case.current.weights and (gone := _home_is_gone(case, case.current)):
-        return case.move(Move.ABORT, present, gone)
+        return case.move(MoveKind.ABORT, present, gone)
     if present.drain:
         return _leave_drained(case, present, present.drain)
     pause = case.overrides.paused(case.route.name)
@@ -190,7 +192,7 @@ def _pin(case: RouteCase, pin: Override, to: Candidate) -> RouteVerdict:
     warning = f"route {case.route.name} is {held}; {to.id} is {to.health.health}" if bad else None
     if case.current is not None and case.current.target == to.id and not case.current.weights:
         return RouteVerdict(settled=True, warning=warning)
-    return replace(case.move(Move.PIN, to, held), warning=warning)
+    return replace(case.move(MoveKind.PIN, to, held), warning=warning)
 
 
 def _start(case: RouteCase) -> RouteVerdict:
@@ -198,13 +200,13 @@ def _start(case: RouteCase) -> RouteVerdict:
     if case.current is not None:
         to = best_eligible(case.candidates, case.now) or first
         reason = f"{case.current.target} is no candidate of {case.route.name} any more"
-        return case.move(Move.CONFIGURED, to, reason)
+        return case.move(MoveKind.CONFIGURED, to, reason)
     if not first.drain and not case.fails(first):
         unknown = first.health.health is Health.UNKNOWN
-        return case.move(Move.FIRST, first, "no observations yet" if unknown else first.health.reason)
+        return case.move(MoveKind.FIRST, first, "no observations yet" if unknown else first.health.reason)
     to = best_eligible(case.candidates, case.now) or first
     reason = with_author(first.drain, f"{first.drain.subject} is drained") if first.drain else first.health.reason
-    return case.move(Move.FIRST, to, reason)
+    return case.move(MoveKind.FIRST, to, reason)
 
 
 def _leave_drained(case: RouteCase, present: Candidate, drain: Override) -> RouteVerdict:
@@ -212,7 +214,7 @@ def _leave_drained(case: RouteCase, present: Candidate, drain: Override) -> Rout
     reason = with_author(drain, f"{drain.subject} is drained")
     to = best_alternative(present, case.candidates, case.targets, case.now)
     if to:
-        return case.move(Move.DRAIN, to, reason)
+        return case.move(MoveKind.DRAIN, to, reason)
     warning = f"route {case.route.name} stays on {present.id}, because no other candidate is eligible: {reason}"
     return RouteVerdict(stuck=case.fails(present), settled=_none_can_become_eligible(case, present), warning=warning)
 
@@ -220,9 +222,9 @@ def _leave_drained(case: RouteCase, present: Candidate, drain: Override) -> Rout
 def _fail_over(case: RouteCase, present: Candidate, home: Candidate | None) -> RouteVerdict:
     to = best_alternative(present, case.candidates, case.targets, case.now)
     if to and to.rank < present.rank:
-        return case.move(Move.FAILOVER, to, present.health.reason)
+        return case.move(MoveKind.FAILOVER, to, present.health.reason)
     if home and _home_fails(case, home):
-        return case.move(Move.ABORT, present, home.health.sentence)
+        return case.move(MoveKind.ABORT, present, home.health.sentence)
     return RouteVerdict(stuck=to is None, settled=_none_can_become_eligible(case, present))
 
 
@@ -235,9 +237,9 @@ def _continue_failback(case: RouteCase, current: RouteState, present: Candidate,
     """A failback in steps is under way."""
     failback = case.controller.failback
     if _home_fails(case, home):
-        return case.move(Move.ABORT, present, home.health.sentence)
+        return case.move(MoveKind.ABORT, present, home.health.sentence)
     if failback.mode == "manual":
-        return case.move(Move.ABORT, present, "failback is manual from now on")
+        return case.move(MoveKind.ABORT, present, "failback is manual from now on")
     # Not only since the last step, but also since it last was anything but up.
     held = case.has_passed(current.since, failback.step_s) and case.has_passed(home.health.since, failback.step_s)
     up = home.health.health is Health.UP
@@ -264,7 +266,7 @@ def _fail_back(case: RouteCase, current: RouteState, present: Candidate) -> Rout
     """To the most preferred candidate that is up and eligible, if any."""
     ahead = case.candidates[: case.candidates.index(present)]
     up = [preferred for preferred in ahead if preferred.could_be_eligible and preferred.health.health is Health.UP]
-    unpinned = current.move is Move.PIN
+    unpinned = current.move is MoveKind.PIN
     if not up or (case.controller.failback.mode == "manual" and not unpinned):
         return RouteVerdict(settled=True, waiting=up[0].id if up else None)
     ready = (c for c in up if c.is_eligible(case.now) and (unpinned or not c.is_held_back(case.now)))
@@ -284,6 +286,6 @@ def _step(case: RouteCase, present: Candidate, home: Candidate, share: float, re
     steps = [round(step * _ALL, 6) for step in failback.steps] if failback.mode == "steps" else []
     percent = next((step for step in steps if step > share), _ALL)
     if percent >= _ALL:
-        return case.move(Move.FAILBACK, home, reason)
+        return case.move(MoveKind.FAILBACK, home, reason)
     weights = ((home.id, percent), (present.id, round(_ALL - percent, 6)))
-    return case.move(Move.STEP, present, reason, weights)
+    return case.move(MoveKind.STEP, present, reason, weights)

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, RowMapping, insert, or_, select, update
 
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
-from monitor.storage.columns import brief, from_ms, maybe_from_ms, storable, to_ms
+from monitor.storage.conversions import from_ms, maybe_from_ms, storable, to_ms, truncate
 from monitor.storage.database import durable, reading
 from monitor.storage.store import insert_event
 from monitor.storage.tables import OVERRIDES, DecisionRow
@@ -197,7 +197,7 @@ def decision_to_row(decision: Decision) -> DecisionRow:
         move=decision.move.value,
         before=None if decision.before is None else storable(decision.before),
         target=storable(decision.target),
-        reason=brief(decision.reason, _LONGEST_DECISION_REASON),
+        reason=truncate(decision.reason, _LONGEST_DECISION_REASON),
         generation=decision.generation,
         weights=storable(json.dumps(dict(decision.weights), ensure_ascii=False)) if decision.weights else None,
         dry_run=1 if decision.dry_run else None,
@@ -209,7 +209,7 @@ def decision_from_row(row: DecisionRow | Row[Any]) -> Decision:
     return Decision(
         route=row.route,
         at=from_ms(row.at_ms),
-        move=Move(row.move),
+        move=MoveKind(row.move),
         before=row.before,
         target=row.target,
         reason=row.reason,

@@ -75,7 +75,7 @@ class BackgroundRecorder:
 
     def throttling(self, pace: str) -> None:
         """Store how the budget slows down probing, as the budget tracker's JSON."""
-        self._database.submit("pace_lost", self._store.ledger.keep_pace, pace, self._clock())
+        self._database.submit("pace_lost", self._store.ledger.save_throttling, pace, self._clock())
 
     async def vendor_report(self, report: VendorStateChange) -> bool:
         """Store what a status page says now; False, and a line in the log, when that failed."""

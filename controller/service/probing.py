@@ -46,11 +46,11 @@ class Probing:
 
     def __post_init__(self) -> None:
         self._schedule = ProbeScheduler(self.settings.targets, self._probe, self._skipped)
-        self._schedule.repace(self.budget.throttled_settings().targets, self.clock())
+        self._schedule.update_intervals(self.budget.throttled_settings().targets, self.clock())
         self._enforcer = BudgetEnforcer(
             self.budget,
-            changed=self._repace,
-            stopped=self._unwatch,
+            changed=self._update_intervals,
+            stopped=self._stop_watching,
             keep=self.recorder.throttling,
             tell=self.recorder.budget_event,
             clock=self.clock,
@@ -75,7 +75,7 @@ class Probing:
         for burst in bursts:
             granted = self._enforcer.granted_targets(burst)
             if granted:
-                self._schedule.quick(burst.slot, granted, self.clock() + timedelta(seconds=burst.delay_s))
+                self._schedule.add_burst_probe(burst.slot, granted, self.clock() + timedelta(seconds=burst.delay_s))
 
     async def _probe(self, target: Target, check: Check) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""
@@ -112,12 +112,12 @@ class Probing:
             seen_at = self.cycle.state_of(paced.id).last_seen_at
             known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
             if paced.interval_s > configured.interval_s and not known:
-                self._schedule.quick(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
+                self._schedule.add_burst_probe(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
 
-    async def _repace(self, settings: Settings) -> None:
+    async def _update_intervals(self, settings: Settings) -> None:
         """Probe at other intervals from now on, and judge by them."""
-        self._schedule.repace(settings.targets, self.clock())
-        await self.database.run(self.cycle.repace, settings, self.clock())
+        self._schedule.update_intervals(settings.targets, self.clock())
+        await self.database.run(self.cycle.update_intervals, settings, self.clock())
 
-    async def _unwatch(self, targets: frozenset[str], reason: str) -> None:
-        await self.database.run(self.cycle.unwatch, targets, reason)
+    async def _stop_watching(self, targets: frozenset[str], reason: str) -> None:
+        await self.database.run(self.cycle.stop_watching, targets, reason)

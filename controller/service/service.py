@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from controller.alerts.heartbeat import ServiceHealth
-from controller.alerts.registry import ChannelRegistry, context_of
+from controller.alerts.registry import AlertingTasks, context_of
 from controller.alerts.slack.buttons.listener import ButtonService
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
@@ -127,7 +127,7 @@ class Service:
     def _build_alerts(self, engine: Engine) -> None:
         self._buttons = ButtonService(self._settings, engine, in_database=self._database.run, clock=self._clock)
         context = context_of(self._settings, tls=self._tls, in_thread=self._slack.run)
-        self._channels = ChannelRegistry(
+        self._channels = AlertingTasks(
             replace(context, button_routes=self._buttons.routes),
             engine,
             in_database=self._database.run,
@@ -163,7 +163,7 @@ class Service:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
         self._cycle = Cycle(self._budget.throttled_settings(), store, journal, RoutingFile(self._settings.routing_file))
         self._cycle.start(self._clock())
-        self._cycle.unwatch(*enforcer.stopped_targets(self._budget))
+        self._cycle.stop_watching(*enforcer.stopped_targets(self._budget))
         self._cycle.run((), self._clock(), loss=self._blindness.loss)
         if self._cycle.publish_error:
             raise RoutingFileError(self._cycle.publish_error)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from controller.simulation.loop import RunResult
 from controller.simulation.scenario import AFTERMATH_S, Outage, Scenario
 from controller.simulation.world import Span, Timeline
@@ -122,12 +122,12 @@ def _run(outage: Outage, active: str, decided: Sequence[Decided]) -> OutageRun:
 
 def _is_flip(decision: Decision) -> bool:
     """Whether the route points elsewhere afterwards; a step of a gradual failback does not count."""
-    return decision.move is not Move.FIRST and decision.before != decision.target
+    return decision.move is not MoveKind.FIRST and decision.before != decision.target
 
 
 def _is_false(at_s: float, decision: Decision, route: Route, outages: Sequence[Outage]) -> bool:
     """Whether a route was moved to a less preferred candidate though no outage had touched the one it left."""
-    if decision.move is not Move.FAILOVER or decision.before not in route.candidates:
+    if decision.move is not MoveKind.FAILOVER or decision.before not in route.candidates:
         return False
     order = route.candidates.index
     touched = any(

@@ -11,7 +11,7 @@ from controller.simulation.scenario import BlipScope, BlipStream, QuietBehaviour
 from monitor.config.document import Node, Sequence
 from monitor.config.reading import ReadContext, Text
 from monitor.config.schema import BLIP_LENGTH, NOT_NEGATIVE
-from monitor.config.section import Items, Section, key
+from monitor.config.section_base import ListItems, Section, key
 from monitor.config.units import parse_number, parse_share
 from monitor.config.values import Value, choice, duration, flag, measure, must, number, text
 from probes.outcome import Outcome
@@ -153,6 +153,6 @@ class ScenarioDocument(Section):
     """How long each seed lasts."""
     background: BackgroundSection
     blips: BlipStreamSection | None = None
-    outages: Annotated[list[OutageSection], Items("a list of outages")] = key([], default_text="none")
+    outages: Annotated[list[OutageSection], ListItems("a list of outages")] = key([], default_text="none")
     """What happens. A target can have one outage at a time."""
     traffic: TrafficSection

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from controller.incidents.incident import Incident
-from controller.incidents.vendor_lead import lead_phrase
+from controller.incidents.vendor_claim import lead_phrase
 from controller.routing import override_text
 from controller.status.evidence import EvidenceTrail
 from controller.status.overview import Overview, TargetView

@@ -11,13 +11,13 @@ from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
 from controller.journal import Journal
 from controller.routing.candidates import ELIGIBLE
-from controller.routing.decision import Decision, Move, RouteState, format_destination
+from controller.routing.decision import Decision, MoveKind, RouteState, format_destination
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
 from controller.status.evidence import EvidenceTrail
 from controller.status.headline import CandidateStatus, Level, RouteView, headline
-from controller.status.history import ProbeHistory
 from controller.status.pending_alerts import FailingChannel, PendingAlerts, read_failing_channels, read_pending_alerts
+from controller.status.probe_history import ProbeHistory
 from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
 from controller.status.recent_details import NO_DETAILS, RecentDetails
 from controller.status.vendor_status import VendorView, vendor_views
@@ -27,7 +27,7 @@ from monitor.formatting import clock
 from monitor.health import FAILING, Health, TargetHealth
 from monitor.liveness import ServiceStatus, service_status
 from monitor.settings import Route, Settings
-from monitor.storage.columns import from_ms
+from monitor.storage.conversions import from_ms
 from monitor.storage.store import Store
 
 RECENT = 10
@@ -234,7 +234,7 @@ def _waiting(view: RouteView) -> str | None:
 
 def _reason(pointed: RouteState, pin: Override | None) -> str:
     """Why it points there. A pin that ended without a move has left its reason behind."""
-    if pointed.move is not Move.PIN:
+    if pointed.move is not MoveKind.PIN:
         return pointed.reason
     if pin is None:
         return f"it stays where a pin, which is over, had put it ({pointed.reason})"

@@ -11,7 +11,7 @@ from sqlmodel import select as select_rows
 
 from controller.incidents.incident import Incident
 from controller.status.evidence import VERDICT_EFFECTS, EvidenceTrail, led_to_verdict
-from controller.status.history import (
+from controller.status.probe_history import (
     ANSWERED,
     BUCKETS,
     EXCLUDED,
@@ -19,14 +19,14 @@ from controller.status.history import (
     LastObservation,
     OutcomeCounts,
     ProbeHistory,
+    build_buckets,
     count_outcomes,
     quantile,
-    strip,
 )
 from controller.status.recent_details import RecentDetails
 from monitor.detection import notices
 from monitor.health import Health
-from monitor.storage.columns import from_ms, storable, to_ms
+from monitor.storage.conversions import from_ms, storable, to_ms
 from monitor.storage.rows import read_trail
 from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
 from probes.outcome import Outcome
@@ -91,7 +91,7 @@ def read_history(connection: Connection, target: Target, now: datetime) -> Probe
         first_token_p50_s=quantile([row.first_token_s for row in answers if row.first_token_s is not None], 0.50),
         cost_day_usd=day.cost_usd,
         bucket_s=bucket.total_seconds(),
-        strip=strip(
+        strip=build_buckets(
             [(from_ms(row.started_ms), Outcome(row.outcome)) for row in rows if row.started_ms >= strip_ms],
             now=now,
             bucket=bucket,

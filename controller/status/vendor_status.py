@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.incidents.vendor_lead import status_phrase
+from controller.incidents.vendor_claim import status_phrase
 from monitor.health import WORST_FIRST, Health, TargetHealth
 from monitor.settings import Settings
 from monitor.status_pages.reading import VendorState, VendorStateChange, page_name

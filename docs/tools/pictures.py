@@ -29,7 +29,7 @@ from controller.incidents.incident import (
     RouteImpact,
     TargetNumbers,
     TimelineEntry,
-    VendorLead,
+    VendorClaim,
 )
 from docs.tools.slack_page import Post, page
 from monitor.health import Health
@@ -73,7 +73,7 @@ def opening() -> Incident:
             TimelineEntry(at=at(0.1), text=f"Route chat moved from {LUNA} to {HAIKU}", kind=EntryKind.MOVED),
         ),
         routes=(RouteImpact(route="chat", target=HAIKU),),
-        vendor=VendorLead(page="status.openai.com", state=VendorState.OPERATIONAL),
+        vendor=VendorClaim(page="status.openai.com", state=VendorState.OPERATIONAL),
     )
 
 
@@ -96,7 +96,7 @@ def lines() -> list[TimelineEntry]:
 def resolved() -> Incident:
     """The incident of `opening`, resolved."""
     start = opening()
-    said = VendorLead(
+    said = VendorClaim(
         page="status.openai.com",
         state=VendorState.PARTIAL_OUTAGE,
         headline="Elevated error rates",

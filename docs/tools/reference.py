@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from controller.simulation.scenario_schema import ScenarioDocument
 from monitor.config.schema import Configuration, ModelSection, ProbingSection
-from monitor.config.section import Named, Section, default_of, extra_of, is_required, section_of
+from monitor.config.section_base import NamedEntries, Section, default_of, extra_of, is_required, section_of
 
 DOCS = Path(__file__).parents[1]
 _MARKED = re.compile(r"(?s)(<!-- keys: (.*?) -->\n).*?(<!-- end of keys -->)")
@@ -41,7 +41,7 @@ def keys_of(section: type[Section], prefix: str = "") -> Iterator[Key]:
         if section is ModelSection and name in ProbingSection.model_fields:
             yield from _inherited(path, name)
             continue
-        named = next((item for item in field.metadata if isinstance(item, Named)), None)
+        named = next((item for item in field.metadata if isinstance(item, NamedEntries)), None)
         if inner is None or field.description:
             yield _key(path, field)
         elif named is None:

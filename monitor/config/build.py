@@ -14,7 +14,7 @@ from monitor.config.document import Place
 from monitor.config.reading import ReadContext, Text
 from monitor.config.schema import BlipsSection, Configuration, ControllerSection, NetworkSection, RouteSection
 from monitor.config.schema_alerts import DAYS, AlertsSection, QuietHoursSection, SlackSection
-from monitor.config.section import Section
+from monitor.config.section_base import Section
 from monitor.formatting import format_duration, format_share
 from monitor.health import Health
 from monitor.settings import (

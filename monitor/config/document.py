@@ -2,7 +2,7 @@
 
 It refuses, each with its line, duplicate keys, aliases, tags, a second document, keys that are not plain values, and
 files that are too large, too deep or hold too many values. What YAML 1.1 reads as a boolean, a date or a base-60 number
-stays text, with its `Kind`.
+stays text, with its `ScalarKind`.
 """
 
 import re
@@ -24,7 +24,7 @@ _VARIABLE = re.compile(r"\$\{([^{}\[\],\s\"']*)\}")
 _HIDDEN = str.maketrans({"\U0010fffc": "{", "\U0010fffd": "}"})
 
 
-class Kind(StrEnum):
+class ScalarKind(StrEnum):
     """How YAML 1.1 reads a bare word."""
 
     TEXT = "text"
@@ -35,11 +35,11 @@ class Kind(StrEnum):
 
 
 _KINDS = {
-    "tag:yaml.org,2002:bool": Kind.FLAG,
-    "tag:yaml.org,2002:int": Kind.NUMBER,
-    "tag:yaml.org,2002:float": Kind.NUMBER,
-    "tag:yaml.org,2002:timestamp": Kind.DATE,
-    "tag:yaml.org,2002:null": Kind.NOTHING,
+    "tag:yaml.org,2002:bool": ScalarKind.FLAG,
+    "tag:yaml.org,2002:int": ScalarKind.NUMBER,
+    "tag:yaml.org,2002:float": ScalarKind.NUMBER,
+    "tag:yaml.org,2002:timestamp": ScalarKind.DATE,
+    "tag:yaml.org,2002:null": ScalarKind.NOTHING,
 }
 
 
@@ -58,7 +58,7 @@ class Scalar:
 
     place: Place
     text: str
-    kind: Kind = Kind.TEXT
+    kind: ScalarKind = ScalarKind.TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +195,7 @@ class _Builder:
             self._report(place, "holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
             return Broken(place=place)
         tag = loader.resolve(yaml.ScalarNode, event.value, event.implicit)
-        return Scalar(place=place, text=text, kind=_KINDS.get(tag, Kind.TEXT))
+        return Scalar(place=place, text=text, kind=_KINDS.get(tag, ScalarKind.TEXT))
 
     def _items(self, loader: Any, steps: tuple[str | int, ...]) -> tuple[Node, ...]:
         items: list[Node] = []

@@ -12,7 +12,7 @@ from monitor.config.document import Node, Scalar, Sequence, UnreadableFileError,
 from monitor.config.problems import ConfigError, Problems
 from monitor.config.reading import ReadContext, is_nothing
 from monitor.config.schema import Configuration
-from monitor.config.section import Section
+from monitor.config.section_base import Section
 from monitor.settings import Settings
 
 S = TypeVar("S", bound=Section)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from monitor.config.document import Broken, Kind, Node, Place, Scalar, Sequence
+from monitor.config.document import Broken, Node, Place, Scalar, ScalarKind, Sequence
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.problems import Problems
 
@@ -78,13 +78,13 @@ class ReadContext:
         """A single value of any kind with its variables expanded; raises ReportedError."""
         if not isinstance(node, Scalar) or is_nothing(node):
             raise self.reject(node, expected)
-        value = self._expand(node) if node.kind is Kind.TEXT else node.text
+        value = self._expand(node) if node.kind is ScalarKind.TEXT else node.text
         return Text(place=node.place, value=value, written=node.text)
 
     def text(self, node: Node, expected: str) -> Text:
         """Like `scalar`, but neither empty nor what YAML takes for a number, a boolean or a date."""
         text = self.scalar(node, expected)
-        if isinstance(node, Scalar) and node.kind is not Kind.TEXT:
+        if isinstance(node, Scalar) and node.kind is not ScalarKind.TEXT:
             raise self.report(node.place, f"YAML takes this for {node.kind}; put it in quotes")
         if not text.value.strip():
             raise self.report(node.place, f"is empty; expected {expected}")
@@ -145,4 +145,4 @@ def is_empty(node: Node) -> bool:
 
 def is_nothing(node: Node) -> bool:
     """Whether the key is there and its value is not."""
-    return isinstance(node, Scalar) and node.kind is Kind.NOTHING
+    return isinstance(node, Scalar) and node.kind is ScalarKind.NOTHING

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from monitor.config.reading import Text
 from monitor.config.schema_alerts import AlertsSection
-from monitor.config.section import Items, Named, Section, key
+from monitor.config.section_base import ListItems, NamedEntries, Section, key
 from monitor.config.values import (
     Value,
     address,
@@ -81,7 +81,7 @@ _ASCENDING: Final = must(
     lambda length: len(length) == 2 and length[0] <= length[1],
     "expected two durations such as [3s, 8s], the shorter one first",
 )
-BLIP_LENGTH: Final = Items("two durations such as [3s, 8s]", check=_ASCENDING, whole=True, length=2)
+BLIP_LENGTH: Final = ListItems("two durations such as [3s, 8s]", check=_ASCENDING, whole=True, length=2)
 
 
 NOT_NEGATIVE: Final = must(lambda value: value >= 0, "{:g} is not zero or more")
@@ -209,7 +209,7 @@ class ProviderSection(Section):
     not be read."""
     models: Annotated[
         dict[str, ModelSection],
-        Named("model", "a name without spaces and braces (variables are expanded in values only)", r"[^\s{}]+"),
+        NamedEntries("model", "a name without spaces and braces (variables are expanded in values only)", r"[^\s{}]+"),
     ]
     """What to probe: models as the provider calls them, each with its settings or `{}`."""
 
@@ -218,7 +218,7 @@ class RouteSection(Section):
     """A name that applications ask for."""
 
     candidates: Annotated[
-        list[Annotated[Text, text("a target")]], Items("a list of targets such as [openai/gpt-6-luna]", least=True)
+        list[Annotated[Text, text("a target")]], ListItems("a list of targets such as [openai/gpt-6-luna]", least=True)
     ]
     """Models in order of preference, as `provider/model`. A single one, or one provider's alone, brings a warning."""
     fail_over_on: Annotated[tuple[str, ...], choices(_FAIL_OVER_ON, "a health that can move a route")] = key(
@@ -241,7 +241,7 @@ class FailbackSection(Section):
     """How long a recovered target must stay clean first. Change it when providers relapse: longer."""
     steps: Annotated[
         list[Annotated[float, share()]],
-        Items("a list of shares such as [10%, 50%, 100%]", check=_steps_problem, whole=True),
+        ListItems("a list of shares such as [10%, 50%, 100%]", check=_steps_problem, whole=True),
     ] = key(list(_CONTROLLER.failback.steps))
     """The shares of requests that go back: one to ten, rising, the last `100%`."""
     step_s: Annotated[float, duration()] = key(_CONTROLLER.failback.step_s, alias="step")
@@ -289,7 +289,7 @@ class ControllerSection(Section):
 class ConnectivitySection(Section):
     """Neutral addresses that tell our own outage from a provider's."""
 
-    endpoints: Annotated[list[Annotated[Text, address()]], Items("a list of http(s) addresses")] = key(
+    endpoints: Annotated[list[Annotated[Text, address()]], ListItems("a list of http(s) addresses")] = key(
         [], shown=list(_PLAIN.connectivity_endpoints)
     )
     """Neutral addresses, asked before many providers are blamed at once: any HTTP answer means that our own network
@@ -344,8 +344,8 @@ class Configuration(Section):
     routing_file: Annotated[Text | None, text("the path of a file")] = key(None, shown=str(DEFAULT_ROUTING_FILE))
     """The file that applications read; not the database's. Change it when they look elsewhere."""
     defaults: ProbingSection
-    providers: Annotated[dict[str, ProviderSection], Named("provider", *_NAME)]
-    routes: Annotated[dict[str, RouteSection], Named("route", *_NAME)]
+    providers: Annotated[dict[str, ProviderSection], NamedEntries("provider", *_NAME)]
+    routes: Annotated[dict[str, RouteSection], NamedEntries("route", *_NAME)]
     controller: ControllerSection
     alerts: AlertsSection
     connectivity: ConnectivitySection

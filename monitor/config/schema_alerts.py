@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from monitor.config.reading import Text
-from monitor.config.section import Items, Section, key
+from monitor.config.section_base import ListItems, Section, key
 from monitor.config.values import Value, address, address_problem, duration, must, secret, text, whole_number
 from monitor.settings import OtherChannels, SlackSettings
 
@@ -130,7 +130,7 @@ class SlackSection(Section):
     """An incoming webhook in place of token and channel, as `${SLACK_WEBHOOK_URL}`: messages are neither edited nor
     threaded, and may come twice. Change it when the workspace allows no bot."""
     channels: SlackChannelsSection
-    mention: Annotated[list[Annotated[Text, _MENTION]], Items('a list such as ["<@U012AB3CD>", here]')] = key(
+    mention: Annotated[list[Annotated[Text, _MENTION]], ListItems('a list such as ["<@U012AB3CD>", here]')] = key(
         [], default_text="none"
     )
     """Whom critical messages call: `"<@U012AB3CD>"`, `"<!subteam^S012AB3CD>"`, `here`, `channel`, `everyone`.
@@ -147,7 +147,7 @@ class SlackSection(Section):
     app_token: Annotated[Text | None, secret("SLACK_APP_TOKEN", "app token", check=_APP_TOKEN)] = key(None)
     """An app-level token (`xapp-…`) with the scope `connections:write`, as `${SLACK_APP_TOKEN}`: incidents get
     [buttons](slack.md#buttons), pressed through Socket Mode. Change it when people shall act from Slack."""
-    allowed_users: Annotated[list[Annotated[Text, _MEMBER]], Items("a list such as [U012AB3CD]")] = key(
+    allowed_users: Annotated[list[Annotated[Text, _MEMBER]], ListItems("a list such as [U012AB3CD]")] = key(
         [], default_text="everybody"
     )
     """The member ids of those who may press: `[U012AB3CD]`. Change it when not all who see the message are on
@@ -179,7 +179,7 @@ class AlertsSection(Section):
     warning."""
     apprise: Annotated[
         list[Annotated[Text, _APPRISE]],
-        Items("a list of addresses such as [${TEAMS_URL}]"),
+        ListItems("a list of addresses such as [${TEAMS_URL}]"),
     ] = key([], default_text="none")
     """[Apprise](alerts.md#apprise) addresses (Teams, Discord, mail, PagerDuty, …), each as a variable. Needs `pip
     install 'hotspare[apprise]'`. Change it when people do not read Slack."""

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from monitor.config.document import Kind, Node, Scalar, Sequence
 from monitor.config.document import Mapping as YamlMapping
+from monitor.config.document import Node, Scalar, ScalarKind, Sequence
 from monitor.config.reading import ReadContext, ReportedError, Text, is_nothing
 from monitor.config.units import DURATION, NUMBER, RATE, SHARE, parse_duration, parse_number, parse_rate, parse_share
 from monitor.formatting import format_duration, format_rate, format_share
@@ -133,7 +133,7 @@ def flag() -> Value:
 
     def read(node: Node, context: ReadContext) -> bool:
         value = context.scalar(node, expected)
-        typed = value.expanded or (isinstance(node, Scalar) and node.kind is Kind.FLAG)
+        typed = value.expanded or (isinstance(node, Scalar) and node.kind is ScalarKind.FLAG)
         if not typed or value.value not in {"true", "false"}:
             raise context.report(value.place, f"expected {expected}, found {context.problems.shown(value.written)}")
         return value.value == "true"
@@ -285,13 +285,13 @@ def _as_json(node: Node, context: ReadContext) -> Any:
 
 
 def _single(node: Scalar, context: ReadContext) -> str | bool | float:
-    if node.kind is Kind.NUMBER:
+    if node.kind is ScalarKind.NUMBER:
         number = context.parse(node, NUMBER, parse_number)
         return number if "." in node.text else _plain_number(number)
     value = context.scalar(node, "a value").value
-    if node.kind is Kind.FLAG and value not in {"true", "false"}:
+    if node.kind is ScalarKind.FLAG and value not in {"true", "false"}:
         raise context.reject(node, "true or false; put a text in quotes")
-    return value == "true" if node.kind is Kind.FLAG else value
+    return value == "true" if node.kind is ScalarKind.FLAG else value
 
 
 def _plain_number(number: float) -> float:

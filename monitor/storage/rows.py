@@ -11,7 +11,7 @@ from sqlalchemy import Row, RowMapping
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.liveness import ServiceBeat
-from monitor.storage.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms, whole
+from monitor.storage.conversions import fit_integer, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms, truncate
 from monitor.storage.tables import ConnectivityRow, EventRow, ServiceRow, TargetStateRow, TransitionRow
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -24,7 +24,7 @@ _SERVICE_ID: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SavedState:
+class SavedTargetState:
     """The state of one target at one instant: its health, and what the detector needs to go on after a restart."""
 
     health: TargetHealth
@@ -39,7 +39,7 @@ def event_row(at: datetime, kind: str, subject: str, text: str, *, tell: bool = 
         at_ms=to_ms(at),
         kind=kind,
         subject=storable(subject),
-        text=brief(text, _LONGEST_REASON),
+        text=truncate(text, _LONGEST_REASON),
         telling="due" if tell else None,
     )
 
@@ -56,24 +56,24 @@ def observation_row(observation: Observation) -> dict[str, object]:
         "connected_s": observation.connected_s,
         "first_byte_s": observation.first_byte_s,
         "first_token_s": observation.first_token_s,
-        "http_status": whole(observation.http_status),
+        "http_status": fit_integer(observation.http_status),
         "retry_after_s": observation.retry_after_s,
-        "input_tokens": whole(observation.input_tokens),
-        "output_tokens": whole(observation.output_tokens),
+        "input_tokens": fit_integer(observation.input_tokens),
+        "output_tokens": fit_integer(observation.output_tokens),
         "cost_usd": observation.cost_usd,
         "loop_lag_s": observation.loop_lag_s,
-        "request_id": observation.request_id and brief(observation.request_id, _LONGEST_REQUEST_ID),
-        "detail": brief(observation.detail, _LONGEST_DETAIL),
+        "request_id": observation.request_id and truncate(observation.request_id, _LONGEST_REQUEST_ID),
+        "detail": truncate(observation.detail, _LONGEST_DETAIL),
         "resolved_s": observation.resolved_s,
         "tcp_s": observation.tcp_s,
         "sent_s": observation.sent_s,
         "last_byte_s": observation.last_byte_s,
         "longest_stall_s": observation.longest_stall_s,
         "reused": None if observation.fresh else 1,
-        "cached_tokens": whole(observation.cached_tokens),
-        "reasoning_tokens": whole(observation.reasoning_tokens),
-        "model": observation.model and brief(observation.model, _LONGEST_REQUEST_ID),
-        "deprecation": observation.deprecation and brief(observation.deprecation, _LONGEST_DETAIL),
+        "cached_tokens": fit_integer(observation.cached_tokens),
+        "reasoning_tokens": fit_integer(observation.reasoning_tokens),
+        "model": observation.model and truncate(observation.model, _LONGEST_REQUEST_ID),
+        "deprecation": observation.deprecation and truncate(observation.deprecation, _LONGEST_DETAIL),
     }
 
 
@@ -89,7 +89,7 @@ def observation_of(row: RowMapping) -> Observation:
     )
 
 
-def state_row(state: SavedState) -> dict[str, object]:
+def state_row(state: SavedTargetState) -> dict[str, object]:
     """The row of a target's state, as Core replaces it in bulk, once per control cycle."""
     health = state.health
     return {
@@ -97,7 +97,7 @@ def state_row(state: SavedState) -> dict[str, object]:
         "at_ms": to_ms(state.at),
         "health": health.health.value,
         "since_ms": to_ms(health.since),
-        "reason": brief(health.reason, _LONGEST_REASON),
+        "reason": truncate(health.reason, _LONGEST_REASON),
         "evidence": health.evidence,
         "threshold": health.threshold,
         "last_ok_ms": maybe_to_ms(health.last_ok_at),
@@ -105,7 +105,7 @@ def state_row(state: SavedState) -> dict[str, object]:
     }
 
 
-def state_of(row: TargetStateRow) -> SavedState:
+def state_of(row: TargetStateRow) -> SavedTargetState:
     """The state of a row."""
     health = TargetHealth(
         target=row.target,
@@ -116,7 +116,7 @@ def state_of(row: TargetStateRow) -> SavedState:
         threshold=row.threshold,
         last_ok_at=maybe_from_ms(row.last_ok_ms),
     )
-    return SavedState(health=health, at=from_ms(row.at_ms), record=row.record)
+    return SavedTargetState(health=health, at=from_ms(row.at_ms), record=row.record)
 
 
 def transition_row(transition: Transition) -> TransitionRow:
@@ -126,7 +126,7 @@ def transition_row(transition: Transition) -> TransitionRow:
         at_ms=to_ms(transition.at),
         before=transition.before.value,
         after=transition.after.value,
-        reason=brief(transition.reason, _LONGEST_REASON),
+        reason=truncate(transition.reason, _LONGEST_REASON),
         evidence=transition.evidence,
         threshold=transition.threshold,
         trail=_trail_text(transition.trail),

@@ -8,9 +8,9 @@ from typing import Final
 from sqlalchemy import Connection, Engine, func, select
 from sqlmodel import Session
 
-from monitor.storage.columns import storable, to_ms
-from monitor.storage.statements import insert_or_add
+from monitor.storage.conversions import storable, to_ms
 from monitor.storage.tables import SPENDING, BudgetRow
+from monitor.storage.upserts import insert_or_add
 
 _DAY_MS: Final = 86_400_000
 _ONLY_ROW: Final = 1
@@ -74,7 +74,7 @@ class SpendingStore:
         spent = self.spent(since=now - timedelta(days=1), until=now)
         return {target: mean for target, spending in spent.items() if (mean := spending.mean_usd) is not None}
 
-    def keep_pace(self, text: str, now: datetime) -> None:
+    def save_throttling(self, text: str, now: datetime) -> None:
         """Replace the throttling; `text` is the budget tracker's JSON."""
         with Session(self._engine) as session:
             session.merge(BudgetRow(id=_ONLY_ROW, at_ms=to_ms(now), pace=storable(text)))

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, delete, func
 from sqlmodel import Session, col, select
 
 from monitor.status_pages.reading import LONGEST_HEADLINE, VendorState, VendorStateChange
-from monitor.storage.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
+from monitor.storage.conversions import from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms, truncate
 from monitor.storage.tables import VENDOR_REPORTS, VendorReportRow
 
 _AT: Final = (col(VendorReportRow.at_ms), col(VendorReportRow.id))
@@ -31,9 +31,9 @@ class StatusPageStore:
             provider=storable(report.provider),
             at_ms=to_ms(report.at),
             state=report.state.value,
-            headline=brief(report.headline, LONGEST_HEADLINE),
+            headline=truncate(report.headline, LONGEST_HEADLINE),
             since_ms=maybe_to_ms(report.since),
-            url=report.url and brief(report.url, _LONGEST_URL),
+            url=report.url and truncate(report.url, _LONGEST_URL),
         )
         with Session(self._engine) as session:
             session.add(row)

@@ -13,10 +13,10 @@ from monitor.detection.notices import KINDS, TargetNotice
 from monitor.health import Transition
 from monitor.liveness import ServiceBeat
 from monitor.storage import spending
-from monitor.storage.columns import from_ms, storable, to_ms
+from monitor.storage.conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable
 from monitor.storage.rows import (
-    SavedState,
+    SavedTargetState,
     beat_of,
     beat_row,
     connectivity_of,
@@ -30,7 +30,6 @@ from monitor.storage.rows import (
     transition_row,
 )
 from monitor.storage.spending import SpendingStore
-from monitor.storage.statements import insert_or_ignore, insert_or_replace
 from monitor.storage.status_pages import StatusPageStore
 from monitor.storage.tables import (
     CONNECTIVITY,
@@ -45,6 +44,7 @@ from monitor.storage.tables import (
     TargetStateRow,
     TransitionRow,
 )
+from monitor.storage.upserts import insert_or_ignore, insert_or_replace
 from probes.observation import Observation
 
 _END_OF_TIME_MS: Final = 2**62
@@ -110,7 +110,7 @@ class Store:
 
     def save_states(
         self,
-        states: Sequence[SavedState],
+        states: Sequence[SavedTargetState],
         transitions: Sequence[Transition],
         pools: Mapping[str, str] = _NO_POOLS,
         *,
@@ -136,7 +136,7 @@ class Store:
                 )
                 session.commit()
 
-    def states(self) -> dict[str, SavedState]:
+    def states(self) -> dict[str, SavedTargetState]:
         """The latest state of every target that ever had one, by target id."""
         with Session(self._engine) as session:
             return {row.target: state_of(row) for row in session.exec(select(TargetStateRow))}

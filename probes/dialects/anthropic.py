@@ -7,7 +7,7 @@ from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, read_finish
-from probes.dialects.errors import ErrorRule, ErrorRules, is_error
+from probes.dialects.error_rules import ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
 from probes.json_values import (
     MalformedError,

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from probes.checks import Task
-from probes.dialects.errors import ErrorRules
+from probes.dialects.error_rules import ErrorRules
 from probes.json_values import as_text
 from probes.reply import ErrorDetails, Finish, Reply, Request
 from probes.streaming.aws_eventstream import AwsEventStreamParser

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import ConfigField, Dialect, VendorStatusPage, finish_reasons, read_finish
-from probes.dialects.errors import ErrorRule, ErrorRules
+from probes.dialects.error_rules import ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
 from probes.outcome import Outcome

@@ -7,7 +7,7 @@ from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, incident_io_page, read_finish
-from probes.dialects.errors import ErrorRule, ErrorRules, is_error
+from probes.dialects.error_rules import ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse
 from probes.outcome import Outcome

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, finish_reasons, read_finish
-from probes.dialects.errors import ErrorRule, ErrorRules, is_error
+from probes.dialects.error_rules import ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
 from probes.json_values import (
     MalformedError,

@@ -19,10 +19,10 @@ import httpx
 
 from probes.redaction import one_line
 from probes.transport.backend import SocketTimings, TimedBackend
-from probes.transport.connection import Transport
 from probes.transport.decoding import CAP, Decoder
 from probes.transport.dns import Resolver
 from probes.transport.errors import ResponseTooLargeError, UndecodableBodyError, UnusableProxyError
+from probes.transport.http_transport import Transport
 from probes.transport.proxies import Proxies
 
 _log = logging.getLogger(__name__)

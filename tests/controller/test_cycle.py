@@ -12,10 +12,10 @@ import pytest
 
 from controller.alerts.slack.incident_message import incident_headline
 from controller.cycle.cycle import Cycle, CycleResult
-from controller.cycle.publisher import VALID_FOR_S
+from controller.cycle.routing_publisher import VALID_FOR_S
 from controller.incidents.incident import Incident, RouteImpact
 from controller.journal import Journal
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.routing_file import RoutingFile
 from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
@@ -24,7 +24,7 @@ from monitor.detection.pacing import BurstProbe
 from monitor.health import Health, Transition
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, open_writer
-from monitor.storage.rows import SavedState
+from monitor.storage.rows import SavedTargetState
 from monitor.storage.store import Store
 from probes.observation import Observation
 from tests.support.builders import T0, observation, parameters, provider_parameters, settings
@@ -87,7 +87,7 @@ class MortalStore(Store):
 
     def save_states(
         self,
-        states: Sequence[SavedState],
+        states: Sequence[SavedTargetState],
         transitions: Sequence[Transition],
         pools: Mapping[str, str] = MappingProxyType({}),
         *,
@@ -160,7 +160,7 @@ def test_the_first_cycle_publishes_the_first_candidates(stage: Callable[..., Sta
     """Before anything is known, applications have a file to read."""
     one = stage()
     report = one.run(now_s=0)
-    assert [decision.move for decision in report.decisions] == [Move.FIRST]
+    assert [decision.move for decision in report.decisions] == [MoveKind.FIRST]
     table = one.table()
     assert (table["generation"], table["valid_for_s"]) == (1, VALID_FOR_S)
     assert table["routes"]["chat"]["target"] == A
@@ -557,7 +557,7 @@ def test_other_intervals_leave_what_is_known(tmp_path: Path) -> None:
     one.run(observation("x", at_s=30, name=A), now_s=31)
     before = one.cycle.state_of(A)
     longer = replace(wanted, targets=tuple(replace(target, interval_s=600.0) for target in wanted.targets))
-    one.cycle.repace(longer, later(32))
+    one.cycle.update_intervals(longer, later(32))
     assert one.cycle.state_of(A) == before
     one.run(now_s=1500)
     assert {target["health"] for target in one.table()["targets"].values()} == {"suspect", "up"}
@@ -572,13 +572,13 @@ def test_who_is_not_asked_any_more_moves_nothing(tmp_path: Path) -> None:
     """Unknown for the reason given, stored and published, in the same cycle as an answer that comes in late."""
     one = Stage(settings(tmp_path, A, C))
     one.run(*(observation(".", name=name) for name in (A, C)), now_s=1)
-    one.cycle.unwatch({A}, "not probed until tomorrow")
+    one.cycle.stop_watching({A}, "not probed until tomorrow")
     one.run(observation(".", at_s=2, name=A), now_s=3)
     assert one.table()["targets"][A]["health"] == "unknown"
     assert one.table()["routes"]["chat"]["target"] == A
     assert one.store.states()[A].health.reason == f"{A} is unknown: not probed until tomorrow"
     assert one.run(now_s=4).transitions == ()
-    one.cycle.unwatch((), "")
+    one.cycle.stop_watching((), "")
     one.run(observation(".", at_s=30, name=A), now_s=31)
     assert one.table()["targets"][A]["health"] == "up"
     one.close()

@@ -12,7 +12,7 @@ from hotspare_client import Routing
 
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
-from controller.routing.decision import Move
+from controller.routing.decision import MoveKind
 from controller.routing.override_text import begun_event
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.routing_file import RoutingFile
@@ -132,7 +132,7 @@ def test_a_failback_in_steps_is_published_step_by_step(lab: Callable[[Controller
     ]
     assert one.table()["generation"] == before + 3
     moves = [(decision.move, dict(decision.weights)) for decision in reversed(one.journal.decisions(3))]
-    assert moves == [(Move.STEP, {A: 10.0, C: 90.0}), (Move.STEP, {A: 50.0, C: 50.0}), (Move.FAILBACK, {})]
+    assert moves == [(MoveKind.STEP, {A: 10.0, C: 90.0}), (MoveKind.STEP, {A: 50.0, C: 50.0}), (MoveKind.FAILBACK, {})]
     step, last = one.journal.decisions(2)[1], one.journal.decisions(1)[0]
     assert (last.at - step.at).total_seconds() == 90
     [incident] = one.journal.incidents(10)
@@ -171,7 +171,7 @@ def test_a_relapse_takes_the_share_back_and_stays_one_incident(lab: Callable[[Co
     assert (one.table()["targets"][A]["health"], one.on(C, first=10)()) == ("suspect", True)
     one.play("x", until=one.on(C))
     abort = one.journal.decisions(1)[0]
-    assert (abort.move, abort.before, abort.target) == (Move.ABORT, C, C)
+    assert (abort.move, abort.before, abort.target) == (MoveKind.ABORT, C, C)
     assert abort.reason.startswith(f"{A} is down: ")
     [incident] = one.journal.incidents(10)
     assert incident.resolved_at is None
@@ -227,7 +227,7 @@ def test_a_pin_is_published_and_its_end_too(lab: Callable[[ControllerSettings], 
     assert one.table()["routes"]["chat"]["reason"] == f"pinned to {C} by ana until 18:02 UTC: a test"
     one.play(".", until=one.on(A))
     assert one.table()["generation"] == generation + 2
-    assert [decision.move for decision in one.journal.decisions(2)] == [Move.FAILBACK, Move.PIN]
+    assert [decision.move for decision in one.journal.decisions(2)] == [MoveKind.FAILBACK, MoveKind.PIN]
     assert one.journal.incidents(10) == []
 
 
@@ -249,7 +249,7 @@ def test_a_drain_that_cannot_be_heeded_is_told_once(lab: Callable[[ControllerSet
     [text] = one.events("drained_route_held")
     assert text.startswith(f"route chat stays on {A}, because no other candidate is eligible: openai is drained by ana")
     one.play(".", until=one.on(C))
-    assert one.journal.decisions(1)[0].move is Move.DRAIN
+    assert one.journal.decisions(1)[0].move is MoveKind.DRAIN
 
 
 def test_a_dry_run_tells_everything_and_moves_nothing(lab: Callable[[ControllerSettings], Lab]) -> None:
@@ -259,14 +259,14 @@ def test_a_dry_run_tells_everything_and_moves_nothing(lab: Callable[[ControllerS
     table = one.table()
     assert (table["dry_run"], table["generation"], table["targets"][A]["health"]) == (True, 1, "down")
     failover = one.journal.decisions(1)[0]
-    assert (failover.move, failover.target, failover.dry_run) == (Move.FAILOVER, C, True)
+    assert (failover.move, failover.target, failover.dry_run) == (MoveKind.FAILOVER, C, True)
     assert table["routes"]["chat"]["reason"] == f"dry run: as configured; it would be on {C}: {failover.reason}"
     [incident] = one.journal.open_incidents()
     assert (incident.routes[0].target, incident.routes[0].would) == (A, C)
     told = [line.text for line in incident.timeline]
     assert f"Dry run, not done: Route chat moved from {A} to {C}" in told
     one.restart(DRY)
-    one.play(".", until=lambda: one.journal.decisions(1)[0].move is Move.FAILBACK)
+    one.play(".", until=lambda: one.journal.decisions(1)[0].move is MoveKind.FAILBACK)
     one.play(".", until=one.after(60))
     assert one.files == [{"target": A, "weights": {A: 100}}]
     table = one.table()
@@ -290,4 +290,4 @@ def test_a_dry_run_that_is_switched_on_and_off_starts_every_route_anew(
     table = one.table()
     assert (table["routes"]["chat"]["target"], table["generation"]) == (C, 4)
     assert "dry_run" not in table
-    assert [(decision.move, decision.target) for decision in one.journal.decisions(2)] == [(Move.FIRST, C)] * 2
+    assert [(decision.move, decision.target) for decision in one.journal.decisions(2)] == [(MoveKind.FIRST, C)] * 2

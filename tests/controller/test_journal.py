@@ -16,7 +16,7 @@ from controller.alerts.delivery_store import DeliveryStore
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.store import incident_of
 from controller.journal import Journal
-from controller.routing.decision import Decision, Move, RouteState
+from controller.routing.decision import Decision, MoveKind, RouteState
 from monitor.health import Health
 from monitor.storage.database import DatabaseError, open_reader, open_writer
 from tests.support.untold import untold_incidents
@@ -50,7 +50,7 @@ def _decision(generation: int, **changes: Any) -> Decision:
     values = {
         "route": "chat",
         "at": NOW + generation * MINUTE,
-        "move": Move.FAILOVER,
+        "move": MoveKind.FAILOVER,
         "before": "openai/a",
         "target": "gemini/b",
         "reason": "openai/a is down: 9 of 14 probes failed in 41 s (server_error)",
@@ -84,10 +84,10 @@ def test_an_empty_journal_knows_nothing(journal: Journal) -> None:
     assert (journal.decisions(), journal.incidents(), journal.open_incidents(), untold_incidents(journal)) == ([],) * 4
 
 
-@pytest.mark.parametrize("move", list(Move))
-def test_a_decision_comes_back_as_it_was(journal: Journal, move: Move) -> None:
+@pytest.mark.parametrize("move", list(MoveKind))
+def test_a_decision_comes_back_as_it_was(journal: Journal, move: MoveKind) -> None:
     """Every kind of move survives, also one that comes from nowhere."""
-    decision = _decision(1, move=move, before=None if move is Move.FIRST else "openai/a")
+    decision = _decision(1, move=move, before=None if move is MoveKind.FIRST else "openai/a")
     journal.commit([decision], [])
     assert journal.decisions() == [decision]
 
@@ -95,7 +95,7 @@ def test_a_decision_comes_back_as_it_was(journal: Journal, move: Move) -> None:
 def test_a_step_and_a_dry_run_come_back_as_they_were(journal: Journal) -> None:
     """Weights keep their order and their fractions; a route that was only decided in a dry run says so."""
     weights = (("openai/a", 12.5), ("gemini/b", 87.5))
-    step = _decision(1, move=Move.STEP, before="gemini/b", weights=weights, dry_run=True)
+    step = _decision(1, move=MoveKind.STEP, before="gemini/b", weights=weights, dry_run=True)
     journal.commit([step], [])
     assert journal.decisions() == [step]
     route = journal.routes()["chat"]
@@ -105,13 +105,13 @@ def test_a_step_and_a_dry_run_come_back_as_they_were(journal: Journal) -> None:
 
 def test_routes_stand_where_their_latest_decision_put_them(journal: Journal) -> None:
     """The last decision of each route counts, and the generation is the highest of all."""
-    back = _decision(3, move=Move.FAILBACK, before="gemini/b", target="openai/a", reason="40 of 40 probes answered")
+    back = _decision(3, move=MoveKind.FAILBACK, before="gemini/b", target="openai/a", reason="40 of 40 probes answered")
     journal.commit([_decision(1), _decision(1, route="code")], [])
     journal.commit([back], [])
     code = _decision(1, route="code")
     assert journal.routes() == {
-        "chat": RouteState(route="chat", target="openai/a", since=back.at, reason=back.reason, move=Move.FAILBACK),
-        "code": RouteState(route="code", target="gemini/b", since=code.at, reason=code.reason, move=Move.FAILOVER),
+        "chat": RouteState(route="chat", target="openai/a", since=back.at, reason=back.reason, move=MoveKind.FAILBACK),
+        "code": RouteState(route="code", target="gemini/b", since=code.at, reason=code.reason, move=MoveKind.FAILOVER),
     }
     assert journal.generation() == 3
     assert journal.decisions(limit=2) == [back, code]

@@ -22,7 +22,7 @@ from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.health import Health, TargetHealth
 from monitor.storage.database import open_reader, open_writer
-from monitor.storage.rows import SavedState
+from monitor.storage.rows import SavedTargetState
 from monitor.storage.store import Store
 from tests.support import seeded_database as seeded
 from tests.support.builders import observation
@@ -73,7 +73,7 @@ class CommandLine:
         store = Store(engine)
         health = Health.DOWN if failing else Health.UP
         first = TargetHealth(target=A, health=health, since=now, reason=f"{A} is {health}: seen", last_ok_at=now)
-        store.save_states([SavedState(health=first, at=now, record="{}")], [])
+        store.save_states([SavedTargetState(health=first, at=now, record="{}")], [])
         seeded.beat(store, now, stopped_at=now)
         engine.dispose()
 

@@ -58,7 +58,11 @@ ACTING = [
     *("controller/routing/routing_file.py", "controller/routing/override_sync.py"),
     "controller/replay/history.py",
     *("controller/alerts/registry.py", "controller/alerts/heartbeat.py", "controller/alerts/channels/*"),
-    *("controller/alerts/digest/weekly.py", "controller/alerts/slack/client.py", "controller/alerts/slack/webhook.py"),
+    *(
+        "controller/alerts/digest/scheduler.py",
+        "controller/alerts/slack/client.py",
+        "controller/alerts/slack/webhook.py",
+    ),
     *("controller/alerts/slack/errors.py", "controller/alerts/slack/buttons/*"),
     *("controller/simulation/*", "controller/demo/*", "ui/*"),
 ]
@@ -70,10 +74,10 @@ PURE = [
     *("controller/demo/facts.py", "controller/demo/narrator.py", "controller/demo/summary.py"),
     *(
         "ui/components.py",
-        "ui/events.py",
+        "ui/activity.py",
         "ui/evidence_chart.py",
-        "ui/incidents.py",
-        "ui/overrides.py",
+        "ui/incident_parts.py",
+        "ui/active_overrides.py",
         "ui/sections.py",
     ),
 ]

@@ -122,7 +122,7 @@ def test_a_stopped_monitor(config: Path) -> None:
 @contextmanager
 def served(config: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """The page's own process on a free port, and its address."""
-    command = [sys.executable, "-m", "ui.page", "--config", str(config), "--port", "0"]
+    command = [sys.executable, "-m", "ui.server", "--config", str(config), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         try:
@@ -135,7 +135,7 @@ def served(config: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
 
 def launched(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """The page's own process, which is expected to end by itself."""
-    command = [sys.executable, "-m", "ui.page", *arguments]
+    command = [sys.executable, "-m", "ui.server", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -14,7 +14,7 @@ from controller.incidents.incident import (
     RouteImpact,
     TargetNumbers,
     TimelineEntry,
-    VendorLead,
+    VendorClaim,
 )
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
@@ -68,7 +68,7 @@ def resolved(of: Incident, at: datetime) -> Incident:
         numbers=IncidentNumbers(targets=(TargetNumbers(target=OPENAI, outcomes=counts),)),
         request_ids=("req_1", "req_2"),
         on_failing_s=(("chat", 41.0),),
-        vendor=VendorLead(page="status.openai.com", state=VendorState.OPERATIONAL),
+        vendor=VendorClaim(page="status.openai.com", state=VendorState.OPERATIONAL),
     )
 
 

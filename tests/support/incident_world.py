@@ -9,7 +9,7 @@ from typing import Any
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.incidents.tracker import update_incidents
-from controller.routing.decision import Decision, Move, RouteState
+from controller.routing.decision import Decision, MoveKind, RouteState
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route, Settings
 from probes.target import Provider, Secret, Target
@@ -104,7 +104,7 @@ class World:
         reason = self.health[before].reason
         self.routes["chat"] = RouteState(route="chat", target=to, since=self.now, reason=reason)
         return Decision(
-            route="chat", at=self.now, move=Move.FAILOVER, before=before, target=to, reason=reason, generation=2
+            route="chat", at=self.now, move=MoveKind.FAILOVER, before=before, target=to, reason=reason, generation=2
         )
 
     def _keep(self, changed: Sequence[Incident]) -> None:

@@ -8,13 +8,13 @@ from random import Random
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.journal import Journal
 from controller.routing import routing_file
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from monitor.config.loader import load
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.liveness import ServiceBeat
 from monitor.settings import Settings
 from monitor.storage.database import open_writer
-from monitor.storage.rows import SavedState
+from monitor.storage.rows import SavedTargetState
 from monitor.storage.store import Store
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -78,10 +78,10 @@ def beat(store: Store, at: datetime, *, stopped_at: datetime | None = None) -> N
     )
 
 
-def saved(target: str, health: Health, since: datetime, reason: str, *, evidence: float = 0.0) -> SavedState:
+def saved(target: str, health: Health, since: datetime, reason: str, *, evidence: float = 0.0) -> SavedTargetState:
     """What the detector would have saved."""
     word = TargetHealth(target=target, health=health, since=since, reason=reason, evidence=evidence, threshold=9.8)
-    return SavedState(health=word, at=since, record="{}")
+    return SavedTargetState(health=word, at=since, record="{}")
 
 
 def seed(settings: Settings, now: datetime, *, hours: float = 1.0) -> None:
@@ -103,7 +103,7 @@ def seed(settings: Settings, now: datetime, *, hours: float = 1.0) -> None:
             Decision(
                 route=route.name,
                 at=began,
-                move=Move.FIRST,
+                move=MoveKind.FIRST,
                 before=None,
                 target=route.candidates[0],
                 reason="no observations yet",
@@ -146,7 +146,9 @@ def break_openai(settings: Settings, now: datetime, *, detail: str = "HTTP 500: 
         ],
         [verdict(LUNA, down)],
     )
-    move = Decision(route="chat", at=down, move=Move.FAILOVER, before=LUNA, target=HAIKU, reason=_REASON, generation=2)
+    move = Decision(
+        route="chat", at=down, move=MoveKind.FAILOVER, before=LUNA, target=HAIKU, reason=_REASON, generation=2
+    )
     timeline = (
         TimelineEntry(at=onset, text=f"{LUNA} is suspect: the last probe failed (server_error)"),
         TimelineEntry(at=down, text=_REASON),

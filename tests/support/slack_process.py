@@ -11,8 +11,8 @@ from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.slack.channel import SlackChannel
 from controller.alerts.slack.client import SlackClient
-from controller.alerts.slack.message_input import SINK
 from controller.alerts.slack.planner import plan_messages
+from controller.alerts.slack.planning_input import SINK
 from monitor.settings import SlackSettings
 from monitor.storage.database import open_writer
 from probes.target import Secret

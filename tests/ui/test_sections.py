@@ -8,30 +8,33 @@ from html.parser import HTMLParser
 
 import pytest
 
-from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry, VendorLead
-from controller.routing.decision import Decision, Move
+from controller.incidents.incident import (
+    AffectedTarget,
+    Incident,
+    IncidentKind,
+    RouteImpact,
+    TimelineEntry,
+    VendorClaim,
+)
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import Override, OverrideKind
 from controller.status.evidence import EvidenceTrail
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
-from controller.status.history import Bucket, LastObservation, OutcomeCounts, ProbeHistory
 from controller.status.overview import EventView, Overview, TargetView
+from controller.status.probe_history import Bucket, LastObservation, OutcomeCounts, ProbeHistory
 from controller.status.vendor_status import VendorView
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, WeighedProbe
 from monitor.liveness import Liveness, ServiceBeat, ServiceStatus
 from monitor.status_pages.reading import VendorState, VendorStateChange
 from probes.outcome import Effect, Outcome
+from ui import active_overrides as hand
+from ui import activity as happenings
 from ui import (
     components as pieces,
 )
 from ui import (
-    events as happenings,
-)
-from ui import (
     evidence_chart as trails,
-)
-from ui import (
-    overrides as hand,
 )
 from ui import (
     sections as view,
@@ -115,7 +118,7 @@ def overview(text: str = "a reason", *, tone: Level = Level.NOTICE, life: Livene
         affected=(AffectedTarget(target=text, health=Health.DOWN, since=NOW, reason=text),),
         timeline=(TimelineEntry(at=NOW, text=text),),
         routes=(RouteImpact(route=text, target=text, stuck=True),),
-        vendor=VendorLead(page=text, state=VendorState.DEGRADED, headline=text, said_at=NOW, claimed_at=NOW),
+        vendor=VendorClaim(page=text, state=VendorState.DEGRADED, headline=text, said_at=NOW, claimed_at=NOW),
     )
     said = VendorStateChange(
         provider=text, at=NOW, state=VendorState.DEGRADED, headline=text, since=NOW, url="https://status.example"
@@ -157,7 +160,7 @@ def overview(text: str = "a reason", *, tone: Level = Level.NOTICE, life: Livene
         open_incidents=(incident,),
         past_incidents=(replace(incident, resolved_at=NOW),),
         decisions=(
-            Decision(route=text, at=NOW, move=Move.FAILOVER, before=None, target=text, reason=text, generation=1),
+            Decision(route=text, at=NOW, move=MoveKind.FAILOVER, before=None, target=text, reason=text, generation=1),
         ),
         events=(EventView(at=NOW, kind=text, subject=text, text=text),),
         evidence_trails={1: (trail(text), trail(f"{text}/a", f"{text}/b"))},

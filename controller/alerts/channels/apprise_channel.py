@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from controller.alerts.alert import Alert, AlertKind, mask_secrets
-from controller.alerts.channel import AlertChannel, AlertStream, ChannelContext, DeliveryError
+from controller.alerts.channel import AlertChannel, ChannelContext, DeliveryError, PerAlertChannel
 from monitor.settings import Severity
 from probes.target import Secret
 
@@ -23,7 +23,7 @@ _STATUS = re.compile(r"error=(\d{3})\b")
 _LOOKALIKES: Final = str.maketrans({"@": "＠", "<": "‹", ">": "›", "[": "［", "]": "］"})
 
 
-class AppriseChannel(AlertStream):
+class AppriseChannel(PerAlertChannel):
     """Sends each alert once when asked to, from a thread of its own; raises DeliveryError, after 30 s at the latest.
 
     A send that is still under way after that goes on, and its late yes counts: what it took is not sent again.

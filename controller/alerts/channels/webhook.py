@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from controller.alerts.alert import FORMAT, Alert, encode_alert
-from controller.alerts.channel import AlertChannel, AlertStream, ChannelContext, DeliveryError
+from controller.alerts.channel import AlertChannel, ChannelContext, DeliveryError, PerAlertChannel
 from monitor.clock import utc_now
 from monitor.settings import NetworkSettings
 from probes.retry_after import retry_after_s
@@ -35,7 +35,7 @@ _ADVICE: Final = {
 }
 
 
-class WebhookChannel(AlertStream):
+class WebhookChannel(PerAlertChannel):
     """Posts each alert once when asked to; 2xx is taken, everything else raises DeliveryError. No secret is in it."""
 
     name = "webhook"

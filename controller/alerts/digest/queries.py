@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Engine, and_, bindparam, case, func, or_, sel
 
 from controller.alerts.digest.digest import WEEK, RouteWeek, TargetWeek, Week
 from controller.incidents.impact import FailurePeriod, RoutePeriod, failure_periods, seconds_on_failing
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.store import decision_from_row
 from monitor.budget.summary import read_summary
 from monitor.health import Transition
 from monitor.settings import Settings
-from monitor.storage.columns import from_ms, maybe_from_ms, storable, to_ms
+from monitor.storage.conversions import from_ms, maybe_from_ms, storable, to_ms
 from monitor.storage.rows import transition_of
 from monitor.storage.spending import SpendingStore
 from monitor.storage.tables import DECISIONS, INCIDENTS, OBSERVATIONS, TRANSITIONS
@@ -23,7 +23,7 @@ from probes.outcome import Blame, Outcome
 _OBSERVED = OBSERVATIONS.c
 _EXCLUDED = sorted(one.value for one in Outcome if one.blame in {Blame.US, Blame.UNCLEAR})
 _ANSWERED = [Outcome.OK.value, Outcome.SLOW.value]
-_NO_FLIP = frozenset({Move.FIRST, Move.CONFIGURED})
+_NO_FLIP = frozenset({MoveKind.FIRST, MoveKind.CONFIGURED})
 _OF_TARGET = (
     _OBSERVED.target == bindparam("of"),
     _OBSERVED.started_ms >= bindparam("begins"),

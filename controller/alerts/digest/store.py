@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from controller.alerts.digest.digest import DIGEST
-from monitor.storage.columns import to_ms
+from monitor.storage.conversions import to_ms
 from monitor.storage.database import durable
 from monitor.storage.rows import event_row
 from monitor.storage.tables import DeliveryRow

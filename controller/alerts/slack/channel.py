@@ -10,7 +10,7 @@ from controller.alerts.channel import (
     AlertChannel,
     ChannelContext,
     DeliveryError,
-    DeliveryLog,
+    DeliveryLogEvents,
     RunInThread,
     TestMessage,
 )
@@ -18,8 +18,8 @@ from controller.alerts.delivery import Action, Delivery, DeliveryKind, PlannedMe
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import Message, header, safe, section
 from controller.alerts.slack.client import SlackClient
-from controller.alerts.slack.message_input import SINK, MessageInput
 from controller.alerts.slack.planner import plan_messages
+from controller.alerts.slack.planning_input import SINK, PlanningInput
 from controller.alerts.slack.webhook import SlackWebhookClient
 from controller.alerts.slack.webhook_planner import plan_webhook_messages
 from monitor.settings import Route, Severity, SlackSettings
@@ -31,13 +31,15 @@ class SlackChannel(AlertChannel):
     name = SINK
     resends = False
     permanent_retry_s = LONGEST_S
-    log = DeliveryLog(taken="slack_told", refused="slack_not_told", unread="outbox_not_read", crashed="outbox_failed")
+    log = DeliveryLogEvents(
+        taken="slack_told", refused="slack_not_told", unread="outbox_not_read", crashed="outbox_failed"
+    )
 
     def __init__(
         self,
         slack: SlackSettings,
         client: SlackClient | SlackWebhookClient,
-        plan: Callable[[MessageInput], Sequence[PlannedMessage]],
+        plan: Callable[[PlanningInput], Sequence[PlannedMessage]],
         *,
         in_thread: RunInThread,
         button_routes: Callable[[], Sequence[Route] | None] = lambda: None,
@@ -53,7 +55,7 @@ class SlackChannel(AlertChannel):
     def plan(self, store: DeliveryStore, now: datetime, waiting: Collection[str]) -> Sequence[PlannedMessage]:  # noqa: ARG002 - what failed keeps its place among those that the bound for a storm lets through
         """What there is to tell compared with what was told."""
         return self._plan(
-            MessageInput(
+            PlanningInput(
                 snapshot=store.snapshot(now),
                 slack=self._slack,
                 now=now,

@@ -18,7 +18,7 @@ from controller.alerts.delivery import Delivery, PlannedMessage, Receipt, from_p
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.errors import ABOUT_TOKEN, delivery_error
 from monitor.settings import NetworkSettings, SlackSettings
-from monitor.storage.columns import to_ms
+from monitor.storage.conversions import to_ms
 from probes.target import Secret
 
 TIMEOUT_S: Final = 10.0

@@ -8,23 +8,23 @@ from typing import Final
 from controller.alerts.delivery import Action, Delivery, DeliveryKind, PlannedMessage, Receipt, place_key
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
+from controller.alerts.slack.incident_groups import IncidentGroup
 from controller.alerts.slack.incident_message import incident_headline
-from controller.alerts.slack.message_input import SINK, MessageInput
 from controller.alerts.slack.other_messages import call_message
-from controller.alerts.slack.threads import IncidentGroup
+from controller.alerts.slack.planning_input import SINK, PlanningInput
 from monitor.settings import Severity
 
 _CALLS_APART: Final = timedelta(minutes=5)
 
 
-def plan_calls(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage]:
+def plan_escalations(group: IncidentGroup, given: PlanningInput) -> Iterator[PlannedMessage]:
     """Call a person when an incident becomes critical, and again while it stays so and nobody acknowledges it."""
     if needs_call(group, given):
         yield _call(group, given)
     yield from plan_calm_mark(group, given)
 
 
-def plan_calm_mark(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage]:
+def plan_calm_mark(group: IncidentGroup, given: PlanningInput) -> Iterator[PlannedMessage]:
     """Remember that it is no longer critical, once after each call: the next call is no reminder."""
     if group.severity is not Severity.CRITICAL and last_call(group, given) and not _is_calm(group, given):
         yield PlannedMessage(
@@ -36,7 +36,7 @@ def plan_calm_mark(group: IncidentGroup, given: MessageInput) -> Iterator[Planne
         )
 
 
-def needs_call(group: IncidentGroup, given: MessageInput) -> bool:
+def needs_call(group: IncidentGroup, given: PlanningInput) -> bool:
     """Whether it is time to call for the first time, or again."""
     last = given.last_call(group.first.id)
     if group.severity is not Severity.CRITICAL or last is None:
@@ -44,7 +44,7 @@ def needs_call(group: IncidentGroup, given: MessageInput) -> bool:
     return _is_time(last, given, fresh=_is_calm(group, given), acknowledged=group.is_acknowledged)
 
 
-def last_call(group: IncidentGroup, given: MessageInput) -> int:
+def last_call(group: IncidentGroup, given: PlanningInput) -> int:
     """The number of the last call; 0 where there was none."""
     last = given.last_call(group.first.id)
     return last.call or 0 if last else 0
@@ -55,15 +55,15 @@ def call_key(group: IncidentGroup, number: int) -> str:
     return f"{SINK} incident {group.first.id} call {number}"
 
 
-def _calm_key(group: IncidentGroup, given: MessageInput) -> str:
+def _calm_key(group: IncidentGroup, given: PlanningInput) -> str:
     return f"{SINK} incident {group.first.id} calm {last_call(group, given)}"
 
 
-def _is_calm(group: IncidentGroup, given: MessageInput) -> bool:
+def _is_calm(group: IncidentGroup, given: PlanningInput) -> bool:
     return given.delivered(_calm_key(group, given)) is not None
 
 
-def _is_time(last: Delivery, given: MessageInput, *, fresh: bool, acknowledged: bool) -> bool:
+def _is_time(last: Delivery, given: PlanningInput, *, fresh: bool, acknowledged: bool) -> bool:
     """Whether to call after this call; `fresh`: meanwhile it was not critical."""
     since = given.now - last.begun_at
     if since < -_CALLS_APART:
@@ -75,7 +75,7 @@ def _is_time(last: Delivery, given: MessageInput, *, fresh: bool, acknowledged: 
     return bool(remind) and since >= remind and not acknowledged
 
 
-def _call(group: IncidentGroup, given: MessageInput) -> PlannedMessage:
+def _call(group: IncidentGroup, given: PlanningInput) -> PlannedMessage:
     lead, number = group.first, last_call(group, given) + 1
     receipt = Receipt(call=number)
     channel = given.slack.channel_of(Severity.CRITICAL)
@@ -108,7 +108,7 @@ def _call(group: IncidentGroup, given: MessageInput) -> PlannedMessage:
     )
 
 
-def homes(group: IncidentGroup, given: MessageInput) -> Iterator[tuple[str, str, str]]:
+def homes(group: IncidentGroup, given: PlanningInput) -> Iterator[tuple[str, str, str]]:
     """Where the headline stands: the key of its delivery, Slack's id of the channel, and of the message."""
     lead = group.lead
     if lead.channel and lead.ts:
@@ -127,7 +127,7 @@ def _copy_key(group: IncidentGroup) -> str:
     return f"{SINK} incident {group.first.id} critical"
 
 
-def headline_message(group: IncidentGroup, given: MessageInput, late: str | None = None) -> Message:
+def headline_message(group: IncidentGroup, given: PlanningInput, late: str | None = None) -> Message:
     """The headline of a group, as it is now."""
     message = incident_headline(
         group.primary, now=given.now, others=group.others, mention=given.slack.mention, late=late

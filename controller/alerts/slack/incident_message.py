@@ -13,7 +13,6 @@ from controller.alerts.severity import (
     route_trouble,
     severity_of,
 )
-from controller.alerts.slack.aftermath import exposure_lines
 from controller.alerts.slack.blocks import (
     NAME_CHARS,
     Block,
@@ -25,9 +24,10 @@ from controller.alerts.slack.blocks import (
     safe,
     section,
 )
+from controller.alerts.slack.resolution_summary import exposure_lines
 from controller.incidents.incident import ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.text import entry_text, reasons
-from controller.incidents.vendor_lead import lead_sentence
+from controller.incidents.vendor_claim import lead_sentence
 from monitor.formatting import span
 from monitor.health import WORST_FIRST, Health
 from monitor.settings import Severity

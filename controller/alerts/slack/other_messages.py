@@ -7,9 +7,9 @@ from typing import Final
 
 from controller.alerts.digest.digest import DIGEST, digest_message
 from controller.alerts.pending_event import PendingEvent
-from controller.alerts.slack.aftermath import closing_facts
 from controller.alerts.slack.blocks import NAME_CHARS, Message, footer, header, safe, section
 from controller.alerts.slack.incident_message import action_sentence, format_timeline_entry, headline_of, time_of_day
+from controller.alerts.slack.resolution_summary import closing_facts
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
 from monitor.formatting import plural, span
 from probes.redaction import one_line
@@ -38,7 +38,7 @@ _NOTICES: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldBack:
+class RateLimitedAlerts:
     """What is held back for now, so that a storm is no storm of messages."""
 
     incidents: tuple[Incident, ...]
@@ -104,7 +104,7 @@ def notices_message(notices: Sequence[PendingEvent], late: str) -> Message:
     return _together(headline, [f"`{event.at:%H:%M}` {_notice_text(event)}" for event in notices])
 
 
-def held_message(waiting: HeldBack | None) -> Message:
+def held_message(waiting: RateLimitedAlerts | None) -> Message:
     """What is held back by the bound for a storm; None: nothing any more."""
     if waiting is None:
         text = "▶️ All messages that were held back have been sent"

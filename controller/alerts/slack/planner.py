@@ -9,17 +9,17 @@ from typing import Final
 from controller.alerts.delivery import NOTHING_TOLD, Action, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.pending_event import PendingEvent
 from controller.alerts.severity import most_urgent, severity_of_notice
-from controller.alerts.slack.escalation import headline_key, headline_message, homes, last_call, plan_calls
-from controller.alerts.slack.message_input import SINK, MessageInput
+from controller.alerts.slack.escalation import headline_key, headline_message, homes, last_call, plan_escalations
+from controller.alerts.slack.incident_groups import IncidentGroup, groups_of
 from controller.alerts.slack.other_messages import (
-    HeldBack,
+    RateLimitedAlerts,
     held_message,
     notice_message,
     notices_message,
     passed_message,
     reply_message,
 )
-from controller.alerts.slack.threads import IncidentGroup, groups_of
+from controller.alerts.slack.planning_input import SINK, PlanningInput
 from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.settings import Severity
 
@@ -34,7 +34,7 @@ _STALE: Final = timedelta(hours=1)
 _HELD_FOR: Final = timedelta(hours=6)
 
 
-def plan_messages(given: MessageInput) -> list[PlannedMessage]:
+def plan_messages(given: PlanningInput) -> list[PlannedMessage]:
     """The messages that may go out now, the most urgent first.
 
     1. Headlines of critical incidents, and calls: whatever the hour, and however many there were.
@@ -47,7 +47,7 @@ def plan_messages(given: MessageInput) -> list[PlannedMessage]:
     urgent = [
         _headline(group, given) for group in groups if group.severity is Severity.CRITICAL and not group.is_posted
     ]
-    urgent += [planned for group in posted for planned in plan_calls(group, given)]
+    urgent += [planned for group in posted for planned in plan_escalations(group, given)]
     waiting = [*_openings(groups, given), *_passed(groups, given), *plan_notices(given)]
     now = waiting[: max(0, given.room - given.reserve)]
     room = given.room - len(now)
@@ -56,7 +56,7 @@ def plan_messages(given: MessageInput) -> list[PlannedMessage]:
     return [*urgent, *now, *edits, *replies, *_held(groups, given, waiting[len(now) :], room)]
 
 
-def _affordable(groups: Iterable[IncidentGroup], given: MessageInput, room: int) -> Iterator[PlannedMessage]:
+def _affordable(groups: Iterable[IncidentGroup], given: PlanningInput, room: int) -> Iterator[PlannedMessage]:
     """The replies that may go out; those to what has been over for an hour are not worth waiting for: the headline,
     which is edited, has it all.
     """
@@ -69,12 +69,12 @@ def _affordable(groups: Iterable[IncidentGroup], given: MessageInput, room: int)
                 yield replace(reply, action=Action.KEEP, message=None)
 
 
-def _ends_a_call(reply: PlannedMessage, group: IncidentGroup, given: MessageInput) -> bool:
+def _ends_a_call(reply: PlannedMessage, group: IncidentGroup, given: PlanningInput) -> bool:
     """Whether the reply tells people who were called, at night too, that it is over."""
     return reply.broadcast and not group.is_open and last_call(group, given) > 0
 
 
-def _headline(group: IncidentGroup, given: MessageInput) -> PlannedMessage:
+def _headline(group: IncidentGroup, given: PlanningInput) -> PlannedMessage:
     lead = group.first
     critical = group.severity is Severity.CRITICAL
     late = given.late(group.new_since) if group.new_since else None
@@ -90,13 +90,13 @@ def _headline(group: IncidentGroup, given: MessageInput) -> PlannedMessage:
     )
 
 
-def _openings(groups: Iterable[IncidentGroup], given: MessageInput) -> list[PlannedMessage]:
+def _openings(groups: Iterable[IncidentGroup], given: PlanningInput) -> list[PlannedMessage]:
     """The headlines of what is open and not critical."""
     wanted = (group for group in groups if group.is_open and not group.is_posted)
     return [_headline(group, given) for group in wanted if group.severity is not Severity.CRITICAL]
 
 
-def _passed(groups: Iterable[IncidentGroup], given: MessageInput) -> list[PlannedMessage]:
+def _passed(groups: Iterable[IncidentGroup], given: PlanningInput) -> list[PlannedMessage]:
     """What came and went before anybody was told: each one message with its end, many of them together."""
     passed = [group for group in groups if not group.is_open and not group.is_posted and group.is_behind]
     if len(passed) <= _ONE_BY_ONE:
@@ -115,7 +115,7 @@ def _passed(groups: Iterable[IncidentGroup], given: MessageInput) -> list[Planne
     ]
 
 
-def plan_notices(given: MessageInput) -> list[PlannedMessage]:
+def plan_notices(given: PlanningInput) -> list[PlannedMessage]:
     """What happened once, in the order in which it happened; many of them that come late together."""
     events = given.snapshot.events
     late = [event for event in events if given.late(event.at)]
@@ -133,7 +133,7 @@ def plan_notices(given: MessageInput) -> list[PlannedMessage]:
     return [message, *(_notice(event, given) for event in events if event not in late)]
 
 
-def _notice(event: PendingEvent, given: MessageInput) -> PlannedMessage:
+def _notice(event: PendingEvent, given: PlanningInput) -> PlannedMessage:
     late = given.late(event.at)
     return PlannedMessage(
         key=f"{SINK} event {event.id}",
@@ -145,7 +145,7 @@ def _notice(event: PendingEvent, given: MessageInput) -> PlannedMessage:
     )
 
 
-def _edits(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage]:
+def _edits(group: IncidentGroup, given: PlanningInput) -> Iterator[PlannedMessage]:
     """Edits of the headline wherever it stands."""
     if not group.is_behind:
         return
@@ -185,7 +185,7 @@ def _new_lines(timeline: Iterable[TimelineEntry], after: int) -> list[TimelineEn
     return sorted((line for line in timeline if line.number > after), key=lambda line: line.number)[:_MOST_LINES]
 
 
-def _replies(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage]:
+def _replies(group: IncidentGroup, given: PlanningInput) -> Iterator[PlannedMessage]:
     """What happened since, one reply for each incident that has something new."""
     _, channel, ts = next(homes(group, given))
     for member in group.members:
@@ -208,7 +208,7 @@ def _replies(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessa
         )
 
 
-def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry], given: MessageInput) -> bool:
+def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry], given: PlanningInput) -> bool:
     """Whether a reply is worth the channel's attention: a further provider fails, it is back, or a call is over."""
     posted = given.delivered(headline_key(group))
     if posted and given.now - posted.begun_at < _FRESH:
@@ -220,7 +220,7 @@ def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry],
 
 
 def _held(
-    groups: Iterable[IncidentGroup], given: MessageInput, waiting: Sequence[PlannedMessage], room: int
+    groups: Iterable[IncidentGroup], given: PlanningInput, waiting: Sequence[PlannedMessage], room: int
 ) -> Iterator[PlannedMessage]:
     """One message that lists what is held back, edited as that changes."""
     if given.is_quiet:
@@ -251,11 +251,13 @@ def _held(
         )
 
 
-def _held_back(groups: Iterable[IncidentGroup], given: MessageInput, waiting: Iterable[PlannedMessage]) -> HeldBack:
+def _held_back(
+    groups: Iterable[IncidentGroup], given: PlanningInput, waiting: Iterable[PlannedMessage]
+) -> RateLimitedAlerts:
     receipts = [planned.receipt for planned in waiting]
     incidents = {incident_id for receipt in receipts for incident_id, _, _ in receipt.incidents}
     events = {event_id for receipt in receipts for event_id in receipt.events}
-    return HeldBack(
+    return RateLimitedAlerts(
         incidents=tuple(group.primary for group in groups if group.primary.id in incidents),
         notices=tuple(event for event in given.snapshot.events if event.id in events),
         most_per_hour=given.slack.most_per_hour,

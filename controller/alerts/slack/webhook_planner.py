@@ -6,15 +6,15 @@ from functools import partial
 
 from controller.alerts.delivery import Action, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.slack.escalation import call_key, headline_key, last_call, needs_call, plan_calm_mark
+from controller.alerts.slack.incident_groups import IncidentGroup
 from controller.alerts.slack.incident_message import incident_headline
-from controller.alerts.slack.message_input import SINK, MessageInput
 from controller.alerts.slack.other_messages import call_message
 from controller.alerts.slack.planner import plan_notices
-from controller.alerts.slack.threads import IncidentGroup
+from controller.alerts.slack.planning_input import SINK, PlanningInput
 from monitor.settings import Severity
 
 
-def plan_webhook_messages(given: MessageInput) -> list[PlannedMessage]:
+def plan_webhook_messages(given: PlanningInput) -> list[PlannedMessage]:
     """The messages that may go out now: each incident when it opens and when it is over, reminders, notices.
 
     What changes between the opening and the end is told by neither; the page and the log have it. What cannot wait goes
@@ -29,7 +29,7 @@ def plan_webhook_messages(given: MessageInput) -> list[PlannedMessage]:
     return [*urgent, *free, *waiting[: given.room]]
 
 
-def _urgent(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage]:
+def _urgent(group: IncidentGroup, given: PlanningInput) -> Iterator[PlannedMessage]:
     yield from _phase(group, given)
     incident, last = group.first, last_call(group, given)
     if given.delivered(_phase_key(group)) is None or not needs_call(group, given):
@@ -44,7 +44,7 @@ def _urgent(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessag
     )
 
 
-def _phase(group: IncidentGroup, given: MessageInput) -> Iterator[PlannedMessage]:
+def _phase(group: IncidentGroup, given: PlanningInput) -> Iterator[PlannedMessage]:
     """The message of the opening or of the end, unless it was sent; then there is nothing more to tell."""
     incident = group.first
     kind = DeliveryKind.OPENED if group.is_open else DeliveryKind.RESOLVED

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import VERSIONED, Dialect, finish_reasons, read_finish
-from probes.dialects.errors import is_error
+from probes.dialects.error_rules import is_error
 from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
 from probes.dialects.openai.families import openai_family

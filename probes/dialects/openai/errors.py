@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from probes.dialects.errors import ErrorRule, ErrorRules
+from probes.dialects.error_rules import ErrorRule, ErrorRules
 from probes.json_values import as_object, as_objects, as_text, status_code
 from probes.outcome import Outcome
 from probes.reply import ErrorDetails

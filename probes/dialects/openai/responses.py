@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.errors import is_error
+from probes.dialects.error_rules import is_error
 from probes.dialects.openai import chat as openai_chat
 from probes.dialects.openai.embeddings import embedding_body
 from probes.dialects.openai.families import openai_family

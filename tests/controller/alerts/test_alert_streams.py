@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from controller.alerts.alert import Alert
-from controller.alerts.channel import AlertStream, DeliveryError
+from controller.alerts.channel import DeliveryError, PerAlertChannel
 from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
@@ -51,7 +51,7 @@ class Clock:
 
 
 @dataclass
-class Friend(AlertStream):
+class Friend(PerAlertChannel):
     """A channel that remembers what it took, and refuses as it is told."""
 
     name: str = "friend"

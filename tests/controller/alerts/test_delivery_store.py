@@ -43,14 +43,14 @@ def planned(key: str, **values: Any) -> PlannedMessage:
 
 
 def test_what_was_begun_is_under_way_until_it_is_known(deliveries: DeliveryStore) -> None:
-    """With where it was to go; done or withdrawn, it is no longer."""
+    """With where it was to go; done or mark_unsent, it is no longer."""
     deliveries.begin(planned("slack event 1", channel="#llm-status"), NOON)
     deliveries.begin(planned("slack event 2", channel="#llm-status", ts="1.1"), NOON)
-    deliveries.unsure("slack event 1", "no answer in time")
+    deliveries.mark_unconfirmed("slack event 1", "no answer in time")
     first, second = deliveries.under_way()
     assert (first.channel, first.ts, first.error) == ("#llm-status", None, "no answer in time")
     assert (second.ts, second.begun_at) == ("1.1", NOON)
-    deliveries.withdrawn("slack event 1")
+    deliveries.mark_unsent("slack event 1")
     deliveries.done("slack event 2", NOON, Receipt(channel="C1", ts="2.2"))
     assert deliveries.under_way() == []
 

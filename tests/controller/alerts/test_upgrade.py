@@ -8,7 +8,7 @@ from pathlib import Path
 from controller.alerts.alert_planner import plan_alerts
 from controller.alerts.delivery_store import DeliveryStore
 from controller.journal import Journal
-from monitor.storage.columns import to_ms
+from monitor.storage.conversions import to_ms
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support.alert_world import NOON, TOKEN, AlertWorld, outage, stuck

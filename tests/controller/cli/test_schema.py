@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from controller.cli.main import main
 from controller.simulation.scenario_schema import ScenarioDocument
 from monitor.config.schema import Configuration
-from monitor.config.section import Items, Section, section_of
+from monitor.config.section_base import ListItems, Section, section_of
 from monitor.config.values import Value
 from tests.support.configurations import FULL
 from tests.support.paths import DATA, ROOT
@@ -115,7 +115,7 @@ def test_every_key_reports_its_own_mistakes(root: type[Section]) -> None:
         for name, field in section.keys().items():
             inner = [section_of(field), *get_args(field.annotation)]
             inner = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, Section)]
-            assert inner or any(isinstance(item, Value | Items) for item in field.metadata), f"{section}.{name}"
+            assert inner or any(isinstance(item, Value | ListItems) for item in field.metadata), f"{section}.{name}"
             sections += inner
 
 

@@ -15,7 +15,7 @@ from controller.incidents.incident import Incident, IncidentKind
 from controller.journal import Journal
 from monitor.health import Health, TargetHealth, Transition
 from monitor.storage.database import open_reader, open_writer
-from monitor.storage.rows import SavedState
+from monitor.storage.rows import SavedTargetState
 from monitor.storage.store import Store
 from probes.outcome import Outcome
 from tests.support.builders import T0, observation
@@ -63,7 +63,7 @@ def test_facts_are_those_since_the_drill_began(database: tuple[Engine, Engine]) 
         _transition(4, Health.UP, Health.SUSPECT),
         _transition(8, Health.SUSPECT, Health.DOWN),
     ]
-    store.save_states([SavedState(health=state, at=T0, record="{}")], changes)
+    store.save_states([SavedTargetState(health=state, at=T0, record="{}")], changes)
     store.record([observation(".", at_s=-3), observation(".", at_s=1), observation("x", at_s=2)])
     facts = _read(reader)
     assert facts.health == {_LUNA: state}

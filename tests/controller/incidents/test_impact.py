@@ -6,7 +6,7 @@ import pytest
 
 from controller.incidents.impact import RoutePeriod, failure_periods, route_periods, seconds_on_failing
 from controller.incidents.incident import EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from monitor.health import Health, Transition, WeighedProbe
 from probes.outcome import Outcome
 
@@ -35,7 +35,7 @@ def incident(now_on: str = B) -> Incident:
 def moved(seconds: float, target: str, before: str | None, route: str = "chat") -> Decision:
     """The route was pointed there so long after the first failed probe."""
     return Decision(
-        route=route, at=at(seconds), move=Move.FAILOVER, before=before, target=target, reason="", generation=1
+        route=route, at=at(seconds), move=MoveKind.FAILOVER, before=before, target=target, reason="", generation=1
     )
 
 

@@ -21,7 +21,7 @@ from controller.incidents.incident import (
     RouteImpact,
     TargetNumbers,
     TimelineEntry,
-    VendorLead,
+    VendorClaim,
 )
 from controller.incidents.post_mortem import escaped, markdown
 from monitor.health import Health
@@ -55,7 +55,7 @@ def incident(text: str = "9 of 14 probes failed", **changed: object) -> Incident
             TimelineEntry(at=at(760), text="Resolved", kind=EntryKind.RESOLVED),
         ),
         routes=(RouteImpact(route="chat", target=HAIKU),),
-        vendor=VendorLead(
+        vendor=VendorClaim(
             page="status.openai.com", state=VendorState.PARTIAL_OUTAGE, headline=text, said_at=at(880), claimed_at=None
         ),
         reopened=1,

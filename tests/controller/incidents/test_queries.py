@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.queries import MAX_REQUEST_IDS, read_facts, read_onsets
 from controller.journal import Journal
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
@@ -103,7 +103,7 @@ def test_where_routes_were_is_read_from_decisions_and_verdicts(engine: Engine) -
         move = Decision(
             route="chat",
             at=T0 + timedelta(seconds=seconds),
-            move=Move.FAILOVER,
+            move=MoveKind.FAILOVER,
             before=before,
             target=target,
             reason="",

@@ -16,7 +16,7 @@ from controller.incidents.incident import (
     RouteImpact,
     TargetNumbers,
     TimelineEntry,
-    VendorLead,
+    VendorClaim,
 )
 from controller.incidents.store import dump, load
 from monitor.health import Health
@@ -43,7 +43,7 @@ def _incident(text: str) -> Incident:
             RouteImpact(route="docs", target="gemini/c", weights=(("openai/b", 12.5), ("gemini/c", 87.5))),
             RouteImpact(route="tags", target="openai/b", would=text, waiting="openai/a"),
         ),
-        vendor=VendorLead(
+        vendor=VendorClaim(
             page="status.openai.com", state=VendorState.PARTIAL_OUTAGE, headline=text, said_at=NOW, claimed_at=None
         ),
     )
@@ -103,7 +103,7 @@ def test_what_a_newer_version_added_is_left_out() -> None:
     loaded = load(json.dumps(document))
     assert loaded.affected[0] == AffectedTarget(target="openai/a", health=Health.UNKNOWN, since=NOW, reason="x")
     assert (loaded.timeline, loaded.routes) == (_incident("x").timeline, _incident("x").routes)
-    assert loaded.vendor == VendorLead(page="status.openai.com", state=VendorState.UNKNOWN)
+    assert loaded.vendor == VendorClaim(page="status.openai.com", state=VendorState.UNKNOWN)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from controller.incidents.incident import IncidentKind
 from controller.incidents.timeline import MAX_ENTRIES
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from monitor.health import Health, TargetHealth
 from monitor.settings import Route
 from tests.support.incident_world import CHAT, HAIKU, LETTERS, LUNA, MINI, NOON, World, lines, seen, settings
@@ -118,7 +118,7 @@ def test_the_same_facts_twice_change_nothing() -> None:
     repeated = Decision(
         route="chat",
         at=world.now,
-        move=Move.FAILOVER,
+        move=MoveKind.FAILOVER,
         before=LUNA,
         target=HAIKU,
         reason=world.health[LUNA].reason,

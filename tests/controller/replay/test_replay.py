@@ -15,7 +15,7 @@ from controller.cli.replay import print_replay
 from controller.replay.answer import ReplayAnswer, notes, replay_document
 from controller.replay.comparison import Change, compare
 from controller.replay.runner import NothingRecordedError, replay
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.store import OverrideStore
@@ -65,7 +65,7 @@ def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_
         engine.dispose()
 
 
-def changes(answer: ReplayAnswer) -> list[tuple[Move, Change]]:
+def changes(answer: ReplayAnswer) -> list[tuple[MoveKind, Change]]:
     """The moves and how they compare."""
     return [(pair.decision.move, pair.change) for pair in answer.pairs]
 
@@ -76,7 +76,7 @@ def changes(answer: ReplayAnswer) -> list[tuple[Move, Change]]:
 def test_the_same_configuration_decides_the_same(past: Settings) -> None:
     """To the fraction of a second, and with the same reasons."""
     answer = replayed(past)
-    assert changes(answer) == [(Move.FAILOVER, Change.SAME), (Move.FAILBACK, Change.SAME)]
+    assert changes(answer) == [(MoveKind.FAILOVER, Change.SAME), (MoveKind.FAILBACK, Change.SAME)]
     for pair in answer.pairs:
         assert pair.then
         assert pair.now
@@ -120,7 +120,7 @@ def test_a_longer_hold_comes_back_later(past: Settings) -> None:
     """The failover is the same; the failback is later by about what the hold is longer."""
     patient = replace(past, controller=ControllerSettings(failback=Failback(hold_s=600.0)))
     answer = replayed(patient)
-    assert changes(answer) == [(Move.FAILOVER, Change.SAME), (Move.FAILBACK, Change.LATER)]
+    assert changes(answer) == [(MoveKind.FAILOVER, Change.SAME), (MoveKind.FAILBACK, Change.LATER)]
     assert 200 < answer.pairs[1].apart_s < 900
 
 
@@ -134,7 +134,7 @@ def test_one_that_waits_longer_goes_later(past: Settings) -> None:
 def test_one_that_never_comes_back_by_itself(past: Settings) -> None:
     """What was decided then and would not be now is there, too."""
     manual = replace(past, controller=ControllerSettings(failback=Failback(mode="manual")))
-    assert changes(replayed(manual)) == [(Move.FAILOVER, Change.SAME), (Move.FAILBACK, Change.ONLY_THEN)]
+    assert changes(replayed(manual)) == [(MoveKind.FAILOVER, Change.SAME), (MoveKind.FAILBACK, Change.ONLY_THEN)]
 
 
 def test_a_target_that_was_never_asked_cannot_be_judged(past: Settings) -> None:
@@ -144,7 +144,7 @@ def test_a_target_that_was_never_asked_cannot_be_judged(past: Settings) -> None:
     said = replay_document(answer, "x")
     assert said["not_recorded"] == ["gemini/new"]
     assert said["not_configured"] == [C]
-    assert (Move.FAILOVER, Change.ONLY_THEN) in changes(answer)
+    assert (MoveKind.FAILOVER, Change.ONLY_THEN) in changes(answer)
 
 
 # What is kept, and what is not.
@@ -162,7 +162,7 @@ def test_a_window_that_begins_in_an_outage_begins_where_the_route_was(past: Sett
     """The journal says where; only the return is left to compare."""
     answer = replayed(past, since_s=END_S - 1200.0)
     assert answer.window.deciding_from == at(1200)
-    assert changes(answer) == [(Move.FAILBACK, Change.SAME)]
+    assert changes(answer) == [(MoveKind.FAILBACK, Change.SAME)]
 
 
 def test_a_pruned_past_is_listened_to_for_an_hour_before_anything_is_compared(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_what_an_operator_did_then_counts_now(tmp_path: Path) -> None:
     )
     engine.dispose()
     answer = replayed(wanted)
-    assert changes(answer) == [(Move.DRAIN, Change.ONLY_NOW), (Move.FAILBACK, Change.ONLY_NOW)]
+    assert changes(answer) == [(MoveKind.DRAIN, Change.ONLY_NOW), (MoveKind.FAILBACK, Change.ONLY_NOW)]
     assert answer.pairs[0].decision.at == at(300)
     assert at(600) <= answer.pairs[1].decision.at < at(601)
     assert "what operators did then counts here as well: 1 override" in notes(answer)
@@ -230,14 +230,14 @@ def test_what_an_operator_did_then_counts_now(tmp_path: Path) -> None:
 
 def made(text: str) -> list[Decision]:
     """Decisions of one route from words such as `fail@60`; the target is the move's."""
-    moves = {"fail": (Move.FAILOVER, C), "back": (Move.FAILBACK, A), "first": (Move.FIRST, A)}
+    moves = {"fail": (MoveKind.FAILOVER, C), "back": (MoveKind.FAILBACK, A), "first": (MoveKind.FIRST, A)}
     return [
         decision(*moves[word.partition("@")[0]], T0 + timedelta(seconds=float(word.partition("@")[2])))
         for word in text.split()
     ]
 
 
-def decision(move: Move, to: str, when: datetime) -> Decision:
+def decision(move: MoveKind, to: str, when: datetime) -> Decision:
     """A decision of the route `chat`."""
     return Decision(route="chat", at=when, move=move, before=None, target=to, reason="because", generation=1)
 

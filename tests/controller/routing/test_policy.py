@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.routing.candidates import Candidate
-from controller.routing.decision import Move, RouteState
+from controller.routing.decision import MoveKind, RouteState
 from controller.routing.policy import RouteCase, RouteVerdict, decide, decide_all
 from monitor.health import Health, TargetHealth
 from monitor.settings import ControllerSettings, Route
@@ -70,12 +70,12 @@ def test_the_invariants_hold_for_every_combination() -> None:
         assert chosen is not candidates[present], "a move goes somewhere else"
         assert chosen.is_eligible(T0), "never to a target that fails, or that nobody has proven lately"
         if fails:
-            assert verdict.decision.move is Move.FAILOVER
+            assert verdict.decision.move is MoveKind.FAILOVER
             assert ELIGIBLE[chosen.health.health] == min(ELIGIBLE[one.health.health] for one in refuges), "the best"
             if healths[present] in ELIGIBLE:
                 assert ELIGIBLE[chosen.health.health] < ELIGIBLE[healths[present]], "only to a better one"
         else:
-            assert verdict.decision.move is Move.FAILBACK
+            assert verdict.decision.move is MoveKind.FAILBACK
             assert chosen.health.health is Health.UP
             assert IDS.index(chosen.id) < present, "only to a more preferred one"
             assert for_s >= DWELL_S, "not inside the dwell"
@@ -103,7 +103,7 @@ def test_the_first_file_points_at_the_first_candidate() -> None:
     """Before any observation the configured order is all there is."""
     verdict = ask(None, *(candidate(name, Health.UNKNOWN, recent=False) for name in IDS))
     assert verdict.decision is not None
-    assert (verdict.decision.target, verdict.decision.move) == (IDS[0], Move.FIRST)
+    assert (verdict.decision.target, verdict.decision.move) == (IDS[0], MoveKind.FIRST)
     assert (verdict.decision.reason, verdict.decision.generation) == ("no observations yet", 8)
 
 
@@ -112,7 +112,7 @@ def test_a_failover_tells_why() -> None:
     down, up, other = candidate(IDS[0], Health.DOWN), candidate(IDS[1], Health.UP), candidate(IDS[2], Health.UP)
     decision = ask(at(IDS[0], for_s=1), down, up, other).decision
     assert decision is not None
-    assert (decision.move, decision.before, decision.reason) == (Move.FAILOVER, IDS[0], "openai/a is down")
+    assert (decision.move, decision.before, decision.reason) == (MoveKind.FAILOVER, IDS[0], "openai/a is down")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_target_that_is_no_candidate_any_more_is_left() -> None:
     candidates = [candidate(IDS[0], Health.DOWN), candidate(IDS[1], Health.SUSPECT), candidate(IDS[2], Health.UP)]
     decision = ask(at("gone/model"), *candidates).decision
     assert decision is not None
-    assert (decision.target, decision.move) == (IDS[2], Move.CONFIGURED)
+    assert (decision.target, decision.move) == (IDS[2], MoveKind.CONFIGURED)
     assert decision.reason == "gone/model is no candidate of chat any more"
 
 
@@ -175,7 +175,7 @@ def test_a_new_route_does_not_begin_on_a_target_that_fails() -> None:
         None, candidate(IDS[0], Health.DOWN), candidate(IDS[1], Health.UP), candidate(IDS[2], Health.UP)
     ).decision
     assert decision is not None
-    assert (decision.target, decision.move, decision.reason) == (IDS[1], Move.FIRST, "openai/a is down")
+    assert (decision.target, decision.move, decision.reason) == (IDS[1], MoveKind.FIRST, "openai/a is down")
 
 
 def test_an_answer_from_the_future_is_not_recent() -> None:
@@ -207,4 +207,4 @@ def test_a_target_that_was_only_poor_must_hold_before_a_route_returns() -> None:
     assert (waiting.decision, waiting.settled) == (None, False)
     back = verdict(now).decision
     assert back is not None
-    assert (back.move, back.target) == (Move.FAILBACK, "a/x")
+    assert (back.move, back.target) == (MoveKind.FAILBACK, "a/x")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from controller.routing.decision import Move, RouteState
+from controller.routing.decision import MoveKind, RouteState
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from controller.routing.policy import RouteVerdict, decide_all
 from monitor.health import Health, TargetHealth
@@ -39,7 +39,9 @@ def overrides_of(*, pin: str | None = None, drain: str | None = None, pause: str
     return Overrides.at(one, T0)
 
 
-def state(target: str, move: Move = Move.FAILOVER, *, for_s: float = 3600.0, home: str | None = None) -> RouteState:
+def state(
+    target: str, move: MoveKind = MoveKind.FAILOVER, *, for_s: float = 3600.0, home: str | None = None
+) -> RouteState:
     """The route has pointed there for so long, perhaps with 10 % on the way back home."""
     weights = ((home, 10.0), (target, 90.0)) if home else ()
     since = T0 - timedelta(seconds=for_s)
@@ -112,21 +114,21 @@ def check(case: Case) -> None:
     if case.pin:
         there = case.present if decision is None else decision.target
         assert there == case.pin, "a pin is where the route is, whatever anybody else says"
-        assert decision is None or decision.move is Move.PIN
+        assert decision is None or decision.move is MoveKind.PIN
         assert (case.verdict.warning is not None) == (case.words[IDS.index(case.pin)] in {Health.DEGRADED, Health.DOWN})
     elif case.present in case.drained:
         assert (decision is not None) == bool(case.refuges()), "it leaves a drained target for any that is eligible"
         assert (case.verdict.warning is not None) == (decision is None), "and says so where it cannot"
-        assert decision is None or (decision.move is Move.DRAIN and decision.target in case.refuges())
+        assert decision is None or (decision.move is MoveKind.DRAIN and decision.target in case.refuges())
     elif case.paused:
         assert (decision, case.verdict.settled, case.verdict.stuck) == (None, True, False), "a pause leaves it there"
         failing = case.words[IDS.index(case.present)] is Health.DOWN
         assert (case.verdict.warning is not None) == failing, "and says so where that costs something"
     elif decision:
         assert decision.target not in case.drained, "nothing goes to a drained target"
-        assert decision.move in {Move.FAILOVER, Move.FAILBACK, Move.STEP}
-        assert (decision.move is Move.STEP) <= (case.mode == "steps"), "steps in steps only"
-        assert decision.move is not Move.FAILBACK or case.mode == "auto", "nothing goes back at once, or by itself"
+        assert decision.move in {MoveKind.FAILOVER, MoveKind.FAILBACK, MoveKind.STEP}
+        assert (decision.move is MoveKind.STEP) <= (case.mode == "steps"), "steps in steps only"
+        assert decision.move is not MoveKind.FAILBACK or case.mode == "auto", "nothing goes back at once, or by itself"
         assert all(target not in case.drained for target, _ in decision.weights)
     if case.verdict.waiting:
         assert (case.mode, case.pin, decision) == ("manual", None, None)
@@ -146,17 +148,17 @@ def test_steps_under_way_obey_the_hand_in_every_combination() -> None:
     """A pin takes all requests; a drain of either target ends the steps; a pause leaves the weights alone."""
     for words in itertools.product(Health, repeat=2):
         health = healths(words[0], Health.UP, words[1])
-        current = state(C, Move.STEP, home=A, for_s=3600)
+        current = state(C, MoveKind.STEP, home=A, for_s=3600)
         for target in IDS:
             decision = ask(current, health, overrides_of(pin=target, pause="all"), "steps").decision
             assert decision is not None
-            assert (decision.move, decision.target, decision.weights) == (Move.PIN, target, ())
+            assert (decision.move, decision.target, decision.weights) == (MoveKind.PIN, target, ())
         drained = ask(current, health, overrides_of(drain="openai", pause="all"), "steps").decision
         assert drained is not None
-        assert (drained.move, drained.target, drained.weights) == (Move.ABORT, C, ())
+        assert (drained.move, drained.target, drained.weights) == (MoveKind.ABORT, C, ())
         left = ask(current, health, overrides_of(drain=C, pause="all"), "steps").decision
         assert left is not None
-        assert (left.move, left.weights, left.target in {A, B}) == (Move.DRAIN, (), True)
+        assert (left.move, left.weights, left.target in {A, B}) == (MoveKind.DRAIN, (), True)
         held = ask(current, health, overrides_of(pause="all"), "steps")
         assert (held.decision, held.settled) == (None, True)
 
@@ -179,7 +181,7 @@ def test_a_pin_that_ends_another_day_says_which() -> None:
 def test_a_pin_to_a_target_that_fails_warns_for_as_long_as_it_does() -> None:
     """The route goes there, and stays; the warning is the same while nothing changes."""
     health = healths(Health.UP, Health.UP, Health.DOWN)
-    first, later = ask(state(A), health, overrides_of(pin=C)), ask(state(C, Move.PIN), health, overrides_of(pin=C))
+    first, later = ask(state(A), health, overrides_of(pin=C)), ask(state(C, MoveKind.PIN), health, overrides_of(pin=C))
     assert first.warning == later.warning == f"route chat is pinned to {C} {UNTIL}; {C} is down"
     assert (later.decision, later.stuck) == (None, False)
 
@@ -195,7 +197,9 @@ def test_a_pause_on_a_target_that_fails_warns_for_as_long_as_it_does() -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_the_end_of_a_pin_takes_the_route_home_in_every_mode(mode: Literal["auto", "manual", "steps"]) -> None:
     """A person put it there: it has not failed over, so nobody need bring it back, and no dwell holds it."""
-    decision = ask(state(C, Move.PIN, for_s=1), healths(Health.UP, Health.UP, Health.UP), overrides_of(), mode).decision
+    decision = ask(
+        state(C, MoveKind.PIN, for_s=1), healths(Health.UP, Health.UP, Health.UP), overrides_of(), mode
+    ).decision
     assert decision is not None
     assert decision.state().home == (A if mode == "steps" else None)
     assert decision.target == (C if mode == "steps" else A)
@@ -236,17 +240,17 @@ def test_a_drained_target_is_left_even_for_a_worse_one() -> None:
     """An operator wants it empty; degraded users are better than none."""
     decision = ask(state(A), healths(Health.UP, Health.DOWN, Health.DEGRADED), overrides_of(drain=A)).decision
     assert decision is not None
-    assert (decision.move, decision.target) == (Move.DRAIN, C)
+    assert (decision.move, decision.target) == (MoveKind.DRAIN, C)
     assert decision.reason == f"{A} is drained {UNTIL}"
 
 
 def test_failback_follows_its_mode_when_a_drain_ends() -> None:
     """Auto goes back, manual waits."""
     health = healths(Health.UP, Health.UP, Health.UP)
-    auto = ask(state(C, Move.DRAIN), health, overrides_of()).decision
+    auto = ask(state(C, MoveKind.DRAIN), health, overrides_of()).decision
     assert auto is not None
-    assert (auto.move, auto.target) == (Move.FAILBACK, A)
-    assert ask(state(C, Move.DRAIN), health, overrides_of(), "manual").waiting == A
+    assert (auto.move, auto.target) == (MoveKind.FAILBACK, A)
+    assert ask(state(C, MoveKind.DRAIN), health, overrides_of(), "manual").waiting == A
 
 
 @pytest.mark.parametrize(
@@ -270,6 +274,6 @@ def test_a_paused_route_still_leaves_what_the_configuration_no_longer_has() -> N
     moved = ask(state("gone/x"), health, overrides_of(pause="chat")).decision
     assert moved is not None
     assert moved.target == A
-    aborted = ask(state(C, Move.STEP, home="gone/x"), health, overrides_of(pause="chat"), "steps").decision
+    aborted = ask(state(C, MoveKind.STEP, home="gone/x"), health, overrides_of(pause="chat"), "steps").decision
     assert aborted is not None
-    assert (aborted.move, aborted.reason) == (Move.ABORT, "gone/x is no candidate of chat any more")
+    assert (aborted.move, aborted.reason) == (MoveKind.ABORT, "gone/x is no candidate of chat any more")

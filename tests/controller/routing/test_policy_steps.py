@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from controller.routing.decision import Decision, Move, RouteState
+from controller.routing.decision import Decision, MoveKind, RouteState
 from controller.routing.policy import ABORTING, RouteVerdict, decide_all
 from monitor.health import Health, TargetHealth
 from monitor.settings import ControllerSettings, Failback, Route
@@ -48,7 +48,7 @@ def at(target: str, *, home: str | None = None, share: float = 7.0, for_s: float
         target=target,
         since=T0 - timedelta(seconds=for_s),
         reason="before",
-        move=Move.STEP if home else Move.FAILOVER,
+        move=MoveKind.STEP if home else MoveKind.FAILOVER,
         weights=((home, share), (target, 100 - share)) if home else (),
     )
 
@@ -83,15 +83,15 @@ def check_steps(words: Sequence[Health], route: Route, current: RouteState, verd
     if present in route.fail_over_on:
         mine = GOOD.get(present, 3)
         better = [name for name in IDS if name != current.target and GOOD.get(by_name[name], 3) < mine]
-        assert (decision is not None and decision.move is Move.FAILOVER) == bool(better), "it flees at once"
+        assert (decision is not None and decision.move is MoveKind.FAILOVER) == bool(better), "it flees at once"
         assert decision is None or not decision.weights
-        assert decision is None or better or decision.move is Move.ABORT
+        assert decision is None or better or decision.move is MoveKind.ABORT
     elif home in ABORTING:
         assert decision is not None
-        assert (decision.move, decision.target, decision.weights) == (Move.ABORT, current.target, ())
+        assert (decision.move, decision.target, decision.weights) == (MoveKind.ABORT, current.target, ())
     elif home is Health.UP and long:
         assert decision is not None
-        assert decision.move in {Move.STEP, Move.FAILBACK}
+        assert decision.move in {MoveKind.STEP, MoveKind.FAILBACK}
         assert decision.state().home_share > current.home_share or decision.target == current.home
     else:
         assert decision is None, "suspect and unknown hold the share, and so does a step that is not over"
@@ -144,7 +144,7 @@ def test_decide_all_answers_for_every_route_in_order(failback: Failback) -> None
     assert verdicts["quiet"] == verdicts["unseen"] == RouteVerdict(settled=True)
     new = verdicts["new"].decision
     assert new is not None
-    assert (new.move, new.target, new.reason) == (Move.FIRST, A, f"{A} is up")
+    assert (new.move, new.target, new.reason) == (MoveKind.FIRST, A, f"{A} is up")
     assert (verdicts["moved"].decision is None) == (failback.mode == "manual")
 
 
@@ -152,14 +152,14 @@ def test_the_steps_of_a_failback() -> None:
     """Each takes its time; the route points at the standby until the last; the sentences tell what has been proven."""
     seen = health((Health.UP, Health.UP, Health.UP))
     first = decided(at(C), seen)
-    assert (first.move, first.target, first.weights) == (Move.STEP, C, ((A, 7.0), (C, 93.0)))
+    assert (first.move, first.target, first.weights) == (MoveKind.STEP, C, ((A, 7.0), (C, 93.0)))
     assert first.reason == f"{A} is up"
     assert first.state().since == T0, "a step takes its time from its own beginning"
     second = decided(at(C, home=A, share=7.0, for_s=120), seen)
-    assert (second.move, second.target, second.weights) == (Move.STEP, C, ((A, 50.0), (C, 50.0)))
+    assert (second.move, second.target, second.weights) == (MoveKind.STEP, C, ((A, 50.0), (C, 50.0)))
     assert second.reason == f"{A} has stayed up with 7 % of the requests for 2 min"
     last = decided(at(C, home=A, share=50.0, for_s=120), seen)
-    assert (last.move, last.target, last.weights) == (Move.FAILBACK, A, ())
+    assert (last.move, last.target, last.weights) == (MoveKind.FAILBACK, A, ())
 
 
 def test_a_step_begins_anew_after_a_suspicion() -> None:
@@ -167,20 +167,20 @@ def test_a_step_begins_anew_after_a_suspicion() -> None:
     seen = health((Health.UP, Health.UP, Health.UP), for_s=119)
     assert ask(at(C, home=A), seen) == RouteVerdict()
     seen = health((Health.UP, Health.UP, Health.UP), for_s=120)
-    assert decided(at(C, home=A), seen).move is Move.STEP
+    assert decided(at(C, home=A), seen).move is MoveKind.STEP
 
 
 def test_a_relapse_takes_everything_back_at_once() -> None:
     """With the sentence of the relapse; and without waiting for any dwell."""
     decision = decided(at(C, home=A, for_s=1), health((Health.DEGRADED, Health.UP, Health.UP)))
-    assert (decision.move, decision.target, decision.weights) == (Move.ABORT, C, ())
+    assert (decision.move, decision.target, decision.weights) == (MoveKind.ABORT, C, ())
     assert decision.reason == f"{A} is degraded"
 
 
 def test_a_standby_that_fails_during_the_steps_is_left_for_home() -> None:
     """All requests to the preferred target at once."""
     decision = decided(at(C, home=A, for_s=1), health((Health.UP, Health.UP, Health.DOWN)))
-    assert (decision.move, decision.before, decision.target, decision.weights) == (Move.FAILOVER, C, A, ())
+    assert (decision.move, decision.before, decision.target, decision.weights) == (MoveKind.FAILOVER, C, A, ())
 
 
 def test_a_first_candidate_that_comes_back_waits_for_the_steps_to_a_second() -> None:
@@ -192,14 +192,16 @@ def test_a_first_candidate_that_comes_back_waits_for_the_steps_to_a_second() -> 
 @pytest.mark.parametrize(
     ("failback", "move", "weights"),
     [
-        pytest.param(Failback(mode="auto"), Move.FAILBACK, (), id="auto: at once"),
-        pytest.param(Failback(mode="manual"), Move.ABORT, (), id="manual: not without a person"),
-        pytest.param(replace(STEPS, steps=(0.2, 1.0)), Move.STEP, ((A, 20.0), (C, 80.0)), id="the next larger step"),
-        pytest.param(replace(STEPS, steps=(0.01, 1.0)), Move.FAILBACK, (), id="no larger step but the last"),
+        pytest.param(Failback(mode="auto"), MoveKind.FAILBACK, (), id="auto: at once"),
+        pytest.param(Failback(mode="manual"), MoveKind.ABORT, (), id="manual: not without a person"),
+        pytest.param(
+            replace(STEPS, steps=(0.2, 1.0)), MoveKind.STEP, ((A, 20.0), (C, 80.0)), id="the next larger step"
+        ),
+        pytest.param(replace(STEPS, steps=(0.01, 1.0)), MoveKind.FAILBACK, (), id="no larger step but the last"),
     ],
 )
 def test_a_configuration_that_changed_during_the_steps(
-    failback: Failback, move: Move, weights: tuple[tuple[str, float], ...]
+    failback: Failback, move: MoveKind, weights: tuple[tuple[str, float], ...]
 ) -> None:
     """A restart goes on from the weights in the journal, by the rules as they are now."""
     decision = decided(at(C, home=A, share=7.0), health((Health.UP, Health.UP, Health.UP)), failback)
@@ -212,7 +214,7 @@ def test_manual_never_goes_back_by_itself_but_still_fails_over() -> None:
     assert ask(at(C), health((Health.UP, Health.UP, Health.UP)), manual) == RouteVerdict(settled=True, waiting=A)
     assert ask(at(C), health((Health.DOWN, Health.UP, Health.UP)), manual).waiting == B
     assert decided(at(C), health((Health.UP, Health.UP, Health.DOWN)), manual).target == A
-    assert decided(at(A), health((Health.DOWN, Health.UP, Health.UP)), manual).move is Move.FAILOVER
+    assert decided(at(A), health((Health.DOWN, Health.UP, Health.UP)), manual).move is MoveKind.FAILOVER
 
 
 def test_a_dry_run_decides_the_same_and_says_so() -> None:

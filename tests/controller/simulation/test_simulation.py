@@ -13,7 +13,7 @@ import pytest
 
 from controller.cli.output import terminal
 from controller.cli.simulate import print_simulation
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from controller.service import control_loop
 from controller.simulation import loop
 from controller.simulation.loop import EPOCH, RunResult, _SeedRun, run_seed
@@ -37,7 +37,7 @@ def course_of(made_up: Scenario, seed: int = 0) -> RunResult:
     return run_seed(made_up, build_timelines(made_up, seed), seed)
 
 
-def moves(course: RunResult) -> list[tuple[Move, str]]:
+def moves(course: RunResult) -> list[tuple[MoveKind, str]]:
     """What was decided, without when."""
     return [(decision.move, decision.target) for _, decision in course.decisions]
 
@@ -49,14 +49,18 @@ def test_nothing_happens_in_a_clean_world() -> None:
     """One first decision, and exactly the probes of the fixed interval."""
     made_up = scenario(background=CLEAN, hours=6)
     course = course_of(made_up)
-    assert moves(course) == [(Move.FIRST, "openai/a")]
+    assert moves(course) == [(MoveKind.FIRST, "openai/a")]
     assert course.probes == probes_at_fixed_interval(made_up) == 3 * 6 * 120
 
 
 def test_an_outage_moves_the_route_out_and_back() -> None:
     """Once each way, the reason being the judge's own sentence."""
     course = course_of(scenario(outage(failure_rate=1.0), background=CLEAN))
-    assert moves(course) == [(Move.FIRST, "openai/a"), (Move.FAILOVER, "anthropic/c"), (Move.FAILBACK, "openai/a")]
+    assert moves(course) == [
+        (MoveKind.FIRST, "openai/a"),
+        (MoveKind.FAILOVER, "anthropic/c"),
+        (MoveKind.FAILBACK, "openai/a"),
+    ]
     [_, (out_s, out), (back_s, _)] = course.decisions
     assert 3600 < out_s < 3720
     assert 7200 < back_s < 7200 + 1200
@@ -76,13 +80,13 @@ def test_an_outage_of_our_own_network_moves_nothing() -> None:
     """The neutral endpoints are asked, and nobody is blamed."""
     ours = outage(targets=NAMES, failure_rate=1.0, outcome=Outcome.UNREACHABLE, own_network=True, for_s=1200.0)
     for seed in range(5):
-        assert moves(course_of(scenario(ours), seed)) == [(Move.FIRST, "openai/a")]
+        assert moves(course_of(scenario(ours), seed)) == [(MoveKind.FIRST, "openai/a")]
 
 
 def test_a_wrong_key_moves_the_route() -> None:
     """Faults of ours are simulated as well."""
     course = course_of(scenario(outage(failure_rate=1.0, outcome=Outcome.AUTH), background=CLEAN))
-    assert moves(course)[1] == (Move.FAILOVER, "anthropic/c")
+    assert moves(course)[1] == (MoveKind.FAILOVER, "anthropic/c")
     assert course.decisions[1][0] - 3600 < 60
 
 
@@ -151,14 +155,14 @@ def test_two_runs_of_a_seed_are_the_same_to_the_last_digit() -> None:
 # What a course comes to.
 
 
-def decided(at_s: float, move: Move, before: str | None, to: str, **changed: Any) -> tuple[float, Decision]:
+def decided(at_s: float, move: MoveKind, before: str | None, to: str, **changed: Any) -> tuple[float, Decision]:
     """A decision on `chat` at this second."""
     at = EPOCH + timedelta(seconds=at_s)
     made = Decision(route="chat", at=at, move=move, before=before, target=to, reason="", generation=1, **changed)
     return at_s, made
 
 
-FIRST = decided(0.0, Move.FIRST, None, "openai/a")
+FIRST = decided(0.0, MoveKind.FIRST, None, "openai/a")
 
 
 def tallied(made_up: Scenario, *then: tuple[float, Decision]) -> SeedMetrics:
@@ -169,12 +173,12 @@ def tallied(made_up: Scenario, *then: tuple[float, Decision]) -> SeedMetrics:
 
 def out(at_s: float) -> tuple[float, Decision]:
     """A failover to the second candidate."""
-    return decided(at_s, Move.FAILOVER, "openai/a", "anthropic/c")
+    return decided(at_s, MoveKind.FAILOVER, "openai/a", "anthropic/c")
 
 
 def back(at_s: float) -> tuple[float, Decision]:
     """A failback to the first."""
-    return decided(at_s, Move.FAILBACK, "anthropic/c", "openai/a")
+    return decided(at_s, MoveKind.FAILBACK, "anthropic/c", "openai/a")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +204,7 @@ def back(at_s: float) -> tuple[float, Decision]:
                 out(3660.0),
                 decided(
                     7500.0,
-                    Move.STEP,
+                    MoveKind.STEP,
                     "anthropic/c",
                     "anthropic/c",
                     weights=(("openai/a", 10.0), ("anthropic/c", 90.0)),
@@ -230,7 +234,9 @@ def test_a_route_that_is_elsewhere_when_the_outage_begins_is_no_run() -> None:
         pytest.param((out(7321.0),), 1, id="later, nothing excuses it"),
         pytest.param((out(1000.0), back(2000.0)), 1, id="before, neither; and failbacks never count"),
         pytest.param(
-            (out(3660.0), decided(3700.0, Move.FAILOVER, "anthropic/c", "openai/a")), 0, id="a better one is no loss"
+            (out(3660.0), decided(3700.0, MoveKind.FAILOVER, "anthropic/c", "openai/a")),
+            0,
+            id="a better one is no loss",
         ),
     ],
 )
@@ -251,7 +257,7 @@ def test_requests_are_those_of_whoever_the_route_pointed_at() -> None:
     made_up = scenario(outage(), outage(at_s=8000.0, for_s=1000.0, targets=("anthropic/c",)), blips=BUSY)
     timelines = build_timelines(made_up, 0)
     shares = (("openai/a", 25.0), ("anthropic/c", 75.0))
-    step = decided(7500.0, Move.STEP, "anthropic/c", "anthropic/c", weights=shares)
+    step = decided(7500.0, MoveKind.STEP, "anthropic/c", "anthropic/c", weights=shares)
     course = [FIRST, out(3660.0), step, back(8500.0)]
     route = made_up.settings.routes[0]
     for from_s, until_s in ((0.0, 10_800.0), (3600.0, 7200.0), (7400.0, 9000.0), (3660.0, 3661.0)):

@@ -11,13 +11,13 @@ from controller.cli.status import print_overview
 from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.routing import override_text
-from controller.routing.decision import Decision, Move, RouteState
+from controller.routing.decision import Decision, MoveKind, RouteState
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.store import OverrideStore
 from controller.status.document import status_document
 from controller.status.headline import BLIND, UNTRUSTED, CandidateStatus, Level, RouteView, headline
-from controller.status.history import BUCKETS, Bucket, quantile, strip
 from controller.status.overview import Overview, file_mismatch, read, route_view
+from controller.status.probe_history import BUCKETS, Bucket, build_buckets, quantile
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth
 from monitor.liveness import SILENT_AFTER_S, Liveness, ServiceBeat, ServiceStatus
@@ -194,7 +194,7 @@ def bars(ages_s: list[float], *, failed: frozenset[float] = frozenset()) -> str:
         (NOW - timedelta(seconds=age), Outcome.SERVER_ERROR if age in failed else Outcome.OK)
         for age in sorted(ages_s, reverse=True)
     ]
-    buckets = strip(seen, now=NOW, bucket=timedelta(seconds=30), patience=timedelta(seconds=30))
+    buckets = build_buckets(seen, now=NOW, bucket=timedelta(seconds=30), patience=timedelta(seconds=30))
     assert len(buckets) == BUCKETS
     return "".join("." if b.worst is None else "o" if b.worst is Outcome.OK else "x" for b in buckets)[-12:]
 
@@ -219,7 +219,9 @@ def test_strip(ages_s: list[float], failed: list[float], expected: str) -> None:
 def test_a_bar_lists_the_worst_outcome_first() -> None:
     """What is worse for users comes first, not what is more frequent."""
     seen = [(NOW - timedelta(seconds=n), Outcome.OK) for n in range(5, 0, -1)]
-    buckets = strip([*seen, (NOW, Outcome.TIMEOUT)], now=NOW, bucket=timedelta(seconds=30), patience=timedelta())
+    buckets = build_buckets(
+        [*seen, (NOW, Outcome.TIMEOUT)], now=NOW, bucket=timedelta(seconds=30), patience=timedelta()
+    )
     assert buckets[-1].counts == ((Outcome.TIMEOUT, 1), (Outcome.OK, 5))
     assert isinstance(buckets[0], Bucket)
 
@@ -526,7 +528,7 @@ def test_a_pin_to_a_failing_target_is_bad(settings: Settings) -> None:
     back = Decision(
         route="chat",
         at=NOW,
-        move=Move.PIN,
+        move=MoveKind.PIN,
         before=seeded.HAIKU,
         target=seeded.LUNA,
         reason="pinned by ana",

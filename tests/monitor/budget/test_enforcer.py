@@ -135,7 +135,7 @@ def test_a_purse_goes_on_from_the_ledger(tmp_path: Path) -> None:
     store = Store(engine)
     store.record([replace(observation(name=PAID), cost_usd=0.25), replace(observation(name=OWN), cost_usd=9.0)])
     pace = Throttling(month=month_of(T0).begins, cap_usd=1.0, stretches={PAID: 4096.0})
-    store.ledger.keep_pace(to_json(pace), T0)
+    store.ledger.save_throttling(to_json(pace), T0)
     purse = enforcer.open_tracker(wanted, store.ledger, T0)
     engine.dispose()
     assert purse.spent_usd == 0.25

@@ -109,6 +109,6 @@ def test_the_last_pace_is_kept(engine: Engine) -> None:
     """Whatever text the purse makes of it."""
     ledger = SpendingStore(engine)
     assert ledger.pace() is None
-    ledger.keep_pace('{"stretch": 2}', T0)
-    ledger.keep_pace('{"stretch": 3}', T0 + DAY)
+    ledger.save_throttling('{"stretch": 2}', T0)
+    ledger.save_throttling('{"stretch": 3}', T0 + DAY)
     assert ledger.pace() == '{"stretch": 3}'

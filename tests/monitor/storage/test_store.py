@@ -15,7 +15,7 @@ from monitor.connectivity.state import ConnectivityObservation, ConnectivityStat
 from monitor.health import Health, TargetHealth, Transition
 from monitor.liveness import ServiceBeat
 from monitor.storage.database import DatabaseError, open_reader, open_writer
-from monitor.storage.rows import SavedState
+from monitor.storage.rows import SavedTargetState
 from monitor.storage.store import Store
 from monitor.storage.tables import EVENTS, OBSERVATIONS
 from probes.observation import Observation
@@ -53,9 +53,9 @@ def _observation(number: int = 0, **changes: Any) -> Observation:
     return Observation(**{**values, **changes})
 
 
-def _state(target: str = TARGET, **changes: Any) -> SavedState:
+def _state(target: str = TARGET, **changes: Any) -> SavedTargetState:
     values = {"target": target, "health": Health.UP, "since": NOW, "reason": "1 of 1 probes answered"}
-    return SavedState(health=TargetHealth(**{**values, **changes}), at=NOW, record='{"evidence": 0}')
+    return SavedTargetState(health=TargetHealth(**{**values, **changes}), at=NOW, record='{"evidence": 0}')
 
 
 def _transition(number: int = 0, **changes: Any) -> Transition:

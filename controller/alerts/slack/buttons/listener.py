@@ -23,10 +23,10 @@ from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import safe
 from controller.alerts.slack.buttons.buttons import Press, read_press
 from controller.alerts.slack.buttons.handler import PressHandler
-from controller.alerts.slack.buttons.socket_mode import Signal, SlackConnection
+from controller.alerts.slack.buttons.socket_mode import SlackConnection, SocketModeEvent
 from controller.alerts.slack.client import sdk_options
 from controller.alerts.slack.errors import SocketModeError, delivery_error, socket_mode_error
-from controller.alerts.slack.message_input import SINK
+from controller.alerts.slack.planning_input import SINK
 from monitor.settings import NetworkSettings, Route, Settings, SlackSettings
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
@@ -117,7 +117,7 @@ class SocketListener:
                     log.info("buttons_connected: presses are received")
                     self._needs_person, self._reported = False, None
                     self._report(None)
-                    connection.wait_for(Signal.DISCONNECT)
+                    connection.wait_for(SocketModeEvent.DISCONNECT)
                 except SocketModeError as error:
                     if time.monotonic() - began_s > _GOOD_AFTER_S:
                         failures, since_s = 0, time.monotonic()
@@ -144,7 +144,7 @@ class SocketListener:
         try:
             if self._stopping.is_set():
                 raise SocketModeError("the service stops")
-            opening.wait_for(Signal.HELLO, _HELLO_WITHIN_S)
+            opening.wait_for(SocketModeEvent.HELLO, _HELLO_WITHIN_S)
         except TimeoutError:
             opening.close()
             raise SocketModeError(f"Slack did not say hello within {_HELLO_WITHIN_S:g} s") from None

@@ -36,7 +36,7 @@ _silent.setLevel(logging.CRITICAL)
 OnEnvelope: TypeAlias = Callable[["SlackConnection", dict[str, Any]], None]
 
 
-class Signal(StrEnum):
+class SocketModeEvent(StrEnum):
     """What Slack says about the connection: envelopes can come; it ends soon, another should take its place."""
 
     HELLO = "hello"
@@ -54,18 +54,18 @@ class SlackConnection:
         self._proxy = proxy
         self._tls = tls
         self._on_envelope = on_envelope
-        self._signals: SimpleQueue[Signal | SocketModeError] = SimpleQueue()
+        self._signals: SimpleQueue[SocketModeEvent | SocketModeError] = SimpleQueue()
         self._socket: ClientConnection | None = None
         self._closing = False
         Thread(target=self._run, name="slack-socket", daemon=True).start()
 
-    def wait_for(self, signal: Signal, within_s: float | None = None) -> None:
+    def wait_for(self, signal: SocketModeEvent, within_s: float | None = None) -> None:
         """Wait until Slack has sent this signal; for ever without `within_s`, in seconds.
 
         Raises SocketModeError when the connection failed, ended or was refused, and TimeoutError.
         """
         deadline_s = None if within_s is None else time.monotonic() + within_s
-        received: Signal | SocketModeError | None = None
+        received: SocketModeEvent | SocketModeError | None = None
         while received is not signal:
             try:
                 received = self._signals.get(timeout=deadline_s and max(0.0, deadline_s - time.monotonic()))
@@ -117,11 +117,11 @@ class SlackConnection:
             return
         match message:
             case {"type": "hello"}:
-                self._signals.put(Signal.HELLO)
+                self._signals.put(SocketModeEvent.HELLO)
             case {"type": "disconnect", "reason": "link_disabled" | "too_many_websockets" as reason}:
                 self._signals.put(socket_mode_refusal(reason))
             case {"type": "disconnect"}:
-                self._signals.put(Signal.DISCONNECT)
+                self._signals.put(SocketModeEvent.DISCONNECT)
             case {"envelope_id": str()}:
                 self._on_envelope(self, message)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Engine, insert, select, update
 
-from monitor.storage.columns import from_ms, storable, to_ms
+from monitor.storage.conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable
 from monitor.storage.store import insert_event
 from monitor.storage.tables import DELIVERIES

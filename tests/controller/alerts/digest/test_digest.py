@@ -12,11 +12,11 @@ from sqlalchemy import Engine
 from controller.alerts.digest import digest
 from controller.alerts.digest.digest import RouteWeek, TargetWeek, Week
 from controller.alerts.digest.queries import read_week
+from controller.alerts.digest.scheduler import DigestScheduler
 from controller.alerts.digest.store import DigestStore
-from controller.alerts.digest.weekly import DigestSchedule
 from controller.alerts.slack.other_messages import notice_message
 from controller.journal import Journal
-from controller.routing.decision import Decision, Move
+from controller.routing.decision import Decision, MoveKind
 from monitor.health import Health, Transition
 from monitor.settings import Settings, WeeklyDigest
 from monitor.storage.database import open_reader, open_writer
@@ -180,7 +180,7 @@ def _transition(at: datetime, after: Health, target: str = OPENAI) -> Transition
     return Transition(target=target, at=at, before=Health.UP, after=after, reason="because")
 
 
-def _decision(at: datetime, target: str, before: str | None, move: Move, generation: int) -> Decision:
+def _decision(at: datetime, target: str, before: str | None, move: MoveKind, generation: int) -> Decision:
     return Decision(
         route="chat", at=at, move=move, before=before, target=target, reason="because", generation=generation
     )
@@ -206,12 +206,12 @@ def test_what_the_database_knows_of_a_week(settings: Settings, engine: Engine) -
     # It fails when the week begins, recovers two hours into it, and fails again for an hour while nobody is on it.
     before = [_transition(T0 - HOUR, Health.DOWN), _transition(T0 + 2 * HOUR, Health.UP)]
     store.save_states([], [*before, _transition(T0 + 9 * HOUR, Health.DOWN), _transition(T0 + 10 * HOUR, Health.UP)])
-    first = _decision(T0 - DAY, OPENAI, None, Move.FIRST, 1)
+    first = _decision(T0 - DAY, OPENAI, None, MoveKind.FIRST, 1)
     journal.commit(
         [
             first,
-            _decision(T0 + HOUR, ANTHROPIC, OPENAI, Move.FAILOVER, 2),
-            replace(_decision(T0 + HOUR, OPENAI, ANTHROPIC, Move.FAILBACK, 3), dry_run=True),
+            _decision(T0 + HOUR, ANTHROPIC, OPENAI, MoveKind.FAILOVER, 2),
+            replace(_decision(T0 + HOUR, OPENAI, ANTHROPIC, MoveKind.FAILBACK, 3), dry_run=True),
         ],
         [
             alerts.incident(opened_at=T0 - HOUR, resolved_at=T0 + 2 * HOUR),
@@ -264,8 +264,8 @@ async def _here(function: Callable[[], T], /) -> T:
     return function()
 
 
-def _weekly(store: DigestStore, clock: Callable[[], datetime], sums: Sums) -> DigestSchedule:
-    return DigestSchedule(AT_NINE, store, read=sums, in_database=_here, clock=clock)
+def _weekly(store: DigestStore, clock: Callable[[], datetime], sums: Sums) -> DigestScheduler:
+    return DigestScheduler(AT_NINE, store, read=sums, in_database=_here, clock=clock)
 
 
 async def test_it_comes_once_a_week_whatever_happens(engine: Engine) -> None:

@@ -13,7 +13,7 @@ import pytest
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import RoundResult
 from controller.alerts.slack.incident_message import incident_headline
-from controller.alerts.slack.message_input import SINK
+from controller.alerts.slack.planning_input import SINK
 from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store

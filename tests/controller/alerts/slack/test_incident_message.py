@@ -21,7 +21,7 @@ from controller.incidents.incident import (
     IncidentKind,
     RouteImpact,
     TimelineEntry,
-    VendorLead,
+    VendorClaim,
 )
 from controller.incidents.timeline import MAX_ENTRIES
 from controller.routing.decision import failback_command
@@ -333,7 +333,7 @@ def test_names_with_underscores_can_be_copied() -> None:
 
 def test_who_knew_first_is_said() -> None:
     """Under what users are on, with the vendor's words made harmless; nothing where the vendor has no page."""
-    lead = VendorLead(
+    lead = VendorClaim(
         page="status.openai.com",
         state=VendorState.PARTIAL_OUTAGE,
         headline="<!channel> *Errors* & more",
@@ -341,7 +341,7 @@ def test_who_knew_first_is_said() -> None:
     )
     line = "Noticed 14 min before status.openai.com (partial outage: &lt;!channel&gt; ∗Errors∗ &amp; more)."
     assert line in shown(replace(outage(), vendor=lead)).splitlines()
-    silent = VendorLead(page="status.openai.com", state=VendorState.OPERATIONAL)
+    silent = VendorClaim(page="status.openai.com", state=VendorState.OPERATIONAL)
     assert "status.openai.com still says operational." in shown(replace(outage(), vendor=silent))
     over = replace(outage(), vendor=silent, resolved_at=LATER)
     assert "status.openai.com said nothing of it." in shown(over)
@@ -368,7 +368,7 @@ INCIDENTS = st.builds(
     routes=st.lists(st.builds(RouteImpact, route=TEXTS, target=TEXTS, stuck=st.booleans()), max_size=9).map(tuple),
     vendor=st.none()
     | st.builds(
-        VendorLead,
+        VendorClaim,
         page=TEXTS,
         state=st.sampled_from(VendorState),
         headline=TEXTS,
@@ -416,7 +416,7 @@ def test_the_largest_incident_fits() -> None:
                 TimelineEntry(at=LATER + timedelta(days=i), text=longest + str(i)) for i in range(MAX_ENTRIES)
             ),
             routes=(RouteImpact(route=longest, target=longest, stuck=True),) * 40,
-            vendor=VendorLead(page=longest, state=VendorState.PARTIAL_OUTAGE, headline=longest, said_at=LATER),
+            vendor=VendorClaim(page=longest, state=VendorState.PARTIAL_OUTAGE, headline=longest, said_at=LATER),
         ),
         now=LATER,
     )

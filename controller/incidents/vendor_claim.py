@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry, VendorLead
+from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry, VendorClaim
 from monitor.formatting import span
 from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.status_pages.reading import VendorState, VendorStateChange
@@ -35,7 +35,7 @@ def unreported_providers(open_incidents: Iterable[Incident], health: Iterable[Ta
     return first
 
 
-def vendor_lead(incident: Incident, kind: IncidentKind, reports: Iterable[VendorStateChange]) -> VendorLead | None:
+def vendor_lead(incident: Incident, kind: IncidentKind, reports: Iterable[VendorStateChange]) -> VendorClaim | None:
     """What the vendor said of an incident that is of this kind by now.
 
     Once the vendor has said that something is wrong, that stays; a fault of ours is nothing that it could know of.
@@ -45,14 +45,14 @@ def vendor_lead(incident: Incident, kind: IncidentKind, reports: Iterable[Vendor
     return find_lead(incident.opened_at, reports) or incident.vendor
 
 
-def vendor_entries(before: VendorLead | None, after: VendorLead | None) -> Iterable[TimelineEntry]:
+def vendor_entries(before: VendorClaim | None, after: VendorClaim | None) -> Iterable[TimelineEntry]:
     """The timeline entry with what the vendor said first, once it has said that something is wrong."""
     if after and after.said_at and not (before and before.said_at):
         text = f"{after.page} says {status_phrase(after.state, after.headline, after.claimed_at, after.said_at)}"
         yield TimelineEntry(at=after.said_at, text=text, kind=EntryKind.VENDOR)
 
 
-def find_lead(noticed_at: datetime, reports: Iterable[VendorStateChange]) -> VendorLead | None:
+def find_lead(noticed_at: datetime, reports: Iterable[VendorStateChange]) -> VendorClaim | None:
     """What the vendor had to say about an incident that we noticed at this time; None where it was never asked.
 
     `reports` are all of one provider, oldest first, the first of them in force by `noticed_at - LOOK_BACK` or later.
@@ -76,8 +76,8 @@ def find_lead(noticed_at: datetime, reports: Iterable[VendorStateChange]) -> Ven
     if last is None:
         return None
     if admission is None:
-        return VendorLead(page=last.page, state=last.state)
-    return VendorLead(
+        return VendorClaim(page=last.page, state=last.state)
+    return VendorClaim(
         page=admission.page,
         state=admission.state,
         headline=admission.headline,
@@ -86,7 +86,7 @@ def find_lead(noticed_at: datetime, reports: Iterable[VendorStateChange]) -> Ven
     )
 
 
-def lead_phrase(lead: VendorLead, noticed_at: datetime, *, over: bool = False) -> str:
+def lead_phrase(lead: VendorClaim, noticed_at: datetime, *, over: bool = False) -> str:
     """`noticed 14 min before status.openai.com`, or what else became of it; `over`: the incident is resolved."""
     if lead.said_at is None:
         if lead.state is VendorState.OPERATIONAL:
@@ -100,7 +100,7 @@ def lead_phrase(lead: VendorLead, noticed_at: datetime, *, over: bool = False) -
     return f"noticed {span(ahead_s)} before {lead.page}"
 
 
-def lead_sentence(lead: VendorLead, noticed_at: datetime, *, over: bool = False) -> str:
+def lead_sentence(lead: VendorClaim, noticed_at: datetime, *, over: bool = False) -> str:
     """The same as a sentence, with the vendor's own headline, and when the vendor claims that it began."""
     phrase = lead_phrase(lead, noticed_at, over=over)
     if phrase.startswith("noticed"):  # a host does not begin with a capital

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry, VendorLead
-from controller.incidents.vendor_lead import (
+from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry, VendorClaim
+from controller.incidents.vendor_claim import (
     find_lead,
     lead_phrase,
     lead_sentence,
@@ -138,7 +138,7 @@ def test_the_sentence_has_the_vendors_own_words() -> None:
     """And when the vendor claims that it began, which does not count."""
     [first] = reports((14, "p"))
     found = find_lead(T0, [replace(first, since=at(-4))])
-    assert found == VendorLead(
+    assert found == VendorClaim(
         page="status.openai.com",
         state=VendorState.PARTIAL_OUTAGE,
         headline="Trouble at 14",
@@ -152,7 +152,7 @@ def test_the_sentence_has_the_vendors_own_words() -> None:
     assert lead_sentence(replace(found, claimed_at=None, headline=""), T0).endswith(
         "status.openai.com (partial outage)."
     )
-    well = VendorLead(page="status.openai.com", state=VendorState.OPERATIONAL)
+    well = VendorClaim(page="status.openai.com", state=VendorState.OPERATIONAL)
     assert lead_sentence(well, T0) == "status.openai.com still says operational."
 
 

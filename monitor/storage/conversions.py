@@ -35,11 +35,11 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-def brief(text: str, longest: int) -> str:
+def truncate(text: str, longest: int) -> str:
     """Storable text of at most this many characters, with `…` where it was cut."""
     return storable(text if len(text) <= longest else text[: longest - 1] + "…")
 
 
-def whole(number: int | None) -> int | None:
+def fit_integer(number: int | None) -> int | None:
     """The number, or None when it does not fit a column: a provider may claim 10**30 tokens."""
     return number if number is not None and abs(number) <= _LARGEST else None

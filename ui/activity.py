@@ -5,11 +5,11 @@ from datetime import datetime
 
 from controller.incidents import text as words
 from controller.incidents.incident import AffectedTarget, Incident
-from controller.incidents.vendor_lead import lead_sentence
+from controller.incidents.vendor_claim import lead_sentence
 from controller.routing.decision import Decision
 from controller.status.evidence import EvidenceTrail
 from controller.status.overview import EventView, Overview
-from ui import incidents
+from ui import incident_parts
 from ui.components import instant, pill, section, short_reason, target, text
 from ui.evidence_chart import trails
 
@@ -28,7 +28,7 @@ def open_incidents(overview: Overview) -> str:
 def figures(overview: Overview) -> str:
     """The figures of the open incidents so far, apart from the cards because they change with every probe."""
     rendered = [
-        (incident.id, incidents.figures(incident, overview.route_periods.get(incident.id, ())))
+        (incident.id, incident_parts.figures(incident, overview.route_periods.get(incident.id, ())))
         for incident in overview.open_incidents
     ]
     cards = "".join(
@@ -63,18 +63,18 @@ def log(overview: Overview) -> str:
 
 
 def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
-    tone, title = incidents.colour(incident), words.title(incident)
+    tone, title = incident_parts.colour(incident), words.title(incident)
     items = "".join(_affected(affected, now) for affected in incident.affected)
     who = f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
     return (
         f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
         f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>'
-        f'<span class="hs-tag">incident {incident.id}</span>{incidents.severity(incident)}'
+        f'<span class="hs-tag">incident {incident.id}</span>{incident_parts.severity(incident)}'
         f'<span class="hs-since">open since {instant(incident.opened_at, now)} UTC</span></div>'
-        f"{incidents.notes(incident)}"
-        f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{incidents.users(incident)}'
+        f"{incident_parts.notes(incident)}"
+        f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{incident_parts.users(incident)}'
         f"{_vendor(incident)}{_evidence(verdicts, now)}</div>"
-        f"<div><h3>Timeline</h3>{incidents.timeline(incident.timeline, now)}</div></div></article>"
+        f"<div><h3>Timeline</h3>{incident_parts.timeline(incident.timeline, now)}</div></div></article>"
     )
 
 
@@ -89,11 +89,12 @@ def _affected(affected: AffectedTarget, now: datetime) -> str:
 def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
     title = words.title(incident)
     return (
-        f'<details class="hs-{incidents.colour(incident)}"><summary>{instant(incident.opened_at, now)}'
+        f'<details class="hs-{incident_parts.colour(incident)}"><summary>{instant(incident.opened_at, now)}'
         f'<b>{text(title[:1].upper() + title[1:])}</b><span class="hs-tag">incident {incident.id}</span>'
-        f"<span>lasted {incidents.lasted(incident, now)}</span>"
-        f'<span class="hs-quiet">{text(words.affected_summary(incident))}</span></summary>{incidents.notes(incident)}'
-        f"{incidents.timeline(incident.timeline, now)}{incidents.figures(incident)}"
+        f"<span>lasted {incident_parts.lasted(incident, now)}</span>"
+        f'<span class="hs-quiet">{text(words.affected_summary(incident))}</span></summary>'
+        f"{incident_parts.notes(incident)}"
+        f"{incident_parts.timeline(incident.timeline, now)}{incident_parts.figures(incident)}"
         f"{_vendor(incident)}{_row(trails(verdicts, now))}</details>"
     )
 

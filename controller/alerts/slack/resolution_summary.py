@@ -2,7 +2,7 @@
 
 from controller.alerts.slack.blocks import code_span, safe
 from controller.incidents.incident import EntryKind, Incident
-from controller.incidents.vendor_lead import lead_sentence
+from controller.incidents.vendor_claim import lead_sentence
 from monitor.detection.reasons import outcome_mix
 from monitor.formatting import plural, span
 

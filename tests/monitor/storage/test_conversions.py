@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.storage.columns import brief, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms, whole
+from monitor.storage.conversions import fit_integer, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms, truncate
 
 
 @given(st.datetimes(timezones=st.timezones()))
@@ -51,8 +51,8 @@ def test_text_is_made_storable(text: str, kept: str) -> None:
 
 def test_long_text_is_cut_where_it_says() -> None:
     """Text up to the limit is whole, longer text ends in an ellipsis at the limit."""
-    assert brief("x" * 10, 10) == "x" * 10
-    assert brief("x" * 11, 10) == "x" * 9 + "…"
+    assert truncate("x" * 10, 10) == "x" * 10
+    assert truncate("x" * 11, 10) == "x" * 9 + "…"
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_long_text_is_cut_where_it_says() -> None:
 )
 def test_numbers_that_fit_no_column_are_unknown(number: int | None, kept: int | None) -> None:
     """A number past 64 bits is kept as unknown instead of failing the whole batch."""
-    assert whole(number) == kept
+    assert fit_integer(number) == kept

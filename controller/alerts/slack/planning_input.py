@@ -15,7 +15,7 @@ _LATE: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageInput:
+class PlanningInput:
     """Everything that decides which messages are due."""
 
     snapshot: DeliverySnapshot

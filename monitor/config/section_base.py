@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticOmit, core_schema
 
-from monitor.config.document import Broken, Kind, Node, Place, Sequence
+from monitor.config.document import Broken, Node, Place, ScalarKind, Sequence
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.reading import ReadContext, entries_of, is_empty, is_nothing
 from monitor.config.values import Value
@@ -137,7 +137,7 @@ class Section(BaseModel):
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedEntries:
     """Metadata of a mapping whose keys are names of people's own choice; at least one must be there."""
 
     what: str
@@ -159,7 +159,7 @@ class Named:
         if not entries_of(node):
             info.context.reject(node, f"{self.expected} (name: …)")
         for name, _ in entries_of(node):
-            if name.kind is not Kind.TEXT:
+            if name.kind is not ScalarKind.TEXT:
                 info.context.report(name.place, f"YAML takes this name for {name.kind}; put it in quotes")
             elif not re.fullmatch(self.pattern, name.text) or not name.text.isprintable():
                 text = f"cannot name a {self.what}; expected {self.name_expected}"
@@ -168,7 +168,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Items:
+class ListItems:
     """Metadata of a list: what is wrong is reported and left out, or with `whole` the list is not used at all."""
 
     expected: str
@@ -272,7 +272,7 @@ def _is_absent(node: Node, section: type[Section]) -> bool:
 
 
 def _expected(field: FieldInfo) -> str:
-    return next(item.expected for item in field.metadata if isinstance(item, Value | Named | Items))
+    return next(item.expected for item in field.metadata if isinstance(item, Value | NamedEntries | ListItems))
 
 
 def _omit_wrong(node: Node, handler: ValidatorFunctionWrapHandler) -> Any:

@@ -90,7 +90,7 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[max(0, ceil(share * len(values)) - 1)] if values else None
 
 
-def strip(
+def build_buckets(
     observations: Sequence[tuple[datetime, Outcome]], *, now: datetime, bucket: timedelta, patience: timedelta
 ) -> tuple[Bucket, ...]:
     """`BUCKETS` bars that end with the newest observation, or at `now` once the next one is overdue.

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _LOOK_S: Final = 20.0
 
 
-class DigestSchedule:
+class DigestScheduler:
     """Makes a digest when one is due.
 
     `read` sums up the week before an instant, where that delays nothing; `in_database` runs the store's calls.

@@ -82,7 +82,7 @@ def _explained(error: ConfigError | OSError | OverflowError, address: str, port:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line of the page's own process: `python -m ui.page --config FILE --port N`."""
+    """The command line of the page's own process: `python -m ui.server --config FILE --port N`."""
     parser = argparse.ArgumentParser(prog="hotspare page", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, default=Path("hotspare.yaml"), help="the configuration")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
