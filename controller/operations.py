@@ -31,7 +31,7 @@ from controller.routing.overrides import (
 from controller.routing.routing_file import RoutingFile
 from controller.routing.store import OverrideStore
 from monitor.clock import utc_now
-from monitor.formatting import span
+from monitor.formatting import format_elapsed
 from monitor.health import FAILING, UNHEALTHY, TargetHealth
 from monitor.liveness import Liveness, service_status
 from monitor.settings import Settings
@@ -104,7 +104,9 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
         event_for = partial(begun_event, override, before=pointed_at, failing=failing, left_dry=left_dry)
         begun = overrides.begin(override, event_for, warned=failing is not None)
         result = _wait_for_service(store, overrides, [begun])
-        result.lines.append(f"{describe_override(begun)} is in force {format_end(begun, now)} ({span(request.for_s)})")
+        result.lines.append(
+            f"{describe_override(begun)} is in force {format_end(begun, now)} ({format_elapsed(request.for_s)})"
+        )
         if state and state.health in UNHEALTHY:
             result.lines.append(f"warning: {state.sentence}")
         _add_routes(settings, journal, result, before)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def span(seconds: float) -> str:
+def format_elapsed(seconds: float) -> str:
     """A duration for people: `0.4 s`, `41 s`, `9 min 41 s`, `2 h 5 min`, `3 d 4 h`."""
     if seconds < 10:
         return f"{seconds:.1f}".removesuffix(".0") + " s"
@@ -54,7 +54,7 @@ def clock(at: datetime, now: datetime) -> str:
 
 def ago(at: datetime, now: datetime) -> str:
     """How long ago it was, in whole seconds: `12 s ago`."""
-    return f"{span(max(0, round((now - at).total_seconds())))} ago"
+    return f"{format_elapsed(max(0, round((now - at).total_seconds())))} ago"
 
 
 def plural(count: int, noun: str) -> str:

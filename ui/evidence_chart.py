@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from controller.status.evidence import EvidenceTrail
-from monitor.formatting import plural, span
+from monitor.formatting import format_elapsed, plural
 from monitor.health import WeighedProbe
 from probes.outcome import Outcome
 from ui.components import instant, outcome_class, pill, target, text
@@ -90,7 +90,7 @@ def _axis(trail: EvidenceTrail) -> str:
     step_s = next((step for step in _TICKS_S if length_s / step <= _MOST_TICKS), _TICKS_S[-1])
     places = [(tick, 100 - 100 * tick / length_s) for tick in range(step_s, int(length_s) + 1, step_s)][:_MOST_TICKS]
     ticks = "".join(
-        f'<span style="left:{left:.1f}%">−{span(tick)}</span>'
+        f'<span style="left:{left:.1f}%">−{format_elapsed(tick)}</span>'
         for tick, left in places
         if _MARGIN_PERCENT <= left <= 100 - 2 * _MARGIN_PERCENT
     )
@@ -98,7 +98,7 @@ def _axis(trail: EvidenceTrail) -> str:
 
 
 def _tip(trail: EvidenceTrail, probe: WeighedProbe) -> str:
-    before = span(max(0.0, (trail.at - probe.at).total_seconds()))
+    before = format_elapsed(max(0.0, (trail.at - probe.at).total_seconds()))
     return f"{before} before: {probe.outcome} from {probe.target}, evidence {probe.evidence:.1f}"
 
 

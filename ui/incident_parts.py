@@ -7,7 +7,7 @@ from controller.alerts.severity import severity_of
 from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import COMMENTS, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
-from monitor.formatting import span
+from monitor.formatting import format_elapsed
 from monitor.settings import Severity
 from ui.components import instant, target, text
 
@@ -100,4 +100,4 @@ def figures(incident: Incident, periods: Sequence[RoutePeriod] = ()) -> str:
 
 def lasted(incident: Incident, now: datetime) -> str:
     """`12 min 5 s`; for resolved incidents only, because the HTML must not change every second."""
-    return span(incident.lasted_s(now))
+    return format_elapsed(incident.lasted_s(now))

@@ -12,7 +12,7 @@ from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteV
 from controller.status.overview import Overview, TargetView
 from controller.status.probe_history import Bucket, OutcomeCounts
 from monitor.budget.summary import BudgetSummary
-from monitor.formatting import ago, clock, span
+from monitor.formatting import ago, clock, format_elapsed
 from monitor.health import FAILING, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus
 from ui.components import (
@@ -120,7 +120,7 @@ def _money(budget: BudgetSummary | None) -> str:
 def _past(views: Sequence[TargetView]) -> str:
     """How far back the bars go, where it is the same for all targets."""
     lengths = {view.history.bucket_s * len(view.history.strip) for view in views}
-    return f", {span(lengths.pop())}" if len(lengths) == 1 else ""
+    return f", {format_elapsed(lengths.pop())}" if len(lengths) == 1 else ""
 
 
 def as_of(overview: Overview, subtitle: str) -> str:
@@ -269,7 +269,8 @@ def _strip(buckets: Sequence[Bucket], bucket_s: float) -> str:
             totals[outcome] = totals.get(outcome, 0) + count
     label = ", ".join(f"{count} {outcome}" for outcome, count in totals.items()) or "nothing observed"
     bars = "".join(_bar(bucket) for bucket in buckets)
-    return f'<span class="hs-strip" role="img" aria-label="last {span(bucket_s * len(buckets))}: {label}">{bars}</span>'
+    length = format_elapsed(bucket_s * len(buckets))
+    return f'<span class="hs-strip" role="img" aria-label="last {length}: {label}">{bars}</span>'
 
 
 def _bar(bucket: Bucket) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from monitor.formatting import span
+from monitor.formatting import format_elapsed
 from monitor.storage.database import DatabaseError
 from probes.target import Secret
 from probes.transport.fetch import fetch
@@ -42,9 +42,9 @@ class ServiceHealth:
         """Why the service is not well, in a few words; None while it is. Some probe is due every so often."""
         now_s = self._monotonic()
         if now_s - self._cycled_s > STUCK_S:
-            return f"no control cycle has succeeded for {span(now_s - self._cycled_s)}"
+            return f"no control cycle has succeeded for {format_elapsed(now_s - self._cycled_s)}"
         if now_s - self._probed_s > STUCK_S + _MISSED_PROBES * probe_every_s:
-            return f"no probe was made for {span(now_s - self._probed_s)}"
+            return f"no probe was made for {format_elapsed(now_s - self._probed_s)}"
         return "the routing file cannot be written" if self._unpublished else None
 
 

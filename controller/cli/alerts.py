@@ -29,7 +29,7 @@ _NOTHING: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestedChannel:
+class ChannelTest:
     """A channel to test, or the heartbeat."""
 
     name: str
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     alert = make_test_alert(f"test-{os.getpid()}-{to_ms(now):x}", at=now, where=socket.gethostname())
     channels = list(_channels(settings, alert))
     if not channels:
-        output.complain(_NOTHING)
+        output.print_error(_NOTHING)
         return output.WRONG
     errors = asyncio.run(_send_all(channels))
     if args.json:
@@ -75,15 +75,15 @@ def run(args: argparse.Namespace) -> int:
     return output.BAD_NEWS if any(errors) else output.OK
 
 
-def _channels(settings: Settings, alert: Alert) -> Iterator[TestedChannel]:
+def _channels(settings: Settings, alert: Alert) -> Iterator[ChannelTest]:
     """Everything that is configured, Slack first."""
     tls = tls_context(settings.network.ca_bundle)
     for channel in channels_of(context_of(settings, tls=tls, in_thread=asyncio.to_thread)):
         for test_message in channel.tests(alert):
             send = _through(channel, test_message.message, alert.at)
-            yield TestedChannel(name=test_message.name, note=test_message.gets, send=send)
+            yield ChannelTest(name=test_message.name, note=test_message.gets, send=send)
     if ping := heartbeat_ping(settings, tls=tls):
-        yield TestedChannel(name="heartbeat", note="a sign of life while all is well", send=ping)
+        yield ChannelTest(name="heartbeat", note="a sign of life while all is well", send=ping)
 
 
 def _through(channel: AlertChannel, message: PlannedMessage, at: datetime) -> Callable[[], Awaitable[str | None]]:
@@ -97,6 +97,6 @@ def _through(channel: AlertChannel, message: PlannedMessage, at: datetime) -> Ca
     return send
 
 
-async def _send_all(channels: list[TestedChannel]) -> list[str | None]:
+async def _send_all(channels: list[ChannelTest]) -> list[str | None]:
     """Send to all at once, so that one that hangs delays no other; returns their errors."""
     return await asyncio.gather(*(channel.send() for channel in channels))

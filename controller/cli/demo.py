@@ -16,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the drill; 2 where the client is not installed."""
     try:
-        from controller.demo import drill  # noqa: PLC0415 - it needs the client, which may not be installed
+        from controller.demo import main  # noqa: PLC0415 - it needs the client, which may not be installed
     except ModuleNotFoundError as error:
         if error.name != "hotspare_client":
             raise
-        output.complain("the demo needs the client beside it: pip install ./client")
+        output.print_error("the demo needs the client beside it: pip install ./client")
         return output.WRONG
-    return drill.main(once=args.once, as_json=args.json, port=args.port)
+    return main.main(once=args.once, as_json=args.json, port=args.port)

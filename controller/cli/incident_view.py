@@ -12,7 +12,7 @@ from controller.cli import output
 from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import EntryKind, Incident
-from monitor.formatting import clock, span
+from monitor.formatting import clock, format_elapsed
 from probes.redaction import one_line
 
 _LONGEST = 2_000
@@ -42,7 +42,7 @@ def print_list(incidents: Sequence[Incident], now: datetime, nothing: str) -> No
     table.add_column("who", overflow="fold")
     for incident in incidents:
         is_open, opened_at = incident.resolved_at is None, incident.opened_at
-        lasted = f"{span(incident.lasted_s(now))}{', open' if is_open else ''}"
+        lasted = f"{format_elapsed(incident.lasted_s(now))}{', open' if is_open else ''}"
         lead = f" (with {incident.lead_id})" if incident.lead_id else ""
         table.add_row(
             str(incident.id),

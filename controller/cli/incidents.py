@@ -18,7 +18,7 @@ from controller.incidents.store import LONGEST_NOTE, CommentRefusedError, Commen
 from controller.journal import Journal
 from controller.routing.operator_requests import RefusalKind, RefusedError, checked_author
 from monitor.clock import utc_now
-from monitor.formatting import instant, span
+from monitor.formatting import format_elapsed, instant
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, open_operator, open_reader
 from probes.redaction import one_line
@@ -67,10 +67,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         return actions.get(args.action, _list)(settings, args, utc_now())
     except RefusedError as error:
-        output.complain(error)
+        output.print_error(error)
         return output.refused_status(error)
     except DatabaseError as error:
-        output.complain(error)
+        output.print_error(error)
         return output.WRONG
 
 
@@ -84,7 +84,7 @@ def _list(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
         summaries = [json_document.incident_summary(incident, now) for incident in incidents]
         output.print_document({"at": instant(now), "incidents": summaries})
     else:
-        nothing = "no incident is open" if args.open else f"no incident in {span(args.since)}"
+        nothing = "no incident is open" if args.open else f"no incident in {format_elapsed(args.since)}"
         incident_view.print_list(incidents, now, nothing)
     return output.BAD_NEWS if any(incident.resolved_at is None for incident in incidents) else output.OK
 

@@ -84,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
         sys.stdout.flush()  # here, where a full disk can still be reported
         return status
     except ConfigError as error:
-        output.complain(error)
+        output.print_error(error)
         return output.WRONG
     except BrokenPipeError:
         # The reader of our output went away (`| head`); that is no error, and flushing at exit must not complain.
@@ -92,7 +92,7 @@ def _run(args: argparse.Namespace) -> int:
         return output.OK
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        output.complain(f"cannot go on: {error.strerror or error}")
+        output.print_error(f"cannot go on: {error.strerror or error}")
         return output.WRONG
 
 

@@ -39,7 +39,7 @@ def print_lines(lines: Iterable[str]) -> None:
         print(line)  # noqa: T201 - what was asked for
 
 
-def complain(message: object) -> None:
+def print_error(message: object) -> None:
     """Print an error on standard error: an exception, or a sentence."""
     print(message, file=sys.stderr)  # noqa: T201 - the command line's own output
 
@@ -47,7 +47,7 @@ def complain(message: object) -> None:
 def warn(warnings: Iterable[str]) -> None:
     """Print each warning on standard error, so that `--json` stays one document."""
     for warning in warnings:
-        complain(f"warning: {warning}")
+        print_error(f"warning: {warning}")
 
 
 class _Output(Console):

@@ -72,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
         )
         result = (begin_override if begins else end_override)(settings, request)
     except RefusedError as error:
-        output.complain(error)
+        output.print_error(error)
         return output.refused_status(error)
     except DatabaseError as error:
-        output.complain(error)
+        output.print_error(error)
         return output.WRONG
     if args.json:
         output.print_document(_document(result))

@@ -11,11 +11,11 @@ from rich.text import Text
 from controller.cli import output
 from controller.cli.arguments import add_config, add_jobs, add_json, count, load_settings
 from controller.cli.output import plain_table, seconds_or_minutes
-from controller.plan.forecast import outage_at_rate
-from controller.plan.promises import stranded_warnings
+from controller.plan.forecast_document import outage_at_rate
+from controller.plan.promise_checks import stranded_warnings
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
 from monitor.budget.allocation import format_usd
-from monitor.formatting import format_duration, plural, span
+from monitor.formatting import format_duration, format_elapsed, plural
 from monitor.settings import Settings
 
 _TIMEOUT_S = 30.0
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         find_thresholds(settings, timeout_s=_TIMEOUT_S)
     except ThresholdTimeoutError as error:
-        output.complain(f"no plan: {error}")
+        output.print_error(f"no plan: {error}")
         return output.BAD_NEWS
     with output.progress_bar("planning") as on_progress:
         document = plan(settings, seeds=args.seeds, jobs=args.jobs, on_progress=on_progress)
@@ -108,8 +108,8 @@ def _verdicts(document: dict[str, Any]) -> Iterator[str]:
             continue
         times = half["time_to_flip_s"]
         text = (
-            f"a {_what(half)} moves `{route['route']}` after {span(round(times['mean']))} on average,"
-            f" {span(round(times['p95']))} at worst in 19 of 20"
+            f"a {_what(half)} moves `{route['route']}` after {format_elapsed(round(times['mean']))} on average,"
+            f" {format_elapsed(round(times['p95']))} at worst in 19 of 20"
         )
         false = route["false_failovers"]
         if false and false["days_each"] is not None:

@@ -15,7 +15,7 @@ from controller.cli.transcript import print_transcript, transcript_document
 from monitor.clock import utc_now
 from monitor.config.build_targets import checks_of
 from monitor.config.schema import Configuration
-from monitor.formatting import instant, plural, span
+from monitor.formatting import format_elapsed, instant, plural
 from monitor.settings import Settings
 from probes import pricing
 from probes.observation import Observation
@@ -70,13 +70,13 @@ def once(
     unknown = set(only or ()) - {target.id for target in settings.targets}
     if unknown:
         known = ", ".join(target.id for target in settings.targets)
-        output.complain(f"{min(unknown)!r} is no target of {settings.path}; known are {known}")
+        output.print_error(f"{min(unknown)!r} is no target of {settings.path}; known are {known}")
         return output.WRONG
     wanted = [target for target in settings.targets if not only or target.id in only]
     questions = [(target, check) for target in wanted for check in dict.fromkeys(checks) or target.questions]
     unable = _unable(questions)
     if unable:
-        output.complain(unable)
+        output.print_error(unable)
         return output.WRONG
     if verbose:
         return _print_transcripts(_ask(settings, questions, Prober.probe_with_transcript), as_json=as_json)
@@ -182,7 +182,9 @@ def print_table(observations: Sequence[Observation], console: Console | None = N
             observation.target,
             observation.check,
             Text(observation.outcome, style=output.outcome_style(observation.outcome)),
-            span(observation.duration_s) if observation.duration_s >= 10 else f"{observation.duration_s:.2f} s",
+            format_elapsed(observation.duration_s)
+            if observation.duration_s >= 10
+            else f"{observation.duration_s:.2f} s",
             *(details if roomy else ()),
             f"${observation.cost_usd:.6f}" if observation.cost_usd is not None else "unknown",
         )

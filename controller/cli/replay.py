@@ -13,11 +13,11 @@ from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, past_duration
 from controller.cli.output import plain_table
 from controller.replay.answer import ReplayAnswer, first_candidates, notes, replay_document, route_summary
-from controller.replay.comparison import Change, Pair
+from controller.replay.comparison import DecisionDifference, Pair
 from controller.replay.runner import NothingRecordedError, replay
 from controller.routing.decision import Decision
 from monitor.clock import utc_now
-from monitor.formatting import plural, span
+from monitor.formatting import format_elapsed, plural
 from monitor.storage.database import DatabaseError, open_reader
 from probes.redaction import one_line
 
@@ -46,10 +46,10 @@ def run(args: argparse.Namespace) -> int:
         finally:
             engine.dispose()
     except DatabaseError as error:
-        output.complain(error)
+        output.print_error(error)
         return output.WRONG
     except NothingRecordedError as error:
-        output.complain(f"{error} in {url}")
+        output.print_error(f"{error} in {url}")
         return output.BAD_NEWS
     if args.json:
         output.print_document(replay_document(answer, url))
@@ -62,7 +62,7 @@ def print_replay(answer: ReplayAnswer, console: Console | None = None) -> None:
     """Print the answer for people, on standard output by default."""
     console = console or output.terminal()
     window = answer.window
-    lasted = span((window.until - window.deciding_from).total_seconds())
+    lasted = format_elapsed((window.until - window.deciding_from).total_seconds())
     console.print(
         f"{answer.settings.path} over {lasted} from {_clock(window.deciding_from)} to {_clock(window.until)} UTC,"
         f" {plural(answer.result.observations, 'observation')}",
@@ -89,12 +89,12 @@ def _timeline(pairs: Iterable[Pair]) -> Table:
             _difference(pair),
             one_line(decision.reason, _LONGEST_REASON),
         )
-        style = None if pair.change is Change.SAME else "bold" if pair.change in _ONE_SIDED else "yellow"
+        style = None if pair.change is DecisionDifference.SAME else "bold" if pair.change in _ONE_SIDED else "yellow"
         table.add_row(*(Text(cell) for cell in cells), style=style)
     return table
 
 
-_ONE_SIDED = frozenset({Change.ONLY_THEN, Change.ONLY_NOW})
+_ONE_SIDED = frozenset({DecisionDifference.ONLY_THEN, DecisionDifference.ONLY_NOW})
 
 
 def _weights(decision: Decision) -> str:
@@ -102,19 +102,19 @@ def _weights(decision: Decision) -> str:
 
 
 def _difference(pair: Pair) -> str:
-    if pair.change is Change.SAME or pair.change in _ONE_SIDED:
+    if pair.change is DecisionDifference.SAME or pair.change in _ONE_SIDED:
         return pair.change.replace("_", " ")
-    return f"{span(abs(pair.apart_s))} {pair.change}"
+    return f"{format_elapsed(abs(pair.apart_s))} {pair.change}"
 
 
 def _sentences(answer: ReplayAnswer) -> Iterator[str]:
     counts = Counter(pair.change for pair in answer.pairs)
     if not answer.pairs:
         yield "no route was moved then, and none would be now"
-    elif counts.keys() == {Change.SAME}:
-        yield f"no difference: {plural(counts[Change.SAME], 'decision')} then, and the same now"
+    elif counts.keys() == {DecisionDifference.SAME}:
+        yield f"no difference: {plural(counts[DecisionDifference.SAME], 'decision')} then, and the same now"
     else:
-        parts = [f"{counts[change]} {change.replace('_', ' ')}" for change in Change if counts[change]]
+        parts = [f"{counts[change]} {change.replace('_', ' ')}" for change in DecisionDifference if counts[change]]
         yield f"{plural(len(answer.pairs), 'decision')}: {', '.join(parts)}"
     for name, home in first_candidates(answer):
         row = route_summary(answer, name, home)
@@ -122,7 +122,7 @@ def _sentences(answer: ReplayAnswer) -> Iterator[str]:
         if any(flips.values()) or any(away.values()):
             yield (
                 f"{name}: {plural(flips['then'], 'flip')} then, {flips['now']} now;"
-                f" away from {home} for {span(away['then'])} then, {span(away['now'])} now"
+                f" away from {home} for {format_elapsed(away['then'])} then, {format_elapsed(away['now'])} now"
             )
 
 

@@ -31,10 +31,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         asyncio.run(_serve(settings))
     except DatabaseGoneError as error:
-        output.complain(error)
+        output.print_error(error)
         return output.BAD_NEWS
     except (LockError, DatabaseError, RoutingFileError) as error:
-        output.complain(error)
+        output.print_error(error)
         return output.WRONG
     return output.OK
 

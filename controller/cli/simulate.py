@@ -17,7 +17,7 @@ from controller.simulation import scenario_file
 from controller.simulation.runner import simulate
 from controller.simulation.scenario import Scenario
 from controller.simulation.scenario_schema import ScenarioDocument
-from monitor.formatting import format_duration, format_share, plural, span
+from monitor.formatting import format_duration, format_elapsed, format_share, plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def print_simulation(document: dict[str, Any], scenario: Scenario, console: Cons
     console = console or output.terminal()
     seeds = plural(document["seeds"], "seed")
     head = f"{document['scenario']}: {seeds} of {format_duration(scenario.duration_s)}"
-    console.print(f"{head}, {span(document['virtual_s'])} in {document['wall_s']:.1f} s", markup=False)
+    console.print(f"{head}, {format_elapsed(document['virtual_s'])} in {document['wall_s']:.1f} s", markup=False)
     if document["outages"]:
         console.print(_outages(document))
     else:

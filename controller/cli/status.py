@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         finally:
             engine.dispose()
     except DatabaseError as error:
-        output.complain(error)
+        output.print_error(error)
         return output.WRONG
     if args.json:
         output.print_document(status_document(overview))

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from controller.cli import output
-from monitor.formatting import plural, span
+from monitor.formatting import format_elapsed, plural
 from probes.observation import Observation
 from probes.transcript import RequestShown, ResponseShown, Transcript
 
@@ -176,7 +176,7 @@ def _besides(observation: Observation) -> Iterator[str]:
     if observation.deprecation is not None:
         yield f"the provider says of the model: {observation.deprecation}"
     if observation.retry_after_s is not None:
-        yield f"the provider asks to wait for {span(observation.retry_after_s)}"
+        yield f"the provider asks to wait for {format_elapsed(observation.retry_after_s)}"
     if observation.request_id is not None:
         yield f"request id {observation.request_id}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from controller.demo.guard import GRACE_S
+from controller.demo.reaper import GRACE_S
 
 _TAIL_LINES = 15
 
@@ -26,7 +26,7 @@ class _Child:
 class Processes:
     """The processes of the demo; a context manager that ends them and their children.
 
-    Each process leads a process group of its own. A guard (`controller.demo.guard`) ends the groups as soon as its
+    Each process leads a process group of its own. A guard (`controller.demo.reaper`) ends the groups as soon as its
     standard input closes: when this context ends, and just as well when the demo is killed and can end nothing itself.
     """
 
@@ -35,7 +35,7 @@ class Processes:
         self._folder = folder
         self._children: list[_Child] = []
         self._guard = subprocess.Popen(
-            [sys.executable, "-m", "controller.demo.guard"],
+            [sys.executable, "-m", "controller.demo.reaper"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from controller.demo.facts import DrillFacts
-from controller.demo.narrator import Line, percent
+from controller.demo.narration import Line, percent
+from controller.demo.service_snapshot import ServiceSnapshot
 from controller.demo.traffic import DrillPhase, Traffic
 from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
@@ -35,7 +35,7 @@ _COLOURS = {
 class View:
     """What the table shows."""
 
-    facts: DrillFacts
+    facts: ServiceSnapshot
     targets: Sequence[str]
     serving: str | None
     """The target in the routing file."""

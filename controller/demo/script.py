@@ -2,11 +2,11 @@
 
 import asyncio
 
-from controller.demo import narrator
-from controller.demo.commentary import Commentary, Participants
-from controller.demo.stage import PROBE_INTERVAL_S, candidates
+from controller.demo import narration
+from controller.demo.files import PROBE_INTERVAL_S, candidates
 from controller.demo.summary import Summary, failed_share
 from controller.demo.traffic import DrillPhase
+from controller.demo.watcher import DrillWatcher, Participants
 from controller.demo.world import World
 from monitor.clock import utc_now
 
@@ -32,7 +32,7 @@ class Drill:
         self._traffic = parts.traffic
         self._first = candidates()[0]
         self._failing = self._first.partition("/")[0]
-        self._commentary = Commentary(parts, failing=self._failing)
+        self._commentary = DrillWatcher(parts, failing=self._failing)
 
     async def run(self) -> Summary:
         """Run all parts; raises DemoError when a process ends, DatabaseError when the database cannot be read."""
@@ -51,7 +51,7 @@ class Drill:
             failed_share=failed_share(self._traffic),
         )
         self._commentary.say(
-            narrator.request_summary(utc_now(), summary.failed_share), *narrator.drill_result(utc_now(), summary)
+            narration.request_summary(utc_now(), summary.failed_share), *narration.drill_result(utc_now(), summary)
         )
         return summary
 
@@ -63,15 +63,15 @@ class Drill:
         """Return the seconds until the route left the failing provider; None when it did not in time."""
         self._traffic.enter(DrillPhase.OUTAGE)
         self._world.fail(self._failing, share=_FAILING_SHARE)
-        self._commentary.outage_began(narrator.outage_began(utc_now(), self._failing, _FAILING_SHARE))
+        self._commentary.outage_began(narration.outage_began(utc_now(), self._failing, _FAILING_SHARE))
         flip_s = await self._commentary.until(self._has_left, within_s=_FLIP_WITHIN_S)
         if flip_s is not None:
             self._say_moved(flip_s, "the outage began")
             await self._commentary.wait(max(_AFTER_FLIP_S, _SHORTEST_OUTAGE_S - flip_s))
-            self._commentary.say(narrator.recent_requests(utc_now(), self._traffic))
+            self._commentary.say(narration.recent_requests(utc_now(), self._traffic))
         self._world.heal(self._failing)
         asyncio.get_running_loop().call_later(_IN_FLIGHT_S, self._traffic.enter, DrillPhase.AFTER)
-        self._commentary.say(narrator.outage_ended(utc_now(), self._failing))
+        self._commentary.say(narration.outage_ended(utc_now(), self._failing))
         return flip_s
 
     async def _recovery(self) -> float | None:
@@ -84,7 +84,7 @@ class Drill:
     def _say_moved(self, after_s: float, event: str) -> None:
         target = self._commentary.serving
         if target:
-            self._commentary.say(narrator.route_moved(target, after_s=after_s, event=event))
+            self._commentary.say(narration.route_moved(target, after_s=after_s, event=event))
 
     def _has_left(self) -> bool:
         target = self._commentary.serving

@@ -7,7 +7,7 @@ from datetime import datetime
 from controller.incidents import text as incident_text
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import EntryKind, Incident
-from monitor.formatting import instant, span
+from monitor.formatting import format_elapsed, instant
 from probes.redaction import one_line
 
 _LONGEST = 2_000
@@ -68,7 +68,7 @@ def _summary(incident: Incident, now: datetime) -> Iterable[str]:
     facts = [escaped(reason) for reason in incident_text.reasons(incident.affected)]
     if incident.onset < incident.opened_at:
         before_s = (incident.opened_at - incident.onset).total_seconds()
-        facts.append(f"The first failed probe came in {span(before_s)} before the verdict.")
+        facts.append(f"The first failed probe came in {format_elapsed(before_s)} before the verdict.")
     if incident.acknowledged_by:
         facts.append(f"{escaped(incident.acknowledged_by)} looks after it.")
     if incident.lead_id:
@@ -85,7 +85,7 @@ def _impact(incident: Incident, periods: Sequence[RoutePeriod]) -> Iterable[str]
     rows = []
     for route in incident.routes:
         history = incident_text.route_history(period for period in periods if period.route == route.route)
-        exposed = span(failing[route.route]) if route.route in failing else "none"
+        exposed = format_elapsed(failing[route.route]) if route.route in failing else "none"
         rows.append((code(route.route), exposed, escaped(history or route.target)))
     yield _table(("route", "time on a failing target", "where applications were sent"), rows)
     unfinished = [

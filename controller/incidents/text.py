@@ -15,7 +15,7 @@ from controller.incidents.incident import (
 )
 from controller.incidents.vendor_claim import lead_sentence
 from monitor.detection.reasons import outcome_mix
-from monitor.formatting import plural, span
+from monitor.formatting import format_elapsed, plural
 from monitor.health import Health
 
 _OVER = frozenset({Health.UP, Health.UNKNOWN})
@@ -35,7 +35,7 @@ def title(incident: Incident) -> str:
 
 def status(incident: Incident, now: datetime) -> str:
     """`open for 12 min 5 s`, `resolved after 12 min 5 s`, and whether it was opened again."""
-    lasted = span(incident.lasted_s(now))
+    lasted = format_elapsed(incident.lasted_s(now))
     text = f"resolved after {lasted}" if incident.resolved_at else f"open for {lasted}"
     return f"{text}, {reopenings(incident)}" if incident.reopened else text
 
@@ -97,12 +97,12 @@ def outcome_counts(numbers: Sequence[tuple[str, int]]) -> str:
 
 def time_on_failing(route: str, seconds: float) -> str:
     """How long applications were sent to a failing target."""
-    return f"route {route} pointed at a failing target for {span(seconds)}"
+    return f"route {route} pointed at a failing target for {format_elapsed(seconds)}"
 
 
 def route_history(periods: Iterable[RoutePeriod]) -> str:
     """`openai/gpt-6-luna for 41 s, then anthropic/haiku for 12 min`; of many, the first and the last ones."""
-    texts = [f"{period.target} for {span(period.lasted_s)}" for period in periods]
+    texts = [f"{period.target} for {format_elapsed(period.lasted_s)}" for period in periods]
     if len(texts) > _MOST_PERIODS:
         half = _MOST_PERIODS // 2
         texts = [*texts[:half], f"{len(texts) - 2 * half} more in turn", *texts[-half:]]

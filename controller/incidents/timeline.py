@@ -12,7 +12,7 @@ from controller.routing import override_text
 from controller.routing.decision import Decision, MoveKind, RouteState, failback_command
 from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
 from monitor.connectivity.messages import NetworkLoss
-from monitor.formatting import plural, span
+from monitor.formatting import format_elapsed, plural
 from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.settings import Settings
 
@@ -190,7 +190,7 @@ def network_down_entry(at: datetime, *, again: bool = False) -> TimelineEntry:
 def network_up_entry(incident: Incident, loss: NetworkLoss | None, at: datetime) -> TimelineEntry:
     """That our own network works again, how long it did not, and which failed probes were not counted."""
     since = loss.since if loss else incident.opened_at
-    text = f"Our own network works again after {span(max(0.0, (at - since).total_seconds()))}"
+    text = f"Our own network works again after {format_elapsed(max(0.0, (at - since).total_seconds()))}"
     if loss and loss.held:
         each = ", ".join(f"{name} {count}" for name, count in sorted(loss.held.items()))
         text += f": {plural(sum(loss.held.values()), 'failed probe')} ({each}) not counted"

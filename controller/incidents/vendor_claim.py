@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry, VendorClaim
-from monitor.formatting import span
+from monitor.formatting import format_elapsed
 from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.status_pages.reading import VendorState, VendorStateChange
 
@@ -96,8 +96,8 @@ def lead_phrase(lead: VendorClaim, noticed_at: datetime, *, over: bool = False) 
     if abs(ahead_s) < _AT_ONCE_S:
         return f"noticed at the same moment as {lead.page}"
     if ahead_s < 0:
-        return f"{lead.page} said so {span(-ahead_s)} before us"
-    return f"noticed {span(ahead_s)} before {lead.page}"
+        return f"{lead.page} said so {format_elapsed(-ahead_s)} before us"
+    return f"noticed {format_elapsed(ahead_s)} before {lead.page}"
 
 
 def lead_sentence(lead: VendorClaim, noticed_at: datetime, *, over: bool = False) -> str:

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from controller.plan import forecast
+from controller.plan import forecast_document
 from controller.plan.alarms import expected_false_failovers
-from controller.plan.forecast import ForecastInput
+from controller.plan.forecast_document import ForecastInput
 from controller.plan.trials import (
     RATES,
-    Trial,
+    TrialSpec,
     TrialSubject,
     probes_per_s,
     run_quiet_period,
@@ -22,7 +22,7 @@ from controller.plan.trials import (
 )
 from controller.simulation.runner import probe_prices
 from controller.simulation.workers import ProgressCallback, process_map
-from monitor.formatting import format_duration, span
+from monitor.formatting import format_duration, format_elapsed
 from monitor.settings import Settings
 
 #: By default a plan simulates about so many probes for the outages, and as many for the quiet time.
@@ -56,7 +56,7 @@ def find_thresholds(settings: Settings, *, timeout_s: float) -> None:
     """
     try:
         with _time_limit(timeout_s):
-            expected_false_failovers(forecast.apply_budget(settings, probe_prices(settings))[0])
+            expected_false_failovers(forecast_document.apply_budget(settings, probe_prices(settings))[0])
     except TimeoutError:
         raise ThresholdTimeoutError(_too_slow(settings, timeout_s)) from None
 
@@ -75,9 +75,9 @@ def plan(
     """
     began_s = time.perf_counter()
     configured, prices = settings, probe_prices(settings)
-    settings, budget_forecast = forecast.apply_budget(configured, prices)
+    settings, budget_forecast = forecast_document.apply_budget(configured, prices)
     every = trial_subjects(settings)
-    tried = affordable(every)
+    tried = limit_subjects(every)
     usual = _seeds(tried)
     inputs = ForecastInput(
         settings=settings,
@@ -89,11 +89,11 @@ def plan(
         false_failovers=expected_false_failovers(settings),
         prices=prices,
     )
-    work: list[QuietPeriod | Trial] = [*_quiet_periods(settings, inputs.seeds / usual), *_trials(inputs)]
+    work: list[QuietPeriod | TrialSpec] = [*_quiet_periods(settings, inputs.seeds / usual), *_trials(inputs)]
     with process_map(_run_piece, work, jobs, on_progress) as results:
         for piece, result in zip(work, results, strict=True):
             _add_result(inputs, piece, result)
-    return forecast.plan_document(inputs, wall_s=time.perf_counter() - began_s)
+    return forecast_document.plan_document(inputs, wall_s=time.perf_counter() - began_s)
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _too_slow(settings: Settings, seconds: float) -> str:
     controller = settings.controller
     blips = controller.blips
     return (
-        f"the evidence that keeps controller.false_failovers was not found within {span(seconds)},"
+        f"the evidence that keeps controller.false_failovers was not found within {format_elapsed(seconds)},"
         f" and the service would look for it as long: {blips.per_day:g} blips a day"
         f" of up to {format_duration(blips.longest_s)} (controller.blips)"
         f" or controller.min_outage ({format_duration(controller.min_outage_s)})"
@@ -124,7 +124,7 @@ def _too_slow(settings: Settings, seconds: float) -> str:
     )
 
 
-def affordable(every: Sequence[TrialSubject]) -> list[TrialSubject]:
+def limit_subjects(every: Sequence[TrialSubject]) -> list[TrialSubject]:
     """Return all providers, and as many single models as fit ten times into twice the usual time, at least one."""
     tried = [subject for subject in every if not subject.alone]
     left = 2 * _PROBES - _cost(tried) * _FEWEST_SEEDS
@@ -152,21 +152,23 @@ def _quiet_periods(settings: Settings, share: float) -> Iterator[QuietPeriod]:
         yield QuietPeriod(settings=settings, duration_s=max(_SHORTEST_QUIET_S, duration_s), seed=seed)
 
 
-def _trials(inputs: ForecastInput) -> Iterator[Trial]:
+def _trials(inputs: ForecastInput) -> Iterator[TrialSpec]:
     for seed in range(inputs.seeds):
         for subject in inputs.subjects:
             for rate in RATES:
-                yield Trial(subject=subject, rate=rate, seed=seed)
+                yield TrialSpec(subject=subject, rate=rate, seed=seed)
 
 
-def _run_piece(piece: QuietPeriod | Trial) -> Quiet | Moves:
+def _run_piece(piece: QuietPeriod | TrialSpec) -> Quiet | Moves:
     return (
-        run_trial(piece) if isinstance(piece, Trial) else run_quiet_period(piece.settings, piece.duration_s, piece.seed)
+        run_trial(piece)
+        if isinstance(piece, TrialSpec)
+        else run_quiet_period(piece.settings, piece.duration_s, piece.seed)
     )
 
 
-def _add_result(inputs: ForecastInput, piece: QuietPeriod | Trial, result: Quiet | Moves) -> None:
-    if isinstance(piece, Trial) and not isinstance(result, tuple):
+def _add_result(inputs: ForecastInput, piece: QuietPeriod | TrialSpec, result: Quiet | Moves) -> None:
+    if isinstance(piece, TrialSpec) and not isinstance(result, tuple):
         inputs.add_trial(piece.subject, piece.rate, result)
     elif isinstance(piece, QuietPeriod) and isinstance(result, tuple):
         probes, moved = result

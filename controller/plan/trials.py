@@ -69,7 +69,7 @@ class TrialSubject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class TrialSpec:
     """One seed of one outage."""
 
     subject: TrialSubject
@@ -101,7 +101,7 @@ def probes_per_s(targets: Iterable[Target]) -> float:
     return sum(1 / target.interval_s for target in targets)
 
 
-def run_trial(trial: Trial) -> dict[str, float | None]:
+def run_trial(trial: TrialSpec) -> dict[str, float | None]:
     """Return the seconds from the onset until each route left its first candidate, by route; None when it never did.
 
     Routes that were elsewhere at the onset, because of blips, are missing.
@@ -147,7 +147,7 @@ def _subject(settings: Settings, name: str, failing: frozenset[str]) -> TrialSub
     return TrialSubject(name=name, settings=replace(settings, routes=routes, targets=targets), failing=failing)
 
 
-def _departures_within(trial: Trial, onset_s: float, for_s: float) -> dict[str, float | None]:
+def _departures_within(trial: TrialSpec, onset_s: float, for_s: float) -> dict[str, float | None]:
     subject = trial.subject
     outage = Outage(
         at_s=onset_s,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from controller.replay.comparison import Change, Pair
-from controller.replay.history import RecordedHistory
+from controller.replay.comparison import DecisionDifference, Pair
+from controller.replay.history import RecordedContext
 from controller.replay.run import RecordingGap, ReplayResult
 from controller.routing.decision import Decision, MoveKind, RouteState
-from monitor.formatting import instant, plural, span
+from monitor.formatting import format_elapsed, instant, plural
 from monitor.settings import Settings
 from probes.redaction import one_line
 
@@ -38,7 +38,7 @@ class ReplayAnswer:
     """A replay and the decisions that it is compared with."""
 
     settings: Settings
-    past: RecordedHistory
+    past: RecordedContext
     window: Window
     result: ReplayResult
     states: Mapping[str, RouteState]
@@ -59,8 +59,8 @@ def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
         "from": instant(window.deciding_from),
         "until": instant(window.until),
         "observations": answer.result.observations,
-        "same": not answer.pairs or counts.keys() == {Change.SAME},
-        "counts": {change.value: counts[change] for change in Change},
+        "same": not answer.pairs or counts.keys() == {DecisionDifference.SAME},
+        "counts": {change.value: counts[change] for change in DecisionDifference},
         "routes": [route_summary(answer, name, home) for name, home in first_candidates(answer)],
         "decisions": [_pair(pair) for pair in answer.pairs],
         "gaps": [{"since": instant(gap.since), "until": instant(gap.until)} for gap in _gaps(answer)],
@@ -155,7 +155,7 @@ def notes(answer: ReplayAnswer) -> Iterator[str]:
         yield f"decided then, but not in this configuration: {many} {shorten_names(unknown)}"
     if gaps := _gaps(answer):
         longest = max(gaps, key=lambda gap: gap.until - gap.since)
-        lasted = span((longest.until - longest.since).total_seconds())
+        lasted = format_elapsed((longest.until - longest.since).total_seconds())
         many = plural(len(gaps), "gap")
         yield f"{many} without observations, the longest of {lasted} from {instant(longest.since)}: no decision there"
     if overrides := [o for o in past.overrides if o.until > window.deciding_from and o.at < window.until]:

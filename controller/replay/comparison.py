@@ -19,7 +19,7 @@ _ALONE_S = 3600.0
 _MAX_SECTION = 1000
 
 
-class Change(StrEnum):
+class DecisionDifference(StrEnum):
     """How a decision of the replay compares with the recorded one."""
 
     SAME = "same"
@@ -42,13 +42,13 @@ class Pair:
         return (self.now.at - self.then.at).total_seconds() if self.then and self.now else 0.0
 
     @property
-    def change(self) -> Change:
+    def change(self) -> DecisionDifference:
         """The difference, in one word."""
         if self.then is None or self.now is None:
-            return Change.ONLY_NOW if self.then is None else Change.ONLY_THEN
+            return DecisionDifference.ONLY_NOW if self.then is None else DecisionDifference.ONLY_THEN
         if abs(self.apart_s) <= SAME_S:
-            return Change.SAME
-        return Change.EARLIER if self.apart_s < 0 else Change.LATER
+            return DecisionDifference.SAME
+        return DecisionDifference.EARLIER if self.apart_s < 0 else DecisionDifference.LATER
 
     @property
     def decision(self) -> Decision:

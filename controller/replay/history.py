@@ -23,7 +23,7 @@ _CONNECTIVITY_LIFETIME = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedHistory:
+class RecordedContext:
     """Everything that was recorded but the observations, which are read as they are replayed."""
 
     recorded: Mapping[str, tuple[datetime, datetime]]
@@ -49,11 +49,11 @@ class RecordedHistory:
         return not self.decisions or self.decisions[0].at >= begins_at - _START
 
 
-def read_history(engine: Engine) -> RecordedHistory:
+def read_history(engine: Engine) -> RecordedContext:
     """Return what was recorded; raises DatabaseError."""
     store, journal = Store(engine), Journal(engine)
     beat = store.last_beat()
-    return RecordedHistory(
+    return RecordedContext(
         recorded=store.recorded(),
         decisions=tuple(reversed(journal.decisions(_ALL))),
         overrides=tuple(_as_it_lasted(override) for override in reversed(journal.overrides.latest(_ALL))),

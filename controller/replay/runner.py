@@ -8,10 +8,10 @@ from sqlalchemy import Engine
 from controller.replay import history
 from controller.replay.answer import ReplayAnswer, Window, shorten_names
 from controller.replay.comparison import compare
-from controller.replay.history import RecordedHistory
+from controller.replay.history import RecordedContext
 from controller.replay.run import Replay
 from monitor.connectivity.blindness import Blindness
-from monitor.formatting import instant, span
+from monitor.formatting import format_elapsed, instant
 from monitor.settings import Settings
 from probes.observation import Observation
 
@@ -71,7 +71,7 @@ def replay(
     )
 
 
-def _window(settings: Settings, past: RecordedHistory, asked_from: datetime, now: datetime) -> Window:
+def _window(settings: Settings, past: RecordedContext, asked_from: datetime, now: datetime) -> Window:
     ids = [target.id for target in settings.targets]
     begins_at, ends_at = past.begins_at(ids), past.ends_at(ids)
     if begins_at is None or ends_at is None:
@@ -88,7 +88,7 @@ def _window(settings: Settings, past: RecordedHistory, asked_from: datetime, now
     listening_from = max(begins_at, asked_from - _LEARNING)
     deciding_from = max(asked_from, begins_at if complete else begins_at + _LISTENING)
     if deciding_from >= until:
-        raise NothingRecordedError(f"less than {span(_LISTENING.total_seconds())} of observations is left")
+        raise NothingRecordedError(f"less than {format_elapsed(_LISTENING.total_seconds())} of observations is left")
     return Window(
         asked_from=asked_from,
         begins_at=begins_at,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from controller.routing.decision import MoveKind, RouteState
 from controller.routing.overrides import ALL, Override, OverrideKind, Overrides
-from monitor.formatting import clock, instant, listed, span
+from monitor.formatting import clock, format_elapsed, instant, listed
 from monitor.health import TargetHealth
 from probes.redaction import one_line
 
@@ -44,7 +44,7 @@ def format_time_left(override: Override, now: datetime) -> str:
     if left_s <= 0:
         return "expired"
     # Whole minutes from two minutes on: nobody plans by the second.
-    return f"expires in {span(round(left_s / 60) * 60 if left_s >= 120 else round(left_s))}"
+    return f"expires in {format_elapsed(round(left_s / 60) * 60 if left_s >= 120 else round(left_s))}"
 
 
 def format_end(override: Override, now: datetime) -> str:
@@ -80,7 +80,7 @@ def begun_event(
     routes that it leaves without a candidate.
     """
     to = f" to {override.target}" if override.target else ""
-    lasts = f"{format_end(override, override.at)} ({span((override.until - override.at).total_seconds())})"
+    lasts = f"{format_end(override, override.at)} ({format_elapsed((override.until - override.at).total_seconds())})"
     text = f"{override.author} {_BEGUN[override.kind]} {_subject(override)}{to} {lasts}: {override.reason}"
     if before and before != override.target:
         text += f"; it pointed at {before}"
@@ -96,7 +96,7 @@ def begun_event(
 
 def ended_event(override: Override) -> OverrideEvent:
     """Reports that somebody ended the override; it is given as it is stored after that."""
-    after = span(((override.ended_at or override.at) - override.at).total_seconds())
+    after = format_elapsed(((override.ended_at or override.at) - override.at).total_seconds())
     whose = "" if override.author == override.ended_by else f" by {override.author}"
     text = f"{override.ended_by} ended {describe_override(override)}{whose} after {after}: {override.ended_reason}"
     return OverrideEvent(kind=_ENDED[override.kind], subject=override.subject, text=text)

@@ -22,7 +22,7 @@ from controller.routing.candidates import Candidate, best_alternative, best_elig
 from controller.routing.decision import Decision, MoveKind, RouteState
 from controller.routing.override_text import with_author
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
-from monitor.formatting import span
+from monitor.formatting import format_elapsed
 from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.settings import ControllerSettings, Route, Settings
 
@@ -246,7 +246,7 @@ def _continue_failback(case: RouteCase, current: RouteState, present: Candidate,
     if not (up and home.is_eligible(case.now)) or not (held or failback.mode == "auto"):
         return RouteVerdict(settled=not up)
     stayed = f"{home.id} has stayed up with {current.home_share:g} % of the requests"
-    reason = f"{stayed} for {span((case.now - current.since).total_seconds())}"
+    reason = f"{stayed} for {format_elapsed((case.now - current.since).total_seconds())}"
     return _step(case, present, home, current.home_share, reason)
 
 

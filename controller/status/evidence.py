@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.detection import reasons
-from monitor.formatting import plural, span
+from monitor.formatting import format_elapsed, plural
 from monitor.health import Health, WeighedProbe
 from probes.outcome import Effect
 
@@ -48,7 +48,7 @@ class EvidenceTrail:
         """`14 probes over 41 s, 9 of them failed (server_error); evidence 10.4, verdict at 9.8`."""
         against = Counter(weighed.outcome for weighed in self.probes if self.against(weighed))
         how = "failed" if self.health is Health.DOWN else "poor"
-        probes = f"{plural(len(self.probes), 'probe')} over {span(self.span_s)}"
+        probes = f"{plural(len(self.probes), 'probe')} over {format_elapsed(self.span_s)}"
         weighed = reasons.evidence_and_threshold(self.evidence, self.threshold)
         return f"{probes}, {against.total()} of them {how} ({reasons.outcome_mix(against)}); {weighed}"
 

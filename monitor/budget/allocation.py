@@ -62,7 +62,7 @@ class PaidTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allocation:
+class BudgetAllocation:
     """How the budget is divided among the targets."""
 
     stretches: Mapping[str, float] = field(default_factory=dict)
@@ -114,22 +114,22 @@ def allocate(
     month_usd_per_s: float,
     *,
     left_usd_per_s: float = math.inf,
-    present: Allocation | None = None,
-) -> Allocation:
+    present: BudgetAllocation | None = None,
+) -> BudgetAllocation:
     """The smallest stretches at which the targets cost no more than `month_usd_per_s`, the most expensive first.
 
     `left_usd_per_s`, what is left for the rest of the month, limits the targets that are not beyond the budget; the
     others have used their share. Each target keeps its stretch of `present`, or stays beyond, unless a smaller one
     leaves a tenth of its share.
     """
-    before = present or Allocation()
+    before = present or BudgetAllocation()
     level, beyond = _fill(paid, month_usd_per_s, before.beyond, hourly_usd_per_s=month_usd_per_s * _HOURLY_FIRST)
     if left_usd_per_s < month_usd_per_s:
         others = [item for item in paid if item.target not in beyond]
         late_level, late = _fill(others, left_usd_per_s, before.beyond, hourly_usd_per_s=left_usd_per_s)
         level, beyond = min(level, late_level), beyond | late
     stretches = {item.target: _stretch(item, level, before.stretches.get(item.target, 1.0)) for item in paid}
-    return Allocation(stretches={name: value for name, value in stretches.items() if value > 1}, beyond=beyond)
+    return BudgetAllocation(stretches={name: value for name, value in stretches.items() if value > 1}, beyond=beyond)
 
 
 def _fill(
@@ -189,7 +189,7 @@ def _needed_stretch(item: PaidTarget, level: float) -> float:
 
 
 def reserved_usd(
-    paid: Sequence[PaidTarget], shares: Allocation, cap_usd: float, month: CalendarMonth, now: datetime
+    paid: Sequence[PaidTarget], shares: BudgetAllocation, cap_usd: float, month: CalendarMonth, now: datetime
 ) -> float:
     """What the targets beyond the budget must leave to the others until the month's end, with the reserve."""
     others = [item for item in paid if item.usd and item.target not in shares.beyond]

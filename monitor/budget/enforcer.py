@@ -11,7 +11,7 @@ from monitor.budget import tracker as budget_tracker
 from monitor.budget.allocation import format_usd, month_of
 from monitor.budget.tracker import BudgetEvent, BudgetTracker
 from monitor.detection.pacing import BurstProbe
-from monitor.formatting import listed, span
+from monitor.formatting import format_elapsed, listed
 from monitor.settings import Settings
 from monitor.storage.spending import SpendingStore
 from probes import pricing
@@ -57,8 +57,8 @@ def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
     if forecast.lasts_s is not None:
         texts.append(
             f"budget.usd_per_month: {format_usd(cap)} does not pay for even one probe an hour of"
-            f" {listed(forecast.beyond)}: the money for those probes lasts {span(forecast.lasts_s)}, and none of them"
-            " is made after that until the next month"
+            f" {listed(forecast.beyond)}: the money for those probes lasts {format_elapsed(forecast.lasts_s)},"
+            " and none of them is made after that until the next month"
         )
     unknown = [target for target, usd in usual.items() if usd is None]
     if unknown:

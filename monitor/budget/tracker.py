@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from monitor.budget import allocation
-from monitor.budget.allocation import Allocation, PaidTarget, format_usd, month_of
-from monitor.formatting import listed, span
+from monitor.budget.allocation import BudgetAllocation, PaidTarget, format_usd, month_of
+from monitor.formatting import format_elapsed, listed
 from monitor.settings import Settings
 from probes.observation import Observation
 from probes.pricing import believable_usd, costs_money
@@ -167,7 +167,7 @@ class BudgetTracker:
     def _throttle(self, cap: float, before: Throttling, now: datetime) -> Throttling:
         # A target whose single probe costs more than the budget takes nothing from the others.
         possible = [target for target in self._paid_targets() if target.usd <= cap]
-        present = Allocation(stretches=before.stretches, beyond=frozenset(before.beyond))
+        present = BudgetAllocation(stretches=before.stretches, beyond=frozenset(before.beyond))
         shares = allocation.allocate(
             possible,
             allocation.all_month_usd_per_s(cap, self._month),
@@ -244,7 +244,7 @@ class BudgetTracker:
         )
 
     def _spent_text(self, cap: float, now: datetime) -> str:
-        left = span(self._month.left_s(now))
+        left = format_elapsed(self._month.left_s(now))
         return f"{format_usd(self.spent_usd)} of the budget of {format_usd(cap)} spent, {left} of the month left"
 
 

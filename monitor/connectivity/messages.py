@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from monitor.formatting import plural, span
+from monitor.formatting import format_elapsed, plural
 
 #: Our network is back once it has been for this long; until then it is the same loss.
 _BACK_S: Final = 60.0
@@ -126,7 +126,7 @@ def instant_of(epoch_s: float) -> datetime:
 
 def _back_text(since_s: float, until_s: float, held: Mapping[str, int]) -> str:
     when = f"{instant_of(since_s):%H:%M:%S} to {instant_of(until_s):%H:%M:%S} UTC"
-    text = f"our own network works again after {span(until_s - since_s)} ({when})"
+    text = f"our own network works again after {format_elapsed(until_s - since_s)} ({when})"
     if not held:
         return f"{text}; no failures were left out"
     each = ", ".join(f"{name} {count}" for name, count in sorted(held.items()))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from monitor.detection import pacing, provider_pool, reasons, state_machine, verdicts
+from monitor.detection import pacing, provider_pool, reasons, state_machine, verdict_rules
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import (
     ProviderParameters,
@@ -76,10 +76,10 @@ class Detector:
         self._clean = None
         changed = self._update(before, after)
         if provider in self._pools:
-            if changed and observation.outcome in verdicts.OF_THE_KEY and after.health is Health.MISCONFIGURED:
+            if changed and observation.outcome in verdict_rules.OF_THE_KEY and after.health is Health.MISCONFIGURED:
                 # The siblings share the key, so that one probe of each confirms the same of it.
                 for sibling in self._provider_parameters[provider].members:
-                    self._states[sibling] = verdicts.suspect_sibling(self._states[sibling], observation.outcome)
+                    self._states[sibling] = verdict_rules.suspect_sibling(self._states[sibling], observation.outcome)
             self._weigh_for_provider(provider, observation, blind=blind)
             changed += self._provider_verdict(provider, observation.finished_at)
         return changed
@@ -249,7 +249,7 @@ class Detector:
         evidence, changed = pool.evidence, []
         for target, member in parameters.members.items():
             before = self._states[target]
-            after = verdicts.mark_down_by_provider(before, now, member, reason, pool)
+            after = verdict_rules.mark_down_by_provider(before, now, member, reason, pool)
             moved = state_machine.transition(before, after, member)
             if moved:
                 self._store(after)

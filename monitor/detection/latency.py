@@ -35,7 +35,7 @@ from typing import Annotated
 from pydantic import Field
 
 from monitor.detection.evidence import step_down, step_up
-from monitor.formatting import span
+from monitor.formatting import format_elapsed
 from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -241,12 +241,12 @@ class LatencyEvidence:
             return ""
         measure, worst = max(now.late.items(), key=lambda item: item[1].count)
         late = sum(answers.count for answers in now.late.values())
-        text = f"{late} of {now.answers} answers in {span(now.span_s(at))}"
+        text = f"{late} of {now.answers} answers in {format_elapsed(now.span_s(at))}"
         if now.answers == 1:
             text = "the last answer"
         elif late > worst.count:
             text += f" were late, {worst.count}"
-        text += f" took {span(worst.least_s)} or more"
+        text += f" took {format_elapsed(worst.least_s)} or more"
         if measure in _FIRST_TOKEN.values():
             text += " to the first token"
         return text + _usual_values(self.usual.get(measure, _UNKNOWN))
@@ -268,5 +268,5 @@ def _usual_values(baseline: LatencyBaseline) -> str:
 
 
 def _seconds(took_s: float) -> str:
-    """As `span`, but never `0 s`."""
-    return span(took_s) if took_s >= 0.1 else f"{took_s:.2g} s"
+    """As `format_elapsed`, but never `0 s`."""
+    return format_elapsed(took_s) if took_s >= 0.1 else f"{took_s:.2g} s"

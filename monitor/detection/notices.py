@@ -7,7 +7,7 @@ from typing import Final
 
 from monitor.detection import reasons
 from monitor.detection.target_state import CheckFailures, TargetState
-from monitor.detection.verdicts import REPORTED_INCONCLUSIVE
+from monitor.detection.verdict_rules import REPORTED_INCONCLUSIVE
 from monitor.formatting import listed
 from monitor.health import Health
 from probes.observation import Observation

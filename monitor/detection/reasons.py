@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from monitor.formatting import span
+from monitor.formatting import format_elapsed
 from probes.outcome import Outcome
 
 _DETAIL_CHARS = 160
@@ -28,7 +28,7 @@ def failure_counts(
     """`9 of 14 probes failed in 41 s (server_error)`; of a single one, `the last probe failed (server_error)`."""
     if probes == 1:
         return f"the last probe {what} ({outcome_mix(outcomes)})"
-    return f"{failures} of {probes} probes {what} in {span(seconds)} ({outcome_mix(outcomes)})"
+    return f"{failures} of {probes} probes {what} in {format_elapsed(seconds)} ({outcome_mix(outcomes)})"
 
 
 def failing_checks(failures: int, checks: Sequence[str]) -> str:

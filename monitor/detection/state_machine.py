@@ -9,16 +9,16 @@ up, suspect ──slow, wrong or throttled beyond the background──▶ degrad
 any ──auth, quota or model_gone, twice──▶ misconfigured ──▶ recovering, as from down
 any that is not down ──no observation for long, or our own network is down──▶ unknown
 
-`monitor.detection.verdicts` decides on down, degraded, unusable and misconfigured, and on the return from them.
+`monitor.detection.verdict_rules` decides on down, degraded, unusable and misconfigured, and on the return from them.
 """
 
 from datetime import datetime, timedelta
 
-from monitor.detection import degradation, latency, verdicts
+from monitor.detection import degradation, latency, verdict_rules
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
-from monitor.formatting import span
+from monitor.formatting import format_elapsed
 from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, Transition
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
@@ -51,15 +51,15 @@ def _observe(state: TargetState, observation: Observation, parameters: TargetPar
     if blind and observation.outcome.blame is Blame.UNDECIDED:
         return state.enter_unknown(at, "our own network seems to be down: nobody answers")
     if effect is Effect.NOTHING:
-        return verdicts.add_inconclusive(state, observation, parameters)
+        return verdict_rules.add_inconclusive(state, observation, parameters)
     if effect is Effect.MISCONFIGURED:
-        return verdicts.add_misconfigured(state, observation, parameters)
-    if state.suspicion and state.suspicion not in verdicts.awaited_outcomes(state, at, parameters):
+        return verdict_rules.add_misconfigured(state, observation, parameters)
+    if state.suspicion and state.suspicion not in verdict_rules.awaited_outcomes(state, at, parameters):
         state = state.replace(suspicion=None)
     if state.health in OUT_OF_SERVICE:
-        return verdicts.while_failing(state, observation, parameters)
+        return verdict_rules.while_failing(state, observation, parameters)
     if state.health is Health.RECOVERING:
-        return verdicts.while_recovering(state, observation, parameters)
+        return verdict_rules.while_recovering(state, observation, parameters)
     return _while_serving(state, observation, parameters, late=late)
 
 
@@ -69,10 +69,10 @@ def tick(state: TargetState, now: datetime, parameters: TargetParameters) -> Tar
         return state
     silent_s = state.silent_s(now)
     if silent_s > parameters.patience_s:
-        return state.enter_unknown(now, f"no observation for {span(silent_s)}")
+        return state.enter_unknown(now, f"no observation for {format_elapsed(silent_s)}")
     if _is_rewound(state, now, parameters):
         return state.enter_unknown(now, "the clock was set back, and nothing has been seen since")
-    return (verdicts.down_verdict(state, now, parameters) if state.down.value else None) or state
+    return (verdict_rules.down_verdict(state, now, parameters) if state.down.value else None) or state
 
 
 def stop_watching(state: TargetState, at: datetime, reason: str) -> TargetState:
@@ -170,7 +170,7 @@ def _while_serving(
 ) -> TargetState:
     """Of a target that is up, suspect, degraded, unusable or unknown: weigh the observation, then judge."""
     at, state = observation.finished_at, _weigh(state, observation, parameters, late=late)
-    judged = verdicts.down_verdict(state, at, parameters) or verdicts.degraded_verdict(state, at, parameters)
+    judged = verdict_rules.down_verdict(state, at, parameters) or verdict_rules.degraded_verdict(state, at, parameters)
     judged = judged or _no_verdict(state, observation, parameters)
     return _report_check(judged, observation, parameters) if state.check_failures else judged
 
@@ -195,9 +195,9 @@ def _no_verdict(state: TargetState, observation: Observation, parameters: Target
     """Suspect while any evidence is left, up without, unknown until the first good answer."""
     at = observation.finished_at
     if state.health in IMPAIRED:
-        until = at + timedelta(seconds=verdicts.hold_s(state, parameters))
+        until = at + timedelta(seconds=verdict_rules.hold_s(state, parameters))
         state = state.clear_degradation().replace(recovery=Recovery(), returned_at=at, held_until=until)
-        reason = f"back after {span((at - state.since).total_seconds())}"
+        reason = f"back after {format_elapsed((at - state.since).total_seconds())}"
     else:
         reason = "no evidence of failures is left" if state.health is Health.SUSPECT else "it answers"
     unknown = state.health is Health.UNKNOWN and observation.outcome.effect is not Effect.UP

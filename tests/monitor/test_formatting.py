@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 21, 18, 3, 12, tzinfo=UTC)
 )
 def test_a_span_has_two_units_at_the_most(seconds: float, text: str) -> None:
     """Durations are rounded to what matters."""
-    assert words.span(seconds) == text
+    assert words.format_elapsed(seconds) == text
 
 
 def test_instants_of_another_day_carry_their_date() -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from controller.alerts.slack.blocks import Message, footer, header, safe, section
 from monitor.budget.allocation import format_usd
-from monitor.formatting import plural, span
+from monitor.formatting import format_elapsed, plural
 from monitor.settings import WeeklyDigest
 from probes.redaction import one_line
 
@@ -118,14 +118,14 @@ def _summary(week: Week) -> str:
     if not week.incidents and not week.still_open:
         return "no incident"
     still = f", {week.still_open} still open" if week.still_open else ""
-    return f"{plural(week.incidents, 'incident')}{still}, {span(week.incident_s)} in all"
+    return f"{plural(week.incidents, 'incident')}{still}, {format_elapsed(week.incident_s)} in all"
 
 
 def _history_notes(week: Week) -> Iterator[str]:
     if week.known_from is None:
         yield "Nothing was observed in it."
     elif week.known_from - week.begins > _WHOLE:
-        yield f"Probes are known for its last {span(week.observed_s)} only."
+        yield f"Probes are known for its last {format_elapsed(week.observed_s)} only."
 
 
 def _route_lines(week: Week) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _route_lines(week: Week) -> Iterator[str]:
             continue
         well = max(0.0, 1.0 - route.on_failing_s / week.observed_s)
         moved = f"moved {format_times(route.flips)}" if route.flips else "never moved"
-        failing = f", {span(route.on_failing_s)} on a failing target" if route.on_failing_s else ""
+        failing = f", {format_elapsed(route.on_failing_s)} on a failing target" if route.on_failing_s else ""
         yield f"Route {_name(route.route)}: on a working target {format_percent(well)} of the time{failing}, {moved}"
     yield from _left_out(len(routes), "route")
 

@@ -28,7 +28,7 @@ from controller.alerts.slack.resolution_summary import exposure_lines
 from controller.incidents.incident import ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.text import entry_text, reasons
 from controller.incidents.vendor_claim import lead_sentence
-from monitor.formatting import span
+from monitor.formatting import format_elapsed
 from monitor.health import WORST_FIRST, Health
 from monitor.settings import Severity
 from probes.redaction import one_line
@@ -148,7 +148,7 @@ def headline_of(incident: Incident) -> str:
     """The first line, plain: `🔴 openai/gpt-6-luna is down`."""
     what = describe_failure(incident)
     if incident.resolved_at:
-        return f"✅ Resolved after {span(incident.lasted_s(incident.resolved_at))}: {what}"
+        return f"✅ Resolved after {format_elapsed(incident.lasted_s(incident.resolved_at))}: {what}"
     if any(route.unpublished for route in incident.routes):
         return f"🚨 Act now: {what} and the routing file cannot be written"
     if incident.kind is IncidentKind.NOTHING_ELIGIBLE:

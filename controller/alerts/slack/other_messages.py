@@ -11,7 +11,7 @@ from controller.alerts.slack.blocks import NAME_CHARS, Message, footer, header, 
 from controller.alerts.slack.incident_message import action_sentence, format_timeline_entry, headline_of, time_of_day
 from controller.alerts.slack.resolution_summary import closing_facts
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
-from monitor.formatting import plural, span
+from monitor.formatting import format_elapsed, plural
 from probes.redaction import one_line
 
 _NOTICE_CHARS = 2_500
@@ -80,7 +80,9 @@ def call_message(incident: Incident, *, now: datetime, mention: Sequence[str], a
     """Calls a person, below a headline that does not do so by itself; `again`: it is a reminder."""
     headline = headline_of(incident)
     if again:
-        headline = f"⏰ Still open after {span(incident.lasted_s(now))}, and nobody has acknowledged it: {headline}"
+        headline = (
+            f"⏰ Still open after {format_elapsed(incident.lasted_s(now))}, and nobody has acknowledged it: {headline}"
+        )
     who = f"{' '.join(mention)} " if mention else ""
     acknowledge = f"`hotspare incidents ack {incident.id}` ends the reminders."
     lines = [f"{who}*{safe(headline)}*", action_sentence(incident), *([acknowledge] if again else [])]
@@ -128,7 +130,9 @@ def _passed_text(incident: Incident) -> str:
     targets = ", ".join(affected.target for affected in incident.affected[:3])
     more = f" and {len(incident.affected) - 3} more" if len(incident.affected) > 3 else ""
     about = f" ({targets}{more})" if targets else ""
-    return f"{incident.kind.label} of {incident.provider}{about}, {span(incident.lasted_s(incident.opened_at))}"
+    return (
+        f"{incident.kind.label} of {incident.provider}{about}, {format_elapsed(incident.lasted_s(incident.opened_at))}"
+    )
 
 
 def _notice_text(event: PendingEvent) -> str:

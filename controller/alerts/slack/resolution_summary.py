@@ -4,7 +4,7 @@ from controller.alerts.slack.blocks import code_span, safe
 from controller.incidents.incident import EntryKind, Incident
 from controller.incidents.vendor_claim import lead_sentence
 from monitor.detection.reasons import outcome_mix
-from monitor.formatting import plural, span
+from monitor.formatting import format_elapsed, plural
 
 _MOST_ROUTES = 6
 _MOST_IDS = 3
@@ -32,7 +32,7 @@ def exposure_lines(incident: Incident) -> list[str]:
     before_s = (incident.opened_at - incident.onset).total_seconds()
     duration_s = max(1.0, incident.lasted_s(incident.opened_at) + before_s)
     routes = [
-        f"{code_span(route)} {span(seconds)} ({min(1.0, seconds / duration_s):.0%})"
+        f"{code_span(route)} {format_elapsed(seconds)} ({min(1.0, seconds / duration_s):.0%})"
         for route, seconds in incident.on_failing_s[:_MOST_ROUTES]
     ]
     more = len(incident.on_failing_s) - len(routes)
@@ -45,7 +45,7 @@ def _first_move(incident: Incident) -> list[str]:
     first = next((line for line in incident.timeline if line.kind is EntryKind.MOVED), None)
     if first is None:
         return []
-    after = span(max(0.0, (first.at - incident.onset).total_seconds()))
+    after = format_elapsed(max(0.0, (first.at - incident.onset).total_seconds()))
     known = any(line.kind is EntryKind.FIRST_FAILURE for line in incident.timeline)
     since = f"the first failed probe (`{incident.onset:%H:%M:%S}`)" if known else "the opening"
     return [f"The first route moved {after} after {since}."]

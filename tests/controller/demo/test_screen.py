@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.demo.facts import DrillFacts
-from controller.demo.narrator import Line, Topic, introduction, starting
+from controller.demo.narration import Line, Topic, introduction, starting
 from controller.demo.screen import Screen, View
+from controller.demo.service_snapshot import ServiceSnapshot
 from controller.demo.traffic import Caller, DrillPhase, Traffic
 from monitor.health import Health, TargetHealth
 from probes.observation import Observation
@@ -34,7 +34,7 @@ def _view() -> View:
     ]
     traffic = Traffic(application=Caller(lambda: None, keys={}), baseline=Caller(lambda: None, keys={}))
     traffic.baseline.counts[DrillPhase.OUTAGE].requests, traffic.baseline.counts[DrillPhase.OUTAGE].failed = 8, 4
-    facts = DrillFacts(at=_START, health={_TARGETS[0]: down}, observations={_TARGETS[0]: probes})
+    facts = ServiceSnapshot(at=_START, health={_TARGETS[0]: down}, observations={_TARGETS[0]: probes})
     return View(facts=facts, targets=_TARGETS, serving=_TARGETS[1], first=_TARGETS[0], traffic=traffic)
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from hotspare_client import Routing, Target
 
-from controller.demo import stage
+from controller.demo import files
 from controller.demo.summary import FailedShare, failed_share
 from controller.demo.traffic import Caller, DrillPhase, Traffic, TrafficCounts
 from controller.demo.world import PROVIDERS, World
@@ -47,15 +47,15 @@ def _point(file: Path, world: World, chosen: str) -> Routing:
         "weights": {chosen: 100},
     }
     table = {"format": "hotspare.routing/1", "generation": 1, "written_at": since, "valid_for_s": 90}
-    file.write_text(json.dumps({**table, "routes": {stage.ROUTE: route}, "targets": targets}))
+    file.write_text(json.dumps({**table, "routes": {files.ROUTE: route}, "targets": targets}))
     return Routing(file)
 
 
-@pytest.mark.parametrize("candidate", [pytest.param(one, id=f"{one} is asked") for one in stage.candidates()])
+@pytest.mark.parametrize("candidate", [pytest.param(one, id=f"{one} is asked") for one in files.candidates()])
 async def test_the_application_speaks_every_dialect(world: World, tmp_path: Path, candidate: str) -> None:
     """Wherever the routing file points, the application gets an answer there."""
     routing = _point(tmp_path / "routing.json", world, candidate)
-    caller = Caller(lambda: routing.route(stage.ROUTE), keys=_KEYS)
+    caller = Caller(lambda: routing.route(files.ROUTE), keys=_KEYS)
     async with httpx.AsyncClient(trust_env=False) as client:
         await caller.ask(client, lambda: DrillPhase.QUIET)
     assert caller.counts[DrillPhase.QUIET] == TrafficCounts(requests=1, failed=0)
@@ -63,8 +63,8 @@ async def test_the_application_speaks_every_dialect(world: World, tmp_path: Path
 
 async def test_a_request_fails_when_the_provider_does(world: World, tmp_path: Path) -> None:
     """HTTP 500 is a failed request, counted in the phase in which its answer came."""
-    routing = _point(tmp_path / "routing.json", world, stage.candidates()[0])
-    caller = Caller(lambda: routing.route(stage.ROUTE), keys=_KEYS)
+    routing = _point(tmp_path / "routing.json", world, files.candidates()[0])
+    caller = Caller(lambda: routing.route(files.ROUTE), keys=_KEYS)
     world.fail("openai", share=1.0)
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
@@ -86,8 +86,8 @@ async def test_a_request_without_a_target_has_failed() -> None:
 
 async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: World, tmp_path: Path) -> None:
     """A refused connection is no exception to the application, it is a failed request."""
-    routing = _point(tmp_path / "routing.json", world, stage.candidates()[0])
-    there = routing.route(stage.ROUTE)
+    routing = _point(tmp_path / "routing.json", world, files.candidates()[0])
+    there = routing.route(files.ROUTE)
     assert there is not None
     gone = Target(**{**vars(there), "base_url": "http://127.0.0.1:9"})
     caller = Caller(lambda: gone, keys=_KEYS)
@@ -98,10 +98,10 @@ async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: Worl
 
 async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_path: Path) -> None:
     """Both ask at the same rate all the time; the one that follows the file does not notice the outage."""
-    first = _point(tmp_path / "first.json", world, stage.candidates()[0]).route(stage.ROUTE)
-    routing = _point(tmp_path / "routing.json", world, stage.candidates()[1])
+    first = _point(tmp_path / "first.json", world, files.candidates()[0]).route(files.ROUTE)
+    routing = _point(tmp_path / "routing.json", world, files.candidates()[1])
     traffic = Traffic(
-        application=Caller(lambda: routing.route(stage.ROUTE), keys=_KEYS),
+        application=Caller(lambda: routing.route(files.ROUTE), keys=_KEYS),
         baseline=Caller(lambda: first, keys=_KEYS),
         per_second=50.0,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from controller.demo import stage
+from controller.demo import files
 from controller.demo.world import PROVIDERS, LatencyMiddleware, World
 from monitor.config.loader import load
 from monitor.detection.parameters import LONGEST_BURST, target_parameters
@@ -104,12 +104,12 @@ async def _nothing(*_message: object) -> Any:
 
 def test_the_configuration_of_the_drill_is_valid(world: World, tmp_path: Path) -> None:
     """The service takes it without a warning, with every simulated provider and model in it."""
-    prepared = stage.write_files(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
-    settings = load(prepared.configuration, stage.environment({}))
+    prepared = files.write_files(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
+    settings = load(prepared.configuration, files.environment({}))
     assert settings.warnings == ()
-    assert tuple(target.id for target in settings.targets) == stage.targets()
-    assert settings.routes[0].candidates == stage.candidates()
-    assert len({candidate.partition("/")[0] for candidate in stage.candidates()}) == len(PROVIDERS)
+    assert tuple(target.id for target in settings.targets) == files.targets()
+    assert settings.routes[0].candidates == files.candidates()
+    assert len({candidate.partition("/")[0] for candidate in files.candidates()}) == len(PROVIDERS)
     assert {target.checks for target in settings.targets} == {(Check.CHAT,)}
 
 
@@ -118,8 +118,8 @@ def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> Non
 
     Quick probes alone are further apart in proportion: never closer than a quarter of the interval, here as there.
     """
-    prepared = stage.write_files(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
-    settings = load(prepared.configuration, stage.environment({}))
+    prepared = files.write_files(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
+    settings = load(prepared.configuration, files.environment({}))
     target, drill, real = settings.targets[0], settings.controller, ControllerSettings()
     times = [target.interval_s, drill.min_outage_s, drill.dwell_s, drill.failback.hold_s]
     assert [15 * time for time in times] == [30.0, real.min_outage_s, real.dwell_s, real.failback.hold_s]
@@ -142,5 +142,5 @@ def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> Non
 
 def test_proxies_do_not_reach_the_processes_of_the_demo() -> None:
     """A proxy in the user's environment would stand between the service and this machine's own servers."""
-    environment = stage.environment({"HTTPS_PROXY": "http://proxy:1", "http_proxy": "http://proxy:1", "PATH": "/bin"})
-    assert environment.keys() == {"PATH", "SLACK_BOT_TOKEN", *stage.KEYS}
+    environment = files.environment({"HTTPS_PROXY": "http://proxy:1", "http_proxy": "http://proxy:1", "PATH": "/bin"})
+    assert environment.keys() == {"PATH", "SLACK_BOT_TOKEN", *files.KEYS}

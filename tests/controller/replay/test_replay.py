@@ -13,7 +13,7 @@ from controller.cli.main import main
 from controller.cli.output import terminal
 from controller.cli.replay import print_replay
 from controller.replay.answer import ReplayAnswer, notes, replay_document
-from controller.replay.comparison import Change, compare
+from controller.replay.comparison import DecisionDifference, compare
 from controller.replay.runner import NothingRecordedError, replay
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.override_text import OverrideEvent
@@ -65,7 +65,7 @@ def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_
         engine.dispose()
 
 
-def changes(answer: ReplayAnswer) -> list[tuple[MoveKind, Change]]:
+def changes(answer: ReplayAnswer) -> list[tuple[MoveKind, DecisionDifference]]:
     """The moves and how they compare."""
     return [(pair.decision.move, pair.change) for pair in answer.pairs]
 
@@ -76,7 +76,10 @@ def changes(answer: ReplayAnswer) -> list[tuple[MoveKind, Change]]:
 def test_the_same_configuration_decides_the_same(past: Settings) -> None:
     """To the fraction of a second, and with the same reasons."""
     answer = replayed(past)
-    assert changes(answer) == [(MoveKind.FAILOVER, Change.SAME), (MoveKind.FAILBACK, Change.SAME)]
+    assert changes(answer) == [
+        (MoveKind.FAILOVER, DecisionDifference.SAME),
+        (MoveKind.FAILBACK, DecisionDifference.SAME),
+    ]
     for pair in answer.pairs:
         assert pair.then
         assert pair.now
@@ -99,7 +102,7 @@ def test_the_same_configuration_decides_the_same(past: Settings) -> None:
 def test_so_it_does_in_every_kind_of_trouble(tmp_path: Path, trouble: Outage) -> None:
     """Pools, blindness, suspicions and deadlines are the judge's, and the judge is the same."""
     answer = replayed(recorded(tmp_path, trouble, names=(A, B, C), ends_s=1500.0))
-    assert {change for _, change in changes(answer)} <= {Change.SAME}
+    assert {change for _, change in changes(answer)} <= {DecisionDifference.SAME}
     assert bool(answer.pairs) is not trouble.own_network
 
 
@@ -107,7 +110,7 @@ def test_so_it_does_when_the_service_was_stopped_meanwhile(tmp_path: Path) -> No
     """A gap is said, and no decision is made up in it."""
     bad = outage(600.0, 900.0, targets=(A,), failure_rate=1.0)
     answer = replayed(recorded(tmp_path, bad, stopped=[(700.0, 1200.0)], ends_s=2700.0), now_s=2700.0)
-    assert {change for _, change in changes(answer)} == {Change.SAME}
+    assert {change for _, change in changes(answer)} == {DecisionDifference.SAME}
     [gap] = answer.result.gaps
     assert 480 < (gap.until - gap.since).total_seconds() < 600
     assert any(note.startswith("1 gap without observations") for note in notes(answer))
@@ -120,21 +123,27 @@ def test_a_longer_hold_comes_back_later(past: Settings) -> None:
     """The failover is the same; the failback is later by about what the hold is longer."""
     patient = replace(past, controller=ControllerSettings(failback=Failback(hold_s=600.0)))
     answer = replayed(patient)
-    assert changes(answer) == [(MoveKind.FAILOVER, Change.SAME), (MoveKind.FAILBACK, Change.LATER)]
+    assert changes(answer) == [
+        (MoveKind.FAILOVER, DecisionDifference.SAME),
+        (MoveKind.FAILBACK, DecisionDifference.LATER),
+    ]
     assert 200 < answer.pairs[1].apart_s < 900
 
 
 def test_one_that_waits_longer_goes_later(past: Settings) -> None:
     """By about what `min_outage` is longer."""
     [first, *_] = replayed(replace(past, controller=ControllerSettings(min_outage_s=40.0))).pairs
-    assert first.change is Change.LATER
+    assert first.change is DecisionDifference.LATER
     assert 5 < first.apart_s <= 40
 
 
 def test_one_that_never_comes_back_by_itself(past: Settings) -> None:
     """What was decided then and would not be now is there, too."""
     manual = replace(past, controller=ControllerSettings(failback=Failback(mode="manual")))
-    assert changes(replayed(manual)) == [(MoveKind.FAILOVER, Change.SAME), (MoveKind.FAILBACK, Change.ONLY_THEN)]
+    assert changes(replayed(manual)) == [
+        (MoveKind.FAILOVER, DecisionDifference.SAME),
+        (MoveKind.FAILBACK, DecisionDifference.ONLY_THEN),
+    ]
 
 
 def test_a_target_that_was_never_asked_cannot_be_judged(past: Settings) -> None:
@@ -144,7 +153,7 @@ def test_a_target_that_was_never_asked_cannot_be_judged(past: Settings) -> None:
     said = replay_document(answer, "x")
     assert said["not_recorded"] == ["gemini/new"]
     assert said["not_configured"] == [C]
-    assert (MoveKind.FAILOVER, Change.ONLY_THEN) in changes(answer)
+    assert (MoveKind.FAILOVER, DecisionDifference.ONLY_THEN) in changes(answer)
 
 
 # What is kept, and what is not.
@@ -162,7 +171,7 @@ def test_a_window_that_begins_in_an_outage_begins_where_the_route_was(past: Sett
     """The journal says where; only the return is left to compare."""
     answer = replayed(past, since_s=END_S - 1200.0)
     assert answer.window.deciding_from == at(1200)
-    assert changes(answer) == [(MoveKind.FAILBACK, Change.SAME)]
+    assert changes(answer) == [(MoveKind.FAILBACK, DecisionDifference.SAME)]
 
 
 def test_a_pruned_past_is_listened_to_for_an_hour_before_anything_is_compared(tmp_path: Path) -> None:
@@ -176,7 +185,7 @@ def test_a_pruned_past_is_listened_to_for_an_hour_before_anything_is_compared(tm
     answer = replayed(wanted, now_s=6600.0)
     assert not answer.window.complete
     assert at(4500) <= answer.window.deciding_from <= at(4531)
-    assert {change for _, change in changes(answer)} == {Change.SAME}
+    assert {change for _, change in changes(answer)} == {DecisionDifference.SAME}
     assert any("its first hour is only listened to" in note for note in notes(answer))
 
 
@@ -219,7 +228,10 @@ def test_what_an_operator_did_then_counts_now(tmp_path: Path) -> None:
     )
     engine.dispose()
     answer = replayed(wanted)
-    assert changes(answer) == [(MoveKind.DRAIN, Change.ONLY_NOW), (MoveKind.FAILBACK, Change.ONLY_NOW)]
+    assert changes(answer) == [
+        (MoveKind.DRAIN, DecisionDifference.ONLY_NOW),
+        (MoveKind.FAILBACK, DecisionDifference.ONLY_NOW),
+    ]
     assert answer.pairs[0].decision.at == at(300)
     assert at(600) <= answer.pairs[1].decision.at < at(601)
     assert "what operators did then counts here as well: 1 override" in notes(answer)
@@ -268,7 +280,7 @@ def test_decisions_are_paired_in_order(then: str, now: str, expected: str) -> No
 def test_many_decisions_are_compared_in_stretches() -> None:
     """A route that flapped for weeks must not take a night."""
     flapping = " ".join(f"fail@{n * 60} back@{n * 60 + 30}" for n in range(1500))
-    assert {pair.change for pair in compare(made(flapping), made(flapping))} == {Change.SAME}
+    assert {pair.change for pair in compare(made(flapping), made(flapping))} == {DecisionDifference.SAME}
 
 
 # The command.

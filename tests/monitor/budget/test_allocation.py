@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monitor.budget import allocation
-from monitor.budget.allocation import RESERVE, STRETCHES, Allocation, PaidTarget, month_of
+from monitor.budget.allocation import RESERVE, STRETCHES, BudgetAllocation, PaidTarget, month_of
 from monitor.settings import LONGEST_STRETCHED_S
 from tests.support.builders import settings
 
@@ -65,7 +65,7 @@ def test_every_interval_can_reach_an_hour() -> None:
 def test_a_shorter_interval_needs_money_to_spare() -> None:
     """At the edge between two steps a little noise moves nothing: up at once, down only with a tenth to spare."""
     [one] = targets = paid(30)
-    two, three = (Allocation(stretches={one.target: stretch}) for stretch in (2.0, 3.0))
+    two, three = (BudgetAllocation(stretches={one.target: stretch}) for stretch in (2.0, 3.0))
     edge = allocation.usd_per_s(targets, two.stretches)
     assert allocation.allocate(targets, edge * 0.999, present=two) == three
     assert allocation.allocate(targets, edge * 1.05, present=three) == three
@@ -105,7 +105,7 @@ def test_the_dearest_are_stretched_first(
 ) -> None:
     """Nobody costs more than the others may; who costs less keeps the interval."""
     found = allocation.allocate(targets, allowed)
-    assert found == Allocation(stretches=stretches, beyond=frozenset(beyond))
+    assert found == BudgetAllocation(stretches=stretches, beyond=frozenset(beyond))
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.detection import state_machine, verdicts
+from monitor.detection import state_machine, verdict_rules
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
 from monitor.detection.target_state import TargetState, from_json, to_json
 from monitor.health import Health
@@ -279,12 +279,12 @@ def test_a_noisy_target_has_a_hold_that_it_can_pass() -> None:
     record = TargetState(
         target="a/b", since=T0, hold_factor=8, down=EvidenceTrack(background=BackgroundRate(failures=50, probes=100))
     )
-    assert verdicts.hold_s(record, parameters()) == pytest.approx(
+    assert verdict_rules.hold_s(record, parameters()) == pytest.approx(
         math.log(0.2) / math.log(1 - record.down.background.rate) * 10
     )
-    assert verdicts.hold_s(record, parameters()) < 2 * parameters().hold_s
+    assert verdict_rules.hold_s(record, parameters()) < 2 * parameters().hold_s
     quiet = replace(record, down=EvidenceTrack())
-    assert verdicts.hold_s(quiet, parameters()) == 2400
+    assert verdict_rules.hold_s(quiet, parameters()) == 2400
 
 
 def test_slow_intervals_find_unusable_targets_too() -> None:

@@ -9,7 +9,7 @@ from monitor.detection.parameters import RECOVERING_SHARE, TargetParameters
 from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.reasons import shortened
 from monitor.detection.target_state import TargetState
-from monitor.formatting import span
+from monitor.formatting import format_elapsed
 from monitor.health import IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
@@ -125,7 +125,7 @@ def while_failing(state: TargetState, observation: Observation, parameters: Targ
     awaited = awaited_outcomes(state, at, parameters)
     if any(outcome.effect is not Effect.DEGRADED for outcome in awaited) or not state.recovery.proven:
         return state
-    held = span(hold_s(state, parameters))
+    held = format_elapsed(hold_s(state, parameters))
     reason = f"{state.recovery.clean} clean probes in a row; held for {held} of clean probes"
     return state.replace(clean_in_hold=0).enter(Health.RECOVERING, at, reason)
 
@@ -134,7 +134,7 @@ def while_recovering(state: TargetState, observation: Observation, parameters: T
     """The state of a target in its hold: a failure ends it, a bad answer begins it again, a whole clean one is up."""
     at, p0, effect = observation.finished_at, state.down.background.rate, observation.outcome.effect
     if effect is Effect.DOWN:
-        after, detail = span((at - state.since).total_seconds()), shortened(observation.detail)
+        after, detail = format_elapsed((at - state.since).total_seconds()), shortened(observation.detail)
         reason = f"failed again {after} into the hold ({observation.outcome}); {detail}"
         return state.replace(recovery=Recovery()).enter(Health.DOWN, at, reason)
     if effect is Effect.THROTTLED:
@@ -151,7 +151,7 @@ def while_recovering(state: TargetState, observation: Observation, parameters: T
     if not enough or (at - state.since).total_seconds() < needed_s:
         return state
     began = state.recovery.since or state.since
-    reason = f"back after {state.recovery.clean} clean probes in {span((at - began).total_seconds())}"
+    reason = f"back after {state.recovery.clean} clean probes in {format_elapsed((at - began).total_seconds())}"
     # The evidence of lateness stays: a target that comes back slow is soon degraded.
     back = state.clear_degradation().replace(latency=state.latency, down=state.down.clear(), recovery=Recovery())
     return back.replace(returned_at=at).enter(Health.UP, at, reason)

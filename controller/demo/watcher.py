@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from hotspare_client import Routing, Target
 
-from controller.demo import facts, narrator
-from controller.demo.facts import DrillFacts
+from controller.demo import narration, service_snapshot
 from controller.demo.fake_slack import FakeSlack
-from controller.demo.narrator import Line, Narrator
+from controller.demo.files import ROUTE, candidates, targets
+from controller.demo.narration import Line, NarrationBuilder
 from controller.demo.processes import Processes
 from controller.demo.screen import Screen, View
-from controller.demo.stage import ROUTE, candidates, targets
+from controller.demo.service_snapshot import ServiceSnapshot
 from controller.demo.traffic import Traffic
 from controller.journal import Journal
 from monitor.clock import utc_now
@@ -37,16 +37,16 @@ class Participants:
     screen: Screen
 
 
-class Commentary:
+class DrillWatcher:
     """The text and the table of one drill."""
 
     def __init__(self, parts: Participants, *, failing: str) -> None:
         """`failing` is the provider that will fail."""
         self._parts = parts
         self._began_at = utc_now()
-        self._facts = DrillFacts(at=self._began_at)
+        self._facts = ServiceSnapshot(at=self._began_at)
         self._polled_s = -_POLL_S
-        self._narrator = Narrator(failing=[target for target in targets() if target.startswith(f"{failing}/")])
+        self._narrator = NarrationBuilder(failing=[target for target in targets() if target.startswith(f"{failing}/")])
         self._versions_said = {message.ts: len(message.versions) for message in parts.slack.everything}
         self.slack_delivered = 0
         """Messages, replies and edits that Slack has accepted since the drill began, as of the last poll."""
@@ -101,7 +101,12 @@ class Commentary:
         parts.processes.check()
         self._polled_s = time.monotonic()
         self._facts = await asyncio.to_thread(
-            facts.read_facts, parts.store, parts.journal, targets=targets(), since=self._began_at, now=utc_now()
+            service_snapshot.read_facts,
+            parts.store,
+            parts.journal,
+            targets=targets(),
+            since=self._began_at,
+            now=utc_now(),
         )
         self.say(*self._narrator.report(self._facts), *self._slack_news())
         serving = self.serving
@@ -122,6 +127,6 @@ class Commentary:
             self._versions_said[message.ts] = len(message.versions)
             for number, version in enumerate(message.versions[said:], said):
                 reply = message.thread is not None
-                lines.append(narrator.slack_message(utc_now(), version.text, edited=number > 0, reply=reply))
+                lines.append(narration.slack_message(utc_now(), version.text, edited=number > 0, reply=reply))
         self.slack_delivered += len(lines)
         return lines

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from hotspare_client import Target
 
-from controller.demo.facts import DrillFacts
-from controller.demo.stage import HOLD_S, MIN_OUTAGE_S, PROBE_INTERVAL_S
+from controller.demo.files import HOLD_S, MIN_OUTAGE_S, PROBE_INTERVAL_S
+from controller.demo.service_snapshot import ServiceSnapshot
 from controller.demo.summary import FailedShare, Summary
 from controller.demo.traffic import Traffic
 from monitor.health import UNHEALTHY, Health, TargetHealth, Transition
@@ -53,7 +53,7 @@ def line(at: datetime, topic: Topic, text: str, *, good: bool | None = None) -> 
     return Line(at=at, topic=topic, text=" ".join(printable.split())[:_LONGEST], good=good)
 
 
-class Narrator:
+class NarrationBuilder:
     """Reports each thing once, in the order in which it happened."""
 
     def __init__(self, *, failing: Iterable[str]) -> None:
@@ -68,12 +68,12 @@ class Narrator:
         """Report failed probes and evidence from now on."""
         self._outage_at = at
 
-    def report(self, facts: DrillFacts) -> list[Line]:
+    def report(self, facts: ServiceSnapshot) -> list[Line]:
         """Return what is new in these facts."""
         lines = [*self._first_failure(facts), *self._evidence(facts), *self._changes(facts)]
         return sorted(lines, key=lambda each: each.at)
 
-    def _first_failure(self, facts: DrillFacts) -> list[Line]:
+    def _first_failure(self, facts: ServiceSnapshot) -> list[Line]:
         if self._outage_at is None or self._failure_reported:
             return []
         observations = [each for target in self._failing for each in facts.observations.get(target, ())]
@@ -85,7 +85,7 @@ class Narrator:
         self._failure_reported = True
         return [_first_failure(min(failed, key=lambda each: each.finished_at), self._outage_at)]
 
-    def _evidence(self, facts: DrillFacts) -> list[Line]:
+    def _evidence(self, facts: ServiceSnapshot) -> list[Line]:
         states = (state for target, state in facts.health.items() if target in self._failing)
         return [_evidence(state, facts.at) for state in states if self._has_risen(state)]
 
@@ -98,7 +98,7 @@ class Narrator:
             self._step_reported[state.target] = step
         return risen
 
-    def _changes(self, facts: DrillFacts) -> list[Line]:
+    def _changes(self, facts: ServiceSnapshot) -> list[Line]:
         new = facts.transitions[self._transitions_reported :]
         self._transitions_reported = len(facts.transitions)
         return [_change(each) for each in new if not {each.before, each.after} <= _QUIET_CHANGES]

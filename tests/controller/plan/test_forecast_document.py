@@ -11,10 +11,10 @@ import pytest
 from controller.cli.main import main
 from controller.cli.output import terminal
 from controller.cli.plan import print_plan
-from controller.plan import promises
+from controller.plan import promise_checks
 from controller.plan.alarms import expected_false_failovers
-from controller.plan.runner import ThresholdTimeoutError, affordable, find_thresholds, plan
-from controller.plan.trials import Trial, TrialSubject, onset_phase, run_trial, trial_subjects
+from controller.plan.runner import ThresholdTimeoutError, find_thresholds, limit_subjects, plan
+from controller.plan.trials import TrialSpec, TrialSubject, onset_phase, run_trial, trial_subjects
 from monitor.config.loader import load
 from monitor.health import Health
 from monitor.settings import ControllerSettings, Route, Settings
@@ -81,7 +81,7 @@ def test_a_total_outage_is_left_within_a_minute() -> None:
     [whole, alone] = trial_subjects(configuration())
     for subject in (whole, alone):
         for seed in range(4):
-            left_s = run_trial(Trial(subject=subject, rate=1.0, seed=seed))["chat"]
+            left_s = run_trial(TrialSpec(subject=subject, rate=1.0, seed=seed))["chat"]
             assert left_s is not None
             assert 15 < left_s < 75
 
@@ -91,7 +91,7 @@ def test_what_never_moves_is_said_to_never_move() -> None:
     wanted = configuration()
     deaf = replace(wanted.routes[0], fail_over_on=frozenset({Health.MISCONFIGURED}))
     [whole, _] = trial_subjects(replace(wanted, routes=(deaf,)))
-    assert run_trial(Trial(subject=whole, rate=1.0, seed=0)) == {"chat": None}
+    assert run_trial(TrialSpec(subject=whole, rate=1.0, seed=0)) == {"chat": None}
 
 
 def test_a_large_configuration_tries_all_providers_and_some_models_alone() -> None:
@@ -99,7 +99,7 @@ def test_a_large_configuration_tries_all_providers_and_some_models_alone() -> No
     names = [f"{provider}/m{number}" for provider in ("a", "b") for number in range(100)]
     routes = [Route(name=f"r{number}", candidates=(f"a/m{number}", f"b/m{number}")) for number in range(100)]
     every = trial_subjects(settings(Path("/nowhere"), *names, routes=routes))
-    tried = affordable(every)
+    tried = limit_subjects(every)
     assert [one.name for one in tried if not one.alone] == ["a"]
     assert 1 <= sum(one.alone for one in tried) < 20
     assert len(every) == 101
@@ -309,7 +309,7 @@ def test_a_promise_that_cannot_be_kept_is_named_with_its_remedy(
     wanted: Settings, changed: dict[str, Any], expected: str
 ) -> None:
     """A sentence with what was found, what is expected and what to change."""
-    assert "\n".join(promises.broken_promises(wanted, answer_of(wanted, **changed))) == expected
+    assert "\n".join(promise_checks.broken_promises(wanted, answer_of(wanted, **changed))) == expected
 
 
 def test_a_budget_is_planned_with() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
-from controller.demo.facts import DrillFacts, read_facts
+from controller.demo.service_snapshot import ServiceSnapshot, read_facts
 from controller.incidents.incident import Incident, IncidentKind
 from controller.journal import Journal
 from monitor.health import Health, TargetHealth, Transition
@@ -42,14 +42,14 @@ def _transition(at_s: float, before: Health, after: Health) -> Transition:
     return Transition(target=_LUNA, at=T0 + timedelta(seconds=at_s), before=before, after=after, reason="why")
 
 
-def _read(reader: Engine) -> DrillFacts:
+def _read(reader: Engine) -> ServiceSnapshot:
     return read_facts(Store(reader), Journal(reader), targets=[_LUNA], since=T0, now=_NOW)
 
 
 def test_an_empty_database_has_no_facts(database: tuple[Engine, Engine]) -> None:
     """Before the first probe nothing is known, and that is no error."""
     facts = _read(database[1])
-    assert facts == DrillFacts(at=_NOW, observations={_LUNA: []}, transitions=[])
+    assert facts == ServiceSnapshot(at=_NOW, observations={_LUNA: []}, transitions=[])
     assert facts.recent(_LUNA, 5) == ()
 
 

@@ -1,4 +1,4 @@
-"""Ends the demo's processes when the demo has ended, for whatever reason; run as `python -m controller.demo.guard`.
+"""Ends the demo's processes when the demo has ended, for whatever reason; run as `python -m controller.demo.reaper`.
 
 Reads process groups from standard input, one number a line. At the end of input every group gets SIGTERM, and SIGKILL
 when it still exists `GRACE_S` later.

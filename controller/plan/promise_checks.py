@@ -6,7 +6,7 @@ from typing import Any
 
 from controller.plan.alarms import can_fail_over
 from monitor.budget.allocation import PaidTarget, describe_stretches, format_usd
-from monitor.formatting import format_duration, format_rate, format_share, listed, plural, span
+from monitor.formatting import format_duration, format_elapsed, format_rate, format_share, listed, plural
 from monitor.settings import Route, Settings
 from probes.pricing import costs_money
 
@@ -46,12 +46,12 @@ def _late(settings: Settings, route: Route, answer: Mapping[str, Any], stretched
         if outage["flipped"] < _NEARLY_ALL * outage["runs"]:
             yield (
                 f"{what} moved `{route.name}` in only {outage['flipped']} of {outage['runs']} trials"
-                f" within {span(outage['for_s'])}: {remedy(outage['for_s'])}"
+                f" within {format_elapsed(outage['for_s'])}: {remedy(outage['for_s'])}"
             )
         elif mean is not None and mean > LATE_S:
             yield (
-                f"{what} moves `{route.name}` only after {span(mean)} on average, and {span(LATE_S)} is late:"
-                f" {remedy(mean)}"
+                f"{what} moves `{route.name}` only after {format_elapsed(mean)} on average,"
+                f" and {format_elapsed(LATE_S)} is late: {remedy(mean)}"
             )
 
 

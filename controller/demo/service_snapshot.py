@@ -14,7 +14,7 @@ _MAX_TRANSITIONS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrillFacts:
+class ServiceSnapshot:
     """What the database says at one instant."""
 
     at: datetime
@@ -33,10 +33,12 @@ class DrillFacts:
         return tuple(observation.outcome for observation in self.observations.get(target, ())[-count:])
 
 
-def read_facts(store: Store, journal: Journal, *, targets: Sequence[str], since: datetime, now: datetime) -> DrillFacts:
+def read_facts(
+    store: Store, journal: Journal, *, targets: Sequence[str], since: datetime, now: datetime
+) -> ServiceSnapshot:
     """Read the facts of these targets since an instant; raises DatabaseError."""
     transitions = [each for each in store.transitions(limit=_MAX_TRANSITIONS) if each.at >= since]
-    return DrillFacts(
+    return ServiceSnapshot(
         at=now,
         health={target: state.health for target, state in store.states().items()},
         observations={target: store.observations(target, after=since) for target in targets},

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.plan import promises
+from controller.plan import promise_checks
 from controller.plan.alarms import QUARTER_DAYS, FalseFailoverRates
 from controller.plan.trials import BACKGROUND, DAY_S, RATES, TrialSubject, probes_per_s
 from controller.simulation.results import poisson_interval, summarize
@@ -80,8 +80,8 @@ def plan_document(inputs: ForecastInput, *, wall_s: float) -> dict[str, Any]:
         "budget_usd_per_month": settings.budget_usd_per_month,
         "budget": _budget(inputs.budget),
     }
-    warnings = promises.broken_promises(settings, answer)
-    return {**answer, "warnings": warnings, "keeps_promises": not warnings}
+    broken = promise_checks.broken_promises(settings, answer)
+    return {**answer, "warnings": broken, "keeps_promises": not broken}
 
 
 def _assumptions(inputs: ForecastInput) -> dict[str, Any]:

@@ -14,15 +14,15 @@ from typing import Any
 
 from hotspare_client import Routing
 
-from controller.demo import narrator, stage
-from controller.demo.commentary import Participants
+from controller.demo import files, narration
 from controller.demo.fake_slack import FakeSlack
+from controller.demo.files import KEYS, ROUTE
 from controller.demo.processes import DemoError, Processes
 from controller.demo.screen import Screen
 from controller.demo.script import Drill
-from controller.demo.stage import KEYS, ROUTE
 from controller.demo.summary import Summary
 from controller.demo.traffic import Caller, Traffic
+from controller.demo.watcher import Participants
 from controller.demo.world import World
 from controller.journal import Journal
 from monitor.clock import utc_now
@@ -67,12 +67,12 @@ async def _run_demo(screen: Screen, finished: list[Summary], *, once: bool, port
     """Run drills, once or until this task is cancelled; every summary is added to `finished`."""
     _cancel_on_signals()
     world = World()
-    screen.say(narrator.starting(utc_now()))
+    screen.say(narration.starting(utc_now()))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="hotspare-demo-")))
         stack.enter_context(world)
         slack = stack.enter_context(FakeSlack())
-        prepared = stage.write_files(folder, world, slack_url=slack.url)
+        prepared = files.write_files(folder, world, slack_url=slack.url)
         processes = stack.enter_context(Processes(folder))
         _start(processes, prepared.configuration, port)
         routing = Routing(prepared.routing_file, check_every_s=0.02)
@@ -94,19 +94,19 @@ async def _run_demo(screen: Screen, finished: list[Summary], *, once: bool, port
 
 
 async def _run_drills(world: World, parts: Participants, finished: list[Summary], *, once: bool, page: str) -> None:
-    parts.screen.say(*narrator.introduction(utc_now(), page=page))
+    parts.screen.say(*narration.introduction(utc_now(), page=page))
     while True:
         drill = Drill(world, parts)
         finished.append(await drill.run())
         if once:
             return
-        parts.screen.say(narrator.intermission(utc_now(), page=page, pause_s=_PAUSE_S))
+        parts.screen.say(narration.intermission(utc_now(), page=page, pause_s=_PAUSE_S))
         await drill.idle(_PAUSE_S)
 
 
 def _start(processes: Processes, configuration: Path, port: int) -> None:
     command = [sys.executable, "-m", "controller.cli.main"]
-    environment = stage.environment()
+    environment = files.environment()
     processes.start("hotspare run", [*command, "run", "-c", str(configuration)], environment=environment)
     page = [*command, "page", "-c", str(configuration), "--port", str(port)]
     processes.start("hotspare page", page, environment=environment)

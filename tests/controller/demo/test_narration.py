@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hotspare_client import Target
 
-from controller.demo import narrator
-from controller.demo.facts import DrillFacts
-from controller.demo.narrator import Narrator, Topic
+from controller.demo import narration
+from controller.demo.narration import NarrationBuilder, Topic
+from controller.demo.service_snapshot import ServiceSnapshot
 from controller.demo.summary import FailedShare, Summary
 from monitor.health import Health, TargetHealth, Transition
 from probes.observation import Observation
@@ -44,8 +44,8 @@ def _change(seconds: float, before: Health, after: Health) -> Transition:
     return Transition(target=_LUNA, at=_at(seconds), before=before, after=after, reason=f"{_LUNA} is {after}: 3 of 4")
 
 
-def _narrator(*, outage: bool = True) -> Narrator:
-    told = Narrator(failing=[_LUNA])
+def _narrator(*, outage: bool = True) -> NarrationBuilder:
+    told = NarrationBuilder(failing=[_LUNA])
     if outage:
         told.outage_began(_at(10))
     return told
@@ -55,11 +55,11 @@ def test_the_first_failed_probe_is_told_once() -> None:
     """Only the first failure after the outage began is news, with the time it took to be seen."""
     told = _narrator()
     seen = [_seen(9, Outcome.TIMEOUT), _seen(10.5, Outcome.OK), _seen(12, Outcome.SERVER_ERROR)]
-    (line,) = told.report(DrillFacts(at=_at(12.2), observations={_LUNA: seen}))
+    (line,) = told.report(ServiceSnapshot(at=_at(12.2), observations={_LUNA: seen}))
     assert line.topic is Topic.PROBE
     assert line.text == f"the first one failed 2.0 s after the outage began: {_LUNA}, server_error (HTTP 500)"
     again = {_LUNA: [*seen, _seen(12.9, Outcome.SERVER_ERROR)]}
-    assert told.report(DrillFacts(at=_at(13), observations=again)) == []
+    assert told.report(ServiceSnapshot(at=_at(13), observations=again)) == []
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_first_failed_probe_is_told_once() -> None:
 )
 def test_failures_that_are_not_the_outage_are_not_told(outage: bool, seen: Observation) -> None:
     """The timeline speaks of the outage's own failures."""
-    assert _narrator(outage=outage).report(DrillFacts(at=_at(13), observations={seen.target: [seen]})) == []
+    assert _narrator(outage=outage).report(ServiceSnapshot(at=_at(13), observations={seen.target: [seen]})) == []
 
 
 def test_evidence_is_told_as_it_passes_each_quarter() -> None:
@@ -80,7 +80,7 @@ def test_evidence_is_told_as_it_passes_each_quarter() -> None:
     told = _narrator()
     course = [1.0, 4.1, 3.8, 4.2, 7.9, 7.5]
     texts = [
-        [one.text for one in told.report(DrillFacts(at=_at(12), health=_state(Health.SUSPECT, e)))] for e in course
+        [one.text for one in told.report(ServiceSnapshot(at=_at(12), health=_state(Health.SUSPECT, e)))] for e in course
     ]
     assert texts == [
         [],
@@ -94,7 +94,7 @@ def test_evidence_is_told_as_it_passes_each_quarter() -> None:
 
 def test_evidence_is_no_news_once_the_verdict_is_in() -> None:
     """A target that is down already needs no more evidence."""
-    assert _narrator().report(DrillFacts(at=_at(20), health=_state(Health.DOWN, 25.0))) == []
+    assert _narrator().report(ServiceSnapshot(at=_at(20), health=_state(Health.DOWN, 25.0))) == []
 
 
 def test_changes_of_health_are_told_once_in_the_words_of_the_service() -> None:
@@ -107,7 +107,9 @@ def test_changes_of_health_are_told_once_in_the_words_of_the_service() -> None:
         _change(40, Health.DOWN, Health.RECOVERING),
         _change(60, Health.RECOVERING, Health.UP),
     ]
-    lines = [line for n in range(6) for line in told.report(DrillFacts(at=_at(60), transitions=tuple(changes[:n])))]
+    lines = [
+        line for n in range(6) for line in told.report(ServiceSnapshot(at=_at(60), transitions=tuple(changes[:n])))
+    ]
     assert [(line.at, line.text, line.good) for line in lines] == [
         (_at(16), f"{_LUNA} is down: 3 of 4", False),
         (_at(40), f"{_LUNA} is recovering: 3 of 4", True),
@@ -117,7 +119,7 @@ def test_changes_of_health_are_told_once_in_the_words_of_the_service() -> None:
 
 def test_lines_come_in_the_order_of_what_happened() -> None:
     """Facts that arrive together are told by their own times."""
-    facts = DrillFacts(
+    facts = ServiceSnapshot(
         at=_at(17),
         observations={_LUNA: [_seen(12, Outcome.SERVER_ERROR)]},
         health=_state(Health.SUSPECT, 5.0),
@@ -140,19 +142,19 @@ def test_a_moved_route_says_where_to_and_after_how_long() -> None:
         reason=f"{_LUNA} is down",
         since=_at(16),
     )
-    line = narrator.route_moved(target, after_s=6.04, event="the outage began")
+    line = narration.route_moved(target, after_s=6.04, event="the outage began")
     assert line.text == f"chat now points at anthropic/claude-haiku-5-5, 6.0 s after the outage began: {_LUNA} is down"
 
 
 def test_slack_is_shown_as_people_read_it() -> None:
     """Slack's escapes are undone once, and the text stands in one line."""
-    line = narrator.slack_message(_START, "🔴 down\n&lt;!channel&gt; &amp;lt;", edited=False)
+    line = narration.slack_message(_START, "🔴 down\n&lt;!channel&gt; &amp;lt;", edited=False)
     assert line.text == "new message: 🔴 down – <!channel> &lt;"
 
 
 def test_text_of_a_provider_cannot_steer_the_terminal() -> None:
     """Control characters become spaces, and a line has an end."""
-    line = narrator.line(_START, Topic.PROBE, "\x1b[2J\x1b]0;title\x07 boom\r\n\u202e" + "x" * 5000)
+    line = narration.line(_START, Topic.PROBE, "\x1b[2J\x1b]0;title\x07 boom\r\n\u202e" + "x" * 5000)
     assert all(character.isprintable() for character in line.text)
     assert "boom" in line.text
     assert len(line.text) <= 1000
@@ -160,7 +162,7 @@ def test_text_of_a_provider_cannot_steer_the_terminal() -> None:
 
 def test_the_introduction_says_how_fast_time_runs() -> None:
     """Nobody may take the demo's seconds for those of real life."""
-    text = " ".join(line.text for line in narrator.introduction(_START, page="x"))
+    text = " ".join(line.text for line in narration.introduction(_START, page="x"))
     assert "2 s instead of 30 s" in text
     assert "1 s instead of 15 s" in text
     assert "20 s instead of 5 min" in text
@@ -203,7 +205,7 @@ def test_a_drill_without_everything_that_had_to_happen_has_failed(changed: dict[
     """Each missing piece is a problem of its own, and the last lines say so."""
     (sentence,) = _summary(**changed).problems
     assert problem in sentence
-    (line,) = narrator.drill_result(_START, _summary(**changed))
+    (line,) = narration.drill_result(_START, _summary(**changed))
     assert sentence in line.text
     assert line.good is False
 
@@ -211,12 +213,12 @@ def test_a_drill_without_everything_that_had_to_happen_has_failed(changed: dict[
 def test_a_good_drill_has_passed() -> None:
     """Nothing is missing, and the verdict has the two times."""
     assert _summary().problems == ()
-    (line,) = narrator.drill_result(_START, _summary())
+    (line,) = narration.drill_result(_START, _summary())
     assert "after 6.0 s" in line.text
     assert "31.5 s after the end" in line.text
 
 
 def test_what_users_felt_is_told_in_percent() -> None:
     """Before, during, without failover, after; a dash where nobody asked."""
-    line = narrator.request_summary(_START, _summary().failed_share)
+    line = narration.request_summary(_START, _summary().failed_share)
     assert line.text == "failed requests: before 0.0 %, during the outage 12.3 % (without failover 50.0 %), after –"
