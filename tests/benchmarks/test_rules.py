@@ -264,6 +264,7 @@ class Watched(Streak):
         return False
 
 
+@pytest.mark.slow
 def test_skipping_quiet_stretches_changes_nothing() -> None:
     """With every single probe run, routes leave as often (within chance) as when quiet stretches are skipped."""
     case = scenarios.quiet(models=1, blips=True, days=12)

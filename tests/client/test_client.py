@@ -729,6 +729,7 @@ def read_until(routing: Routing, last: int) -> list[int]:
     return seen
 
 
+@pytest.mark.slow
 def test_threads_see_whole_tables_in_order(path: Path) -> None:
     """Threads that share a reader never see half a table, none at all, or an older one after a newer one."""
     flip(path, 1)

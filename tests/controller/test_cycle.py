@@ -303,6 +303,7 @@ def test_observations_of_targets_that_are_gone_do_no_harm(stage: Callable[..., S
     assert len(one.store.observations("openai/gone", after=T0 - timedelta(days=1))) == 1
 
 
+@pytest.mark.slow
 def test_a_new_database_goes_on_from_the_generation_of_the_file(stage: Callable[..., Stage], tmp_path: Path) -> None:
     """Readers never see the generation of a file they know again with other content."""
     one = stage()
@@ -355,7 +356,6 @@ def test_evidence_from_hours_ago_is_no_evidence_now(stage: Callable[..., Stage])
     assert Health.DOWN not in {moved.after for moved in again.store.transitions()}
 
 
-@pytest.mark.slow
 def summary(stage: Stage) -> tuple[Any, ...]:
     """Everything that must be the same however often the process was killed."""
     table = stage.table()
@@ -376,6 +376,7 @@ def summary(stage: Stage) -> tuple[Any, ...]:
     )
 
 
+@pytest.mark.slow
 def test_killed_between_any_two_steps_it_ends_in_the_same_place(tmp_path: Path) -> None:
     """After every single durable step of the outage the process dies and starts again; the end is always the same."""
     (tmp_path / "whole").mkdir()

@@ -180,6 +180,7 @@ def test_a_relapse_takes_the_share_back_and_stays_one_incident(lab: Callable[[Co
     assert [line for line in told if line.startswith(f"Route chat sends all of its requests to {C} again")]
 
 
+@pytest.mark.slow
 def test_a_manual_failback_waits_is_told_once_and_survives_a_restart(lab: Callable[[ControllerSettings], Lab]) -> None:
     """The incident's last words name the command; the same command, a pin, brings the route home for good."""
     one = lab(MANUAL)

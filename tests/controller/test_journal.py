@@ -84,6 +84,7 @@ def test_an_empty_journal_knows_nothing(journal: Journal) -> None:
     assert (journal.decisions(), journal.incidents(), journal.open_incidents(), untold_incidents(journal)) == ([],) * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("move", list(MoveKind))
 def test_a_decision_comes_back_as_it_was(journal: Journal, move: MoveKind) -> None:
     """Every kind of move survives, also one that comes from nowhere."""
@@ -234,6 +235,7 @@ def _commit_until_killed(url: str, first: int, pipe: Connection) -> None:
         pipe.send(generation)
 
 
+@pytest.mark.slow
 def test_a_killed_journal_has_whole_transactions_only(url: str) -> None:
     """After kill -9 in mid-write, twice: the file is sound, what was reported is there, nothing is there in part."""
     spawn = multiprocessing.get_context("spawn")

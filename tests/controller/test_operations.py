@@ -141,6 +141,7 @@ def test_pin_and_unpin_say_what_the_service_did(operator: CommandLine) -> None:
         assert (nothing.status, nothing.out, nothing.err) == (1, "", "chat is not pinned")
 
 
+@pytest.mark.slow
 def test_in_a_dry_run_a_pin_is_kept_and_nothing_is_missing(operator: CommandLine) -> None:
     """The route is where it should be: at its first candidate."""
     operator.config.write_text(operator.config.read_text() + "controller: {dry_run: true}\n")
@@ -193,7 +194,6 @@ def test_json_is_one_document(operator: CommandLine) -> None:
     assert "pinned to other/b by ana" in route["reason"]
 
 
-@pytest.mark.slow
 def test_without_a_service_it_waits_for_one(operator: CommandLine) -> None:
     """It is kept, at once, and takes effect with the first file of the next start."""
     operator.had_service()
@@ -204,6 +204,7 @@ def test_without_a_service_it_waits_for_one(operator: CommandLine) -> None:
         assert operator.serving() == B
 
 
+@pytest.mark.slow
 def test_a_service_that_does_not_answer_is_bad_news(operator: CommandLine) -> None:
     """It gave a sign of life a moment ago, and has not taken it up after two seconds."""
     with operator.running_service(every_s=60):

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from monitor.scheduler import ProbeScheduler
 from probes.target import Check, Target
 from tests.support.builders import target
@@ -46,6 +48,7 @@ class Asked:
             await asyncio.wait_for(self.enough.wait(), 20)
 
 
+@pytest.mark.slow
 async def test_intervals_can_change_while_it_runs() -> None:
     """A stretched target is asked once more, within its longer interval, and then seldom; the others go on as ever."""
     asked = Asked()
@@ -134,6 +137,7 @@ async def test_slots_do_not_displace_each_other() -> None:
     assert asked.probes == [("openai/a", Check.CHAT)] * 3
 
 
+@pytest.mark.slow
 async def test_an_extra_probe_asks_the_first_that_is_free() -> None:
     """Whoever is being asked already is passed over; when all are, nobody is asked and nothing is skipped."""
     asked = Asked(takes_s=0.5)
@@ -151,6 +155,7 @@ async def test_an_extra_probe_asks_the_first_that_is_free() -> None:
     assert (asked.probes, asked.skipped) == ([("openai/a", Check.CHAT), ("openai/b", Check.CHAT)], [])
 
 
+@pytest.mark.slow
 async def test_an_extra_probe_under_way_stands_for_a_regular_one() -> None:
     """A regular probe that falls due meanwhile is no skip."""
     asked = Asked(takes_s=0.4)

@@ -28,6 +28,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
         yield runner.get_loop()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(seed=st.integers(0, 2**32))
 def test_any_answer_has_one_outcome(loop: asyncio.AbstractEventLoop, seed: int) -> None:

@@ -306,6 +306,7 @@ async def test_a_stated_cost_must_be_possible(
     assert ("cost_not_believed" in caplog.text) is (usd is None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ENDLESS)
 async def test_what_never_ends_costs_its_deadline(case: str, prober: Prober) -> None:
     """However long a server would go on, the probe ends at its deadline and knows the phases that it reached."""

@@ -146,6 +146,7 @@ HOSTILE: dict[str, tuple[Check, Behaviour, Outcome]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", HOSTILE)
 async def test_a_hostile_provider_delays_no_other_probe(case: str, prober: Prober) -> None:
     """Whatever it sends, it ends in its outcome, and no turn of the event loop is too long for another's probes."""
@@ -184,6 +185,7 @@ async def test_a_hostile_provider_costs_a_mebibyte(prober: Prober) -> None:
     assert taken < BOUND
 
 
+@pytest.mark.slow
 async def test_a_resolver_that_hangs_costs_the_deadline_and_one_thread() -> None:
     """A name whose lookup takes 30 s holds up its own probes until their deadline, and no probe of another name."""
     asked: list[str] = []
@@ -245,6 +247,7 @@ async def test_a_reset_before_the_answer_is_read_whole_keeps_what_came(prober: P
     assert seen.outcome in {Outcome.QUOTA, Outcome.UNREACHABLE}
 
 
+@pytest.mark.slow
 async def test_many_at_once_are_all_answered(prober: Prober) -> None:
     """Two hundred probes that begin together all end well, each over a connection of its own."""
     async with serving(answering(ANSWER)) as url:

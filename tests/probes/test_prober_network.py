@@ -103,6 +103,7 @@ async def test_a_certificate_that_has_expired_is_unreachable(authority: trustme.
     assert (seen.outcome, "certificate has expired" in seen.detail) == (Outcome.UNREACHABLE, True), seen.detail
 
 
+@pytest.mark.slow
 async def test_a_handshake_that_hangs_costs_the_connect_deadline(prober: Prober) -> None:
     """A server that takes the connection and never answers the handshake: no connection within its time."""
 
@@ -241,6 +242,7 @@ async def test_a_proxy_over_tls(authority: trustme.CA, bundle: Path) -> None:
     assert (seen.outcome, in_order(seen)) == (Outcome.OK, True), seen.detail
 
 
+@pytest.mark.slow
 async def test_a_tunnel_that_leads_to_nobody() -> None:
     """A proxy that opens the tunnel and then goes silent: no answer of the provider, and no first byte of it."""
 

@@ -140,6 +140,7 @@ async def test_a_phase_that_was_not_reached_has_no_time(prober: Prober) -> None:
     assert seen.fresh
 
 
+@pytest.mark.slow
 async def test_the_longest_stall_of_a_stream(prober: Prober) -> None:
     """It lies between two pieces of text; neither the wait for the first nor the one for the end counts."""
     more = TOKEN.replace(NONCE.encode(), b" and more")
@@ -179,6 +180,7 @@ async def test_a_correct_answer_past_the_limit_is_slow() -> None:
     assert seen.detail == f"answered correctly after {seen.duration_s:.1f} s, past the slow limit of 10 s"
 
 
+@pytest.mark.slow
 async def test_what_our_own_loop_adds_does_not_make_an_answer_slow(prober: Prober) -> None:
     """Past the slow limit only because our event loop stood still, an answer is ok; late by itself, it is slow."""
     async with serving(blocking(0.4, HEAD + b"\r\n" + ANSWER)) as url:
@@ -205,6 +207,7 @@ def slow_past(limit_s: float, url: str) -> Target:
     return replace(target(url), slow_s=limit_s)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [Check.CHAT, Check.STREAM])
 async def test_a_deadline_that_our_own_loop_missed_is_ours(check: Check, prober: Prober) -> None:
     """Who was not given the time to answer has not failed to; the sentence says what happened."""
@@ -217,6 +220,7 @@ async def test_a_deadline_that_our_own_loop_missed_is_ours(check: Check, prober:
     )
 
 
+@pytest.mark.slow
 async def test_an_answer_that_our_own_loop_missed_is_ours(prober: Prober) -> None:
     """The same where the answer came, but our deadline was over before anybody looked."""
     async with serving(blocking(0.6, HEAD + b"\r\n" + ANSWER)) as url:
@@ -225,6 +229,7 @@ async def test_an_answer_that_our_own_loop_missed_is_ours(prober: Prober) -> Non
     assert seen.outcome in {Outcome.OK, Outcome.BAD_REQUEST}
 
 
+@pytest.mark.slow
 async def test_a_short_stall_excuses_nobody(prober: Prober) -> None:
     """A stall of a tenth of the deadline leaves the timeout where it belongs."""
     limits = Timeouts(connect_s=1, first_token_s=1, total_s=1)

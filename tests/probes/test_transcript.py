@@ -143,6 +143,7 @@ async def test_the_test_that_decided_is_named(body: bytes, status: str, step: st
     assert one.reasoning[-1] == f"outcome: {describe_outcome(one.observation.outcome)}"
 
 
+@pytest.mark.slow
 async def test_a_timeout_shows_what_there_was() -> None:
     """The request, no response, and one step: nothing else was tested."""
     one = await examined(then_hang=True)
@@ -152,6 +153,7 @@ async def test_a_timeout_shows_what_there_was() -> None:
     assert one.reasoning[-1].endswith("fault undecided; evidence for down, unless we are blind")
 
 
+@pytest.mark.slow
 async def test_a_stall_shows_the_events_before_it() -> None:
     """What came is there, and the terminator that did not come is the reason."""
     one = await examined(SSE, TOKEN, then_hang=True, check=Check.STREAM)

@@ -6,6 +6,7 @@ import sysconfig
 from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -114,9 +115,15 @@ SOURCES = sorted(
 IN_ROOMS = [path for path in SOURCES if path.parts[len(ROOT.parts)] in ROOMS]
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file, parsed once."""
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> Iterator[tuple[str, bool]]:
     """Every module that a file imports, and whether at its top level."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node in tree.body) for alias in node.names)
@@ -138,20 +145,6 @@ def test_rooms_import_in_one_direction(room: str) -> None:
     for path in (ROOT / room).rglob("*.py"):
         ours = {module.partition(".")[0] for module, _ in imports(path)} & ROOMS.keys()
         assert ours <= ROOMS[room], named(path)
-
-
-def test_packages_import_in_one_direction() -> None:
-    """No cycle; a package counts with its sub-packages, a module at the top of a room for itself."""
-    imported: dict[str, set[str]] = {}
-    for path in IN_ROOMS:
-        node = _package(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."))
-        ours = {_package(module) for module, _ in imports(path) if module.partition(".")[0] in ROOMS}
-        imported.setdefault(node, set()).update(ours - {node})
-    TopologicalSorter(imported).prepare()  # raises CycleError, which names the packages
-
-
-def _package(module: str) -> str:
-    return ".".join(module.split(".")[:2])
 
 
 def test_the_client_stands_alone() -> None:
@@ -185,7 +178,7 @@ def test_no_cycle_between_files_or_packages() -> None:
 
 def _imported(path: Path) -> Iterator[str]:
     """Every name that could be a module of ours: `from a.b import c` imports a.b.c or a.b."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -204,7 +197,7 @@ def test_no_class_name_stands_for_two_things() -> None:
     names = Counter(
         node.name
         for path in IN_ROOMS
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert [name for name, count in names.items() if count > 1] == []
@@ -221,7 +214,7 @@ def test_each_library_has_its_owners(library: str) -> None:
 
 def _used(path: Path) -> Iterator[str]:
     """The libraries that a file uses; of SQLAlchemy not what is only passed through."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (SAME.get(top, top) for alias in node.names for top in [alias.name.partition(".")[0]])
         elif isinstance(node, ast.ImportFrom):
@@ -239,7 +232,7 @@ def test_what_decides_is_pure(path: Path) -> None:
     """No clock, no file, no environment: time and data come as arguments."""
     for name, _ in imports(path):
         assert name.partition(".")[0] not in IMPURE_MODULES, f"{named(path)} imports {name}"
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             assert called not in IMPURE_CALLS, f"{named(path)}:{node.lineno} calls {called}"
@@ -255,9 +248,9 @@ def test_packages_hold_a_docstring_only() -> None:
     """An import of one module pulls in no other; the client, a library, may name its public things."""
     for path in SOURCES:
         if path.name == "__init__.py" and "client" not in path.parts:
-            body = ast.parse(path.read_text()).body
+            body = parsed(path).body
             assert len(body) == 1, named(path)
-            assert ast.get_docstring(ast.parse(path.read_text())), named(path)
+            assert ast.get_docstring(parsed(path)), named(path)
 
 
 def test_no_module_hides_one_of_the_standard_library() -> None:

@@ -112,6 +112,7 @@ def test_every_module_that_is_named_exists(path: Path) -> None:
         assert known or f"`{named}" in configuration, f"{path.name}: {named}"
 
 
+@pytest.mark.slow
 def test_every_class_that_contributing_names_exists() -> None:
     """A recipe that names a class that is gone leads nowhere."""
     classes = {

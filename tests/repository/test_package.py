@@ -19,6 +19,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.glob("*.whl"))
 
 
+@pytest.mark.slow
 def test_nothing_that_git_keeps_is_missing(wheels: list[Path]) -> None:
     """Every file of the rooms is in the wheel: code, schema, migrations, style sheet, icon."""
     names = {name for wheel in wheels for name in zipfile.ZipFile(wheel).namelist()}
@@ -29,6 +30,7 @@ def test_nothing_that_git_keeps_is_missing(wheels: list[Path]) -> None:
     assert "hotspare_client/py.typed" in names
 
 
+@pytest.mark.slow
 def test_the_installed_command_works(wheels: list[Path], tmp_path: Path) -> None:
     """From a folder of its own, with none of this tree on the path."""
     for wheel in wheels:

@@ -245,6 +245,7 @@ async def test_the_same_alert_keeps_its_id_until_it_is_taken(world: World) -> No
     assert first == second == third
 
 
+@pytest.mark.slow
 async def test_trying_again_slows_down_and_waits_as_long_as_it_is_asked(world: World) -> None:
     """1, 2, 4 s; then what the other side asked for; after a success from the start again."""
     world.keep(alerts.incident())
@@ -312,6 +313,7 @@ async def test_what_is_long_over_is_forgotten(world: World) -> None:
     assert world.row("friend since") is not None
 
 
+@pytest.mark.slow
 async def test_a_worker_survives_what_no_one_foresaw(world: World) -> None:
     """A sink that raises what it may not is logged, left alone for a while, and tried again."""
     stop = asyncio.Event()

@@ -5,6 +5,8 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from controller.alerts.alert_planner import plan_alerts
 from controller.alerts.delivery_store import DeliveryStore
 from controller.journal import Journal
@@ -84,6 +86,7 @@ def test_a_message_under_way_is_found_and_not_sent_twice(tmp_path: Path) -> None
         world.engine.dispose()
 
 
+@pytest.mark.slow
 def test_an_alert_keeps_its_id_and_what_was_taken_is_not_due(tmp_path: Path) -> None:
     """Of two incidents and two events of a webhook, one each was taken and one each was begun."""
     path = tmp_path / "hotspare.db"

@@ -90,6 +90,7 @@ async def test_everything_is_told_and_says_so(tmp_path: Path, slack: SlackServer
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.slow
 async def test_what_is_refused_is_told_with_what_to_do(tmp_path: Path, slack: SlackServer) -> None:
     """1, a line for each that was not taken, and no secret in it; in `--json` one document."""
     refused = [Answer(status="404 Not Found")] * 6
@@ -115,6 +116,7 @@ async def test_what_is_refused_is_told_with_what_to_do(tmp_path: Path, slack: Sl
     ]
 
 
+@pytest.mark.slow
 async def test_nothing_configured_is_a_wrong_use(tmp_path: Path) -> None:
     """2, and what could be configured."""
     status, output, errors = await hotspare(configuration(tmp_path, ""))

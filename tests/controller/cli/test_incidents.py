@@ -133,6 +133,7 @@ def test_nothing_has_happened(desk: Desk) -> None:
     assert (said.status, said.err) == (2, "there is no incident 7; there has been none at all so far")
 
 
+@pytest.mark.slow
 def test_the_list_is_bad_news_while_one_is_open(broken: Desk) -> None:
     """1 with the open one, 0 once it is over; `--since` leaves out what is older."""
     said = broken.do()
@@ -248,6 +249,7 @@ def test_what_is_no_number(broken: Desk, number: str) -> None:
     assert said.status == 2
 
 
+@pytest.mark.slow
 def test_somebody_looks_after_it(broken: Desk) -> None:
     """Once is enough, somebody else takes over, and nobody has to once it is resolved."""
     assert broken.do("ack", "1", "--author", "ana").out == "incident 1, outage of openai: Acknowledged by ana\n"
@@ -279,6 +281,7 @@ def test_what_people_say_is_bounded(broken: Desk) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_report_is_worth_pasting(broken: Desk, tmp_path: Path) -> None:
     """Every part of it, to a file or to standard output; what others wrote stays text."""
     broken.do("note", "1", HOSTILE, "--author", "ana")
@@ -359,6 +362,7 @@ def test_incidents_of_an_older_version_go_on(broken: Desk) -> None:
     assert sorted(line.number for line in kept.timeline) == list(range(1, len(kept.timeline) + 1))
 
 
+@pytest.mark.slow
 def test_several_providers_at_once_are_told_under_one_headline(desk: Desk) -> None:
     """The later one knows the first, for ever; the first leads."""
     for _ in range(30):

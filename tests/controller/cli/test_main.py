@@ -96,6 +96,7 @@ def harm_database_is_a_folder(folder: Path) -> None:
     (folder / "hotspare.db").mkdir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
@@ -128,6 +129,7 @@ def test_the_command_starts_without_what_it_does_not_need() -> None:
     assert done.stderr.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(config: Path) -> None:
     """`hotspare once | head -0` ends quietly."""
     command = f"{sys.executable} -m controller.cli.main once -c {config} | true"
@@ -173,6 +175,7 @@ def test_status_fits_a_narrow_terminal(tmp_path: Path) -> None:
     assert max(map(len, shown.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_a_full_disk_behind_the_output_is_told(config: Path) -> None:
     """One sentence and 2, no traceback."""
     command = f"{sys.executable} -m controller.cli.main once --json -c {config} > /dev/full"

@@ -65,6 +65,7 @@ def orphans() -> Iterator[list[int]]:
             continue
 
 
+@pytest.mark.slow
 def test_what_a_process_has_started_ends_with_it(tmp_path: Path, orphans: list[int]) -> None:
     """Leaving the context ends the process and its child."""
     with Processes(tmp_path) as processes:

@@ -51,6 +51,7 @@ def _point(file: Path, world: World, chosen: str) -> Routing:
     return Routing(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("candidate", [pytest.param(one, id=f"{one} is asked") for one in files.candidates()])
 async def test_the_application_speaks_every_dialect(world: World, tmp_path: Path, candidate: str) -> None:
     """Wherever the routing file points, the application gets an answer there."""
@@ -61,6 +62,7 @@ async def test_the_application_speaks_every_dialect(world: World, tmp_path: Path
     assert caller.counts[DrillPhase.QUIET] == TrafficCounts(requests=1, failed=0)
 
 
+@pytest.mark.slow
 async def test_a_request_fails_when_the_provider_does(world: World, tmp_path: Path) -> None:
     """HTTP 500 is a failed request, counted in the phase in which its answer came."""
     routing = _point(tmp_path / "routing.json", world, files.candidates()[0])
@@ -84,6 +86,7 @@ async def test_a_request_without_a_target_has_failed() -> None:
     assert caller.counts[DrillPhase.QUIET] == TrafficCounts(requests=1, failed=1)
 
 
+@pytest.mark.slow
 async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: World, tmp_path: Path) -> None:
     """A refused connection is no exception to the application, it is a failed request."""
     routing = _point(tmp_path / "routing.json", world, files.candidates()[0])
@@ -96,6 +99,7 @@ async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: Worl
     assert caller.counts[DrillPhase.QUIET].failed == 1
 
 
+@pytest.mark.slow
 async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_path: Path) -> None:
     """Both ask at the same rate all the time; the one that follows the file does not notice the outage."""
     first = _point(tmp_path / "first.json", world, files.candidates()[0]).route(files.ROUTE)
@@ -128,6 +132,7 @@ async def _both_have_asked(traffic: Traffic, count: int) -> None:
     pytest.fail("the traffic does not flow")
 
 
+@pytest.mark.slow
 def test_a_new_drill_counts_from_nothing() -> None:
     """Starting over forgets every count and is quiet again."""
     traffic = Traffic(application=Caller(lambda: None, keys={}), baseline=Caller(lambda: None, keys={}))

@@ -44,6 +44,7 @@ async def test_a_provider_repeats_the_question(world: World) -> None:
     assert "7f3a" in response.json()["choices"][0]["message"]["content"]
 
 
+@pytest.mark.slow
 async def test_a_failing_provider_fails_about_its_share_of_requests(world: World) -> None:
     """Told to fail half, it answers some with HTTP 500 and the rest as before, and no other provider fails."""
     world.fail("openai", share=0.5)
@@ -113,6 +114,7 @@ def test_the_configuration_of_the_drill_is_valid(world: World, tmp_path: Path) -
     assert {target.checks for target in settings.targets} == {(Check.CHAT,)}
 
 
+@pytest.mark.slow
 def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> None:
     """All times are a fifteenth of the defaults, so the evidence that makes a verdict is the same.
 
@@ -140,6 +142,7 @@ def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> Non
     assert in_a_row == [3, 3]
 
 
+@pytest.mark.slow
 def test_proxies_do_not_reach_the_processes_of_the_demo() -> None:
     """A proxy in the user's environment would stand between the service and this machine's own servers."""
     environment = files.environment({"HTTPS_PROXY": "http://proxy:1", "http_proxy": "http://proxy:1", "PATH": "/bin"})

@@ -141,6 +141,7 @@ def test_new_incidents_are_given_their_lead(engine: Engine) -> None:
     assert fourth.lead_id == first.id, "those that are open are told under its headline, so this one is too"
 
 
+@pytest.mark.slow
 def test_incidents_of_late_are_found(engine: Engine) -> None:
     """Those resolved after an instant, oldest first; and any by its number."""
     journal = Journal(engine)

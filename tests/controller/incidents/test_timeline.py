@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +67,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(steps=STEPS)
 def test_whatever_joins_it_is_bounded_and_no_number_is_used_twice(steps: list[list[tuple[int, EntryKind]]]) -> None:
     """At most fifty lines in order of time; every line keeps its number, and a number never means two lines."""

@@ -131,6 +131,7 @@ def test_the_document_tells_routes_outages_targets_and_cost() -> None:
     assert document["usd_per_month"] is None
 
 
+@pytest.mark.slow
 def test_the_calculated_false_failovers_keep_the_promise_at_every_interval() -> None:
     """The thresholds are made for that; one more for the provider leaves less for the target."""
     for interval_s in (10.0, 30.0, 300.0):
@@ -312,6 +313,7 @@ def test_a_promise_that_cannot_be_kept_is_named_with_its_remedy(
     assert "\n".join(promise_checks.broken_promises(wanted, answer_of(wanted, **changed))) == expected
 
 
+@pytest.mark.slow
 def test_a_budget_is_planned_with() -> None:
     """The plan is that of the stretched intervals, and says what was configured; own models are not stretched."""
     price = Price(input_usd=100.0, output_usd=100.0)
@@ -330,6 +332,7 @@ def test_a_budget_is_planned_with() -> None:
     assert generous["targets"][0]["stretched_interval_s"] == 30.0
 
 
+@pytest.mark.slow
 def test_a_plan_counts_what_the_dearest_gets() -> None:
     """Of one that is beyond the budget the probes that are paid for, and it is named; the others are as they were."""
     plain = configuration()
@@ -345,6 +348,7 @@ def test_a_plan_counts_what_the_dearest_gets() -> None:
 # The command.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("candidates", "status"),
     [("openai/gpt-4o-mini, anthropic/claude-haiku-5-5", 0), ("openai/gpt-4o-mini", 1)],

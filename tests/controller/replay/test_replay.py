@@ -73,6 +73,7 @@ def changes(answer: ReplayAnswer) -> list[tuple[MoveKind, DecisionDifference]]:
 # The same configuration.
 
 
+@pytest.mark.slow
 def test_the_same_configuration_decides_the_same(past: Settings) -> None:
     """To the fraction of a second, and with the same reasons."""
     answer = replayed(past)
@@ -87,6 +88,7 @@ def test_the_same_configuration_decides_the_same(past: Settings) -> None:
         assert abs(pair.apart_s) < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -106,6 +108,7 @@ def test_so_it_does_in_every_kind_of_trouble(tmp_path: Path, trouble: Outage) ->
     assert bool(answer.pairs) is not trouble.own_network
 
 
+@pytest.mark.slow
 def test_so_it_does_when_the_service_was_stopped_meanwhile(tmp_path: Path) -> None:
     """A gap is said, and no decision is made up in it."""
     bad = outage(600.0, 900.0, targets=(A,), failure_rate=1.0)
@@ -119,6 +122,7 @@ def test_so_it_does_when_the_service_was_stopped_meanwhile(tmp_path: Path) -> No
 # Another configuration.
 
 
+@pytest.mark.slow
 def test_a_longer_hold_comes_back_later(past: Settings) -> None:
     """The failover is the same; the failback is later by about what the hold is longer."""
     patient = replace(past, controller=ControllerSettings(failback=Failback(hold_s=600.0)))
@@ -174,6 +178,7 @@ def test_a_window_that_begins_in_an_outage_begins_where_the_route_was(past: Sett
     assert changes(answer) == [(MoveKind.FAILBACK, DecisionDifference.SAME)]
 
 
+@pytest.mark.slow
 def test_a_pruned_past_is_listened_to_for_an_hour_before_anything_is_compared(tmp_path: Path) -> None:
     """How things stood at its beginning is not known."""
     late = outage(4800.0, 300.0, targets=(A,), failure_rate=1.0)
@@ -277,6 +282,7 @@ def test_decisions_are_paired_in_order(then: str, now: str, expected: str) -> No
     assert " ".join(pair.change for pair in compare(made(then), made(now))) == expected
 
 
+@pytest.mark.slow
 def test_many_decisions_are_compared_in_stretches() -> None:
     """A route that flapped for weeks must not take a night."""
     flapping = " ".join(f"fail@{n * 60} back@{n * 60 + 30}" for n in range(1500))

@@ -153,6 +153,7 @@ def test_it_does_not_count_as_published_while_the_file_cannot_be_written(service
     assert service.serving() == C
 
 
+@pytest.mark.slow
 def test_a_pinned_target_that_goes_down_is_warned_of(service: Service) -> None:
     """At once, then every half hour, over restarts; the route stays, and no more is said once it is well again."""
     service.begin_override(PIN, "chat", target=C, at_s=21, for_s=86400)

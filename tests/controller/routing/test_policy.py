@@ -50,6 +50,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.slow
 def test_the_invariants_hold_for_every_combination() -> None:
     """All healths of three candidates, fresh or stale, wherever the route points, however long, both `fail_over_on`."""
     for healths, recents, present, for_s, fail_over_on in COMBINATIONS:
@@ -81,6 +82,7 @@ def test_the_invariants_hold_for_every_combination() -> None:
             assert for_s >= DWELL_S, "not inside the dwell"
 
 
+@pytest.mark.slow
 def test_a_failing_target_is_left_whenever_anything_better_is_eligible() -> None:
     """It never stays on what fails while an eligible candidate exists."""
     for healths, recents, present, for_s, fail_over_on in COMBINATIONS:

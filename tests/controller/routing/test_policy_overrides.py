@@ -107,7 +107,6 @@ def cases() -> Iterator[Case]:
                 )
 
 
-@pytest.mark.slow
 def check(case: Case) -> None:
     """The invariants, in the order of who beats whom."""
     decision = case.verdict.decision
@@ -135,6 +134,7 @@ def check(case: Case) -> None:
         assert case.words[IDS.index(case.verdict.waiting)] is Health.UP
 
 
+@pytest.mark.slow
 def test_the_hand_goes_first_in_every_combination() -> None:
     """A pin beats a drain, a drain beats a pause, a pause beats the policy; in every failback mode."""
     count = 0

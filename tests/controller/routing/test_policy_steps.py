@@ -98,6 +98,7 @@ def check_steps(words: Sequence[Health], route: Route, current: RouteState, verd
         assert verdict.settled == (home is not Health.UP)
 
 
+@pytest.mark.slow
 def test_the_invariants_of_steps_hold_for_every_combination() -> None:
     """All healths of three targets, every standby and home, every share, inside and after a step."""
     ways = [(B, A), (C, A), (C, B)]
@@ -109,6 +110,7 @@ def test_the_invariants_of_steps_hold_for_every_combination() -> None:
             check_steps(words, chat, current, ask(current, seen, route=chat), long)
 
 
+@pytest.mark.slow
 def test_a_settled_verdict_waits_for_a_change_of_health() -> None:
     """Whatever time passes and however answers come and go, it decides nothing until some health is another word."""
     count = 0

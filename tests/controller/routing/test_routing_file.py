@@ -281,7 +281,6 @@ for generation in range(1, 1_000_000):
 """
 
 
-@pytest.mark.slow
 def test_killed_writer_leaves_a_whole_file(path: Path) -> None:
     """However a writer is killed, the file is whole and as new as the last publish that had returned."""
     for published in (3, 8, 13):
@@ -298,6 +297,7 @@ def test_killed_writer_leaves_a_whole_file(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_no_torn_or_stale_read_under_fire(path: Path) -> None:
     """Four processes reading all the time never see a torn table, nor one older than what was published before."""
     seen = routing_benchmark.watch_publishes(path, publishes=300, readers=4)

@@ -339,6 +339,7 @@ def test_an_unknown_price_is_not_zero() -> None:
     assert simulate(scenario(hours=0.1), seeds=1, jobs=1)["probe_usd"] is None
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_seeds() -> None:
     """What a seed needs is gone before the next one begins."""
     made_up = scenario(outage(at_s=300.0, for_s=300.0), hours=0.5)
@@ -443,6 +444,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_document_without_keys_and_leaves_nothing_behind(folder: Path) -> None:
     """Standard output is JSON, standard error is empty in a pipe, and no file is written."""
     before = sorted(folder.rglob("*"))
@@ -453,6 +455,7 @@ def test_the_command_prints_one_document_without_keys_and_leaves_nothing_behind(
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_the_answer_is_the_same_in_every_process(folder: Path) -> None:
     """Not even the order of sets, which Python shuffles anew for each process, shows in it."""
     answers = [run(folder, "scenario.yaml", "--seeds", "2", "--json", PYTHONHASHSEED=seed).stdout for seed in "12"]

@@ -459,6 +459,7 @@ def test_our_own_network_is_told_of(
     assert (UNTRUSTED in shown.export_text()) is noted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "said"),
     [

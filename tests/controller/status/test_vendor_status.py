@@ -178,6 +178,7 @@ def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path / "stage")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("symbols", ["." * 20, "x" * 20, ".x" * 10, "." * 5 + "x" * 15 + "." * 40])
 def test_no_route_follows_what_a_vendor_says(tmp_path: Path, symbols: str) -> None:
     """With the worst word and with the best, everything is decided as it is without one, at the same time."""

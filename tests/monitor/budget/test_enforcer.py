@@ -86,7 +86,6 @@ def probes_of(folder: Path, target: str) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 async def test_a_spent_budget_is_told_once_and_nobody_fails_over(tmp_path: Path, provider: LLMockServer) -> None:
     """What costs money is asked no more and becomes unknown, what is free goes on, the route holds; and no restart
     changes anything of it.
@@ -117,6 +116,7 @@ async def test_a_spent_budget_is_told_once_and_nobody_fails_over(tmp_path: Path,
     assert found.alarm.startswith("The budget of $0.004 is spent: paid targets are not probed until ")
 
 
+@pytest.mark.slow
 async def test_intervals_stretch_from_the_first_probe_on(tmp_path: Path, provider: LLMockServer) -> None:
     """With money for a probe in a minute or so, what costs money is asked once at the start, what is free as ever."""
     wanted = configuration(tmp_path, 50.0, url=f"{provider.url}/v1")

@@ -42,6 +42,7 @@ def seen(target: str, at: datetime, usd: float | None) -> Observation:
     return Observation(target=target, check=Check.CHAT, started_at=at, outcome=Outcome.OK, duration_s=0.1, cost_usd=usd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("cap", "lasts"),
@@ -290,6 +291,7 @@ def test_a_cost_that_cannot_be_is_not_believed(tmp_path: Path, said: float) -> N
     assert (both.spent_usd, both.throttling.stopped) == (0.0, ())
 
 
+@pytest.mark.slow
 def test_the_shares_do_not_flap(tmp_path: Path) -> None:
     """Costs that scatter change the intervals of a cheap and a dear target a few times in a month, not every minute."""
     chance = random.Random(3)

@@ -53,6 +53,7 @@ def test_a_file_that_is_no_configuration_at_all(tmp_path: Path, data: bytes, tex
     assert problems_of(path) == (f"{path}: {text}",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -116,6 +117,7 @@ def test_any_file_loads_or_is_refused(scratch: Path, data: bytes) -> None:
     assert _loads_or_is_refused(scratch)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(name=st.sampled_from(sorted(FULL)), tree=_trees)
 def test_any_section_loads_or_is_refused(scratch: Path, name: str, tree: Any) -> None:

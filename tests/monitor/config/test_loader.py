@@ -24,6 +24,7 @@ def _rules(folder: Path) -> list[Any]:
     return [pytest.param(path, id=path.stem.replace("-", " ")) for path in sorted(folder.glob("*.yaml"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", _rules(CONFIGS))
 def test_each_mistake_has_its_message(
     path: Path, monkeypatch: pytest.MonkeyPatch, golden: Callable[[Path, str], None]

@@ -28,6 +28,7 @@ def _variants(value: Any, secret: Any) -> Iterator[Any]:
                 yield [*value[:index], variant, *value[index + 1 :]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "secret",
     [

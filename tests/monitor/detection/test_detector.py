@@ -379,6 +379,7 @@ def test_silence_clears_what_is_held_against_a_provider() -> None:
         assert pool_of(detector).evidence.failures == 1
 
 
+@pytest.mark.slow
 def test_a_thousand_targets_have_a_quiet_hour() -> None:
     """Twenty providers, every probe good: each target goes up once and nothing else ever happens."""
     names = tuple(f"p{n % 20}/m{n // 20}" for n in range(1000))
@@ -480,6 +481,7 @@ def test_the_last_good_answer_is_always_the_newest() -> None:
     assert detector.health[A] == replace(detector.health[A], last_ok_at=detector.state_of(A).last_ok_at)
 
 
+@pytest.mark.slow
 def test_intervals_of_their_own_are_weighed_as_often_as_they_are_asked() -> None:
     """A provider with one target at 10 s and one at 5 min is asked about every 9.7 s."""
     mixed = configured(A, B)

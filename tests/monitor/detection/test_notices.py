@@ -154,6 +154,7 @@ def several(folder: Path, *checks: Check) -> Settings:
     return replace(wanted, targets=(replace(wanted.targets[0], checks=checks),))
 
 
+@pytest.mark.slow
 def test_a_check_that_always_fails_is_told_once_until_it_was_well(tmp_path: Path, engine: Engine) -> None:
     """Across restarts, and however long it goes on; at most three times a day."""
     wanted = several(tmp_path, Check.CHAT, Check.TOOL)
@@ -167,6 +168,7 @@ def test_a_check_that_always_fails_is_told_once_until_it_was_well(tmp_path: Path
     assert life(wanted, engine, much) == [(CHECK_FAILING, text)] * 3
 
 
+@pytest.mark.slow
 def test_a_check_that_fails_beside_others_says_so(tmp_path: Path, engine: Engine) -> None:
     """They are not well, then."""
     wanted = several(tmp_path, Check.CHAT, Check.TOOL, Check.STRUCTURED)

@@ -97,6 +97,7 @@ def test_one_sick_target_never_convinces(events: list[Event]) -> None:
         assert known.without.get(A, 0.0) == 0.0
 
 
+@pytest.mark.slow
 @given(streams())
 def test_without_one_is_what_the_others_show(events: list[Event]) -> None:
     """Each of the values left without one is the evidence of the other targets' probes since the excursion began."""
@@ -178,6 +179,7 @@ def test_nothing_is_left_without_the_one_that_failed() -> None:
     assert provider_pool.remove_target(two, B) == NO_PROVIDER_EVIDENCE
 
 
+@pytest.mark.slow
 @given(streams(), st.sampled_from(NAMES))
 def test_leaving_one_out_never_convinces_for_its_sake(events: list[Event], name: str) -> None:
     """What is left is never more than what the others have shown."""
@@ -209,6 +211,7 @@ def test_the_most_telling_are_asked_first() -> None:
     assert provider_pool.burst_order(third, {B: T0}, A) == (B,), "whoever may not be asked is not"
 
 
+@pytest.mark.slow
 @given(streams(), streams())
 def test_it_survives_a_restart_in_the_middle(before: list[Event], after: list[Event]) -> None:
     """Through JSON nothing is lost: it goes on as if nothing had happened."""
@@ -219,13 +222,13 @@ def test_it_survives_a_restart_in_the_middle(before: list[Event], after: list[Ev
     assert weigh(shifted, again) == weigh(shifted, known)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "null", "[]", '{"evidence": 1}', "\x00", '{"without": {"a": "much"}}'])
 def test_what_is_no_pool_is_a_new_one(text: str) -> None:
     """A foreign or broken value is no error."""
     assert provider_pool.from_json(text) == NO_PROVIDER_EVIDENCE
 
 
+@pytest.mark.slow
 def test_a_provider_with_hundreds_of_targets_is_no_slower_to_judge() -> None:
     """What comes within the same piece of time as a failure says nothing more, whether it failed or not."""
     names = [f"openai/m{n}" for n in range(300)]

@@ -88,6 +88,7 @@ def test_the_computed_rate_is_the_simulated_rate(loop: AlarmModel, evidence: flo
     assert alarms == pytest.approx(computed, rel=0.3)
 
 
+@pytest.mark.slow
 def test_the_verdicts_on_a_provider_keep_the_promise() -> None:
     """Four targets played out with the judge itself, under blips of the whole provider: no more than was promised.
 

@@ -192,6 +192,7 @@ async def read_times(providers: Sequence[Provider], *, every_s: float, readings:
     return times
 
 
+@pytest.mark.slow
 async def test_pages_are_read_in_turn_and_no_sooner_than_agreed() -> None:
     """Spread over the period, so that they never all come in at once."""
     three = [provider(name, f"https://{name}.example/status") for name in ("a", "b", "c")]

@@ -336,6 +336,7 @@ def _open_unprivileged(opened: str, path: Path) -> str:
     )
 
 
+@pytest.mark.slow
 def test_permissions_are_reported_in_words(shared_folder: Path) -> None:
     """A folder or a file that the user may not use is named, for the writer and the reader."""
     path = shared_folder / "hotspare.db"

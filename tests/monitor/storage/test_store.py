@@ -326,6 +326,7 @@ def _write_until_killed(url: str, first: int, pipe: Connection) -> None:
         pipe.send(start + 10)
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_a_whole_prefix(url: str) -> None:
     """After kill -9 in mid-write, twice: the file is sound, no reported batch is missing, none is there in part.
 

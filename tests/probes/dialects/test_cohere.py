@@ -153,6 +153,7 @@ def test_no_json_makes_it_stumble(body: dict[str, Any]) -> None:
     assert all(isinstance(word, str) for word in (*words.codes, words.message))
 
 
+@pytest.mark.slow
 @given(data=st.binary() | bodies(WORDS).map(lambda body: b"event: x\ndata: " + json.dumps(body).encode() + b"\n\n"))
 def test_no_bytes_make_it_stumble(data: bytes) -> None:
     """As a whole body and as a stream."""

@@ -132,6 +132,7 @@ violations quotaId quotaValue retryDelay 38s 0
 """
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(body=bodies(WORDS))
 def test_no_json_makes_it_stumble(body: dict[str, Any]) -> None:
@@ -144,6 +145,7 @@ def test_no_json_makes_it_stumble(body: dict[str, Any]) -> None:
     assert all(isinstance(word, str) for word in (*words.codes, words.message))
 
 
+@pytest.mark.slow
 @given(data=st.binary() | bodies(WORDS).map(lambda body: b"data: " + json.dumps(body).encode() + b"\r\n\r\n"))
 def test_no_bytes_make_it_stumble(data: bytes) -> None:
     """As a whole body and as a stream."""

@@ -236,6 +236,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", OPENAI)
 @settings(deadline=None)
 @given(body=st.dictionaries(KEYS, JSON, max_size=6), name=st.just("") | WORDS)

@@ -24,6 +24,7 @@ def sink(url: str, **more: Any) -> AppriseChannel:
     return AppriseChannel(1, Secret(url.replace("http://", "json://") + f"/{PATH}"), **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("alert", "kind"),
     [

@@ -268,6 +268,7 @@ def test_a_channel_is_looked_up_by_its_name_once(server: SlackServer) -> None:
     assert server.calls == ["conversations.list", "conversations.history", "conversations.history"]
 
 
+@pytest.mark.slow
 def test_looking_goes_page_by_page(server: SlackServer) -> None:
     """A message below many others is found all the same."""
     slack = sender(server)

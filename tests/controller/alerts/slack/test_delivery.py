@@ -123,6 +123,7 @@ def test_a_second_provider_is_told_under_the_first(world: AlertWorld) -> None:
     assert world.told()
 
 
+@pytest.mark.slow
 def test_two_incidents_keep_their_orders(world: AlertWorld) -> None:
     """Interleaved, and with Slack failing now and then: each headline before its replies, each reply once, in order."""
     kept = [world.keep(outage()), world.keep(misconfigured("gemini"))]
@@ -148,6 +149,7 @@ def test_two_incidents_keep_their_orders(world: AlertWorld) -> None:
 # --- Slack that fails
 
 
+@pytest.mark.slow
 def test_an_hour_without_slack(world: AlertWorld) -> None:
     """What is still true arrives once: what is over as one message that says so, what is open in its present state."""
     world.server.fail(*[RESET] * 200)
@@ -170,6 +172,7 @@ def test_an_hour_without_slack(world: AlertWorld) -> None:
     assert world.told()
 
 
+@pytest.mark.slow
 def test_much_that_passed_without_slack_is_one_message(world: AlertWorld) -> None:
     """Twelve incidents and twelve notices of an hour without Slack are two messages, not twenty-four."""
     world.server.fail(*[RESET] * 200)
@@ -312,7 +315,6 @@ class Dead(BaseException):
     """The machine loses power: nothing that comes after is done."""
 
 
-@pytest.mark.slow
 class PowerCut:
     """Lets so many steps of a delivery happen, then dies before the next, which is just after the last."""
 
@@ -327,6 +329,7 @@ class PowerCut:
         return function()
 
 
+@pytest.mark.slow
 def test_dying_at_any_step_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """Whatever the database or Slack did last, the next process goes on from there."""
     for steps in range(100):
@@ -391,6 +394,7 @@ def test_cancelling_notes_what_slack_already_took(world: AlertWorld) -> None:
     assert world.texts() == [[DOWN]]
 
 
+@pytest.mark.slow
 def test_the_loop_tells_and_stops(world: AlertWorld, caplog: pytest.LogCaptureFixture) -> None:
     """Running as the service runs it: what is journalled arrives, a locked database is survived, stop ends it."""
     caplog.set_level(logging.INFO, logger="controller.alerts.delivery_worker")

@@ -51,6 +51,7 @@ def at(minutes: float) -> datetime:
 # --- who is called
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("incident", "called"),
     [
@@ -88,6 +89,7 @@ def test_what_becomes_critical_is_called_out(world: AlertWorld) -> None:
     assert HERE not in str(world.server.messages[0].versions[-1])
 
 
+@pytest.mark.slow
 def test_reminders_stop_when_somebody_looks_after_it(world: AlertWorld) -> None:
     """Every half hour while it is critical; not any more once it is acknowledged."""
     incident = world.keep(stuck(outage(), at=NOON))
@@ -308,6 +310,7 @@ def test_ten_providers_flapping_for_a_day(tmp_path: Path, server: SlackServer, m
     world.engine.dispose()
 
 
+@pytest.mark.slow
 def test_what_is_held_back_is_listed(tmp_path: Path, server: SlackServer) -> None:
     """One message says what waits, is kept true, and says when all has been told; an emergency waits for nothing."""
     world = AlertWorld(tmp_path, server, most_per_hour=3)

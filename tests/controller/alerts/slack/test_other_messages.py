@@ -110,6 +110,7 @@ def test_one_refused_key_is_one_thing_to_fix() -> None:
     assert "check the variable KEY" in message.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(everything())))
 def test_the_largest_of_each_kind_fits(number: int) -> None:
     """Inside Slack's limits and our own, and nothing from outside mentions anybody or has markup."""

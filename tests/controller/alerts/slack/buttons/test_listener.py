@@ -175,6 +175,7 @@ def hearing(
         yield listener
 
 
+@pytest.mark.slow
 def test_acknowledge(server: SocketServer, world: World) -> None:
     """The person looks after the incident; the timeline says so, and the next message has no such button."""
     with hearing(server, world.settings):
@@ -198,6 +199,7 @@ def test_acknowledge(server: SocketServer, world: World) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_hold_then_fail_back(server: SocketServer, world: World) -> None:
     """Hold pauses the route for an hour; fail back brings it home and ends the hold; the old message does no more."""
     with world.deciding(), hearing(server, world.settings):
@@ -226,6 +228,7 @@ def test_hold_then_fail_back(server: SocketServer, world: World) -> None:
     assert len(world.events("paused", "pinned", "resumed")) == 3, "people are told as of the command line's"
 
 
+@pytest.mark.slow
 def test_nobody_but_those_who_may(server: SocketServer, world: World) -> None:
     """A press of anybody else does nothing, is answered, and is kept with its author."""
     with hearing(server, world.settings, allowed=("U0BOB",)):
@@ -315,6 +318,7 @@ presses.PressHandler(settings).handle(Press(key="k", user="U0ANA", name="ana", b
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["Acknowledge", "Hold here for 1 h", "Fail back now"])
 def test_killed_after_the_press_was_journalled(tmp_path: Path, server: SocketServer, world: World, words: str) -> None:
     """A kill -9 between the order and the acknowledgement; Slack tells again, and it turns out to be done: once."""
@@ -347,6 +351,7 @@ def test_killed_before_anything_was_done(world: World) -> None:
     assert len(world.overrides()) == 1
 
 
+@pytest.mark.slow
 def test_it_connects_again_and_again(server: SocketServer, world: World) -> None:
     """Slack renews the connection, drops it, ends it with a word: presses come in on the next one."""
     with hearing(server, world.settings):
@@ -399,6 +404,7 @@ def test_what_a_person_must_repair_is_said_at_once(
     assert APP_TOKEN not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [
@@ -432,7 +438,6 @@ def test_socket_mode_switched_off_is_said(server: SocketServer) -> None:
         assert not listener.is_usable
 
 
-@pytest.mark.slow
 def test_an_address_without_encryption_is_refused() -> None:
     """With a real API address, nothing is sent to a WebSocket that is not encrypted, whoever names it."""
     with SocketServer() as server:
@@ -445,6 +450,7 @@ def test_an_address_without_encryption_is_refused() -> None:
         listener.stop()
 
 
+@pytest.mark.slow
 def test_acknowledged_in_time_whatever_the_database_does(server: SocketServer) -> None:
     """A press that takes long is acknowledged before Slack gives it up, and answered when it is done."""
     release = threading.Event()
