@@ -106,10 +106,10 @@ class Journal:
             return session.exec(untold).one()
 
     def skip_stale_alerts(self, before: datetime) -> int:
-        """Treat incidents resolved before this that nobody was ever told of as told; returns how many.
+        """Mark old alerts as delivered: incidents resolved before this and never delivered; returns how many.
 
-        Nobody is helped by last month's outages the day Slack is configured. An incident that people were told of is
-        still due until its message says that it is resolved. Events from before this are skipped too.
+        Slack, configured today, is not told of last month's outages. An incident that was delivered stays due until
+        its message says that it is resolved. Events from before this are skipped too.
         """
         old_events = update(EventRow).where(col(EventRow.telling) == "due", col(EventRow.at_ms) < to_ms(before))
         old_incidents = update(IncidentRow).where(

@@ -35,12 +35,12 @@ class CycleFacts:
     health: Mapping[str, TargetHealth]
     """By target; may lack configured targets (nothing known yet), and others than those are ignored."""
     routes: Mapping[str, RouteState]
-    """As they are published, after the decisions of this cycle."""
+    """The published routes, after the decisions of this cycle."""
     decisions: Sequence[Decision] = ()
-    """Of this cycle."""
+    """The decisions of this cycle."""
     open_incidents: Sequence[Incident] = ()
     resolved: Sequence[Incident] = ()
-    """Those resolved lately, which may be opened again."""
+    """Incidents resolved lately, which may be reopened."""
     stuck: AbstractSet[str] = frozenset()
     """The routes that have nothing eligible left."""
     unpublished: Mapping[str, str] = field(default_factory=dict)
@@ -48,17 +48,17 @@ class CycleFacts:
     waiting: Mapping[str, str] = field(default_factory=dict)
     """The routes that an operator must bring back, with the target that has proven itself."""
     warnings: Mapping[str, str] = field(default_factory=dict)
-    """What overrides cost users, as a sentence by route."""
+    """What an override costs users, one sentence by route."""
     would: Mapping[str, str] = field(default_factory=dict)
     """Where a dry run would have each route that it leaves as configured, in words."""
     vendors: Mapping[str, Sequence[VendorStateChange]] = field(default_factory=dict)
-    """What each provider's status page said, oldest first, as `vendor_lead.find_lead` takes it."""
+    """What each provider's status page said, oldest first, as `vendor_claim.vendor_lead` takes it."""
     onsets: Mapping[str, FailureOnset] = field(default_factory=dict)
-    """By bad target, as far as is known."""
+    """How each failing target began to fail, by target, as far as is known."""
     overrides: Overrides = NO_OVERRIDES
-    """Those in force."""
+    """The overrides in force."""
     loss: NetworkLoss | None = None
-    """Of our own network, if any."""
+    """The present loss of our own network, if any."""
 
     @cached_property
     def open_by_slot(self) -> Mapping[Slot, Incident]:

@@ -29,10 +29,6 @@ class MoveKind(StrEnum):
     """An operator drained the target it pointed at."""
 
 
-#: Moves that an operator caused.
-OPERATOR_MOVES = frozenset({MoveKind.PIN, MoveKind.DRAIN})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteState:
     """Where a route points."""

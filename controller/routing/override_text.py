@@ -95,7 +95,7 @@ def begun_event(
 
 
 def ended_event(override: Override) -> OverrideEvent:
-    """Reports that somebody ended the override; it is given as it is stored after that."""
+    """The event of an override that somebody ended; takes the override as stored after its end."""
     after = format_elapsed(((override.ended_at or override.at) - override.at).total_seconds())
     whose = "" if override.author == override.ended_by else f" by {override.author}"
     text = f"{override.ended_by} ended {describe_override(override)}{whose} after {after}: {override.ended_reason}"

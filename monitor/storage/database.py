@@ -125,8 +125,8 @@ def reading(engine: Engine) -> Engine:
 
 def _shown(url: str) -> str:
     """The URL without the parts that may hold a password."""
-    scheme, found, _ = url.partition("://")
-    return f"{scheme}://…" if found and scheme != "sqlite" else url
+    scheme, separator, _ = url.partition("://")
+    return f"{scheme}://…" if separator and scheme != "sqlite" else url
 
 
 def _make_room(path: Path) -> None:
@@ -213,12 +213,12 @@ def _keep_to_this_file(engine: Engine, path: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file it is, whatever its name; None when there is none."""
+    """Device and inode of the file, whatever its name; None when there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _revision(connection: Connection, path: Path) -> str | None:

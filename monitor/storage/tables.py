@@ -350,6 +350,7 @@ class ServiceRow(SQLModel, table=True):
     """When it stopped in good order; None while it runs, and after a crash."""
 
 
+#: The tables for Core: bulk writes, upserts, hot reads, pruning. Observations, spending and overrides use Core alone.
 _TABLES = SQLModel.metadata.tables
 
 OBSERVATIONS: Final = _TABLES["observations"]
@@ -358,7 +359,6 @@ TARGET_STATES: Final = _TABLES["target_states"]
 POOLS: Final = _TABLES["pools"]
 CONNECTIVITY: Final = _TABLES["connectivity"]
 SPENDING: Final = _TABLES["spending"]
-BUDGET: Final = _TABLES["budget"]
 VENDOR_REPORTS: Final = _TABLES["vendor_reports"]
 OVERRIDES: Final = _TABLES["overrides"]
 DECISIONS: Final = _TABLES["decisions"]
@@ -366,4 +366,3 @@ INCIDENTS: Final = _TABLES["incidents"]
 DELIVERIES: Final = _TABLES["deliveries"]
 CHANNEL_STATES: Final = _TABLES["channel_states"]
 EVENTS: Final = _TABLES["events"]
-SERVICE: Final = _TABLES["service"]
