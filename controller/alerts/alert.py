@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from controller.alerts.digest.digest import DIGEST
+from controller.alerts.pending_event import PendingEvent
 from controller.alerts.severity import severity_of, severity_of_notice
 from controller.alerts.slack.incident_message import plain_text
 from controller.alerts.slack.other_messages import notice_headline
@@ -39,16 +40,6 @@ class AlertKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertNotice:
-    """Something that happened once."""
-
-    kind: str
-    """A past-tense name: `pinned`, `probing_stopped`."""
-    subject: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """One thing to tell; texts in it may quote a provider or a person."""
 
@@ -63,7 +54,7 @@ class Alert:
     text: str
     """Plain text of some lines, without the headline."""
     incident: Incident | None = None
-    notice: AlertNotice | None = None
+    notice: PendingEvent | None = None
 
 
 def incident_alert(incident: Incident, kind: AlertKind, *, alert_id: str, at: datetime) -> Alert:
@@ -80,7 +71,7 @@ def incident_alert(incident: Incident, kind: AlertKind, *, alert_id: str, at: da
     )
 
 
-def notice_alert(notice: AlertNotice, *, alert_id: str, at: datetime) -> Alert:
+def notice_alert(notice: PendingEvent, *, alert_id: str, at: datetime) -> Alert:
     """Something that happened once."""
     lines = [one_line(line, _LONGEST_LINE) for line in notice.text.splitlines()]
     is_digest = notice.kind == DIGEST

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from controller.alerts.alert import Alert, AlertKind, AlertNotice, incident_alert, notice_alert
+from controller.alerts.alert import Alert, AlertKind, incident_alert, notice_alert
 from controller.alerts.delivery import Action, DeliveryKind, DueAlert, PlannedMessage
 from controller.incidents.incident import Incident
 from monitor.settings import Severity
@@ -47,8 +47,7 @@ def alert_of(due: DueAlert, now: datetime) -> Alert:
         return incident_alert(due.incident, kind_of(due.incident, due.last_kind), alert_id=alert_id, at=at)
     if due.event is None:
         raise ValueError(f"{due.key} is neither about an incident nor about an event")
-    notice = AlertNotice(kind=due.event.kind, subject=due.event.subject, text=due.event.text)
-    return notice_alert(notice, alert_id=f"notice-{due.event.id}-{to_ms(at):x}", at=at)
+    return notice_alert(due.event, alert_id=f"notice-{due.event.id}-{to_ms(at):x}", at=at)
 
 
 def kind_of(incident: Incident, last: AlertKind | None) -> AlertKind:

@@ -11,6 +11,7 @@ class PendingEvent:
     id: int
     at: datetime
     kind: str
+    """A past-tense name: `pinned`, `probing_stopped`."""
     subject: str
     text: str
     """It may quote a provider or an operator."""

@@ -62,7 +62,6 @@ ACTING = [
     *(
         "controller/alerts/digest/scheduler.py",
         "controller/alerts/slack/client.py",
-        "controller/alerts/slack/webhook.py",
     ),
     *("controller/alerts/slack/errors.py", "controller/alerts/slack/buttons/*"),
     *("controller/simulation/*", "controller/demo/*", "ui/*"),

@@ -12,10 +12,9 @@ from controller.alerts.channel import RunInThread
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker, RoundResult
 from controller.alerts.slack.channel import SlackChannel
-from controller.alerts.slack.client import SlackClient
+from controller.alerts.slack.client import SlackClient, SlackWebhookClient
 from controller.alerts.slack.planner import plan_messages
 from controller.alerts.slack.planning_input import SINK
-from controller.alerts.slack.webhook import SlackWebhookClient
 from controller.alerts.slack.webhook_planner import plan_webhook_messages
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.journal import Journal

@@ -17,10 +17,9 @@ from controller.alerts.channel import (
 from controller.alerts.delivery import Action, Delivery, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import Message, header, safe, section
-from controller.alerts.slack.client import SlackClient
+from controller.alerts.slack.client import SlackClient, SlackWebhookClient
 from controller.alerts.slack.planner import plan_messages
 from controller.alerts.slack.planning_input import SINK, PlanningInput
-from controller.alerts.slack.webhook import SlackWebhookClient
 from controller.alerts.slack.webhook_planner import plan_webhook_messages
 from monitor.settings import Route, Severity, SlackSettings
 

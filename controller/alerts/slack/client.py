@@ -1,22 +1,21 @@
-"""Talks to Slack as a bot; with its errors, the webhook and the buttons, the only place that knows slack_sdk."""
+"""Talks to Slack as a bot or by an incoming webhook; with its errors and the buttons, the only user of slack_sdk."""
 
 import logging
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from http.client import HTTPException
 from typing import Any, Final
 
-from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
+from slack_sdk import WebClient, WebhookClient
 from slack_sdk.web import SlackResponse
+from slack_sdk.webhook import WebhookResponse
 
 from controller.alerts.alert import mask_secrets
 from controller.alerts.channel import DeliveryError, LookupImpossibleError
 from controller.alerts.delivery import Delivery, PlannedMessage, Receipt, from_payload, to_payload
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.errors import ABOUT_TOKEN, delivery_error
+from controller.alerts.slack.errors import ABOUT_TOKEN, WEB_ERRORS, delivery_error, refusal_error
 from monitor.settings import NetworkSettings, SlackSettings
 from monitor.storage.conversions import to_ms
 from probes.target import Secret
@@ -29,6 +28,20 @@ EVENT_TYPE: Final = "hotspare_message"
 _MARGIN: Final = timedelta(hours=2)
 _PAGE: Final = 200
 _MOST_PAGES: Final = 10
+
+_NEW_WEBHOOK: Final = "make a new webhook and set alerts.slack.webhook_url to its address"
+#: What Slack answers in plain text where the webhook itself will not do any more.
+_WEBHOOK_ADVICE: Final = {
+    "no_service": _NEW_WEBHOOK,
+    "no_service_id": _NEW_WEBHOOK,
+    "no_team": _NEW_WEBHOOK,
+    "team_disabled": _NEW_WEBHOOK,
+    "invalid_token": _NEW_WEBHOOK,
+    "action_prohibited": "the workspace does not let the webhook post: ask its administrator",
+    "posting_to_general_channel_denied": "the workspace does not let the webhook post there: ask its administrator",
+    "channel_not_found": f"its channel is gone: {_NEW_WEBHOOK}",
+    "channel_is_archived": f"its channel is archived: {_NEW_WEBHOOK}",
+}
 
 
 class SlackClient:
@@ -123,9 +136,46 @@ class SlackClient:
             if method.startswith("chat."):
                 return self._client.api_call(method, json=dict(arguments))
             return self._client.api_call(method, params=dict(arguments))
-        except (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError) as error:
+        except WEB_ERRORS as error:
             # Without the cause: it may quote the request, and that holds the token.
             raise delivery_error(error) from None
+
+
+class SlackWebhookClient:
+    """Posts messages; the same promises as `SlackClient`, but a message cannot be edited, threaded or found again."""
+
+    def __init__(
+        self,
+        url: Secret,
+        *,
+        network: NetworkSettings | None = None,
+        secrets: Iterable[Secret] = (),
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self._secrets = (url, *secrets)
+        self._client = WebhookClient(url.reveal(), **sdk_options(network, timeout_s))
+
+    def post(self, planned: PlannedMessage, _begun_at: datetime) -> Receipt:
+        """Post its message, and nothing else of it; a webhook does not say where it stands."""
+        clean = clean_message(planned, self._secrets)
+        try:
+            answer = self._client.send_dict(
+                {"text": clean.text, "blocks": list(clean.blocks), "unfurl_links": False, "unfurl_media": False}
+            )
+        except WEB_ERRORS as error:
+            # Without the cause: it may quote the address, which lets anybody post.
+            raise delivery_error(error) from None
+        if answer.status_code != 200 or answer.body.strip() != "ok":
+            raise _webhook_fault(answer)
+        return planned.receipt
+
+    def update(self, planned: PlannedMessage) -> Receipt:
+        """Impossible: nothing is planned to be edited."""
+        raise NotImplementedError(f"a webhook cannot edit {planned.key}")
+
+    def find(self, _delivery: Delivery) -> Receipt | None:
+        """Nobody can know; the message is sent again."""
+        return None
 
 
 def sdk_options(network: NetworkSettings | None, timeout_s: float) -> dict[str, Any]:
@@ -177,3 +227,11 @@ def _cannot_look(code: str) -> str:
         " twice; give the bot the scopes channels:history and channels:read (groups:history and groups:read for a"
         " private channel) and invite it to the channel"
     )
+
+
+def _webhook_fault(answer: WebhookResponse) -> DeliveryError:
+    code = answer.body.strip()[:80]
+    if code in _WEBHOOK_ADVICE:
+        text = f"Slack refused the message ({code}): {_WEBHOOK_ADVICE[code]}"
+        return DeliveryError(text, code=code, permanent=True, maybe_arrived=False)
+    return refusal_error(answer.status_code, answer.headers, code)

@@ -5,12 +5,15 @@ import re
 from collections.abc import Mapping
 from http.client import HTTPException
 from socket import gaierror
-from typing import Any
+from typing import Any, Final
 from urllib.error import URLError
 
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 
 from controller.alerts.channel import DeliveryError
+
+#: What slack_sdk and the network below it raise.
+WEB_ERRORS: Final = (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError)
 
 _TOKEN = "set alerts.slack.token to the bot token (xoxb-…) of an installed app"  # noqa: S105 - advice, not a token
 _CHANNEL = "check alerts.slack.channel"
@@ -80,9 +83,9 @@ def delivery_error(error: Exception) -> DeliveryError:
         data = response.data if isinstance(response.data, dict) else {}
         return refusal_error(response.status_code, response.headers, str(data.get("error", "")))
     if isinstance(error, OSError | HTTPException):
-        return DeliveryError(
-            f"Slack could not be reached: {_network_fault(error)}", maybe_arrived=not _is_unsent(error)
-        )
+        reason = error.reason if isinstance(error, URLError) else error
+        is_unsent = isinstance(reason, OSError) and (reason.errno in _NOT_SENT or isinstance(reason, gaierror))
+        return DeliveryError(f"Slack could not be reached: {_network_fault(reason)}", maybe_arrived=not is_unsent)
     # A token that cannot stand in a header, an answer in a character set that does not exist: never quoted.
     return DeliveryError(
         f"Slack could not be asked ({type(error).__name__}): check alerts.slack.token and alerts.slack.api_url",
@@ -90,13 +93,7 @@ def delivery_error(error: Exception) -> DeliveryError:
     )
 
 
-def _is_unsent(error: OSError | HTTPException) -> bool:
-    reason = error.reason if isinstance(error, URLError) else error
-    return isinstance(reason, OSError) and (reason.errno in _NOT_SENT or isinstance(reason, gaierror))
-
-
-def _network_fault(error: OSError | HTTPException) -> str:
-    reason = error.reason if isinstance(error, URLError) else error
+def _network_fault(reason: BaseException | str) -> str:
     if isinstance(reason, TimeoutError):
         return "no answer in time"
     if isinstance(reason, OSError) and reason.strerror:

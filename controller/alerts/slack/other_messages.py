@@ -1,7 +1,6 @@
 """The other messages: notices, replies in a thread, calls for a person, many things in one message (pure)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -35,15 +34,6 @@ _NOTICES: Final = (
     ("resumed", "▶️"),
     ("", "✋"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimitedAlerts:
-    """What is held back for now, so that a storm is no storm of messages."""
-
-    incidents: tuple[Incident, ...]
-    notices: tuple[PendingEvent, ...]
-    most_per_hour: int
 
 
 def notice_message(kind: str, subject: str, text: str, *, at: datetime, late: str | None = None) -> Message:
@@ -106,14 +96,14 @@ def notices_message(notices: Sequence[PendingEvent], late: str) -> Message:
     return _together(headline, [f"`{event.at:%H:%M}` {_notice_text(event)}" for event in notices])
 
 
-def held_message(waiting: RateLimitedAlerts | None) -> Message:
-    """What is held back by the bound for a storm; None: nothing any more."""
-    if waiting is None:
+def held_message(incidents: Sequence[Incident], notices: Sequence[PendingEvent], most_per_hour: int) -> Message:
+    """What is held back by the bound for a storm, if anything still is."""
+    lines = [f"• {safe(headline_of(incident), 200)} (incident {incident.id})" for incident in incidents]
+    lines += [f"• {_notice_text(event)}" for event in notices]
+    if not lines:
         text = "▶️ All messages that were held back have been sent"
         return Message(text=text, blocks=(section([text + "."]),))
-    lines = [f"• {safe(headline_of(incident), 200)} (incident {incident.id})" for incident in waiting.incidents]
-    lines += [f"• {_notice_text(event)}" for event in waiting.notices]
-    headline = f"⏸️ {plural(len(lines), 'message')} held back: the limit is {waiting.most_per_hour} an hour"
+    headline = f"⏸️ {plural(len(lines), 'message')} held back: the limit is {most_per_hour} an hour"
     end = "They are sent as soon as the limit allows; incidents that are over by then come in one message."
     return _together(headline, lines, end=end)
 

@@ -12,7 +12,6 @@ from controller.alerts.severity import most_urgent, severity_of_notice
 from controller.alerts.slack.escalation import headline_key, headline_message, homes, last_call, plan_escalations
 from controller.alerts.slack.incident_groups import IncidentGroup, groups_of
 from controller.alerts.slack.other_messages import (
-    RateLimitedAlerts,
     held_message,
     notice_message,
     notices_message,
@@ -227,9 +226,12 @@ def _held(
         return
     lists = [one for one in given.snapshot.deliveries.values() if one.kind is DeliveryKind.HELD and one.done_at]
     newest = max(lists, key=lambda one: one.begun_at, default=None)
-    holding = _held_back(groups, given, waiting) if waiting else None
-    shows = str(len(holding.incidents) + len(holding.notices)) if holding else "nothing"
-    message = partial(held_message, holding)
+    incident_ids = {incident_id for planned in waiting for incident_id, _, _ in planned.receipt.incidents}
+    event_ids = {event_id for planned in waiting for event_id in planned.receipt.events}
+    incidents = [group.primary for group in groups if group.primary.id in incident_ids]
+    notices = [event for event in given.snapshot.events if event.id in event_ids]
+    shows = str(len(incidents) + len(notices)) if waiting else "nothing"
+    message = partial(held_message, incidents, notices, given.slack.most_per_hour)
     if newest and newest.channel and newest.ts and given.now - newest.begun_at < _HELD_FOR:
         if given.shown.get(newest.ts) != shows:
             yield PlannedMessage(
@@ -241,7 +243,7 @@ def _held(
                 ts=newest.ts,
                 shows=shows,
             )
-    elif holding and room > 0:
+    elif waiting and room > 0:
         yield PlannedMessage(
             key=f"{SINK} held {given.now:%Y-%m-%d %H:%M}",
             kind=DeliveryKind.HELD,
@@ -249,16 +251,3 @@ def _held(
             channel=given.slack.channel_of(Severity.WARNING),
             shows=shows,
         )
-
-
-def _held_back(
-    groups: Iterable[IncidentGroup], given: PlanningInput, waiting: Iterable[PlannedMessage]
-) -> RateLimitedAlerts:
-    receipts = [planned.receipt for planned in waiting]
-    incidents = {incident_id for receipt in receipts for incident_id, _, _ in receipt.incidents}
-    events = {event_id for receipt in receipts for event_id in receipt.events}
-    return RateLimitedAlerts(
-        incidents=tuple(group.primary for group in groups if group.primary.id in incidents),
-        notices=tuple(event for event in given.snapshot.events if event.id in events),
-        most_per_hour=given.slack.most_per_hour,
-    )

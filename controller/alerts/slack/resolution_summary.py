@@ -14,15 +14,19 @@ _ID_CHARS = 60
 
 def closing_facts(incident: Incident) -> list[str]:
     """All of them, as lines of Slack's markup that are safe already."""
-    return [
-        *_first_move(incident),
-        *exposure_lines(incident),
-        *_not_known(incident),
-        *_probe_counts(incident),
-        *_reopenings(incident),
-        *_vendor_lines(incident),
-        *_request_ids(incident),
-    ]
+    facts = [*_first_move(incident), *exposure_lines(incident)]
+    if incident.on_failing_s:
+        facts.append("Only the applications know how many requests failed meanwhile.")
+    if (numbers := incident.numbers) and numbers.failures:
+        probes = plural(numbers.probes, "probe")
+        facts.append(f"{numbers.failures} of {probes} failed: {outcome_mix(numbers.mix)}.")
+    if incident.reopened:
+        facts.append(f"It came back {plural(incident.reopened, 'time')} before it was over.")
+    if incident.vendor:
+        facts.append(safe(lead_sentence(incident.vendor, incident.opened_at, over=True), _VENDOR_CHARS))
+    if ids := ", ".join(safe(request_id, _ID_CHARS) for request_id in incident.request_ids[:_MOST_IDS]):
+        facts.append(f"Request ids for the vendor's support: {ids}")
+    return facts
 
 
 def exposure_lines(incident: Incident) -> list[str]:
@@ -49,29 +53,3 @@ def _first_move(incident: Incident) -> list[str]:
     known = any(line.kind is EntryKind.FIRST_FAILURE for line in incident.timeline)
     since = f"the first failed probe (`{incident.onset:%H:%M:%S}`)" if known else "the opening"
     return [f"The first route moved {after} after {since}."]
-
-
-def _not_known(incident: Incident) -> list[str]:
-    return ["Only the applications know how many requests failed meanwhile."] if incident.on_failing_s else []
-
-
-def _probe_counts(incident: Incident) -> list[str]:
-    numbers = incident.numbers
-    if numbers is None or not numbers.failures:
-        return []
-    return [f"{numbers.failures} of {plural(numbers.probes, 'probe')} failed: {outcome_mix(numbers.mix)}."]
-
-
-def _reopenings(incident: Incident) -> list[str]:
-    return [f"It came back {plural(incident.reopened, 'time')} before it was over."] if incident.reopened else []
-
-
-def _vendor_lines(incident: Incident) -> list[str]:
-    if incident.vendor is None:
-        return []
-    return [safe(lead_sentence(incident.vendor, incident.opened_at, over=True), _VENDOR_CHARS)]
-
-
-def _request_ids(incident: Incident) -> list[str]:
-    ids = ", ".join(safe(one, _ID_CHARS) for one in incident.request_ids[:_MOST_IDS])
-    return [f"Request ids for the vendor's support: {ids}"] if ids else []

@@ -11,11 +11,9 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from http.client import HTTPException
 from typing import Any, Final
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
 from sqlalchemy import Engine
 
 from controller.alerts.channel import RunInThread
@@ -25,7 +23,7 @@ from controller.alerts.slack.buttons.buttons import Press, read_press
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.socket_mode import SlackConnection, SocketModeEvent
 from controller.alerts.slack.client import sdk_options
-from controller.alerts.slack.errors import SocketModeError, delivery_error, socket_mode_error
+from controller.alerts.slack.errors import WEB_ERRORS, SocketModeError, delivery_error, socket_mode_error
 from controller.alerts.slack.planning_input import SINK
 from monitor.settings import NetworkSettings, Route, Settings, SlackSettings
 from monitor.storage.database import DatabaseError
@@ -48,8 +46,6 @@ _GOOD_AFTER_S: Final = 30.0
 #: A failure that can pass is reported once it has lasted for so long.
 _REPORTED_AFTER_S: Final = 60.0
 _LONGEST_ANSWER: Final = 1_000
-#: What slack_sdk and the network below it raise.
-_WEB_ERRORS: Final = (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError)
 
 
 class SocketListener:
@@ -136,7 +132,7 @@ class SocketListener:
         """Put a connection on which Slack has said hello in place of the present one; raises SocketModeError."""
         try:
             url = self._request_address()
-        except _WEB_ERRORS as error:
+        except WEB_ERRORS as error:
             # Without the cause: it may quote the request, and that holds the token.
             raise socket_mode_error(error) from None
         opening = SlackConnection(url, proxy=self._proxy, tls=self._tls, on_envelope=self._enqueue)
@@ -215,7 +211,7 @@ class SocketListener:
             message["thread_ts"] = press.thread
         try:
             self._bot.api_call("chat.postEphemeral", json={**message, "parse": "none", "link_names": False})
-        except _WEB_ERRORS as error:
+        except WEB_ERRORS as error:
             log.warning("press_not_answered user=%s: %s", one_line(press.user, 30), delivery_error(error))
 
 

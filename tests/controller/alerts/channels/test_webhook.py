@@ -12,9 +12,10 @@ import jsonschema
 import pytest
 import trustme
 
-from controller.alerts.alert import AlertNotice, alert_document, encode_alert, make_test_alert, notice_alert
+from controller.alerts.alert import alert_document, encode_alert, make_test_alert, notice_alert
 from controller.alerts.channel import DeliveryError
 from controller.alerts.channels.webhook import WebhookChannel, refusal_error, sign
+from controller.alerts.pending_event import PendingEvent
 from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.settings import NetworkSettings
 from probes.target import Secret
@@ -28,6 +29,10 @@ from tests.support.servers import server_tls, serving
 SCHEMA = json.loads((ROOT / "controller" / "alerts" / "alert.schema.json").read_text(encoding="utf-8"))
 SECRET = Secret("0123456789abcdef0123")
 HOSTILE = 'sk-proj-Zx81mQp4vTe7LrW2 <!channel> @everyone "\\\ud800\x00 [a](http://b) ' + "x" * 10_000
+
+
+def _event(*, kind: str, subject: str, text: str) -> PendingEvent:
+    return PendingEvent(id=1, at=T0, kind=kind, subject=subject, text=text)
 
 
 def sink(url: str, **more: Any) -> WebhookChannel:
@@ -190,12 +195,12 @@ async def test_a_company_s_own_certificates_are_trusted_only_where_configured(tm
             id="one that is over, with all that is known",
         ),
         pytest.param(
-            notice_alert(AlertNotice(kind="pinned", subject="chat", text="ana pinned chat"), alert_id="n", at=T0),
+            notice_alert(_event(kind="pinned", subject="chat", text="ana pinned chat"), alert_id="n", at=T0),
             id="a notice",
         ),
         pytest.param(
             notice_alert(
-                AlertNotice(kind="weekly_digest", subject="2026-11-16", text="📊 The week\nRoute chat"),
+                _event(kind="weekly_digest", subject="2026-11-16", text="📊 The week\nRoute chat"),
                 alert_id="d",
                 at=T0,
             ),
@@ -234,10 +239,10 @@ def test_hostile_text_arrives_as_text() -> None:
 def test_a_digest_keeps_its_lines_and_a_notice_its_sentence() -> None:
     """The first line of a digest is its headline."""
     text = "📊 The week from Nov 9 to Nov 16: no incident\nRoute chat: 100 %\nopenai/m: 100 %"
-    told = notice_alert(AlertNotice(kind="weekly_digest", subject="2026-11-16", text=text), alert_id="d", at=T0)
+    told = notice_alert(_event(kind="weekly_digest", subject="2026-11-16", text=text), alert_id="d", at=T0)
     assert (told.kind, told.headline) == ("digest", text.split("\n", maxsplit=1)[0])
     assert told.text == "Route chat: 100 %\nopenai/m: 100 %"
-    notice = notice_alert(AlertNotice(kind="pinned", subject="chat", text="ana pinned\nchat"), alert_id="n", at=T0)
+    notice = notice_alert(_event(kind="pinned", subject="chat", text="ana pinned\nchat"), alert_id="n", at=T0)
     assert (notice.kind, notice.headline, notice.text) == ("notice", "✋ Pinned: chat", "ana pinned\nchat")
 
 

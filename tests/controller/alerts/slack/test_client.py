@@ -10,8 +10,7 @@ import pytest
 from controller.alerts.channel import DeliveryError, LookupImpossibleError
 from controller.alerts.delivery import Delivery, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.client import SlackClient
-from controller.alerts.slack.webhook import SlackWebhookClient
+from controller.alerts.slack.client import SlackClient, SlackWebhookClient
 from monitor.settings import NetworkSettings, SlackSettings
 from probes.target import Secret
 from tests.support.slack_server import Fault, FaultKind, SlackServer

@@ -13,7 +13,6 @@ from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
 from controller.alerts.slack.incident_message import incident_headline, plain_text
 from controller.alerts.slack.other_messages import (
-    RateLimitedAlerts,
     call_message,
     held_message,
     notice_message,
@@ -95,8 +94,8 @@ def everything() -> list[Message]:
         call_message(incident, now=LATER, mention=WHOM, again=True),
         passed_message((done,) * 500, "while Slack was unreachable"),
         notices_message((event,) * 500, "while Slack was unreachable"),
-        held_message(RateLimitedAlerts(incidents=others, notices=(event,) * 200, most_per_hour=30)),
-        held_message(None),
+        held_message(others, (event,) * 200, 30),
+        held_message((), (), 3),
         notice_message(event.kind, event.subject, event.text, at=NOON),
     ]
 
@@ -139,7 +138,7 @@ def test_text_from_outside_is_disarmed_in_every_message() -> None:
         reply_message(done, done.timeline, named=True),
         passed_message((done,), "within minutes"),
         notices_message((event,), "during quiet hours"),
-        held_message(RateLimitedAlerts(incidents=(incident,), notices=(event,), most_per_hour=3)),
+        held_message((incident,), (event,), 3),
     ):
         sections = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
         for text in (message.text, *sections):
