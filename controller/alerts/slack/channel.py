@@ -85,18 +85,15 @@ class SlackChannel(AlertChannel):
     def tests(self, alert: Alert) -> Iterator[TestMessage]:
         """One in every channel of the configuration, with the severities that go there."""
         message = Message(text=safe(alert.headline), blocks=(header(alert.headline), section([safe(alert.text)])))
-        for channel, severities in self._severities().items():
+        channels: dict[str, list[str]] = {}
+        for severity in Severity:
+            channels.setdefault(self._slack.channel_of(severity), []).append(severity.value)
+        for channel, severities in channels.items():
             planned = PlannedMessage(
                 key=f"{SINK} {alert.id}", kind=DeliveryKind.TEST, message=lambda: message, channel=channel
             )
             gets = ", ".join(severities) if channel else "everything, by webhook"
             yield TestMessage(name=f"{SINK} {channel}".strip(), gets=gets, message=planned)
-
-    def _severities(self) -> dict[str, list[str]]:
-        channels: dict[str, list[str]] = {}
-        for severity in Severity:
-            channels.setdefault(self._slack.channel_of(severity), []).append(severity.value)
-        return channels
 
 
 def slack_channels(context: ChannelContext) -> Iterator[AlertChannel]:

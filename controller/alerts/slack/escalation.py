@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from controller.alerts.delivery import Action, Delivery, DeliveryKind, PlannedMessage, Receipt, place_key
+from controller.alerts.delivery import Action, DeliveryKind, PlannedMessage, Receipt, place_key
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
 from controller.alerts.slack.incident_groups import IncidentGroup
@@ -41,7 +41,14 @@ def needs_call(group: IncidentGroup, given: PlanningInput) -> bool:
     last = given.last_call(group.first.id)
     if group.severity is not Severity.CRITICAL or last is None:
         return group.severity is Severity.CRITICAL
-    return _is_time(last, given, fresh=_is_calm(group, given), acknowledged=group.is_acknowledged)
+    since = given.now - last.begun_at
+    may_remind = bool(given.slack.remind_s) and not group.is_acknowledged
+    if since < -_CALLS_APART:
+        # The clock was set back: a call of the future holds nobody.
+        return may_remind
+    if _is_calm(group, given):
+        return since >= _CALLS_APART
+    return may_remind and since >= timedelta(seconds=given.slack.remind_s)
 
 
 def last_call(group: IncidentGroup, given: PlanningInput) -> int:
@@ -61,18 +68,6 @@ def _calm_key(group: IncidentGroup, given: PlanningInput) -> str:
 
 def _is_calm(group: IncidentGroup, given: PlanningInput) -> bool:
     return given.delivered(_calm_key(group, given)) is not None
-
-
-def _is_time(last: Delivery, given: PlanningInput, *, fresh: bool, acknowledged: bool) -> bool:
-    """Whether to call after this call; `fresh`: meanwhile it was not critical."""
-    since = given.now - last.begun_at
-    if since < -_CALLS_APART:
-        # The clock was set back: a call of the future holds nobody.
-        return bool(given.slack.remind_s) and not acknowledged
-    if fresh:
-        return since >= _CALLS_APART
-    remind = timedelta(seconds=given.slack.remind_s)
-    return bool(remind) and since >= remind and not acknowledged
 
 
 def _call(group: IncidentGroup, given: PlanningInput) -> PlannedMessage:

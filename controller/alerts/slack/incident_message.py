@@ -42,8 +42,7 @@ _MAX_ROUTES = 6
 _MAX_WEIGHTS = 3
 _MAX_FIXES = 3
 _MAX_OTHERS = 6
-_FIRST_LINES = 5
-_LAST_LINES = 5
+_EDGE_LINES = 5
 
 #: What stands before a line of the timeline.
 SYMBOLS: Final = {
@@ -127,10 +126,10 @@ def plain_text(incident: Incident) -> str:
     """The same for where no markup is read: at most 40 lines, the headline first, then whether a person must act."""
     fixes = [f"To fix: {one_line(text, 280)}" for text in reasons(misconfigured_targets(incident))[:_MAX_FIXES]]
     vendor = [one_line(sentence, _VENDOR_CHARS)] if (sentence := _vendor_sentence(incident)) else []
-    entries, gap = _first_and_last(incident.timeline)
+    entries, gap = first_and_last(incident.timeline, _EDGE_LINES)
     story = [f"{time_of_day(entry.at, incident.opened_at)} {one_line(entry_text(entry), 280)}" for entry in entries]
     if gap:
-        story.insert(_FIRST_LINES, f"… {gap} more lines …")
+        story.insert(_EDGE_LINES, f"… {gap} more lines …")
     opened = f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
     lines = [
         headline_of(incident),
@@ -298,22 +297,20 @@ def _late_note(incident: Incident, late: str) -> str:
     return f"Opened {incident.opened_at:%H:%M}{ended} {late}."
 
 
-def _first_and_last(entries: Sequence[TimelineEntry]) -> tuple[list[TimelineEntry], int]:
-    """Of a long timeline the beginning and the end, and how many entries are left out between them."""
-    left_out = len(entries) - _FIRST_LINES - _LAST_LINES
-    if left_out <= 0:
-        return list(entries), 0
-    return [*entries[:_FIRST_LINES], *entries[-_LAST_LINES:]], left_out
+def first_and_last(entries: Sequence[TimelineEntry], each: int) -> tuple[list[TimelineEntry], int]:
+    """The first and the last `each` entries, and how many are left out between them."""
+    left_out = max(0, len(entries) - 2 * each)
+    return ([*entries[:each], *entries[-each:]] if left_out else list(entries)), left_out
 
 
 def _timeline_sections(timeline: Sequence[TimelineEntry], opened_at: datetime) -> list[Block]:
     """The timeline, its beginning and its end each in a section of its own."""
     if not timeline:
         return []
-    entries, gap = _first_and_last(timeline)
+    entries, gap = first_and_last(timeline, _EDGE_LINES)
     lines = [format_timeline_entry(entry, opened_at, _ENTRY_CHARS) for entry in entries]
-    first = ["*What happened* (UTC)", *lines[:_FIRST_LINES], *([f"… {gap} more lines …"] if gap else [])]
-    return [section(first), *([section(lines[_FIRST_LINES:])] if lines[_FIRST_LINES:] else [])]
+    first = ["*What happened* (UTC)", *lines[:_EDGE_LINES], *([f"… {gap} more lines …"] if gap else [])]
+    return [section(first), *([section(lines[_EDGE_LINES:])] if lines[_EDGE_LINES:] else [])]
 
 
 def _footer(incident: Incident, now: datetime, *, is_edited: bool) -> Block:

@@ -7,7 +7,13 @@ from typing import Final
 from controller.alerts.digest.digest import DIGEST, digest_message
 from controller.alerts.pending_event import PendingEvent
 from controller.alerts.slack.blocks import NAME_CHARS, Message, footer, header, safe, section
-from controller.alerts.slack.incident_message import action_sentence, format_timeline_entry, headline_of, time_of_day
+from controller.alerts.slack.incident_message import (
+    action_sentence,
+    first_and_last,
+    format_timeline_entry,
+    headline_of,
+    time_of_day,
+)
 from controller.alerts.slack.resolution_summary import closing_facts
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
 from monitor.formatting import format_elapsed, plural
@@ -15,7 +21,7 @@ from probes.redaction import one_line
 
 _NOTICE_CHARS = 2_500
 _NOTE_CHARS = 600
-_MOST_LINES = 12
+_EDGE_LINES = 6
 _MOST_TOGETHER = 15
 #: The first part that the kind of a notice contains says which symbol stands before it.
 _NOTICES: Final = (
@@ -137,13 +143,11 @@ def notice_headline(kind: str, subject: str) -> str:
 
 def _entry_lines(entries: Sequence[TimelineEntry], opened_at: datetime) -> list[str]:
     """The entries as lines; of many the beginning and the end."""
-    left_out = len(entries) - _MOST_LINES
-    if left_out > 0:
-        entries = [*entries[: _MOST_LINES // 2], *entries[-_MOST_LINES // 2 :]]
     limit = _NOTE_CHARS if len(entries) <= 3 else 220
-    lines = [format_timeline_entry(entry, opened_at, limit) for entry in entries]
-    if left_out > 0:
-        lines.insert(_MOST_LINES // 2, f"… {left_out} more lines …")
+    shown, left_out = first_and_last(entries, _EDGE_LINES)
+    lines = [format_timeline_entry(entry, opened_at, limit) for entry in shown]
+    if left_out:
+        lines.insert(_EDGE_LINES, f"… {left_out} more lines …")
     return lines
 
 

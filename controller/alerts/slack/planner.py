@@ -43,11 +43,11 @@ def plan_messages(given: PlanningInput) -> list[PlannedMessage]:
     """
     groups = groups_of(given.snapshot.incidents)
     posted = [group for group in groups if group.is_posted]
-    urgent = [
-        _headline(group, given) for group in groups if group.severity is Severity.CRITICAL and not group.is_posted
-    ]
+    new = [group for group in groups if not group.is_posted]
+    urgent = [_headline(group, given) for group in new if group.severity is Severity.CRITICAL]
     urgent += [planned for group in posted for planned in plan_escalations(group, given)]
-    waiting = [*_openings(groups, given), *_passed(groups, given), *plan_notices(given)]
+    openings = [group for group in new if group.is_open and group.severity is not Severity.CRITICAL]
+    waiting = [*(_headline(group, given) for group in openings), *_passed(new, given), *plan_notices(given)]
     now = waiting[: max(0, given.room - given.reserve)]
     room = given.room - len(now)
     edits = [planned for group in posted for planned in _edits(group, given)]
@@ -89,15 +89,9 @@ def _headline(group: IncidentGroup, given: PlanningInput) -> PlannedMessage:
     )
 
 
-def _openings(groups: Iterable[IncidentGroup], given: PlanningInput) -> list[PlannedMessage]:
-    """The headlines of what is open and not critical."""
-    wanted = (group for group in groups if group.is_open and not group.is_posted)
-    return [_headline(group, given) for group in wanted if group.severity is not Severity.CRITICAL]
-
-
 def _passed(groups: Iterable[IncidentGroup], given: PlanningInput) -> list[PlannedMessage]:
     """What came and went before anybody was told: each one message with its end, many of them together."""
-    passed = [group for group in groups if not group.is_open and not group.is_posted and group.is_behind]
+    passed = [group for group in groups if not group.is_open and group.is_behind]
     if len(passed) <= _ONE_BY_ONE:
         return [_headline(group, given) for group in passed]
     together = passed[:_MOST_TOGETHER]
