@@ -7,24 +7,47 @@ from enum import StrEnum
 from probes.outcome import Outcome
 
 
+class HealthLevel(StrEnum):
+    """How good a state is for users; page, terminal and demo choose their colours by it."""
+
+    GOOD = "good"
+    WATCH = "watch"
+    BAD = "bad"
+    INFO = "info"
+    OURS = "ours"
+    """A fault of our own configuration."""
+    NONE = "none"
+    """The state says nothing about the target."""
+
+
 class Health(StrEnum):
     """The health of a target."""
 
-    UNKNOWN = "unknown"
+    symbol: str
+    """One character that stands for it on the page."""
+    level: HealthLevel
+
+    def __new__(cls, name: str, symbol: str = "?", level: HealthLevel = HealthLevel.NONE) -> "Health":
+        """A member, whose value is its name; by that alone, `Health(name)` finds it."""
+        member = str.__new__(cls, name)
+        member._value_, member.symbol, member.level = name, symbol, level
+        return member
+
+    UNKNOWN = "unknown", "?", HealthLevel.NONE
     """No recent conclusive observation, or our own network is down."""
-    UP = "up"
-    SUSPECT = "suspect"
+    UP = "up", "✓", HealthLevel.GOOD
+    SUSPECT = "suspect", "!", HealthLevel.WATCH
     """Evidence above zero, not yet a verdict."""
-    DEGRADED = "degraded"
+    DEGRADED = "degraded", "▼", HealthLevel.WATCH
     """Slow, wrong or throttled beyond its own background."""
-    UNUSABLE = "unusable"
+    UNUSABLE = "unusable", "✕", HealthLevel.BAD
     """At least 90 % of two minutes of answers slow, wrong or throttled."""
-    DOWN = "down"
-    RECOVERING = "recovering"
+    DOWN = "down", "✕", HealthLevel.BAD
+    RECOVERING = "recovering", "↗", HealthLevel.INFO
     """Was down and answers again; it counts as up only after a whole hold of clean probes."""
-    MISCONFIGURED = "misconfigured"
+    MISCONFIGURED = "misconfigured", "▲", HealthLevel.OURS
     """Our key, account or model name is at fault: routes avoid it, and it is never counted as an outage."""
-    PAUSED = "paused"
+    PAUSED = "paused", "=", HealthLevel.NONE
     """An operator paused it: it is not judged."""
 
 
@@ -35,6 +58,8 @@ WORST_FIRST = (
 )
 #: Opens an incident and keeps it open.
 UNHEALTHY = frozenset({Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.RECOVERING, Health.MISCONFIGURED})
+#: A route may move to it; the best for users first.
+ELIGIBLE = (Health.UP, Health.SUSPECT, Health.DEGRADED)
 #: Serves its users; at most suspected.
 HEALTHY = frozenset({Health.UP, Health.SUSPECT})
 #: No verdict stands against it. Only the probes of such a target count for or against its provider, and its evidence

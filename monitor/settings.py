@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from monitor.health import Health
+from monitor.health import FAILING, Health
 from probes.target import Provider, Secret, Target
 
 DEFAULT_DATABASE = "sqlite:///var/hotspare.db"
@@ -23,7 +23,7 @@ class Route:
     name: str
     candidates: tuple[str, ...]
     """Target ids, the preferred one first."""
-    fail_over_on: frozenset[Health] = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
+    fail_over_on: frozenset[Health] = FAILING
     """The health of the current target that moves the route."""
 
 

@@ -9,18 +9,6 @@ from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
 
 _NONE = '<span class="hs-none" title="nothing measured yet">–</span>'
-#: Symbol and colour class. The page shows the word too: colour is never the only sign.
-_HEALTH = {
-    Health.UNKNOWN: ("?", "none"),
-    Health.UP: ("✓", "good"),
-    Health.SUSPECT: ("!", "watch"),
-    Health.DEGRADED: ("▼", "watch"),
-    Health.UNUSABLE: ("✕", "bad"),
-    Health.DOWN: ("✕", "bad"),
-    Health.RECOVERING: ("↗", "info"),
-    Health.MISCONFIGURED: ("▲", "ours"),
-    Health.PAUSED: ("=", "none"),
-}
 #: By the effect of the worst outcome.
 _BAR = {
     "up": "good",
@@ -37,11 +25,6 @@ def text(value: str) -> str:
     return escape(value, quote=True)
 
 
-def health_class(health: Health) -> str:
-    """The colour class of a health."""
-    return _HEALTH[health][1]
-
-
 def bar_class(bucket: Bucket) -> str:
     """The colour class of a bar; `gap` where nothing was observed."""
     return outcome_class(bucket.worst) if bucket.worst else "gap"
@@ -53,11 +36,10 @@ def outcome_class(outcome: Outcome) -> str:
 
 
 def pill(health: Health, title: str = "") -> str:
-    """A health as symbol and word."""
-    symbol, colour = _HEALTH[health]
+    """A health as symbol and word, because colour must never be the only sign."""
     return (
-        f'<span class="hs-pill hs-{colour}" title="{text(title)}">'
-        f'<span class="hs-symbol" aria-hidden="true">{symbol}</span>{health}</span>'
+        f'<span class="hs-pill hs-{health.level}" title="{text(title)}">'
+        f'<span class="hs-symbol" aria-hidden="true">{health.symbol}</span>{health}</span>'
     )
 
 

@@ -17,7 +17,6 @@ from monitor.health import FAILING, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus
 from ui.components import (
     bar_class,
-    health_class,
     instant,
     money,
     pill,
@@ -225,7 +224,7 @@ def _target(view: TargetView, now: datetime) -> str:
         f'<td role="cell" class="hs-c-{name}" data-label="{_COLUMNS[name][0]}">{html}</td>'
         for name, html in cells.items()
     )
-    return f'<tr role="row" class="hs-{health_class(view.state.health)}">{row}</tr>'
+    return f'<tr role="row" class="hs-{view.state.health.level}">{row}</tr>'
 
 
 def _reason(view: TargetView, now: datetime) -> str:

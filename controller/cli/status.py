@@ -18,13 +18,20 @@ from controller.status.headline import UNTRUSTED, Level
 from controller.status.overview import Overview, read
 from monitor.clock import utc_now
 from monitor.formatting import ago, clock
-from monitor.health import FAILING, Health
+from monitor.health import FAILING, HealthLevel
 from monitor.liveness import Liveness
 from monitor.storage.database import DatabaseError, open_reader
 
 _ROOMY_COLUMNS = 100
 _LEVEL_STYLES = {Level.GOOD: "green", Level.NOTICE: "yellow", Level.BAD: "bold red", Level.UNKNOWN: "yellow"}
-_HEALTH_STYLES = {Health.UP: "green", Health.UNKNOWN: "dim"} | dict.fromkeys(FAILING, "red")
+_HEALTH_STYLES = {
+    HealthLevel.GOOD: "green",
+    HealthLevel.WATCH: "yellow",
+    HealthLevel.BAD: "red",
+    HealthLevel.INFO: "yellow",
+    HealthLevel.OURS: "red",
+    HealthLevel.NONE: "dim",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +121,7 @@ def _targets(overview: Overview, *, roomy: bool) -> Table:
         more = (_share(history.last_day.success), _seconds(history.p50_s), _seconds(history.p95_s))
         table.add_row(
             state.target,
-            Text(state.health, style=_HEALTH_STYLES.get(state.health, "yellow")),
+            Text(state.health, style=_HEALTH_STYLES[state.health.level]),
             _share(history.last_hour.success),
             *(more if roomy else more[1:2]),
             f"{state.evidence:.1f}/{state.threshold:.1f}" if state.threshold else "–",

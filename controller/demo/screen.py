@@ -14,20 +14,19 @@ from rich.text import Text
 from controller.demo.narration import Line, percent
 from controller.demo.service_snapshot import ServiceSnapshot
 from controller.demo.traffic import DrillPhase, Traffic
-from monitor.health import Health, TargetHealth
+from monitor.health import Health, HealthLevel, TargetHealth
 from probes.outcome import Outcome
 
 _BAR = 6
 _OTHER_COLUMNS = 66
 """Width of a line without the strip of probes."""
 _COLOURS = {
-    Health.UP: "green",
-    Health.SUSPECT: "yellow",
-    Health.DEGRADED: "dark_orange",
-    Health.UNUSABLE: "red",
-    Health.DOWN: "bold red",
-    Health.RECOVERING: "cyan",
-    Health.MISCONFIGURED: "magenta",
+    HealthLevel.GOOD: "green",
+    HealthLevel.WATCH: "yellow",
+    HealthLevel.BAD: "bold red",
+    HealthLevel.INFO: "cyan",
+    HealthLevel.OURS: "magenta",
+    HealthLevel.NONE: "dim",
 }
 
 
@@ -125,7 +124,7 @@ def _users(view: View) -> Table:
 
 def _health(state: TargetHealth | None) -> Text:
     health = state.health if state else Health.UNKNOWN
-    return Text(health, style=_COLOURS.get(health, "dim"))
+    return Text(health, style=_COLOURS[health.level])
 
 
 def _evidence(state: TargetHealth | None) -> Text:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.routing.overrides import Override, Overrides
-from monitor.health import Health, TargetHealth
+from monitor.health import ELIGIBLE, Health, TargetHealth
 from monitor.settings import Route, Settings
 
-#: Health that a route may move to, the best first.
-ELIGIBLE = (Health.UP, Health.SUSPECT, Health.DEGRADED)
 #: An eligible target has a good observation within this many intervals and one probe.
 _RECENT_INTERVALS = 3
 

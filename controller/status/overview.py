@@ -10,7 +10,6 @@ from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
 from controller.journal import Journal
-from controller.routing.candidates import ELIGIBLE
 from controller.routing.decision import Decision, MoveKind, RouteState, format_destination
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
@@ -24,7 +23,7 @@ from controller.status.vendor_status import VendorView, vendor_views
 from monitor.budget.summary import BudgetSummary, read_summary, throttled_settings, without_price
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.formatting import clock
-from monitor.health import FAILING, Health, TargetHealth
+from monitor.health import ELIGIBLE, FAILING, Health, TargetHealth
 from monitor.liveness import ServiceStatus, service_status
 from monitor.settings import Route, Settings
 from monitor.storage.conversions import from_ms

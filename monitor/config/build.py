@@ -16,7 +16,7 @@ from monitor.config.schema import BlipsSection, Configuration, ControllerSection
 from monitor.config.schema_alerts import DAYS, AlertsSection, QuietHoursSection, SlackSection
 from monitor.config.section_base import Section
 from monitor.formatting import format_duration, format_share
-from monitor.health import Health
+from monitor.health import FAILING, WORST_FIRST, Health
 from monitor.settings import (
     Blips,
     ControllerSettings,
@@ -37,8 +37,6 @@ _IN_MEMORY: Final = frozenset({"sqlite://", "sqlite:///", "sqlite:///:memory:"})
 _DAY_S: Final = 86400.0
 #: Of the time that blips may take: more of it could not be told from an outage that comes and goes.
 _MOST_IN_BLIPS: Final = 0.05
-#: A target with such health serves nobody, so that to stay on it is hardly ever meant.
-_ALWAYS_LEFT: Final = (Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED)
 _LONG_OUTAGE_S, _LONG_OUTAGE_INTERVALS = 300.0, 10
 _ONE_CHANNEL: Final = "does not go with webhook_url, which posts to the one channel it was made for; leave one out"
 _NO_EDITS: Final = "does not go with webhook_url: buttons need messages that can be edited; use token and channel"
@@ -147,7 +145,7 @@ def _holds_certificates(bundle: Path) -> bool:
 
 def _route(name: str, section: RouteSection, targets: dict[str, Target], context: ReadContext) -> Route:
     candidates = _candidates(section, targets, context)
-    left_out = [health for health in _ALWAYS_LEFT if health not in section.fail_over_on]
+    left_out = [health for health in WORST_FIRST if health in FAILING and health not in section.fail_over_on]
     if left_out:
         text = f"leaves out {', '.join(left_out)}: the route stays on a target that is {' or '.join(left_out)}"
         context.problems.warn(section.at("fail_over_on"), text)
