@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from controller.alerts.backoff import Backoff
 from controller.alerts.channel import AlertChannel, DeliveryError, LookupImpossibleError, RunInThread
 from controller.alerts.delivery import Action, Delivery, PlannedMessage
 from controller.alerts.delivery_store import DeliveryStore
@@ -24,6 +23,26 @@ _LOOK_S: Final = 1.0
 _PARTING_S: Final = 5.0
 _PRUNE_EVERY: Final = timedelta(days=1)
 _LOOKUP: Final = "lookup"
+_LONGEST_WAIT_S: Final = 60.0
+
+
+class Backoff:
+    """How long to leave something alone that failed: 1, 2, 4, … 60 s; instants are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._until_s = float("-inf")
+
+    def is_over(self, now_s: float) -> bool:
+        """Whether it may be tried again."""
+        return now_s >= self._until_s
+
+    def extend(self, now_s: float, *, at_least_s: float = 0.0) -> float:
+        """After one more failure; says for how many seconds."""
+        wait_s = max(at_least_s, min(_LONGEST_WAIT_S, 2.0**self._failures))
+        self._failures = min(self._failures + 1, 10)
+        self._until_s = now_s + wait_s
+        return wait_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,7 @@ _LONGEST_WAIT_S: Final = 3600.0
 _MOST_ERROR_BYTES: Final = 2000
 _CHECK: Final = "check alerts.webhook_url and its receiver"
 _ADVICE: Final = {
-    401: "the receiver refuses us: do alerts.webhook_secret and its own secret match?",
-    403: "the receiver refuses us: do alerts.webhook_secret and its own secret match?",
+    **dict.fromkeys((401, 403), "the receiver refuses us: do alerts.webhook_secret and its own secret match?"),
     404: "nothing is at that address: check alerts.webhook_url",
     410: "the receiver is gone for good: change alerts.webhook_url or remove it",
 }

@@ -5,7 +5,6 @@ from datetime import datetime
 from functools import partial
 
 from controller.alerts.alert import Alert
-from controller.alerts.backoff import LONGEST_S
 from controller.alerts.channel import (
     AlertChannel,
     ChannelContext,
@@ -29,7 +28,7 @@ class SlackChannel(AlertChannel):
 
     name = SINK
     resends = False
-    permanent_retry_s = LONGEST_S
+    permanent_retry_s = 60.0
     log = DeliveryLogEvents(
         taken="slack_told", refused="slack_not_told", unread="outbox_not_read", crashed="outbox_failed"
     )

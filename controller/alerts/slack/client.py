@@ -32,11 +32,7 @@ _MOST_PAGES: Final = 10
 _NEW_WEBHOOK: Final = "make a new webhook and set alerts.slack.webhook_url to its address"
 #: What Slack answers in plain text where the webhook itself will not do any more.
 _WEBHOOK_ADVICE: Final = {
-    "no_service": _NEW_WEBHOOK,
-    "no_service_id": _NEW_WEBHOOK,
-    "no_team": _NEW_WEBHOOK,
-    "team_disabled": _NEW_WEBHOOK,
-    "invalid_token": _NEW_WEBHOOK,
+    **dict.fromkeys(("no_service", "no_service_id", "no_team", "team_disabled", "invalid_token"), _NEW_WEBHOOK),
     "action_prohibited": "the workspace does not let the webhook post: ask its administrator",
     "posting_to_general_channel_denied": "the workspace does not let the webhook post there: ask its administrator",
     "channel_not_found": f"its channel is gone: {_NEW_WEBHOOK}",

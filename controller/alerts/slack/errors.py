@@ -18,17 +18,16 @@ WEB_ERRORS: Final = (SlackClientError, OSError, HTTPException, ValueError, Looku
 _TOKEN = "set alerts.slack.token to the bot token (xoxb-…) of an installed app"  # noqa: S105 - advice, not a token
 _CHANNEL = "check alerts.slack.channel"
 
+#: The token will not do: nothing else can be said.
+ABOUT_TOKEN = frozenset(
+    {"access_denied", "account_inactive", "invalid_auth", "not_allowed_token_type", "not_authed"}
+    | {"token_expired", "token_revoked"}
+)
+
 #: What Slack says when it would take no message of ours at all until a person acts, and what that person should do.
 _ADVICE = {
-    "access_denied": _TOKEN,
-    "account_inactive": _TOKEN,
-    "invalid_auth": _TOKEN,
-    "not_allowed_token_type": _TOKEN,
-    "not_authed": _TOKEN,
-    "token_expired": _TOKEN,
-    "token_revoked": _TOKEN,
-    "no_permission": "give the bot the scope chat:write and install the app again",
-    "missing_scope": "give the bot the scope chat:write and install the app again",
+    **dict.fromkeys(ABOUT_TOKEN, _TOKEN),
+    **dict.fromkeys(("no_permission", "missing_scope"), "give the bot the scope chat:write and install the app again"),
     "channel_not_found": f"{_CHANNEL}, and invite the bot when the channel is private",
     "is_archived": f"{_CHANNEL}: the channel is archived",
     "not_in_channel": "invite the bot to the channel, or give it the scope chat:write.public",
@@ -51,9 +50,6 @@ _GONE = frozenset(
         "thread_not_found",
     }
 )
-
-#: The token will not do: nothing else can be said.
-ABOUT_TOKEN = frozenset(code for code, advice in _ADVICE.items() if advice == _TOKEN)
 
 #: What is wrong with one channel; another may do.
 _ABOUT_CHANNEL = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
