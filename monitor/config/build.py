@@ -3,11 +3,12 @@
 import logging
 import os.path
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import time
+from inspect import signature
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Any, Final, TypeVar, get_args
 
 from monitor.config.build_targets import build_targets
 from monitor.config.document import Place
@@ -32,6 +33,7 @@ from monitor.settings import (
 )
 from probes.target import Secret, Target
 
+S = TypeVar("S")
 _SQLITE: Final = "sqlite:///"
 _IN_MEMORY: Final = frozenset({"sqlite://", "sqlite:///", "sqlite:///:memory:"})
 _DAY_S: Final = 86400.0
@@ -86,6 +88,23 @@ def build(path: Path, root: Configuration, context: ReadContext) -> Settings:
     )
 
 
+def _settings(kind: Callable[..., S], section: Section, **own: Any) -> S:
+    """Settings of this kind: each field that `own` lacks is the section's field of the same name.
+
+    A text becomes a string, or a Secret where the settings declare one; what is None has the settings' default.
+    """
+    for name, field in signature(kind).parameters.items():
+        value = own[name] if name in own else getattr(section, name)
+        if isinstance(value, Text):
+            value = (
+                Secret(value.value)
+                if Secret in get_args(field.annotation) or field.annotation is Secret
+                else value.value
+            )
+        own[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**{name: value for name, value in own.items() if value is not None})
+
+
 def _files(root: Configuration, default: Settings, context: ReadContext) -> tuple[str, Path]:
     url = root.database.value if root.database else default.database
     problem = _database_problem(url) if context.stores or url not in _IN_MEMORY else None
@@ -132,7 +151,7 @@ def _network(section: NetworkSection, context: ReadContext) -> NetworkSettings:
         context.report(section.at("ca_bundle"), "there is no such file; expected certificates in PEM form")
     elif bundle and not _holds_certificates(bundle):
         context.report(section.at("ca_bundle"), "holds no certificates; expected them in PEM form")
-    return NetworkSettings(proxy=section.proxy.value if section.proxy else None, ca_bundle=bundle)
+    return _settings(NetworkSettings, section, ca_bundle=bundle)
 
 
 def _holds_certificates(bundle: Path) -> bool:
@@ -177,21 +196,8 @@ def _warn_about_redundancy(place: Place, candidates: list[Target], context: Read
 
 
 def _controller(section: ControllerSection, context: ReadContext) -> ControllerSettings:
-    failback = section.failback
-    return ControllerSettings(
-        detect=section.detect,
-        false_failovers_per_day=section.false_failovers_per_day,
-        min_outage_s=section.min_outage_s,
-        dwell_s=section.dwell_s,
-        failback=Failback(
-            mode=cast(Literal["auto", "manual", "steps"], failback.mode),
-            hold_s=failback.hold_s,
-            steps=tuple(failback.steps),
-            step_s=failback.step_s,
-        ),
-        blips=_blips(section.blips, context),
-        dry_run=section.dry_run,
-    )
+    failback, blips = _settings(Failback, section.failback), _blips(section.blips, context)
+    return _settings(ControllerSettings, section, failback=failback, blips=blips)
 
 
 def _blips(section: BlipsSection, context: ReadContext) -> Blips:
@@ -203,7 +209,7 @@ def _blips(section: BlipsSection, context: ReadContext) -> Blips:
             f" expected per_day × length to come to {format_share(_MOST_IN_BLIPS)} at the most"
         )
         context.report(section.place, text)
-    return Blips(per_day=section.per_day, shortest_s=shortest_s, longest_s=longest_s, failure_rate=section.failure_rate)
+    return _settings(Blips, section, shortest_s=shortest_s, longest_s=longest_s)
 
 
 def _warn_of_long_outages(
@@ -242,21 +248,16 @@ def _slack(section: SlackSection, context: ReadContext) -> SlackSettings:
     if not section.has("webhook_url"):
         section.require("token", "a variable such as ${SLACK_BOT_TOKEN}", context)
         section.require("channel", 'a channel in quotes, such as "#llm-status"', context)
-    default = SlackSettings()
     channels = ((severity, getattr(section.channels, severity.value)) for severity in Severity)
     users = tuple(dict.fromkeys(text.value for text in section.allowed_users))
-    return SlackSettings(
-        token=_secret(section.token) or default.token,
-        channel=section.channel.value if section.channel else default.channel,
+    return _settings(
+        SlackSettings,
+        section,
         # Slack's library appends the names of methods to it.
-        api_url=section.api_url.value.rstrip("/") + "/" if section.api_url else default.api_url,
-        webhook_url=_secret(section.webhook_url),
+        api_url=section.api_url.value.rstrip("/") + "/" if section.api_url else None,
         channels=tuple((severity, text.value) for severity, text in channels if text),
         mention=tuple(text.value if "<" in text.value else f"<!{text.value}>" for text in section.mention),
-        remind_s=section.remind_s,
         quiet_hours=_quiet_hours(section.quiet_hours, context) if section.quiet_hours else None,
-        most_per_hour=section.most_per_hour,
-        app_token=_secret(section.app_token),
         allowed_users=users if section.has("allowed_users") else None,
     )
 
@@ -265,24 +266,14 @@ def _quiet_hours(section: QuietHoursSection, context: ReadContext) -> QuietHours
     begin, end = time.fromisoformat(section.begin.value), time.fromisoformat(section.end.value)
     if begin == end:
         context.report(section.at("to"), "is the same as from: the quiet hours would be empty, or the whole day")
-    return QuietHours(begin=begin, end=end, zone=section.zone.value)
+    return _settings(QuietHours, section, begin=begin, end=end)
 
 
 def _other_channels(section: AlertsSection, context: ReadContext) -> OtherChannels:
     _report_pairs(section, _ALERT_RULES, context)
     if section.webhook_url and not section.has("webhook_secret"):
         context.problems.warn(section.at("webhook_url"), _UNSIGNED)
-    return OtherChannels(
-        webhook_url=_secret(section.webhook_url),
-        webhook_secret=_secret(section.webhook_secret),
-        apprise=_apprise(section, context),
-        heartbeat_url=_secret(section.heartbeat_url),
-        heartbeat_every_s=section.heartbeat_every_s,
-    )
-
-
-def _secret(text: Text | None) -> Secret | None:
-    return Secret(text.value) if text else None
+    return _settings(OtherChannels, section, apprise=_apprise(section, context))
 
 
 def _apprise(section: AlertsSection, context: ReadContext) -> tuple[Secret, ...]:
