@@ -15,7 +15,7 @@ def overrides(overview: Overview) -> str:
     if not overview.overrides:
         return ""
     cards = "".join(_card(override, overview.now) for override in overview.overrides)
-    return section("Laid on by hand", "times in UTC", f'<div class="hs-cards">{cards}</div>')
+    return section("Pins, drains and pauses", "times in UTC", f'<div class="hs-cards">{cards}</div>')
 
 
 def _card(override: Override, now: datetime) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import os
+import sys
 from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
@@ -58,6 +59,7 @@ class _PrintSchema(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         output.print_document(json_schema(self._root, self._title))
+        sys.stdout.flush()  # here, where a full disk can still be reported
         parser.exit()
 
 

@@ -43,10 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 for success, 1 for bad news, 2 for wrong usage or configuration."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        args = command_parser(COMMANDS.keys() & set(words)).parse_args(words)
-        return _run(args)
+        status = _run(command_parser(COMMANDS.keys() & set(words)).parse_args(words))
+        sys.stdout.flush()  # here, where a full disk can still be reported
+        return status
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); that is no error, and flushing at exit must not complain.
+        _discard_output()
+        return 0
+    except OSError as error:
+        _discard_output()
+        print(f"cannot go on: {error.strerror or error}", file=sys.stderr)  # noqa: T201 -- for the person at the terminal
+        return 2
 
 
 def command_parser(complete: Collection[str] = COMMANDS) -> argparse.ArgumentParser:
@@ -80,20 +89,14 @@ def _run(args: argparse.Namespace) -> int:
     from monitor.config.problems import ConfigError  # noqa: PLC0415
 
     try:
-        status = int(_module(args.command).run(args))
-        sys.stdout.flush()  # here, where a full disk can still be reported
-        return status
+        return int(_module(args.command).run(args))
     except ConfigError as error:
         output.print_error(error)
         return output.WRONG
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); that is no error, and flushing at exit must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return output.OK
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        output.print_error(f"cannot go on: {error.strerror or error}")
-        return output.WRONG
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def _open_existing(url: str, *, mode: str, begin: str, busy_timeout_s: float) ->
     if revision != SCHEMA:
         raise DatabaseError(
             f"database {path} has schema {revision!r}, expected {SCHEMA!r}:"
-            " use the same version of Hotspare here and for `hotspare run`"
+            " `hotspare run` of this version brings an older one up to date; a newer one needs that version here too"
         )
     return engine
 

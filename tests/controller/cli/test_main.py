@@ -176,9 +176,23 @@ def test_status_fits_a_narrow_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_behind_the_output_is_told(config: Path) -> None:
+@pytest.mark.parametrize("words", ["once --json", "check --schema", "simulate --schema"])
+def test_a_full_disk_behind_the_output_is_told(config: Path, words: str) -> None:
     """One sentence and 2, no traceback."""
-    command = f"{sys.executable} -m controller.cli.main once --json -c {config} > /dev/full"
+    command = (
+        f"{sys.executable} -m controller.cli.main {words} {'' if 'schema' in words else f'-c {config}'} > /dev/full"
+    )
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "cannot go on: No space left on device")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check", "simulate"])
+def test_a_reader_of_the_schema_may_go_away(command: str) -> None:
+    """`| head` is no error: nothing on standard error, and success."""
+    line = f"{sys.executable} -m controller.cli.main {command} --schema; echo $? >&2"
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"({line}) | head -c 1 >/dev/null"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stderr == "0\n"

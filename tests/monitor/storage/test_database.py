@@ -220,7 +220,7 @@ def test_a_newer_database_is_refused(writer: Engine, path: Path) -> None:
     writer.dispose()
     with pytest.raises(DatabaseError, match=f"has schema '9999', this version of Hotspare knows up to '{SCHEMA}'"):
         open_writer(_url(path))
-    with pytest.raises(DatabaseError, match=f"has schema '9999', expected '{SCHEMA}': use the same version"):
+    with pytest.raises(DatabaseError, match=f"has schema '9999', expected '{SCHEMA}': `hotspare run` of this version"):
         open_reader(_url(path))
 
 
