@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,46 +33,31 @@ class Task:
     @property
     def prompt(self) -> str:
         """The user message, which contains the nonce; or the text to embed."""
-        match self.check:
-            case Check.CHAT | Check.STREAM:
-                return f"Reply with exactly this word: {self.nonce}"
-            case Check.STRUCTURED:
-                return f"Reply with JSON only: the word {self.nonce} and the number 7."
-            case Check.TOOL:
-                return f"Call {TOOL_NAME} with the word {self.nonce} and the number 7."
-            case Check.EMBEDDING:
-                return self.nonce
+        return DEFINITIONS[self.check].prompt.format(nonce=self.nonce)
 
 
 def find_flaw(task: Task, reply: Reply) -> str | None:
-    """What is wrong with the content of a reply, in a few words that may quote it; None when it satisfies the check.
-
-    - `chat`, `stream`: the text contains the nonce.
-    - `structured`: the text is JSON under `SCHEMA`, without other text, and its word contains the nonce.
-    - `tool`: `TOOL_NAME` is called with arguments under `SCHEMA` whose word contains the nonce.
-    - `embedding`: the right length, all numbers finite, not all zero.
-    """
-    match task.check:
-        case Check.CHAT | Check.STREAM:
-            missing = task.nonce.lower() not in reply.text.lower()
-            return f"the reply lacks the requested word: {reply.text[:200]}" if missing else None
-        case Check.STRUCTURED:
-            flaw = _find_schema_flaw(task, reply.text)
-            return flaw and f"the reply is not the requested JSON ({flaw}): {reply.text[:200]}"
-        case Check.TOOL:
-            return _find_tool_flaw(task, reply)
-        case Check.EMBEDDING:
-            return _find_embedding_flaw(task, reply.embedding or ())
+    """What is wrong with the content of a reply, in a few words that may quote it; None when it satisfies the check."""
+    return DEFINITIONS[task.check].find_flaw(task, reply)
 
 
 def has_content(task: Task, reply: Reply) -> bool:
     """Whether the reply has any content of the kind that the check asks for."""
-    match task.check:
-        case Check.TOOL:
-            return bool(reply.calls or reply.text.strip())
-        case Check.EMBEDDING:
-            return reply.embedding is not None
+    return DEFINITIONS[task.check].has_content(reply)
+
+
+def _has_text(reply: Reply) -> bool:
     return bool(reply.text.strip())
+
+
+def _find_word_flaw(task: Task, reply: Reply) -> str | None:
+    missing = task.nonce.lower() not in reply.text.lower()
+    return f"the reply lacks the requested word: {reply.text[:200]}" if missing else None
+
+
+def _find_json_flaw(task: Task, reply: Reply) -> str | None:
+    flaw = _find_schema_flaw(task, reply.text)
+    return flaw and f"the reply is not the requested JSON ({flaw}): {reply.text[:200]}"
 
 
 def _find_tool_flaw(task: Task, reply: Reply) -> str | None:
@@ -100,7 +85,8 @@ def _find_schema_flaw(task: Task, text: str) -> str | None:
     return None if task.nonce.lower() in value["word"].lower() else "it lacks the requested word"
 
 
-def _find_embedding_flaw(task: Task, vector: tuple[float, ...]) -> str | None:
+def _find_embedding_flaw(task: Task, reply: Reply) -> str | None:
+    vector = reply.embedding or ()
     if not vector:
         return "the embedding is empty"
     if task.dimensions and len(vector) != task.dimensions:
@@ -108,3 +94,45 @@ def _find_embedding_flaw(task: Task, vector: tuple[float, ...]) -> str | None:
     if not all(math.isfinite(number) for number in vector):
         return "the embedding holds numbers that are not finite"
     return None if any(vector) else "the embedding is all zeros"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckDefinition:
+    """What a check asks for, which replies satisfy it, and the tokens that it takes."""
+
+    prompt: str
+    """`{nonce}` stands for the task's nonce."""
+    find_flaw: Callable[[Task, Reply], str | None]
+    has_content: Callable[[Reply], bool] = _has_text
+    asks_for_json: bool = False
+    """Whether it asks for JSON under `SCHEMA`, which takes more tokens than a word."""
+    usual_tokens: tuple[int, int]
+    """About the tokens, in and out, of a good probe."""
+
+
+_WORD = CheckDefinition(
+    prompt="Reply with exactly this word: {nonce}", find_flaw=_find_word_flaw, usual_tokens=(20, 10)
+)
+DEFINITIONS: Final[Mapping[Check, CheckDefinition]] = {
+    Check.CHAT: _WORD,
+    Check.STREAM: _WORD,
+    Check.STRUCTURED: CheckDefinition(
+        prompt="Reply with JSON only: the word {nonce} and the number 7.",
+        find_flaw=_find_json_flaw,
+        asks_for_json=True,
+        usual_tokens=(80, 30),
+    ),
+    Check.TOOL: CheckDefinition(
+        prompt=f"Call {TOOL_NAME} with the word {{nonce}} and the number 7.",
+        find_flaw=_find_tool_flaw,
+        has_content=lambda reply: bool(reply.calls) or _has_text(reply),
+        asks_for_json=True,
+        usual_tokens=(120, 30),
+    ),
+    Check.EMBEDDING: CheckDefinition(
+        prompt="{nonce}",
+        find_flaw=_find_embedding_flaw,
+        has_content=lambda reply: reply.embedding is not None,
+        usual_tokens=(10, 0),
+    ),
+}

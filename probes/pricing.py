@@ -7,19 +7,12 @@ import math
 import sys
 from urllib.parse import urlsplit
 
+from probes.checks import DEFINITIONS
 from probes.dialects.registry import DIALECTS
 from probes.target import Check, Price, Target
 
 _log = logging.getLogger(__name__)
 
-#: About the tokens, in and out, of a good probe of each check.
-_USUAL_TOKENS = {
-    Check.CHAT: (20, 10),
-    Check.STREAM: (20, 10),
-    Check.STRUCTURED: (80, 30),
-    Check.TOOL: (120, 30),
-    Check.EMBEDDING: (10, 0),
-}
 #: Before the names of Google's own models at Vertex's OpenAI endpoint.
 _VERTEX_PREFIX = "google/"
 #: A provider that claims more than this for one probe is not believed.
@@ -63,7 +56,7 @@ def cost_usd(
 
 def usual_usd(target: Target) -> float | None:
     """About the cost of a good probe of this target, as a mean over its checks; None where the price is unknown."""
-    costs = [cost_usd(target, check, *_USUAL_TOKENS[check]) for check in target.checks]
+    costs = [cost_usd(target, check, *DEFINITIONS[check].usual_tokens) for check in target.checks]
     known = [cost for cost in costs if cost is not None]
     return math.fsum(known) / len(known) if known and len(known) == len(costs) else None
 

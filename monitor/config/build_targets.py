@@ -17,7 +17,7 @@ from monitor.config.schema import (
 from monitor.config.values import key_variable
 from monitor.formatting import format_duration
 from monitor.status_pages.catalog import default_page
-from probes.dialects.presets import PRESETS, Preset
+from probes.dialects.presets import PRESETS, Preset, preset_of
 from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, PRESET_DIALECT, dialects_taking
 from probes.target import Check, Price, Provider, Secret, Target, Timeouts
 
@@ -34,9 +34,9 @@ def build_targets(root: Configuration, context: ReadContext) -> tuple[Target, ..
 
 def checks_of(provider: Provider) -> frozenset[Check]:
     """The checks that can be asked of it; all of them where its dialect could not be read."""
-    if provider.preset:
-        return PRESETS[provider.preset].checks
-    return DIALECTS[provider.dialect].checks if provider.dialect else frozenset(Check)
+    if not provider.dialect:
+        return frozenset(Check)
+    return DIALECTS[provider.dialect].checks - preset_of(provider.preset).unsupported
 
 
 def _models(provider: Provider, section: ProviderSection, base: Target, context: ReadContext) -> Iterator[Target]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
+from probes.checks import DEFINITIONS, SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, read_finish
 from probes.dialects.error_rules import ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
@@ -56,7 +56,7 @@ _FINISH = finish_reasons(
 def build_request(target: Target, task: Task) -> Request:
     """Messages, with the smallest token budget that the model's family needs and no sampling parameters."""
     family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
-    structure = task.check in {Check.STRUCTURED, Check.TOOL}
+    structure = DEFINITIONS[task.check].asks_for_json
     body = {
         "model": target.model,
         "max_tokens": max(family.tokens, _STRUCTURE_TOKENS) if structure else family.tokens,
@@ -179,7 +179,7 @@ DIALECT = Dialect(
         components=("Claude API", "api.anthropic.com"),
     ),
     price_list_id="anthropic",
-    checks=frozenset({Check.CHAT, Check.STREAM, Check.STRUCTURED, Check.TOOL}),
+    checks=frozenset(Check) - {Check.EMBEDDING},
     build_request=build_request,
     read_reply=read_reply,
     read_event=read_event,

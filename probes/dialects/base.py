@@ -87,7 +87,7 @@ class Dialect:
     """That of the format's own provider; None where it has none that a program can read."""
     price_list_id: str | None = None
     """What the price list (genai-prices) calls the format's own provider; None where many speak the format."""
-    checks: frozenset[Check]
+    checks: frozenset[Check] = frozenset(Check)
     """The checks that the format can express."""
     build_request: Callable[[Target, Task], Request]
     """Builds the request that puts a task to a target."""

@@ -211,7 +211,6 @@ DIALECT = Dialect(
         components=("bedrock-{region}",),
     ),
     price_list_id="aws",
-    checks=frozenset(Check),
     build_request=build_request,
     read_reply=read_reply,
     read_embedding=read_embedding,

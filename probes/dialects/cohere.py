@@ -195,7 +195,6 @@ DIALECT = Dialect(
     base_url_rule=UNVERSIONED,
     status_page=VendorStatusPage(host=r"api\.cohere\.(?:com|ai)", url=incident_io_page("status.cohere.com")),
     price_list_id="cohere",
-    checks=frozenset(Check),
     build_request=build_request,
     read_reply=read_reply,
     read_embedding=read_embedding,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from probes.checks import DEFINITIONS
 from probes.target import Check
 
 #: JSON and calls take about 30 tokens, a word five; an unused budget costs nothing.
@@ -24,7 +25,7 @@ class Family:
 
     def budget(self, check: Check) -> int:
         """The token budget for a reply to this check, reasoning included."""
-        return self.tokens + (_MORE_THAN_A_WORD if check in {Check.STRUCTURED, Check.TOOL} else 0)
+        return self.tokens + (_MORE_THAN_A_WORD if DEFINITIONS[check].asks_for_json else 0)
 
 
 def family_of(model: str, families: tuple[Family, ...], *, unknown_tokens: int) -> Family:

@@ -217,7 +217,6 @@ DIALECT = Dialect(
     default_base_url="https://generativelanguage.googleapis.com",
     base_url_rule=UNVERSIONED,
     price_list_id="google",
-    checks=frozenset(Check),
     build_request=build_request,
     read_reply=read_reply,
     read_embedding=read_embedding,

@@ -8,9 +8,6 @@ from probes.dialects.base import VendorStatusPage, incident_io_page
 from probes.dialects.families import Family
 from probes.target import Check
 
-_WITHOUT_EMBEDDINGS: Final = frozenset({Check.CHAT, Check.STREAM, Check.STRUCTURED, Check.TOOL})
-_ALL: Final = _WITHOUT_EMBEDDINGS | {Check.EMBEDDING}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
@@ -21,7 +18,8 @@ class Preset:
     """None where each customer has one of its own."""
     key_needed: bool = True
     """Without a key, requests carry no Authorization header."""
-    checks: frozenset[Check] = _WITHOUT_EMBEDDINGS
+    unsupported: frozenset[Check] = frozenset()
+    """Those of the dialect's checks that it cannot be asked."""
     budget_key: str = "max_tokens"
     """Its name for the token budget."""
     stream_usage: bool = True
@@ -40,7 +38,6 @@ class Preset:
 OPENAI: Final = Preset(
     name="openai",
     default_base_url="https://api.openai.com/v1",
-    checks=_ALL,
     budget_key="max_completion_tokens",
     status_page=VendorStatusPage(
         host=r"api\.openai\.com",
@@ -53,10 +50,11 @@ PRESETS: Final[Mapping[str, Preset]] = {
     preset.name: preset
     for preset in (
         # Refuses unknown parameters (422 `extra_forbidden`).
-        Preset(name="mistral", default_base_url="https://api.mistral.ai/v1", checks=_ALL, stream_usage=False),
+        Preset(name="mistral", default_base_url="https://api.mistral.ai/v1", stream_usage=False),
         Preset(
             name="groq",
             default_base_url="https://api.groq.com/openai/v1",
+            unsupported=frozenset({Check.EMBEDDING}),
             budget_key="max_completion_tokens",
             stream_usage=False,
             status_page=VendorStatusPage(host=r"api\.groq\.com", url=incident_io_page("groqstatus.com")),
@@ -64,6 +62,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         Preset(
             name="deepseek",
             default_base_url="https://api.deepseek.com/v1",
+            unsupported=frozenset({Check.EMBEDDING}),
             strict_schema=False,
             strict_tools=False,
             # All its models reason by default.
@@ -77,12 +76,12 @@ PRESETS: Final[Mapping[str, Preset]] = {
         Preset(
             name="xai",
             default_base_url="https://api.x.ai/v1",
+            unsupported=frozenset({Check.EMBEDDING}),
             status_page=VendorStatusPage(host=r"api\.x\.ai", url="https://status.x.ai/feed.xml"),
         ),
         Preset(
             name="openrouter",
             default_base_url="https://openrouter.ai/api/v1",
-            checks=_ALL,
             status_page=VendorStatusPage(
                 host=r"openrouter\.ai",
                 url="https://status.openrouter.ai/config.json",
@@ -92,7 +91,6 @@ PRESETS: Final[Mapping[str, Preset]] = {
         Preset(
             name="together",
             default_base_url="https://api.together.xyz/v1",
-            checks=_ALL,
             stream_usage=False,
             strict_tools=False,
             status_page=VendorStatusPage(
@@ -102,13 +100,12 @@ PRESETS: Final[Mapping[str, Preset]] = {
         Preset(
             name="fireworks",
             default_base_url="https://api.fireworks.ai/inference/v1",
-            checks=_ALL,
             status_page=VendorStatusPage(host=r"api\.fireworks\.ai", url=incident_io_page("status.fireworks.ai")),
         ),
         Preset(
             name="perplexity",
             default_base_url="https://api.perplexity.ai",
-            checks=frozenset({Check.CHAT, Check.STREAM, Check.STRUCTURED}),
+            unsupported=frozenset({Check.TOOL, Check.EMBEDDING}),
             stream_usage=False,
             # A search would cost more than the tokens.
             families=(
@@ -122,15 +119,16 @@ PRESETS: Final[Mapping[str, Preset]] = {
         Preset(
             name="vertex",
             default_base_url=None,
+            unsupported=frozenset({Check.EMBEDDING}),
             status_page=VendorStatusPage(
                 host=r"(?:(?P<region>[a-z]+-[a-z]+\d+)-)?aiplatform\.googleapis\.com",
                 url="https://status.cloud.google.com/incidents.json",
                 components=("Vertex", "Z0FZJAMvEB4j3NbCJs6B"),
             ),
         ),
-        Preset(name="vllm", default_base_url="http://127.0.0.1:8000/v1", key_needed=False, checks=_ALL),
-        Preset(name="ollama", default_base_url="http://127.0.0.1:11434/v1", key_needed=False, checks=_ALL),
-        Preset(name="litellm", default_base_url="http://127.0.0.1:4000/v1", key_needed=False, checks=_ALL),
+        Preset(name="vllm", default_base_url="http://127.0.0.1:8000/v1", key_needed=False),
+        Preset(name="ollama", default_base_url="http://127.0.0.1:11434/v1", key_needed=False),
+        Preset(name="litellm", default_base_url="http://127.0.0.1:4000/v1", key_needed=False),
     )
 }
 

@@ -153,7 +153,6 @@ DIALECT = Dialect(
     default_base_url=OPENAI.default_base_url,
     base_url_rule=VERSIONED,
     status_page=OPENAI.status_page,
-    checks=frozenset(Check),
     build_request=build_request,
     read_reply=read_reply,
     read_embedding=read_embedding,

@@ -92,7 +92,7 @@ def test_structured_output_is_asked_for_as_the_provider_can(preset: str) -> None
         assert roles == ["user"]
 
 
-@pytest.mark.parametrize("preset", [name for name, preset in PRESETS.items() if Check.TOOL in preset.checks])
+@pytest.mark.parametrize("preset", [name for name, preset in PRESETS.items() if Check.TOOL not in preset.unsupported])
 def test_a_tool_is_forced(preset: str) -> None:
     """The function is the only one offered and must be called; strictness is told to those who know the word."""
     found = body(preset, Check.TOOL)
@@ -104,8 +104,8 @@ def test_a_tool_is_forced(preset: str) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 def test_a_preset_is_complete(preset: Any) -> None:
-    """Its address is a base URL over TLS, or one of this machine; its checks are those that the dialect can ask."""
-    assert {Check.CHAT, Check.STREAM} <= preset.checks <= DIALECTS["openai-chat"].checks
+    """Its address is a base URL over TLS, or one of this machine; what it cannot be asked is asked of others."""
+    assert preset.unsupported <= DIALECTS["openai-chat"].checks - {Check.CHAT, Check.STREAM}
     assert preset_of(preset.name) is preset
     if preset.default_base_url is None:
         assert preset.name == "vertex"
@@ -119,7 +119,7 @@ def test_without_a_preset_it_is_openai() -> None:
     """The dialect's own ways are those of the provider that it is named after."""
     assert preset_of(None) is OPENAI
     assert OPENAI.default_base_url == DIALECTS["openai-chat"].default_base_url
-    assert OPENAI.checks == DIALECTS["openai-chat"].checks
+    assert not OPENAI.unsupported
 
 
 @pytest.mark.parametrize(
