@@ -1,6 +1,6 @@
 """The overview: everything that is known at one instant, as one value for the page and `hotspare status`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -110,7 +110,6 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     open_incidents = tuple(reversed(journal.open_incidents()))
     past_incidents = tuple(incident for incident in journal.incidents(RECENT) if incident.resolved_at)
     stuck = frozenset(at.route for incident in open_incidents for at in incident.routes if at.stuck)
-    pointed = journal.routes()
     saved = {name: state.health for name, state in store.states().items()}
     states = {target.id: saved.get(target.id) or _unseen(target.id, now) for target in settings.targets}
     service = service_status(store.last_beat(), now)
@@ -136,26 +135,9 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             )
             for target in throttled_settings(settings, money).targets
         )
-    costs = {view.state.target: view.history.cost_day_usd for view in targets}
-    money = replace(
-        money, unknown=without_price(settings, costs, (v.state.target for v in targets if v.history.last_day.ok))
-    )
+    money = _with_unknown_prices(money, settings, targets)
     overrides = Overrides.at(journal.overrides.in_force(now), now)
-    in_file = RoutingFile(settings.routing_file).read_targets()
-    routes = tuple(
-        replace(
-            route_view(
-                route,
-                pointed.get(route.name),
-                states,
-                stuck,
-                overrides.applicable(settings),
-                manual=settings.controller.failback.mode == "manual",
-            ),
-            published=file_mismatch(pointed.get(route.name), in_file.get(route.name), now, first=route.candidates[0]),
-        )
-        for route in settings.routes
-    )
+    routes = _route_views(settings, journal.routes(), states, stuck, overrides, now=now)
     connectivity = store.last_connectivity()
     state = connectivity.state if connectivity else ConnectivityState.ONLINE
     level, sentence = headline(service, routes, tuple(states.values()), now, state, budget_alarm=money.alarm)
@@ -180,6 +162,34 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         vendors=vendor_views(settings, states, store.vendors.latest()),
         failing_channels=failing_channels,
         pending_alerts=pending_alerts,
+    )
+
+
+def _with_unknown_prices(money: BudgetSummary, settings: Settings, targets: Sequence[TargetView]) -> BudgetSummary:
+    """The summary with the targets that answered and whose price is not known."""
+    costs = {view.state.target: view.history.cost_day_usd for view in targets}
+    answered = (view.state.target for view in targets if view.history.last_day.ok)
+    return replace(money, unknown=without_price(settings, costs, answered))
+
+
+def _route_views(
+    settings: Settings,
+    pointed: Mapping[str, RouteState],
+    states: Mapping[str, TargetHealth],
+    stuck: frozenset[str],
+    overrides: Overrides,
+    *,
+    now: datetime,
+) -> tuple[RouteView, ...]:
+    """Every configured route, beside what the routing file says of it."""
+    in_file = RoutingFile(settings.routing_file).read_targets()
+    applicable, manual = overrides.applicable(settings), settings.controller.failback.mode == "manual"
+    return tuple(
+        replace(
+            route_view(route, pointed.get(route.name), states, stuck, applicable, manual=manual),
+            published=file_mismatch(pointed.get(route.name), in_file.get(route.name), now, first=route.candidates[0]),
+        )
+        for route in settings.routes
     )
 
 

@@ -77,11 +77,15 @@ def _steps_problem(shares: list[float]) -> str | None:
     return None
 
 
-_ASCENDING: Final = must(
-    lambda length: len(length) == 2 and length[0] <= length[1],
-    "expected two durations such as [3s, 8s], the shorter one first",
-)
-BLIP_LENGTH: Final = ListItems("two durations such as [3s, 8s]", check=_ASCENDING, whole=True, length=2)
+def _blip_length_problem(length: list[float]) -> str | None:
+    if len(length) != 2:
+        return f"expected two durations such as [3s, 8s], found {len(length)}"
+    if length[0] > length[1]:
+        return "expected two durations such as [3s, 8s], the shorter one first"
+    return None
+
+
+BLIP_LENGTH: Final = ListItems("two durations such as [3s, 8s]", check=_blip_length_problem, whole=True, length=2)
 
 
 NOT_NEGATIVE: Final = must(lambda value: value >= 0, "{:g} is not zero or more")

@@ -195,13 +195,19 @@ def number(check: Callable[[float], str | None], expected: str = NUMBER, **schem
 
 def whole_number(least: int, most: int) -> Value:
     """A whole number from the least to the most."""
+    expected = f"a whole number from {least} to {most:,}"
+
+    def parse(text: str) -> float:
+        try:
+            return parse_number(text)
+        except ValueError:
+            raise ValueError(f"is not {expected}") from None
 
     def check(value: float) -> str | None:
-        good = value == int(value) and least <= value <= most
-        return None if good else f"{value:g} is not a whole number from {least} to {most:,}"
+        return None if value == int(value) and least <= value <= most else f"{value:g} is not {expected}"
 
     schema = _or_variable({"type": "integer", "minimum": least, "maximum": most})
-    return measure(NUMBER, parse_number, check, show=int, convert=int, schema=schema)
+    return measure(expected, parse, check, show=int, convert=int, schema=schema)
 
 
 def address_problem(value: str, *, userinfo: bool = False, secret: bool = False) -> str | None:
