@@ -1,1 +1,1 @@
-"""Channels that are handed each alert by itself: one file each, a subclass of `AlertStream` and what builds it."""
+"""Channels that are handed each alert by itself: one file each, a subclass of `PerAlertChannel` and what builds it."""
