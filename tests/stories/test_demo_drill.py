@@ -20,8 +20,8 @@ _DEMO = [sys.executable, "-m", "controller.cli.main", "demo"]
 _WITHOUT_LLMOCK = """
 import sys
 sys.modules["llmock"] = None
-from controller.demo import drill
-sys.exit(drill.main(once=True, as_json=True, port=None))
+from controller.demo import main
+sys.exit(main.main(once=True, as_json=True, port=None))
 """
 
 
