@@ -521,6 +521,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(place=st.sampled_from(PLACES), value=VALUES)
 def test_what_the_schema_refuses_the_client_refuses(
@@ -560,6 +561,7 @@ def test_any_bytes_are_survived(tmp_path_factory: pytest.TempPathFactory, conten
     assert routing.status.problem
 
 
+@pytest.mark.slow
 def test_every_beginning_of_a_file_is_survived(routing: Routing, path: Path, monotonic: Clock) -> None:
     """Wherever a foreign copy of the file is cut off, it is not taken for a table."""
     content = GOLDEN.read_bytes().rstrip()

@@ -497,6 +497,7 @@ def test_the_heartbeat_outlives_a_locked_database(stuck: tuple[Cycle, Locked, Ja
     assert json.loads(file.read_text())["written_at"] == beaten, "nobody has decided for so long that readers must know"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("symbol", "health"),
     [

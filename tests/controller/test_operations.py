@@ -152,6 +152,7 @@ def test_in_a_dry_run_a_pin_is_kept_and_nothing_is_missing(operator: CommandLine
     assert (pinned.status, pinned.out.splitlines()[1:]) == (0, [f"chat stays on {A}", kept])
 
 
+@pytest.mark.slow
 def test_drain_moves_what_it_can_and_says_what_it_cannot(operator: CommandLine) -> None:
     """A route without another candidate is held, and that is bad news."""
     with operator.running_service():

@@ -188,6 +188,7 @@ async def test_stopping_does_not_wait_for_ever() -> None:
     assert asked.finished == 0
 
 
+@pytest.mark.slow
 async def test_after_a_clock_was_set_back_probing_goes_on() -> None:
     """What the old clock had planned an hour ahead is planned anew."""
     asked = Asked()

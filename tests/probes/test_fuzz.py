@@ -49,6 +49,7 @@ def test_an_answer_is_kept_as_it_was() -> None:
         assert Case.from_json(case.as_json()) == case
 
 
+@pytest.mark.slow
 def test_a_bug_is_found_made_smaller_and_kept(
     loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -538,6 +538,7 @@ async def test_the_simulator_answers(
     assert (seen.first_token_s is not None) == (check is Check.STREAM)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.one_of(st.binary(max_size=300), st.sampled_from([ANSWER, TOKEN + DONE]).map(lambda b: b[:-7] + b"\xff\r")),

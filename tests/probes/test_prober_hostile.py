@@ -262,6 +262,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@pytest.mark.slow
 async def test_cancelled_probes_leave_no_connection_behind(prober: Prober) -> None:
     """Deadlines and the end of the service stop probes anywhere; two hundred stopped ones cost not one descriptor."""
 

@@ -49,6 +49,7 @@ def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> P
     return path
 
 
+@pytest.mark.slow
 async def test_a_certificate_that_does_not_verify_is_unreachable(prober: Prober, authority: trustme.CA) -> None:
     """A stranger's certificate ends the probe before the key is sent."""
     async with serving(answering(), server_tls(authority, "127.0.0.1")) as url:
@@ -268,6 +269,7 @@ async def test_a_proxy_that_fails_is_named() -> None:
     assert seen.detail == "llm.invalid (through the proxy 127.0.0.1) refused the connection"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "gopher://127.0.0.1:1"])
 async def test_a_proxy_that_cannot_be_used_is_our_fault(proxy: str) -> None:
     """A kind of proxy that we do not speak blames nobody but us, in words that say what to do."""
@@ -277,6 +279,7 @@ async def test_a_proxy_that_cannot_be_used_is_our_fault(proxy: str) -> None:
     assert "socks" in seen.detail
 
 
+@pytest.mark.slow
 async def test_the_neutral_endpoints_go_the_same_way(authority: trustme.CA, bundle: Path) -> None:
     """They are asked through the same proxy and trusted by the same bundle: else we would be blind behind a proxy."""
     async with serving(answering_get(), server_tls(authority, "neutral.invalid")) as url:

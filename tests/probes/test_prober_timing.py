@@ -93,6 +93,7 @@ async def test_every_phase_is_told(authority: trustme.CA, tmp_path: Path) -> Non
     assert seen.fresh
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over_tls", [False, True])
 async def test_a_request_is_sent_once_the_system_has_taken_it(
     over_tls: bool, authority: trustme.CA, tmp_path: Path

@@ -148,6 +148,7 @@ def test_the_list_is_bad_news_while_one_is_open(broken: Desk) -> None:
     assert broken.do("--open").out == "no incident is open\n"
 
 
+@pytest.mark.slow
 def test_one_incident_is_shown_with_all_that_is_known(broken: Desk) -> None:
     """The story from the first failed probe on, the evidence, the effect, ids for a ticket; 1 while it is open."""
     said = broken.do("show", "1")
@@ -167,6 +168,7 @@ def test_one_incident_is_shown_with_all_that_is_known(broken: Desk) -> None:
         assert part in told, told
 
 
+@pytest.mark.slow
 def test_the_document_of_one_has_the_same(broken: Desk) -> None:
     """Numbered lines with their kinds, figures, stays; 0 once it is over, and then the figures are stored."""
     broken.see("." * 80)
@@ -187,6 +189,7 @@ def test_the_document_of_one_has_the_same(broken: Desk) -> None:
     assert dict(kept.on_failing_s) == {"chat": pytest.approx(exposed_s, abs=0.01)}
 
 
+@pytest.mark.slow
 def test_a_note_is_kept_through_all_that_the_service_does(broken: Desk) -> None:
     """Written beside the running service, it moves the revision, and is still there when the incident is resolved."""
     before = broken.kept().revision
@@ -203,6 +206,7 @@ def test_a_note_is_kept_through_all_that_the_service_does(broken: Desk) -> None:
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
 
 
+@pytest.mark.slow
 def test_a_note_after_the_end_reaches_people_too(broken: Desk) -> None:
     """The revision moves past what they were told; and it is there when the incident comes back."""
     broken.see("." * 80)
@@ -242,6 +246,7 @@ def test_what_cannot_be_said(broken: Desk, words: tuple[str, ...], status: int, 
     assert broken.kept() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["0", "-1", "x", str(2**70)])
 def test_what_is_no_number(broken: Desk, number: str) -> None:
     """It is said before anything is read."""
@@ -345,6 +350,7 @@ def test_a_crash_between_the_verdict_and_the_incident_loses_nothing(desk: Desk) 
     assert desk.kept().opened_at < desk.now - timedelta(minutes=2) + timedelta(seconds=1)
 
 
+@pytest.mark.slow
 def test_incidents_of_an_older_version_go_on(broken: Desk) -> None:
     """Their lines have neither kind nor number: they are read, numbered, and the story goes on."""
     with sqlite3.connect(broken.folder / "hotspare.db") as database:

@@ -37,6 +37,7 @@ async def _ask(world: World, count: int) -> list[httpx.Response]:
         return await asyncio.gather(*(client.post(url, json=_BODY) for _ in range(count)))
 
 
+@pytest.mark.slow
 async def test_a_provider_repeats_the_question(world: World) -> None:
     """The reply holds the question, so that a probe's nonce comes back."""
     (response,) = await _ask(world, 1)
@@ -56,6 +57,7 @@ async def test_a_failing_provider_fails_about_its_share_of_requests(world: World
     assert 30 <= counts[500] <= 90
 
 
+@pytest.mark.slow
 async def test_a_healed_provider_answers_everything(world: World) -> None:
     """After the outage not one request fails."""
     world.fail("openai", share=1.0)
@@ -103,6 +105,7 @@ async def _nothing(*_message: object) -> Any:
     """Neither receives nor sends."""
 
 
+@pytest.mark.slow
 def test_the_configuration_of_the_drill_is_valid(world: World, tmp_path: Path) -> None:
     """The service takes it without a warning, with every simulated provider and model in it."""
     prepared = files.write_files(tmp_path, world, slack_url="http://127.0.0.1:9/api/")

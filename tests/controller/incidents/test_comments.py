@@ -127,6 +127,7 @@ def test_an_incident_that_there_is_not(engine: Engine) -> None:
             say(7, author="ana", at=NOW)
 
 
+@pytest.mark.slow
 def test_new_incidents_are_given_their_lead(engine: Engine) -> None:
     """Two that begin in one cycle: the earlier leads; the others follow it, for ever, also once it is resolved."""
     journal = Journal(engine)

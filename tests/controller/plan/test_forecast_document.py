@@ -76,6 +76,7 @@ def test_a_trial_has_the_targets_that_matter_and_no_others() -> None:
     assert [one.id for one in trial_subjects(wanted)[0].settings.targets] == [A, B, C]
 
 
+@pytest.mark.slow
 def test_a_total_outage_is_left_within_a_minute() -> None:
     """At 30 s: the first failed probe, and min_outage."""
     [whole, alone] = trial_subjects(configuration())
@@ -108,6 +109,7 @@ def test_a_large_configuration_tries_all_providers_and_some_models_alone() -> No
 # What it comes to.
 
 
+@pytest.mark.slow
 def test_the_same_plan_whatever_the_number_of_processes() -> None:
     """All but the time that it took."""
     one, two = planned(configuration(), jobs=1), planned(configuration(), jobs=2)

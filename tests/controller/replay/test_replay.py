@@ -134,6 +134,7 @@ def test_a_longer_hold_comes_back_later(past: Settings) -> None:
     assert 200 < answer.pairs[1].apart_s < 900
 
 
+@pytest.mark.slow
 def test_one_that_waits_longer_goes_later(past: Settings) -> None:
     """By about what `min_outage` is longer."""
     [first, *_] = replayed(replace(past, controller=ControllerSettings(min_outage_s=40.0))).pairs

@@ -173,6 +173,7 @@ def test_a_pinned_target_that_goes_down_is_warned_of(service: Service) -> None:
     assert service.told().count("pin_to_failing_target") == warned <= 3
 
 
+@pytest.mark.slow
 def test_a_paused_route_stays_and_a_drained_target_is_left(service: Service) -> None:
     """A pause of all holds the route on a failing target; a drain takes it off a healthy one."""
     pause = service.begin_override(PAUSE, ALL, at_s=21)

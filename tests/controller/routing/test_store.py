@@ -108,6 +108,7 @@ def test_an_expiry_is_noted_once(overrides: OverrideStore, engine: Engine) -> No
     assert (ended.ended_at, ended.ended_by) == (CHAT.until, None)
 
 
+@pytest.mark.slow
 def test_the_command_learns_when_it_is_published(overrides: OverrideStore) -> None:
     """First its beginning, then its end; and then the service need not read it any more."""
     pin = begin(overrides, CHAT)

@@ -76,6 +76,7 @@ def test_a_verdict_that_waits_for_the_shortest_outage_is_made_as_soon_as_that_ha
     assert 0 <= course.decisions[1][0] - first_failure_s - min_outage_s < 1
 
 
+@pytest.mark.slow
 def test_an_outage_of_our_own_network_moves_nothing() -> None:
     """The neutral endpoints are asked, and nobody is blamed."""
     ours = outage(targets=NAMES, failure_rate=1.0, outcome=Outcome.UNREACHABLE, own_network=True, for_s=1200.0)
@@ -464,6 +465,7 @@ def test_the_answer_is_the_same_in_every_process(folder: Path) -> None:
     assert len(one) > 10
 
 
+@pytest.mark.slow
 def test_a_wrong_scenario_is_wrong_usage(folder: Path) -> None:
     """Exit status 2, and every mistake on standard error."""
     (folder / "scenario.yaml").write_text(SCENARIO.replace("10m", "-1h").replace("1/s", "1"), encoding="utf-8")
@@ -472,6 +474,7 @@ def test_a_wrong_scenario_is_wrong_usage(folder: Path) -> None:
     assert len(done.stderr.splitlines()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

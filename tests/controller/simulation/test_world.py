@@ -114,6 +114,7 @@ def test_a_latency_collapse_makes_answers_slow_and_late_ones_time_out() -> None:
     assert share(seen, Outcome.SLOW) == near(late - never)
 
 
+@pytest.mark.slow
 def test_a_stream_says_when_its_first_text_came_and_has_a_deadline_for_it() -> None:
     """Half of the time that it takes in all."""
     streamed = Target(

@@ -43,6 +43,7 @@ def seen(settings: Settings, *, at: datetime = T0) -> Overview:
     return found
 
 
+@pytest.mark.slow
 def test_what_waits_and_until_when(settings: Settings) -> None:
     """In words, as a document, and on the page; in the zone of the quiet hours."""
     known = seen(settings)

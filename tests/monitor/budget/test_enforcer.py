@@ -128,6 +128,7 @@ async def test_intervals_stretch_from_the_first_probe_on(tmp_path: Path, provide
     assert paid == "up"
 
 
+@pytest.mark.slow
 def test_a_purse_goes_on_from_the_ledger(tmp_path: Path) -> None:
     """What was spent, what probes cost lately, and the pace of the service before."""
     wanted = configuration(tmp_path, 1.0)
@@ -176,6 +177,7 @@ def test_what_a_budget_will_do_is_known_before(
     assert list(enforcer.warnings(replace(wanted, targets=(paid, wanted.targets[1])), T0)) == expected
 
 
+@pytest.mark.slow
 def test_check_warns_of_it(tmp_path: Path, provider: LLMockServer, capsys: pytest.CaptureFixture[str]) -> None:
     """On standard error, beside the configuration's own warnings."""
     path = tmp_path / "hotspare.yaml"

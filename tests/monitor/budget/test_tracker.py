@@ -96,6 +96,7 @@ def test_what_fits_is_never_stretched(tmp_path: Path) -> None:
     assert rich.throttled_settings().targets == configuration(tmp_path, 100.0).targets
 
 
+@pytest.mark.slow
 def test_the_stretch_does_not_flap(tmp_path: Path) -> None:
     """Costs that scatter about the edge between two stretches change it once, not with every probe."""
     chance = random.Random(7)

@@ -109,6 +109,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz") / "hotspare.yaml"
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.binary() | st.text().map(str.encode) | _trees.map(lambda tree: json.dumps(tree).encode()))
 def test_any_file_loads_or_is_refused(scratch: Path, data: bytes) -> None:

@@ -34,6 +34,7 @@ def test_each_mistake_has_its_message(
     golden(path.with_suffix(".txt"), "\n".join(problems_of(Path(path.name))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", _rules(CONFIGS / "warned"))
 def test_each_warning_has_its_message(
     path: Path, monkeypatch: pytest.MonkeyPatch, golden: Callable[[Path, str], None]

@@ -87,6 +87,7 @@ def test_it_convinces_at_the_threshold_with_half_of_it_without_anyone() -> None:
         assert expected is None or provider_pool.is_conclusive(known) is expected
 
 
+@pytest.mark.slow
 @given(streams(failing="A"))
 def test_one_sick_target_never_convinces(events: list[Event]) -> None:
     """Whatever one target does, while the others answer: nothing is held against them without it."""

@@ -357,6 +357,7 @@ def test_feeds(document: bytes, expected: StatusPageReading) -> None:
     assert read(document, API) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

@@ -182,6 +182,7 @@ def test_a_state_replaces_the_one_before(store: Store) -> None:
     assert store.states() == {TARGET: _state(), "gemini/flash": other}
 
 
+@pytest.mark.slow
 def test_transitions_come_newest_first(store: Store) -> None:
     """The latest of all or of one target, and those of one millisecond in the order in which they happened."""
     history = [_transition(0), _transition(1), _transition(1, before=Health.SUSPECT, after=Health.DOWN, evidence=9.5)]

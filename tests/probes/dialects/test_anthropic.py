@@ -129,6 +129,7 @@ content_block_delta text_delta message_delta message_stop ping error overloaded_
 """
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(body=bodies(WORDS))
 def test_no_json_makes_it_stumble(body: dict[str, Any]) -> None:

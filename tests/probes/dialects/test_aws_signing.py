@@ -225,6 +225,7 @@ async def test_a_missing_profile_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert "nowhere" in (await probed()).detail
 
 
+@pytest.mark.slow
 async def test_a_service_out_of_reach_is_nobodys_key(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A role that cannot be asked for, the network being down, is a fault of the network."""
     (machine / "config").write_text(

@@ -140,6 +140,7 @@ message-start message-end error embeddings float meta api_version is_deprecated 
 """
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(body=bodies(WORDS))
 def test_no_json_makes_it_stumble(body: dict[str, Any]) -> None:

@@ -294,6 +294,7 @@ def test_any_bytes_end_in_one_outcome(dialect: str, chunks: list[bytes], status:
         assert found.outcome in set(Outcome) - {Outcome.OK}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [500, 100_000])
 def test_deep_arguments_are_malformed_or_read(depth: int) -> None:
     """Arguments that came as an object nested beyond reason cost no exception that nobody expects."""

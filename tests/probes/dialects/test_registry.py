@@ -148,6 +148,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 @settings(deadline=None)
 @given(body=st.dictionaries(KEYS, JSON, max_size=6))

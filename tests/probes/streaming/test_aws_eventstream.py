@@ -162,6 +162,7 @@ def test_any_bytes_are_events_or_malformed(data: st.DataObject) -> None:
     assert ours == theirs
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(headers=st.binary(max_size=60), payload=st.binary(max_size=20))
 def test_any_headers_are_read_or_malformed(headers: bytes, payload: bytes) -> None:

@@ -75,6 +75,7 @@ async def test_when_nobody_takes_it_the_address_is_told_and_not_this_machine() -
         await first_connected([unroutable, bad])
 
 
+@pytest.mark.slow
 async def test_a_deadline_leaves_no_socket_behind() -> None:
     """Cancelled while several addresses are tried, every socket is closed; a warning would be an error."""
     with silent() as bad:

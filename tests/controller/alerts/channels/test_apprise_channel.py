@@ -50,6 +50,7 @@ async def test_an_alert_arrives_with_its_type(alert: Any, kind: str) -> None:
     assert request.json["message"] == alert.text
 
 
+@pytest.mark.slow
 async def test_nothing_from_outside_is_a_mention_or_a_link(caplog: pytest.LogCaptureFixture) -> None:
     """Services differ in what they read as markup; what would call people gives way to lookalikes, keys to `***`."""
     text = "@everyone <!channel> <@U1> [x](http://h) sk-proj-Zx81mQp4vTe7LrW2"

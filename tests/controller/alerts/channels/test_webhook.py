@@ -82,6 +82,7 @@ async def test_each_sending_is_signed_anew_and_says_the_same() -> None:
     assert first.headers["x-hotspare-signature"] != second.headers["x-hotspare-signature"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "said", "permanent", "one_message", "wait_s"),
     [

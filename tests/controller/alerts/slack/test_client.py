@@ -71,6 +71,7 @@ def test_post_and_edit(server: SlackServer) -> None:
     assert message.versions[0].blocks == HELLO.blocks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "text", "permanent", "one_message", "retry_after_s"),
     [
@@ -228,6 +229,7 @@ def test_a_reply_stands_in_its_thread(server: SlackServer) -> None:
     assert failure(lambda: slack.post(gone, NOW)).code == "thread_not_found"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "sent"),
     [

@@ -49,6 +49,7 @@ def world(tmp_path: Path, server: SlackServer) -> Iterator[AlertWorld]:
     world.engine.dispose()
 
 
+@pytest.mark.slow
 def test_one_outage_from_start_to_end(world: AlertWorld) -> None:
     """One message, edited to stay true; its thread tells what happened since, and at the end how long it took."""
     incident = world.keep(outage())

@@ -390,6 +390,7 @@ def assert_inside_the_limits(message: Message) -> None:
         assert not {unicodedata.category(c) for c in text.replace("\n", "")} & {"Cc", "Cf", "Cs"}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(incident=INCIDENTS)
 def test_any_incident_fits(incident: Incident) -> None:

@@ -242,6 +242,7 @@ def test_nobody_but_those_who_may(server: SocketServer, world: World) -> None:
     assert world.events("press_refused") == [f"slack:U0ANA (ana <!channel> &) pressed “Acknowledge”: {refused}"]
 
 
+@pytest.mark.slow
 def test_a_stale_message_does_nothing(server: SocketServer, world: World) -> None:
     """Home went down again since the message was written: nobody is brought there."""
     with hearing(server, world.settings):
@@ -254,6 +255,7 @@ def test_a_stale_message_does_nothing(server: SocketServer, world: World) -> Non
     assert world.overrides() == []
 
 
+@pytest.mark.slow
 def test_a_button_of_nobody_does_nothing(server: SocketServer, world: World) -> None:
     """A value that is none of ours is refused and kept, and what is not even a press is only acknowledged."""
     with hearing(server, world.settings):
@@ -270,6 +272,7 @@ def test_a_button_of_nobody_does_nothing(server: SocketServer, world: World) -> 
     assert len(server.acks) == 3
 
 
+@pytest.mark.slow
 def test_the_same_envelope_twice_is_done_once(server: SocketServer, world: World) -> None:
     """Slack tells again of what it believes unheard: acknowledged again, neither done nor answered again."""
     with world.deciding(), hearing(server, world.settings):
@@ -285,6 +288,7 @@ def test_the_same_envelope_twice_is_done_once(server: SocketServer, world: World
     assert len(world.events()) == 1
 
 
+@pytest.mark.slow
 def test_a_double_click_is_done_once(server: SocketServer, world: World) -> None:
     """Two presses a moment apart: the second is answered, and changes nothing."""
     with world.deciding(), hearing(server, world.settings):
@@ -496,6 +500,7 @@ def _unheard(settings: Settings) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_service_says_when_buttons_do_not_work(server: SocketServer, world: World) -> None:
     """A wrong app token: status and page say what to change, no button is drawn; the right one, and all is well."""
 
@@ -525,6 +530,7 @@ def test_the_service_says_when_buttons_do_not_work(server: SocketServer, world: 
     asyncio.run(serve(None, lambda one: not _unheard(world.settings) and one.routes() is None))
 
 
+@pytest.mark.slow
 def test_without_a_token_there_is_no_button_anywhere(server: SocketServer, world: World) -> None:
     """Headlines have buttons only where somebody hears a press; without an app token, no message has one."""
 

@@ -129,6 +129,7 @@ def test_a_certificate_that_nobody_vouches_for_is_an_error(authority: trustme.CA
         connection.wait_for(SocketModeEvent.HELLO, 20)
 
 
+@pytest.mark.slow
 def test_a_server_that_says_nothing_costs_its_deadline() -> None:
     """Whoever waits is told in time, and so is whoever waits when somebody else closes the connection."""
     with (
