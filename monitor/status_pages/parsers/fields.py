@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitor.status_pages.reading import UnexpectedError, VendorState, aware
+from probes.json_values import as_text
 
 #: The states of components, as the platforms name them.
 _STATES = {state.value: state for state in VendorState} | {
@@ -51,16 +52,6 @@ def complete_items(text: str) -> list[Any]:
     return items
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
-    """The object; an empty one for any other value."""
-    return value if isinstance(value, dict) else {}
-
-
-def objects(value: Any) -> list[Mapping[str, Any]]:
-    """The objects in a list; none for any other value."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def listed(value: Any) -> list[Mapping[str, Any]]:
     """The objects of a list; raises UnexpectedError unless the value is a list of objects only."""
     if not isinstance(value, list) or any(not isinstance(item, dict) for item in value):
@@ -68,19 +59,14 @@ def listed(value: Any) -> list[Mapping[str, Any]]:
     return value
 
 
-def string(value: Any) -> str:
-    """The string; an empty one for any other value."""
-    return value if isinstance(value, str) else ""
-
-
 def state(value: Any) -> VendorState:
     """The state that a platform names so; `unknown` for any other name."""
-    return _STATES.get(string(value).casefold(), VendorState.UNKNOWN)
+    return _STATES.get(as_text(value).casefold(), VendorState.UNKNOWN)
 
 
 def name_of(item: Mapping[str, Any]) -> str:
     """The item's `name`; empty where it has none."""
-    return string(item.get("name"))
+    return as_text(item.get("name"))
 
 
 def status_of(item: Mapping[str, Any]) -> VendorState:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.status_pages.parsers.fields import instant, mapping, objects, string
+from monitor.status_pages.parsers.fields import instant
 from monitor.status_pages.reading import PageEntry, PageScope, VendorState
+from probes.json_values import as_object, as_objects, as_text
 
 _GOOGLE = {
     "SERVICE_INFORMATION": VendorState.DEGRADED,
@@ -34,36 +35,36 @@ def fits_aws(document: Any) -> bool:
 def google_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
     """The ongoing incidents of the products and the region in scope."""
     for incident in document:
-        over = incident.get("end") or mapping(incident.get("most_recent_update")).get("status") == "AVAILABLE"
-        products = objects(incident.get("affected_products"))
-        labels = [string(component.get(key)) for component in products for key in ("title", "id")]
+        over = incident.get("end") or as_object(incident.get("most_recent_update")).get("status") == "AVAILABLE"
+        products = as_objects(incident.get("affected_products"))
+        labels = [as_text(component.get(key)) for component in products for key in ("title", "id")]
         if not over and scope.wants(*labels) and _reaches(incident, scope):
-            impact = _GOOGLE.get(string(incident.get("status_impact")), VendorState.DEGRADED)
-            name = string(incident.get("external_desc")) or string(incident.get("service_name"))
+            impact = _GOOGLE.get(as_text(incident.get("status_impact")), VendorState.DEGRADED)
+            name = as_text(incident.get("external_desc")) or as_text(incident.get("service_name"))
             yield PageEntry(state=impact, name=name, since=instant(incident["begin"]), incident=True)
 
 
 def aws_entries(document: Any, scope: PageScope) -> Iterator[PageEntry]:
     """The ongoing events of the services in scope."""
     for event in document:
-        impacted = {key: mapping(component) for key, component in mapping(event.get("impacted_services")).items()}
+        impacted = {key: as_object(component) for key, component in as_object(event.get("impacted_services")).items()}
         ours = [component for key, component in impacted.items() if scope.wants(key)]
-        if event.get("end_time") or not (ours or scope.wants(string(event["service"]))):
+        if event.get("end_time") or not (ours or scope.wants(as_text(event["service"]))):
             continue
         codes = [component.get("current") for component in ours] or [event["status"]]
         states = [_AWS.get(str(code), VendorState.UNKNOWN) for code in codes]
         since = instant(event.get("date"))
         for reported in states:
             if reported is not VendorState.OPERATIONAL:
-                yield PageEntry(state=reported, name=string(event["summary"]), since=since, incident=True)
+                yield PageEntry(state=reported, name=as_text(event["summary"]), since=since, incident=True)
 
 
 def _all_have(document: Any, *keys: str) -> bool:
     """Whether it is a list of at least one object, all of which have these keys."""
-    items = objects(document)
+    items = as_objects(document)
     return bool(items) and len(items) == len(document) and all(item.keys() >= set(keys) for item in items)
 
 
 def _reaches(incident: Mapping[str, Any], scope: PageScope) -> bool:
-    places = {string(component.get("id")) for component in objects(incident.get("currently_affected_locations"))}
+    places = {as_text(component.get("id")) for component in as_objects(incident.get("currently_affected_locations"))}
     return scope.region is None or not places or not places.isdisjoint({scope.region, _EVERYWHERE})
