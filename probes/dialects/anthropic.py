@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 from probes.checks import DEFINITIONS, SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
@@ -28,19 +27,21 @@ from probes.target import Check, Target
 _FAMILIES = (
     # From 5 on, thinking is the default and counts toward max_tokens. Each model has its own parameter to think least,
     # and refuses those of the others.
-    Family(pattern="*claude-haiku-5[-.]5*", tokens=64, extra={"thinking": {"type": "disabled"}}),
-    Family(pattern="*claude-sonnet-5[-.]5*", tokens=1024, extra={"thinking": {"type": "between_tools"}}),
-    Family(pattern="*claude-opus-5[-.]5*", tokens=2048, extra={"output_config": {"effort": "low"}}),
-    Family(pattern="*claude-fable-*", tokens=2048, extra={"output_config": {"effort": "low"}}),
-    Family(pattern="*claude-mythos-5*", tokens=2048, extra={"output_config": {"effort": "low"}}),
-    Family(pattern="*claude-sonnet-5", tokens=64, extra={"thinking": {"type": "disabled"}}),
-    Family(pattern="*claude-opus-5", tokens=64, extra={"thinking": {"type": "disabled"}}),
+    Family(
+        patterns="*claude-haiku-5[-.]5* *claude-sonnet-5 *claude-opus-5",
+        tokens=64,
+        extra={"thinking": {"type": "disabled"}},
+        forces_tool=True,
+    ),
+    Family(patterns="*claude-sonnet-5[-.]5*", tokens=1024, extra={"thinking": {"type": "between_tools"}}),
+    Family(
+        patterns="*claude-opus-5[-.]5* *claude-fable-* *claude-mythos-5*",
+        tokens=2048,
+        extra={"output_config": {"effort": "low"}},
+    ),
     # Before 5, a model thinks only on request.
-    Family(pattern="*claude-*-4[-.]*", tokens=64, extra={}),
-    Family(pattern="*claude-3*", tokens=64, extra={}),
+    Family(patterns="*claude-*-4[-.]* *claude-3*", tokens=64, forces_tool=True),
 )
-#: Others answer 400 to a request that forces a tool; they call it because the prompt asks for it.
-_FORCED_TOOL_MODELS = ("*claude-haiku-5[-.]5*", "*claude-sonnet-5", "*claude-opus-5", "*claude-*-4[-.]*", "*claude-3*")
 #: For JSON with a word and a number, the syntax of a call included.
 _STRUCTURE_TOKENS = 256
 
@@ -55,7 +56,7 @@ _FINISH = finish_reasons(
 
 def build_request(target: Target, task: Task) -> Request:
     """Messages, with the smallest token budget that the model's family needs and no sampling parameters."""
-    family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
+    family = family_of(target.model, _FAMILIES)
     structure = DEFINITIONS[task.check].asks_for_json
     body = {
         "model": target.model,
@@ -65,11 +66,11 @@ def build_request(target: Target, task: Task) -> Request:
     return Request(
         url=f"{target.provider.base_url}/v1/messages",
         headers={"x-api-key": target.provider.api_key.reveal(), "anthropic-version": "2023-06-01"},
-        body=overlay(overlay(body, family.extra), _check_parameters(target.model, task.check)),
+        body=overlay(overlay(body, family.extra), _check_parameters(family, task.check)),
     )
 
 
-def _check_parameters(model: str, check: Check) -> Mapping[str, Any]:
+def _check_parameters(family: Family, check: Check) -> Mapping[str, Any]:
     """What the check adds to the body of a chat."""
     match check:
         case Check.STREAM:
@@ -78,11 +79,8 @@ def _check_parameters(model: str, check: Check) -> Mapping[str, Any]:
             return {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
         case Check.TOOL:
             tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "input_schema": SCHEMA, "strict": True}
-            forced = any(fnmatchcase(model, pattern) for pattern in _FORCED_TOOL_MODELS)
-            return {
-                "tools": [tool],
-                "tool_choice": {"type": "tool", "name": TOOL_NAME} if forced else {"type": "auto"},
-            }
+            choice = {"type": "tool", "name": TOOL_NAME} if family.forces_tool else {"type": "auto"}
+            return {"tools": [tool], "tool_choice": choice}
     return {}
 
 

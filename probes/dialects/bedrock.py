@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
@@ -21,19 +20,11 @@ from probes.target import Check, Target
 
 #: The id of a model may have a region as prefix, and may end an ARN.
 _FAMILIES = (
-    Family(pattern="*amazon.nova-*", tokens=64),
-    Family(pattern="*claude-haiku-5[-.]5*", tokens=64, extra={"thinking": {"type": "disabled"}}),
-    Family(pattern="*claude-*-5[-.]5*", tokens=2048),
-    Family(pattern="*claude-*-4[-.]*", tokens=64),
-    Family(pattern="*claude-3*", tokens=64),
-    Family(pattern="*openai.gpt-oss-*", tokens=512, extra={"reasoning_effort": "low"}),
-    Family(pattern="*openai.gpt-*-luna*", tokens=64, extra={"reasoning": {"effort": "none"}}),
-)
-
-#: Others refuse a request that forces a tool, some of them because they think first.
-_FORCED_TOOL_MODELS = (
-    *("*amazon.nova-*", "*claude-haiku-5[-.]5*", "*claude-*-4[-.]*", "*claude-3*"),
-    *("*openai.gpt-oss-*", "*openai.gpt-*-luna*"),
+    Family(patterns="*claude-haiku-5[-.]5*", tokens=64, extra={"thinking": {"type": "disabled"}}, forces_tool=True),
+    Family(patterns="*claude-*-5[-.]5*", tokens=2048),
+    Family(patterns="*amazon.nova-* *claude-*-4[-.]* *claude-3*", tokens=64, forces_tool=True),
+    Family(patterns="*openai.gpt-oss-*", tokens=512, extra={"reasoning_effort": "low"}, forces_tool=True),
+    Family(patterns="*openai.gpt-*-luna*", tokens=64, extra={"reasoning": {"effort": "none"}}, forces_tool=True),
 )
 
 _FINISH = finish_reasons(
@@ -53,7 +44,7 @@ def build_request(target: Target, task: Task) -> Request:
     """
     provider = target.provider
     headers = {} if provider.signing else {"Authorization": f"Bearer {provider.api_key.reveal()}"}
-    method, body = "converse", _converse_body(target.model, task)
+    method, body = "converse", _converse_body(family_of(target.model, _FAMILIES), task)
     if task.check is Check.STREAM:
         method = "converse-stream"
         headers["accept"] = "*/*"  # as AWS's own clients do; a server may refuse other types
@@ -115,14 +106,13 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     )
 
 
-def _converse_body(model: str, task: Task) -> dict[str, Any]:
-    family = family_of(model, _FAMILIES, unknown_tokens=1024)
+def _converse_body(family: Family, task: Task) -> dict[str, Any]:
     return {
         "messages": [{"role": "user", "content": [{"text": task.prompt}]}],
         "inferenceConfig": {"maxTokens": family.budget(task.check)},
         **({"additionalModelRequestFields": family.extra} if family.extra else {}),
         **({"outputConfig": _STRUCTURED_OUTPUT} if task.check is Check.STRUCTURED else {}),
-        **({"toolConfig": _tool_config(model)} if task.check is Check.TOOL else {}),
+        **({"toolConfig": _tool_config(family)} if task.check is Check.TOOL else {}),
     }
 
 
@@ -134,13 +124,10 @@ _STRUCTURED_OUTPUT = {
 }
 
 
-def _tool_config(model: str) -> dict[str, Any]:
+def _tool_config(family: Family) -> dict[str, Any]:
     tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "inputSchema": {"json": SCHEMA}}
-    forced = any(fnmatchcase(model, pattern) for pattern in _FORCED_TOOL_MODELS)
-    return {
-        "tools": [{"toolSpec": tool}],
-        **({"toolChoice": {"tool": {"name": TOOL_NAME}}} if forced else {}),
-    }
+    choice = {"toolChoice": {"tool": {"name": TOOL_NAME}}} if family.forces_tool else {}
+    return {"tools": [{"toolSpec": tool}], **choice}
 
 
 def _embedding_body(task: Task) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
@@ -16,13 +15,16 @@ from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 _FAMILIES = (
-    Family(pattern="command-a-reasoning*", tokens=256, extra={"thinking": {"type": "disabled"}}),
-    Family(pattern="command-a-plus*", tokens=256, extra={"thinking": {"type": "disabled"}}),
-    Family(pattern="command-a-0*", tokens=256, extra={}),
-    Family(pattern="command-r*", tokens=256, extra={}),
+    Family(
+        patterns="command-a-reasoning* command-a-plus*",
+        tokens=256,
+        extra={"thinking": {"type": "disabled"}},
+        forces_tool=True,
+    ),
+    Family(patterns="command-r command-r-0* command-r-plus*", tokens=256),
+    Family(patterns="command-a-0* command-r*", tokens=256, forces_tool=True),
+    Family(patterns="*", forces_tool=True),
 )
-#: They refuse `tool_choice`, and call a function because the prompt asks for it.
-_WITHOUT_TOOL_CHOICE = ("command-r", "command-r-0*", "command-r-plus*")
 
 _FINISH = finish_reasons(
     {
@@ -53,17 +55,17 @@ def _embedding_body(target: Target, task: Task) -> Mapping[str, Any]:
 
 
 def _chat_body(target: Target, task: Task) -> Mapping[str, Any]:
-    family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
+    family = family_of(target.model, _FAMILIES)
     return {
         "model": target.model,
         "messages": [{"role": "user", "content": task.prompt}],
         "max_tokens": family.tokens,
         **family.extra,
-        **_check_parameters(target.model, task.check),
+        **_check_parameters(family, task.check),
     }
 
 
-def _check_parameters(model: str, check: Check) -> Mapping[str, Any]:
+def _check_parameters(family: Family, check: Check) -> Mapping[str, Any]:
     """What the check adds to the body of a chat."""
     match check:
         case Check.STREAM:
@@ -72,11 +74,10 @@ def _check_parameters(model: str, check: Check) -> Mapping[str, Any]:
             return {"response_format": {"type": "json_object", "json_schema": SCHEMA}}
         case Check.TOOL:
             function = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "parameters": SCHEMA}
-            without = any(fnmatchcase(model, pattern) for pattern in _WITHOUT_TOOL_CHOICE)
             return {
                 "tools": [{"type": "function", "function": function}],
                 "strict_tools": True,
-                **({} if without else {"tool_choice": "REQUIRED"}),
+                **({"tool_choice": "REQUIRED"} if family.forces_tool else {}),
             }
     return {}
 

@@ -16,19 +16,24 @@ _MORE_THAN_A_WORD: Final = 128
 class Family:
     """Models that want the same parameters."""
 
-    pattern: str
-    """A shell pattern for the model's name."""
-    tokens: int
+    patterns: str
+    """Shell patterns for the models' names, with spaces between."""
+    tokens: int = 1024
     """The token budget for a reply of one word, reasoning included."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Parameters of the dialect that minimise reasoning."""
+    forces_tool: bool = False
+    """Whether a request may force a call, where the dialect knows models that refuse it; others call a function because
+    the prompt asks for it."""
 
     def budget(self, check: Check) -> int:
         """The token budget for a reply to this check, reasoning included."""
         return self.tokens + (_MORE_THAN_A_WORD if DEFINITIONS[check].asks_for_json else 0)
 
 
-def family_of(model: str, families: tuple[Family, ...], *, unknown_tokens: int) -> Family:
-    """The first family whose pattern matches; an unknown model gets `unknown_tokens` and no parameters."""
-    matching = (family for family in families if fnmatchcase(model, family.pattern))
-    return next(matching, Family(pattern="*", tokens=unknown_tokens))
+def family_of(model: str, families: tuple[Family, ...]) -> Family:
+    """The first family with a pattern that matches; the default of an unknown model is a large budget."""
+    matching = (
+        family for family in families if any(fnmatchcase(model, pattern) for pattern in family.patterns.split())
+    )
+    return next(matching, Family(patterns="*"))

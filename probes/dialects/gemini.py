@@ -29,10 +29,9 @@ from probes.target import Check, Target
 
 _FAMILIES = (
     # Thoughts count toward maxOutputTokens; a model that cannot be kept from thinking needs room for them.
-    Family(pattern="*gemini-3.[78]*", tokens=1024, extra={"thinkingConfig": {"thinkingLevel": "LOW"}}),
-    Family(pattern="*gemini-3*-pro*", tokens=1024, extra={"thinkingConfig": {"thinkingLevel": "LOW"}}),
-    Family(pattern="*gemini-3*", tokens=256, extra={"thinkingConfig": {"thinkingLevel": "MINIMAL"}}),
-    Family(pattern="*gemini-2.5-flash*", tokens=256, extra={"thinkingConfig": {"thinkingBudget": 0}}),
+    Family(patterns="*gemini-3.[78]* *gemini-3*-pro*", extra={"thinkingConfig": {"thinkingLevel": "LOW"}}),
+    Family(patterns="*gemini-3*", tokens=256, extra={"thinkingConfig": {"thinkingLevel": "MINIMAL"}}),
+    Family(patterns="*gemini-2.5-flash*", tokens=256, extra={"thinkingConfig": {"thinkingBudget": 0}}),
 )
 
 _FINISH = finish_reasons(
@@ -64,7 +63,7 @@ def _embedding_body(target: Target, task: Task) -> Mapping[str, Any]:
 
 
 def _generation_body(target: Target, task: Task) -> Mapping[str, Any]:
-    family = family_of(target.model, _FAMILIES, unknown_tokens=1024)
+    family = family_of(target.model, _FAMILIES)
     body = {
         "contents": [{"role": "user", "parts": [{"text": task.prompt}]}],
         "generationConfig": {"maxOutputTokens": family.tokens, **family.extra},

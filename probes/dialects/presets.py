@@ -66,7 +66,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             strict_schema=False,
             strict_tools=False,
             # All its models reason by default.
-            families=(Family(pattern="deepseek-*", tokens=128, extra={"thinking": {"type": "disabled"}}),),
+            families=(Family(patterns="deepseek-*", tokens=128, extra={"thinking": {"type": "disabled"}}),),
             status_page=VendorStatusPage(
                 host=r"api\.deepseek\.com",
                 url="https://status.deepseek.com/api/status-page/6410630422455/summary/active",
@@ -109,8 +109,8 @@ PRESETS: Final[Mapping[str, Preset]] = {
             stream_usage=False,
             # A search would cost more than the tokens.
             families=(
-                Family(pattern="sonar-*re*", tokens=2048, extra={"disable_search": True}),
-                Family(pattern="sonar*", tokens=256, extra={"disable_search": True}),
+                Family(patterns="sonar-*re*", tokens=2048, extra={"disable_search": True}),
+                Family(patterns="sonar*", tokens=256, extra={"disable_search": True}),
             ),
             status_page=VendorStatusPage(
                 host=r"api\.perplexity\.ai", url=incident_io_page("status.perplexity.com"), components=("API",)

@@ -9,30 +9,24 @@ from urllib.parse import quote
 from probes.checks import Task
 from probes.dialects.base import HOST_ALONE, ConfigField, VendorStatusPage
 from probes.dialects.openai import chat as openai_chat
-from probes.dialects.openai.embeddings import embedding_body, read_embedding
 from probes.dialects.openai.errors import REQUEST_ID_HEADERS
 from probes.dialects.presets import OPENAI
 from probes.reply import Reply, Request
-from probes.target import Check, Provider, Target
+from probes.target import Target
 
 P = ParamSpec("P")
 
 
 def build_request(target: Target, task: Task) -> Request:
     """At the address of the deployment where the provider has an `api_version`, else at `/openai/v1`."""
-    embeds = task.check is Check.EMBEDDING
-    return Request(
-        url=_deployment_url(target.provider, target.model, "embeddings" if embeds else "chat/completions"),
-        headers={"api-key": target.provider.api_key.reveal()},
-        body=embedding_body(target.model, task) if embeds else openai_chat.chat_body(target.model, task, OPENAI),
-    )
-
-
-def _deployment_url(provider: Provider, deployment: str, method: str) -> str:
-    if provider.api_version is None:
-        return f"{provider.base_url}/openai/v1/{method}"
-    place = f"{provider.base_url}/openai/deployments/{quote(deployment, safe='')}"
-    return f"{place}/{method}?api-version={quote(provider.api_version, safe='')}"
+    provider = target.provider
+    method, body = openai_chat.method_and_body(target.model, task, OPENAI)
+    path = f"v1/{method}"
+    if provider.api_version is not None:
+        deployment, version = quote(target.model, safe=""), quote(provider.api_version, safe="")
+        path = f"deployments/{deployment}/{method}?api-version={version}"
+    url = f"{provider.base_url}/openai/{path}"
+    return Request(url=url, headers={"api-key": provider.api_key.reveal()}, body=body)
 
 
 def _without_model(read: Callable[P, Reply]) -> Callable[P, Reply]:
@@ -61,7 +55,7 @@ DIALECT = replace(
     price_list_id="azure",
     build_request=build_request,
     read_reply=_without_model(openai_chat.read_reply),
-    read_embedding=_without_model(read_embedding),
+    read_embedding=_without_model(openai_chat.read_embedding),
     read_event=_without_model(openai_chat.read_event),
     request_id_headers=("apim-request-id", *REQUEST_ID_HEADERS),
 )

@@ -1,5 +1,8 @@
-"""The `openai-chat` dialect: Chat Completions of OpenAI and of compatible providers."""
+"""The `openai-chat` dialect: Chat Completions and Embeddings of OpenAI and of compatible providers."""
 
+import binascii
+import struct
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -7,15 +10,43 @@ from typing import Any, Final
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import VERSIONED, Dialect, finish_reasons, read_finish
 from probes.dialects.error_rules import is_error
-from probes.dialects.openai.embeddings import embedding_body, read_embedding
+from probes.dialects.families import Family, family_of
 from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
-from probes.dialects.openai.families import openai_family
 from probes.dialects.openai.usage import with_usage
 from probes.dialects.presets import OPENAI, Preset, preset_of
-from probes.json_values import MalformedError, as_object, as_objects, as_text, parse, to_json
+from probes.json_values import MalformedError, as_object, as_objects, as_text, as_vector, parse, to_json
 from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Target
+
+#: The parameters with which a model that reasons does so least.
+_NO_EFFORT: Final = {"reasoning_effort": "none"}
+_LOW_EFFORT: Final = {"reasoning_effort": "low"}
+
+
+def _exactly(models: str) -> str:
+    """Patterns of these models and their dated snapshots; `gpt-5.4-pro` is another family than `gpt-5.4`."""
+    return " ".join(f"{model} {model}-20[0-9][0-9]-*" for model in models.split())
+
+
+#: Sampling parameters are never sent: none of these models takes them.
+_FAMILIES: Final = (
+    Family(patterns="gpt-6-luna* gpt-5.6-luna* gpt-5.4-nano* gpt-5.4-mini*", tokens=64, extra=_NO_EFFORT),
+    Family(
+        patterns=_exactly("gpt-6-sol gpt-6.1-terra gpt-5.6 gpt-5.6-sol gpt-5.6-terra gpt-5.5 gpt-5.4 gpt-5.2 gpt-5.1"),
+        tokens=64,
+        extra=_NO_EFFORT,
+    ),
+    Family(patterns=f"gpt-5-nano* gpt-5-mini* {_exactly('gpt-5')}", tokens=512, extra={"reasoning_effort": "minimal"}),
+    Family(patterns=_exactly("o1 o3 o3-mini o4-mini"), extra=_LOW_EFFORT),
+    Family(patterns="gpt-oss-*", tokens=512, extra=_LOW_EFFORT),
+    Family(patterns="gpt-4o* gpt-4.1* gpt-4-turbo* gpt-3.5-turbo*", tokens=64),
+    Family(patterns="grok-*non-reasoning* ministral-* open-mistral-*", tokens=64),
+    # Some of these can reason, but only on request.
+    Family(patterns="mistral-* codestral-* devstral-* llama*", tokens=256),
+    Family(patterns="gemini-*flash-lite*", tokens=512),
+    Family(patterns="gemini-*", tokens=2048, extra=_LOW_EFFORT),
+)
 
 _FINISH: Final = finish_reasons(
     {
@@ -29,11 +60,13 @@ _FINISH: Final = finish_reasons(
 
 def build_request(target: Target, task: Task) -> Request:
     """Chat Completions, with the smallest token budget that the model's family needs and no sampling parameters."""
-    base_url, headers = target.provider.base_url, bearer_header(target.provider)
-    if task.check is Check.EMBEDDING:
-        return Request(url=f"{base_url}/embeddings", headers=headers, body=embedding_body(target.model, task))
-    body = chat_body(target.model, task, preset_of(target.provider.preset))
-    return Request(url=f"{base_url}/chat/completions", headers=headers, body=body)
+    method, body = method_and_body(target.model, task, preset_of(target.provider.preset))
+    return Request(url=f"{target.provider.base_url}/{method}", headers=bearer_header(target.provider), body=body)
+
+
+def openai_family(model: str, first: tuple[Family, ...] = ()) -> Family:
+    """The family of a model, without the path before its name (`openai/gpt-oss-20b`); those in `first` precede."""
+    return family_of(model.rpartition("/")[2].lower(), (*first, *_FAMILIES))
 
 
 def bearer_header(provider: Provider) -> dict[str, str]:
@@ -42,10 +75,13 @@ def bearer_header(provider: Provider) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def chat_body(model: str, task: Task, preset: Preset) -> dict[str, Any]:
-    """The body that puts a task to a model, as the preset wants it."""
+def method_and_body(model: str, task: Task, preset: Preset) -> tuple[str, dict[str, Any]]:
+    """The path behind the base URL, and the body that puts a task to a model, as the preset wants it."""
+    if task.check is Check.EMBEDDING:
+        # Without `encoding_format`: floats are the default, and some gateways refuse the key.
+        return "embeddings", {"model": model, "input": task.prompt}
     family = openai_family(model, preset.families)
-    return {
+    return "chat/completions", {
         "model": model,
         "messages": [*_system_messages(task, preset), {"role": "user", "content": task.prompt}],
         preset.budget_key: family.budget(task.check),
@@ -99,6 +135,24 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
         model=as_text(body.get("model")) or None,
     )
     return with_usage(reply, body.get("usage"))
+
+
+def read_embedding(body: Mapping[str, Any]) -> Reply:
+    """The first vector, given as numbers or as base64 of little-endian 32-bit floats; raises MalformedError."""
+    vectors = as_objects(body.get("data"))
+    if not vectors:
+        raise MalformedError("JSON without data[0].embedding")
+    given = vectors[0].get("embedding")
+    vector = _decode_base64(given) if isinstance(given, str) else as_vector(given)
+    return with_usage(Reply(embedding=vector, ended=True, model=as_text(body.get("model")) or None), body.get("usage"))
+
+
+def _decode_base64(packed: str) -> tuple[float, ...]:
+    try:
+        raw = b64decode(packed, validate=True)
+        return struct.unpack(f"<{len(raw) // 4}f", raw)
+    except (binascii.Error, ValueError, struct.error) as error:
+        raise MalformedError("an embedding that is not base64 of 32-bit floats") from error
 
 
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:

@@ -7,8 +7,6 @@ from typing import Any, Final
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.error_rules import is_error
 from probes.dialects.openai import chat as openai_chat
-from probes.dialects.openai.embeddings import embedding_body
-from probes.dialects.openai.families import openai_family
 from probes.dialects.openai.usage import with_usage
 from probes.json_values import MalformedError, as_object, as_objects, as_text, parse
 from probes.reply import Finish, Reply, Request, ToolCall
@@ -22,14 +20,13 @@ _UNEXPLAINED_FAILURE: Final = {"message": "the response failed without a reason"
 
 def build_request(target: Target, task: Task) -> Request:
     """Responses, with the smallest token budget that the model's family needs; nothing is stored."""
-    base_url, headers = target.provider.base_url, openai_chat.bearer_header(target.provider)
     if task.check is Check.EMBEDDING:
-        return Request(url=f"{base_url}/embeddings", headers=headers, body=embedding_body(target.model, task))
-    family = openai_family(target.model)
+        return openai_chat.build_request(target, task)
+    family = openai_chat.openai_family(target.model)
     effort = family.extra.get("reasoning_effort")
     return Request(
-        url=f"{base_url}/responses",
-        headers=headers,
+        url=f"{target.provider.base_url}/responses",
+        headers=openai_chat.bearer_header(target.provider),
         body={
             "model": target.model,
             "input": task.prompt,

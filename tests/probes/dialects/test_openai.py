@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from probes.checks import SCHEMA, Task
 from probes.classifier import ProbeQuestion, RawResponse, classify_response
-from probes.dialects.openai.families import openai_family
+from probes.dialects.openai.chat import openai_family
 from probes.dialects.openai.usage import with_usage
 from probes.dialects.registry import DIALECTS
 from probes.json_values import MalformedError, overlay, to_json
