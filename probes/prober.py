@@ -11,7 +11,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -33,11 +33,10 @@ from probes.redaction import clean, clean_identifier
 from probes.reply import Request
 from probes.target import Check, Provider, Target
 from probes.transcript import Transcript, build_transcript
-from probes.transport.backend import TimedBackend
-from probes.transport.decoding import CAP, Decoder
+from probes.transport.backend import ResponseTooLargeError, TimedBackend
+from probes.transport.decoding import CAP, Decoder, UndecodableBodyError
 from probes.transport.dns import Resolve, Resolver, resolve_by_system
-from probes.transport.errors import ResponseTooLargeError, UndecodableBodyError
-from probes.transport.http_transport import Transport, warm_up
+from probes.transport.http_transport import open_response, warm_up
 from probes.transport.proxies import Proxies
 from probes.transport.tls import tls_context
 from probes.transport_errors import classify_exception
@@ -145,14 +144,12 @@ class Prober:
         """Sends the request and fills the exchange; returns how the transport failed, where it did."""
         sockets = TimedBackend(self._resolver, exchange.timings, limit=CAP, monotonic=self._monotonic)
         try:
-            async with (
-                asyncio.timeout(None) as timer,
-                Transport(sockets, self._tls, self._proxies.proxy_for(request.url)) as transport,
-            ):
+            async with asyncio.timeout(None) as timer:
+                proxy = self._proxies.proxy_for(request.url)
                 exchange.arm(timer)
                 await asyncio.sleep(0)  # as before the classification
-                response = await transport.handle_async_request(_to_httpx(request, exchange))
-                return await read_response(response, exchange)
+                async with open_response(_to_httpx(request, exchange), sockets, self._tls, proxy) as response:
+                    return await read_response(*response, exchange)
         except TimeoutError:
             return exchange.deadline_passed(exchange.describe_peer(request.url))
         except ResponseTooLargeError:
@@ -191,11 +188,13 @@ def _to_httpx(request: Request, exchange: Exchange) -> httpx.Request:
     )
 
 
-async def read_response(response: httpx.Response, exchange: Exchange) -> Classification | None:
+async def read_response(
+    status: int, headers: httpx.Headers, chunks: AsyncIterator[bytes], exchange: Exchange
+) -> Classification | None:
     """Reads the response as far as anything in it matters; returns the classification of a body that is too large."""
-    exchange.receive_headers(response.status_code, response.headers.items())
-    decoder = Decoder(response.headers.get("content-encoding", ""))
-    async for chunk in response.aiter_raw():
+    exchange.receive_headers(status, headers.items())
+    decoder = Decoder(headers.get("content-encoding", ""))
+    async for chunk in chunks:
         data = decoder.feed(chunk)
         for start in range(0, len(data), _BYTES_PER_TURN):
             if exchange.receive(data[start : start + _BYTES_PER_TURN]):

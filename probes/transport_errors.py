@@ -15,7 +15,7 @@ from probes.classifier import Classification
 from probes.outcome import Outcome
 from probes.redaction import clean
 from probes.target import Target
-from probes.transport.errors import UnusableProxyError
+from probes.transport.proxies import UnusableProxyError
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,6 @@ from typing import Any
 import httpcore
 
 from probes.transport.dns import Address, Resolver
-from probes.transport.errors import ResponseTooLargeError
 
 _CHUNK = 2048
 #: Reading pauses while more bytes than this wait to be read.
@@ -29,6 +28,10 @@ _HEAD_START_S = 0.25
 _NO_DEADLINE_S = 86400.0
 #: Errors that say more about this machine than about an address; raised only where there is no other.
 _NO_ROUTE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH})
+
+
+class ResponseTooLargeError(Exception):
+    """The other side has sent more bytes than the limit allows."""
 
 
 @dataclass(slots=True)

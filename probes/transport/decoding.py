@@ -2,10 +2,12 @@
 
 import zlib
 
-from probes.transport.errors import UndecodableBodyError
-
 CAP = 1024 * 1024
 _AUTO = 32 + zlib.MAX_WBITS  # gzip or zlib, by the header
+
+
+class UndecodableBodyError(ValueError):
+    """The body cannot be decoded; the message says why, in a few words."""
 
 
 class Decoder:

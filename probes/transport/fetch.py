@@ -10,7 +10,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
@@ -18,12 +18,11 @@ import httpcore
 import httpx
 
 from probes.redaction import one_line
-from probes.transport.backend import SocketTimings, TimedBackend
-from probes.transport.decoding import CAP, Decoder
+from probes.transport.backend import ResponseTooLargeError, SocketTimings, TimedBackend
+from probes.transport.decoding import CAP, Decoder, UndecodableBodyError
 from probes.transport.dns import Resolver
-from probes.transport.errors import ResponseTooLargeError, UndecodableBodyError, UnusableProxyError
-from probes.transport.http_transport import Transport
-from probes.transport.proxies import Proxies
+from probes.transport.http_transport import open_response
+from probes.transport.proxies import Proxies, UnusableProxyError
 
 _log = logging.getLogger(__name__)
 
@@ -194,19 +193,20 @@ async def _send(
 ) -> FetchResult:
     """The response, with at most `max_bytes` of the body of a 2xx and `max_error_bytes` of any other's."""
     sockets = TimedBackend(_RESOLVER, SocketTimings(), limit=_MOST_RECEIVED, monotonic=time.monotonic)
-    async with Transport(sockets, tls, proxies.proxy_for(str(request.url))) as transport:
-        response = await transport.handle_async_request(request)
-        body, truncated = await _read(response, max_bytes if response.is_success else max_error_bytes)
-        return FetchResult(status=response.status_code, headers=dict(response.headers), body=body, truncated=truncated)
+    proxy = proxies.proxy_for(str(request.url))
+    async with open_response(request, sockets, tls, proxy) as (status, headers, chunks):
+        limit = max_bytes if 200 <= status < 300 else max_error_bytes
+        body, truncated = await _read(headers.get("content-encoding", ""), chunks, limit)
+        return FetchResult(status=status, headers=dict(headers), body=body, truncated=truncated)
 
 
-async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
+async def _read(content_encoding: str, chunks: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
     """The first `limit` bytes of the body, decoded, and whether there are more."""
     body = bytearray()
     if limit:
-        decoder = Decoder(response.headers.get("content-encoding", ""))
+        decoder = Decoder(content_encoding)
         try:
-            async for chunk in response.aiter_raw():
+            async for chunk in chunks:
                 body += decoder.feed(chunk)
                 if decoder.full or len(body) >= limit:
                     return bytes(body[:limit]), True

@@ -8,12 +8,14 @@ from urllib.request import getproxies
 
 import httpx
 
-from probes.transport.errors import UnusableProxyError
-
 #: `[address]:port` or `name:port`, the port optional. An entry that does not match is an address with colons.
 _ENTRY = re.compile(r"(?:\[([^]]*)\]|([^:\[]*))(?::([0-9]{1,5}))?")
 _PORTS = {"http": 80, "https": 443}
 _SCHEMES = ("http", "https", "socks5", "socks5h")
+
+
+class UnusableProxyError(ValueError):
+    """The proxy cannot be used; the message says why, without its password."""
 
 
 class Proxies:

@@ -32,8 +32,7 @@ from probes.exchange import Exchange
 from probes.outcome import Outcome
 from probes.target import Check, Provider, Secret, Target
 from probes.transcript import build_transcript
-from probes.transport.decoding import CAP
-from probes.transport.errors import UndecodableBodyError
+from probes.transport.decoding import CAP, UndecodableBodyError
 from tests.probes.test_outcome import NONCE
 from tests.support.mutations import Case, mutant
 from tests.support.oddities import KEY
@@ -53,21 +52,16 @@ class FlawError(AssertionError):
     """What is wrong with how an answer was read."""
 
 
-class _Body(httpx.AsyncByteStream):
-    """A response body in its chunks, whose connection may break afterwards."""
-
-    def __init__(self, case: Case) -> None:
-        self._case = case
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        body, lengths = self._case.body, cycle(self._case.cuts or (len(self._case.body) or 1,))
-        start = 0
-        while start < len(body):
-            length = next(lengths)
-            yield body[start : start + length]
-            start += length
-        if self._case.aborted:
-            raise httpx.ReadError("aborted")
+async def _chunks(case: Case) -> AsyncIterator[bytes]:
+    """The body in its chunks; the connection may break afterwards."""
+    lengths = cycle(case.cuts or (len(case.body) or 1,))
+    start = 0
+    while start < len(case.body):
+        length = next(lengths)
+        yield case.body[start : start + length]
+        start += length
+    if case.aborted:
+        raise httpx.ReadError("aborted")
 
 
 async def read(case: Case, *, shown: bool = True) -> Outcome:
@@ -101,7 +95,7 @@ async def read(case: Case, *, shown: bool = True) -> Outcome:
 async def _received(case: Case, exchange: Exchange) -> Classification | None:
     headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in case.headers]
     try:
-        return await prober.read_response(httpx.Response(case.status, headers=headers, stream=_Body(case)), exchange)
+        return await prober.read_response(case.status, httpx.Headers(headers), _chunks(case), exchange)
     except UndecodableBodyError as error:
         return exchange.interrupted(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
     except httpx.ReadError as error:

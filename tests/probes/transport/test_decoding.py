@@ -5,8 +5,7 @@ import zlib
 
 import pytest
 
-from probes.transport.decoding import CAP, Decoder
-from probes.transport.errors import UndecodableBodyError
+from probes.transport.decoding import CAP, Decoder, UndecodableBodyError
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", "gzip", "deflate"])

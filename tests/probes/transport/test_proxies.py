@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from probes.transport.errors import UnusableProxyError
-from probes.transport.proxies import Proxies, is_excepted
+from probes.transport.proxies import Proxies, UnusableProxyError, is_excepted
 from tests.support.servers import PROXY_VARIABLES
 
 

@@ -18,8 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from controller.alerts.slack.errors import SocketModeError, socket_mode_error, socket_mode_refusal
-from probes.transport.errors import UnusableProxyError
-from probes.transport.proxies import Proxies
+from probes.transport.proxies import Proxies, UnusableProxyError
 
 _OPEN_WITHIN_S: Final = 10.0
 #: A peer that does not answer a ping within this time is dead; pings are this far apart.
