@@ -2,16 +2,15 @@
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
 from probes.outcome import Outcome
 from probes.reply import Request
 from probes.target import Provider, Secret
+from probes.transport.shared_calls import SharedCalls
 
 _SERVICE = "bedrock"
 #: How long credentials that do not renew themselves are reused; some tools rewrite their file every hour.
@@ -40,7 +39,7 @@ class Credentials:
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._pending: Future[Secret] | None = None
+        self._fetch = SharedCalls(self._secret, thread_name="aws-credentials")
         self._credentials: Any = None
         self._failure: tuple[Outcome, str] | None = None
         self._valid_until_s = float("-inf")
@@ -49,27 +48,9 @@ class Credentials:
         """All parts as one secret, for `sign` and for masking; raises UnsignedError, after `within_s` at the latest."""
         try:
             async with asyncio.timeout(within_s):
-                return await asyncio.wrap_future(self._fetch_once())
+                return await self._fetch()
         except TimeoutError as error:
             raise UnsignedError(Outcome.TIMEOUT, f"no AWS credentials within {within_s:g} s") from error
-
-    def _fetch_once(self) -> Future[Secret]:
-        future = self._pending
-        if future is None:
-            future = self._pending = Future()
-            future.set_running_or_notify_cancel()  # a cancelled waiter must not cancel it for the others
-            threading.Thread(target=self._fetch, args=(future,), name="aws-credentials", daemon=True).start()
-        return future
-
-    def _fetch(self, future: Future[Secret]) -> None:
-        try:
-            secret = self._secret()
-        except UnsignedError as error:
-            self._pending = None
-            future.set_exception(error)
-        else:
-            self._pending = None
-            future.set_result(secret)
 
     def _secret(self) -> Secret:
         if self._monotonic() >= self._valid_until_s:

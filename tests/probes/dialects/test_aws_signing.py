@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -33,15 +34,21 @@ CHAT = json.dumps(
 
 
 @pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine without any credentials; the folder of its configuration."""
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A machine without any credentials; the folder of its configuration.
+
+    A search that a test has given up goes on in its thread, and would read the environment of the next test.
+    """
     for name in os.environ:
         if name.startswith("AWS_") or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    return tmp_path
+    yield tmp_path
+    for thread in threading.enumerate():
+        if thread.name == "aws-credentials":
+            thread.join(30)
 
 
 @pytest.fixture
