@@ -38,12 +38,8 @@ class Task:
 
 def find_flaw(task: Task, reply: Reply) -> str | None:
     """What is wrong with the content of a reply, in a few words that may quote it; None when it satisfies the check."""
-    return DEFINITIONS[task.check].find_flaw(task, reply)
-
-
-def has_content(task: Task, reply: Reply) -> bool:
-    """Whether the reply has any content of the kind that the check asks for."""
-    return DEFINITIONS[task.check].has_content(reply)
+    definition = DEFINITIONS[task.check]
+    return definition.find_flaw(task, reply) if definition.has_content(reply) else "the reply was empty"
 
 
 def _has_text(reply: Reply) -> bool:
@@ -104,6 +100,7 @@ class CheckDefinition:
     """`{nonce}` stands for the task's nonce."""
     find_flaw: Callable[[Task, Reply], str | None]
     has_content: Callable[[Reply], bool] = _has_text
+    """Whether a reply has any content of the kind that is asked for."""
     asks_for_json: bool = False
     """Whether it asks for JSON under `SCHEMA`, which takes more tokens than a word."""
     usual_tokens: tuple[int, int]

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from probes.checks import Task, find_flaw, has_content
+from probes.checks import Task, find_flaw
 from probes.dialects.base import Dialect
 from probes.dialects.error_rules import is_error
 from probes.json_values import MalformedError, parse
@@ -29,14 +29,6 @@ from probes.target import Check
 #: Outcomes whose detail is the message of an error, which may say when to try again.
 _MAY_NAME_A_DELAY = frozenset({Outcome.RATE_LIMITED, Outcome.OVERLOADED, Outcome.QUOTA, Outcome.SERVER_ERROR})
 _TITLE = re.compile(r"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeQuestion:
-    """The task that was put to a target, and the dialect in which."""
-
-    dialect: Dialect
-    task: Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +64,11 @@ class Classification:
     """The tests that were made, in order, each with its result."""
 
 
-def classify_response(question: ProbeQuestion, response: RawResponse, *, now: datetime) -> Classification:
+def classify_response(dialect: Dialect, task: Task, response: RawResponse, *, now: datetime) -> Classification:
     """Classifies a response; never raises, whatever the bytes."""
     steps = [f"transport: {response.fault.detail if response.fault else 'nothing failed'}"]
-    classification = replace(_classify(question, response, steps), steps=tuple(steps))
-    ids = (response.headers.get(name) for name in question.dialect.request_id_headers)
+    classification = replace(_classify(dialect, task, response, steps), steps=tuple(steps))
+    ids = (response.headers.get(name) for name in dialect.request_id_headers)
     request_id = next(filter(None, ids), classification.request_id)
     if classification.outcome is Outcome.OK:
         return replace(classification, request_id=request_id)
@@ -96,24 +88,24 @@ def is_stream(check: Check, status: int, headers: Mapping[str, str]) -> bool:
     return check is Check.STREAM and 200 <= status < 300 and "json" not in content_type and "html" not in content_type
 
 
-def _classify(question: ProbeQuestion, response: RawResponse, steps: list[str]) -> Classification:
+def _classify(dialect: Dialect, task: Task, response: RawResponse, steps: list[str]) -> Classification:
     if 300 <= response.status < 400:
         steps.append(f"status: {response.status}, a redirect, which is never followed: it would send the key elsewhere")
         return _classify_redirect(response)
     if not 200 <= response.status < 300:
         steps.append(f"status: {response.status}, an error, read together with its body")
-        return _classify_http_error(question.dialect, response, steps)
+        return _classify_http_error(dialect, response, steps)
     steps.append(f"status: {response.status}, a success, as far as the status goes")
     content_type = _content_type(response.headers) or "none"
     if _is_web_page(response):
         steps.append(f"content type: {content_type}, and the body is a web page, which is never an answer")
         detail = f"HTTP {response.status} with a web page{_quote_title(response.body)}"
         return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
-    if is_stream(question.task.check, response.status, response.headers):
+    if is_stream(task.check, response.status, response.headers):
         steps.append(f"content type: {content_type}, read as a stream")
-        return _classify_stream(question, response, steps)
+        return _classify_stream(dialect, task, response, steps)
     steps.append(f"content type: {content_type}, read whole")
-    return _classify_body(question, response, steps)
+    return _classify_body(dialect, task, response, steps)
 
 
 def _classify_redirect(response: RawResponse) -> Classification:
@@ -162,16 +154,16 @@ def _classify_error(
     )
 
 
-def _classify_stream(question: ProbeQuestion, response: RawResponse, steps: list[str]) -> Classification:
+def _classify_stream(dialect: Dialect, task: Task, response: RawResponse, steps: list[str]) -> Classification:
     reply = response.reply
     error = reply.error or _parse_stray_error(response.stray)
     if error is not None:
         where = "error inside the stream:"
-        return replace(_classify_error(question.dialect, response.status, error, steps, where=where), reply=reply)
+        return replace(_classify_error(dialect, response.status, error, steps, where=where), reply=reply)
     steps.append("error: none in the stream")
     if reply.ended:
         steps.append("terminator: the stream has it")
-        return _classify_reply(question, reply, steps)
+        return _classify_reply(task, reply, steps)
     if response.fault is not None:
         steps.append(f"terminator: missing, because {response.fault.detail}")
         return replace(response.fault, reply=reply)
@@ -189,7 +181,7 @@ def _parse_stray_error(stray: str) -> Mapping[str, Any] | None:
     return body if is_error(body) else None
 
 
-def _classify_body(question: ProbeQuestion, response: RawResponse, steps: list[str]) -> Classification:
+def _classify_body(dialect: Dialect, task: Task, response: RawResponse, steps: list[str]) -> Classification:
     try:
         body = parse(response.body)
     except MalformedError as fault:
@@ -199,17 +191,17 @@ def _classify_body(question: ProbeQuestion, response: RawResponse, steps: list[s
         )
     if is_error(body):
         where = f"HTTP {response.status} with an error in the body:"
-        return _classify_error(question.dialect, response.status, body, steps, where=where)
+        return _classify_error(dialect, response.status, body, steps, where=where)
     steps.append("error: none in the body")
-    flaw = response.fault or _check_content_type(question, response)
+    flaw = response.fault or _check_content_type(task.check, response)
     if flaw is not None:
         steps.append(f"envelope: {flaw.detail}")
-    return flaw or _classify_envelope(question, response, body, steps)
+    return flaw or _classify_envelope(dialect, task, response, body, steps)
 
 
-def _check_content_type(question: ProbeQuestion, response: RawResponse) -> Classification | None:
+def _check_content_type(check: Check, response: RawResponse) -> Classification | None:
     content_type = _content_type(response.headers)
-    if question.task.check is Check.STREAM:
+    if check is Check.STREAM:
         return Classification(outcome=Outcome.BROKEN_STREAM, detail="a whole reply came where a stream was requested")
     if content_type and "json" not in content_type:
         detail = f"HTTP {response.status} with content type {content_type}, not JSON"
@@ -218,32 +210,30 @@ def _check_content_type(question: ProbeQuestion, response: RawResponse) -> Class
 
 
 def _classify_envelope(
-    question: ProbeQuestion, response: RawResponse, body: Mapping[str, Any], steps: list[str]
+    dialect: Dialect, task: Task, response: RawResponse, body: Mapping[str, Any], steps: list[str]
 ) -> Classification:
-    read = question.dialect.read_reply
-    if question.task.check is Check.EMBEDDING and question.dialect.read_embedding:
-        read = question.dialect.read_embedding
+    read_embedding = dialect.read_embedding if task.check is Check.EMBEDDING else None
     try:
-        reply = read(body)
+        reply = (read_embedding or dialect.read_reply)(body)
     except MalformedError as fault:
         steps.append(f"envelope: {fault}")
         return Classification(outcome=Outcome.SERVER_ERROR, detail=f"HTTP {response.status} with {fault}")
     steps.append("envelope: a whole reply")
-    return _classify_reply(question, reply, steps)
+    return _classify_reply(task, reply, steps)
 
 
-def _classify_reply(question: ProbeQuestion, reply: Reply, steps: list[str]) -> Classification:
+def _classify_reply(task: Task, reply: Reply, steps: list[str]) -> Classification:
     steps.append(f"finish reason: {reply.finish or 'none'}")
-    return replace(_classify_content(question, reply, steps), reply=reply)
+    return replace(_classify_content(task, reply, steps), reply=reply)
 
 
-def _classify_content(question: ProbeQuestion, reply: Reply, steps: list[str]) -> Classification:
+def _classify_content(task: Task, reply: Reply, steps: list[str]) -> Classification:
     if reply.finish is Finish.FAILED:
         return Classification(outcome=Outcome.SERVER_ERROR, detail="the reply ended with finish reason error")
     if reply.finish is Finish.REFUSED:
         return Classification(outcome=Outcome.REFUSED, detail=f"the model refused: {reply.text[:200]}".rstrip(": "))
-    flaw = find_flaw(question.task, reply) if has_content(question.task, reply) else "the reply was empty"
-    steps.append(f"check: {question.task.check}: {flaw or 'the reply is as requested'}")
+    flaw = find_flaw(task, reply)
+    steps.append(f"check: {task.check}: {flaw or 'the reply is as requested'}")
     if flaw is None:
         return Classification(outcome=Outcome.OK)
     if reply.finish is Finish.LENGTH:

@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 
 from probes.classifier import Classification, RawResponse, is_stream
 from probes.dialects.registry import DIALECTS
+from probes.json_values import MalformedError
 from probes.loop_lag import LagWatch
 from probes.outcome import Outcome
 from probes.reply import EMPTY_REPLY, Request
-from probes.stream_reader import StreamReader
+from probes.streaming.aws_eventstream import AwsEventStreamParser
+from probes.streaming.sse import ServerSentEvent, SseParser
 from probes.target import Check, Target
 from probes.transport.backend import SocketTimings
 from probes.transport.decoding import CAP
@@ -62,7 +64,9 @@ class Exchange:
         self._connected_host = ""
         self._headers: Mapping[str, str] = {}
         self._body = bytearray()
-        self._reader: StreamReader | None = None
+        self._parser: SseParser | AwsEventStreamParser | None = None
+        self._reply = EMPTY_REPLY
+        self._corrupt_frame: Classification | None = None
         self.status: int | None = None
         self.sent_s: float | None = None
         self.first_byte_s: float | None = None
@@ -78,7 +82,7 @@ class Exchange:
     @property
     def streaming(self) -> bool:
         """Whether the response is read as a stream."""
-        return self._reader is not None
+        return self._parser is not None
 
     @property
     def duration_s(self) -> float:
@@ -122,27 +126,25 @@ class Exchange:
         self.status = status
         self._headers = {name.lower(): value for name, value in headers}
         if is_stream(self.check, status, self._headers):
-            self._reader = StreamReader(DIALECTS[self.target.provider.dialect])
+            self._parser = DIALECTS[self.target.provider.dialect].stream_parser()
 
     def receive(self, data: bytes) -> bool:
-        """Takes decoded bytes of the body; True once nothing that follows can matter."""
+        """Takes decoded bytes of the body; True once nothing that follows can matter. Never raises."""
         if self.chunks is not None:
             self.chunks.append((self.since_start(self.timings.received_at) or 0.0, data))
-        if self._reader is None:
+        if self._parser is None:
             self._body += data
             return False
-        self._reader.feed(data)
-        self._record_text(self._reader)
-        if self._reader.done:
+        self._read(self._parser.feed(data))
+        if self._done:
             self._record_end()
-        return self._reader.done
+        return self._done
 
     def receive_end(self) -> None:
         """The response ended as its framing says it should."""
         self._record_end()
-        if self._reader is not None:
-            self._reader.close()
-            self._record_text(self._reader)
+        if self._parser is not None:
+            self._read(self._parser.close())
 
     def close(self) -> None:
         """The connection is closed, for whatever reason."""
@@ -150,14 +152,13 @@ class Exchange:
 
     def response(self, fault: Classification | None) -> RawResponse:
         """What the classifier reads, once headers are in; `fault` is how the transport failed, where it did."""
-        reader = self._reader
         return RawResponse(
             status=self.status or 0,
             headers=self._headers,
             body=bytes(self._body),
-            reply=reader.reply if reader else EMPTY_REPLY,
-            stray=reader.stray if reader else "",
-            fault=(reader.fault if reader else None) or fault,
+            reply=self._reply,
+            stray=self._parser.stray if self._parser else "",
+            fault=self._corrupt_frame or fault,
         )
 
     def body_too_large(self) -> Classification:
@@ -167,7 +168,7 @@ class Exchange:
 
     def interrupted(self, fault: Classification) -> Classification:
         """The fault of the transport; inside a stream it is a broken stream, unless the fault is our own."""
-        in_stream = self._reader is not None and fault.outcome in {Outcome.SERVER_ERROR, Outcome.UNREACHABLE}
+        in_stream = self.streaming and fault.outcome in {Outcome.SERVER_ERROR, Outcome.UNREACHABLE}
         return replace(fault, outcome=Outcome.BROKEN_STREAM) if in_stream else fault
 
     def describe_peer(self, url: str) -> str:
@@ -198,11 +199,29 @@ class Exchange:
         detail = f"{missing} within {min(limit_s, limits.total_s):g} s"
         return Classification(outcome=Outcome.TIMEOUT, detail=detail)
 
+    @property
+    def _done(self) -> bool:
+        """Whether the stream's terminator, an error frame or a corrupt frame was read: nothing that follows matters."""
+        return self._reply.ended or self._reply.error is not None or self._corrupt_frame is not None
+
+    def _read(self, events: Iterable[ServerSentEvent]) -> None:
+        """Adds events of the stream to the reply until `_done`."""
+        dialect = DIALECTS[self.target.provider.dialect]
+        try:
+            for event in events:
+                if self._done:
+                    break
+                self._reply = dialect.read_event(self._reply, event)
+        except MalformedError as fault:
+            detail = f"the stream held a frame with {fault}"
+            self._corrupt_frame = Classification(outcome=Outcome.BROKEN_STREAM, detail=detail)
+        self._record_text()
+
     def _record_end(self) -> None:
         self.last_byte_s = self.since_start(self.timings.received_at)
 
-    def _record_text(self, reader: StreamReader) -> None:
-        length, text_s = len(reader.reply.text), self.since_start(self.timings.received_at)
+    def _record_text(self) -> None:
+        length, text_s = len(self._reply.text), self.since_start(self.timings.received_at)
         if length == self._text_length or text_s is None:
             return
         if self._last_text_s is None:

@@ -20,8 +20,9 @@ import httpx
 
 from probes import pricing
 from probes.checks import Task
-from probes.classifier import Classification, ProbeQuestion, classify_response
+from probes.classifier import Classification, classify_response
 from probes.dialects.aws_signing import Credentials, UnsignedError, sign
+from probes.dialects.base import Dialect
 from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.json_values import overlay
@@ -122,14 +123,14 @@ class Prober:
                 outcome=Outcome.AUTH, detail="it contains characters that an HTTP header may not contain"
             )
         task = Task(check=exchange.check, nonce=self._nonce(), dimensions=expected_length(exchange.target))
-        question = ProbeQuestion(dialect=DIALECTS[provider.dialect], task=task)
-        fault = await self._send(_build_request(question, exchange.target), exchange)
+        dialect = DIALECTS[provider.dialect]
+        fault = await self._send(_build_request(dialect, task, exchange.target), exchange)
         if exchange.status is None:
             detail = "the probe itself ended without a response"
             fault = fault or Classification(outcome=Outcome.BAD_REQUEST, detail=detail)
             return replace(fault, steps=(f"transport: {fault.detail}",))
         await asyncio.sleep(0)  # what has arrived for other probes meanwhile is time-stamped first
-        return classify_response(question, exchange.response(fault), now=self._clock())
+        return classify_response(dialect, task, exchange.response(fault), now=self._clock())
 
     async def _add_credentials(self, exchange: Exchange) -> Provider:
         """Puts the AWS credentials in the place of the key, so that they are masked as one; raises UnsignedError."""
@@ -163,8 +164,8 @@ class Prober:
             exchange.close()
 
 
-def _build_request(question: ProbeQuestion, target: Target) -> Request:
-    request = question.dialect.build_request(target, question.task)
+def _build_request(dialect: Dialect, task: Task, target: Target) -> Request:
+    request = dialect.build_request(target, task)
     if target.parameters:
         request = replace(request, body=overlay(request.body, target.parameters))
     return sign(request, target.provider) if target.provider.signing else request

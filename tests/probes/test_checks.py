@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from probes.checks import SCHEMA, TOOL_NAME, Task, find_flaw, has_content
+from probes.checks import SCHEMA, TOOL_NAME, Task, find_flaw
 from probes.reply import Reply, ToolCall
 from probes.target import Check
 
@@ -111,7 +111,7 @@ def test_an_embedding_is_a_vector_that_means_something(
 @pytest.mark.parametrize("check", Check)
 def test_a_reply_without_content_is_no_answer(check: Check) -> None:
     """So that a spent budget can be told from a wrong answer."""
-    assert not has_content(Task(check=check, nonce=NONCE), Reply())
+    assert find_flaw(Task(check=check, nonce=NONCE), Reply()) == "the reply was empty"
 
 
 def test_the_schema_is_strict() -> None:

@@ -14,7 +14,7 @@ from time import monotonic
 import pytest
 
 from probes.checks import Task
-from probes.classifier import Classification, ProbeQuestion, classify_response
+from probes.classifier import Classification, classify_response
 from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.outcome import Blame, Effect, Outcome
@@ -96,8 +96,7 @@ def verdict(recorded: Recorded, cut: Callable[[bytes], Iterator[bytes]]) -> Clas
     if not any(exchange.receive(piece) for piece in cut(recorded.body)):
         exchange.receive_end()
     task = Task(check=recorded.check, nonce=NONCE)
-    question = ProbeQuestion(dialect=DIALECTS[recorded.dialect], task=task)
-    return classify_response(question, exchange.response(None), now=NOW)
+    return classify_response(DIALECTS[recorded.dialect], task, exchange.response(None), now=NOW)
 
 
 @pytest.mark.parametrize(

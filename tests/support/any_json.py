@@ -3,15 +3,18 @@
 import contextlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 from hypothesis import strategies as st
 
 from probes.dialects.base import Dialect
+from probes.exchange import Exchange
 from probes.json_values import MalformedError, parse
 from probes.reply import EMPTY_REPLY, Reply
-from probes.stream_reader import StreamReader
 from probes.streaming.sse import ServerSentEvent
+from probes.target import Check, Provider, Secret, Target
 
 NUMBERS = st.integers(-5, 600) | st.floats() | st.just(10**400)
 DEEP = json.loads("[" * 900 + "]" * 900)
@@ -43,11 +46,20 @@ def read_all(dialect: Dialect, body: dict[str, Any]) -> list[Reply]:
     return replies
 
 
+def new_exchange(dialect: str, check: Check, status: int, content_type: str) -> Exchange:
+    """A response in this dialect whose headers have arrived."""
+    provider = Provider(name="p", dialect=dialect, base_url="http://x", api_key=Secret(""))
+    now = datetime.now(UTC)
+    exchange = Exchange(target=Target(provider=provider, model="m"), check=check, started_at=now, monotonic=monotonic)
+    exchange.receive_headers(status, [("content-type", content_type)])
+    return exchange
+
+
 def read_bytes(dialect: Dialect, data: bytes) -> None:
     """The same for bytes, as a whole body and as a stream in two pieces."""
     with contextlib.suppress(MalformedError):
         read_all(dialect, parse(data))
-    reader = StreamReader(dialect)
-    reader.feed(data[:7])
-    reader.feed(data[7:])
-    reader.close()
+    exchange = new_exchange(dialect.name, Check.STREAM, 200, "")
+    exchange.receive(data[:7])
+    exchange.receive(data[7:])
+    exchange.receive_end()

@@ -26,7 +26,7 @@ import httpx
 
 from probes import prober
 from probes.checks import Task
-from probes.classifier import Classification, ProbeQuestion, classify_response
+from probes.classifier import Classification, classify_response
 from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.outcome import Outcome
@@ -72,8 +72,9 @@ async def read(case: Case, *, shown: bool = True) -> Outcome:
         target=target, check=case.check, started_at=_NOW, monotonic=itertools.count(step=0.001).__next__, chunks=[]
     )
     fault = await _received(case, exchange)
-    question = ProbeQuestion(dialect=DIALECTS[case.dialect], task=Task(check=case.check, nonce=NONCE, dimensions=3))
-    verdict = prober.complete_classification(classify_response(question, exchange.response(fault), now=_NOW), exchange)
+    task = Task(check=case.check, nonce=NONCE, dimensions=3)
+    classification = classify_response(DIALECTS[case.dialect], task, exchange.response(fault), now=_NOW)
+    verdict = prober.complete_classification(classification, exchange)
     seen = prober.build_observation(exchange, verdict)
     if "the probe itself" in seen.detail:
         raise FlawError(f"blamed on the probe: {seen.detail}")

@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.checks import SCHEMA, Task
-from probes.classifier import ProbeQuestion, RawResponse, classify_response
+from probes.classifier import classify_response
 from probes.dialects.openai.chat import openai_family
 from probes.dialects.openai.usage import with_usage
 from probes.dialects.registry import DIALECTS
 from probes.json_values import MalformedError, overlay, to_json
 from probes.outcome import Outcome
 from probes.reply import EMPTY_REPLY, Reply, Request
-from probes.stream_reader import StreamReader
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
 from tests.probes.test_outcome import NOW
+from tests.support.any_json import new_exchange
 
 KEY = "sk-proj-Zx81mQp4vTe7LrW2"
 OPENAI = ("openai-chat", "openai-responses", "azure-openai")
@@ -273,24 +273,13 @@ LINES = st.sampled_from(
 @given(chunks=st.lists(LINES | st.binary(max_size=20), max_size=30), status=st.sampled_from([200, 400, 401, 429, 500]))
 def test_any_bytes_end_in_one_outcome(dialect: str, chunks: list[bytes], status: int) -> None:
     """Whatever arrives, streamed or whole, has exactly one outcome and raises nothing."""
-    shape = DIALECTS[dialect]
     for check in Check:
-        reader = StreamReader(shape)
-        for chunk in chunks:
-            reader.feed(chunk)
-        reader.close()
-        headers = {"content-type": "text/event-stream" if check is Check.STREAM else "application/json"}
-        answer = RawResponse(
-            status=status,
-            headers=headers,
-            body=b"".join(chunks),
-            reply=reader.reply,
-            stray=reader.stray,
-            fault=reader.fault,
-        )
-        found = classify_response(
-            ProbeQuestion(dialect=shape, task=Task(check=check, nonce="k7f3q9x2")), answer, now=NOW
-        )
+        content_type = "text/event-stream" if check is Check.STREAM else "application/json"
+        exchange = new_exchange(dialect, check, status, content_type)
+        if not any(exchange.receive(chunk) for chunk in chunks):
+            exchange.receive_end()
+        task = Task(check=check, nonce="k7f3q9x2")
+        found = classify_response(DIALECTS[dialect], task, exchange.response(None), now=NOW)
         assert found.outcome in set(Outcome) - {Outcome.OK}
 
 
