@@ -128,10 +128,10 @@ def _classify_http_error(dialect: Dialect, response: RawResponse, steps: list[st
         return _classify_error(dialect, response.status, parse(response.body), steps, kind=kind)
     except MalformedError as fault:
         page = _is_web_page(response)
-        match = dialect.errors.match(response.status, ErrorDetails(codes=(kind,) if kind else ()))
-        decides = f"{dialect.name}: {match.reason}" if match.reason.startswith("rule") else ""
+        outcome, reason = dialect.errors.match(response.status, ErrorDetails(codes=(kind,) if kind else ()))
+        decides = f"{dialect.name}: {reason}" if reason.startswith("rule") else ""
         steps.append(f"error: {'a web page' if page else fault}, so {decides or 'the status alone decides'}")
-        outcome = Outcome.SERVER_ERROR if page and response.status == 403 else match.outcome
+        outcome = Outcome.SERVER_ERROR if page and response.status == 403 else outcome
         quote = f" with a web page{_quote_title(response.body)}" if page else _quote_body(response.body)
         return Classification(outcome=outcome, detail=f"HTTP {response.status}{quote}")
 
@@ -143,10 +143,10 @@ def _classify_error(
     details = replace(details, codes=(kind, *details.codes)) if kind else details
     codes = " ".join(code[:100] for code in list(dict.fromkeys(details.codes))[:2])
     summary = ": ".join(part for part in (codes, details.message) if part)
-    match = dialect.errors.match(status, details)
-    steps.append(f"error: {summary[:200] or 'without code or message'}; {dialect.name}: {match.reason}")
+    outcome, reason = dialect.errors.match(status, details)
+    steps.append(f"error: {summary[:200] or 'without code or message'}; {dialect.name}: {reason}")
     return Classification(
-        outcome=match.outcome,
+        outcome=outcome,
         detail=" ".join(part for part in (where or f"HTTP {status}", summary) if part),
         retry_after_s=details.retry_after_s,
         request_id=details.request_id,

@@ -23,15 +23,10 @@ _BELIEVED_TIMES = 50
 _MILLION = 1e6
 
 
-def warm_up() -> None:
-    """Loads the price list, which takes up to 0.5 s the first time."""
-    _look_up_cost_usd("openai", "gpt-4o-mini", 1, 1, 0)
-
-
-async def ready() -> None:
-    """Loads the price list in a thread, so that the first probe does not stall the event loop."""
+async def warm_up() -> None:
+    """Loads the price list, which takes up to 0.5 s the first time, in a thread: it must not stall the event loop."""
     if "genai_prices" not in sys.modules:
-        await asyncio.to_thread(warm_up)
+        await asyncio.to_thread(_look_up_cost_usd, "openai", "gpt-4o-mini", 1, 1, 0)
 
 
 def cost_usd(

@@ -105,7 +105,7 @@ class Prober:
                 classification = await self._classify(exchange)
             except Exception as error:  # noqa: BLE001 - a bug of ours must neither kill the schedule nor blame a provider
                 classification = classify_exception(error, exchange.target)
-        await pricing.ready()
+        await pricing.warm_up()
         await asyncio.sleep(0)  # as before the classification
         classification = complete_classification(classification, exchange)
         return build_observation(exchange, classification), classification

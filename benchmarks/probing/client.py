@@ -79,7 +79,7 @@ CLIENTS: dict[str, Callable[[], Ask]] = {
 
 
 async def _main(name: str, port: int, load: Load) -> None:
-    pricing.warm_up()
+    await pricing.warm_up()
     ask = CLIENTS[name]()
     first = f"http://127.0.0.1:{port}/first/1/1/v1"
     await ask(first, target_at(first))  # which loads what is loaded late

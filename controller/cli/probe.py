@@ -144,7 +144,7 @@ def _ask(
     """Return what comes of the questions, in their order, a few at a time; progress on a terminal."""
 
     async def ask_all() -> list[T]:
-        await asyncio.to_thread(pricing.warm_up)
+        await pricing.warm_up()
         prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=utc_now)
         turn = asyncio.Semaphore(_MAX_CONCURRENT)
         done = 0

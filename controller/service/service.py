@@ -94,7 +94,7 @@ class Service:
         """
         # The names of status pages are looked up in these threads: a resolver that hangs must not hold up the rest.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup"))
-        await asyncio.to_thread(pricing.warm_up)
+        await pricing.warm_up()
         # The garbage of start-up is looked at once and never again: collecting it later would stall the loop.
         gc.collect()
         gc.freeze()

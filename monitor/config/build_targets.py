@@ -18,7 +18,7 @@ from monitor.config.values import key_variable
 from monitor.formatting import format_duration
 from monitor.status_pages.catalog import default_page
 from probes.dialects.presets import PRESETS, Preset, preset_of
-from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, PRESET_DIALECT, dialects_taking
+from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, PRESET_DIALECT
 from probes.target import Check, Price, Provider, Secret, Target, Timeouts
 
 
@@ -104,7 +104,7 @@ def _provider(provider_name: str, section: ProviderSection, context: ReadContext
     takes = {name: not dialect or DIALECTS[dialect].takes(name) for name in CONFIG_FIELDS}
     for name, taken in takes.items():
         if getattr(section, name) and not taken:
-            takers = ", ".join(taker.name for taker in dialects_taking(name))
+            takers = ", ".join(taker for taker, other in DIALECTS.items() if other.takes(name))
             text = f"is not used by the dialect {dialect}, only by {takers}; leave it out"
             context.report(section.at(name), text)
     signing = section.signing

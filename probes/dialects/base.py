@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from probes.checks import Task
@@ -14,22 +14,14 @@ from probes.streaming.aws_eventstream import AwsEventStreamParser
 from probes.streaming.sse import ServerSentEvent, SseParser
 from probes.target import Check, Target
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseUrlRule:
-    """Which paths of a provider's `base_url` are probably wrong, and why."""
-
-    wrong_path: str
-    """A pattern for the whole path."""
-    warning: str
-    """The predicate of a sentence."""
-
-
-VERSIONED = BaseUrlRule(wrong_path="", warning="has no path; servers of this dialect usually want one that ends in /v1")
-UNVERSIONED = BaseUrlRule(
-    wrong_path=".*/v[12](beta)?", warning="ends in a version, which this dialect adds itself; leave it out"
+#: A pattern for the whole path of a `base_url` that is probably wrong, and why, as the predicate of a sentence.
+BaseUrlRule: TypeAlias = tuple[str, str]
+VERSIONED: BaseUrlRule = ("", "has no path; servers of this dialect usually want one that ends in /v1")
+UNVERSIONED: BaseUrlRule = (
+    ".*/v[12](beta)?",
+    "ends in a version, which this dialect adds itself; leave it out",
 )
-HOST_ALONE = BaseUrlRule(wrong_path=".+", warning="has a path, which this dialect adds itself; leave it out")
+HOST_ALONE: BaseUrlRule = (".+", "has a path, which this dialect adds itself; leave it out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,5 +104,5 @@ class Dialect:
 
     def base_url_warning(self, base_url: str) -> str | None:
         """What is probably wrong with a configured base URL, as the predicate of a sentence; None when nothing is."""
-        rule, path = self.base_url_rule, urlsplit(base_url).path.rstrip("/")
-        return rule.warning if rule and re.fullmatch(rule.wrong_path, path, re.DOTALL) else None
+        wrong_path, warning = self.base_url_rule or ("", None)
+        return warning if re.fullmatch(wrong_path, urlsplit(base_url).path.rstrip("/"), re.DOTALL) else None

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from probes.outcome import Outcome
@@ -21,15 +20,6 @@ _BY_STATUS = {
     511: Outcome.UNREACHABLE,
     529: Outcome.OVERLOADED,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorMatch:
-    """The outcome of an error, and why."""
-
-    outcome: Outcome
-    reason: str
-    """A few words, which may quote the provider."""
 
 
 class ErrorRule:
@@ -65,8 +55,10 @@ class ErrorRules:
         self._rules = rules
         self._codes = {code: outcome for outcome, codes in (codes_alone or {}).items() for code in codes.split()}
 
-    def match(self, status: int, details: ErrorDetails) -> ErrorMatch:
-        """The outcome of an error; `status` is the HTTP status, below 400 for an error inside a success.
+    def match(self, status: int, details: ErrorDetails) -> tuple[Outcome, str]:
+        """The outcome of an error and why, in a few words that may quote the provider.
+
+        `status` is the HTTP status, below 400 for an error inside a success. What decides is the first of:
 
         1. The rules, in order, on code, type and message.
         2. The HTTP status, or the one that the body claims; an unknown 4xx is the fault of our request.
@@ -75,14 +67,14 @@ class ErrorRules:
         status = status if status >= 400 else details.status or status
         for number, rule in enumerate(self._rules, 1):
             if (explanation := rule.explain(status, details)) is not None:
-                return ErrorMatch(outcome=rule.outcome, reason=f"rule {number} ({explanation})")
+                return rule.outcome, f"rule {number} ({explanation})"
         if status >= 400:
             unknown = Outcome.BAD_REQUEST if status < 500 else Outcome.SERVER_ERROR
-            return ErrorMatch(outcome=_BY_STATUS.get(status, unknown), reason=f"no rule, so the status {status} alone")
+            return _BY_STATUS.get(status, unknown), f"no rule, so the status {status} alone"
         for code in details.codes:
             if code.lower() in self._codes:
-                return ErrorMatch(outcome=self._codes[code.lower()], reason=f"no rule, so the code {code[:100]} alone")
-        return ErrorMatch(outcome=Outcome.SERVER_ERROR, reason="no rule and no known code, so the provider's fault")
+                return self._codes[code.lower()], f"no rule, so the code {code[:100]} alone"
+        return Outcome.SERVER_ERROR, "no rule and no known code, so the provider's fault"
 
 
 def is_error(body: Mapping[str, Any]) -> bool:

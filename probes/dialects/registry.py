@@ -2,22 +2,11 @@
 
 from probes.dialects import anthropic, bedrock, cohere, gemini
 from probes.dialects.base import ConfigField, Dialect, VendorStatusPage
-from probes.dialects.openai import azure as azure_openai
-from probes.dialects.openai import chat as openai_chat
-from probes.dialects.openai import responses as openai_responses
+from probes.dialects.openai import azure, chat, responses
 from probes.dialects.presets import PRESETS
 
 DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect
-    for dialect in (
-        openai_chat.DIALECT,
-        openai_responses.DIALECT,
-        azure_openai.DIALECT,
-        anthropic.DIALECT,
-        gemini.DIALECT,
-        bedrock.DIALECT,
-        cohere.DIALECT,
-    )
+    module.DIALECT.name: module.DIALECT for module in (chat, responses, azure, anthropic, gemini, bedrock, cohere)
 }
 #: The dialect that presets are for.
 PRESET_DIALECT = DIALECTS["openai-chat"]
@@ -28,18 +17,5 @@ CONFIG_FIELDS: dict[str, ConfigField] = {
 }
 
 #: Each once; no two of them match the same host.
-STATUS_PAGES: tuple[VendorStatusPage, ...] = tuple(
-    dict.fromkeys(
-        page
-        for page in (
-            *(dialect.status_page for dialect in DIALECTS.values()),
-            *(preset.status_page for preset in PRESETS.values()),
-        )
-        if page
-    )
-)
-
-
-def dialects_taking(field: str) -> list[Dialect]:
-    """The dialects whose providers may have this key in their configuration."""
-    return [dialect for dialect in DIALECTS.values() if dialect.takes(field)]
+_PAGES = [*(dialect.status_page for dialect in DIALECTS.values()), *(preset.status_page for preset in PRESETS.values())]
+STATUS_PAGES: tuple[VendorStatusPage, ...] = tuple(dict.fromkeys(page for page in _PAGES if page))

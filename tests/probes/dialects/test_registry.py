@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from probes.checks import Task
 from probes.dialects.base import Dialect
 from probes.dialects.presets import PRESETS, Preset
-from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, STATUS_PAGES, dialects_taking
+from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, STATUS_PAGES
 from probes.json_values import MalformedError, as_count, parse, status_code
 from probes.reply import EMPTY_REPLY
 from probes.streaming.sse import ServerSentEvent
@@ -170,7 +170,7 @@ def test_a_field_of_the_configuration_reaches_the_provider() -> None:
     attributes = {field.name for field in fields(Provider)}
     assert CONFIG_FIELDS.keys() <= attributes
     assert all(bool(field.pattern) == bool(field.expected) for field in CONFIG_FIELDS.values())
-    assert [dialect.name for dialect in dialects_taking("region")] == ["bedrock"]
+    assert [dialect.name for dialect in DIALECTS.values() if dialect.takes("region")] == ["bedrock"]
 
 
 @pytest.mark.parametrize("declared", [*DIALECTS.values(), *PRESETS.values()], ids=lambda declared: declared.name)
