@@ -23,11 +23,11 @@ from probes.checks import Task
 from probes.classifier import Classification, classify_response
 from probes.dialects.aws_signing import Credentials, UnsignedError, sign
 from probes.dialects.base import Dialect
+from probes.dialects.families import expected_length, is_substitute
 from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.json_values import overlay
 from probes.loop_lag import LoopLag
-from probes.model_metadata import expected_length, is_substitute
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.redaction import clean, clean_identifier
@@ -37,9 +37,8 @@ from probes.transcript import Transcript, build_transcript
 from probes.transport.backend import ResponseTooLargeError, TimedBackend
 from probes.transport.decoding import CAP, Decoder, UndecodableBodyError
 from probes.transport.dns import Resolve, Resolver, resolve_by_system
-from probes.transport.http_transport import open_response, warm_up
+from probes.transport.http_transport import open_response, tls_context, warm_up
 from probes.transport.proxies import Proxies
-from probes.transport.tls import tls_context
 from probes.transport_errors import classify_exception
 
 _log = logging.getLogger(__name__)

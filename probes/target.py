@@ -102,7 +102,7 @@ class Target:
     price: Price | None = None
     """None: by the price list."""
     dimensions: int | None = None
-    """The length that an embedding must have; None: as `probes.model_metadata` knows it, else any."""
+    """The length that an embedding must have; None: as `probes.dialects.families` knows it, else any."""
 
     @property
     def questions(self) -> tuple[Check, ...]:

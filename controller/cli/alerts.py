@@ -21,7 +21,7 @@ from monitor.clock import utc_now
 from monitor.formatting import instant
 from monitor.settings import Settings
 from monitor.storage.conversions import to_ms
-from probes.transport.tls import tls_context
+from probes.transport.http_transport import tls_context
 
 _NOTHING: Final = (
     "nothing to test: alerts has neither slack, webhook_url, apprise nor heartbeat_url; docs/alerts.md says how"

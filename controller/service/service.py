@@ -35,7 +35,7 @@ from probes import pricing
 from probes.observation import Observation
 from probes.prober import Prober
 from probes.transport.fetch import ask_endpoints, fetch_page
-from probes.transport.tls import tls_context
+from probes.transport.http_transport import tls_context
 
 _PATIENCE_S = 5.0
 _NEUTRAL_S = 3.0

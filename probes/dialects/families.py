@@ -1,15 +1,33 @@
-"""Families of models: the token budget and the extra parameters that their names imply, as data."""
+"""What the names of models imply, as data: token budgets, parameters, lengths of embeddings, aliases."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from probes.checks import DEFINITIONS
-from probes.target import Check
+from probes.target import Check, Target
 
 #: JSON and calls take about 30 tokens, a word five; an unused budget costs nothing.
 _MORE_THAN_A_WORD: Final = 128
+_LENGTHS: Final[Mapping[str, int]] = {
+    "text-embedding-3-small": 1536,
+    "text-embedding-3-large": 3072,
+    "text-embedding-ada-002": 1536,
+    "text-embedding-004": 768,
+    "text-embedding-005": 768,
+    "gemini-embedding-001": 3072,
+    "mistral-embed": 1024,
+    "embed-v4.0": 1536,
+    "embed-english-v3.0": 1024,
+    "embed-multilingual-v3.0": 1024,
+    "embed-*-light-v3.0": 384,
+    "amazon.titan-embed-text-v1*": 1536,
+    "amazon.titan-embed-text-v2:*": 1024,
+}
+_LATEST: Final = re.compile(r"[-:]latest$")
+_VERSION: Final = re.compile(r"[-@:](20\d{2}-?\d{2}-?\d{2}|\d{3,4}|latest)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +55,31 @@ def family_of(model: str, families: tuple[Family, ...]) -> Family:
         family for family in families if any(fnmatchcase(model, pattern) for pattern in family.patterns.split())
     )
     return next(matching, Family(patterns="*"))
+
+
+def expected_length(target: Target) -> int | None:
+    """The length that an embedding of this target must have, by its settings, else by its model.
+
+    None, any length will do, for an unknown model and for a target with its own parameters, which may set the length.
+    """
+    if target.dimensions is not None:
+        return target.dimensions
+    if target.parameters:
+        return None
+    model = target.model.rpartition("/")[2]
+    return next((length for pattern, length in _LENGTHS.items() if fnmatchcase(model, pattern)), None)
+
+
+def is_substitute(requested: str, answered: str) -> bool:
+    """Whether another model answered than the one that was requested.
+
+    These differences do not count: a path before the name, its case, and a date, a version or `latest` after a name
+    that was requested without one: `gpt-4o-mini` answers as `gpt-4o-mini-2024-07-18`, `mistral-small-latest` as
+    `mistral-small-2503`.
+    """
+    wanted, given = _bare_name(requested), _bare_name(answered)
+    return given != wanted and _VERSION.sub("", given) != _LATEST.sub("", wanted)
+
+
+def _bare_name(name: str) -> str:
+    return name.rpartition("/")[2].lower()

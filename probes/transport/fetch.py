@@ -100,7 +100,7 @@ async def fetch(
     """The response to one request within `timeout_s`, whatever the other side does; raises only CancelledError.
 
     Redirects are not followed. The body of a 2xx is not read, that of any other response up to `max_error_bytes`.
-    `tls` is `probes.transport.tls.tls_context`'s; without `proxy` the environment's proxy variables hold.
+    `tls` is `probes.transport.http_transport.tls_context`'s; without `proxy` the environment's proxy variables hold.
     """
 
     async def answer() -> FetchResult:

@@ -13,7 +13,7 @@ from probes.outcome import Outcome
 from probes.prober import Prober
 from probes.target import Check
 from probes.transport.fetch import ask_endpoints
-from probes.transport.tls import tls_context
+from probes.transport.http_transport import tls_context
 from tests.support.servers import (
     KEY,
     QUICK,

@@ -14,7 +14,7 @@ from monitor.settings import NetworkSettings
 from probes.retry_after import retry_after_s
 from probes.target import Secret
 from probes.transport.fetch import FetchResult, fetch
-from probes.transport.tls import tls_context
+from probes.transport.http_transport import tls_context
 
 TIMEOUT_S: Final = 10.0
 SIGNATURE: Final = "X-Hotspare-Signature"

@@ -7,7 +7,6 @@ from typing import Any, Final
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.error_rules import is_error
 from probes.dialects.openai import chat as openai_chat
-from probes.dialects.openai.usage import with_usage
 from probes.json_values import MalformedError, as_object, as_objects, as_text, parse
 from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
@@ -92,14 +91,14 @@ def _apply_event(reply: Reply, kind: str, body: Mapping[str, Any]) -> Reply:
             refused = reply.finish is Finish.REFUSED
             reply = _end(replace(reply, finish=Finish.REFUSED if refused else _read_finish(response)), response)
         case "response.failed":
-            failed = with_usage(reply, response.get("usage"))
+            failed = openai_chat.with_usage(reply, response.get("usage"))
             reply = replace(failed, error={"error": as_object(response.get("error")) or _UNEXPLAINED_FAILURE})
     return reply
 
 
 def _end(reply: Reply, response: Mapping[str, Any]) -> Reply:
     model = as_text(response.get("model")) or reply.model
-    return with_usage(replace(reply, ended=True, model=model), response.get("usage"))
+    return openai_chat.with_usage(replace(reply, ended=True, model=model), response.get("usage"))
 
 
 def _read_finish(response: Mapping[str, Any]) -> Finish:

@@ -8,7 +8,7 @@ import pytest
 
 from controller.alerts.heartbeat import STUCK_S, TIMEOUT_S, Heartbeat, ServiceHealth, ping
 from probes.target import Secret
-from probes.transport.tls import tls_context
+from probes.transport.http_transport import tls_context
 from tests.support.receiver import HANG, RESET, Answer, receiving
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from controller.alerts.registry import channels_of, context_of
 from monitor.settings import OtherChannels, Settings, SlackSettings
 from probes.target import Secret
-from probes.transport.tls import tls_context
+from probes.transport.http_transport import tls_context
 from tests.support import builders
 from tests.support import incident_builders as alerts
 

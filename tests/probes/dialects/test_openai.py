@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from probes.checks import SCHEMA, Task
 from probes.classifier import classify_response
-from probes.dialects.openai.chat import openai_family
-from probes.dialects.openai.usage import with_usage
+from probes.dialects.openai.chat import openai_family, with_usage
 from probes.dialects.registry import DIALECTS
 from probes.json_values import MalformedError, overlay, to_json
 from probes.outcome import Outcome
