@@ -6,7 +6,7 @@ from typing import Any
 
 from probes.checks import DEFINITIONS, SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, read_finish
-from probes.dialects.error_rules import ErrorRule, ErrorRules, is_error
+from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
 from probes.json_values import (
     MalformedError,
@@ -16,11 +16,11 @@ from probes.json_values import (
     as_text,
     overlay,
     parse,
-    status_code,
+    text_at,
     to_json,
 )
 from probes.outcome import Outcome
-from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
+from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
@@ -108,32 +108,20 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One typed event; `message_stop` ends the stream, `ping` and unknown types change nothing."""
     body = parse(event.data)
-    if is_error(body) or event.name == "error":
+    if is_error(body, event.name):
         return replace(reply, error=body)
     match body.get("type"):
         case "message_start":
             message = as_object(body.get("message"))
             return _with_usage(replace(reply, model=as_text(message.get("model")) or None), message.get("usage"))
         case "content_block_delta" if as_object(body.get("delta")).get("type") == "text_delta":
-            return replace(reply, text=reply.text + as_text(as_object(body.get("delta")).get("text")))
+            return replace(reply, text=reply.text + text_at(body, "delta.text"))
         case "message_delta":
             finish = read_finish(as_object(body.get("delta")).get("stop_reason"), _FINISH)
             return _with_usage(replace(reply, finish=finish or reply.finish), body.get("usage"))
         case "message_stop":
             return replace(reply, ended=True)
     return reply
-
-
-def read_error(body: Mapping[str, Any]) -> ErrorDetails:
-    """`{"type": "error", "error": {"type", "message", "details"}, "request_id"}`."""
-    error = as_object(body.get("error"))
-    codes = (as_text(as_object(error.get("details")).get("error_code")), as_text(error.get("type")))
-    return ErrorDetails(
-        codes=tuple(filter(None, codes)),
-        message=as_text(error.get("message")) or as_text(body.get("error")) or as_text(body.get("message")),
-        status=status_code(error.get("code")),
-        request_id=as_text(body.get("request_id")) or None,
-    )
 
 
 def _with_usage(reply: Reply, usage: object) -> Reply:
@@ -149,6 +137,12 @@ def _with_usage(reply: Reply, usage: object) -> Reply:
     )
 
 
+_ERROR_FIELDS = ErrorFields(
+    codes="error.details.error_code error.type",
+    message="error.message error message",
+    status="error.code",
+    request_id="request_id",
+)
 _ERRORS = ErrorRules(
     ErrorRule(Outcome.QUOTA, "billing_error enforced_spend_limit_reached contract_spend_limit_reached"),
     ErrorRule(
@@ -181,7 +175,7 @@ DIALECT = Dialect(
     build_request=build_request,
     read_reply=read_reply,
     read_event=read_event,
-    read_error=read_error,
+    read_error=_ERROR_FIELDS.read,
     errors=_ERRORS,
     request_id_headers=("request-id", "x-request-id"),
 )

@@ -9,9 +9,19 @@ from urllib.parse import quote
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import ConfigField, Dialect, VendorStatusPage, finish_reasons, read_finish
-from probes.dialects.error_rules import ErrorRule, ErrorRules
+from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
-from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
+from probes.json_values import (
+    MalformedError,
+    as_count,
+    as_object,
+    as_objects,
+    as_text,
+    as_vector,
+    parse,
+    text_at,
+    to_json,
+)
 from probes.outcome import Outcome
 from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
 from probes.streaming import aws_eventstream as eventstream
@@ -82,8 +92,7 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
         return replace(reply, error=_read_exception(event))
     match event.name:
         case "contentBlockDelta":
-            delta = as_object(parse(event.data).get("delta"))
-            return replace(reply, text=reply.text + as_text(delta.get("text")))
+            return replace(reply, text=reply.text + text_at(parse(event.data), "delta.text"))
         case "messageStop":
             return replace(reply, finish=read_finish(parse(event.data).get("stopReason"), _FINISH) or Finish.OTHER)
         case "metadata":
@@ -97,13 +106,11 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
 def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     """`{"message"}` or `{"Message"}`; a header names the kind, or `__type` where the service itself failed."""
     inner = as_object(body.get("error")) or as_object(body.get("Output")) or body
-    kinds = (as_text(inner.get(key)).rpartition("#")[2].partition(":")[0] for key in ("__type", "code", "type"))
-    message = as_text(inner.get("message")) or as_text(inner.get("Message")) or as_text(inner.get("originalMessage"))
-    return ErrorDetails(
-        codes=tuple(filter(None, kinds)),
-        # Without the explanation of how to sign, which quotes the session token.
-        message=message.partition("The Canonical String for this request")[0].strip() or as_text(body.get("error")),
-    )
+    details = _ERROR_FIELDS.read(inner)
+    kinds = (code.rpartition("#")[2].partition(":")[0] for code in details.codes)
+    # Without the explanation of how to sign, which quotes the session token.
+    message = details.message.partition("The Canonical String for this request")[0].strip()
+    return replace(details, codes=tuple(filter(None, kinds)), message=message or as_text(body.get("error")))
 
 
 def _converse_body(family: Family, task: Task) -> dict[str, Any]:
@@ -154,6 +161,7 @@ def _read_exception(event: ServerSentEvent) -> Mapping[str, Any]:
         return {"message": event.data[:500], "__type": kind}
 
 
+_ERROR_FIELDS = ErrorFields(codes="__type code type", message="message Message originalMessage")
 _ERRORS = ErrorRules(
     ErrorRule(Outcome.QUOTA, "servicequotaexceededexception"),
     ErrorRule(Outcome.QUOTA, message=r"(tokens|requests) per day|payment.instrument"),

@@ -6,11 +6,11 @@ from typing import Any
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, incident_io_page, read_finish
-from probes.dialects.error_rules import ErrorRule, ErrorRules, is_error
+from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
-from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse
+from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, text_at
 from probes.outcome import Outcome
-from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
+from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
@@ -117,30 +117,17 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
         return replace(reply, ended=True)
     body = parse(event.data)
     bare_error = "type" not in body and isinstance(body.get("message"), str)
-    if is_error(body) or event.name == "error" or bare_error:
+    if is_error(body, event.name) or bare_error:
         return replace(reply, error=body)
     delta = as_object(body.get("delta"))
     match body.get("type"):
         case "content-start" | "content-delta":
-            content = as_object(as_object(delta.get("message")).get("content"))
-            return replace(reply, text=reply.text + as_text(content.get("text")))
-        case "message-end" if delta.get("error") or as_text(delta.get("finish_reason")) in {"ERROR", "TIMEOUT"}:
-            return replace(_with_usage(reply, delta.get("usage")), error=body)
+            return replace(reply, text=reply.text + text_at(delta, "message.content.text"))
         case "message-end":
-            finish = read_finish(delta.get("finish_reason"), _FINISH)
-            return replace(_with_usage(reply, delta.get("usage")), finish=finish, ended=True)
+            reply, finish = _with_usage(reply, delta.get("usage")), read_finish(delta.get("finish_reason"), _FINISH)
+            failed = delta.get("error") or finish is Finish.FAILED
+            return replace(reply, error=body) if failed else replace(reply, finish=finish, ended=True)
     return reply
-
-
-def read_error(body: Mapping[str, Any]) -> ErrorDetails:
-    """`{"id", "message"}`, or a `message-end` that failed."""
-    delta, error = as_object(body.get("delta")), body.get("error")
-    reason, message = as_text(delta.get("finish_reason")), as_text(delta.get("error"))
-    return ErrorDetails(
-        codes=tuple(filter(None, (reason, as_text(as_object(error).get("type"))))),
-        message=message or as_text(body.get("message")) or as_text(as_object(error).get("message")) or as_text(error),
-        request_id=as_text(body.get("id")) or None,
-    )
 
 
 def _read_text(value: object) -> str:
@@ -173,6 +160,10 @@ def _read_count(value: object) -> int | None:
     return as_count(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
+#: Of `{"id", "message"}`, or of a `message-end` that failed.
+_ERROR_FIELDS = ErrorFields(
+    codes="delta.finish_reason error.type", message="delta.error message error.message error", request_id="id"
+)
 _ERRORS = ErrorRules(
     ErrorRule(Outcome.AUTH, statuses={498}),
     ErrorRule(Outcome.AUTH, statuses={200, 400}, message=r"invalid api token|invalid api key|no api key supplied"),
@@ -200,7 +191,7 @@ DIALECT = Dialect(
     read_reply=read_reply,
     read_embedding=read_embedding,
     read_event=read_event,
-    read_error=read_error,
+    read_error=_ERROR_FIELDS.read,
     errors=_ERRORS,
     request_id_headers=("x-debug-trace-id", "x-request-id"),
 )

@@ -1,9 +1,11 @@
-"""Maps errors to outcomes: ordered rules that each dialect declares as data, then the HTTP status."""
+"""Reads errors and maps them to outcomes: each dialect declares fields and ordered rules; then the status decides."""
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from probes.json_values import status_code, text_at, texts_at, values_at
 from probes.outcome import Outcome
 from probes.reply import ErrorDetails
 
@@ -20,6 +22,26 @@ _BY_STATUS = {
     511: Outcome.UNREACHABLE,
     529: Outcome.OVERLOADED,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorFields:
+    """Where an error holds what: paths as `probes.json_values.values_at` takes them, the most specific first."""
+
+    codes: str
+    message: str
+    status: str = ""
+    request_id: str = ""
+
+    def read(self, body: Mapping[str, Any]) -> ErrorDetails:
+        """The content of an error body or an error frame."""
+        statuses = map(status_code, values_at(body, self.status))
+        return ErrorDetails(
+            codes=tuple(texts_at(body, self.codes)),
+            message=text_at(body, self.message),
+            status=next(filter(None, statuses), None),
+            request_id=text_at(body, self.request_id) or None,
+        )
 
 
 class ErrorRule:
@@ -77,6 +99,6 @@ class ErrorRules:
         return Outcome.SERVER_ERROR, "no rule and no known code, so the provider's fault"
 
 
-def is_error(body: Mapping[str, Any]) -> bool:
-    """Whether the body is an error envelope, whatever the HTTP status."""
-    return bool(body.get("error")) or body.get("object") == "error" or body.get("type") == "error"
+def is_error(body: Mapping[str, Any], event: str = "") -> bool:
+    """Whether the body is an error envelope, whatever the HTTP status; `event` names the event that it came in."""
+    return bool(body.get("error")) or "error" in (event, body.get("object"), body.get("type"))

@@ -1,14 +1,14 @@
 """The `gemini` dialect: generateContent."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, finish_reasons, read_finish
-from probes.dialects.error_rules import ErrorRule, ErrorRules, is_error
+from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
 from probes.json_values import (
     MalformedError,
@@ -19,7 +19,7 @@ from probes.json_values import (
     as_vector,
     overlay,
     parse,
-    status_code,
+    texts_at,
     to_json,
 )
 from probes.outcome import Outcome
@@ -106,7 +106,7 @@ def read_embedding(body: Mapping[str, Any]) -> Reply:
 def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     """One frame, a whole response. The stream has no terminator, so that the finish reason ends it."""
     body = parse(event.data)
-    if is_error(body) or event.name == "error":
+    if is_error(body, event.name):
         return replace(reply, error=body)
     reply = _read_response(reply, body)
     return replace(reply, ended=reply.finish is not None)
@@ -114,24 +114,19 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
 
 def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     """`{"error": {"code", "message", "status", "details"}}`; the details hold reasons, quotas, a retry delay."""
-    error = as_object(body.get("error"))
-    details = as_objects(error.get("details"))
-    reasons = [as_text(detail.get("reason")) for detail in details]
-    delays = [delay for detail in details if (delay := _parse_seconds(detail.get("retryDelay"))) is not None]
-    codes = (*reasons, *_read_quotas(details), as_text(error.get("status")))
-    return ErrorDetails(
-        codes=tuple(filter(None, codes)),
-        message=as_text(error.get("message")) or as_text(body.get("error")),
-        status=status_code(error.get("code")),
-        retry_after_s=delays[0] if delays else None,
+    details = _ERROR_FIELDS.read(body)
+    delays = map(_SECONDS.fullmatch, texts_at(body, "error.details[].retryDelay"))
+    return replace(
+        details,
+        codes=(*details.codes, *_read_quotas(body), *texts_at(body, "error.status")),
+        retry_after_s=next((float(delay[1]) for delay in delays if delay), None),
     )
 
 
-def _read_quotas(details: Sequence[Mapping[str, Any]]) -> list[str]:
+def _read_quotas(body: Mapping[str, Any]) -> list[str]:
     """Codes of our own for limits that minutes of waiting do not lift: limits per day, and limits of zero."""
-    violations = [item for detail in details for item in as_objects(detail.get("violations"))]
-    per_day = any("PerDay" in as_text(item.get("quotaId")) for item in violations)
-    nothing = any(as_text(item.get("quotaValue")) == "0" for item in violations)
+    per_day = any("PerDay" in quota for quota in texts_at(body, "error.details[].violations[].quotaId"))
+    nothing = "0" in texts_at(body, "error.details[].violations[].quotaValue")
     return ["quota_per_day"] * per_day + ["quota_of_nothing"] * nothing
 
 
@@ -177,11 +172,8 @@ def _with_usage(reply: Reply, body: Mapping[str, Any]) -> Reply:
     )
 
 
-def _parse_seconds(duration: object) -> float | None:
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", as_text(duration))
-    return float(match[1]) if match else None
-
-
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
+_ERROR_FIELDS = ErrorFields(codes="error.details[].reason", message="error.message error", status="error.code")
 _ERRORS = ErrorRules(
     ErrorRule(Outcome.AUTH, "api_key_invalid api_key_expired service_disabled"),
     ErrorRule(Outcome.AUTH, statuses={200, 400}, message=r"api key (not valid|expired|not found)"),

@@ -165,7 +165,7 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
         return replace(reply, ended=True)
     body = parse(event.data)
     choice = next(iter(as_objects(body.get("choices"))), {})
-    if is_error(body) or event.name == "error":
+    if is_error(body, event.name):
         return replace(reply, error=body)
     groq = as_object(body.get("x_groq"))
     late_error = choice.get("error") or groq.get("error")

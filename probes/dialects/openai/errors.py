@@ -1,52 +1,35 @@
 """Errors in OpenAI's formats: how they are read, and their outcomes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from probes.dialects.error_rules import ErrorRule, ErrorRules
-from probes.json_values import as_object, as_objects, as_text, status_code
+from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules
+from probes.json_values import as_object, text_at, values_at
 from probes.outcome import Outcome
 from probes.reply import ErrorDetails
 
 
 def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     """`{"error": {…}}`, the flat forms of xAI, Mistral, older vLLM and Responses, and FastAPI's `detail`."""
-    error = body.get("error")
-    inner = error if isinstance(error, dict) else body
-    codes = [as_text(inner.get(key)) for key in ("code", "type", "status")]
-    details = [as_text(detail.get("reason")) for detail in as_objects(inner.get("details"))]
-    codes = [*codes, as_text(as_object(inner.get("innererror")).get("code")), *details]
-    return ErrorDetails(
-        codes=tuple(filter(None, codes)),
-        message=_message(body, inner),
-        status=status_code(inner.get("code")) or status_code(inner.get("status")),
-        headers=_headers(inner),
-        request_id=as_text(body.get("request_id")) or None,
+    error = as_object(body.get("error")) or body
+    details = _FIELDS.read({"body": body, "error": error})
+    # It came too late for a status, or from behind a gateway, and quotes the headers.
+    headers = next((as_object(value) for value in values_at(error, "headers metadata.headers") if value), {})
+    upstream = text_at(error, "metadata.raw")  # OpenRouter's own message is "Provider returned error"
+    return replace(
+        details,
+        message=f"{details.message}: {upstream}" if upstream else details.message,
+        headers={name.lower(): str(value)[:100] for name, value in list(headers.items())[:50]},
     )
 
 
-def _message(body: Mapping[str, Any], inner: Mapping[str, Any]) -> str:
-    detail = body.get("detail")
-    problems = as_objects(detail)
-    message = (
-        as_text(inner.get("message"))
-        or as_text(body.get("error"))
-        or as_text(detail)
-        or as_text(as_object(detail).get("error"))
-        or (as_text(problems[0].get("msg")) if problems else "")
-    )
-    upstream = as_text(
-        as_object(inner.get("metadata")).get("raw")
-    )  # OpenRouter's own message is "Provider returned error"
-    return f"{message}: {upstream}" if upstream else message
-
-
-def _headers(error: Mapping[str, Any]) -> Mapping[str, str]:
-    """The response headers that the error quotes: it came too late for a status, or from behind a gateway."""
-    headers = as_object(error.get("headers")) or as_object(as_object(error.get("metadata")).get("headers"))
-    return {name.lower(): str(value)[:100] for name, value in list(headers.items())[:50]}
-
-
+_FIELDS: Final = ErrorFields(
+    codes="error.code error.type error.status error.innererror.code error.details[].reason",
+    message="error.message body.error body.detail body.detail.error body.detail[].msg",
+    status="error.code error.status",
+    request_id="body.request_id",
+)
 #: For all three dialects, and for every provider that claims to be compatible.
 ERRORS: Final = ErrorRules(
     # Google answers so at every limit, those of a minute included.

@@ -5,15 +5,22 @@ from dataclasses import replace
 from typing import Any, Final
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
+from probes.dialects.base import finish_reasons
 from probes.dialects.error_rules import is_error
 from probes.dialects.openai import chat as openai_chat
-from probes.json_values import MalformedError, as_object, as_objects, as_text, parse
+from probes.json_values import MalformedError, as_object, as_objects, as_text, parse, texts_at
 from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
-_STATUS: Final = {"completed": Finish.STOP, "incomplete": Finish.OTHER}
-_INCOMPLETE: Final = {"max_output_tokens": Finish.LENGTH, "content_filter": Finish.REFUSED}
+_FINISH: Final = finish_reasons(
+    {
+        Finish.STOP: "completed",
+        Finish.LENGTH: "max_output_tokens",
+        Finish.REFUSED: "content_filter",
+        Finish.OTHER: "incomplete",
+    }
+)
 _UNEXPLAINED_FAILURE: Final = {"message": "the response failed without a reason"}
 
 
@@ -73,7 +80,7 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     if event.data.startswith("[DONE]"):  # some gateways add it; it does not end a response
         return reply
     body = parse(event.data)
-    if is_error(body) or event.name == "error":
+    if is_error(body, event.name):
         return replace(reply, error=body)
     return _apply_event(reply, as_text(body.get("type")) or event.name, body)
 
@@ -103,8 +110,8 @@ def _end(reply: Reply, response: Mapping[str, Any]) -> Reply:
 
 def _read_finish(response: Mapping[str, Any]) -> Finish:
     """Why it ended; a response that was cancelled, or is still in progress, has failed."""
-    reason = as_text(as_object(response.get("incomplete_details")).get("reason"))
-    return _INCOMPLETE.get(reason) or _STATUS.get(as_text(response.get("status")), Finish.FAILED)
+    reasons = texts_at(response, "incomplete_details.reason status")
+    return next((_FINISH[reason] for reason in reasons if reason in _FINISH), Finish.FAILED)
 
 
 DIALECT = replace(
