@@ -6,19 +6,29 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from controller.alerts.delivery import NOTHING_TOLD, Action, DeliveryKind, PlannedMessage, Receipt
+from controller.alerts.delivery import (
+    NOTHING_TOLD,
+    Action,
+    DeliveryKind,
+    IncidentDelivery,
+    PlannedMessage,
+    Receipt,
+    place_key,
+)
 from controller.alerts.pending_event import PendingEvent
 from controller.alerts.severity import most_urgent, severity_of_notice
-from controller.alerts.slack.escalation import headline_key, headline_message, homes, last_call, plan_escalations
-from controller.alerts.slack.incident_groups import IncidentGroup, groups_of
+from controller.alerts.slack.blocks import Message
+from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
+from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.other_messages import (
+    call_message,
     held_message,
     notice_message,
     notices_message,
     passed_message,
     reply_message,
 )
-from controller.alerts.slack.planning_input import SINK, PlanningInput
+from controller.alerts.slack.planning_input import SINK, IncidentGroup, PlanningInput
 from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.settings import Severity
 
@@ -41,62 +51,68 @@ def plan_messages(given: PlanningInput) -> list[PlannedMessage]:
     3. Edits, which notify nobody: always.
     4. Replies in threads, for which a third of the hour's messages is not to be had, and what is held back.
     """
-    groups = groups_of(given.snapshot.incidents)
-    posted = [group for group in groups if group.is_posted]
-    new = [group for group in groups if not group.is_posted]
-    urgent = [_headline(group, given) for group in new if group.severity is Severity.CRITICAL]
-    urgent += [planned for group in posted for planned in plan_escalations(group, given)]
-    openings = [group for group in new if group.is_open and group.severity is not Severity.CRITICAL]
-    waiting = [*(_headline(group, given) for group in openings), *_passed(new, given), *plan_notices(given)]
-    now = waiting[: max(0, given.room - given.reserve)]
+    groups = given.groups()
+    posted = [group for group in groups if group.members[0].ts]
+    new = [group for group in groups if not group.members[0].ts]
+    urgent = [_headline(group) for group in new if group.is_critical]
+    urgent += [planned for group in posted for planned in _calls(group)]
+    openings = [_headline(group) for group in new if group.is_open and not group.is_critical]
+    waiting = [*openings, *_passed(new, given), *plan_notices(given)]
+    # One message of the hour is kept for saying that others are held back.
+    reserve = 1 if given.slack.most_per_hour > 1 else 0
+    now = waiting[: max(0, given.room - reserve)]
     room = given.room - len(now)
-    edits = [planned for group in posted for planned in _edits(group, given)]
-    replies = _affordable(posted, given, room - max(given.reserve, given.slack.most_per_hour // 3))
+    edits = [planned for group in posted for planned in _edits(group)]
+    replies = _affordable(posted, room - max(reserve, given.slack.most_per_hour // 3))
     return [*urgent, *now, *edits, *replies, *_held(groups, given, waiting[len(now) :], room)]
 
 
-def _affordable(groups: Iterable[IncidentGroup], given: PlanningInput, room: int) -> Iterator[PlannedMessage]:
+def _affordable(groups: Iterable[IncidentGroup], room: int) -> Iterator[PlannedMessage]:
     """The replies that may go out; those to what has been over for an hour are not worth waiting for: the headline,
     which is edited, has it all.
     """
     for group in groups:
-        for reply in _replies(group, given):
-            if group.severity is Severity.CRITICAL or _ends_a_call(reply, group, given) or room > 0:
+        stale_at = group.given.now - _STALE
+        is_stale = all(incident.resolved_at and incident.resolved_at < stale_at for incident in group.incidents)
+        for reply in _replies(group):
+            # People who were called are told at night too that it is over.
+            ends_call = reply.broadcast and not group.is_open and group.calls > 0
+            if group.is_critical or ends_call or room > 0:
                 room -= 1
                 yield reply
-            elif group.over_since and given.now - group.over_since > _STALE:
+            elif is_stale:
                 yield replace(reply, action=Action.KEEP, message=None)
 
 
-def _ends_a_call(reply: PlannedMessage, group: IncidentGroup, given: PlanningInput) -> bool:
-    """Whether the reply tells people who were called, at night too, that it is over."""
-    return reply.broadcast and not group.is_open and last_call(group, given) > 0
-
-
-def _headline(group: IncidentGroup, given: PlanningInput) -> PlannedMessage:
-    lead = group.first
-    critical = group.severity is Severity.CRITICAL
-    late = given.late(group.new_since) if group.new_since else None
-    return PlannedMessage(
-        key=headline_key(group),
-        kind=DeliveryKind.HEADLINE,
-        message=partial(headline_message, group, given, late),
-        group=lead.id,
-        channel=given.slack.channel_of(group.severity if group.is_open else Severity.WARNING),
-        incident_id=lead.id,
-        receipt=replace(group.receipt, home=lead.id, call=1 if critical else None),
+def _headline(group: IncidentGroup) -> PlannedMessage:
+    severity = group.severity if group.is_open else Severity.WARNING
+    return replace(
+        group.draft(DeliveryKind.HEADLINE),
+        message=partial(headline_message, group, group.late),
+        channel=group.given.slack.channel_of(severity),
+        receipt=replace(group.receipt, home=group.lead.id, call=1 if group.is_critical else None),
         shows=group.shows,
     )
+
+
+def headline_message(group: IncidentGroup, late: str | None = None) -> Message:
+    """The headline of a group, as it is now."""
+    given, primary = group.given, group.primary
+    others = [incident for incident in group.incidents if incident is not primary]
+    message = incident_headline(primary, now=given.now, others=others, mention=given.slack.mention, late=late)
+    if given.routes is None:
+        return message
+    return add_buttons(message, choose_buttons(primary, given.routes, others))
 
 
 def _passed(groups: Iterable[IncidentGroup], given: PlanningInput) -> list[PlannedMessage]:
     """What came and went before anybody was told: each one message with its end, many of them together."""
     passed = [group for group in groups if not group.is_open and group.is_behind]
     if len(passed) <= _ONE_BY_ONE:
-        return [_headline(group, given) for group in passed]
+        return [_headline(group) for group in passed]
     together = passed[:_MOST_TOGETHER]
     incidents = [incident for group in together for incident in group.incidents]
-    reason = given.late(min(group.first.opened_at for group in together)) or "within minutes"
+    reason = given.late(min(group.lead.opened_at for group in together)) or "within minutes"
     return [
         PlannedMessage(
             key=f"{SINK} together incidents {incidents[0].id}-{incidents[-1].id}",
@@ -138,78 +154,109 @@ def _notice(event: PendingEvent, given: PlanningInput) -> PlannedMessage:
     )
 
 
-def _edits(group: IncidentGroup, given: PlanningInput) -> Iterator[PlannedMessage]:
-    """Edits of the headline wherever it stands."""
-    if not group.is_behind:
-        return
-    stale = [home for home in homes(group, given) if given.shown.get(home[2]) != group.shows]
-    for number, (key, channel, ts) in enumerate(stale, 1):
-        yield PlannedMessage(
-            key=f"{key} edit",
-            kind=DeliveryKind.HEADLINE,
-            action=Action.EDIT,
-            message=partial(headline_message, group, given),
-            group=group.first.id,
+def _calls(group: IncidentGroup) -> Iterator[PlannedMessage]:
+    """Call a person when an incident becomes critical, and again while it stays so and nobody acknowledges it."""
+    if group.needs_call:
+        yield _call(group)
+    yield from plan_calm_mark(group)
+
+
+def plan_calm_mark(group: IncidentGroup) -> Iterator[PlannedMessage]:
+    """Remember that it is no longer critical, once after each call: the next call is no reminder."""
+    if group.calls and not group.is_critical and not group.was_calm:
+        yield replace(group.draft(DeliveryKind.CALM, f"calm {group.calls}"), action=Action.MARK)
+
+
+def _call(group: IncidentGroup) -> PlannedMessage:
+    given, number = group.given, group.calls + 1
+    channel = given.slack.channel_of(Severity.CRITICAL)
+    place = given.delivered(place_key(SINK, channel))
+    names = {channel, place.channel if place else channel}
+    home = next((home for home in group.homes() if home[1] in names), None)
+    if home is None:
+        # Whoever is on call reads another channel: the headline is posted there too, and edited there as well.
+        return replace(
+            group.draft(DeliveryKind.COPY, "critical"),
+            message=partial(headline_message, group),
             channel=channel,
-            ts=ts,
-            incident_id=group.first.id,
-            receipt=_receipt_of_edit(group) if number == len(stale) else NOTHING_TOLD,
+            receipt=Receipt(call=number),
             shows=group.shows,
         )
-    if not stale and _receipt_of_edit(group).incidents:
-        yield PlannedMessage(
-            key=headline_key(group),
-            kind=DeliveryKind.HEADLINE,
-            action=Action.KEEP,
-            group=group.first.id,
-            receipt=_receipt_of_edit(group),
-        )
+    again = number > 1 and not group.was_calm
+    return replace(
+        group.draft(DeliveryKind.CALL, f"call {number}"),
+        message=partial(call_message, group.primary, now=given.now, mention=given.slack.mention, again=again),
+        channel=home[1],
+        ts=home[2],
+        broadcast=True,
+        receipt=Receipt(call=number),
+    )
 
 
-def _receipt_of_edit(group: IncidentGroup) -> Receipt:
-    """What people know once the headline shows it all: the members without a line that is yet to be told."""
+def _edits(group: IncidentGroup) -> Iterator[PlannedMessage]:
+    """Edits of the headline wherever it stands; once it shows all, the members without an untold line are told."""
+    if not group.is_behind:
+        return
     behind = (member for member in group.members if member.revision < member.incident.revision)
-    complete = (member for member in behind if not _new_lines(member.incident.timeline, member.line))
-    return Receipt(incidents=tuple((member.incident.id, member.incident.revision, member.line) for member in complete))
+    complete = (member for member in behind if not _new_lines(member))
+    receipt = Receipt(
+        incidents=tuple((member.incident.id, member.incident.revision, member.line) for member in complete)
+    )
+    draft = group.draft(DeliveryKind.HEADLINE)
+    stale = [home for home in group.homes() if group.given.shown.get(home[2]) != group.shows]
+    for number, (key, channel, ts) in enumerate(stale, 1):
+        yield replace(
+            draft,
+            key=f"{key} edit",
+            action=Action.EDIT,
+            message=partial(headline_message, group),
+            channel=channel,
+            ts=ts,
+            receipt=receipt if number == len(stale) else NOTHING_TOLD,
+            shows=group.shows,
+        )
+    if not stale and receipt.incidents:
+        yield replace(draft, action=Action.KEEP, receipt=receipt)
 
 
-def _new_lines(timeline: Iterable[TimelineEntry], after: int) -> list[TimelineEntry]:
-    """The lines after this number, in the order in which they became known; at most 40."""
-    return sorted((line for line in timeline if line.number > after), key=lambda line: line.number)[:_MOST_LINES]
+def _new_lines(member: IncidentDelivery) -> list[TimelineEntry]:
+    """The lines that are yet to be told, in the order in which they became known; at most 40."""
+    new = (line for line in member.incident.timeline if line.number > member.line)
+    return sorted(new, key=lambda line: line.number)[:_MOST_LINES]
 
 
-def _replies(group: IncidentGroup, given: PlanningInput) -> Iterator[PlannedMessage]:
+def _replies(group: IncidentGroup) -> Iterator[PlannedMessage]:
     """What happened since, one reply for each incident that has something new."""
-    _, channel, ts = next(homes(group, given))
+    _, channel, ts = next(group.homes())
     for member in group.members:
-        incident, lines = member.incident, _new_lines(member.incident.timeline, member.line)
+        incident, lines = member.incident, _new_lines(member)
         if not lines:
             continue
         first, last = lines[0].number, lines[-1].number
-        shown = given.shown.get(ts) == group.shows
+        shown = group.given.shown.get(ts) == group.shows
         complete = shown and last == max(line.number for line in incident.timeline)
         yield PlannedMessage(
             key=f"{SINK} incident {incident.id} line {first}" + (f"-{last}" if last > first else ""),
             kind=DeliveryKind.REPLY,
             message=partial(reply_message, incident, lines, named=len(group.members) > 1),
-            group=group.first.id,
+            group=group.lead.id,
             channel=channel,
             ts=ts,
-            broadcast=_is_news(group, member.line == 0, lines, given),
+            broadcast=_is_news(group, member.line == 0, lines),
             incident_id=incident.id,
             receipt=Receipt(incidents=((incident.id, incident.revision if complete else 0, last),)),
         )
 
 
-def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry], given: PlanningInput) -> bool:
+def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry]) -> bool:
     """Whether a reply is worth the channel's attention: a further provider fails, it is back, or a call is over."""
-    posted = given.delivered(headline_key(group))
-    if posted and given.now - posted.begun_at < _FRESH:
+    posted = group.given.delivered(group.key())
+    if posted and group.given.now - posted.begun_at < _FRESH:
         return False
     kinds = {line.kind for line in lines}
-    if begins or (EntryKind.REOPENED in kinds and group.first.reopened == 1):
+    if begins or (EntryKind.REOPENED in kinds and group.lead.reopened == 1):
         return True
-    return EntryKind.RESOLVED in kinds and not group.is_open and last_call(group, given) > 0
+    return EntryKind.RESOLVED in kinds and not group.is_open and group.calls > 0
 
 
 def _held(
@@ -218,30 +265,22 @@ def _held(
     """One message that lists what is held back, edited as that changes."""
     if given.is_quiet:
         return
-    lists = [one for one in given.snapshot.deliveries.values() if one.kind is DeliveryKind.HELD and one.done_at]
-    newest = max(lists, key=lambda one: one.begun_at, default=None)
     incident_ids = {incident_id for planned in waiting for incident_id, _, _ in planned.receipt.incidents}
     event_ids = {event_id for planned in waiting for event_id in planned.receipt.events}
     incidents = [group.primary for group in groups if group.primary.id in incident_ids]
     notices = [event for event in given.snapshot.events if event.id in event_ids]
-    shows = str(len(incidents) + len(notices)) if waiting else "nothing"
-    message = partial(held_message, incidents, notices, given.slack.most_per_hour)
+    held = PlannedMessage(
+        key=f"{SINK} held {given.now:%Y-%m-%d %H:%M}",
+        kind=DeliveryKind.HELD,
+        message=partial(held_message, incidents, notices, given.slack.most_per_hour),
+        channel=given.slack.channel_of(Severity.WARNING),
+        shows=str(len(incidents) + len(notices)) if waiting else "nothing",
+    )
+    lists = [one for one in given.snapshot.deliveries.values() if one.kind is DeliveryKind.HELD and one.done_at]
+    newest = max(lists, key=lambda one: one.begun_at, default=None)
     if newest and newest.channel and newest.ts and given.now - newest.begun_at < _HELD_FOR:
-        if given.shown.get(newest.ts) != shows:
-            yield PlannedMessage(
-                key=f"{newest.key} edit",
-                kind=DeliveryKind.HELD,
-                action=Action.EDIT,
-                message=message,
-                channel=newest.channel,
-                ts=newest.ts,
-                shows=shows,
-            )
+        if given.shown.get(newest.ts) != held.shows:
+            key = f"{newest.key} edit"
+            yield replace(held, key=key, action=Action.EDIT, channel=newest.channel, ts=newest.ts)
     elif waiting and room > 0:
-        yield PlannedMessage(
-            key=f"{SINK} held {given.now:%Y-%m-%d %H:%M}",
-            kind=DeliveryKind.HELD,
-            message=message,
-            channel=given.slack.channel_of(Severity.WARNING),
-            shows=shows,
-        )
+        yield held

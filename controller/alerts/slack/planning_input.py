@@ -1,17 +1,27 @@
-"""What the planned messages to Slack depend on (pure)."""
+"""What the planned messages to Slack depend on: what was told, and which incidents stand under one headline (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from controller.alerts.delivery import Delivery, DeliveryKind, DeliverySnapshot
+from controller.alerts.delivery import (
+    Delivery,
+    DeliveryKind,
+    DeliverySnapshot,
+    IncidentDelivery,
+    PlannedMessage,
+    Receipt,
+)
 from controller.alerts.quiet_hours import quiet_until
-from monitor.settings import Route, SlackSettings
+from controller.alerts.severity import most_urgent, severity_of
+from controller.incidents.incident import Incident
+from monitor.settings import Route, Severity, SlackSettings
 
 SINK: Final = "slack"
 #: What waited for longer than this is told late, and says so.
 _LATE: Final = timedelta(minutes=5)
+_CALLS_APART: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +46,10 @@ class PlanningInput:
         """How many more messages there may be in this hour, what is critical aside."""
         return 0 if self.is_quiet else max(0, self.slack.most_per_hour - len(self.snapshot.sent_at))
 
-    @property
-    def reserve(self) -> int:
-        """So many of them are kept for saying that others are held back."""
-        return 1 if self.slack.most_per_hour > 1 else 0
-
     def delivered(self, key: str) -> Delivery | None:
         """The delivery of this key, if it is done."""
         delivery = self.snapshot.deliveries.get(key)
         return delivery if delivery and delivery.done_at else None
-
-    def last_call(self, incident_id: int) -> Delivery | None:
-        """The last message that called a person to this incident; None: there was none."""
-        deliveries = self.snapshot.deliveries.values()
-        calls = (one for one in deliveries if one.incident_id == incident_id and one.call and one.done_at)
-        return max(calls, key=lambda one: one.call or 0, default=None)
 
     def late(self, since: datetime) -> str | None:
         """Why something of that time is told only now, as a phrase; None where it is told in time."""
@@ -61,5 +60,139 @@ class PlanningInput:
             return "while Slack was unreachable"
         if quiet_until(self.slack.quiet_hours, since):
             return "during quiet hours"
-        held = any(one.kind is DeliveryKind.HELD for one in self.snapshot.deliveries.values())
+        held = any(delivery.kind is DeliveryKind.HELD for delivery in self.snapshot.deliveries.values())
         return "while messages were held back" if held else "while nobody could be told"
+
+    def groups(self) -> list["IncidentGroup"]:
+        """The incidents by the headline that they are told under, in the order in which their leads were opened."""
+        groups: dict[int, list[IncidentDelivery]] = {}
+        for member in sorted(self.snapshot.incidents, key=lambda m: (m.incident.opened_at, m.incident.id)):
+            groups.setdefault(member.incident.lead_id or member.incident.id, []).append(member)
+        return [
+            IncidentGroup(self, tuple(sorted(members, key=lambda m: (m.incident.id != lead, m.incident.id))))
+            for lead, members in groups.items()
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentGroup:
+    """An incident and those that have it for their lead, what people know of them, and who was called."""
+
+    given: PlanningInput
+    members: tuple[IncidentDelivery, ...]
+    """The one under whose headline all are told first, then in the order of their ids."""
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """All of them."""
+        return tuple(member.incident for member in self.members)
+
+    @property
+    def lead(self) -> Incident:
+        """The one under whose headline all are told."""
+        return self.members[0].incident
+
+    @property
+    def is_open(self) -> bool:
+        """Whether one of them is."""
+        return any(incident.resolved_at is None for incident in self.incidents)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether people have not been told of everything."""
+        return any(member.revision < member.incident.revision for member in self.members)
+
+    @property
+    def late(self) -> str | None:
+        """Why those of which people know nothing are told only now; None where there is none, or it is in time."""
+        new = [member.incident.opened_at for member in self.members if member.revision == member.line == 0]
+        return self.given.late(min(new)) if new else None
+
+    @property
+    def is_critical(self) -> bool:
+        """Whether a person must act now on one of them."""
+        return self.severity is Severity.CRITICAL
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of theirs."""
+        return most_urgent(severity_of(incident) for incident in self.incidents)
+
+    @property
+    def primary(self) -> Incident:
+        """The one that the headline is about: what is critical, else the lead while it is open, else what is open."""
+        still_open = [incident for incident in self.incidents if incident.resolved_at is None]
+        return next(iter([*self._critical(), *still_open, self.lead]))
+
+    @property
+    def shows(self) -> str:
+        """What a headline of it shows, in short."""
+        return " ".join(f"{incident.id}@{incident.revision}" for incident in self.incidents)
+
+    @property
+    def receipt(self) -> Receipt:
+        """What people know once its headline has been posted: everything that the headline is about.
+
+        What happened to the others is yet to be told below it, unless all is over.
+        """
+        told = (incident for incident in self.incidents if incident is self.primary or not self.is_open)
+        return Receipt(
+            incidents=tuple(
+                (incident.id, incident.revision, max((line.number for line in incident.timeline), default=0))
+                for incident in told
+            )
+        )
+
+    def key(self, part: str = "") -> str:
+        """The key of the delivery of its headline, or of another message about it."""
+        return f"{SINK} incident {self.lead.id} {part}".strip()
+
+    def draft(self, kind: DeliveryKind, part: str = "") -> PlannedMessage:
+        """A message about it that is yet to be written."""
+        return PlannedMessage(key=self.key(part), kind=kind, incident_id=self.lead.id, group=self.lead.id)
+
+    def homes(self) -> Iterator[tuple[str, str, str]]:
+        """Where the headline stands: the key of its delivery, Slack's id of the channel, and of the message."""
+        copy = self.key("critical")
+        places: dict[str, IncidentDelivery | Delivery | None] = {
+            self.key(): self.members[0],
+            copy: self.given.delivered(copy),
+        }
+        for key, place in places.items():
+            if place and place.channel and place.ts:
+                yield key, place.channel, place.ts
+
+    @property
+    def last_call(self) -> Delivery | None:
+        """The last message that called a person to it; None: there was none."""
+        deliveries = self.given.snapshot.deliveries.values()
+        calls = (one for one in deliveries if one.incident_id == self.lead.id and one.call and one.done_at)
+        return max(calls, key=lambda call: call.call or 0, default=None)
+
+    @property
+    def calls(self) -> int:
+        """How often a person was called to it."""
+        return (last.call or 0) if (last := self.last_call) else 0
+
+    @property
+    def was_calm(self) -> bool:
+        """Whether it was no longer critical at some time after the last call: the next one is no reminder."""
+        return self.given.delivered(self.key(f"calm {self.calls}")) is not None
+
+    @property
+    def needs_call(self) -> bool:
+        """Whether it is time to call for the first time, or again."""
+        last, remind_s = self.last_call, self.given.slack.remind_s
+        if last is None or not self.is_critical:
+            return self.is_critical
+        since = self.given.now - last.begun_at
+        may_remind = bool(remind_s) and not all(incident.acknowledged_by for incident in self._critical())
+        if since < -_CALLS_APART:
+            # The clock was set back: a call of the future holds nobody.
+            return may_remind
+        if self.was_calm:
+            return since >= _CALLS_APART
+        return may_remind and since >= timedelta(seconds=remind_s)
+
+    def _critical(self) -> list[Incident]:
+        return [incident for incident in self.incidents if severity_of(incident) is Severity.CRITICAL]
