@@ -29,11 +29,7 @@ def _settings(path: str) -> Settings:
 def _overview(path: str) -> Overview:
     """The overview, read at most once a second for all viewers together; raises DatabaseError."""
     settings = _settings(path)
-    engine = open_reader(settings.database)
-    try:
-        return read(settings, engine, utc_now())
-    finally:
-        engine.dispose()
+    return read(settings, open_reader(settings.database), utc_now())
 
 
 def _show_state(path: str) -> None:

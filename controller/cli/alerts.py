@@ -4,8 +4,7 @@ import argparse
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Final
 
@@ -28,18 +27,6 @@ _NOTHING: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelTest:
-    """A channel to test, or the heartbeat."""
-
-    name: str
-    """`slack #llm-status`, `webhook`, `apprise 1`, `heartbeat`."""
-    note: str
-    """What it receives."""
-    send: Callable[[], Awaitable[str | None]]
-    """Sends the test; returns None on success, else why it failed and what to do."""
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `alerts`."""
     add_config(parser)
@@ -54,49 +41,43 @@ def run(args: argparse.Namespace) -> int:
     """
     settings, now = load_settings(args.config), utc_now()
     alert = make_test_alert(f"test-{os.getpid()}-{to_ms(now):x}", at=now, where=socket.gethostname())
-    channels = list(_channels(settings, alert))
-    if not channels:
+    results = asyncio.run(_send_all(settings, alert))
+    if not results:
         output.print_error(_NOTHING)
         return output.WRONG
-    errors = asyncio.run(_send_all(channels))
     if args.json:
-        sinks = [
-            {"sink": channel.name, "gets": channel.note, "ok": error is None, "error": error}
-            for channel, error in zip(channels, errors, strict=True)
-        ]
+        sinks = [{"sink": name, "gets": gets, "ok": error is None, "error": error} for name, gets, error in results]
         output.print_document({"at": instant(now), "id": alert.id, "sinks": sinks})
     else:
         console = output.terminal()
-        for channel, error in zip(channels, errors, strict=True):
+        for name, gets, error in results:
             head = Text("✗ not taken " if error else "✓ taken     ", style="bold red" if error else "green")
-            console.print(Text.assemble(head, (channel.name, "bold"), f" ({channel.note})"))
+            console.print(Text.assemble(head, (name, "bold"), f" ({gets})"))
             if error:
                 console.print(Text(f"  {error}"))
-    return output.BAD_NEWS if any(errors) else output.OK
+    return output.BAD_NEWS if any(error for _, _, error in results) else output.OK
 
 
-def _channels(settings: Settings, alert: Alert) -> Iterator[ChannelTest]:
-    """Everything that is configured, Slack first."""
+async def _send_all(settings: Settings, alert: Alert) -> list[tuple[str, str, str | None]]:
+    """Send to all at once, so that one that hangs delays no other, Slack first.
+
+    Returns for each its name, what it receives, and why the test failed and what to do; None where it was taken.
+    """
     tls = tls_context(settings.network.ca_bundle)
-    for channel in channels_of(context_of(settings, tls=tls, in_thread=asyncio.to_thread)):
-        for test_message in channel.tests(alert):
-            send = _through(channel, test_message.message, alert.at)
-            yield ChannelTest(name=test_message.name, note=test_message.gets, send=send)
+    tests: list[tuple[str, str, Awaitable[str | None]]] = [
+        (test.name, test.gets, _deliver(channel, test.message, alert.at))
+        for channel in channels_of(context_of(settings, tls=tls, in_thread=asyncio.to_thread))
+        for test in channel.tests(alert)
+    ]
     if ping := heartbeat_ping(settings, tls=tls):
-        yield ChannelTest(name="heartbeat", note="a sign of life while all is well", send=ping)
+        tests.append(("heartbeat", "a sign of life while all is well", ping()))
+    errors = await asyncio.gather(*(sending for _, _, sending in tests))
+    return [(name, gets, error) for (name, gets, _), error in zip(tests, errors, strict=True)]
 
 
-def _through(channel: AlertChannel, message: PlannedMessage, at: datetime) -> Callable[[], Awaitable[str | None]]:
-    async def send() -> str | None:
-        try:
-            await channel.deliver(message, at)
-        except DeliveryError as error:
-            return str(error)
-        return None
-
-    return send
-
-
-async def _send_all(channels: list[ChannelTest]) -> list[str | None]:
-    """Send to all at once, so that one that hangs delays no other; returns their errors."""
-    return await asyncio.gather(*(channel.send() for channel in channels))
+async def _deliver(channel: AlertChannel, message: PlannedMessage, at: datetime) -> str | None:
+    try:
+        await channel.deliver(message, at)
+    except DeliveryError as error:
+        return str(error)
+    return None

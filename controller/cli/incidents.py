@@ -2,28 +2,42 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
-from controller.cli import incident_view, output
+from controller.cli import output
 from controller.cli.arguments import add_config, add_json, incident_id, load_settings, login_name, past_duration
-from controller.incidents import json_document, post_mortem, text
+from controller.incidents import json_document, post_mortem
+from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
-from controller.incidents.incident import Incident
+from controller.incidents.incident import EntryKind, Incident
 from controller.incidents.queries import read_facts
-from controller.incidents.store import LONGEST_NOTE, CommentRefusedError, CommentStore
+from controller.incidents.store import LONGEST_NOTE, CommentStore
 from controller.journal import Journal
-from controller.routing.operator_requests import RefusalKind, RefusedError, checked_author
+from controller.routing.operator_requests import RefusedError, checked_author
 from monitor.clock import utc_now
-from monitor.formatting import format_elapsed, instant
+from monitor.formatting import clock, format_elapsed, instant
 from monitor.settings import Settings
-from monitor.storage.database import DatabaseError, open_operator, open_reader
+from monitor.storage.database import open_operator, open_reader
 from probes.redaction import one_line
 
 _MONTH_S = 30 * 86400.0
+_LONGEST = 2_000
+_ENTRY_STYLES = {
+    EntryKind.FIRST_FAILURE: "red",
+    EntryKind.REOPENED: "bold red",
+    EntryKind.MOVED: "cyan",
+    EntryKind.VENDOR: "magenta",
+    EntryKind.NOTE: "yellow",
+    EntryKind.ACKNOWLEDGED: "yellow",
+    EntryKind.HAND: "yellow",
+    EntryKind.RESOLVED: "green",
+}
 _ACTIONS = {
     "show": "all that is known of one: its story, the evidence, where applications were",
     "note": "add a line to its story, open or not",
@@ -64,28 +78,20 @@ def run(args: argparse.Namespace) -> int:
     """
     settings = load_settings(args.config, keys=False)
     actions = {"show": _show, "export": _export, "note": _comment, "ack": _comment}
-    try:
-        return actions.get(args.action, _list)(settings, args, utc_now())
-    except RefusedError as error:
-        output.print_error(error)
-        return output.refused_status(error)
-    except DatabaseError as error:
-        output.print_error(error)
-        return output.WRONG
+    return actions.get(args.action, _list)(settings, args, utc_now())
 
 
 def _list(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
-    with _reader(settings) as engine:
-        journal = Journal(engine)
-        past = [] if args.open else journal.resolved_since(now - timedelta(seconds=args.since))
-        incidents = [*journal.open_incidents(), *past]
+    journal = Journal(open_reader(settings.database))
+    past = [] if args.open else journal.resolved_since(now - timedelta(seconds=args.since))
+    incidents = [*journal.open_incidents(), *past]
     incidents.sort(key=lambda incident: (incident.opened_at, incident.id), reverse=True)
     if args.json:
         summaries = [json_document.incident_summary(incident, now) for incident in incidents]
         output.print_document({"at": instant(now), "incidents": summaries})
     else:
         nothing = "no incident is open" if args.open else f"no incident in {format_elapsed(args.since)}"
-        incident_view.print_list(incidents, now, nothing)
+        _print_list(incidents, now, nothing)
     return output.BAD_NEWS if any(incident.resolved_at is None for incident in incidents) else output.OK
 
 
@@ -94,7 +100,7 @@ def _show(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
     if args.json:
         output.print_document(json_document.incident_document(incident, route_periods, now))
     else:
-        incident_view.print_incident(incident, route_periods, now)
+        _print_incident(incident, route_periods, now)
     return output.OK if incident.resolved_at else output.BAD_NEWS
 
 
@@ -110,7 +116,7 @@ def _export(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
     if args.json:
         output.print_document({"id": args.id, "written_to": path and str(path), "markdown": markdown})
     else:
-        written = f"{path}: {text.title(incident)}, {text.status(incident, now)}"
+        written = f"{path}: {words.title(incident)}, {words.status(incident, now)}"
         output.print_lines([written if path else markdown.rstrip("\n")])
     return output.OK
 
@@ -124,42 +130,124 @@ def _comment(settings: Settings, args: argparse.Namespace, now: datetime) -> int
         raise RefusedError("the note is empty: say what people should know")
     author = checked_author(login_name() if args.author is None else args.author)
     _read(settings, args.id, now)  # raises for an unknown id
-    engine = open_operator(settings.database)
-    try:
-        comments = CommentStore(engine)
-        if args.action == "note":
-            incident = comments.note(args.id, args.text, author=author, at=now)
-        else:
-            incident = comments.acknowledge(args.id, author=author, at=now)
-    except CommentRefusedError as error:
-        raise RefusedError(str(error), RefusalKind.UNSAFE) from None
-    finally:
-        engine.dispose()
+    comments = CommentStore(open_operator(settings.database))
+    if args.action == "note":
+        incident = comments.note(args.id, args.text, author=author, at=now)
+    else:
+        incident = comments.acknowledge(args.id, author=author, at=now)
     if args.json:
         output.print_document(json_document.incident_document(incident, (), now))
     else:
         last = max(incident.timeline, key=lambda entry: entry.number)
-        output.print_lines([f"incident {args.id}, {text.title(incident)}: {text.entry_text(last)}"])
+        output.print_lines([f"incident {args.id}, {words.title(incident)}: {words.entry_text(last)}"])
     return output.OK
-
-
-@contextmanager
-def _reader(settings: Settings) -> Iterator[Engine]:
-    engine = open_reader(settings.database)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
 
 
 def _read(settings: Settings, incident_id: int, now: datetime) -> tuple[Incident, Sequence[RoutePeriod]]:
     """The incident with its facts as of now, and where routes pointed; raises RefusedError when there is none."""
-    with _reader(settings) as engine:
-        journal = Journal(engine)
-        incident = journal.incident(incident_id)
-        if incident is None:
-            latest = ", ".join(str(known.id) for known in journal.incidents(8))
-            hint = f"the latest are {latest}" if latest else "there has been none at all so far"
-            raise RefusedError(f"there is no incident {incident_id}; {hint}")
-        with engine.connect() as connection:
-            return read_facts(connection, incident, now)
+    engine = open_reader(settings.database)
+    journal = Journal(engine)
+    incident = journal.incident(incident_id)
+    if incident is None:
+        latest = ", ".join(str(known.id) for known in journal.incidents(8))
+        hint = f"the latest are {latest}" if latest else "there has been none at all so far"
+        raise RefusedError(f"there is no incident {incident_id}; {hint}")
+    with engine.connect() as connection:
+        return read_facts(connection, incident, now)
+
+
+def _print_list(incidents: Sequence[Incident], now: datetime, nothing: str) -> None:
+    """Print a line for each on standard output; the text `nothing` where there is none."""
+    console = output.terminal()
+    if not incidents:
+        console.print(Text(nothing, style="green"))
+        return
+    table = output.plain_table()
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("opened", no_wrap=True)
+    table.add_column("lasted", justify="right", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    table.add_column("who", overflow="fold")
+    for incident in incidents:
+        is_open, opened_at = incident.resolved_at is None, incident.opened_at
+        lasted = f"{format_elapsed(incident.lasted_s(now))}{', open' if is_open else ''}"
+        lead = f" (with {incident.lead_id})" if incident.lead_id else ""
+        table.add_row(
+            str(incident.id),
+            f"{opened_at:%H:%M:%S}" if opened_at.date() == now.date() else f"{opened_at:%b %d %H:%M}",
+            Text(lasted, style="bold red" if is_open else ""),
+            Text(words.title(incident) + lead),
+            Text(words.affected_summary(incident)),
+        )
+    console.print(table)
+
+
+def _print_incident(incident: Incident, route_periods: Sequence[RoutePeriod], now: datetime) -> None:
+    """Print all that is known on standard output: affected targets, routes, timeline, evidence."""
+    console = output.terminal()
+    head = f"Incident {incident.id}: {words.title(incident)}, {words.status(incident, now)}"
+    console.print(Text(head, style="bold green" if incident.resolved_at else "bold red"))
+    for text in _facts(incident, now):
+        console.print(Text(text))
+    if incident.affected:
+        console.print(Text("\nAffected", style="bold"))
+    for affected in incident.affected:
+        _indented(console, f"{affected.target} is {affected.health}, since {clock(affected.since, now)}", 2)
+        why = affected.reason.removeprefix(f"{affected.target} is ")
+        if not any(why in entry.text for entry in incident.timeline):
+            _indented(console, affected.reason, 4, style="dim")
+    if incident.routes:
+        console.print(Text("\nUsers were on" if incident.resolved_at else "\nUsers are on", style="bold"))
+    for route in incident.routes:
+        _indented(console, words.route_users(route), 2)
+    console.print(Text("\nTimeline (UTC)", style="bold"))
+    _print_timeline(incident, now, console)
+    figures = list(_figures(incident, route_periods))
+    if figures:
+        console.print(Text("\nEvidence and effect", style="bold"))
+    for text in figures:
+        _indented(console, text, 2)
+
+
+def _indented(console: Console, text: str, columns: int, style: str = "") -> None:
+    """Print text from outside as one indented paragraph."""
+    if text:
+        console.print(Padding(Text(one_line(text, _LONGEST), style=style), (0, 0, 0, columns), expand=False))
+
+
+def _print_timeline(incident: Incident, now: datetime, console: Console) -> None:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for entry in incident.timeline:
+        at = f"{entry.at:%H:%M:%S}" if entry.at.date() == now.date() else f"{entry.at:%b %d %H:%M:%S}"
+        text = one_line(words.entry_text(entry), _LONGEST)
+        if console.is_terminal:
+            grid.add_row(f"  {at}", Text(text, style=_ENTRY_STYLES.get(entry.kind, "")))
+        else:
+            console.print(Text(f"  {at}  {text}"))
+    console.print(grid, end="")
+
+
+def _facts(incident: Incident, now: datetime) -> Iterator[str]:
+    resolved = f", resolved {clock(incident.resolved_at, now)}" if incident.resolved_at else ""
+    yield f"opened {clock(incident.opened_at, now)}{resolved}"
+    if incident.acknowledged_by:
+        yield f"{incident.acknowledged_by} looks after it"
+    if incident.lead_id:
+        yield f"it began while incident {incident.lead_id} was open, and is reported under its headline"
+
+
+def _figures(incident: Incident, route_periods: Sequence[RoutePeriod]) -> Iterator[str]:
+    numbers = incident.numbers
+    if numbers:
+        yield words.evidence(numbers)
+        for target in numbers.targets if len(numbers.targets) > 1 else ():
+            yield f"{target.target}: {words.outcome_counts(target.outcomes)}"
+    for route, seconds in incident.on_failing_s:
+        where = words.route_history(period for period in route_periods if period.route == route)
+        yield f"{words.time_on_failing(route, seconds)}; it was on {where}"
+    if incident.request_ids:
+        yield f"request ids of failed probes: {', '.join(incident.request_ids)}"
+    if said := words.vendor_sentence(incident):
+        yield said

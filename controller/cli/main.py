@@ -1,7 +1,7 @@
 """The `hotspare` command: runs the command that was asked for and turns errors into exit statuses.
 
 A command is a line in `COMMANDS` and a module of this package with `add_arguments(parser)` and `run(args)`, which
-returns the exit status.
+returns the exit status. Errors that say what a person must do are printed here.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 
 COMMANDS = {
     "run": ("run", "the service: probe, judge, decide, publish, tell; until it is stopped"),
-    "page": ("page", "the page in the browser, a process of its own"),
+    "page": ("run", "the page in the browser, a process of its own"),
     "check": ("probe", "validate the configuration and ask every provider once, spending as little as can be"),
     "once": ("probe", "probe every target once and print a table"),
     "status": ("status", "what is known right now, from the database"),
@@ -32,7 +32,7 @@ COMMANDS = {
         "run the detector, pacing and policy in a made-up world and in virtual time; needs no keys",
     ),
     "replay": ("replay", "what a configuration would have decided over what was recorded; needs no keys"),
-    "demo": ("demo", "the outage drill on simulated providers; needs no keys"),
+    "demo": ("run", "the outage drill on simulated providers; needs no keys"),
 }
 """The module and the help of every command."""
 
@@ -84,15 +84,32 @@ def _module(name: str) -> Any:
 
 
 def _run(args: argparse.Namespace) -> int:
-    # Not at the top: `hotspare --help` needs neither rich nor YAML.
-    from controller.cli import output  # noqa: PLC0415
-    from monitor.config.problems import ConfigError  # noqa: PLC0415
-
     try:
         return int(_module(args.command).run(args))
-    except ConfigError as error:
-        output.print_error(error)
-        return output.WRONG
+    except Exception as error:
+        status = _error_status(error)
+        if status is None:
+            raise
+        print(error, file=sys.stderr)  # noqa: T201 -- for the person at the terminal
+        return status
+
+
+def _error_status(error: Exception) -> int | None:
+    """Return the exit status for an error that says what a person must do; None for any other."""
+    # Not at the top: `hotspare --help` needs neither rich nor YAML nor SQLAlchemy.
+    from controller.cli import output  # noqa: PLC0415
+    from controller.incidents.store import CommentRefusedError  # noqa: PLC0415
+    from controller.routing.operator_requests import RefusalKind, RefusedError  # noqa: PLC0415
+    from controller.routing.routing_file import RoutingFileError  # noqa: PLC0415
+    from monitor.config.problems import ConfigError  # noqa: PLC0415
+    from monitor.storage.database import DatabaseError, DatabaseGoneError  # noqa: PLC0415
+    from monitor.storage.lock import LockError  # noqa: PLC0415
+
+    if isinstance(error, RefusedError):
+        return output.WRONG if error.kind is RefusalKind.INVALID else output.BAD_NEWS
+    if isinstance(error, CommentRefusedError | DatabaseGoneError):
+        return output.BAD_NEWS
+    return output.WRONG if isinstance(error, ConfigError | DatabaseError | LockError | RoutingFileError) else None
 
 
 def _discard_output() -> None:

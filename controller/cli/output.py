@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from controller.routing.operator_requests import RefusalKind, RefusedError
 from probes.outcome import Effect, Outcome
 
 OK = 0
@@ -21,11 +20,6 @@ WRONG = 2
 
 _PIPE_COLUMNS = 400
 _COLOURS = {Effect.UP: "green", Effect.DEGRADED: "yellow", Effect.THROTTLED: "yellow", Effect.NOTHING: "yellow"}
-
-
-def refused_status(error: RefusedError) -> int:
-    """Return the exit status of a refused request: 2 when it was asked wrongly, otherwise 1."""
-    return WRONG if error.kind is RefusalKind.INVALID else BAD_NEWS
 
 
 def print_document(document: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import asdict
-from typing import Any
 
 from controller.cli import output
 from controller.cli.arguments import (
@@ -13,12 +12,11 @@ from controller.cli.arguments import (
     login_name,
     override_duration,
 )
-from controller.operations import OperationResult, begin_override, end_override
-from controller.routing import override_text
-from controller.routing.operator_requests import OperatorRequest, RefusedError
+from controller.operations import begin_override, end_override
+from controller.routing.operator_requests import OperatorRequest
+from controller.routing.override_text import override_document
 from controller.routing.overrides import OverrideKind
 from monitor.formatting import format_duration
-from monitor.storage.database import DatabaseError
 
 _USUAL_S = 2 * 3600.0
 _BEGINS = {"pin": OverrideKind.PIN, "drain": OverrideKind.DRAIN, "pause": OverrideKind.PAUSE}
@@ -60,35 +58,25 @@ def run(args: argparse.Namespace) -> int:
     """
     settings = load_settings(args.config, keys=False)
     begins = args.command in _BEGINS
-    try:
-        request = OperatorRequest(
-            kind=_BEGINS[args.command] if begins else _ENDS[args.command],
-            subject=args.subject,
-            target=getattr(args, "target", None),
-            reason=args.reason,
-            author=login_name() if args.author is None else args.author,
-            for_s=getattr(args, "for_s", 0.0),
-            force=getattr(args, "force", False),
-        )
-        result = (begin_override if begins else end_override)(settings, request)
-    except RefusedError as error:
-        output.print_error(error)
-        return output.refused_status(error)
-    except DatabaseError as error:
-        output.print_error(error)
-        return output.WRONG
+    request = OperatorRequest(
+        kind=_BEGINS[args.command] if begins else _ENDS[args.command],
+        subject=args.subject,
+        target=getattr(args, "target", None),
+        reason=args.reason,
+        author=login_name() if args.author is None else args.author,
+        for_s=getattr(args, "for_s", 0.0),
+        force=getattr(args, "force", False),
+    )
+    result = (begin_override if begins else end_override)(settings, request)
     if args.json:
-        output.print_document(_document(result))
+        document = {
+            "overrides": [override_document(override) for override in result.overrides],
+            "service": result.liveness,
+            "in_effect": result.in_effect,
+            "routes": [asdict(route) for route in result.routes],
+            "text": result.lines,
+        }
+        output.print_document(document)
     else:
         output.print_lines(result.lines)
     return output.OK if result.good else output.BAD_NEWS
-
-
-def _document(result: OperationResult) -> dict[str, Any]:
-    return {
-        "overrides": [override_text.override_document(override) for override in result.overrides],
-        "service": result.liveness.value,
-        "in_effect": result.in_effect,
-        "routes": [asdict(route) for route in result.routes],
-        "text": result.lines,
-    }

@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from controller.cli import output
@@ -168,7 +167,7 @@ def print_table(observations: Sequence[Observation], console: Console | None = N
     """Print a line for each observation, on standard output by default, and below what the providers said, uncut."""
     console = console or output.terminal()
     roomy = console.width >= _ROOMY_COLUMNS
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = output.plain_table()
     for name in ("target", "check", "outcome"):
         table.add_column(name, no_wrap=name != "target", overflow="fold")
     for name in ("time", *(("first token", "tokens") if roomy else ()), "cost"):

@@ -18,7 +18,7 @@ from controller.replay.runner import NothingRecordedError, replay
 from controller.routing.decision import Decision
 from monitor.clock import utc_now
 from monitor.formatting import format_elapsed, plural
-from monitor.storage.database import DatabaseError, open_reader
+from monitor.storage.database import open_reader
 from probes.redaction import one_line
 
 _WEEK_S = 7 * 86400.0
@@ -39,15 +39,8 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(args.config, keys=False, stores=args.database is None)
     url = args.database or settings.database
     try:
-        engine = open_reader(url)
-        try:
-            with output.progress_bar("replaying") as on_progress:
-                answer = replay(settings, engine, since_s=args.since, now=utc_now(), on_progress=on_progress)
-        finally:
-            engine.dispose()
-    except DatabaseError as error:
-        output.print_error(error)
-        return output.WRONG
+        with output.progress_bar("replaying") as on_progress:
+            answer = replay(settings, open_reader(url), since_s=args.since, now=utc_now(), on_progress=on_progress)
     except NothingRecordedError as error:
         output.print_error(f"{error} in {url}")
         return output.BAD_NEWS

@@ -1,46 +1,76 @@
-"""`hotspare run`: the service, until SIGINT or SIGTERM."""
+"""`hotspare run`, `page` and `demo`: what goes on until it is stopped."""
 
 import argparse
 import asyncio
 import logging
 import os
 import signal
+import sys
 import time
 
 from controller.cli import output
-from controller.cli.arguments import add_config, load_settings, warn_about_budget
-from controller.routing.routing_file import RoutingFileError
-from controller.service.service import Service
+from controller.cli.arguments import add_config, add_json, add_port, load_settings, warn_about_budget
 from monitor.settings import Settings
-from monitor.storage.database import DatabaseError, DatabaseGoneError
-from monitor.storage.lock import LockError
 
 _INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `run`."""
-    add_config(parser)
+    """Add the options of one of these commands."""
+    command = parser.get_default("command")
+    if command == "demo":
+        add_json(parser)
+    else:
+        add_config(parser)
+    if command != "run":
+        add_port(parser)
+    if command == "page":
+        parser.add_argument("--address", default="127.0.0.1", help="default: %(default)s, this machine alone")
+    if command == "demo":
+        parser.add_argument("--once", action="store_true", help="end when the drill is over, within 3 minutes")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the service until a signal; 1 when its database vanished, 2 when it cannot start."""
-    settings = load_settings(args.config)
+    """Run the service, the page or the drill.
+
+    1 when the service's database vanished; 2 when the service cannot start, or the client, which the demo needs, is
+    not installed.
+    """
+    if args.command == "demo":
+        return _demo(args)
+    settings = load_settings(args.config, keys=args.command == "run")
+    if args.command == "page":
+        _become_page(args)
     warn_about_budget(settings)
     _log_to_stderr()
-    try:
-        asyncio.run(_serve(settings))
-    except DatabaseGoneError as error:
-        output.print_error(error)
-        return output.BAD_NEWS
-    except (LockError, DatabaseError, RoutingFileError) as error:
-        output.print_error(error)
-        return output.WRONG
+    asyncio.run(_serve(settings))
     return output.OK
+
+
+def _demo(args: argparse.Namespace) -> int:
+    try:
+        from controller.demo import main  # noqa: PLC0415 - it needs the client, which may not be installed
+    except ModuleNotFoundError as error:
+        if error.name != "hotspare_client":
+            raise
+        output.print_error("the demo needs the client beside it: pip install ./client")
+        return output.WRONG
+    return main.main(once=args.once, as_json=args.json, port=args.port)
+
+
+def _become_page(args: argparse.Namespace) -> None:
+    """Replace this process by the page's, because Streamlit needs one of its own. Does not return."""
+    command = [sys.executable, "-m", "ui.server", "--config", str(args.config), "--address", args.address]
+    if args.port:
+        command += ["--port", str(args.port)]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and module
 
 
 async def _serve(settings: Settings) -> None:
     """Run the service; the first signal stops it in good order, the second ends the process at once."""
+    from controller.service.service import Service  # noqa: PLC0415 - the page and the demo's help do without
+
     stop = asyncio.Event()
 
     def on_signal() -> None:

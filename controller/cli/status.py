@@ -20,7 +20,7 @@ from monitor.clock import utc_now
 from monitor.formatting import ago, clock
 from monitor.health import FAILING, HealthLevel
 from monitor.liveness import Liveness
-from monitor.storage.database import DatabaseError, open_reader
+from monitor.storage.database import open_reader
 
 _ROOMY_COLUMNS = 100
 _LEVEL_STYLES = {Level.GOOD: "green", Level.NOTICE: "yellow", Level.BAD: "bold red", Level.UNKNOWN: "yellow"}
@@ -43,15 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print it; 1 when a target fails or the service is not running, 2 when there is no database to read."""
     settings = load_settings(args.config, keys=False)
-    try:
-        engine = open_reader(settings.database)
-        try:
-            overview = read(settings, engine, utc_now())
-        finally:
-            engine.dispose()
-    except DatabaseError as error:
-        output.print_error(error)
-        return output.WRONG
+    overview = read(settings, open_reader(settings.database), utc_now())
     if args.json:
         output.print_document(status_document(overview))
     else:
@@ -111,7 +103,7 @@ def _print_incident(incident: Incident, now: datetime, console: Console) -> None
 
 def _targets(overview: Overview, *, roomy: bool) -> Table:
     """One line for each target; a narrow terminal shows fewer columns."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = output.plain_table()
     table.add_column("target", overflow="fold")
     table.add_column("health", no_wrap=True)
     for name in ("1 h", *(("24 h", "p50", "p95") if roomy else ("p50",)), "evidence", "last ok"):

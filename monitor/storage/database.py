@@ -81,7 +81,8 @@ def open_reader(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     """The database for reading only, from any number of threads and processes, also while the writer writes.
 
     What is read within one `with engine.connect()` is of one instant. Leave that block at once: as long as it is
-    open, the writer's log cannot shrink. Raises DatabaseError when there is no database, or not one of this version.
+    open, the writer's log cannot shrink. Outside of it nothing is open, so there is nothing to dispose of. Raises
+    DatabaseError when there is no database, or not one of this version.
     """
     return _open_existing(url, mode="ro", begin="BEGIN", busy_timeout_s=busy_timeout_s)
 

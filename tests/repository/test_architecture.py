@@ -98,7 +98,7 @@ IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "monotonic", "perf_co
 LATE_IMPORTS = {
     "controller/alerts/channels/apprise_channel.py",
     "controller/cli/arguments.py",
-    "controller/cli/demo.py",
+    "controller/cli/run.py",
     "controller/cli/main.py",
     "controller/demo/world.py",
     "monitor/config/build.py",
