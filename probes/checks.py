@@ -18,7 +18,8 @@ SCHEMA: Final[Mapping[str, Any]] = {
 }
 SCHEMA_NAME: Final = "probe"
 TOOL_NAME: Final = "report"
-TOOL_DESCRIPTION: Final = "Reports a word and a number."
+#: The function that is offered; each format has its own key for the schema of the arguments.
+TOOL: Final[Mapping[str, Any]] = {"name": TOOL_NAME, "description": "Reports a word and a number."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,11 +75,6 @@ class Exchange:
         self.longest_stall_s: float | None = None
 
     @property
-    def fresh(self) -> bool:
-        """False where the request went over a connection that was already open."""
-        return self.timings.tcp_at is not None or not self._request_begun
-
-    @property
     def streaming(self) -> bool:
         """Whether the response is read as a stream."""
         return self._parser is not None

@@ -274,7 +274,6 @@ def build_observation(exchange: Exchange, classification: Classification) -> Obs
         first_token_s=exchange.first_token_s,
         last_byte_s=exchange.last_byte_s,
         longest_stall_s=exchange.longest_stall_s,
-        fresh=exchange.fresh,
         http_status=exchange.status,
         retry_after_s=classification.retry_after_s,
         request_id=clean_identifier(classification.request_id or "", key),

@@ -46,7 +46,7 @@ class StatusPage:
     async def read(self, fetch: Fetch) -> Mapping[str, StatusPageReading]:
         """What it says now, by provider; empty where it cannot be read and its last reading still holds."""
         page = await fetch(self.url, self._etag, self._modified)
-        if page.not_modified and self._readings:
+        if page.status == 304 and self._readings:
             self._failures = 0
             return self._readings
         # In a thread: parsing up to a mebibyte must not delay the loop that times the probes.
@@ -54,7 +54,7 @@ class StatusPage:
         if all(reading.state is VendorState.UNKNOWN for reading in readings.values()):
             return self._failed(page)
         self._failures, self._readings = 0, readings
-        self._etag, self._modified = page.etag, page.modified
+        self._etag, self._modified = page.validator("etag"), page.validator("last-modified")
         return readings
 
     def _parse(self, page: FetchResult) -> dict[str, StatusPageReading]:

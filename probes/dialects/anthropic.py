@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from probes.checks import DEFINITIONS, SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
+from probes.checks import DEFINITIONS, SCHEMA, TOOL, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, read_finish
 from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
@@ -78,7 +78,7 @@ def _check_parameters(family: Family, check: Check) -> Mapping[str, Any]:
         case Check.STRUCTURED:
             return {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
         case Check.TOOL:
-            tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "input_schema": SCHEMA, "strict": True}
+            tool = {**TOOL, "input_schema": SCHEMA, "strict": True}
             choice = {"type": "tool", "name": TOOL_NAME} if family.forces_tool else {"type": "auto"}
             return {"tools": [tool], "tool_choice": choice}
     return {}

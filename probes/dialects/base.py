@@ -48,9 +48,9 @@ class VendorStatusPage:
     matters as a whole."""
 
 
-def incident_io_page(domain: str) -> str:
-    """The address of a status page at incident.io that a program can read."""
-    return f"https://{domain}/proxy/{domain}"
+def incident_io_page(host: str, domain: str, *components: str) -> VendorStatusPage:
+    """A status page at incident.io, at the address that a program can read."""
+    return VendorStatusPage(host=host, url=f"https://{domain}/proxy/{domain}", components=components)
 
 
 def finish_reasons(reasons: Mapping[Finish, str]) -> Mapping[str, Finish]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
+from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
 from probes.dialects.base import ConfigField, Dialect, VendorStatusPage, finish_reasons, read_finish
 from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules
 from probes.dialects.families import Family, family_of
@@ -59,7 +59,9 @@ def build_request(target: Target, task: Task) -> Request:
         method = "converse-stream"
         headers["accept"] = "*/*"  # as AWS's own clients do; a server may refuse other types
     elif task.check is Check.EMBEDDING:
-        method, body = "invoke", _embedding_body(task)
+        method, body = "invoke", {"inputText": task.prompt}
+        if task.dimensions:
+            body["dimensions"] = task.dimensions
     return Request(url=f"{provider.base_url}/model/{quote(target.model, safe='')}/{method}", headers=headers, body=body)
 
 
@@ -132,13 +134,9 @@ _STRUCTURED_OUTPUT = {
 
 
 def _tool_config(family: Family) -> dict[str, Any]:
-    tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "inputSchema": {"json": SCHEMA}}
+    tool = {**TOOL, "inputSchema": {"json": SCHEMA}}
     choice = {"toolChoice": {"tool": {"name": TOOL_NAME}}} if family.forces_tool else {}
     return {"tools": [{"toolSpec": tool}], **choice}
-
-
-def _embedding_body(task: Task) -> dict[str, Any]:
-    return {"inputText": task.prompt, **({"dimensions": task.dimensions} if task.dimensions else {})}
 
 
 def _with_usage(reply: Reply, body: Mapping[str, Any]) -> Reply:

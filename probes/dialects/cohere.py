@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
-from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, incident_io_page, read_finish
+from probes.checks import SCHEMA, TOOL, Task
+from probes.dialects.base import UNVERSIONED, Dialect, finish_reasons, incident_io_page, read_finish
 from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, text_at
@@ -26,6 +26,13 @@ _FAMILIES = (
     Family(patterns="*", forces_tool=True),
 )
 
+#: What the check adds to the body of a chat.
+_PARAMETERS: Mapping[Check, Mapping[str, Any]] = {
+    Check.STREAM: {"stream": True},
+    Check.STRUCTURED: {"response_format": {"type": "json_object", "json_schema": SCHEMA}},
+    Check.TOOL: {"tools": [{"type": "function", "function": {**TOOL, "parameters": SCHEMA}}], "strict_tools": True},
+}
+
 _FINISH = finish_reasons(
     {
         Finish.STOP: "COMPLETE STOP_SEQUENCE TOOL_CALL",
@@ -37,49 +44,18 @@ _FINISH = finish_reasons(
 
 def build_request(target: Target, task: Task) -> Request:
     """Chat, with the smallest token budget that the model's family needs, or Embed."""
-    embedding = task.check is Check.EMBEDDING
-    return Request(
-        url=f"{target.provider.base_url}/v2/{'embed' if embedding else 'chat'}",
-        headers={"Authorization": f"Bearer {target.provider.api_key.reveal()}"},
-        body=_embedding_body(target, task) if embedding else _chat_body(target, task),
-    )
-
-
-def _embedding_body(target: Target, task: Task) -> Mapping[str, Any]:
-    return {
-        "model": target.model,
-        "texts": [task.prompt],
-        "input_type": "search_query",
-        "embedding_types": ["float"],
-    }
-
-
-def _chat_body(target: Target, task: Task) -> Mapping[str, Any]:
-    family = family_of(target.model, _FAMILIES)
-    return {
-        "model": target.model,
-        "messages": [{"role": "user", "content": task.prompt}],
-        "max_tokens": family.tokens,
-        **family.extra,
-        **_check_parameters(family, task.check),
-    }
-
-
-def _check_parameters(family: Family, check: Check) -> Mapping[str, Any]:
-    """What the check adds to the body of a chat."""
-    match check:
-        case Check.STREAM:
-            return {"stream": True}
-        case Check.STRUCTURED:
-            return {"response_format": {"type": "json_object", "json_schema": SCHEMA}}
-        case Check.TOOL:
-            function = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "parameters": SCHEMA}
-            return {
-                "tools": [{"type": "function", "function": function}],
-                "strict_tools": True,
-                **({"tool_choice": "REQUIRED"} if family.forces_tool else {}),
-            }
-    return {}
+    method, family = "chat", family_of(target.model, _FAMILIES)
+    body: dict[str, Any] = {"model": target.model}
+    if task.check is Check.EMBEDDING:
+        method = "embed"
+        body |= {"texts": [task.prompt], "input_type": "search_query", "embedding_types": ["float"]}
+    else:
+        body |= {"messages": [{"role": "user", "content": task.prompt}], "max_tokens": family.tokens, **family.extra}
+        body |= _PARAMETERS.get(task.check, {})
+    if task.check is Check.TOOL and family.forces_tool:
+        body["tool_choice"] = "REQUIRED"
+    headers = {"Authorization": f"Bearer {target.provider.api_key.reveal()}"}
+    return Request(url=f"{target.provider.base_url}/v2/{method}", headers=headers, body=body)
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
@@ -185,7 +161,7 @@ DIALECT = Dialect(
     name="cohere",
     default_base_url="https://api.cohere.com",
     base_url_rule=UNVERSIONED,
-    status_page=VendorStatusPage(host=r"api\.cohere\.(?:com|ai)", url=incident_io_page("status.cohere.com")),
+    status_page=incident_io_page(r"api\.cohere\.(?:com|ai)", "status.cohere.com"),
     price_list_id="cohere",
     build_request=build_request,
     read_reply=read_reply,

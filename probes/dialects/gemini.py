@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from probes.checks import SCHEMA, TOOL_DESCRIPTION, TOOL_NAME, Task
+from probes.checks import SCHEMA, TOOL, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, finish_reasons, read_finish
 from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules, is_error
 from probes.dialects.families import Family, family_of
@@ -43,47 +43,34 @@ _FINISH = finish_reasons(
     }
 )
 _METHODS = {Check.STREAM: "streamGenerateContent?alt=sse", Check.EMBEDDING: "embedContent"}
+#: What the check adds to the body of a chat.
+_PARAMETERS: Mapping[Check, Mapping[str, Any]] = {
+    Check.STRUCTURED: {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}},
+    Check.TOOL: {
+        "tools": [{"functionDeclarations": [{**TOOL, "parametersJsonSchema": SCHEMA}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [TOOL_NAME]}},
+    },
+}
 #: Stages of a model that will be retired.
 _DEPRECATED_STAGES = frozenset({"LEGACY", "DEPRECATED", "RETIRED"})
 
 
 def build_request(target: Target, task: Task) -> Request:
     """`generateContent`, `streamGenerateContent` as server-sent events, or `embedContent`."""
-    model = quote(target.model.removeprefix("models/"), safe="")
-    return Request(
-        url=f"{target.provider.base_url}/v1beta/models/{model}:{_METHODS.get(task.check, 'generateContent')}",
-        headers={"x-goog-api-key": target.provider.api_key.reveal()},
-        body=_embedding_body(target, task) if task.check is Check.EMBEDDING else _generation_body(target, task),
-    )
-
-
-def _embedding_body(target: Target, task: Task) -> Mapping[str, Any]:
-    model = f"models/{target.model.removeprefix('models/')}"
-    return {"model": model, "content": {"parts": [{"text": task.prompt}]}}
-
-
-def _generation_body(target: Target, task: Task) -> Mapping[str, Any]:
-    family = family_of(target.model, _FAMILIES)
-    body = {
-        "contents": [{"role": "user", "parts": [{"text": task.prompt}]}],
+    model, family = target.model.removeprefix("models/"), family_of(target.model, _FAMILIES)
+    parts = [{"text": task.prompt}]
+    body: dict[str, Any] = {
+        "contents": [{"role": "user", "parts": parts}],
         "generationConfig": {"maxOutputTokens": family.tokens, **family.extra},
     }
-    return overlay(body, _check_parameters(task.check))
-
-
-def _check_parameters(check: Check) -> Mapping[str, Any]:
-    """What the check adds to the body of a chat."""
-    match check:
-        case Check.STRUCTURED:
-            return {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}}
-        case Check.TOOL:
-            tool = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "parametersJsonSchema": SCHEMA}
-            calling = {"mode": "ANY", "allowedFunctionNames": [TOOL_NAME]}
-            return {
-                "tools": [{"functionDeclarations": [tool]}],
-                "toolConfig": {"functionCallingConfig": calling},
-            }
-    return {}
+    if task.check is Check.EMBEDDING:
+        body = {"model": f"models/{model}", "content": {"parts": parts}}
+    path = f"models/{quote(model, safe='')}:{_METHODS.get(task.check, 'generateContent')}"
+    return Request(
+        url=f"{target.provider.base_url}/v1beta/{path}",
+        headers={"x-goog-api-key": target.provider.api_key.reveal()},
+        body=overlay(body, _PARAMETERS.get(task.check, {})),
+    )
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:

@@ -39,10 +39,8 @@ OPENAI: Final = Preset(
     name="openai",
     default_base_url="https://api.openai.com/v1",
     budget_key="max_completion_tokens",
-    status_page=VendorStatusPage(
-        host=r"api\.openai\.com",
-        url=incident_io_page("status.openai.com"),
-        components=("Chat Completions", "Responses", "Embeddings"),
+    status_page=incident_io_page(
+        r"api\.openai\.com", "status.openai.com", "Chat Completions", "Responses", "Embeddings"
     ),
 )
 
@@ -57,7 +55,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             unsupported=frozenset({Check.EMBEDDING}),
             budget_key="max_completion_tokens",
             stream_usage=False,
-            status_page=VendorStatusPage(host=r"api\.groq\.com", url=incident_io_page("groqstatus.com")),
+            status_page=incident_io_page(r"api\.groq\.com", "groqstatus.com"),
         ),
         Preset(
             name="deepseek",
@@ -100,7 +98,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         Preset(
             name="fireworks",
             default_base_url="https://api.fireworks.ai/inference/v1",
-            status_page=VendorStatusPage(host=r"api\.fireworks\.ai", url=incident_io_page("status.fireworks.ai")),
+            status_page=incident_io_page(r"api\.fireworks\.ai", "status.fireworks.ai"),
         ),
         Preset(
             name="perplexity",
@@ -112,9 +110,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
                 Family(patterns="sonar-*re*", tokens=2048, extra={"disable_search": True}),
                 Family(patterns="sonar*", tokens=256, extra={"disable_search": True}),
             ),
-            status_page=VendorStatusPage(
-                host=r"api\.perplexity\.ai", url=incident_io_page("status.perplexity.com"), components=("API",)
-            ),
+            status_page=incident_io_page(r"api\.perplexity\.ai", "status.perplexity.com", "API"),
         ),
         Preset(
             name="vertex",

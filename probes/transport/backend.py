@@ -71,11 +71,10 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
             self.timings.resolved_at = self.monotonic()
             connected = await first_connected(addresses)
             self.timings.tcp_at = self.timings.connected_at = self.monotonic()
-            receiver = _Receiver(self.monotonic)
-            transport, _ = await asyncio.get_running_loop().create_connection(lambda: receiver, sock=connected)
+            _, stream = await asyncio.get_running_loop().create_connection(lambda: _Stream(self), sock=connected)
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-        return _Stream(transport, receiver, self)
+        return stream
 
     def count(self, received: int) -> None:
         """Counts received bytes; raises ResponseTooLargeError past the limit."""
@@ -136,12 +135,12 @@ def _close(task: asyncio.Task[socket.socket]) -> None:
         task.result().close()
 
 
-class _Receiver(asyncio.Protocol):
-    """Time-stamps incoming bytes and buffers them until they are read."""
+class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """One connection, whose bytes are time-stamped and buffered until httpcore reads; its deadlines are the probe's."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._transport: asyncio.Transport | None = None
+    def __init__(self, sockets: TimedBackend) -> None:
+        self._sockets = sockets
+        self._transport: Any = None
         self._chunks: deque[tuple[float, bytes]] = deque()
         self._buffered = 0
         self._ended_at: float | None = None
@@ -149,13 +148,12 @@ class _Receiver(asyncio.Protocol):
         self._arrival: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
 
-    def attach(self, transport: asyncio.Transport) -> None:
-        """Sets the transport, whose reading is paused while too much is buffered."""
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        transport.set_write_buffer_limits(high=1, low=0)  # at 0, TLS would pause with nothing to write, for good
+        self._transport.set_write_buffer_limits(high=1, low=0)  # at 0, TLS would pause with nothing to write, for good
 
     def data_received(self, data: bytes) -> None:
-        at = self._monotonic()
+        at = self._sockets.monotonic()
         self._chunks.extend((at, data[start : start + _CHUNK]) for start in range(0, len(data), _CHUNK))
         self._buffered += len(data)
         if self._buffered > _MOST_BUFFERED and self._transport is not None:
@@ -163,11 +161,11 @@ class _Receiver(asyncio.Protocol):
         _wake(self._arrival)
 
     def eof_received(self) -> None:
-        self._ended_at = self._monotonic()
+        self._ended_at = self._sockets.monotonic()
         _wake(self._arrival)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended_at = self._ended_at or self._monotonic()
+        self._ended_at = self._ended_at or self._sockets.monotonic()
         self._error = exc
         _wake(self._arrival)
         _wake(self._writable)
@@ -178,55 +176,32 @@ class _Receiver(asyncio.Protocol):
     def resume_writing(self) -> None:
         _wake(self._writable)
 
-    async def drain(self) -> None:
-        """Waits until the operating system has accepted all that was written."""
-        if self._writable is not None:
-            await self._writable
-
-    async def next(self) -> tuple[float, bytes]:
-        """When the next chunk arrived, and the chunk, empty at the end; raises the error that broke the connection."""
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - httpcore's
+        """The next chunk, empty at the end; raises the error that broke the connection."""
         if self._chunks:
             await asyncio.sleep(0)  # a backlog must not keep other probes from reading theirs
         while not self._chunks:
+            if isinstance(self._error, OSError):
+                raise httpcore.ReadError(str(self._error)) from self._error
+            if self._error is not None:
+                raise self._error
             if self._ended_at is not None:
-                if self._error is not None:
-                    raise self._error
-                return self._ended_at, b""
+                self._sockets.timings.received_at = self._ended_at
+                return b""
             self._arrival = asyncio.get_running_loop().create_future()
             await self._arrival
-        at, chunk = self._chunks.popleft()
+        self._sockets.timings.received_at, chunk = self._chunks.popleft()
         self._buffered -= len(chunk)
-        if self._buffered <= _MOST_BUFFERED and self._transport is not None:
+        if self._buffered <= _MOST_BUFFERED:
             self._transport.resume_reading()  # which does nothing where reading was not paused
-        return at, chunk
-
-
-def _wake(future: asyncio.Future[None] | None) -> None:
-    if future is not None and not future.done():
-        future.set_result(None)
-
-
-class _Stream(httpcore.AsyncNetworkStream):
-    """One connection behind httpcore's interface; its deadlines are the probe's."""
-
-    def __init__(self, transport: asyncio.Transport, receiver: _Receiver, sockets: TimedBackend) -> None:
-        self._transport = transport
-        self._receiver = receiver
-        self._sockets = sockets
-        receiver.attach(transport)
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - httpcore's
-        try:
-            at, chunk = await self._receiver.next()
-        except OSError as error:
-            raise httpcore.ReadError(str(error)) from error
-        self._sockets.timings.received_at = at
         self._sockets.count(len(chunk))
         return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - httpcore's
+        """Waits until the operating system has accepted all that was written."""
         self._transport.write(buffer)
-        await self._receiver.drain()
+        if self._writable is not None:
+            await self._writable
 
     async def aclose(self) -> None:
         self._transport.abort()
@@ -237,11 +212,11 @@ class _Stream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - httpcore's
     ) -> httpcore.AsyncNetworkStream:
-        receiver = _Receiver(self._sockets.monotonic)
+        stream = _Stream(self._sockets)
         try:
             secured = await asyncio.get_running_loop().start_tls(
                 self._transport,
-                receiver,
+                stream,
                 ssl_context,
                 server_hostname=server_hostname,
                 ssl_handshake_timeout=_NO_DEADLINE_S,
@@ -251,7 +226,13 @@ class _Stream(httpcore.AsyncNetworkStream):
         if secured is None:
             raise httpcore.ConnectError("the connection ended with its handshake")
         self._sockets.timings.connected_at = self._sockets.monotonic()
-        return _Stream(secured, receiver, self._sockets)
+        stream.connection_made(secured)
+        return stream
 
     def get_extra_info(self, info: str) -> Any:
         return self._transport.get_extra_info(info) if info == "ssl_object" else None
+
+
+def _wake(future: asyncio.Future[None] | None) -> None:
+    if future is not None and not future.done():
+        future.set_result(None)

@@ -62,26 +62,12 @@ class FetchResult:
         return self.status is not None and 200 <= self.status < 300
 
     @property
-    def not_modified(self) -> bool:
-        """Whether the page is still the one that `etag` and `modified` of the request belong to."""
-        return self.status == 304
-
-    @property
     def excerpt(self) -> str:
         """How the body begins, on one line of at most 160 characters; untrusted text."""
         return one_line(self.body.decode(errors="replace"), _LONGEST_EXCERPT)
 
-    @property
-    def etag(self) -> str | None:
-        """The page's validator, for the next request; None where it cannot be sent back."""
-        return self._validator("etag")
-
-    @property
-    def modified(self) -> str | None:
-        """When the server says that the page was last changed, likewise."""
-        return self._validator("last-modified")
-
-    def _validator(self, name: str) -> str | None:
+    def validator(self, name: str) -> str | None:
+        """The page's `etag` or `last-modified`, for the next request; None where it cannot be sent back."""
         value = self.headers.get(name, "").strip()
         return value if value and value.isascii() and value.isprintable() and len(value) <= _LONGEST_VALIDATOR else None
 
@@ -121,7 +107,7 @@ async def fetch_page(
 ) -> FetchResult:
     """A public page of at most a mebibyte, if it has changed; as `fetch`, but follows three redirects.
 
-    `etag` and `modified` are those of the last result: with them the server may answer `not_modified`.
+    `etag` and `modified` are those of the last result: with them the server may answer 304, without a body.
     """
     conditions = {"if-none-match": etag, "if-modified-since": modified}
     headers = _PAGE_HEADERS | {name: value for name, value in conditions.items() if value}

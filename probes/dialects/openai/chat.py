@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
+from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
 from probes.dialects.base import VERSIONED, Dialect, finish_reasons, read_finish
 from probes.dialects.error_rules import is_error
 from probes.dialects.families import Family, family_of
@@ -117,7 +117,7 @@ def _check_parameters(task: Task, preset: Preset) -> dict[str, Any]:
 
 
 def _tool_parameters(preset: Preset) -> dict[str, Any]:
-    function = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "parameters": SCHEMA}
+    function = {**TOOL, "parameters": SCHEMA}
     strict = {"strict": True} if preset.strict_tools else {}
     return {
         "tools": [{"type": "function", "function": {**function, **strict}}],

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from probes.checks import SCHEMA, SCHEMA_NAME, TOOL_DESCRIPTION, TOOL_NAME, Task
+from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
 from probes.dialects.base import finish_reasons
 from probes.dialects.error_rules import is_error
 from probes.dialects.openai import chat as openai_chat
@@ -13,6 +13,17 @@ from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
+#: What the check adds to the body.
+_PARAMETERS: Final[Mapping[Check, Mapping[str, Any]]] = {
+    Check.STREAM: {"stream": True},
+    Check.STRUCTURED: {
+        "text": {"format": {"type": "json_schema", "name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}}
+    },
+    Check.TOOL: {
+        "tools": [{"type": "function", **TOOL, "strict": True, "parameters": SCHEMA}],
+        "tool_choice": {"type": "function", "name": TOOL_NAME},
+    },
+}
 _FINISH: Final = finish_reasons(
     {
         Finish.STOP: "completed",
@@ -39,22 +50,9 @@ def build_request(target: Target, task: Task) -> Request:
             "max_output_tokens": family.budget(task.check),
             "store": False,
             **({"reasoning": {"effort": effort}} if effort else {}),
-            **_check_parameters(task),
+            **_PARAMETERS.get(task.check, {}),
         },
     )
-
-
-def _check_parameters(task: Task) -> dict[str, Any]:
-    match task.check:
-        case Check.STREAM:
-            return {"stream": True}
-        case Check.STRUCTURED:
-            return {"text": {"format": {"type": "json_schema", "name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}}}
-        case Check.TOOL:
-            function = {"name": TOOL_NAME, "description": TOOL_DESCRIPTION, "strict": True, "parameters": SCHEMA}
-            choice = {"type": "function", "name": TOOL_NAME}
-            return {"tools": [{"type": "function", **function}], "tool_choice": choice}
-    return {}
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
