@@ -1,118 +1,92 @@
-"""The sections of open and resolved incidents, decisions and events. Pure, every string escaped."""
+"""The sections of overrides, vendors' status pages, decisions and events. Pure, every string escaped."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from controller.incidents import text as words
-from controller.incidents.incident import AffectedTarget, Incident
-from controller.incidents.vendor_claim import lead_sentence
+from controller.routing import override_text
 from controller.routing.decision import Decision
-from controller.status.evidence import EvidenceTrail
-from controller.status.overview import EventView, Overview
-from ui import incident_parts
-from ui.components import instant, pill, section, short_reason, target, text
-from ui.evidence_chart import trails
+from controller.routing.overrides import ALL, Override, OverrideKind
+from controller.status.overview import Overview, VendorView
+from monitor.status_pages.reading import VendorState
+from monitor.storage.conversions import from_ms
+from monitor.storage.tables import EventRow
+from ui.components import instant, pill, section, target, text
+from ui.sections import as_of
+
+_COLOURS = {
+    VendorState.OPERATIONAL: "good",
+    VendorState.UNKNOWN: "none",
+    VendorState.MAINTENANCE: "info",
+    VendorState.DEGRADED: "watch",
+    VendorState.PARTIAL_OUTAGE: "bad",
+    VendorState.MAJOR_OUTAGE: "bad",
+}
 
 
-def open_incidents(overview: Overview) -> str:
-    """Every open incident in full; nothing when there is none."""
-    if not overview.open_incidents:
+def overrides(overview: Overview) -> str:
+    """Every override in force; nothing when there is none."""
+    if not overview.overrides:
         return ""
-    cards = "".join(
-        _open_incident(incident, overview.evidence_trails.get(incident.id, ()), overview.now)
-        for incident in overview.open_incidents
+    cards = "".join(_override(override, overview.now) for override in overview.overrides)
+    return section("Pins, drains and pauses", "times in UTC", f'<div class="hs-cards">{cards}</div>')
+
+
+def _override(override: Override, now: datetime) -> str:
+    left, author = override_text.format_time_left(override, now), text(override.author)
+    forced = '<span class="hs-note hs-watch">forced</span>' if override.forced else ""
+    return (
+        f'<article class="hs-card hs-edge hs-info" aria-label="{text(override_text.describe_override(override))}">'
+        f'<div class="hs-row"><span class="hs-note hs-info">{override.kind}</span>{_subject(override)}{forced}'
+        f'<span class="hs-since">{left}, at {instant(override.until, now)}</span></div>'
+        f'<p class="hs-reason">{author}, {instant(override.at, now)}: {text(override.reason)}</p></article>'
     )
-    return section("Open incidents", "times in UTC", cards)
 
 
-def figures(overview: Overview) -> str:
-    """The figures of the open incidents so far, apart from the cards because they change with every probe."""
-    rendered = [
-        (incident.id, incident_parts.figures(incident, overview.route_periods.get(incident.id, ())))
-        for incident in overview.open_incidents
-    ]
-    cards = "".join(
-        f'<div class="hs-sofar"><span class="hs-tag">incident {number}</span>{html}</div>'
-        for number, html in rendered
-        if html
+def _subject(override: Override) -> str:
+    if override.kind is OverrideKind.DRAIN:
+        return (
+            target(override.subject)
+            if "/" in override.subject
+            else f'<span class="hs-route">{text(override.subject)}</span>'
+        )
+    every = override.kind is OverrideKind.PAUSE and override.subject == ALL
+    name = f'<span class="hs-route">{"all routes" if every else text(override.subject)}</span>'
+    return (
+        f'{name}<span class="hs-arrow" aria-label="to">→</span>{target(override.target)}' if override.target else name
     )
-    return section("Evidence and effect so far", "of the open incidents", cards) if cards else ""
 
 
-def past_incidents(overview: Overview) -> str:
-    """Recently resolved incidents, folded."""
-    past = "".join(
-        _past_incident(incident, overview.evidence_trails.get(incident.id, ()), overview.now)
-        for incident in overview.past_incidents
+def vendors(overview: Overview) -> str:
+    """Every provider whose vendor has a status page that is read; nothing when there is none."""
+    if not overview.vendors:
+        return ""
+    rows = "".join(_vendor(view, overview.now) for view in overview.vendors)
+    subtitle = as_of(overview, "their status pages, read once a minute; no route follows them; times in UTC")
+    return section("What vendors say", subtitle, f'<ul class="hs-vendors">{rows}</ul>')
+
+
+def _vendor(view: VendorView, now: datetime) -> str:
+    report = view.report
+    colour = _COLOURS[report.state] if report else "none"
+    read = f'<span class="hs-since">so since {instant(report.at, now)}</span>' if report else ""
+    return (
+        f'<li><span class="hs-vendor">{text(view.provider)}</span>'
+        f'<span class="hs-we"><span class="hs-quiet">we see</span>{pill(view.health)}</span>'
+        f'<span class="hs-they"><span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
+        f"{text(view.sentence(now))}</span>{read}</li>"
     )
-    body = f'<div class="hs-past">{past}</div>' if past else '<p class="hs-empty">None so far.</p>'
-    return section("Resolved incidents", "times in UTC", body)
 
 
 def log(overview: Overview) -> str:
     """The newest decisions and events together, the newest first."""
     lines = sorted(
         [(decision.at, _decision(decision)) for decision in overview.decisions]
-        + [(event.at, _event(event)) for event in overview.events],
+        + [(from_ms(event.at_ms), _event(event)) for event in overview.events],
         key=lambda line: line[0],
         reverse=True,
     )
     items = "".join(f"<li>{instant(at, overview.now)}<span>{line}</span></li>" for at, line in lines[:12])
     body = f'<ol class="hs-timeline">{items}</ol>' if items else '<p class="hs-empty">Nothing has happened yet.</p>'
     return section("Decisions and events", "times in UTC", body)
-
-
-def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
-    tone, title = incident_parts.colour(incident), words.title(incident)
-    items = "".join(_affected(affected, now) for affected in incident.affected)
-    who = f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
-    return (
-        f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
-        f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>'
-        f'<span class="hs-tag">incident {incident.id}</span>{incident_parts.severity(incident)}'
-        f'<span class="hs-since">open since {instant(incident.opened_at, now)} UTC</span></div>'
-        f"{incident_parts.notes(incident)}"
-        f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{incident_parts.users(incident)}'
-        f"{_vendor(incident)}{_evidence(verdicts, now)}</div>"
-        f"<div><h3>Timeline</h3>{incident_parts.timeline(incident.timeline, now)}</div></div></article>"
-    )
-
-
-def _affected(affected: AffectedTarget, now: datetime) -> str:
-    return (
-        f'<li><div class="hs-row">{target(affected.target)}{pill(affected.health)}'
-        f'<span class="hs-since">since {instant(affected.since, now)}</span></div>'
-        f'<p class="hs-reason">{text(short_reason(affected))}</p></li>'
-    )
-
-
-def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
-    title = words.title(incident)
-    return (
-        f'<details class="hs-{incident_parts.colour(incident)}"><summary>{instant(incident.opened_at, now)}'
-        f'<b>{text(title[:1].upper() + title[1:])}</b><span class="hs-tag">incident {incident.id}</span>'
-        f"<span>lasted {incident_parts.lasted(incident, now)}</span>"
-        f'<span class="hs-quiet">{text(words.affected_summary(incident))}</span></summary>'
-        f"{incident_parts.notes(incident)}"
-        f"{incident_parts.timeline(incident.timeline, now)}{incident_parts.figures(incident)}"
-        f"{_vendor(incident)}{_row(trails(verdicts, now))}</details>"
-    )
-
-
-def _vendor(incident: Incident) -> str:
-    """Whether the vendor's status page or our probes showed it first."""
-    if incident.vendor is None:
-        return ""
-    sentence = lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
-    return f'<h3>And the vendor</h3><p class="hs-lead">{text(sentence)}</p>'
-
-
-def _row(figures: str) -> str:
-    return f'<div class="hs-trails">{figures}</div>' if figures else ""
-
-
-def _evidence(verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
-    return f"<h3>How the evidence grew</h3>{trails(verdicts, now)}" if verdicts else ""
 
 
 def _decision(decision: Decision) -> str:
@@ -123,5 +97,5 @@ def _decision(decision: Decision) -> str:
     )
 
 
-def _event(event: EventView) -> str:
+def _event(event: EventRow) -> str:
     return f'<span class="hs-tag">{text(event.kind.replace("_", " "))}</span> {text(event.subject)}: {text(event.text)}'

@@ -12,7 +12,7 @@ from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, database_path, open_reader
-from ui import active_overrides, activity, sections, vendors
+from ui import activity, incidents, sections
 
 _STATIC = Path(__file__).parent / "static"
 _FAST_S = 2.0
@@ -46,10 +46,10 @@ def _show_state(path: str) -> None:
         overview,
         sections.top,
         sections.banner,
-        active_overrides.overrides,
+        activity.overrides,
         sections.routes,
-        activity.open_incidents,
-        activity.figures,
+        incidents.open_incidents,
+        incidents.figures_so_far,
     )
 
 
@@ -59,7 +59,7 @@ def _show_details(path: str) -> None:
         overview = _overview(path)
     except DatabaseError:
         return  # The upper part shows the error.
-    _show(overview, sections.targets, vendors.vendors, activity.past_incidents, activity.log)
+    _show(overview, sections.targets, activity.vendors, incidents.past_incidents, activity.log)
 
 
 def _show(overview: Overview, *renderers: Callable[[Overview], str]) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from controller.routing.overrides import OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
 from controller.status.overview import Overview, TargetView
+from controller.status.pending_alerts import failing_sentence
 from controller.status.probe_history import Bucket, OutcomeCounts
 from monitor.budget.summary import BudgetSummary
 from monitor.formatting import ago, clock, format_elapsed
@@ -150,7 +151,10 @@ def _failing_channels(overview: Overview) -> str:
     waiting = overview.pending_alerts.sentence if overview.pending_alerts else None
     rest = f"<p>Waiting: {text(waiting)}.</p>" if waiting else ""
     return (
-        "".join(f"<p>Not told: {text(channel.sentence(overview.now))}.</p>" for channel in overview.failing_channels)
+        "".join(
+            f"<p>Not told: {text(failing_sentence(channel, overview.now))}.</p>"
+            for channel in overview.failing_channels
+        )
         + rest
     )
 
@@ -229,12 +233,12 @@ def _target(view: TargetView, now: datetime) -> str:
 
 def _reason(view: TargetView, now: datetime) -> str:
     """The reason of a health other than `up`, and the detail of the last observation where it failed."""
-    state, last = view.state, view.history.last
+    state, last = view.state, view.details.last
     if state.health is Health.UP:
         return ""
     since = f" (since {instant(state.since, now)})" if state.health is not Health.UNKNOWN else ""
     # The reason mostly quotes the same words.
-    detail = f"{last.outcome}: {last.detail}" if last and last.detail and last.detail not in state.reason else ""
+    detail = ": ".join(last) if last and last[1] and last[1] not in state.reason else ""
     said = f'<span class="hs-said" title="{text(detail)}">last: {text(detail)}</span>' if detail else ""
     return f'<span class="hs-why">{text(short_reason(state))}{since}</span>{said}'
 

@@ -16,6 +16,7 @@ from controller.routing import override_text
 from controller.status.document import status_document
 from controller.status.headline import UNTRUSTED, Level
 from controller.status.overview import Overview, read
+from controller.status.pending_alerts import failing_sentence
 from monitor.clock import utc_now
 from monitor.formatting import ago, clock
 from monitor.health import FAILING, HealthLevel
@@ -61,7 +62,7 @@ def print_overview(overview: Overview, console: Console | None = None) -> None:
     if overview.untrusted:
         console.print(Text(f"Note: {UNTRUSTED}", style="yellow"))
     for channel in overview.failing_channels:
-        console.print(Text(f"Not told: {channel.sentence(overview.now)}", style="yellow"))
+        console.print(Text(f"Not told: {failing_sentence(channel, overview.now)}", style="yellow"))
     if overview.pending_alerts and overview.pending_alerts.sentence:
         console.print(Text(f"Waiting: {overview.pending_alerts.sentence}", style="dim"))
     for route in overview.routes:

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from controller.incidents.incident import Incident
+from controller.incidents.incident import Incident, VendorClaim
 from controller.incidents.vendor_claim import lead_phrase
 from controller.routing import override_text
 from controller.status.evidence import EvidenceTrail
-from controller.status.overview import Overview, TargetView
+from controller.status.overview import Overview, TargetView, VendorView
 from controller.status.pending_alerts import PendingAlerts
-from controller.status.vendor_status import VendorView
 from monitor.budget.summary import BudgetSummary
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.formatting import instant
@@ -31,8 +30,8 @@ def status_document(overview: Overview) -> dict[str, Any]:
             "started_at": _instant(beat.started_at) if beat else None,
             "beat_at": _instant(beat.beat_at) if beat else None,
         },
-        "network": _network(overview.connectivity),
-        "money": _money(overview.money),
+        "network": overview.connectivity and _network(overview.connectivity),
+        "money": overview.money and _money(overview.money),
         "routes": [
             {
                 "route": route.name,
@@ -59,16 +58,14 @@ def status_document(overview: Overview) -> dict[str, Any]:
             {"sink": c.sink, "part": c.part or None, "since": _instant(c.since), "error": c.error}
             for c in overview.failing_channels
         ],
-        "slack": _pending(overview.pending_alerts),
+        "slack": overview.pending_alerts and _pending(overview.pending_alerts),
         "open_incidents": [
             _incident(incident, overview.evidence_trails.get(incident.id, ())) for incident in overview.open_incidents
         ],
     }
 
 
-def _pending(pending: PendingAlerts | None) -> dict[str, Any] | None:
-    if pending is None:
-        return None
+def _pending(pending: PendingAlerts) -> dict[str, Any]:
     return {
         "waiting_incidents": pending.incidents,
         "waiting_notices": pending.notices,
@@ -76,9 +73,7 @@ def _pending(pending: PendingAlerts | None) -> dict[str, Any] | None:
     }
 
 
-def _network(observation: ConnectivityObservation | None) -> dict[str, Any] | None:
-    if observation is None:
-        return None
+def _network(observation: ConnectivityObservation) -> dict[str, Any]:
     return {
         "sight": observation.state,
         "at": _instant(observation.at),
@@ -98,25 +93,20 @@ def _vendor(view: VendorView) -> dict[str, Any]:
     }
 
 
-def _lead(incident: Incident) -> dict[str, Any] | None:
+def _lead(lead: VendorClaim, opened_at: datetime) -> dict[str, Any]:
     """Who noticed first; `noticed_before_s` is negative where the vendor did, null while its page says nothing."""
-    lead = incident.vendor
-    if lead is None:
-        return None
     return {
         "page": lead.page,
         "state": lead.state,
         "headline": lead.headline or None,
         "said_at": _instant(lead.said_at),
         "claimed_at": _instant(lead.claimed_at),
-        "noticed_before_s": (lead.said_at - incident.opened_at).total_seconds() if lead.said_at else None,
-        "words": lead_phrase(lead, incident.opened_at),
+        "noticed_before_s": (lead.said_at - opened_at).total_seconds() if lead.said_at else None,
+        "words": lead_phrase(lead, opened_at),
     }
 
 
-def _money(money: BudgetSummary | None) -> dict[str, Any] | None:
-    if money is None:
-        return None
+def _money(money: BudgetSummary) -> dict[str, Any]:
     return {
         "spent_usd_this_month": round(money.spent_usd, 6),
         "budget_usd_per_month": money.cap_usd,
@@ -158,7 +148,7 @@ def _incident(incident: Incident, trails: Sequence[EvidenceTrail]) -> dict[str, 
         "affected": [{"target": a.target, "health": a.health, "reason": a.reason} for a in incident.affected],
         "routes": [{"route": r.route, "target": r.target, "stuck": r.stuck} for r in incident.routes],
         "trails": [_trail(trail) for trail in trails],
-        "vendor": _lead(incident),
+        "vendor": incident.vendor and _lead(incident.vendor, incident.opened_at),
     }
 
 

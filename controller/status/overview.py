@@ -6,28 +6,30 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from controller.alerts.delivery import ChannelState
+from controller.alerts.queries import read_failing
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
+from controller.incidents.vendor_claim import status_phrase
 from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind, RouteState, format_destination
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
 from controller.status.evidence import EvidenceTrail
 from controller.status.headline import CandidateStatus, Level, RouteView, headline
-from controller.status.pending_alerts import FailingChannel, PendingAlerts, read_failing_channels, read_pending_alerts
-from controller.status.probe_history import ProbeHistory
+from controller.status.pending_alerts import PendingAlerts, read_pending_alerts
+from controller.status.probe_history import ProbeHistory, RecentDetails
 from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
-from controller.status.recent_details import NO_DETAILS, RecentDetails
-from controller.status.vendor_status import VendorView, vendor_views
 from monitor.budget.summary import BudgetSummary, read_summary, throttled_settings, without_price
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.formatting import clock
-from monitor.health import ELIGIBLE, FAILING, Health, TargetHealth
+from monitor.health import ELIGIBLE, FAILING, WORST_FIRST, Health, TargetHealth
 from monitor.liveness import ServiceStatus, service_status
 from monitor.settings import Route, Settings
-from monitor.storage.conversions import from_ms
+from monitor.status_pages.reading import VendorState, VendorStateChange, page_name
 from monitor.storage.store import Store
+from monitor.storage.tables import EventRow
 
 RECENT = 10
 _PUBLISHED_WITHIN_S = 2.0
@@ -41,7 +43,7 @@ class TargetView:
 
     state: TargetHealth
     history: ProbeHistory
-    details: RecentDetails = NO_DETAILS
+    details: RecentDetails
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -52,13 +54,25 @@ class TargetView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventView:
-    """Something worth knowing that is neither a transition nor a decision."""
+class VendorView:
+    """One provider: what we see, and what its vendor says."""
 
-    at: datetime
-    kind: str
-    subject: str
-    text: str
+    provider: str
+    health: Health
+    """Our own verdict: the worst health of the provider's targets."""
+    url: str
+    """Of the vendor's status page."""
+    report: VendorStateChange | None = None
+    """What it said last; None while it has not been read. It may stem from anybody, and must be escaped."""
+
+    def sentence(self, now: datetime) -> str:
+        """`status.openai.com says: partial outage: Elevated errors, since 14:02 UTC`."""
+        page = page_name(self.url)
+        if self.report is None:
+            return f"{page} has not been read yet"
+        if self.report.state is VendorState.UNKNOWN:
+            return f"{page} cannot be read"
+        return f"{page} says: {status_phrase(self.report.state, self.report.headline, self.report.since, now)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +91,8 @@ class Overview:
     """The newest first, like everything below."""
     past_incidents: tuple[Incident, ...]
     decisions: tuple[Decision, ...]
-    events: tuple[EventView, ...]
+    events: tuple[EventRow, ...]
+    """What is worth knowing and neither a transition nor a decision."""
     overrides: tuple[Override, ...] = ()
     """The overrides in force."""
     connectivity: ConnectivityObservation | None = None
@@ -90,8 +105,8 @@ class Overview:
     """Where routes have pointed since an open incident began, by its id; not of incidents older than a day."""
     vendors: tuple[VendorView, ...] = ()
     """The vendors' status pages, beside our own verdict."""
-    failing_channels: tuple[FailingChannel, ...] = ()
-    """The channels that do not take alerts now."""
+    failing_channels: tuple[ChannelState, ...] = ()
+    """The channels that do not take alerts now, and the parts of channels; the longest first."""
     pending_alerts: PendingAlerts | None = None
     """The alerts that wait for Slack; None where Slack is not configured."""
 
@@ -115,11 +130,8 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     service = service_status(store.last_beat(), now)
     money = read_summary(settings, store.ledger, now)
     with engine.connect() as connection:
-        events = tuple(
-            EventView(at=from_ms(row.at_ms), kind=row.kind, subject=row.subject, text=row.text)
-            for row in read_events(connection, RECENT)
-        )
-        failing_channels = read_failing_channels(connection)
+        events = tuple(read_events(connection, RECENT))
+        failing_channels = tuple(read_failing(connection))
         pending_alerts = read_pending_alerts(settings, connection, now)
         evidence_trails = read_evidence_trails(connection, (*open_incidents, *past_incidents))
         facts = {
@@ -170,6 +182,29 @@ def _with_unknown_prices(money: BudgetSummary, settings: Settings, targets: Sequ
     costs = {view.state.target: view.history.cost_day_usd for view in targets}
     answered = (view.state.target for view in targets if view.history.last_day.ok)
     return replace(money, unknown=without_price(settings, costs, answered))
+
+
+def vendor_views(
+    settings: Settings, states: Mapping[str, TargetHealth], reports: Mapping[str, VendorStateChange]
+) -> tuple[VendorView, ...]:
+    """The providers that have a status page, in the order of the configuration; `reports` are the last of each.
+
+    What another page said, which the configuration had before, does not count.
+    """
+    views = []
+    for provider in settings.providers:
+        if provider.status_page:
+            ours = {states[target.id].health for target in settings.targets if target.provider.name == provider.name}
+            report = reports.get(provider.name)
+            views.append(
+                VendorView(
+                    provider=provider.name,
+                    health=min(ours, key=WORST_FIRST.index),
+                    url=provider.status_page,
+                    report=report if report and report.url == provider.status_page else None,
+                )
+            )
+    return tuple(views)
 
 
 def _route_views(

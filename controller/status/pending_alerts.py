@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from controller.alerts.queries import count_pending, read_failing
+from controller.alerts.delivery import ChannelState
+from controller.alerts.queries import count_pending
 from controller.alerts.quiet_hours import quiet_until
 from monitor.formatting import ago, clock, plural
 from monitor.settings import Settings
@@ -41,27 +42,16 @@ class PendingAlerts:
         return f"{quiet}; {waiting}" if waiting else quiet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailingChannel:
-    """A channel, or a part of one, that does not take alerts."""
-
-    sink: str
-    """`slack`, `webhook`, `apprise 1`, `heartbeat`."""
-    part: str
-    """The part that fails, such as a Slack channel; empty: all of it."""
-    since: datetime
-    error: str
-    """Why, and what to do; it may quote the other side."""
-
-    def sentence(self, now: datetime) -> str:
-        """All of it in one sentence without a full stop."""
-        if (self.sink, self.part) == ("slack", "buttons"):
-            return f"Slack's buttons have not worked since {clock(self.since, now)}: {self.error}"
-        if (self.sink, self.part) == ("slack", "lookup"):
-            return f"since {clock(self.since, now)} nobody knows whether a message is in Slack already: {self.error}"
-        who = _NAMES.get(self.sink, self.sink) + (f" ({self.part})" if self.part else "")
-        since = f"{clock(self.since, now)} ({ago(self.since, now)})"
-        return f"{who} has not taken what it was sent since {since}: {self.error}"
+def failing_sentence(channel: ChannelState, now: datetime) -> str:
+    """That the channel, or a part of it, does not take alerts and why, in one sentence without a full stop."""
+    if (channel.sink, channel.part) == ("slack", "buttons"):
+        return f"Slack's buttons have not worked since {clock(channel.since, now)}: {channel.error}"
+    if (channel.sink, channel.part) == ("slack", "lookup"):
+        unknown = "nobody knows whether a message is in Slack already"
+        return f"since {clock(channel.since, now)} {unknown}: {channel.error}"
+    who = _NAMES.get(channel.sink, channel.sink) + (f" ({channel.part})" if channel.part else "")
+    since = f"{clock(channel.since, now)} ({ago(channel.since, now)})"
+    return f"{who} has not taken what it was sent since {since}: {channel.error}"
 
 
 def read_pending_alerts(settings: Settings, connection: Connection, now: datetime) -> PendingAlerts | None:
@@ -75,12 +65,4 @@ def read_pending_alerts(settings: Settings, connection: Connection, now: datetim
         notices=notices,
         quiet_until=quiet_until(hours, now),
         zone=hours.zone if hours else "UTC",
-    )
-
-
-def read_failing_channels(connection: Connection) -> tuple[FailingChannel, ...]:
-    """The channels that fail now, the longest first."""
-    return tuple(
-        FailingChannel(sink=state.sink, part=state.part, since=state.since, error=state.error)
-        for state in read_failing(connection)
     )

@@ -53,16 +53,15 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastObservation:
-    """The newest observation of a target."""
+class RecentDetails:
+    """What the newest probes of a target say beside its health; the texts may stem from a provider."""
 
-    at: datetime
-    """When its probe started."""
-    outcome: Outcome
-    duration_s: float
-    http_status: int | None
-    detail: str
-    """Text that a provider may have written: escape it before it is shown."""
+    last: tuple[Outcome, str] | None = None
+    """The outcome of the newest and its detail; None when the target was never observed."""
+    notices: tuple[str, ...] = ()
+    """Sentences: another model answered the last time, or the model will be retired."""
+    request_ids: tuple[str, ...] = ()
+    """Of the newest failures, the newest first: for a ticket to the vendor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +80,6 @@ class ProbeHistory:
     bucket_s: float
     strip: tuple[Bucket, ...]
     """`BUCKETS` bars, the oldest first, each one probe interval long."""
-    last: LastObservation | None
-    """None when it was never observed."""
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:

@@ -16,14 +16,13 @@ from controller.status.probe_history import (
     BUCKETS,
     EXCLUDED,
     HOUR,
-    LastObservation,
     OutcomeCounts,
     ProbeHistory,
+    RecentDetails,
     build_buckets,
     count_outcomes,
     quantile,
 )
-from controller.status.recent_details import RecentDetails
 from monitor.detection import notices
 from monitor.health import Health
 from monitor.storage.conversions import from_ms, storable, to_ms
@@ -55,13 +54,8 @@ _TOTALS = select(
     func.sum(_OBSERVED.cost_usd).label("cost_usd"),
 ).where(_OF_TARGET, _SINCE)
 _NEWEST = (
-    select(_OBSERVED.started_ms, _OBSERVED.outcome, _OBSERVED.duration_s, _OBSERVED.http_status, _OBSERVED.detail)
-    .where(_OF_TARGET)
-    .order_by(_OBSERVED.started_ms.desc())
-    .limit(1)
-)
-_DETAILS = (
-    select(_OBSERVED.check_, _OBSERVED.outcome, _OBSERVED.request_id, _OBSERVED.model, _OBSERVED.deprecation)
+    select(_OBSERVED.check_, _OBSERVED.outcome, _OBSERVED.detail)
+    .add_columns(_OBSERVED.request_id, _OBSERVED.model, _OBSERVED.deprecation)
     .where(_OF_TARGET)
     .order_by(_OBSERVED.started_ms.desc())
     .limit(_SEARCHED)
@@ -97,30 +91,17 @@ def read_history(connection: Connection, target: Target, now: datetime) -> Probe
             bucket=bucket,
             patience=timedelta(seconds=target.timeouts.total_s),
         ),
-        last=_last_observation(connection, target.id),
-    )
-
-
-def _last_observation(connection: Connection, target: str) -> LastObservation | None:
-    row = connection.execute(_NEWEST, {"of": target}).first()
-    if row is None:
-        return None
-    return LastObservation(
-        at=from_ms(row.started_ms),
-        outcome=Outcome(row.outcome),
-        duration_s=row.duration_s,
-        http_status=row.http_status,
-        detail=row.detail,
     )
 
 
 def read_recent_details(connection: Connection, target: str) -> RecentDetails:
     """The details of the newest observations of `target`; reads the newest end of its history only."""
-    rows = connection.execute(_DETAILS, {"of": target}).all()
+    rows = connection.execute(_NEWEST, {"of": target}).all()
     answered = {row.check_: row for row in reversed(rows) if row.outcome in ANSWERED}
     sentences = [notices.model_texts(target, row.model, row.deprecation).values() for row in answered.values()]
     failed = [row.request_id for row in rows if row.outcome != Outcome.OK and row.request_id]
     return RecentDetails(
+        last=(Outcome(rows[0].outcome), rows[0].detail) if rows else None,
         notices=tuple(dict.fromkeys(text for texts in sentences for text in texts)),
         request_ids=tuple(dict.fromkeys(failed))[:_IDS],
     )

@@ -76,8 +76,7 @@ PURE = [
         "ui/components.py",
         "ui/activity.py",
         "ui/evidence_chart.py",
-        "ui/incident_parts.py",
-        "ui/active_overrides.py",
+        "ui/incidents.py",
         "ui/sections.py",
     ),
 ]

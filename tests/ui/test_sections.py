@@ -20,28 +20,19 @@ from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import Override, OverrideKind
 from controller.status.evidence import EvidenceTrail
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
-from controller.status.overview import EventView, Overview, TargetView
-from controller.status.probe_history import Bucket, LastObservation, OutcomeCounts, ProbeHistory
-from controller.status.vendor_status import VendorView
+from controller.status.overview import Overview, TargetView, VendorView
+from controller.status.probe_history import Bucket, OutcomeCounts, ProbeHistory, RecentDetails
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, WeighedProbe
 from monitor.liveness import Liveness, ServiceBeat, ServiceStatus
 from monitor.status_pages.reading import VendorState, VendorStateChange
+from monitor.storage.conversions import to_ms
+from monitor.storage.tables import EventRow
 from probes.outcome import Effect, Outcome
-from ui import active_overrides as hand
-from ui import activity as happenings
-from ui import (
-    components as pieces,
-)
-from ui import (
-    evidence_chart as trails,
-)
-from ui import (
-    sections as view,
-)
-from ui import (
-    vendors,
-)
+from ui import activity, incidents
+from ui import components as pieces
+from ui import evidence_chart as trails
+from ui import sections as view
 
 NOW = datetime(2026, 11, 21, 18, 3, 12, tzinfo=UTC)
 HOSTILE = '</span><script>alert(1)</script><img src=x onerror="alert(2)">\' onmouseover=alert(3) &lt;b&gt;'
@@ -49,13 +40,13 @@ BEAT = ServiceBeat(pid=4711, host=HOSTILE, version="0", started_at=NOW, beat_at=
 SECTIONS: list[Callable[[Overview], str]] = [
     view.top,
     view.banner,
-    hand.overrides,
+    activity.overrides,
     view.routes,
-    happenings.open_incidents,
+    incidents.open_incidents,
     view.targets,
-    vendors.vendors,
-    happenings.past_incidents,
-    happenings.log,
+    activity.vendors,
+    incidents.past_incidents,
+    activity.log,
 ]
 
 
@@ -102,9 +93,6 @@ def history() -> ProbeHistory:
             Bucket(start=NOW + timedelta(seconds=30 * n), end=NOW + timedelta(seconds=30 * n + 30), counts=counts)
             for n, counts in enumerate(bars)
         ),
-        last=LastObservation(
-            at=NOW, outcome=Outcome.SERVER_ERROR, duration_s=0.1, http_status=500, detail=f"HTTP 500: {HOSTILE}"
-        ),
     )
 
 
@@ -137,6 +125,7 @@ def overview(text: str = "a reason", *, tone: Level = Level.NOTICE, life: Livene
         until=NOW + timedelta(minutes=43),
     )
     drain = replace(pin, kind=OverrideKind.DRAIN, target=None)
+    details = RecentDetails(last=(Outcome.SERVER_ERROR, f"HTTP 500: {HOSTILE}"))
     return Overview(
         now=NOW,
         level=tone,
@@ -156,13 +145,13 @@ def overview(text: str = "a reason", *, tone: Level = Level.NOTICE, life: Livene
                 override=pin,
             ),
         ),
-        targets=(TargetView(state=state, history=history()),),
+        targets=(TargetView(state=state, history=history(), details=details),),
         open_incidents=(incident,),
         past_incidents=(replace(incident, resolved_at=NOW),),
         decisions=(
             Decision(route=text, at=NOW, move=MoveKind.FAILOVER, before=None, target=text, reason=text, generation=1),
         ),
-        events=(EventView(at=NOW, kind=text, subject=text, text=text),),
+        events=(EventRow(at_ms=to_ms(NOW), kind=text, subject=text, text=text),),
         evidence_trails={1: (trail(text), trail(f"{text}/a", f"{text}/b"))},
         vendors=(VendorView(provider=text, health=Health.DOWN, url="https://status.example", report=said),),
     )
@@ -195,6 +184,13 @@ def test_endpoints_that_cannot_say_are_told_of() -> None:
     assert UNTRUSTED not in view.top(overview())
 
 
+@pytest.mark.parametrize("kind", IncidentKind)
+def test_every_kind_of_incident_has_its_colour(kind: IncidentKind) -> None:
+    """A kind that the page does not know would break it."""
+    incident = replace(overview().open_incidents[0], kind=kind)
+    assert "hs-card hs-edge hs-" in incidents.open_incidents(replace(overview(), open_incidents=(incident,)))
+
+
 @pytest.mark.parametrize("life", list(Liveness))
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
 def test_no_text_becomes_markup(section: Callable[[Overview], str], life: Liveness) -> None:
@@ -209,21 +205,21 @@ def test_no_text_becomes_markup(section: Callable[[Overview], str], life: Livene
 
 def test_the_vendors_word_stands_beside_ours() -> None:
     """What we see as a pill, what the vendor says in its own words, and since when we have read it so."""
-    shown = Markup(vendors.vendors(overview("openai"))).shown
+    shown = Markup(activity.vendors(overview("openai"))).shown
     assert "openaiwe see✕down" in shown
     assert "status.example says: degraded: openai, since 18:03 UTC" in shown
     assert "so since 18:03:12" in shown
-    assert "as they were at" in vendors.vendors(overview("openai", life=Liveness.STOPPED))
-    assert vendors.vendors(replace(overview(), vendors=())) == ""
+    assert "as they were at" in activity.vendors(overview("openai", life=Liveness.STOPPED))
+    assert activity.vendors(replace(overview(), vendors=())) == ""
 
 
 def test_an_incident_says_who_knew_first() -> None:
     """While it is open, and in the folded ones too."""
     assert (
         "Noticed 10 min before errors (degraded: errors, since 18:03 UTC)."
-        in Markup(happenings.open_incidents(overview("errors"))).shown
+        in Markup(incidents.open_incidents(overview("errors"))).shown
     )
-    assert "Noticed 10 min before errors" in Markup(happenings.past_incidents(overview("errors"))).shown
+    assert "Noticed 10 min before errors" in Markup(incidents.past_incidents(overview("errors"))).shown
 
 
 def test_trouble_shows_its_text_as_text() -> None:
@@ -306,13 +302,13 @@ def test_a_dry_run_is_called_so() -> None:
     )
     assert ">dry run</span>" in view.routes(dry)
     assert "Dry run: it would be on b/y" in view.routes(dry)
-    assert ">dry run</span>" in happenings.log(dry)
-    assert "dry run" not in view.routes(seen) + happenings.log(seen)
+    assert ">dry run</span>" in activity.log(dry)
+    assert "dry run" not in view.routes(seen) + activity.log(seen)
 
 
 def test_no_open_incident_takes_no_room() -> None:
     """A section that says that there is nothing would push the targets down."""
-    assert happenings.open_incidents(replace(overview(), open_incidents=())) == ""
+    assert incidents.open_incidents(replace(overview(), open_incidents=())) == ""
 
 
 @pytest.mark.parametrize(
@@ -349,13 +345,13 @@ def test_what_is_laid_on_by_hand() -> None:
     """Who, what, why and for how long; the route and its candidate say so too; nothing where nothing is laid on."""
     seen = overview("a/x")
     for said in ("a/x→a/x", "forced", "expires in 43 min, at 18:46:12", "a/x, 18:03:12: a/x"):
-        assert said in Markup(hand.overrides(seen)).shown
+        assert said in Markup(activity.overrides(seen)).shown
     shown = Markup(view.routes(seen)).shown
     assert "pinned" in shown
     assert "drained" in shown
     every = replace(seen.overrides[0], kind=OverrideKind.PAUSE, subject="all", target=None)
-    assert "all routes" in Markup(hand.overrides(replace(seen, overrides=(every,)))).shown
-    assert hand.overrides(replace(seen, overrides=())) == ""
+    assert "all routes" in Markup(activity.overrides(replace(seen, overrides=(every,)))).shown
+    assert activity.overrides(replace(seen, overrides=())) == ""
 
 
 def test_a_trail_is_true_in_time_and_height() -> None:
@@ -413,8 +409,8 @@ def test_a_trail_stays_in_its_frame(ages_s: tuple[float, ...]) -> None:
 def test_no_trail_takes_no_room() -> None:
     """Neither in an open incident nor in one of the past."""
     bare = replace(overview(), evidence_trails={})
-    shown = happenings.open_incidents(bare) + happenings.past_incidents(bare)
+    shown = incidents.open_incidents(bare) + incidents.past_incidents(bare)
     assert "How the evidence grew" not in shown
     assert "hs-trail" not in shown
-    assert happenings.open_incidents(overview()).count("<figure") == 2
-    assert happenings.past_incidents(overview()).count("<figure") == 2
+    assert incidents.open_incidents(overview()).count("<figure") == 2
+    assert incidents.past_incidents(overview()).count("<figure") == 2

@@ -14,7 +14,7 @@ from controller.cli import status
 from controller.status import overview
 from controller.status.document import status_document
 from controller.status.overview import Overview
-from controller.status.pending_alerts import FailingChannel
+from controller.status.pending_alerts import failing_sentence
 from monitor.settings import Settings
 from monitor.storage.database import open_writer
 from tests.support import builders
@@ -69,8 +69,8 @@ def test_a_part_of_one_is_named(settings: Settings, engine: Engine) -> None:
     """One channel of Slack may fail while the others do not."""
     DeliveryStore(engine, "slack").part_failed("#oncall", T0, "channel_not_found")
     [found] = seen(settings, engine).failing_channels
-    assert found == FailingChannel(sink="slack", part="#oncall", since=T0, error="channel_not_found")
-    assert found.sentence(LATER).startswith("Slack (#oncall) has not taken")
+    assert (found.sink, found.part, found.since, found.error) == ("slack", "#oncall", T0, "channel_not_found")
+    assert failing_sentence(found, LATER).startswith("Slack (#oncall) has not taken")
 
 
 def test_who_works_again_or_is_no_longer_configured_is_not_shown(settings: Settings, engine: Engine) -> None:

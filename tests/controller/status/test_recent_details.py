@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from controller.cli import status
 from controller.status.document import status_document
 from controller.status.overview import read
+from controller.status.probe_history import RecentDetails
 from controller.status.queries import read_recent_details
-from controller.status.recent_details import RecentDetails
 from monitor.settings import Settings
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
@@ -64,7 +64,7 @@ def engine(settings: Settings) -> Iterator[Engine]:
 def test_the_newest_ids_of_failures(engine: Engine) -> None:
     """Three, each once, the newest first; those of successes are nobody's business."""
     with engine.connect() as connection:
-        assert read_recent_details(connection, seeded.LUNA) == RecentDetails(request_ids=("req_0", "req_1", "req_2"))
+        assert read_recent_details(connection, seeded.LUNA).request_ids == ("req_0", "req_1", "req_2")
 
 
 def test_the_newest_answer_of_each_check_speaks(engine: Engine) -> None:

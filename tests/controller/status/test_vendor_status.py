@@ -14,8 +14,7 @@ from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from controller.status.document import status_document
-from controller.status.overview import Overview, read
-from controller.status.vendor_status import VendorView, vendor_views
+from controller.status.overview import Overview, VendorView, read, vendor_views
 from monitor.health import Health, TargetHealth
 from monitor.settings import Settings
 from monitor.status_pages.reading import VendorState, VendorStateChange

@@ -18,6 +18,7 @@ import pytest
 
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
+from controller.alerts.queries import read_failing
 from controller.alerts.slack.buttons.buttons import Press, add_buttons, choose_buttons, parse_button
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.listener import ButtonService, SocketListener
@@ -33,7 +34,7 @@ from controller.journal import Journal
 from controller.routing.overrides import Override
 from controller.routing.routing_file import RoutingFile
 from controller.routing.store import OverrideStore
-from controller.status.pending_alerts import read_failing_channels
+from controller.status.pending_alerts import failing_sentence
 from monitor.clock import utc_now
 from monitor.health import Health
 from monitor.settings import Settings, SlackSettings
@@ -495,7 +496,7 @@ def test_a_database_that_cannot_be_used_is_said(server: SocketServer, caplog: py
 def _unheard(settings: Settings) -> list[str]:
     engine = open_reader(settings.database)
     with engine.connect() as connection:
-        found = [one.sentence(utc_now()) for one in read_failing_channels(connection)]
+        found = [failing_sentence(one, utc_now()) for one in read_failing(connection)]
     engine.dispose()
     return found
 

@@ -18,7 +18,7 @@ from controller.incidents.incident import (
 )
 from monitor.health import Health
 from probes.outcome import Outcome
-from ui import incident_parts
+from ui import incidents as page
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
 HOSTILE = '<script>alert(1)</script>" onmouseover="x'
@@ -53,8 +53,8 @@ def incident(text: str = "text", **changed: object) -> Incident:
 def everything(one: Incident) -> str:
     """All the HTML that there can be of it."""
     stays = (RoutePeriod(route=one.provider, target=one.provider, since=NOW, until=NOW + timedelta(seconds=41)),)
-    parts = (incident_parts.severity(one), incident_parts.notes(one), incident_parts.users(one))
-    return "".join((*parts, incident_parts.timeline(one.timeline, NOW), incident_parts.figures(one, stays)))
+    parts = (page.severity(one), page.notes(one), page.users(one))
+    return "".join((*parts, page.timeline(one.timeline, NOW), page.figures(one, stays)))
 
 
 def test_nothing_that_others_wrote_becomes_markup() -> None:
@@ -65,12 +65,6 @@ def test_nothing_that_others_wrote_becomes_markup() -> None:
     assert html.count("&lt;script&gt;") == everything(incident()).count("text")
 
 
-@pytest.mark.parametrize("kind", IncidentKind)
-def test_every_kind_has_its_colour(kind: IncidentKind) -> None:
-    """A kind that the page does not know would break it."""
-    assert incident_parts.colour(incident(kind=kind))
-
-
 @pytest.mark.parametrize(
     ("stuck", "resolved", "word"),
     [(True, False, "critical"), (False, False, "warning"), (False, True, "info")],
@@ -79,26 +73,26 @@ def test_every_kind_has_its_colour(kind: IncidentKind) -> None:
 def test_how_urgent_it_is_is_a_word(*, stuck: bool, resolved: bool, word: str) -> None:
     """Not a colour alone."""
     routes = (RouteImpact(route="chat", target="text" if stuck else "b", stuck=stuck),)
-    html = incident_parts.severity(incident(routes=routes, resolved_at=NOW if resolved else None))
+    html = page.severity(incident(routes=routes, resolved_at=NOW if resolved else None))
     assert html.endswith(f"</span>{word}</span>")
 
 
 def test_what_people_said_is_theirs() -> None:
     """A note stands under its author's name, set off from the story."""
-    html = incident_parts.timeline(incident().timeline, NOW)
+    html = page.timeline(incident().timeline, NOW)
     assert html.count("hs-remark") == 2
     assert "<b>text</b>: text" in html
 
 
 def test_the_standing_is_said_in_words() -> None:
     """How often it came back, who looks after it, whose headline it is under; nothing where nothing is to say."""
-    assert "came back twice; text looks after it; began while incident 5 was open" in incident_parts.notes(incident())
-    assert incident_parts.notes(incident(reopened=0, acknowledged_by=None, lead_id=None)) == ""
+    assert "came back twice; text looks after it; began while incident 5 was open" in page.notes(incident())
+    assert page.notes(incident(reopened=0, acknowledged_by=None, lead_id=None)) == ""
 
 
 def test_figures_are_shown_where_there_are_any() -> None:
     """Probes, time on what failed, ids for a ticket."""
-    html = incident_parts.figures(incident())
+    html = page.figures(incident())
     for part in ("9 of 14 probes were not ok (timeout)", "pointed at a failing target for 41 s", "<code>req_1</code>"):
         assert part in html
-    assert incident_parts.figures(incident(numbers=None, request_ids=(), on_failing_s=())) == ""
+    assert page.figures(incident(numbers=None, request_ids=(), on_failing_s=())) == ""

@@ -1,0 +1,193 @@
+"""The sections of open and resolved incidents, and their parts. Pure, every string escaped."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from controller.alerts.severity import severity_of
+from controller.incidents import text as words
+from controller.incidents.impact import RoutePeriod
+from controller.incidents.incident import (
+    COMMENTS,
+    AffectedTarget,
+    EntryKind,
+    Incident,
+    IncidentKind,
+    RouteImpact,
+    TimelineEntry,
+)
+from controller.incidents.vendor_claim import lead_sentence
+from controller.status.evidence import EvidenceTrail
+from controller.status.overview import Overview
+from monitor.formatting import format_elapsed
+from monitor.settings import Severity
+from ui.components import instant, pill, section, short_reason, target, text
+from ui.evidence_chart import trails
+
+_KIND = {
+    IncidentKind.OUTAGE: "bad",
+    IncidentKind.DEGRADATION: "watch",
+    IncidentKind.CONFIGURATION: "ours",
+    IncidentKind.BLINDNESS: "none",
+    IncidentKind.NOTHING_ELIGIBLE: "bad",
+}
+#: Symbol and colour; the word stands beside them.
+_SEVERITY = {Severity.CRITICAL: ("✕", "bad"), Severity.WARNING: ("!", "watch"), Severity.INFO: ("✓", "good")}
+_LINE = {
+    EntryKind.FIRST_FAILURE: "bad",
+    EntryKind.REOPENED: "bad",
+    EntryKind.MOVED: "info",
+    EntryKind.HAND: "ours",
+    EntryKind.VENDOR: "ours",
+    EntryKind.RESOLVED: "good",
+    EntryKind.NOTE: "watch",
+    EntryKind.ACKNOWLEDGED: "watch",
+}
+
+
+def open_incidents(overview: Overview) -> str:
+    """Every open incident in full; nothing when there is none."""
+    if not overview.open_incidents:
+        return ""
+    cards = "".join(
+        _open_incident(incident, overview.evidence_trails.get(incident.id, ()), overview.now)
+        for incident in overview.open_incidents
+    )
+    return section("Open incidents", "times in UTC", cards)
+
+
+def figures_so_far(overview: Overview) -> str:
+    """The figures of the open incidents so far, apart from the cards because they change with every probe."""
+    rendered = [
+        (incident.id, figures(incident, overview.route_periods.get(incident.id, ())))
+        for incident in overview.open_incidents
+    ]
+    cards = "".join(
+        f'<div class="hs-sofar"><span class="hs-tag">incident {number}</span>{html}</div>'
+        for number, html in rendered
+        if html
+    )
+    return section("Evidence and effect so far", "of the open incidents", cards) if cards else ""
+
+
+def past_incidents(overview: Overview) -> str:
+    """Recently resolved incidents, folded."""
+    past = "".join(
+        _past_incident(incident, overview.evidence_trails.get(incident.id, ()), overview.now)
+        for incident in overview.past_incidents
+    )
+    body = f'<div class="hs-past">{past}</div>' if past else '<p class="hs-empty">None so far.</p>'
+    return section("Resolved incidents", "times in UTC", body)
+
+
+def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
+    tone, title = _KIND[incident.kind], words.title(incident)
+    items = "".join(_affected(affected, now) for affected in incident.affected)
+    who = f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
+    return (
+        f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
+        f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>'
+        f'<span class="hs-tag">incident {incident.id}</span>{severity(incident)}'
+        f'<span class="hs-since">open since {instant(incident.opened_at, now)} UTC</span></div>'
+        f"{notes(incident)}"
+        f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{users(incident)}'
+        f"{_vendor(incident)}{_evidence(verdicts, now)}</div>"
+        f"<div><h3>Timeline</h3>{timeline(incident.timeline, now)}</div></div></article>"
+    )
+
+
+def _affected(affected: AffectedTarget, now: datetime) -> str:
+    return (
+        f'<li><div class="hs-row">{target(affected.target)}{pill(affected.health)}'
+        f'<span class="hs-since">since {instant(affected.since, now)}</span></div>'
+        f'<p class="hs-reason">{text(short_reason(affected))}</p></li>'
+    )
+
+
+def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
+    title = words.title(incident)
+    return (
+        f'<details class="hs-{_KIND[incident.kind]}"><summary>{instant(incident.opened_at, now)}'
+        f'<b>{text(title[:1].upper() + title[1:])}</b><span class="hs-tag">incident {incident.id}</span>'
+        f"<span>lasted {format_elapsed(incident.lasted_s(now))}</span>"
+        f'<span class="hs-quiet">{text(words.affected_summary(incident))}</span></summary>'
+        f"{notes(incident)}"
+        f"{timeline(incident.timeline, now)}{figures(incident)}"
+        f"{_vendor(incident)}{_row(trails(verdicts, now))}</details>"
+    )
+
+
+def _vendor(incident: Incident) -> str:
+    """Whether the vendor's status page or our probes showed it first."""
+    if incident.vendor is None:
+        return ""
+    sentence = lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
+    return f'<h3>And the vendor</h3><p class="hs-lead">{text(sentence)}</p>'
+
+
+def _row(figures: str) -> str:
+    return f'<div class="hs-trails">{figures}</div>' if figures else ""
+
+
+def _evidence(verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
+    return f"<h3>How the evidence grew</h3>{trails(verdicts, now)}" if verdicts else ""
+
+
+def severity(incident: Incident) -> str:
+    """How urgent it is, as symbol and word."""
+    word = severity_of(incident)
+    symbol, tone = _SEVERITY[word]
+    return (
+        f'<span class="hs-pill hs-{tone}" title="how urgent it is">'
+        f'<span class="hs-symbol" aria-hidden="true">{symbol}</span>{word.value}</span>'
+    )
+
+
+def notes(incident: Incident) -> str:
+    """That it came back, who acknowledged it, and under which incident it is shown."""
+    parts = []
+    if incident.reopened:
+        parts.append(words.reopenings(incident))
+    if incident.acknowledged_by:
+        parts.append(f"{incident.acknowledged_by} looks after it")
+    if incident.lead_id:
+        parts.append(f"began while incident {incident.lead_id} was open")
+    return f'<p class="hs-quiet">{text("; ".join(parts))}</p>' if parts else ""
+
+
+def users(incident: Incident) -> str:
+    """The target that the users of each affected route are on."""
+    items = "".join(f"<li>{_users(route)}</li>" for route in incident.routes)
+    return f'<ul class="hs-users">{items or "<li>no route is touched</li>"}</ul>'
+
+
+def _users(route: RouteImpact) -> str:
+    stuck = " <b>stuck: no other candidate is healthy</b>" if route.stuck else ""
+    unpublished = " <b>the routing file cannot be written</b>" if route.unpublished else ""
+    would = f' <span class="hs-quiet">dry run, or {text(route.would)}</span>' if route.would else ""
+    return f"{text(route.route)} → {target(route.target)}{stuck}{unpublished}{would}"
+
+
+def timeline(entries: Sequence[TimelineEntry], now: datetime) -> str:
+    """The timeline, one line per entry; comments of people are set off, with their names."""
+    items = "".join(_line(entry, now) for entry in entries)
+    return f'<ol class="hs-timeline hs-story">{items}</ol>'
+
+
+def _line(entry: TimelineEntry, now: datetime) -> str:
+    remark = " hs-remark" if entry.kind in COMMENTS else ""
+    html = text(entry.text)
+    if entry.author and entry.kind is EntryKind.NOTE:
+        html = f"<b>{text(entry.author)}</b>: {html}"
+    return f'<li class="hs-{_LINE.get(entry.kind, "none")}{remark}">{instant(entry.at, now)}<span>{html}</span></li>'
+
+
+def figures(incident: Incident, periods: Sequence[RoutePeriod] = ()) -> str:
+    """The evidence in numbers, how long routes were on a failing target, request ids; empty where nothing is known."""
+    items = [text(words.evidence(incident.numbers))] if incident.numbers else []
+    for route, seconds in incident.on_failing_s:
+        where = words.route_history(period for period in periods if period.route == route)
+        items.append(text(words.time_on_failing(route, seconds) + (f"; it was on {where}" if where else "")))
+    if incident.request_ids:
+        ids = ", ".join(f"<code>{text(request_id)}</code>" for request_id in incident.request_ids)
+        items.append(f"request ids of failed probes: {ids}")
+    return f'<ul class="hs-figures">{"".join(f"<li>{item}</li>" for item in items)}</ul>' if items else ""
