@@ -148,15 +148,10 @@ def _untrusted(overview: Overview) -> str:
 
 def _failing_channels(overview: Overview) -> str:
     """The channels that fail, and the alerts that wait."""
-    waiting = overview.pending_alerts.sentence if overview.pending_alerts else None
-    rest = f"<p>Waiting: {text(waiting)}.</p>" if waiting else ""
-    return (
-        "".join(
-            f"<p>Not told: {text(failing_sentence(channel, overview.now))}.</p>"
-            for channel in overview.failing_channels
-        )
-        + rest
-    )
+    lines = [f"Not told: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
+    if overview.pending_alerts and overview.pending_alerts.sentence:
+        lines.append(f"Waiting: {overview.pending_alerts.sentence}")
+    return "".join(f"<p>{text(line)}.</p>" for line in lines)
 
 
 def _advice(service: ServiceStatus) -> str:

@@ -5,6 +5,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -92,17 +93,7 @@ def login_name() -> str:
         raise RefusedError("this user has no login name: say who you are with --author NAME") from None
 
 
-def override_duration(text: str) -> float:
-    """Parse how long an override lasts, in seconds: 1 s to 30 days."""
-    return _duration(text, LONGEST_OVERRIDE_S, f"1s to {format_duration(LONGEST_OVERRIDE_S)}")
-
-
-def past_duration(text: str) -> float:
-    """Parse how far to look back, in seconds: 1 s or more."""
-    return _duration(text, inf, "1s or more")
-
-
-def _duration(text: str, longest_s: float, expected: str) -> float:
+def _duration(text: str, *, longest_s: float, expected: str) -> float:
     try:
         seconds = parse_duration(text)
     except ValueError as error:
@@ -110,6 +101,12 @@ def _duration(text: str, longest_s: float, expected: str) -> float:
     if 1 <= seconds <= longest_s:
         return seconds
     raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected {expected}")
+
+
+override_duration = partial(
+    _duration, longest_s=LONGEST_OVERRIDE_S, expected=f"1s to {format_duration(LONGEST_OVERRIDE_S)}"
+)
+past_duration = partial(_duration, longest_s=inf, expected="1s or more")
 
 
 def _whole_number(lowest: int, highest: int, problem: str) -> Callable[[str], int]:

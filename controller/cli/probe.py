@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from rich.text import Text
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, add_schema, load_settings, warn_about_budget
 from controller.cli.transcript import print_transcript, transcript_document
+from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
 from monitor.config.build_targets import checks_of
 from monitor.config.schema import Configuration
@@ -50,58 +52,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Probe and print; 1 unless every outcome is `ok`."""
+    """Probe and print; 1 unless every outcome is `ok`, 2 for a target or a check that cannot be asked."""
     settings = load_settings(args.config)
     if args.command == "check":
         warn_about_budget(settings)
-        return check(settings, as_json=args.json)
-    checks = [Check(name) for name in args.check or ()]
-    return once(settings, only=args.target, checks=checks, verbose=args.verbose, as_json=args.json)
-
-
-def once(
-    settings: Settings, *, only: Sequence[str] | None, checks: Sequence[Check], verbose: bool, as_json: bool
-) -> int:
-    """Probe every target (or only those) with each of its checks (or with these); 1 unless all are `ok`.
-
-    `verbose` shows each exchange as a whole, and why the probe ended as it did.
-    """
-    unknown = set(only or ()) - {target.id for target in settings.targets}
-    if unknown:
-        known = ", ".join(target.id for target in settings.targets)
-        output.print_error(f"{min(unknown)!r} is no target of {settings.path}; known are {known}")
-        return output.WRONG
-    wanted = [target for target in settings.targets if not only or target.id in only]
-    questions = [(target, check) for target in wanted for check in dict.fromkeys(checks) or target.questions]
-    unable = _unable(questions)
-    if unable:
-        output.print_error(unable)
-        return output.WRONG
-    if verbose:
-        return _print_transcripts(_ask(settings, questions, Prober.probe_with_transcript), as_json=as_json)
-    observations = _ask(settings, questions, Prober.probe)
-    if as_json:
-        output.print_document({"observations": [_document(observation) for observation in observations]})
-    else:
-        print_table(observations)
-    return _status(observations)
-
-
-def _unable(questions: Sequence[tuple[Target, Check]]) -> str | None:
-    """Why a target cannot be asked one of the questions, in a sentence."""
-    for target, question in questions:
-        provider, known = target.provider, checks_of(target.provider)
-        if question not in known:
-            who = f"preset, {provider.preset}" if provider.preset else f"dialect, {provider.dialect}"
-            able = ", ".join(check for check in Check if check in known)
-            return f"{target.id} cannot be asked {question}: its {who}, can ask {able}"
-    return None
-
-
-def _print_transcripts(transcripts: Sequence[Transcript], *, as_json: bool) -> int:
-    observations = [each.observation for each in transcripts]
-    if as_json:
+        return _check(settings, as_json=args.json)
+    questions = _questions(settings, args.target or (), [Check(name) for name in args.check or ()])
+    transcripts: list[Transcript] = []
+    if args.verbose:
+        transcripts = _ask(settings, questions, Prober.probe_with_transcript)
+        observations = [each.observation for each in transcripts]
         documents = [_document(each.observation) | {"exchange": transcript_document(each)} for each in transcripts]
+    else:
+        observations = _ask(settings, questions, Prober.probe)
+        documents = [_document(observation) for observation in observations]
+    if args.json:
         output.print_document({"observations": documents})
     else:
         console = output.terminal()
@@ -111,10 +76,29 @@ def _print_transcripts(transcripts: Sequence[Transcript], *, as_json: bool) -> i
     return _status(observations)
 
 
-def check(settings: Settings, *, as_json: bool) -> int:
-    """Ask each provider's first model one question; 1 unless all are `ok`. The configuration is already valid."""
+def _questions(settings: Settings, only: Sequence[str], checks: Sequence[Check]) -> list[tuple[Target, Check]]:
+    """Every target (or only those) with each of its checks (or with these); raises RefusedError."""
+    unknown = set(only) - {target.id for target in settings.targets}
+    if unknown:
+        known = ", ".join(target.id for target in settings.targets)
+        raise RefusedError(f"{min(unknown)!r} is no target of {settings.path}; known are {known}")
+    wanted = [target for target in settings.targets if not only or target.id in only]
+    questions = [(target, check) for target in wanted for check in dict.fromkeys(checks) or target.questions]
+    for target, question in questions:
+        provider, known_checks = target.provider, checks_of(target.provider)
+        if question not in known_checks:
+            who = f"preset, {provider.preset}" if provider.preset else f"dialect, {provider.dialect}"
+            able = ", ".join(check for check in Check if check in known_checks)
+            raise RefusedError(f"{target.id} cannot be asked {question}: its {who}, can ask {able}")
+    return questions
+
+
+def _check(settings: Settings, *, as_json: bool) -> int:
+    """Ask each provider's first model a chat, unless it only embeds. The configuration is already valid."""
     first = {target.provider.name: target for target in reversed(settings.targets)}
-    questions = [(first[provider.name], _cheapest(first[provider.name])) for provider in settings.providers]
+    asked = [first[provider.name] for provider in settings.providers]
+    only_embeds = (Check.EMBEDDING,)
+    questions = [(each, Check.EMBEDDING if each.questions == only_embeds else Check.CHAT) for each in asked]
     observations = _ask(settings, questions, Prober.probe)
     if as_json:
         providers = [_document(observation) for observation in observations]
@@ -124,11 +108,6 @@ def check(settings: Settings, *, as_json: bool) -> int:
         output.terminal().print(f"{settings.path}: valid; {counts}", markup=False)
         print_table(observations)
     return _status(observations)
-
-
-def _cheapest(target: Target) -> Check:
-    """A chat, unless it is a model that only embeds."""
-    return Check.EMBEDDING if target.questions == (Check.EMBEDDING,) else Check.CHAT
 
 
 def _status(observations: Sequence[Observation]) -> int:
@@ -146,14 +125,12 @@ def _ask(
         await pricing.warm_up()
         prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=utc_now)
         turn = asyncio.Semaphore(_MAX_CONCURRENT)
-        done = 0
+        done = itertools.count(1)
 
         async def ask(target: Target, question: Check) -> T:
-            nonlocal done
             async with turn:
                 result = await put(prober, target, question)
-            done += 1
-            on_progress(done, len(questions))
+            on_progress(next(done), len(questions))
             return result
 
         return list(await asyncio.gather(*(ask(target, question) for target, question in questions)))

@@ -1,7 +1,7 @@
 """Prints for `hotspare once -v` one probe's exchange, its phases, its cost, and why it ended as it did."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -25,17 +25,8 @@ _PHASES = (
 """The fields of an observation in `phases` of the JSON document."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbePhase:
-    """One step of a probe, in seconds since its start."""
-
-    name: str
-    from_s: float
-    until_s: float
-
-
-def phases(observation: Observation) -> tuple[ProbePhase, ...]:
-    """Return the steps that the probe got through, each from the end of the one before."""
+def phases(observation: Observation) -> Iterator[tuple[str, float, float]]:
+    """Yield the steps that the probe got through, each from the end of the one before, in seconds since its start."""
     ends = (
         ("name looked up", observation.resolved_s),
         ("TCP connected", observation.tcp_s),
@@ -46,29 +37,26 @@ def phases(observation: Observation) -> tuple[ProbePhase, ...]:
         ("last byte", observation.last_byte_s),
         ("verdict", observation.duration_s),
     )
-    steps: list[ProbePhase] = []
     reached_s = 0.0
     for name, until_s in ends:
         if until_s is None or (name == "TLS established" and until_s == reached_s):
             continue
-        steps.append(ProbePhase(name=name, from_s=reached_s, until_s=max(reached_s, until_s)))
-        reached_s = steps[-1].until_s
-    return tuple(steps)
+        from_s, reached_s = reached_s, max(reached_s, until_s)
+        yield name, from_s, reached_s
 
 
 def transcript_document(transcript: Transcript) -> dict[str, Any]:
     """Return the exchange as JSON: seconds since the probe's start, null for what did not happen or is not known."""
     request, response = transcript.request, transcript.response
     return {
-        "request": asdict(request) | {"headers": dict(request.headers)} if request else None,
-        "response": {
+        "request": request and asdict(request) | {"headers": dict(request.headers)},
+        "response": response
+        and {
             "status": response.status,
             "headers": dict(response.headers),
             "body": response.body,
             "event_count": response.event_count,
-        }
-        if response
-        else None,
+        },
         "events": [asdict(event) | {"at_s": round(event.at_s, 4)} for event in response.events] if response else [],
         "phases": {name: getattr(transcript.observation, name) for name in _PHASES},
         "reasoning": list(transcript.reasoning),
@@ -79,17 +67,13 @@ def print_transcript(transcript: Transcript, console: Console) -> None:
     """For people: the request, the response, the phases, what it cost, and the numbered steps of the reading."""
     observation = transcript.observation
     lines = _Lines(console)
-    lines.put(
-        f"{observation.target} · {observation.check} · {observation.started_at:%Y-%m-%d %H:%M:%S} UTC",
-        style="bold",
-        indent=0,
-    )
+    title = f"{observation.target} · {observation.check} · {observation.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    lines.put(title, style="bold", indent=0)
     _print_request(transcript.request, lines)
     _print_response(transcript.response, lines)
     lines.head("Phases")
-    for line in _bars(phases(observation), console.width if console.is_terminal else 80):
-        lines.put(line)
-    for line in _asides(observation):
+    columns = console.width if console.is_terminal else 80
+    for line in (*_bars(list(phases(observation)), columns), *_asides(observation)):
         lines.put(line)
     lines.head("Tokens and cost")
     for line in (_cost(observation), *_besides(observation)):
@@ -124,27 +108,23 @@ def _print_response(response: ResponseShown | None, lines: "_Lines") -> None:
         return
     reached = 0
     for event in response.events:
-        _say_left_out(event.number - reached - 1, lines)
+        if left_out := event.number - reached - 1:
+            lines.put(f"… {plural(left_out, 'more event')} …", style="dim")
         lines.put(event.data, before=f"+{event.at_s:.3f} s  ")
         reached = event.number
     if not response.events:
         lines.put("(no event)")
 
 
-def _say_left_out(count: int, lines: "_Lines") -> None:
-    if count:
-        lines.put(f"… {plural(count, 'more event')} …", style="dim")
-
-
-def _bars(steps: Sequence[ProbePhase], columns: int) -> Iterator[str]:
+def _bars(steps: Sequence[tuple[str, float, float]], columns: int) -> Iterator[str]:
     """A line each: what, when it was over, how long it took, and both as a bar."""
-    total_s = steps[-1].until_s or 1.0
+    total_s = steps[-1][2] or 1.0
     width = max(_SHORTEST_BAR, min(_WIDEST_BAR, columns - _BESIDE_THE_BAR))
-    for step in steps:
-        begin = min(width - 1, int(step.from_s / total_s * width))
-        length = max(1, round(step.until_s / total_s * width) - begin)
+    for name, from_s, until_s in steps:
+        begin = min(width - 1, int(from_s / total_s * width))
+        length = max(1, round(until_s / total_s * width) - begin)
         bar = " " * begin + "━" * length
-        yield f"{step.name:<16} {step.until_s:>7.3f} s  +{step.until_s - step.from_s:.3f} s  {bar}".rstrip()
+        yield f"{name:<16} {until_s:>7.3f} s  +{until_s - from_s:.3f} s  {bar}".rstrip()
 
 
 def _asides(observation: Observation) -> Iterator[str]:

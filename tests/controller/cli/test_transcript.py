@@ -181,7 +181,9 @@ def test_what_was_said_besides_is_shown() -> None:
 
 def test_phases_follow_each_other() -> None:
     """Each begins where the last one ended; what did not happen is left out."""
-    steps = transcript.phases(EXAMINATION.observation)
-    assert [step.name for step in steps] == ["TCP connected", "TLS established", "headers received", "verdict"]
-    assert [step.from_s for step in steps] == [0.0, 0.02, 0.03, 0.05]
-    assert [step.until_s for step in steps] == [0.02, 0.03, 0.05, 0.1]
+    assert list(transcript.phases(EXAMINATION.observation)) == [
+        ("TCP connected", 0.0, 0.02),
+        ("TLS established", 0.02, 0.03),
+        ("headers received", 0.03, 0.05),
+        ("verdict", 0.05, 0.1),
+    ]
