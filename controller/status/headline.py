@@ -1,10 +1,11 @@
 """The headline: the overall state in one sentence, from the service, the routes and the targets (pure)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 from typing import Final
 
 from controller.routing.decision import failback_command
@@ -98,158 +99,137 @@ def headline(
 
     `budget_alarm` says that paid targets are not probed any more; None while they are.
     """
-    level, sentence = (
-        _about_service(service, now)
-        or _about_file(routes)
-        or _about_stuck(routes, states, now)
-        or _about_network(connectivity)
-        or (budget_alarm and (Level.BAD, budget_alarm))
-        or _about_held_on_failing(routes, states, now)
-        or _about_dry_run(routes, states, now)
-        or _about_staying(routes, states, now, FAILING, Level.BAD)
-        or _about_failed_over(routes, states, now)
-        or _about_overrides(routes, now)
-        or _about_staying(routes, states, now, {Health.DEGRADED}, Level.NOTICE)
-        or _about_targets(routes, states, now)
+    facts = _Facts(routes, states, now)
+    by_urgency = chain(
+        facts.about_service(service),
+        facts.about_file(),
+        facts.about_stuck(),
+        [(Level.UNKNOWN, BLIND)] if connectivity is ConnectivityState.BLIND else [],
+        [(Level.BAD, budget_alarm)] if budget_alarm else [],
+        facts.about_held_on_failing(),
+        facts.about_dry_run(),
+        facts.about_staying(FAILING, Level.BAD),
+        facts.about_failed_over(),
+        facts.about_overrides(),
+        facts.about_staying({Health.DEGRADED}, Level.NOTICE),
+        facts.about_targets(),
     )
+    level, sentence = next(by_urgency)
     return level, f"Dry run: {sentence}" if any(route.dry_run for route in routes) else sentence
 
 
-def _about_service(service: ServiceStatus, now: datetime) -> tuple[Level, str] | None:
-    if service.beat is None:
-        return Level.UNKNOWN, "The monitor has never run"
-    if service.beat.stopped_at:
-        return Level.BAD, f"The monitor was stopped at {clock(service.beat.stopped_at, now)}"
-    if service.liveness is Liveness.SILENT:
-        beat_at = service.beat.beat_at
-        return Level.BAD, f"The monitor has not written since {clock(beat_at, now)} ({ago(beat_at, now)})"
-    return None
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a headline can be about; each method yields a fact where there is one, and only the first is wanted."""
 
+    routes: Sequence[RouteView]
+    states: Sequence[TargetHealth]
+    now: datetime
 
-def _about_file(routes: Sequence[RouteView]) -> tuple[Level, str] | None:
-    wrong = [route for route in routes if route.published is not None]
-    if not wrong:
-        return None
-    if not wrong[0].published:
-        unheard = f"applications do not hear of {wrong[0].target} for {wrong[0].name}"
-        return Level.BAD, f"There is no routing file to read: {unheard}"
-    where = f"points {wrong[0].name} at {wrong[0].published}, not at {wrong[0].target}"
-    return Level.BAD, f"The routing file {where}: it cannot be written, or somebody changed it"
+    def about_service(self, service: ServiceStatus) -> Iterator[tuple[Level, str]]:
+        if service.beat is None:
+            yield Level.UNKNOWN, "The monitor has never run"
+        elif service.beat.stopped_at:
+            yield Level.BAD, f"The monitor was stopped at {clock(service.beat.stopped_at, self.now)}"
+        elif service.liveness is Liveness.SILENT:
+            beat_at = service.beat.beat_at
+            yield Level.BAD, f"The monitor has not written since {clock(beat_at, self.now)} ({ago(beat_at, self.now)})"
 
+    def about_file(self) -> Iterator[tuple[Level, str]]:
+        for route in self.routes:
+            if route.published:
+                where = f"points {route.name} at {route.published}, not at {route.target}"
+                yield Level.BAD, f"The routing file {where}: it cannot be written, or somebody changed it"
+            elif route.published is not None:
+                unheard = f"applications do not hear of {route.target} for {route.name}"
+                yield Level.BAD, f"There is no routing file to read: {unheard}"
 
-def _about_stuck(
-    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
-) -> tuple[Level, str] | None:
-    stuck = [route for route in routes if route.stuck]
-    if not stuck:
-        return None
-    cause = _cause([route.target for route in stuck], states, now)
-    be = "is" if len(stuck) == 1 else "are"
-    return Level.BAD, f"{_routes(stuck)} {be} stuck: {cause}, and nothing else is eligible"
+    def about_stuck(self) -> Iterator[tuple[Level, str]]:
+        if stuck := [route for route in self.routes if route.stuck]:
+            be = "is" if len(stuck) == 1 else "are"
+            cause = self._cause([route.target for route in stuck])
+            yield Level.BAD, f"{_names(stuck)} {be} stuck: {cause}, and nothing else is eligible"
 
+    def about_held_on_failing(self) -> Iterator[tuple[Level, str]]:
+        failing = {state.target for state in self.states if state.health in FAILING}
+        held = [(route, route.override) for route in self.routes if route.override and route.target in failing]
+        for route, override in held:
+            cause = self._cause([route.target])
+            yield Level.BAD, f"{self._by_hand(route, override)}, and {cause}{_more_routes(held)}"
 
-def _about_network(connectivity: ConnectivityState) -> tuple[Level, str] | None:
-    return (Level.UNKNOWN, BLIND) if connectivity is ConnectivityState.BLIND else None
+    def about_dry_run(self) -> Iterator[tuple[Level, str]]:
+        left = [route for route in self.routes if route.would]
+        for route in left:
+            where = f"{route.name} stays on {route.target} and would be on {route.would}{_more_routes(left)}"
+            yield Level.BAD, f"{where}: {self._cause([each.target for each in left])}"
 
+    def about_staying(self, such: AbstractSet[Health], level: Level) -> Iterator[tuple[Level, str]]:
+        """Routes on a target with such a health: `fail_over_on` does not name it, or the route is about to move."""
+        ill = {state.target: state.health for state in self.states if state.health in such}
+        if staying := [route for route in self.routes if route.target in ill]:
+            stay = "stays" if len(staying) == 1 else "stay"
+            cause = self._cause([route.target for route in staying])
+            yield level, f"{_names(staying)} {stay} on a target that is {ill[staying[0].target]}: {cause}"
 
-def _about_held_on_failing(
-    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
-) -> tuple[Level, str] | None:
-    failing = {state.target for state in states if state.health in FAILING}
-    held = [route for route in routes if route.override and route.target in failing]
-    if not held or not held[0].override:
-        return None
-    more = f" (and {plural(len(held) - 1, 'route')} more)" if len(held) > 1 else ""
-    return Level.BAD, f"{_by_hand(held[0], held[0].override, now)}, and {_cause([held[0].target], states, now)}{more}"
+    def about_failed_over(self) -> Iterator[tuple[Level, str]]:
+        # What an operator moved has not failed over.
+        moved = [
+            route for route in self.routes if route.failed_over and not route.override and not route.candidates[0].drain
+        ]
+        if moved:
+            have = "has" if len(moved) == 1 else "have"
+            to = f" to {moved[0].target}" if len(moved) == 1 else ""
+            cause = self._cause([route.candidates[0].target for route in moved])
+            yield Level.NOTICE, f"{_names(moved)} {have} failed over{to}: {cause}"
 
+    def about_overrides(self) -> Iterator[tuple[Level, str]]:
+        held = [self._by_hand(route, route.override) for route in self.routes if route.override]
+        drains = {c.drain.subject: c.drain for route in self.routes for c in route.candidates if c.drain}
+        held += [
+            f"{drain.subject} is drained by {drain.author} until {clock(drain.until, self.now)}"
+            for drain in drains.values()
+        ]
+        if held:
+            yield Level.NOTICE, held[0] + (f" (and {len(held) - 1} more by hand)" if len(held) > 1 else "")
 
-def _about_overrides(routes: Sequence[RouteView], now: datetime) -> tuple[Level, str] | None:
-    held = [_by_hand(route, route.override, now) for route in routes if route.override]
-    drains = {c.drain.subject: c.drain for route in routes for c in route.candidates if c.drain}
-    held += [
-        f"{drain.subject} is drained by {drain.author} until {clock(drain.until, now)}" for drain in drains.values()
-    ]
-    if not held:
-        return None
-    more = f" (and {len(held) - 1} more by hand)" if len(held) > 1 else ""
-    return Level.NOTICE, f"{held[0]}{more}"
-
-
-def _by_hand(route: RouteView, override: Override, now: datetime) -> str:
-    done = f"pinned to {override.target}" if override.kind is OverrideKind.PIN else f"paused on {route.target}"
-    return f"{route.name} is {done} by {override.author} until {clock(override.until, now)}"
-
-
-def _about_failed_over(
-    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
-) -> tuple[Level, str] | None:
-    # What an operator moved has not failed over.
-    moved = [route for route in routes if route.failed_over and not route.override and not route.candidates[0].drain]
-    if not moved:
-        return None
-    cause = _cause([route.candidates[0].target for route in moved], states, now)
-    have = "has" if len(moved) == 1 else "have"
-    to = f" to {moved[0].target}" if len(moved) == 1 else ""
-    return Level.NOTICE, f"{_routes(moved)} {have} failed over{to}: {cause}"
-
-
-def _about_dry_run(
-    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime
-) -> tuple[Level, str] | None:
-    left = [route for route in routes if route.would]
-    if not left:
-        return None
-    more = f" (and {plural(len(left) - 1, 'route')} more)" if len(left) > 1 else ""
-    where = f"{left[0].name} stays on {left[0].target} and would be on {left[0].would}{more}"
-    return Level.BAD, f"{where}: {_cause([route.target for route in left], states, now)}"
-
-
-def _about_staying(
-    routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime, such: AbstractSet[Health], level: Level
-) -> tuple[Level, str] | None:
-    """Routes on a target with such a health: `fail_over_on` does not name it, or the route is about to move."""
-    ill = {state.target: state.health for state in states if state.health in such}
-    staying = [route for route in routes if route.target in ill]
-    if not staying:
-        return None
-    stay = "stays" if len(staying) == 1 else "stay"
-    what = f"a target that is {ill[staying[0].target]}"
-    return level, f"{_routes(staying)} {stay} on {what}: {_cause([route.target for route in staying], states, now)}"
-
-
-def _about_targets(routes: Sequence[RouteView], states: Sequence[TargetHealth], now: datetime) -> tuple[Level, str]:
-    if all(state.health is Health.UNKNOWN for state in states):
-        return Level.UNKNOWN, f"No target's health is known: {states[0].reason}" if states else "There are no targets"
-    first = _on_first_choice(len(routes))
-    well = [state for state in states if state.health in HEALTHY]
-    ill = [state for state in states if state.health in UNHEALTHY]
-    if not ill:
-        others = len(states) - len(well)
+    def about_targets(self) -> Iterator[tuple[Level, str]]:
+        """Always one fact."""
+        if all(state.health is Health.UNKNOWN for state in self.states):
+            known = f"No target's health is known: {self.states[0].reason}" if self.states else "There are no targets"
+            yield Level.UNKNOWN, known
+        count = len(self.routes)
+        many = f"All {count} routes are on their first choice; " if count else ""
+        first = "The route is on its first choice; " if count == 1 else many
+        well = sum(state.health in HEALTHY for state in self.states)
+        if ill := [state.target for state in self.states if state.health in UNHEALTHY]:
+            up = f"{well} of {plural(len(self.states), 'target')} up"
+            yield Level.NOTICE, f"{first}{up}, {self._cause(ill)}"
+        others = len(self.states) - well
         unclear = f", {others} unknown or paused" if others else ""
-        return Level.GOOD, f"{first}{plural(len(well), 'target')} up{unclear}"
-    cause = _cause([state.target for state in ill], states, now)
-    return Level.NOTICE, f"{first}{len(well)} of {plural(len(states), 'target')} up, {cause}"
+        yield Level.GOOD, f"{first}{plural(well, 'target')} up{unclear}"
+
+    def _by_hand(self, route: RouteView, override: Override) -> str:
+        done = f"pinned to {override.target}" if override.kind is OverrideKind.PIN else f"paused on {route.target}"
+        return f"{route.name} is {done} by {override.author} until {clock(override.until, self.now)}"
+
+    def _cause(self, targets: Sequence[str]) -> str:
+        """`openai is down since 18:02:11 UTC` when all of a provider's targets are, else the first target's name."""
+        state = next(state for state in self.states if state.target == targets[0])
+        provider = state.target.split("/")[0]
+        siblings = [other for other in self.states if other.target.split("/")[0] == provider]
+        whole = len(siblings) > 1 and all(other.health is state.health for other in siblings)
+        since = min(other.since for other in siblings) if whole else state.since
+        word = "up again" if state.health is Health.UP else state.health
+        more = len({name for name in targets if not (whole and name.split("/")[0] == provider)} - {state.target})
+        others = f" (and {plural(more, 'target')} more)" if more else ""
+        return f"{provider if whole else state.target} is {word} since {clock(since, self.now)}{others}"
 
 
-def _on_first_choice(count: int) -> str:
-    if count == 0:
-        return ""
-    return "The route is on its first choice; " if count == 1 else f"All {count} routes are on their first choice; "
-
-
-def _routes(routes: Sequence[RouteView]) -> str:
+def _names(routes: Sequence[RouteView]) -> str:
     names = [route.name for route in routes]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _cause(targets: Sequence[str], states: Sequence[TargetHealth], now: datetime) -> str:
-    """`openai is down since 18:02:11 UTC` when all of a provider's targets are, otherwise the first target's name."""
-    state = next(state for state in states if state.target == targets[0])
-    provider = state.target.split("/")[0]
-    siblings = [other for other in states if other.target.split("/")[0] == provider]
-    whole = len(siblings) > 1 and all(other.health is state.health for other in siblings)
-    since = min(other.since for other in siblings) if whole else state.since
-    word = "up again" if state.health is Health.UP else state.health
-    more = len({target for target in targets if not (whole and target.split("/")[0] == provider)} - {state.target})
-    others = f" (and {plural(more, 'target')} more)" if more else ""
-    return f"{provider if whole else state.target} is {word} since {clock(since, now)}{others}"
+def _more_routes(shown: Sequence[object]) -> str:
+    """How many there are besides the first."""
+    return f" (and {plural(len(shown) - 1, 'route')} more)" if len(shown) > 1 else ""
