@@ -16,7 +16,6 @@ from ui import activity, incidents, sections
 
 _STATIC = Path(__file__).parent / "static"
 _FAST_S = 2.0
-#: The lower part is refreshed at the probe interval, but every 2 to 10 s.
 _SLOWEST_S = 10.0
 
 
@@ -32,53 +31,36 @@ def _overview(path: str) -> Overview:
     return read(settings, open_reader(settings.database), utc_now())
 
 
-def _show_state(path: str) -> None:
-    """The upper part: small, refreshed every 2 s; unchanged HTML is not drawn again."""
+def _show(path: str, *renderers: Callable[[Overview], str], says_trouble: bool) -> None:
+    """Show these sections; where the database cannot be used, the part of the page that `says_trouble` says so."""
     try:
         overview = _overview(path)
     except DatabaseError as error:
-        there = database_path(_settings(path).database).exists()
-        st.html(
-            sections.trouble("The database cannot be used" if there else "There is nothing to show yet", str(error))
-        )
+        if says_trouble:
+            there = database_path(_settings(path).database).exists()
+            title = "The database cannot be used" if there else "There is nothing to show yet"
+            st.html(sections.trouble(title, str(error)))
         return
-    _show(
-        overview,
-        sections.top,
-        sections.banner,
-        activity.overrides,
-        sections.routes,
-        incidents.open_incidents,
-        incidents.figures_so_far,
-    )
-
-
-def _show_details(path: str) -> None:
-    """The lower part: the bars of every probe, and the past."""
-    try:
-        overview = _overview(path)
-    except DatabaseError:
-        return  # The upper part shows the error.
-    _show(overview, sections.targets, activity.vendors, incidents.past_incidents, activity.log)
-
-
-def _show(overview: Overview, *renderers: Callable[[Overview], str]) -> None:
     for render in renderers:
         # An empty element keeps the order: nothing below is drawn again when an incident opens.
         st.html(render(overview) or "<span></span>")
 
 
-def _slow_s(settings: Settings) -> float:
-    shortest = min((target.interval_s for target in settings.targets), default=_SLOWEST_S)
-    return min(max(shortest, _FAST_S), _SLOWEST_S)
-
-
 def show(path: str) -> None:
-    """The whole page for the configuration at `path`, which must be valid."""
+    """The whole page for the configuration at `path`, which must be valid.
+
+    The upper part is small and refreshed every 2 s; unchanged HTML is not drawn again. The lower part, the bars of
+    every probe and the past, is refreshed at the probe interval, but every 2 to 10 s.
+    """
     st.set_page_config(page_title="Hotspare", page_icon=str(_STATIC / "icon.png"), layout="wide")
     st.html(_STATIC / "page.css")
-    st.fragment(_show_state, run_every=_FAST_S)(path)
-    st.fragment(_show_details, run_every=_slow_s(_settings(path)))(path)
+    now = (sections.top, sections.banner, activity.overrides, sections.routes)
+    lately = (incidents.open_incidents, incidents.figures_so_far)
+    st.fragment(_show, run_every=_FAST_S)(path, *now, *lately, says_trouble=True)
+    lower = (sections.targets, activity.vendors, incidents.past_incidents, activity.log)
+    shortest_s = min((target.interval_s for target in _settings(path).targets), default=_SLOWEST_S)
+    slow_s = min(max(shortest_s, _FAST_S), _SLOWEST_S)
+    st.fragment(_show, run_every=slow_s)(path, *lower, says_trouble=False)
 
 
 if __name__ == "__main__":

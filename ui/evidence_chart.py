@@ -22,18 +22,18 @@ _MARGIN_PERCENT = 9.0
 
 def trails(verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
     """One chart with its sentence for each verdict; empty when there is none."""
-    return "".join(_figure(trail, now) for trail in verdicts)
+    return "".join(_figure(trail, text(trail.sentence), now) for trail in verdicts)
 
 
-def _figure(trail: EvidenceTrail, now: datetime) -> str:
-    rows = _target_rows(trail)
-    sentence = trail.sentence
+def _figure(trail: EvidenceTrail, sentence: str, now: datetime) -> str:
+    height = f"{100 * trail.threshold / _top(trail):.0f}"
     return (
         f'<figure class="hs-trail"><figcaption class="hs-row">{_targets(trail)}{pill(trail.health)}'
         f'<span class="hs-since">{instant(trail.at, now)}</span></figcaption>'
-        f'<div role="img" aria-label="How the evidence grew: {text(sentence)}">'
-        f'<div class="hs-plot">{_steps(trail)}{_line(trail)}</div>{rows}{_axis(trail)}</div>'
-        f'<p class="hs-reason">{text(sentence)}</p></figure>'
+        f'<div role="img" aria-label="How the evidence grew: {sentence}">'
+        f'<div class="hs-plot">{_steps(trail)}<b class="hs-verdict" style="bottom:{height}%">'
+        f"<span>verdict at {trail.threshold:.1f}</span></b></div>{_target_rows(trail)}{_axis(trail)}</div>"
+        f'<p class="hs-reason">{sentence}</p></figure>'
     )
 
 
@@ -53,11 +53,6 @@ def _steps(trail: EvidenceTrail) -> str:
         f'width:{max(0.0, end - left):.1f}%;height:{100 * probe.evidence / top:.0f}%"></i>'
         for probe, left, end in zip(probes, (_left(trail, probe) for probe in probes), ends, strict=True)
     )
-
-
-def _line(trail: EvidenceTrail) -> str:
-    height = 100 * trail.threshold / _top(trail)
-    return f'<b class="hs-verdict" style="bottom:{height:.0f}%"><span>verdict at {trail.threshold:.1f}</span></b>'
 
 
 def _target_rows(trail: EvidenceTrail) -> str:

@@ -57,14 +57,10 @@ def open_incidents(overview: Overview) -> str:
 
 def figures_so_far(overview: Overview) -> str:
     """The figures of the open incidents so far, apart from the cards because they change with every probe."""
-    rendered = [
-        (incident.id, figures(incident, overview.route_periods.get(incident.id, ())))
-        for incident in overview.open_incidents
-    ]
     cards = "".join(
-        f'<div class="hs-sofar"><span class="hs-tag">incident {number}</span>{html}</div>'
-        for number, html in rendered
-        if html
+        f'<div class="hs-sofar"><span class="hs-tag">incident {incident.id}</span>{html}</div>'
+        for incident in overview.open_incidents
+        if (html := figures(incident, overview.route_periods.get(incident.id, ())))
     )
     return section("Evidence and effect so far", "of the open incidents", cards) if cards else ""
 
@@ -82,6 +78,7 @@ def past_incidents(overview: Overview) -> str:
 def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
     tone, title = _KIND[incident.kind], words.title(incident)
     items = "".join(_affected(affected, now) for affected in incident.affected)
+    evidence = f"<h3>How the evidence grew</h3>{trails(verdicts, now)}" if verdicts else ""
     who = f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
     return (
         f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
@@ -90,7 +87,7 @@ def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
         f'<span class="hs-since">open since {instant(incident.opened_at, now)} UTC</span></div>'
         f"{notes(incident)}"
         f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{users(incident)}'
-        f"{_vendor(incident)}{_evidence(verdicts, now)}</div>"
+        f"{_vendor(incident)}{evidence}</div>"
         f"<div><h3>Timeline</h3>{timeline(incident.timeline, now)}</div></div></article>"
     )
 
@@ -105,6 +102,7 @@ def _affected(affected: AffectedTarget, now: datetime) -> str:
 
 def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
     title = words.title(incident)
+    shown_trails = f'<div class="hs-trails">{trails(verdicts, now)}</div>' if verdicts else ""
     return (
         f'<details class="hs-{_KIND[incident.kind]}"><summary>{instant(incident.opened_at, now)}'
         f'<b>{text(title[:1].upper() + title[1:])}</b><span class="hs-tag">incident {incident.id}</span>'
@@ -112,7 +110,7 @@ def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
         f'<span class="hs-quiet">{text(words.affected_summary(incident))}</span></summary>'
         f"{notes(incident)}"
         f"{timeline(incident.timeline, now)}{figures(incident)}"
-        f"{_vendor(incident)}{_row(trails(verdicts, now))}</details>"
+        f"{_vendor(incident)}{shown_trails}</details>"
     )
 
 
@@ -122,14 +120,6 @@ def _vendor(incident: Incident) -> str:
         return ""
     sentence = lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
     return f'<h3>And the vendor</h3><p class="hs-lead">{text(sentence)}</p>'
-
-
-def _row(figures: str) -> str:
-    return f'<div class="hs-trails">{figures}</div>' if figures else ""
-
-
-def _evidence(verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
-    return f"<h3>How the evidence grew</h3>{trails(verdicts, now)}" if verdicts else ""
 
 
 def severity(incident: Incident) -> str:
@@ -156,15 +146,15 @@ def notes(incident: Incident) -> str:
 
 def users(incident: Incident) -> str:
     """The target that the users of each affected route are on."""
-    items = "".join(f"<li>{_users(route)}</li>" for route in incident.routes)
+    items = "".join(_user(route) for route in incident.routes)
     return f'<ul class="hs-users">{items or "<li>no route is touched</li>"}</ul>'
 
 
-def _users(route: RouteImpact) -> str:
+def _user(route: RouteImpact) -> str:
     stuck = " <b>stuck: no other candidate is healthy</b>" if route.stuck else ""
     unpublished = " <b>the routing file cannot be written</b>" if route.unpublished else ""
     would = f' <span class="hs-quiet">dry run, or {text(route.would)}</span>' if route.would else ""
-    return f"{text(route.route)} → {target(route.target)}{stuck}{unpublished}{would}"
+    return f"<li>{text(route.route)} → {target(route.target)}{stuck}{unpublished}{would}</li>"
 
 
 def timeline(entries: Sequence[TimelineEntry], now: datetime) -> str:

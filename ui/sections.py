@@ -4,7 +4,8 @@ Sections that do not refresh every second hold absolute times only, so that thei
 browser leaves them untouched (a selection, an opened incident), until a fact changes.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from controller.routing.overrides import OverrideKind
@@ -16,18 +17,8 @@ from monitor.budget.summary import BudgetSummary
 from monitor.formatting import ago, clock, format_elapsed
 from monitor.health import FAILING, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus
-from ui.components import (
-    bar_class,
-    instant,
-    money,
-    pill,
-    seconds,
-    section,
-    share,
-    short_reason,
-    target,
-    text,
-)
+from probes.outcome import Outcome
+from ui.components import bar_class, instant, money, pill, seconds, section, share, short_reason, target, text
 
 _TONE = {
     Level.GOOD: ("✓", "good", "All well"),
@@ -52,11 +43,13 @@ _COLUMNS = {
 def top(overview: Overview) -> str:
     """The line above everything: the name, and the service's sign of life; its relative times need refreshing."""
     dot = "good" if overview.service.liveness is Liveness.RUNNING else "bad"
+    warning = f'<span class="hs-life"><span class="hs-dot hs-watch" aria-hidden="true"></span>{text(UNTRUSTED)}</span>'
+    untrusted = warning if overview.untrusted else ""
     return (
         '<header class="hs-top"><span class="hs-name">Hotspare</span>'
         f'<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
         f"{text(_service_line(overview.service, overview.now))}</span>"
-        f"{_untrusted(overview)}"
+        f"{untrusted}"
         f'<span class="hs-clock">{overview.now:%Y-%m-%d %H:%M:%S} UTC</span></header>'
     )
 
@@ -140,12 +133,6 @@ def _service_line(service: ServiceStatus, now: datetime) -> str:
     return f"monitor {state}, wrote {ago(service.beat.beat_at, now)}"
 
 
-def _untrusted(overview: Overview) -> str:
-    if not overview.untrusted:
-        return ""
-    return f'<span class="hs-life"><span class="hs-dot hs-watch" aria-hidden="true"></span>{text(UNTRUSTED)}</span>'
-
-
 def _failing_channels(overview: Overview) -> str:
     """The channels that fail, and the alerts that wait."""
     lines = [f"Not told: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
@@ -208,8 +195,9 @@ def _candidate(number: int, candidate: CandidateStatus) -> str:
 def _target(view: TargetView, now: datetime) -> str:
     history = view.history
     tip = f"since {view.state.since:%Y-%m-%d %H:%M:%S} UTC: {view.state.reason}"
+    remarks = "".join(f'<span class="hs-said" title="{text(line)}">{text(line)}</span>' for line in view.remarks)
     cells = {
-        "name": f"{target(view.state.target)}{_reason(view, now)}{_remarks(view)}",
+        "name": f"{target(view.state.target)}{_reason(view, now)}{remarks}",
         "health": f"{pill(view.state.health, tip)}{_meter(view.state)}",
         "strip": _strip(history.strip, history.bucket_s),
         "hour": _rate(history.last_hour),
@@ -238,10 +226,6 @@ def _reason(view: TargetView, now: datetime) -> str:
     return f'<span class="hs-why">{text(short_reason(state))}{since}</span>{said}'
 
 
-def _remarks(view: TargetView) -> str:
-    return "".join(f'<span class="hs-said" title="{text(one)}">{text(one)}</span>' for one in view.remarks)
-
-
 def _meter(state: TargetHealth) -> str:
     if state.evidence <= 0 or state.threshold <= 0:
         return ""
@@ -261,19 +245,19 @@ def _rate(counts: OutcomeCounts) -> str:
 
 
 def _strip(buckets: Sequence[Bucket], bucket_s: float) -> str:
-    totals: dict[str, int] = {}
+    totals: Counter[Outcome] = Counter()
     for bucket in buckets:
-        for outcome, count in bucket.counts:
-            totals[outcome] = totals.get(outcome, 0) + count
-    label = ", ".join(f"{count} {outcome}" for outcome, count in totals.items()) or "nothing observed"
-    bars = "".join(_bar(bucket) for bucket in buckets)
+        totals.update(dict(bucket.counts))
+    bars = "".join(
+        f'<i class="hs-{bar_class(bucket)}" title="{bucket.start:%H:%M:%S} UTC: {_counts(bucket.counts)}"></i>'
+        for bucket in buckets
+    )
     length = format_elapsed(bucket_s * len(buckets))
-    return f'<span class="hs-strip" role="img" aria-label="last {length}: {label}">{bars}</span>'
+    return f'<span class="hs-strip" role="img" aria-label="last {length}: {_counts(totals.items())}">{bars}</span>'
 
 
-def _bar(bucket: Bucket) -> str:
-    what = ", ".join(f"{count} {outcome}" for outcome, count in bucket.counts) or "nothing observed"
-    return f'<i class="hs-{bar_class(bucket)}" title="{bucket.start:%H:%M:%S} UTC: {what}"></i>'
+def _counts(counts: Iterable[tuple[Outcome, int]]) -> str:
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts) or "nothing observed"
 
 
 def _legend() -> str:

@@ -14,7 +14,6 @@ import streamlit as st
 from monitor.config.loader import load
 from monitor.config.problems import ConfigError
 
-DEFAULT_PORT = 8501
 _SCRIPT = Path(__file__).with_name("app.py")
 _OPTIONS = {
     "browser.gatherUsageStats": False,
@@ -39,23 +38,28 @@ _OPTIONS = {
 }
 
 
-def serve(config: Path, port: int = DEFAULT_PORT, address: str = "127.0.0.1") -> int:
-    """Serve the page until SIGINT or SIGTERM; returns the exit status.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the page until SIGINT or SIGTERM: `python -m ui.server --config FILE --port N`; returns the exit status.
 
     0 after a signal; 2, with the reason on standard error, when the configuration is broken or the port is taken.
-    Port 0 takes a free one. Once it listens, one line on standard error says where.
+    Once it listens, one line on standard error says where.
     """
+    parser = argparse.ArgumentParser(prog="hotspare page", description=__doc__)
+    parser.add_argument("-c", "--config", type=Path, default=Path("hotspare.yaml"), help="the configuration")
+    parser.add_argument("--port", type=int, default=8501, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--address", default="127.0.0.1", help="where to listen (default: %(default)s)")
+    options = parser.parse_args(arguments)
     try:
-        load(config, environ, keys=False)
-        _require_free(address, port)
+        load(options.config, environ, keys=False)
+        _require_free(options.address, options.port)
     except (ConfigError, OSError, OverflowError) as error:
-        print(_explained(error, address, port), file=sys.stderr)  # noqa: T201 -- for the person at the terminal
+        print(_explained(error, options.address, options.port), file=sys.stderr)  # noqa: T201 -- for the person at the terminal
         return 2
     # uvicorn shuts down in good order, then raises the signal once more: that must end the process quietly.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
-    app = st.App(_SCRIPT, lifespan=_announce, secrets={"config": str(config.resolve())})
-    app.run(config={**_OPTIONS, "server.address": address, "server.port": port})
+    app = st.App(_SCRIPT, lifespan=_announce, secrets={"config": str(options.config.resolve())})
+    app.run(config={**_OPTIONS, "server.address": options.address, "server.port": options.port})
     return 0
 
 
@@ -79,16 +83,6 @@ def _explained(error: ConfigError | OSError | OverflowError, address: str, port:
         return str(error)
     why = (isinstance(error, OSError) and error.strerror) or str(error)
     return f"cannot listen on {address} port {port}: {why}; choose another with --port or --address"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line of the page's own process: `python -m ui.server --config FILE --port N`."""
-    parser = argparse.ArgumentParser(prog="hotspare page", description=__doc__)
-    parser.add_argument("-c", "--config", type=Path, default=Path("hotspare.yaml"), help="the configuration")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--address", default="127.0.0.1", help="where to listen (default: %(default)s)")
-    options = parser.parse_args(arguments)
-    return serve(options.config, options.port, options.address)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,9 @@ class OutcomeCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """One bar of the strip: the observations that started from `start` up to `end`."""
+    """One bar of the strip: the observations that started from `start` up to that of the next bar."""
 
     start: datetime
-    end: datetime
     counts: tuple[tuple[Outcome, int], ...] = ()
     """The worst outcome first; empty where nothing was observed."""
 
@@ -106,8 +105,7 @@ def build_buckets(
         if 0 <= index < BUCKETS:
             counts[index][outcome] += 1
     return tuple(
-        Bucket(start=begin + bucket * index, end=begin + bucket * (index + 1), counts=_worst_first(counter))
-        for index, counter in enumerate(counts)
+        Bucket(start=begin + bucket * index, counts=_worst_first(counter)) for index, counter in enumerate(counts)
     )
 
 

@@ -89,10 +89,7 @@ def history() -> ProbeHistory:
         first_token_p50_s=None,
         cost_day_usd=None,
         bucket_s=30.0,
-        strip=tuple(
-            Bucket(start=NOW + timedelta(seconds=30 * n), end=NOW + timedelta(seconds=30 * n + 30), counts=counts)
-            for n, counts in enumerate(bars)
-        ),
+        strip=tuple(Bucket(start=NOW + timedelta(seconds=30 * n), counts=counts) for n, counts in enumerate(bars)),
     )
 
 
@@ -251,7 +248,7 @@ def test_health_is_said_in_its_word_and_a_symbol(health: Health) -> None:
 @pytest.mark.parametrize("outcome", [*Outcome, None])
 def test_each_outcome_has_a_colour_that_the_legend_explains(outcome: Outcome | None) -> None:
     """A bar without an entry in the legend would say nothing."""
-    bucket = Bucket(start=NOW, end=NOW, counts=((outcome, 1),) if outcome else ())
+    bucket = Bucket(start=NOW, counts=((outcome, 1),) if outcome else ())
     colour = pieces.bar_class(bucket)
     assert f'<i class="hs-{colour}"></i>' in view.targets(overview())
     assert (colour == "good") == (outcome is not None and outcome.effect is Effect.UP)
