@@ -42,12 +42,8 @@ def _override(override: Override, now: datetime) -> str:
 
 
 def _subject(override: Override) -> str:
-    if override.kind is OverrideKind.DRAIN:
-        return (
-            target(override.subject)
-            if "/" in override.subject
-            else f'<span class="hs-route">{text(override.subject)}</span>'
-        )
+    if override.kind is OverrideKind.DRAIN and "/" in override.subject:
+        return target(override.subject)
     every = override.kind is OverrideKind.PAUSE and override.subject == ALL
     name = f'<span class="hs-route">{"all routes" if every else text(override.subject)}</span>'
     return (

@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Awaitable
 from datetime import datetime
-from typing import Final
 
 from rich.text import Text
 
@@ -16,15 +15,12 @@ from controller.alerts.delivery import PlannedMessage
 from controller.alerts.registry import channels_of, context_of, heartbeat_ping
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings
+from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
 from monitor.formatting import instant
 from monitor.settings import Settings
 from monitor.storage.conversions import to_ms
 from probes.transport.http_transport import tls_context
-
-_NOTHING: Final = (
-    "nothing to test: alerts has neither slack, webhook_url, apprise nor heartbeat_url; docs/alerts.md says how"
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
     alert = make_test_alert(f"test-{os.getpid()}-{to_ms(now):x}", at=now, where=socket.gethostname())
     results = asyncio.run(_send_all(settings, alert))
     if not results:
-        output.print_error(_NOTHING)
-        return output.WRONG
+        known = "neither slack, webhook_url, apprise nor heartbeat_url"
+        raise RefusedError(f"nothing to test: alerts has {known}; docs/alerts.md says how")
     if args.json:
         sinks = [{"sink": name, "gets": gets, "ok": error is None, "error": error} for name, gets, error in results]
         output.print_document({"at": instant(now), "id": alert.id, "sinks": sinks})

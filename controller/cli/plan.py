@@ -18,9 +18,6 @@ from monitor.budget.allocation import format_usd
 from monitor.formatting import format_duration, format_elapsed, plural
 from monitor.settings import Settings
 
-_TIMEOUT_S = 30.0
-_HALF = 0.5
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `plan`."""
@@ -35,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the plan; 1 when the configuration cannot keep a promise."""
     settings = load_settings(args.config, keys=False, stores=False)
     try:
-        find_thresholds(settings, timeout_s=_TIMEOUT_S)
+        find_thresholds(settings, timeout_s=30.0)
     except ThresholdTimeoutError as error:
         output.print_error(f"no plan: {error}")
         return output.BAD_NEWS
@@ -103,7 +100,7 @@ def _interval(target: Mapping[str, Any]) -> str:
 def _verdicts(document: dict[str, Any]) -> Iterator[str]:
     """One sentence for each route that can be moved."""
     for route in document["routes"]:
-        half = outage_at_rate(route["outages"], _HALF)
+        half = outage_at_rate(route["outages"], 0.5)
         if half is None or half["time_to_flip_s"]["mean"] is None:
             continue
         times = half["time_to_flip_s"]

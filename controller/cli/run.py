@@ -10,6 +10,7 @@ import time
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, add_port, load_settings, warn_about_budget
+from controller.routing.operator_requests import RefusedError
 from monitor.settings import Settings
 
 _INTERRUPTED = 130
@@ -53,8 +54,7 @@ def _demo(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name != "hotspare_client":
             raise
-        output.print_error("the demo needs the client beside it: pip install ./client")
-        return output.WRONG
+        raise RefusedError("the demo needs the client beside it: pip install ./client") from None
     return main.main(once=args.once, as_json=args.json, port=args.port)
 
 

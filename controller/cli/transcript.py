@@ -69,8 +69,7 @@ def print_transcript(transcript: Transcript, console: Console) -> None:
     lines = _Lines(console)
     title = f"{observation.target} · {observation.check} · {observation.started_at:%Y-%m-%d %H:%M:%S} UTC"
     lines.put(title, style="bold", indent=0)
-    _print_request(transcript.request, lines)
-    _print_response(transcript.response, lines)
+    _print_exchange(transcript.request, transcript.response, lines)
     lines.head("Phases")
     columns = console.width if console.is_terminal else 80
     for line in (*_bars(list(phases(observation)), columns), *_asides(observation)):
@@ -86,17 +85,12 @@ def print_transcript(transcript: Transcript, console: Console) -> None:
     console.print()
 
 
-def _print_request(request: RequestShown | None, lines: "_Lines") -> None:
+def _print_exchange(request: RequestShown | None, response: ResponseShown | None, lines: "_Lines") -> None:
     lines.head("Request")
-    if request is None:
-        lines.put("none was sent")
-        return
-    lines.put(f"{request.method} {request.url}")
-    lines.headers(request.headers)
-    lines.put(request.body)
-
-
-def _print_response(response: ResponseShown | None, lines: "_Lines") -> None:
+    if request:
+        lines.put(f"{request.method} {request.url}")
+        lines.headers(request.headers)
+    lines.put(request.body if request else "none was sent")
     lines.head("Response")
     if response is None:
         lines.put("none came")

@@ -9,9 +9,7 @@ from controller.incidents.vendor_claim import lead_phrase
 from controller.routing import override_text
 from controller.status.evidence import EvidenceTrail
 from controller.status.overview import Overview, TargetView, VendorView
-from controller.status.pending_alerts import PendingAlerts
 from monitor.budget.summary import BudgetSummary
-from monitor.connectivity.state import ConnectivityObservation
 from monitor.formatting import instant
 from monitor.health import FAILING
 
@@ -19,6 +17,7 @@ from monitor.health import FAILING
 def status_document(overview: Overview) -> dict[str, Any]:
     """The overview as JSON for scripts; instants in UTC, shares 0 to 1, null where nothing is known."""
     service, beat = overview.service, overview.service.beat
+    connectivity, pending = overview.connectivity, overview.pending_alerts
     return {
         "at": _instant(overview.now),
         "headline": overview.headline,
@@ -30,7 +29,12 @@ def status_document(overview: Overview) -> dict[str, Any]:
             "started_at": _instant(beat.started_at) if beat else None,
             "beat_at": _instant(beat.beat_at) if beat else None,
         },
-        "network": overview.connectivity and _network(overview.connectivity),
+        "network": connectivity
+        and {
+            "sight": connectivity.state,
+            "at": _instant(connectivity.at),
+            "endpoints": [{"endpoint": name, "answered": name in connectivity.answered} for name in connectivity.asked],
+        },
         "money": overview.money and _money(overview.money),
         "routes": [
             {
@@ -58,26 +62,15 @@ def status_document(overview: Overview) -> dict[str, Any]:
             {"sink": c.sink, "part": c.part or None, "since": _instant(c.since), "error": c.error}
             for c in overview.failing_channels
         ],
-        "slack": overview.pending_alerts and _pending(overview.pending_alerts),
+        "slack": pending
+        and {
+            "waiting_incidents": pending.incidents,
+            "waiting_notices": pending.notices,
+            "quiet_until": _instant(pending.quiet_until),
+        },
         "open_incidents": [
             _incident(incident, overview.evidence_trails.get(incident.id, ())) for incident in overview.open_incidents
         ],
-    }
-
-
-def _pending(pending: PendingAlerts) -> dict[str, Any]:
-    return {
-        "waiting_incidents": pending.incidents,
-        "waiting_notices": pending.notices,
-        "quiet_until": _instant(pending.quiet_until),
-    }
-
-
-def _network(observation: ConnectivityObservation) -> dict[str, Any]:
-    return {
-        "sight": observation.state,
-        "at": _instant(observation.at),
-        "endpoints": [{"endpoint": name, "answered": name in observation.answered} for name in observation.asked],
     }
 
 

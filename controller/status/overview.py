@@ -243,37 +243,37 @@ def route_view(
     """
     dry_run = pointed is not None and pointed.dry_run
     target = pointed.target if pointed and not dry_run else route.candidates[0]
+    failed_over = target in route.candidates[1:]
     others = [states[candidate].health for candidate in route.candidates if candidate != target]
     failing = target in states and states[target].health in route.fail_over_on
-    view = RouteView(
+    override = overrides.pin(route.name) or overrides.paused(route.name)
+    candidates = tuple(
+        CandidateStatus(
+            target=candidate,
+            health=states[candidate].health,
+            serving=candidate == target,
+            drain=overrides.drained(candidate, candidate.partition("/")[0]),
+        )
+        for candidate in route.candidates
+    )
+    waiting = None
+    if manual and not dry_run and not override:
+        better = candidates[: route.candidates.index(target)] if failed_over else ()
+        waiting = next((each.target for each in better if each.health is Health.UP and not each.drain), None)
+    return RouteView(
         name=route.name,
         target=target,
         since=pointed.since if pointed and not dry_run else None,
         reason=_reason(pointed, overrides.pin(route.name)) if pointed else "no decision yet",
-        candidates=tuple(
-            CandidateStatus(
-                target=candidate,
-                health=states[candidate].health,
-                serving=candidate == target,
-                drain=overrides.drained(candidate, candidate.partition("/")[0]),
-            )
-            for candidate in route.candidates
-        ),
-        override=overrides.pin(route.name) or overrides.paused(route.name),
-        failed_over=target in route.candidates[1:],
+        candidates=candidates,
+        override=override,
+        failed_over=failed_over,
         stuck=failing and (route.name in stuck_routes or set(ELIGIBLE).isdisjoint(others)),
         weights=pointed.weights if pointed and not dry_run else (),
+        waiting=waiting,
         dry_run=dry_run,
         would=format_destination(pointed) if pointed and dry_run and pointed.target != target else None,
     )
-    return replace(view, waiting=_waiting(view)) if manual and not dry_run else view
-
-
-def _waiting(view: RouteView) -> str | None:
-    """The better candidate that is up, where nothing but an operator can bring the route back to it."""
-    serving = next((n for n, candidate in enumerate(view.candidates) if candidate.serving), 0)
-    ahead = () if view.override else view.candidates[:serving]
-    return next((better.target for better in ahead if better.health is Health.UP and not better.drain), None)
 
 
 def _reason(pointed: RouteState, pin: Override | None) -> str:

@@ -111,12 +111,3 @@ def build_buckets(
 
 def _worst_first(counter: Counter[Outcome]) -> tuple[tuple[Outcome, int], ...]:
     return tuple(sorted(counter.items(), key=lambda item: (_SEVERITY.index(item[0].effect), item[1]), reverse=True))
-
-
-def count_outcomes(outcomes: Sequence[Outcome]) -> OutcomeCounts:
-    """The counts of these outcomes."""
-    return OutcomeCounts(
-        total=len(outcomes),
-        excluded=sum(outcome in EXCLUDED for outcome in outcomes),
-        ok=sum(outcome is Outcome.OK for outcome in outcomes),
-    )

@@ -20,7 +20,6 @@ from controller.status.probe_history import (
     ProbeHistory,
     RecentDetails,
     build_buckets,
-    count_outcomes,
     quantile,
 )
 from monitor.detection import notices
@@ -61,10 +60,6 @@ _NEWEST = (
     .limit(_SEARCHED)
 )
 _CHANGE = TRANSITIONS.c
-_VERDICT = (
-    *(_CHANGE.target, _CHANGE.at_ms, _CHANGE.before, _CHANGE.after),
-    *(_CHANGE.evidence, _CHANGE.threshold, _CHANGE.trail),
-)
 
 
 def read_history(connection: Connection, target: Target, now: datetime) -> ProbeHistory:
@@ -78,7 +73,11 @@ def read_history(connection: Connection, target: Target, now: datetime) -> Probe
     durations = [row.duration_s for row in answers]
     day = connection.execute(_TOTALS, {"of": target.id, "since": to_ms(now - _DAY)}).one()
     return ProbeHistory(
-        last_hour=count_outcomes([Outcome(row.outcome) for row in hour]),
+        last_hour=OutcomeCounts(
+            total=len(hour),
+            excluded=sum(row.outcome in EXCLUDED for row in hour),
+            ok=sum(row.outcome == Outcome.OK for row in hour),
+        ),
         last_day=OutcomeCounts(total=day.total, excluded=day.excluded or 0, ok=day.ok or 0),
         p50_s=quantile(durations, 0.50),
         p95_s=quantile(durations, 0.95),
@@ -120,7 +119,7 @@ def _newest_trails(connection: Connection, incident: Incident) -> tuple[Evidence
     instants = {to_ms(entry.at) for entry in incident.timeline} | {to_ms(target.since) for target in incident.affected}
     provider = storable(f"{incident.provider}/")
     verdicts = (
-        select(*_VERDICT)
+        select(TRANSITIONS)
         .where(
             _CHANGE.at_ms.in_(sorted(instants)), _CHANGE.after.in_(list(VERDICT_EFFECTS)), _CHANGE.trail.is_not(None)
         )
