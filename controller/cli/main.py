@@ -98,7 +98,6 @@ def _error_status(error: Exception) -> int | None:
     """Return the exit status for an error that says what a person must do; None for any other."""
     # Not at the top: `hotspare --help` needs neither rich nor YAML nor SQLAlchemy.
     from controller.cli import output  # noqa: PLC0415
-    from controller.incidents.store import CommentRefusedError  # noqa: PLC0415
     from controller.routing.operator_requests import RefusalKind, RefusedError  # noqa: PLC0415
     from controller.routing.routing_file import RoutingFileError  # noqa: PLC0415
     from monitor.config.problems import ConfigError  # noqa: PLC0415
@@ -107,7 +106,7 @@ def _error_status(error: Exception) -> int | None:
 
     if isinstance(error, RefusedError):
         return output.WRONG if error.kind is RefusalKind.INVALID else output.BAD_NEWS
-    if isinstance(error, CommentRefusedError | DatabaseGoneError):
+    if isinstance(error, DatabaseGoneError):
         return output.BAD_NEWS
     return output.WRONG if isinstance(error, ConfigError | DatabaseError | LockError | RoutingFileError) else None
 

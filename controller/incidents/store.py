@@ -14,6 +14,7 @@ from controller.incidents.document_fields import readable_fields
 from controller.incidents.incident import EntryKind, Incident, IncidentDocument, IncidentKind, TimelineEntry
 from controller.incidents.timeline import MAX_COMMENTS, comments_in, merge_entries, number_entries
 from controller.incidents.tracker import lead_incident_id
+from controller.routing.operator_requests import RefusalKind, RefusedError
 from monitor.storage.conversions import from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
 from monitor.storage.database import DatabaseError, durable
 from monitor.storage.tables import IncidentRow
@@ -72,16 +73,12 @@ def incident_of(row: IncidentRow | RowMapping) -> Incident:
     )
 
 
-class CommentRefusedError(Exception):
-    """The comment cannot be stored; the message is a sentence that says why."""
-
-
 class CommentStore:
     """Adds what people say to incidents, on an engine of `open_writer` or `open_operator`.
 
     Each comment is one transaction that survives a power cut and raises the incident's revision, so that people who
     were told of it are told this too. The service, which rewrites incidents from its memory, keeps what was added
-    here. Raises CommentRefusedError, and `monitor.storage.database.DatabaseError` when it did not happen.
+    here. Raises RefusedError, and `monitor.storage.database.DatabaseError` when it did not happen.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -102,7 +99,8 @@ class CommentStore:
             row = _row(session, incident_id)
             incident = incident_of(row)
             if incident.resolved_at:
-                raise CommentRefusedError(f"incident {incident_id} is resolved and needs no acknowledgement")
+                resolved = f"incident {incident_id} is resolved and needs no acknowledgement"
+                raise RefusedError(resolved, RefusalKind.NOTHING_TO_DO)
             if incident.acknowledged_by == person:
                 return incident
             over = f", who takes over from {incident.acknowledged_by}" if incident.acknowledged_by else ""
@@ -114,14 +112,14 @@ class CommentStore:
 def _row(session: Session, incident_id: int) -> IncidentRow:
     row = session.get(IncidentRow, incident_id)
     if row is None:
-        raise CommentRefusedError(f"there is no incident {incident_id}")
+        raise RefusedError(f"there is no incident {incident_id}", RefusalKind.NOTHING_TO_DO)
     return row
 
 
 def _comment(row: IncidentRow, incident: Incident, line: TimelineEntry) -> Incident:
     if len(comments_in(incident.timeline)) >= MAX_COMMENTS:
         full = f"incident {incident.id} has {MAX_COMMENTS} comments, and takes no more"
-        raise CommentRefusedError(f"{full}: write the rest elsewhere")
+        raise RefusedError(f"{full}: write the rest elsewhere", RefusalKind.UNSAFE)
     timeline = number_entries(merge_entries(incident.timeline, [line]))
     changed = replace(incident, timeline=timeline, revision=incident.revision + 1)
     row.sqlmodel_update(_columns(changed))

@@ -82,7 +82,6 @@ class Overview:
     now: datetime
     level: Level
     headline: str
-    """The overall state in one line."""
     service: ServiceStatus
     routes: tuple[RouteView, ...]
     """In the order of the configuration, like `targets`."""
@@ -94,7 +93,6 @@ class Overview:
     events: tuple[EventRow, ...]
     """What is worth knowing and neither a transition nor a decision."""
     overrides: tuple[Override, ...] = ()
-    """The overrides in force."""
     connectivity: ConnectivityObservation | None = None
     """The last answer of the neutral endpoints; None when they were never asked."""
     money: BudgetSummary | None = None
@@ -104,7 +102,6 @@ class Overview:
     route_periods: Mapping[int, tuple[RoutePeriod, ...]] = field(default_factory=dict)
     """Where routes have pointed since an open incident began, by its id; not of incidents older than a day."""
     vendors: tuple[VendorView, ...] = ()
-    """The vendors' status pages, beside our own verdict."""
     failing_channels: tuple[ChannelState, ...] = ()
     """The channels that do not take alerts now, and the parts of channels; the longest first."""
     pending_alerts: PendingAlerts | None = None
@@ -191,20 +188,19 @@ def vendor_views(
 
     What another page said, which the configuration had before, does not count.
     """
-    views = []
-    for provider in settings.providers:
-        if provider.status_page:
-            ours = {states[target.id].health for target in settings.targets if target.provider.name == provider.name}
-            report = reports.get(provider.name)
-            views.append(
-                VendorView(
-                    provider=provider.name,
-                    health=min(ours, key=WORST_FIRST.index),
-                    url=provider.status_page,
-                    report=report if report and report.url == provider.status_page else None,
-                )
-            )
-    return tuple(views)
+    return tuple(
+        VendorView(
+            provider=provider.name,
+            health=min(
+                (states[target.id].health for target in settings.targets if target.provider.name == provider.name),
+                key=WORST_FIRST.index,
+            ),
+            url=provider.status_page,
+            report=report if (report := reports.get(provider.name)) and report.url == provider.status_page else None,
+        )
+        for provider in settings.providers
+        if provider.status_page
+    )
 
 
 def _route_views(

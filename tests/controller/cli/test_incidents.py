@@ -16,9 +16,10 @@ from controller.alerts.delivery_store import DeliveryStore
 from controller.cli.main import main
 from controller.cycle.cycle import Cycle
 from controller.incidents.incident import EntryKind, Incident
-from controller.incidents.store import CommentRefusedError, CommentStore
+from controller.incidents.store import CommentStore
 from controller.incidents.timeline import MAX_COMMENTS
 from controller.journal import Journal
+from controller.routing.operator_requests import RefusedError
 from controller.routing.routing_file import RoutingFile
 from monitor.clock import utc_now
 from monitor.config.loader import load
@@ -277,7 +278,7 @@ def test_what_people_say_is_bounded(broken: Desk) -> None:
     remarks = CommentStore(broken.engine)
     for n in range(MAX_COMMENTS):
         remarks.note(1, f"note {n}", author="ana", at=broken.now)
-    with pytest.raises(CommentRefusedError, match="has 20 comments"):
+    with pytest.raises(RefusedError, match="has 20 comments"):
         remarks.note(1, "one more", author="ana", at=broken.now)
     said = broken.do("note", "1", "one more", "--author", "ana")
     assert (said.status, said.err) == (

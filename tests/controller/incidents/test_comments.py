@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import Engine
 
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
-from controller.incidents.store import CommentRefusedError, CommentStore
+from controller.incidents.store import CommentStore
 from controller.incidents.timeline import MAX_COMMENTS
 from controller.journal import Journal
+from controller.routing.operator_requests import RefusedError
 from monitor.health import Health
 from monitor.storage.database import open_operator, open_writer
 
@@ -123,7 +124,7 @@ def test_a_note_is_one_line_of_text(engine: Engine, text: str, kept: str) -> Non
 def test_an_incident_that_there_is_not(engine: Engine) -> None:
     """A sentence, not a row."""
     for say in (CommentStore(engine).acknowledge, Journal(engine).comments.acknowledge):
-        with pytest.raises(CommentRefusedError, match="there is no incident 7"):
+        with pytest.raises(RefusedError, match="there is no incident 7"):
             say(7, author="ana", at=NOW)
 
 

@@ -11,7 +11,6 @@ from controller.alerts.slack.buttons.buttons import Button, Press, Verb, button_
 from controller.alerts.slack.buttons.rules import ButtonContext, find_objection, is_hold, request_for
 from controller.alerts.slack.buttons.store import Claim, PressStore
 from controller.incidents.incident import EntryKind
-from controller.incidents.store import CommentRefusedError
 from controller.journal import Journal
 from controller.operations import begin_override
 from controller.routing import override_text
@@ -62,7 +61,7 @@ class PressHandler:
             return None
         try:
             answer, kind = self._carry_out(press, claim, engine), "button_pressed"
-        except (RefusedError, CommentRefusedError) as error:
+        except RefusedError as error:
             answer, kind = f"Nothing was done: {error}.", "press_refused"
         what = f"“{button_label(button)}”" if button else "a button that this version does not know"
         subject = f"incident {button.incident}" if button else "slack"
