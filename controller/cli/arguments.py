@@ -37,13 +37,6 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
-def add_port(parser: argparse.ArgumentParser) -> None:
-    """Add `--port PORT`, of the page."""
-    parser.add_argument(
-        "--port", type=port, help="where the page listens (default: 8501; for demo, a free one where that is taken)"
-    )
-
-
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add `--jobs J`, the number of processes."""
     parser.add_argument("--jobs", type=count, metavar="J", help="processes at work (default: one per core)")

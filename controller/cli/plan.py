@@ -41,13 +41,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.print_document(document)
     else:
-        print_plan(document, settings)
+        print_plan(document, settings, output.terminal())
     return output.OK if document["keeps_promises"] else output.BAD_NEWS
 
 
-def print_plan(document: dict[str, Any], settings: Settings, console: Console | None = None) -> None:
-    """Print the plan for people, on standard output by default, and its warnings on standard error."""
-    console = console or output.terminal()
+def print_plan(document: dict[str, Any], settings: Settings, console: Console) -> None:
+    """Print the plan for people, and its warnings on standard error."""
     if any(route["outages"] for route in document["routes"]):
         console.print(_outages(document))
         console.print()

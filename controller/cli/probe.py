@@ -105,8 +105,9 @@ def _check(settings: Settings, *, as_json: bool) -> int:
         output.print_document({"config": str(settings.path), "valid": True, "providers": providers})
     else:
         counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
-        output.terminal().print(f"{settings.path}: valid; {counts}", markup=False)
-        print_table(observations)
+        console = output.terminal()
+        console.print(f"{settings.path}: valid; {counts}", markup=False)
+        print_table(observations, console)
     return _status(observations)
 
 
@@ -140,9 +141,8 @@ def _ask(
         return asyncio.run(ask_all())
 
 
-def print_table(observations: Sequence[Observation], console: Console | None = None) -> None:
-    """Print a line for each observation, on standard output by default, and below what the providers said, uncut."""
-    console = console or output.terminal()
+def print_table(observations: Sequence[Observation], console: Console) -> None:
+    """Print a line for each observation, and below what the providers said, uncut."""
     roomy = console.width >= _ROOMY_COLUMNS
     table = output.plain_table()
     for name in ("target", "check", "outcome"):

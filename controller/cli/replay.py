@@ -47,13 +47,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.print_document(replay_document(answer, url))
     else:
-        print_replay(answer)
+        print_replay(answer, output.terminal())
     return output.OK
 
 
-def print_replay(answer: ReplayAnswer, console: Console | None = None) -> None:
-    """Print the answer for people, on standard output by default."""
-    console = console or output.terminal()
+def print_replay(answer: ReplayAnswer, console: Console) -> None:
+    """Print the answer for people."""
     window = answer.window
     lasted = format_elapsed((window.until - window.deciding_from).total_seconds())
     console.print(

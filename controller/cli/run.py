@@ -9,7 +9,7 @@ import sys
 import time
 
 from controller.cli import output
-from controller.cli.arguments import add_config, add_json, add_port, load_settings, warn_about_budget
+from controller.cli.arguments import add_config, add_json, load_settings, port, warn_about_budget
 from controller.routing.operator_requests import RefusedError
 from monitor.settings import Settings
 
@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     else:
         add_config(parser)
     if command != "run":
-        add_port(parser)
+        text = "where the page listens (default: 8501; for demo, a free one where that is taken)"
+        parser.add_argument("--port", type=port, help=text)
     if command == "page":
         parser.add_argument("--address", default="127.0.0.1", help="default: %(default)s, this machine alone")
     if command == "demo":

@@ -41,13 +41,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.print_document(document)
     else:
-        print_simulation(document, scenario)
+        print_simulation(document, scenario, output.terminal())
     return output.OK
 
 
-def print_simulation(document: dict[str, Any], scenario: Scenario, console: Console | None = None) -> None:
-    """Print the answer for people, on standard output by default."""
-    console = console or output.terminal()
+def print_simulation(document: dict[str, Any], scenario: Scenario, console: Console) -> None:
+    """Print the answer for people."""
     seeds = plural(document["seeds"], "seed")
     head = f"{document['scenario']}: {seeds} of {format_duration(scenario.duration_s)}"
     console.print(f"{head}, {format_elapsed(document['virtual_s'])} in {document['wall_s']:.1f} s", markup=False)

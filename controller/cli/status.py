@@ -48,16 +48,15 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.print_document(status_document(overview))
     else:
-        print_overview(overview)
+        print_overview(overview, output.terminal())
     failing = any(target.state.health in FAILING for target in overview.targets)
     unpublished = any(route.published is not None for route in overview.routes)
     good = not failing and not unpublished and overview.service.liveness is Liveness.RUNNING
     return output.OK if good else output.BAD_NEWS
 
 
-def print_overview(overview: Overview, console: Console | None = None) -> None:
-    """Print for people: headline, routes, overrides, targets, open incidents; on standard output by default."""
-    console = console or output.terminal()
+def print_overview(overview: Overview, console: Console) -> None:
+    """Print for people: headline, routes, overrides, targets, open incidents."""
     console.print(Text(overview.headline, style=_LEVEL_STYLES[overview.level]))
     if overview.untrusted:
         console.print(Text(f"Note: {UNTRUSTED}", style="yellow"))

@@ -12,10 +12,6 @@ from monitor.formatting import format_elapsed, plural
 from probes.observation import Observation
 from probes.transcript import RequestShown, ResponseShown, Transcript
 
-_INDENT = 2
-_WIDEST_BAR = 40
-_BESIDE_THE_BAR = 38
-_SHORTEST_BAR = 10
 #: Above this delay of our own event loop, the measured times are not the provider's alone.
 _LATE_S = 0.02
 _PHASES = (
@@ -113,7 +109,7 @@ def _print_exchange(request: RequestShown | None, response: ResponseShown | None
 def _bars(steps: Sequence[tuple[str, float, float]], columns: int) -> Iterator[str]:
     """A line each: what, when it was over, how long it took, and both as a bar."""
     total_s = steps[-1][2] or 1.0
-    width = max(_SHORTEST_BAR, min(_WIDEST_BAR, columns - _BESIDE_THE_BAR))
+    width = max(10, min(40, columns - 38))  # beside the bar there are 38 columns of text
     for name, from_s, until_s in steps:
         begin = min(width - 1, int(from_s / total_s * width))
         length = max(1, round(until_s / total_s * width) - begin)
@@ -170,7 +166,7 @@ class _Lines:
             self.put(f"{name}: {value}", style="dim")
         self._console.print()
 
-    def put(self, text: str, *, before: str = "", indent: int = _INDENT, style: str = "") -> None:
+    def put(self, text: str, *, before: str = "", indent: int = 2, style: str = "") -> None:
         """The text, line for line; `before` stands before the first, and the others are indented as far."""
         margin = " " * (indent + len(before))
         for number, line in enumerate(text.split("\n")):

@@ -123,7 +123,8 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     past_incidents = tuple(incident for incident in journal.incidents(RECENT) if incident.resolved_at)
     stuck = frozenset(at.route for incident in open_incidents for at in incident.routes if at.stuck)
     saved = {name: state.health for name, state in store.states().items()}
-    states = {target.id: saved.get(target.id) or _unseen(target.id, now) for target in settings.targets}
+    unseen = TargetHealth(target="", health=Health.UNKNOWN, since=now, reason="no observations yet")
+    states = {target.id: saved.get(target.id) or replace(unseen, target=target.id) for target in settings.targets}
     service = service_status(store.last_beat(), now)
     money = read_summary(settings, store.ledger, now)
     with engine.connect() as connection:
@@ -290,7 +291,3 @@ def file_mismatch(decided: RouteState | None, in_file: str | None, now: datetime
     if decided is None or in_file == expected or (now - decided.since).total_seconds() < _PUBLISHED_WITHIN_S:
         return None
     return in_file or ""
-
-
-def _unseen(target: str, now: datetime) -> TargetHealth:
-    return TargetHealth(target=target, health=Health.UNKNOWN, since=now, reason="no observations yet")
