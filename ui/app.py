@@ -54,9 +54,9 @@ def show(path: str) -> None:
     """
     st.set_page_config(page_title="Hotspare", page_icon=str(_STATIC / "icon.png"), layout="wide")
     st.html(_STATIC / "page.css")
-    now = (sections.top, sections.banner, activity.overrides, sections.routes)
-    lately = (incidents.open_incidents, incidents.figures_so_far)
-    st.fragment(_show, run_every=_FAST_S)(path, *now, *lately, says_trouble=True)
+    upper = (sections.top, sections.banner, activity.overrides, sections.routes)
+    ongoing = (incidents.open_incidents, incidents.figures_so_far)
+    st.fragment(_show, run_every=_FAST_S)(path, *upper, *ongoing, says_trouble=True)
     lower = (sections.targets, activity.vendors, incidents.past_incidents, activity.log)
     shortest_s = min((target.interval_s for target in _settings(path).targets), default=_SLOWEST_S)
     slow_s = min(max(shortest_s, _FAST_S), _SLOWEST_S)

@@ -19,7 +19,6 @@ from controller.routing.overrides import OverrideKind
 from monitor.formatting import format_duration
 
 _USUAL_S = 2 * 3600.0
-_BEGINS = {"pin": OverrideKind.PIN, "drain": OverrideKind.DRAIN, "pause": OverrideKind.PAUSE}
 _ENDS = {"unpin": OverrideKind.PIN, "undrain": OverrideKind.DRAIN, "resume": OverrideKind.PAUSE}
 _SUBJECTS = {
     OverrideKind.PIN: ("ROUTE", "a route of the configuration"),
@@ -31,14 +30,14 @@ _SUBJECTS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of one of these commands."""
     command = parser.get_default("command")
-    metavar, text = _SUBJECTS[_BEGINS.get(command) or _ENDS[command]]
+    metavar, text = _SUBJECTS[_ENDS.get(command) or OverrideKind(command)]
     add_config(parser)
     parser.add_argument("subject", metavar=metavar, help=text)
     if command == "pin":
         parser.add_argument("target", metavar="TARGET", help="one of the route's candidates, as provider/model")
         text = "also to a target that is down, unusable or misconfigured"
         parser.add_argument("--force", action="store_true", help=text)
-    if command in _BEGINS:
+    if command not in _ENDS:
         longest, usual = format_duration(LONGEST_OVERRIDE_S), format_duration(_USUAL_S)
         text = f"how long, such as 30m or 1d; at most {longest} (default: {usual})"
         parser.add_argument(
@@ -57,9 +56,9 @@ def run(args: argparse.Namespace) -> int:
     wrong, or the database cannot be used.
     """
     settings = load_settings(args.config, keys=False)
-    begins = args.command in _BEGINS
+    ends = _ENDS.get(args.command)
     request = OperatorRequest(
-        kind=_BEGINS[args.command] if begins else _ENDS[args.command],
+        kind=ends or OverrideKind(args.command),
         subject=args.subject,
         target=getattr(args, "target", None),
         reason=args.reason,
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         for_s=getattr(args, "for_s", 0.0),
         force=getattr(args, "force", False),
     )
-    result = (begin_override if begins else end_override)(settings, request)
+    result = (end_override if ends else begin_override)(settings, request)
     if args.json:
         document = {
             "overrides": [override_document(override) for override in result.overrides],
