@@ -10,6 +10,7 @@
 Each test that was made adds a line to `Classification.steps`.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 from probes.checks import Task, find_flaw
 from probes.dialects.base import Dialect
-from probes.dialects.error_rules import is_error
+from probes.dialects.error_envelope import is_error
 from probes.json_values import MalformedError, parse
 from probes.outcome import Outcome
 from probes.reply import EMPTY_REPLY, ErrorDetails, Finish, Reply
@@ -28,6 +29,17 @@ from probes.target import Check
 
 #: Outcomes whose detail is the message of an error, which may say when to try again.
 _MAY_NAME_A_DELAY = frozenset({Outcome.RATE_LIMITED, Outcome.OVERLOADED, Outcome.QUOTA, Outcome.SERVER_ERROR})
+#: What a status means where its body is none of the API's: a text, a web page, nothing.
+_NOT_THE_API = {
+    400: Outcome.UNREACHABLE,
+    403: Outcome.SERVER_ERROR,
+    404: Outcome.UNREACHABLE,
+    405: Outcome.UNREACHABLE,
+    410: Outcome.UNREACHABLE,
+    421: Outcome.UNREACHABLE,
+}
+#: Some APIs send these with a text, or with nothing.
+_PAGES_ONLY = frozenset({400, 403, 410})
 _TITLE = re.compile(r"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)
 
 
@@ -40,6 +52,10 @@ class RawResponse:
     """Names in lower case."""
     body: bytes = b""
     """As far as it was read, decoded."""
+    model: str = ""
+    """The model that was requested: its name in a message decides nothing."""
+    streamed: bool = False
+    """Whether the body was read as a stream, into `reply` and `stray`."""
     reply: Reply = EMPTY_REPLY
     """The stream as far as it was read; empty where the body was read whole."""
     stray: str = ""
@@ -97,13 +113,13 @@ def _classify(dialect: Dialect, task: Task, response: RawResponse, steps: list[s
         return _classify_http_error(dialect, response, steps)
     steps.append(f"status: {response.status}, a success, as far as the status goes")
     content_type = _content_type(response.headers) or "none"
-    if _is_web_page(response):
-        steps.append(f"content type: {content_type}, and the body is a web page, which is never an answer")
-        detail = f"HTTP {response.status} with a web page{_quote_title(response.body)}"
-        return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
-    if is_stream(task.check, response.status, response.headers):
+    if response.streamed:
         steps.append(f"content type: {content_type}, read as a stream")
         return _classify_stream(dialect, task, response, steps)
+    if _is_web_page(response):
+        steps.append(f"content type: {content_type}, and the body is a web page, which is never an answer")
+        detail = f"HTTP {response.status} with a web page{_quote_title(_decode(response))}"
+        return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
     steps.append(f"content type: {content_type}, read whole")
     return _classify_body(dialect, task, response, steps)
 
@@ -122,32 +138,46 @@ def _classify_redirect(response: RawResponse) -> Classification:
 
 
 def _classify_http_error(dialect: Dialect, response: RawResponse, steps: list[str]) -> Classification:
-    """By the error in the body, else by the status. A web page with 403 comes from an edge, not from a refused key."""
+    """By the error in the body, else by its text and the status.
+
+    A web page with 403 comes from an edge, not from a refused key. A page or a text with 404 and its like comes from
+    something that is not the API: applications use the same address, and fail too.
+    """
     kind = response.headers.get(dialect.error_header or "", "").partition(":")[0].strip()[:100]
     try:
-        return _classify_error(dialect, response.status, parse(response.body), steps, kind=kind)
+        return _classify_error(dialect, response, _parse(response), steps, kind=kind)
     except MalformedError as fault:
-        page = _is_web_page(response)
-        outcome, reason = dialect.errors.match(response.status, ErrorDetails(codes=(kind,) if kind else ()))
-        decides = f"{dialect.name}: {reason}" if reason.startswith("rule") else ""
-        steps.append(f"error: {'a web page' if page else fault}, so {decides or 'the status alone decides'}")
-        outcome = Outcome.SERVER_ERROR if page and response.status == 403 else outcome
-        quote = f" with a web page{_quote_title(response.body)}" if page else _quote_body(response.body)
+        page, text = _is_web_page(response), _decode(response)
+        details = ErrorDetails(codes=(kind,) if kind else (), message="" if page else text)
+        match = dialect.errors.match(response.status, details, model=response.model)
+        outcome, decides = match.outcome, f"{dialect.name}: {match.reason}"
+        if not match.by_rule:
+            alien = _NOT_THE_API.get(response.status) if page or response.status not in _PAGES_ONLY else None
+            outcome = alien or outcome
+            decides = "it is not the API that answers" if alien else "the status alone decides"
+        steps.append(f"error: {'a web page' if page else fault}, so {decides}")
+        quote = f" with a web page{_quote_title(text)}" if page else _quote(text)
         return Classification(outcome=outcome, detail=f"HTTP {response.status}{quote}")
 
 
 def _classify_error(
-    dialect: Dialect, status: int, body: Mapping[str, Any], steps: list[str], *, where: str = "", kind: str = ""
+    dialect: Dialect,
+    response: RawResponse,
+    body: Mapping[str, Any],
+    steps: list[str],
+    *,
+    where: str = "",
+    kind: str = "",
 ) -> Classification:
     details = dialect.read_error(body)
     details = replace(details, codes=(kind, *details.codes)) if kind else details
     codes = " ".join(code[:100] for code in list(dict.fromkeys(details.codes))[:2])
-    summary = ": ".join(part for part in (codes, details.message) if part)
-    outcome, reason = dialect.errors.match(status, details)
-    steps.append(f"error: {summary[:200] or 'without code or message'}; {dialect.name}: {reason}")
+    summary = ": ".join(part for part in (codes, details.message) if part) or _excerpt(body)
+    match = dialect.errors.match(response.status, details, model=response.model)
+    steps.append(f"error: {summary[:200]}; {dialect.name}: {match.reason}")
     return Classification(
-        outcome=outcome,
-        detail=" ".join(part for part in (where or f"HTTP {status}", summary) if part),
+        outcome=match.outcome,
+        detail=f"{where or f'HTTP {response.status}'} {summary}",
         retry_after_s=details.retry_after_s,
         request_id=details.request_id,
         headers=details.headers,
@@ -159,7 +189,7 @@ def _classify_stream(dialect: Dialect, task: Task, response: RawResponse, steps:
     error = reply.error or _parse_stray_error(response.stray)
     if error is not None:
         where = "error inside the stream:"
-        return replace(_classify_error(dialect, response.status, error, steps, where=where), reply=reply)
+        return replace(_classify_error(dialect, response, error, steps, where=where), reply=reply)
     steps.append("error: none in the stream")
     if reply.ended:
         steps.append("terminator: the stream has it")
@@ -183,15 +213,15 @@ def _parse_stray_error(stray: str) -> Mapping[str, Any] | None:
 
 def _classify_body(dialect: Dialect, task: Task, response: RawResponse, steps: list[str]) -> Classification:
     try:
-        body = parse(response.body)
+        body = _parse(response)
     except MalformedError as fault:
         steps.append(f"envelope: {fault}")
         return response.fault or Classification(
-            outcome=Outcome.SERVER_ERROR, detail=f"HTTP {response.status} with {fault}{_quote_body(response.body)}"
+            outcome=Outcome.SERVER_ERROR, detail=f"HTTP {response.status} with {fault}{_quote(_decode(response))}"
         )
     if is_error(body):
         where = f"HTTP {response.status} with an error in the body:"
-        return _classify_error(dialect, response.status, body, steps, where=where)
+        return _classify_error(dialect, response, body, steps, where=where)
     steps.append("error: none in the body")
     flaw = response.fault or _check_content_type(task.check, response)
     if flaw is not None:
@@ -217,7 +247,8 @@ def _classify_envelope(
         reply = (read_embedding or dialect.read_reply)(body)
     except MalformedError as fault:
         steps.append(f"envelope: {fault}")
-        return Classification(outcome=Outcome.SERVER_ERROR, detail=f"HTTP {response.status} with {fault}")
+        detail = f"HTTP {response.status} with {fault}: {_excerpt(body)}"
+        return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
     steps.append("envelope: a whole reply")
     return _classify_reply(task, reply, steps)
 
@@ -251,11 +282,40 @@ def _is_web_page(response: RawResponse) -> bool:
     )
 
 
-def _quote_title(body: bytes) -> str:
-    match = _TITLE.search(body[:20_000].decode("utf-8", "replace"))
+def _quote_title(page: str) -> str:
+    match = _TITLE.search(page[:20_000])
     return f": {match[1].strip()}" if match else ""
 
 
-def _quote_body(body: bytes) -> str:
-    text = body[:200].decode("utf-8", "replace").strip()
-    return f": {text}" if text else ""
+def _quote(text: str) -> str:
+    return f": {text[:200].strip()}" if text.strip() else ""
+
+
+def _excerpt(body: Mapping[str, Any]) -> str:
+    """The beginning of a body that says nothing where a message is looked for."""
+    try:
+        return json.dumps(body, ensure_ascii=False)[:200]
+    except (RecursionError, ValueError):
+        return "JSON nested too deep"
+
+
+def _parse(response: RawResponse) -> dict[str, Any]:
+    """The JSON of the body, in whatever encoding; raises MalformedError."""
+    try:
+        return parse(response.body)
+    except MalformedError as fault:
+        if not isinstance(fault.__cause__, UnicodeDecodeError):
+            raise
+        return parse(_decode(response))
+
+
+def _decode(response: RawResponse) -> str:
+    """The text of the body: UTF-8, else in the encoding that its content type names; never raises."""
+    try:
+        return response.body.decode()
+    except UnicodeDecodeError:
+        charset = response.headers.get("content-type", "").lower().partition("charset=")[2].partition(";")[0]
+        try:
+            return response.body.decode(charset.strip(" '\"") or "utf-8", "replace")
+        except (LookupError, ValueError, TypeError):
+            return response.body.decode("utf-8", "replace")

@@ -1,6 +1,7 @@
 """The state of one request in flight: its moving deadline, its phases, and the response as far as it was read."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -21,6 +22,9 @@ from probes.transport.decoding import CAP
 
 #: Decoded bytes of a response, and when they arrived, in seconds since the probe started.
 BodyChunk: TypeAlias = tuple[float, bytes]
+#: How an event stream begins, whatever its content type says.
+_STREAM_START = re.compile(rb"\s*(\xef\xbb\xbf)?(data|event|id|retry)?:")
+_LONGEST_START = 32
 #: A missed deadline is our own fault where our event loop stalled for more than this share of the time until then.
 _OWN_SHARE = 0.2
 
@@ -75,6 +79,11 @@ class Exchange:
         self.longest_stall_s: float | None = None
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the response, names in lower case; empty until they have arrived."""
+        return self._headers
+
+    @property
     def streaming(self) -> bool:
         """Whether the response is read as a stream."""
         return self._parser is not None
@@ -121,7 +130,7 @@ class Exchange:
         self.status = status
         self._headers = {name.lower(): value for name, value in headers}
         if is_stream(self.check, status, self._headers):
-            self._parser = DIALECTS[self.target.provider.dialect].stream_parser()
+            self._parser = self._new_parser()
 
     def receive(self, data: bytes) -> bool:
         """Takes decoded bytes of the body; True once nothing that follows can matter. Never raises."""
@@ -129,7 +138,9 @@ class Exchange:
             self.chunks.append((self.since_start(self.timings.received_at) or 0.0, data))
         if self._parser is None:
             self._body += data
-            return False
+            if not self._is_mislabelled_stream():
+                return False
+            self._parser, data, self._body = self._new_parser(), bytes(self._body), bytearray()
         self._read(self._parser.feed(data))
         if self._done:
             self._record_end()
@@ -151,6 +162,8 @@ class Exchange:
             status=self.status or 0,
             headers=self._headers,
             body=bytes(self._body),
+            model=self.target.model,
+            streamed=self.streaming,
             reply=self._reply,
             stray=self._parser.stray if self._parser else "",
             fault=self._corrupt_frame or fault,
@@ -211,6 +224,14 @@ class Exchange:
             detail = f"the stream held a frame with {fault}"
             self._corrupt_frame = Classification(outcome=Outcome.BROKEN_STREAM, detail=detail)
         self._record_text()
+
+    def _new_parser(self) -> SseParser | AwsEventStreamParser:
+        return DIALECTS[self.target.provider.dialect].stream_parser()
+
+    def _is_mislabelled_stream(self) -> bool:
+        """Whether events come under another content type, as clients read them all the same."""
+        asked = self.check is Check.STREAM and 200 <= (self.status or 0) < 300
+        return asked and _STREAM_START.match(self._body[:_LONGEST_START]) is not None
 
     def _record_end(self) -> None:
         self.last_byte_s = self.since_start(self.timings.received_at)

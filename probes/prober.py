@@ -23,7 +23,8 @@ from probes.checks import Task
 from probes.classifier import Classification, classify_response
 from probes.dialects.aws_signing import Credentials, UnsignedError, sign
 from probes.dialects.base import Dialect
-from probes.dialects.families import expected_length, is_substitute
+from probes.dialects.families import expected_length, is_substitute, owner_names_models
+from probes.dialects.presets import preset_of
 from probes.dialects.registry import DIALECTS
 from probes.exchange import Exchange
 from probes.json_values import overlay
@@ -255,10 +256,17 @@ def _cost_usd(exchange: Exchange, classification: Classification) -> float | Non
     return believable
 
 
+def _substitute(exchange: Exchange, answered: str | None) -> str | None:
+    """The model that answered, where it is another than the target's."""
+    target = exchange.target
+    if answered is None or preset_of(target.provider.preset).owner_names_models or owner_names_models(exchange.headers):
+        return None
+    return answered if is_substitute(target.model, answered) else None
+
+
 def build_observation(exchange: Exchange, classification: Classification) -> Observation:
     """The observation of a finished exchange; every text in it is fit to be shown."""
     key, timings, reply = exchange.target.provider.api_key, exchange.timings, classification.reply
-    substituted = reply.model is not None and is_substitute(exchange.target.model, reply.model)
     return Observation(
         target=exchange.target.id,
         check=exchange.check,
@@ -281,7 +289,7 @@ def build_observation(exchange: Exchange, classification: Classification) -> Obs
         output_tokens=reply.output_tokens,
         cached_tokens=reply.cached_tokens,
         reasoning_tokens=reply.reasoning_tokens,
-        model=clean(reply.model or "", key, limit=100) if substituted else None,
+        model=clean(_substitute(exchange, reply.model) or "", key, limit=100) or None,
         deprecation=clean(reply.deprecation or "", key, limit=200) or None,
         cost_usd=_cost_usd(exchange, classification),
         loop_lag_s=exchange.loop_lag.worst_s,

@@ -5,9 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from probes.checks import DEFINITIONS, SCHEMA, TOOL, TOOL_NAME, Task
-from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage, finish_reasons, read_finish
-from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules, is_error
+from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage
+from probes.dialects.common_errors import COMMON_ERRORS
+from probes.dialects.error_envelope import is_error
+from probes.dialects.error_rules import ErrorRule
 from probes.dialects.families import Family, family_of
+from probes.dialects.finish_reasons import read_finish
 from probes.json_values import (
     MalformedError,
     as_count,
@@ -20,7 +23,7 @@ from probes.json_values import (
     to_json,
 )
 from probes.outcome import Outcome
-from probes.reply import Finish, Reply, Request, ToolCall
+from probes.reply import Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
@@ -44,14 +47,6 @@ _FAMILIES = (
 )
 #: For JSON with a word and a number, the syntax of a call included.
 _STRUCTURE_TOKENS = 256
-
-_FINISH = finish_reasons(
-    {
-        Finish.STOP: "end_turn stop_sequence tool_use",
-        Finish.LENGTH: "max_tokens model_context_window_exceeded",
-        Finish.REFUSED: "refusal",
-    }
-)
 
 
 def build_request(target: Target, task: Task) -> Request:
@@ -97,7 +92,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
                 for block in blocks
                 if block.get("type") == "tool_use"
             ),
-            finish=read_finish(body.get("stop_reason"), _FINISH),
+            finish=read_finish(body.get("stop_reason")),
             ended=True,
             model=as_text(body.get("model")) or None,
         ),
@@ -117,7 +112,7 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
         case "content_block_delta" if as_object(body.get("delta")).get("type") == "text_delta":
             return replace(reply, text=reply.text + text_at(body, "delta.text"))
         case "message_delta":
-            finish = read_finish(as_object(body.get("delta")).get("stop_reason"), _FINISH)
+            finish = read_finish(as_object(body.get("delta")).get("stop_reason"))
             return _with_usage(replace(reply, finish=finish or reply.finish), body.get("usage"))
         case "message_stop":
             return replace(reply, ended=True)
@@ -137,29 +132,7 @@ def _with_usage(reply: Reply, usage: object) -> Reply:
     )
 
 
-_ERROR_FIELDS = ErrorFields(
-    codes="error.details.error_code error.type",
-    message="error.message error message",
-    status="error.code",
-    request_id="request_id",
-)
-_ERRORS = ErrorRules(
-    ErrorRule(Outcome.QUOTA, "billing_error enforced_spend_limit_reached contract_spend_limit_reached"),
-    ErrorRule(
-        Outcome.QUOTA,
-        statuses={200, 400, 402, 403, 429},
-        message=r"credit balance is too low|specified api usage limits",
-    ),
-    ErrorRule(Outcome.AUTH, statuses={200, 400, 403}, message=r"organization has been disabled"),
-    ErrorRule(Outcome.OVERLOADED, "overloaded_error"),
-    ErrorRule(Outcome.MODEL_GONE, "not_found_error", statuses={404}),
-    codes_alone={
-        Outcome.AUTH: "authentication_error permission_error",
-        Outcome.RATE_LIMITED: "rate_limit_error",
-        Outcome.MODEL_GONE: "not_found_error",
-        Outcome.BAD_REQUEST: "invalid_request_error request_too_large",
-    },
-)
+_ERRORS = COMMON_ERRORS.preceded_by(ErrorRule(Outcome.MODEL_GONE, "not_found_error", statuses={404}))
 
 DIALECT = Dialect(
     name="anthropic",
@@ -175,7 +148,6 @@ DIALECT = Dialect(
     build_request=build_request,
     read_reply=read_reply,
     read_event=read_event,
-    read_error=_ERROR_FIELDS.read,
     errors=_ERRORS,
     request_id_headers=("request-id", "x-request-id"),
 )

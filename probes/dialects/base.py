@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from probes.checks import Task
+from probes.dialects.common_errors import COMMON_ERRORS
+from probes.dialects.error_envelope import read_error
 from probes.dialects.error_rules import ErrorRules
-from probes.json_values import as_text
-from probes.reply import ErrorDetails, Finish, Reply, Request
+from probes.reply import ErrorDetails, Reply, Request
 from probes.streaming.aws_eventstream import AwsEventStreamParser
 from probes.streaming.sse import ServerSentEvent, SseParser
 from probes.target import Check, Target
@@ -53,16 +54,6 @@ def incident_io_page(host: str, domain: str, *components: str) -> VendorStatusPa
     return VendorStatusPage(host=host, url=f"https://{domain}/proxy/{domain}", components=components)
 
 
-def finish_reasons(reasons: Mapping[Finish, str]) -> Mapping[str, Finish]:
-    """The table for `read_finish`; a provider's reasons that mean the same stand in one text, with spaces between."""
-    return {reason: finish for finish, texts in reasons.items() for reason in texts.split()}
-
-
-def read_finish(reason: object, reasons: Mapping[str, Finish]) -> Finish | None:
-    """What a provider's finish reason means: `OTHER` where `reasons` does not know it, None where there is none."""
-    return reasons.get(as_text(reason), Finish.OTHER) if reason else None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """One wire format."""
@@ -89,9 +80,10 @@ class Dialect:
     """Reads an embedding likewise; None where the format has none."""
     read_event: Callable[[Reply, ServerSentEvent], Reply]
     """Adds one event to a stream's reply so far; raises MalformedError for a corrupt frame."""
-    read_error: Callable[[Mapping[str, Any]], ErrorDetails]
+    read_error: Callable[[Mapping[str, Any]], ErrorDetails] = read_error
     """Reads an error body or an error frame."""
-    errors: ErrorRules
+    errors: ErrorRules = COMMON_ERRORS
+    """Its own rules, then those for all."""
     request_id_headers: tuple[str, ...]
     """Response headers that may hold the provider's own id of the request, the best first."""
     error_header: str | None = None

@@ -8,9 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
-from probes.dialects.base import ConfigField, Dialect, VendorStatusPage, finish_reasons, read_finish
-from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules
+from probes.dialects import error_envelope
+from probes.dialects.base import ConfigField, Dialect, VendorStatusPage
+from probes.dialects.common_errors import COMMON_ERRORS
+from probes.dialects.error_rules import ErrorRule
 from probes.dialects.families import Family, family_of
+from probes.dialects.finish_reasons import read_finish
 from probes.json_values import (
     MalformedError,
     as_count,
@@ -35,15 +38,6 @@ _FAMILIES = (
     Family(patterns="*amazon.nova-* *claude-*-4[-.]* *claude-3*", tokens=64, forces_tool=True),
     Family(patterns="*openai.gpt-oss-*", tokens=512, extra={"reasoning_effort": "low"}, forces_tool=True),
     Family(patterns="*openai.gpt-*-luna*", tokens=64, extra={"reasoning": {"effort": "none"}}, forces_tool=True),
-)
-
-_FINISH = finish_reasons(
-    {
-        Finish.STOP: "end_turn stop_sequence tool_use",
-        Finish.LENGTH: "max_tokens model_context_window_exceeded",
-        Finish.REFUSED: "guardrail_intervened content_filtered",
-        Finish.FAILED: "malformed_model_output",
-    }
 )
 
 
@@ -75,7 +69,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
     reply = Reply(
         text="".join(as_text(block.get("text")) for block in blocks),
         calls=tuple(ToolCall(name=as_text(call.get("name")), arguments=to_json(call.get("input"))) for call in calls),
-        finish=read_finish(body.get("stopReason"), _FINISH),
+        finish=read_finish(body.get("stopReason")),
         ended=True,
     )
     return _with_usage(reply, body)
@@ -96,7 +90,7 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
         case "contentBlockDelta":
             return replace(reply, text=reply.text + text_at(parse(event.data), "delta.text"))
         case "messageStop":
-            return replace(reply, finish=read_finish(parse(event.data).get("stopReason"), _FINISH) or Finish.OTHER)
+            return replace(reply, finish=read_finish(parse(event.data).get("stopReason")) or Finish.OTHER)
         case "metadata":
             reply = _with_usage(reply, parse(event.data))
             return replace(reply, ended=reply.finish is not None)
@@ -106,13 +100,9 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
 
 
 def read_error(body: Mapping[str, Any]) -> ErrorDetails:
-    """`{"message"}` or `{"Message"}`; a header names the kind, or `__type` where the service itself failed."""
-    inner = as_object(body.get("error")) or as_object(body.get("Output")) or body
-    details = _ERROR_FIELDS.read(inner)
-    kinds = (code.rpartition("#")[2].partition(":")[0] for code in details.codes)
-    # Without the explanation of how to sign, which quotes the session token.
-    message = details.message.partition("The Canonical String for this request")[0].strip()
-    return replace(details, codes=tuple(filter(None, kinds)), message=message or as_text(body.get("error")))
+    """As for all dialects, but without the explanation of how to sign, which quotes the session token."""
+    details = error_envelope.read_error(body)
+    return replace(details, message=details.message.partition("The Canonical String for this request")[0].strip())
 
 
 def _converse_body(family: Family, task: Task) -> dict[str, Any]:
@@ -159,36 +149,24 @@ def _read_exception(event: ServerSentEvent) -> Mapping[str, Any]:
         return {"message": event.data[:500], "__type": kind}
 
 
-_ERROR_FIELDS = ErrorFields(codes="__type code type", message="message Message originalMessage")
-_ERRORS = ErrorRules(
-    ErrorRule(Outcome.QUOTA, "servicequotaexceededexception"),
+_ERRORS = COMMON_ERRORS.preceded_by(
     ErrorRule(Outcome.QUOTA, message=r"(tokens|requests) per day|payment.instrument"),
-    ErrorRule(Outcome.OVERLOADED, "modelnotreadyexception serviceunavailableexception serviceunavailable"),
-    ErrorRule(Outcome.RATE_LIMITED, "throttlingexception throttling toomanyrequestsexception"),
-    ErrorRule(Outcome.MODEL_GONE, "resourcenotfoundexception"),
+    ErrorRule(Outcome.MODEL_GONE, "ResourceNotFoundException"),
     # Also a model that only an inference profile leads to, and one that this account was not given: the key works, the
     # model's name does not, and no other target of the provider is affected.
     ErrorRule(
         Outcome.MODEL_GONE,
         statuses={200, 400, 403, 404},
-        message=(
-            r"model identifier is invalid|on-demand throughput|access to (the|this) model|model access is denied"
-            r"|doesn.t support the model|model not found|reached the end of its life|use case details"
-        ),
+        message=r"model identifier is invalid|on-demand throughput|model access is denied|doesn.t support the model"
+        r"|use case details",
     ),
     ErrorRule(
         Outcome.AUTH,
-        "expiredtoken expiredtokenexception incompletesignature incompletesignatureexception "
-        "invalidsignatureexception invalidclienttokenid missingauthenticationtoken "
-        "missingauthenticationtokenexception requestexpired signaturedoesnotmatch unrecognizedclientexception",
+        "ExpiredToken ExpiredTokenException IncompleteSignature IncompleteSignatureException "
+        "InvalidSignatureException InvalidClientTokenId MissingAuthenticationToken "
+        "MissingAuthenticationTokenException RequestExpired SignatureDoesNotMatch UnrecognizedClientException",
     ),
     ErrorRule(Outcome.AUTH, statuses={400}, message=r"^operation not allowed"),
-    codes_alone={
-        Outcome.AUTH: "accessdeniedexception",
-        Outcome.BAD_REQUEST: "validationexception",
-        Outcome.SERVER_ERROR: "internalserverexception modelerrorexception modelstreamerrorexception "
-        "modeltimeoutexception",
-    },
 )
 
 DIALECT = Dialect(

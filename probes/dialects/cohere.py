@@ -5,12 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 from probes.checks import SCHEMA, TOOL, Task
-from probes.dialects.base import UNVERSIONED, Dialect, finish_reasons, incident_io_page, read_finish
-from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules, is_error
+from probes.dialects import error_envelope
+from probes.dialects.base import UNVERSIONED, Dialect, incident_io_page
+from probes.dialects.common_errors import COMMON_ERRORS
+from probes.dialects.error_envelope import is_error
+from probes.dialects.error_rules import ErrorRule
 from probes.dialects.families import Family, family_of
+from probes.dialects.finish_reasons import read_finish
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, text_at
 from probes.outcome import Outcome
-from probes.reply import Finish, Reply, Request, ToolCall
+from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
@@ -32,14 +36,6 @@ _PARAMETERS: Mapping[Check, Mapping[str, Any]] = {
     Check.STRUCTURED: {"response_format": {"type": "json_object", "json_schema": SCHEMA}},
     Check.TOOL: {"tools": [{"type": "function", "function": {**TOOL, "parameters": SCHEMA}}], "strict_tools": True},
 }
-
-_FINISH = finish_reasons(
-    {
-        Finish.STOP: "COMPLETE STOP_SEQUENCE TOOL_CALL",
-        Finish.LENGTH: "MAX_TOKENS",
-        Finish.FAILED: "ERROR TIMEOUT",
-    }
-)
 
 
 def build_request(target: Target, task: Task) -> Request:
@@ -70,7 +66,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
                 ToolCall(name=as_text(function.get("name")), arguments=as_text(function.get("arguments")))
                 for function in (as_object(item.get("function")) for item in as_objects(message.get("tool_calls")))
             ),
-            finish=read_finish(body.get("finish_reason"), _FINISH),
+            finish=read_finish(body.get("finish_reason")),
             ended=True,
         ),
         body.get("usage"),
@@ -100,7 +96,7 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
         case "content-start" | "content-delta":
             return replace(reply, text=reply.text + text_at(delta, "message.content.text"))
         case "message-end":
-            reply, finish = _with_usage(reply, delta.get("usage")), read_finish(delta.get("finish_reason"), _FINISH)
+            reply, finish = _with_usage(reply, delta.get("usage")), read_finish(delta.get("finish_reason"))
             failed = delta.get("error") or finish is Finish.FAILED
             return replace(reply, error=body) if failed else replace(reply, finish=finish, ended=True)
     return reply
@@ -109,6 +105,17 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
 def _read_text(value: object) -> str:
     return "".join(as_text(part.get("text")) for part in as_objects(value) if part.get("type") == "text") or as_text(
         value
+    )
+
+
+def read_error(body: Mapping[str, Any]) -> ErrorDetails:
+    """`{"id", "message"}`, or a `message-end` that failed."""
+    delta, details = as_object(body.get("delta")), error_envelope.read_error(body)
+    return replace(
+        details,
+        codes=tuple(filter(None, (as_text(delta.get("finish_reason")), *details.codes))),
+        message=as_text(delta.get("error")) or details.message,
+        request_id=as_text(body.get("id")) or None,
     )
 
 
@@ -136,26 +143,7 @@ def _read_count(value: object) -> int | None:
     return as_count(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
-#: Of `{"id", "message"}`, or of a `message-end` that failed.
-_ERROR_FIELDS = ErrorFields(
-    codes="delta.finish_reason error.type", message="delta.error message error.message error", request_id="id"
-)
-_ERRORS = ErrorRules(
-    ErrorRule(Outcome.AUTH, statuses={498}),
-    ErrorRule(Outcome.AUTH, statuses={200, 400}, message=r"invalid api token|invalid api key|no api key supplied"),
-    ErrorRule(
-        Outcome.QUOTA,
-        statuses={200, 402, 403, 429},
-        message=r"(calls|requests)\s?(/|per)\s?month|monthly.{0,40}(limit|quota|budget)",
-    ),
-    ErrorRule(Outcome.OVERLOADED, statuses={200, 429, 500}, message=r"overloaded|at capacity|high demand"),
-    ErrorRule(Outcome.REFUSED, statuses={200, 400, 403, 422}, message=r"blocked (input|output|by our content)"),
-    ErrorRule(
-        Outcome.MODEL_GONE,
-        statuses={200, 400, 404, 422},
-        message=r"model .{0,200}(not found|was removed|does not exist|is deprecated)",
-    ),
-)
+_ERRORS = COMMON_ERRORS.preceded_by(ErrorRule(Outcome.AUTH, statuses={498}))
 
 DIALECT = Dialect(
     name="cohere",
@@ -167,7 +155,7 @@ DIALECT = Dialect(
     read_reply=read_reply,
     read_embedding=read_embedding,
     read_event=read_event,
-    read_error=_ERROR_FIELDS.read,
+    read_error=read_error,
     errors=_ERRORS,
     request_id_headers=("x-debug-trace-id", "x-request-id"),
 )

@@ -1,19 +1,20 @@
-"""Reads errors and maps them to outcomes: each dialect declares fields and ordered rules; then the status decides."""
+"""Maps errors to outcomes: rules as data, a dialect's own before those for all, then the HTTP status."""
 
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
-from probes.json_values import status_code, text_at, texts_at, values_at
 from probes.outcome import Outcome
 from probes.reply import ErrorDetails
 
-_BY_STATUS = {
+_BY_STATUS: Final = {
     401: Outcome.AUTH,
     402: Outcome.QUOTA,
     403: Outcome.AUTH,
     408: Outcome.SERVER_ERROR,
+    410: Outcome.MODEL_GONE,
+    421: Outcome.UNREACHABLE,
     424: Outcome.SERVER_ERROR,
     429: Outcome.RATE_LIMITED,
     498: Outcome.OVERLOADED,
@@ -22,83 +23,120 @@ _BY_STATUS = {
     511: Outcome.UNREACHABLE,
     529: Outcome.OVERLOADED,
 }
+#: The longest part of a message that is searched.
+_SEARCHED_CHARS: Final = 4000
+_SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
+#: A gateway quotes the error of the provider behind it as JSON inside its own message.
+_QUOTED_CODE: Final = re.compile(r"""\\?["'](?:code|type|status|reason)\\?["']\s*:\s*\\?["']?([\w.-]{2,60})""")
+#: MiniMax's codes stand at the end of its messages: `insufficient balance (1008)`.
+_NUMBER_AT_END: Final = re.compile(r"\((\d{4,5})\)\s*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorFields:
-    """Where an error holds what: paths as `probes.json_values.values_at` takes them, the most specific first."""
+class ErrorMatch:
+    """The outcome of an error, and why."""
 
-    codes: str
+    outcome: Outcome
+    reason: str
+    """A few words, which may quote the provider."""
+    by_rule: bool = True
+    """False where only the status or nothing at all decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchedError:
+    """What the rules look at in one error."""
+
+    status: int
+    codes: Mapping[str, str]
+    """Each code as the provider writes it, by its `normalized_code`."""
     message: str
-    status: str = ""
-    request_id: str = ""
-
-    def read(self, body: Mapping[str, Any]) -> ErrorDetails:
-        """The content of an error body or an error frame."""
-        statuses = map(status_code, values_at(body, self.status))
-        return ErrorDetails(
-            codes=tuple(texts_at(body, self.codes)),
-            message=text_at(body, self.message),
-            status=next(filter(None, statuses), None),
-            request_id=text_at(body, self.request_id) or None,
-        )
+    """Without the name of the model, which people choose freely."""
 
 
 class ErrorRule:
     """The outcome of each error that meets all given conditions.
 
-    `codes` are in lower case with spaces between; `message` is a pattern that ignores case and line ends. Without
-    `statuses` the rule applies to any status, and to errors inside a stream.
+    `codes` are separated by spaces; case and punctuation do not count. `message` is a pattern that ignores case and
+    line ends. Without `statuses` the rule applies to any status, and to errors inside a stream.
     """
 
     def __init__(self, outcome: Outcome, codes: str = "", *, statuses: Collection[int] = (), message: str = "") -> None:
         self.outcome = outcome
-        self._codes = frozenset(codes.split())
+        self._codes = frozenset(map(normalized_code, codes.split()))
         self._statuses = frozenset(statuses)
         self._message = re.compile(message, re.IGNORECASE | re.DOTALL) if message else None
 
-    def explain(self, status: int, details: ErrorDetails) -> str | None:
+    def explain(self, error: SearchedError) -> str | None:
         """What of an error meets the rule: `status 429, code insufficient_quota`; None where it does not."""
-        code = next((code for code in details.codes if code.lower() in self._codes), None)
-        quote = self._message.search(details.message[:4000]) if self._message else None
-        if (self._statuses and status not in self._statuses) or (self._codes and code is None):
+        if self._statuses and error.status not in self._statuses:
             return None
+        code = next((code for code in error.codes if code in self._codes), None)
+        if self._codes and code is None:
+            return None
+        quote = self._message.search(error.message) if self._message else None
         if self._message and not quote:
             return None
-        parts = [f"status {status}"] if self._statuses else []
-        parts += [f"code {code[:100]}"] if code is not None else []
+        parts = [f"status {error.status}"] if self._statuses else []
+        parts += [f"code {error.codes[code][:100]}"] if code is not None else []
         return ", ".join([*parts, *([f"the words {quote[0][:100]!r}"] if quote else [])])
 
 
 class ErrorRules:
-    """What a dialect knows about its errors; `codes_alone` are codes that may come without an HTTP status."""
+    """Rules in order; `codes_alone` are codes that may come without an HTTP status."""
 
     def __init__(self, *rules: ErrorRule, codes_alone: Mapping[Outcome, str] | None = None) -> None:
         self._rules = rules
-        self._codes = {code: outcome for outcome, codes in (codes_alone or {}).items() for code in codes.split()}
+        self._codes_alone = {
+            normalized_code(code): outcome for outcome, codes in (codes_alone or {}).items() for code in codes.split()
+        }
 
-    def match(self, status: int, details: ErrorDetails) -> tuple[Outcome, str]:
-        """The outcome of an error and why, in a few words that may quote the provider.
+    def preceded_by(self, *rules: ErrorRule) -> "ErrorRules":
+        """The same with a dialect's own rules before them."""
+        preceded = ErrorRules(*rules, *self._rules)
+        preceded._codes_alone = self._codes_alone
+        return preceded
 
-        `status` is the HTTP status, below 400 for an error inside a success. What decides is the first of:
+    def match(self, status: int, details: ErrorDetails, *, model: str = "") -> ErrorMatch:
+        """The outcome of an error; `status` is the HTTP status, below 400 for an error inside a success.
 
-        1. The rules, in order, on code, type and message.
+        1. The rules, in order, on codes and message; the name of `model` in the message does not count.
         2. The HTTP status, or the one that the body claims; an unknown 4xx is the fault of our request.
         3. The code alone; an error without a known code is the provider's fault.
         """
         status = status if status >= 400 else details.status or status
+        error = _searched(status, details, model)
         for number, rule in enumerate(self._rules, 1):
-            if (explanation := rule.explain(status, details)) is not None:
-                return rule.outcome, f"rule {number} ({explanation})"
+            if (explanation := rule.explain(error)) is not None:
+                return ErrorMatch(outcome=rule.outcome, reason=f"rule {number} ({explanation})")
         if status >= 400:
             unknown = Outcome.BAD_REQUEST if status < 500 else Outcome.SERVER_ERROR
-            return _BY_STATUS.get(status, unknown), f"no rule, so the status {status} alone"
-        for code in details.codes:
-            if code.lower() in self._codes:
-                return self._codes[code.lower()], f"no rule, so the code {code[:100]} alone"
-        return Outcome.SERVER_ERROR, "no rule and no known code, so the provider's fault"
+            reason = f"no rule, so the status {status} alone"
+            return ErrorMatch(outcome=_BY_STATUS.get(status, unknown), reason=reason, by_rule=False)
+        for code, written in error.codes.items():
+            if code in self._codes_alone:
+                reason = f"no rule, so the code {written[:100]} alone"
+                return ErrorMatch(outcome=self._codes_alone[code], reason=reason)
+        reason = "no rule and no known code, so the provider's fault"
+        return ErrorMatch(outcome=Outcome.SERVER_ERROR, reason=reason, by_rule=False)
 
 
-def is_error(body: Mapping[str, Any], event: str = "") -> bool:
-    """Whether the body is an error envelope, whatever the HTTP status; `event` names the event that it came in."""
-    return bool(body.get("error")) or "error" in (event, body.get("object"), body.get("type"))
+def normalized_code(code: str) -> str:
+    """The code in lower case, without punctuation: `Insufficient-Balance` and `INSUFFICIENT_BALANCE` are one code."""
+    return _SEPARATORS.sub("", code.lower())
+
+
+def _searched(status: int, details: ErrorDetails, model: str) -> SearchedError:
+    message = details.message[:_SEARCHED_CHARS]
+    codes = (*details.codes, *_QUOTED_CODE.findall(message), *_NUMBER_AT_END.findall(message))
+    for name in {model, model.rpartition("/")[2]} - {""}:
+        message = _name_pattern(name).sub("…", message)
+    return SearchedError(
+        status=status, codes={normalized_code(code): code for code in reversed(codes)}, message=message
+    )
+
+
+def _name_pattern(name: str) -> re.Pattern[str]:
+    """A model's name in a message: wherever it stands, but a plain word only in quotes or after `model`."""
+    before = r"""(?<=["'`])|(?<=model )|(?<=model: )""" if name.isalpha() else r"(?<![\w-])"
+    return re.compile(rf"(?:{before}){re.escape(name)}(?![\w-])", re.IGNORECASE)

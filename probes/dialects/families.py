@@ -1,7 +1,7 @@
 """What the names of models imply, as data: token budgets, parameters, lengths of embeddings, aliases."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -26,8 +26,15 @@ _LENGTHS: Final[Mapping[str, int]] = {
     "amazon.titan-embed-text-v1*": 1536,
     "amazon.titan-embed-text-v2:*": 1024,
 }
-_LATEST: Final = re.compile(r"[-:]latest$")
-_VERSION: Final = re.compile(r"[-@:](20\d{2}-?\d{2}-?\d{2}|\d{3,4}|latest)$")
+#: A route to a model, not a model: OpenRouter's `:nitro`, `:online`, the provider's name at Hugging Face.
+_VARIANT: Final = re.compile(r":[a-z][a-z-]*$")
+_VERSION: Final = re.compile(r"-(20\d{2}-?\d{2}-?\d{2}|\d{3,4}|\d{6}|latest)$")
+#: Anthropic's `claude-sonnet-4-0` is `claude-sonnet-4` with any date.
+_ALIAS: Final = re.compile(r"-(latest|0)$")
+#: Names of routers, which answer with whatever model they choose.
+_ROUTERS: Final = frozenset({"auto", "router", "model-router"})
+#: Response headers of gateways and clouds in which a model is named by its owner: LiteLLM, Azure.
+_OWNER_NAMES_MODELS: Final = ("x-litellm-", "x-ms-deployment-name", "apim-request-id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +80,18 @@ def expected_length(target: Target) -> int | None:
 def is_substitute(requested: str, answered: str) -> bool:
     """Whether another model answered than the one that was requested.
 
-    These differences do not count: a path before the name, its case, and a date, a version or `latest` after a name
-    that was requested without one: `gpt-4o-mini` answers as `gpt-4o-mini-2024-07-18`, `mistral-small-latest` as
-    `mistral-small-2503`.
+    These differences do not count: a path before the name, its case, a route after it (`:nitro`), and a date, a version
+    or `latest` after a name that was requested without one: `gpt-4o-mini` answers as `gpt-4o-mini-2024-07-18`,
+    `mistral-small-latest` as `mistral-small-2503`. Nor do names of routers, which choose a model for each request.
     """
     wanted, given = _bare_name(requested), _bare_name(answered)
-    return given != wanted and _VERSION.sub("", given) != _LATEST.sub("", wanted)
+    return wanted not in _ROUTERS and given != wanted and _VERSION.sub("", given) != _ALIAS.sub("", wanted)
+
+
+def owner_names_models(headers: Iterable[str]) -> bool:
+    """Whether headers with these names (in lower case) come from where a model's name is chosen by its owner."""
+    return any(name.startswith(_OWNER_NAMES_MODELS) for name in headers)
 
 
 def _bare_name(name: str) -> str:
-    return name.rpartition("/")[2].lower()
+    return re.sub("[@.:]", "-", _VARIANT.sub("", name.rpartition("/")[2].lower()))

@@ -7,9 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL, TOOL_NAME, Task
-from probes.dialects.base import UNVERSIONED, Dialect, finish_reasons, read_finish
-from probes.dialects.error_rules import ErrorFields, ErrorRule, ErrorRules, is_error
+from probes.dialects.base import UNVERSIONED, Dialect
+from probes.dialects.common_errors import COMMON_ERRORS
+from probes.dialects.error_envelope import is_error
+from probes.dialects.error_rules import ErrorRule
 from probes.dialects.families import Family, family_of
+from probes.dialects.finish_reasons import read_finish
 from probes.json_values import (
     MalformedError,
     as_count,
@@ -19,11 +22,10 @@ from probes.json_values import (
     as_vector,
     overlay,
     parse,
-    texts_at,
     to_json,
 )
 from probes.outcome import Outcome
-from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
+from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
@@ -34,14 +36,6 @@ _FAMILIES = (
     Family(patterns="*gemini-2.5-flash*", tokens=256, extra={"thinkingConfig": {"thinkingBudget": 0}}),
 )
 
-_FINISH = finish_reasons(
-    {
-        Finish.STOP: "STOP",
-        Finish.LENGTH: "MAX_TOKENS",
-        Finish.REFUSED: "SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII "
-        "MODEL_ARMOR LANGUAGE ESCALATION PUP_LIMITED_DISABLED",
-    }
-)
 _METHODS = {Check.STREAM: "streamGenerateContent?alt=sse", Check.EMBEDDING: "embedContent"}
 #: What the check adds to the body of a chat.
 _PARAMETERS: Mapping[Check, Mapping[str, Any]] = {
@@ -99,24 +93,6 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     return replace(reply, ended=reply.finish is not None)
 
 
-def read_error(body: Mapping[str, Any]) -> ErrorDetails:
-    """`{"error": {"code", "message", "status", "details"}}`; the details hold reasons, quotas, a retry delay."""
-    details = _ERROR_FIELDS.read(body)
-    delays = map(_SECONDS.fullmatch, texts_at(body, "error.details[].retryDelay"))
-    return replace(
-        details,
-        codes=(*details.codes, *_read_quotas(body), *texts_at(body, "error.status")),
-        retry_after_s=next((float(delay[1]) for delay in delays if delay), None),
-    )
-
-
-def _read_quotas(body: Mapping[str, Any]) -> list[str]:
-    """Codes of our own for limits that minutes of waiting do not lift: limits per day, and limits of zero."""
-    per_day = any("PerDay" in quota for quota in texts_at(body, "error.details[].violations[].quotaId"))
-    nothing = "0" in texts_at(body, "error.details[].violations[].quotaValue")
-    return ["quota_per_day"] * per_day + ["quota_of_nothing"] * nothing
-
-
 def _read_response(reply: Reply, body: Mapping[str, Any]) -> Reply:
     reply = replace(
         _with_usage(reply, body),
@@ -130,7 +106,7 @@ def _read_response(reply: Reply, body: Mapping[str, Any]) -> Reply:
     visible = "".join(as_text(part.get("text")) for part in parts if not part.get("thought"))
     wanted = [call for part in parts if (call := as_object(part.get("functionCall")))]
     calls = tuple(ToolCall(name=as_text(call.get("name")), arguments=to_json(call.get("args", {}))) for call in wanted)
-    finish = read_finish(candidates[0].get("finishReason"), _FINISH) or reply.finish
+    finish = read_finish(candidates[0].get("finishReason")) or reply.finish
     return replace(reply, text=reply.text + visible, calls=reply.calls + calls, finish=finish)
 
 
@@ -160,34 +136,10 @@ def _with_usage(reply: Reply, body: Mapping[str, Any]) -> Reply:
 
 
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
-_ERROR_FIELDS = ErrorFields(codes="error.details[].reason", message="error.message error", status="error.code")
-_ERRORS = ErrorRules(
+_ERRORS = COMMON_ERRORS.preceded_by(
     ErrorRule(Outcome.AUTH, "api_key_invalid api_key_expired service_disabled"),
-    ErrorRule(Outcome.AUTH, statuses={200, 400}, message=r"api key (not valid|expired|not found)"),
-    ErrorRule(Outcome.AUTH, statuses={200, 400}, message=r"location is not supported"),
-    ErrorRule(Outcome.QUOTA, "quota_per_day quota_of_nothing billing_disabled"),
-    ErrorRule(
-        Outcome.QUOTA,
-        statuses={200, 400, 403, 429},
-        message=(
-            r"enable billing|billing (account|to be enabled)|credits are depleted"
-            r"|exceeded its (monthly )?spending cap"
-        ),
-    ),
-    ErrorRule(Outcome.OVERLOADED, statuses={429}, message=r"resource (has been )?exhausted|high demand|overloaded"),
-    ErrorRule(
-        Outcome.MODEL_GONE,
-        statuses={404},
-        message=r"models/.{1,200} is not found|not supported for generateContent|no longer available",
-    ),
     ErrorRule(Outcome.MODEL_GONE, "not_found", statuses={404}),
-    codes_alone={
-        Outcome.AUTH: "unauthenticated permission_denied",
-        Outcome.RATE_LIMITED: "resource_exhausted",
-        Outcome.OVERLOADED: "unavailable",
-        Outcome.MODEL_GONE: "not_found",
-        Outcome.BAD_REQUEST: "invalid_argument failed_precondition",
-    },
+    ErrorRule(Outcome.MODEL_GONE, statuses={404}, message=r"not supported for generateContent|no longer available"),
 )
 
 DIALECT = Dialect(
@@ -199,7 +151,6 @@ DIALECT = Dialect(
     read_reply=read_reply,
     read_embedding=read_embedding,
     read_event=read_event,
-    read_error=read_error,
     errors=_ERRORS,
     request_id_headers=("x-goog-request-id", "x-request-id"),
 )

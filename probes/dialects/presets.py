@@ -28,6 +28,8 @@ class Preset:
     """Whether it enforces a JSON schema; else any JSON is requested, with the schema in the prompt."""
     strict_tools: bool = True
     """Whether it can enforce the schema of a call's arguments."""
+    owner_names_models: bool = False
+    """Whether models have names of their owner's choice, so that the name of the model that answers tells nothing."""
     families: tuple[Family, ...] = ()
     """Of its own models; they precede the families that all presets share."""
     status_page: VendorStatusPage | None = None
@@ -124,7 +126,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         ),
         Preset(name="vllm", default_base_url="http://127.0.0.1:8000/v1", key_needed=False),
         Preset(name="ollama", default_base_url="http://127.0.0.1:11434/v1", key_needed=False),
-        Preset(name="litellm", default_base_url="http://127.0.0.1:4000/v1", key_needed=False),
+        Preset(name="litellm", default_base_url="http://127.0.0.1:4000/v1", key_needed=False, owner_names_models=True),
     )
 }
 

@@ -18,8 +18,8 @@ class ServerSentEvent:
 class SseParser:
     """Turns chunks, cut anywhere, into events.
 
-    CR, LF and CRLF end a line; comments, `id` and `retry` are dropped. Lines that are no field are collected in
-    `stray`: Gemini sends an error as bare JSON into a stream that has begun.
+    CR, LF and CRLF end a line; comments, `id`, `retry` and events without content, which are heartbeats, are dropped.
+    Lines that are no field are collected in `stray`: Gemini sends an error as bare JSON into a stream that has begun.
     """
 
     def __init__(self) -> None:
@@ -74,4 +74,5 @@ class SseParser:
     def _dispatch(self) -> ServerSentEvent | None:
         name, data = self._name, self._data
         self._name, self._data = "", []
-        return ServerSentEvent(name=name, data="\n".join(data)) if data else None
+        text = "\n".join(data)
+        return ServerSentEvent(name=name, data=text) if text.strip() or (data and name == "error") else None

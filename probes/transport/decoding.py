@@ -3,6 +3,9 @@
 import zlib
 
 CAP = 1024 * 1024
+#: Codings that clients may ask for and probes do not.
+_UNDECODABLE = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "aes128gcm", "exi", "pack200-gzip"})
+_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _AUTO = 32 + zlib.MAX_WBITS  # gzip or zlib, by the header
 
 
@@ -13,14 +16,16 @@ class UndecodableBodyError(ValueError):
 class Decoder:
     """Decodes chunks of a body; stops at the cap of received or of decoded bytes.
 
-    Probes ask for `identity`; gzip and deflate are decoded all the same, because some edges compress anyway.
+    Probes ask for `identity`; gzip and deflate are decoded all the same, because some edges compress anyway. Labels
+    that name no coding (`none`, `utf-8`, `identity, identity`) are ignored, as clients do.
     """
 
     def __init__(self, content_encoding: str) -> None:
-        encoding = content_encoding.strip().lower()
-        if encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
-            raise UndecodableBodyError(f"content encoding {encoding[:40]}, which was not requested")
-        self._inflate = zlib.decompressobj(_AUTO) if encoding not in {"", "identity"} else None
+        codings = [coding.strip() for coding in content_encoding.lower().split(",")]
+        compressed = [coding for coding in codings if coding in _COMPRESSED]
+        if len(compressed) > 1 or _UNDECODABLE.intersection(codings):
+            raise UndecodableBodyError(f"content encoding {content_encoding[:40]}, which was not requested")
+        self._inflate = zlib.decompressobj(_AUTO) if compressed else None
         self._raw = self._decoded = 0
 
     @property

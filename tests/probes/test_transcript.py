@@ -104,7 +104,7 @@ async def test_a_probe_and_its_examination_are_judged_alike() -> None:
         (
             b'{"error":{"message":"The engine is currently overloaded"}}',
             "429 No",
-            r"error: .*overloaded; openai-chat: rule \d+ \(status 429, the words 'overloaded'\)",
+            r"error: .*overloaded; openai-chat: rule \d+ \(the words 'overloaded'\)",
         ),
         (b'{"error":{"message":"no"}}', "418 No", r"error: no; openai-chat: no rule, so the status 418 alone"),
         (b"<html>", "502 No", r"error: a web page, so the status alone decides"),

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from probes.checks import Task
 from probes.dialects.base import HOST_ALONE, ConfigField, VendorStatusPage
 from probes.dialects.openai import chat as openai_chat
-from probes.dialects.openai.errors import REQUEST_ID_HEADERS
 from probes.dialects.presets import OPENAI
 from probes.reply import Reply, Request
 from probes.target import Target
@@ -57,5 +56,5 @@ DIALECT = replace(
     read_reply=_without_model(openai_chat.read_reply),
     read_embedding=_without_model(openai_chat.read_embedding),
     read_event=_without_model(openai_chat.read_event),
-    request_id_headers=("apim-request-id", *REQUEST_ID_HEADERS),
+    request_id_headers=("apim-request-id", *openai_chat.REQUEST_ID_HEADERS),
 )

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
-from probes.dialects.base import VERSIONED, Dialect, finish_reasons, read_finish
-from probes.dialects.error_rules import is_error
+from probes.dialects.base import VERSIONED, Dialect
+from probes.dialects.error_envelope import is_error
 from probes.dialects.families import Family, family_of
-from probes.dialects.openai.errors import ERRORS, REQUEST_ID_HEADERS, read_error
+from probes.dialects.finish_reasons import read_finish
 from probes.dialects.presets import OPENAI, Preset, preset_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
 from probes.reply import Finish, Reply, Request, ToolCall
@@ -52,13 +52,14 @@ _FAMILIES: Final = (
 _MOST_USD: Final = 10.0
 _TICKS_PER_USD: Final = 10_000_000_000
 
-_FINISH: Final = finish_reasons(
-    {
-        Finish.STOP: "stop",
-        Finish.LENGTH: "length model_length",
-        Finish.REFUSED: "content_filter",
-        Finish.FAILED: "error",
-    }
+#: Of OpenAI, Azure, Groq, Mistral, OpenRouter and LiteLLM.
+REQUEST_ID_HEADERS: Final = (
+    "x-request-id",
+    "apim-request-id",
+    "x-groq-id",
+    "mistral-correlation-id",
+    "x-generation-id",
+    "x-litellm-call-id",
 )
 
 
@@ -203,7 +204,7 @@ def _read_call(call: Mapping[str, Any]) -> ToolCall:
 def _read_finish(reason: object, message: Mapping[str, Any]) -> Finish | None:
     if message.get("refusal"):
         return Finish.REFUSED
-    return read_finish(reason, _FINISH)
+    return read_finish(reason)
 
 
 def with_usage(reply: Reply, usage: object) -> Reply:
@@ -269,7 +270,5 @@ DIALECT = Dialect(
     read_reply=read_reply,
     read_embedding=read_embedding,
     read_event=read_event,
-    read_error=read_error,
-    errors=ERRORS,
     request_id_headers=REQUEST_ID_HEADERS,
 )

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
-from probes.dialects.base import finish_reasons
-from probes.dialects.error_rules import is_error
+from probes.dialects.error_envelope import is_error
+from probes.dialects.finish_reasons import read_finish
 from probes.dialects.openai import chat as openai_chat
-from probes.json_values import MalformedError, as_object, as_objects, as_text, parse, texts_at
+from probes.json_values import MalformedError, as_object, as_objects, as_text, parse
 from probes.reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
@@ -24,14 +24,6 @@ _PARAMETERS: Final[Mapping[Check, Mapping[str, Any]]] = {
         "tool_choice": {"type": "function", "name": TOOL_NAME},
     },
 }
-_FINISH: Final = finish_reasons(
-    {
-        Finish.STOP: "completed",
-        Finish.LENGTH: "max_output_tokens",
-        Finish.REFUSED: "content_filter",
-        Finish.OTHER: "incomplete",
-    }
-)
 _UNEXPLAINED_FAILURE: Final = {"message": "the response failed without a reason"}
 
 
@@ -108,8 +100,10 @@ def _end(reply: Reply, response: Mapping[str, Any]) -> Reply:
 
 def _read_finish(response: Mapping[str, Any]) -> Finish:
     """Why it ended; a response that was cancelled, or is still in progress, has failed."""
-    reasons = texts_at(response, "incomplete_details.reason status")
-    return next((_FINISH[reason] for reason in reasons if reason in _FINISH), Finish.FAILED)
+    reason = read_finish(as_object(response.get("incomplete_details")).get("reason"))
+    if reason or response.get("status") == "incomplete":
+        return reason or Finish.OTHER
+    return Finish.STOP if response.get("status") == "completed" else Finish.FAILED
 
 
 DIALECT = replace(

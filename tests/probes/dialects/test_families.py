@@ -43,6 +43,13 @@ def test_the_settings_know_better() -> None:
         ("openai/gpt-oss-20b", "gpt-oss-20b"),
         ("gemini-3.1-flash-lite", "models/gemini-3.1-flash-lite-001"),
         ("meta-llama/Llama-4-Scout", "llama-4-scout"),
+        ("claude-sonnet-4-0", "claude-sonnet-4-20250514"),
+        ("claude-sonnet-4@20250514", "claude-sonnet-4-20250514"),
+        ("x-ai/grok-4.6:nitro", "x-ai/grok-4.6"),
+        ("openai/gpt-4o-mini:online", "openai/gpt-4o-mini"),
+        ("openai/gpt-oss-120b:fireworks-ai", "accounts/fireworks/models/gpt-oss-120b"),
+        ("doubao-pro-32k", "doubao-pro-32k-241215"),
+        ("openrouter/auto", "google/gemini-3-flash"),
     ],
 )
 def test_the_same_model_by_another_name(asked: str, answered: str) -> None:
@@ -57,6 +64,8 @@ def test_the_same_model_by_another_name(asked: str, answered: str) -> None:
         ("gpt-6-luna", "gpt-5.6-luna"),
         ("deepseek-chat", "deepseek-v4-flash"),
         ("gpt-4-1106", "gpt-4-0613"),
+        ("gpt-5.3-codex", "gpt-5.2-2025-12-11"),
+        ("llama3:8b", "llama3:70b"),
         ("gemini-embedding-001", "gemini-embedding-002"),
         ("gemini-flash-latest", "gemini-3.8-flash"),
     ],

@@ -1,0 +1,35 @@
+"""Why a reply ended, in the words of all providers: compatible servers pass on those of others."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from probes.json_values import as_object, as_text
+from probes.reply import Finish
+
+_REASONS: Final[Mapping[Finish, str]] = {
+    Finish.STOP: "stop end_turn stop_sequence tool_use tool_call tool_calls function_call complete completed eos",
+    Finish.LENGTH: "length max_tokens max_output_tokens max_length model_length model_context_window_exceeded "
+    "context_length token_limit error_limit",
+    Finish.REFUSED: "content_filter content_filtered content_filtering refusal refused safety prohibited_content "
+    "recitation blocklist spii guardrail_intervened sensitive error_toxic model_armor language escalation "
+    "pup_limited_disabled image_safety image_prohibited_content",
+    Finish.FAILED: "error abort aborted failed failure insufficient_system_resource network_error server_error "
+    "internal_error engine_error malformed_model_output timeout cancelled canceled user_cancel",
+}
+_BY_REASON: Final = {
+    reason.replace("_", ""): finish for finish, reasons in _REASONS.items() for reason in reasons.split()
+}
+
+
+def read_finish(reason: object) -> Finish | None:
+    """What a finish reason means, whatever its case and punctuation; None where there is none, `OTHER` if unknown.
+
+    A qualifier after or before a colon may decide: `content_filter:PROHIBITED_CONTENT`, `incomplete: max_tokens`. The
+    reason may be the `type` of an object (SGLang).
+    """
+    text = as_text(reason) or as_text(as_object(reason).get("type"))
+    if not text:
+        return Finish.OTHER if reason else None
+    parts = (re.sub("[^a-z]", "", part) for part in (text, *text.split(":")) for part in [part[:100].lower()])
+    return next((_BY_REASON[part] for part in parts if part in _BY_REASON), Finish.OTHER)
