@@ -64,6 +64,11 @@ class Observation:
         return self.started_at + timedelta(0, self.duration_s)
 
     @property
+    def is_refusal(self) -> bool:
+        """Whether the API called the probe a bad request; one that failed on this machine got no such status."""
+        return self.outcome is Outcome.BAD_REQUEST and (self.http_status or 0) >= 400
+
+    @property
     def tokens_per_s(self) -> float | None:
         """The rate of a stream from its first token on; None where there is no stream, or it is too short."""
         if self.output_tokens is None or self.first_token_s is None or self.last_byte_s is None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from monitor.detection import pacing, provider_pool, reasons, state_machine, verdict_rules
+from monitor.detection import pacing, provider_pool, reasons, refusals, state_machine, verdict_rules
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import (
     ProviderParameters,
@@ -16,6 +16,7 @@ from monitor.detection.parameters import (
 )
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
 from monitor.detection.target_state import TargetState
+from monitor.formatting import listed
 from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
 from monitor.settings import Settings
 from probes.observation import Observation
@@ -74,7 +75,7 @@ class Detector:
             self._clean = target if after.health is Health.UP else None
             return ()
         self._clean = None
-        changed = self._update(before, after)
+        changed = self._excused(after, observation) or self._update(before, after)
         if provider in self._pools:
             if changed and observation.outcome in verdict_rules.OF_THE_KEY and after.health is Health.MISCONFIGURED:
                 # The siblings share the key, so that one probe of each confirms the same of it.
@@ -155,6 +156,31 @@ class Detector:
                 self._store(state)
         for name in self._pools:
             self._plan_provider_verdict(name)
+
+    def _excused(self, after: TargetState, observation: Observation) -> tuple[Transition, ...]:
+        """The transitions where targets of another provider with the same dialect began to refuse all probes as well.
+
+        Then our own probe is at fault, and no target stays condemned for it.
+        """
+        if not after.refused_since:
+            return ()
+        target, at = after.target, observation.finished_at
+        dialect, provider = self._parameters[target].dialect, self._provider_of[target]
+        others = [
+            state
+            for name, state in self._states.items()
+            if self._parameters[name].dialect == dialect
+            and self._provider_of[name] != provider
+            and refusals.began_together(after, state)
+        ]
+        if not others:
+            return ()
+        names = listed([target, *(state.target for state in others)])
+        reason = reasons.probe_refused(dialect, names, observation.detail)
+        changed: tuple[Transition, ...] = ()
+        for state in (after, *others):
+            changed += self._update(self._states[state.target], refusals.excuse(state, at, reason))
+        return changed
 
     def _update(self, before: TargetState, after: TargetState) -> tuple[Transition, ...]:
         """Store the state of a target that its own evidence has changed; the transition, if it is one."""

@@ -91,10 +91,17 @@ def model_texts(target: str, model: str | None, deprecation: str | None) -> dict
     return {kind: text for kind, text in texts.items() if text}
 
 
+def _is_reportable(failures: CheckFailures, observation: Observation, state: TargetState) -> bool:
+    """Whether this inconclusive probe is the one to report; refusals of all probes are reported with their verdict."""
+    if state.health is Health.UNKNOWN and state.since == observation.finished_at:
+        return failures.inconclusive >= REPORTED_INCONCLUSIVE
+    return failures.inconclusive == REPORTED_INCONCLUSIVE and not state.refused_since
+
+
 def _check_texts(failures: CheckFailures, observation: Observation, state: TargetState) -> dict[str, str]:
     """By kind, the text about this check; empty except at the observation that makes it worth reporting."""
     target, check = state.target, failures.check
-    if observation.outcome.effect is Effect.NOTHING and failures.inconclusive == REPORTED_INCONCLUSIVE:
+    if observation.outcome.effect is Effect.NOTHING and _is_reportable(failures, observation, state):
         if state.health is Health.UNKNOWN:
             return {NEEDS_ATTENTION: state.reason}
         whose, detail = f"{target}: the check {check} is", one_line(observation.detail, _DETAIL_CHARS)

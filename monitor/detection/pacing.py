@@ -15,7 +15,7 @@ from monitor.detection.parameters import (
 )
 from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.target_state import LONGEST_REST_S, TargetState
-from monitor.health import OUT_OF_SERVICE, Health
+from monitor.health import Health
 from probes.target import Target
 
 #: The most extra probes of a target that answers slowly or wrongly, and of one that is only later than usual.
@@ -66,7 +66,7 @@ def target_burst_s(
     - While recovering: a third of the interval.
     - While the provider asks for a rest (Retry-After), and while down or misconfigured: none.
     """
-    if state.health in OUT_OF_SERVICE or state.resting_until:
+    if state.out_of_service or state.resting_until:
         return None
     if state.health is Health.RECOVERING:
         return parameters.interval_s * RECOVERING_SHARE

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from importlib.metadata import version
 
 from monitor.detection import latency
 from monitor.detection.threshold import AlarmModel, threshold
 from monitor.settings import Blips, ControllerSettings, Settings
 from probes.target import Check, Target
 
+_VERSION = version("hotspare")
 #: The most burst probes of one excursion.
 LONGEST_BURST = 60
 #: A burst ends after so many successes since the last failure.
@@ -29,6 +32,16 @@ _SAME_EVIDENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeIdentity:
+    """What decides how a target is asked."""
+
+    version: str
+    """Of Hotspare."""
+    settings: str
+    """A digest of the settings that shape the requests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetParameters:
     """One target's share of the configuration. Durations in seconds; `p1` is the failure rate to detect."""
 
@@ -44,6 +57,8 @@ class TargetParameters:
     longest_probe_s: float
     blips: Blips
     checks: tuple[Check, ...]
+    dialect: str
+    probe: ProbeIdentity
     alone: bool = True
     late_threshold: float
     _thresholds: dict[float, float] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -143,8 +158,18 @@ def target_parameters(target: Target, controller: ControllerSettings, *, alone: 
         longest_probe_s=target.timeouts.total_s,
         blips=controller.blips,
         checks=target.questions,
+        dialect=target.provider.dialect,
+        probe=probe_identity(target),
         late_threshold=latency.threshold(target.interval_s, per_day=false_per_day),
     )
+
+
+def probe_identity(target: Target) -> ProbeIdentity:
+    """How this target is asked by this version, as far as a provider could refuse it."""
+    provider = target.provider
+    shape = (provider.dialect, provider.preset, provider.base_url, provider.region, provider.api_version)
+    asked = (*shape, target.model, target.questions, sorted(target.parameters.items()), target.dimensions)
+    return ProbeIdentity(version=_VERSION, settings=sha256(repr(asked).encode()).hexdigest()[:16])
 
 
 def parameters_by_target(settings: Settings) -> dict[str, TargetParameters]:

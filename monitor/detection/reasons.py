@@ -1,6 +1,7 @@
 """Sentences about evidence: why a target is in its health; the same in log, database, Slack and page (pure)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from monitor.formatting import format_elapsed
 from probes.outcome import Outcome
@@ -39,6 +40,24 @@ def failing_checks(failures: int, checks: Sequence[str]) -> str:
 def inconclusive_probes(whose: str, outcome: Outcome, times: int, detail: str) -> str:
     """That probes allow no judgement of a target; `whose` is the subject, such as `its probes are`."""
     return f"{whose} inconclusive, {outcome} {times} times in a row: the probe needs attention; last: {detail}"
+
+
+def all_refused(status: int | None, since: datetime, detail: str) -> str:
+    """That a target refuses every probe: `answers nothing but HTTP 404 since 14:02 UTC`."""
+    when = f"{since.astimezone(UTC):%H:%M} UTC"
+    changed = "the provider, or what it accepts, has changed"
+    return f"answers nothing but HTTP {status} since {when}: {changed}; last: {shortened(detail)}"
+
+
+def probe_refused(dialect: str, targets: str, detail: str) -> str:
+    """That several providers of one dialect began to refuse our probes within an hour."""
+    began = f"{targets} began to refuse the probes of the dialect {dialect} within an hour"
+    return f"{began}: the probe needs attention; last: {shortened(detail)}"
+
+
+def never_answered(detail: str) -> str:
+    """That a target has refused every probe since it was configured."""
+    return f"it has never answered since it was configured: check its settings ({shortened(detail)})"
 
 
 def evidence_and_threshold(

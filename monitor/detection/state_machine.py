@@ -7,6 +7,7 @@ unknown ──ok──▶ up ──failure──▶ suspect ──threshold and 
 any ──its whole provider fails (`monitor.detection.provider_pool`)──▶ down
 up, suspect ──slow, wrong or throttled beyond the background──▶ degraded ──90 % of two minutes──▶ unusable
 any ──auth, quota or model_gone, twice──▶ misconfigured ──▶ recovering, as from down
+any that is not down ──every probe refused as a bad request──▶ unusable or misconfigured ──▶ recovering, as from down
 any that is not down ──no observation for long, or our own network is down──▶ unknown
 
 `monitor.detection.verdict_rules` decides on down, degraded, unusable and misconfigured, and on the return from them.
@@ -19,7 +20,7 @@ from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
 from monitor.formatting import format_elapsed
-from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, Transition
+from monitor.health import HEALTHY, NO_VERDICT, Health, Transition
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 
@@ -39,7 +40,7 @@ def observe(
         known = state.latency.add_observation(observation, no_evidence=True)
         rewound = _is_rewound(state, observation.started_at, parameters)
         if not rewound and not known.is_suspicious(parameters.late_threshold):
-            return state.add_clean_probe(observation, known)
+            return state.add_clean_probe(observation, known, parameters.probe)
     return _observe(state, observation, parameters, blind=blind)
 
 
@@ -56,7 +57,7 @@ def _observe(state: TargetState, observation: Observation, parameters: TargetPar
         return verdict_rules.add_misconfigured(state, observation, parameters)
     if state.suspicion and state.suspicion not in verdict_rules.awaited_outcomes(state, at, parameters):
         state = state.replace(suspicion=None)
-    if state.health in OUT_OF_SERVICE:
+    if state.out_of_service:
         return verdict_rules.while_failing(state, observation, parameters)
     if state.health is Health.RECOVERING:
         return verdict_rules.while_recovering(state, observation, parameters)
@@ -98,7 +99,7 @@ def transition(before: TargetState, after: TargetState, parameters: TargetParame
         return None
     track = _deciding_track(before, after)
     evidence, threshold = track.value, parameters.threshold(track.background.rate)
-    if not evidence and after.health in IMPAIRED | {Health.SUSPECT}:
+    if not evidence and (after.impaired or after.health is Health.SUSPECT):
         evidence, threshold = after.heaviest_evidence(parameters)
     return Transition(
         target=after.target,
@@ -116,9 +117,9 @@ def _deciding_track(before: TargetState, after: TargetState) -> EvidenceTrack:
     """The evidence that a change of health rests on; an empty track where it rests on something else."""
     if after.health is Health.DOWN:
         return EMPTY_TRACK if before.health is Health.RECOVERING else after.down
-    if after.health in IMPAIRED:
+    if after.impaired:
         return max(after.tracks[1:], key=lambda track: track.value)
-    if after.health in {Health.MISCONFIGURED, Health.RECOVERING}:
+    if after.refuses_all or after.health in {Health.MISCONFIGURED, Health.RECOVERING}:
         return EMPTY_TRACK
     return max(before.tracks + after.tracks, key=lambda track: track.value)
 
@@ -158,9 +159,11 @@ def _note(state: TargetState, observation: Observation, parameters: TargetParame
     return state.replace(
         latency=state.latency.add_observation(observation, no_evidence=no_evidence),
         check_failures=state.count_check(observation, parameters.checks),
+        refused_since=(state.refused_since or at) if observation.is_refusal else None,
         last_started_at=observation.started_at,
         last_seen_at=at,
         last_ok_at=at if effect is Effect.UP else state.last_ok_at,
+        answered_as=parameters.probe if effect is Effect.UP else state.answered_as,
         resting_until=at + timedelta(seconds=rest_s) if rest_s else None,
     )
 
@@ -183,7 +186,7 @@ def _weigh(state: TargetState, observation: Observation, parameters: TargetParam
     else:
         down = down if effect is Effect.THROTTLED else down.add_success(observation, p1=p1)
         answers = degradation.recent_answers((*answers, AnswerQuality(at=at, bad=effect is not Effect.UP)), at)
-    if state.health in IMPAIRED:
+    if state.impaired:
         p0, p1 = latency.NORMAL_SHARE, latency.STILL_LATE_SHARE
         good = effect is Effect.UP and not late
         back = back.add_success(at, p0=p0, p1=p1) if good else back.add_failure(p0=p0, p1=p1)
@@ -194,7 +197,7 @@ def _weigh(state: TargetState, observation: Observation, parameters: TargetParam
 def _no_verdict(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
     """Suspect while any evidence is left, up without, unknown until the first good answer."""
     at = observation.finished_at
-    if state.health in IMPAIRED:
+    if state.impaired:
         until = at + timedelta(seconds=verdict_rules.hold_s(state, parameters))
         state = state.clear_degradation().replace(recovery=Recovery(), returned_at=at, held_until=until)
         reason = f"back after {format_elapsed((at - state.since).total_seconds())}"

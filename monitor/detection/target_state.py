@@ -10,8 +10,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
-from monitor.detection.parameters import TargetParameters
-from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, Health, TargetHealth
+from monitor.detection.parameters import ProbeIdentity, TargetParameters
+from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, TargetHealth
 from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
@@ -45,6 +45,8 @@ class CheckFailures:
     failed_at: datetime | None = None
     inconclusive: Annotated[int, Field(alias="mute")] = 0
     """Inconclusive probes in a row: something is wrong with the probe, so it says nothing of the target."""
+    refused: int = 0
+    """Refusals in a row: the API called the probe a bad request."""
     reported_at: Annotated[datetime | None, Field(alias="told_at")] = None
 
 
@@ -84,6 +86,12 @@ class TargetState:
     last_ok_at: datetime | None = None
     resting_until: datetime | None = None
     """The provider asked (Retry-After) not to be probed before."""
+    answered_as: ProbeIdentity | None = None
+    """The probe that it answered with `ok` last; None: never, or an earlier version did not note it."""
+    refused_since: datetime | None = None
+    """Every probe since then was refused as a bad request."""
+    refuses_all: bool = False
+    """It is unusable for that; it comes back as from down."""
 
     def replace(self, **changed: object) -> "TargetState":
         """The state with these fields changed: `dataclasses.replace` in half the time."""
@@ -92,7 +100,8 @@ class TargetState:
     def enter(self, health: Health, at: datetime, reason: str) -> "TargetState":
         """The state in this health, with this reason; `since` changes only when the health does."""
         sentence = f"{self.target} is {health}: {reason}"
-        return self.replace(health=health, reason=sentence, since=self.since if health is self.health else at)
+        since, refuses_all = self.since if health is self.health else at, self.refuses_all and health is Health.UNUSABLE
+        return self.replace(health=health, reason=sentence, since=since, refuses_all=refuses_all)
 
     def enter_unknown(self, at: datetime, reason: str) -> "TargetState":
         """The state as `unknown` and without evidence; unchanged while a verdict stands against the target."""
@@ -104,6 +113,16 @@ class TargetState:
     def tracks(self) -> tuple[EvidenceTrack, EvidenceTrack, EvidenceTrack, EvidenceTrack]:
         """The evidence that it failed, was slow, wrong, throttled."""
         return self.down, self.slow, self.wrong, self.throttled
+
+    @property
+    def out_of_service(self) -> bool:
+        """Whether it is probed at its interval only, until a sequential test decides that it is back."""
+        return self.health in OUT_OF_SERVICE or self.refuses_all
+
+    @property
+    def impaired(self) -> bool:
+        """Whether it answers, but slowly, wrongly or throttled."""
+        return self.health in IMPAIRED and not self.refuses_all
 
     @property
     def no_evidence(self) -> bool:
@@ -144,6 +163,7 @@ class TargetState:
         if effect is Effect.UP or (effect is Effect.THROTTLED and before is None):
             return others
         before = before or CheckFailures(check=check, outcome=observation.outcome)
+        before = replace(before, refused=before.refused + 1 if observation.is_refusal else 0)
         if effect in _CHECK_FAILED:
             failed, at = before.failed + 1, observation.finished_at
             after = replace(before, outcome=observation.outcome, failed=failed, failed_at=at, inconclusive=0)
@@ -151,7 +171,9 @@ class TargetState:
             after = replace(before, inconclusive=before.inconclusive + 1 if effect is Effect.NOTHING else 0)
         return (*others, after)
 
-    def add_clean_probe(self, observation: Observation, latency: LatencyEvidence) -> "TargetState":
+    def add_clean_probe(
+        self, observation: Observation, latency: LatencyEvidence, probe: ProbeIdentity
+    ) -> "TargetState":
         """The state after one more clean probe without evidence; written out for speed, as nearly all are."""
         at = observation.finished_at
         return TargetState(
@@ -173,6 +195,7 @@ class TargetState:
             last_started_at=observation.started_at,
             last_seen_at=at,
             last_ok_at=at,
+            answered_as=probe,
         )
 
     def learn_pending(self) -> "TargetState":
@@ -215,7 +238,7 @@ class TargetState:
         """The largest evidence that its health rests on, and the threshold of that evidence."""
         if self.health is Health.DOWN and self.provider_verdict:
             return self.provider_verdict
-        impaired = self.health in IMPAIRED
+        impaired = self.impaired
         tracks = [self.slow, self.wrong, self.throttled] if impaired else [self.down]
         if self.health is Health.SUSPECT:
             tracks += [self.slow, self.wrong, self.throttled]

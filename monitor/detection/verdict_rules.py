@@ -3,14 +3,14 @@
 import math
 from datetime import datetime, timedelta
 
-from monitor.detection import degradation, reasons
+from monitor.detection import degradation, reasons, refusals
 from monitor.detection.evidence import Evidence, Recovery
 from monitor.detection.parameters import RECOVERING_SHARE, TargetParameters
 from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.reasons import shortened
 from monitor.detection.target_state import TargetState
 from monitor.formatting import format_elapsed
-from monitor.health import IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health
+from monitor.health import NO_VERDICT, Health
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
 
@@ -45,7 +45,7 @@ def mark_down_by_provider(
     state: TargetState, at: datetime, parameters: TargetParameters, reason: str, pool: ProviderEvidence
 ) -> TargetState:
     """The state as down because its whole provider is, by this evidence; unchanged where it is out of service."""
-    if state.health in OUT_OF_SERVICE:
+    if state.out_of_service:
         return state
     down = _enter_down(state.learn_pending(), at, parameters, reason, pool.evidence)
     return down.replace(provider_verdict=(pool.evidence.value, pool.threshold))
@@ -64,7 +64,7 @@ def _enter_down(
 def degraded_verdict(state: TargetState, at: datetime, parameters: TargetParameters) -> TargetState | None:
     """The state as degraded or unusable, where slow, wrong, throttled or late answers warrant it; else None."""
     reason = degradation.verdict_reason(state, at, parameters)
-    if state.health not in IMPAIRED:
+    if not state.impaired:
         if not reason:
             return None
         by_provider = any(track.value for track in (state.slow, state.wrong)) or not state.throttled.value
@@ -81,6 +81,8 @@ def degraded_verdict(state: TargetState, at: datetime, parameters: TargetParamet
 def add_inconclusive(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
     """The state after a probe that says nothing of the target; unknown once no check says anything any more."""
     at, detail = observation.finished_at, shortened(observation.detail)
+    if state.health in NO_VERDICT and refusals.is_pending(state, parameters):
+        return refusals.verdict(state, observation, parameters) or state
     in_a_row = {failures.check: failures.inconclusive for failures in state.check_failures}
     if min(in_a_row.get(check, 0) for check in {observation.check, *parameters.checks}) >= REPORTED_INCONCLUSIVE:
         whose = "its probes are" if len(parameters.checks) == 1 else "the probes of every check are"

@@ -33,6 +33,7 @@ OUTCOMES = {
     "q": Outcome.QUOTA,
     "g": Outcome.MODEL_GONE,
     "b": Outcome.BAD_REQUEST,
+    "B": Outcome.BAD_REQUEST,  # by the API itself, with HTTP 404
     "f": Outcome.REFUSED,
 }
 LETTERS = {
@@ -98,6 +99,7 @@ def observation(
         outcome=OUTCOMES[symbol],
         duration_s=0.1,
         detail=detail,
+        http_status=404 if symbol == "B" else None,
         retry_after_s=retry_after_s or None,
     )
 

@@ -1,0 +1,80 @@
+"""A target that refuses every probe as a bad request: unusable, misconfigured, or the fault of our own probe (pure).
+
+One refusal says nothing of the provider, because the probe may be wrong. A target that answered the same probe before,
+and refuses every one of them now, serves nobody.
+"""
+
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from monitor.detection import reasons
+from monitor.detection.parameters import TargetParameters
+from monitor.detection.target_state import TargetState
+from monitor.health import NO_VERDICT, Health
+from probes.observation import Observation
+
+#: Refusals in a row of each check that make a verdict.
+_REFUSALS = 3
+#: A check that was not asked for so many intervals is not waited for.
+_ASKED_INTERVALS = 20
+#: Refusals that begin so close together at two providers of one dialect are the fault of the probe.
+_TOGETHER = timedelta(hours=1)
+
+
+class Cause(Enum):
+    """What it means that a target refuses all its probes."""
+
+    CHANGED = auto()
+    """The provider, or what it accepts: it answered the very same probe before."""
+    NEVER_ANSWERED = auto()
+    """It has not answered since it was configured as it is now."""
+    UNCLEAR = auto()
+    """Hotspare was changed since its last answer, or what it answered then is not known."""
+
+
+def cause_of(state: TargetState, parameters: TargetParameters) -> Cause:
+    """What it would mean that the target refuses all probes."""
+    if state.answered_as == parameters.probe:
+        return Cause.CHANGED
+    if state.answered_as is None:
+        return Cause.NEVER_ANSWERED if state.last_ok_at is None else Cause.UNCLEAR
+    return Cause.UNCLEAR if state.answered_as.settings == parameters.probe.settings else Cause.NEVER_ANSWERED
+
+
+def is_pending(state: TargetState, parameters: TargetParameters) -> bool:
+    """Whether every probe was refused of late, so that a verdict may follow."""
+    return state.refused_since is not None and cause_of(state, parameters) is not Cause.UNCLEAR
+
+
+def verdict(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState | None:
+    """The state as unusable or misconfigured, where it has refused every check often and long enough; else None."""
+    at, since = observation.finished_at, state.refused_since
+    if since is None or (at - since).total_seconds() < parameters.min_outage_s:
+        return None
+    not_asked = at - since >= timedelta(seconds=_ASKED_INTERVALS * parameters.interval_s)
+    refused = {failures.check: failures.refused for failures in state.check_failures}
+    if any(refused.get(check, _REFUSALS if not_asked else 0) < _REFUSALS for check in parameters.checks):
+        return None
+    reason = reasons.all_refused(observation.http_status, since, observation.detail)
+    match cause_of(state, parameters):
+        case Cause.CHANGED:
+            return state.replace(refuses_all=True).enter(Health.UNUSABLE, at, reason)
+        case Cause.NEVER_ANSWERED:
+            return state.enter(Health.MISCONFIGURED, at, reasons.never_answered(observation.detail))
+    return None
+
+
+def began_together(state: TargetState, other: TargetState) -> bool:
+    """Whether both have refused several probes in a row, and began to do so within an hour."""
+    if not (state.refused_since and other.refused_since):
+        return False
+    often = all(any(each.refused >= _REFUSALS for each in known.check_failures) for known in (state, other))
+    return often and abs(state.refused_since - other.refused_since) <= _TOGETHER
+
+
+def excuse(state: TargetState, at: datetime, reason: str) -> TargetState:
+    """The state as unknown, because its refusals are the fault of the probe; unchanged where others condemned it."""
+    never_answered = state.health is Health.MISCONFIGURED and state.suspicion is None
+    if state.refused_since and (state.refuses_all or never_answered or state.health in NO_VERDICT):
+        return state.clear_evidence().enter(Health.UNKNOWN, at, reason)
+    return state
