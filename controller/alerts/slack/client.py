@@ -9,13 +9,12 @@ from typing import Any, Final
 
 from slack_sdk import WebClient, WebhookClient
 from slack_sdk.web import SlackResponse
-from slack_sdk.webhook import WebhookResponse
 
 from controller.alerts.alert import mask_secrets
 from controller.alerts.channel import DeliveryError, LookupImpossibleError
 from controller.alerts.delivery import Delivery, PlannedMessage, Receipt, from_payload, to_payload
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.errors import ABOUT_TOKEN, WEB_ERRORS, delivery_error, refusal_error
+from controller.alerts.slack.errors import ABOUT_TOKEN, Refusal, as_delivery_errors, refusal_error
 from monitor.settings import NetworkSettings, SlackSettings
 from monitor.storage.conversions import to_ms
 from probes.target import Secret
@@ -28,16 +27,6 @@ EVENT_TYPE: Final = "hotspare_message"
 _MARGIN: Final = timedelta(hours=2)
 _PAGE: Final = 200
 _MOST_PAGES: Final = 10
-
-_NEW_WEBHOOK: Final = "make a new webhook and set alerts.slack.webhook_url to its address"
-#: What Slack answers in plain text where the webhook itself will not do any more.
-_WEBHOOK_ADVICE: Final = {
-    **dict.fromkeys(("no_service", "no_service_id", "no_team", "team_disabled", "invalid_token"), _NEW_WEBHOOK),
-    "action_prohibited": "the workspace does not let the webhook post: ask its administrator",
-    "posting_to_general_channel_denied": "the workspace does not let the webhook post there: ask its administrator",
-    "channel_not_found": f"its channel is gone: {_NEW_WEBHOOK}",
-    "channel_is_archived": f"its channel is archived: {_NEW_WEBHOOK}",
-}
 
 
 class SlackClient:
@@ -127,14 +116,12 @@ class SlackClient:
         return {"text": clean.text, "blocks": list(clean.blocks), "parse": "none", "link_names": False}
 
     def _call(self, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
-        try:
-            # Methods that read take no JSON.
-            if method.startswith("chat."):
-                return self._client.api_call(method, json=dict(arguments))
-            return self._client.api_call(method, params=dict(arguments))
-        except WEB_ERRORS as error:
-            # Without the cause: it may quote the request, and that holds the token.
-            raise delivery_error(error) from None
+        # Methods that read take no JSON.
+        reads = not method.startswith("chat.")
+        with as_delivery_errors():
+            return self._client.api_call(
+                method, params=dict(arguments) if reads else None, json=None if reads else dict(arguments)
+            )
 
 
 class SlackWebhookClient:
@@ -154,15 +141,12 @@ class SlackWebhookClient:
     def post(self, planned: PlannedMessage, _begun_at: datetime) -> Receipt:
         """Post its message, and nothing else of it; a webhook does not say where it stands."""
         clean = clean_message(planned, self._secrets)
-        try:
-            answer = self._client.send_dict(
-                {"text": clean.text, "blocks": list(clean.blocks), "unfurl_links": False, "unfurl_media": False}
-            )
-        except WEB_ERRORS as error:
-            # Without the cause: it may quote the address, which lets anybody post.
-            raise delivery_error(error) from None
-        if answer.status_code != 200 or answer.body.strip() != "ok":
-            raise _webhook_fault(answer)
+        body = {"text": clean.text, "blocks": list(clean.blocks), "unfurl_links": False, "unfurl_media": False}
+        with as_delivery_errors():
+            answer = self._client.send_dict(body)
+        text = answer.body.strip()
+        if answer.status_code != 200 or text != "ok":
+            raise refusal_error(text, answer.status_code, answer.headers, Refusal.WEBHOOK)
         return planned.receipt
 
     def update(self, planned: PlannedMessage) -> Receipt:
@@ -190,10 +174,8 @@ def clean_message(planned: PlannedMessage, secrets: Iterable[Secret]) -> Message
     """The message that was planned, put together now, without any of these secrets."""
     if planned.message is None:
         raise ValueError(f"{planned.key} holds no message")
-    message = planned.message()
-    hidden = tuple(secrets)
-    blocks = tuple(_masked(block, hidden) for block in message.blocks)
-    return replace(message, text=mask_secrets(message.text, hidden), blocks=blocks)
+    message, hidden = planned.message(), tuple(secrets)
+    return Message(text=mask_secrets(message.text, hidden), blocks=_masked(message.blocks, hidden))
 
 
 def _masked(part: Any, secrets: tuple[Secret, ...]) -> Any:
@@ -201,7 +183,7 @@ def _masked(part: Any, secrets: tuple[Secret, ...]) -> Any:
         return mask_secrets(part, secrets)
     if isinstance(part, dict):
         return {key: _masked(value, secrets) for key, value in part.items()}
-    return [_masked(item, secrets) for item in part] if isinstance(part, list) else part
+    return type(part)(_masked(item, secrets) for item in part) if isinstance(part, list | tuple) else part
 
 
 def _is_id(channel: str) -> bool:
@@ -223,11 +205,3 @@ def _cannot_look(code: str) -> str:
         " twice; give the bot the scopes channels:history and channels:read (groups:history and groups:read for a"
         " private channel) and invite it to the channel"
     )
-
-
-def _webhook_fault(answer: WebhookResponse) -> DeliveryError:
-    code = answer.body.strip()[:80]
-    if code in _WEBHOOK_ADVICE:
-        text = f"Slack refused the message ({code}): {_WEBHOOK_ADVICE[code]}"
-        return DeliveryError(text, code=code, permanent=True, maybe_arrived=False)
-    return refusal_error(answer.status_code, answer.headers, code)

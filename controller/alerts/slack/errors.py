@@ -2,7 +2,9 @@
 
 import errno
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import Enum
 from http.client import HTTPException
 from socket import gaierror
 from typing import Any, Final
@@ -11,12 +13,15 @@ from urllib.error import URLError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from controller.alerts.channel import DeliveryError
+from monitor.clock import utc_now
+from probes.retry_after import retry_after_s
 
-#: What slack_sdk and the network below it raise.
-WEB_ERRORS: Final = (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError)
-
+_LONGEST_WAIT_S: Final = 3600.0
 _TOKEN = "set alerts.slack.token to the bot token (xoxb-…) of an installed app"  # noqa: S105 - advice, not a token
 _CHANNEL = "check alerts.slack.channel"
+_NEW_WEBHOOK = "make a new webhook and set alerts.slack.webhook_url to its address"
+_APP_TOKEN = "set alerts.slack.app_token to an app-level token (xapp-…) of the app"  # noqa: S105 - advice, not a token
+_APP_SCOPE = "give the app-level token the scope connections:write"
 
 #: The token will not do: nothing else can be said.
 ABOUT_TOKEN = frozenset(
@@ -34,50 +39,68 @@ _ADVICE = {
     "restricted_action": "the workspace does not let the bot post there: ask its administrator",
 }
 
+
+class Refusal(Enum):
+    """What Slack refuses: how that is said, and what a person should do about its words for it."""
+
+    MESSAGE = "Slack refused the message", _ADVICE
+    WEBHOOK = (
+        "Slack refused the message",
+        {
+            **_ADVICE,
+            **dict.fromkeys(("no_service", "no_service_id", "no_team", "team_disabled", "invalid_token"), _NEW_WEBHOOK),
+            "action_prohibited": "the workspace does not let the webhook post: ask its administrator",
+            "posting_to_general_channel_denied": (
+                "the workspace does not let the webhook post there: ask its administrator"
+            ),
+            "channel_not_found": f"its channel is gone: {_NEW_WEBHOOK}",
+            "channel_is_archived": f"its channel is archived: {_NEW_WEBHOOK}",
+        },
+    )
+    SOCKET_MODE = (
+        "Slack refuses Socket Mode",
+        {
+            **dict.fromkeys(ABOUT_TOKEN, _APP_TOKEN),
+            **dict.fromkeys(("missing_scope", "no_permission"), _APP_SCOPE),
+            "link_disabled": "switch Socket Mode on in the app's settings",
+        },
+    )
+    """Through which presses of buttons come."""
+
+
 #: Trouble of Slack's own, which passes. Every other word is about this message, and holds until something changes.
 _PASSING = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
-
-#: The message to edit, or to reply to, cannot be reached (deleted, or of an earlier app or channel): a new one can.
-_GONE = frozenset(
-    {
-        "cannot_reply_to_message",
-        "cant_update_message",
-        "channel_not_found",
-        "edit_window_closed",
-        "is_archived",
-        "message_not_found",
-        "not_in_channel",
-        "thread_not_found",
-    }
-)
 
 #: What is wrong with one channel; another may do.
 _ABOUT_CHANNEL = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
 
-_APP_TOKEN = "set alerts.slack.app_token to an app-level token (xapp-…) of the app"  # noqa: S105 - advice, not a token
-_APP_SCOPE = "give the app-level token the scope connections:write"
-#: The same for Socket Mode, through which presses of buttons come.
-_SOCKET_MODE_ADVICE = {
-    **dict.fromkeys(ABOUT_TOKEN, _APP_TOKEN),
-    **dict.fromkeys(("missing_scope", "no_permission"), _APP_SCOPE),
-    "link_disabled": "switch Socket Mode on in the app's settings",
-}
+#: The message to edit, or to reply to, cannot be reached (deleted, or of an earlier app or channel): a new one can.
+_GONE = frozenset(
+    {"cannot_reply_to_message", "cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"}
+    | {"channel_not_found", "is_archived", "not_in_channel"}
+)
 
 _CODE = re.compile(r"[a-z_]{1,60}")
 #: The connection was never made: nothing has been sent.
 _NOT_SENT = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
 
 
-class SocketModeError(DeliveryError):
-    """Presses of buttons do not come in. The text is a sentence without its end, for people, without the token."""
+@contextmanager
+def as_delivery_errors(refusal: Refusal = Refusal.MESSAGE) -> Iterator[None]:
+    """Raise what slack_sdk and the network below it raise as DeliveryError."""
+    try:
+        yield
+    except (SlackClientError, OSError, HTTPException, ValueError, LookupError, AttributeError) as error:
+        # Without the cause: it may quote the request, and that holds the token or the webhook's address.
+        raise delivery_error(error, refusal) from None
 
 
-def delivery_error(error: Exception) -> DeliveryError:
-    """The error of Slack's library, or of the network below it, as ours."""
+def delivery_error(error: Exception, refusal: Refusal = Refusal.MESSAGE) -> DeliveryError:
+    """The error of Slack's library, or of the network below it, as ours, in words that hold nothing of the request."""
     if isinstance(error, SlackApiError):
         response = error.response
         data = response.data if isinstance(response.data, dict) else {}
-        return refusal_error(response.status_code, response.headers, str(data.get("error", "")))
+        return refusal_error(str(data.get("error", "")), response.status_code, response.headers, refusal)
     if isinstance(error, OSError | HTTPException):
         reason = error.reason if isinstance(error, URLError) else error
         is_unsent = isinstance(reason, OSError) and (reason.errno in _NOT_SENT or isinstance(reason, gaierror))
@@ -97,55 +120,37 @@ def _network_fault(reason: BaseException | str) -> str:
     return f"the connection broke ({type(reason).__name__})"
 
 
-def refusal_error(status: int, headers: Mapping[str, Any], code: str) -> DeliveryError:
-    """What Slack's refusal means: its status, its headers, and its word for it."""
+def refusal_error(
+    code: str, status: int = 200, headers: Mapping[str, Any] | None = None, refusal: Refusal = Refusal.MESSAGE
+) -> DeliveryError:
+    """What Slack's refusal means: its word for it, its status, its headers."""
+    wait_s = _retry_after_s(headers or {})
     if status == 429 or code in {"ratelimited", "rate_limited"}:
-        wait = _seconds(headers)
-        asked = f" and asks to wait {wait:g} s" if wait is not None else ""
+        asked = f" and asks to wait {wait_s:g} s" if wait_s is not None else ""
         return DeliveryError(
-            f"Slack limits our rate{asked}", code="ratelimited", maybe_arrived=False, retry_after_s=wait
+            f"Slack limits our rate{asked}", code="ratelimited", maybe_arrived=False, retry_after_s=wait_s
         )
     if status >= 500:
-        return DeliveryError(f"Slack answered HTTP {status}", retry_after_s=_seconds(headers))
+        return DeliveryError(f"Slack answered HTTP {status}", retry_after_s=wait_s)
     if not _CODE.fullmatch(code):
         return DeliveryError(
             f"something that is not Slack answered (HTTP {status}): check alerts.slack.api_url and the proxy"
         )
-    advice = f": {_ADVICE[code]}" if code in _ADVICE else ""
+    if code == "too_many_websockets":
+        return DeliveryError("Slack has too many connections of this app: is another program using its token?")
+    refused, advice = refusal.value
     return DeliveryError(
-        f"Slack refused the message ({code}){advice}",
+        f"{refused} ({code})" + (f": {advice[code]}" if code in advice else ""),
         code=code,
         permanent=code not in _PASSING,
-        one_message=code not in _PASSING and code not in _ADVICE,
+        one_message=code not in _PASSING and code not in advice,
         one_place=code in _ABOUT_CHANNEL,
         gone=code in _GONE,
         maybe_arrived=code in _PASSING,
     )
 
 
-def _seconds(headers: Mapping[str, Any]) -> float | None:
-    """Retry-After, when it is a number of seconds that makes sense."""
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
-    try:
-        seconds = float(value) if value is not None else -1.0
-    except (TypeError, ValueError):
-        return None
-    return seconds if 0 <= seconds <= 3600 else None
-
-
-def socket_mode_error(error: Exception) -> SocketModeError:
-    """What slack_sdk, the WebSocket or the network raised, in words that hold nothing of the request."""
-    if isinstance(error, SocketModeError):
-        return error
-    failure = delivery_error(error)
-    if failure.code and failure.code != "ratelimited":
-        return socket_mode_refusal(failure.code, permanent=failure.permanent)
-    return SocketModeError(str(failure), retry_after_s=failure.retry_after_s)
-
-
-def socket_mode_refusal(code: str, *, permanent: bool = True) -> SocketModeError:
-    """What Slack's code for a refusal of Socket Mode means, with what a person should do."""
-    if code == "too_many_websockets":
-        return SocketModeError("Slack has too many connections of this app: is another program using its token?")
-    advice = f": {_SOCKET_MODE_ADVICE[code]}" if code in _SOCKET_MODE_ADVICE else ""
-    return SocketModeError(f"Slack refuses Socket Mode ({code}){advice}", permanent=permanent)
+def _retry_after_s(headers: Mapping[str, Any]) -> float | None:
+    """What Slack asks us to wait; None where that makes no sense."""
+    wait_s = retry_after_s({name.lower(): str(value) for name, value in headers.items()}, now=utc_now())
+    return wait_s if wait_s is not None and wait_s <= _LONGEST_WAIT_S else None

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from controller.alerts.slack.buttons.buttons import Button, Press, Verb, button_label
 from controller.alerts.slack.buttons.rules import ButtonContext, find_objection, is_hold, request_for
-from controller.alerts.slack.buttons.store import Claim, PressStore
+from controller.alerts.slack.buttons.store import PressStore
 from controller.incidents.incident import EntryKind
 from controller.journal import Journal
 from controller.operations import begin_override
@@ -54,13 +54,13 @@ class PressHandler:
             engine.dispose()
 
     def _handle(self, press: Press, engine: Engine) -> str | None:
-        presses = PressStore(engine)
-        button = press.button
-        claim = presses.claim(press.key, button.incident if button else None, self._clock())
-        if claim.finished:
+        presses, button, now = PressStore(engine), press.button, self._clock()
+        before = presses.claim(press.key, button.incident if button else None, now)
+        begun_at, is_finished = before or (now, False)
+        if is_finished:
             return None
         try:
-            answer, kind = self._carry_out(press, claim, engine), "button_pressed"
+            answer, kind = self._carry_out(press, begun_at, before is not None, engine), "button_pressed"
         except RefusedError as error:
             answer, kind = f"Nothing was done: {error}.", "press_refused"
         what = f"“{button_label(button)}”" if button else "a button that this version does not know"
@@ -70,21 +70,21 @@ class PressHandler:
         log.info("%s subject=%s: %s", kind, subject, text)
         return answer
 
-    def _carry_out(self, press: Press, claim: Claim, engine: Engine) -> str:
+    def _carry_out(self, press: Press, begun_at: datetime, is_repeated: bool, engine: Engine) -> str:
         button, author = press.button, press.author
         if self._allowed is not None and press.user not in self._allowed:
             raise RefusedError(f"alerts.slack.allowed_users does not name {one_line(press.user, 30)}")
         if button is None:
             raise RefusedError("the button is not of this version of Hotspare")
         journal = Journal(engine)
-        if claim.repeated and self._is_done(button, author, claim, journal):
+        if is_repeated and self._is_done(button, author, begun_at, journal):
             answer = "It was done already."
         else:
             if why := find_objection(button, author, self._context(button, journal, Store(reading(engine)))):
                 raise RefusedError(why)
             answer = self._perform(button, author, journal)
         if button.verb is Verb.FAIL_BACK:
-            answer += self._end_hold(button, author, claim, journal)
+            answer += self._end_hold(button, author, begun_at, journal)
         return answer
 
     def _context(self, button: Button, journal: Journal, store: Store) -> ButtonContext:
@@ -98,16 +98,18 @@ class PressHandler:
             health={name: saved.health for name, saved in store.states().items()},
         )
 
-    def _is_done(self, button: Button, author: str, claim: Claim, journal: Journal) -> bool:
+    def _is_done(self, button: Button, author: str, begun_at: datetime, journal: Journal) -> bool:
         """Whether what it asks for was journalled before this process was killed."""
         if button.verb is Verb.ACKNOWLEDGE:
             incident = journal.incident(button.incident)
             return any(
-                line.kind is EntryKind.ACKNOWLEDGED and line.author == author and line.at >= claim.begun_at
+                line.kind is EntryKind.ACKNOWLEDGED and line.author == author and line.at >= begun_at
                 for line in (incident.timeline if incident else ())
             )
         request = request_for(button, author)
-        return any(_matches(override, request, claim) for override in journal.overrides.latest(_LATEST))
+        return any(
+            _matches(override, request) and override.at >= begun_at for override in journal.overrides.latest(_LATEST)
+        )
 
     def _perform(self, button: Button, author: str, journal: Journal) -> str:
         if button.verb is Verb.ACKNOWLEDGE:
@@ -116,11 +118,11 @@ class PressHandler:
         result = begin_override(self._settings, request_for(button, author))
         return f"Done: {'; '.join(result.lines)}."
 
-    def _end_hold(self, button: Button, author: str, claim: Claim, journal: Journal) -> str:
+    def _end_hold(self, button: Button, author: str, begun_at: datetime, journal: Journal) -> str:
         """End a hold that began before the press: a route that is held could not leave if its target fails again."""
         in_force = journal.overrides.in_force(self._clock())
         holds = [override for override in in_force if is_hold(override) and override.subject == button.route]
-        if not any(hold.at <= claim.begun_at for hold in holds):
+        if not any(hold.at <= begun_at for hold in holds):
             return ""
         ended = journal.overrides.end(
             OverrideKind.PAUSE,
@@ -133,8 +135,8 @@ class PressHandler:
         return "".join(f" Ended: {override_text.describe_override(override)}." for override in ended)
 
 
-def _matches(override: Override, request: OperatorRequest, claim: Claim) -> bool:
-    """Whether the override was begun by this request since the press came in."""
+def _matches(override: Override, request: OperatorRequest) -> bool:
+    """Whether the override says what this request asks for."""
     stored = (override.kind, override.subject, override.target, override.author, override.reason)
     wanted = (request.kind, request.subject, request.target, request.author, request.reason)
-    return stored == wanted and override.at >= claim.begun_at
+    return stored == wanted

@@ -16,14 +16,14 @@ from typing import Any, Final
 from slack_sdk import WebClient
 from sqlalchemy import Engine
 
-from controller.alerts.channel import RunInThread
+from controller.alerts.channel import DeliveryError, RunInThread
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import safe
 from controller.alerts.slack.buttons.buttons import Press, read_press
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.socket_mode import SlackConnection, SocketModeEvent
 from controller.alerts.slack.client import sdk_options
-from controller.alerts.slack.errors import WEB_ERRORS, SocketModeError, delivery_error, socket_mode_error
+from controller.alerts.slack.errors import Refusal, as_delivery_errors
 from controller.alerts.slack.planning_input import SINK
 from monitor.settings import NetworkSettings, Route, Settings, SlackSettings
 from monitor.storage.database import DatabaseError
@@ -78,16 +78,12 @@ class SocketListener:
         self._stopping = threading.Event()
         self._connection: SlackConnection | None = None
         self._opening: SlackConnection | None = None
-        self._needs_person = False
+        self.is_usable = True
+        """A button that is drawn now is likely to work: no person must repair something first."""
         self._reported: str | None = None
         self._envelopes = ThreadPoolExecutor(4, thread_name_prefix="slack-envelope")
         self._presses = ThreadPoolExecutor(1, thread_name_prefix="slack-press")
         self._thread = threading.Thread(target=self._run, name="slack-buttons", daemon=True)
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether a button that is drawn now is likely to work: not while a person must repair something first."""
-        return not self._needs_person
 
     def start(self) -> None:
         """Listen from now on."""
@@ -111,10 +107,10 @@ class SocketListener:
                 try:
                     connection = self._connect()
                     log.info("buttons_connected: presses are received")
-                    self._needs_person, self._reported = False, None
+                    self.is_usable, self._reported = True, None
                     self._report(None)
                     connection.wait_for(SocketModeEvent.DISCONNECT)
-                except SocketModeError as error:
+                except DeliveryError as error:
                     if time.monotonic() - began_s > _GOOD_AFTER_S:
                         failures, since_s = 0, time.monotonic()
                     self._back_off(error, failures, time.monotonic() - since_s)
@@ -123,28 +119,22 @@ class SocketListener:
                     failures, since_s = 0, time.monotonic()
         except Exception:  # whatever it is: buttons must not end the service
             log.exception("buttons_failed: presses are not received until the service is restarted")
-            self._needs_person = True
+            self.is_usable = False
             self._report("presses are not received until the service is restarted; its log says why")
         finally:
             self._close_connections()
 
     def _connect(self) -> SlackConnection:
-        """Put a connection on which Slack has said hello in place of the present one; raises SocketModeError."""
-        try:
+        """Put a connection on which Slack has said hello in place of the present one; raises DeliveryError."""
+        with as_delivery_errors(Refusal.SOCKET_MODE):
             url = self._request_address()
-        except WEB_ERRORS as error:
-            # Without the cause: it may quote the request, and that holds the token.
-            raise socket_mode_error(error) from None
         opening = SlackConnection(url, proxy=self._proxy, tls=self._tls, on_envelope=self._enqueue)
         self._opening = opening
         try:
             if self._stopping.is_set():
-                raise SocketModeError("the service stops")
+                raise DeliveryError("the service stops")
             opening.wait_for(SocketModeEvent.HELLO, _HELLO_WITHIN_S)
-        except TimeoutError:
-            opening.close()
-            raise SocketModeError(f"Slack did not say hello within {_HELLO_WITHIN_S:g} s") from None
-        except SocketModeError:
+        except DeliveryError:
             opening.close()
             raise
         replaced, self._connection = self._connection, opening
@@ -156,10 +146,9 @@ class SocketListener:
         """Where to connect to; the address holds a ticket and works once."""
         given = self._app.api_call("apps.connections.open")["url"]
         address = given if isinstance(given, str) else ""
-        if not address.startswith("wss:") and not (
-            address.startswith("ws:") and self._slack.api_url.startswith("http:")
-        ):
-            raise SocketModeError("Slack names an address that is not encrypted: check alerts.slack.api_url")
+        schemes = ("wss:", "ws:") if self._slack.api_url.startswith("http:") else "wss:"
+        if not address.startswith(schemes):
+            raise DeliveryError("Slack names an address that is not encrypted: check alerts.slack.api_url")
         return address
 
     def _close_connections(self) -> None:
@@ -167,13 +156,13 @@ class SocketListener:
             if connection:
                 connection.close()
 
-    def _back_off(self, error: SocketModeError, failures: int, lasted_s: float) -> None:
+    def _back_off(self, error: DeliveryError, failures: int, lasted_s: float) -> None:
         if self._stopping.is_set():
             return
         wait_s = max(min(_LONGEST_WAIT_S, self._first_wait_s * 2.0**failures), error.retry_after_s or 0.0)
         wait_s = _LONGEST_WAIT_S if error.permanent else wait_s
         log.warning("buttons_not_connected retry_in_s=%g: %s", wait_s, error)
-        self._needs_person = self._needs_person or error.permanent
+        self.is_usable = self.is_usable and not error.permanent
         if (error.permanent or lasted_s >= _REPORTED_AFTER_S) and str(error) != self._reported:
             self._reported = str(error)
             self._report(str(error))
@@ -210,9 +199,10 @@ class SocketListener:
         if press.thread:
             message["thread_ts"] = press.thread
         try:
-            self._bot.api_call("chat.postEphemeral", json={**message, "parse": "none", "link_names": False})
-        except WEB_ERRORS as error:
-            log.warning("press_not_answered user=%s: %s", one_line(press.user, 30), delivery_error(error))
+            with as_delivery_errors():
+                self._bot.api_call("chat.postEphemeral", json={**message, "parse": "none", "link_names": False})
+        except DeliveryError as error:
+            log.warning("press_not_answered user=%s: %s", one_line(press.user, 30), error)
 
 
 def _result(handling: "Future[str | None]", press: Press) -> str | None:

@@ -17,7 +17,8 @@ from urllib.request import getproxies
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from controller.alerts.slack.errors import SocketModeError, socket_mode_error, socket_mode_refusal
+from controller.alerts.channel import DeliveryError
+from controller.alerts.slack.errors import Refusal, delivery_error, refusal_error
 from probes.transport.proxies import Proxies, UnusableProxyError
 
 _OPEN_WITHIN_S: Final = 10.0
@@ -53,7 +54,7 @@ class SlackConnection:
         self._proxy = proxy
         self._tls = tls
         self._on_envelope = on_envelope
-        self._signals: SimpleQueue[SocketModeEvent | SocketModeError] = SimpleQueue()
+        self._signals: SimpleQueue[SocketModeEvent | DeliveryError] = SimpleQueue()
         self._socket: ClientConnection | None = None
         self._closing = False
         Thread(target=self._run, name="slack-socket", daemon=True).start()
@@ -61,16 +62,16 @@ class SlackConnection:
     def wait_for(self, signal: SocketModeEvent, within_s: float | None = None) -> None:
         """Wait until Slack has sent this signal; for ever without `within_s`, in seconds.
 
-        Raises SocketModeError when the connection failed, ended or was refused, and TimeoutError.
+        Raises DeliveryError when the connection failed, ended or was refused, and when Slack did not send it.
         """
         deadline_s = None if within_s is None else time.monotonic() + within_s
-        received: SocketModeEvent | SocketModeError | None = None
+        received: SocketModeEvent | DeliveryError | None = None
         while received is not signal:
             try:
                 received = self._signals.get(timeout=deadline_s and max(0.0, deadline_s - time.monotonic()))
             except Empty:
-                raise TimeoutError from None
-            if isinstance(received, SocketModeError):
+                raise DeliveryError(f"Slack did not say {signal} within {within_s:g} s") from None
+            if isinstance(received, DeliveryError):
                 raise received
 
     def acknowledge(self, envelope_id: str) -> None:
@@ -82,11 +83,11 @@ class SlackConnection:
             raise _as_os_error(error) from None
 
     def close(self) -> None:
-        """End the connection, within about a second; whoever waits for a signal gets SocketModeError."""
+        """End the connection, within about a second; whoever waits for a signal gets DeliveryError."""
         self._closing = True
         if self._socket:
             self._socket.close()
-        self._signals.put(SocketModeError("the connection was closed"))
+        self._signals.put(DeliveryError("the connection was closed"))
 
     def _run(self) -> None:
         try:
@@ -105,9 +106,9 @@ class SlackConnection:
                 while not self._closing:
                     self._receive(self._socket.recv())
         except ConnectionClosed as error:
-            self._signals.put(socket_mode_error(_as_os_error(error)))
+            self._signals.put(delivery_error(_as_os_error(error), Refusal.SOCKET_MODE))
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the connection
-            self._signals.put(socket_mode_error(error))
+            self._signals.put(delivery_error(error, Refusal.SOCKET_MODE))
 
     def _receive(self, text: str | bytes) -> None:
         try:
@@ -118,7 +119,7 @@ class SlackConnection:
             case {"type": "hello"}:
                 self._signals.put(SocketModeEvent.HELLO)
             case {"type": "disconnect", "reason": "link_disabled" | "too_many_websockets" as reason}:
-                self._signals.put(socket_mode_refusal(reason))
+                self._signals.put(refusal_error(reason, refusal=Refusal.SOCKET_MODE))
             case {"type": "disconnect"}:
                 self._signals.put(SocketModeEvent.DISCONNECT)
             case {"envelope_id": str()}:

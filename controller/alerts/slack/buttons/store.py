@@ -1,30 +1,14 @@
 """Stores presses of buttons, so that one that comes twice, or again after a crash, is carried out once."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine
+from sqlmodel import Session
 
 from monitor.storage.conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable
-from monitor.storage.store import insert_event
-from monitor.storage.tables import DELIVERIES
-
-#: The sink of their rows among the deliveries.
-SINK: Final = "buttons"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """What the database knows of a press that comes in."""
-
-    begun_at: datetime
-    """When it came in for the first time."""
-    repeated: bool
-    """It came in before; unless it is `finished`, the process was killed while handling it."""
-    finished: bool
-    """It was handled: nothing is left to do."""
+from monitor.storage.rows import event_row
+from monitor.storage.tables import DeliveryRow
 
 
 class PressStore:
@@ -36,21 +20,22 @@ class PressStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = durable(engine)
 
-    def claim(self, key: str, incident_id: int | None, now: datetime) -> Claim:
-        """Record that this press came in; `key` is `Press.key`."""
-        row = DELIVERIES.c.key == storable(key)
-        with self._engine.begin() as connection:
-            known = connection.execute(select(DELIVERIES).where(row)).mappings().first()
-            if known:
-                return Claim(begun_at=from_ms(known["begun_ms"]), repeated=True, finished=known["done_ms"] is not None)
-            new = {"key": storable(key), "sink": SINK, "incident_id": incident_id, "begun_ms": to_ms(now)}
-            connection.execute(insert(DELIVERIES).values({**new, "kind": "press", "attempts": 1}))
-        return Claim(begun_at=from_ms(to_ms(now)), repeated=False, finished=False)
+    def claim(self, key: str, incident_id: int | None, now: datetime) -> tuple[datetime, bool] | None:
+        """Record that this press came in; `key` is `Press.key`.
+
+        Returns when it came in before, and whether it was handled (else the process was killed meanwhile); None for a
+        press that is new.
+        """
+        with Session(self._engine) as session, session.begin():
+            if row := session.get(DeliveryRow, storable(key)):
+                return from_ms(row.begun_ms), row.done_ms is not None
+            new = DeliveryRow(key=storable(key), sink="buttons", kind="press", begun_ms=to_ms(now), attempts=1)
+            new.incident_id = incident_id
+            session.add(new)
+        return None
 
     def finish(self, key: str, *, kind: str, subject: str, text: str, now: datetime) -> None:
         """Record that it was handled, and add an event that says what came of it."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(DELIVERIES).where(DELIVERIES.c.key == storable(key)).values(done_ms=to_ms(now)),
-            )
-            insert_event(connection, now, kind, subject, text)
+        with Session(self._engine) as session, session.begin():
+            session.get_one(DeliveryRow, storable(key)).done_ms = to_ms(now)
+            session.add(event_row(now, kind, subject, text))
