@@ -31,8 +31,8 @@ _COLUMNS = {
     "name": ("Target", "provider/model"),
     "health": ("Health", "how it is now; the line below fills up as evidence nears a verdict"),
     "strip": ("Recent probes", "one bar per probe interval, the newest on the right"),
-    "hour": ("OK 1 h", "share of ok answers in the last hour; our own faults (rate limit, key, quota) do not count"),
-    "day": ("OK 24 h", "the same over the last 24 hours"),
+    "hour": ("Served 1 h", "share of answers in the last hour that users could use"),
+    "day": ("Served 24 h", "the same over the last 24 hours"),
     "p50": ("p50", "median duration of the answers of the last hour"),
     "p95": ("p95", "95 % of the answers of the last hour took no longer than this"),
     "token": ("First token", "median time to the first token of the last hour's streams"),
@@ -238,10 +238,11 @@ def _meter(state: TargetHealth) -> str:
 
 
 def _rate(counts: OutcomeCounts) -> str:
-    excluded = f", {counts.excluded} more do not count (our own faults)" if counts.excluded else ""
-    title = f"{counts.ok} of {counts.counted} ok{excluded}"
-    low = " hs-low" if counts.success is not None and counts.success < 0.95 else ""
-    return f'<span class="hs-rate{low}" title="{title}">{share(counts.success)}</span>'
+    refused = f", {counts.refused} refused" if counts.refused else ""
+    failed_here = f"; {counts.failed_here} more failed on this machine" if counts.failed_here else ""
+    title = f"{counts.answered} of {counts.asked} answered{refused}{failed_here}"
+    low = " hs-low" if counts.served is not None and counts.served < 0.95 else ""
+    return f'<span class="hs-rate{low}" title="{title}">{share(counts.served)}</span>'
 
 
 def _strip(buckets: Sequence[Bucket], bucket_s: float) -> str:

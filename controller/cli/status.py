@@ -110,11 +110,11 @@ def _targets(overview: Overview, *, roomy: bool) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for target in overview.targets:
         state, history = target.state, target.history
-        more = (_share(history.last_day.success), _seconds(history.p50_s), _seconds(history.p95_s))
+        more = (_share(history.last_day.served), _seconds(history.p50_s), _seconds(history.p95_s))
         table.add_row(
             state.target,
             Text(state.health, style=_HEALTH_STYLES[state.health.level]),
-            _share(history.last_hour.success),
+            _share(history.last_hour.served),
             *(more if roomy else more[1:2]),
             f"{state.evidence:.1f}/{state.threshold:.1f}" if state.threshold else "–",
             ago(state.last_ok_at, overview.now) if state.last_ok_at else "never",

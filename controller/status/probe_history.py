@@ -11,7 +11,7 @@ from probes.outcome import Blame, Effect, Outcome
 BUCKETS = 60
 HOUR = timedelta(hours=1)
 ANSWERED = frozenset({Outcome.OK, Outcome.SLOW})
-#: Our own fault, or nobody can say: such an observation tells nothing about the provider's uptime.
+#: Our own fault, or nobody can say: such an observation tells nothing about the provider's availability.
 EXCLUDED = frozenset(outcome for outcome in Outcome if outcome.blame in {Blame.US, Blame.UNCLEAR})
 #: From what is worst for users to what is best; the worst outcome gives a bucket its colour.
 _SEVERITY = (Effect.UP, Effect.NOTHING, Effect.THROTTLED, Effect.DEGRADED, Effect.MISCONFIGURED, Effect.DOWN)
@@ -25,16 +25,31 @@ class OutcomeCounts:
     excluded: int = 0
     """Those that say nothing about the provider: our own fault (rate limit, key, quota, …) or a refusal."""
     ok: int = 0
+    answered: int = 0
+    """Those that users could use: `ok` and `slow`."""
+    failed_here: int = 0
+    """Those that failed on this machine, before the provider could refuse them."""
 
     @property
-    def counted(self) -> int:
-        """Those that the success rate is a share of."""
-        return self.total - self.excluded
+    def availability(self) -> float | None:
+        """The share of `ok` without what is our own fault, 0 to 1; None when nothing counts."""
+        counted = self.total - self.excluded
+        return self.ok / counted if counted else None
 
     @property
-    def success(self) -> float | None:
-        """The share of `ok` among the counted, 0 to 1; None when nothing counts."""
-        return self.ok / self.counted if self.counted else None
+    def asked(self) -> int:
+        """Those that the provider was asked."""
+        return self.total - self.failed_here
+
+    @property
+    def refused(self) -> int:
+        """Those that the provider refused: rate limit, key, quota, model, request, policy."""
+        return self.excluded - self.failed_here
+
+    @property
+    def served(self) -> float | None:
+        """The share of answers that users could use, 0 to 1; whose fault the others are does not matter."""
+        return self.answered / self.asked if self.asked else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, case, func, select
+from sqlalchemy import Connection, RowMapping, and_, bindparam, case, func, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -39,10 +39,13 @@ _IDS: Final = 3
 
 _OBSERVED = OBSERVATIONS.c
 _OF_TARGET = _OBSERVED.target == bindparam("of")
+#: A bad request without a status is a probe that failed on this machine.
+_FAILED_HERE = and_(_OBSERVED.outcome == Outcome.BAD_REQUEST.value, _OBSERVED.http_status.is_(None))
 _SINCE = _OBSERVED.started_ms >= bindparam("since")
 # Core, and built once: these are the page's hot reads, and building a statement costs more than running it.
 _ROWS = (
     select(_OBSERVED.started_ms, _OBSERVED.outcome, _OBSERVED.duration_s, _OBSERVED.first_token_s)
+    .add_columns(_OBSERVED.http_status)
     .where(_OF_TARGET, _SINCE)
     .order_by(_OBSERVED.started_ms)
 )
@@ -50,6 +53,8 @@ _TOTALS = select(
     func.count().label("total"),
     func.sum(case((_OBSERVED.outcome.in_(sorted(EXCLUDED)), 1), else_=0)).label("excluded"),
     func.sum(case((_OBSERVED.outcome == Outcome.OK.value, 1), else_=0)).label("ok"),
+    func.sum(case((_OBSERVED.outcome.in_(sorted(ANSWERED)), 1), else_=0)).label("answered"),
+    func.sum(case((_FAILED_HERE, 1), else_=0)).label("failed_here"),
     func.sum(_OBSERVED.cost_usd).label("cost_usd"),
 ).where(_OF_TARGET, _SINCE)
 _NEWEST = (
@@ -77,8 +82,16 @@ def read_history(connection: Connection, target: Target, now: datetime) -> Probe
             total=len(hour),
             excluded=sum(row.outcome in EXCLUDED for row in hour),
             ok=sum(row.outcome == Outcome.OK for row in hour),
+            answered=len(answers),
+            failed_here=sum(row.outcome == Outcome.BAD_REQUEST and row.http_status is None for row in hour),
         ),
-        last_day=OutcomeCounts(total=day.total, excluded=day.excluded or 0, ok=day.ok or 0),
+        last_day=OutcomeCounts(
+            total=day.total,
+            excluded=day.excluded or 0,
+            ok=day.ok or 0,
+            answered=day.answered or 0,
+            failed_here=day.failed_here or 0,
+        ),
         p50_s=quantile(durations, 0.50),
         p95_s=quantile(durations, 0.95),
         first_token_p50_s=quantile([row.first_token_s for row in answers if row.first_token_s is not None], 0.50),

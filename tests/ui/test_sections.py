@@ -82,7 +82,7 @@ def history() -> ProbeHistory:
     """An hour with failures, and a strip with one bar of each sort."""
     bars = [((Outcome.OK, 1),), ((Outcome.SERVER_ERROR, 2), (Outcome.OK, 1)), ((Outcome.SLOW, 1),), ()]
     return ProbeHistory(
-        last_hour=OutcomeCounts(total=12, excluded=2, ok=9),
+        last_hour=OutcomeCounts(total=12, excluded=2, ok=8, answered=9, failed_here=1),
         last_day=OutcomeCounts(),
         p50_s=0.84,
         p95_s=12.34,
@@ -262,9 +262,9 @@ def test_a_bar_says_when_and_what() -> None:
     assert 'aria-label="last 2 min: 2 ok, 2 server_error, 1 slow"' in html
 
 
-def test_the_success_rate_says_what_it_leaves_out() -> None:
-    """Observations that are our own fault do not count, and the page says how many there are."""
-    assert 'title="9 of 10 ok, 2 more do not count (our own faults)">90.0' in view.targets(overview())
+def test_the_share_served_counts_what_was_refused() -> None:
+    """Users cannot use a refusal, whose fault it may be; only what failed on this machine does not count."""
+    assert 'title="9 of 11 answered, 1 refused; 1 more failed on this machine">81.8' in view.targets(overview())
 
 
 def test_a_target_says_why_without_saying_its_name_twice() -> None:

@@ -106,7 +106,7 @@ def test_a_fresh_database_says_that_nothing_has_been_observed(settings: Settings
     assert {target.state.health for target in seen.targets} == {Health.UNKNOWN}
     assert [(route.target, route.since) for route in seen.routes] == [(seeded.LUNA, None), (seeded.SONNET, None)]
     history = seen.targets[0].history
-    assert (seen.targets[0].details.last, history.p50_s, history.cost_day_usd, history.last_hour.success) == (
+    assert (seen.targets[0].details.last, history.p50_s, history.cost_day_usd, history.last_hour.availability) == (
         None,
         None,
         None,
@@ -155,20 +155,22 @@ def test_a_stopped_monitor_is_the_headline(settings: Settings) -> None:
     assert seen.headline == "The monitor was stopped at 2026-11-21 18:03 UTC"
 
 
-def test_success_leaves_out_what_is_our_own_fault(settings: Settings) -> None:
-    """The success rate is the share of ok among observations that say something about the provider."""
+def test_availability_leaves_out_our_own_faults_and_served_does_not(settings: Settings) -> None:
+    """Users cannot use a refusal; a probe that failed on this machine (no HTTP status) counts in neither share."""
     record(
         settings,
         observed(Outcome.OK, before_s=10, cost_usd=0.01),
         observed(Outcome.SERVER_ERROR, before_s=20),
         observed(Outcome.RATE_LIMITED, before_s=30),
         observed(Outcome.REFUSED, before_s=40),
+        observed(Outcome.BAD_REQUEST, before_s=50),
         observed(Outcome.OK, before_s=3700, cost_usd=0.02),
         observed(Outcome.OK, before_s=90_000, cost_usd=5.0),
     )
     history = overview(settings).targets[0].history
-    assert (history.last_hour.total, history.last_hour.excluded, history.last_hour.success) == (4, 2, 0.5)
-    assert (history.last_day.total, history.last_day.excluded, history.last_day.success) == (5, 2, 2 / 3)
+    assert (history.last_hour.total, history.last_hour.excluded, history.last_hour.availability) == (5, 3, 0.5)
+    assert (history.last_day.total, history.last_day.excluded, history.last_day.availability) == (6, 3, 2 / 3)
+    assert (history.last_hour.served, history.last_day.served, history.last_hour.refused) == (1 / 4, 2 / 5, 2)
     assert history.cost_day_usd == pytest.approx(0.03)
 
 
