@@ -12,6 +12,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+from controller.cli.streams import prepare_streams
+
 COMMANDS = {
     "run": ("run", "the service: probe, judge, decide, publish, tell; until it is stopped"),
     "page": ("run", "the page in the browser, a process of its own"),
@@ -42,6 +44,7 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 for success, 1 for bad news, 2 for wrong usage or configuration."""
     words = sys.argv[1:] if arguments is None else arguments
+    prepare_streams()
     try:
         status = _run(command_parser(COMMANDS.keys() & set(words)).parse_args(words))
         sys.stdout.flush()  # here, where a full disk can still be reported

@@ -24,7 +24,8 @@ _COLOURS = {Effect.UP: "green", Effect.DEGRADED: "yellow", Effect.THROTTLED: "ye
 
 def print_document(document: Mapping[str, Any]) -> None:
     """Print one JSON document on standard output, for `--json`."""
-    print(json.dumps(document, ensure_ascii=False, indent=2))  # noqa: T201 - what was asked for
+    escaped = not (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(document, ensure_ascii=escaped, indent=2))  # noqa: T201 - what was asked for
 
 
 def print_lines(lines: Iterable[str]) -> None:
