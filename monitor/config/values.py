@@ -20,6 +20,7 @@ from probes.target import Check
 #: More would make a round of checks last for days.
 HEAVIEST = 100
 _HEADER_VALUE = re.compile(r"[!-~]+")
+_QUOTES = frozenset("'\"`")
 _NOT_READ = "not-read"
 #: In JSON Schema: what any value may be instead, the name of a variable.
 _VARIABLE_PATTERN = r"\$\{"
@@ -253,6 +254,9 @@ def secret(
             whose = f"the value of {value.variable}" if value.variable else "its value"
             problem = f"{whose} cannot be sent in a header: it holds a space, a line break or a non-ASCII character"
             raise context.report(value.place, problem)
+        if header and value.value[0] in _QUOTES and value.value[-1] == value.value[0]:
+            whose = f"the value of {value.variable}" if value.variable else "its value"
+            raise context.report(value.place, f"{whose} begins and ends with a quotation mark; leave both out")
         if check and (problem := check(value.value) or ""):
             raise context.report(value.place, problem)
         if is_secret(value.value) and not value.expanded:

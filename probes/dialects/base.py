@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from probes.checks import Task
@@ -22,6 +22,8 @@ UNVERSIONED: BaseUrlRule = (
     ".*/v[12](beta)?",
     "ends in a version, which this dialect adds itself; leave it out",
 )
+#: The end of an address that people copy from an example of a request.
+_METHOD: Final = re.compile(r"/(chat/completions|completions|responses|embeddings|messages|(v2/)?(chat|embed))$")
 HOST_ALONE: BaseUrlRule = (".+", "has a path, which this dialect adds itself; leave it out")
 
 
@@ -96,5 +98,8 @@ class Dialect:
 
     def base_url_warning(self, base_url: str) -> str | None:
         """What is probably wrong with a configured base URL, as the predicate of a sentence; None when nothing is."""
+        path = urlsplit(base_url).path.rstrip("/")
+        if method := _METHOD.search(path):
+            return f"ends in {method[0]}, which is added to it: requests would go to {path}{method[0]}; leave it out"
         wrong_path, warning = self.base_url_rule or ("", None)
-        return warning if re.fullmatch(wrong_path, urlsplit(base_url).path.rstrip("/"), re.DOTALL) else None
+        return warning if re.fullmatch(wrong_path, path, re.DOTALL) else None
