@@ -82,15 +82,19 @@ def add_inconclusive(state: TargetState, observation: Observation, parameters: T
     """The state after a probe that says nothing of the target; unknown once no check says anything any more."""
     at, detail = observation.finished_at, shortened(observation.detail)
     if state.health in NO_VERDICT and refusals.is_pending(state, parameters):
-        return refusals.verdict(state, observation, parameters) or state
+        verdict = refusals.verdict(state, observation, parameters)
+        return verdict or _stay_unknown(state, at, f"{observation.outcome}: {detail}")
     in_a_row = {failures.check: failures.inconclusive for failures in state.check_failures}
     if min(in_a_row.get(check, 0) for check in {observation.check, *parameters.checks}) >= REPORTED_INCONCLUSIVE:
         whose = "its probes are" if len(parameters.checks) == 1 else "the probes of every check are"
         times = in_a_row[observation.check]
         return state.enter_unknown(at, reasons.inconclusive_probes(whose, observation.outcome, times, detail))
-    if state.health is not Health.UNKNOWN:
-        return state
-    return state.enter(Health.UNKNOWN, at, f"{observation.outcome}: {detail}")
+    return _stay_unknown(state, at, f"{observation.outcome}: {detail}")
+
+
+def _stay_unknown(state: TargetState, at: datetime, reason: str) -> TargetState:
+    """The state of an unknown target with a reason about now; any other unchanged."""
+    return state.enter(Health.UNKNOWN, at, reason) if state.health is Health.UNKNOWN else state
 
 
 def add_misconfigured(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
@@ -102,9 +106,10 @@ def add_misconfigured(state: TargetState, observation: Observation, parameters: 
     state = state.replace(suspicion=outcome, recovery=Recovery())
     if confirmed:
         return state.enter(Health.MISCONFIGURED, at, f"{outcome}, {remedy}")
+    reason = f"{outcome}, to be confirmed by one more probe; {remedy}"
     if state.health is Health.UP:
-        return state.enter(Health.SUSPECT, at, f"{outcome}, to be confirmed by one more probe; {remedy}")
-    return state
+        return state.enter(Health.SUSPECT, at, reason)
+    return _stay_unknown(state, at, reason)
 
 
 def suspect_sibling(state: TargetState, outcome: Outcome) -> TargetState:

@@ -89,6 +89,12 @@ def test_all_checks_must_be_refused() -> None:
     assert fold("." + "B" * 22, by)[1].health is Health.UNUSABLE
 
 
+@pytest.mark.parametrize("symbol", sorted(OUTCOMES))
+def test_a_reason_is_about_now(symbol: str) -> None:
+    """From the first observation on, whatever it is."""
+    assert "no observations yet" not in fold(symbol, BY)[1].reason
+
+
 def test_siblings_are_untouched(tmp_path: Path) -> None:
     """A refusal is no evidence against the provider."""
     letters = both("." * 3 + "B" * 5, "." * 8, tmp_path, LUNA, TERRA)
