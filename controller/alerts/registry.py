@@ -16,9 +16,8 @@ from controller.alerts.channels.webhook import webhook_channels
 from controller.alerts.delivery_store import DeliveryStore, forget_other_channels
 from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.digest.digest import Week
-from controller.alerts.digest.queries import read_week
 from controller.alerts.digest.scheduler import DigestScheduler
-from controller.alerts.digest.store import DigestStore
+from controller.alerts.digest.store import DigestStore, read_week
 from controller.alerts.heartbeat import Heartbeat, ping
 from controller.alerts.slack.channel import slack_channels
 from monitor.settings import Settings, WeeklyDigest

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.alerts.alert_planner import plan_alerts
+from controller.alerts.channel import plan_alerts
 from controller.alerts.delivery_store import DeliveryStore
 from controller.journal import Journal
 from monitor.storage.conversions import to_ms

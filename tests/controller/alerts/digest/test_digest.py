@@ -11,9 +11,8 @@ from sqlalchemy import Engine
 
 from controller.alerts.digest import digest
 from controller.alerts.digest.digest import RouteWeek, TargetWeek, Week
-from controller.alerts.digest.queries import read_week
 from controller.alerts.digest.scheduler import DigestScheduler
-from controller.alerts.digest.store import DigestStore
+from controller.alerts.digest.store import DigestStore, read_week
 from controller.alerts.slack.other_messages import notice_message
 from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind
