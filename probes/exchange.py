@@ -25,6 +25,10 @@ BodyChunk: TypeAlias = tuple[float, bytes]
 #: How an event stream begins, whatever its content type says.
 _STREAM_START = re.compile(rb"\s*(\xef\xbb\xbf)?(data|event|id|retry)?:")
 _LONGEST_START = 32
+#: A longer answer is cut off: no answer to a probe comes in so many pieces.
+MOST_PIECES = 8192
+#: From so many pieces on, an answer is the reason of a stall rather than its victim.
+_FLOOD = 1024
 #: A missed deadline is our own fault where our event loop stalled for more than this share of the time until then.
 _OWN_SHARE = 0.2
 
@@ -55,6 +59,8 @@ class Exchange:
         """Filled by the sockets."""
         self.loop_lag = LagWatch(0.0)
         """Set by whoever watches the event loop."""
+        self.pieces = 0
+        """Pieces of the body so far, as the transport gave them."""
         self.credentials_s = 0.0
         """How long the credentials took; counts against the deadlines, not in the phases."""
         self._monotonic = monotonic
@@ -134,6 +140,7 @@ class Exchange:
 
     def receive(self, data: bytes) -> bool:
         """Takes decoded bytes of the body; True once nothing that follows can matter. Never raises."""
+        self.pieces += 1
         if self.chunks is not None:
             self.chunks.append((self.since_start(self.timings.received_at) or 0.0, data))
         if self._parser is None:
@@ -170,8 +177,9 @@ class Exchange:
         )
 
     def body_too_large(self) -> Classification:
-        """The body reached the cap before its end."""
-        detail = f"more than {CAP // 1024} KiB without an end"
+        """The body reached a cap before its end."""
+        flood = self.pieces > MOST_PIECES
+        detail = f"more than {f'{MOST_PIECES:,} pieces' if flood else f'{CAP // 1024} KiB'} without an end"
         return self.interrupted(Classification(outcome=Outcome.SERVER_ERROR, detail=detail))
 
     def interrupted(self, fault: Classification) -> Classification:
@@ -189,7 +197,7 @@ class Exchange:
     def deadline_passed(self, peer: str) -> Classification:
         """What the deadline that has just passed means; after the first token a stream has stalled."""
         limits, stalled_s, waited_s = self.target.timeouts, self.loop_lag.stalled_s, self.elapsed_s()
-        if stalled_s > _OWN_SHARE * waited_s:
+        if stalled_s > _OWN_SHARE * waited_s and self.pieces < _FLOOD:
             reason = f"this machine was too busy: the event loop stood still for {stalled_s:.1f} s of {waited_s:.1f} s"
             return Classification(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {reason}")
         if self._request_begun and self.first_token_s is not None:

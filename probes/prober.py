@@ -26,7 +26,7 @@ from probes.dialects.base import Dialect
 from probes.dialects.families import expected_length, is_substitute, owner_names_models
 from probes.dialects.presets import preset_of
 from probes.dialects.registry import DIALECTS
-from probes.exchange import Exchange
+from probes.exchange import MOST_PIECES, Exchange
 from probes.json_values import overlay
 from probes.loop_lag import LoopLag
 from probes.observation import Observation
@@ -189,6 +189,10 @@ def _to_httpx(request: Request, exchange: Exchange) -> httpx.Request:
     )
 
 
+#: Pieces of a body that are read before others have their turn.
+_PIECES_PER_TURN = 16
+
+
 async def read_response(
     status: int, headers: httpx.Headers, chunks: AsyncIterator[bytes], exchange: Exchange
 ) -> Classification | None:
@@ -200,9 +204,10 @@ async def read_response(
         for start in range(0, len(data), _BYTES_PER_TURN):
             if exchange.receive(data[start : start + _BYTES_PER_TURN]):
                 return None
-            if len(data) > _BYTES_PER_TURN:  # a flood of tiny frames must not hold up the other probes
+            # A flood of tiny frames or pieces must not hold up the other probes.
+            if len(data) > _BYTES_PER_TURN or exchange.pieces % _PIECES_PER_TURN == 0:
                 await asyncio.sleep(0)
-        if decoder.full:
+        if decoder.full or exchange.pieces > MOST_PIECES:
             return exchange.body_too_large()
     exchange.receive_end()
     return None
