@@ -12,7 +12,7 @@ from rich.text import Text
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, past_duration
 from controller.cli.output import plain_table
-from controller.replay.answer import ReplayAnswer, first_candidates, notes, replay_document, route_summary
+from controller.replay.answer import ReplayAnswer, notes, replay_document, route_summaries
 from controller.replay.comparison import DecisionDifference, Pair
 from controller.replay.runner import NothingRecordedError, replay
 from controller.routing.decision import Decision
@@ -108,13 +108,12 @@ def _sentences(answer: ReplayAnswer) -> Iterator[str]:
     else:
         parts = [f"{counts[change]} {change.replace('_', ' ')}" for change in DecisionDifference if counts[change]]
         yield f"{plural(len(answer.pairs), 'decision')}: {', '.join(parts)}"
-    for name, home in first_candidates(answer):
-        row = route_summary(answer, name, home)
+    for row in route_summaries(answer):
         flips, away = row["flips"], row["away_s"]
         if any(flips.values()) or any(away.values()):
             yield (
-                f"{name}: {plural(flips['then'], 'flip')} then, {flips['now']} now;"
-                f" away from {home} for {format_elapsed(away['then'])} then, {format_elapsed(away['now'])} now"
+                f"{row['route']}: {plural(flips['then'], 'flip')} then, {flips['now']} now;"
+                f" away from {row['first']} for {format_elapsed(away['then'])} then, {format_elapsed(away['now'])} now"
             )
 
 

@@ -7,10 +7,11 @@ whole provider it is an upper bound: that a verdict must also hold without any s
 
 from dataclasses import dataclass
 
-from controller.plan.trials import BACKGROUND, can_leave_for_failures
+from controller.plan.trials import BACKGROUND
 from monitor.detection.evidence import rounded
 from monitor.detection.parameters import parameters_by_provider, parameters_by_target
 from monitor.detection.threshold import AlarmModel, false_alarms_per_day, threshold
+from monitor.health import Health
 from monitor.settings import Route, Settings
 
 QUARTER_DAYS = 90.0
@@ -60,8 +61,8 @@ def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates
 
 
 def can_fail_over(route: Route) -> bool:
-    """Whether failures of its first candidate can move the route."""
-    return len(route.candidates) > 1 and can_leave_for_failures(route)
+    """Whether failures of its first candidate can move the route: `down` may be missing in its fail_over_on."""
+    return len(route.candidates) > 1 and Health.DOWN in route.fail_over_on
 
 
 def _false_per_day(loop: AlarmModel, per_day: float) -> tuple[float, bool]:

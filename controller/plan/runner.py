@@ -3,9 +3,11 @@
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from operator import call
 from typing import Any
 
 from controller.plan import forecast_document
@@ -34,19 +36,6 @@ _SHORTEST_QUIET_S = 1800.0
 
 class ThresholdTimeoutError(Exception):
     """The detector's thresholds were not found in time; the text says which settings make that slow."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuietPeriod:
-    """Time without outages, to be simulated with one seed."""
-
-    settings: Settings
-    duration_s: float
-    seed: int
-
-
-Moves = Mapping[str, float | None]
-Quiet = tuple[int, Mapping[str, int]]
 
 
 def find_thresholds(settings: Settings, *, timeout_s: float) -> None:
@@ -89,10 +78,25 @@ def plan(
         false_failovers=expected_false_failovers(settings),
         prices=prices,
     )
-    work: list[QuietPeriod | TrialSpec] = [*_quiet_periods(settings, inputs.seeds / usual), *_trials(inputs)]
-    with process_map(_run_piece, work, jobs, on_progress) as results:
-        for piece, result in zip(work, results, strict=True):
-            _add_result(inputs, piece, result)
+    quiet_s = inputs.seeds / usual * _PROBES / probes_per_s(settings.targets) / _QUIET_PERIODS
+    quiet_s = max(_SHORTEST_QUIET_S, quiet_s)
+    trials = [
+        TrialSpec(subject=subject, rate=rate, seed=seed)
+        for seed in range(inputs.seeds)
+        for subject in inputs.subjects
+        for rate in RATES
+    ]
+    work: list[Callable[[], Any]] = [
+        partial(run_quiet_period, settings, quiet_s, seed) for seed in range(_QUIET_PERIODS)
+    ]
+    work += [partial(run_trial, trial) for trial in trials]
+    with process_map(call, work, jobs, on_progress) as results:
+        for probes, moved in islice(results, _QUIET_PERIODS):
+            inputs.quiet_probes += probes
+            inputs.quiet_s += quiet_s
+            inputs.moved.update(moved)
+        for trial, moves in zip(trials, results, strict=True):
+            inputs.add_trial(trial.subject, trial.rate, moves)
     return forecast_document.plan_document(inputs, wall_s=time.perf_counter() - began_s)
 
 
@@ -144,34 +148,3 @@ def _cost(tried: Sequence[TrialSubject]) -> float:
 def _seeds(tried: Sequence[TrialSubject]) -> int:
     cost = _cost(tried)
     return int(min(_USUAL_SEEDS, max(_FEWEST_SEEDS, _PROBES / cost))) if cost else _FEWEST_SEEDS
-
-
-def _quiet_periods(settings: Settings, share: float) -> Iterator[QuietPeriod]:
-    duration_s = share * _PROBES / probes_per_s(settings.targets) / _QUIET_PERIODS
-    for seed in range(_QUIET_PERIODS):
-        yield QuietPeriod(settings=settings, duration_s=max(_SHORTEST_QUIET_S, duration_s), seed=seed)
-
-
-def _trials(inputs: ForecastInput) -> Iterator[TrialSpec]:
-    for seed in range(inputs.seeds):
-        for subject in inputs.subjects:
-            for rate in RATES:
-                yield TrialSpec(subject=subject, rate=rate, seed=seed)
-
-
-def _run_piece(piece: QuietPeriod | TrialSpec) -> Quiet | Moves:
-    return (
-        run_trial(piece)
-        if isinstance(piece, TrialSpec)
-        else run_quiet_period(piece.settings, piece.duration_s, piece.seed)
-    )
-
-
-def _add_result(inputs: ForecastInput, piece: QuietPeriod | TrialSpec, result: Quiet | Moves) -> None:
-    if isinstance(piece, TrialSpec) and not isinstance(result, tuple):
-        inputs.add_trial(piece.subject, piece.rate, result)
-    elif isinstance(piece, QuietPeriod) and isinstance(result, tuple):
-        probes, moved = result
-        inputs.quiet_probes += probes
-        inputs.quiet_s += piece.duration_s
-        inputs.moved.update(moved)

@@ -13,7 +13,6 @@ from controller.routing.decision import MoveKind
 from controller.simulation.loop import RunResult, run_seed
 from controller.simulation.scenario import BlipStream, Outage, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
-from monitor.health import Health
 from monitor.settings import Route, Settings
 from probes.target import Target
 
@@ -126,11 +125,6 @@ def run_quiet_period(settings: Settings, duration_s: float, seed: int) -> tuple[
     result = _run(_scenario(settings, duration_s), seed)
     moved = [decision.route for _, decision in result.decisions if decision.move is MoveKind.FAILOVER]
     return result.probes, {route.name: moved.count(route.name) for route in settings.routes}
-
-
-def can_leave_for_failures(route: Route) -> bool:
-    """Whether failed requests can move the route: `down` may be missing in its fail_over_on."""
-    return Health.DOWN in route.fail_over_on
 
 
 def _targets_of(settings: Settings, provider: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from controller.replay.comparison import DecisionDifference, Pair
 from controller.replay.history import RecordedContext
 from controller.replay.run import RecordingGap, ReplayResult
-from controller.routing.decision import Decision, MoveKind, RouteState
+from controller.routing.decision import Decision, RouteState
 from monitor.formatting import format_elapsed, instant, plural
 from monitor.settings import Settings
 from probes.redaction import one_line
@@ -61,7 +61,7 @@ def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
         "observations": answer.result.observations,
         "same": not answer.pairs or counts.keys() == {DecisionDifference.SAME},
         "counts": {change.value: counts[change] for change in DecisionDifference},
-        "routes": [route_summary(answer, name, home) for name, home in first_candidates(answer)],
+        "routes": list(route_summaries(answer)),
         "decisions": [_pair(pair) for pair in answer.pairs],
         "gaps": [{"since": instant(gap.since), "until": instant(gap.until)} for gap in _gaps(answer)],
         "not_recorded": _not_recorded(answer),
@@ -70,17 +70,22 @@ def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
     }
 
 
-def route_summary(answer: ReplayAnswer, name: str, home: str) -> dict[str, Any]:
-    """Return how often a route moved, and how long it was away from its first candidate, on both sides."""
-    sides = {"then": answer.recorded, "now": answer.result.decisions}
-    return {
-        "route": name,
-        "first": home,
-        "flips": {
-            side: sum(_is_flip(each) for each in decisions if each.route == name) for side, decisions in sides.items()
-        },
-        "away_s": {side: round(_away_s(answer, name, home, decisions), 1) for side, decisions in sides.items()},
-    }
+def route_summaries(answer: ReplayAnswer) -> Iterator[dict[str, Any]]:
+    """Yield how often each route moved, and how long it was away from its first candidate, on both sides."""
+    for route in answer.settings.routes:
+        sides = {
+            side: [decision for decision in decisions if decision.route == route.name]
+            for side, decisions in (("then", answer.recorded), ("now", answer.result.decisions))
+        }
+        home = route.candidates[0]
+        yield {
+            "route": route.name,
+            "first": home,
+            "flips": {side: sum(decision.is_flip for decision in decisions) for side, decisions in sides.items()},
+            "away_s": {
+                side: round(_away_s(answer, route.name, home, decisions), 1) for side, decisions in sides.items()
+            },
+        }
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
@@ -104,21 +109,12 @@ def _decision(decision: Decision) -> dict[str, Any]:
     }
 
 
-def first_candidates(answer: ReplayAnswer) -> list[tuple[str, str]]:
-    """Return each route of the configuration with its first candidate."""
-    return [(route.name, route.candidates[0]) for route in answer.settings.routes]
-
-
-def _is_flip(decision: Decision) -> bool:
-    return decision.move is not MoveKind.FIRST and decision.before != decision.target
-
-
 def _away_s(answer: ReplayAnswer, route: str, home: str, decisions: Sequence[Decision]) -> float:
-    """Seconds for which the route pointed elsewhere than at its first candidate."""
+    """Seconds for which the route, of which these are the decisions, pointed elsewhere than at its first candidate."""
     window = answer.window
     state = answer.states.get(route)
     at, away, total_s = window.deciding_from, state is not None and state.target != home, 0.0
-    for decision in (decision for decision in decisions if decision.route == route):
+    for decision in decisions:
         total_s += away * (decision.at - at).total_seconds()
         at, away = decision.at, decision.target != home
     return total_s + away * (window.until - at).total_seconds()
@@ -149,7 +145,7 @@ def notes(answer: ReplayAnswer) -> Iterator[str]:
         yield f"never observed, so that nothing can be said of them: {shorten_names(names)}"
     if names := _not_configured(answer):
         yield f"recorded, but not in this configuration: {shorten_names(names)}"
-    configured = {name for name, _ in first_candidates(answer)}
+    configured = {route.name for route in answer.settings.routes}
     if unknown := sorted({decision.route for decision in past.decisions} - configured):
         many = plural(len(unknown), "route")
         yield f"decided then, but not in this configuration: {many} {shorten_names(unknown)}"

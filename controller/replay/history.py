@@ -1,6 +1,6 @@
 """Reads what a database recorded: observations in the order in which they came in, decisions, overrides."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import merge
@@ -17,8 +17,6 @@ from probes.observation import Observation
 
 _PAGE = 20_000
 _ALL = 1_000_000
-#: A service decides when it starts, moments before its first observation.
-_START = timedelta(minutes=5)
 _CONNECTIVITY_LIFETIME = timedelta(hours=1)
 
 
@@ -34,19 +32,6 @@ class RecordedContext:
     """Each with `until` set to when it expired or was ended."""
     last_beat_at: datetime | None
     """The service's last heartbeat."""
-
-    def begins_at(self, targets: Iterable[str]) -> datetime | None:
-        """Return the start of the oldest observation of these targets that is still stored."""
-        return min((self.recorded[target][0] for target in targets if target in self.recorded), default=None)
-
-    def ends_at(self, targets: Iterable[str]) -> datetime | None:
-        """Return the start of their newest observation, or the last heartbeat if that is later."""
-        newest = [self.recorded[target][1] for target in targets if target in self.recorded]
-        return max((*newest, self.last_beat_at) if self.last_beat_at else newest) if newest else None
-
-    def is_complete_from(self, begins_at: datetime) -> bool:
-        """Whether nothing was decided before `begins_at`: then no earlier observation has been pruned."""
-        return not self.decisions or self.decisions[0].at >= begins_at - _START
 
 
 def read_history(engine: Engine) -> RecordedContext:

@@ -19,6 +19,8 @@ from probes.observation import Observation
 _LEARNING = timedelta(days=7)
 #: What happened before the oldest observation is unknown; after this time it hardly matters.
 _LISTENING = timedelta(hours=1)
+#: A service decides when it starts, moments before its first observation.
+_START = timedelta(minutes=5)
 _REPORT_EVERY = 2_000
 
 
@@ -72,17 +74,17 @@ def replay(
 
 
 def _window(settings: Settings, past: RecordedContext, asked_from: datetime, now: datetime) -> Window:
-    ids = [target.id for target in settings.targets]
-    begins_at, ends_at = past.begins_at(ids), past.ends_at(ids)
-    if begins_at is None or ends_at is None:
+    spans = [past.recorded[target.id] for target in settings.targets if target.id in past.recorded]
+    if not spans:
         others = shorten_names(sorted(past.recorded)) if past.recorded else "nothing at all"
         raise NothingRecordedError(f"no target of {settings.path} was ever observed; recorded is {others}")
-    until = min(now, ends_at + timedelta(seconds=1))
+    begins_at, newest_at = min(oldest for oldest, _ in spans), max(newest for _, newest in spans)
+    until = min(now, max(newest_at, past.last_beat_at or newest_at) + timedelta(seconds=1))
     if until <= asked_from:
         raise NothingRecordedError(
             f"nothing was recorded since {instant(asked_from)}; the history ends {instant(until)}"
         )
-    complete = past.is_complete_from(begins_at)
+    complete = not past.decisions or past.decisions[0].at >= begins_at - _START
     if complete and past.decisions:
         begins_at = min(begins_at, past.decisions[0].at)
     listening_from = max(begins_at, asked_from - _LEARNING)

@@ -71,6 +71,11 @@ class Decision:
     dry_run: bool = False
     """It was recorded and reported, but not published."""
 
+    @property
+    def is_flip(self) -> bool:
+        """Whether the route points elsewhere afterwards; a step of a gradual failback does not count."""
+        return self.move is not MoveKind.FIRST and self.before != self.target
+
     def state(self) -> RouteState:
         """Where the route points from now on."""
         return RouteState(

@@ -1,7 +1,7 @@
 """Measures one seed: outage runs, flips, false failovers, and the application's requests (pure)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from controller.routing.decision import Decision, MoveKind
@@ -35,29 +35,17 @@ class Requests:
 
     total: float = 0.0
     failed: float = 0.0
-    slow: float = 0.0
-    """Answered, but later than the target's slow limit."""
     failed_without_failover: float = 0.0
     """If every route had stayed on its first candidate."""
+    slow: float = 0.0
+    """Answered, but later than the target's slow limit."""
     slow_without_failover: float = 0.0
 
     def __add__(self, other: "Requests") -> "Requests":
-        return Requests(
-            total=self.total + other.total,
-            failed=self.failed + other.failed,
-            slow=self.slow + other.slow,
-            failed_without_failover=self.failed_without_failover + other.failed_without_failover,
-            slow_without_failover=self.slow_without_failover + other.slow_without_failover,
-        )
+        return Requests(**{name: number + getattr(other, name) for name, number in asdict(self).items()})
 
     def __mul__(self, factor: float) -> "Requests":
-        return Requests(
-            total=self.total * factor,
-            failed=self.failed * factor,
-            slow=self.slow * factor,
-            failed_without_failover=self.failed_without_failover * factor,
-            slow_without_failover=self.slow_without_failover * factor,
-        )
+        return Requests(**{name: number * factor for name, number in asdict(self).items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +95,7 @@ def _runs(outage: Outage, moves: Mapping[str, Sequence[Decided]]) -> Iterator[Ou
 
 def _run(outage: Outage, active: str, decided: Sequence[Decided]) -> OutageRun:
     """What an outage did to a route that was on `active`, one of its targets."""
-    flips = [(at_s, decision) for at_s, decision in decided if _is_flip(decision)]
+    flips = [(at_s, decision) for at_s, decision in decided if decision.is_flip]
     during = [(at_s, decision) for at_s, decision in flips if outage.at_s <= at_s <= outage.until_s + AFTERMATH_S]
     departures = (at_s for at_s, decision in during if decision.before == active)
     left_s = next((at_s for at_s in departures if at_s <= outage.until_s + TOUCHED_S), None)
@@ -118,11 +106,6 @@ def _run(outage: Outage, active: str, decided: Sequence[Decided]) -> OutageRun:
         failback_s=None if back_s is None else back_s - outage.until_s,
         flips=len(during),
     )
-
-
-def _is_flip(decision: Decision) -> bool:
-    """Whether the route points elsewhere afterwards; a step of a gradual failback does not count."""
-    return decision.move is not MoveKind.FIRST and decision.before != decision.target
 
 
 def _is_false(at_s: float, decision: Decision, route: Route, outages: Sequence[Outage]) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from controller.simulation.metrics import OutageRun, Requests, SeedMetrics
@@ -129,13 +130,7 @@ def _rank(ordered: Sequence[float], share: float) -> float:
 
 
 def _counts(requests: Requests) -> dict[str, int]:
-    return {
-        "total": round(requests.total),
-        "failed": round(requests.failed),
-        "failed_without_failover": round(requests.failed_without_failover),
-        "slow": round(requests.slow),
-        "slow_without_failover": round(requests.slow_without_failover),
-    }
+    return {name: round(number) for name, number in asdict(requests).items()}
 
 
 def _number(value: float) -> float | int:

@@ -6,7 +6,7 @@ alone, never on what is probed, so that two configurations meet exactly the same
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 
@@ -22,16 +22,6 @@ _FAILS_REQUESTS = frozenset({Effect.DOWN, Effect.THROTTLED, Effect.MISCONFIGURED
 
 Span = tuple[float, float]
 """From and until, in seconds since the start of the scenario."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutageEffect:
-    """What an outage does to a target during one span."""
-
-    failure_rate: float
-    outcome: Outcome
-    latency_factor: float
-    retry_after_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +126,7 @@ def _timeline(scenario: Scenario, target: Target, blips: Sequence[Span], outages
     edges = {0.0, scenario.duration_s}
     edges.update(edge for span in blips for edge in span)
     edges.update(edge for span, _ in effects for edge in span)
-    cache: dict[tuple[OutageEffect | None, bool], Segment] = {}
+    cache: dict[tuple[Outage | None, bool], Segment] = {}
     segments, ends, failed, slow = [], [], [0.0], [0.0]
     blip = effect = 0
     for begin_s, end_s in pairwise(sorted(edge for edge in edges if edge <= scenario.duration_s)):
@@ -156,19 +146,16 @@ def _timeline(scenario: Scenario, target: Target, blips: Sequence[Span], outages
     return Timeline(ends_s=tuple(ends), segments=tuple(segments), _failed_s=tuple(failed), _slow_s=tuple(slow))
 
 
-def _effects(outage: Outage) -> Iterator[tuple[Span, OutageEffect]]:
-    """The steps of an outage's ramp and its full height, without the spans in which a flapping outage is up."""
+def _effects(outage: Outage) -> Iterator[tuple[Span, Outage]]:
+    """The outage at each step of its ramp and at its full height, without the spans in which a flapping one is up."""
     steps = _RAMP_STEPS if outage.ramp_s else 0
     width_s = outage.ramp_s / steps if steps else 0.0
     ramp = [(outage.at_s + step * width_s, (step + 0.5) / steps) for step in range(steps)]
     begins = [*ramp, (outage.at_s + outage.ramp_s, 1.0)]
     ends = [*(begin_s for begin_s, _ in begins[1:]), outage.until_s]
     for (begin_s, height), end_s in zip(begins, ends, strict=True):
-        effect = OutageEffect(
-            failure_rate=outage.failure_rate * height,
-            outcome=outage.outcome,
-            latency_factor=outage.latency_factor**height,
-            retry_after_s=outage.retry_after_s,
+        effect = replace(
+            outage, failure_rate=outage.failure_rate * height, latency_factor=outage.latency_factor**height
         )
         for from_s, until_s in _down_spans(outage):
             if max(begin_s, from_s) < min(end_s, until_s):
@@ -186,9 +173,7 @@ def _down_spans(outage: Outage) -> Iterator[Span]:
         begin_s += outage.flap.down_s + outage.flap.up_s
 
 
-def _segment(
-    background: QuietBehaviour, target: Target, outage: OutageEffect | None, blips: BlipStream | None
-) -> Segment:
+def _segment(background: QuietBehaviour, target: Target, outage: Outage | None, blips: BlipStream | None) -> Segment:
     """Three independent reasons to fail, the outage's first; the rest is answered, late or in time."""
     outcomes: list[tuple[float, Outcome]] = []
     probe_rate = request_rate = slow_rate = 0.0
