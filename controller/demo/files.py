@@ -63,22 +63,10 @@ _PROVIDER = """\
 class DemoFiles:
     """The files of the service, in one folder."""
 
-    folder: Path
-
-    @property
-    def configuration(self) -> Path:
-        """The configuration file."""
-        return self.folder / "hotspare.yaml"
-
-    @property
-    def routing_file(self) -> Path:
-        """The routing file, which the application reads."""
-        return self.folder / "routing.json"
-
-    @property
-    def database(self) -> str:
-        """The service's database as a URL."""
-        return f"sqlite:///{self.folder}/hotspare.db"
+    configuration: Path
+    routing_file: Path
+    database: str
+    """A URL."""
 
 
 def targets() -> tuple[str, ...]:
@@ -93,7 +81,11 @@ def candidates() -> tuple[str, ...]:
 
 def write_files(folder: Path, world: World, *, slack_url: str) -> DemoFiles:
     """Write the configuration into the folder."""
-    files = DemoFiles(folder=folder)
+    files = DemoFiles(
+        configuration=folder / "hotspare.yaml",
+        routing_file=folder / "routing.json",
+        database=f"sqlite:///{folder}/hotspare.db",
+    )
     providers = [
         _PROVIDER.format(
             name=provider.name,

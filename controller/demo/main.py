@@ -17,10 +17,10 @@ from hotspare_client import Routing
 from controller.demo import files, narration
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.files import KEYS, ROUTE
+from controller.demo.narration import Summary
 from controller.demo.processes import DemoError, Processes
 from controller.demo.screen import Screen
 from controller.demo.script import Drill
-from controller.demo.summary import Summary
 from controller.demo.traffic import Caller, Traffic
 from controller.demo.watcher import Participants
 from controller.demo.world import World

@@ -1,19 +1,18 @@
-"""Turns facts of the drill into lines of text (pure)."""
+"""Turns facts of the drill into lines of text, and its result into a summary (pure)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from hotspare_client import Target
 
 from controller.demo.files import HOLD_S, MIN_OUTAGE_S, PROBE_INTERVAL_S
-from controller.demo.service_snapshot import ServiceSnapshot
-from controller.demo.summary import FailedShare, Summary
-from controller.demo.traffic import Traffic
+from controller.demo.traffic import FailedShare, Traffic
 from monitor.health import UNHEALTHY, Health, TargetHealth, Transition
 from probes.observation import Observation
-from probes.outcome import Effect
+from probes.outcome import Effect, Outcome
 
 _STEPS = 4
 """Rising evidence is reported each time it passes another quarter of the threshold."""
@@ -45,6 +44,59 @@ class Line:
     """Without control characters."""
     good: bool | None = None
     """True for good news, False for bad news."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSnapshot:
+    """What the database says at one instant."""
+
+    at: datetime
+    health: Mapping[str, TargetHealth] = field(default_factory=dict)
+    """By target; without targets that have no health yet."""
+    observations: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
+    """By target, oldest first."""
+    transitions: Sequence[Transition] = ()
+    """Oldest first."""
+    open_incidents: int = 0
+    undelivered_incidents: int = 0
+    """Incidents whose latest revision Slack does not show."""
+
+    def recent(self, target: str, count: int) -> tuple[Outcome, ...]:
+        """Return the last outcomes of a target, the newest last."""
+        return tuple(observation.outcome for observation in self.observations.get(target, ())[-count:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One drill."""
+
+    probe_interval_s: float
+    time_to_flip_s: float | None
+    """From the beginning of the outage until the routing file showed another provider; None when it never did."""
+    time_to_return_s: float | None
+    """From the end of the outage until the routing file showed the first candidate again; None when it never did."""
+    slack_delivered: int
+    """Messages, replies and edits that the Slack server accepted."""
+    slack_undelivered: int
+    """Incidents whose latest revision Slack does not show."""
+    failed_share: FailedShare
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What went wrong, one sentence each; empty when the drill passed."""
+        wrong = {
+            "the route did not leave the failing provider": self.time_to_flip_s is None,
+            "the route did not come back to its first candidate": self.time_to_return_s is None,
+            "Slack was told nothing": self.slack_delivered == 0,
+            f"{self.slack_undelivered} of the Slack messages could not be delivered": self.slack_undelivered > 0,
+        }
+        return tuple(sentence for sentence, applies in wrong.items() if applies)
+
+    def document(self) -> dict[str, Any]:
+        """Return the summary for JSON; seconds to the hundredth, shares to four digits."""
+        values = asdict(self)
+        shares = {name: _rounded(share, 4) for name, share in values.pop("failed_share").items()}
+        return {name: _rounded(value, 2) for name, value in values.items()} | {"failed_share": shares}
 
 
 def line(at: datetime, topic: Topic, text: str, *, good: bool | None = None) -> Line:
@@ -202,3 +254,7 @@ def drill_result(at: datetime, summary: Summary) -> list[Line]:
 def percent(share: float | None) -> str:
     """Format a share; "–" where there is none."""
     return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,7 +1,6 @@
 """Prints the drill: lines with a live table below them on a terminal, plain lines anywhere else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from io import TextIOWrapper
 from typing import Self, TextIO
@@ -11,8 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from controller.demo.narration import Line, percent
-from controller.demo.service_snapshot import ServiceSnapshot
+from controller.demo.narration import Line, ServiceSnapshot, percent
 from controller.demo.traffic import DrillPhase, Traffic
 from monitor.health import Health, HealthLevel, TargetHealth
 from probes.outcome import Outcome
@@ -28,19 +26,6 @@ _COLOURS = {
     HealthLevel.OURS: "magenta",
     HealthLevel.NONE: "dim",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """What the table shows."""
-
-    facts: ServiceSnapshot
-    targets: Sequence[str]
-    serving: str | None
-    """The target in the routing file."""
-    first: str
-    """The first candidate, which the baseline asks."""
-    traffic: Traffic
 
 
 class Screen:
@@ -77,11 +62,15 @@ class Screen:
                 self._stream.write(f"{at_s:6.1f} s  {line.topic:<9} {line.text}\n")
                 self._stream.flush()
 
-    def show(self, view: View) -> None:
-        """Update the table, where there is one."""
+    def show(
+        self, facts: ServiceSnapshot, traffic: Traffic, *, targets: Sequence[str], serving: str | None, first: str
+    ) -> None:
+        """Update the table, where there is one: the routing file points at `serving`, the baseline asks `first`."""
         if self._live:
             strip = max(10, min(40, self._live.console.width - _OTHER_COLUMNS))
-            self._live.update(Group("", _targets(view, strip), "", _users(view)), refresh=True)
+            self._live.update(
+                Group("", _targets(facts, targets, serving, strip), "", _users(traffic, first)), refresh=True
+            )
 
 
 def _coloured(at_s: float, line: Line) -> Table:
@@ -94,29 +83,26 @@ def _coloured(at_s: float, line: Line) -> Table:
     return row
 
 
-def _targets(view: View, strip: int) -> Table:
+def _targets(facts: ServiceSnapshot, targets: Sequence[str], serving: str | None, strip: int) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("  target (▶ serves users)", "health", "evidence", "probes"):
         table.add_column(heading, no_wrap=True)
-    for target in view.targets:
-        state = view.facts.health.get(target)
+    for target in targets:
+        state = facts.health.get(target)
         table.add_row(
-            Text(f"▶ {target}", style="bold") if target == view.serving else f"  {target}",
+            Text(f"▶ {target}", style="bold") if target == serving else f"  {target}",
             _health(state),
             _evidence(state),
-            _strip(view.facts.recent(target, strip)),
+            _strip(facts.recent(target, strip)),
         )
     return table
 
 
-def _users(view: View) -> Table:
+def _users(traffic: Traffic, first: str) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("failed requests", "the last 5 s", *DrillPhase):
         table.add_column(heading, no_wrap=True)
-    for name, caller in (
-        ("by the routing file", view.traffic.application),
-        (f"always {view.first}", view.traffic.baseline),
-    ):
+    for name, caller in (("by the routing file", traffic.application), (f"always {first}", traffic.baseline)):
         shares = [caller.counts[phase].failed_share for phase in DrillPhase]
         table.add_row(name, *(_share(share) for share in (caller.recent_failed_share, *shares)))
     return table

@@ -4,7 +4,7 @@ import asyncio
 
 from controller.demo import narration
 from controller.demo.files import PROBE_INTERVAL_S, candidates
-from controller.demo.summary import Summary, failed_share
+from controller.demo.narration import Summary
 from controller.demo.traffic import DrillPhase
 from controller.demo.watcher import DrillWatcher, Participants
 from controller.demo.world import World
@@ -48,7 +48,7 @@ class Drill:
             time_to_return_s=return_s,
             slack_delivered=self._commentary.slack_delivered,
             slack_undelivered=self._commentary.slack_undelivered,
-            failed_share=failed_share(self._traffic),
+            failed_share=self._traffic.failed_share,
         )
         self._commentary.say(
             narration.request_summary(utc_now(), summary.failed_share), *narration.drill_result(utc_now(), summary)

@@ -37,6 +37,16 @@ class TrafficCounts:
         return self.failed / self.requests if self.requests else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedShare:
+    """Shares of failed requests, 0 to 1: of the application by phase, and of the baseline; None without requests."""
+
+    quiet: float | None
+    outage: float | None
+    outage_without_failover: float | None
+    after: float | None
+
+
 def _openai_chat(target: Target, key: str) -> tuple[str, dict[str, str], dict[str, Any]]:
     messages = [{"role": "user", "content": _QUESTION}]
     return (
@@ -124,6 +134,17 @@ class Traffic:
     def enter(self, phase: DrillPhase) -> None:
         """From now on answers are counted in this phase."""
         self._phase = phase
+
+    @property
+    def failed_share(self) -> FailedShare:
+        """The shares of what has been counted so far."""
+        application, baseline = self.application.counts, self.baseline.counts
+        return FailedShare(
+            quiet=application[DrillPhase.QUIET].failed_share,
+            outage=application[DrillPhase.OUTAGE].failed_share,
+            outage_without_failover=baseline[DrillPhase.OUTAGE].failed_share,
+            after=application[DrillPhase.AFTER].failed_share,
+        )
 
     def reset(self) -> None:
         """Reset all counts and the phase, for the next drill."""

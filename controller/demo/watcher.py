@@ -2,18 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from hotspare_client import Routing, Target
 
-from controller.demo import narration, service_snapshot
+from controller.demo import narration
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.files import ROUTE, candidates, targets
-from controller.demo.narration import Line, NarrationBuilder
+from controller.demo.narration import Line, NarrationBuilder, ServiceSnapshot
 from controller.demo.processes import Processes
-from controller.demo.screen import Screen, View
-from controller.demo.service_snapshot import ServiceSnapshot
+from controller.demo.screen import Screen
 from controller.demo.traffic import Traffic
 from controller.journal import Journal
 from monitor.clock import utc_now
@@ -21,6 +21,7 @@ from monitor.storage.store import Store
 
 _TICK_S = 0.02
 _POLL_S = 0.25
+_MAX_TRANSITIONS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ class DrillWatcher:
         parts.processes.check()
         self._polled_s = time.monotonic()
         self._facts = await asyncio.to_thread(
-            service_snapshot.read_facts,
+            read_facts,
             parts.store,
             parts.journal,
             targets=targets(),
@@ -111,13 +112,11 @@ class DrillWatcher:
         self.say(*self._narrator.report(self._facts), *self._slack_news())
         serving = self.serving
         parts.screen.show(
-            View(
-                facts=self._facts,
-                targets=targets(),
-                serving=serving.id if serving else None,
-                first=candidates()[0],
-                traffic=parts.traffic,
-            )
+            self._facts,
+            parts.traffic,
+            targets=targets(),
+            serving=serving.id if serving else None,
+            first=candidates()[0],
         )
 
     def _slack_news(self) -> list[Line]:
@@ -130,3 +129,18 @@ class DrillWatcher:
                 lines.append(narration.slack_message(utc_now(), version.text, edited=number > 0, reply=reply))
         self.slack_delivered += len(lines)
         return lines
+
+
+def read_facts(
+    store: Store, journal: Journal, *, targets: Sequence[str], since: datetime, now: datetime
+) -> ServiceSnapshot:
+    """Read the facts of these targets since an instant; raises DatabaseError."""
+    transitions = [each for each in store.transitions(limit=_MAX_TRANSITIONS) if each.at >= since]
+    return ServiceSnapshot(
+        at=now,
+        health={target: state.health for target, state in store.states().items()},
+        observations={target: store.observations(target, after=since) for target in targets},
+        transitions=transitions[::-1],
+        open_incidents=len(journal.open_incidents()),
+        undelivered_incidents=journal.count_untold(),
+    )

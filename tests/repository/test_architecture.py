@@ -71,7 +71,7 @@ PURE = [
     *("monitor/config/units.py", "monitor/config/problems.py", "controller/simulation/metrics.py"),
     *("controller/simulation/results.py", "controller/alerts/slack/buttons/buttons.py"),
     "controller/alerts/slack/buttons/rules.py",
-    *("controller/demo/service_snapshot.py", "controller/demo/narration.py", "controller/demo/summary.py"),
+    "controller/demo/narration.py",
     *(
         "ui/components.py",
         "ui/activity.py",

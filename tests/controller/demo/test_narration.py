@@ -7,9 +7,8 @@ import pytest
 from hotspare_client import Target
 
 from controller.demo import narration
-from controller.demo.narration import NarrationBuilder, Topic
-from controller.demo.service_snapshot import ServiceSnapshot
-from controller.demo.summary import FailedShare, Summary
+from controller.demo.narration import NarrationBuilder, ServiceSnapshot, Summary, Topic
+from controller.demo.traffic import FailedShare
 from monitor.health import Health, TargetHealth, Transition
 from probes.observation import Observation
 from probes.outcome import Outcome

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.demo.narration import Line, Topic, introduction, starting
-from controller.demo.screen import Screen, View
-from controller.demo.service_snapshot import ServiceSnapshot
+from controller.demo.narration import Line, ServiceSnapshot, Topic, introduction, starting
+from controller.demo.screen import Screen
 from controller.demo.traffic import Caller, DrillPhase, Traffic
 from monitor.health import Health, TargetHealth
 from probes.observation import Observation
@@ -25,7 +24,7 @@ class _Terminal(io.StringIO):
         return True
 
 
-def _view() -> View:
+def _show(screen: Screen) -> None:
     """The first candidate is down after two probes, and the second one serves."""
     down = TargetHealth(target=_TARGETS[0], health=Health.DOWN, since=_START, reason="", evidence=12.3, threshold=10.2)
     probes = [
@@ -35,7 +34,7 @@ def _view() -> View:
     traffic = Traffic(application=Caller(lambda: None, keys={}), baseline=Caller(lambda: None, keys={}))
     traffic.baseline.counts[DrillPhase.OUTAGE].requests, traffic.baseline.counts[DrillPhase.OUTAGE].failed = 8, 4
     facts = ServiceSnapshot(at=_START, health={_TARGETS[0]: down}, observations={_TARGETS[0]: probes})
-    return View(facts=facts, targets=_TARGETS, serving=_TARGETS[1], first=_TARGETS[0], traffic=traffic)
+    screen.show(facts, traffic, targets=_TARGETS, serving=_TARGETS[1], first=_TARGETS[0])
 
 
 def test_a_terminal_shows_the_table_beneath_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +45,7 @@ def test_a_terminal_shows_the_table_beneath_the_lines(monkeypatch: pytest.Monkey
     terminal = _Terminal()
     with Screen(terminal, started_at=_START) as screen:
         screen.say(Line(at=_START + timedelta(seconds=3), topic=Topic.HEALTH, text="it is down", good=False))
-        screen.show(_view())
+        _show(screen)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
     assert "3.0 s health    it is down" in shown
     assert "  openai/gpt-6-luna           down     ██████ 12.3 of 10.2  ■■" in shown
@@ -60,7 +59,7 @@ def test_piped_output_is_plain() -> None:
     with Screen(stream, started_at=_START) as screen:
         screen.say(starting(_START), *introduction(_START, page="http://127.0.0.1:8501"))
         screen.say(Line(at=_START + timedelta(seconds=12.34), topic=Topic.HEALTH, text="[bold]it[/bold] is down"))
-        screen.show(_view())
+        _show(screen)
     lines = stream.getvalue().splitlines()
     assert lines[1] == "   0.0 s  demo      the page: http://127.0.0.1:8501"
     assert lines[-1] == "  12.3 s  health    [bold]it[/bold] is down"

@@ -11,8 +11,7 @@ import pytest
 from hotspare_client import Routing, Target
 
 from controller.demo import files
-from controller.demo.summary import FailedShare, failed_share
-from controller.demo.traffic import Caller, DrillPhase, Traffic, TrafficCounts
+from controller.demo.traffic import Caller, DrillPhase, FailedShare, Traffic, TrafficCounts
 from controller.demo.world import PROVIDERS, World
 
 _KEYS = {provider.api_key_env: "sk-test" for provider in PROVIDERS}
@@ -119,7 +118,7 @@ async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_p
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-    shares = failed_share(traffic)
+    shares = traffic.failed_share
     assert shares == FailedShare(quiet=None, outage=0.0, outage_without_failover=1.0, after=None)
 
 
@@ -138,4 +137,4 @@ def test_a_new_drill_counts_from_nothing() -> None:
     traffic = Traffic(application=Caller(lambda: None, keys={}), baseline=Caller(lambda: None, keys={}))
     traffic.application.counts[DrillPhase.AFTER].requests = 3
     traffic.reset()
-    assert failed_share(traffic) == FailedShare(quiet=None, outage=None, outage_without_failover=None, after=None)
+    assert traffic.failed_share == FailedShare(quiet=None, outage=None, outage_without_failover=None, after=None)

@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 
 from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
-from controller.demo.service_snapshot import ServiceSnapshot, read_facts
+from controller.demo.narration import ServiceSnapshot
+from controller.demo.watcher import read_facts
 from controller.incidents.incident import Incident, IncidentKind
 from controller.journal import Journal
 from monitor.health import Health, TargetHealth, Transition
