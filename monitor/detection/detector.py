@@ -75,7 +75,8 @@ class Detector:
             self._clean = target if after.health is Health.UP else None
             return ()
         self._clean = None
-        changed = self._excused(after, observation) or self._update(before, after)
+        excused = self._excused(before, after, observation)
+        changed = self._update(before, after) if excused is None else excused
         if provider in self._pools:
             if changed and observation.outcome in verdict_rules.OF_THE_KEY and after.health is Health.MISCONFIGURED:
                 # The siblings share the key, so that one probe of each confirms the same of it.
@@ -157,28 +158,29 @@ class Detector:
         for name in self._pools:
             self._plan_provider_verdict(name)
 
-    def _excused(self, after: TargetState, observation: Observation) -> tuple[Transition, ...]:
-        """The transitions where targets of another provider with the same dialect began to refuse all probes as well.
+    def _excused(
+        self, before: TargetState, after: TargetState, observation: Observation
+    ) -> tuple[Transition, ...] | None:
+        """The transitions where targets of other providers with the same dialect began to refuse probes as well.
 
-        Then our own probe is at fault, and no target stays condemned for it.
+        Then our own probe is at fault, and no target is condemned for it. None where this target is judged as ever.
         """
         if not after.refused_since:
-            return ()
-        target, at = after.target, observation.finished_at
-        dialect, provider = self._parameters[target].dialect, self._provider_of[target]
-        others = [
+            return None
+        dialect, provider = self._parameters[after.target].dialect, self._provider_of[after.target]
+        strangers = (
             state
             for name, state in self._states.items()
-            if self._parameters[name].dialect == dialect
-            and self._provider_of[name] != provider
-            and refusals.began_together(after, state)
-        ]
-        if not others:
-            return ()
-        names = listed([target, *(state.target for state in others)])
+            if self._parameters[name].dialect == dialect and self._provider_of[name] != provider
+        )
+        others = refusals.began_together(after, strangers)
+        excusable = refusals.excusable(before, after, others)
+        if not excusable:
+            return None
+        at, names = observation.finished_at, listed([state.target for state in (after, *others)])
         reason = reasons.probe_refused(dialect, names, observation.detail)
-        changed: tuple[Transition, ...] = ()
-        for state in (after, *others):
+        changed = () if after in excusable else self._update(before, after)
+        for state in excusable:
             changed += self._update(self._states[state.target], refusals.excuse(state, at, reason))
         return changed
 

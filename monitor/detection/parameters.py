@@ -19,6 +19,8 @@ BURST_CLEAN_PROBES = 20
 BURST_SHARE = 1 / 4
 #: The interval of a recovering target, as a share of its own.
 RECOVERING_SHARE = 1 / 3
+#: How many intervals a check is waited for; one that is asked less often makes no verdict by itself.
+AWAITED_INTERVALS = 20
 #: To the next burst probe: after a failure long enough that most blips are over, after a success soon.
 _AFTER_FAILURE_S = 5.0
 _AFTER_SUCCESS_S = 1.0

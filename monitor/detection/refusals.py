@@ -4,19 +4,18 @@ One refusal says nothing of the provider, because the probe may be wrong. A targ
 and refuses every one of them now, serves nobody.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from monitor.detection import reasons
-from monitor.detection.parameters import TargetParameters
+from monitor.detection.parameters import AWAITED_INTERVALS, TargetParameters
 from monitor.detection.target_state import TargetState
 from monitor.health import NO_VERDICT, Health
 from probes.observation import Observation
 
 #: Refusals in a row of each check that make a verdict.
 _REFUSALS = 3
-#: A check that was not asked for so many intervals is not waited for.
-_ASKED_INTERVALS = 20
 #: Refusals that begin so close together at two providers of one dialect are the fault of the probe.
 _TOGETHER = timedelta(hours=1)
 
@@ -51,7 +50,7 @@ def verdict(state: TargetState, observation: Observation, parameters: TargetPara
     at, since = observation.finished_at, state.refused_since
     if since is None or (at - since).total_seconds() < parameters.min_outage_s:
         return None
-    not_asked = at - since >= timedelta(seconds=_ASKED_INTERVALS * parameters.interval_s)
+    not_asked = at - since >= timedelta(seconds=AWAITED_INTERVALS * parameters.interval_s)
     refused = {failures.check: failures.refused for failures in state.check_failures}
     if any(refused.get(check, _REFUSALS if not_asked else 0) < _REFUSALS for check in parameters.checks):
         return None
@@ -64,17 +63,39 @@ def verdict(state: TargetState, observation: Observation, parameters: TargetPara
     return None
 
 
-def began_together(state: TargetState, other: TargetState) -> bool:
-    """Whether both have refused several probes in a row, and began to do so within an hour."""
-    if not (state.refused_since and other.refused_since):
-        return False
-    often = all(any(each.refused >= _REFUSALS for each in known.check_failures) for known in (state, other))
-    return often and abs(state.refused_since - other.refused_since) <= _TOGETHER
+def began_together(state: TargetState, others: Iterable[TargetState]) -> list[TargetState]:
+    """Those of the others that refuse probes as well and began to do so within an hour of this one."""
+    since = state.refused_since
+    return [
+        other for other in others if since and other.refused_since and abs(since - other.refused_since) <= _TOGETHER
+    ]
+
+
+def excusable(before: TargetState, after: TargetState, others: Sequence[TargetState]) -> list[TargetState]:
+    """Those that refuse again and again because our probe is at fault.
+
+    `before` and `after` are the states around one more observation, `others` those of other providers that began
+    together with it. A single refusal of another provider is enough to hold a verdict off, but only several in a row
+    take one back.
+    """
+    several = _is_frequent(after) and any(map(_is_frequent, others))
+    known = ((after, before), *((other, other) for other in others))
+    return [
+        state for state, earlier in known if others and _is_frequent(state) and (several or not _is_condemned(earlier))
+    ]
 
 
 def excuse(state: TargetState, at: datetime, reason: str) -> TargetState:
     """The state as unknown, because its refusals are the fault of the probe; unchanged where others condemned it."""
-    never_answered = state.health is Health.MISCONFIGURED and state.suspicion is None
-    if state.refused_since and (state.refuses_all or never_answered or state.health in NO_VERDICT):
+    if _is_condemned(state) or state.health in NO_VERDICT:
         return state.clear_evidence().enter(Health.UNKNOWN, at, reason)
     return state
+
+
+def _is_frequent(state: TargetState) -> bool:
+    return any(failures.refused >= _REFUSALS for failures in state.check_failures)
+
+
+def _is_condemned(state: TargetState) -> bool:
+    """Whether a verdict for its refusals stands against it."""
+    return state.refuses_all or (state.health is Health.MISCONFIGURED and state.suspicion is None)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from monitor.detection import degradation, reasons, refusals
 from monitor.detection.evidence import Evidence, Recovery
-from monitor.detection.parameters import RECOVERING_SHARE, TargetParameters
+from monitor.detection.parameters import AWAITED_INTERVALS, RECOVERING_SHARE, TargetParameters
 from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.reasons import shortened
 from monitor.detection.target_state import TargetState
@@ -25,8 +25,6 @@ _RELAPSE_HOLDS = 4
 _SPOILED_SHARE = 0.2
 #: Of the probes that a hold has time for, this share must have come in, all of them clean.
 _PROBED_SHARE = 0.5
-#: How many intervals a failed check is waited for; one that is probed less often makes no verdict by itself.
-_AWAITED_INTERVALS = 20
 
 
 def down_verdict(state: TargetState, at: datetime, parameters: TargetParameters) -> TargetState | None:
@@ -177,7 +175,7 @@ def awaited_outcomes(state: TargetState, at: datetime, parameters: TargetParamet
     """
     if len(parameters.checks) == 1:
         return ()
-    since = at - timedelta(seconds=_AWAITED_INTERVALS * parameters.interval_s)
+    since = at - timedelta(seconds=AWAITED_INTERVALS * parameters.interval_s)
     return tuple(each.outcome for each in state.check_failures if each.failed_at and each.failed_at >= since)
 
 

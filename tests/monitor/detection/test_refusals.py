@@ -8,7 +8,7 @@ import pytest
 from monitor.detection.detector import Detector
 from monitor.detection.parameters import ProbeIdentity, probe_identity
 from monitor.detection.target_state import TargetState, from_json, to_json
-from monitor.health import Health
+from monitor.health import Health, Transition
 from probes.target import Check
 from tests.support.builders import LETTERS, OUTCOMES, T0, fold, observation, parameters, settings, target
 
@@ -107,6 +107,24 @@ def test_refusals_at_two_providers_are_the_fault_of_the_probe(tmp_path: Path) ->
     assert both("." + "B" * 8, "." * 4 + "B" * 5, tmp_path, LUNA, OTHER) == ("?", "?")
     assert both("B" * 8, "B" * 8, tmp_path, LUNA, OTHER) == ("?", "?")
     assert both("." + "B" * 150, "." * 140 + "B" * 11, tmp_path, LUNA, OTHER) == ("N", "N")
+
+
+def test_the_fault_of_the_probe_moves_nothing(tmp_path: Path) -> None:
+    """However long it lasts, and whichever provider is asked."""
+    detector = Detector(settings(tmp_path, LUNA, OTHER), T0)
+    changes: list[Transition] = []
+    for number, symbol in enumerate("...." + "B" * 40):
+        for name in (LUNA, OTHER):
+            changes += detector.observe(observation(symbol, at_s=30 * number, name=name))
+
+    assert [change.after for change in changes] == [Health.UP, Health.UP, Health.UNKNOWN, Health.UNKNOWN]
+
+
+def test_one_refusal_elsewhere_takes_no_verdict_back(tmp_path: Path) -> None:
+    """It may be chance; while it lasts, it only holds a new verdict off."""
+    assert both("." + "B" * 8, "." * 8 + "B", tmp_path, LUNA, OTHER) == ("N", "U")
+    assert both("." * 3 + "BBB", "." * 5 + "B", tmp_path, OTHER, LUNA) == ("N", "U")
+    assert both("." * 5 + "B", "." * 3 + "BBB", tmp_path, OTHER, LUNA) == ("U", "?")
 
 
 def both(first: str, second: str, folder: Path, *names: str) -> tuple[str, ...]:
