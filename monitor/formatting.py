@@ -35,6 +35,11 @@ def format_share(share: float) -> str:
     return f"{share * 100:.6g}%"
 
 
+def percent_number(share: float) -> str:
+    """A measured fraction in per cent, without the sign, never rounded up to 100: `99.97`, `62.5`, `100`."""
+    return "100" if share >= 1 else f"{min(share * 100, 99.99):.{2 if share > 0.99 else 1}f}"
+
+
 def format_rate(per_day: float) -> str:
     """The rate as one event per so much time: `1 per 90d`; `0 per 1d` for zero."""
     if per_day <= 0:

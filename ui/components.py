@@ -5,6 +5,7 @@ from html import escape
 
 from controller.incidents.incident import AffectedTarget
 from controller.status.probe_history import Bucket
+from monitor.formatting import percent_number
 from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
 
@@ -68,8 +69,7 @@ def share(value: float | None) -> str:
     """A success rate in percent, never rounded up to 100."""
     if value is None:
         return _NONE
-    shown = "100" if value >= 1 else f"{min(value * 100, 99.99):.{2 if value > 0.99 else 1}f}"
-    return f'{shown}<span class="hs-unit">%</span>'
+    return f'{percent_number(value)}<span class="hs-unit">%</span>'
 
 
 def money(usd: float | None, *, answered: bool = False) -> str:

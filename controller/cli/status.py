@@ -18,7 +18,7 @@ from controller.status.headline import UNTRUSTED, Level
 from controller.status.overview import Overview, read
 from controller.status.pending_alerts import failing_sentence
 from monitor.clock import utc_now
-from monitor.formatting import ago, clock
+from monitor.formatting import ago, clock, percent_number
 from monitor.health import FAILING, HealthLevel
 from monitor.liveness import Liveness
 from monitor.storage.database import open_reader
@@ -123,7 +123,7 @@ def _targets(overview: Overview, *, roomy: bool) -> Table:
 
 
 def _share(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
+    return "–" if share is None else f"{percent_number(share)}%"
 
 
 def _seconds(seconds: float | None) -> str:

@@ -32,7 +32,7 @@ def prepare_streams() -> None:
         stream = getattr(sys, name)
         if stream is None:
             # It takes the number of the closed one, so that no file which is opened later is written to by mistake.
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8", errors=_HANDLER))  # noqa: SIM115 - for good
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=_HANDLER)
 

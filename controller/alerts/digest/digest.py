@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from controller.alerts.slack.blocks import Message, footer, header, safe, section
 from monitor.budget.allocation import format_usd
-from monitor.formatting import format_elapsed, plural
+from monitor.formatting import format_elapsed, percent_number, plural
 from monitor.settings import WeeklyDigest
 from probes.redaction import one_line
 
@@ -178,9 +178,7 @@ def format_times(count: int) -> str:
 
 def format_percent(part: float) -> str:
     """Per cent, never rounded up to a whole that it is not: `99.97 %`."""
-    if part >= 1:
-        return "100 %"
-    return f"{min(part * 100, 99.99):.2f} %" if part > 0.99 else f"{part * 100:.1f} %"
+    return f"{percent_number(part)} %"
 
 
 def _name(text: str) -> str:
