@@ -98,12 +98,6 @@ def classify_response(dialect: Dialect, task: Task, response: RawResponse, *, no
     return replace(classification, retry_after_s=wait_s, request_id=request_id)
 
 
-def is_stream(check: Check, status: int, headers: Mapping[str, str]) -> bool:
-    """Whether the body is to be read as a stream; errors, JSON and web pages are read whole."""
-    content_type = _content_type(headers)
-    return check is Check.STREAM and 200 <= status < 300 and "json" not in content_type and "html" not in content_type
-
-
 def _classify(dialect: Dialect, task: Task, response: RawResponse, steps: list[str]) -> Classification:
     if 300 <= response.status < 400:
         steps.append(f"status: {response.status}, a redirect, which is never followed: it would send the key elsewhere")

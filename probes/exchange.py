@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from probes.classifier import Classification, RawResponse, is_stream
+from probes.classifier import Classification, RawResponse
 from probes.dialects.registry import DIALECTS
 from probes.json_values import MalformedError
 from probes.loop_lag import LagWatch
@@ -135,7 +135,8 @@ class Exchange:
         """Takes the head of the response."""
         self.status = status
         self._headers = {name.lower(): value for name, value in headers}
-        if is_stream(self.check, status, self._headers):
+        label = self._headers.get("content-type", "").partition(";")[0].lower()
+        if self._awaits_stream and "json" not in label and "html" not in label:
             self._parser = self._new_parser()
 
     def receive(self, data: bytes) -> bool:
@@ -236,10 +237,14 @@ class Exchange:
     def _new_parser(self) -> SseParser | AwsEventStreamParser:
         return DIALECTS[self.target.provider.dialect].stream_parser()
 
+    @property
+    def _awaits_stream(self) -> bool:
+        """Whether the body should be a stream; errors are read whole."""
+        return self.check is Check.STREAM and 200 <= (self.status or 0) < 300
+
     def _is_mislabelled_stream(self) -> bool:
         """Whether events come under another content type, as clients read them all the same."""
-        asked = self.check is Check.STREAM and 200 <= (self.status or 0) < 300
-        return asked and _STREAM_START.match(self._body[:_LONGEST_START]) is not None
+        return self._awaits_stream and _STREAM_START.match(self._body[:_LONGEST_START]) is not None
 
     def _record_end(self) -> None:
         self.last_byte_s = self.since_start(self.timings.received_at)

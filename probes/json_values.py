@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -38,25 +38,6 @@ def as_objects(value: object) -> Sequence[Mapping[str, Any]]:
 def as_text(value: object) -> str:
     """`value` where it is a string, else an empty one."""
     return value if isinstance(value, str) else ""
-
-
-def values_at(value: object, paths: str) -> Iterator[object]:
-    """What stands at each of these paths, such as `error.code error.details[].reason`; `[]` goes through a list."""
-    for path in paths.split():
-        key, _, rest = path.partition(".")
-        child = as_object(value).get(key.removesuffix("[]"))
-        for item in as_objects(child) if key.endswith("[]") else [child]:
-            yield from values_at(item, rest) if rest else [item]
-
-
-def texts_at(value: object, paths: str) -> Sequence[str]:
-    """The strings at these paths that are not empty."""
-    return [item for item in values_at(value, paths) if isinstance(item, str) and item]
-
-
-def text_at(value: object, paths: str) -> str:
-    """The first string at these paths that is not empty; else an empty one."""
-    return next(iter(texts_at(value, paths)), "")
 
 
 def as_count(value: object) -> int | None:

@@ -57,3 +57,9 @@ class Outcome(StrEnum):
     BAD_REQUEST = "bad_request", Blame.US, Effect.NOTHING
     REFUSED = "refused", Blame.UNCLEAR, Effect.NOTHING
     BUDGET_SPENT = "budget_spent", Blame.US, Effect.NOTHING
+
+
+#: Answers that users could use.
+ANSWERED = frozenset({Outcome.OK, Outcome.SLOW})
+#: Our own fault, or nobody can say: such an outcome tells nothing about the provider's availability.
+EXCLUDED = frozenset(outcome for outcome in Outcome if outcome.blame in {Blame.US, Blame.UNCLEAR})

@@ -135,9 +135,7 @@ class OutageSection(Section):
 class TrafficSection(Section):
     """The application's requests."""
 
-    rate: Annotated[
-        float, measure(_FREQUENCY, _parse_frequency, schema={"type": "string", "pattern": r"/[smh]$|\$\{"})
-    ] = key(0.0, default_text="none")
+    rate: Annotated[float, _RATE] = key(0.0, default_text="none")
     """How many for each route, such as `10/s`."""
 
 

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-from probes.outcome import Blame, Effect, Outcome
+from probes.outcome import Effect, Outcome
 
 BUCKETS = 60
 HOUR = timedelta(hours=1)
-ANSWERED = frozenset({Outcome.OK, Outcome.SLOW})
-#: Our own fault, or nobody can say: such an observation tells nothing about the provider's availability.
-EXCLUDED = frozenset(outcome for outcome in Outcome if outcome.blame in {Blame.US, Blame.UNCLEAR})
 #: From what is worst for users to what is best; the worst outcome gives a bucket its colour.
 _SEVERITY = (Effect.UP, Effect.NOTHING, Effect.THROTTLED, Effect.DEGRADED, Effect.MISCONFIGURED, Effect.DOWN)
 

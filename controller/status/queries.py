@@ -12,9 +12,7 @@ from sqlmodel import select as select_rows
 from controller.incidents.incident import Incident
 from controller.status.evidence import VERDICT_EFFECTS, EvidenceTrail, led_to_verdict
 from controller.status.probe_history import (
-    ANSWERED,
     BUCKETS,
-    EXCLUDED,
     HOUR,
     OutcomeCounts,
     ProbeHistory,
@@ -27,7 +25,7 @@ from monitor.health import Health
 from monitor.storage.conversions import from_ms, storable, to_ms
 from monitor.storage.rows import read_trail
 from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
-from probes.outcome import Outcome
+from probes.outcome import ANSWERED, EXCLUDED, Outcome
 from probes.target import Target
 
 #: The most evidence trails of one incident.
@@ -45,7 +43,7 @@ _SINCE = _OBSERVED.started_ms >= bindparam("since")
 # Core, and built once: these are the page's hot reads, and building a statement costs more than running it.
 _ROWS = (
     select(_OBSERVED.started_ms, _OBSERVED.outcome, _OBSERVED.duration_s, _OBSERVED.first_token_s)
-    .add_columns(_OBSERVED.http_status)
+    .add_columns(_FAILED_HERE.label("failed_here"))
     .where(_OF_TARGET, _SINCE)
     .order_by(_OBSERVED.started_ms)
 )
@@ -83,7 +81,7 @@ def read_history(connection: Connection, target: Target, now: datetime) -> Probe
             excluded=sum(row.outcome in EXCLUDED for row in hour),
             ok=sum(row.outcome == Outcome.OK for row in hour),
             answered=len(answers),
-            failed_here=sum(row.outcome == Outcome.BAD_REQUEST and row.http_status is None for row in hour),
+            failed_here=sum(row.failed_here for row in hour),
         ),
         last_day=OutcomeCounts(
             total=day.total,

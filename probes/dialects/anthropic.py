@@ -19,7 +19,6 @@ from probes.json_values import (
     as_text,
     overlay,
     parse,
-    text_at,
     to_json,
 )
 from probes.outcome import Outcome
@@ -110,7 +109,7 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
             message = as_object(body.get("message"))
             return _with_usage(replace(reply, model=as_text(message.get("model")) or None), message.get("usage"))
         case "content_block_delta" if as_object(body.get("delta")).get("type") == "text_delta":
-            return replace(reply, text=reply.text + text_at(body, "delta.text"))
+            return replace(reply, text=reply.text + as_text(as_object(body.get("delta")).get("text")))
         case "message_delta":
             finish = read_finish(as_object(body.get("delta")).get("stop_reason"))
             return _with_usage(replace(reply, finish=finish or reply.finish), body.get("usage"))

@@ -22,7 +22,6 @@ from probes.json_values import (
     as_text,
     as_vector,
     parse,
-    text_at,
     to_json,
 )
 from probes.outcome import Outcome
@@ -88,7 +87,7 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
         return replace(reply, error=_read_exception(event))
     match event.name:
         case "contentBlockDelta":
-            return replace(reply, text=reply.text + text_at(parse(event.data), "delta.text"))
+            return replace(reply, text=reply.text + as_text(as_object(parse(event.data).get("delta")).get("text")))
         case "messageStop":
             return replace(reply, finish=read_finish(parse(event.data).get("stopReason")) or Finish.OTHER)
         case "metadata":

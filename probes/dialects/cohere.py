@@ -12,7 +12,7 @@ from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
 from probes.dialects.families import Family, family_of
 from probes.dialects.finish_reasons import read_finish
-from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, text_at
+from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse
 from probes.outcome import Outcome
 from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
@@ -94,7 +94,8 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     delta = as_object(body.get("delta"))
     match body.get("type"):
         case "content-start" | "content-delta":
-            return replace(reply, text=reply.text + text_at(delta, "message.content.text"))
+            content = as_object(as_object(delta.get("message")).get("content"))
+            return replace(reply, text=reply.text + as_text(content.get("text")))
         case "message-end":
             reply, finish = _with_usage(reply, delta.get("usage")), read_finish(delta.get("finish_reason"))
             failed = delta.get("error") or finish is Finish.FAILED

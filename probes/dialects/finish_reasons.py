@@ -17,6 +17,7 @@ _REASONS: Final[Mapping[Finish, str]] = {
     Finish.FAILED: "error abort aborted failed failure insufficient_system_resource network_error server_error "
     "internal_error engine_error malformed_model_output timeout cancelled canceled user_cancel",
 }
+_LONGEST: Final = 200
 _BY_REASON: Final = {
     reason.replace("_", ""): finish for finish, reasons in _REASONS.items() for reason in reasons.split()
 }
@@ -28,8 +29,8 @@ def read_finish(reason: object) -> Finish | None:
     A qualifier after or before a colon may decide: `content_filter:PROHIBITED_CONTENT`, `incomplete: max_tokens`. The
     reason may be the `type` of an object (SGLang).
     """
-    text = as_text(reason) or as_text(as_object(reason).get("type"))
+    text = (as_text(reason) or as_text(as_object(reason).get("type")))[:_LONGEST].lower()
     if not text:
         return Finish.OTHER if reason else None
-    parts = (re.sub("[^a-z]", "", part) for part in (text, *text.split(":")) for part in [part[:100].lower()])
+    parts = (re.sub("[^a-z]", "", part) for part in (text, *text.split(":")))
     return next((_BY_REASON[part] for part in parts if part in _BY_REASON), Finish.OTHER)

@@ -1,6 +1,5 @@
 """The `gemini` dialect: generateContent."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -135,7 +134,6 @@ def _with_usage(reply: Reply, body: Mapping[str, Any]) -> Reply:
     )
 
 
-_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _ERRORS = COMMON_ERRORS.preceded_by(
     ErrorRule(Outcome.AUTH, "api_key_invalid api_key_expired service_disabled"),
     ErrorRule(Outcome.MODEL_GONE, "not_found", statuses={404}),

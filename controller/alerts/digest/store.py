@@ -21,12 +21,10 @@ from monitor.storage.database import durable
 from monitor.storage.rows import event_row, transition_of
 from monitor.storage.spending import SpendingStore
 from monitor.storage.tables import DECISIONS, DELIVERIES, INCIDENTS, OBSERVATIONS, TRANSITIONS, DeliveryRow
-from probes.outcome import Blame, Outcome
+from probes.outcome import ANSWERED, EXCLUDED, Outcome
 
 _SINK: Final = "digest"
 _OBSERVED = OBSERVATIONS.c
-_EXCLUDED = sorted(one.value for one in Outcome if one.blame in {Blame.US, Blame.UNCLEAR})
-_ANSWERED = [Outcome.OK.value, Outcome.SLOW.value]
 _NO_FLIP = frozenset({MoveKind.FIRST, MoveKind.CONFIGURED})
 _OF_TARGET = (
     _OBSERVED.target == bindparam("of"),
@@ -36,9 +34,9 @@ _OF_TARGET = (
 _TOTALS = select(
     func.count().label("total"),
     func.min(_OBSERVED.started_ms).label("first_ms"),
-    func.sum(case((_OBSERVED.outcome.in_(_EXCLUDED), 1), else_=0)).label("excluded"),
+    func.sum(case((_OBSERVED.outcome.in_(sorted(EXCLUDED)), 1), else_=0)).label("excluded"),
     func.sum(case((_OBSERVED.outcome == Outcome.OK.value, 1), else_=0)).label("ok"),
-    func.avg(case((_OBSERVED.outcome.in_(_ANSWERED), _OBSERVED.duration_s))).label("answer_s"),
+    func.avg(case((_OBSERVED.outcome.in_(sorted(ANSWERED)), _OBSERVED.duration_s))).label("answer_s"),
     func.sum(_OBSERVED.cost_usd).label("usd"),
 ).where(*_OF_TARGET)
 
