@@ -25,7 +25,6 @@ from probes.outcome import ANSWERED, EXCLUDED, Outcome
 
 _SINK: Final = "digest"
 _OBSERVED = OBSERVATIONS.c
-_NO_FLIP = frozenset({MoveKind.FIRST, MoveKind.CONFIGURED})
 _OF_TARGET = (
     _OBSERVED.target == bindparam("of"),
     _OBSERVED.started_ms >= bindparam("begins"),
@@ -134,8 +133,8 @@ def _route(
     name: str, decisions: Sequence[Decision], failing: Sequence[FailurePeriod], begins: datetime, ends: datetime
 ) -> RouteWeek:
     seconds = seconds_on_failing(list(_route_periods(name, decisions, begins, ends)), failing)
-    in_week = (decision for decision in decisions if decision.at >= begins and decision.move not in _NO_FLIP)
-    flips = sum(decision.target != decision.before for decision in in_week)
+    in_week = (decision for decision in decisions if decision.at >= begins)
+    flips = sum(decision.is_flip and decision.move is not MoveKind.CONFIGURED for decision in in_week)
     return RouteWeek(route=name, on_failing_s=sum(failing_s for _, failing_s in seconds), flips=flips)
 
 
