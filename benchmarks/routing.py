@@ -21,8 +21,8 @@ from hotspare_client import Routing
 
 from controller.routing.decision import RouteState
 from controller.routing.routing_file import RoutingFile, build_table
+from monitor.config.settings import Route, Settings
 from monitor.health import Health
-from monitor.settings import Route, Settings
 from probes.target import Provider, Secret, Target
 
 #: Spawned, not forked: readers share nothing with the writer but the file and two numbers.

@@ -31,10 +31,10 @@ from controller.routing.overrides import (
 from controller.routing.routing_file import RoutingFile
 from controller.routing.store import OverrideStore
 from monitor.clock import utc_now
+from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed
 from monitor.health import FAILING, UNHEALTHY, TargetHealth
 from monitor.liveness import Liveness, service_status
-from monitor.settings import Settings
 from monitor.storage.database import open_operator, reading
 from monitor.storage.store import Store
 

@@ -10,7 +10,7 @@ import streamlit as st
 from controller.status.overview import Overview, read
 from monitor.clock import utc_now
 from monitor.config.loader import load
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.storage.database import DatabaseError, database_path, open_reader
 from ui import activity, incidents, sections
 

@@ -18,8 +18,8 @@ from controller.incidents.incident import (
 from controller.incidents.vendor_claim import lead_sentence
 from controller.status.evidence import EvidenceTrail
 from controller.status.overview import Overview
+from monitor.config.alert_settings import Severity
 from monitor.formatting import format_elapsed
-from monitor.settings import Severity
 from ui.components import instant, pill, section, short_reason, target, text
 from ui.evidence_chart import trails
 

@@ -15,8 +15,8 @@ from benchmarks.detection.rules import NEVER, Rule
 from benchmarks.detection.scenarios import INTERVAL_S
 from controller.simulation.scenario import LatencyDistribution, Scenario
 from controller.simulation.world import Segment, Timeline
+from monitor.config.settings import Route
 from monitor.detection.pacing import phases
-from monitor.settings import Route
 from probes.outcome import Outcome
 
 #: Requests a second and route, for the rules that judge them.

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 from controller.simulation.scenario import AFTERMATH_S, BlipStream, Flap, Outage, QuietBehaviour, Scenario
-from monitor.settings import Route, Settings
+from monitor.config.settings import Route, Settings
 from probes.outcome import Outcome
 from probes.target import Provider, Secret, Target
 

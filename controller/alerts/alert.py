@@ -14,8 +14,8 @@ from controller.alerts.slack.incident_message import plain_text
 from controller.alerts.slack.other_messages import notice_headline
 from controller.incidents.incident import Incident
 from controller.incidents.json_document import incident_document
+from monitor.config.alert_settings import Severity
 from monitor.formatting import instant
-from monitor.settings import Severity
 from probes.redaction import MASK, one_line
 from probes.target import Secret
 

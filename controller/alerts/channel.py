@@ -11,7 +11,8 @@ from controller.alerts.alert import Alert, AlertKind, incident_alert, notice_ale
 from controller.alerts.delivery import Action, Delivery, DeliveryKind, DueAlert, PlannedMessage, Receipt
 from controller.alerts.delivery_store import DeliveryStore
 from controller.incidents.incident import Incident
-from monitor.settings import Route, Settings, Severity
+from monitor.config.alert_settings import Severity
+from monitor.config.settings import Route, Settings
 from monitor.storage.conversions import from_ms, to_ms
 from probes.target import Secret
 

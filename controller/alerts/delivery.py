@@ -10,7 +10,7 @@ from controller.alerts.alert import Alert, AlertKind
 from controller.alerts.pending_event import PendingEvent
 from controller.alerts.slack.blocks import Message
 from controller.incidents.incident import Incident
-from monitor.settings import Severity
+from monitor.config.alert_settings import Severity
 
 
 class DeliveryKind(StrEnum):

@@ -18,7 +18,7 @@ from controller.alerts.delivery import (
 from controller.alerts.pending_event import PendingEvent
 from controller.incidents.incident import Incident
 from controller.incidents.store import incident_of
-from monitor.settings import Severity
+from monitor.config.alert_settings import Severity
 from monitor.storage.conversions import from_ms, maybe_from_ms, to_ms
 from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from monitor.settings import QuietHours
+from monitor.config.alert_settings import QuietHours
 
 
 def quiet_until(hours: QuietHours | None, now: datetime) -> datetime | None:

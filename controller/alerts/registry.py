@@ -20,7 +20,8 @@ from controller.alerts.digest.scheduler import DigestScheduler
 from controller.alerts.digest.store import DigestStore, read_week
 from controller.alerts.heartbeat import Heartbeat, ping
 from controller.alerts.slack.channel import slack_channels
-from monitor.settings import Settings, WeeklyDigest
+from monitor.config.alert_settings import WeeklyDigest
+from monitor.config.settings import Settings
 from monitor.storage.database import open_reader
 from probes.target import Secret
 
@@ -69,8 +70,8 @@ class AlertingTasks:
             yield DeliveryWorker(channel, store, in_database=self._in_database, clock=self._clock).run(stop)
         if self._ping:
             yield self._heartbeat(self._ping).run()
-        if self._settings.digest:
-            yield self._weekly(self._settings.digest).run()
+        if self._settings.alerts.digest:
+            yield self._weekly(self._settings.alerts.digest).run()
 
     def _heartbeat(self, send_ping: Callable[[], Awaitable[str | None]]) -> Heartbeat:
         store = DeliveryStore(self._engine, HEARTBEAT)
@@ -80,7 +81,7 @@ class AlertingTasks:
             call = partial(store.part_works, "", at) if error is None else partial(store.part_failed, "", at, error)
             await self._in_database(call)
 
-        return Heartbeat(send_ping, self._settings.elsewhere.heartbeat_every_s, self._trouble, keep=keep)
+        return Heartbeat(send_ping, self._settings.alerts.heartbeat_every_s, self._trouble, keep=keep)
 
     def _weekly(self, settings: WeeklyDigest) -> DigestScheduler:
         async def read(now: datetime) -> Week:
@@ -124,5 +125,5 @@ def _secrets(value: object) -> Iterator[Secret]:
 
 def heartbeat_ping(settings: Settings, *, tls: ssl.SSLContext) -> Callable[[], Awaitable[str | None]] | None:
     """What pings the heartbeat's address; None where there is none."""
-    url = settings.elsewhere.heartbeat_url
+    url = settings.alerts.heartbeat_url
     return partial(ping, url, tls=tls, proxy=settings.network.proxy) if url else None

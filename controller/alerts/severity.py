@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact
+from monitor.config.alert_settings import Severity
 from monitor.health import Health
-from monitor.settings import Severity
 
 #: The health of a target that no longer fails: well again, or no longer configured.
 SETTLED = frozenset({Health.UP, Health.UNKNOWN})

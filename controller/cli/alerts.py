@@ -17,8 +17,8 @@ from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings
 from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
+from monitor.config.settings import Settings
 from monitor.formatting import instant
-from monitor.settings import Settings
 from monitor.storage.conversions import to_ms
 from probes.transport.http_transport import tls_context
 

@@ -14,10 +14,10 @@ from controller.cli import output
 from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
 from monitor.config.loader import load
-from monitor.config.section_base import Section, json_schema
+from monitor.config.section import Section, json_schema
+from monitor.config.settings import Settings
 from monitor.config.units import parse_duration
 from monitor.formatting import format_duration
-from monitor.settings import Settings
 
 LONGEST_OVERRIDE_S = 30 * 86400.0
 """An override that should last longer is a change of the configuration."""
@@ -72,7 +72,7 @@ def load_settings(path: Path, *, keys: bool = True, stores: bool = True) -> Sett
 
 def warn_about_budget(settings: Settings) -> None:
     """Print what the configured budget does to the intervals, where there is one."""
-    if settings.budget_usd_per_month is not None:
+    if settings.budget.usd_per_month is not None:
         from monitor.budget import enforcer  # noqa: PLC0415 - SQLAlchemy and the price list are slow to import
 
         output.warn(enforcer.warnings(settings, utc_now()))

@@ -21,8 +21,8 @@ from controller.incidents.store import LONGEST_NOTE, CommentStore
 from controller.journal import Journal
 from controller.routing.operator_requests import RefusedError, checked_author
 from monitor.clock import utc_now
+from monitor.config.settings import Settings
 from monitor.formatting import clock, format_elapsed, instant
-from monitor.settings import Settings
 from monitor.storage.database import open_operator, open_reader
 from probes.redaction import one_line
 

@@ -15,8 +15,8 @@ from controller.plan.forecast_document import outage_at_rate
 from controller.plan.promise_checks import stranded_warnings
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
 from monitor.budget.allocation import format_usd
+from monitor.config.settings import Settings
 from monitor.formatting import format_duration, format_elapsed, plural
-from monitor.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,10 +14,9 @@ from controller.cli.arguments import add_config, add_json, add_schema, load_sett
 from controller.cli.transcript import print_transcript, transcript_document
 from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
-from monitor.config.build_targets import checks_of
-from monitor.config.schema import Configuration
+from monitor.config.provider_sections import checks_of
+from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, instant, plural
-from monitor.settings import Settings
 from probes import pricing
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -41,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_json(parser)
     if parser.get_default("command") == "check":
-        add_schema(parser, Configuration, "The configuration of Hotspare")
+        add_schema(parser, Settings, "The configuration of Hotspare")
         return
     parser.add_argument("-t", "--target", action="append", metavar="ID", help="only this one; may be repeated")
     text = f"ask this instead of the target's own checks: {', '.join(Check)}; may be repeated"

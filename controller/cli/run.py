@@ -11,7 +11,7 @@ import time
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, port, warn_about_budget
 from controller.routing.operator_requests import RefusedError
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 
 _INTERRUPTED = 130
 

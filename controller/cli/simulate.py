@@ -16,7 +16,7 @@ from controller.cli.output import plain_table, seconds_or_minutes
 from controller.simulation import scenario_file
 from controller.simulation.runner import simulate
 from controller.simulation.scenario import Scenario
-from controller.simulation.scenario_schema import ScenarioDocument
+from controller.simulation.scenario_file import ScenarioDocument
 from monitor.formatting import format_duration, format_elapsed, format_share, plural
 
 

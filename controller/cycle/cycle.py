@@ -24,11 +24,11 @@ from controller.routing.override_sync import OverrideSync
 from controller.routing.overrides import NO_OVERRIDES
 from controller.routing.policy import RouteVerdict
 from controller.routing.routing_file import RoutingFile
+from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.target_state import TargetState
 from monitor.health import Transition
-from monitor.settings import Settings
 from monitor.storage.store import Store
 from probes.observation import Observation
 

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from monitor.config.settings import Settings
 from monitor.connectivity.blindness import Blindness
 from monitor.detection import provider_pool, target_state
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe
 from monitor.health import Transition
-from monitor.settings import Settings
 from monitor.storage.database import DatabaseError
 from monitor.storage.rows import SavedTargetState
 from monitor.storage.store import Store
@@ -96,7 +96,7 @@ class StoredDetector:
             return frozenset()
         answers = self._store.connectivity(after=unjudged[0].started_at - _REPLAYED_WITHOUT_STATE, before=now)
         settings = self._settings
-        blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
+        blindness = Blindness(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
         return frozenset(observation for observation, blind in blindness.replay(unjudged, answers) if blind)
 
     def _report_notices(self, observations: Sequence[Observation], now: datetime) -> None:

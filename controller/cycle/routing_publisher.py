@@ -9,8 +9,8 @@ from controller.routing import override_text, routing_file
 from controller.routing.decision import RouteState, apply_dry_run
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from controller.routing.routing_file import RoutingFile, RoutingFileError
+from monitor.config.settings import Settings
 from monitor.health import TargetHealth
-from monitor.settings import Settings
 from monitor.storage.store import Store
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from functools import cached_property
 from controller.incidents.incident import Incident, Slot
 from controller.routing.decision import Decision, RouteState
 from controller.routing.overrides import NO_OVERRIDES, Overrides
+from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import TargetHealth, WeighedProbe
-from monitor.settings import Settings
 from monitor.status_pages.reading import VendorStateChange
 
 

@@ -11,10 +11,10 @@ from controller.incidents.text import subject
 from controller.routing import override_text
 from controller.routing.decision import Decision, MoveKind, RouteState, failback_command
 from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
+from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
 from monitor.formatting import format_elapsed, plural
 from monitor.health import UNHEALTHY, Health, TargetHealth
-from monitor.settings import Settings
 
 #: At most so many entries has a timeline.
 MAX_ENTRIES = 50

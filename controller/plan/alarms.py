@@ -8,11 +8,11 @@ whole provider it is an upper bound: that a verdict must also hold without any s
 from dataclasses import dataclass
 
 from controller.plan.trials import BACKGROUND
+from monitor.config.settings import Route, Settings
 from monitor.detection.evidence import rounded
 from monitor.detection.parameters import parameters_by_provider, parameters_by_target
 from monitor.detection.threshold import AlarmModel, false_alarms_per_day, threshold
 from monitor.health import Health
-from monitor.settings import Route, Settings
 
 QUARTER_DAYS = 90.0
 #: The threshold search is accurate to half a percent of the promise.

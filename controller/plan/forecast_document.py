@@ -13,7 +13,7 @@ from controller.plan.trials import BACKGROUND, DAY_S, RATES, TrialSubject, probe
 from controller.simulation.results import poisson_interval, summarize
 from monitor.budget import allocation as budget
 from monitor.budget.allocation import BudgetForecast, CalendarMonth
-from monitor.settings import Route, Settings
+from monitor.config.settings import Route, Settings
 from probes.pricing import costs_money
 
 MONTH_DAYS = 30.0
@@ -77,7 +77,7 @@ def plan_document(inputs: ForecastInput, *, wall_s: float) -> dict[str, Any]:
         "probes_at_fixed_interval": round(inputs.burst, 3),
         "usd_per_month": round(math.fsum(known), 2) if known else None,
         "price_unknown": [target["target"] for target in targets if target["usd_per_month"] is None],
-        "budget_usd_per_month": settings.budget_usd_per_month,
+        "budget_usd_per_month": settings.budget.usd_per_month,
         "budget": _budget(inputs.budget),
     }
     broken = promise_checks.broken_promises(settings, answer)
@@ -157,7 +157,7 @@ def _false(inputs: ForecastInput, route: Route) -> dict[str, Any] | None:
 
 def apply_budget(settings: Settings, prices: Mapping[str, float | None]) -> tuple[Settings, BudgetForecast | None]:
     """Return the settings with the intervals that the budget allows, and its forecast; None without a budget."""
-    cap = settings.budget_usd_per_month
+    cap = settings.budget.usd_per_month
     if cap is None:
         return settings, None
     costly = [target.id for target in settings.targets if costs_money(target)]

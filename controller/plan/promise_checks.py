@@ -6,8 +6,8 @@ from typing import Any
 
 from controller.plan.alarms import can_fail_over
 from monitor.budget.allocation import PaidTarget, describe_stretches, format_usd
+from monitor.config.settings import Route, Settings
 from monitor.formatting import format_duration, format_elapsed, format_rate, format_share, listed, plural
-from monitor.settings import Route, Settings
 from probes.pricing import costs_money
 
 #: A time to flip above this, when half of all requests fail, is reported: users notice sooner.

@@ -24,8 +24,8 @@ from controller.plan.trials import (
 )
 from controller.simulation.runner import probe_prices
 from controller.simulation.workers import ProgressCallback, process_map
+from monitor.config.settings import Settings
 from monitor.formatting import format_duration, format_elapsed
-from monitor.settings import Settings
 
 #: By default a plan simulates about so many probes for the outages, and as many for the quiet time.
 _PROBES = 250_000.0

@@ -13,7 +13,7 @@ from controller.routing.decision import MoveKind
 from controller.simulation.loop import RunResult, run_seed
 from controller.simulation.scenario import BlipStream, Outage, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
-from monitor.settings import Route, Settings
+from monitor.config.settings import Route, Settings
 from probes.target import Target
 
 #: The failure rates that are tried.
@@ -169,8 +169,7 @@ def _scenario(settings: Settings, duration_s: float) -> Scenario:
     blips = settings.controller.blips
     stream = BlipStream(
         per_day=blips.per_day,
-        shortest_s=blips.shortest_s,
-        longest_s=blips.longest_s,
+        length=blips.length,
         failure_rate=blips.failure_rate,
     )
     return Scenario(path=settings.path, settings=settings, duration_s=duration_s, background=BACKGROUND, blips=stream)

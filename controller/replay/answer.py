@@ -10,8 +10,8 @@ from controller.replay.comparison import DecisionDifference, Pair
 from controller.replay.history import RecordedContext
 from controller.replay.run import RecordingGap, ReplayResult
 from controller.routing.decision import Decision, RouteState
+from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, instant, plural
-from monitor.settings import Settings
 from probes.redaction import one_line
 
 _MAX_NAMES = 5

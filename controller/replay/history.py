@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from controller.journal import Journal
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override
+from monitor.config.settings import Settings
 from monitor.connectivity.state import ConnectivityObservation
-from monitor.settings import Settings
 from monitor.storage.store import Store
 from probes.observation import Observation
 

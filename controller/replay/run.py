@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from controller.routing import policy
 from controller.routing.decision import Decision, RouteState
 from controller.routing.overrides import Override, Overrides
+from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
 from monitor.detection.parameters import parameters_by_target
 from monitor.health import Health
-from monitor.settings import Settings
 from probes.observation import Observation
 
 _TICK_S = 0.5

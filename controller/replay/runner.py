@@ -10,9 +10,9 @@ from controller.replay.answer import ReplayAnswer, Window, shorten_names
 from controller.replay.comparison import compare
 from controller.replay.history import RecordedContext
 from controller.replay.run import Replay
+from monitor.config.settings import Settings
 from monitor.connectivity.blindness import Blindness
 from monitor.formatting import format_elapsed, instant
-from monitor.settings import Settings
 from probes.observation import Observation
 
 #: The detector learns usual failure rates and latencies over about a week.
@@ -52,7 +52,7 @@ def replay(
         overrides=past.overrides,
     )
     connectivity = history.read_connectivity(engine, after=window.listening_from, until=window.until)
-    blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
+    blindness = Blindness(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
     observations = history.read_observations(engine, settings, after=window.listening_from, until=window.until)
     reported = _reported(observations, window, on_progress)
     result = run.run(blindness.replay(reported, connectivity), window.until)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.routing.overrides import Override, Overrides
+from monitor.config.settings import Route, Settings
 from monitor.health import ELIGIBLE, Health, TargetHealth
-from monitor.settings import Route, Settings
 
 #: An eligible target has a good observation within this many intervals and one probe.
 _RECENT_INTERVALS = 3

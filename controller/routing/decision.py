@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 
 
 class MoveKind(StrEnum):

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from controller.routing.overrides import ALL, LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
 from monitor.config.problems import Problems
+from monitor.config.settings import Settings
 from monitor.formatting import plural
-from monitor.settings import Settings
 from probes.redaction import one_line
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from controller.routing import override_text
 from controller.routing.overrides import OverrideKind, Overrides, explain_no_effect, warning_due
 from controller.routing.store import OverrideStore, StoredOverride
+from monitor.config.settings import Settings
 from monitor.health import FAILING, TargetHealth
-from monitor.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from monitor.config.settings import Route, Settings
 from monitor.health import TargetHealth
-from monitor.settings import Route, Settings
 
 #: The subject of a pause that holds every route.
 ALL = "all"

@@ -22,9 +22,9 @@ from controller.routing.candidates import Candidate, best_alternative, best_elig
 from controller.routing.decision import Decision, MoveKind, RouteState
 from controller.routing.override_text import with_author
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
+from monitor.config.settings import ControllerSettings, Route, Settings
 from monitor.formatting import format_elapsed
 from monitor.health import UNHEALTHY, Health, TargetHealth
-from monitor.settings import ControllerSettings, Route, Settings
 
 #: Health of home that aborts a failback in steps.
 ABORTING = UNHEALTHY | {Health.PAUSED}

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from controller.routing.decision import RouteState
+from monitor.config.settings import Settings
 from monitor.formatting import instant
 from monitor.health import Health
-from monitor.settings import Settings
 from probes.target import Target
 
 FORMAT = "hotspare.routing/1"

@@ -12,10 +12,10 @@ from controller.cycle.cycle import Cycle
 from controller.service.background import BackgroundRecorder, WorkerThread
 from monitor.budget.enforcer import BudgetEnforcer
 from monitor.budget.tracker import BudgetTracker
+from monitor.config.settings import Settings
 from monitor.detection import pacing
 from monitor.detection.pacing import BurstProbe
 from monitor.scheduler import ProbeScheduler
-from monitor.settings import Settings
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober

@@ -23,10 +23,10 @@ from controller.service.probing import Probing
 from monitor.budget import enforcer
 from monitor.budget import tracker as budget_tracker
 from monitor.clock import utc_now
+from monitor.config.settings import Settings
 from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.formatting import plural
-from monitor.settings import Settings
 from monitor.status_pages.poller import StatusPagePoller, status_pages
 from monitor.storage.database import DatabaseGoneError, database_path, open_writer
 from monitor.storage.lock import InstanceLock
@@ -67,7 +67,7 @@ class Service:
         self._database = WorkerThread("controller")
         self._slack = WorkerThread("slack")
         self._tls = tls_context(settings.network.ca_bundle)
-        self._blindness = Blindness(settings.connectivity_endpoints, frozenset(p.name for p in settings.providers))
+        self._blindness = Blindness(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
         self._observations: asyncio.Queue[Observation | None] = asyncio.Queue()
         self._health = ServiceHealth()
 
@@ -139,7 +139,7 @@ class Service:
     def _build_monitoring(self, store: Store) -> None:
         """What watches our own network and the vendors' status pages."""
         settings, proxy = self._settings, self._settings.network.proxy
-        endpoints = settings.connectivity_endpoints
+        endpoints = settings.connectivity.endpoints
         self._network = ConnectivityChecker(
             self._blindness,
             lambda: ask_endpoints(endpoints, timeout_s=_NEUTRAL_S, tls=self._tls, proxy=proxy),
@@ -195,7 +195,7 @@ class Service:
         )
         self._housekeeping = Housekeeping(
             store=store,
-            retention=timedelta(seconds=self._settings.retention_raw_s),
+            retention=timedelta(seconds=self._settings.retention.raw_s),
             recorder=self._recorder,
             database=self._database,
             replan=self._probing.replan,
@@ -228,7 +228,7 @@ class Service:
 
     def _watching(self) -> str:
         settings = self._settings
-        slack = f"Slack {settings.slack.channel or 'by webhook'}" if settings.slack else "no Slack"
+        slack = f"Slack {settings.alerts.slack.channel or 'by webhook'}" if settings.alerts.slack else "no Slack"
         counts = f"{plural(len(settings.targets), 'target')}, {plural(len(settings.routes), 'route')}"
         dry = "dry run, the routes stay as configured; " if settings.controller.dry_run else ""
         return f"{dry}watching {counts}; routing file {settings.routing_file}, {settings.database}, {slack}"

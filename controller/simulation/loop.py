@@ -206,7 +206,7 @@ class _NeutralEndpoints:
     """The neutral endpoints of the made-up world, and the service's judgement on them."""
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
-        self._endpoints = scenario.settings.connectivity_endpoints
+        self._endpoints = scenario.settings.connectivity.endpoints
         self._failures = own_network_failures(scenario)
         self._dice = Random(f"{seed} neutral endpoints")  # noqa: S311 - a simulation
         self._blindness = Blindness(self._endpoints, frozenset(p.name for p in scenario.settings.providers))

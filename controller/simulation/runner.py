@@ -11,7 +11,7 @@ from controller.simulation.results import Results
 from controller.simulation.scenario import Scenario
 from controller.simulation.workers import ProgressCallback, process_map
 from controller.simulation.world import build_timelines
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from probes import pricing
 
 

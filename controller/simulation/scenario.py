@@ -1,4 +1,7 @@
-"""A scenario: the configuration under test, and what happens to the providers meanwhile (pure values)."""
+"""A scenario: the configuration under test, and what happens to the providers meanwhile.
+
+Most of its values are keys of the scenario's file; `controller.simulation.scenario_file` has the others.
+"""
 
 import math
 from collections.abc import Mapping
@@ -6,22 +9,50 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from statistics import NormalDist
+from typing import Annotated, Final
 
-from monitor.settings import Settings
+from monitor.config.document import Node
+from monitor.config.reading import ReadContext
+from monitor.config.section import Section
+from monitor.config.settings import BLIP_LENGTH, BLIPS_PER_DAY, Settings
+from monitor.config.units import parse_number, parse_share
+from monitor.config.values import Value, choice, duration, measure, must
+from monitor.formatting import format_duration
 from probes.outcome import Outcome
 
 #: Flips are counted until so many seconds after an outage.
 AFTERMATH_S = 1800.0
 
-_Z99 = NormalDist().inv_cdf(0.99)
+_CHANCE: Final = "a failure rate such as 0.5 or 50%"
+_Z99: Final = NormalDist().inv_cdf(0.99)
+
+
+def chance(*, zero: bool = False) -> Value:
+    """A probability from `0.5` or `50%`."""
+    least = "0 or more" if zero else "more than 0"
+    check = must(lambda chance: 0 <= chance <= 1 and (chance or zero), f"{{:g}} is not {least} and at most 1")
+    schema = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": r"%$|\$\{"}]}
+    return measure(_CHANCE, _parse_chance, check, schema=schema)
+
+
+def _parse_chance(text: str) -> float:
+    try:
+        return parse_share(text) if text.endswith("%") else parse_number(text)
+    except ValueError:
+        raise ValueError(f"is not {_CHANCE}") from None
+
+
+OUTCOME: Final = choice([str(outcome) for outcome in Outcome if outcome is not Outcome.OK], "a way to fail")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyDistribution:
-    """How long a successful answer takes: lognormal, in seconds."""
+class LatencyDistribution(Section):
+    """How long a good answer takes: lognormal."""
 
-    median_s: float = 0.9
-    p99_s: float = 4.0
+    median_s: Annotated[float, duration()] = 0.9
+    """Half of all answers take less."""
+    p99_s: Annotated[float, duration()] = 4.0
+    """99 of 100 answers take less."""
 
     @property
     def mu(self) -> float:
@@ -40,13 +71,19 @@ class LatencyDistribution:
             return float(distance < 0)
         return math.erfc(distance / self.sigma / math.sqrt(2)) / 2
 
+    def check_keys(self, node: Node, context: ReadContext) -> None:
+        """The 99th percentile is not below the median."""
+        if node.has("p99") and self.p99_s < self.median_s:
+            text = f"{format_duration(self.p99_s)} is shorter than the median of {format_duration(self.median_s)}"
+            context.report(node.at("p99"), text)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuietBehaviour:
-    """How every target behaves while nothing is wrong with it."""
+class QuietBehaviour(Section):
+    """What every target does while nothing is wrong with it."""
 
-    failure_rate: float = 0.005
-    """Of `server_error`, independent from probe to probe."""
+    failure_rate: Annotated[float, chance(zero=True)] = 0.005
+    """The share of probes that get a server error, independent from probe to probe."""
     latency: LatencyDistribution = LatencyDistribution()
 
 
@@ -59,24 +96,29 @@ class BlipScope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlipStream:
-    """Short disturbances: a Poisson process in time, of uniformly distributed length."""
+class BlipStream(Section):
+    """Short disturbances: Poisson in time, of uniformly distributed length; those that overlap are one."""
 
-    per_day: float = 5.0
-    """For each provider, each target, or the whole world: see `scope`."""
-    shortest_s: float = 3.0
-    longest_s: float = 8.0
-    failure_rate: float = 0.9
-    outcome: Outcome = Outcome.SERVER_ERROR
-    scope: BlipScope = BlipScope.PROVIDER
+    per_day: Annotated[float, BLIPS_PER_DAY] = 5.0
+    """How many begin in a day."""
+    length: Annotated[tuple[float, float], BLIP_LENGTH] = (3.0, 8.0)
+    """The shortest and the longest."""
+    failure_rate: Annotated[float, chance()] = 0.9
+    """The share of requests that fail meanwhile."""
+    outcome: Annotated[Outcome, OUTCOME] = Outcome.SERVER_ERROR
+    """How they fail: any [outcome](outcomes.md) but `ok`."""
+    scope: Annotated[BlipScope, choice(map(str, BlipScope), "a scope of blips")] = BlipScope.PROVIDER
+    """Whether `per_day` is for each `provider`, each `target`, or the `world`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flap:
-    """An outage that comes and goes: it fails for `down_s`, answers for `up_s`, and so on."""
+class Flap(Section):
+    """An outage that comes and goes: down first, then up, and again until its end."""
 
-    up_s: float
-    down_s: float
+    up_s: Annotated[float, duration()]
+    """How long the targets answer."""
+    down_s: Annotated[float, duration()]
+    """How long they fail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

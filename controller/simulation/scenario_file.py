@@ -1,29 +1,130 @@
-"""A scenario's YAML file, and the configuration that it names, to a `Scenario`: all mistakes at once."""
+"""A scenario's YAML file, and the configuration that it names, to a `Scenario`: all mistakes at once.
 
+`docs/simulation.md` and `hotspare simulate --schema` are made from the keys here and in
+`controller.simulation.scenario`.
+"""
+
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated, Final
 
 from controller.simulation.scenario import (
     AFTERMATH_S,
-    BlipScope,
+    OUTCOME,
     BlipStream,
     Flap,
-    LatencyDistribution,
     Outage,
     QuietBehaviour,
     Scenario,
+    chance,
 )
-from controller.simulation.scenario_schema import BackgroundSection, BlipStreamSection, OutageSection, ScenarioDocument
+from monitor.config.document import Node, Sequence
 from monitor.config.loader import load, read_sections
 from monitor.config.problems import ConfigError, Problems
 from monitor.config.reading import ReadContext, Text
+from monitor.config.section import Key, Section, reference_to
+from monitor.config.settings import Settings
+from monitor.config.values import Value, duration, flag, measure, must, number, text
 from monitor.formatting import format_duration
-from monitor.settings import Settings
 from probes.outcome import Blame, Outcome
 
 EXAMPLE = "scenario.example.yaml"
+_FREQUENCY: Final = "a rate such as 10/s, 90/m or 5/h"
+_TARGETS: Final = "a target or a pattern such as openai/*, or a list of them"
+_PER_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _parse_frequency(text: str) -> float:
+    """Events a second from `10/s`."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)/([smh])", text)
+    if match is None:
+        raise ValueError(f"is not {_FREQUENCY}")
+    return float(match[1]) / _PER_S[match[2]]
+
+
+def _read_targets(node: Node, context: ReadContext) -> tuple[Text, ...]:
+    if not isinstance(node, Sequence):
+        return (context.text(node, _TARGETS),)
+    if not node.items:
+        raise context.reject(node, _TARGETS)
+    return context.texts(node, "a target or a pattern")
+
+
+def _read_outages(node: Node, context: ReadContext) -> tuple[Node, ...]:
+    if not isinstance(node, Sequence):
+        raise context.reject(node, "a list of outages")
+    return node.items
+
+
+_TEXT_OR_LIST: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageSection(Section):
+    """Some targets failing for some time."""
+
+    at_s: Annotated[float | None, duration(zero=True), Key(required=True)] = None
+    """The onset, from the start of the scenario."""
+    for_s: Annotated[float | None, duration(), Key(required=True)] = None
+    """How long it lasts; it must end before the scenario does."""
+    targets: Annotated[
+        tuple[Text, ...], Value(expected=_TARGETS, read=_read_targets, schema=_TEXT_OR_LIST), Key(required=True)
+    ] = ()
+    """A target or a pattern such as `openai/*`, or a list of them."""
+    failure_rate: Annotated[float, chance(), Key(default_text="required, unless there is a `latency_factor`")] = 0.0
+    """The share of requests that fail."""
+    outcome: Annotated[
+        Outcome | None, OUTCOME, Key(default_text="`server_error`; `unreachable` with `own_network`")
+    ] = None
+    """How they fail: any [outcome](outcomes.md) but `ok`."""
+    own_network: Annotated[bool, flag()] = False
+    """Our own network fails: the neutral endpoints are as unlikely to answer as the targets. Goes with
+    `unreachable` and `timeout`."""
+    ramp_s: Annotated[float, duration()] = 0.0
+    """How long the failure rate takes from zero to its height, in sixty steps (a latency factor from 1 to its)."""
+    flap: Flap | None = None
+    latency_factor: Annotated[float, number(must(lambda factor: factor >= 1, "{:g} is not 1 or more"), minimum=1)] = 1.0
+    """How many times as long as usual the answers take."""
+    retry_after_s: Annotated[float | None, duration()] = None
+    """What a `rate_limited` answer asks for."""
+
+
+_OUTAGE: Final = reference_to(OutageSection)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficSection(Section):
+    """The application's requests."""
+
+    rate: Annotated[
+        float,
+        measure(_FREQUENCY, _parse_frequency, schema={"type": "string", "pattern": r"/[smh]$|\$\{"}),
+        Key(default_text="none"),
+    ] = 0.0
+    """How many for each route, such as `10/s`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioDocument(Section):
+    """A made-up world for `hotspare simulate`, with the configuration that is to live in it."""
+
+    config: Annotated[str | None, text("the path of a configuration, relative to this file"), Key(required=True)] = None
+    """The configuration under test, relative to the scenario. No key need be set; its database is not touched, and
+    may be `"sqlite:///:memory:"`."""
+    duration_s: Annotated[float | None, duration(), Key(required=True)] = None
+    """How long each seed lasts."""
+    background: QuietBehaviour = field(default_factory=QuietBehaviour)
+    blips: BlipStream | None = None
+    outages: Annotated[
+        tuple[OutageSection, ...],
+        Value(expected="a list of outages", read=_read_outages, schema={"type": "array", "items": _OUTAGE}),
+        Key(default_text="none"),
+    ] = ()
+    """What happens. A target can have one outage at a time."""
+    traffic: TrafficSection = TrafficSection()
 
 
 def read(path: Path, environ: Mapping[str, str]) -> Scenario:
@@ -44,80 +145,58 @@ def read(path: Path, environ: Mapping[str, str]) -> Scenario:
 
 
 def _configuration(
-    path: Path, named: Text | None, environ: Mapping[str, str]
+    path: Path, named: str | None, environ: Mapping[str, str]
 ) -> tuple[Settings | None, tuple[str, ...]]:
     """The settings that the scenario names, or what is wrong with them."""
     if named is None:
         return None, ()
     try:
-        return load(path.parent / named.value, environ, keys=False, stores=False), ()
+        return load(path.parent / named, environ, keys=False, stores=False), ()
     except ConfigError as error:
         return None, error.problems
 
 
 def _scenario(path: Path, root: ScenarioDocument, settings: Settings | None, context: ReadContext) -> Scenario:
     """What could be read; where there are no settings, targets are not checked."""
+    latency = root.background.latency
+    # A median above the usual 99th percentile raises that.
+    latency = replace(latency, p99_s=max(latency.median_s, latency.p99_s))
     return Scenario(
         path=path,
         settings=settings or Settings(path=path, targets=(), routes=()),
         duration_s=root.duration_s or 0.0,
-        background=_background(root.background, context),
-        blips=_blips(root.blips) if root.has("blips") else None,
+        background=replace(root.background, latency=latency),
+        blips=root.blips or (BlipStream() if context.root.has("blips") else None),
         outages=tuple(_outages(root, settings, context)),
         requests_per_s=root.traffic.rate,
     )
 
 
-def _background(section: BackgroundSection, context: ReadContext) -> QuietBehaviour:
-    latency, usual = section.latency, QuietBehaviour().latency
-    p99_s = max(latency.median, usual.p99_s) if latency.p99 is None else latency.p99
-    if p99_s < latency.median:
-        text = f"{format_duration(p99_s)} is shorter than the median of {format_duration(latency.median)}"
-        context.report(latency.at("p99"), text)
-    return QuietBehaviour(
-        failure_rate=section.failure_rate,
-        latency=LatencyDistribution(median_s=latency.median, p99_s=max(latency.median, p99_s)),
-    )
-
-
-def _blips(section: BlipStreamSection | None) -> BlipStream:
-    if section is None:
-        return BlipStream()
-    shortest_s, longest_s = section.length
-    return BlipStream(
-        per_day=section.per_day,
-        shortest_s=shortest_s,
-        longest_s=longest_s,
-        failure_rate=section.failure_rate,
-        outcome=Outcome(section.outcome),
-        scope=BlipScope(section.scope),
-    )
-
-
 def _outages(root: ScenarioDocument, settings: Settings | None, context: ReadContext) -> Iterator[Outage]:
-    earlier: list[tuple[OutageSection, Outage]] = []
-    for section in root.outages:
-        outage = _outage(section, settings, context)
+    earlier: list[tuple[Node, Outage]] = []
+    outages = context.root.child("outages")
+    for section, node in zip(root.outages, outages.items if isinstance(outages, Sequence) else (), strict=False):
+        outage = _outage(section, settings, node, context)
         if outage is None:
             continue
-        _report_times(section, outage, root.duration_s or 0.0, context)
-        _report_overlap(section, outage, earlier, context)
-        earlier.append((section, outage))
+        _report_times(outage, root.duration_s or 0.0, node, context)
+        _report_overlap(outage, node, earlier, context)
+        earlier.append((node, outage))
         yield outage
 
 
-def _outage(section: OutageSection, settings: Settings | None, context: ReadContext) -> Outage | None:
+def _outage(section: OutageSection, settings: Settings | None, node: Node, context: ReadContext) -> Outage | None:
     """One outage; None where its time is not known."""
     own_network = section.own_network
     default = Outcome.UNREACHABLE if own_network else Outcome.SERVER_ERROR
-    outcome = Outcome(section.outcome) if section.outcome else default
+    outcome = section.outcome or default
     if own_network and outcome.blame is not Blame.UNDECIDED:
         text = f"own_network does not go with {outcome}; expected {Outcome.UNREACHABLE} or {Outcome.TIMEOUT}"
-        context.report(section.at("outcome"), text)
-    if not section.has("latency_factor"):
-        section.require("failure_rate", "a failure rate such as 0.5 or 50%", context)
-    if section.has("flap") and section.flap is None and section.is_empty("flap"):
-        context.report(section.at("flap"), "is empty; expected a mapping such as {up: 2m, down: 1m}")
+        context.report(node.at("outcome"), text)
+    if not node.has("latency_factor"):
+        context.require(node, "failure_rate", "a failure rate such as 0.5 or 50%")
+    if node.has("flap") and section.flap is None and node.child("flap").is_empty():
+        context.report(node.at("flap"), "is empty; expected a mapping such as {up: 2m, down: 1m}")
     targets: set[str] = set()
     for pattern in section.targets:
         targets |= _matching(pattern, settings, context)
@@ -131,37 +210,35 @@ def _outage(section: OutageSection, settings: Settings | None, context: ReadCont
         failure_rate=section.failure_rate,
         outcome=outcome,
         own_network=own_network,
-        ramp_s=section.ramp,
-        flap=Flap(up_s=section.flap.up, down_s=section.flap.down) if section.flap else None,
+        ramp_s=section.ramp_s,
+        flap=section.flap,
         latency_factor=section.latency_factor,
-        retry_after_s=section.retry_after,
+        retry_after_s=section.retry_after_s,
     )
 
 
-def _report_times(section: OutageSection, outage: Outage, duration_s: float, context: ReadContext) -> None:
+def _report_times(outage: Outage, duration_s: float, node: Node, context: ReadContext) -> None:
     end = format_duration(outage.until_s)
     if duration_s and outage.until_s > duration_s:
         text = f"ends at {end}, after the end of the scenario ({format_duration(duration_s)})"
-        context.report(section.at("for"), text)
+        context.report(node.at("for"), text)
     elif duration_s and outage.until_s + AFTERMATH_S > duration_s:
         left = format_duration(duration_s - outage.until_s)
         text = f"ends {left} before the scenario does: flips are counted until {format_duration(AFTERMATH_S)} after it"
-        context.problems.warn(section.at("for"), text)
+        context.problems.warn(node.at("for"), text)
     if outage.ramp_s > outage.for_s:
         text = f"{format_duration(outage.ramp_s)} is longer than the outage ({format_duration(outage.for_s)})"
-        context.report(section.at("ramp"), text)
+        context.report(node.at("ramp"), text)
 
 
-def _report_overlap(
-    section: OutageSection, outage: Outage, earlier: list[tuple[OutageSection, Outage]], context: ReadContext
-) -> None:
-    for other_section, other in earlier:
+def _report_overlap(outage: Outage, node: Node, earlier: list[tuple[Node, Outage]], context: ReadContext) -> None:
+    for other_node, other in earlier:
         common = sorted(outage.targets & other.targets)
         if common and outage.at_s < other.until_s and other.at_s < outage.until_s:
             span = f"{format_duration(other.at_s)} to {format_duration(other.until_s)}"
-            name = context.problems.path(other_section.place)
+            name = context.problems.path(other_node.place)
             text = f"overlaps {name} ({span}) at {common[0]}; a target can have one outage at a time"
-            context.report(section.at("at"), text)
+            context.report(node.at("at"), text)
 
 
 def _matching(text: Text, settings: Settings | None, context: ReadContext) -> set[str]:
@@ -169,8 +246,8 @@ def _matching(text: Text, settings: Settings | None, context: ReadContext) -> se
     if settings is None:
         return set()
     ids = [target.id for target in settings.targets]
-    matching = {target for target in ids if target == text.value or fnmatchcase(target, text.value)}
+    matching = {target for target in ids if target == text or fnmatchcase(target, text)}
     if not matching:
-        near = context.problems.did_you_mean(text.value, ids) or f"; the configuration has {', '.join(ids[:5])}"
+        near = context.problems.did_you_mean(text, ids) or f"; the configuration has {', '.join(ids[:5])}"
         context.refuse(text, f"is no target and matches none{near}")
     return matching

@@ -110,7 +110,7 @@ def _blip_spans(blips: BlipStream | None, duration_s: float, dice: Random) -> It
     at_s, open_s, until_s = 0.0, 0.0, 0.0
     while at_s < duration_s:
         at_s += dice.expovariate(blips.per_day / _DAY_S)
-        end_s = at_s + dice.uniform(blips.shortest_s, blips.longest_s)
+        end_s = at_s + dice.uniform(*blips.length)
         if at_s > until_s:
             if until_s:
                 yield open_s, min(until_s, duration_s)

@@ -22,11 +22,11 @@ from controller.status.pending_alerts import PendingAlerts, read_pending_alerts
 from controller.status.probe_history import ProbeHistory, RecentDetails
 from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
 from monitor.budget.summary import BudgetSummary, read_summary, throttled_settings, without_price
+from monitor.config.settings import Route, Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.formatting import clock
 from monitor.health import ELIGIBLE, FAILING, WORST_FIRST, Health, TargetHealth
 from monitor.liveness import ServiceStatus, service_status
-from monitor.settings import Route, Settings
 from monitor.status_pages.reading import VendorState, VendorStateChange, page_name
 from monitor.storage.store import Store
 from monitor.storage.tables import EventRow

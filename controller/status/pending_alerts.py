@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from controller.alerts.delivery import ChannelState
 from controller.alerts.queries import count_pending
 from controller.alerts.quiet_hours import quiet_until
+from monitor.config.settings import Settings
 from monitor.formatting import ago, clock, plural
-from monitor.settings import Settings
 
 #: Display names of channels; the others are shown by their names in the database.
 _NAMES: Final = {"slack": "Slack", "webhook": "the webhook", "heartbeat": "the heartbeat's service"}
@@ -56,10 +56,10 @@ def failing_sentence(channel: ChannelState, now: datetime) -> str:
 
 def read_pending_alerts(settings: Settings, connection: Connection, now: datetime) -> PendingAlerts | None:
     """What waits at `now`; None where Slack is not configured."""
-    if settings.slack is None:
+    if settings.alerts.slack is None:
         return None
     incidents, notices = count_pending(connection)
-    hours = settings.slack.quiet_hours
+    hours = settings.alerts.slack.quiet_hours
     return PendingAlerts(
         incidents=incidents,
         notices=notices,

@@ -32,8 +32,8 @@ from controller.incidents.incident import (
     VendorClaim,
 )
 from docs.tools.slack_page import Post, page
+from monitor.config.settings import Route
 from monitor.health import Health
-from monitor.settings import Route
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
 

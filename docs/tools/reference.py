@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic.fields import FieldInfo
-
-from controller.simulation.scenario_schema import ScenarioDocument
-from monitor.config.schema import Configuration, ModelSection, ProbingSection
-from monitor.config.section_base import NamedEntries, Section, default_of, extra_of, is_required, section_of
+from controller.simulation.scenario_file import ScenarioDocument
+from monitor.config.provider_sections import ModelSection, ProbingSection
+from monitor.config.section import Key, NamedSections, Section, descriptions_of
+from monitor.config.settings import Settings
 
 DOCS = Path(__file__).parents[1]
 _MARKED = re.compile(r"(?s)(<!-- keys: (.*?) -->\n).*?(<!-- end of keys -->)")
@@ -19,7 +18,7 @@ _FILES = "files"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Key:
+class DocumentedKey:
     """One key as the documents show it."""
 
     path: str
@@ -33,30 +32,33 @@ class Key:
     """Whether it overrides a key of `defaults`."""
 
 
-def keys_of(section: type[Section], prefix: str = "") -> Iterator[Key]:
+def keys_of(section: type[Section], prefix: str = "") -> Iterator[DocumentedKey]:
     """Every key in the order of the schema."""
-    for name, field in section.keys().items():
+    descriptions = descriptions_of(section)
+    inherited = ProbingSection.keys() if section is ModelSection else {}
+    for name, key in section.keys().items():
         path = f"{prefix}.{name}".lstrip(".")
-        inner = _inner(field)
-        if section is ModelSection and name in ProbingSection.model_fields:
+        if name in inherited:
             yield from _inherited(path, name)
             continue
-        named = next((item for item in field.metadata if isinstance(item, NamedEntries)), None)
-        if inner is None or field.description:
-            yield _key(path, field)
-        elif named is None:
-            default = "none" if field.default is None else ""
-            yield Key(path=path, default=default, meaning=_first_sentence(inner.__doc__), is_value=False)
-        if inner:
-            yield from keys_of(inner, f"{path}.{'MODEL' if name == 'models' else 'NAME'}" if named else path)
+        named, description = isinstance(key.reader, NamedSections), descriptions.get(key.field, "")
+        if key.section is None or description:
+            yield _key(path, key, description)
+        elif not named:
+            default = "none" if key.default is None else ""
+            yield DocumentedKey(
+                path=path, default=default, meaning=_first_sentence(key.section.__doc__), is_value=False
+            )
+        if key.section:
+            yield from keys_of(key.section, f"{path}.{'MODEL' if name == 'models' else 'NAME'}" if named else path)
 
 
-def _inherited(path: str, name: str) -> Iterator[Key]:
+def _inherited(path: str, name: str) -> Iterator[DocumentedKey]:
     """What a model inherits from `defaults`."""
     for key in keys_of(ProbingSection):
         if key.is_value and key.path.partition(".")[0] == name:
             rest = path + key.path[len(name) :]
-            yield Key(path=rest, default="from `defaults`", meaning="the same for this model", inherited=True)
+            yield DocumentedKey(path=rest, default="from `defaults`", meaning="the same for this model", inherited=True)
 
 
 def write(document: str) -> str:
@@ -64,28 +66,23 @@ def write(document: str) -> str:
     return _MARKED.sub(lambda match: match[1] + _table(match[2]) + match[3], document)
 
 
-def _key(path: str, field: FieldInfo) -> Key:
-    meaning, _, change_when = " ".join((field.description or "").split()).partition(_CHANGE_WHEN)
-    return Key(path=path, default=_default(field), meaning=meaning.rstrip("."), change_when=change_when.rstrip("."))
+def _key(path: str, key: Key, description: str) -> DocumentedKey:
+    meaning, _, change_when = description.partition(_CHANGE_WHEN)
+    return DocumentedKey(
+        path=path, default=_default(key), meaning=meaning.rstrip("."), change_when=change_when.rstrip(".")
+    )
 
 
-def _default(field: FieldInfo) -> str:
-    default, text = default_of(field), extra_of(field, "default_text")
-    if text or is_required(field):
-        return str(text or "required")
-    return "none" if default is None else f"`{_written(default)}`"
+def _default(key: Key) -> str:
+    if key.default_text or key.is_required:
+        return key.default_text or "required"
+    return "none" if key.written_default is None else f"`{_written(key.written_default)}`"
 
 
 def _written(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_written, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _inner(field: FieldInfo) -> type[Section] | None:
-    """The section under a key, or that of each of its items."""
-    kinds = (section_of(field), *get_args(field.annotation))
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
 
 
 def _first_sentence(text: str | None) -> str:
@@ -96,7 +93,7 @@ def _table(name: str) -> str:
     if name == "scenario":
         rows = [f"|`{key.path}`|{key.default}|{key.meaning}|\n" for key in keys_of(ScenarioDocument)]
         return "|key|default|meaning|\n|---|---|---|\n" + "".join(rows)
-    keys = [key for key in keys_of(Configuration) if key.is_value and _table_of(key) == name]
+    keys = [key for key in keys_of(Settings) if key.is_value and _table_of(key) == name]
     inherited = [key for key in keys if key.inherited]
     if inherited:
         prefix = inherited[0].path.removesuffix("interval")
@@ -108,7 +105,7 @@ def _table(name: str) -> str:
     return head + "".join(rows)
 
 
-def _table_of(key: Key) -> str:
+def _table_of(key: DocumentedKey) -> str:
     top, _, rest = key.path.partition(".")
     return top if rest else _FILES
 

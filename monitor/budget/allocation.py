@@ -19,10 +19,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from monitor.config.settings import Settings
 from monitor.formatting import format_duration, listed, plural
-from monitor.settings import LONGEST_STRETCHED_S, Settings
 from probes.target import Target
 
+#: However little money is left, a target that is probed at all is probed once an hour.
+LONGEST_STRETCHED_S = 3600.0
 #: The share of the cap that is reserved for bursts, recovering targets and surprises.
 RESERVE: float = 0.15
 #: Time past the month's end that money is kept for, by extra probes and by regular ones: so none of them run out early.

@@ -10,9 +10,9 @@ from monitor.budget import allocation
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.allocation import format_usd, month_of
 from monitor.budget.tracker import BudgetEvent, BudgetTracker
+from monitor.config.settings import Settings
 from monitor.detection.pacing import BurstProbe
 from monitor.formatting import format_elapsed, listed
-from monitor.settings import Settings
 from monitor.storage.spending import SpendingStore
 from probes import pricing
 from probes.observation import Observation
@@ -23,7 +23,7 @@ _PAUSE_S = 1.0
 
 def open_tracker(settings: Settings, ledger: SpendingStore, now: datetime) -> BudgetTracker:
     """The tracker as the last service left it; raises DatabaseError."""
-    if settings.budget_usd_per_month is None:
+    if settings.budget.usd_per_month is None:
         return BudgetTracker(settings, now=now, spent={}, usual={})
     spent = ledger.spent(since=month_of(now).begins, until=now)
     stored, recent = ledger.pace(), ledger.lately(now)
@@ -40,7 +40,7 @@ def open_tracker(settings: Settings, ledger: SpendingStore, now: datetime) -> Bu
 
 def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
     """The effects of the budget on this configuration, by the price list; each a full sentence. Makes no request."""
-    cap = settings.budget_usd_per_month
+    cap = settings.budget.usd_per_month
     if cap is None:
         return ()
     month = month_of(now)

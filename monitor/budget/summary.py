@@ -7,8 +7,8 @@ from datetime import datetime
 from monitor.budget import allocation, tracker
 from monitor.budget.allocation import format_usd, month_of
 from monitor.budget.tracker import Throttling
+from monitor.config.settings import Settings
 from monitor.formatting import listed, plural
-from monitor.settings import Settings
 from monitor.storage.spending import SpendingStore
 from probes.pricing import costs_money
 
@@ -71,7 +71,7 @@ def read_summary(settings: Settings, ledger: SpendingStore, now: datetime) -> Bu
     month = month_of(now)
     stored = ledger.pace()
     throttling = (tracker.from_json(stored) if stored else None) or Throttling()
-    capped = settings.budget_usd_per_month is not None
+    capped = settings.budget.usd_per_month is not None
     paid = [target.id for target in settings.targets if costs_money(target)]
     this_month = capped and throttling.month == month.begins
     stopped = tuple(target for target in paid if this_month and target in throttling.stopped)
@@ -83,7 +83,7 @@ def read_summary(settings: Settings, ledger: SpendingStore, now: datetime) -> Bu
         month_begins=month.begins,
         month_ends=month.ends,
         spent_usd=sum(spending.usd for target, spending in spent.items() if target not in free),
-        cap_usd=settings.budget_usd_per_month,
+        cap_usd=settings.budget.usd_per_month,
         throttling=throttling,
         stretches=stretches,
         stretch_text=allocation.describe_stretches(allocation.paid_targets(settings.targets, paid, {}), stretches),

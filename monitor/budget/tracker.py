@@ -10,8 +10,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from monitor.budget import allocation
 from monitor.budget.allocation import BudgetAllocation, PaidTarget, format_usd, month_of
+from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, listed
-from monitor.settings import Settings
 from probes.observation import Observation
 from probes.pricing import believable_usd, costs_money
 
@@ -79,7 +79,7 @@ class BudgetTracker:
         throttling: Throttling | None = None,
     ) -> None:
         self._settings = settings
-        self._cap = settings.budget_usd_per_month
+        self._cap = settings.budget.usd_per_month
         self._paid = {target.id for target in settings.targets if costs_money(target)}
         self._targets = {target.id: target for target in settings.targets}
         free = self._targets.keys() - self._paid

@@ -1,4 +1,4 @@
 """Reads the configuration: from a YAML file and the environment to `Settings`, or to all mistakes with their places.
 
-`schema` holds every key, `section` and `values` read them, `build` makes the settings; `loader` is the entrance.
+`settings` holds every key, `document`, `section` and `values` read them; `loader` is the entrance.
 """

@@ -7,7 +7,7 @@ stays text, with its `ScalarKind`.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -53,38 +53,63 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scalar:
-    """A single value as it was written."""
+class Node:
+    """A value of any kind. In a mapping its place is that of its key."""
 
     place: Place
+
+    @property
+    def values(self) -> dict[str, "Node"]:
+        """What stands under the keys of a mapping; nothing in any other value."""
+        return {key.text: value for key, value in self.entries} if isinstance(self, Mapping) else {}
+
+    def has(self, name: str) -> bool:
+        """Whether the key is in the file, be its value good or bad."""
+        return name in self.values
+
+    def at(self, name: str) -> Place:
+        """The key's place, or that of the whole where the key is not in the file."""
+        return self.values.get(name, self).place
+
+    def child(self, name: str) -> "Node":
+        """What stands under the key, or a value that is missing in its place."""
+        return self.values.get(name) or Broken(place=replace(self.place, steps=(*self.place.steps, name)))
+
+    def is_nothing(self) -> bool:
+        """Whether the key is there and its value is not."""
+        return isinstance(self, Scalar) and self.kind is ScalarKind.NOTHING
+
+    def is_empty(self) -> bool:
+        """Whether there is no value, or a list or a mapping without anything in it."""
+        children = self.items if isinstance(self, Sequence) else self.values
+        return self.is_nothing() or (isinstance(self, Sequence | Mapping) and not children)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scalar(Node):
+    """A single value as it was written."""
+
     text: str
     kind: ScalarKind = ScalarKind.TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sequence:
+class Sequence(Node):
     """A list."""
 
-    place: Place
-    items: tuple["Node", ...]
+    items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mapping:
-    """Keys with values, in the order of the file; a value's place is that of its key."""
+class Mapping(Node):
+    """Keys with values, in the order of the file."""
 
-    place: Place
-    entries: tuple[tuple[Scalar, "Node"], ...]
+    entries: tuple[tuple[Scalar, Node], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
+class Broken(Node):
     """A value that is wrong or missing, which has been reported."""
-
-    place: Place
-
-
-Node = Scalar | Sequence | Mapping | Broken
 
 
 class UnreadableFileError(Exception):
@@ -124,112 +149,103 @@ def read_text(path: Path, *, example: str = "hotspare.example.yaml") -> str:
 
 def parse(text: str, report: Callable[[Place, str], object]) -> Node | None:
     """The tree of one YAML document as far as it can be read, None where it is empty; what is refused is reported."""
-    return _Builder(_VARIABLE.sub("$\U0010fffc\\1\U0010fffd", text), report).document()
+    text = _VARIABLE.sub("$\U0010fffc\\1\U0010fffd", text)
+    composer: Any = None  # types-pyyaml leaves some of its methods untyped
+    try:
+        composer = _Composer(text, report)
+        root: Node | None = composer.get_node() if composer.check_node() else None
+        if composer.check_node():
+            report(_place(composer.peek_event().start_mark), "a second document begins here; expected only one")
+        return root
+    except _StopError:
+        pass
+    except yaml.reader.ReaderError as error:
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        before = text[: error.position]
+        place = Place(line=before.count("\n") + 1, column=error.position - before.rfind("\n"))
+        report(place, f"the character U+{code:04X} is not allowed")
+    except yaml.MarkedYAMLError as error:
+        report(_place(error.problem_mark or error.context_mark), _sentence(error))
+    except (yaml.YAMLError, ValueError, OverflowError):
+        # PyYAML lets these through for escapes such as "\UFFFFFFFF".
+        report(_place(composer and composer.get_mark()), "not valid YAML: an escape or a number in it is out of range")
+    return None
 
 
 class _StopError(Exception):
     """Reading cannot go on; the reason has been reported."""
 
 
-class _Builder:
+class _Composer(yaml.SafeLoader):
+    """Composes the nodes of this module in place of PyYAML's, and reports what is refused as soon as it comes."""
+
     def __init__(self, text: str, report: Callable[[Place, str], object]) -> None:
-        self._text, self._report = text, report
+        super().__init__(text)
+        self._report = report
+        self._steps: tuple[str | int, ...] = ()
         self._values = 0
+        self._first: dict[tuple[yaml.MappingNode, str], Place] = {}
 
-    def document(self) -> Node | None:
-        """Read it all; PyYAML's exceptions become reports here."""
-        loader: Any = None  # types-pyyaml leaves its methods untyped
-        try:
-            loader = yaml.SafeLoader(self._text)
-            return self._document(loader)
-        except _StopError:
-            pass
-        except yaml.reader.ReaderError as error:
-            code = error.character if isinstance(error.character, int) else ord(error.character)
-            self._report(self._place_at(error.position), f"the character U+{code:04X} is not allowed")
-        except yaml.MarkedYAMLError as error:
-            self._report(_place(error.problem_mark or error.context_mark), _sentence(error))
-        except (yaml.YAMLError, ValueError, OverflowError):
-            # PyYAML lets these through for escapes such as "\UFFFFFFFF".
-            place = _place(loader and loader.get_mark())
-            self._report(place, "not valid YAML: an escape or a number in it is out of range")
-        return None
-
-    def _document(self, loader: Any) -> Node | None:
-        loader.get_event()
-        if loader.check_event(yaml.StreamEndEvent):
-            return None
-        loader.get_event()
-        root = self._node(loader, (), None)
-        loader.get_event()
-        if not loader.check_event(yaml.StreamEndEvent):
-            self._report(_place(loader.peek_event().start_mark), "a second document begins here; expected only one")
-        return root
-
-    def _node(self, loader: Any, steps: tuple[str | int, ...], at: Place | None) -> Node:
-        event = loader.get_event()
-        place = at or _place(event.start_mark, steps)
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """The next node; `index` is its place in a sequence, or its key in a mapping (None: it is a key)."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        steps = self._steps
+        place = self._place_of(event, parent, index)
         self._count(place)
         if isinstance(event, yaml.AliasEvent):
+            self.get_event()  # type: ignore[no-untyped-call]
             self._report(place, "aliases (*name) are not supported; write the value out")
-            return Broken(place=place)
-        if event.tag is not None:
-            self._report(place, "tags (!name) are not supported; write the plain value")
-        if isinstance(event, yaml.ScalarEvent):
-            return self._scalar(loader, event, place)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return Sequence(place=place, items=self._items(loader, steps))
-        return Mapping(place=place, entries=self._entries(loader, steps))
+            node: Node = Broken(place=place)
+        else:
+            if event.tag is not None:
+                self._report(place, "tags (!name) are not supported; write the plain value")
+            event.tag = event.anchor = None
+            self._steps = place.steps
+            node = self._node(super().compose_node(parent, index), place)
+            self._steps = steps
+        if isinstance(index, Node):
+            self._check_key(parent, index, place)
+        return node
+
+    def _place_of(self, event: Any, parent: Any, index: Any) -> Place:
+        if parent is None:
+            return _place(event.start_mark)
+        if isinstance(index, Node):
+            return replace(index.place, steps=(*self._steps, index.text if isinstance(index, Scalar) else "?"))
+        # A key is one level deeper even where it turns out to be a list, so that `? [? [? [` meets the depth cap.
+        return _place(event.start_mark, (*self._steps, "?" if index is None else index))
 
     def _count(self, place: Place) -> None:
         self._values += 1
         text = f"nested more than {_DEEPEST} levels deep" if len(place.steps) > _DEEPEST else None
         text = f"more than {_MOST_VALUES:,} values" if self._values > _MOST_VALUES else text
         if text:
-            self._report(Place(line=place.line, column=place.column), text)
+            self._report(replace(place, steps=()), text)
             raise _StopError
 
-    def _scalar(self, loader: Any, event: yaml.ScalarEvent, place: Place) -> Scalar | Broken:
-        text = event.value.translate(_HIDDEN)
+    def _check_key(self, mapping: yaml.MappingNode, key: Node, place: Place) -> None:
+        if isinstance(key, Scalar):
+            first = self._first.setdefault((mapping, key.text), place)
+            if first is not place:
+                self._report(place, f"is here twice (first on line {first.line}); remove one")
+        elif not isinstance(key, Broken):
+            at = replace(key.place, steps=place.steps[:-1])
+            self._report(at, "a key must be a single word, not a list or a mapping")
+
+    def _node(self, node: Any, place: Place) -> Node:
+        if isinstance(node, yaml.SequenceNode):
+            return Sequence(place=place, items=tuple(node.value))
+        if isinstance(node, yaml.MappingNode):
+            entries: dict[str, tuple[Scalar, Node]] = {}
+            for key, value in node.value:
+                if isinstance(key, Scalar):
+                    entries.setdefault(key.text, (replace(key, place=value.place), value))
+            return Mapping(place=place, entries=tuple(entries.values()))
+        text = node.value.translate(_HIDDEN)
         if any("\ud800" <= character <= "\udfff" for character in text):
             self._report(place, "holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
             return Broken(place=place)
-        tag = loader.resolve(yaml.ScalarNode, event.value, event.implicit)
-        return Scalar(place=place, text=text, kind=_KINDS.get(tag, ScalarKind.TEXT))
-
-    def _items(self, loader: Any, steps: tuple[str | int, ...]) -> tuple[Node, ...]:
-        items: list[Node] = []
-        while not loader.check_event(yaml.SequenceEndEvent):
-            items.append(self._node(loader, (*steps, len(items)), None))
-        loader.get_event()
-        return tuple(items)
-
-    def _entries(self, loader: Any, steps: tuple[str | int, ...]) -> tuple[tuple[Scalar, Node], ...]:
-        entries: dict[str, tuple[Scalar, Node]] = {}
-        while not loader.check_event(yaml.MappingEndEvent):
-            # One level deeper even where the key turns out to be a list, so that `? [? [? [` meets the depth cap.
-            key = self._node(loader, (*steps, "?"), None)
-            place = Place(
-                line=key.place.line,
-                column=key.place.column,
-                steps=(*steps, key.text if isinstance(key, Scalar) else "?"),
-            )
-            value = self._node(loader, place.steps, place)
-            if not isinstance(key, Scalar):
-                if not isinstance(key, Broken):
-                    at = Place(line=key.place.line, column=key.place.column, steps=steps)
-                    self._report(at, "a key must be a single word, not a list or a mapping")
-            elif key.text in entries:
-                first = entries[key.text][0].place.line
-                self._report(place, f"is here twice (first on line {first}); remove one")
-            else:
-                entries[key.text] = (Scalar(place=place, text=key.text, kind=key.kind), value)
-        loader.get_event()
-        return tuple(entries.values())
-
-    def _place_at(self, position: int) -> Place:
-        before = self._text[:position]
-        return Place(line=before.count("\n") + 1, column=position - before.rfind("\n"))
+        return Scalar(place=place, text=text, kind=_KINDS.get(node.tag, ScalarKind.TEXT))
 
 
 def _place(mark: yaml.Mark | None, steps: tuple[str | int, ...] = ()) -> Place:

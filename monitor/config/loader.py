@@ -6,14 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from monitor.config.build import build
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.document import Node, Scalar, Sequence, UnreadableFileError, parse, read_text
 from monitor.config.problems import ConfigError, Problems
-from monitor.config.reading import ReadContext, is_nothing
-from monitor.config.schema import Configuration
-from monitor.config.section_base import Section
-from monitor.settings import Settings
+from monitor.config.reading import ReadContext
+from monitor.config.section import Section
+from monitor.config.settings import Settings
 
 S = TypeVar("S", bound=Section)
 
@@ -32,11 +30,10 @@ def load(path: Path, environ: Mapping[str, str], *, keys: bool = True, stores: b
     """
     problems = Problems(file=str(path))
     context = ReadContext(environ=environ, problems=problems, keys=keys, stores=stores)
-    root = read_sections(path, Configuration, context, example=EXAMPLE)
-    settings = build(path, root, context) if root else None
+    settings = read_sections(path, Settings, context, example=EXAMPLE)
     if settings is None or problems.problems:
         raise ConfigError(problems.problems)
-    return replace(settings, warnings=problems.warnings)
+    return replace(settings, path=path, warnings=problems.warnings)
 
 
 def read_sections(path: Path, kind: type[S], context: ReadContext, *, example: str) -> S | None:
@@ -49,12 +46,13 @@ def read_sections(path: Path, kind: type[S], context: ReadContext, *, example: s
         return None
     if not isinstance(root, YamlMapping):
         if not problems.problems:
-            found = "is empty" if root is None or is_nothing(root) else "is not a mapping (key: value)"
+            found = "is empty" if root is None or root.is_nothing() else "is not a mapping (key: value)"
             problems.problem(None, f"{found}; copy {example} to it and edit it")
         return None
     for secret in (*_secrets_of(context.environ), *_literal_secrets(root, "")):
         problems.keep_secret(secret)
-    return kind.model_validate(root, context=context)
+    context.root = root
+    return kind.adapter().validate_python(root, context=context)
 
 
 def _secrets_of(environ: Mapping[str, str]) -> Iterator[str]:

@@ -3,41 +3,44 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Self
 
 from monitor.config.document import Broken, Node, Place, Scalar, ScalarKind, Sequence
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.problems import Problems
+from probes.target import Target
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
+
+
+_NOTHING = Broken(place=Place(line=1, column=1))
 
 
 class ReportedError(ValueError):
     """A value cannot be used, and what is wrong with it has been reported."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """A text after the expansion of its variables."""
+class Text(str):
+    """A text after the expansion of its variables, with its place."""
 
     place: Place
-    value: str
     written: str
     """Before the expansion: the only form that may be shown."""
+
+    def __new__(cls, value: str, *, place: Place, written: str) -> Self:
+        """A string that remembers more."""
+        text = super().__new__(cls, value)
+        text.place, text.written = place, written
+        return text
 
     @property
     def expanded(self) -> bool:
         """Whether the value came, in whole or in part, from the environment."""
         return any(match[1] for match in _VARIABLE.finditer(self.written))
 
-    @property
-    def variable(self) -> str | None:
-        """The variable's name where the text is exactly `${NAME}`."""
-        match = _VARIABLE.fullmatch(self.written)
-        return match[1] if match else None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ReadContext:
     """What reading a file needs besides its nodes; passed to pydantic as the validation context."""
 
@@ -47,12 +50,16 @@ class ReadContext:
     """False where keys and tokens are not needed, and need not be in the environment."""
     stores: bool = True
     """False where nothing is stored: then a database in memory is accepted."""
+    root: Node = _NOTHING
+    """The whole file, for rules about keys of several sections."""
+    targets: dict[str, Target] = field(default_factory=dict)
+    """By their ids, as soon as they have been read, for the keys that name them."""
 
     def reject(self, node: Node, expected: str) -> ReportedError:
         """Report a value of the wrong type; returns the error to raise."""
         if not isinstance(node, Broken):
             text = f"is empty; expected {expected}"
-            if not is_empty(node):
+            if not node.is_empty():
                 found = "a list" if isinstance(node, Sequence) else "a mapping"
                 shown = self.problems.shown(node.text) if isinstance(node, Scalar) else found
                 text = f"expected {expected}, found {shown}"
@@ -63,6 +70,11 @@ class ReadContext:
         """Report a problem; returns the error to raise."""
         self.problems.problem(place, text)
         return ReportedError(text)
+
+    def require(self, node: Node, name: str, expected: str) -> None:
+        """Report a key that is missing; not where something else than a mapping stands, which has been reported."""
+        if not node.has(name) and (isinstance(node, YamlMapping) or node.is_nothing()):
+            self.report(node.place, f"{name} is missing; expected {expected}")
 
     def refuse(self, text: Text, reason: str) -> ReportedError:
         """Report a value with a phrase that goes on from it; what a variable held is not shown."""
@@ -76,17 +88,17 @@ class ReadContext:
 
     def scalar(self, node: Node, expected: str) -> Text:
         """A single value of any kind with its variables expanded; raises ReportedError."""
-        if not isinstance(node, Scalar) or is_nothing(node):
+        if not isinstance(node, Scalar) or node.is_nothing():
             raise self.reject(node, expected)
         value = self._expand(node) if node.kind is ScalarKind.TEXT else node.text
-        return Text(place=node.place, value=value, written=node.text)
+        return Text(value, place=node.place, written=node.text)
 
     def text(self, node: Node, expected: str) -> Text:
         """Like `scalar`, but neither empty nor what YAML takes for a number, a boolean or a date."""
         text = self.scalar(node, expected)
         if isinstance(node, Scalar) and node.kind is not ScalarKind.TEXT:
             raise self.report(node.place, f"YAML takes this for {node.kind}; put it in quotes")
-        if not text.value.strip():
+        if not text.strip():
             raise self.report(node.place, f"is empty; expected {expected}")
         return text
 
@@ -102,7 +114,7 @@ class ReadContext:
         """A value with a unit; `parse` raises ValueError with a phrase that goes on from the text."""
         text = self.scalar(node, expected)
         try:
-            return parse(text.value)
+            return parse(text)
         except ValueError as error:
             # The parser's phrase may repeat the value, which a variable may have made a secret.
             raise self.refuse(text, f"does not hold {expected}" if text.expanded else str(error)) from None
@@ -132,17 +144,7 @@ class ReadContext:
         return f"the environment variable {name} is {state}; export it, or remove this entry"
 
 
-def entries_of(node: Node) -> tuple[tuple[Scalar, Node], ...]:
-    """The keys and values of a mapping; none of anything else."""
-    return node.entries if isinstance(node, YamlMapping) else ()
-
-
-def is_empty(node: Node) -> bool:
-    """Whether there is no value, or a list or a mapping without anything in it."""
-    children = node.items if isinstance(node, Sequence) else entries_of(node)
-    return is_nothing(node) or (isinstance(node, Sequence | YamlMapping) and not children)
-
-
-def is_nothing(node: Node) -> bool:
-    """Whether the key is there and its value is not."""
-    return isinstance(node, Scalar) and node.kind is ScalarKind.NOTHING
+def variable_of(node: Node) -> str | None:
+    """The variable's name where the value is exactly `${NAME}`."""
+    match = _VARIABLE.fullmatch(node.text) if isinstance(node, Scalar) else None
+    return match[1] if match else None

@@ -3,25 +3,24 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.document import Node, Scalar, ScalarKind, Sequence
-from monitor.config.reading import ReadContext, ReportedError, Text, is_nothing
+from monitor.config.reading import ReadContext, ReportedError, variable_of
 from monitor.config.units import DURATION, NUMBER, RATE, SHARE, parse_duration, parse_number, parse_rate, parse_share
 from monitor.formatting import format_duration, format_rate, format_share
-from probes.target import Check
+from probes.target import Check, Secret
 
 #: More would make a round of checks last for days.
 HEAVIEST = 100
 _HEADER_VALUE = re.compile(r"[!-~]+")
 _QUOTES = frozenset("'\"`")
-_NOT_READ = "not-read"
 #: In JSON Schema: what any value may be instead, the name of a variable.
 _VARIABLE_PATTERN = r"\$\{"
 _DECIMAL_PATTERN = r"[+-]?[0-9]+(\.[0-9]+)?"
@@ -41,10 +40,14 @@ class Value:
     """How a value (a default) is written in the file."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_plain_validator_function(lambda node, info: self.read(node, info.context))
+        # What was read becomes what the field is declared as: a text a time, words a set of states.
+        return core_schema.with_info_before_validator_function(
+            lambda node, info: self.read(node, info.context), handler(source)
+        )
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return dict(self.schema)
+    def then(self, convert: Callable[[Any], Any]) -> "Value":
+        """The same value, converted after it was read."""
+        return replace(self, read=lambda node, context: convert(self.read(node, context)))
 
 
 def must(holds: Callable[[Any], Any], text: str) -> Callable[[Any], str | None]:
@@ -60,19 +63,20 @@ def text(
     wrong: str = "",
     shown: bool = True,
     any_kind: bool = False,
+    placed: bool = False,
 ) -> Value:
-    """A text, read as `Text`; `check` returns a phrase about a wrong value, which is `shown` unless it may be secret.
+    """A text; `check` returns a phrase about a wrong value, which is `shown` unless it may be secret.
 
     Without a check it must match the pattern, if any; `wrong` is the phrase. With `any_kind`, what YAML takes for a
-    number or a date is a text too.
+    number or a date is a text too. One that is `placed` is read as `Text`.
     """
     good = check or must(re.compile(pattern or "(?s).*").fullmatch, wrong or f"is not {expected}")
 
-    def read(node: Node, context: ReadContext) -> Text:
+    def read(node: Node, context: ReadContext) -> str:
         value = context.scalar(node, expected) if any_kind else context.text(node, expected)
-        if problem := good(value.value):
+        if problem := good(value):
             raise context.refuse(value, problem) if shown else context.report(node.place, problem)
-        return value
+        return value if placed else str(value)
 
     schema = {"pattern": rf"^({pattern})$|{_VARIABLE_PATTERN}"} if pattern else {}
     return Value(expected=expected, read=read, schema={"type": "string", **schema})
@@ -95,9 +99,9 @@ def choice(known: Iterable[str], what: str, expected: str = "") -> Value:
 
     def read(node: Node, context: ReadContext) -> str:
         value = context.text(node, expected)
-        if value.value not in allowed:
+        if value not in allowed:
             raise context.unknown(value.place, value.written, what, allowed)
-        return value.value
+        return str(value)
 
     return Value(expected=expected, read=read, schema=_one_of(allowed))
 
@@ -112,12 +116,12 @@ def choices(known: Iterable[str], what: str) -> Value:
             raise context.reject(node, expected)
         good: list[str] = []
         for value in context.texts(node, what):
-            if value.value not in allowed:
+            if value not in allowed:
                 context.unknown(value.place, value.written, what, allowed)
-            elif value.value in good:
+            elif value in good:
                 context.refuse(value, "is here twice")
             else:
-                good.append(value.value)
+                good.append(str(value))
         if not node.items:
             context.report(node.place, f"is empty; expected one or more of {', '.join(allowed)}")
         if not good:
@@ -135,11 +139,38 @@ def flag() -> Value:
     def read(node: Node, context: ReadContext) -> bool:
         value = context.scalar(node, expected)
         typed = value.expanded or (isinstance(node, Scalar) and node.kind is ScalarKind.FLAG)
-        if not typed or value.value not in {"true", "false"}:
+        if not typed or value not in {"true", "false"}:
             raise context.report(value.place, f"expected {expected}, found {context.problems.shown(value.written)}")
-        return value.value == "true"
+        return value == "true"
 
     return Value(expected=expected, read=read, schema=_or_variable({"type": "boolean"}))
+
+
+def items(
+    of: Value,
+    expected: str,
+    check: Callable[[tuple[Any, ...]], str | None] | None = None,
+    *,
+    length: int | None = None,
+) -> Value:
+    """A list; what is wrong is reported and left out, or with a `check` of the whole list it is not used at all."""
+
+    def read(node: Node, context: ReadContext) -> tuple[Any, ...]:
+        if not isinstance(node, Sequence):
+            raise context.reject(node, expected)
+        good = []
+        for item in node.items:
+            with suppress(ReportedError):
+                good.append(of.read(item, context))
+        if check and len(good) < len(node.items):
+            raise ReportedError(expected)
+        if check and (problem := check(tuple(good))):
+            raise context.report(node.place, problem)
+        return tuple(good)
+
+    bounds = {"minItems": length, "maxItems": length} if length else {}
+    schema = {"type": "array", "items": of.schema, **bounds}
+    return Value(expected=expected, read=read, schema=schema, show=lambda values: [of.show(value) for value in values])
 
 
 def measure(
@@ -147,8 +178,7 @@ def measure(
     parse: Callable[[str], float],
     check: Callable[[float], str | None] | None = None,
     *,
-    show: Callable[[Any], Any] = float,
-    convert: Callable[[float], float] = float,
+    show: Callable[[Any], Any] = lambda value: value,
     schema: Mapping[str, Any],
 ) -> Value:
     """A number with a unit; `check` says what is wrong with its size."""
@@ -158,7 +188,7 @@ def measure(
         problem = check(number) if check else None
         if problem:
             raise context.report(node.place, problem)
-        return convert(number)
+        return number
 
     return Value(expected=expected, read=read, schema=schema, show=show)
 
@@ -208,7 +238,7 @@ def whole_number(least: int, most: int) -> Value:
         return None if value == int(value) and least <= value <= most else f"{value:g} is not {expected}"
 
     schema = _or_variable({"type": "integer", "minimum": least, "maximum": most})
-    return measure(expected, parse, check, show=int, convert=int, schema=schema)
+    return measure(expected, parse, check, schema=schema)
 
 
 def address_problem(value: str, *, userinfo: bool = False, secret: bool = False) -> str | None:
@@ -239,30 +269,30 @@ def secret(
     is_secret: Callable[[str], bool] = bool,
     header: bool = True,
 ) -> Value:
-    """A text that can be sent in a header (unless `header` is false), read as `Text` and never shown.
+    """A text that can be sent in a header (unless `header` is false), read as a `Secret` and never shown.
 
     Where keys are not needed, whatever stands there is accepted. One that stands in the file itself is warned of where
     `is_secret` says so. An empty `variable` is named after the provider in the place: `OPENAI_API_KEY`.
     """
 
-    def read(node: Node, context: ReadContext) -> Text:
+    def read(node: Node, context: ReadContext) -> Secret:
         name = variable or key_variable(str(node.place.steps[-2]))
         if not context.keys and isinstance(node, Scalar):
-            return Text(place=node.place, value=_NOT_READ, written=node.text)
+            return Secret("not-read")
         value = context.text(node, expected.format(name))
-        if header and not _HEADER_VALUE.fullmatch(value.value):
-            whose = f"the value of {value.variable}" if value.variable else "its value"
-            problem = f"{whose} cannot be sent in a header: it holds a space, a line break or a non-ASCII character"
-            raise context.report(value.place, problem)
-        if header and value.value[0] in _QUOTES and value.value[-1] == value.value[0]:
-            whose = f"the value of {value.variable}" if value.variable else "its value"
+        known = variable_of(node)
+        whose = f"the value of {known}" if known else "its value"
+        if header and not _HEADER_VALUE.fullmatch(value):
+            unsendable = f"{whose} cannot be sent in a header: it holds a space, a line break or a non-ASCII character"
+            raise context.report(value.place, unsendable)
+        if header and value[0] in _QUOTES and value[-1] == value[0]:
             raise context.report(value.place, f"{whose} begins and ends with a quotation mark; leave both out")
-        if check and (problem := check(value.value) or ""):
+        if check and (problem := check(value)):
             raise context.report(value.place, problem)
-        if is_secret(value.value) and not value.expanded:
+        if is_secret(value) and not value.expanded:
             text = f"the {what} is in the file itself; keep it in a variable and write ${{{name}}}"
             context.problems.warn(node.place, text)
-        return value
+        return Secret(str(value))
 
     return Value(expected=expected.format(variable), read=read, schema={"type": "string"})
 
@@ -285,11 +315,11 @@ def as_written(expected: str) -> Value:
 
 def _as_json(node: Node, context: ReadContext) -> Any:
     if isinstance(node, YamlMapping):
-        return {key.text: _as_json(value, context) for key, value in node.entries}
+        return {name: _as_json(value, context) for name, value in node.values.items()}
     if isinstance(node, Sequence):
         return [_as_json(item, context) for item in node.items]
     with suppress(ReportedError):
-        if isinstance(node, Scalar) and not is_nothing(node):
+        if isinstance(node, Scalar) and not node.is_nothing():
             return _single(node, context)
     return None
 
@@ -298,7 +328,7 @@ def _single(node: Scalar, context: ReadContext) -> str | bool | float:
     if node.kind is ScalarKind.NUMBER:
         number = context.parse(node, NUMBER, parse_number)
         return number if "." in node.text else _plain_number(number)
-    value = context.scalar(node, "a value").value
+    value = str(context.scalar(node, "a value"))
     if node.kind is ScalarKind.FLAG and value not in {"true", "false"}:
         raise context.reject(node, "true or false; put a text in quotes")
     return value == "true" if node.kind is ScalarKind.FLAG else value
@@ -331,12 +361,12 @@ def check_turns() -> Value:
         weights: dict[Check, int] = {}
         if not node.entries:
             context.report(node.place, f"is empty; expected one or more of {', '.join(known)}")
-        for name, value in node.entries:
-            if name.text not in known:
-                context.unknown(name.place, name.text, what, known)
+        for name, value in node.values.items():
+            if name not in known:
+                context.unknown(value.place, name, what, known)
                 continue
             with suppress(ReportedError):
-                weights[Check(name.text)] = weight.read(value, context)
+                weights[Check(name)] = int(weight.read(value, context))
         if not weights:
             raise ReportedError
         return turns(weights)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from monitor.config.settings import Settings
 from monitor.detection import pacing, provider_pool, reasons, refusals, state_machine, verdict_rules
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import (
@@ -18,7 +19,6 @@ from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEviden
 from monitor.detection.target_state import TargetState
 from monitor.formatting import listed
 from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
-from monitor.settings import Settings
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 

@@ -17,6 +17,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from monitor.config.settings import LARGEST_BACKGROUND
 from monitor.health import WeighedProbe
 from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
@@ -29,8 +30,6 @@ RECOVERED = math.log(20)
 _PRIOR_FAILURES = 5.0
 _PRIOR_PROBES = 1000.0
 _LOWEST = 0.002
-#: The largest background failure rate that a target is believed to have.
-LARGEST_BACKGROUND = 0.05
 _MEMORY_PROBES = 20_000.0
 #: Learned rates are rounded to this grid (ratio of neighbours), so that the threshold is computed for few of them.
 _GRID = 1.25

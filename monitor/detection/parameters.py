@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import version
 
+from monitor.config.settings import Blips, ControllerSettings, Settings
 from monitor.detection import latency
 from monitor.detection.threshold import AlarmModel, threshold
-from monitor.settings import Blips, ControllerSettings, Settings
 from probes.target import Check, Target
 
 _VERSION = version("hotspare")

@@ -27,8 +27,8 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from monitor.config.settings import Blips
 from monitor.detection.evidence import step_down, step_up
-from monitor.settings import Blips
 
 DAY_S = 86400.0
 

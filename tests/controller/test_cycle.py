@@ -17,19 +17,19 @@ from controller.incidents.incident import Incident, RouteImpact
 from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.routing_file import RoutingFile
+from monitor.config.settings import Settings
 from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.detection.notices import TargetNotice
 from monitor.detection.pacing import BurstProbe
 from monitor.health import Health, Transition
-from monitor.settings import Settings
 from monitor.storage.database import DatabaseError, open_writer
 from monitor.storage.rows import SavedTargetState
 from monitor.storage.store import Store
 from probes.observation import Observation
 from tests.support.builders import T0, observation, parameters, provider_parameters, settings
 
-ENDPOINTS = Settings(path=Path(), targets=(), routes=()).connectivity_endpoints
+ENDPOINTS = Settings(path=Path(), targets=(), routes=()).connectivity.endpoints
 A, B, C = "openai/a", "openai/b", "anthropic/c"
 
 

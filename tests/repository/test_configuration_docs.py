@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from docs.tools.reference import Key, keys_of, write
+from docs.tools.reference import DocumentedKey, keys_of, write
+from monitor.config.alert_settings import AlertSettings, SlackSettings
 from monitor.config.document import Mapping, Node, Scalar, Sequence, parse
 from monitor.config.loader import load
-from monitor.config.schema import Configuration
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from tests.support.configurations import ENVIRON
 from tests.support.paths import DATA, ROOT
 
 EXAMPLE = (ROOT / "hotspare.example.yaml").read_text(encoding="utf-8")
 DOCS = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-KEYS = {key.path: key for key in keys_of(Configuration) if key.is_value and key.path != "providers.NAME.models"}
+KEYS = {key.path: key for key in keys_of(Settings) if key.is_value and key.path != "providers.NAME.models"}
 #: What is commented out in the example: keys without a default.
 COMPLETE = re.sub(r"(?m)^(\s+)# (?=[a-z_]+: )", r"\1", EXAMPLE).replace(": {}\n  ", ":\n  ")
 
@@ -55,7 +55,7 @@ def test_the_tables_are_those_of_the_schema(name: str) -> None:
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS.values() if not key.inherited], ids=lambda key: key.path)
-def test_every_key_is_documented(key: Key) -> None:
+def test_every_key_is_documented(key: DocumentedKey) -> None:
     """docs/configuration.md has one row for each key, which says what it does."""
     assert len(re.findall(rf"(?m)^\|`{re.escape(key.path)}`\|.+\|.+\|", DOCS)) == 1
     assert key.default
@@ -75,13 +75,13 @@ def test_the_example_loads_and_holds_the_defaults() -> None:
     """Whatever the example says about a setting that has a default is that default."""
     environ = {"OPENAI_API_KEY": "a", "ANTHROPIC_API_KEY": "b", "GEMINI_API_KEY": "c", "SLACK_BOT_TOKEN": "d"}
     loaded = load(ROOT / "hotspare.example.yaml", environ)
-    assert loaded.slack is not None
-    plain_slack = type(loaded.slack)(token=loaded.slack.token, channel=loaded.slack.channel)
+    slack = loaded.alerts.slack
+    assert slack is not None
     assert loaded == Settings(
         path=loaded.path,
         targets=tuple(type(t)(provider=t.provider, model=t.model) for t in loaded.targets),
         routes=tuple(type(r)(name=r.name, candidates=r.candidates) for r in loaded.routes),
-        slack=plain_slack,
+        alerts=AlertSettings(slack=SlackSettings(token=slack.token, channel=slack.channel)),
     )
     assert [provider.api_key_env for provider in loaded.providers] == list(environ)[:3]
 

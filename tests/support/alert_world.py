@@ -18,8 +18,8 @@ from controller.alerts.slack.planning_input import SINK
 from controller.alerts.slack.webhook_planner import plan_webhook_messages
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.journal import Journal
+from monitor.config.alert_settings import SlackSettings
 from monitor.health import Health
-from monitor.settings import SlackSettings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.target import Secret

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from monitor.config.settings import ControllerSettings, Route, Settings
 from monitor.detection import state_machine
 from monitor.detection.parameters import (
     ProviderParameters,
@@ -14,7 +15,6 @@ from monitor.detection.parameters import (
 )
 from monitor.detection.target_state import TargetState
 from monitor.health import Health
-from monitor.settings import ControllerSettings, Route, Settings
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check, Provider, Secret, Target

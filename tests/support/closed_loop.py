@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
 from monitor.detection.pacing import phases
 from monitor.health import Health, Transition
-from monitor.settings import Settings
 from tests.support.builders import T0, observation
 
 #: What the probe of this target that starts so many seconds after T0 ends in, as a letter of `builders.OUTCOMES`.

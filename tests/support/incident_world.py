@@ -10,8 +10,8 @@ from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.incidents.tracker import update_incidents
 from controller.routing.decision import Decision, MoveKind, RouteState
+from monitor.config.settings import Route, Settings
 from monitor.health import Health, TargetHealth
-from monitor.settings import Route, Settings
 from probes.target import Provider, Secret, Target
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

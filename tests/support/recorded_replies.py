@@ -14,9 +14,9 @@ from controller.simulation.loop import EPOCH
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
 from controller.simulation.world import build_timelines, own_network_failures
+from monitor.config.settings import Settings
 from monitor.connectivity.blindness import Blindness
 from monitor.detection.pacing import BurstProbe, phases
-from monitor.settings import Settings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.observation import Observation
@@ -71,7 +71,7 @@ class Recording:
         self.cycle = Cycle(self.settings, self.store, self.journal, RoutingFile(self.settings.routing_file))
         self.cycle.start(at(begin_s))
         self.blindness = Blindness(
-            self.settings.connectivity_endpoints, frozenset(one.name for one in self.settings.providers)
+            self.settings.connectivity.endpoints, frozenset(one.name for one in self.settings.providers)
         )
         self.blindness.resume(self.store.connectivity(after=at(begin_s - 3600), before=at(begin_s)))
         self.heap: list[tuple[float, int, str, Any]] = []
@@ -131,7 +131,7 @@ class Recording:
 
     def _answering(self, now_s: float) -> frozenset[str]:
         dark = any(from_s <= now_s < until_s for (from_s, until_s), _ in own_network_failures(self.scenario))
-        return frozenset() if dark else frozenset(self.settings.connectivity_endpoints)
+        return frozenset() if dark else frozenset(self.settings.connectivity.endpoints)
 
     def _push(self, at_s: float, what: str, about: Any) -> int:
         number = next(self.number)

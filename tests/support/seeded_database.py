@@ -10,9 +10,9 @@ from controller.journal import Journal
 from controller.routing import routing_file
 from controller.routing.decision import Decision, MoveKind
 from monitor.config.loader import load
+from monitor.config.settings import Settings
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.liveness import ServiceBeat
-from monitor.settings import Settings
 from monitor.storage.database import open_writer
 from monitor.storage.rows import SavedTargetState
 from monitor.storage.store import Store

@@ -13,7 +13,7 @@ from controller.alerts.slack.channel import SlackChannel
 from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.planner import plan_messages
 from controller.alerts.slack.planning_input import SINK
-from monitor.settings import SlackSettings
+from monitor.config.alert_settings import SlackSettings
 from monitor.storage.database import open_writer
 from probes.target import Secret
 from tests.support.alert_world import TOKEN

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.simulation.scenario import Outage, Scenario
-from monitor.settings import Route, Settings
+from monitor.config.settings import Route, Settings
 from tests.support.builders import settings
 
 NAMES = ("openai/a", "openai/b", "anthropic/c")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from controller.alerts.alert import Alert, AlertKind, mask_secrets
 from controller.alerts.channel import AlertChannel, ChannelContext, DeliveryError, PerAlertChannel
-from monitor.settings import Severity
+from monitor.config.alert_settings import Severity
 from probes.target import Secret
 
 DEADLINE_S: Final = 30.0
@@ -119,7 +119,7 @@ class AppriseChannel(PerAlertChannel):
 
 def apprise_channels(context: ChannelContext) -> Iterator[AlertChannel]:
     """One for each address in `alerts.apprise`."""
-    for number, url in enumerate(context.settings.elsewhere.apprise, start=1):
+    for number, url in enumerate(context.settings.alerts.apprise, start=1):
         yield AppriseChannel(number, url, secrets=context.secrets)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from controller.alerts.alert import FORMAT, Alert, encode_alert
 from controller.alerts.channel import AlertChannel, ChannelContext, DeliveryError, PerAlertChannel
 from monitor.clock import utc_now
-from monitor.settings import NetworkSettings
+from monitor.config.settings import NetworkSettings
 from probes.retry_after import retry_after_s
 from probes.target import Secret
 from probes.transport.fetch import FetchResult, fetch
@@ -83,7 +83,7 @@ class WebhookChannel(PerAlertChannel):
 
 def webhook_channels(context: ChannelContext) -> Iterator[AlertChannel]:
     """The webhook, where `alerts.webhook_url` is configured."""
-    others, network = context.settings.elsewhere, context.settings.network
+    others, network = context.settings.alerts, context.settings.network
     if others.webhook_url:
         yield WebhookChannel(
             others.webhook_url, others.webhook_secret, network=network, secrets=context.secrets, tls=context.tls

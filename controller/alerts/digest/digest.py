@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from controller.alerts.slack.blocks import Message, footer, header, safe, section
 from monitor.budget.allocation import format_usd
+from monitor.config.alert_settings import WeeklyDigest
 from monitor.formatting import format_elapsed, percent_number, plural
-from monitor.settings import WeeklyDigest
 from probes.redaction import one_line
 
 #: The kind of the event that holds a digest.

@@ -11,7 +11,7 @@ from controller.alerts.channel import RunInThread
 from controller.alerts.digest import digest
 from controller.alerts.digest.digest import Week
 from controller.alerts.digest.store import DigestStore
-from monitor.settings import WeeklyDigest
+from monitor.config.alert_settings import WeeklyDigest
 from monitor.storage.database import DatabaseError
 
 log = logging.getLogger(__name__)

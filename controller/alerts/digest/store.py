@@ -14,8 +14,8 @@ from controller.incidents.impact import FailurePeriod, RoutePeriod, failure_peri
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.store import decision_from_row
 from monitor.budget.summary import read_summary
+from monitor.config.settings import Settings
 from monitor.health import Transition
-from monitor.settings import Settings
 from monitor.storage.conversions import from_ms, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable
 from monitor.storage.rows import event_row, transition_of

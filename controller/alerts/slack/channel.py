@@ -20,7 +20,8 @@ from controller.alerts.slack.client import SlackClient, SlackWebhookClient
 from controller.alerts.slack.planner import plan_messages
 from controller.alerts.slack.planning_input import SINK, PlanningInput
 from controller.alerts.slack.webhook_planner import plan_webhook_messages
-from monitor.settings import Route, Severity, SlackSettings
+from monitor.config.alert_settings import Severity, SlackSettings
+from monitor.config.settings import Route
 
 
 class SlackChannel(AlertChannel):
@@ -97,7 +98,7 @@ class SlackChannel(AlertChannel):
 
 def slack_channels(context: ChannelContext) -> Iterator[AlertChannel]:
     """Slack, where `alerts.slack` is configured."""
-    slack, network = context.settings.slack, context.settings.network
+    slack, network = context.settings.alerts.slack, context.settings.network
     if slack is None:
         return
     url = slack.webhook_url

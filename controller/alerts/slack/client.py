@@ -15,7 +15,8 @@ from controller.alerts.channel import DeliveryError, LookupImpossibleError
 from controller.alerts.delivery import Delivery, PlannedMessage, Receipt, from_payload, to_payload
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.errors import ABOUT_TOKEN, Refusal, as_delivery_errors, refusal_error
-from monitor.settings import NetworkSettings, SlackSettings
+from monitor.config.alert_settings import SlackSettings
+from monitor.config.settings import NetworkSettings
 from monitor.storage.conversions import to_ms
 from probes.target import Secret
 

@@ -28,9 +28,9 @@ from controller.alerts.slack.resolution_summary import exposure_lines
 from controller.incidents.incident import ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.text import entry_text, reasons
 from controller.incidents.vendor_claim import lead_sentence
+from monitor.config.alert_settings import Severity
 from monitor.formatting import format_elapsed
 from monitor.health import WORST_FIRST, Health
-from monitor.settings import Severity
 from probes.redaction import one_line
 
 _VENDOR_CHARS = 200

@@ -30,7 +30,7 @@ from controller.alerts.slack.other_messages import (
 )
 from controller.alerts.slack.planning_input import SINK, IncidentGroup, PlanningInput
 from controller.incidents.incident import EntryKind, TimelineEntry
-from monitor.settings import Severity
+from monitor.config.alert_settings import Severity
 
 #: Up to so many that come late are told one by one.
 _ONE_BY_ONE: Final = 3

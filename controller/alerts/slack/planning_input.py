@@ -16,7 +16,8 @@ from controller.alerts.delivery import (
 from controller.alerts.quiet_hours import quiet_until
 from controller.alerts.severity import most_urgent, severity_of
 from controller.incidents.incident import Incident
-from monitor.settings import Route, Severity, SlackSettings
+from monitor.config.alert_settings import Severity, SlackSettings
+from monitor.config.settings import Route
 
 SINK: Final = "slack"
 #: What waited for longer than this is told late, and says so.

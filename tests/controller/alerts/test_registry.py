@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from controller.alerts.registry import channels_of, context_of
-from monitor.settings import OtherChannels, Settings, SlackSettings
+from monitor.config.alert_settings import AlertSettings, SlackSettings
+from monitor.config.settings import Settings
 from probes.target import Secret
 from probes.transport.http_transport import tls_context
 from tests.support import builders
@@ -16,8 +17,8 @@ def configured(folder: Path) -> Settings:
     """Every kind of channel, each with secrets of its own."""
     return replace(
         builders.settings(folder, alerts.OPENAI),
-        slack=SlackSettings(token=Secret("xoxb-1"), channel="#a", app_token=Secret("xapp-2")),
-        elsewhere=OtherChannels(
+        alerts=AlertSettings(
+            slack=SlackSettings(token=Secret("xoxb-1"), channel="#a", app_token=Secret("xapp-2")),
             webhook_url=Secret("https://hook-3"),
             webhook_secret=Secret("secret-4"),
             apprise=(Secret("json://5"), Secret("json://6")),

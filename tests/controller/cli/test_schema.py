@@ -2,18 +2,18 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
 from controller.cli.main import main
-from controller.simulation.scenario_schema import ScenarioDocument
-from monitor.config.schema import Configuration
-from monitor.config.section_base import ListItems, Section, section_of
-from monitor.config.values import Value
+from controller.simulation.scenario_file import ScenarioDocument
+from monitor.config.section import Section
+from monitor.config.settings import Settings
 from tests.support.configurations import FULL
 from tests.support.paths import DATA, ROOT
 
@@ -107,22 +107,21 @@ def test_they_are_schemas(schemas: dict[str, Any]) -> None:
                 assert key.get("description") or "$ref" in key or "additionalProperties" in key
 
 
-@pytest.mark.parametrize("root", [Configuration, ScenarioDocument])
-def test_every_key_reports_its_own_mistakes(root: type[Section]) -> None:
-    """A key of a plain type would fall back to its default in silence."""
+@pytest.mark.parametrize("root", [Settings, ScenarioDocument])
+def test_every_field_is_read(root: type[Section]) -> None:
+    """A field that is no key would have its default in silence."""
     sections = [root]
     for section in sections:
-        for name, field in section.keys().items():
-            inner = [section_of(field), *get_args(field.annotation)]
-            inner = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, Section)]
-            assert inner or any(isinstance(item, Value | ListItems) for item in field.metadata), f"{section}.{name}"
-            sections += inner
+        keys = section.keys().values()
+        names = {field.name for field in fields(section)}  # type: ignore[arg-type] # every section is a dataclass
+        assert names - {key.field for key in keys} <= {"path", "warnings", "name"}
+        sections += [key.section for key in keys if key.section]
 
 
 def test_defaults_are_as_they_are_written(schemas: dict[str, Any]) -> None:
     """With their units, so that an editor can complete them; a default of a setting that has none is not there."""
     definitions = schemas["check"]["$defs"]
-    controller = definitions["ControllerSection"]["properties"]
+    controller = definitions["ControllerSettings"]["properties"]
     assert (controller["dwell"]["default"], controller["detect"]["default"]) == ("1m", "30%")
     assert controller["false_failovers"]["default"] == "1 per 90d"
     assert definitions["ProbingSection"]["properties"]["checks"]["default"] == ["chat"]

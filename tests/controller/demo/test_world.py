@@ -15,9 +15,9 @@ import pytest
 from controller.demo import files
 from controller.demo.world import PROVIDERS, LatencyMiddleware, World
 from monitor.config.loader import load
+from monitor.config.settings import ControllerSettings
 from monitor.detection.parameters import LONGEST_BURST, target_parameters
 from monitor.detection.threshold import AlarmModel, threshold
-from monitor.settings import ControllerSettings
 from probes.target import Check
 
 _BODY = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "the nonce is 7f3a"}]}

@@ -8,8 +8,8 @@ import pytest
 from controller.incidents.incident import IncidentKind
 from controller.incidents.timeline import MAX_ENTRIES
 from controller.routing.decision import Decision, MoveKind
+from monitor.config.settings import Route
 from monitor.health import Health, TargetHealth
-from monitor.settings import Route
 from tests.support.incident_world import CHAT, HAIKU, LETTERS, LUNA, MINI, NOON, World, lines, seen, settings
 
 

@@ -10,9 +10,9 @@ from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.incident import EntryKind, Incident, IncidentKind
 from controller.incidents.tracker import REOPENS_WITHIN, lead_incident_id
 from controller.routing.overrides import Override, OverrideKind, Overrides
+from monitor.config.settings import Route
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import Health, TargetHealth, WeighedProbe
-from monitor.settings import Route
 from probes.outcome import Outcome
 from tests.support.incident_world import CHAT, HAIKU, LUNA, MINI, NOON, World, lines, settings
 

@@ -16,8 +16,8 @@ from controller.plan.alarms import expected_false_failovers
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, limit_subjects, plan
 from controller.plan.trials import TrialSpec, TrialSubject, onset_phase, run_trial, trial_subjects
 from monitor.config.loader import load
+from monitor.config.settings import BudgetSettings, ControllerSettings, Route, Settings
 from monitor.health import Health
-from monitor.settings import ControllerSettings, Route, Settings
 from probes.target import Price, Target
 from tests.support.builders import settings, target
 from tests.support.worlds import configuration
@@ -322,14 +322,14 @@ def test_a_budget_is_planned_with() -> None:
     plain = configuration()
     wanted = replace(plain, targets=tuple(replace(one, price=price if one.id == A else None) for one in plain.targets))
     # At $0.003 a probe, 30 days at 30 s cost $259.20.
-    planned = plan(replace(wanted, budget_usd_per_month=100.0), seeds=2, jobs=1)
+    planned = plan(replace(wanted, budget=BudgetSettings(usd_per_month=100.0)), seeds=2, jobs=1)
     found = {one["target"]: (one["interval_s"], one["stretched_interval_s"]) for one in planned["targets"]}
     assert found == {one.id: (30.0, 120.0 if one.id == A else 30.0) for one in wanted.targets}
     assert planned["budget"] == {"configured_usd_per_month": 259.2, "not_even_hourly": [], "lasts_days": None}
     assert [one["stretch"] for one in planned["targets"]] == [4.0 if one.id == A else 1.0 for one in wanted.targets]
     assert planned["targets"][0]["usd_per_month"] < 100.0
     assert not planned["keeps_promises"]
-    generous = plan(replace(wanted, budget_usd_per_month=1000.0), seeds=2, jobs=1)
+    generous = plan(replace(wanted, budget=BudgetSettings(usd_per_month=1000.0)), seeds=2, jobs=1)
     assert {one["stretch"] for one in generous["targets"]} == {1.0}
     assert generous["targets"][0]["stretched_interval_s"] == 30.0
 
@@ -340,7 +340,7 @@ def test_a_plan_counts_what_the_dearest_gets() -> None:
     plain = configuration()
     cheap, dear = Price(input_usd=0.01, output_usd=0.01), Price(input_usd=1000.0, output_usd=1000.0)
     targets = tuple(replace(one, price=dear if one.id == C else cheap) for one in plain.targets)
-    wanted = replace(plain, targets=targets, budget_usd_per_month=5.0)
+    wanted = replace(plain, targets=targets, budget=BudgetSettings(usd_per_month=5.0))
     planned = plan(wanted, seeds=2, jobs=1)
     assert planned["budget"]["not_even_hourly"] == [C]
     assert {one["target"]: one["stretch"] for one in planned["targets"]} == {A: 1.0, B: 1.0, C: 128.0}

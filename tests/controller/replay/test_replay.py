@@ -20,7 +20,7 @@ from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.store import OverrideStore
 from controller.simulation.scenario import BlipStream, Outage, Scenario
-from monitor.settings import ControllerSettings, Failback, Settings
+from monitor.config.settings import ControllerSettings, Failback, Settings
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from probes.outcome import Outcome

@@ -13,7 +13,7 @@ from controller.journal import Journal
 from controller.routing import override_text
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.routing.routing_file import RoutingFile
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.controller.routing.test_overrides import DRAIN, PAUSE, PIN, A, C, override

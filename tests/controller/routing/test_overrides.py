@@ -19,8 +19,8 @@ from controller.routing.overrides import (
     touched_routes,
     warning_due,
 )
+from monitor.config.settings import Route
 from monitor.health import Health, TargetHealth
-from monitor.settings import Route
 from tests.support.builders import T0, settings
 
 A, B, C = "openai/a", "openai/b", "anthropic/c"

@@ -10,8 +10,8 @@ import pytest
 from controller.routing.candidates import Candidate
 from controller.routing.decision import MoveKind, RouteState
 from controller.routing.policy import RouteCase, RouteVerdict, decide, decide_all
+from monitor.config.settings import ControllerSettings, Route
 from monitor.health import Health, TargetHealth
-from monitor.settings import ControllerSettings, Route
 from tests.support.builders import T0, settings
 
 IDS = ("openai/a", "openai/b", "anthropic/c")

@@ -12,8 +12,8 @@ import pytest
 from controller.routing.decision import MoveKind, RouteState
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from controller.routing.policy import RouteVerdict, decide_all
+from monitor.config.settings import ControllerSettings, Failback
 from monitor.health import Health, TargetHealth
-from monitor.settings import ControllerSettings, Failback
 from tests.support.builders import T0, settings
 
 A, B, C = "openai/a", "openai/b", "anthropic/c"

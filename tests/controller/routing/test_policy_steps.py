@@ -11,8 +11,8 @@ import pytest
 
 from controller.routing.decision import Decision, MoveKind, RouteState
 from controller.routing.policy import ABORTING, RouteVerdict, decide_all
+from monitor.config.settings import ControllerSettings, Failback, Route
 from monitor.health import Health, TargetHealth
-from monitor.settings import ControllerSettings, Failback, Route
 from tests.support.builders import T0, settings
 
 A, B, C = "openai/a", "openai/b", "anthropic/c"

@@ -25,8 +25,8 @@ from benchmarks import routing as routing_benchmark
 from controller.routing import routing_file
 from controller.routing.decision import RouteState
 from controller.routing.routing_file import RoutingFile, RoutingFileError, build_table
+from monitor.config.settings import ControllerSettings, Route, Settings
 from monitor.health import Health
-from monitor.settings import ControllerSettings, Route, Settings
 from probes.target import Provider, Secret, Target
 from tests.support.paths import DATA, ROOT
 

@@ -109,7 +109,7 @@ def test_everything_that_can_be_written_is_read(tmp_path: Path) -> None:
         failure_rate=0.01, latency=LatencyDistribution(median_s=0.5, p99_s=2.0)
     )
     assert scenario.blips == BlipStream(
-        per_day=2.0, shortest_s=1.0, longest_s=2.0, failure_rate=0.8, outcome=Outcome.TIMEOUT, scope=BlipScope.WORLD
+        per_day=2.0, length=(1.0, 2.0), failure_rate=0.8, outcome=Outcome.TIMEOUT, scope=BlipScope.WORLD
     )
     all_targets = frozenset({"openai/a", "openai/b", "anthropic/c"})
     assert scenario.outages == (

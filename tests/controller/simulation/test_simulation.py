@@ -22,8 +22,8 @@ from controller.simulation.results import poisson_interval, probes_at_fixed_inte
 from controller.simulation.runner import simulate, simulate_seed
 from controller.simulation.scenario import BlipStream, LatencyDistribution, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
+from monitor.config.settings import Route
 from monitor.detection.pacing import BurstProbe
-from monitor.settings import Route
 from probes.outcome import Outcome
 from tests.support.paths import DATA
 from tests.support.worlds import NAMES, outage, scenario

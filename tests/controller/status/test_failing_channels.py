@@ -15,7 +15,7 @@ from controller.status import overview
 from controller.status.document import status_document
 from controller.status.overview import Overview
 from controller.status.pending_alerts import failing_sentence
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.storage.database import open_writer
 from tests.support import builders
 from tests.support import incident_builders as alerts

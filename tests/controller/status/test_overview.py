@@ -18,10 +18,10 @@ from controller.status.document import status_document
 from controller.status.headline import BLIND, UNTRUSTED, CandidateStatus, Level, RouteView, headline
 from controller.status.overview import Overview, file_mismatch, read, route_view
 from controller.status.probe_history import BUCKETS, Bucket, build_buckets, quantile
+from monitor.config.settings import Route, Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth
 from monitor.liveness import SILENT_AFTER_S, Liveness, ServiceBeat, ServiceStatus
-from monitor.settings import Route, Settings
 from monitor.storage.database import DatabaseError, open_reader, open_writer
 from monitor.storage.store import Store
 from probes.observation import Observation

@@ -14,7 +14,8 @@ from controller.status import overview
 from controller.status.document import status_document
 from controller.status.overview import Overview
 from controller.status.pending_alerts import PendingAlerts
-from monitor.settings import QuietHours, Settings, SlackSettings
+from monitor.config.alert_settings import AlertSettings, QuietHours, SlackSettings
+from monitor.config.settings import Settings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support import builders
@@ -29,7 +30,7 @@ def settings(tmp_path: Path) -> Settings:
     """Two targets, and Slack with quiet hours that T0, at six in the evening of UTC, is in."""
     quiet = QuietHours(begin=time(18), end=time(7), zone="Europe/Berlin")
     made = builders.settings(tmp_path, alerts.OPENAI, alerts.ANTHROPIC)
-    return replace(made, slack=SlackSettings(channel="#llm-status", quiet_hours=quiet))
+    return replace(made, alerts=AlertSettings(slack=SlackSettings(channel="#llm-status", quiet_hours=quiet)))
 
 
 def seen(settings: Settings, *, at: datetime = T0) -> Overview:
@@ -75,6 +76,6 @@ def test_outside_of_quiet_hours(settings: Settings) -> None:
 
 def test_without_slack_nothing_waits(settings: Settings) -> None:
     """Nobody is to be told."""
-    known = seen(replace(settings, slack=None))
+    known = seen(replace(settings, alerts=AlertSettings()))
     assert known.pending_alerts is None
     assert status_document(known)["slack"] is None

@@ -15,7 +15,7 @@ from controller.status.document import status_document
 from controller.status.overview import read
 from controller.status.probe_history import RecentDetails
 from controller.status.queries import read_recent_details
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from probes.outcome import Outcome

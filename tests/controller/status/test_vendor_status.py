@@ -15,8 +15,8 @@ from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from controller.status.document import status_document
 from controller.status.overview import Overview, VendorView, read, vendor_views
+from monitor.config.settings import Settings
 from monitor.health import Health, TargetHealth
-from monitor.settings import Settings
 from monitor.status_pages.reading import VendorState, VendorStateChange
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store

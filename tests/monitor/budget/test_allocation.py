@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from monitor.budget import allocation
-from monitor.budget.allocation import RESERVE, STRETCHES, BudgetAllocation, PaidTarget, month_of
-from monitor.settings import LONGEST_STRETCHED_S
+from monitor.budget.allocation import LONGEST_STRETCHED_S, RESERVE, STRETCHES, BudgetAllocation, PaidTarget, month_of
 from tests.support.builders import settings
 
 MONTH = month_of(datetime(2026, 11, 21, 18, 0, tzinfo=UTC))

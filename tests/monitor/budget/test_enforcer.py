@@ -20,9 +20,9 @@ from monitor.budget import enforcer
 from monitor.budget.allocation import month_of
 from monitor.budget.summary import read_summary
 from monitor.budget.tracker import Throttling, to_json
+from monitor.config.settings import Blips, BudgetSettings, ConnectivitySettings, ControllerSettings, Settings
 from monitor.detection.detector import Detector
 from monitor.health import Health
-from monitor.settings import Blips, ControllerSettings, Settings
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from probes.target import Price
@@ -44,13 +44,14 @@ def provider() -> Iterator[LLMockServer]:
 def configuration(folder: Path, cap: float | None, *, url: str = "https://api.example/v1") -> Settings:
     """A target that costs money and one that does not, each at a second, and a route over both."""
     # Thresholds for blips that last many intervals take seconds to find.
-    quick = ControllerSettings(blips=Blips(shortest_s=0.05, longest_s=0.1))
+    quick = ControllerSettings(blips=Blips(length=(0.05, 0.1)))
     plain = settings(folder, PAID, OWN, controller=quick)
     paid, own = (
         replace(one, provider=replace(one.provider, base_url=url), interval_s=1.0, price=price)
         for one, price in zip(plain.targets, (DEAR, Price(input_usd=0, output_usd=0)), strict=True)
     )
-    return replace(plain, targets=(paid, own), budget_usd_per_month=cap, connectivity_endpoints=())
+    nowhere = ConnectivitySettings(endpoints=())
+    return replace(plain, targets=(paid, own), budget=BudgetSettings(usd_per_month=cap), connectivity=nowhere)
 
 
 def rows(folder: Path, query: str) -> list[tuple[object, ...]]:

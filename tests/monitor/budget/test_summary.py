@@ -13,8 +13,8 @@ from controller.status.headline import Level
 from controller.status.overview import read
 from monitor.budget.summary import BudgetSummary, read_summary, throttled_settings, without_price
 from monitor.budget.tracker import Throttling, to_json
+from monitor.config.settings import BudgetSettings, Settings
 from monitor.liveness import ServiceBeat
-from monitor.settings import Settings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.target import Price
@@ -36,7 +36,7 @@ def configuration(folder: Path, cap: float | None = 5.0) -> Settings:
     """A target that costs money and one that does not."""
     plain = settings(folder, PAID, OWN)
     paid = replace(plain.targets[0], price=Price(input_usd=1.0, output_usd=1.0))
-    return replace(plain, targets=(paid, plain.targets[1]), budget_usd_per_month=cap)
+    return replace(plain, targets=(paid, plain.targets[1]), budget=BudgetSettings(usd_per_month=cap))
 
 
 @pytest.fixture

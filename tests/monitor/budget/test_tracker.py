@@ -10,7 +10,7 @@ import pytest
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.allocation import stretched_s
 from monitor.budget.tracker import BudgetTracker, Throttling
-from monitor.settings import Settings
+from monitor.config.settings import BudgetSettings, Settings
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check, Price
@@ -25,7 +25,7 @@ def configuration(folder: Path, cap: float | None, *, targets: int = 2, interval
     """So many targets that cost money, and one of this machine that does not."""
     plain = settings(folder, *(f"openai/m{number}" for number in range(targets)), "own/model")
     paid = tuple(replace(one, price=DOLLAR, interval_s=interval_s) for one in plain.targets[:-1])
-    return replace(plain, targets=(*paid, plain.targets[-1]), budget_usd_per_month=cap)
+    return replace(plain, targets=(*paid, plain.targets[-1]), budget=BudgetSettings(usd_per_month=cap))
 
 
 def new_tracker(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from monitor.config.alert_settings import QuietHours, Severity, SlackSettings
 from monitor.config.loader import load
-from monitor.settings import QuietHours, Severity, SlackSettings
 from probes.target import Secret
 from tests.support.configurations import ENVIRON, problems_of, write
 
@@ -17,7 +17,7 @@ TOLD = SlackSettings(token=Secret(ENVIRON["SLACK_BOT_TOKEN"]), channel="#ops")
 
 def slack(folder: Path, section: dict[str, Any]) -> SlackSettings | None:
     """What such a section becomes."""
-    return load(write(folder, alerts={"slack": section}), ENVIRON).slack
+    return load(write(folder, alerts={"slack": section}), ENVIRON).alerts.slack
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from docs.tools.reference import keys_of
 from monitor.config.loader import load
 from monitor.config.problems import ConfigError
-from monitor.config.schema import Configuration
+from monitor.config.settings import Settings
 from tests.support.configurations import ENVIRON, FULL, problems_of, write
 
 
@@ -86,7 +86,7 @@ def test_past_a_hundred_problems_they_are_counted(tmp_path: Path) -> None:
 
 _words = st.sampled_from(
     sorted(
-        {word for key in keys_of(Configuration) for word in key.path.split(".")}
+        {word for key in keys_of(Settings) for word in key.path.split(".")}
         | {"openai", "openai/m", "30s", "5%", "${X}", "on", "4.1", "auto"}
     )
 )

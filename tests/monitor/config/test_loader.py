@@ -11,8 +11,8 @@ import pytest
 import trustme
 
 from monitor.config.loader import load
+from monitor.config.settings import ControllerSettings, Failback, NetworkSettings, Settings
 from monitor.health import Health
-from monitor.settings import ControllerSettings, Failback, NetworkSettings, Settings
 from probes.target import Check, Price, Secret, Timeouts
 from tests.support.configurations import ENVIRON, problems_of, write
 from tests.support.paths import DATA
@@ -61,7 +61,7 @@ def test_every_message_has_its_file() -> None:
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
-    """The smallest file gives the defaults of monitor/settings.py."""
+    """The smallest file gives the defaults of monitor/config/settings.py."""
     loaded = load(write(tmp_path), ENVIRON)
     (target,) = loaded.targets
     plain = Settings(path=loaded.path, targets=loaded.targets, routes=loaded.routes, warnings=loaded.warnings)
@@ -105,12 +105,12 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert controller.dry_run
     blips = controller.blips
     assert (blips.per_day, blips.shortest_s, blips.longest_s, blips.failure_rate) == (2.5, 1.0, 2.0, 0.5)
-    assert loaded.slack is not None
-    assert loaded.slack.token == Secret("xoxb-0123456789")
-    assert (loaded.slack.channel, loaded.slack.api_url) == ("#ops", "http://127.0.0.1:9/api/")
-    assert loaded.connectivity_endpoints == ()
+    assert loaded.alerts.slack is not None
+    assert loaded.alerts.slack.token == Secret("xoxb-0123456789")
+    assert (loaded.alerts.slack.channel, loaded.alerts.slack.api_url) == ("#ops", "http://127.0.0.1:9/api/")
+    assert loaded.connectivity.endpoints == ()
     assert loaded.network == NetworkSettings(proxy="http://me:correct-horse-battery@proxy:3128", ca_bundle=bundle)
-    assert (loaded.retention_raw_s, loaded.budget_usd_per_month) == (3 * 86400.0, 5.0)
+    assert (loaded.retention.raw_s, loaded.budget.usd_per_month) == (3 * 86400.0, 5.0)
 
 
 def test_a_model_inherits_what_it_does_not_say(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_variables_need_no_quotes_inside_braces(tmp_path: Path) -> None:
     slack = 'alerts: {slack: {token: ${SLACK_BOT_TOKEN}, channel: "#${CHANNEL}"}}'
     lines = [slack, *(f"{name}: {json.dumps(value)}" for name, value in rest.items())]
     path.write_text("\n".join(lines), encoding="utf-8")
-    loaded = load(path, {**ENVIRON, "CHANNEL": "ops"}).slack
+    loaded = load(path, {**ENVIRON, "CHANNEL": "ops"}).alerts.slack
     assert loaded is not None
     assert (loaded.token.reveal(), loaded.channel) == ("xoxb-0123456789", "#ops")
 
@@ -241,7 +241,7 @@ def test_variables_need_no_quotes_inside_braces(tmp_path: Path) -> None:
 def test_what_a_variable_holds_cannot_change_the_file(tmp_path: Path, held: str) -> None:
     """A variable stays one value, whatever YAML would make of its text, and is not expanded again."""
     slack = {"token": "${SLACK_BOT_TOKEN}", "channel": "${CHANNEL}"}
-    loaded = load(write(tmp_path, alerts={"slack": slack}), {**ENVIRON, "CHANNEL": held}).slack
+    loaded = load(write(tmp_path, alerts={"slack": slack}), {**ENVIRON, "CHANNEL": held}).alerts.slack
     assert loaded is not None
     assert loaded.channel == held
 
@@ -251,7 +251,7 @@ def test_variables_may_hold_any_kind_of_value(tmp_path: Path) -> None:
     environ = {**ENVIRON, "DRY": "false", "USD": "5", "DWELL": "10s"}
     path = write(tmp_path, controller={"dry_run": "${DRY}", "dwell": "${DWELL}"}, budget={"usd_per_month": "${USD}"})
     loaded = load(path, environ)
-    assert (loaded.controller.dwell_s, loaded.budget_usd_per_month) == (10.0, 5.0)
+    assert (loaded.controller.dwell_s, loaded.budget.usd_per_month) == (10.0, 5.0)
 
 
 def test_loading_does_not_import_what_is_slow() -> None:

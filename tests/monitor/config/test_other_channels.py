@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from monitor.config.alert_settings import AlertSettings, WeeklyDigest
 from monitor.config.loader import load
-from monitor.settings import OtherChannels, WeeklyDigest
 from probes.target import Secret
 from tests.support.configurations import ENVIRON, problems_of, write
 
@@ -26,14 +26,14 @@ ALERTS: dict[str, Any] = {
 def test_every_setting_is_read(tmp_path: Path) -> None:
     """Each key ends up in its setting, with its variables expanded, and without a warning."""
     loaded = load(write(tmp_path, alerts=ALERTS), ENVIRON)
-    assert loaded.elsewhere == OtherChannels(
+    assert loaded.alerts == AlertSettings(
         webhook_url=Secret(f"https://hooks.example/{TOKEN}?x=1"),
         webhook_secret=Secret(TOKEN),
         apprise=(Secret(f"json://127.0.0.1/{TOKEN}"), Secret(f"ntfys://127.0.0.1/{TOKEN}")),
         heartbeat_url=Secret(f"https://beats.example/{TOKEN}"),
         heartbeat_every_s=120.0,
+        digest=WeeklyDigest(weekday=4, at=time(17, 30), zone="Europe/Berlin"),
     )
-    assert loaded.digest == WeeklyDigest(weekday=4, at=time(17, 30), zone="Europe/Berlin")
     assert not [one for one in loaded.warnings if "alerts" in one]
     assert TOKEN not in repr(loaded)
 
@@ -42,8 +42,8 @@ def test_who_only_reads_needs_no_variable(tmp_path: Path) -> None:
     """`status` and the page work without the secrets, and without the library."""
     environ = {name: value for name, value in ENVIRON.items() if name != "OTHER_SECRET"}
     loaded = load(write(tmp_path, alerts=ALERTS), environ, keys=False)
-    assert loaded.elsewhere.webhook_url is not None
-    assert loaded.elsewhere.apprise == ()
+    assert loaded.alerts.webhook_url is not None
+    assert loaded.alerts.apprise == ()
 
 
 def test_a_missing_library_is_named_with_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,5 +68,4 @@ def test_an_address_that_is_refused_is_not_shown(tmp_path: Path, key: str, capfd
 
 def test_without_any_of_it_there_is_none(tmp_path: Path) -> None:
     """The defaults tell nobody."""
-    loaded = load(write(tmp_path), ENVIRON)
-    assert (loaded.elsewhere, loaded.digest) == (OtherChannels(), None)
+    assert load(write(tmp_path), ENVIRON).alerts == AlertSettings()

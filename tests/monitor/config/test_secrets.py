@@ -78,8 +78,8 @@ def test_who_only_reads_needs_no_keys(tmp_path: Path) -> None:
     """Without `keys`, variables of keys and tokens may be missing; their names are kept, any other must be there."""
     path = write(tmp_path, alerts={"slack": {"token": "${SLACK_TOKEN}", "channel": "#ops"}})
     loaded = load(path, {}, keys=False)
-    assert loaded.slack is not None
-    assert {provider.api_key.reveal() for provider in loaded.providers} == {loaded.slack.token.reveal()}
+    assert loaded.alerts.slack is not None
+    assert {provider.api_key.reveal() for provider in loaded.providers} == {loaded.alerts.slack.token.reveal()}
     path = write(tmp_path, database="sqlite:///${FOLDER}/x.db")
     with pytest.raises(ConfigError, match="the environment variable FOLDER is not set; export it"):
         load(path, {}, keys=False)

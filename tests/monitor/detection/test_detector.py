@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
+from monitor.config.settings import ControllerSettings, Settings
 from monitor.detection import provider_pool, state_machine, target_state
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
@@ -18,7 +19,6 @@ from monitor.detection.parameters import parameters_by_target
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE
 from monitor.detection.target_state import TargetState
 from monitor.health import Health, Transition
-from monitor.settings import ControllerSettings, Settings
 from probes.target import Check
 from tests.support.builders import T0, observation, parameters, provider_parameters, settings, target
 from tests.support.closed_loop import ClosedLoop

@@ -12,6 +12,7 @@ from controller.alerts.slack.other_messages import notice_message
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
+from monitor.config.settings import Settings
 from monitor.detection.notices import (
     CHECK_FAILING,
     DEPRECATED,
@@ -23,7 +24,6 @@ from monitor.detection.notices import (
 )
 from monitor.detection.target_state import TargetState
 from monitor.health import Health
-from monitor.settings import Settings
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.observation import Observation

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from monitor.config.settings import Blips, ControllerSettings, Settings
 from monitor.detection.evidence import BackgroundRate
 from monitor.detection.parameters import LONGEST_BURST
 from monitor.detection.threshold import DAY_S, AlarmModel, false_alarms_per_day, threshold
 from monitor.health import Health
-from monitor.settings import Blips, ControllerSettings, Settings
 from tests.support.builders import parameters, settings
 from tests.support.closed_loop import ClosedLoop
 

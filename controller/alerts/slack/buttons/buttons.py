@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from controller.alerts.slack.blocks import Block, Message
 from controller.incidents.incident import Incident, RouteImpact
+from monitor.config.settings import Route
 from monitor.health import FAILING, NO_VERDICT, Health
-from monitor.settings import Route
 from probes.redaction import one_line
 
 #: How long a route is held.

@@ -1,7 +1,7 @@
 """Carries out what a pressed button asks for, once, as the command line would, and says what came of it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
@@ -17,7 +17,7 @@ from controller.routing import override_text
 from controller.routing.operator_requests import OperatorRequest, RefusedError
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.clock import utc_now
-from monitor.settings import Settings
+from monitor.config.settings import Settings
 from monitor.storage.database import open_operator, reading
 from monitor.storage.store import Store
 from probes.redaction import one_line
@@ -34,7 +34,7 @@ class PressHandler:
     """
 
     def __init__(
-        self, settings: Settings, *, allowed: tuple[str, ...] | None = None, clock: Callable[[], datetime] = utc_now
+        self, settings: Settings, *, allowed: Collection[str] | None = None, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._settings = settings
         self._allowed = allowed

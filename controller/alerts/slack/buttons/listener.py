@@ -25,7 +25,8 @@ from controller.alerts.slack.buttons.socket_mode import SlackConnection, SocketM
 from controller.alerts.slack.client import sdk_options
 from controller.alerts.slack.errors import Refusal, as_delivery_errors
 from controller.alerts.slack.planning_input import SINK
-from monitor.settings import NetworkSettings, Route, Settings, SlackSettings
+from monitor.config.alert_settings import SlackSettings
+from monitor.config.settings import NetworkSettings, Route, Settings
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
 from probes.redaction import one_line
@@ -230,7 +231,7 @@ class ButtonService:
         self._in_database = in_database
         self._clock = clock
         self._failing = False
-        slack = settings.slack
+        slack = settings.alerts.slack
         self._listener: SocketListener | None = None
         if slack and slack.app_token:
             handler = PressHandler(settings, allowed=slack.allowed_users, clock=clock)

@@ -11,8 +11,8 @@ from controller.routing.decision import RouteState
 from controller.routing.operator_requests import OperatorRequest
 from controller.routing.override_text import describe_override, format_end
 from controller.routing.overrides import Override, OverrideKind, Overrides
+from monitor.config.settings import Route, Settings
 from monitor.health import FAILING, TargetHealth
-from monitor.settings import Route, Settings
 
 #: A second press of Hold within this time changes nothing.
 _SAME: Final = timedelta(minutes=1)

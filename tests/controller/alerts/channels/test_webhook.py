@@ -17,7 +17,7 @@ from controller.alerts.channel import DeliveryError
 from controller.alerts.channels.webhook import WebhookChannel, refusal_error, sign
 from controller.alerts.pending_event import PendingEvent
 from controller.incidents.incident import EntryKind, TimelineEntry
-from monitor.settings import NetworkSettings
+from monitor.config.settings import NetworkSettings
 from probes.target import Secret
 from probes.transport.fetch import FetchResult
 from tests.support import incident_builders as alerts

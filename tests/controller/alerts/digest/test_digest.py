@@ -16,8 +16,9 @@ from controller.alerts.digest.store import DigestStore, read_week
 from controller.alerts.slack.other_messages import notice_message
 from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind
+from monitor.config.alert_settings import WeeklyDigest
+from monitor.config.settings import Settings
 from monitor.health import Health, Transition
-from monitor.settings import Settings, WeeklyDigest
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from tests.support import builders

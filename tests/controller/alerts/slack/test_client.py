@@ -11,7 +11,8 @@ from controller.alerts.channel import DeliveryError, LookupImpossibleError
 from controller.alerts.delivery import Delivery, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.client import SlackClient, SlackWebhookClient
-from monitor.settings import NetworkSettings, SlackSettings
+from monitor.config.alert_settings import SlackSettings
+from monitor.config.settings import NetworkSettings
 from probes.target import Secret
 from tests.support.slack_server import Fault, FaultKind, SlackServer
 

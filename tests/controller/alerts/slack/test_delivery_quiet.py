@@ -11,7 +11,7 @@ import pytest
 from controller.alerts.delivery_worker import RoundResult
 from controller.alerts.quiet_hours import quiet_until
 from controller.incidents.incident import EntryKind, Incident, RouteImpact, TimelineEntry
-from monitor.settings import QuietHours, Severity
+from monitor.config.alert_settings import QuietHours, SlackChannels
 from probes.target import Secret
 from tests.support.alert_world import NOON, TOKEN, AlertWorld, changed, misconfigured, outage, over, shown, stuck
 from tests.support.slack_server import Fault, FaultKind, SlackServer
@@ -142,7 +142,7 @@ def test_a_second_emergency_is_a_call_of_its_own(world: AlertWorld) -> None:
 
 def test_severities_have_channels_of_their_own(tmp_path: Path, server: SlackServer) -> None:
     """What becomes critical is told where people are on call as well, and both messages are kept true."""
-    world = AlertWorld(tmp_path, server, mention=(HERE,), channels=((Severity.CRITICAL, "#oncall"),))
+    world = AlertWorld(tmp_path, server, mention=(HERE,), channels=SlackChannels(critical="#oncall"))
     incident = world.keep(outage())
     world.round(0)
     incident = world.keep(stuck(incident, at=at(10)))
@@ -163,7 +163,7 @@ def test_severities_have_channels_of_their_own(tmp_path: Path, server: SlackServ
 
 def test_a_channel_that_is_missing_holds_up_no_other(tmp_path: Path, server: SlackServer) -> None:
     """It is asked for once a minute, and the database says why; what goes elsewhere arrives."""
-    world = AlertWorld(tmp_path, server, channels=((Severity.CRITICAL, "#typo"),))
+    world = AlertWorld(tmp_path, server, channels=SlackChannels(critical="#typo"))
     world.keep(stuck(outage(), at=NOON))
     world.happen()
     assert world.round(0) == RoundResult(delivered=1, failed=1)

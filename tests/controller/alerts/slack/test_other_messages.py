@@ -32,8 +32,9 @@ from controller.incidents.incident import (
 )
 from controller.incidents.incident import VendorClaim as Lead
 from controller.incidents.timeline import MAX_ENTRIES
+from monitor.config.alert_settings import Severity
+from monitor.config.settings import Route
 from monitor.health import Health
-from monitor.settings import Route, Severity
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
 from tests.controller.alerts.slack.test_incident_message import HOSTILE, assert_inside_the_limits

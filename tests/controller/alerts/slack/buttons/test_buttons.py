@@ -23,8 +23,8 @@ from controller.alerts.slack.incident_message import incident_headline
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.routing.decision import MoveKind, RouteState
 from controller.routing.overrides import NO_OVERRIDES, Override, OverrideKind, Overrides
+from monitor.config.settings import ControllerSettings, Route, Settings
 from monitor.health import Health, TargetHealth
-from monitor.settings import ControllerSettings, Route, Settings
 from tests.support.builders import T0, target
 from tests.support.slack_rules import content_fault
 

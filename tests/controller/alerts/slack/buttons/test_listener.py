@@ -36,8 +36,9 @@ from controller.routing.routing_file import RoutingFile
 from controller.routing.store import OverrideStore
 from controller.status.pending_alerts import failing_sentence
 from monitor.clock import utc_now
+from monitor.config.alert_settings import AlertSettings, SlackSettings
+from monitor.config.settings import Settings
 from monitor.health import Health
-from monitor.settings import Settings, SlackSettings
 from monitor.storage.database import DatabaseError, open_reader, open_writer
 from monitor.storage.store import Store
 from probes.target import Secret
@@ -512,7 +513,8 @@ def test_the_service_says_when_buttons_do_not_work(server: SocketServer, world: 
         async def at_once(work: Callable[[], Any]) -> Any:
             return work()
 
-        listening = ButtonService(replace(world.settings, slack=slack), engine, in_database=at_once, clock=utc_now)
+        given = replace(world.settings, alerts=AlertSettings(slack=slack))
+        listening = ButtonService(given, engine, in_database=at_once, clock=utc_now)
         running = asyncio.create_task(listening.run())
         await asyncio.to_thread(_until, lambda: until(listening))
         running.cancel()
@@ -542,7 +544,8 @@ def test_without_a_token_there_is_no_button_anywhere(server: SocketServer, world
         slack = slack_of(server, app_token=app_token)
         engine = open_writer(world.settings.database)
         CommentStore(engine).note(INCIDENT, "something new", author="ana", at=utc_now())
-        listening = ButtonService(replace(world.settings, slack=slack), engine, in_database=at_once, clock=utc_now)
+        given = replace(world.settings, alerts=AlertSettings(slack=slack))
+        listening = ButtonService(given, engine, in_database=at_once, clock=utc_now)
         channel = SlackChannel(
             slack, SlackClient(slack), plan_messages, in_thread=at_once, button_routes=listening.routes
         )
