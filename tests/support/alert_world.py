@@ -12,10 +12,8 @@ from controller.alerts.channel import RunInThread
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker, RoundResult
 from controller.alerts.slack.channel import SlackChannel
-from controller.alerts.slack.client import SlackClient, SlackWebhookClient
-from controller.alerts.slack.planner import plan_messages
+from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.planning_input import SINK
-from controller.alerts.slack.webhook_planner import plan_webhook_messages
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.journal import Journal
 from monitor.config.alert_settings import SlackSettings
@@ -53,12 +51,7 @@ class AlertWorld:
 
     def new_worker(self, in_thread: RunInThread, in_database: RunInThread | None = None) -> DeliveryWorker:
         """A worker that calls Slack, and the database, this way."""
-        url = self.slack.webhook_url
-        channel = (
-            SlackChannel(self.slack, SlackWebhookClient(url, timeout_s=1.0), plan_webhook_messages, in_thread=in_thread)
-            if url
-            else SlackChannel(self.slack, SlackClient(self.slack, timeout_s=1.0), plan_messages, in_thread=in_thread)
-        )
+        channel = SlackChannel(self.slack, SlackClient(self.slack, timeout_s=1.0), in_thread=in_thread)
         return DeliveryWorker(
             channel,
             DeliveryStore(self.engine, SINK),

@@ -11,7 +11,6 @@ from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.slack.channel import SlackChannel
 from controller.alerts.slack.client import SlackClient
-from controller.alerts.slack.planner import plan_messages
 from controller.alerts.slack.planning_input import SINK
 from monitor.config.alert_settings import SlackSettings
 from monitor.storage.database import open_writer
@@ -38,7 +37,7 @@ class Steps:
 
 async def deliver(database: str, slack: SlackSettings, steps: Steps) -> None:
     """Deliver what is due, again and again, until the last step."""
-    channel = SlackChannel(slack, SlackClient(slack), plan_messages, in_thread=steps.make)
+    channel = SlackChannel(slack, SlackClient(slack), in_thread=steps.make)
     worker = DeliveryWorker(channel, DeliveryStore(open_writer(database), SINK), in_database=steps.make)
     while True:
         await worker.deliver_once()

@@ -16,7 +16,7 @@ from controller.alerts.channel import (
 from controller.alerts.delivery import Action, Delivery, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import Message, header, safe, section
-from controller.alerts.slack.client import SlackClient, SlackWebhookClient
+from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.planner import plan_messages
 from controller.alerts.slack.planning_input import SINK, PlanningInput
 from controller.alerts.slack.webhook_planner import plan_webhook_messages
@@ -25,7 +25,7 @@ from monitor.config.settings import Route
 
 
 class SlackChannel(AlertChannel):
-    """Incidents as messages with threads, notices, calls for a person, reminders; `plan` decides which are due."""
+    """Incidents as messages with threads, notices, calls for a person, reminders."""
 
     name = SINK
     resends = False
@@ -37,15 +37,13 @@ class SlackChannel(AlertChannel):
     def __init__(
         self,
         slack: SlackSettings,
-        client: SlackClient | SlackWebhookClient,
-        plan: Callable[[PlanningInput], Sequence[PlannedMessage]],
+        client: SlackClient,
         *,
         in_thread: RunInThread,
         button_routes: Callable[[], Sequence[Route] | None] = lambda: None,
     ) -> None:
         self._slack = slack
         self._client = client
-        self._plan = plan
         self._in_thread = in_thread
         self._button_routes = button_routes
         self._shown: dict[str, str] = {}
@@ -53,15 +51,10 @@ class SlackChannel(AlertChannel):
 
     def plan(self, store: DeliveryStore, now: datetime, waiting: Collection[str]) -> Sequence[PlannedMessage]:  # noqa: ARG002 - what failed keeps its place among those that the bound for a storm lets through
         """What there is to tell compared with what was told."""
-        return self._plan(
-            PlanningInput(
-                snapshot=store.snapshot(now),
-                slack=self._slack,
-                now=now,
-                shown=self._shown,
-                routes=self._button_routes(),
-            )
+        given = PlanningInput(
+            snapshot=store.snapshot(now), slack=self._slack, now=now, shown=self._shown, routes=self._button_routes()
         )
+        return plan_webhook_messages(given) if self._slack.webhook_url else plan_messages(given)
 
     async def deliver(self, planned: PlannedMessage, begun_at: datetime) -> Receipt:
         """Post or edit it."""
@@ -98,14 +91,6 @@ class SlackChannel(AlertChannel):
 
 def slack_channels(context: ChannelContext) -> Iterator[AlertChannel]:
     """Slack, where `alerts.slack` is configured."""
-    slack, network = context.settings.alerts.slack, context.settings.network
-    if slack is None:
-        return
-    url = slack.webhook_url
-    client = (
-        SlackWebhookClient(url, network=network, secrets=context.secrets)
-        if url
-        else SlackClient(slack, network=network, secrets=context.secrets)
-    )
-    plan = plan_webhook_messages if url else plan_messages
-    yield SlackChannel(slack, client, plan, in_thread=context.in_thread, button_routes=context.button_routes)
+    if slack := context.settings.alerts.slack:
+        client = SlackClient(slack, network=context.settings.network, secrets=context.secrets)
+        yield SlackChannel(slack, client, in_thread=context.in_thread, button_routes=context.button_routes)

@@ -10,7 +10,7 @@ import pytest
 from controller.alerts.channel import DeliveryError, LookupImpossibleError
 from controller.alerts.delivery import Delivery, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.client import SlackClient, SlackWebhookClient
+from controller.alerts.slack.client import SlackClient
 from monitor.config.alert_settings import SlackSettings
 from monitor.config.settings import NetworkSettings
 from probes.target import Secret
@@ -34,6 +34,11 @@ def sender(server: SlackServer, *, token: str = TOKEN, timeout_s: float = 5.0) -
     """A sender for that server."""
     slack = SlackSettings(token=Secret(token), channel="#llm-status", api_url=server.url)
     return SlackClient(slack, timeout_s=timeout_s)
+
+
+def webhook(server: SlackServer) -> SlackClient:
+    """A sender by its incoming webhook."""
+    return SlackClient(SlackSettings(webhook_url=Secret(server.webhook_url)))
 
 
 def planned(message: Message = HELLO, channel: str = "#llm-status", **values: Any) -> PlannedMessage:
@@ -319,8 +324,7 @@ def test_our_own_keys_are_masked(server: SlackServer) -> None:
 
 def test_a_webhook_posts(server: SlackServer) -> None:
     """Text and blocks arrive; it does not say where."""
-    hook = SlackWebhookClient(Secret(server.webhook_url))
-    assert hook.post(planned(), NOW) == Receipt()
+    assert webhook(server).post(planned(), NOW) == Receipt()
     (message,) = server.messages
     assert (message.versions[0].text, message.versions[0].blocks) == (HELLO.text, HELLO.blocks)
 
@@ -362,7 +366,7 @@ def test_a_webhook_posts(server: SlackServer) -> None:
 def test_a_webhook_s_faults(server: SlackServer, fault: Fault, text: str, permanent: bool, sent: bool) -> None:
     """In the same words as a bot's, and its address, which lets anybody post, is in none of them."""
     server.fail(fault)
-    error = failure(lambda: SlackWebhookClient(Secret(server.webhook_url)).post(planned(), NOW))
+    error = failure(lambda: webhook(server).post(planned(), NOW))
     assert "made-up-webhook" not in str(error)
     said = str(error) if fault.kind is not FaultKind.LOST_REPLY else text
     assert (said, error.permanent, error.maybe_arrived) == (text, permanent, sent)
