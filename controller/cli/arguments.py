@@ -73,9 +73,9 @@ def load_settings(path: Path, *, keys: bool = True, stores: bool = True) -> Sett
 def warn_about_budget(settings: Settings) -> None:
     """Print what the configured budget does to the intervals, where there is one."""
     if settings.budget.usd_per_month is not None:
-        from monitor.budget import enforcer  # noqa: PLC0415 - SQLAlchemy and the price list are slow to import
+        from monitor.budget import summary  # noqa: PLC0415 - SQLAlchemy and the price list are slow to import
 
-        output.warn(enforcer.warnings(settings, utc_now()))
+        output.warn(summary.warnings(settings, utc_now()))
 
 
 def login_name() -> str:

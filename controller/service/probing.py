@@ -1,6 +1,7 @@
 """Makes the probes that are due, within the budget, and puts their observations into a queue."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from controller.alerts.heartbeat import ServiceHealth
 from controller.cycle.cycle import Cycle
 from controller.service.background import BackgroundRecorder, WorkerThread
-from monitor.budget.enforcer import BudgetEnforcer
+from monitor.budget import tracker as budget_tracker
 from monitor.budget.tracker import BudgetTracker
 from monitor.config.settings import Settings
 from monitor.detection import pacing
@@ -24,6 +25,8 @@ from probes.target import Check, Target
 log = logging.getLogger(__name__)
 
 _SKIPS_REPORTED_EVERY_S = 600.0
+#: How often the budget is reviewed, and the shortest time between two reviews.
+_REVIEW_S, _REVIEW_PAUSE_S = 60.0, 1.0
 
 
 @dataclass(kw_only=True)
@@ -43,19 +46,11 @@ class Probing:
     clock: Callable[[], datetime]
     _skips: dict[str, tuple[float, int]] = field(default_factory=dict)
     """For each target when a skip was last reported (monotonic), and how many there have been since."""
+    _review_now: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._schedule = ProbeScheduler(self.settings.targets, self._probe, self._skipped)
         self._schedule.update_intervals(self.budget.throttled_settings().targets, self.clock())
-        self._enforcer = BudgetEnforcer(
-            self.budget,
-            changed=self._update_intervals,
-            stopped=self._stop_watching,
-            keep=self.recorder.throttling,
-            tell=self.recorder.budget_event,
-            clock=self.clock,
-        )
-        self.watch_budget = self._enforcer.watch
 
     def start(self) -> None:
         """Begin with the scheduled probes."""
@@ -73,22 +68,32 @@ class Probing:
     def request(self, bursts: Iterable[BurstProbe]) -> None:
         """Make these extra probes as well, as far as the budget allows."""
         for burst in bursts:
-            granted = self._enforcer.granted_targets(burst)
-            if granted:
+            if granted := self.budget.grant_extra(burst.targets, self.clock()):
                 self._schedule.add_burst_probe(burst.slot, granted, self.clock() + timedelta(seconds=burst.delay_s))
+
+    async def watch_budget(self) -> None:
+        """Review the budget once a minute, and at once when a target is exhausted, for ever."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._review_now.wait(), _REVIEW_S)
+            await self._review_budget()
+            await asyncio.sleep(_REVIEW_PAUSE_S)
+            self._review_now.clear()
 
     async def _probe(self, target: Target, check: Check) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""
         self.health.probed()
         if pacing.is_resting(self.cycle.state_of(target.id), self.clock()):
             return
-        if not self._enforcer.may_begin(target.id):
+        if not self.budget.reserve_probe(target.id, self.clock()):
             return
-        observation = None
         try:
             observation = await self.prober.probe(target, check)
         finally:
-            self._enforcer.end_probe(target.id, observation)
+            self.budget.release_probe(target.id)
+        self.budget.add_cost(observation)
+        if self.budget.is_newly_exhausted(target.id):
+            self._review_now.set()
         if observation.outcome is not Outcome.OK:
             log.info(
                 "probe_failed target=%s outcome=%s: %s", observation.target, observation.outcome, observation.detail
@@ -114,10 +119,18 @@ class Probing:
             if paced.interval_s > configured.interval_s and not known:
                 self._schedule.add_burst_probe(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
 
-    async def _update_intervals(self, settings: Settings) -> None:
-        """Probe at other intervals from now on, and judge by them."""
-        self._schedule.update_intervals(settings.targets, self.clock())
-        await self.database.run(self.cycle.update_intervals, settings, self.clock())
-
-    async def _stop_watching(self, targets: frozenset[str], reason: str) -> None:
-        await self.database.run(self.cycle.stop_watching, targets, reason)
+    async def _review_budget(self) -> None:
+        """Set what the budget allows from now on, probe and judge accordingly, and record what has changed."""
+        before, events = self.budget.throttling, self.budget.review(self.clock())
+        after = self.budget.throttling
+        if after.stretches != before.stretches:
+            settings = self.budget.throttled_settings()
+            self._schedule.update_intervals(settings.targets, self.clock())
+            await self.database.run(self.cycle.update_intervals, settings, self.clock())
+        if after.stopped != before.stopped:
+            await self.database.run(self.cycle.stop_watching, after.stopped, self.budget.stop_reason())
+        for event in events:
+            self.recorder.budget_event(event)
+        # Last: when the service is killed in between, the next one repeats the events rather than losing them.
+        if after != before:
+            self.recorder.throttling(budget_tracker.to_json(after))

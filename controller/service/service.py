@@ -20,8 +20,8 @@ from controller.service.background import BackgroundRecorder, WorkerThread
 from controller.service.control_loop import ControlLoop
 from controller.service.housekeeping import Housekeeping
 from controller.service.probing import Probing
-from monitor.budget import enforcer
 from monitor.budget import tracker as budget_tracker
+from monitor.budget.summary import open_tracker
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.connectivity.blindness import Blindness
@@ -115,7 +115,7 @@ class Service:
         self._recorder = BackgroundRecorder(store, self._database, self._clock)
         self._build_alerts(engine)
         self._build_monitoring(store)
-        self._budget = enforcer.open_tracker(self._settings, store.ledger, self._clock())
+        self._budget = open_tracker(self._settings, store.ledger, self._clock())
         budget_events = self._budget.review(self._clock())
         self._resume(store, Journal(engine))
         self._build_loops(store)
@@ -163,7 +163,7 @@ class Service:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
         self._cycle = Cycle(self._budget.throttled_settings(), store, journal, RoutingFile(self._settings.routing_file))
         self._cycle.start(self._clock())
-        self._cycle.stop_watching(*enforcer.stopped_targets(self._budget))
+        self._cycle.stop_watching(self._budget.throttling.stopped, self._budget.stop_reason())
         self._cycle.run((), self._clock(), loss=self._blindness.loss)
         if self._cycle.publish_error:
             raise RoutingFileError(self._cycle.publish_error)

@@ -1,4 +1,4 @@
-"""What probing has cost this month and how the budget limits it, as page and status show it."""
+"""What the ledger and the price list say about the budget: its tracker, its summary, and warnings before the start."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from datetime import datetime
 
 from monitor.budget import allocation, tracker
 from monitor.budget.allocation import format_usd, month_of
-from monitor.budget.tracker import Throttling
+from monitor.budget.tracker import BudgetTracker, Throttling
 from monitor.config.settings import Settings
-from monitor.formatting import listed, plural
+from monitor.formatting import format_elapsed, listed, plural
 from monitor.storage.spending import SpendingStore
-from probes.pricing import costs_money
+from probes.pricing import costs_money, usual_usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,54 @@ def read_summary(settings: Settings, ledger: SpendingStore, now: datetime) -> Bu
         stopped=stopped,
         probed=tuple(target for target in paid if target not in stopped),
     )
+
+
+def open_tracker(settings: Settings, ledger: SpendingStore, now: datetime) -> BudgetTracker:
+    """The tracker as the last service left it; raises DatabaseError."""
+    if settings.budget.usd_per_month is None:
+        return BudgetTracker(settings, now=now, spent={}, usual={})
+    spent = ledger.spent(since=month_of(now).begins, until=now)
+    stored, recent = ledger.pace(), ledger.lately(now)
+    # The price list, which takes half a second to load, is only for targets without a recent cost.
+    usual = {each.id: recent[each.id] if each.id in recent else usual_usd(each) for each in settings.targets}
+    return BudgetTracker(
+        settings,
+        now=now,
+        spent={target: spending.usd for target, spending in spent.items()},
+        usual=usual,
+        throttling=tracker.from_json(stored) if stored else None,
+    )
+
+
+def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
+    """The effects of the budget on this configuration, by the price list; each a full sentence. Makes no request."""
+    cap = settings.budget.usd_per_month
+    if cap is None:
+        return ()
+    month = month_of(now)
+    usual = {each.id: usual_usd(each) for each in settings.targets if costs_money(each)}
+    paid = allocation.paid_targets(settings.targets, usual, usual)
+    forecast = allocation.forecast(cap, paid, month)
+    texts = []
+    if forecast.stretches:
+        texts.append(
+            f"budget.usd_per_month: {allocation.describe_stretches(paid, forecast.stretches)} to keep"
+            f" {format_usd(cap)} a month; the configured intervals cost {format_usd(forecast.usd_per_month)}"
+            " (`hotspare plan` says what that means)"
+        )
+    if forecast.lasts_s is not None:
+        texts.append(
+            f"budget.usd_per_month: {format_usd(cap)} does not pay for even one probe an hour of"
+            f" {listed(forecast.beyond)}: the money for those probes lasts {format_elapsed(forecast.lasts_s)},"
+            " and none of them is made after that until the next month"
+        )
+    unknown = [target for target, usd in usual.items() if usd is None]
+    if unknown:
+        texts.append(
+            f"budget.usd_per_month: the price of {', '.join(unknown)} is unknown and not counted; write it into"
+            " the configuration (price: {input: …, output: …}, in dollars per million tokens)"
+        )
+    return tuple(texts)
 
 
 def throttled_settings(settings: Settings, summary: BudgetSummary) -> Settings:

@@ -16,7 +16,7 @@ from llmock.testing import LLMockServer
 
 from controller.cli.main import main
 from controller.service.service import Service
-from monitor.budget import enforcer
+from monitor.budget import summary
 from monitor.budget.allocation import month_of
 from monitor.budget.summary import read_summary
 from monitor.budget.tracker import Throttling, to_json
@@ -138,7 +138,7 @@ def test_a_purse_goes_on_from_the_ledger(tmp_path: Path) -> None:
     store.record([replace(observation(name=PAID), cost_usd=0.25), replace(observation(name=OWN), cost_usd=9.0)])
     pace = Throttling(month=month_of(T0).begins, cap_usd=1.0, stretches={PAID: 4096.0})
     store.ledger.save_throttling(to_json(pace), T0)
-    purse = enforcer.open_tracker(wanted, store.ledger, T0)
+    purse = summary.open_tracker(wanted, store.ledger, T0)
     engine.dispose()
     assert purse.spent_usd == 0.25
     assert purse.throttling == pace
@@ -175,7 +175,7 @@ def test_what_a_budget_will_do_is_known_before(
     """As far as prices tell, in 30 days of November."""
     wanted = configuration(tmp_path, cap)
     paid = replace(wanted.targets[0], price=price, model="no-such-model")
-    assert list(enforcer.warnings(replace(wanted, targets=(paid, wanted.targets[1])), T0)) == expected
+    assert list(summary.warnings(replace(wanted, targets=(paid, wanted.targets[1])), T0)) == expected
 
 
 @pytest.mark.slow
