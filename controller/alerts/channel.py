@@ -1,7 +1,7 @@
 """What every channel of alerts has in common: what is planned for it, how it is given a message, how it says no."""
 
 import ssl
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,27 +75,16 @@ class DeliveryLogEvents:
     crashed: str = "relay_failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestMessage:
-    """A harmless message that `hotspare alerts test` sends through a channel."""
-
-    name: str
-    """Where it goes: `slack #llm-status`, `webhook`."""
-    gets: str
-    """What else goes there."""
-    message: PlannedMessage
-
-
-class AlertChannel(Protocol):
+class AlertChannel(ABC):
     """One channel, as the delivery worker drives it: Slack, or anything that is handed alerts (`PerAlertChannel`)."""
 
     name: str
     """What its deliveries are stored under: `slack`, `webhook`, `apprise 1`."""
-    resends: bool
+    resends: bool = True
     """It knows a message by its id: one that may have arrived is sent again as it was, instead of being looked for."""
-    permanent_retry_s: float
+    permanent_retry_s: float = 600.0
     """How often to try what only a person can put right."""
-    log: DeliveryLogEvents
+    log: DeliveryLogEvents = DeliveryLogEvents()
 
     @abstractmethod
     def plan(self, store: DeliveryStore, now: datetime, waiting: Collection[str]) -> Sequence[PlannedMessage]:
@@ -109,28 +98,25 @@ class AlertChannel(Protocol):
         """Post or edit it, once and bounded in time; raises DeliveryError."""
 
     @abstractmethod
-    def tests(self, alert: Alert) -> Iterator[TestMessage]:
-        """The test message, in every place where the channel delivers to."""
+    def tests(self, alert: Alert) -> Iterator[tuple[str, str, PlannedMessage]]:
+        """For every place where it delivers to: `slack #llm-status`, what else goes there, and the test message."""
 
-    @abstractmethod
-    async def find(self, delivery: Delivery) -> Receipt | None:
+    async def find(self, _delivery: Delivery) -> Receipt | None:
         """The message that was begun there, if it has arrived; None: not, or nobody can know, and it is sent again.
 
         Never asked where the channel `resends`. Raises DeliveryError, or LookupImpossibleError where the other side
         will not say.
         """
+        return None
 
-    @abstractmethod
-    def failing_part(self, error: DeliveryError, planned: PlannedMessage | None) -> str | None:
+    def failing_part(self, _error: DeliveryError, _planned: PlannedMessage | None) -> str | None:
         """Which part of the channel people should be shown as failing (empty: all of it); None: none."""
+        return ""
 
 
 class PerAlertChannel(AlertChannel):
     """A channel that is handed each alert by itself, under an id that stays the same however often it is sent."""
 
-    resends = True
-    permanent_retry_s = 600.0
-    log = DeliveryLogEvents()
     every_change: bool
     """Whether it wants every change of an incident; else its opening, its end, and what has become critical."""
     most_per_hour: int | None = None
@@ -148,7 +134,7 @@ class PerAlertChannel(AlertChannel):
         room = None
         if due and self.most_per_hour is not None:
             room = self.most_per_hour - store.taken_after(now - _HOUR)
-        return plan_alerts(due, now, every_change=self.every_change, room=room)
+        return list(plan_alerts(due, now, every_change=self.every_change, room=room))
 
     async def deliver(self, planned: PlannedMessage, _begun_at: datetime) -> Receipt:
         """Send its alert."""
@@ -157,18 +143,9 @@ class PerAlertChannel(AlertChannel):
         await self.send(planned.alert)
         return planned.receipt
 
-    def tests(self, alert: Alert) -> Iterator[TestMessage]:
+    def tests(self, alert: Alert) -> Iterator[tuple[str, str, PlannedMessage]]:
         """One."""
-        message = PlannedMessage(key=f"{self.name} {alert.id}", kind=DeliveryKind.TEST, alert=alert)
-        yield TestMessage(name=self.name, gets=self.gets, message=message)
-
-    async def find(self, _delivery: Delivery) -> Receipt | None:
-        """Never asked."""
-        return None
-
-    def failing_part(self, _error: DeliveryError, _planned: PlannedMessage | None) -> str | None:
-        """All of it."""
-        return ""
+        yield self.name, self.gets, PlannedMessage(key=f"{self.name} {alert.id}", kind=DeliveryKind.TEST, alert=alert)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,12 +164,11 @@ class ChannelContext:
 
 def plan_alerts(
     due: Iterable[DueAlert], now: datetime, *, every_change: bool, room: int | None
-) -> list[PlannedMessage]:
+) -> Iterator[PlannedMessage]:
     """What to send, in order, and what to mark because the channel need not be told.
 
     Past `room` (None: there is no bound) only what is critical goes out.
     """
-    planned: list[PlannedMessage] = []
     for item in due:
         alert = alert_of(item, now)
         action = Action.POST if is_wanted(alert, item, every_change=every_change) else Action.MARK
@@ -200,18 +176,15 @@ def plan_alerts(
             if room <= 0 and alert.severity is not Severity.CRITICAL:
                 continue
             room -= 1
-        planned.append(
-            PlannedMessage(
-                key=item.key,
-                kind=DeliveryKind.REVISION if item.incident else DeliveryKind.EVENT,
-                action=action,
-                alert=alert,
-                incident_id=item.incident.id if item.incident else None,
-                event_id=item.event.id if item.event else None,
-                revision=item.incident.revision if item.incident else None,
-            )
+        yield PlannedMessage(
+            key=item.key,
+            kind=DeliveryKind.REVISION if item.incident else DeliveryKind.EVENT,
+            action=action,
+            alert=alert,
+            incident_id=item.incident.id if item.incident else None,
+            event_id=item.event.id if item.event else None,
+            revision=item.incident.revision if item.incident else None,
         )
-    return planned
 
 
 def alert_of(due: DueAlert, now: datetime) -> Alert:

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -24,33 +23,6 @@ _PARTING_S: Final = 5.0
 _PRUNE_EVERY: Final = timedelta(days=1)
 _LOOKUP: Final = "lookup"
 _LONGEST_WAIT_S: Final = 60.0
-
-
-class Backoff:
-    """How long to leave something alone that failed: 1, 2, 4, … 60 s; instants are monotonic seconds."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-        self._until_s = float("-inf")
-
-    def is_over(self, now_s: float) -> bool:
-        """Whether it may be tried again."""
-        return now_s >= self._until_s
-
-    def extend(self, now_s: float, *, at_least_s: float = 0.0) -> float:
-        """After one more failure; says for how many seconds."""
-        wait_s = max(at_least_s, min(_LONGEST_WAIT_S, 2.0**self._failures))
-        self._failures = min(self._failures + 1, 10)
-        self._until_s = now_s + wait_s
-        return wait_s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundResult:
-    """What one round did."""
-
-    delivered: int = 0
-    failed: int = 0
 
 
 class DeliveryWorker:
@@ -76,8 +48,11 @@ class DeliveryWorker:
         self._in_database = in_database
         self._clock = clock
         self._monotonic = monotonic
-        self._backoffs: dict[str, Backoff] = {}
-        """By the key of a message, by Slack channel, and for everything under the empty key."""
+        self._backoffs: dict[str, tuple[int, float]] = {}
+        """How often it failed, and until which monotonic second it is left alone.
+
+        By the key of a message, by Slack channel, and for everything under the empty key.
+        """
         self._pruned_at: datetime | None = None
         self._failing: set[str] | None = None
         """The parts that are stored as failing; None until that was read."""
@@ -95,8 +70,8 @@ class DeliveryWorker:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _LOOK_S)
 
-    async def deliver_once(self) -> RoundResult:
-        """Deliver what is due, until nothing is; what has to wait is left out.
+    async def deliver_once(self) -> tuple[int, int]:
+        """Deliver what is due, until nothing is; what has to wait is left out. Counts what was taken, and what not.
 
         What is refused holds up nothing but itself or its Slack channel; when nothing is taken, the round ends. Raises
         DatabaseError when the database could not be read or written.
@@ -107,13 +82,13 @@ class DeliveryWorker:
             try:
                 await self._settle()
             except DeliveryError:
-                return RoundResult(delivered=delivered, failed=failed + 1)
+                return delivered, failed + 1
             planned = await self._plan()
-            result = await self._deliver_all(planned)
-            delivered, failed = delivered + result.delivered, failed + result.failed
+            taken, refused = await self._deliver_all(planned)
+            delivered, failed = delivered + taken, failed + refused
             if not planned:
                 break
-        return RoundResult(delivered=delivered, failed=failed)
+        return delivered, failed
 
     async def _prune_daily(self) -> None:
         now = self._clock()
@@ -127,8 +102,8 @@ class DeliveryWorker:
         planned = await self._in_database(partial(self._channel.plan, self._store, self._clock(), waiting))
         return [one for one in planned if self._may_go(one)]
 
-    async def _deliver_all(self, planned: Sequence[PlannedMessage]) -> RoundResult:
-        """Each once; after one that failed, no other of its group."""
+    async def _deliver_all(self, planned: Sequence[PlannedMessage]) -> tuple[int, int]:
+        """Each once; after one that failed, no other of its group. How many were delivered, and how many not."""
         delivered = failed = 0
         failing: set[int] = set()
         for one in planned:
@@ -141,7 +116,7 @@ class DeliveryWorker:
                 failed += 1
                 if one.group is not None:
                     failing.add(one.group)
-        return RoundResult(delivered=delivered, failed=failed)
+        return delivered, failed
 
     def _may_go(self, planned: PlannedMessage) -> bool:
         return all(self._is_over(key) for key in ("", planned.key, planned.channel))
@@ -253,15 +228,17 @@ class DeliveryWorker:
             self._failing.add(part)
 
     def _is_over(self, key: str) -> bool:
-        backoff = self._backoffs.get(key)
-        return backoff is None or backoff.is_over(self._monotonic())
+        return key not in self._backoffs or self._monotonic() >= self._backoffs[key][1]
 
     def _extend(self, key: str, error: DeliveryError | None) -> float:
-        """Wait longer before the next try; says for how many seconds."""
-        at_least_s = 0.0
+        """Wait longer before the next try: 1, 2, 4, … 60 s, or as the error says; says for how many seconds."""
+        failures, _ = self._backoffs.get(key, (0, 0.0))
+        wait_s = min(_LONGEST_WAIT_S, 2.0**failures)
         if error:
-            at_least_s = max(error.retry_after_s or 0.0, self._channel.permanent_retry_s if error.permanent else 0.0)
-        return self._backoffs.setdefault(key, Backoff()).extend(self._monotonic(), at_least_s=at_least_s)
+            permanent_s = self._channel.permanent_retry_s if error.permanent else 0.0
+            wait_s = max(wait_s, error.retry_after_s or 0.0, permanent_s)
+        self._backoffs[key] = min(failures + 1, 10), self._monotonic() + wait_s
+        return wait_s
 
 
 def _details(planned: PlannedMessage) -> str:

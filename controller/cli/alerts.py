@@ -61,9 +61,9 @@ async def _send_all(settings: Settings, alert: Alert) -> list[tuple[str, str, st
     """
     tls = tls_context(settings.network.ca_bundle)
     tests: list[tuple[str, str, Awaitable[str | None]]] = [
-        (test.name, test.gets, _deliver(channel, test.message, alert.at))
+        (name, gets, _deliver(channel, message, alert.at))
         for channel in channels_of(context_of(settings, tls=tls, in_thread=asyncio.to_thread))
-        for test in channel.tests(alert)
+        for name, gets, message in channel.tests(alert)
     ]
     if ping := heartbeat_ping(settings, tls=tls):
         tests.append(("heartbeat", "a sign of life while all is well", ping()))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from controller.alerts.channel import RunInThread
 from controller.alerts.delivery_store import DeliveryStore
-from controller.alerts.delivery_worker import DeliveryWorker, RoundResult
+from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.slack.channel import SlackChannel
 from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.planning_input import SINK
@@ -28,6 +28,13 @@ T = TypeVar("T")
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 TOKEN = "xoxb-very-secret"
+
+
+class RoundResult(NamedTuple):
+    """What one round did."""
+
+    delivered: int = 0
+    failed: int = 0
 
 
 class AlertWorld:
@@ -90,7 +97,7 @@ class AlertWorld:
         """One round, at this second where it is given."""
         if at_s is not None:
             self.at_s = at_s
-        return asyncio.run(self.worker.deliver_once())
+        return RoundResult(*asyncio.run(self.worker.deliver_once()))
 
     def texts(self) -> list[list[str]]:
         """The first line of every version of every message that stands in a channel."""

@@ -11,7 +11,6 @@ from controller.alerts.channel import (
     DeliveryError,
     DeliveryLogEvents,
     RunInThread,
-    TestMessage,
 )
 from controller.alerts.delivery import Action, Delivery, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.delivery_store import DeliveryStore
@@ -75,7 +74,7 @@ class SlackChannel(AlertChannel):
             return None
         return f"channel {planned.channel}" if planned and planned.channel and error.one_place else ""
 
-    def tests(self, alert: Alert) -> Iterator[TestMessage]:
+    def tests(self, alert: Alert) -> Iterator[tuple[str, str, PlannedMessage]]:
         """One in every channel of the configuration, with the severities that go there."""
         message = Message(text=safe(alert.headline), blocks=(header(alert.headline), section([safe(alert.text)])))
         channels: dict[str, list[str]] = {}
@@ -86,7 +85,7 @@ class SlackChannel(AlertChannel):
                 key=f"{SINK} {alert.id}", kind=DeliveryKind.TEST, message=lambda: message, channel=channel
             )
             gets = ", ".join(severities) if channel else "everything, by webhook"
-            yield TestMessage(name=f"{SINK} {channel}".strip(), gets=gets, message=planned)
+            yield f"{SINK} {channel}".strip(), gets, planned
 
 
 def slack_channels(context: ChannelContext) -> Iterator[AlertChannel]:

@@ -108,7 +108,7 @@ def test_an_alert_keeps_its_id_and_what_was_taken_is_not_due(tmp_path: Path) -> 
     now: datetime = NOON + timedelta(minutes=1)
     due = DeliveryStore(engine, "webhook").due_alerts(now)
     engine.dispose()
-    planned = plan_alerts(due, now, every_change=True, room=None)
+    planned = list(plan_alerts(due, now, every_change=True, room=None))
     assert [one.key for one in planned] == ["webhook incident 2 revision 1", "webhook event 2"]
     assert [one.alert.id if one.alert else "" for one in planned] == [
         f"incident-2-1-{ms(3):x}",

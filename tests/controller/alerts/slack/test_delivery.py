@@ -11,13 +11,12 @@ from typing import TypeVar
 import pytest
 
 from controller.alerts.delivery_store import DeliveryStore
-from controller.alerts.delivery_worker import RoundResult
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.planning_input import SINK
 from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
-from tests.support.alert_world import NOON, TOKEN, AlertWorld, changed, misconfigured, outage, over
+from tests.support.alert_world import NOON, TOKEN, AlertWorld, RoundResult, changed, misconfigured, outage, over
 from tests.support.slack_server import Fault, FaultKind, SlackServer
 from tests.support.untold import untold_incidents
 

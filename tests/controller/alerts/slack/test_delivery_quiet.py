@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from controller.alerts.delivery_worker import RoundResult
 from controller.alerts.quiet_hours import quiet_until
 from controller.incidents.incident import EntryKind, Incident, RouteImpact, TimelineEntry
 from monitor.config.alert_settings import QuietHours, SlackChannels
 from probes.target import Secret
-from tests.support.alert_world import NOON, TOKEN, AlertWorld, changed, misconfigured, outage, over, shown, stuck
+from tests.support.alert_world import (
+    NOON,
+    TOKEN,
+    AlertWorld,
+    RoundResult,
+    changed,
+    misconfigured,
+    outage,
+    over,
+    shown,
+    stuck,
+)
 from tests.support.slack_server import Fault, FaultKind, SlackServer
 from tests.support.untold import untold_incidents
 
