@@ -167,26 +167,22 @@ class DeliveryStore:
             return read_state(connection, self.sink, part)
 
     def failing(self) -> list[str]:
-        """The parts that do not work, as they were given to `part_failed`."""
+        """The parts that do not work, as they were given to `keep_state`."""
         failing = (col(ChannelStateRow.sink) == self.sink, col(ChannelStateRow.over_ms).is_(None))
         with Session(self._reading) as session:
             return list(session.exec(select(ChannelStateRow.part).where(*failing)))
 
-    def part_failed(self, part: str, at: datetime, error: str) -> None:
-        """A part of the channel does not work, for this reason; the empty part: it takes nothing at all."""
+    def keep_state(self, part: str, at: datetime, error: str | None) -> None:
+        """A part of the channel (empty: all of it) does not work, for this reason; None: it works, perhaps again."""
         key = {"sink": self.sink, "part": storable(part)}
         with Session(self._engine) as session, session.begin():
             row = session.get(ChannelStateRow, key)
-            if row is None or row.over_ms is not None:
-                row = session.merge(ChannelStateRow(**key, since_ms=to_ms(at), over_ms=None, failures=0))
-            row.failures, row.error = row.failures + 1, truncate(error, _LONGEST_ERROR)
-
-    def part_works(self, part: str, at: datetime) -> None:
-        """It works again."""
-        with Session(self._engine) as session, session.begin():
-            row = session.get(ChannelStateRow, {"sink": self.sink, "part": storable(part)})
-            if row and row.over_ms is None:
-                row.over_ms = to_ms(at)
+            failing = row if row and row.over_ms is None else None
+            if error is not None:
+                failing = failing or session.merge(ChannelStateRow(**key, since_ms=to_ms(at), over_ms=None, failures=0))
+                failing.failures, failing.error = failing.failures + 1, truncate(error, _LONGEST_ERROR)
+            elif failing:
+                failing.over_ms = to_ms(at)
 
     def _row(self, session: Session, key: str, kind: DeliveryKind) -> DeliveryRow:
         row = session.get(DeliveryRow, key)

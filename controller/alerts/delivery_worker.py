@@ -218,12 +218,12 @@ class DeliveryWorker:
         if self._failing is None:
             self._failing = set(await self._in_database(self._store.failing))
         for part in self._failing.intersection(parts):
-            await self._in_database(partial(self._store.part_works, part, self._clock()))
+            await self._in_database(partial(self._store.keep_state, part, self._clock(), None))
             self._failing.discard(part)
 
     async def _fails(self, part: str, error: Exception) -> None:
         """Store why something does not work: the channel as a whole, or a part of it."""
-        await self._in_database(partial(self._store.part_failed, part, self._clock(), str(error)))
+        await self._in_database(partial(self._store.keep_state, part, self._clock(), str(error)))
         if self._failing is not None:
             self._failing.add(part)
 

@@ -15,14 +15,10 @@ from controller.alerts.channels.apprise_channel import apprise_channels
 from controller.alerts.channels.webhook import webhook_channels
 from controller.alerts.delivery_store import DeliveryStore, forget_other_channels
 from controller.alerts.delivery_worker import DeliveryWorker
-from controller.alerts.digest.digest import Week
-from controller.alerts.digest.scheduler import DigestScheduler
-from controller.alerts.digest.store import DigestStore, read_week
+from controller.alerts.digest.scheduler import make_digests
 from controller.alerts.heartbeat import Heartbeat, ping
 from controller.alerts.slack.channel import slack_channels
-from monitor.config.alert_settings import WeeklyDigest
 from monitor.config.settings import Settings
-from monitor.storage.database import open_reader
 from probes.target import Secret
 
 #: What builds the channels of each kind, in the order in which people see them.
@@ -68,35 +64,15 @@ class AlertingTasks:
         for channel in self._channels:
             store = DeliveryStore(self._engine, channel.name)
             yield DeliveryWorker(channel, store, in_database=self._in_database, clock=self._clock).run(stop)
+        alerts = self._settings.alerts
         if self._ping:
-            yield self._heartbeat(self._ping).run()
-        if self._settings.alerts.digest:
-            yield self._weekly(self._settings.alerts.digest).run()
+            yield Heartbeat(self._ping, alerts.heartbeat_every_s, self._trouble, keep=self._keep_heartbeat).run()
+        if alerts.digest:
+            yield make_digests(self._settings, self._engine, in_database=self._in_database, clock=self._clock)
 
-    def _heartbeat(self, send_ping: Callable[[], Awaitable[str | None]]) -> Heartbeat:
+    async def _keep_heartbeat(self, error: str | None) -> None:
         store = DeliveryStore(self._engine, HEARTBEAT)
-
-        async def keep(error: str | None) -> None:
-            at = self._clock()
-            call = partial(store.part_works, "", at) if error is None else partial(store.part_failed, "", at, error)
-            await self._in_database(call)
-
-        return Heartbeat(send_ping, self._settings.alerts.heartbeat_every_s, self._trouble, keep=keep)
-
-    def _weekly(self, settings: WeeklyDigest) -> DigestScheduler:
-        async def read(now: datetime) -> Week:
-            return await asyncio.to_thread(self._read_week, now)
-
-        store = DigestStore(self._engine)
-        return DigestScheduler(settings, store, read=read, in_database=self._in_database, clock=self._clock)
-
-    def _read_week(self, now: datetime) -> Week:
-        """From a connection of its own: it takes a moment, and the writer's is for decisions."""
-        engine = open_reader(self._settings.database)
-        try:
-            return read_week(self._settings, engine, now)
-        finally:
-            engine.dispose()
+        await self._in_database(partial(store.keep_state, "", self._clock(), error))
 
 
 def channels_of(context: ChannelContext) -> tuple[AlertChannel, ...]:

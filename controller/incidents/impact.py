@@ -48,14 +48,19 @@ def route_periods(incident: Incident, decisions: Iterable[Decision], until: date
     return tuple(
         period
         for impact in incident.routes
-        for period in _periods(impact.route, impact.target, of_route.get(impact.route, []), incident.onset, until)
+        for period in periods_of_route(
+            impact.route, impact.target, of_route.get(impact.route, []), incident.onset, until
+        )
     )
 
 
-def _periods(
+def periods_of_route(
     route: str, present: str, decisions: Sequence[Decision], since: datetime, until: datetime
 ) -> Iterable[RoutePeriod]:
-    """Without any decision, as in a dry run, the route points at its present target all the time."""
+    """Where a route pointed in that time, by its decisions since and the last one before.
+
+    Without any decision, as in a dry run, the route points at its present target all the time.
+    """
     onset = since
     target = (decisions[0].before or decisions[0].target) if decisions else present
     for decision in decisions:

@@ -38,7 +38,8 @@ def read_facts(connection: Connection, incident: Incident, now: datetime) -> tup
     Figures that are not stored any more stay as they are. Some range scans of the affected targets' own keys.
     """
     until = incident.resolved_at or now
-    periods = route_periods(incident, _decisions(connection, incident, until), until)
+    decisions = read_decisions(connection, [impact.route for impact in incident.routes], incident.onset, until)
+    periods = route_periods(incident, decisions, until)
     targets = {affected.target for affected in incident.affected}
     transitions = _transitions(connection, targets, incident.onset - _LOOK_BACK, until)
     counted = replace(
@@ -102,16 +103,15 @@ def _transitions(
     return [transition_of(row) for row in rows][::-1]
 
 
-def _decisions(connection: Connection, incident: Incident, until: datetime) -> list[Decision]:
-    """The published decisions of the touched routes: of each the last before the onset, and all since."""
-    routes = [storable(route.route) for route in incident.routes]
+def read_decisions(connection: Connection, routes: Sequence[str], since: datetime, until: datetime) -> list[Decision]:
+    """The published decisions of these routes, oldest first: of each the last before `since`, and all from then on."""
     if not routes:
         return []
-    at, onset_ms = DECISIONS.c.at_ms, to_ms(incident.onset)
-    published = (DECISIONS.c.route.in_(routes), DECISIONS.c.dry_run.is_(None))
-    last_before = select(func.max(DECISIONS.c.id)).where(*published, at < onset_ms).group_by(DECISIONS.c.route)
-    since = and_(at >= onset_ms, at <= to_ms(until))
-    query = select(DECISIONS).where(*published, or_(since, DECISIONS.c.id.in_(last_before)))
+    at, since_ms = DECISIONS.c.at_ms, to_ms(since)
+    published = (DECISIONS.c.route.in_([storable(route) for route in routes]), DECISIONS.c.dry_run.is_(None))
+    last_before = select(func.max(DECISIONS.c.id)).where(*published, at < since_ms).group_by(DECISIONS.c.route)
+    in_time = and_(at >= since_ms, at <= to_ms(until))
+    query = select(DECISIONS).where(*published, or_(in_time, DECISIONS.c.id.in_(last_before)))
     return [decision_from_row(row) for row in connection.execute(query.order_by(at, DECISIONS.c.id))]
 
 

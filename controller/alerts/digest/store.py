@@ -1,7 +1,7 @@
 """Reads what the database knows of a week, and stores which weekly digests were made."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
@@ -10,17 +10,17 @@ from sqlalchemy import Connection, Engine, and_, bindparam, case, func, or_, sel
 from sqlmodel import Session
 
 from controller.alerts.digest.digest import DIGEST, WEEK, RouteWeek, TargetWeek, Week
-from controller.incidents.impact import FailurePeriod, RoutePeriod, failure_periods, seconds_on_failing
+from controller.incidents.impact import FailurePeriod, failure_periods, periods_of_route, seconds_on_failing
+from controller.incidents.queries import read_decisions
 from controller.routing.decision import Decision, MoveKind
-from controller.routing.store import decision_from_row
 from monitor.budget.summary import read_summary
 from monitor.config.settings import Settings
 from monitor.health import Transition
 from monitor.storage.conversions import from_ms, maybe_from_ms, storable, to_ms
-from monitor.storage.database import durable
+from monitor.storage.database import durable, open_reader
 from monitor.storage.rows import event_row, transition_of
 from monitor.storage.spending import SpendingStore
-from monitor.storage.tables import DECISIONS, DELIVERIES, INCIDENTS, OBSERVATIONS, TRANSITIONS, DeliveryRow
+from monitor.storage.tables import DELIVERIES, INCIDENTS, OBSERVATIONS, TRANSITIONS, DeliveryRow
 from probes.outcome import ANSWERED, EXCLUDED, Outcome
 
 _SINK: Final = "digest"
@@ -40,44 +40,37 @@ _TOTALS = select(
 ).where(*_OF_TARGET)
 
 
-class DigestStore:
-    """Which digests were made, on an engine of `open_writer`; not for several threads at once.
-
-    Raises `monitor.storage.database.DatabaseError`.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = durable(engine)
-
-    def last(self) -> date | None:
-        """The day of the last one; None when there was none."""
-        row = DELIVERIES.c
-        newest = select(row.subject).where(row.sink == _SINK).order_by(row.begun_ms.desc()).limit(1)
-        with self._engine.connect() as connection:
-            day = connection.scalar(newest)
-        return date.fromisoformat(day) if day else None
-
-    def keep(self, day: date, text: str, at: datetime) -> None:
-        """It is made, and people must be told: both, or neither."""
-        made = DeliveryRow(key=f"{_SINK} {day}", sink=_SINK, kind="digest", subject=str(day))
-        made.begun_ms = made.done_ms = to_ms(at)
-        with Session(self._engine) as session, session.begin():
-            session.add(made)
-            session.add(event_row(at, DIGEST, str(day), text, tell=True))
-
-
-def read_week(settings: Settings, engine: Engine, ends: datetime) -> Week:
-    """The seven days before `ends`, on an engine of `open_reader`: it reads a week of probes.
-
-    Raises `monitor.storage.database.DatabaseError`.
-    """
-    begins = ends - WEEK
-    money = read_summary(settings, SpendingStore(engine), ends)
+def last_digest_day(engine: Engine) -> date | None:
+    """The day of the last digest that was made; None when there was none. Raises DatabaseError."""
+    row = DELIVERIES.c
+    newest = select(row.subject).where(row.sink == _SINK).order_by(row.begun_ms.desc()).limit(1)
     with engine.connect() as connection:
-        failing = failure_periods(_transitions(connection, begins, ends), ends)
-        targets = [_target(connection, target.id, begins, ends) for target in settings.targets]
-        decisions = _decisions(connection, settings, begins, ends)
-        opened, still_open, incident_s = _incidents(connection, begins, ends)
+        day = connection.scalar(newest)
+    return date.fromisoformat(day) if day else None
+
+
+def keep_digest(engine: Engine, day: date, text: str, at: datetime) -> None:
+    """It is made, and people must be told: both, or neither. Raises DatabaseError."""
+    made = DeliveryRow(key=f"{_SINK} {day}", sink=_SINK, kind="digest", subject=str(day))
+    made.begun_ms = made.done_ms = to_ms(at)
+    with Session(durable(engine)) as session, session.begin():
+        session.add(made)
+        session.add(event_row(at, DIGEST, str(day), text, tell=True))
+
+
+def read_week(settings: Settings, ends: datetime) -> Week:
+    """The seven days before `ends`, on a connection of its own: it reads a week of probes. Raises DatabaseError."""
+    begins = ends - WEEK
+    engine = open_reader(settings.database)
+    try:
+        money = read_summary(settings, SpendingStore(engine), ends)
+        with engine.connect() as connection:
+            failing = failure_periods(_transitions(connection, begins, ends), ends)
+            targets = [_target(connection, target.id, begins, ends) for target in settings.targets]
+            decisions = read_decisions(connection, [route.name for route in settings.routes], begins, ends)
+            opened, still_open, incident_s = _incidents(connection, begins, ends)
+    finally:
+        engine.dispose()
     fell = Counter(period.target for period in failing if period.since >= begins)
     return Week(
         begins=begins,
@@ -118,34 +111,14 @@ def _transitions(connection: Connection, begins: datetime, ends: datetime) -> li
     return [transition_of(found) for found in connection.execute(wanted.order_by(row.at_ms, row.id))]
 
 
-def _decisions(connection: Connection, settings: Settings, begins: datetime, ends: datetime) -> list[Decision]:
-    """Those that were published in the week and the last one of each route before it, oldest first."""
-    row = DECISIONS.c
-    names = [storable(route.name) for route in settings.routes]
-    real = (row.dry_run.is_(None), row.route.in_(names))
-    last = select(func.max(row.id)).where(row.at_ms < to_ms(begins), *real).group_by(row.route)
-    in_week = and_(row.at_ms >= to_ms(begins), row.at_ms < to_ms(ends))
-    wanted = select(DECISIONS).where(*real, or_(in_week, row.id.in_(last))).order_by(row.at_ms, row.id)
-    return [decision_from_row(row) for row in connection.execute(wanted)]
-
-
 def _route(
     name: str, decisions: Sequence[Decision], failing: Sequence[FailurePeriod], begins: datetime, ends: datetime
 ) -> RouteWeek:
-    seconds = seconds_on_failing(list(_route_periods(name, decisions, begins, ends)), failing)
-    in_week = (decision for decision in decisions if decision.at >= begins)
+    since = max(begins, decisions[0].at) if decisions else ends
+    seconds = seconds_on_failing(periods_of_route(name, "", decisions, since, ends), failing)
+    in_week = (decision for decision in decisions if begins <= decision.at < ends)
     flips = sum(decision.is_flip and decision.move is not MoveKind.CONFIGURED for decision in in_week)
     return RouteWeek(route=name, on_failing_s=sum(failing_s for _, failing_s in seconds), flips=flips)
-
-
-def _route_periods(
-    route: str, decisions: Sequence[Decision], begins: datetime, ends: datetime
-) -> Iterable[RoutePeriod]:
-    until = [decision.at for decision in decisions[1:]] + [ends]
-    for decision, end in zip(decisions, until, strict=False):
-        since = max(decision.at, begins)
-        if end > since:
-            yield RoutePeriod(route=route, target=decision.target, since=since, until=end)
 
 
 def _incidents(connection: Connection, begins: datetime, ends: datetime) -> tuple[int, int, float]:

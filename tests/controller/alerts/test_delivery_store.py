@@ -105,22 +105,22 @@ def test_what_counts_for_the_bound(deliveries: DeliveryStore) -> None:
     deliveries.begin(planned("slack incident 7 call 2", incident_id=7, receipt=Receipt(call=2)), NOON)
     deliveries.done("slack incident 7 call 2", NOON, Receipt(call=2, channel="C1", ts="3.3"))
     deliveries.mark(planned("slack incident 7 calm 2", kind=DeliveryKind.CALM, incident_id=7), NOON)
-    deliveries.part_failed("lookup", NOON, "missing_scope")
+    deliveries.keep_state("lookup", NOON, "missing_scope")
     assert deliveries.snapshot(NOON).sent_at == (NOON,)
 
 
 def test_a_part_fails_until_it_works(deliveries: DeliveryStore) -> None:
     """Since when is kept, the newest reason is, and a later failure is a new one."""
-    deliveries.part_failed("", NOON, "no answer in time")
-    deliveries.part_failed("", NOON + timedelta(minutes=1), "HTTP 500")
-    deliveries.part_failed("channel #oncall", NOON, "is_archived")
+    deliveries.keep_state("", NOON, "no answer in time")
+    deliveries.keep_state("", NOON + timedelta(minutes=1), "HTTP 500")
+    deliveries.keep_state("channel #oncall", NOON, "is_archived")
     assert sorted(deliveries.failing()) == ["", "channel #oncall"]
     state = deliveries.snapshot(NOON).outage
     assert state is not None
     assert (state.since, state.error, state.over_at) == (NOON, "HTTP 500", None)
-    deliveries.part_works("", NOON + timedelta(minutes=2))
+    deliveries.keep_state("", NOON + timedelta(minutes=2), None)
     assert deliveries.failing() == ["channel #oncall"]
-    deliveries.part_failed("", NOON + timedelta(minutes=9), "HTTP 502")
+    deliveries.keep_state("", NOON + timedelta(minutes=9), "HTTP 502")
     state = deliveries.state()
     assert state is not None
     assert (state.since, state.over_at) == (NOON + timedelta(minutes=9), None)

@@ -46,9 +46,9 @@ def seen(settings: Settings, engine: Engine) -> Overview:
 
 def test_who_takes_nothing_is_named_with_since_when_and_why(settings: Settings, engine: Engine) -> None:
     """In `status` for people and for scripts, and on the page, where a stranger's words are escaped."""
-    DeliveryStore(engine, "webhook").part_failed("", T0, "the webhook answered HTTP 500: <script>")
-    DeliveryStore(engine, "apprise 1").part_failed("", T0 + timedelta(minutes=5), "apprise 1 (JSON) did not take it")
-    DeliveryStore(engine, "webhook").part_failed("", LATER, "the webhook answered HTTP 502: <script>")
+    DeliveryStore(engine, "webhook").keep_state("", T0, "the webhook answered HTTP 500: <script>")
+    DeliveryStore(engine, "apprise 1").keep_state("", T0 + timedelta(minutes=5), "apprise 1 (JSON) did not take it")
+    DeliveryStore(engine, "webhook").keep_state("", LATER, "the webhook answered HTTP 502: <script>")
     known = seen(settings, engine)
     screen = io.StringIO()
     status.print_overview(known, Console(file=screen, width=400))
@@ -67,7 +67,7 @@ def test_who_takes_nothing_is_named_with_since_when_and_why(settings: Settings, 
 
 def test_a_part_of_one_is_named(settings: Settings, engine: Engine) -> None:
     """One channel of Slack may fail while the others do not."""
-    DeliveryStore(engine, "slack").part_failed("#oncall", T0, "channel_not_found")
+    DeliveryStore(engine, "slack").keep_state("#oncall", T0, "channel_not_found")
     [found] = seen(settings, engine).failing_channels
     assert (found.sink, found.part, found.since, found.error) == ("slack", "#oncall", T0, "channel_not_found")
     assert failing_sentence(found, LATER).startswith("Slack (#oncall) has not taken")
@@ -76,11 +76,11 @@ def test_a_part_of_one_is_named(settings: Settings, engine: Engine) -> None:
 def test_who_works_again_or_is_no_longer_configured_is_not_shown(settings: Settings, engine: Engine) -> None:
     """And a single message that was not taken is no trouble of the whole receiver."""
     webhook, heartbeat = DeliveryStore(engine, "webhook"), DeliveryStore(engine, "heartbeat")
-    webhook.part_failed("", T0, "no")
-    heartbeat.part_failed("", T0, "no")
-    webhook.part_works("", LATER)
+    webhook.keep_state("", T0, "no")
+    heartbeat.keep_state("", T0, "no")
+    webhook.keep_state("", LATER, None)
     forget_other_channels(engine, ["webhook"], LATER)
     assert seen(settings, engine).failing_channels == ()
-    webhook.part_failed("", LATER, "again")
+    webhook.keep_state("", LATER, "again")
     forget_other_channels(engine, ["webhook"], LATER)
     assert [(one.sink, one.since) for one in seen(settings, engine).failing_channels] == [("webhook", LATER)]

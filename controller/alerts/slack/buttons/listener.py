@@ -266,11 +266,9 @@ class ButtonService:
 
     def _write_state(self, failure: str | None) -> None:
         now = self._clock()
+        self._state.keep_state(_PART, now, failure)
         if failure is not None:
-            self._state.part_failed(_PART, now, failure)
             self._store.add_event(now, "buttons_not_working", SINK, f"presses in Slack are not received: {failure}")
-        else:
-            self._state.part_works(_PART, now)
-            if self._failing:
-                self._store.add_event(now, "buttons_working", SINK, "presses in Slack are received again")
+        elif self._failing:
+            self._store.add_event(now, "buttons_working", SINK, "presses in Slack are received again")
         self._failing = failure is not None

@@ -1,7 +1,7 @@
 """The weekly digest: when it is due, what it says, what the database knows of a week, and that it comes once."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -11,15 +11,15 @@ from sqlalchemy import Engine
 
 from controller.alerts.digest import digest
 from controller.alerts.digest.digest import RouteWeek, TargetWeek, Week
-from controller.alerts.digest.scheduler import DigestScheduler
-from controller.alerts.digest.store import DigestStore, read_week
+from controller.alerts.digest.scheduler import make_if_due
+from controller.alerts.digest.store import read_week
 from controller.alerts.slack.other_messages import notice_message
 from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind
-from monitor.config.alert_settings import WeeklyDigest
+from monitor.config.alert_settings import AlertSettings, WeeklyDigest
 from monitor.config.settings import Settings
 from monitor.health import Health, Transition
-from monitor.storage.database import open_reader, open_writer
+from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support import builders
 from tests.support import incident_builders as alerts
@@ -186,14 +186,6 @@ def _decision(at: datetime, target: str, before: str | None, move: MoveKind, gen
     )
 
 
-def _week(settings: Settings, ends: datetime) -> Week:
-    engine = open_reader(settings.database)
-    try:
-        return read_week(settings, engine, ends)
-    finally:
-        engine.dispose()
-
-
 def test_what_the_database_knows_of_a_week(settings: Settings, engine: Engine) -> None:
     """Only that week: probes, falls, flips, time on a failing target, incidents, cost; what began before it counts."""
     store, journal = Store(engine), Journal(engine)
@@ -219,7 +211,7 @@ def test_what_the_database_knows_of_a_week(settings: Settings, engine: Engine) -
             alerts.incident(provider="old", opened_at=T0 - 3 * DAY, resolved_at=T0 - DAY),
         ],
     )
-    week = _week(settings, ends)
+    week = read_week(settings, ends)
     assert week.known_from == T0 + HOUR
     openai, anthropic = week.targets
     assert (openai.ok, openai.counted, openai.fell, openai.answer_s) == (2, 3, 1, 0.1)
@@ -231,52 +223,28 @@ def test_what_the_database_knows_of_a_week(settings: Settings, engine: Engine) -
     assert "spent this month" in week.money
 
 
-def test_an_empty_database_has_a_week_too(settings: Settings, engine: Engine) -> None:
+@pytest.mark.usefixtures("engine")
+def test_an_empty_database_has_a_week_too(settings: Settings) -> None:
     """A service that was only just installed is told that nothing was observed."""
-    assert "Nothing was observed in it." in digest.format_digest(_week(settings, T0))
+    assert "Nothing was observed in it." in digest.format_digest(read_week(settings, T0))
 
 
 # Once.
-
-
-@dataclass
-class Days:
-    """A wall clock."""
-
-    now: datetime = MONDAY - HOUR
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@dataclass
-class Sums:
-    """Weeks that were summed up."""
-
-    ends: list[datetime] = field(default_factory=list)
-
-    async def __call__(self, now: datetime) -> Week:
-        self.ends.append(now)
-        return replace(QUIET, begins=now - 7 * DAY, ends=now)
 
 
 async def _here(function: Callable[[], T], /) -> T:
     return function()
 
 
-def _weekly(store: DigestStore, clock: Callable[[], datetime], sums: Sums) -> DigestScheduler:
-    return DigestScheduler(AT_NINE, store, read=sums, in_database=_here, clock=clock)
-
-
-async def test_it_comes_once_a_week_whatever_happens(engine: Engine) -> None:
-    """Over restarts too; and it is an event that every sink is told of."""
-    clock, sums, book, journal = Days(), Sums(), DigestStore(engine), Journal(engine)
+async def test_it_comes_once_a_week_whatever_happens(settings: Settings, engine: Engine) -> None:
+    """Over restarts too, as nothing is remembered but rows; and it is an event that every sink is told of."""
+    journal = Journal(engine)
+    weekly = replace(settings, alerts=AlertSettings(digest=AT_NINE))
     made = []
     for hour in range(24 * 15):
-        clock.now = MONDAY - HOUR + hour * HOUR
-        weekly = _weekly(book, clock, sums)  # as after a restart
-        made += [hour] if await weekly.make_if_due() else []
-        assert not await weekly.make_if_due()
+        now = MONDAY - HOUR + hour * HOUR
+        made += [hour] if await make_if_due(weekly, engine, now, in_database=_here) else []
+        assert not await make_if_due(weekly, engine, now, in_database=_here)
     assert made == [1, 1 + 7 * 24, 1 + 14 * 24]
     assert [(one.kind, one.subject) for one in untold_events(journal)] == [
         ("weekly_digest", "2026-11-16"),
@@ -284,4 +252,3 @@ async def test_it_comes_once_a_week_whatever_happens(engine: Engine) -> None:
         ("weekly_digest", "2026-11-30"),
     ]
     assert untold_events(journal)[0].text.startswith("📊 The week from Nov 9 to Nov 16")
-    assert len(sums.ends) == 3
