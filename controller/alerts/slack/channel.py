@@ -16,9 +16,8 @@ from controller.alerts.delivery import Action, Delivery, DeliveryKind, PlannedMe
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import Message, header, safe, section
 from controller.alerts.slack.client import SlackClient
-from controller.alerts.slack.planner import plan_messages
+from controller.alerts.slack.planner import plan_messages, plan_webhook_messages
 from controller.alerts.slack.planning_input import SINK, PlanningInput
-from controller.alerts.slack.webhook_planner import plan_webhook_messages
 from monitor.config.alert_settings import Severity, SlackSettings
 from monitor.config.settings import Route
 

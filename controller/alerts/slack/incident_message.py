@@ -24,12 +24,10 @@ from controller.alerts.slack.blocks import (
     safe,
     section,
 )
-from controller.alerts.slack.resolution_summary import exposure_lines
 from controller.incidents.incident import ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
-from controller.incidents.text import entry_text, reasons
-from controller.incidents.vendor_claim import lead_sentence
+from controller.incidents.text import entry_text, reasons, vendor_sentence
 from monitor.config.alert_settings import Severity
-from monitor.formatting import format_elapsed
+from monitor.formatting import format_elapsed, plural
 from monitor.health import WORST_FIRST, Health
 from probes.redaction import one_line
 
@@ -106,7 +104,7 @@ def incident_headline(
                 *([f"_{_late_note(incident, late)}_"] if late else []),
                 *route_lines(incident, code_span),
                 *(exposure_lines(incident) if incident.resolved_at else []),
-                *_vendor_lines(incident),
+                *([safe(claim, _VENDOR_CHARS)] if (claim := vendor_sentence(incident)) else []),
                 *_acknowledgement(incident),
                 *_other_incident_lines(others),
             ],
@@ -125,21 +123,14 @@ def incident_headline(
 def plain_text(incident: Incident) -> str:
     """The same for where no markup is read: at most 40 lines, the headline first, then whether a person must act."""
     fixes = [f"To fix: {one_line(text, 280)}" for text in reasons(misconfigured_targets(incident))[:_MAX_FIXES]]
-    vendor = [one_line(sentence, _VENDOR_CHARS)] if (sentence := _vendor_sentence(incident)) else []
-    entries, gap = first_and_last(incident.timeline, _EDGE_LINES)
-    story = [f"{time_of_day(entry.at, incident.opened_at)} {one_line(entry_text(entry), 280)}" for entry in entries]
-    if gap:
-        story.insert(_EDGE_LINES, f"… {gap} more lines …")
-    opened = f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
-    lines = [
-        headline_of(incident),
-        action_sentence(incident),
-        *route_lines(incident, plain_name),
-        *vendor,
-        *fixes,
-        *story,
-        opened,
-    ]
+    vendor = [one_line(claim, _VENDOR_CHARS)] if (claim := vendor_sentence(incident)) else []
+    story = timeline_lines(
+        incident.timeline,
+        _EDGE_LINES,
+        lambda entry: f"{time_of_day(entry.at, incident.opened_at)} {one_line(entry_text(entry), 280)}",
+    )
+    lines = [headline_of(incident), action_sentence(incident), *route_lines(incident, plain_name), *vendor, *fixes]
+    lines += [*story, f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"]
     return "\n".join(one_line(line, 600) for line in lines)
 
 
@@ -206,6 +197,21 @@ def route_lines(incident: Incident, format_name: Callable[[str], str]) -> list[s
     return lines
 
 
+def exposure_lines(incident: Incident) -> list[str]:
+    """How long each route pointed at a target that failed, and for which share of the time; one line, or none."""
+    if not incident.on_failing_s:
+        return []
+    before_s = (incident.opened_at - incident.onset).total_seconds()
+    duration_s = max(1.0, incident.lasted_s(incident.opened_at) + before_s)
+    routes = [
+        f"{code_span(route)} {format_elapsed(seconds)} ({min(1.0, seconds / duration_s):.0%})"
+        for route, seconds in incident.on_failing_s[:_MAX_ROUTES]
+    ]
+    more = len(incident.on_failing_s) - len(routes)
+    others = f" and {plural(more, 'route')} more" if more > 0 else ""
+    return [f"Time that routes pointed at a failing target: {', '.join(routes)}{others}."]
+
+
 def format_timeline_entry(entry: TimelineEntry, opened_at: datetime, limit: int) -> str:
     """An entry as Slack shows it: its symbol, its time, its text of at most `limit` characters."""
     return f"{SYMBOLS[entry.kind]} `{time_of_day(entry.at, opened_at)}` {safe(entry_text(entry), limit)}"
@@ -261,18 +267,6 @@ def _route_line(route: RouteImpact, incident: Incident, format_name: Callable[[s
     return line + "."
 
 
-def _vendor_sentence(incident: Incident) -> str | None:
-    """Who knew first, we or the vendor."""
-    if incident.vendor is None:
-        return None
-    return lead_sentence(incident.vendor, incident.opened_at, over=incident.resolved_at is not None)
-
-
-def _vendor_lines(incident: Incident) -> list[str]:
-    sentence = _vendor_sentence(incident)
-    return [safe(sentence, _VENDOR_CHARS)] if sentence else []
-
-
 def _acknowledgement(incident: Incident) -> list[str]:
     if incident.acknowledged_by is None or incident.resolved_at:
         return []
@@ -297,20 +291,24 @@ def _late_note(incident: Incident, late: str) -> str:
     return f"Opened {incident.opened_at:%H:%M}{ended} {late}."
 
 
-def first_and_last(entries: Sequence[TimelineEntry], each: int) -> tuple[list[TimelineEntry], int]:
-    """The first and the last `each` entries, and how many are left out between them."""
-    left_out = max(0, len(entries) - 2 * each)
-    return ([*entries[:each], *entries[-each:]] if left_out else list(entries)), left_out
+def timeline_lines(
+    entries: Sequence[TimelineEntry], each: int, format_entry: Callable[[TimelineEntry], str]
+) -> list[str]:
+    """The entries as lines; of many the first and the last `each`, and how many are left out between them."""
+    left_out = len(entries) - 2 * each
+    if left_out <= 0:
+        return [format_entry(entry) for entry in entries]
+    first, last = map(format_entry, entries[:each]), map(format_entry, entries[-each:])
+    return [*first, f"… {left_out} more lines …", *last]
 
 
 def _timeline_sections(timeline: Sequence[TimelineEntry], opened_at: datetime) -> list[Block]:
     """The timeline, its beginning and its end each in a section of its own."""
     if not timeline:
         return []
-    entries, gap = first_and_last(timeline, _EDGE_LINES)
-    lines = [format_timeline_entry(entry, opened_at, _ENTRY_CHARS) for entry in entries]
-    first = ["*What happened* (UTC)", *lines[:_EDGE_LINES], *([f"… {gap} more lines …"] if gap else [])]
-    return [section(first), *([section(lines[_EDGE_LINES:])] if lines[_EDGE_LINES:] else [])]
+    lines = timeline_lines(timeline, _EDGE_LINES, lambda entry: format_timeline_entry(entry, opened_at, _ENTRY_CHARS))
+    end = _EDGE_LINES + (len(timeline) > 2 * _EDGE_LINES)
+    return [section(["*What happened* (UTC)", *lines[:end]]), *([section(lines[end:])] if lines[end:] else [])]
 
 
 def _footer(incident: Incident, now: datetime, *, is_edited: bool) -> Block:

@@ -9,13 +9,15 @@ from controller.alerts.pending_event import PendingEvent
 from controller.alerts.slack.blocks import NAME_CHARS, Message, footer, header, safe, section
 from controller.alerts.slack.incident_message import (
     action_sentence,
-    first_and_last,
+    exposure_lines,
     format_timeline_entry,
     headline_of,
     time_of_day,
+    timeline_lines,
 )
-from controller.alerts.slack.resolution_summary import closing_facts
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
+from controller.incidents.text import vendor_sentence
+from monitor.detection.reasons import outcome_mix
 from monitor.formatting import format_elapsed, plural
 from probes.redaction import one_line
 
@@ -23,23 +25,15 @@ _NOTICE_CHARS = 2_500
 _NOTE_CHARS = 600
 _EDGE_LINES = 6
 _MOST_TOGETHER = 15
-#: The first part that the kind of a notice contains says which symbol stands before it.
-_NOTICES: Final = (
-    ("budget", "💰"),
-    ("interval", "💰"),
-    ("reserve", "💰"),
-    ("stopped", "⚠️"),
-    ("failing", "⚠️"),
-    ("attention", "⚠️"),
-    ("network", "📡"),
-    ("model", "🔁"),
-    ("ignored", "⚠️"),
-    ("held", "⚠️"),
-    ("expired", "⌛"),
-    ("un", "▶️"),
-    ("resumed", "▶️"),
-    ("", "✋"),
-)
+#: What stands before a notice: the first symbol with a part of its kind's name.
+_SYMBOLS: Final = {
+    "💰": ("budget", "interval", "reserve"),
+    "⚠️": ("stopped", "failing", "attention", "ignored", "held"),
+    "📡": ("network",),
+    "🔁": ("model",),
+    "⌛": ("expired",),
+    "▶️": ("un", "resumed"),
+}
 
 
 def notice_message(kind: str, subject: str, text: str, *, at: datetime, late: str | None = None) -> Message:
@@ -64,7 +58,8 @@ def reply_message(incident: Incident, lines: Sequence[TimelineEntry], *, named: 
     entries = [line for line in lines if line.kind is not EntryKind.RESOLVED]
     over = len(entries) < len(lines) and incident.resolved_at is not None
     title = [f"*{safe(incident.provider, NAME_CHARS)}, incident {incident.id}*"] if named else []
-    shown = _entry_lines(entries, incident.opened_at)
+    limit = _NOTE_CHARS if len(entries) <= 3 else 220
+    shown = timeline_lines(entries, _EDGE_LINES, lambda entry: format_timeline_entry(entry, incident.opened_at, limit))
     blocks = [section([*title, *shown])] if shown else []
     if over:
         blocks.append(section([*(title if not shown else []), *_end_lines(incident)]))
@@ -137,21 +132,36 @@ def _notice_text(event: PendingEvent) -> str:
 
 def notice_headline(kind: str, subject: str) -> str:
     """Its first line, plain: `✋ Pinned: chat`."""
-    symbol = next((symbol for part, symbol in _NOTICES if part in kind), "🔔")
+    symbol = next((symbol for symbol, parts in _SYMBOLS.items() if any(part in kind for part in parts)), "✋")
     return f"{symbol} {kind.replace('_', ' ').capitalize()}: {one_line(subject, NAME_CHARS)}"
 
 
-def _entry_lines(entries: Sequence[TimelineEntry], opened_at: datetime) -> list[str]:
-    """The entries as lines; of many the beginning and the end."""
-    limit = _NOTE_CHARS if len(entries) <= 3 else 220
-    shown, left_out = first_and_last(entries, _EDGE_LINES)
-    lines = [format_timeline_entry(entry, opened_at, limit) for entry in shown]
-    if left_out:
-        lines.insert(_EDGE_LINES, f"… {left_out} more lines …")
+def _end_lines(incident: Incident) -> list[str]:
+    """How long it took, what it touched and who knew first, as lines of Slack's markup that are safe already."""
+    lines = [f"*{safe(headline_of(incident), 200)}*", action_sentence(incident)]
+    if incident.resolved_at:
+        lines.append(f"It ended at `{time_of_day(incident.resolved_at, incident.opened_at)}`.")
+    lines += [*_first_move(incident), *exposure_lines(incident)]
+    if incident.on_failing_s:
+        lines.append("Only the applications know how many requests failed meanwhile.")
+    if (numbers := incident.numbers) and numbers.failures:
+        probes = plural(numbers.probes, "probe")
+        lines.append(f"{numbers.failures} of {probes} failed: {outcome_mix(numbers.mix)}.")
+    if incident.reopened:
+        lines.append(f"It came back {plural(incident.reopened, 'time')} before it was over.")
+    if claim := vendor_sentence(incident):
+        lines.append(safe(claim, 220))
+    if ids := ", ".join(safe(request_id, 60) for request_id in incident.request_ids[:3]):
+        lines.append(f"Request ids for the vendor's support: {ids}")
     return lines
 
 
-def _end_lines(incident: Incident) -> list[str]:
-    """How long it took, and what it did."""
-    at = [f"It ended at `{time_of_day(incident.resolved_at, incident.opened_at)}`."] if incident.resolved_at else []
-    return [f"*{safe(headline_of(incident), 200)}*", action_sentence(incident), *at, *closing_facts(incident)]
+def _first_move(incident: Incident) -> list[str]:
+    """How soon the first route moved, where one did."""
+    first = next((line for line in incident.timeline if line.kind is EntryKind.MOVED), None)
+    if first is None:
+        return []
+    after = format_elapsed(max(0.0, (first.at - incident.onset).total_seconds()))
+    known = any(line.kind is EntryKind.FIRST_FAILURE for line in incident.timeline)
+    since = f"the first failed probe (`{incident.onset:%H:%M:%S}`)" if known else "the opening"
+    return [f"The first route moved {after} after {since}."]

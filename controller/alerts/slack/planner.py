@@ -1,4 +1,4 @@
-"""Which messages a bot sends to Slack: what there is to tell compared with what was told, and what can wait (pure)."""
+"""Which messages go to Slack: what there is to tell compared with what was told, and what can wait (pure)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -44,7 +44,7 @@ _HELD_FOR: Final = timedelta(hours=6)
 
 
 def plan_messages(given: PlanningInput) -> list[PlannedMessage]:
-    """The messages that may go out now, the most urgent first.
+    """The messages that a bot may send now, the most urgent first.
 
     1. Headlines of critical incidents, and calls: whatever the hour, and however many there were.
     2. New headlines, what came and went untold, notices: as far as quiet hours and the bound for a storm allow.
@@ -55,9 +55,9 @@ def plan_messages(given: PlanningInput) -> list[PlannedMessage]:
     posted = [group for group in groups if group.members[0].ts]
     new = [group for group in groups if not group.members[0].ts]
     urgent = [_headline(group) for group in new if group.is_critical]
-    urgent += [planned for group in posted for planned in _calls(group)]
+    urgent += [*(_call(group) for group in posted if group.needs_call), *_calm_marks(posted)]
     openings = [_headline(group) for group in new if group.is_open and not group.is_critical]
-    waiting = [*openings, *_passed(new, given), *plan_notices(given)]
+    waiting = [*openings, *_passed(new, given), *_notices(given)]
     # One message of the hour is kept for saying that others are held back.
     reserve = 1 if given.slack.most_per_hour > 1 else 0
     now = waiting[: max(0, given.room - reserve)]
@@ -124,7 +124,7 @@ def _passed(groups: Iterable[IncidentGroup], given: PlanningInput) -> list[Plann
     ]
 
 
-def plan_notices(given: PlanningInput) -> list[PlannedMessage]:
+def _notices(given: PlanningInput) -> list[PlannedMessage]:
     """What happened once, in the order in which it happened; many of them that come late together."""
     events = given.snapshot.events
     late = [event for event in events if given.late(event.at)]
@@ -154,20 +154,17 @@ def _notice(event: PendingEvent, given: PlanningInput) -> PlannedMessage:
     )
 
 
-def _calls(group: IncidentGroup) -> Iterator[PlannedMessage]:
-    """Call a person when an incident becomes critical, and again while it stays so and nobody acknowledges it."""
-    if group.needs_call:
-        yield _call(group)
-    yield from plan_calm_mark(group)
-
-
-def plan_calm_mark(group: IncidentGroup) -> Iterator[PlannedMessage]:
-    """Remember that it is no longer critical, once after each call: the next call is no reminder."""
-    if group.calls and not group.is_critical and not group.was_calm:
-        yield replace(group.draft(DeliveryKind.CALM, f"calm {group.calls}"), action=Action.MARK)
+def _calm_marks(groups: Iterable[IncidentGroup]) -> list[PlannedMessage]:
+    """Remember which are no longer critical, once after each call: the next call is no reminder."""
+    return [
+        replace(group.draft(DeliveryKind.CALM, f"calm {group.calls}"), action=Action.MARK)
+        for group in groups
+        if group.calls and not group.is_critical and not group.was_calm
+    ]
 
 
 def _call(group: IncidentGroup) -> PlannedMessage:
+    """Calls a person when an incident has become critical, and again while it stays so and nobody acknowledges it."""
     given, number = group.given, group.calls + 1
     channel = given.slack.channel_of(Severity.CRITICAL)
     place = given.delivered(place_key(SINK, channel))
@@ -284,3 +281,50 @@ def _held(
             yield replace(held, key=key, action=Action.EDIT, channel=newest.channel, ts=newest.ts)
     elif waiting and room > 0:
         yield held
+
+
+def plan_webhook_messages(given: PlanningInput) -> list[PlannedMessage]:
+    """The messages that an incoming webhook may send now: each incident by itself, when it opens and when it is over.
+
+    What changes in between is told by neither; the page and the log have it. What cannot wait goes first, reminders
+    too; the rest, notices among it, waits for the end of quiet hours and for room.
+    """
+    alone = [IncidentGroup(given, (member,)) for member in given.snapshot.incidents]
+    urgent = [planned for group in alone if group.is_critical for planned in (*_phase(group), *_reminder(group))]
+    others = [planned for group in alone if not group.is_critical for planned in _phase(group)]
+    free = [planned for planned in others if planned.action is not Action.POST]
+    waiting = [*(planned for planned in others if planned.action is Action.POST), *_notices(given)]
+    return [*urgent, *free, *_calm_marks(alone), *waiting[: given.room]]
+
+
+def _reminder(group: IncidentGroup) -> Iterator[PlannedMessage]:
+    if group.given.delivered(group.key(_phase_name(group))) is None or not group.needs_call:
+        return
+    now, mention, calls = group.given.now, group.given.slack.mention, group.calls
+    yield replace(
+        group.draft(DeliveryKind.CALL, f"call {calls + 1}"),
+        message=partial(call_message, group.lead, now=now, mention=mention, again=calls > 0),
+        receipt=Receipt(call=calls + 1),
+    )
+
+
+def _phase(group: IncidentGroup) -> Iterator[PlannedMessage]:
+    """The message of the opening or of the end, unless it was sent; then there is nothing more to tell."""
+    given, name = group.given, _phase_name(group)
+    kind = DeliveryKind.OPENED if group.is_open else DeliveryKind.RESOLVED
+    if given.delivered(group.key(name)) is not None:
+        if group.is_behind:
+            yield replace(group.draft(kind), action=Action.KEEP, receipt=group.receipt)
+    elif group.is_open or group.is_behind:
+        mention, late = given.slack.mention, group.late
+        yield replace(
+            group.draft(kind, name),
+            message=partial(incident_headline, group.lead, now=given.now, mention=mention, late=late, is_edited=False),
+            receipt=replace(group.receipt, call=group.calls + 1 if group.is_critical else None),
+        )
+
+
+def _phase_name(group: IncidentGroup) -> str:
+    """An incident opens once, and once more each time that it comes back."""
+    phase = "opened" if group.is_open else "resolved"
+    return f"{phase} {group.lead.reopened + 1}"
