@@ -2,13 +2,13 @@
 
 import itertools
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,17 +31,19 @@ class SlackMessage:
     ts: str
     versions: tuple[Version, ...]
     """The first as posted, the last as it is now."""
-    thread: str | None = None
-    """The ts of the message that it replies to."""
-    broadcast: bool = False
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    post: Mapping[str, Any]
+    """The arguments that it was posted with."""
+
+    @property
+    def thread(self) -> str | None:
+        """The ts of the message that it replies to."""
+        return self.post.get("thread_ts")
 
 
 class FakeSlackHandler(BaseHTTPRequestHandler):
     """Answers a POST to `/api/<method>` with what the server's `answer` returns."""
 
     slack: "FakeSlack"
-    protocol_version = "HTTP/1.0"
 
     def do_POST(self) -> None:
         """Answer one request."""
@@ -79,22 +81,17 @@ class FakeSlackHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def handle(self) -> None:
-        """A caller that has left, or was killed, gets no answer."""
-        try:
-            super().handle()
-        except OSError:
-            self.close_connection = True
-
-    def finish(self) -> None:
-        """A connection that was reset, or that the caller has left, has nothing to flush."""
-        try:
-            super().finish()
-        except OSError:
-            self.close_connection = True
-
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Nothing: the demo narrates."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # stopping waits for the calls in progress
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing where the caller has left, or was killed: it gets no answer."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class FakeSlack:
@@ -109,8 +106,7 @@ class FakeSlack:
         self._lock = threading.RLock()
         self._messages: dict[str, SlackMessage] = {}
         self._numbers = itertools.count(1)
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), {"slack": self}))
-        self._http.daemon_threads = False  # stopping waits for the calls in progress
+        self._http = _Server(("127.0.0.1", 0), type("Handler", (handler,), {"slack": self}))
         serve = partial(self._http.serve_forever, poll_interval=0.05)
         self._thread = threading.Thread(target=serve, name="slack-server", daemon=True)
 
@@ -129,7 +125,7 @@ class FakeSlack:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_exc: object) -> None:
         self.stop()
 
     @property
@@ -167,14 +163,8 @@ class FakeSlack:
     ) -> dict[str, Any]:
         """Keep a new message and return the answer to its post."""
         ts = f"{int(self.clock())}.{next(self._numbers):06d}"
-        self._messages[ts] = SlackMessage(
-            channel=channel,
-            ts=ts,
-            versions=(Version(text=text, blocks=tuple(blocks)),),
-            thread=str(arguments["thread_ts"]) if arguments.get("thread_ts") else None,
-            broadcast=bool(arguments.get("reply_broadcast")),
-            metadata=arguments.get("metadata") or {},
-        )
+        versions = (Version(text=text, blocks=tuple(blocks)),)
+        self._messages[ts] = SlackMessage(channel=channel, ts=ts, versions=versions, post=arguments)
         return {"ok": True, "channel": channel, "ts": ts, "message": {"text": text, "ts": ts}}
 
     def edit(self, ts: str, text: str, blocks: list[dict[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from controller.demo.world import PROVIDERS, World
@@ -14,6 +13,10 @@ MIN_OUTAGE_S = 1.0
 HOLD_S = 20.0
 #: The keys in the service's environment, by variable; only the simulated providers know them.
 KEYS = {provider.api_key_env: f"sk-demo-{provider.name}" for provider in PROVIDERS}
+#: Every target of the drill, in the order of the configuration.
+TARGETS = tuple(f"{provider.name}/{model}" for provider in PROVIDERS for model in provider.models)
+#: The route's candidates: the first model of each provider.
+CANDIDATES = tuple(f"{provider.name}/{provider.models[0]}" for provider in PROVIDERS)
 _SLACK_TOKEN = {"SLACK_BOT_TOKEN": "xoxb-demo"}
 
 _CONFIGURATION = """\
@@ -59,33 +62,8 @@ _PROVIDER = """\
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoFiles:
-    """The files of the service, in one folder."""
-
-    configuration: Path
-    routing_file: Path
-    database: str
-    """A URL."""
-
-
-def targets() -> tuple[str, ...]:
-    """Return every target of the drill, in the order of the configuration."""
-    return tuple(f"{provider.name}/{model}" for provider in PROVIDERS for model in provider.models)
-
-
-def candidates() -> tuple[str, ...]:
-    """Return the route's candidates: the first model of each provider."""
-    return tuple(f"{provider.name}/{provider.models[0]}" for provider in PROVIDERS)
-
-
-def write_files(folder: Path, world: World, *, slack_url: str) -> DemoFiles:
-    """Write the configuration into the folder."""
-    files = DemoFiles(
-        configuration=folder / "hotspare.yaml",
-        routing_file=folder / "routing.json",
-        database=f"sqlite:///{folder}/hotspare.db",
-    )
+def write_configuration(folder: Path, world: World, *, slack_url: str) -> Path:
+    """Write the configuration into the folder, where the service's other files will be; returns its path."""
     providers = [
         _PROVIDER.format(
             name=provider.name,
@@ -97,19 +75,20 @@ def write_files(folder: Path, world: World, *, slack_url: str) -> DemoFiles:
         for provider in PROVIDERS
     ]
     text = _CONFIGURATION.format(
-        database=json.dumps(files.database),
-        routing_file=json.dumps(str(files.routing_file)),
+        database=json.dumps(f"sqlite:///{folder}/hotspare.db"),
+        routing_file=json.dumps(f"{folder}/routing.json"),
         interval_s=PROBE_INTERVAL_S,
         min_outage_s=MIN_OUTAGE_S,
         hold_s=HOLD_S,
         providers="".join(providers),
         route=ROUTE,
-        candidates=", ".join(candidates()),
+        candidates=", ".join(CANDIDATES),
         slack_url=slack_url,
         neutral_url=world.neutral_url(PROVIDERS[-1].name),
     )
-    files.configuration.write_text(text, encoding="utf-8")
-    return files
+    path = folder / "hotspare.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:

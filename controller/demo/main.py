@@ -14,18 +14,18 @@ from typing import Any
 
 from hotspare_client import Routing
 
-from controller.demo import files, narration
+from controller.demo import files
+from controller.demo.drill import Drill
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.files import KEYS, ROUTE
-from controller.demo.narration import Summary
+from controller.demo.narration import Line, Summary, Topic, introduction
 from controller.demo.processes import DemoError, Processes
 from controller.demo.screen import Screen
-from controller.demo.script import Drill
 from controller.demo.traffic import Caller, Traffic
-from controller.demo.watcher import Participants
 from controller.demo.world import World
 from controller.journal import Journal
 from monitor.clock import utc_now
+from monitor.config.loader import load
 from monitor.storage.database import DatabaseError, open_reader
 from monitor.storage.store import Store
 
@@ -33,6 +33,7 @@ _START_S = 15.0
 _PAUSE_S = 180.0
 _INTERRUPTED = 130
 _LOOPBACK = "127.0.0.1"
+_STARTING = "starting three simulated providers, the Hotspare service, its page, Slack's stand-in and an application"
 _DEFAULT_PORT = 8501
 
 
@@ -66,50 +67,45 @@ def main(*, once: bool, as_json: bool, port: int | None) -> int:
 async def _run_demo(screen: Screen, finished: list[Summary], *, once: bool, port: int) -> None:
     """Run drills, once or until this task is cancelled; every summary is added to `finished`."""
     _cancel_on_signals()
-    world = World()
-    screen.say(narration.starting(utc_now()))
+    page = f"http://{_LOOPBACK}:{port}"
     with ExitStack() as stack:
+        world = stack.enter_context(World())
+        screen.say(Line(utc_now(), Topic.DEMO, _STARTING))
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="hotspare-demo-")))
-        stack.enter_context(world)
         slack = stack.enter_context(FakeSlack())
-        prepared = files.write_files(folder, world, slack_url=slack.url)
+        configuration = files.write_configuration(folder, world, slack_url=slack.url)
+        settings = load(configuration, files.environment())
         processes = stack.enter_context(Processes(folder))
-        _start(processes, prepared.configuration, port)
-        routing = Routing(prepared.routing_file, check_every_s=0.02)
+        for command, *options in (["run"], ["page", "--port", str(port)]):
+            words = [sys.executable, "-m", "controller.cli.main", command, "-c", str(configuration), *options]
+            processes.start(f"hotspare {command}", words, environment=files.environment())
+        routing = Routing(settings.routing_file, check_every_s=0.02)
         await _ready(processes, routing, port)
-        engine = open_reader(prepared.database)
+        engine = open_reader(settings.database)
         stack.callback(engine.dispose)
         stack.enter_context(screen)
-        parts = Participants(
-            slack=slack,
-            processes=processes,
-            traffic=_traffic(routing),
-            routing=routing,
-            store=Store(engine),
-            journal=Journal(engine),
-            screen=screen,
-        )
-        async with _running(parts.traffic.run()):
-            await _run_drills(world, parts, finished, once=once, page=f"http://{_LOOPBACK}:{port}")
-
-
-async def _run_drills(world: World, parts: Participants, finished: list[Summary], *, once: bool, page: str) -> None:
-    parts.screen.say(*narration.introduction(utc_now(), page=page))
-    while True:
-        drill = Drill(world, parts)
-        finished.append(await drill.run())
-        if once:
-            return
-        parts.screen.say(narration.intermission(utc_now(), page=page, pause_s=_PAUSE_S))
-        await drill.idle(_PAUSE_S)
-
-
-def _start(processes: Processes, configuration: Path, port: int) -> None:
-    command = [sys.executable, "-m", "controller.cli.main"]
-    environment = files.environment()
-    processes.start("hotspare run", [*command, "run", "-c", str(configuration)], environment=environment)
-    page = [*command, "page", "-c", str(configuration), "--port", str(port)]
-    processes.start("hotspare page", page, environment=environment)
+        first = routing.route(ROUTE)
+        application, baseline = Caller(lambda: routing.route(ROUTE), keys=KEYS), Caller(lambda: first, keys=KEYS)
+        traffic = Traffic(application=application, baseline=baseline)
+        screen.say(*introduction(utc_now(), page=page))
+        async with _running(traffic.run()):
+            while True:
+                drill = Drill(
+                    world=world,
+                    slack=slack,
+                    processes=processes,
+                    traffic=traffic,
+                    routing=routing,
+                    store=Store(engine),
+                    journal=Journal(engine),
+                    screen=screen,
+                )
+                finished.append(await drill.run())
+                if once:
+                    return
+                stays = f"the page stays at {page}; the next outage in {_PAUSE_S / 60:g} min; Ctrl-C ends it"
+                screen.say(Line(utc_now(), Topic.DEMO, stays))
+                await drill.wait(_PAUSE_S)
 
 
 async def _ready(processes: Processes, routing: Routing, port: int) -> None:
@@ -120,14 +116,6 @@ async def _ready(processes: Processes, routing: Routing, port: int) -> None:
         if time.monotonic() > deadline:
             raise DemoError(f"the demo did not start within {_START_S:g} s\n{processes.recent_output()}")
         await asyncio.sleep(0.1)
-
-
-def _traffic(routing: Routing) -> Traffic:
-    first = routing.route(ROUTE)
-    return Traffic(
-        application=Caller(lambda: routing.route(ROUTE), keys=KEYS),
-        baseline=Caller(lambda: first, keys=KEYS),
-    )
 
 
 @asynccontextmanager

@@ -1,14 +1,19 @@
-"""Starts the demo's processes; none of them outlives the demo."""
+"""Starts the demo's processes; none of them outlives the demo.
 
+Run as `python -m controller.demo.processes`, this is the guard that ends them when the demo has ended, for whatever
+reason.
+"""
+
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from controller.demo.reaper import GRACE_S
-
+_GRACE_S = 8.0
 _TAIL_LINES = 15
 
 
@@ -16,26 +21,19 @@ class DemoError(Exception):
     """A part of the demo did not start, or ended; the message names it and shows its last output."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Child:
-    name: str
-    log: Path
-    process: subprocess.Popen[bytes]
-
-
 class Processes:
     """The processes of the demo; a context manager that ends them and their children.
 
-    Each process leads a process group of its own. A guard (`controller.demo.reaper`) ends the groups as soon as its
-    standard input closes: when this context ends, and just as well when the demo is killed and can end nothing itself.
+    Each process leads a process group of its own. The guard ends the groups as soon as its standard input closes: when
+    this context ends, and just as well when the demo is killed and can end nothing itself.
     """
 
     def __init__(self, folder: Path) -> None:
         """What a process prints goes to `NAME.log` in the folder."""
         self._folder = folder
-        self._children: list[_Child] = []
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._guard = subprocess.Popen(
-            [sys.executable, "-m", "controller.demo.reaper"],
+            [sys.executable, "-m", "controller.demo.processes"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -51,14 +49,17 @@ class Processes:
         """End everything; returns when it has ended."""
         assert self._guard.stdin is not None  # noqa: S101 - asked for with PIPE
         self._guard.stdin.close()
-        for child in self._children:
-            _reap(child.process)
+        for child in self._children.values():
+            try:
+                child.wait(timeout=_GRACE_S + 2)
+            except subprocess.TimeoutExpired:  # somebody has ended the guard
+                child.kill()
+                child.wait()
         self._guard.wait()
 
     def start(self, name: str, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
         """Start a command under a name for people."""
-        log = self._folder / f"{name}.log"
-        with log.open("wb") as output:
+        with self._log(name).open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
                 command,
                 stdin=subprocess.DEVNULL,
@@ -67,31 +68,49 @@ class Processes:
                 env=environment,
                 start_new_session=True,
             )
-        self._children.append(_Child(name=name, log=log, process=process))
+        self._children[name] = process
         assert self._guard.stdin is not None  # noqa: S101 - asked for with PIPE
         self._guard.stdin.write(f"{process.pid}\n")
         self._guard.stdin.flush()
 
     def check(self) -> None:
         """Raises DemoError when one of them has ended."""
-        for child in self._children:
-            status = child.process.poll()
+        for name, child in self._children.items():
+            status = child.poll()
             if status is not None:
-                raise DemoError(f"{child.name} ended with exit status {status}; its last words:\n{_tail(child.log)}")
+                raise DemoError(f"{name} ended with exit status {status}; its last words:\n{self._tail(name)}")
 
     def recent_output(self) -> str:
         """Return the end of what each process has printed."""
-        return "\n".join(f"{child.name} has printed:\n{_tail(child.log)}" for child in self._children)
+        return "\n".join(f"{name} has printed:\n{self._tail(name)}" for name in self._children)
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def _tail(self, name: str) -> str:
+        lines = self._log(name).read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:]) or "  (none)"
 
 
-def _reap(process: subprocess.Popen[bytes]) -> None:
+def _end_groups(groups: Sequence[int]) -> None:
+    """End these process groups with SIGTERM, and with SIGKILL those that still exist `_GRACE_S` later."""
+    for group in groups:
+        _send(group, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE_S
+    while any(_send(group, 0) for group in groups) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for group in groups:
+        _send(group, signal.SIGKILL)
+
+
+def _send(group: int, number: int) -> bool:
+    """Whether the group still exists."""
     try:
-        process.wait(timeout=GRACE_S + 2)
-    except subprocess.TimeoutExpired:  # somebody has ended the guard
-        process.kill()
-        process.wait()
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:]) or "  (none)"
+if __name__ == "__main__":
+    _end_groups([int(line) for line in sys.stdin])

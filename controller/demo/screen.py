@@ -13,9 +13,12 @@ from rich.text import Text
 from controller.demo.narration import Line, ServiceSnapshot, percent
 from controller.demo.traffic import DrillPhase, Traffic
 from monitor.health import Health, HealthLevel, TargetHealth
+from probes.observation import Observation
 from probes.outcome import Outcome
+from probes.redaction import one_line
 
 _BAR = 6
+_LONGEST = 1000
 _OTHER_COLUMNS = 66
 """Width of a line without the strip of probes."""
 _COLOURS = {
@@ -55,11 +58,12 @@ class Screen:
     def say(self, *lines: Line) -> None:
         """Add lines to the timeline."""
         for line in lines:
-            at_s = (line.at - self._started_at).total_seconds()
+            at_s, text = (line.at - self._started_at).total_seconds(), one_line(line.text, _LONGEST)
             if self._live:
-                self._live.console.print(_coloured(at_s, line))
+                colour = {True: "green", False: "red", None: ""}[line.good]
+                self._live.console.print(_row(f"{at_s:.1f} s", line.topic, Text(text, style=colour)))
             else:
-                self._stream.write(f"{at_s:6.1f} s  {line.topic:<9} {line.text}\n")
+                self._stream.write(f"{at_s:6.1f} s  {line.topic:<9} {text}\n")
                 self._stream.flush()
 
     def show(
@@ -73,13 +77,12 @@ class Screen:
             )
 
 
-def _coloured(at_s: float, line: Line) -> Table:
-    colour = {True: "green", False: "red", None: ""}[line.good]
+def _row(*cells: str | Text) -> Table:
     row = Table.grid(padding=(0, 1))
     row.add_column(justify="right", width=8, style="dim")
     row.add_column(width=9, style="bold")
     row.add_column(overflow="fold")
-    row.add_row(f"{at_s:.1f} s", str(line.topic), Text(line.text, style=colour))
+    row.add_row(*cells)
     return row
 
 
@@ -93,7 +96,7 @@ def _targets(facts: ServiceSnapshot, targets: Sequence[str], serving: str | None
             Text(f"▶ {target}", style="bold") if target == serving else f"  {target}",
             _health(state),
             _evidence(state),
-            _strip(facts.recent(target, strip)),
+            _strip(facts.observations.get(target, ())[-strip:]),
         )
     return table
 
@@ -103,7 +106,7 @@ def _users(traffic: Traffic, first: str) -> Table:
     for heading in ("failed requests", "the last 5 s", *DrillPhase):
         table.add_column(heading, no_wrap=True)
     for name, caller in (("by the routing file", traffic.application), (f"always {first}", traffic.baseline)):
-        shares = [caller.counts[phase].failed_share for phase in DrillPhase]
+        shares = [caller.failed_share(phase) for phase in DrillPhase]
         table.add_row(name, *(_share(share) for share in (caller.recent_failed_share, *shares)))
     return table
 
@@ -121,11 +124,9 @@ def _evidence(state: TargetHealth | None) -> Text:
     return bar.append(f" {state.evidence:4.1f} of {state.threshold:.1f}")
 
 
-def _strip(outcomes: Sequence[Outcome]) -> Text:
-    strip = Text()
-    for outcome in outcomes:
-        strip.append("■", style="green" if outcome is Outcome.OK else "red")
-    return strip
+def _strip(observations: Sequence[Observation]) -> Text:
+    squares = [("■", "green" if observation.outcome is Outcome.OK else "red") for observation in observations]
+    return Text.assemble(*squares)
 
 
 def _share(share: float | None) -> Text:

@@ -1,9 +1,8 @@
 """Two applications: one follows the routing file, the baseline always asks the first candidate."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
@@ -24,56 +23,19 @@ class DrillPhase(StrEnum):
     AFTER = "after"
 
 
-@dataclass(slots=True, kw_only=True)
-class TrafficCounts:
-    """Requests and how many of them failed."""
-
-    requests: int = 0
-    failed: int = 0
-
-    @property
-    def failed_share(self) -> float | None:
-        """Between 0 and 1; None before the first request."""
-        return self.failed / self.requests if self.requests else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedShare:
-    """Shares of failed requests, 0 to 1: of the application by phase, and of the baseline; None without requests."""
-
-    quiet: float | None
-    outage: float | None
-    outage_without_failover: float | None
-    after: float | None
-
-
-def _openai_chat(target: Target, key: str) -> tuple[str, dict[str, str], dict[str, Any]]:
+def _request(target: Target, key: str) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """The address, headers and body of a question in the target's dialect."""
     messages = [{"role": "user", "content": _QUESTION}]
-    return (
-        f"{target.base_url}/chat/completions",
-        {"authorization": f"Bearer {key}"},
-        {"model": target.model, "messages": messages},
-    )
-
-
-def _anthropic(target: Target, key: str) -> tuple[str, dict[str, str], dict[str, Any]]:
-    messages = [{"role": "user", "content": _QUESTION}]
-    return (
-        f"{target.base_url}/v1/messages",
-        {"x-api-key": key, "anthropic-version": "2023-06-01"},
-        {"model": target.model, "max_tokens": 64, "messages": messages},
-    )
-
-
-def _gemini(target: Target, key: str) -> tuple[str, dict[str, str], dict[str, Any]]:
-    return (
-        f"{target.base_url}/v1beta/models/{quote(target.model, safe='')}:generateContent",
-        {"x-goog-api-key": key},
-        {"contents": [{"role": "user", "parts": [{"text": _QUESTION}]}]},
-    )
-
-
-_REQUESTS = {"openai-chat": _openai_chat, "anthropic": _anthropic, "gemini": _gemini}
+    match target.dialect:
+        case "openai-chat":
+            url, headers = f"{target.base_url}/chat/completions", {"authorization": f"Bearer {key}"}
+            return url, headers, {"model": target.model, "messages": messages}
+        case "anthropic":
+            url, headers = f"{target.base_url}/v1/messages", {"x-api-key": key, "anthropic-version": "2023-06-01"}
+            return url, headers, {"model": target.model, "max_tokens": 64, "messages": messages}
+        case _:
+            url = f"{target.base_url}/v1beta/models/{quote(target.model, safe='')}:generateContent"
+            return url, {"x-goog-api-key": key}, {"contents": [{"role": "user", "parts": [{"text": _QUESTION}]}]}
 
 
 class Caller:
@@ -83,8 +45,12 @@ class Caller:
         """`choose` is called for each request; `keys` holds the API keys by the name of their variable."""
         self._choose = choose
         self._keys = keys
-        self.counts = {phase: TrafficCounts() for phase in DrillPhase}
+        self.requests, self.failed = Counter[DrillPhase](), Counter[DrillPhase]()
         self._recent: deque[bool] = deque(maxlen=_RECENT)
+
+    def failed_share(self, phase: DrillPhase) -> float | None:
+        """Between 0 and 1; None before the first request of the phase."""
+        return self.failed[phase] / self.requests[phase] if self.requests[phase] else None
 
     @property
     def recent_failed_share(self) -> float | None:
@@ -95,13 +61,12 @@ class Caller:
         """Ask once. Everything but HTTP 200 is a failure, also that there is no target."""
         target = self._choose()
         succeeded = target is not None and await self._answered(client, target)
-        counts = self.counts[phase()]
-        counts.requests += 1
-        counts.failed += not succeeded
+        self.requests[phase()] += 1
+        self.failed[phase()] += not succeeded
         self._recent.append(succeeded)
 
     async def _answered(self, client: httpx.AsyncClient, target: Target) -> bool:
-        url, headers, body = _REQUESTS[target.dialect](target, self._keys.get(target.api_key_env or "", ""))
+        url, headers, body = _request(target, self._keys.get(target.api_key_env or "", ""))
         try:
             response = await client.post(url, headers=headers, json=body)
         except httpx.HTTPError:
@@ -136,18 +101,18 @@ class Traffic:
         self._phase = phase
 
     @property
-    def failed_share(self) -> FailedShare:
-        """The shares of what has been counted so far."""
-        application, baseline = self.application.counts, self.baseline.counts
-        return FailedShare(
-            quiet=application[DrillPhase.QUIET].failed_share,
-            outage=application[DrillPhase.OUTAGE].failed_share,
-            outage_without_failover=baseline[DrillPhase.OUTAGE].failed_share,
-            after=application[DrillPhase.AFTER].failed_share,
-        )
+    def failed_shares(self) -> dict[str, float | None]:
+        """Shares of failed requests so far, 0 to 1, by phase and of the baseline; None without requests."""
+        return {
+            "quiet": self.application.failed_share(DrillPhase.QUIET),
+            "outage": self.application.failed_share(DrillPhase.OUTAGE),
+            "outage_without_failover": self.baseline.failed_share(DrillPhase.OUTAGE),
+            "after": self.application.failed_share(DrillPhase.AFTER),
+        }
 
     def reset(self) -> None:
         """Reset all counts and the phase, for the next drill."""
         self._phase = DrillPhase.QUIET
         for caller in (self.application, self.baseline):
-            caller.counts = {phase: TrafficCounts() for phase in DrillPhase}
+            caller.requests.clear()
+            caller.failed.clear()

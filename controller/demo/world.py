@@ -3,15 +3,12 @@
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
-_App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +38,30 @@ class LatencyMiddleware:
     """ASGI middleware that delays every request by a lognormal time; llmock's own latency is a constant."""
 
     def __init__(
-        self, app: _App, *, median_s: float, seed: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self, app: ASGIApp, *, median_s: float, seed: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
         self._app = app
         self._sleep = sleep
         self._mu = math.log(median_s)
         self._random = random.Random(seed)  # noqa: S311 - latencies, not secrets
 
-    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait, then let the provider answer; only POST waits, not llmock's `/health`."""
         if scope["type"] == "http" and scope["method"] == "POST":
             await self._sleep(self._random.lognormvariate(self._mu, _SPREAD))
         await self._app(scope, receive, send)
 
 
-class World:
+class World(ExitStack):
     """The running providers; a context manager. Every reply repeats the question, and with it a probe's nonce."""
 
     def __init__(self) -> None:
-        """Raises ModuleNotFoundError where llmock is not installed."""
-        self._servers = {provider.name: _server(provider) for provider in PROVIDERS}
-        self._running = ExitStack()
+        """Start every provider on a port that the system chooses.
 
-    def __enter__(self) -> Self:
-        """Start every provider on a port that the system chooses."""
-        with ExitStack() as starting:
-            for server in self._servers.values():
-                starting.enter_context(server)
-            self._running = starting.pop_all()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        """Stop every provider."""
-        self._running.close()
+        Raises ModuleNotFoundError where llmock is not installed.
+        """
+        super().__init__()
+        self._servers = {provider.name: self.enter_context(_server(provider)) for provider in PROVIDERS}
 
     def base_url(self, provider: str) -> str:
         """Return the provider's `base_url` for the configuration."""

@@ -266,7 +266,9 @@ class SlackServer(FakeSlack):
                 return refusal("thread_not_found")
             known = [message for message in known if parent in {message.ts, message.thread}]
         else:
-            known = [message for message in reversed(known) if message.thread is None or message.broadcast]
+            known = [
+                message for message in reversed(known) if message.thread is None or message.post.get("reply_broadcast")
+            ]
         oldest, latest = float(arguments.get("oldest") or 0), float(arguments.get("latest") or "inf")
         return _page([message for message in known if oldest < float(message.ts) < latest], arguments)
 
@@ -283,7 +285,7 @@ def _page(known: list[SlackMessage], arguments: Mapping[str, Any]) -> dict[str, 
     shown = [
         {"type": "message", "ts": message.ts, "text": message.versions[-1].text}
         | ({"thread_ts": message.thread} if message.thread else {})
-        | ({"metadata": message.metadata} if whole and message.metadata else {})
+        | ({"metadata": message.post["metadata"]} if whole and message.post.get("metadata") else {})
         for message in known[first : first + limit]
     ]
     more = first + limit < len(known)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.demo.narration import Line, ServiceSnapshot, Topic, introduction, starting
+from controller.demo.narration import Line, ServiceSnapshot, Topic, introduction
 from controller.demo.screen import Screen
 from controller.demo.traffic import Caller, DrillPhase, Traffic
 from monitor.health import Health, TargetHealth
@@ -32,7 +32,7 @@ def _show(screen: Screen) -> None:
         for outcome in (Outcome.OK, Outcome.SERVER_ERROR)
     ]
     traffic = Traffic(application=Caller(lambda: None, keys={}), baseline=Caller(lambda: None, keys={}))
-    traffic.baseline.counts[DrillPhase.OUTAGE].requests, traffic.baseline.counts[DrillPhase.OUTAGE].failed = 8, 4
+    traffic.baseline.requests[DrillPhase.OUTAGE], traffic.baseline.failed[DrillPhase.OUTAGE] = 8, 4
     facts = ServiceSnapshot(at=_START, health={_TARGETS[0]: down}, observations={_TARGETS[0]: probes})
     screen.show(facts, traffic, targets=_TARGETS, serving=_TARGETS[1], first=_TARGETS[0])
 
@@ -57,13 +57,24 @@ def test_piped_output_is_plain() -> None:
     """Off a terminal every line is one timestamped line without escape codes, and there is no table."""
     stream = io.StringIO()
     with Screen(stream, started_at=_START) as screen:
-        screen.say(starting(_START), *introduction(_START, page="http://127.0.0.1:8501"))
+        screen.say(Line(_START, Topic.DEMO, "starting"), *introduction(_START, page="http://127.0.0.1:8501"))
         screen.say(Line(at=_START + timedelta(seconds=12.34), topic=Topic.HEALTH, text="[bold]it[/bold] is down"))
         _show(screen)
     lines = stream.getvalue().splitlines()
     assert lines[1] == "   0.0 s  demo      the page: http://127.0.0.1:8501"
     assert lines[-1] == "  12.3 s  health    [bold]it[/bold] is down"
     assert "\x1b" not in stream.getvalue()
+
+
+def test_text_of_a_provider_cannot_steer_the_terminal() -> None:
+    """Control characters become spaces, and a line has an end."""
+    stream = io.StringIO()
+    with Screen(stream, started_at=_START) as screen:
+        screen.say(Line(_START, Topic.PROBE, "\x1b[2J\x1b]0;title\x07 boom\r\n\u202e" + "x" * 5000))
+    (line,) = stream.getvalue().splitlines()
+    assert line.isprintable()
+    assert "boom" in line
+    assert len(line) <= 1000 + len("   0.0 s  probe     ")
 
 
 def test_a_stream_that_cannot_show_every_character_gets_the_others() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hotspare_client import Routing, Target
 
 from controller.demo import files
-from controller.demo.traffic import Caller, DrillPhase, FailedShare, Traffic, TrafficCounts
+from controller.demo.traffic import Caller, DrillPhase, Traffic
 from controller.demo.world import PROVIDERS, World
 
 _KEYS = {provider.api_key_env: "sk-test" for provider in PROVIDERS}
@@ -51,20 +51,20 @@ def _point(file: Path, world: World, chosen: str) -> Routing:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("candidate", [pytest.param(one, id=f"{one} is asked") for one in files.candidates()])
+@pytest.mark.parametrize("candidate", [pytest.param(one, id=f"{one} is asked") for one in files.CANDIDATES])
 async def test_the_application_speaks_every_dialect(world: World, tmp_path: Path, candidate: str) -> None:
     """Wherever the routing file points, the application gets an answer there."""
     routing = _point(tmp_path / "routing.json", world, candidate)
     caller = Caller(lambda: routing.route(files.ROUTE), keys=_KEYS)
     async with httpx.AsyncClient(trust_env=False) as client:
         await caller.ask(client, lambda: DrillPhase.QUIET)
-    assert caller.counts[DrillPhase.QUIET] == TrafficCounts(requests=1, failed=0)
+    assert (caller.requests, caller.failed) == ({DrillPhase.QUIET: 1}, {DrillPhase.QUIET: 0})
 
 
 @pytest.mark.slow
 async def test_a_request_fails_when_the_provider_does(world: World, tmp_path: Path) -> None:
     """HTTP 500 is a failed request, counted in the phase in which its answer came."""
-    routing = _point(tmp_path / "routing.json", world, files.candidates()[0])
+    routing = _point(tmp_path / "routing.json", world, files.CANDIDATES[0])
     caller = Caller(lambda: routing.route(files.ROUTE), keys=_KEYS)
     world.fail("openai", share=1.0)
     try:
@@ -72,8 +72,8 @@ async def test_a_request_fails_when_the_provider_does(world: World, tmp_path: Pa
             await caller.ask(client, lambda: DrillPhase.OUTAGE)
     finally:
         world.heal("openai")
-    assert caller.counts[DrillPhase.OUTAGE].failed_share == 1.0
-    assert caller.counts[DrillPhase.QUIET].failed_share is None
+    assert caller.failed_share(DrillPhase.OUTAGE) == 1.0
+    assert caller.failed_share(DrillPhase.QUIET) is None
     assert caller.recent_failed_share == 1.0
 
 
@@ -82,27 +82,27 @@ async def test_a_request_without_a_target_has_failed() -> None:
     caller = Caller(lambda: None, keys=_KEYS)
     async with httpx.AsyncClient(trust_env=False) as client:
         await caller.ask(client, lambda: DrillPhase.QUIET)
-    assert caller.counts[DrillPhase.QUIET] == TrafficCounts(requests=1, failed=1)
+    assert (caller.requests, caller.failed) == ({DrillPhase.QUIET: 1}, {DrillPhase.QUIET: 1})
 
 
 @pytest.mark.slow
 async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: World, tmp_path: Path) -> None:
     """A refused connection is no exception to the application, it is a failed request."""
-    routing = _point(tmp_path / "routing.json", world, files.candidates()[0])
+    routing = _point(tmp_path / "routing.json", world, files.CANDIDATES[0])
     there = routing.route(files.ROUTE)
     assert there is not None
     gone = Target(**{**vars(there), "base_url": "http://127.0.0.1:9"})
     caller = Caller(lambda: gone, keys=_KEYS)
     async with httpx.AsyncClient(trust_env=False) as client:
         await caller.ask(client, lambda: DrillPhase.QUIET)
-    assert caller.counts[DrillPhase.QUIET].failed == 1
+    assert caller.failed[DrillPhase.QUIET] == 1
 
 
 @pytest.mark.slow
 async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_path: Path) -> None:
     """Both ask at the same rate all the time; the one that follows the file does not notice the outage."""
-    first = _point(tmp_path / "first.json", world, files.candidates()[0]).route(files.ROUTE)
-    routing = _point(tmp_path / "routing.json", world, files.candidates()[1])
+    first = _point(tmp_path / "first.json", world, files.CANDIDATES[0]).route(files.ROUTE)
+    routing = _point(tmp_path / "routing.json", world, files.CANDIDATES[1])
     traffic = Traffic(
         application=Caller(lambda: routing.route(files.ROUTE), keys=_KEYS),
         baseline=Caller(lambda: first, keys=_KEYS),
@@ -118,14 +118,14 @@ async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_p
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-    shares = traffic.failed_share
-    assert shares == FailedShare(quiet=None, outage=0.0, outage_without_failover=1.0, after=None)
+    shares = traffic.failed_shares
+    assert shares == {"quiet": None, "outage": 0.0, "outage_without_failover": 1.0, "after": None}
 
 
 async def _both_have_asked(traffic: Traffic, count: int) -> None:
     callers = (traffic.application, traffic.baseline)
     for _ in range(1000):
-        if all(caller.counts[DrillPhase.OUTAGE].requests >= count for caller in callers):
+        if all(caller.requests[DrillPhase.OUTAGE] >= count for caller in callers):
             return
         await asyncio.sleep(0.01)
     pytest.fail("the traffic does not flow")
@@ -135,6 +135,6 @@ async def _both_have_asked(traffic: Traffic, count: int) -> None:
 def test_a_new_drill_counts_from_nothing() -> None:
     """Starting over forgets every count and is quiet again."""
     traffic = Traffic(application=Caller(lambda: None, keys={}), baseline=Caller(lambda: None, keys={}))
-    traffic.application.counts[DrillPhase.AFTER].requests = 3
+    traffic.application.requests[DrillPhase.AFTER] = 3
     traffic.reset()
-    assert traffic.failed_share == FailedShare(quiet=None, outage=None, outage_without_failover=None, after=None)
+    assert set(traffic.failed_shares.values()) == {None}

@@ -108,12 +108,12 @@ async def _nothing(*_message: object) -> Any:
 @pytest.mark.slow
 def test_the_configuration_of_the_drill_is_valid(world: World, tmp_path: Path) -> None:
     """The service takes it without a warning, with every simulated provider and model in it."""
-    prepared = files.write_files(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
-    settings = load(prepared.configuration, files.environment({}))
+    configuration = files.write_configuration(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
+    settings = load(configuration, files.environment({}))
     assert settings.warnings == ()
-    assert tuple(target.id for target in settings.targets) == files.targets()
-    assert settings.routes[0].candidates == files.candidates()
-    assert len({candidate.partition("/")[0] for candidate in files.candidates()}) == len(PROVIDERS)
+    assert tuple(target.id for target in settings.targets) == files.TARGETS
+    assert settings.routes[0].candidates == files.CANDIDATES
+    assert len({candidate.partition("/")[0] for candidate in files.CANDIDATES}) == len(PROVIDERS)
     assert {target.checks for target in settings.targets} == {(Check.CHAT,)}
 
 
@@ -123,8 +123,8 @@ def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> Non
 
     Quick probes alone are further apart in proportion: never closer than a quarter of the interval, here as there.
     """
-    prepared = files.write_files(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
-    settings = load(prepared.configuration, files.environment({}))
+    configuration = files.write_configuration(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
+    settings = load(configuration, files.environment({}))
     target, drill, real = settings.targets[0], settings.controller, ControllerSettings()
     times = [target.interval_s, drill.min_outage_s, drill.dwell_s, drill.failback.hold_s]
     assert [15 * time for time in times] == [30.0, real.min_outage_s, real.dwell_s, real.failback.hold_s]

@@ -230,7 +230,7 @@ def test_a_reply_stands_in_its_thread(server: SlackServer) -> None:
     parent = slack.post(planned(), NOW)
     slack.post(planned(EDITED, ts=parent.ts), NOW)
     slack.post(planned(EDITED, ts=parent.ts, broadcast=True), NOW)
-    assert [reply.broadcast for reply in server.thread(parent.ts or "")] == [False, True]
+    assert [bool(reply.post.get("reply_broadcast")) for reply in server.thread(parent.ts or "")] == [False, True]
     gone = planned(EDITED, ts="1.000001")
     assert failure(lambda: slack.post(gone, NOW)).code == "thread_not_found"
 

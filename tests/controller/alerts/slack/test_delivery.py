@@ -119,7 +119,8 @@ def test_a_second_provider_is_told_under_the_first(world: AlertWorld) -> None:
         "*openai, incident 1*",
         "*gemini, incident 2*",
     ]
-    assert [one.broadcast for one in world.server.thread(world.server.messages[0].ts)] == [True, False, False]
+    replies = world.server.thread(world.server.messages[0].ts)
+    assert [bool(reply.post.get("reply_broadcast")) for reply in replies] == [True, False, False]
     assert world.told()
 
 

@@ -91,11 +91,11 @@ def test_what_becomes_critical_is_called_out(world: AlertWorld) -> None:
     assert world.round(601) == RoundResult(delivered=3)
     assert world.texts() == [[DOWN, STUCK]]
     call, line = world.server.thread(world.server.messages[0].ts)
-    assert (call.broadcast, line.broadcast) == (True, False)
+    assert [bool(each.post.get("reply_broadcast")) for each in (call, line)] == [True, False]
     assert HERE in shown(call.versions[0].blocks)
     world.keep(over(incident, at=at(20)))
     world.round(1201)
-    assert world.server.thread(world.server.messages[0].ts)[-1].broadcast
+    assert world.server.thread(world.server.messages[0].ts)[-1].post["reply_broadcast"]
     assert HERE not in str(world.server.messages[0].versions[-1])
 
 

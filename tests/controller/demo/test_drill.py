@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
+from controller.demo.drill import read_facts
 from controller.demo.narration import ServiceSnapshot
-from controller.demo.watcher import read_facts
 from controller.incidents.incident import Incident, IncidentKind
 from controller.journal import Journal
 from monitor.health import Health, TargetHealth, Transition
@@ -51,7 +51,6 @@ def test_an_empty_database_has_no_facts(database: tuple[Engine, Engine]) -> None
     """Before the first probe nothing is known, and that is no error."""
     facts = _read(database[1])
     assert facts == ServiceSnapshot(at=_NOW, observations={_LUNA: []}, transitions=[])
-    assert facts.recent(_LUNA, 5) == ()
 
 
 def test_facts_are_those_since_the_drill_began(database: tuple[Engine, Engine]) -> None:
@@ -69,7 +68,7 @@ def test_facts_are_those_since_the_drill_began(database: tuple[Engine, Engine]) 
     facts = _read(reader)
     assert facts.health == {_LUNA: state}
     assert list(facts.transitions) == changes[1:]
-    assert facts.recent(_LUNA, 5)[0] is Outcome.OK
+    assert facts.observations[_LUNA][0].outcome is Outcome.OK
     assert [seen.started_at for seen in facts.observations[_LUNA]] == [T0 + timedelta(seconds=s) for s in (1, 2)]
 
 
