@@ -19,7 +19,7 @@ from typing import Any
 
 from hotspare_client import Routing
 
-from controller.routing.decision import RouteState
+from controller.routing.decision import Decision
 from controller.routing.routing_file import RoutingFile, build_table
 from monitor.config.settings import Route, Settings
 from monitor.health import Health
@@ -91,7 +91,7 @@ def table(generation: int) -> dict[str, Any]:
     now = datetime.now(UTC)
     return build_table(
         Settings(path=Path("hotspare.yaml"), targets=targets, routes=(route,)),
-        {"chat": RouteState(route="chat", target=route.candidates[-1], since=now, reason=str(generation))},
+        {"chat": Decision(route="chat", target=route.candidates[-1], at=now, reason=str(generation))},
         {target.id: Health.UP for target in targets},
         generation=generation,
         written_at=now,

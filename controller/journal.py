@@ -10,7 +10,7 @@ from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts, read_onsets
 from controller.incidents.store import CommentStore, incident_of, save
-from controller.routing.decision import Decision, RouteState
+from controller.routing.decision import Decision
 from controller.routing.store import OverrideStore, decision_from_row, decision_to_row
 from monitor.health import TargetHealth
 from monitor.storage.conversions import to_ms
@@ -45,7 +45,7 @@ class Journal:
             session.add_all(map(decision_to_row, decisions))
             return save(session, incidents)
 
-    def routes(self) -> dict[str, RouteState]:
+    def routes(self) -> dict[str, Decision]:
         """Where each route points by its latest decision, by route; routes without a decision are missing.
 
         What a dry run decided last is among them, marked as such.
@@ -53,7 +53,7 @@ class Journal:
         latest = select(func.max(DecisionRow.id)).group_by(DecisionRow.route)
         with Session(self._engine) as session:
             rows = session.exec(select(DecisionRow).where(col(DecisionRow.id).in_(latest)))
-            return {row.route: decision_from_row(row).state() for row in rows}
+            return {row.route: decision_from_row(row) for row in rows}
 
     def generation(self) -> int:
         """The highest generation decided; 0 when there is no decision."""

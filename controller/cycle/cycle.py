@@ -19,7 +19,7 @@ from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.journal import Journal
 from controller.routing import policy
-from controller.routing.decision import Decision, RouteState, failback_command, format_destination
+from controller.routing.decision import Decision, failback_command, format_destination
 from controller.routing.override_sync import OverrideSync
 from controller.routing.overrides import NO_OVERRIDES
 from controller.routing.policy import RouteVerdict
@@ -59,7 +59,7 @@ class Cycle:
         self._incidents = IncidentMemory(store, journal)
         self._publisher = RoutingPublisher(settings, file, store)
         self._overrides = NO_OVERRIDES
-        self._routes: dict[str, RouteState] = {}
+        self._routes: dict[str, Decision] = {}
         self._reported: dict[tuple[str, str], str] = {}
         """What was reported of routes that wait for a person, by event kind and route."""
         self._cycled_at: datetime | None = None
@@ -145,7 +145,7 @@ class Cycle:
             overrides=self._overrides,
         )
         decisions = [verdict.decision for verdict in verdicts.values() if verdict.decision]
-        routes = self._routes | {decision.route: decision.state() for decision in decisions}
+        routes = self._routes | {decision.route: decision for decision in decisions}
         self._report_waiting(verdicts, now)
         incidents = self._incidents.commit(self._facts(verdicts, routes, loss, now))
         self._routes = routes
@@ -154,14 +154,14 @@ class Cycle:
             self._publisher.changed = True
         for decision in decisions:
             event = "route_would_move" if decision.dry_run else "route_moved"
-            to = format_destination(decision.state())
+            to = format_destination(decision)
             log.info("%s route=%s target=%s move=%s: %s", event, decision.route, to, decision.move, decision.reason)
         return decisions, incidents
 
     def _facts(
         self,
         verdicts: Mapping[str, RouteVerdict],
-        decided: Mapping[str, RouteState],
+        decided: Mapping[str, Decision],
         loss: NetworkLoss | None,
         now: datetime,
     ) -> CycleFacts:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from controller.routing import override_text, routing_file
-from controller.routing.decision import RouteState, apply_dry_run
+from controller.routing.decision import Decision, apply_dry_run
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from controller.routing.routing_file import RoutingFile, RoutingFileError
 from monitor.config.settings import Settings
@@ -48,20 +48,20 @@ class RoutingPublisher:
         self._shown = self._file.read_targets() if self._settings.controller.dry_run else {}
         self._started_at = now
 
-    def published_routes(self, decided: Mapping[str, RouteState]) -> Mapping[str, RouteState]:
+    def published_routes(self, decided: Mapping[str, Decision]) -> Mapping[str, Decision]:
         """The routes as the file is to show them: as decided, or in a dry run as configured."""
         if not self._settings.controller.dry_run or self._started_at is None:
             return decided
         return apply_dry_run(self._settings, decided, self._started_at)
 
-    def unpublished_moves(self, routes: Mapping[str, RouteState]) -> dict[str, str]:
+    def unpublished_moves(self, routes: Mapping[str, Decision]) -> dict[str, str]:
         """The routes that the file does not show as they were decided, with the target that it shows."""
         if not self.error:
             return {}
         return {name: shown for name, shown in self._shown.items() if name in routes and routes[name].target != shown}
 
     def publish(
-        self, routes: Mapping[str, RouteState], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
+        self, routes: Mapping[str, Decision], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
     ) -> None:
         """Write the file when something changed, when its heartbeat is due, or when somebody touched it.
 
@@ -82,7 +82,7 @@ class RoutingPublisher:
             self._store.add_event(now, "routing_file_restored", str(self._settings.routing_file), tampered)
 
     def heartbeat(
-        self, routes: Mapping[str, RouteState], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
+        self, routes: Mapping[str, Decision], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
     ) -> None:
         """Rewrite the file if its heartbeat is due, without the database."""
         if self._heartbeat_due(now):
@@ -92,7 +92,7 @@ class RoutingPublisher:
                 log.error("routing_file_not_written: %s", error)
 
     def _write(
-        self, decided: Mapping[str, RouteState], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
+        self, decided: Mapping[str, Decision], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
     ) -> None:
         routes = self.published_routes(decided)
         shown = {name: state.target for name, state in routes.items()}

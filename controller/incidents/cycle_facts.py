@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 
 from controller.incidents.incident import Incident, Slot
-from controller.routing.decision import Decision, RouteState
+from controller.routing.decision import Decision
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
@@ -34,7 +34,7 @@ class CycleFacts:
     now: datetime
     health: Mapping[str, TargetHealth]
     """By target; may lack configured targets (nothing known yet), and others than those are ignored."""
-    routes: Mapping[str, RouteState]
+    routes: Mapping[str, Decision]
     """The published routes, after the decisions of this cycle."""
     decisions: Sequence[Decision] = ()
     """The decisions of this cycle."""

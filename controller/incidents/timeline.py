@@ -9,7 +9,7 @@ from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import COMMENTS, AffectedTarget, EntryKind, Incident, RouteImpact, TimelineEntry
 from controller.incidents.text import subject
 from controller.routing import override_text
-from controller.routing.decision import Decision, MoveKind, RouteState, failback_command
+from controller.routing.decision import Decision, MoveKind, failback_command
 from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
@@ -109,31 +109,31 @@ def stuck_entry(route: RouteImpact, at: datetime, *, again: bool = False) -> Tim
 
 
 def _move_entries(
-    incident: Incident, before: RouteImpact | None, state: RouteState, known: AbstractSet[str], facts: CycleFacts
+    incident: Incident, before: RouteImpact | None, state: Decision, known: AbstractSet[str], facts: CycleFacts
 ) -> Iterable[TimelineEntry]:
     decisions = [decision for decision in facts.decisions if decision.route == state.route]
     for decision in decisions:
         yield TimelineEntry(at=decision.at, text=_decision_text(decision, known), kind=EntryKind.MOVED)
     if not decisions and (before.target != state.target if before else _moved_for(incident, state, facts)):
         text = _move_text(state.route, before.target if before else None, state.target, state.reason, known)
-        yield TimelineEntry(at=state.since, text=text, kind=EntryKind.MOVED)
+        yield TimelineEntry(at=state.at, text=text, kind=EntryKind.MOVED)
 
 
 def _decision_text(decision: Decision, known: AbstractSet[str]) -> str:
-    state, why = decision.state(), _reason_clause(decision.reason, known)
+    route, why = decision.route, _reason_clause(decision.reason, known)
     if decision.move is MoveKind.STEP:
-        text = f"Route {state.route} sends {state.home_share:g} % of its requests to {state.home} again{why}"
+        text = f"Route {route} sends {decision.home_share:g} % of its requests to {decision.home} again{why}"
     elif decision.move is MoveKind.ABORT:
-        text = f"Route {state.route} sends all of its requests to {state.target} again{why}"
+        text = f"Route {route} sends all of its requests to {decision.target} again{why}"
     else:
-        text = _move_text(state.route, decision.before, decision.target, decision.reason, known)
+        text = _move_text(route, decision.before, decision.target, decision.reason, known)
     return f"Dry run, not done: {text}" if decision.dry_run else text
 
 
-def _moved_for(incident: Incident, state: RouteState, facts: CycleFacts) -> bool:
+def _moved_for(incident: Incident, state: Decision, facts: CycleFacts) -> bool:
     """Whether a route that is new to the incident was moved because of it, as far as can be seen now."""
     present = facts.health.get(state.target)
-    return state.since >= incident.opened_at and not (present and present.health in UNHEALTHY)
+    return state.at >= incident.opened_at and not (present and present.health in UNHEALTHY)
 
 
 def _move_text(route: str, before: str | None, target: str, reason: str, known: AbstractSet[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from controller.replay.comparison import DecisionDifference, Pair
 from controller.replay.history import RecordedContext
 from controller.replay.run import RecordingGap, ReplayResult
-from controller.routing.decision import Decision, RouteState
+from controller.routing.decision import Decision
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, instant, plural
 from probes.redaction import one_line
@@ -41,7 +41,7 @@ class ReplayAnswer:
     past: RecordedContext
     window: Window
     result: ReplayResult
-    states: Mapping[str, RouteState]
+    states: Mapping[str, Decision]
     """Where the routes pointed at `deciding_from`."""
     recorded: tuple[Decision, ...]
     """What was decided in the window, of routes that the configuration has."""

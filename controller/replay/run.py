@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from controller.routing import policy
-from controller.routing.decision import Decision, RouteState
+from controller.routing.decision import Decision
 from controller.routing.overrides import Override, Overrides
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
@@ -63,7 +63,7 @@ class Replay:
         *,
         listening_from: datetime,
         deciding_from: datetime,
-        states: Mapping[str, RouteState],
+        states: Mapping[str, Decision],
         overrides: Iterable[Override],
     ) -> None:
         self._settings = settings
@@ -170,7 +170,7 @@ class Replay:
             overrides=overrides.applicable(self._settings),
         ).values()
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
-            self._states[decision.route] = decision.state()
+            self._states[decision.route] = decision
             self._decisions.append(decision)
         return all(verdict.settled for verdict in verdicts)
 

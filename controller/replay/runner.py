@@ -43,7 +43,7 @@ def replay(
     """
     past = history.read_history(engine)
     window = _window(settings, past, now - timedelta(seconds=since_s), now)
-    states = {decision.route: decision.state() for decision in past.decisions if decision.at < window.deciding_from}
+    states = {decision.route: decision for decision in past.decisions if decision.at < window.deciding_from}
     run = Replay(
         settings,
         listening_from=window.listening_from,

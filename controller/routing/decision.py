@@ -1,4 +1,4 @@
-"""Decisions about routes, where a route points, and what a dry run publishes instead (pure)."""
+"""Decisions about routes, and what a dry run publishes instead (pure)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,19 +30,27 @@ class MoveKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RouteState:
-    """Where a route points."""
+class Decision:
+    """Where a route points from an instant on; a change is journalled before it is published."""
 
     route: str
     target: str
-    since: datetime
-    """With these weights."""
+    at: datetime
+    """Since when the route points there, with these weights."""
     reason: str
     move: MoveKind = MoveKind.FIRST
+    before: str | None = None
+    generation: int = 0
+    """Of the routing file that carries it; higher than any before."""
     weights: tuple[tuple[str, float], ...] = ()
     """Percent of the requests by target while a failback in steps is under way; empty: all to `target`."""
     dry_run: bool = False
-    """The route would point there; the routing file keeps the configured order."""
+    """The route would point there: recorded and reported, but the routing file keeps the configured order."""
+
+    @property
+    def is_flip(self) -> bool:
+        """Whether the route points elsewhere afterwards; a step of a gradual failback does not count."""
+        return self.move is not MoveKind.FIRST and self.before != self.target
 
     @property
     def home(self) -> str | None:
@@ -55,62 +63,28 @@ class RouteState:
         return next((percent for target, percent in self.weights if target != self.target), 0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """A change of a route, journalled before it is published."""
-
-    route: str
-    at: datetime
-    move: MoveKind
-    before: str | None
-    target: str
-    reason: str
-    generation: int
-    """Of the routing file that carries it; higher than any before."""
-    weights: tuple[tuple[str, float], ...] = ()
-    dry_run: bool = False
-    """It was recorded and reported, but not published."""
-
-    @property
-    def is_flip(self) -> bool:
-        """Whether the route points elsewhere afterwards; a step of a gradual failback does not count."""
-        return self.move is not MoveKind.FIRST and self.before != self.target
-
-    def state(self) -> RouteState:
-        """Where the route points from now on."""
-        return RouteState(
-            route=self.route,
-            target=self.target,
-            since=self.at,
-            reason=self.reason,
-            move=self.move,
-            weights=self.weights,
-            dry_run=self.dry_run,
-        )
-
-
 def failback_command(route: str, home: str) -> str:
     """The command that brings a route back where failback is manual; the route stays there after the pin has ended."""
     # No backticks: Slack would be sent lookalikes, which a shell does not take.
     return f"hotspare pin {route} {home} --for 1m --reason … brings it back"
 
 
-def apply_dry_run(settings: Settings, decided: Mapping[str, RouteState], since: datetime) -> dict[str, RouteState]:
+def apply_dry_run(settings: Settings, decided: Mapping[str, Decision], since: datetime) -> dict[str, Decision]:
     """The routes as a dry run publishes them: every request to the first candidate, since `since`."""
     first = {route.name: route.candidates[0] for route in settings.routes}
     return {
-        name: replace(state, target=first[name], since=since, weights=(), reason=_dry_run_reason(state, first[name]))
+        name: replace(state, target=first[name], at=since, weights=(), reason=_dry_run_reason(state, first[name]))
         for name, state in decided.items()
         if name in first
     }
 
 
-def format_destination(state: RouteState) -> str:
+def format_destination(state: Decision) -> str:
     """Where the requests go, or would go: `b/y`, or `b/y, 10 % to a/x`."""
     return f"{state.target}, {state.home_share:g} % to {state.home}" if state.home else state.target
 
 
-def _dry_run_reason(state: RouteState, first: str) -> str:
+def _dry_run_reason(state: Decision, first: str) -> str:
     if state.target == first:
         return "dry run: as configured"
     return f"dry run: as configured; it would be on {format_destination(state)}: {state.reason}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from controller.routing.decision import MoveKind, RouteState
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import ALL, Override, OverrideKind, Overrides
 from monitor.formatting import clock, format_elapsed, instant, listed
 from monitor.health import TargetHealth
@@ -52,7 +52,7 @@ def format_end(override: Override, now: datetime) -> str:
     return f"until {clock(override.until, now)}"
 
 
-def route_reason(state: RouteState, overrides: Overrides) -> str:
+def route_reason(state: Decision, overrides: Overrides) -> str:
     """Why the route points where it does, with the pin or the pause that holds it there."""
     pin = overrides.pin(state.route)
     override = pin or overrides.paused(state.route)

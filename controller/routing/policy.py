@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from controller.routing.candidates import Candidate, best_alternative, best_eligible, build_candidates
-from controller.routing.decision import Decision, MoveKind, RouteState
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.override_text import with_author
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from monitor.config.settings import ControllerSettings, Route, Settings
@@ -52,7 +52,7 @@ _STAY = RouteVerdict(settled=True)
 
 def decide_all(
     settings: Settings,
-    states: Mapping[str, RouteState],
+    states: Mapping[str, Decision],
     health: Mapping[str, TargetHealth],
     *,
     now: datetime,
@@ -61,9 +61,9 @@ def decide_all(
 ) -> dict[str, RouteVerdict]:
     """The verdict on every route, by name, in the order of the configuration.
 
-    `states` are the routes as decided so far (`Decision.state()`), `health` the targets' by id, `overrides` those in
-    force at `now`; `generation` is the one that a decision would be published under. Costs next to nothing for a
-    route that is on its first candidate and may stay there.
+    `states` are the latest decisions by route, `health` the targets' by id, `overrides` those in force at `now`;
+    `generation` is the one that a decision would be published under. Costs next to nothing for a route that is on its
+    first candidate and may stay there.
     """
     verdicts = dict.fromkeys((route.name for route in settings.routes), _STAY)
     to_decide = [route for route in settings.routes if not _may_stay(route, states.get(route.name), health, overrides)]
@@ -83,7 +83,7 @@ def decide_all(
     return verdicts
 
 
-def _may_stay(route: Route, state: RouteState | None, health: Mapping[str, TargetHealth], overrides: Overrides) -> bool:
+def _may_stay(route: Route, state: Decision | None, health: Mapping[str, TargetHealth], overrides: Overrides) -> bool:
     """Whether it is on its first candidate, and nothing moves it elsewhere."""
     first = route.candidates[0]
     if state is None or state.target != first or state.weights:
@@ -99,7 +99,7 @@ class RouteCase:
     """One route, and everything that the verdict on it depends on."""
 
     route: Route
-    current: RouteState | None
+    current: Decision | None
     targets: Mapping[str, Candidate]
     """By id: the route's candidates, and all other targets of their providers."""
     now: datetime
@@ -178,7 +178,7 @@ def _hold(case: RouteCase, pause: Override, present: Candidate) -> RouteVerdict:
     return RouteVerdict(settled=True, warning=warning)
 
 
-def _decide_by_health(case: RouteCase, current: RouteState, present: Candidate) -> RouteVerdict:
+def _decide_by_health(case: RouteCase, current: Decision, present: Candidate) -> RouteVerdict:
     """Where no operator has overruled the policy."""
     home = case.candidate(current.home)
     if case.fails(present):
@@ -233,7 +233,7 @@ def _none_can_become_eligible(case: RouteCase, present: Candidate) -> bool:
     return not any(other.could_be_eligible for other in case.candidates if other is not present)
 
 
-def _continue_failback(case: RouteCase, current: RouteState, present: Candidate, home: Candidate) -> RouteVerdict:
+def _continue_failback(case: RouteCase, current: Decision, present: Candidate, home: Candidate) -> RouteVerdict:
     """A failback in steps is under way."""
     failback = case.controller.failback
     if _home_fails(case, home):
@@ -241,16 +241,16 @@ def _continue_failback(case: RouteCase, current: RouteState, present: Candidate,
     if failback.mode == "manual":
         return case.move(MoveKind.ABORT, present, "failback is manual from now on")
     # Not only since the last step, but also since it last was anything but up.
-    held = case.has_passed(current.since, failback.step_s) and case.has_passed(home.health.since, failback.step_s)
+    held = case.has_passed(current.at, failback.step_s) and case.has_passed(home.health.since, failback.step_s)
     up = home.health.health is Health.UP
     if not (up and home.is_eligible(case.now)) or not (held or failback.mode == "auto"):
         return RouteVerdict(settled=not up)
     stayed = f"{home.id} has stayed up with {current.home_share:g} % of the requests"
-    reason = f"{stayed} for {format_elapsed((case.now - current.since).total_seconds())}"
+    reason = f"{stayed} for {format_elapsed((case.now - current.at).total_seconds())}"
     return _step(case, present, home, current.home_share, reason)
 
 
-def _home_is_gone(case: RouteCase, current: RouteState) -> str | None:
+def _home_is_gone(case: RouteCase, current: Decision) -> str | None:
     """Why a failback in steps cannot go on, whatever the health of home; None when it can."""
     home = case.candidate(current.home)
     if home is None:
@@ -262,7 +262,7 @@ def _home_fails(case: RouteCase, home: Candidate) -> bool:
     return home.health.health in ABORTING or case.fails(home)
 
 
-def _fail_back(case: RouteCase, current: RouteState, present: Candidate) -> RouteVerdict:
+def _fail_back(case: RouteCase, current: Decision, present: Candidate) -> RouteVerdict:
     """To the most preferred candidate that is up and eligible, if any."""
     ahead = case.candidates[: case.candidates.index(present)]
     up = [preferred for preferred in ahead if preferred.could_be_eligible and preferred.health.health is Health.UP]
@@ -273,7 +273,7 @@ def _fail_back(case: RouteCase, current: RouteState, present: Candidate) -> Rout
     home = next(ready, None)
     if home is None:
         return RouteVerdict()
-    if not unpinned and not case.has_passed(current.since, case.controller.dwell_s):
+    if not unpinned and not case.has_passed(current.at, case.controller.dwell_s):
         return RouteVerdict()
     reason = f"no longer pinned: {home.health.sentence}" if unpinned else home.health.reason
     return _step(case, present, home, 0.0, reason)

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from controller.routing.decision import RouteState
+from controller.routing.decision import Decision
 from monitor.config.settings import Settings
 from monitor.formatting import instant
 from monitor.health import Health
@@ -34,7 +34,7 @@ class RoutingFileError(Exception):
 
 def build_table(
     settings: Settings,
-    routes: Mapping[str, RouteState],
+    routes: Mapping[str, Decision],
     health: Mapping[str, Health],
     *,
     generation: int,
@@ -63,10 +63,10 @@ def build_table(
     }
 
 
-def _route(state: RouteState, candidates: tuple[str, ...]) -> dict[str, Any]:
+def _route(state: Decision, candidates: tuple[str, ...]) -> dict[str, Any]:
     return {
         "target": state.target,
-        "since": instant(state.since),
+        "since": instant(state.at),
         "reason": state.reason,
         "candidates": list(candidates),
         "weights": {target: _number(percent) for target, percent in state.weights} or {state.target: 100},

@@ -21,7 +21,7 @@ from random import Random
 from typing import Any
 
 from controller.routing import policy
-from controller.routing.decision import Decision, RouteState
+from controller.routing.decision import Decision
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
 from controller.simulation.world import Timeline, own_network_failures
@@ -71,7 +71,7 @@ class _SeedRun:
         self._endpoints = _NeutralEndpoints(scenario, seed)
         self._throttled = False
         """Whether any provider has ever asked us to slow down; before, no target can be resting."""
-        self._states: dict[str, RouteState] = {}
+        self._states: dict[str, Decision] = {}
         self._decisions: list[tuple[float, Decision]] = []
         self._heap: list[tuple[float, int, int, Any]] = []
         self._number = count()
@@ -171,7 +171,7 @@ class _SeedRun:
             self._settings, self._states, self._detector.health, now=now, generation=generation
         ).values()
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
-            self._states[decision.route] = decision.state()
+            self._states[decision.route] = decision
             self._decisions.append((now_s, decision))
         if not all(verdict.settled for verdict in verdicts):
             self._cycle_by(now_s + _TICK_S)

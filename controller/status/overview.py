@@ -13,7 +13,7 @@ from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
 from controller.incidents.vendor_claim import status_phrase
 from controller.journal import Journal
-from controller.routing.decision import Decision, MoveKind, RouteState, format_destination
+from controller.routing.decision import Decision, MoveKind, format_destination
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
 from controller.status.evidence import EvidenceTrail
@@ -206,7 +206,7 @@ def vendor_views(
 
 def _route_views(
     settings: Settings,
-    pointed: Mapping[str, RouteState],
+    pointed: Mapping[str, Decision],
     states: Mapping[str, TargetHealth],
     stuck: frozenset[str],
     overrides: Overrides,
@@ -227,7 +227,7 @@ def _route_views(
 
 def route_view(
     route: Route,
-    pointed: RouteState | None,
+    pointed: Decision | None,
     states: Mapping[str, TargetHealth],
     stuck_routes: frozenset[str],
     overrides: Overrides = NO_OVERRIDES,
@@ -260,7 +260,7 @@ def route_view(
     return RouteView(
         name=route.name,
         target=target,
-        since=pointed.since if pointed and not dry_run else None,
+        since=pointed.at if pointed and not dry_run else None,
         reason=_reason(pointed, overrides.pin(route.name)) if pointed else "no decision yet",
         candidates=candidates,
         override=override,
@@ -273,7 +273,7 @@ def route_view(
     )
 
 
-def _reason(pointed: RouteState, pin: Override | None) -> str:
+def _reason(pointed: Decision, pin: Override | None) -> str:
     """Why it points there. A pin that ended without a move has left its reason behind."""
     if pointed.move is not MoveKind.PIN:
         return pointed.reason
@@ -282,12 +282,12 @@ def _reason(pointed: RouteState, pin: Override | None) -> str:
     return f"pinned by {pin.author} until {clock(pin.until, pin.at)}: {pin.reason}"
 
 
-def file_mismatch(decided: RouteState | None, in_file: str | None, now: datetime, *, first: str) -> str | None:
+def file_mismatch(decided: Decision | None, in_file: str | None, now: datetime, *, first: str) -> str | None:
     """The target in the routing file where it is not the decided one; "" without a file; None where they agree.
 
     A decision of the last 2 s may not be published yet. In a dry run the file should say `first`, the first candidate.
     """
     expected = first if decided and decided.dry_run else decided and decided.target
-    if decided is None or in_file == expected or (now - decided.since).total_seconds() < _PUBLISHED_WITHIN_S:
+    if decided is None or in_file == expected or (now - decided.at).total_seconds() < _PUBLISHED_WITHIN_S:
         return None
     return in_file or ""

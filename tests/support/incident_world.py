@@ -9,7 +9,7 @@ from typing import Any
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.incidents.tracker import update_incidents
-from controller.routing.decision import Decision, MoveKind, RouteState
+from controller.routing.decision import Decision, MoveKind
 from monitor.config.settings import Route, Settings
 from monitor.health import Health, TargetHealth
 from probes.target import Provider, Secret, Target
@@ -56,9 +56,7 @@ class World:
         self.now = NOON
         self.health: dict[str, TargetHealth] = {}
         self.routes = {
-            route.name: RouteState(
-                route=route.name, target=route.candidates[0], since=NOON, reason="no observations yet"
-            )
+            route.name: Decision(route=route.name, target=route.candidates[0], at=NOON, reason="no observations yet")
             for route in self.settings.routes
         }
         self.open: list[Incident] = []
@@ -102,7 +100,7 @@ class World:
     def _move(self, to: str) -> Decision:
         before = self.routes["chat"].target
         reason = self.health[before].reason
-        self.routes["chat"] = RouteState(route="chat", target=to, since=self.now, reason=reason)
+        self.routes["chat"] = Decision(route="chat", target=to, at=self.now, reason=reason)
         return Decision(
             route="chat", at=self.now, move=MoveKind.FAILOVER, before=before, target=to, reason=reason, generation=2
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.routing.candidates import Candidate
-from controller.routing.decision import MoveKind, RouteState
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.policy import RouteCase, RouteVerdict, decide, decide_all
 from monitor.config.settings import ControllerSettings, Route
 from monitor.health import Health, TargetHealth
@@ -27,12 +27,12 @@ def candidate(name: str, health: Health, *, recent: bool = True) -> Candidate:
     return Candidate(id=name, provider=name.partition("/")[0], health=state, longest_ok_age_s=120)
 
 
-def at(name: str, *, for_s: float = 3600) -> RouteState:
+def at(name: str, *, for_s: float = 3600) -> Decision:
     """The route has pointed at this target for so long."""
-    return RouteState(route="chat", target=name, since=T0 - timedelta(seconds=for_s), reason="before")
+    return Decision(route="chat", target=name, at=T0 - timedelta(seconds=for_s), reason="before")
 
 
-def ask(current: RouteState | None, *candidates: Candidate, route: Route = ROUTE) -> RouteVerdict:
+def ask(current: Decision | None, *candidates: Candidate, route: Route = ROUTE) -> RouteVerdict:
     """The policy's verdict at T0."""
     known = {one.id: one for one in candidates}
     controller = ControllerSettings(dwell_s=DWELL_S)
@@ -198,7 +198,7 @@ def test_a_target_that_was_only_poor_must_hold_before_a_route_returns() -> None:
             target=target, health=Health.UP, since=T0, reason="it answers", last_ok_at=now, held_until=held_until
         )
 
-    moved = RouteState(route="chat", target="b/y", since=T0, reason="a/x is unusable")
+    moved = Decision(route="chat", target="b/y", at=T0, reason="a/x is unusable")
     wanted = settings(Path(), "a/x", "b/y", routes=[route])
 
     def verdict(held_until: datetime | None) -> RouteVerdict:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from controller.routing.decision import MoveKind, RouteState
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from controller.routing.policy import RouteVerdict, decide_all
 from monitor.config.settings import ControllerSettings, Failback
@@ -41,11 +41,11 @@ def overrides_of(*, pin: str | None = None, drain: str | None = None, pause: str
 
 def state(
     target: str, move: MoveKind = MoveKind.FAILOVER, *, for_s: float = 3600.0, home: str | None = None
-) -> RouteState:
+) -> Decision:
     """The route has pointed there for so long, perhaps with 10 % on the way back home."""
     weights = ((home, 10.0), (target, 90.0)) if home else ()
     since = T0 - timedelta(seconds=for_s)
-    return RouteState(route="chat", target=target, since=since, reason="before", move=move, weights=weights)
+    return Decision(route="chat", target=target, at=since, reason="before", move=move, weights=weights)
 
 
 def healths(*words: Health) -> dict[str, TargetHealth]:
@@ -58,7 +58,7 @@ def healths(*words: Health) -> dict[str, TargetHealth]:
 
 
 def ask(
-    current: RouteState | None,
+    current: Decision | None,
     health: dict[str, TargetHealth],
     overrides: Overrides,
     mode: Literal["auto", "manual", "steps"] = "auto",
@@ -201,7 +201,7 @@ def test_the_end_of_a_pin_takes_the_route_home_in_every_mode(mode: Literal["auto
         state(C, MoveKind.PIN, for_s=1), healths(Health.UP, Health.UP, Health.UP), overrides_of(), mode
     ).decision
     assert decision is not None
-    assert decision.state().home == (A if mode == "steps" else None)
+    assert decision.home == (A if mode == "steps" else None)
     assert decision.target == (C if mode == "steps" else A)
     assert decision.reason == f"no longer pinned: {A} is up"
 
@@ -225,7 +225,7 @@ def test_pinning_and_unpinning_accepts_a_manual_failback() -> None:
     accepted = ask(state(C), health, overrides_of(pin=A), "manual").decision
     assert accepted is not None
     assert accepted.target == A
-    assert ask(accepted.state(), health, overrides_of(), "manual") == RouteVerdict(settled=True)
+    assert ask(accepted, health, overrides_of(), "manual") == RouteVerdict(settled=True)
 
 
 def test_a_drain_that_leaves_nothing_eligible_holds_and_says_so() -> None:

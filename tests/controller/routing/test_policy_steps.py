@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from controller.routing.decision import Decision, MoveKind, RouteState
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.policy import ABORTING, RouteVerdict, decide_all
 from monitor.config.settings import ControllerSettings, Failback, Route
 from monitor.health import Health, TargetHealth
@@ -41,12 +41,12 @@ def health(
     }
 
 
-def at(target: str, *, home: str | None = None, share: float = 7.0, for_s: float = 3600.0) -> RouteState:
+def at(target: str, *, home: str | None = None, share: float = 7.0, for_s: float = 3600.0) -> Decision:
     """The route has pointed there for so long, perhaps with a share on the way back home."""
-    return RouteState(
+    return Decision(
         route="chat",
         target=target,
-        since=T0 - timedelta(seconds=for_s),
+        at=T0 - timedelta(seconds=for_s),
         reason="before",
         move=MoveKind.STEP if home else MoveKind.FAILOVER,
         weights=((home, share), (target, 100 - share)) if home else (),
@@ -54,7 +54,7 @@ def at(target: str, *, home: str | None = None, share: float = 7.0, for_s: float
 
 
 def ask(
-    current: RouteState | None,
+    current: Decision | None,
     seen: dict[str, TargetHealth],
     failback: Failback = STEPS,
     *,
@@ -68,14 +68,14 @@ def ask(
     return decide_all(wanted, states, seen, now=T0 + timedelta(seconds=later_s), generation=8)["chat"]
 
 
-def decided(current: RouteState, seen: dict[str, TargetHealth], failback: Failback = STEPS) -> Decision:
+def decided(current: Decision, seen: dict[str, TargetHealth], failback: Failback = STEPS) -> Decision:
     """The decision, which there must be."""
     decision = ask(current, seen, failback).decision
     assert decision is not None
     return decision
 
 
-def check_steps(words: Sequence[Health], route: Route, current: RouteState, verdict: RouteVerdict, long: bool) -> None:
+def check_steps(words: Sequence[Health], route: Route, current: Decision, verdict: RouteVerdict, long: bool) -> None:
     """What must hold while a failback in steps is under way."""
     by_name = dict(zip(IDS, words, strict=True))
     present, home = by_name[current.target], by_name[current.home or ""]
@@ -92,7 +92,7 @@ def check_steps(words: Sequence[Health], route: Route, current: RouteState, verd
     elif home is Health.UP and long:
         assert decision is not None
         assert decision.move in {MoveKind.STEP, MoveKind.FAILBACK}
-        assert decision.state().home_share > current.home_share or decision.target == current.home
+        assert decision.home_share > current.home_share or decision.target == current.home
     else:
         assert decision is None, "suspect and unknown hold the share, and so does a step that is not over"
         assert verdict.settled == (home is not Health.UP)
@@ -156,7 +156,7 @@ def test_the_steps_of_a_failback() -> None:
     first = decided(at(C), seen)
     assert (first.move, first.target, first.weights) == (MoveKind.STEP, C, ((A, 7.0), (C, 93.0)))
     assert first.reason == f"{A} is up"
-    assert first.state().since == T0, "a step takes its time from its own beginning"
+    assert first.at == T0, "a step takes its time from its own beginning"
     second = decided(at(C, home=A, share=7.0, for_s=120), seen)
     assert (second.move, second.target, second.weights) == (MoveKind.STEP, C, ((A, 50.0), (C, 50.0)))
     assert second.reason == f"{A} has stayed up with 7 % of the requests for 2 min"
@@ -226,4 +226,4 @@ def test_a_dry_run_decides_the_same_and_says_so() -> None:
     decision = decide_all(wanted, {"chat": at(A)}, seen, now=T0, generation=8)["chat"].decision
     assert decision is not None
     assert decision == replace(decided(at(A), seen), dry_run=True)
-    assert decision.state().dry_run
+    assert decision.dry_run

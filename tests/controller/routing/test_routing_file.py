@@ -23,7 +23,7 @@ from hotspare_client import table as client_table
 
 from benchmarks import routing as routing_benchmark
 from controller.routing import routing_file
-from controller.routing.decision import RouteState
+from controller.routing.decision import Decision
 from controller.routing.routing_file import RoutingFile, RoutingFileError, build_table
 from monitor.config.settings import ControllerSettings, Route, Settings
 from monitor.health import Health
@@ -56,15 +56,15 @@ SETTINGS = Settings(
     ),
     routes=(Route(name="chat", candidates=(LUNA, HAIKU)),),
 )
-CHAT = RouteState(
+CHAT = Decision(
     route="chat",
     target=HAIKU,
-    since=datetime(2026, 11, 21, 17, 58, 41, 120_999, tzinfo=UTC),
+    at=datetime(2026, 11, 21, 17, 58, 41, 120_999, tzinfo=UTC),
     reason=f"{LUNA} is down: 9 of 14 probes failed in 41 s (server_error)",
 )
 
 
-def a_table(chat: RouteState = CHAT, settings: Settings = SETTINGS, generation: int = 42) -> dict[str, Any]:
+def a_table(chat: Decision = CHAT, settings: Settings = SETTINGS, generation: int = 42) -> dict[str, Any]:
     """The table of design 6.2, with both targets judged."""
     return build_table(
         settings,
@@ -133,10 +133,10 @@ def test_schema_refuses(spoil: Callable[[dict[str, Any]], object]) -> None:
 
 def test_unjudged_target_is_unknown_and_route_without_state_is_left_out() -> None:
     """Before the first verdicts the file is valid, and says nothing that nobody knows."""
-    table = build_table(SETTINGS, {}, {}, generation=0, written_at=CHAT.since, valid_for_s=90)
+    table = build_table(SETTINGS, {}, {}, generation=0, written_at=CHAT.at, valid_for_s=90)
     assert (table["routes"], table["targets"]) == ({}, {})
     check_schema(table)
-    table = build_table(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=CHAT.since, valid_for_s=90)
+    table = build_table(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=CHAT.at, valid_for_s=90)
     assert {target["health"] for target in table["targets"].values()} == {"unknown"}
     check_schema(table)
 
@@ -176,12 +176,12 @@ def test_target_unknown_to_the_configuration_is_an_error() -> None:
 def test_times_are_utc_with_milliseconds() -> None:
     """A time in another zone is written as the same instant in UTC, cut (not rounded) to milliseconds."""
     since = datetime(2026, 11, 21, 23, 59, 59, 999_999, tzinfo=timezone(timedelta(hours=5, minutes=30)))
-    assert a_table(replace(CHAT, since=since))["routes"]["chat"]["since"] == "2026-11-21T18:29:59.999Z"
+    assert a_table(replace(CHAT, at=since))["routes"]["chat"]["since"] == "2026-11-21T18:29:59.999Z"
 
 
 def test_valid_for_keeps_its_fraction() -> None:
     """A demo's fraction of a second is not rounded away."""
-    table = build_table(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=CHAT.since, valid_for_s=4.5)
+    table = build_table(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=CHAT.at, valid_for_s=4.5)
     assert table["valid_for_s"] == 4.5
     check_schema(table)
 

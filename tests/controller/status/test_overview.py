@@ -11,7 +11,7 @@ from controller.cli.status import print_overview
 from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.routing import override_text
-from controller.routing.decision import Decision, MoveKind, RouteState
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.store import OverrideStore
 from controller.status.document import status_document
@@ -280,12 +280,12 @@ def test_stuck(first: Health, second: Health, called_stuck: bool, stuck: bool) -
     """A route is stuck when its target fails in a way that should move it and there is nowhere to go."""
     states = {"a/x": state("a/x", first), "b/x": state("b/x", second)}
     names = frozenset({"chat"} if called_stuck else ())
-    pointed = RouteState(route="chat", target="a/x", since=NOW, reason="a reason")
+    pointed = Decision(route="chat", target="a/x", at=NOW, reason="a reason")
     seen = route_view(Route(name="chat", candidates=("a/x", "b/x")), pointed, states, names)
     assert (seen.stuck, seen.failed_over) == (stuck, False)
 
 
-def seen(pointed: RouteState, first: Health, *, manual: bool = False) -> RouteView:
+def seen(pointed: Decision, first: Health, *, manual: bool = False) -> RouteView:
     """The view of a route from a/x, of this health, to b/x, which is up."""
     states = {"a/x": state("a/x", first), "b/x": state("b/x", Health.UP)}
     return route_view(Route(name="chat", candidates=("a/x", "b/x")), pointed, states, frozenset(), manual=manual)
@@ -293,23 +293,23 @@ def seen(pointed: RouteState, first: Health, *, manual: bool = False) -> RouteVi
 
 def test_a_dry_run_shows_where_users_are_and_where_they_would_be() -> None:
     """Applications read the first candidate, whatever was decided; the file is right to say so."""
-    pointed = RouteState(route="chat", target="b/x", since=NOW, reason="a reason", dry_run=True)
+    pointed = Decision(route="chat", target="b/x", at=NOW, reason="a reason", dry_run=True)
     view = seen(pointed, Health.DOWN)
     assert (view.target, view.since, view.dry_run, view.would) == ("a/x", None, True, "b/x")
     assert view.note == "dry run: it would be on b/x"
     later = NOW + timedelta(minutes=1)
     assert file_mismatch(pointed, "a/x", later, first="a/x") is None
     assert file_mismatch(pointed, "b/x", later, first="a/x") == "b/x"
-    quiet = seen(RouteState(route="chat", target="a/x", since=NOW, reason="a reason", dry_run=True), Health.UP)
+    quiet = seen(Decision(route="chat", target="a/x", at=NOW, reason="a reason", dry_run=True), Health.UP)
     assert (quiet.would, quiet.note) == (None, "dry run: it stays as configured")
 
 
 def test_the_ways_home_are_said() -> None:
     """The shares of a failback in steps; in manual mode the command, once the better candidate is up."""
     weights = (("a/x", 10.0), ("b/x", 90.0))
-    stepping = RouteState(route="chat", target="b/x", since=NOW, reason="a reason", weights=weights)
+    stepping = Decision(route="chat", target="b/x", at=NOW, reason="a reason", weights=weights)
     assert seen(stepping, Health.UP).note == "going back in steps: 10 % to a/x, 90 % to b/x"
-    moved = RouteState(route="chat", target="b/x", since=NOW, reason="a reason")
+    moved = Decision(route="chat", target="b/x", at=NOW, reason="a reason")
     assert seen(moved, Health.UP, manual=True).note == (
         "a/x is up, and failback is manual: hotspare pin chat a/x --for 1m --reason … brings it back"
     )
@@ -320,7 +320,7 @@ def test_the_ways_home_are_said() -> None:
 def test_a_target_that_is_no_candidate_any_more() -> None:
     """A page with a newer configuration than the service shows where the route still points."""
     states = {"a/x": state("a/x", Health.UP)}
-    pointed = RouteState(route="chat", target="gone/x", since=NOW, reason="a reason")
+    pointed = Decision(route="chat", target="gone/x", at=NOW, reason="a reason")
     seen = route_view(Route(name="chat", candidates=("a/x",)), pointed, states, frozenset())
     assert (seen.target, seen.failed_over, seen.stuck) == ("gone/x", False, False)
     assert not seen.candidates[0].serving

@@ -7,7 +7,7 @@ from typing import Final
 
 from controller.alerts.slack.buttons.buttons import FAIL_BACK_S, HOLD_S, PRESSER, Button, Verb, fails
 from controller.incidents.incident import Incident
-from controller.routing.decision import RouteState
+from controller.routing.decision import Decision
 from controller.routing.operator_requests import OperatorRequest
 from controller.routing.override_text import describe_override, format_end
 from controller.routing.overrides import Override, OverrideKind, Overrides
@@ -26,7 +26,7 @@ class ButtonContext:
     settings: Settings
     incident: Incident | None
     """The incident that the button belongs to; None when there is none of that id."""
-    routes: Mapping[str, RouteState]
+    routes: Mapping[str, Decision]
     overrides: Overrides
     """Those in force."""
     health: Mapping[str, TargetHealth]
@@ -54,7 +54,7 @@ def find_objection(button: Button, author: str, context: ButtonContext) -> str |
     return (_object_to_hold if button.verb is Verb.HOLD else _object_to_failback)(button.target, route, state, context)
 
 
-def _object_to_hold(target: str, route: Route, state: RouteState, context: ButtonContext) -> str | None:
+def _object_to_hold(target: str, route: Route, state: Decision, context: ButtonContext) -> str | None:
     if state.target != target:
         return f"{route.name} has moved to {state.target} since that message was written"
     if pin := context.overrides.pin(route.name):
@@ -68,7 +68,7 @@ def _object_to_hold(target: str, route: Route, state: RouteState, context: Butto
     return None
 
 
-def _object_to_failback(home: str, route: Route, state: RouteState, context: ButtonContext) -> str | None:
+def _object_to_failback(home: str, route: Route, state: Decision, context: ButtonContext) -> str | None:
     if state.target == home and not state.weights:
         return f"{route.name} is on {home} already"
     if pin := context.overrides.pin(route.name):

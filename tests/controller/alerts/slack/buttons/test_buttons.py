@@ -21,7 +21,7 @@ from controller.alerts.slack.buttons.buttons import (
 from controller.alerts.slack.buttons.rules import ButtonContext, find_objection, request_for
 from controller.alerts.slack.incident_message import incident_headline
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
-from controller.routing.decision import MoveKind, RouteState
+from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import NO_OVERRIDES, Override, OverrideKind, Overrides
 from monitor.config.settings import ControllerSettings, Route, Settings
 from monitor.health import Health, TargetHealth
@@ -280,7 +280,7 @@ def context(
         controller=ControllerSettings(dry_run=dry),
     )
     word = TargetHealth(target=A, health=health, since=T0, reason=f"{A} is {health}: seen")
-    state = RouteState(route="chat", target=at, since=T0, reason="so", move=MoveKind.FAILOVER)
+    state = Decision(route="chat", target=at, at=T0, reason="so", move=MoveKind.FAILOVER)
     return ButtonContext(
         now=T0,
         settings=settings,
