@@ -70,7 +70,6 @@ ACTING = [
 PURE = [
     *("monitor/config/units.py", "monitor/config/problems.py", "controller/simulation/metrics.py"),
     *("controller/simulation/results.py", "controller/alerts/slack/buttons/buttons.py"),
-    "controller/alerts/slack/buttons/rules.py",
     "controller/demo/narration.py",
     *(
         "ui/components.py",

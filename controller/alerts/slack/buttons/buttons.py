@@ -1,24 +1,32 @@
-"""The buttons below an incident's message: which there are, how they are drawn, and how a press is read (pure)."""
+"""The buttons below an incident's message: which there are, how they look, what a press of one may still do (pure)."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from controller.alerts.slack.blocks import Block, Message
 from controller.incidents.incident import Incident, RouteImpact
-from monitor.config.settings import Route
-from monitor.health import FAILING, NO_VERDICT, Health
+from controller.routing.decision import Decision
+from controller.routing.operator_requests import OperatorRequest
+from controller.routing.override_text import describe_override, format_end
+from controller.routing.overrides import Override, OverrideKind, Overrides
+from monitor.config.settings import Route, Settings
+from monitor.health import FAILING, NO_VERDICT, Health, TargetHealth
 from probes.redaction import one_line
 
 #: How long a route is held.
-HOLD_S: Final = 3600.0
+_HOLD_S: Final = 3600.0
+#: A second press of Hold within this time changes nothing.
+_SAME: Final = timedelta(minutes=1)
 #: How long a route is pinned to where it goes back to, as `hotspare pin … --for 1m` does where failback is manual.
-FAIL_BACK_S: Final = 60.0
-
+_FAIL_BACK_S: Final = 60.0
 #: The prefix of authors who pressed a button.
-PRESSER: Final = "slack:"
+_PRESSER: Final = "slack:"
 
 _MOST: Final = 5
 _MOST_CHARS: Final = 1_800
@@ -38,7 +46,16 @@ class Verb(StrEnum):
     """Bring a route back to the target it prefers, now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_Id = Annotated[int, Field(gt=0, lt=1 << 63)]
+_VALUE: Final = TypeAdapter[tuple[Any, ...]](
+    tuple[Literal[Verb.ACKNOWLEDGE], _Id, int, None, None]
+    | tuple[Literal[Verb.HOLD, Verb.FAIL_BACK], _Id, int, str, str],
+    config=ConfigDict(strict=True),
+)
+"""The fields of a `Button`, as they are sent to Slack and come back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Button:
     """One button, as it was drawn; a press sends it back unchanged, however old the message is."""
 
@@ -70,7 +87,7 @@ def choose_buttons(incident: Incident, routes: Sequence[Route], others: Iterable
             by_route[impact.route] = tuple(_route_buttons(incident, impact, configured[impact.route], health))
     # A route with two buttons has been moved: people most likely want to act on it.
     pairs = sorted(by_route.values(), key=len, reverse=True)
-    first = () if incident.acknowledged_by else (_button(Verb.ACKNOWLEDGE, incident),)
+    first = () if incident.acknowledged_by else (Button(Verb.ACKNOWLEDGE, incident.id, incident.revision),)
     return (*first, *(button for pair in pairs for button in pair))[:_MOST]
 
 
@@ -84,18 +101,14 @@ def _route_buttons(
     here = health.get(impact.target)
     away = impact.target != home
     if here not in FAILING and not impact.stuck and (away or (here is not None and here not in NO_VERDICT)):
-        yield replace(_button(Verb.HOLD, incident), route=route.name, target=impact.target)
-    if away and not fails(health.get(home), route):
-        yield replace(_button(Verb.FAIL_BACK, incident), route=route.name, target=home)
+        yield Button(Verb.HOLD, incident.id, incident.revision, route.name, impact.target)
+    if away and not _fails(health.get(home), route):
+        yield Button(Verb.FAIL_BACK, incident.id, incident.revision, route.name, home)
 
 
-def fails(health: Health | None, route: Route) -> bool:
+def _fails(health: Health | None, route: Route) -> bool:
     """Whether users of the route must not be brought to a target of this health."""
     return health in FAILING or health in route.fail_over_on
-
-
-def _button(verb: Verb, incident: Incident) -> Button:
-    return Button(verb=verb, incident=incident.id, revision=incident.revision)
 
 
 def add_buttons(message: Message, buttons: Sequence[Button]) -> Message:
@@ -129,16 +142,11 @@ def button_label(button: Button, *, named: bool = True) -> str:
 
 
 def _element(number: int, button: Button, *, named: bool) -> Block:
-    value = json.dumps(
-        [button.verb.value, button.incident, button.revision, button.route, button.target],
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
     element: Block = {
         "type": "button",
         "action_id": f"hotspare_{number}",
         "text": _plain(button_label(button, named=named)),
-        "value": value,
+        "value": json.dumps(astuple(button), ensure_ascii=False, separators=(",", ":")),
     }
     if button.verb is Verb.ACKNOWLEDGE:
         return {**element, "style": "primary"}
@@ -170,17 +178,9 @@ def parse_button(value: object) -> Button | None:
     if not isinstance(value, str) or len(value) > _LONGEST_VALUE:
         return None
     try:
-        given: Any = json.loads(value)
-    except (ValueError, RecursionError):
+        return Button(*_VALUE.validate_json(value))
+    except ValidationError:
         return None
-    match given:
-        case [str(verb), int(incident), int(revision), str() | None as route, str() | None as target]:
-            known = verb in set(Verb) and 0 < incident < 1 << 63 and (route is None) is (verb == Verb.ACKNOWLEDGE)
-        case _:
-            return None
-    if not known or (route is None) is not (target is None) or isinstance(incident, bool):
-        return None
-    return Button(verb=Verb(verb), incident=incident, revision=revision, route=route, target=target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +202,7 @@ class Press:
     def author(self) -> str:
         """The author for the journal: `slack:U012AB3CD (ana)`."""
         name = one_line(self.name, _NAME_CHARS)
-        return one_line(f"{PRESSER}{self.user}" + (f" ({name})" if name else ""), 80)
+        return one_line(f"{_PRESSER}{self.user}" + (f" ({name})" if name else ""), 80)
 
 
 def read_press(payload: Any, envelope_id: object) -> Press | None:
@@ -212,21 +212,106 @@ def read_press(payload: Any, envelope_id: object) -> Press | None:
             "type": "block_actions",
             "user": {"id": str(user)} as person,
             "actions": [{"action_id": str(name)} as action],
-        }:
-            if not name.startswith("hotspare_"):
-                return None
-        case _:
-            return None
-    instant, container = action.get("action_ts"), payload.get("container")
-    message = container if isinstance(container, dict) else {}
-    thread = message.get("thread_ts")
-    unique = f"{name} {message.get('message_ts')} {instant}" if isinstance(instant, str) else f"{envelope_id}"
-    called = person.get("username") or person.get("name")
-    return Press(
-        key=one_line(f"buttons press {user} {unique}", 200),
-        user=one_line(user, 30),
-        name=called if isinstance(called, str) else "",
-        button=parse_button(action.get("value")),
-        channel=str(message.get("channel_id") or ""),
-        thread=thread if isinstance(thread, str) else None,
+        } if name.startswith("hotspare_"):
+            instant, container = action.get("action_ts"), payload.get("container")
+            message = container if isinstance(container, dict) else {}
+            thread = message.get("thread_ts")
+            unique = f"{name} {message.get('message_ts')} {instant}" if isinstance(instant, str) else f"{envelope_id}"
+            called = person.get("username") or person.get("name")
+            return Press(
+                key=one_line(f"buttons press {user} {unique}", 200),
+                user=one_line(user, 30),
+                name=called if isinstance(called, str) else "",
+                button=parse_button(action.get("value")),
+                channel=str(message.get("channel_id") or ""),
+                thread=thread if isinstance(thread, str) else None,
+            )
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonContext:
+    """The state of everything that a press depends on, when it comes in."""
+
+    now: datetime
+    settings: Settings
+    incident: Incident | None
+    """The incident that the button belongs to; None when there is none of that id."""
+    routes: Mapping[str, Decision]
+    overrides: Overrides
+    """Those in force."""
+    health: Mapping[str, TargetHealth]
+
+
+def find_objection(button: Button, author: str, context: ButtonContext) -> str | None:
+    """Why nothing is to be done, as a sentence without its end; None when nothing speaks against it.
+
+    A message may be old: everything that was true when the button was drawn is checked again.
+    """
+    incident = context.incident
+    if incident is None:
+        return f"there is no incident {button.incident}"
+    if incident.resolved_at:
+        return f"incident {incident.id} is resolved"
+    if button.verb is Verb.ACKNOWLEDGE:
+        by = incident.acknowledged_by
+        return None if by is None else f"{'you look' if by == author else f'{by} looks'} after it already"
+    route = next((route for route in context.settings.routes if route.name == button.route), None)
+    state = context.routes.get(button.route or "")
+    if route is None or state is None or button.target not in route.candidates:
+        return f"the configuration no longer has route {button.route} with {button.target}"
+    if context.settings.controller.dry_run:
+        return "this is a dry run: the routes stay as they are configured"
+    return (_object_to_hold if button.verb is Verb.HOLD else _object_to_failback)(button.target, route, state, context)
+
+
+def _object_to_hold(target: str, route: Route, state: Decision, context: ButtonContext) -> str | None:
+    if state.target != target:
+        return f"{route.name} has moved to {state.target} since that message was written"
+    if pin := context.overrides.pin(route.name):
+        return f"{_in_force_text(pin, context)}: it stays there anyway"
+    paused = context.overrides.paused(route.name)
+    if paused and paused.until >= context.now + timedelta(seconds=_HOLD_S) - _SAME:
+        return f"{_in_force_text(paused, context)} already"
+    state_of_target = context.health.get(target)
+    if state_of_target and state_of_target.health in FAILING:
+        return f"users would be held on a failing target: {state_of_target.sentence}"
+    return None
+
+
+def _object_to_failback(home: str, route: Route, state: Decision, context: ButtonContext) -> str | None:
+    if state.target == home and not state.weights:
+        return f"{route.name} is on {home} already"
+    if pin := context.overrides.pin(route.name):
+        return f"{_in_force_text(pin, context)}: whoever pinned it must unpin it first"
+    paused = context.overrides.paused(route.name)
+    if paused and not is_hold(paused):
+        return f"{_in_force_text(paused, context)}: whoever paused it must resume it first"
+    if drain := context.overrides.drained(home, home.partition("/")[0]):
+        return f"{_in_force_text(drain, context)}: no route goes there"
+    state_of_target = context.health.get(home)
+    if state_of_target and _fails(state_of_target.health, route):
+        return f"users would go to a failing target: {state_of_target.sentence}"
+    return None
+
+
+def _in_force_text(override: Override, context: ButtonContext) -> str:
+    return f"{describe_override(override)} by {override.author} is in force {format_end(override, context.now)}"
+
+
+def is_hold(override: Override) -> bool:
+    """Whether it is a pause that a press began."""
+    return override.kind is OverrideKind.PAUSE and override.author.startswith(_PRESSER)
+
+
+def request_for(button: Button, author: str) -> OperatorRequest:
+    """The operator request that a button about a route stands for: `pause … --for 1h`, or `pin … TARGET --for 1m`."""
+    hold = button.verb is Verb.HOLD
+    return OperatorRequest(
+        kind=OverrideKind.PAUSE if hold else OverrideKind.PIN,
+        subject=button.route or "",
+        target=None if hold else button.target,
+        reason=f"pressed in Slack, incident {button.incident}",
+        author=author,
+        for_s=_HOLD_S if hold else _FAIL_BACK_S,
     )

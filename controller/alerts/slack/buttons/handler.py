@@ -3,19 +3,28 @@
 import logging
 from collections.abc import Callable, Collection
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 from sqlalchemy import Engine
 
-from controller.alerts.slack.buttons.buttons import Button, Press, Verb, button_label
-from controller.alerts.slack.buttons.rules import ButtonContext, find_objection, is_hold, request_for
-from controller.alerts.slack.buttons.store import PressStore
+from controller.alerts.slack.buttons.buttons import (
+    Button,
+    ButtonContext,
+    Press,
+    Verb,
+    button_label,
+    find_objection,
+    is_hold,
+    request_for,
+)
+from controller.alerts.slack.buttons.store import claim_press, finish_press
 from controller.incidents.incident import EntryKind
 from controller.journal import Journal
 from controller.operations import begin_override
-from controller.routing import override_text
-from controller.routing.operator_requests import OperatorRequest, RefusedError
-from controller.routing.overrides import Override, OverrideKind, Overrides
+from controller.routing.operator_requests import RefusedError
+from controller.routing.override_text import describe_override, ended_event
+from controller.routing.overrides import OverrideKind, Overrides
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.storage.database import open_operator, reading
@@ -25,6 +34,8 @@ from probes.redaction import one_line
 log = logging.getLogger(__name__)
 
 _LATEST: Final = 50
+#: What an override has in common with the request that it comes from.
+_REQUESTED: Final = attrgetter("kind", "subject", "target", "author", "reason")
 
 
 class PressHandler:
@@ -54,8 +65,8 @@ class PressHandler:
             engine.dispose()
 
     def _handle(self, press: Press, engine: Engine) -> str | None:
-        presses, button, now = PressStore(engine), press.button, self._clock()
-        before = presses.claim(press.key, button.incident if button else None, now)
+        button, now = press.button, self._clock()
+        before = claim_press(engine, press.key, button.incident if button else None, now)
         begun_at, is_finished = before or (now, False)
         if is_finished:
             return None
@@ -66,7 +77,7 @@ class PressHandler:
         what = f"“{button_label(button)}”" if button else "a button that this version does not know"
         subject = f"incident {button.incident}" if button else "slack"
         text = f"{press.author} pressed {what}: {answer}"
-        presses.finish(press.key, kind=kind, subject=subject, text=text, now=self._clock())
+        finish_press(engine, press.key, kind=kind, subject=subject, text=text, now=self._clock())
         log.info("%s subject=%s: %s", kind, subject, text)
         return answer
 
@@ -106,10 +117,9 @@ class PressHandler:
                 line.kind is EntryKind.ACKNOWLEDGED and line.author == author and line.at >= begun_at
                 for line in (incident.timeline if incident else ())
             )
-        request = request_for(button, author)
-        return any(
-            _matches(override, request) and override.at >= begun_at for override in journal.overrides.latest(_LATEST)
-        )
+        wanted = _REQUESTED(request_for(button, author))
+        latest = journal.overrides.latest(_LATEST)
+        return any(_REQUESTED(override) == wanted and override.at >= begun_at for override in latest)
 
     def _perform(self, button: Button, author: str, journal: Journal) -> str:
         if button.verb is Verb.ACKNOWLEDGE:
@@ -120,23 +130,11 @@ class PressHandler:
 
     def _end_hold(self, button: Button, author: str, begun_at: datetime, journal: Journal) -> str:
         """End a hold that began before the press: a route that is held could not leave if its target fails again."""
-        in_force = journal.overrides.in_force(self._clock())
-        holds = [override for override in in_force if is_hold(override) and override.subject == button.route]
-        if not any(hold.at <= begun_at for hold in holds):
+        request, now = request_for(button, author), self._clock()
+        in_force = journal.overrides.in_force(now)
+        if not any(is_hold(each) and each.subject == request.subject and each.at <= begun_at for each in in_force):
             return ""
         ended = journal.overrides.end(
-            OverrideKind.PAUSE,
-            {hold.subject for hold in holds},
-            at=self._clock(),
-            by=author,
-            reason=request_for(button, author).reason,
-            event_for=override_text.ended_event,
+            OverrideKind.PAUSE, {request.subject}, at=now, by=author, reason=request.reason, event_for=ended_event
         )
-        return "".join(f" Ended: {override_text.describe_override(override)}." for override in ended)
-
-
-def _matches(override: Override, request: OperatorRequest) -> bool:
-    """Whether the override says what this request asks for."""
-    stored = (override.kind, override.subject, override.target, override.author, override.reason)
-    wanted = (request.kind, request.subject, request.target, request.author, request.reason)
-    return stored == wanted
+        return "".join(f" Ended: {describe_override(override)}." for override in ended)

@@ -6,9 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -21,7 +19,7 @@ from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import safe
 from controller.alerts.slack.buttons.buttons import Press, read_press
 from controller.alerts.slack.buttons.handler import PressHandler
-from controller.alerts.slack.buttons.socket_mode import SlackConnection, SocketModeEvent
+from controller.alerts.slack.buttons.socket_mode import SlackConnection
 from controller.alerts.slack.client import sdk_options
 from controller.alerts.slack.errors import Refusal, as_delivery_errors
 from controller.alerts.slack.planning_input import SINK
@@ -66,14 +64,12 @@ class SocketListener:
         network: NetworkSettings | None = None,
         first_wait_s: float = _FIRST_WAIT_S,
     ) -> None:
-        network = network or NetworkSettings()
         self._slack = slack
         self._handle_press = handle
         self._report = report
-        self._proxy = network.proxy
         self._first_wait_s = first_wait_s
-        self._tls = ssl.create_default_context(cafile=str(network.ca_bundle) if network.ca_bundle else None)
         options = sdk_options(network, _TIMEOUT_S)
+        self._proxy, self._tls = options["proxy"], options["ssl"] or ssl.create_default_context()
         self._app = WebClient((slack.app_token or Secret("")).reveal(), slack.api_url, **options)
         self._bot = WebClient(slack.token.reveal(), slack.api_url, **options)
         self._stopping = threading.Event()
@@ -110,14 +106,13 @@ class SocketListener:
                     log.info("buttons_connected: presses are received")
                     self.is_usable, self._reported = True, None
                     self._report(None)
-                    connection.wait_for(SocketModeEvent.DISCONNECT)
+                    connection.wait_for("disconnect")
+                    failures, since_s = 0, time.monotonic()
                 except DeliveryError as error:
                     if time.monotonic() - began_s > _GOOD_AFTER_S:
                         failures, since_s = 0, time.monotonic()
                     self._back_off(error, failures, time.monotonic() - since_s)
                     failures = min(failures + 1, 10)
-                else:
-                    failures, since_s = 0, time.monotonic()
         except Exception:  # whatever it is: buttons must not end the service
             log.exception("buttons_failed: presses are not received until the service is restarted")
             self.is_usable = False
@@ -129,12 +124,17 @@ class SocketListener:
         """Put a connection on which Slack has said hello in place of the present one; raises DeliveryError."""
         with as_delivery_errors(Refusal.SOCKET_MODE):
             url = self._request_address()
-        opening = SlackConnection(url, proxy=self._proxy, tls=self._tls, on_envelope=self._enqueue)
+        opening = SlackConnection(
+            url,
+            proxy=self._proxy,
+            tls=self._tls,
+            on_envelope=lambda *envelope: self._envelopes.submit(self._handle, *envelope),
+        )
         self._opening = opening
         try:
             if self._stopping.is_set():
                 raise DeliveryError("the service stops")
-            opening.wait_for(SocketModeEvent.HELLO, _HELLO_WITHIN_S)
+            opening.wait_for("hello", _HELLO_WITHIN_S)
         except DeliveryError:
             opening.close()
             raise
@@ -169,19 +169,17 @@ class SocketListener:
             self._report(str(error))
         self._stopping.wait(wait_s)
 
-    def _enqueue(self, connection: SlackConnection, envelope: dict[str, Any]) -> None:
-        self._envelopes.submit(self._handle, connection, envelope)
-
     def _handle(self, connection: SlackConnection, envelope: Mapping[str, Any]) -> None:
         """Do what it asks for, acknowledge it, and tell the person what was done."""
         envelope_id = envelope["envelope_id"]
         press = read_press(envelope.get("payload"), envelope_id) if envelope.get("type") == "interactive" else None
-        handling = self._presses.submit(self._handle_press, press) if press else None
-        if handling:
-            with suppress(FutureTimeoutError, Exception):
-                handling.result(_ACKNOWLEDGE_WITHIN_S)
+        if press is None:
+            self._acknowledge(connection, envelope_id)
+            return
+        handling = self._presses.submit(self._handle_press, press)
+        wait([handling], _ACKNOWLEDGE_WITHIN_S)
         self._acknowledge(connection, envelope_id)
-        if press and handling and (answer := _result(handling, press)):
+        if answer := _result(handling, press):
             self._answer(press, answer)
 
     def _acknowledge(self, connection: SlackConnection, envelope_id: str) -> None:

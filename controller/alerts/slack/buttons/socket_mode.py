@@ -7,10 +7,9 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from enum import StrEnum
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -33,14 +32,9 @@ _silent.setLevel(logging.CRITICAL)
 
 
 #: Gets an envelope (a message to acknowledge) and the connection that it came by; must be quick.
-OnEnvelope: TypeAlias = Callable[["SlackConnection", dict[str, Any]], None]
-
-
-class SocketModeEvent(StrEnum):
-    """What Slack says about the connection: envelopes can come; it ends soon, another should take its place."""
-
-    HELLO = "hello"
-    DISCONNECT = "disconnect"
+OnEnvelope: TypeAlias = Callable[["SlackConnection", dict[str, Any]], object]
+#: What Slack says about the connection: envelopes can come; it ends soon, another should take its place.
+Signal: TypeAlias = Literal["hello", "disconnect"]
 
 
 class SlackConnection:
@@ -54,19 +48,19 @@ class SlackConnection:
         self._proxy = proxy
         self._tls = tls
         self._on_envelope = on_envelope
-        self._signals: SimpleQueue[SocketModeEvent | DeliveryError] = SimpleQueue()
+        self._signals: SimpleQueue[Signal | DeliveryError] = SimpleQueue()
         self._socket: ClientConnection | None = None
         self._closing = False
         Thread(target=self._run, name="slack-socket", daemon=True).start()
 
-    def wait_for(self, signal: SocketModeEvent, within_s: float | None = None) -> None:
+    def wait_for(self, signal: Signal, within_s: float | None = None) -> None:
         """Wait until Slack has sent this signal; for ever without `within_s`, in seconds.
 
         Raises DeliveryError when the connection failed, ended or was refused, and when Slack did not send it.
         """
         deadline_s = None if within_s is None else time.monotonic() + within_s
-        received: SocketModeEvent | DeliveryError | None = None
-        while received is not signal:
+        received: Signal | DeliveryError | None = None
+        while received != signal:
             try:
                 received = self._signals.get(timeout=deadline_s and max(0.0, deadline_s - time.monotonic()))
             except Empty:
@@ -116,12 +110,10 @@ class SlackConnection:
         except (ValueError, RecursionError):
             return
         match message:
-            case {"type": "hello"}:
-                self._signals.put(SocketModeEvent.HELLO)
             case {"type": "disconnect", "reason": "link_disabled" | "too_many_websockets" as reason}:
                 self._signals.put(refusal_error(reason, refusal=Refusal.SOCKET_MODE))
-            case {"type": "disconnect"}:
-                self._signals.put(SocketModeEvent.DISCONNECT)
+            case {"type": "hello" | "disconnect" as signal}:
+                self._signals.put(signal)
             case {"envelope_id": str()}:
                 self._on_envelope(self, message)
 

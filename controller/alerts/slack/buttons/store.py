@@ -11,31 +11,23 @@ from monitor.storage.rows import event_row
 from monitor.storage.tables import DeliveryRow
 
 
-class PressStore:
-    """The presses, on an engine of `open_operator`; every method is one transaction that survives a power cut.
+def claim_press(engine: Engine, key: str, incident_id: int | None, now: datetime) -> tuple[datetime, bool] | None:
+    """Record that this press came in, among the deliveries, because its answer is one; `key` is `Press.key`.
 
-    A press has a row among the deliveries, because its answer is one. Raises `monitor.storage.database.DatabaseError`.
+    Returns when it came in before, and whether it was handled (else the process was killed meanwhile); None for a
+    press that is new. Raises `monitor.storage.database.DatabaseError`.
     """
+    with Session(durable(engine)) as session, session.begin():
+        if row := session.get(DeliveryRow, storable(key)):
+            return from_ms(row.begun_ms), row.done_ms is not None
+        new = DeliveryRow(key=storable(key), sink="buttons", kind="press", begun_ms=to_ms(now), attempts=1)
+        new.incident_id = incident_id
+        session.add(new)
+    return None
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = durable(engine)
 
-    def claim(self, key: str, incident_id: int | None, now: datetime) -> tuple[datetime, bool] | None:
-        """Record that this press came in; `key` is `Press.key`.
-
-        Returns when it came in before, and whether it was handled (else the process was killed meanwhile); None for a
-        press that is new.
-        """
-        with Session(self._engine) as session, session.begin():
-            if row := session.get(DeliveryRow, storable(key)):
-                return from_ms(row.begun_ms), row.done_ms is not None
-            new = DeliveryRow(key=storable(key), sink="buttons", kind="press", begun_ms=to_ms(now), attempts=1)
-            new.incident_id = incident_id
-            session.add(new)
-        return None
-
-    def finish(self, key: str, *, kind: str, subject: str, text: str, now: datetime) -> None:
-        """Record that it was handled, and add an event that says what came of it."""
-        with Session(self._engine) as session, session.begin():
-            session.get_one(DeliveryRow, storable(key)).done_ms = to_ms(now)
-            session.add(event_row(now, kind, subject, text))
+def finish_press(engine: Engine, key: str, *, kind: str, subject: str, text: str, now: datetime) -> None:
+    """Record that it was handled, and add an event that says what came of it. Raises DatabaseError."""
+    with Session(durable(engine)) as session, session.begin():
+        session.get_one(DeliveryRow, storable(key)).done_ms = to_ms(now)
+        session.add(event_row(now, kind, subject, text))

@@ -11,14 +11,16 @@ import pytest
 
 from controller.alerts.slack.buttons.buttons import (
     Button,
+    ButtonContext,
     Verb,
     add_buttons,
     button_label,
     choose_buttons,
+    find_objection,
     parse_button,
     read_press,
+    request_for,
 )
-from controller.alerts.slack.buttons.rules import ButtonContext, find_objection, request_for
 from controller.alerts.slack.incident_message import incident_headline
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.routing.decision import Decision, MoveKind

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from controller.alerts.channel import DeliveryError
-from controller.alerts.slack.buttons.socket_mode import SlackConnection, SocketModeEvent
+from controller.alerts.slack.buttons.socket_mode import SlackConnection
 from tests.support.servers import server_tls
 
 HELLO = '{"type": "hello"}'
@@ -112,7 +112,7 @@ def test_through_a_proxy_with_a_certificate_of_ours(authority: trustme.CA) -> No
     with slack(HELLO, tls=server_tls(authority, "slack.invalid")) as port:
         proxy = Tunnel(port)
         with connected("wss://slack.invalid/link?ticket=1", proxy=proxy.url, tls=trusting(authority)) as connection:
-            connection.wait_for(SocketModeEvent.HELLO, 20)
+            connection.wait_for("hello", 20)
         proxy.join()
     assert proxy.asked.startswith("CONNECT slack.invalid:443 HTTP/1.1\r\n")
     assert f"Basic {base64.b64encode(b'ana:p@ss').decode()}" in proxy.asked
@@ -126,7 +126,7 @@ def test_a_certificate_that_nobody_vouches_for_is_an_error(authority: trustme.CA
         connected(f"wss://127.0.0.1:{port}/") as connection,
         pytest.raises(DeliveryError, match="Slack could not be reached: "),
     ):
-        connection.wait_for(SocketModeEvent.HELLO, 20)
+        connection.wait_for("hello", 20)
 
 
 @pytest.mark.slow
@@ -137,10 +137,10 @@ def test_a_server_that_says_nothing_costs_its_deadline() -> None:
         connected(f"ws://127.0.0.1:{silent.getsockname()[1]}/") as connection,
     ):
         with pytest.raises(DeliveryError, match=r"Slack did not say hello within 0\.2 s"):
-            connection.wait_for(SocketModeEvent.HELLO, 0.2)
+            connection.wait_for("hello", 0.2)
         threading.Timer(0.2, connection.close).start()
         with pytest.raises(DeliveryError, match="was closed"):
-            connection.wait_for(SocketModeEvent.HELLO, 20)
+            connection.wait_for("hello", 20)
 
 
 def test_a_message_that_is_too_large_ends_the_connection() -> None:
@@ -151,9 +151,9 @@ def test_a_message_that_is_too_large_ends_the_connection() -> None:
         slack(HELLO, envelope, "x" * (1 << 20) + "x") as port,
         connected(f"ws://127.0.0.1:{port}/", on_envelope=lambda _, found: heard.append(found["envelope_id"])) as one,
     ):
-        one.wait_for(SocketModeEvent.HELLO, 20)
+        one.wait_for("hello", 20)
         with pytest.raises(DeliveryError, match=r"Slack could not be reached: .*exceeds"):
-            one.wait_for(SocketModeEvent.DISCONNECT, 20)
+            one.wait_for("disconnect", 20)
     assert heard == ["1"]
 
 
@@ -171,6 +171,6 @@ def test_a_connection_that_slack_refuses(reason: str, text: str, permanent: bool
         connected(f"ws://127.0.0.1:{port}/") as connection,
         pytest.raises(DeliveryError) as refused,
     ):
-        connection.wait_for(SocketModeEvent.HELLO, 20)
+        connection.wait_for("hello", 20)
     assert str(refused.value).startswith(text)
     assert refused.value.permanent is permanent
