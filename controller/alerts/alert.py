@@ -100,7 +100,10 @@ def make_test_alert(alert_id: str, *, at: datetime, where: str) -> Alert:
 
 def alert_document(alert: Alert) -> dict[str, Any]:
     """The alert as `hotspare.alert/1`; controller/alerts/alert.schema.json describes it."""
-    notice = alert.notice
+    notice, incident = alert.notice, None
+    if alert.incident:
+        incident = {"revision": alert.incident.revision, **incident_document(alert.incident, (), alert.at)}
+        del incident["stays"]  # where its routes were is not known here; the timeline says it
     return {
         "format": FORMAT,
         "id": alert.id,
@@ -109,7 +112,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "severity": alert.severity,
         "headline": alert.headline,
         "text": alert.text,
-        "incident": _incident(alert.incident, alert.at) if alert.incident else None,
+        "incident": incident,
         "notice": notice and {"kind": notice.kind, "subject": notice.subject, "text": notice.text},
     }
 
@@ -126,9 +129,3 @@ def mask_secrets(text: str, secrets: Iterable[Secret]) -> str:
         if len(secret.reveal()) >= _SHORTEST_SECRET:
             text = text.replace(secret.reveal(), MASK)
     return text
-
-
-def _incident(incident: Incident, at: datetime) -> dict[str, Any]:
-    values = incident_document(incident, (), at)
-    del values["stays"]  # where its routes were is not known here; the timeline says it
-    return {"revision": incident.revision, **values}

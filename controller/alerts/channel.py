@@ -3,14 +3,14 @@
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
 from controller.alerts.alert import Alert, AlertKind, incident_alert, notice_alert
 from controller.alerts.delivery import Action, Delivery, DeliveryKind, DueAlert, PlannedMessage, Receipt
 from controller.alerts.delivery_store import DeliveryStore
-from controller.incidents.incident import Incident
+from controller.alerts.pending_event import PendingEvent
 from monitor.config.alert_settings import Severity
 from monitor.config.settings import Route, Settings
 from monitor.storage.conversions import from_ms, to_ms
@@ -21,36 +21,26 @@ T = TypeVar("T")
 _HOUR: Final = timedelta(hours=1)
 
 
+@dataclass(eq=False, repr=False)
 class DeliveryError(Exception):
     """A channel did not take a message. The text is one sentence for people, without an address or a secret."""
 
-    def __init__(
-        self,
-        text: str,
-        *,
-        code: str = "",
-        permanent: bool = False,
-        one_message: bool = False,
-        one_place: bool = False,
-        gone: bool = False,
-        maybe_arrived: bool = True,
-        retry_after_s: float | None = None,
-    ) -> None:
-        super().__init__(text)
-        self.code = code
-        """The other side's own word, such as Slack's `invalid_auth`; empty when it was not reached or did not say."""
-        self.permanent = permanent
-        """A person must change something before trying again can help."""
-        self.one_message = one_message
-        """The fault is this message's; other messages may get through."""
-        self.one_place = one_place
-        """The fault is that of this Slack channel; messages to another may get through."""
-        self.gone = gone
-        """The message to edit, or to reply to, cannot be reached any more; a new one can."""
-        self.maybe_arrived = maybe_arrived
-        """It may have been taken all the same; when False, it certainly has not."""
-        self.retry_after_s = retry_after_s
-        """How long the other side asked us to wait."""
+    text: str
+    _: KW_ONLY
+    code: str = ""
+    """The other side's own word, such as Slack's `invalid_auth`; empty when it was not reached or did not say."""
+    permanent: bool = False
+    """A person must change something before trying again can help."""
+    one_message: bool = False
+    """The fault is this message's; other messages may get through."""
+    one_place: bool = False
+    """The fault is that of this Slack channel; messages to another may get through."""
+    gone: bool = False
+    """The message to edit, or to reply to, cannot be reached any more; a new one can."""
+    maybe_arrived: bool = True
+    """It may have been taken all the same; when False, it certainly has not."""
+    retry_after_s: float | None = None
+    """How long the other side asked us to wait."""
 
 
 class LookupImpossibleError(Exception):
@@ -171,43 +161,40 @@ def plan_alerts(
     """
     for item in due:
         alert = alert_of(item, now)
-        action = Action.POST if is_wanted(alert, item, every_change=every_change) else Action.MARK
+        action = Action.POST if every_change or is_wanted(alert, item) else Action.MARK
         if action is Action.POST and room is not None:
             if room <= 0 and alert.severity is not Severity.CRITICAL:
                 continue
             room -= 1
         yield PlannedMessage(
             key=item.key,
-            kind=DeliveryKind.REVISION if item.incident else DeliveryKind.EVENT,
+            kind=DeliveryKind.REVISION if alert.incident else DeliveryKind.EVENT,
             action=action,
             alert=alert,
-            incident_id=item.incident.id if item.incident else None,
-            event_id=item.event.id if item.event else None,
-            revision=item.incident.revision if item.incident else None,
+            incident_id=alert.incident.id if alert.incident else None,
+            event_id=alert.notice.id if alert.notice else None,
+            revision=alert.incident.revision if alert.incident else None,
         )
 
 
 def alert_of(due: DueAlert, now: datetime) -> Alert:
     """What is told of it, under an id that stays the same however often it is sent."""
     at = due.begun_at or from_ms(to_ms(now))  # as it will be known after a crash
-    if due.incident:
-        alert_id = f"incident-{due.incident.id}-{due.incident.revision}-{to_ms(at):x}"
-        return incident_alert(due.incident, kind_of(due.incident, due.last_kind), alert_id=alert_id, at=at)
-    if due.event is None:
-        raise ValueError(f"{due.key} is neither about an incident nor about an event")
-    return notice_alert(due.event, alert_id=f"notice-{due.event.id}-{to_ms(at):x}", at=at)
+    if isinstance(due.about, PendingEvent):
+        return notice_alert(due.about, alert_id=f"notice-{due.about.id}-{to_ms(at):x}", at=at)
+    alert_id = f"incident-{due.about.id}-{due.about.revision}-{to_ms(at):x}"
+    if due.about.resolved_at:
+        kind = AlertKind.INCIDENT_RESOLVED
+    elif due.last_kind in {None, AlertKind.INCIDENT_RESOLVED}:
+        kind = AlertKind.INCIDENT_OPENED
+    else:
+        kind = AlertKind.INCIDENT_CHANGED
+    return incident_alert(due.about, kind, alert_id=alert_id, at=at)
 
 
-def kind_of(incident: Incident, last: AlertKind | None) -> AlertKind:
-    """Resolved; opened, where what the channel was told last is not that it is open; else changed."""
-    if incident.resolved_at:
-        return AlertKind.INCIDENT_RESOLVED
-    return AlertKind.INCIDENT_OPENED if last in {None, AlertKind.INCIDENT_RESOLVED} else AlertKind.INCIDENT_CHANGED
-
-
-def is_wanted(alert: Alert, due: DueAlert, *, every_change: bool) -> bool:
-    """Whether a channel is told this; one that cannot edit hears of an end, and of what is critical, once."""
-    if every_change or due.last_kind is None:
+def is_wanted(alert: Alert, due: DueAlert) -> bool:
+    """Whether a channel that cannot edit is told this: it hears of an end, and of what is critical, once."""
+    if due.last_kind is None:
         return True
     if alert.kind is AlertKind.INCIDENT_RESOLVED:
         return due.last_kind is not AlertKind.INCIDENT_RESOLVED

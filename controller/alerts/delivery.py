@@ -194,11 +194,10 @@ class DueAlert:
     """Of its delivery: `webhook incident 7 revision 4`."""
     begun_at: datetime | None
     """When it was to be sent for the first time; None: it has not been."""
-    incident: Incident | None = None
+    about: Incident | PendingEvent
     last_kind: AlertKind | None = None
     """What the channel took last of the incident; None: nothing."""
     last_severity: Severity | None = None
-    event: PendingEvent | None = None
 
 
 def place_key(sink: str, name: str) -> str:

@@ -8,7 +8,6 @@ from sqlalchemy import Engine, or_
 from sqlmodel import Session, col, delete, select, update
 
 from controller.alerts.delivery import (
-    ChannelState,
     Delivery,
     DeliveryKind,
     DeliverySnapshot,
@@ -17,7 +16,7 @@ from controller.alerts.delivery import (
     Receipt,
     place_key,
 )
-from controller.alerts.queries import count_taken, read_due_alerts, read_snapshot, read_state, read_under_way
+from controller.alerts.queries import count_taken, read_due_alerts, read_snapshot, read_under_way
 from controller.incidents.incident import Incident
 from monitor.storage.conversions import from_ms, storable, to_ms, truncate
 from monitor.storage.database import durable, reading
@@ -40,7 +39,8 @@ class DeliveryStore:
         self._engine = durable(engine)
         self._reading = reading(engine)
         self._since: datetime | None = None
-        self._known: dict[int, Incident] = {}
+        """Since when the channel is configured; None until that was read."""
+        self._known: list[Incident] = []
         """The incidents of the last snapshot: what has not changed is not parsed again."""
 
     # What is due.
@@ -49,23 +49,18 @@ class DeliveryStore:
         """What there is to tell in Slack, and what was told."""
         with self._reading.connect() as connection:
             snapshot = read_snapshot(connection, self.sink, now, self._known)
-        self._known = {one.incident.id: one.incident for one in snapshot.incidents}
+        self._known = [member.incident for member in snapshot.incidents]
         return snapshot
 
     def due_alerts(self, now: datetime) -> list[DueAlert]:
         """The alerts that the channel has not taken; one that is new in the configuration is not told what is over."""
-        since = self.configured_since(now)
-        with self._reading.connect() as connection:
-            return read_due_alerts(connection, self.sink, now, since)
-
-    def configured_since(self, now: datetime) -> datetime:
-        """Since when the channel is configured; one that is not known yet begins now."""
         if self._since is None:
             key = f"{self.sink} since"
             with Session(self._engine) as session, session.begin():
                 row = session.get(DeliveryRow, key) or self._add_mark(session, key, DeliveryKind.SINCE, now)
                 self._since = from_ms(row.begun_ms)
-        return self._since
+        with self._reading.connect() as connection:
+            return read_due_alerts(connection, self.sink, now, self._since)
 
     def taken_after(self, after: datetime) -> int:
         """How many messages the channel has taken after that."""
@@ -160,11 +155,6 @@ class DeliveryStore:
             session.exec(delete(DeliveryRow).where(*old))
 
     # How the channel is.
-
-    def state(self, part: str = "") -> ChannelState | None:
-        """The last failure of a part of the channel (empty: of all of it); None: there was none."""
-        with self._reading.connect() as connection:
-            return read_state(connection, self.sink, part)
 
     def failing(self) -> list[str]:
         """The parts that do not work, as they were given to `keep_state`."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from controller.alerts.channel import AlertChannel, DeliveryError, LookupImpossibleError, RunInThread
-from controller.alerts.delivery import Action, Delivery, PlannedMessage
+from controller.alerts.delivery import Action, PlannedMessage
 from controller.alerts.delivery_store import DeliveryStore
 from monitor.clock import utc_now
 from monitor.storage.database import DatabaseError
@@ -126,26 +126,22 @@ class DeliveryWorker:
         if self._channel.resends:
             return
         for delivery in await self._in_database(self._store.under_way):
+            receipt = None
             try:
-                await self._settle_one(delivery)
+                receipt = await self._channel.find(delivery)
+                await self._works(_LOOKUP)
+            except LookupImpossibleError as error:
+                log.warning("lookup_impossible key=%r: %s", delivery.key, error)
+                await self._fails(_LOOKUP, error)
             except DeliveryError as error:
                 await self._failed(delivery.key, error)
                 raise
-
-    async def _settle_one(self, delivery: Delivery) -> None:
-        receipt = None
-        try:
-            receipt = await self._channel.find(delivery)
-            await self._works(_LOOKUP)
-        except LookupImpossibleError as error:
-            log.warning("lookup_impossible key=%r: %s", delivery.key, error)
-            await self._fails(_LOOKUP, error)
-        log.info("delivery_settled key=%r arrived=%s", delivery.key, receipt is not None)
-        if receipt is None:
-            await self._in_database(partial(self._store.mark_unsent, delivery.key))
-            return
-        done = partial(self._store.done, delivery.key, self._clock(), receipt, asked=delivery.channel or "")
-        await self._in_database(done)
+            log.info("delivery_settled key=%r arrived=%s", delivery.key, receipt is not None)
+            if receipt:
+                asked = delivery.channel or ""
+                await self._in_database(partial(self._store.done, delivery.key, self._clock(), receipt, asked=asked))
+            else:
+                await self._in_database(partial(self._store.mark_unsent, delivery.key))
 
     async def _uninterrupted(self, planned: PlannedMessage) -> None:
         """Deliver; when cancelled meanwhile, store first whether it was taken, where a second try would double it."""

@@ -1,6 +1,6 @@
 """Reads what is due for a channel, what was delivered, and which channels fail; with Core, because every second."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -50,13 +50,6 @@ def count_pending(connection: Connection) -> tuple[int, int]:
     return connection.scalar(incidents) or 0, connection.scalar(events) or 0
 
 
-def read_state(connection: Connection, sink: str, part: str) -> ChannelState | None:
-    """The last failure of a part of a channel (empty: of all of it); None: there was none."""
-    wanted = select(CHANNEL_STATES).where(_STATES.sink == sink, _STATES.part == part)
-    row = connection.execute(wanted).mappings().first()
-    return _state(row) if row else None
-
-
 def read_under_way(connection: Connection, sink: str) -> list[Delivery]:
     """What was begun and is not known to have arrived, oldest first."""
     wanted = select(DELIVERIES).where(_ROWS.sink == sink, _ROWS.done_ms.is_(None))
@@ -66,29 +59,33 @@ def read_under_way(connection: Connection, sink: str) -> list[Delivery]:
 # What there is to tell in Slack.
 
 
-def read_snapshot(connection: Connection, sink: str, now: datetime, known: Mapping[int, Incident]) -> DeliverySnapshot:
-    """What there is to tell, and what was told; of `known`, by id, incidents are taken that have not changed."""
+def read_snapshot(connection: Connection, sink: str, now: datetime, known: Iterable[Incident]) -> DeliverySnapshot:
+    """What there is to tell, and what was told; of `known`, incidents are taken that have not changed."""
     incidents = _incidents_to_tell(connection, known)
-    ids = [one.incident.id for one in incidents]
+    events = select(EVENTS).where(EVENTS.c.telling == "due").order_by(EVENTS.c.id).limit(_MOST_EVENTS)
+    within = _ROWS.begun_ms.between(to_ms(now - _HOUR) + 1, to_ms(now))
+    sent = select(_ROWS.begun_ms).where(_ROWS.sink == sink, _ROWS.attempts > 0, _ROWS.call.is_(None), within)
+    outage = select(CHANNEL_STATES).where(_STATES.sink == sink, _STATES.part == "")
     return DeliverySnapshot(
         incidents=incidents,
-        events=_events_to_tell(connection),
-        deliveries=_relevant(connection, sink, ids, now),
-        sent_at=_sent_at(connection, sink, now),
-        outage=read_state(connection, sink, ""),
+        events=tuple(_event(row) for row in connection.execute(events).mappings()),
+        deliveries=_relevant(connection, sink, [member.incident.id for member in incidents], now),
+        sent_at=tuple(map(from_ms, connection.scalars(sent.order_by(_ROWS.begun_ms)))),
+        outage=next((_state(row) for row in connection.execute(outage).mappings()), None),
     )
 
 
-def _incidents_to_tell(connection: Connection, known: Mapping[int, Incident]) -> tuple[IncidentDelivery, ...]:
+def _incidents_to_tell(connection: Connection, known: Iterable[Incident]) -> tuple[IncidentDelivery, ...]:
     due = or_(INCIDENTS.c.told_revision < INCIDENTS.c.revision, INCIDENTS.c.resolved_ms.is_(None))
     first = select(INCIDENTS).where(due).order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id).limit(_MOST_INCIDENTS)
     rows = {row["id"]: row for row in connection.execute(first).mappings()}
     leads = {row["lead_id"] or row["id"] for row in rows.values()}
     together = select(INCIDENTS).where(or_(INCIDENTS.c.id.in_(leads), INCIDENTS.c.lead_id.in_(leads)))
     rows |= {row["id"]: row for row in connection.execute(together).mappings()}
+    known_now = {(incident.id, incident.revision): incident for incident in known}
     return tuple(
         IncidentDelivery(
-            incident=_unchanged(row, known) or incident_of(row),
+            incident=known_now.get((row["id"], row["revision"])) or incident_of(row),
             revision=row["told_revision"],
             line=row["told_lines"],
             channel=row["slack_channel"],
@@ -98,16 +95,6 @@ def _incidents_to_tell(connection: Connection, known: Mapping[int, Incident]) ->
     )
 
 
-def _unchanged(row: RowMapping, known: Mapping[int, Incident]) -> Incident | None:
-    incident = known.get(row["id"])
-    return incident if incident and incident.revision == row["revision"] else None
-
-
-def _events_to_tell(connection: Connection) -> tuple[PendingEvent, ...]:
-    wanted = select(EVENTS).where(EVENTS.c.telling == "due").order_by(EVENTS.c.id).limit(_MOST_EVENTS)
-    return tuple(_event(row) for row in connection.execute(wanted).mappings())
-
-
 def _relevant(connection: Connection, sink: str, incidents: Sequence[int], now: datetime) -> dict[str, Delivery]:
     lately = or_(_ROWS.begun_ms > to_ms(now - _LATELY), _ROWS.attempts == 0)
     # Nothing follows from a reply but what people know, which is kept with the incident.
@@ -115,12 +102,6 @@ def _relevant(connection: Connection, sink: str, incidents: Sequence[int], now: 
     general = and_(_ROWS.incident_id.is_(None), _ROWS.kind != DeliveryKind.EVENT, lately)
     wanted = select(DELIVERIES).where(_ROWS.sink == sink, or_(about, general))
     return {row["key"]: _delivery(row) for row in connection.execute(wanted).mappings()}
-
-
-def _sent_at(connection: Connection, sink: str, now: datetime) -> tuple[datetime, ...]:
-    within = _ROWS.begun_ms.between(to_ms(now - _HOUR) + 1, to_ms(now))
-    wanted = select(_ROWS.begun_ms).where(_ROWS.sink == sink, _ROWS.attempts > 0, _ROWS.call.is_(None), within)
-    return tuple(from_ms(ms) for (ms,) in connection.execute(wanted.order_by(_ROWS.begun_ms)))
 
 
 # What there is to tell in alerts.
@@ -166,7 +147,7 @@ def _due_incidents(connection: Connection, sink: str, now: datetime, fresh_ms: i
         DueAlert(
             key=f"{sink} incident {found['id']} revision {found['revision']}",
             begun_at=maybe_from_ms(found["begun_ms"]),
-            incident=incident_of(found),
+            about=incident_of(found),
             **_last_alert(connection, sink, found["id"]),
         )
         for found in connection.execute(wanted).mappings().all()
@@ -194,7 +175,7 @@ def _due_events(connection: Connection, sink: str, fresh_ms: int) -> list[DueAle
         .limit(_MOST_ALERTS)
     )
     return [
-        DueAlert(key=f"{sink} event {row['id']}", begun_at=maybe_from_ms(row["begun_ms"]), event=_event(row))
+        DueAlert(key=f"{sink} event {row['id']}", begun_at=maybe_from_ms(row["begun_ms"]), about=_event(row))
         for row in connection.execute(wanted).mappings()
     ]
 

@@ -12,7 +12,7 @@ import pytest
 
 from controller.alerts.alert import AlertKind, alert_document, encode_alert
 from controller.alerts.channels.webhook import SIGNATURE, sign
-from controller.alerts.digest import digest
+from monitor.formatting import percent_number
 from probes.target import Secret
 from tests.controller.alerts.channels.test_webhook import SCHEMA
 from tests.support import incident_builders as alerts
@@ -97,7 +97,7 @@ def test_the_snippet_trusts_nothing_else(spoil: Callable[..., tuple[bytes, str, 
 def test_the_example_of_the_digest_has_its_form() -> None:
     """Its first line begins as the code's does."""
     assert "📊 The week from Nov 9 to Nov 16: 2 incidents, 18 min 5 s in all" in DOCS
-    assert digest.format_percent(1 - 41 / (7 * 86400)) == "99.99 %"
+    assert percent_number(1 - 41 / (7 * 86400)) == "99.99"
 
 
 def test_the_format_is_named() -> None:

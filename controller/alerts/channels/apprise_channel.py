@@ -40,7 +40,7 @@ class AppriseChannel(PerAlertChannel):
         self._url = url
         self._hidden = (url, *secrets)
         self._deadline_s = deadline_s
-        self._under_way: tuple[str, Future[str | None]] | None = None
+        self._under_way: tuple[str, Future[DeliveryError | None]] | None = None
 
     async def send(self, alert: Alert) -> None:
         """Hand it to the service; raises DeliveryError."""
@@ -49,11 +49,10 @@ class AppriseChannel(PerAlertChannel):
         if not done:
             raise DeliveryError(f"{self.name} did not answer within {self._deadline_s:g} s")
         self._under_way = None
-        why = future.result()
-        if why is not None:
-            raise self._refusal(why)
+        if error := future.result():
+            raise error
 
-    def _sending(self, alert: Alert) -> Future[str | None]:
+    def _sending(self, alert: Alert) -> Future[DeliveryError | None]:
         """The send that is under way, if it is of this alert; else a new one."""
         if self._under_way:
             alert_id, future = self._under_way
@@ -67,14 +66,14 @@ class AppriseChannel(PerAlertChannel):
         threading.Thread(target=self._work, args=(alert, future), name=self.name, daemon=True).start()
         return future
 
-    def _work(self, alert: Alert, future: "Future[str | None]") -> None:
+    def _work(self, alert: Alert, future: "Future[DeliveryError | None]") -> None:
         try:
             future.set_result(self._notify(alert))
         except Exception as error:  # noqa: BLE001 - any of a hundred services' modules; its words may hold the address
-            future.set_result(f"failed ({type(error).__name__})")
+            future.set_result(DeliveryError(f"{self.name} failed ({type(error).__name__})"))
 
-    def _notify(self, alert: Alert) -> str | None:
-        """None when it was taken, else why not, without the address."""
+    def _notify(self, alert: Alert) -> DeliveryError | None:
+        """None when it was taken, else why not, without the address; on a thread that does nothing else."""
         # An optional extra, and slow to import.
         from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, OverflowMode  # noqa: PLC0415
 
@@ -88,33 +87,36 @@ class AppriseChannel(PerAlertChannel):
         asset = AppriseAsset(app_id="Hotspare", app_desc="Hotspare", async_mode=False)
         service: Any = Apprise.instantiate(self._url.reveal(), asset=asset)
         if service is None:
-            return "is not an address that Apprise knows"
+            return DeliveryError(f"{self.name} is not an address that Apprise knows")
         if service.overflow_mode == OverflowMode.UPSTREAM:
             # Else a service that takes only short messages would take none.
             service.overflow_mode = OverflowMode.TRUNCATE
         all_of_it = Apprise(service, asset=asset)
-        with _CallLog() as call_log:
-            taken = all_of_it.notify(
-                title=self._clean(alert.headline),
-                body=self._clean(alert.text),
-                notify_type=NotifyType.SUCCESS if over else types[alert.severity],
-                body_format=NotifyFormat.TEXT,
-            )
-        if taken:
-            return None
-        code = call_log.status
-        why = f": HTTP {code}" if code else ": it could not be reached" if call_log.is_unreached else ""
-        return f"({service.service_name}) did not take it{why}"
+        warnings: list[str] = []
+        _WARNINGS.set(warnings)
+        taken = all_of_it.notify(
+            title=self._clean(alert.headline),
+            body=self._clean(alert.text),
+            notify_type=NotifyType.SUCCESS if over else types[alert.severity],
+            body_format=NotifyFormat.TEXT,
+        )
+        return None if taken else self._refusal(service.service_name, warnings)
 
     def _clean(self, text: str) -> str:
         return replace_markup(mask_secrets(text, self._hidden))
 
-    def _refusal(self, why: str) -> DeliveryError:
-        match = re.search(r"HTTP (\d{3})$", why)
-        status = int(match[1]) if match else 0
+    def _refusal(self, service_name: str, warnings: Iterable[str]) -> DeliveryError:
+        """With the last status of an HTTP answer that Apprise warned of, or that there was none.
+
+        Its words are not repeated: they may hold parts of the address.
+        """
+        logged = "\n".join(warnings)
+        status = int(next(reversed(_STATUS.findall(logged)), 0))
+        unreached = ": it could not be reached" if "connection error" in logged.lower() else ""
+        why = f": HTTP {status}" if status else unreached
         permanent = 400 <= status < 500 and status not in _PASSING
         advice = "; check its address in alerts.apprise" if permanent else ""
-        return DeliveryError(f"{self.name} {why}{advice}", permanent=permanent)
+        return DeliveryError(f"{self.name} ({service_name}) did not take it{why}{advice}", permanent=permanent)
 
 
 def apprise_channels(context: ChannelContext) -> Iterator[AlertChannel]:
@@ -128,40 +130,16 @@ def replace_markup(text: str) -> str:
     return text.translate(_LOOKALIKES)
 
 
-class _CallLog:
-    """What Apprise logs of one call: the status of an HTTP answer, or that there was none.
-
-    Its words are not repeated: they may hold parts of the address.
-    """
-
-    def __init__(self) -> None:
-        self.status: int | None = None
-        self.is_unreached = False
-
-    def read(self, message: str) -> None:
-        """Remember what a warning says."""
-        match = _STATUS.search(message)
-        self.status = int(match[1]) if match else self.status
-        self.is_unreached = self.is_unreached or "connection error" in message.lower()
-
-    def __enter__(self) -> "_CallLog":
-        self._token = _CALL.set(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _CALL.reset(self._token)
-
-
 class _LogFilter(logging.Filter):
     """Keeps Apprise's log out of ours, and hands each call its own warnings."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Never let it pass; Apprise works on threads of its own, which carry the context of the call."""
-        call = _CALL.get()
-        if call and record.levelno >= logging.WARNING:
-            call.read(record.getMessage())
+        warnings = _WARNINGS.get()
+        if warnings is not None and record.levelno >= logging.WARNING:
+            warnings.append(record.getMessage())
         return False
 
 
-_CALL: Final[ContextVar[_CallLog | None]] = ContextVar("_CALL", default=None)
+_WARNINGS: Final[ContextVar[list[str] | None]] = ContextVar("_WARNINGS", default=None)
 _LOG_FILTER: Final = _LogFilter()

@@ -111,14 +111,11 @@ def digest_message(text: str, *, at: datetime) -> Message:
 
 def _headline(week: Week) -> str:
     begins, ends = (f"{at:%b} {at.day}" for at in (week.begins, week.ends))
-    return f"📊 The week from {begins} to {ends}: {_summary(week)}"
-
-
-def _summary(week: Week) -> str:
-    if not week.incidents and not week.still_open:
-        return "no incident"
-    still = f", {week.still_open} still open" if week.still_open else ""
-    return f"{plural(week.incidents, 'incident')}{still}, {format_elapsed(week.incident_s)} in all"
+    summary = "no incident"
+    if week.incidents or week.still_open:
+        still = f", {week.still_open} still open" if week.still_open else ""
+        summary = f"{plural(week.incidents, 'incident')}{still}, {format_elapsed(week.incident_s)} in all"
+    return f"📊 The week from {begins} to {ends}: {summary}"
 
 
 def _history_notes(week: Week) -> Iterator[str]:
@@ -137,7 +134,7 @@ def _route_lines(week: Week) -> Iterator[str]:
         well = max(0.0, 1.0 - route.on_failing_s / week.observed_s)
         moved = f"moved {format_times(route.flips)}" if route.flips else "never moved"
         failing = f", {format_elapsed(route.on_failing_s)} on a failing target" if route.on_failing_s else ""
-        yield f"Route {_name(route.route)}: on a working target {format_percent(well)} of the time{failing}, {moved}"
+        yield f"Route {_name(route.route)}: on a working target {percent_number(well)} % of the time{failing}, {moved}"
     yield from _left_out(len(routes), "route")
 
 
@@ -145,8 +142,8 @@ def _target_lines(week: Week) -> Iterator[str]:
     observed = sorted((target for target in week.targets if target.counted), key=lambda target: target.available or 0.0)
     for target in observed[:_MOST_LINES]:
         fell = f", began to fail {format_times(target.fell)}" if target.fell else ""
-        share = format_percent(target.ok / target.counted)
-        yield f"{_name(target.target)}: {share} of {target.counted:,} probes ok{fell}"
+        share = percent_number(target.ok / target.counted)
+        yield f"{_name(target.target)}: {share} % of {target.counted:,} probes ok{fell}"
     yield from _left_out(len(observed), "target")
     others = [target for target in week.targets if not target.counted]
     if others and observed:
@@ -174,11 +171,6 @@ def _left_out(count: int, what: str) -> Iterator[str]:
 def format_times(count: int) -> str:
     """`once`, `twice`, `3 times`."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def format_percent(part: float) -> str:
-    """Per cent, never rounded up to a whole that it is not: `99.97 %`."""
-    return f"{percent_number(part)} %"
 
 
 def _name(text: str) -> str:

@@ -121,7 +121,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     """A world on a new database, whose sink has been configured since T0."""
     engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
     made = World(engine)
-    DeliveryStore(engine, made.friend.name).configured_since(T0)
+    DeliveryStore(engine, made.friend.name).due_alerts(T0)
     yield made
     engine.dispose()
 
@@ -266,14 +266,14 @@ async def test_what_only_a_person_can_put_right_is_shown_and_tried_rarely(world:
     world.keep(alerts.incident())
     world.friend.refusals = [DeliveryError("gone for good", permanent=True)]
     await world.round()
-    state = world.store_of_friend.state()
+    state = world.store_of_friend.snapshot(world.clock.now).outage
     assert state is not None
     assert (state.error, state.over_at) == ("gone for good", None)
     assert world.row("friend incident 1 revision 1").error == "gone for good"
     await world.round(MINUTE)
     assert len(world.friend.offered) == 1
     assert await world.round(timedelta(seconds=Friend.permanent_retry_s)) == ["opened 1"]
-    state = world.store_of_friend.state()
+    state = world.store_of_friend.snapshot(world.clock.now).outage
     assert state is not None
     assert state.over_at is not None
     assert world.row("friend incident 1 revision 1").error is None

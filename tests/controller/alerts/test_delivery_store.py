@@ -121,7 +121,7 @@ def test_a_part_fails_until_it_works(deliveries: DeliveryStore) -> None:
     deliveries.keep_state("", NOON + timedelta(minutes=2), None)
     assert deliveries.failing() == ["channel #oncall"]
     deliveries.keep_state("", NOON + timedelta(minutes=9), "HTTP 502")
-    state = deliveries.state()
+    state = deliveries.snapshot(NOON).outage
     assert state is not None
     assert (state.since, state.over_at) == (NOON + timedelta(minutes=9), None)
 

@@ -252,7 +252,7 @@ def test_a_refused_token_is_asked_for_once_a_minute(world: AlertWorld) -> None:
     assert world.round(0) == RoundResult(failed=1)
     assert "token_revoked" in (untold_incidents(world.journal)[0].delivery_error or "")
     deliveries = DeliveryStore(world.engine, SINK)
-    state = deliveries.state()
+    state = deliveries.snapshot(world.now).outage
     assert state is not None
     assert "token_revoked" in state.error
     assert world.round(59) == RoundResult()
