@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -17,7 +17,6 @@ from probes.target import Check, Target
 log = logging.getLogger(__name__)
 
 _WHY = {
-    EVENT_JOB_MISSED: "the scheduler was too late for it",
     EVENT_JOB_MAX_INSTANCES: "the previous probe of this target was still under way",
     EVENT_JOB_ERROR: "the probe itself failed to run",
 }
@@ -40,12 +39,11 @@ class ProbeScheduler:
         self._skipped = skipped
         self._asked: dict[str, int] = dict.fromkeys(self._targets, 0)
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._extras: set[str] = set()
         # No grace time: a probe that is a little late is still wanted. No jitter: it lengthens the period.
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
-        self._scheduler.add_listener(self._did_not_happen, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
+        self._scheduler.add_listener(self._did_not_happen, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
 
     def start(self, now: datetime) -> None:
         """Begin: the first probes are due at once, the targets of a provider evenly over their interval."""
@@ -104,20 +102,14 @@ class ProbeScheduler:
         self._scheduler.shutdown(wait=False)
 
     async def _due(self, target_id: str) -> None:
+        # An extra probe under way is as good as this one.
         if target_id not in self._running:
             await self._ask(target_id)
-        elif target_id not in self._extras:  # an extra probe under way is as good as this one
-            self._skipped(target_id, _WHY[EVENT_JOB_MAX_INSTANCES])
 
     async def _extra(self, target_ids: Sequence[str]) -> None:
         target_id = next((each for each in target_ids if each not in self._running), None)
-        if target_id is None:
-            return
-        self._extras.add(target_id)
-        try:
+        if target_id is not None:
             await self._ask(target_id)
-        finally:
-            self._extras.discard(target_id)
 
     async def _ask(self, target_id: str) -> None:
         target = self._targets[target_id]

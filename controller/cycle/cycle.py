@@ -9,14 +9,12 @@ none is counted twice.
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from controller.cycle.detection import StoredDetector
 from controller.cycle.incident_tracking import IncidentMemory
 from controller.cycle.routing_publisher import VALID_FOR_S, RoutingPublisher
 from controller.incidents.cycle_facts import CycleFacts
-from controller.incidents.incident import Incident
 from controller.journal import Journal
 from controller.routing import policy
 from controller.routing.decision import Decision, failback_command, format_destination
@@ -28,23 +26,10 @@ from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.target_state import TargetState
-from monitor.health import Transition
 from monitor.storage.store import Store
 from probes.observation import Observation
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleResult:
-    """What one cycle did."""
-
-    transitions: tuple[Transition, ...] = ()
-    decisions: tuple[Decision, ...] = ()
-    incidents: tuple[Incident, ...] = ()
-    """New and changed ones, with their ids."""
-    extras: tuple[BurstProbe, ...] = ()
-    """The extra probes that the targets just observed, or their providers, deserve."""
 
 
 class Cycle:
@@ -54,10 +39,10 @@ class Cycle:
         self._settings = settings
         self._store = store
         self._journal = journal
-        self._detection = StoredDetector(settings, store)
+        self.detection = StoredDetector(settings, store)
         self._override_sync = OverrideSync(settings, journal.overrides)
         self._incidents = IncidentMemory(store, journal)
-        self._publisher = RoutingPublisher(settings, file, store)
+        self.publisher = RoutingPublisher(settings, file, store)
         self._overrides = NO_OVERRIDES
         self._routes: dict[str, Decision] = {}
         self._reported: dict[tuple[str, str], str] = {}
@@ -66,12 +51,12 @@ class Cycle:
 
     def start(self, now: datetime) -> None:
         """Go on where the last service stopped, with everything it had stored; raises DatabaseError."""
-        self._detection.resume(now)
+        self.detection.resume(now)
         # What a dry run decided was never published, and is nothing to go on from for real; nor the other way round.
         dry_run = self._settings.controller.dry_run
         self._routes = {name: state for name, state in self._journal.routes().items() if state.dry_run == dry_run}
         self._incidents.resume(now)
-        self._publisher.resume(self._journal.generation(), now)
+        self.publisher.resume(self._journal.generation(), now)
 
     def run(
         self,
@@ -79,37 +64,27 @@ class Cycle:
         now: datetime,
         blind: Collection[Observation] = frozenset(),
         loss: NetworkLoss | None = None,
-    ) -> CycleResult:
-        """One cycle at `now`. Raises DatabaseError when something could not be stored: call again with the same ones.
+    ) -> tuple[BurstProbe, ...]:
+        """One cycle at `now`; returns the extra probes that the targets just observed, or their providers, deserve.
 
-        `blind` are those observations that were made while our own network was down, `loss` is what is known of that.
-        That the routing file could not be written is no error of the cycle: it is logged, recorded, and tried again in
-        the next one.
+        Raises DatabaseError when something could not be stored: call again with the same observations. `blind` are
+        those that were made while our own network was down, `loss` is what is known of that. That the routing file
+        could not be written is no error of the cycle: it is logged, recorded, and tried again in the next one.
         """
-        transitions = self._detection.take_in(observations, now, blind)
-        # At once: a later step may fail, and the next cycle has no transition to go by.
-        self._publisher.changed |= bool(transitions)
-        self._overrides = self._override_sync.read(self._detection.detector.health, now)
-        decisions, incidents = self._decide(loss, now)
-        self._publisher.publish(self._routes, self._detection.detector.health, self._overrides, now)
-        if not self.publish_error:
+        # Noted at once: a later step may fail, and the next cycle has no transition to go by.
+        self.publisher.changed |= bool(self.detection.take_in(observations, now, blind))
+        self._overrides = self._override_sync.read(self.detection.detector.health, now)
+        self._decide(loss, now)
+        self.publisher.publish(self._routes, self.detection.detector.health, self._overrides, now)
+        if not self.publisher.error:
             self._override_sync.mark_published(now)
         self._cycled_at = now
-        return CycleResult(
-            transitions=tuple(transitions),
-            decisions=tuple(decisions),
-            incidents=tuple(incidents),
-            extras=self._detection.burst_probes(observations),
-        )
+        return self.detection.burst_probes(observations)
 
     def update_intervals(self, settings: Settings, now: datetime) -> None:
         """Go on with the same targets at other intervals, and with all that is known of them."""
         self._settings = settings
-        self._detection.update_intervals(settings, now)
-
-    def stop_watching(self, targets: Collection[str], reason: str) -> None:
-        """These targets, and no others, are not probed: from the next cycle on their health is unknown."""
-        self._detection.stop_watching(targets, reason)
+        self.detection.update_intervals(settings, now)
 
     def keep_alive(self, now: datetime) -> None:
         """Give the routing file its heartbeat where the database cannot be written: what it says still holds.
@@ -117,29 +92,24 @@ class Cycle:
         Not for longer than the file is valid: then readers must be able to tell that nobody decides any more.
         """
         if self._cycled_at is not None and (now - self._cycled_at).total_seconds() < VALID_FOR_S:
-            self._publisher.heartbeat(self._routes, self._detection.detector.health, self._overrides, now)
-
-    @property
-    def publish_error(self) -> str | None:
-        """Why the routing file cannot be written, as a sentence; None while it can."""
-        return self._publisher.error
+            self.publisher.heartbeat(self._routes, self.detection.detector.health, self._overrides, now)
 
     @property
     def due(self) -> datetime | None:
         """When a verdict is due that needs no further observation; None when there is none."""
-        return self._detection.detector.due
+        return self.detection.detector.due
 
     def state_of(self, target: str) -> TargetState:
         """What is known of a target; KeyError when there is none of that name."""
-        return self._detection.detector.state_of(target)
+        return self.detection.detector.state_of(target)
 
-    def _decide(self, loss: NetworkLoss | None, now: datetime) -> tuple[list[Decision], list[Incident]]:
+    def _decide(self, loss: NetworkLoss | None, now: datetime) -> None:
         """Ask the policy about every route; store its decisions and what they and the health mean for incidents."""
-        generation = self._publisher.generation + 1
+        generation = self.publisher.generation + 1
         verdicts = policy.decide_all(
             self._settings,
             self._routes,
-            self._detection.detector.health,
+            self.detection.detector.health,
             now=now,
             generation=generation,
             overrides=self._overrides,
@@ -147,16 +117,15 @@ class Cycle:
         decisions = [verdict.decision for verdict in verdicts.values() if verdict.decision]
         routes = self._routes | {decision.route: decision for decision in decisions}
         self._report_waiting(verdicts, now)
-        incidents = self._incidents.commit(self._facts(verdicts, routes, loss, now))
+        self._incidents.commit(self._facts(verdicts, routes, loss, now))
         self._routes = routes
         if decisions:
-            self._publisher.generation = generation
-            self._publisher.changed = True
+            self.publisher.generation = generation
+            self.publisher.changed = True
         for decision in decisions:
             event = "route_would_move" if decision.dry_run else "route_moved"
             to = format_destination(decision)
             log.info("%s route=%s target=%s move=%s: %s", event, decision.route, to, decision.move, decision.reason)
-        return decisions, incidents
 
     def _facts(
         self,
@@ -165,16 +134,16 @@ class Cycle:
         loss: NetworkLoss | None,
         now: datetime,
     ) -> CycleFacts:
-        published = self._publisher.published_routes(decided)
+        published = self.publisher.published_routes(decided)
         elsewhere = {name: decided[name] for name, at in published.items() if at.target != decided[name].target}
         return CycleFacts(
             settings=self._settings,
             now=now,
-            health=self._detection.detector.health,
+            health=self.detection.detector.health,
             routes=published,
             decisions=[verdict.decision for verdict in verdicts.values() if verdict.decision],
             stuck={name for name, verdict in verdicts.items() if verdict.stuck},
-            unpublished=self._publisher.unpublished_moves(published),
+            unpublished=self.publisher.unpublished_moves(published),
             waiting={name: verdict.waiting for name, verdict in verdicts.items() if verdict.waiting},
             warnings={name: verdict.warning for name, verdict in verdicts.items() if verdict.warning},
             would={name: format_destination(state) for name, state in elsewhere.items()},

@@ -31,10 +31,10 @@ class IncidentMemory:
         self._open = self._journal.open_incidents()
         self._resolved = self._journal.resolved_since(now - _REMEMBERED)
 
-    def commit(self, facts: CycleFacts) -> list[Incident]:
-        """Store the decisions of the cycle and what the facts change in incidents; returns the incidents as stored.
+    def commit(self, facts: CycleFacts) -> None:
+        """Store the decisions of the cycle and what the facts change in incidents; a resolved one with its figures.
 
-        `facts` need not say what the database knows. A resolved incident has its figures.
+        `facts` need not say what the database knows.
         """
         changed = tracker.update_incidents(
             replace(
@@ -52,7 +52,6 @@ class IncidentMemory:
         self._open = [incident for incident in known if incident.resolved_at is None]
         remembered_after = facts.now - _REMEMBERED
         self._resolved = [one for one in known if one.resolved_at and one.resolved_at > remembered_after]
-        return changed
 
     def _newly_unhealthy(self, facts: CycleFacts) -> list[TargetHealth]:
         """The unhealthy targets that no open incident has as such: they open one, or join it."""

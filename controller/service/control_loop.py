@@ -99,15 +99,15 @@ class ControlLoop:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
         batch, blind = tuple(self._batch), frozenset(self._blind)
         try:
-            result = await self.database.run(self.cycle.run, batch, self.clock(), blind, self.blindness.loss)
+            bursts = await self.database.run(self.cycle.run, batch, self.clock(), blind, self.blindness.loss)
         except DatabaseGoneError:
             raise
         except DatabaseError as error:
             log.error("cycle_failed waiting=%d: %s", len(batch), error)
             await self.database.run(self.cycle.keep_alive, self.clock())
             return False
-        self.health.cycled(self.cycle.publish_error)
+        self.health.cycled(self.cycle.publisher.error)
         self._batch.clear()
         self._blind.clear()
-        self.request(result.extras)
+        self.request(bursts)
         return True

@@ -128,7 +128,7 @@ class Probing:
             self._schedule.update_intervals(settings.targets, self.clock())
             await self.database.run(self.cycle.update_intervals, settings, self.clock())
         if after.stopped != before.stopped:
-            await self.database.run(self.cycle.stop_watching, after.stopped, self.budget.stop_reason())
+            await self.database.run(self.cycle.detection.stop_watching, after.stopped, self.budget.stop_reason())
         for event in events:
             self.recorder.budget_event(event)
         # Last: when the service is killed in between, the next one repeats the events rather than losing them.

@@ -163,10 +163,10 @@ class Service:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
         self._cycle = Cycle(self._budget.throttled_settings(), store, journal, RoutingFile(self._settings.routing_file))
         self._cycle.start(self._clock())
-        self._cycle.stop_watching(self._budget.throttling.stopped, self._budget.stop_reason())
+        self._cycle.detection.stop_watching(self._budget.throttling.stopped, self._budget.stop_reason())
         self._cycle.run((), self._clock(), loss=self._blindness.loss)
-        if self._cycle.publish_error:
-            raise RoutingFileError(self._cycle.publish_error)
+        if self._cycle.publisher.error:
+            raise RoutingFileError(self._cycle.publisher.error)
         journal.skip_stale_alerts(self._clock() - _STALE)
 
     def _build_loops(self, store: Store) -> None:

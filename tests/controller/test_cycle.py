@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from controller.alerts.slack.incident_message import incident_headline
-from controller.cycle.cycle import Cycle, CycleResult
+from controller.cycle.cycle import Cycle
 from controller.cycle.routing_publisher import VALID_FOR_S
 from controller.incidents.incident import Incident, RouteImpact
 from controller.journal import Journal
@@ -56,7 +56,7 @@ class Stage:
         if self.steps == self.kill_after:
             raise KilledError
 
-    def run(self, *seen: Observation, now_s: float, blind: bool = False) -> CycleResult:
+    def run(self, *seen: Observation, now_s: float, blind: bool = False) -> tuple[BurstProbe, ...]:
         """One cycle so long after T0."""
         return self.cycle.run(seen, T0 + timedelta(seconds=now_s), frozenset(seen) if blind else frozenset())
 
@@ -67,7 +67,7 @@ class Stage:
 
     def complaint(self) -> str | None:
         """Why the routing file cannot be written."""
-        return self.cycle.publish_error
+        return self.cycle.publisher.error
 
     def close(self) -> None:
         """Let go of the database, as the end of a process would."""
@@ -159,8 +159,8 @@ def play(stage: Stage, story: Sequence[tuple[float, str, str]]) -> None:
 def test_the_first_cycle_publishes_the_first_candidates(stage: Callable[..., Stage]) -> None:
     """Before anything is known, applications have a file to read."""
     one = stage()
-    report = one.run(now_s=0)
-    assert [decision.move for decision in report.decisions] == [MoveKind.FIRST]
+    one.run(now_s=0)
+    assert [decision.move for decision in one.journal.decisions()] == [MoveKind.FIRST]
     table = one.table()
     assert (table["generation"], table["valid_for_s"]) == (1, VALID_FOR_S)
     assert table["routes"]["chat"]["target"] == A
@@ -195,12 +195,10 @@ def test_a_failure_asks_for_a_quick_probe(stage: Callable[..., Stage]) -> None:
     """The report names the extra probes, and when: any target of the provider, rather those that have not failed."""
     one = stage()
     one.run(*(observation(".", name=name) for name in (A, B, C)), now_s=1)
-    report = one.run(observation("x", at_s=30, name=A), observation(".", at_s=30, name=C), now_s=31)
-    assert report.extras == (
-        BurstProbe(slot="openai", targets=(B, A), delay_s=provider_parameters(one.settings).failed_s),
-    )
-    report = one.run(observation("x", at_s=40, name=C), now_s=41)
-    assert report.extras == (BurstProbe(slot=C, targets=(C,), delay_s=parameters().failed_s),)
+    bursts = one.run(observation("x", at_s=30, name=A), observation(".", at_s=30, name=C), now_s=31)
+    assert bursts == (BurstProbe(slot="openai", targets=(B, A), delay_s=provider_parameters(one.settings).failed_s),)
+    bursts = one.run(observation("x", at_s=40, name=C), now_s=41)
+    assert bursts == (BurstProbe(slot=C, targets=(C,), delay_s=parameters().failed_s),)
 
 
 def test_generation_moves_with_targets_only_and_the_file_with_any_health(stage: Callable[..., Stage]) -> None:
@@ -298,8 +296,8 @@ def test_blindness_holds_the_route(stage: Callable[..., Stage]) -> None:
 def test_observations_of_targets_that_are_gone_do_no_harm(stage: Callable[..., Stage]) -> None:
     """A late answer of a target that the configuration no longer has is stored and not judged."""
     one = stage(A, C)
-    report = one.run(observation("x", name="openai/gone"), now_s=1)
-    assert report.transitions == ()
+    one.run(observation("x", name="openai/gone"), now_s=1)
+    assert one.store.transitions() == []
     assert len(one.store.observations("openai/gone", after=T0 - timedelta(days=1))) == 1
 
 
@@ -323,9 +321,10 @@ def test_a_restart_goes_on_where_it_stopped(stage: Callable[..., Stage]) -> None
     play(one, OUTAGE)
     one.close()
     again = stage(start_s=OUTAGE[-1][0] + 1)
-    assert again.journal.decisions(100) == one.journal.decisions(100)
-    report = again.run(now_s=OUTAGE[-1][0] + 1)
-    assert (report.transitions, report.decisions, report.incidents) == ((), (), ())
+    before = (one.store.transitions(), one.journal.decisions(), one.journal.incidents())
+    assert again.journal.decisions() == before[1]
+    again.run(now_s=OUTAGE[-1][0] + 1)
+    assert (again.store.transitions(), again.journal.decisions(), again.journal.incidents()) == before
     assert again.cycle.state_of(A) == one.cycle.state_of(A)
     assert again.table()["routes"]["chat"]["target"] == C
 
@@ -477,9 +476,9 @@ def test_what_is_handed_in_again_is_not_counted_again(stuck: tuple[Cycle, Locked
     assert before.health is Health.MISCONFIGURED
     journal.jammed = False
     third = observation(".", at_s=43, name=C)
-    report = cycle.run((second, third), later(44))
+    cycle.run((second, third), later(44))
     assert cycle.state_of(A) == before
-    assert [decision.target for decision in report.decisions] == [C]
+    assert [(decision.target, decision.at) for decision in journal.decisions(1)] == [(C, later(44))]
     assert json.loads(file.read_text())["targets"][A]["health"] == "misconfigured"
 
 
@@ -574,13 +573,15 @@ def test_who_is_not_asked_any_more_moves_nothing(tmp_path: Path) -> None:
     """Unknown for the reason given, stored and published, in the same cycle as an answer that comes in late."""
     one = Stage(settings(tmp_path, A, C))
     one.run(*(observation(".", name=name) for name in (A, C)), now_s=1)
-    one.cycle.stop_watching({A}, "not probed until tomorrow")
+    one.cycle.detection.stop_watching({A}, "not probed until tomorrow")
     one.run(observation(".", at_s=2, name=A), now_s=3)
     assert one.table()["targets"][A]["health"] == "unknown"
     assert one.table()["routes"]["chat"]["target"] == A
     assert one.store.states()[A].health.reason == f"{A} is unknown: not probed until tomorrow"
-    assert one.run(now_s=4).transitions == ()
-    one.cycle.stop_watching((), "")
+    known = one.store.transitions()
+    one.run(now_s=4)
+    assert one.store.transitions() == known
+    one.cycle.detection.stop_watching((), "")
     one.run(observation(".", at_s=30, name=A), now_s=31)
     assert one.table()["targets"][A]["health"] == "up"
     one.close()

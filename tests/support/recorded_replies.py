@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from controller.cycle.cycle import Cycle, CycleResult
+from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from controller.simulation.loop import EPOCH
@@ -117,14 +117,12 @@ class Recording:
             )
             self._push(now_s + seen.duration_s, "seen", (lane, seen))
 
-    def _cycle(self, batch: tuple[Observation, ...], now_s: float) -> CycleResult:
+    def _cycle(self, batch: tuple[Observation, ...], now_s: float) -> None:
         now = at(now_s)
         if self.blindness.due(now) or self.blindness.add_batch(batch, now):
             self.store.record_connectivity(self.blindness.add_check(self._answering(now_s), now))
-        report = self.cycle.run(batch, now, self.blindness.find_blind(batch))
-        for extra in report.extras:
+        for extra in self.cycle.run(batch, now, self.blindness.find_blind(batch)):
             self._plan(extra, now_s)
-        return report
 
     def _plan(self, extra: BurstProbe, now_s: float) -> None:
         self.planned[extra.slot] = self._push(now_s + extra.delay_s, "extra", extra)
