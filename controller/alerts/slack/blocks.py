@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
+from itertools import accumulate
 from typing import Any
 
 from probes.redaction import one_line
@@ -36,15 +38,10 @@ def header(text: str) -> Block:
 
 def section(lines: Iterable[str], limit: int = SECTION_CHARS) -> Block:
     """Lines of markup, which are safe already; those past the limit are left out, which is said."""
-    shown: list[str] = []
-    room = limit
-    all_lines = list(lines)
-    for line in all_lines:
-        room -= len(line) + 1
-        if room < 0:
-            shown.append(f"… {len(all_lines) - len(shown)} more …")
-            break
-        shown.append(line)
+    shown = list(lines)
+    fit = sum(end <= limit for end in accumulate(len(line) + 1 for line in shown))
+    if fit < len(shown):
+        shown[fit:] = [f"… {len(shown) - fit} more …"]
     return {"type": "section", "text": _mrkdwn("\n".join(shown))}
 
 
@@ -60,7 +57,7 @@ def plain_name(text: str) -> str:
 
 def safe(text: str, limit: int = LINE_CHARS) -> str:
     """Text from outside for a mrkdwn object: clean, disarmed, escaped, and at most `limit` characters after that."""
-    escaped = [_escape(c) for c in _ITALIC.sub("ˍ", one_line(text, limit).translate(_LOOKALIKES))]
+    escaped = [escape(c, quote=False) for c in _ITALIC.sub("ˍ", one_line(text, limit).translate(_LOOKALIKES))]
     if sum(map(len, escaped)) <= limit:
         return "".join(escaped)
     while sum(map(len, escaped)) >= limit:
@@ -76,7 +73,3 @@ def code_span(text: str) -> str:
 def _mrkdwn(text: str) -> Block:
     # verbatim: addresses, #channels and @names in the text stay text.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
-
-
-def _escape(character: str) -> str:
-    return {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(character, character)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from enum import Enum
 from http.client import HTTPException
 from socket import gaierror
-from typing import Any, Final
+from typing import Any
 from urllib.error import URLError
 
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -16,12 +16,7 @@ from controller.alerts.channel import DeliveryError
 from monitor.clock import utc_now
 from probes.retry_after import retry_after_s
 
-_LONGEST_WAIT_S: Final = 3600.0
-_TOKEN = "set alerts.slack.token to the bot token (xoxb-…) of an installed app"  # noqa: S105 - advice, not a token
-_CHANNEL = "check alerts.slack.channel"
 _NEW_WEBHOOK = "make a new webhook and set alerts.slack.webhook_url to its address"
-_APP_TOKEN = "set alerts.slack.app_token to an app-level token (xapp-…) of the app"  # noqa: S105 - advice, not a token
-_APP_SCOPE = "give the app-level token the scope connections:write"
 
 #: The token will not do: nothing else can be said.
 ABOUT_TOKEN = frozenset(
@@ -31,10 +26,10 @@ ABOUT_TOKEN = frozenset(
 
 #: What Slack says when it would take no message of ours at all until a person acts, and what that person should do.
 _ADVICE = {
-    **dict.fromkeys(ABOUT_TOKEN, _TOKEN),
+    **dict.fromkeys(ABOUT_TOKEN, "set alerts.slack.token to the bot token (xoxb-…) of an installed app"),
     **dict.fromkeys(("no_permission", "missing_scope"), "give the bot the scope chat:write and install the app again"),
-    "channel_not_found": f"{_CHANNEL}, and invite the bot when the channel is private",
-    "is_archived": f"{_CHANNEL}: the channel is archived",
+    "channel_not_found": "check alerts.slack.channel, and invite the bot when the channel is private",
+    "is_archived": "check alerts.slack.channel: the channel is archived",
     "not_in_channel": "invite the bot to the channel, or give it the scope chat:write.public",
     "restricted_action": "the workspace does not let the bot post there: ask its administrator",
 }
@@ -60,12 +55,11 @@ class Refusal(Enum):
     SOCKET_MODE = (
         "Slack refuses Socket Mode",
         {
-            **dict.fromkeys(ABOUT_TOKEN, _APP_TOKEN),
-            **dict.fromkeys(("missing_scope", "no_permission"), _APP_SCOPE),
+            **dict.fromkeys(ABOUT_TOKEN, "set alerts.slack.app_token to an app-level token (xapp-…) of the app"),
+            **dict.fromkeys(("missing_scope", "no_permission"), "give the app-level token the scope connections:write"),
             "link_disabled": "switch Socket Mode on in the app's settings",
         },
     )
-    """Through which presses of buttons come."""
 
 
 #: Trouble of Slack's own, which passes. Every other word is about this message, and holds until something changes.
@@ -124,7 +118,9 @@ def refusal_error(
     code: str, status: int = 200, headers: Mapping[str, Any] | None = None, refusal: Refusal = Refusal.MESSAGE
 ) -> DeliveryError:
     """What Slack's refusal means: its word for it, its status, its headers."""
-    wait_s = _retry_after_s(headers or {})
+    wait_s = retry_after_s({name.lower(): str(value) for name, value in (headers or {}).items()}, now=utc_now())
+    if wait_s is not None and wait_s > 3600.0:
+        wait_s = None  # that makes no sense
     if status == 429 or code in {"ratelimited", "rate_limited"}:
         asked = f" and asks to wait {wait_s:g} s" if wait_s is not None else ""
         return DeliveryError(
@@ -148,9 +144,3 @@ def refusal_error(
         gone=code in _GONE,
         maybe_arrived=code in _PASSING,
     )
-
-
-def _retry_after_s(headers: Mapping[str, Any]) -> float | None:
-    """What Slack asks us to wait; None where that makes no sense."""
-    wait_s = retry_after_s({name.lower(): str(value) for name, value in headers.items()}, now=utc_now())
-    return wait_s if wait_s is not None and wait_s <= _LONGEST_WAIT_S else None

@@ -86,27 +86,29 @@ def incident_headline(
     """What broke, how we know, what was done about it, what users are on, and whether a person must act.
 
     `others` are the incidents that are told under this headline, `mention` whom it calls where a person must act now
-    and nobody has acknowledged it. `late` says why it comes late, such as `while Slack was unreachable`, `now` as of
-    when it is true, `is_edited` whether it will be edited when that changes. It is inside Slack's limits whatever the
-    incidents hold, and nothing from outside (names, provider text) can mention anybody, link anywhere or change how it
-    looks.
+    and nobody has acknowledged it; `late` says why it comes late, such as `while Slack was unreachable`. It is inside
+    Slack's limits whatever the incidents hold, and nothing from outside can mention anybody, link anywhere or change
+    how it looks.
     """
     headline, action = headline_of(incident), action_sentence(incident)
     to_fix = misconfigured_targets(incident)
     fixes, fix_reasons = reasons(to_fix)[:_MAX_FIXES], {affected.reason for affected in to_fix}
     timeline = [entry for entry in incident.timeline if entry.text not in fix_reasons]
     mentions = [*mention, ""] if severity_of(incident) is Severity.CRITICAL and not incident.acknowledged_by else []
+    routes, other_lines = route_lines(incident, code_span), _other_incident_lines(others)
+    ended = f", resolved {incident.resolved_at:%H:%M}" if incident.resolved_at else ""
+    late_note = [f"Opened {incident.opened_at:%H:%M}{ended} {late}."] if late else []
     blocks = [
         header(headline),
         section(
             [
                 f"{' '.join(mentions)}*{action}*",
-                *([f"_{_late_note(incident, late)}_"] if late else []),
-                *route_lines(incident, code_span),
+                *(f"_{text}_" for text in late_note),
+                *routes,
                 *(exposure_lines(incident) if incident.resolved_at else []),
                 *([safe(claim, _VENDOR_CHARS)] if (claim := vendor_sentence(incident)) else []),
                 *_acknowledgement(incident),
-                *_other_incident_lines(others),
+                *other_lines,
             ],
             _STATE_CHARS,
         ),
@@ -115,8 +117,7 @@ def incident_headline(
         _footer(incident, now, is_edited=is_edited),
     ]
     lines = [safe(headline, 200), *([" ".join(mention)] if mentions and mention else []), action]
-    lines += [*route_lines(incident, code_span)[:1], *(safe(text) for text in fixes[:1])]
-    lines += [*_other_incident_lines(others)[:1], *([_late_note(incident, late)] if late else [])]
+    lines += [*routes[:1], *(safe(text) for text in fixes[:1]), *other_lines[:1], *late_note]
     return Message(text="\n".join(lines), blocks=tuple(blocks))
 
 
@@ -283,12 +284,6 @@ def _other_incident_lines(others: Sequence[Incident]) -> list[str]:
     if len(ordered) > _MAX_OTHERS:
         lines.append(f"… and {len(ordered) - _MAX_OTHERS} more incidents")
     return lines
-
-
-def _late_note(incident: Incident, late: str) -> str:
-    """When it opened and ended, and why it is told only now."""
-    ended = f", resolved {incident.resolved_at:%H:%M}" if incident.resolved_at else ""
-    return f"Opened {incident.opened_at:%H:%M}{ended} {late}."
 
 
 def timeline_lines(

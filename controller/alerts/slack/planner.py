@@ -290,41 +290,32 @@ def plan_webhook_messages(given: PlanningInput) -> list[PlannedMessage]:
     too; the rest, notices among it, waits for the end of quiet hours and for room.
     """
     alone = [IncidentGroup(given, (member,)) for member in given.snapshot.incidents]
-    urgent = [planned for group in alone if group.is_critical for planned in (*_phase(group), *_reminder(group))]
+    urgent = [planned for group in alone if group.is_critical for planned in _phase(group)]
     others = [planned for group in alone if not group.is_critical for planned in _phase(group)]
     free = [planned for planned in others if planned.action is not Action.POST]
     waiting = [*(planned for planned in others if planned.action is Action.POST), *_notices(given)]
     return [*urgent, *free, *_calm_marks(alone), *waiting[: given.room]]
 
 
-def _reminder(group: IncidentGroup) -> Iterator[PlannedMessage]:
-    if group.given.delivered(group.key(_phase_name(group))) is None or not group.needs_call:
-        return
-    now, mention, calls = group.given.now, group.given.slack.mention, group.calls
-    yield replace(
-        group.draft(DeliveryKind.CALL, f"call {calls + 1}"),
-        message=partial(call_message, group.lead, now=now, mention=mention, again=calls > 0),
-        receipt=Receipt(call=calls + 1),
-    )
-
-
 def _phase(group: IncidentGroup) -> Iterator[PlannedMessage]:
-    """The message of the opening or of the end, unless it was sent; then there is nothing more to tell."""
-    given, name = group.given, _phase_name(group)
+    """The message of the opening or of the end; once it was sent, reminders, and the rest is known."""
+    given, mention, calls, late = group.given, group.given.slack.mention, group.calls, group.late
     kind = DeliveryKind.OPENED if group.is_open else DeliveryKind.RESOLVED
-    if given.delivered(group.key(name)) is not None:
-        if group.is_behind:
-            yield replace(group.draft(kind), action=Action.KEEP, receipt=group.receipt)
-    elif group.is_open or group.is_behind:
-        mention, late = given.slack.mention, group.late
+    # An incident opens once, and once more each time that it comes back.
+    name = f"{kind} {group.lead.reopened + 1}"
+    if given.delivered(group.key(name)) is None:
+        if group.is_open or group.is_behind:
+            headline = partial(
+                incident_headline, group.lead, now=given.now, mention=mention, late=late, is_edited=False
+            )
+            receipt = replace(group.receipt, call=calls + 1 if group.is_critical else None)
+            yield replace(group.draft(kind, name), message=headline, receipt=receipt)
+        return
+    if group.is_behind:
+        yield replace(group.draft(kind), action=Action.KEEP, receipt=group.receipt)
+    if group.needs_call:
         yield replace(
-            group.draft(kind, name),
-            message=partial(incident_headline, group.lead, now=given.now, mention=mention, late=late, is_edited=False),
-            receipt=replace(group.receipt, call=group.calls + 1 if group.is_critical else None),
+            group.draft(DeliveryKind.CALL, f"call {calls + 1}"),
+            message=partial(call_message, group.lead, now=given.now, mention=mention, again=calls > 0),
+            receipt=Receipt(call=calls + 1),
         )
-
-
-def _phase_name(group: IncidentGroup) -> str:
-    """An incident opens once, and once more each time that it comes back."""
-    phase = "opened" if group.is_open else "resolved"
-    return f"{phase} {group.lead.reopened + 1}"

@@ -30,7 +30,7 @@ _PRESSER: Final = "slack:"
 
 _MOST: Final = 5
 _MOST_CHARS: Final = 1_800
-"""Of all buttons of a message together, so that they fit below the largest one."""
+"""Of all buttons of a message together, so that they fit below the largest one; a value is shorter than that."""
 _NAME_CHARS: Final = 40
 _LONGEST_VALUE: Final = 2_000
 
@@ -117,10 +117,7 @@ def add_buttons(message: Message, buttons: Sequence[Button]) -> Message:
     named = len({button.route for button in buttons} - {None}) > 1
     for number, button in enumerate(buttons):
         element = _element(number, button, named=named)
-        if (
-            len(element["value"]) <= _LONGEST_VALUE
-            and len(json.dumps([*elements, element], ensure_ascii=False)) <= _MOST_CHARS
-        ):
+        if len(json.dumps([*elements, element], ensure_ascii=False)) <= _MOST_CHARS:
             elements.append(element)
     if not elements:
         return message
@@ -185,24 +182,19 @@ def parse_button(value: object) -> Button | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Press:
-    """One press of a button; the texts are hostile."""
+    """One press of a button."""
 
     key: str
     """Identifies the press: the same when Slack sends it again."""
     user: str
     """Slack's member id."""
-    name: str
+    author: str
+    """The author for the journal: `slack:U012AB3CD (ana)`."""
     button: Button | None
     """None when this version draws no such button."""
     channel: str = ""
     thread: str | None = None
     """Of the message that was pressed."""
-
-    @property
-    def author(self) -> str:
-        """The author for the journal: `slack:U012AB3CD (ana)`."""
-        name = one_line(self.name, _NAME_CHARS)
-        return one_line(f"{_PRESSER}{self.user}" + (f" ({name})" if name else ""), 80)
 
 
 def read_press(payload: Any, envelope_id: object) -> Press | None:
@@ -211,17 +203,20 @@ def read_press(payload: Any, envelope_id: object) -> Press | None:
         case {
             "type": "block_actions",
             "user": {"id": str(user)} as person,
-            "actions": [{"action_id": str(name)} as action],
-        } if name.startswith("hotspare_"):
+            "actions": [{"action_id": str(action_id)} as action],
+        } if action_id.startswith("hotspare_"):
             instant, container = action.get("action_ts"), payload.get("container")
             message = container if isinstance(container, dict) else {}
             thread = message.get("thread_ts")
-            unique = f"{name} {message.get('message_ts')} {instant}" if isinstance(instant, str) else f"{envelope_id}"
+            unique = (
+                f"{action_id} {message.get('message_ts')} {instant}" if isinstance(instant, str) else f"{envelope_id}"
+            )
             called = person.get("username") or person.get("name")
+            name = one_line(called, _NAME_CHARS) if isinstance(called, str) else ""
             return Press(
                 key=one_line(f"buttons press {user} {unique}", 200),
                 user=one_line(user, 30),
-                name=called if isinstance(called, str) else "",
+                author=one_line(f"{_PRESSER}{one_line(user, 30)}" + (f" ({name})" if name else ""), 80),
                 button=parse_button(action.get("value")),
                 channel=str(message.get("channel_id") or ""),
                 thread=thread if isinstance(thread, str) else None,

@@ -29,11 +29,9 @@ from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.storage.database import open_operator, reading
 from monitor.storage.store import Store
-from probes.redaction import one_line
 
 log = logging.getLogger(__name__)
 
-_LATEST: Final = 50
 #: What an override has in common with the request that it comes from.
 _REQUESTED: Final = attrgetter("kind", "subject", "target", "author", "reason")
 
@@ -84,7 +82,7 @@ class PressHandler:
     def _carry_out(self, press: Press, begun_at: datetime, is_repeated: bool, engine: Engine) -> str:
         button, author = press.button, press.author
         if self._allowed is not None and press.user not in self._allowed:
-            raise RefusedError(f"alerts.slack.allowed_users does not name {one_line(press.user, 30)}")
+            raise RefusedError(f"alerts.slack.allowed_users does not name {press.user}")
         if button is None:
             raise RefusedError("the button is not of this version of Hotspare")
         journal = Journal(engine)
@@ -118,7 +116,7 @@ class PressHandler:
                 for line in (incident.timeline if incident else ())
             )
         wanted = _REQUESTED(request_for(button, author))
-        latest = journal.overrides.latest(_LATEST)
+        latest = journal.overrides.latest(50)
         return any(_REQUESTED(override) == wanted and override.at >= begun_at for override in latest)
 
     def _perform(self, button: Button, author: str, journal: Journal) -> str:

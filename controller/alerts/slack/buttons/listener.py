@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -27,7 +27,6 @@ from monitor.config.alert_settings import SlackSettings
 from monitor.config.settings import NetworkSettings, Route, Settings
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
-from probes.redaction import one_line
 from probes.target import Secret
 
 log = logging.getLogger(__name__)
@@ -37,14 +36,11 @@ _PART: Final = "buttons"
 _TIMEOUT_S: Final = 5.0
 #: Slack calls a press failed when it is not acknowledged within three seconds.
 _ACKNOWLEDGE_WITHIN_S: Final = 2.0
-_HELLO_WITHIN_S: Final = 10.0
-_FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 60.0
 #: The next failure of a connection that has lasted for so long counts as a first one.
 _GOOD_AFTER_S: Final = 30.0
 #: A failure that can pass is reported once it has lasted for so long.
 _REPORTED_AFTER_S: Final = 60.0
-_LONGEST_ANSWER: Final = 1_000
 
 
 class SocketListener:
@@ -62,7 +58,7 @@ class SocketListener:
         report: Callable[[str | None], None],
         *,
         network: NetworkSettings | None = None,
-        first_wait_s: float = _FIRST_WAIT_S,
+        first_wait_s: float = 1.0,
     ) -> None:
         self._slack = slack
         self._handle_press = handle
@@ -134,7 +130,7 @@ class SocketListener:
         try:
             if self._stopping.is_set():
                 raise DeliveryError("the service stops")
-            opening.wait_for("hello", _HELLO_WITHIN_S)
+            opening.wait_for("hello", 10.0)
         except DeliveryError:
             opening.close()
             raise
@@ -179,7 +175,16 @@ class SocketListener:
         handling = self._presses.submit(self._handle_press, press)
         wait([handling], _ACKNOWLEDGE_WITHIN_S)
         self._acknowledge(connection, envelope_id)
-        if answer := _result(handling, press):
+        answer: str | None = (
+            "It is not certain that this was done: the database cannot be used. Look at hotspare status."
+        )
+        try:
+            answer = handling.result()
+        except DatabaseError as error:
+            log.error("press_failed user=%s: %s", press.user, error)
+        except Exception:
+            log.exception("press_failed user=%s", press.user)
+        if answer:
             self._answer(press, answer)
 
     def _acknowledge(self, connection: SlackConnection, envelope_id: str) -> None:
@@ -194,24 +199,14 @@ class SocketListener:
 
     def _answer(self, press: Press, answer: str) -> None:
         """Tell the person who pressed, and nobody else; if it fails, it is not tried again."""
-        message = {"channel": press.channel, "user": press.user, "text": safe(answer, _LONGEST_ANSWER)}
+        message = {"channel": press.channel, "user": press.user, "text": safe(answer, 1_000)}
         if press.thread:
             message["thread_ts"] = press.thread
         try:
             with as_delivery_errors():
                 self._bot.api_call("chat.postEphemeral", json={**message, "parse": "none", "link_names": False})
         except DeliveryError as error:
-            log.warning("press_not_answered user=%s: %s", one_line(press.user, 30), error)
-
-
-def _result(handling: "Future[str | None]", press: Press) -> str | None:
-    try:
-        return handling.result()
-    except DatabaseError as error:
-        log.error("press_failed user=%s: %s", one_line(press.user, 30), error)
-    except Exception:
-        log.exception("press_failed user=%s", one_line(press.user, 30))
-    return "It is not certain that this was done: the database cannot be used. Look at hotspare status."
+            log.warning("press_not_answered user=%s: %s", press.user, error)
 
 
 class ButtonService:

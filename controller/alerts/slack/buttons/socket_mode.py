@@ -20,11 +20,8 @@ from controller.alerts.channel import DeliveryError
 from controller.alerts.slack.errors import Refusal, delivery_error, refusal_error
 from probes.transport.proxies import Proxies, UnusableProxyError
 
-_OPEN_WITHIN_S: Final = 10.0
 #: A peer that does not answer a ping within this time is dead; pings are this far apart.
 _PING_S: Final = 10.0
-_CLOSE_WITHIN_S: Final = 1.0
-_MOST_BYTES: Final = 1 << 20
 
 #: Its errors reach the log through ours; below that it would log whole messages.
 _silent = logging.getLogger(f"{__name__}.websockets")
@@ -90,11 +87,11 @@ class SlackConnection:
                 ssl=self._tls if self._url.startswith("wss:") else None,
                 proxy=_proxy_to(self._url, self._proxy),
                 compression=None,
-                open_timeout=_OPEN_WITHIN_S,
+                open_timeout=10.0,
                 ping_interval=_PING_S,
                 ping_timeout=_PING_S,
-                close_timeout=_CLOSE_WITHIN_S,
-                max_size=_MOST_BYTES,
+                close_timeout=1.0,
+                max_size=1 << 20,
                 logger=_silent,
             ) as self._socket:
                 while not self._closing:

@@ -315,7 +315,9 @@ from tests.support import seeded_database as seeded
 presses.finish_press = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
 value = sys.argv[2]
 settings = seeded.load(Path(sys.argv[1]) / "hotspare.yaml", {"KEY": "k"})
-presses.PressHandler(settings).handle(Press(key="k", user="U0ANA", name="ana", button=parse_button(value)))
+presses.PressHandler(settings).handle(
+    Press(key="k", user="U0ANA", author="slack:U0ANA (ana)", button=parse_button(value))
+)
 """
 
 
@@ -330,7 +332,7 @@ def test_killed_after_the_press_was_journalled(tmp_path: Path, server: SocketSer
     was = (len(world.overrides()), world.incident().acknowledged_by)
     assert was in {(1, None), (0, ANA)}
     assert world.events() == []
-    again = Press(key="k", user="U0ANA", name="ana", button=parse_button(value))
+    again = Press(key="k", user="U0ANA", author=ANA, button=parse_button(value))
     assert PressHandler(world.settings).handle(again) == "It was done already."
     assert (len(world.overrides()), world.incident().acknowledged_by) == was
     assert len(world.events()) == 1
@@ -340,7 +342,7 @@ def test_killed_after_the_press_was_journalled(tmp_path: Path, server: SocketSer
 def test_killed_before_anything_was_done(world: World) -> None:
     """A press that was begun and not done is done when Slack tells of it again."""
     world_button = next(b for b in choose_buttons(world.incident(), world.settings.routes) if b.verb == "hold")
-    press = Press(key="k", user="U0ANA", name="ana", button=world_button)
+    press = Press(key="k", user="U0ANA", author=ANA, button=world_button)
     path = world.settings.database.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(
