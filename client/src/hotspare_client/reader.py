@@ -30,17 +30,17 @@ _FileVersion = tuple[int, int, int]
 class Status:
     """The state of the routing file and its writer at one moment."""
 
-    generation: int | None
+    generation: int | None = None
     """Of the table in use; None while nothing is known yet, like the next two."""
-    written_at: datetime | None
+    written_at: datetime | None = None
     """When the writer last wrote the table in use."""
-    age_s: float | None
+    age_s: float | None = None
     """Seconds since then; does not jump with the wall clock while this process runs."""
-    writer_alive: bool
+    writer_alive: bool = False
     """Whether the table in use is younger than `valid_for_s`."""
-    problem: str | None
+    problem: str | None = None
     """Why the present file is not the table in use, in one sentence; None when it is."""
-    routes: tuple[str, ...]
+    routes: tuple[str, ...] = ()
     """The routes of the table in use, in alphabetical order."""
 
 
@@ -125,17 +125,9 @@ class Routing:
         now = self._monotonic()
         if now >= self._next_check:
             self._refresh()
-        state = self._state
-        table = state.table
+        state, table = self._state, self._state.table
         if table is None:
-            return Status(
-                generation=None,
-                written_at=None,
-                age_s=None,
-                writer_alive=False,
-                problem=state.last_check.problem,
-                routes=(),
-            )
+            return Status(problem=state.last_check.problem)
         age_s = state.age_s + max(0.0, now - state.read_at)
         return Status(
             generation=table.generation,

@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, Union
 
 FORMAT = "hotspare.routing/1"
@@ -19,6 +20,7 @@ class TableError(ValueError):
     """The bytes are not a routing table that this reader understands; the message is a sentence without the path."""
 
 
+_TEXTS = ("provider", "model", "dialect", "base_url", "health")
 #: Fields that only some targets have.
 _OPTIONAL_TEXTS = ("preset", "region", "api_version")
 
@@ -121,41 +123,27 @@ def _check_format(value: object) -> None:
 def _table(document: dict[str, Any]) -> Table:
     descriptions = _get(document, "targets", "", dict)
     routes = _get(document, "routes", "", dict)
-    for name, description in descriptions.items():
-        _check_target(description, f"targets.{name}")
+    for name in descriptions:
+        _check_target(_get(descriptions, name, "targets", dict), f"targets.{name}")
     single, split = {}, {}
-    for name, route in routes.items():
-        shares = _shares(name, route, descriptions)
+    for name in routes:
+        shares = _shares(name, _get(routes, name, "routes", dict), descriptions)
         if len(shares) == 1:
             single[name] = shares[0][0]
         else:
             split[name] = _split(shares)
-    return Table(
-        generation=_generation(document),
-        written_at=_instant(document, "written_at", ""),
-        valid_for_s=_valid_for_s(document),
-        single=single,
-        split=split,
-    )
+    generation = _get(document, "generation", "", int)
+    if generation < 0:
+        raise TableError(f"generation: expected 0 or more, found {generation}")
+    written_at = _instant(document, "written_at", "")
+    valid_for_s = _number(_get(document, "valid_for_s", "", (int, float)), "valid_for_s")
+    if valid_for_s <= 0:
+        raise TableError(f"valid_for_s: expected more than 0, found {valid_for_s}")
+    return Table(generation=generation, written_at=written_at, valid_for_s=valid_for_s, single=single, split=split)
 
 
-def _generation(document: dict[str, Any]) -> int:
-    value = _get(document, "generation", "", int)
-    if value < 0:
-        raise TableError(f"generation: expected 0 or more, found {value}")
-    return int(value)
-
-
-def _valid_for_s(document: dict[str, Any]) -> float:
-    value = _number(_get(document, "valid_for_s", "", (int, float)), "valid_for_s")
-    if value <= 0:
-        raise TableError(f"valid_for_s: expected more than 0, found {value}")
-    return value
-
-
-def _check_target(description: object, place: str) -> None:
-    fields = _object(description, place)
-    for key in ("provider", "model", "dialect", "base_url", "health"):
+def _check_target(fields: dict[str, Any], place: str) -> None:
+    for key in _TEXTS:
         _get(fields, key, place, str)
     _get(fields, "api_key_env", place, (str, type(None)))
     for key in _OPTIONAL_TEXTS:
@@ -165,10 +153,9 @@ def _check_target(description: object, place: str) -> None:
         _get(fields, "signing", place, bool)
 
 
-def _shares(name: str, route: object, descriptions: dict[str, Any]) -> list[tuple[Target, float]]:
+def _shares(name: str, fields: dict[str, Any], descriptions: dict[str, Any]) -> list[tuple[Target, float]]:
     """The targets of a route that get requests, each with its weight; never empty."""
     place = f"routes.{name}"
-    fields = _object(route, place)
     weights = _get(fields, "weights", place, dict)
     candidates = _get(fields, "candidates", place, list)
     for target in (_get(fields, "target", place, str), *candidates, *weights):
@@ -181,37 +168,20 @@ def _shares(name: str, route: object, descriptions: dict[str, Any]) -> list[tupl
         if weight < 0:
             raise TableError(f"{place}.weights: expected 0 or more, found {weight}")
         if weight > 0:
-            shares.append((_target(target, descriptions[target], name, reason, since), weight))
+            known = (*_TEXTS, "api_key_env", *_OPTIONAL_TEXTS, "signing")
+            description = {key: value for key, value in descriptions[target].items() if key in known}
+            shares.append((Target(id=target, route=name, reason=reason, since=since, **description), weight))
     if not shares:
         raise TableError(f"{place}.weights: expected one above 0, found none")
     return shares
 
 
-def _target(name: str, description: dict[str, Any], route: str, reason: str, since: datetime) -> Target:
-    return Target(
-        id=name,
-        provider=description["provider"],
-        model=description["model"],
-        dialect=description["dialect"],
-        base_url=description["base_url"],
-        api_key_env=description["api_key_env"],
-        health=description["health"],
-        route=route,
-        reason=reason,
-        since=since,
-        **{key: description[key] for key in (*_OPTIONAL_TEXTS, "signing") if key in description},
-    )
-
-
 def _split(shares: list[tuple[Target, float]]) -> Split:
     # Divided before they are added, so that weights near the largest float cannot add up to infinity.
     largest = max(weight for _, weight in shares)
-    total = math.fsum(weight / largest for _, weight in shares)
-    ends, end = [], 0.0
-    for _, weight in shares:
-        end += weight / largest / total
-        ends.append(end)
-    return Split(ends=tuple(ends), targets=tuple(target for target, _ in shares))
+    parts = [weight / largest for _, weight in shares]
+    total = math.fsum(parts)
+    return Split(ends=tuple(accumulate(part / total for part in parts)), targets=tuple(target for target, _ in shares))
 
 
 def _get(fields: dict[str, Any], key: str, place: str, kind: _Kind) -> Any:
@@ -221,13 +191,8 @@ def _get(fields: dict[str, Any], key: str, place: str, kind: _Kind) -> Any:
         raise TableError(f"{_cut(where)} is missing")
     value = fields[key]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise TableError(f"{_cut(where)}: expected {_expected(kind)}, found {_kind(value)}")
-    return value
-
-
-def _object(value: object, place: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TableError(f"{_cut(place)}: expected an object, found {_kind(value)}")
+        expected = " or ".join(_NAMES[each] for each in (kind if isinstance(kind, tuple) else (kind,)))
+        raise TableError(f"{_cut(where)}: expected {expected}, found {_kind(value)}")
     return value
 
 
@@ -266,11 +231,6 @@ _NAMES = {
 
 def _kind(value: object) -> str:
     return _NAMES.get(type(value), "something else")
-
-
-def _expected(kind: _Kind) -> str:
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    return " or ".join(_NAMES[kind] for kind in kinds)
 
 
 def _cut(text: str) -> str:
