@@ -57,7 +57,7 @@ def print_replay(answer: ReplayAnswer, console: Console) -> None:
     lasted = format_elapsed((window.until - window.deciding_from).total_seconds())
     console.print(
         f"{answer.settings.path} over {lasted} from {_clock(window.deciding_from)} to {_clock(window.until)} UTC,"
-        f" {plural(answer.result.observations, 'observation')}",
+        f" {plural(answer.now.observations, 'observation')}",
         markup=False,
     )
     if answer.pairs:

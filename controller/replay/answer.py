@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from controller.replay.comparison import DecisionDifference, Pair
-from controller.replay.history import RecordedContext
-from controller.replay.run import RecordingGap, ReplayResult
+from controller.replay.comparison import DecisionDifference, Pair, compare
+from controller.replay.run import Replay, Window
 from controller.routing.decision import Decision
+from controller.routing.overrides import Override
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, instant, plural
 from probes.redaction import one_line
@@ -17,35 +18,49 @@ from probes.redaction import one_line
 _MAX_NAMES = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """The part of the past that is replayed."""
-
-    asked_from: datetime
-    begins_at: datetime
-    """The oldest observation that is stored."""
-    complete: bool
-    """No earlier observation is missing: this is where the service first began."""
-    listening_from: datetime
-    """From here on observations are evaluated."""
-    deciding_from: datetime
-    """From here on routes are decided."""
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplayAnswer:
     """A replay and the decisions that it is compared with."""
 
     settings: Settings
-    past: RecordedContext
     window: Window
-    result: ReplayResult
+    spans: Mapping[str, tuple[datetime, datetime]]
+    """When the oldest and the newest observation started, by target; also of targets no longer configured."""
+    overrides: Sequence[Override]
+    """Each with `until` set to when it expired or was ended."""
     states: Mapping[str, Decision]
     """Where the routes pointed at `deciding_from`."""
-    recorded: tuple[Decision, ...]
-    """What was decided in the window, of routes that the configuration has."""
-    pairs: tuple[Pair, ...]
+    then: Sequence[Decision]
+    """All that was ever decided, oldest first."""
+    now: Replay
+    """What would be decided, once it has run."""
+
+    @cached_property
+    def recorded(self) -> list[Decision]:
+        """What was decided in the window, of routes that the configuration has."""
+        routes, window = {route.name for route in self.settings.routes}, self.window
+        decided = (decision for decision in self.then if window.deciding_from <= decision.at <= window.until)
+        return [decision for decision in decided if decision.route in routes]
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """The decisions of both sides."""
+        return compare(self.recorded, self.now.decisions)
+
+    @property
+    def gaps(self) -> list[tuple[datetime, datetime]]:
+        """Spans without observations in which routes would have been decided."""
+        return [(since, until) for since, until in self.now.gaps if until > self.window.deciding_from]
+
+    @property
+    def not_recorded(self) -> list[str]:
+        """Targets that were never observed."""
+        return [target.id for target in self.settings.targets if target.id not in self.spans]
+
+    @property
+    def not_configured(self) -> list[str]:
+        """Targets that were observed, and that the configuration does not have."""
+        return sorted(self.spans.keys() - {target.id for target in self.settings.targets})
 
 
 def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
@@ -58,14 +73,14 @@ def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
         "history_begins": instant(window.begins_at),
         "from": instant(window.deciding_from),
         "until": instant(window.until),
-        "observations": answer.result.observations,
+        "observations": answer.now.observations,
         "same": not answer.pairs or counts.keys() == {DecisionDifference.SAME},
         "counts": {change.value: counts[change] for change in DecisionDifference},
         "routes": list(route_summaries(answer)),
         "decisions": [_pair(pair) for pair in answer.pairs],
-        "gaps": [{"since": instant(gap.since), "until": instant(gap.until)} for gap in _gaps(answer)],
-        "not_recorded": _not_recorded(answer),
-        "not_configured": _not_configured(answer),
+        "gaps": [{"since": instant(since), "until": instant(until)} for since, until in answer.gaps],
+        "not_recorded": answer.not_recorded,
+        "not_configured": answer.not_configured,
         "notes": list(notes(answer)),
     }
 
@@ -75,7 +90,7 @@ def route_summaries(answer: ReplayAnswer) -> Iterator[dict[str, Any]]:
     for route in answer.settings.routes:
         sides = {
             side: [decision for decision in decisions if decision.route == route.name]
-            for side, decisions in (("then", answer.recorded), ("now", answer.result.decisions))
+            for side, decisions in (("then", answer.recorded), ("now", answer.now.decisions))
         }
         home = route.candidates[0]
         yield {
@@ -120,41 +135,27 @@ def _away_s(answer: ReplayAnswer, route: str, home: str, decisions: Sequence[Dec
     return total_s + away * (window.until - at).total_seconds()
 
 
-def _not_recorded(answer: ReplayAnswer) -> list[str]:
-    return [target.id for target in answer.settings.targets if target.id not in answer.past.recorded]
-
-
-def _not_configured(answer: ReplayAnswer) -> list[str]:
-    configured = {target.id for target in answer.settings.targets}
-    return sorted(answer.past.recorded.keys() - configured)
-
-
-def _gaps(answer: ReplayAnswer) -> list[RecordingGap]:
-    return [gap for gap in answer.result.gaps if gap.until > answer.window.deciding_from]
-
-
 def notes(answer: ReplayAnswer) -> Iterator[str]:
     """Yield what limits the answer, a sentence each."""
-    window, past = answer.window, answer.past
+    window = answer.window
     if window.begins_at > window.asked_from:
         why = "when the service first ran" if window.complete else "for what was before is not kept any more"
         yield f"the history begins {instant(window.begins_at)}, {why}"
     if not window.complete and window.deciding_from > window.asked_from:
         yield "its first hour is only listened to: how things stood when it began is not known"
-    if names := _not_recorded(answer):
+    if names := answer.not_recorded:
         yield f"never observed, so that nothing can be said of them: {shorten_names(names)}"
-    if names := _not_configured(answer):
+    if names := answer.not_configured:
         yield f"recorded, but not in this configuration: {shorten_names(names)}"
     configured = {route.name for route in answer.settings.routes}
-    if unknown := sorted({decision.route for decision in past.decisions} - configured):
+    if unknown := sorted({decision.route for decision in answer.then} - configured):
         many = plural(len(unknown), "route")
         yield f"decided then, but not in this configuration: {many} {shorten_names(unknown)}"
-    if gaps := _gaps(answer):
-        longest = max(gaps, key=lambda gap: gap.until - gap.since)
-        lasted = format_elapsed((longest.until - longest.since).total_seconds())
-        many = plural(len(gaps), "gap")
-        yield f"{many} without observations, the longest of {lasted} from {instant(longest.since)}: no decision there"
-    if overrides := [o for o in past.overrides if o.until > window.deciding_from and o.at < window.until]:
+    if answer.gaps:
+        lasted, since = max((until - since, since) for since, until in answer.gaps)
+        longest = f"the longest of {format_elapsed(lasted.total_seconds())} from {instant(since)}"
+        yield f"{plural(len(answer.gaps), 'gap')} without observations, {longest}: no decision there"
+    if overrides := [o for o in answer.overrides if o.until > window.deciding_from and o.at < window.until]:
         yield f"what operators did then counts here as well: {plural(len(overrides), 'override')}"
     yield "the probes came when the recording configuration asked for them: its intervals, its bursts"
 

@@ -32,65 +32,56 @@ _NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingGap:
-    """A span in which nothing was recorded."""
+class Window:
+    """The part of the past that is replayed."""
 
-    since: datetime
+    asked_from: datetime
+    begins_at: datetime
+    """The oldest observation that is stored."""
+    complete: bool
+    """No earlier observation is missing: this is where the service first began."""
+    listening_from: datetime
+    """From here on observations are evaluated."""
+    deciding_from: datetime
+    """From here on routes are decided."""
     until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayResult:
-    """What the configuration would have decided."""
-
-    decisions: tuple[Decision, ...]
-    """Oldest first."""
-    observations: int
-    """How many were replayed."""
-    gaps: tuple[RecordingGap, ...]
-
-
 class Replay:
-    """One run of a configuration over recorded observations. Seconds are since the Unix epoch.
-
-    From `listening_from` on observations are evaluated, from `deciding_from` on routes are decided, beginning with
-    `states`.
-    """
+    """One run of a configuration over recorded observations. Seconds are since the Unix epoch."""
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        listening_from: datetime,
-        deciding_from: datetime,
-        states: Mapping[str, Decision],
-        overrides: Iterable[Override],
+        self, settings: Settings, window: Window, states: Mapping[str, Decision], overrides: Iterable[Override]
     ) -> None:
+        """`states` are where the routes point when deciding begins."""
+        self.decisions: list[Decision] = []
+        """What the configuration would have decided, oldest first."""
+        self.observations = 0
+        """How many were replayed."""
+        self.gaps: list[tuple[datetime, datetime]] = []
+        """Spans in which nothing was recorded."""
         self._settings = settings
-        self._detector = Detector(settings, listening_from)
+        self._detector = Detector(settings, window.listening_from)
         self._silent_after_s = {
             target: parameters.patience_s for target, parameters in parameters_by_target(settings).items()
         }
         self._stopped_s = max(
             _STOPPED_INTERVALS * target.interval_s + target.timeouts.total_s for target in settings.targets
         )
-        self._deciding_s = deciding_from.timestamp()
         self._states = dict(states)
         self._overrides = tuple(overrides)
         self._override_changes_s = sorted(
             {at.timestamp() for override in self._overrides for at in (override.at, override.until)}, reverse=True
         )
-        self._decisions: list[Decision] = []
-        self._gaps: list[RecordingGap] = []
-        self._observed_s = listening_from.timestamp()
+        self._deciding_s, self._until_s = window.deciding_from.timestamp(), window.until.timestamp()
+        self._observed_s = window.listening_from.timestamp()
         self._cycle_s = self._deciding_s
         self._silence_check_s = self._observed_s + min(self._silent_after_s.values())
 
-    def run(self, observations: Iterable[tuple[Observation, bool]], until: datetime) -> ReplayResult:
+    def run(self, observations: Iterable[tuple[Observation, bool]]) -> None:
         """Run to the end. `observations` come in the order in which they came in, each with whether it was blind."""
-        count = 0
         for observation, blind in observations:
-            count += 1
+            self.observations += 1
             at_s = observation.finished_at.timestamp()
             self._advance_until(at_s)
             changed = self._detector.observe(observation, blind=blind)
@@ -100,8 +91,7 @@ class Replay:
                 self._cycle_by(at_s + _GATHER_S)
             if due is not None:
                 self._cycle_by(max(at_s, due.timestamp()) + _AFTER_DUE_S)
-        self._advance_until(until.timestamp())
-        return ReplayResult(decisions=tuple(self._decisions), observations=count, gaps=tuple(self._gaps))
+        self._advance_until(self._until_s)
 
     def _advance_until(self, at_s: float) -> None:
         """Handle what time alone brings until then."""
@@ -109,7 +99,7 @@ class Replay:
         while (next_s := min(self._cycle_s, self._silence_check_s, self._next_override_change_s)) <= present_s:
             self._advance(next_s)
         if at_s > present_s and next_s <= at_s:
-            self._gaps.append(RecordingGap(since=_instant(self._observed_s), until=_instant(at_s)))
+            self.gaps.append((_instant(self._observed_s), _instant(at_s)))
             # The service that starts again decides before its first observation.
             self._advance(at_s)
 
@@ -146,14 +136,11 @@ class Replay:
         self._cycle_s = _NEVER
         now = _instant(now_s)
         self._detector.tick(now)
-        settled = True
-        if now_s >= self._deciding_s:
-            settled = self._decide(now)
-        else:
+        if now_s < self._deciding_s:
             self._cycle_by(self._deciding_s)
-        due = self._detector.due
-        if not settled:
+        elif not self._decide(now):
             self._cycle_by(now_s + _TICK_S)
+        due = self._detector.due
         if due is not None:
             due_s = due.timestamp()
             self._cycle_by(due_s + _AFTER_DUE_S if due_s > now_s else now_s + _TICK_S)
@@ -166,12 +153,12 @@ class Replay:
             self._states,
             self._detector.health,
             now=now,
-            generation=len(self._decisions) + 1,
+            generation=len(self.decisions) + 1,
             overrides=overrides.applicable(self._settings),
         ).values()
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
             self._states[decision.route] = decision
-            self._decisions.append(decision)
+            self.decisions.append(decision)
         return all(verdict.settled for verdict in verdicts)
 
     def _cycle_by(self, at_s: float) -> None:

@@ -1,20 +1,34 @@
 """Replays what a database recorded under other settings and compares the decisions with those of then."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from heapq import merge
+from itertools import takewhile
+from operator import attrgetter
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from controller.replay import history
-from controller.replay.answer import ReplayAnswer, Window, shorten_names
-from controller.replay.comparison import compare
-from controller.replay.history import RecordedContext
-from controller.replay.run import Replay
+from controller.journal import Journal
+from controller.replay.answer import ReplayAnswer, shorten_names
+from controller.replay.run import Replay, Window
+from controller.routing.decision import Decision
+from controller.routing.overrides import Override
 from monitor.config.settings import Settings
 from monitor.connectivity.blindness import Blindness
+from monitor.connectivity.state import ConnectivityObservation
 from monitor.formatting import format_elapsed, instant
+from monitor.liveness import ServiceBeat
+from monitor.storage.store import Store
 from probes.observation import Observation
 
+T = TypeVar("T")
+
+_PAGE = 20_000
+_ALL = 1_000_000
+_CONNECTIVITY_LIFETIME = timedelta(hours=1)
 #: The detector learns usual failure rates and latencies over about a week.
 _LEARNING = timedelta(days=7)
 #: What happened before the oldest observation is unknown; after this time it hardly matters.
@@ -41,52 +55,44 @@ def replay(
     `on_progress` is called with the recorded seconds that are replayed, and all of them. Raises DatabaseError, and
     NothingRecordedError when nothing of the settings' targets was recorded in that time.
     """
-    past = history.read_history(engine)
-    window = _window(settings, past, now - timedelta(seconds=since_s), now)
-    states = {decision.route: decision for decision in past.decisions if decision.at < window.deciding_from}
-    run = Replay(
-        settings,
-        listening_from=window.listening_from,
-        deciding_from=window.deciding_from,
-        states=states,
-        overrides=past.overrides,
+    store, journal = Store(engine), Journal(engine)
+    spans, then = store.recorded(), journal.decisions(_ALL)[::-1]
+    overrides = [_as_it_lasted(override) for override in reversed(journal.overrides.latest(_ALL))]
+    window = _window(
+        settings, spans, then, beat=store.last_beat(), asked_from=now - timedelta(seconds=since_s), now=now
     )
-    connectivity = history.read_connectivity(engine, after=window.listening_from, until=window.until)
+    states = {decision.route: decision for decision in then if decision.at < window.deciding_from}
+    run = Replay(settings, window, states, overrides)
     blindness = Blindness(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
-    observations = history.read_observations(engine, settings, after=window.listening_from, until=window.until)
-    reported = _reported(observations, window, on_progress)
-    result = run.run(blindness.replay(reported, connectivity), window.until)
-    configured = {route.name for route in settings.routes}
-    recorded = tuple(
-        decision
-        for decision in past.decisions
-        if decision.route in configured and window.deciding_from <= decision.at <= window.until
-    )
+    observations = _reported(_observations(store, settings, window), window, on_progress)
+    run.run(blindness.replay(observations, _connectivity(store, window)))
     return ReplayAnswer(
-        settings=settings,
-        past=past,
-        window=window,
-        result=result,
-        states=states,
-        recorded=recorded,
-        pairs=tuple(compare(recorded, result.decisions)),
+        settings=settings, window=window, spans=spans, overrides=overrides, states=states, then=then, now=run
     )
 
 
-def _window(settings: Settings, past: RecordedContext, asked_from: datetime, now: datetime) -> Window:
-    spans = [past.recorded[target.id] for target in settings.targets if target.id in past.recorded]
+def _window(
+    settings: Settings,
+    recorded: Mapping[str, tuple[datetime, datetime]],
+    then: Sequence[Decision],
+    *,
+    beat: ServiceBeat | None,
+    asked_from: datetime,
+    now: datetime,
+) -> Window:
+    spans = [recorded[target.id] for target in settings.targets if target.id in recorded]
     if not spans:
-        others = shorten_names(sorted(past.recorded)) if past.recorded else "nothing at all"
+        others = shorten_names(sorted(recorded)) if recorded else "nothing at all"
         raise NothingRecordedError(f"no target of {settings.path} was ever observed; recorded is {others}")
     begins_at, newest_at = min(oldest for oldest, _ in spans), max(newest for _, newest in spans)
-    until = min(now, max(newest_at, past.last_beat_at or newest_at) + timedelta(seconds=1))
+    until = min(now, max(newest_at, beat.beat_at if beat else newest_at) + timedelta(seconds=1))
     if until <= asked_from:
         raise NothingRecordedError(
             f"nothing was recorded since {instant(asked_from)}; the history ends {instant(until)}"
         )
-    complete = not past.decisions or past.decisions[0].at >= begins_at - _START
-    if complete and past.decisions:
-        begins_at = min(begins_at, past.decisions[0].at)
+    complete = not then or then[0].at >= begins_at - _START
+    if complete and then:
+        begins_at = min(begins_at, then[0].at)
     listening_from = max(begins_at, asked_from - _LEARNING)
     deciding_from = max(asked_from, begins_at if complete else begins_at + _LISTENING)
     if deciding_from >= until:
@@ -99,6 +105,36 @@ def _window(settings: Settings, past: RecordedContext, asked_from: datetime, now
         deciding_from=deciding_from,
         until=until,
     )
+
+
+def _observations(store: Store, settings: Settings, window: Window) -> Iterator[Observation]:
+    """The configured targets' observations that started in the window, in the order they came in."""
+
+    def of(target: str) -> Iterator[Observation]:
+        # The store has milliseconds and returns what started later than `after`.
+        after = window.listening_from - timedelta(milliseconds=1)
+        pages = _paged(lambda at: store.observations(target, after=at, limit=_PAGE), after, attrgetter("started_at"))
+        return takewhile(lambda observation: observation.started_at <= window.until, pages)
+
+    return merge(*(of(target.id) for target in settings.targets), key=attrgetter("finished_at"))
+
+
+def _connectivity(store: Store, window: Window) -> list[ConnectivityObservation]:
+    """What the neutral endpoints answered, from an hour before the window: so long an answer counts."""
+    after = window.listening_from - _CONNECTIVITY_LIFETIME
+    read = partial(store.connectivity, before=window.until, limit=_PAGE)
+    return list(_paged(lambda at: read(after=at), after, attrgetter("at")))
+
+
+def _paged(read: Callable[[datetime], list[T]], at: datetime, instant_of: Callable[[T], datetime]) -> Iterator[T]:
+    while page := read(at):
+        yield from page
+        at = instant_of(page[-1])
+
+
+def _as_it_lasted(override: Override) -> Override:
+    ended_at = override.ended_at or override.until
+    return replace(override, until=min(override.until, ended_at), ended_at=None, ended_by=None, ended_reason=None)
 
 
 def _reported(

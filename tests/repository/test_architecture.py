@@ -57,7 +57,6 @@ ACTING = [
     *("controller/journal.py", "controller/operations.py", "controller/cycle/*", "controller/service/*"),
     *("*/store.py", "*_store.py", "*/queries.py", "*/runner.py", "*/workers.py", "*_worker.py", "controller/cli/*"),
     *("controller/routing/routing_file.py", "controller/routing/override_sync.py"),
-    "controller/replay/history.py",
     *("controller/alerts/registry.py", "controller/alerts/heartbeat.py", "controller/alerts/channels/*"),
     *(
         "controller/alerts/digest/scheduler.py",
