@@ -20,7 +20,9 @@ from urllib.parse import urlsplit
 
 from probes.checks import Task, find_flaw
 from probes.dialects.base import Dialect
+from probes.dialects.common_errors import COMMON_ERRORS
 from probes.dialects.error_envelope import is_error
+from probes.dialects.error_rules import match_error
 from probes.json_values import MalformedError, parse
 from probes.outcome import Outcome
 from probes.reply import EMPTY_REPLY, ErrorDetails, Finish, Reply
@@ -143,7 +145,7 @@ def _classify_http_error(dialect: Dialect, response: RawResponse, steps: list[st
     except MalformedError as fault:
         page, text = _is_web_page(response), _decode(response)
         details = ErrorDetails(codes=(kind,) if kind else (), message="" if page else text)
-        match = dialect.errors.match(response.status, details, model=response.model)
+        match = match_error((*dialect.errors, *COMMON_ERRORS), response.status, details, model=response.model)
         outcome, decides = match.outcome, f"{dialect.name}: {match.reason}"
         if not match.by_rule:
             alien = _NOT_THE_API.get(response.status) if page or response.status not in _PAGES_ONLY else None
@@ -167,7 +169,7 @@ def _classify_error(
     details = replace(details, codes=(kind, *details.codes)) if kind else details
     codes = " ".join(code[:100] for code in list(dict.fromkeys(details.codes))[:2])
     summary = ": ".join(part for part in (codes, details.message) if part) or _excerpt(body)
-    match = dialect.errors.match(response.status, details, model=response.model)
+    match = match_error((*dialect.errors, *COMMON_ERRORS), response.status, details, model=response.model)
     steps.append(f"error: {summary[:200]}; {dialect.name}: {match.reason}")
     return Classification(
         outcome=match.outcome,

@@ -12,6 +12,7 @@ from probes.classifier import Classification, RawResponse
 from probes.dialects.registry import DIALECTS
 from probes.json_values import MalformedError
 from probes.loop_lag import LagWatch
+from probes.observation import OWN_FAULT
 from probes.outcome import Outcome
 from probes.reply import EMPTY_REPLY, Request
 from probes.streaming.aws_eventstream import AwsEventStreamParser
@@ -200,7 +201,7 @@ class Exchange:
         limits, stalled_s, waited_s = self.target.timeouts, self.loop_lag.stalled_s, self.elapsed_s()
         if stalled_s > _OWN_SHARE * waited_s and self.pieces < _FLOOD:
             reason = f"this machine was too busy: the event loop stood still for {stalled_s:.1f} s of {waited_s:.1f} s"
-            return Classification(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {reason}")
+            return Classification(outcome=Outcome.BAD_REQUEST, detail=f"{OWN_FAULT} failed: {reason}")
         if self._request_begun and self.first_token_s is not None:
             detail = f"the stream stalled after the first token: no end within {limits.total_s:g} s"
             return Classification(outcome=Outcome.BROKEN_STREAM, detail=detail)

@@ -1,10 +1,14 @@
 """The result of one probe."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from probes.hot_dataclass import hot_dataclass
 from probes.outcome import Outcome
 from probes.target import Check
+
+#: How `detail` begins where the probe failed on this machine.
+OWN_FAULT: Final = "the probe itself"
 
 
 @hot_dataclass
@@ -65,8 +69,9 @@ class Observation:
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the API called the probe a bad request; one that failed on this machine got no such status."""
-        return self.outcome is Outcome.BAD_REQUEST and (self.http_status or 0) >= 400
+        """Whether the API called the probe a bad request, by its status or in the body of a success."""
+        answered = self.outcome is Outcome.BAD_REQUEST and self.http_status is not None
+        return answered and not self.detail.startswith(OWN_FAULT)
 
     @property
     def tokens_per_s(self) -> float | None:

@@ -29,7 +29,7 @@ from probes.dialects.registry import DIALECTS
 from probes.exchange import MOST_PIECES, Exchange
 from probes.json_values import overlay
 from probes.loop_lag import LoopLag
-from probes.observation import Observation
+from probes.observation import OWN_FAULT, Observation
 from probes.outcome import Outcome
 from probes.redaction import clean, clean_identifier
 from probes.reply import Request
@@ -126,7 +126,7 @@ class Prober:
         dialect = DIALECTS[provider.dialect]
         fault = await self._send(_build_request(dialect, task, exchange.target), exchange)
         if exchange.status is None:
-            detail = "the probe itself ended without a response"
+            detail = f"{OWN_FAULT} ended without a response"
             fault = fault or Classification(outcome=Outcome.BAD_REQUEST, detail=detail)
             return replace(fault, steps=(f"transport: {fault.detail}",))
         await asyncio.sleep(0)  # what has arrived for other probes meanwhile is time-stamped first
@@ -263,10 +263,11 @@ def _cost_usd(exchange: Exchange, classification: Classification) -> float | Non
 
 def _substitute(exchange: Exchange, answered: str | None) -> str | None:
     """The model that answered, where it is another than the target's."""
-    target = exchange.target
-    if answered is None or preset_of(target.provider.preset).owner_names_models or owner_names_models(exchange.headers):
+    provider = exchange.target.provider
+    if answered is None or not is_substitute(exchange.target.model, answered):
         return None
-    return answered if is_substitute(target.model, answered) else None
+    named_by_owner = DIALECTS[provider.dialect].owner_names_models or preset_of(provider.preset).owner_names_models
+    return None if named_by_owner or owner_names_models(exchange.headers) else answered
 
 
 def build_observation(exchange: Exchange, classification: Classification) -> Observation:

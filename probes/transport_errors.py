@@ -12,6 +12,7 @@ import httpcore
 import httpx
 
 from probes.classifier import Classification
+from probes.observation import OWN_FAULT
 from probes.outcome import Outcome
 from probes.redaction import clean
 from probes.target import Target
@@ -76,7 +77,7 @@ def _classify_own_fault(error: Exception, target: Target, shortage: str | None) 
     reason = shortage or f"{type(error).__name__}; the log says where"
     if isinstance(error, UnusableProxyError):
         reason = str(error)
-    return Classification(outcome=Outcome.BAD_REQUEST, detail=f"the probe itself failed: {reason}")
+    return Classification(outcome=Outcome.BAD_REQUEST, detail=f"{OWN_FAULT} failed: {reason}")
 
 
 def _shortage(error: BaseException) -> str | None:

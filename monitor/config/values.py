@@ -285,8 +285,11 @@ def secret(
         if header and not _HEADER_VALUE.fullmatch(value):
             unsendable = f"{whose} cannot be sent in a header: it holds a space, a line break or a non-ASCII character"
             raise context.report(value.place, unsendable)
-        if header and value[0] in _QUOTES and value[-1] == value[0]:
-            raise context.report(value.place, f"{whose} begins and ends with a quotation mark; leave both out")
+        ends = [word for word, mark in (("begins", value[:1]), ("ends", value[-1:])) if mark in _QUOTES]
+        if header and ends:
+            quoted = f"{' and '.join(ends)} with a quotation mark; leave {'both' if len(ends) > 1 else 'it'} out"
+            alone = "is a quotation mark alone"
+            raise context.report(value.place, f"{whose} {quoted if len(value) > 1 else alone}")
         if check and (problem := check(value)):
             raise context.report(value.place, problem)
         if is_secret(value) and not value.expanded:

@@ -44,9 +44,10 @@ def inconclusive_probes(whose: str, outcome: Outcome, times: int, detail: str) -
 
 def all_refused(status: int | None, since: datetime, detail: str) -> str:
     """That a target refuses every probe: `answers nothing but HTTP 404 since 14:02 UTC`."""
+    answer = f"{'errors inside ' if status and status < 400 else ''}HTTP {status}"
     when = f"{since.astimezone(UTC):%H:%M} UTC"
     changed = "the provider, or what it accepts, has changed"
-    return f"answers nothing but HTTP {status} since {when}: {changed}; last: {shortened(detail)}"
+    return f"answers nothing but {answer} since {when}: {changed}; last: {shortened(detail)}"
 
 
 def probe_refused(dialect: str, targets: str, detail: str) -> str:

@@ -6,21 +6,11 @@ from typing import Any
 
 from probes.checks import DEFINITIONS, SCHEMA, TOOL, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage
-from probes.dialects.common_errors import COMMON_ERRORS
 from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
 from probes.dialects.families import Family, family_of
 from probes.dialects.finish_reasons import read_finish
-from probes.json_values import (
-    MalformedError,
-    as_count,
-    as_object,
-    as_objects,
-    as_text,
-    overlay,
-    parse,
-    to_json,
-)
+from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, overlay, parse, to_json
 from probes.outcome import Outcome
 from probes.reply import Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
@@ -131,8 +121,6 @@ def _with_usage(reply: Reply, usage: object) -> Reply:
     )
 
 
-_ERRORS = COMMON_ERRORS.preceded_by(ErrorRule(Outcome.MODEL_GONE, "not_found_error", statuses={404}))
-
 DIALECT = Dialect(
     name="anthropic",
     default_base_url="https://api.anthropic.com",
@@ -147,6 +135,6 @@ DIALECT = Dialect(
     build_request=build_request,
     read_reply=read_reply,
     read_event=read_event,
-    errors=_ERRORS,
+    errors=(ErrorRule(Outcome.MODEL_GONE, "not_found_error", statuses={404}),),
     request_id_headers=("request-id", "x-request-id"),
 )

@@ -19,7 +19,8 @@ _REUSED_S = 60.0
 _RETRY_AFTER_S = 10.0
 _NOT_INSTALLED = "botocore, which signs requests, is not installed: pip install 'hotspare[bedrock]'"
 _NONE_FOUND = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role"
-_UNFIT = "they contain characters that an HTTP header may not contain"
+#: The parts of the credentials, as the environment names them.
+_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 class UnsignedError(Exception):
@@ -69,8 +70,11 @@ class Credentials:
             self._valid_until_s = float("inf") if renews_itself else self._monotonic() + _REUSED_S
         frozen = self._credentials.get_frozen_credentials()
         parts = (frozen.access_key, frozen.secret_key, frozen.token or "")
-        if not all(part.isascii() and part.isprintable() and " " not in part for part in parts):
-            raise UnsignedError(Outcome.AUTH, _UNFIT)
+        for variable, part in zip(_VARIABLES, parts, strict=True):
+            if not (part.isascii() and part.isprintable() and " " not in part):
+                source = variable if self._credentials.method == "env" else f"{variable.lower()} of the profile or role"
+                why = f"{source} contains characters that an HTTP header may not contain"
+                raise UnsignedError(Outcome.AUTH, why)
         return Secret("\n".join(parts))
 
 

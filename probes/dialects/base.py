@@ -7,13 +7,12 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from probes.checks import Task
-from probes.dialects.common_errors import COMMON_ERRORS
 from probes.dialects.error_envelope import read_error
-from probes.dialects.error_rules import ErrorRules
+from probes.dialects.error_rules import ErrorRule
 from probes.reply import ErrorDetails, Reply, Request
 from probes.streaming.aws_eventstream import AwsEventStreamParser
 from probes.streaming.sse import ServerSentEvent, SseParser
-from probes.target import Check, Target
+from probes.target import Check, Provider, Secret, Target
 
 #: A pattern for the whole path of a `base_url` that is probably wrong, and why, as the predicate of a sentence.
 BaseUrlRule: TypeAlias = tuple[str, str]
@@ -22,8 +21,8 @@ UNVERSIONED: BaseUrlRule = (
     ".*/v[12](beta)?",
     "ends in a version, which this dialect adds itself; leave it out",
 )
-#: The end of an address that people copy from an example of a request.
-_METHOD: Final = re.compile(r"/(chat/completions|completions|responses|embeddings|messages|(v2/)?(chat|embed))$")
+#: Stands for a model in the path of a method.
+_ANY_MODEL: Final = "MODEL"
 HOST_ALONE: BaseUrlRule = (".+", "has a path, which this dialect adds itself; leave it out")
 
 
@@ -84,12 +83,14 @@ class Dialect:
     """Adds one event to a stream's reply so far; raises MalformedError for a corrupt frame."""
     read_error: Callable[[Mapping[str, Any]], ErrorDetails] = read_error
     """Reads an error body or an error frame."""
-    errors: ErrorRules = COMMON_ERRORS
-    """Its own rules, then those for all."""
+    errors: tuple[ErrorRule, ...] = ()
+    """Its own rules, which precede those for all."""
     request_id_headers: tuple[str, ...]
     """Response headers that may hold the provider's own id of the request, the best first."""
     error_header: str | None = None
     """A response header, in lower case, that names the kind of an error up to the first colon."""
+    owner_names_models: bool = False
+    """Whether models have names of their owner's choice, so that the name of the model that answers tells nothing."""
     stream_parser: type[SseParser] | type[AwsEventStreamParser] = SseParser
 
     def takes(self, field: str) -> bool:
@@ -99,7 +100,12 @@ class Dialect:
     def base_url_warning(self, base_url: str) -> str | None:
         """What is probably wrong with a configured base URL, as the predicate of a sentence; None when nothing is."""
         path = urlsplit(base_url).path.rstrip("/")
-        if method := _METHOD.search(path):
-            return f"ends in {method[0]}, which is added to it: requests would go to {path}{method[0]}; leave it out"
+        provider = Provider(name="", dialect=self.name, base_url="", api_key=Secret(""))
+        for check in (check for check in Check if check in self.checks):
+            request = self.build_request(Target(provider=provider, model=_ANY_MODEL), Task(check=check, nonce=""))
+            added = urlsplit(request.url).path
+            before, _, last = re.escape(added).rpartition("/")
+            if method := re.search(f"({before})?/{last}$".replace(_ANY_MODEL, "[^/]+"), path, re.IGNORECASE):
+                return f"ends in {method[0]}, which is added to it: requests would go to {path}{added}; leave it out"
         wrong_path, warning = self.base_url_rule or ("", None)
         return warning if re.fullmatch(wrong_path, path, re.DOTALL) else None

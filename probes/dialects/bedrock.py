@@ -10,20 +10,10 @@ from urllib.parse import quote
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
 from probes.dialects import error_envelope
 from probes.dialects.base import ConfigField, Dialect, VendorStatusPage
-from probes.dialects.common_errors import COMMON_ERRORS
 from probes.dialects.error_rules import ErrorRule
 from probes.dialects.families import Family, family_of
 from probes.dialects.finish_reasons import read_finish
-from probes.json_values import (
-    MalformedError,
-    as_count,
-    as_object,
-    as_objects,
-    as_text,
-    as_vector,
-    parse,
-    to_json,
-)
+from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
 from probes.outcome import Outcome
 from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
 from probes.streaming import aws_eventstream as eventstream
@@ -148,26 +138,6 @@ def _read_exception(event: ServerSentEvent) -> Mapping[str, Any]:
         return {"message": event.data[:500], "__type": kind}
 
 
-_ERRORS = COMMON_ERRORS.preceded_by(
-    ErrorRule(Outcome.QUOTA, message=r"(tokens|requests) per day|payment.instrument"),
-    ErrorRule(Outcome.MODEL_GONE, "ResourceNotFoundException"),
-    # Also a model that only an inference profile leads to, and one that this account was not given: the key works, the
-    # model's name does not, and no other target of the provider is affected.
-    ErrorRule(
-        Outcome.MODEL_GONE,
-        statuses={200, 400, 403, 404},
-        message=r"model identifier is invalid|on-demand throughput|model access is denied|doesn.t support the model"
-        r"|use case details",
-    ),
-    ErrorRule(
-        Outcome.AUTH,
-        "ExpiredToken ExpiredTokenException IncompleteSignature IncompleteSignatureException "
-        "InvalidSignatureException InvalidClientTokenId MissingAuthenticationToken "
-        "MissingAuthenticationTokenException RequestExpired SignatureDoesNotMatch UnrecognizedClientException",
-    ),
-    ErrorRule(Outcome.AUTH, statuses={400}, message=r"^operation not allowed"),
-)
-
 DIALECT = Dialect(
     name="bedrock",
     default_base_url="https://bedrock-runtime.{region}.amazonaws.com",
@@ -186,7 +156,25 @@ DIALECT = Dialect(
     read_embedding=read_embedding,
     read_event=read_event,
     read_error=read_error,
-    errors=_ERRORS,
+    errors=(
+        ErrorRule(Outcome.QUOTA, message=r"(tokens|requests) per day|payment.instrument"),
+        ErrorRule(Outcome.MODEL_GONE, "ResourceNotFoundException"),
+        # Also a model that only an inference profile leads to, and one that this account was not given: the key works,
+        # the model's name does not, and no other target of the provider is affected.
+        ErrorRule(
+            Outcome.MODEL_GONE,
+            statuses={200, 400, 403, 404},
+            message=r"model identifier is invalid|on-demand throughput|model access is denied|doesn.t support the model"
+            r"|use case details",
+        ),
+        ErrorRule(
+            Outcome.AUTH,
+            "ExpiredToken ExpiredTokenException IncompleteSignature IncompleteSignatureException "
+            "InvalidSignatureException InvalidClientTokenId MissingAuthenticationToken "
+            "MissingAuthenticationTokenException RequestExpired SignatureDoesNotMatch UnrecognizedClientException",
+        ),
+        ErrorRule(Outcome.AUTH, statuses={400}, message=r"^operation not allowed"),
+    ),
     request_id_headers=("x-amzn-requestid",),
     error_header="x-amzn-errortype",
     stream_parser=eventstream.AwsEventStreamParser,

@@ -7,7 +7,6 @@ from typing import Any
 from probes.checks import SCHEMA, TOOL, Task
 from probes.dialects import error_envelope
 from probes.dialects.base import UNVERSIONED, Dialect, incident_io_page
-from probes.dialects.common_errors import COMMON_ERRORS
 from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
 from probes.dialects.families import Family, family_of
@@ -144,8 +143,6 @@ def _read_count(value: object) -> int | None:
     return as_count(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
-_ERRORS = COMMON_ERRORS.preceded_by(ErrorRule(Outcome.AUTH, statuses={498}))
-
 DIALECT = Dialect(
     name="cohere",
     default_base_url="https://api.cohere.com",
@@ -157,6 +154,6 @@ DIALECT = Dialect(
     read_embedding=read_embedding,
     read_event=read_event,
     read_error=read_error,
-    errors=_ERRORS,
+    errors=(ErrorRule(Outcome.AUTH, statuses={498}),),
     request_id_headers=("x-debug-trace-id", "x-request-id"),
 )

@@ -7,7 +7,7 @@ of them before the generic codes of a bad request.
 
 from typing import Final
 
-from probes.dialects.error_rules import ErrorRule, ErrorRules
+from probes.dialects.error_rules import ErrorRule
 from probes.outcome import Outcome
 
 _LIMIT: Final = r"(limit|cap|quota|allowance|allotment|budget)s?"
@@ -87,7 +87,7 @@ _GATEWAY_FAILED: Final = (
     r"|internal server error"
 )
 
-COMMON_ERRORS: Final = ErrorRules(
+COMMON_ERRORS: Final = (
     # Google answers so at every limit, those of a minute included.
     ErrorRule(Outcome.QUOTA, "quota_per_day quota_of_nothing"),
     ErrorRule(Outcome.RATE_LIMITED, "resource_exhausted", message=r"exceeded your current quota"),
@@ -162,13 +162,4 @@ COMMON_ERRORS: Final = ErrorRules(
     ),
     ErrorRule(Outcome.UNREACHABLE, statuses={400, 404, 405, 421}, message=_NOT_THE_API),
     ErrorRule(Outcome.SERVER_ERROR, statuses={200, 400, 403, 404, 405, 421}, message=_GATEWAY_FAILED),
-    codes_alone={
-        Outcome.AUTH: "authentication_error auth_error permission_error unauthenticated permission_denied "
-        "AccessDeniedException",
-        Outcome.RATE_LIMITED: "rate_limit_error requests tokens resource_exhausted",
-        Outcome.OVERLOADED: "service_unavailable_error unavailable",
-        Outcome.MODEL_GONE: "not_found_error NotFoundError not_found",
-        Outcome.BAD_REQUEST: "invalid_request_error BadRequestError invalid_argument failed_precondition "
-        "unsupported_parameter data_residency_mismatch request_too_large ValidationException",
-    },
 )

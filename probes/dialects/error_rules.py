@@ -1,7 +1,7 @@
 """Maps errors to outcomes: rules as data, a dialect's own before those for all, then the HTTP status."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,16 @@ _BY_STATUS: Final = {
     511: Outcome.UNREACHABLE,
     529: Outcome.OVERLOADED,
 }
+#: Of codes that may come without an HTTP status.
+_CODES_ALONE: Final = {
+    Outcome.AUTH: "authentication_error auth_error permission_error unauthenticated permission_denied "
+    "AccessDeniedException",
+    Outcome.RATE_LIMITED: "rate_limit_error requests tokens resource_exhausted",
+    Outcome.OVERLOADED: "service_unavailable_error unavailable",
+    Outcome.MODEL_GONE: "not_found_error NotFoundError not_found",
+    Outcome.BAD_REQUEST: "invalid_request_error BadRequestError invalid_argument failed_precondition "
+    "unsupported_parameter data_residency_mismatch request_too_large ValidationException",
+}
 #: The longest part of a message that is searched.
 _SEARCHED_CHARS: Final = 4000
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
@@ -30,6 +40,14 @@ _SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
 _QUOTED_CODE: Final = re.compile(r"""\\?["'](?:code|type|status|reason)\\?["']\s*:\s*\\?["']?([\w.-]{2,60})""")
 #: MiniMax's codes stand at the end of its messages: `insufficient balance (1008)`.
 _NUMBER_AT_END: Final = re.compile(r"\((\d{4,5})\)\s*$")
+
+
+def normalized_code(code: str) -> str:
+    """The code in lower case, without punctuation: `Insufficient-Balance` and `INSUFFICIENT_BALANCE` are one code."""
+    return _SEPARATORS.sub("", code.lower())
+
+
+_BY_CODE: Final = {normalized_code(code): outcome for outcome, codes in _CODES_ALONE.items() for code in codes.split()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +59,6 @@ class ErrorMatch:
     """A few words, which may quote the provider."""
     by_rule: bool = True
     """False where only the status or nothing at all decided."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchedError:
-    """What the rules look at in one error."""
-
-    status: int
-    codes: Mapping[str, str]
-    """Each code as the provider writes it, by its `normalized_code`."""
-    message: str
-    """Without the name of the model, which people choose freely."""
 
 
 class ErrorRule:
@@ -67,73 +74,48 @@ class ErrorRule:
         self._statuses = frozenset(statuses)
         self._message = re.compile(message, re.IGNORECASE | re.DOTALL) if message else None
 
-    def explain(self, error: SearchedError) -> str | None:
-        """What of an error meets the rule: `status 429, code insufficient_quota`; None where it does not."""
-        if self._statuses and error.status not in self._statuses:
+    def explain(self, status: int, codes: Mapping[str, str], message: str) -> str | None:
+        """What of an error meets the rule: `status 429, code insufficient_quota`; None where it does not.
+
+        `codes` has each as the provider writes it, by its `normalized_code`.
+        """
+        if self._statuses and status not in self._statuses:
             return None
-        code = next((code for code in error.codes if code in self._codes), None)
+        code = next((code for code in codes if code in self._codes), None)
         if self._codes and code is None:
             return None
-        quote = self._message.search(error.message) if self._message else None
+        quote = self._message.search(message) if self._message else None
         if self._message and not quote:
             return None
-        parts = [f"status {error.status}"] if self._statuses else []
-        parts += [f"code {error.codes[code][:100]}"] if code is not None else []
+        parts = [f"status {status}"] if self._statuses else []
+        parts += [f"code {codes[code][:100]}"] if code is not None else []
         return ", ".join([*parts, *([f"the words {quote[0][:100]!r}"] if quote else [])])
 
 
-class ErrorRules:
-    """Rules in order; `codes_alone` are codes that may come without an HTTP status."""
+def match_error(rules: Iterable[ErrorRule], status: int, details: ErrorDetails, *, model: str = "") -> ErrorMatch:
+    """The outcome of an error; `status` is the HTTP status, below 400 for an error inside a success.
 
-    def __init__(self, *rules: ErrorRule, codes_alone: Mapping[Outcome, str] | None = None) -> None:
-        self._rules = rules
-        self._codes_alone = {
-            normalized_code(code): outcome for outcome, codes in (codes_alone or {}).items() for code in codes.split()
-        }
-
-    def preceded_by(self, *rules: ErrorRule) -> "ErrorRules":
-        """The same with a dialect's own rules before them."""
-        preceded = ErrorRules(*rules, *self._rules)
-        preceded._codes_alone = self._codes_alone
-        return preceded
-
-    def match(self, status: int, details: ErrorDetails, *, model: str = "") -> ErrorMatch:
-        """The outcome of an error; `status` is the HTTP status, below 400 for an error inside a success.
-
-        1. The rules, in order, on codes and message; the name of `model` in the message does not count.
-        2. The HTTP status, or the one that the body claims; an unknown 4xx is the fault of our request.
-        3. The code alone; an error without a known code is the provider's fault.
-        """
-        status = status if status >= 400 else details.status or status
-        error = _searched(status, details, model)
-        for number, rule in enumerate(self._rules, 1):
-            if (explanation := rule.explain(error)) is not None:
-                return ErrorMatch(outcome=rule.outcome, reason=f"rule {number} ({explanation})")
-        if status >= 400:
-            unknown = Outcome.BAD_REQUEST if status < 500 else Outcome.SERVER_ERROR
-            reason = f"no rule, so the status {status} alone"
-            return ErrorMatch(outcome=_BY_STATUS.get(status, unknown), reason=reason, by_rule=False)
-        for code, written in error.codes.items():
-            if code in self._codes_alone:
-                reason = f"no rule, so the code {written[:100]} alone"
-                return ErrorMatch(outcome=self._codes_alone[code], reason=reason)
-        reason = "no rule and no known code, so the provider's fault"
-        return ErrorMatch(outcome=Outcome.SERVER_ERROR, reason=reason, by_rule=False)
-
-
-def normalized_code(code: str) -> str:
-    """The code in lower case, without punctuation: `Insufficient-Balance` and `INSUFFICIENT_BALANCE` are one code."""
-    return _SEPARATORS.sub("", code.lower())
-
-
-def _searched(status: int, details: ErrorDetails, model: str) -> SearchedError:
+    1. The rules, in order, on codes and message; the name of `model`, which people choose freely, does not count.
+    2. The HTTP status, or the one that the body claims; an unknown 4xx is the fault of our request.
+    3. The code alone; an error without a known code is the provider's fault.
+    """
+    status = status if status >= 400 else details.status or status
     message = details.message[:_SEARCHED_CHARS]
-    codes = (*details.codes, *_QUOTED_CODE.findall(message), *_NUMBER_AT_END.findall(message))
+    written = (*details.codes, *_QUOTED_CODE.findall(message), *_NUMBER_AT_END.findall(message))
+    codes = {normalized_code(code): code for code in reversed(written)}
     for name in {model, model.rpartition("/")[2]} - {""}:
         message = _name_pattern(name).sub("…", message)
-    return SearchedError(
-        status=status, codes={normalized_code(code): code for code in reversed(codes)}, message=message
-    )
+    for number, rule in enumerate(rules, 1):
+        if (explanation := rule.explain(status, codes, message)) is not None:
+            return ErrorMatch(outcome=rule.outcome, reason=f"rule {number} ({explanation})")
+    if status >= 400:
+        unknown = Outcome.BAD_REQUEST if status < 500 else Outcome.SERVER_ERROR
+        reason = f"no rule, so the status {status} alone"
+        return ErrorMatch(outcome=_BY_STATUS.get(status, unknown), reason=reason, by_rule=False)
+    if known := next((code for code in codes if code in _BY_CODE), None):
+        return ErrorMatch(outcome=_BY_CODE[known], reason=f"no rule, so the code {codes[known][:100]} alone")
+    reason = "no rule and no known code, so the provider's fault"
+    return ErrorMatch(outcome=Outcome.SERVER_ERROR, reason=reason, by_rule=False)
 
 
 def _name_pattern(name: str) -> re.Pattern[str]:

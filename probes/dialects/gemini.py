@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from probes.checks import SCHEMA, TOOL, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect
-from probes.dialects.common_errors import COMMON_ERRORS
 from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
 from probes.dialects.families import Family, family_of
@@ -134,12 +133,6 @@ def _with_usage(reply: Reply, body: Mapping[str, Any]) -> Reply:
     )
 
 
-_ERRORS = COMMON_ERRORS.preceded_by(
-    ErrorRule(Outcome.AUTH, "api_key_invalid api_key_expired service_disabled"),
-    ErrorRule(Outcome.MODEL_GONE, "not_found", statuses={404}),
-    ErrorRule(Outcome.MODEL_GONE, statuses={404}, message=r"not supported for generateContent|no longer available"),
-)
-
 DIALECT = Dialect(
     name="gemini",
     default_base_url="https://generativelanguage.googleapis.com",
@@ -149,6 +142,10 @@ DIALECT = Dialect(
     read_reply=read_reply,
     read_embedding=read_embedding,
     read_event=read_event,
-    errors=_ERRORS,
+    errors=(
+        ErrorRule(Outcome.AUTH, "api_key_invalid api_key_expired service_disabled"),
+        ErrorRule(Outcome.MODEL_GONE, "not_found", statuses={404}),
+        ErrorRule(Outcome.MODEL_GONE, statuses={404}, message=r"not supported for generateContent|no longer available"),
+    ),
     request_id_headers=("x-goog-request-id", "x-request-id"),
 )

@@ -306,6 +306,13 @@ async def test_a_stated_cost_must_be_possible(
     assert ("cost_not_believed" in caplog.text) is (usd is None)
 
 
+@pytest.mark.parametrize(("dialect", "model"), [("openai-chat", "m"), ("azure-openai", None)])
+async def test_a_model_that_its_owner_named_is_no_other(dialect: str, model: str | None, prober: Prober) -> None:
+    """The answer names the model; at Azure, the name that was requested is that of a deployment."""
+    async with serving(answering()) as url:
+        assert (await prober.probe(target(url, dialect=dialect), Check.CHAT)).model == model
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ENDLESS)
 async def test_what_never_ends_costs_its_deadline(case: str, prober: Prober) -> None:

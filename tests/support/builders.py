@@ -34,6 +34,7 @@ OUTCOMES = {
     "g": Outcome.MODEL_GONE,
     "b": Outcome.BAD_REQUEST,
     "B": Outcome.BAD_REQUEST,  # by the API itself, with HTTP 404
+    "E": Outcome.BAD_REQUEST,  # the same inside HTTP 200
     "f": Outcome.REFUSED,
 }
 LETTERS = {
@@ -99,7 +100,7 @@ def observation(
         outcome=OUTCOMES[symbol],
         duration_s=0.1,
         detail=detail,
-        http_status=404 if symbol == "B" else None,
+        http_status={"B": 404, "E": 200}.get(symbol),
         retry_after_s=retry_after_s or None,
     )
 

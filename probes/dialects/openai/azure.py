@@ -1,19 +1,15 @@
 """The `azure-openai` dialect: Chat Completions at a resource of Azure, whose deployments are named by its owner."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
-from typing import ParamSpec
 from urllib.parse import quote
 
 from probes.checks import Task
 from probes.dialects.base import HOST_ALONE, ConfigField, VendorStatusPage
 from probes.dialects.openai import chat as openai_chat
 from probes.dialects.presets import OPENAI
-from probes.reply import Reply, Request
+from probes.reply import Request
 from probes.target import Target
-
-P = ParamSpec("P")
 
 
 def build_request(target: Target, task: Task) -> Request:
@@ -26,15 +22,6 @@ def build_request(target: Target, task: Task) -> Request:
         path = f"deployments/{deployment}/{method}?api-version={version}"
     url = f"{provider.base_url}/openai/{path}"
     return Request(url=url, headers={"api-key": provider.api_key.reveal()}, body=body)
-
-
-def _without_model(read: Callable[P, Reply]) -> Callable[P, Reply]:
-    """`read` without the model, which is not the name of the deployment that was requested."""
-
-    def read_without_model(*args: P.args, **kwargs: P.kwargs) -> Reply:
-        return replace(read(*args, **kwargs), model=None)
-
-    return read_without_model
 
 
 DIALECT = replace(
@@ -53,8 +40,6 @@ DIALECT = replace(
     ),
     price_list_id="azure",
     build_request=build_request,
-    read_reply=_without_model(openai_chat.read_reply),
-    read_embedding=_without_model(openai_chat.read_embedding),
-    read_event=_without_model(openai_chat.read_event),
+    owner_names_models=True,
     request_id_headers=("apim-request-id", *openai_chat.REQUEST_ID_HEADERS),
 )

@@ -21,6 +21,7 @@ LUNA, TERRA, OTHER = "openai/gpt-6-luna", "openai/gpt-6-terra", "groq/llama"
     [
         pytest.param(".BBBB", "UUUNN", id="it answered the same probe before"),
         pytest.param("BBBB", "??MM", id="it never answered"),
+        pytest.param(".EEEE", "UUUNN", id="the refusal came inside a success"),
         pytest.param(".bbbb", "UUU??", id="a probe that failed on this machine says nothing"),
         pytest.param(".BB.BB.", "UUUUUUU", id="some refusals are none of all"),
         pytest.param(".BBfBBB", "UUU???N", id="a policy between them ends the row"),
@@ -44,6 +45,7 @@ def test_it_is_said_what_and_since_when() -> None:
         "openai/gpt-6-luna is unusable: answers nothing but HTTP 404 since 18:00 UTC: the provider, or what it accepts,"
         " has changed; last: "
     )
+    assert "answers nothing but errors inside HTTP 200 since 18:00 UTC" in fold(".EEE", BY)[1].reason
     assert fold("BBB", BY)[1].reason.startswith("openai/gpt-6-luna is misconfigured: it has never answered since")
 
 

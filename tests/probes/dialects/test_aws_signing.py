@@ -225,6 +225,17 @@ async def test_a_failing_profile_is_named(machine: Path) -> None:
     assert "log in again" in seen.detail
 
 
+async def test_a_profile_that_fits_no_header_is_auth(machine: Path) -> None:
+    """Which part is at fault is named as profiles name it."""
+    given = {"Version": 1, "AccessKeyId": "AKID", "SecretAccessKey": "s s"}
+    profile(machine, f"echo '{json.dumps(given)}'")
+
+    assert (await probed()).detail == (
+        "no AWS credentials: aws_secret_access_key of the profile or role contains characters that an HTTP header may "
+        "not contain"
+    )
+
+
 async def test_a_missing_profile_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile that is not there is named."""
     monkeypatch.setenv("AWS_PROFILE", "nowhere")
@@ -272,7 +283,7 @@ async def test_many_probes_share_one_search(machine: Path) -> None:
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
 async def test_credentials_that_fit_no_header_are_auth(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line end that was copied along is found before anything is sent."""
+    """A line end that was copied along is found before anything is sent, and its variable is named."""
     for known, value in ENVIRONMENT.items():
         monkeypatch.setenv(known, value + "\n" * (known == name))
 
@@ -280,7 +291,7 @@ async def test_credentials_that_fit_no_header_are_auth(name: str, monkeypatch: p
 
     assert (seen.outcome, seen.detail) == (
         Outcome.AUTH,
-        "no AWS credentials: they contain characters that an HTTP header may not contain",
+        f"no AWS credentials: {name} contains characters that an HTTP header may not contain",
     )
 
 

@@ -173,6 +173,30 @@ def test_a_field_of_the_configuration_reaches_the_provider() -> None:
     assert [dialect.name for dialect in DIALECTS.values() if dialect.takes("region")] == ["bedrock"]
 
 
+@pytest.mark.parametrize(
+    ("dialect", "base_url", "warning"),
+    [
+        ("openai-chat", "http://x/v1/Chat/Completions/", "ends in /Chat/Completions"),
+        ("openai-chat", "http://x/v1/completions", "requests would go to /v1/completions/chat/completions"),
+        ("openai-chat", "http://x/gw/chat", None),
+        ("openai-chat", "http://x/gw/messages", None),
+        ("openai-responses", "http://x/v1/responses", "requests would go to /v1/responses/responses"),
+        ("anthropic", "http://x/v1/messages", "requests would go to /v1/messages/v1/messages"),
+        ("anthropic", "http://x/messages", "requests would go to /messages/v1/messages"),
+        ("anthropic", "http://x/gw/chat", None),
+        ("cohere", "http://x/v2/embed", "ends in /v2/embed,"),
+        ("bedrock", "http://x/model/some.model-v1%3A0/converse-stream", "ends in /model/some.model-v1%3A0/converse-st"),
+        ("gemini", "http://x/v1beta/models/gemini-2:generateContent", "ends in /v1beta/models/gemini-2:generateCont"),
+        ("gemini", "http://x/v1beta/models/gemini-2:streamgeneratecontent", "MODEL:streamGenerateContent; leave it"),
+    ],
+)
+def test_a_method_in_the_base_url_is_warned_of(dialect: str, base_url: str, warning: str | None) -> None:
+    """The methods are those that the dialect itself adds."""
+    shown = DIALECTS[dialect].base_url_warning(base_url)
+
+    assert warning in shown if shown and warning else shown is warning
+
+
 @pytest.mark.parametrize("declared", [*DIALECTS.values(), *PRESETS.values()], ids=lambda declared: declared.name)
 def test_a_status_page_is_that_of_the_default_address(declared: Dialect | Preset) -> None:
     """The host of the default base URL is one of the status page's, and no other page claims it."""
