@@ -78,20 +78,20 @@ def read_snapshot(connection: Connection, sink: str, now: datetime, known: Itera
 def _incidents_to_tell(connection: Connection, known: Iterable[Incident]) -> tuple[IncidentDelivery, ...]:
     due = or_(INCIDENTS.c.told_revision < INCIDENTS.c.revision, INCIDENTS.c.resolved_ms.is_(None))
     first = select(INCIDENTS).where(due).order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id).limit(_MOST_INCIDENTS)
-    rows = {row["id"]: row for row in connection.execute(first).mappings()}
-    leads = {row["lead_id"] or row["id"] for row in rows.values()}
+    rows = {row.id: row for row in connection.execute(first)}
+    leads = {row.lead_id or row.id for row in rows.values()}
     together = select(INCIDENTS).where(or_(INCIDENTS.c.id.in_(leads), INCIDENTS.c.lead_id.in_(leads)))
-    rows |= {row["id"]: row for row in connection.execute(together).mappings()}
+    rows |= {row.id: row for row in connection.execute(together)}
     known_now = {(incident.id, incident.revision): incident for incident in known}
     return tuple(
         IncidentDelivery(
-            incident=known_now.get((row["id"], row["revision"])) or incident_of(row),
-            revision=row["told_revision"],
-            line=row["told_lines"],
-            channel=row["slack_channel"],
-            ts=row["slack_ts"],
+            incident=known_now.get((row.id, row.revision)) or incident_of(row),
+            revision=row.told_revision,
+            line=row.told_lines,
+            channel=row.slack_channel,
+            ts=row.slack_ts,
         )
-        for row in sorted(rows.values(), key=lambda row: (row["opened_ms"], row["id"]))
+        for row in sorted(rows.values(), key=lambda row: (row.opened_ms, row.id))
     )
 
 
@@ -145,12 +145,12 @@ def _due_incidents(connection: Connection, sink: str, now: datetime, fresh_ms: i
     )
     return [
         DueAlert(
-            key=f"{sink} incident {found['id']} revision {found['revision']}",
-            begun_at=maybe_from_ms(found["begun_ms"]),
+            key=f"{sink} incident {found.id} revision {found.revision}",
+            begun_at=maybe_from_ms(found.begun_ms),
             about=incident_of(found),
-            **_last_alert(connection, sink, found["id"]),
+            **_last_alert(connection, sink, found.id),
         )
-        for found in connection.execute(wanted).mappings().all()
+        for found in connection.execute(wanted).all()
     ]
 
 

@@ -61,6 +61,6 @@ class IncidentMemory:
 
     def _vendor_reports(self, facts: CycleFacts) -> dict[str, Sequence[VendorStateChange]]:
         """What the vendors said around the incidents that are open or about to be, where none says so yet."""
-        between = self._store.vendors.between
+        between = self._store.vendor_reports
         noticed = unreported_providers(self._open, facts.health.values())
         return {name: between(name, after=at - LOOK_BACK, before=facts.now) for name, at in noticed.items()}

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, cast
 
 from pydantic import TypeAdapter, ValidationError, WrapValidator
-from sqlalchemy import Engine, RowMapping
+from sqlalchemy import Engine, Row
 from sqlmodel import Session, col, select
 
 from controller.incidents.document_fields import readable_fields
@@ -15,7 +15,7 @@ from controller.incidents.incident import EntryKind, Incident, IncidentDocument,
 from controller.incidents.timeline import MAX_COMMENTS, comments_in, merge_entries, number_entries
 from controller.incidents.tracker import lead_incident_id
 from controller.routing.operator_requests import RefusalKind, RefusedError
-from monitor.storage.conversions import from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms
+from monitor.storage.conversions import RowMapper, storable
 from monitor.storage.database import DatabaseError, durable
 from monitor.storage.tables import IncidentRow
 from probes.redaction import one_line
@@ -23,8 +23,8 @@ from probes.redaction import one_line
 LONGEST_NOTE: Final = 1_000
 _LONGEST_AUTHOR: Final = 80
 _WITH_LEAD = (IncidentKind.OUTAGE.value, IncidentKind.DEGRADATION.value)
-
-
+_DOCUMENT_FIELDS = [field.name for field in fields(IncidentDocument)]
+_COLUMNS: Final = RowMapper(Incident, "kind", *_DOCUMENT_FIELDS)
 _DOCUMENT: Final = TypeAdapter[IncidentDocument](Annotated[IncidentDocument, WrapValidator(readable_fields)])
 
 
@@ -58,19 +58,11 @@ def save(session: Session, incidents: Sequence[Incident]) -> list[Incident]:
     return [saved[id(incident)] for incident in incidents]
 
 
-def incident_of(row: IncidentRow | RowMapping) -> Incident:
+def incident_of(row: IncidentRow | Row[Any]) -> Incident:
     """The incident of a row of the table, as far as this version can read it."""
-    values = row.model_dump() if isinstance(row, IncidentRow) else row
-    document = load(values["document"])
-    return Incident(
-        id=values["id"],
-        provider=values["provider"],
-        kind=next((kind for kind in IncidentKind if kind == values["kind"]), IncidentKind.OUTAGE),
-        opened_at=from_ms(values["opened_ms"]),
-        resolved_at=maybe_from_ms(values["resolved_ms"]),
-        **{name: values[name] for name in ("revision", "reopened", "lead_id", "acknowledged_by")},
-        **{field.name: getattr(document, field.name) for field in fields(document)},
-    )
+    document = load(row.document)
+    kind = next((kind for kind in IncidentKind if kind == row.kind), IncidentKind.OUTAGE)
+    return _COLUMNS.value(row, kind=kind, **{name: getattr(document, name) for name in _DOCUMENT_FIELDS})
 
 
 class CommentStore:
@@ -129,7 +121,7 @@ def _comment(row: IncidentRow, incident: Incident, line: TimelineEntry) -> Incid
 def _add(session: Session, incident: Incident) -> Incident:
     lead_id = incident.lead_id or lead_incident_id(incident, _open_with_lead(session))
     new = replace(incident, lead_id=lead_id, timeline=number_entries(incident.timeline))
-    row = IncidentRow(**_columns(new), told_revision=0, told_lines=0, lead_id=lead_id)
+    row = IncidentRow(**_columns(new), told_revision=0, told_lines=0)
     session.add(row)
     session.flush()
     return replace(new, id=cast(int, row.id))  # the flush has given it one
@@ -158,13 +150,5 @@ def _open_with_lead(session: Session) -> Iterable[Incident]:
 
 
 def _columns(incident: Incident) -> dict[str, Any]:
-    return {
-        "provider": storable(incident.provider),
-        "kind": incident.kind.value,
-        "opened_ms": to_ms(incident.opened_at),
-        "resolved_ms": maybe_to_ms(incident.resolved_at),
-        "document": dump(incident),
-        "revision": incident.revision,
-        "reopened": incident.reopened,
-        "acknowledged_by": incident.acknowledged_by,
-    }
+    columns = _COLUMNS.columns(incident)
+    return {**columns, "id": incident.id or None, "kind": incident.kind.value, "document": dump(incident)}

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, RowMapping, insert, or_, select, update
 
-from controller.routing.decision import Decision, MoveKind
+from controller.routing.decision import Decision
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
-from monitor.storage.conversions import from_ms, maybe_from_ms, storable, to_ms, truncate
+from monitor.storage.conversions import RowMapper, from_ms, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.store import insert_event
 from monitor.storage.tables import OVERRIDES, DecisionRow
@@ -26,7 +26,7 @@ _LONGEST = {
     "ended_by": LONGEST_AUTHOR,
     "ended_reason": LONGEST_REASON,
 }
-_LONGEST_DECISION_REASON = 2_000
+_DECISION = RowMapper(Decision, "weights", "dry_run", longest={"reason": 2_000})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,33 +191,12 @@ def _clean(name: str, text: str | None) -> str | None:
 
 def decision_to_row(decision: Decision) -> DecisionRow:
     """The decision as a row of the table; a reason is cut at 2,000 characters."""
-    return DecisionRow(
-        route=storable(decision.route),
-        at_ms=to_ms(decision.at),
-        move=decision.move.value,
-        before=None if decision.before is None else storable(decision.before),
-        target=storable(decision.target),
-        reason=truncate(decision.reason, _LONGEST_DECISION_REASON),
-        generation=decision.generation,
-        weights=storable(json.dumps(dict(decision.weights), ensure_ascii=False)) if decision.weights else None,
-        dry_run=1 if decision.dry_run else None,
-    )
+    weights = storable(json.dumps(dict(decision.weights), ensure_ascii=False)) if decision.weights else None
+    return DecisionRow(**_DECISION.columns(decision), weights=weights, dry_run=1 if decision.dry_run else None)
 
 
 def decision_from_row(row: DecisionRow | Row[Any]) -> Decision:
     """The decision of a row of the table."""
-    return Decision(
-        route=row.route,
-        at=from_ms(row.at_ms),
-        move=MoveKind(row.move),
-        before=row.before,
-        target=row.target,
-        reason=row.reason,
-        generation=row.generation,
-        weights=_weights(row.weights),
-        dry_run=bool(row.dry_run),
-    )
-
-
-def _weights(text: str | None) -> tuple[tuple[str, float], ...]:
-    return tuple((str(target), float(percent)) for target, percent in json.loads(text).items()) if text else ()
+    weights = json.loads(row.weights).items() if row.weights else ()
+    shares = tuple((str(target), float(percent)) for target, percent in weights)
+    return _DECISION.value(row, weights=shares, dry_run=bool(row.dry_run))

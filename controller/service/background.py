@@ -75,12 +75,12 @@ class BackgroundRecorder:
 
     def throttling(self, pace: str) -> None:
         """Store how the budget slows down probing, as the budget tracker's JSON."""
-        self._database.submit("pace_lost", self._store.ledger.save_throttling, pace, self._clock())
+        self._database.submit("pace_lost", self._store.save_throttling, pace, self._clock())
 
     async def vendor_report(self, report: VendorStateChange) -> bool:
         """Store what a status page says now; False, and a line in the log, when that failed."""
         try:
-            await self._database.run(self._store.vendors.record, report)
+            await self._database.run(self._store.record_vendor_report, report)
         except DatabaseError as error:
             log.error("vendor_report_lost page=%s: %s", report.url, error)
             return False

@@ -49,7 +49,6 @@ class Housekeeping:
                 await self.database.run(self._beat)
                 before = self.clock() - self.retention
                 await self.database.run(self.store.prune, before)
-                await self.database.run(self.store.vendors.prune, before)
             except DatabaseError as error:
                 log.error("housekeeping_failed: %s", error)
             await asyncio.sleep(_EVERY_S)

@@ -115,7 +115,7 @@ class Service:
         self._recorder = BackgroundRecorder(store, self._database, self._clock)
         self._build_alerts(engine)
         self._build_monitoring(store)
-        self._budget = open_tracker(self._settings, store.ledger, self._clock())
+        self._budget = open_tracker(self._settings, store, self._clock())
         budget_events = self._budget.review(self._clock())
         self._resume(store, Journal(engine))
         self._build_loops(store)
@@ -157,7 +157,7 @@ class Service:
         )
         now = self._clock()
         self._blindness.resume(store.connectivity(after=now - _CONNECTIVITY_TRUSTED, before=now))
-        self._status_pages.resume(store.vendors.latest())
+        self._status_pages.resume(store.vendor_states())
 
     def _resume(self, store: Store, journal: Journal) -> None:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""

@@ -126,7 +126,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     unseen = TargetHealth(target="", health=Health.UNKNOWN, since=now, reason="no observations yet")
     states = {target.id: saved.get(target.id) or replace(unseen, target=target.id) for target in settings.targets}
     service = service_status(store.last_beat(), now)
-    money = read_summary(settings, store.ledger, now)
+    money = read_summary(settings, store, now)
     with engine.connect() as connection:
         events = tuple(read_events(connection, RECENT))
         failing_channels = tuple(read_failing(connection))
@@ -169,7 +169,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         connectivity=connectivity,
         money=money,
         evidence_trails=evidence_trails,
-        vendors=vendor_views(settings, states, store.vendors.latest()),
+        vendors=vendor_views(settings, states, store.vendor_states()),
         failing_channels=failing_channels,
         pending_alerts=pending_alerts,
     )

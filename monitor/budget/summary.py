@@ -9,7 +9,7 @@ from monitor.budget.allocation import format_usd, month_of
 from monitor.budget.tracker import BudgetTracker, Throttling
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, listed, plural
-from monitor.storage.spending import SpendingStore
+from monitor.storage.store import Store
 from probes.pricing import costs_money, usual_usd
 
 
@@ -66,10 +66,10 @@ class BudgetSummary:
         return "; ".join(parts)
 
 
-def read_summary(settings: Settings, ledger: SpendingStore, now: datetime) -> BudgetSummary:
+def read_summary(settings: Settings, store: Store, now: datetime) -> BudgetSummary:
     """The summary from what the service has stored; raises DatabaseError."""
     month = month_of(now)
-    stored = ledger.pace()
+    stored = store.throttling()
     throttling = (tracker.from_json(stored) if stored else None) or Throttling()
     capped = settings.budget.usd_per_month is not None
     paid = [target.id for target in settings.targets if costs_money(target)]
@@ -78,11 +78,11 @@ def read_summary(settings: Settings, ledger: SpendingStore, now: datetime) -> Bu
     stretches = {target: throttling.stretches[target] for target in paid if capped and target in throttling.stretches}
     # Without a budget, whatever has a price is shown.
     free = {target.id for target in settings.targets} - set(paid) if capped else set()
-    spent = ledger.spent(since=month.begins, until=now)
+    spent = store.spent(since=month.begins, until=now)
     return BudgetSummary(
         month_begins=month.begins,
         month_ends=month.ends,
-        spent_usd=sum(spending.usd for target, spending in spent.items() if target not in free),
+        spent_usd=sum(usd for target, usd in spent.items() if target not in free),
         cap_usd=settings.budget.usd_per_month,
         throttling=throttling,
         stretches=stretches,
@@ -92,18 +92,17 @@ def read_summary(settings: Settings, ledger: SpendingStore, now: datetime) -> Bu
     )
 
 
-def open_tracker(settings: Settings, ledger: SpendingStore, now: datetime) -> BudgetTracker:
+def open_tracker(settings: Settings, store: Store, now: datetime) -> BudgetTracker:
     """The tracker as the last service left it; raises DatabaseError."""
     if settings.budget.usd_per_month is None:
         return BudgetTracker(settings, now=now, spent={}, usual={})
-    spent = ledger.spent(since=month_of(now).begins, until=now)
-    stored, recent = ledger.pace(), ledger.lately(now)
+    stored, recent = store.throttling(), store.mean_costs(now)
     # The price list, which takes half a second to load, is only for targets without a recent cost.
     usual = {each.id: recent[each.id] if each.id in recent else usual_usd(each) for each in settings.targets}
     return BudgetTracker(
         settings,
         now=now,
-        spent={target: spending.usd for target, spending in spent.items()},
+        spent=store.spent(since=month_of(now).begins, until=now),
         usual=usual,
         throttling=tracker.from_json(stored) if stored else None,
     )

@@ -1,26 +1,40 @@
 """Converts values to rows of the tables and back. Texts are cut and cleaned; instants become epoch milliseconds."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, RowMapping
+from sqlalchemy import Row, RowMapping, Table
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
-from monitor.health import Health, TargetHealth, Transition, WeighedProbe
+from monitor.health import TargetHealth, Transition, WeighedProbe
 from monitor.liveness import ServiceBeat
-from monitor.storage.conversions import fit_integer, from_ms, maybe_from_ms, maybe_to_ms, storable, to_ms, truncate
-from monitor.storage.tables import ConnectivityRow, EventRow, ServiceRow, TargetStateRow, TransitionRow
+from monitor.status_pages.reading import LONGEST_HEADLINE, VendorState, VendorStateChange
+from monitor.storage.conversions import RowMapper, from_ms, storable, to_ms, truncate
+from monitor.storage.tables import ConnectivityRow, EventRow, TargetStateRow, TransitionRow, VendorReportRow
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
 
-_LONGEST_DETAIL: Final = 500
-_LONGEST_REQUEST_ID: Final = 200
 _LONGEST_REASON: Final = 2_000
-_SERVICE_ID: Final = 1
+#: Characters of the columns that are cut.
+_LONGEST: Final = {
+    "detail": 500,
+    "deprecation": 500,
+    "request_id": 200,
+    "model": 200,
+    "reason": _LONGEST_REASON,
+    "headline": LONGEST_HEADLINE,
+    "url": 2_000,
+}
+_OBSERVATION: Final = RowMapper(Observation, "check", "fresh", longest=_LONGEST)
+_HEALTH: Final = RowMapper(TargetHealth, "held_until", longest=_LONGEST)
+_TRANSITION: Final = RowMapper(Transition, "trail", longest=_LONGEST)
+_VENDOR_REPORT: Final = RowMapper(VendorStateChange, "state", longest=_LONGEST)
+BEAT: Final = RowMapper(ServiceBeat)
+"""The service's sign of life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,39 +60,12 @@ def event_row(at: datetime, kind: str, subject: str, text: str, *, tell: bool = 
 
 def observation_row(observation: Observation) -> dict[str, object]:
     """The row of an observation, as Core inserts it in bulk: observations are the hot path."""
-    return {
-        "target": storable(observation.target),
-        "started_ms": to_ms(observation.started_at),
-        "check_": observation.check.value,
-        "region": storable(observation.region),
-        "outcome": observation.outcome.value,
-        "duration_s": observation.duration_s,
-        "connected_s": observation.connected_s,
-        "first_byte_s": observation.first_byte_s,
-        "first_token_s": observation.first_token_s,
-        "http_status": fit_integer(observation.http_status),
-        "retry_after_s": observation.retry_after_s,
-        "input_tokens": fit_integer(observation.input_tokens),
-        "output_tokens": fit_integer(observation.output_tokens),
-        "cost_usd": observation.cost_usd,
-        "loop_lag_s": observation.loop_lag_s,
-        "request_id": observation.request_id and truncate(observation.request_id, _LONGEST_REQUEST_ID),
-        "detail": truncate(observation.detail, _LONGEST_DETAIL),
-        "resolved_s": observation.resolved_s,
-        "tcp_s": observation.tcp_s,
-        "sent_s": observation.sent_s,
-        "last_byte_s": observation.last_byte_s,
-        "longest_stall_s": observation.longest_stall_s,
-        "reused": None if observation.fresh else 1,
-        "cached_tokens": fit_integer(observation.cached_tokens),
-        "reasoning_tokens": fit_integer(observation.reasoning_tokens),
-        "model": observation.model and truncate(observation.model, _LONGEST_REQUEST_ID),
-        "deprecation": observation.deprecation and truncate(observation.deprecation, _LONGEST_DETAIL),
-    }
+    reused = None if observation.fresh else 1
+    return {**_OBSERVATION.columns(observation), "check_": observation.check.value, "reused": reused}
 
 
 def observation_of(row: RowMapping) -> Observation:
-    """The observation of a row."""
+    """The observation of a row; replay reads them by the hundred thousand."""
     values = dict(row)
     return Observation(
         started_at=from_ms(values.pop("started_ms")),
@@ -91,66 +78,23 @@ def observation_of(row: RowMapping) -> Observation:
 
 def state_row(state: SavedTargetState) -> dict[str, object]:
     """The row of a target's state, as Core replaces it in bulk, once per control cycle."""
-    health = state.health
-    return {
-        "target": storable(health.target),
-        "at_ms": to_ms(state.at),
-        "health": health.health.value,
-        "since_ms": to_ms(health.since),
-        "reason": truncate(health.reason, _LONGEST_REASON),
-        "evidence": health.evidence,
-        "threshold": health.threshold,
-        "last_ok_ms": maybe_to_ms(health.last_ok_at),
-        "record": storable(state.record),
-    }
+    return {**_HEALTH.columns(state.health), "at_ms": to_ms(state.at), "record": storable(state.record)}
 
 
 def state_of(row: TargetStateRow) -> SavedTargetState:
     """The state of a row."""
-    health = TargetHealth(
-        target=row.target,
-        health=Health(row.health),
-        since=from_ms(row.since_ms),
-        reason=row.reason,
-        evidence=row.evidence,
-        threshold=row.threshold,
-        last_ok_at=maybe_from_ms(row.last_ok_ms),
-    )
-    return SavedTargetState(health=health, at=from_ms(row.at_ms), record=row.record)
+    return SavedTargetState(health=_HEALTH.value(row), at=from_ms(row.at_ms), record=row.record)
 
 
 def transition_row(transition: Transition) -> TransitionRow:
-    """The row of a transition."""
-    return TransitionRow(
-        target=storable(transition.target),
-        at_ms=to_ms(transition.at),
-        before=transition.before.value,
-        after=transition.after.value,
-        reason=truncate(transition.reason, _LONGEST_REASON),
-        evidence=transition.evidence,
-        threshold=transition.threshold,
-        trail=_trail_text(transition.trail),
-    )
+    """The row of a transition; its trail is a JSON list of [epoch ms, target, outcome, evidence]."""
+    trail = [[to_ms(w.at), storable(w.target), w.outcome.value, round(w.evidence, 3)] for w in transition.trail]
+    return TransitionRow(**_TRANSITION.columns(transition), trail=json.dumps(trail) if trail else None)
 
 
 def transition_of(row: TransitionRow | Row[Any]) -> Transition:
     """The transition of a row."""
-    return Transition(
-        target=row.target,
-        at=from_ms(row.at_ms),
-        before=Health(row.before),
-        after=Health(row.after),
-        reason=row.reason,
-        evidence=row.evidence,
-        threshold=row.threshold,
-        trail=read_trail(row.trail),
-    )
-
-
-def _trail_text(trail: Sequence[WeighedProbe]) -> str | None:
-    """As a JSON list of [epoch ms, target, outcome, evidence]; None when it is empty."""
-    rows = [[to_ms(w.at), storable(w.target), w.outcome.value, round(w.evidence, 3)] for w in trail]
-    return json.dumps(rows) if rows else None
+    return _TRANSITION.value(row, trail=read_trail(row.trail))
 
 
 def read_trail(text: str | None) -> tuple[WeighedProbe, ...]:
@@ -182,26 +126,32 @@ def connectivity_of(row: ConnectivityRow) -> ConnectivityObservation:
     )
 
 
-def beat_row(beat: ServiceBeat) -> ServiceRow:
-    """The one row of the service's sign of life."""
-    return ServiceRow(
-        id=_SERVICE_ID,
-        pid=beat.pid,
-        host=storable(beat.host),
-        version=beat.version,
-        started_ms=to_ms(beat.started_at),
-        beat_ms=to_ms(beat.beat_at),
-        stopped_ms=maybe_to_ms(beat.stopped_at),
-    )
+def vendor_report_row(report: VendorStateChange) -> VendorReportRow:
+    """The row of what a vendor's status page says."""
+    return VendorReportRow(**_VENDOR_REPORT.columns(report), state=report.state.value)
 
 
-def beat_of(row: ServiceRow) -> ServiceBeat:
-    """The service's sign of life."""
-    return ServiceBeat(
-        pid=row.pid,
-        host=row.host,
-        version=row.version,
-        started_at=from_ms(row.started_ms),
-        beat_at=from_ms(row.beat_ms),
-        stopped_at=maybe_from_ms(row.stopped_ms),
-    )
+def vendor_report_of(row: VendorReportRow) -> VendorStateChange:
+    """The report of a row; a state that this version does not know is `unknown`."""
+    state = next((state for state in VendorState if state == row.state), VendorState.UNKNOWN)
+    return _VENDOR_REPORT.value(row, state=state)
+
+
+def insert_or_ignore(table: Table) -> Insert:
+    """Inserts rows; one whose primary key is there already is left as it is."""
+    return insert(table).on_conflict_do_nothing(index_elements=table.primary_key.columns)
+
+
+def insert_or_replace(table: Table) -> Insert:
+    """Inserts rows; one whose primary key is there already gets the new values."""
+    new = insert(table)
+    key = table.primary_key.columns
+    values = {name: column for name, column in new.excluded.items() if name not in key}
+    return new.on_conflict_do_update(index_elements=key, set_=values)
+
+
+def insert_or_add(table: Table, *columns: str) -> Insert:
+    """Inserts rows; one whose primary key is there already has the new values of these columns added to its own."""
+    new = insert(table)
+    sums = {name: table.c[name] + new.excluded[name] for name in columns}
+    return new.on_conflict_do_update(index_elements=table.primary_key.columns, set_=sums)

@@ -1,8 +1,8 @@
-"""Stores what the monitor observes and judges: observations, health, transitions, events, connectivity, beats."""
+"""Stores what the monitor observes, judges and spends: probes, health, events, connectivity, status pages, beats."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete, exists, false, func, tuple_
 from sqlalchemy import select as select_columns
@@ -12,42 +12,49 @@ from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection.notices import KINDS, TargetNotice
 from monitor.health import Transition
 from monitor.liveness import ServiceBeat
-from monitor.storage import spending
+from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable
 from monitor.storage.rows import (
+    BEAT,
     SavedTargetState,
-    beat_of,
-    beat_row,
     connectivity_of,
     connectivity_row,
     event_row,
+    insert_or_add,
+    insert_or_ignore,
+    insert_or_replace,
     observation_of,
     observation_row,
     state_of,
     state_row,
     transition_of,
     transition_row,
+    vendor_report_of,
+    vendor_report_row,
 )
-from monitor.storage.spending import SpendingStore
-from monitor.storage.status_pages import StatusPageStore
 from monitor.storage.tables import (
     CONNECTIVITY,
     EVENTS,
     OBSERVATIONS,
     POOLS,
+    SPENDING,
     TARGET_STATES,
+    VENDOR_REPORTS,
+    BudgetRow,
     ConnectivityRow,
     EventRow,
     PoolRow,
     ServiceRow,
     TargetStateRow,
     TransitionRow,
+    VendorReportRow,
 )
-from monitor.storage.upserts import insert_or_ignore, insert_or_replace
 from probes.observation import Observation
 
 _END_OF_TIME_MS: Final = 2**62
+_DAY_MS: Final = 86_400_000
+_ONLY_ROW: Final = 1
 _NO_ROW: Final = false()
 _NO_POOLS: Final[Mapping[str, str]] = {}
 # Core, and built once: these run for every batch of observations and in every cycle.
@@ -56,6 +63,8 @@ _RECORD: Final = insert_or_ignore(OBSERVATIONS).returning(
 )
 _REPLACE_STATE: Final = insert_or_replace(TARGET_STATES)
 _REPLACE_POOL: Final = insert_or_replace(POOLS)
+_ADD_COST: Final = insert_or_add(SPENDING, "usd", "probes", "unpriced")
+_NEWEST_REPORTS: Final = select_columns(func.max(VENDOR_REPORTS.c.id)).group_by(VENDOR_REPORTS.c.provider)
 
 
 class Store:
@@ -70,10 +79,6 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._durable = durable(engine)
-        self.vendors = StatusPageStore(engine)
-        """What vendors say about themselves."""
-        self.ledger = SpendingStore(engine)
-        """What probing costs."""
 
     def record(self, observations: Sequence[Observation]) -> None:
         """Store observations, and add their cost to the spending.
@@ -82,8 +87,9 @@ class Store:
         """
         if observations:
             with self._engine.begin() as connection:
-                stored = connection.execute(_RECORD, [observation_row(o) for o in observations])
-                spending.add(connection, ((row.target, row.started_ms, row.cost_usd) for row in stored))
+                stored = connection.execute(_RECORD, [observation_row(o) for o in observations]).all()
+                if stored:
+                    connection.execute(_ADD_COST, [_spending_row(*row) for row in stored])
 
     def observations(self, target: str, *, after: datetime, limit: int = 100_000) -> list[Observation]:
         """The target's observations that started after this, oldest first; the oldest `limit` of them."""
@@ -192,23 +198,71 @@ class Store:
             row = session.exec(newest.limit(1)).first()
             return None if row is None else connectivity_of(row)
 
+    def record_vendor_report(self, report: VendorStateChange) -> None:
+        """Store what a vendor's status page says, where that differs from the provider's last report."""
+        with Session(self._engine) as session:
+            session.add(vendor_report_row(report))
+            session.commit()
+
+    def vendor_states(self) -> dict[str, VendorStateChange]:
+        """The last report of every provider that ever had one, by provider."""
+        with Session(self._engine) as session:
+            rows = session.exec(select(VendorReportRow).where(col(VendorReportRow.id).in_(_NEWEST_REPORTS)))
+            return {row.provider: vendor_report_of(row) for row in rows}
+
+    def vendor_reports(self, provider: str, *, after: datetime, before: datetime) -> list[VendorStateChange]:
+        """The provider's reports after the one instant and until the other, oldest first.
+
+        The one that was in force at the first instant comes before them, so that what is said by all of them together
+        is known for the whole time.
+        """
+        ours = select(VendorReportRow).where(VendorReportRow.provider == storable(provider))
+        when, number = col(VendorReportRow.at_ms), col(VendorReportRow.id)
+        in_force = ours.where(when <= to_ms(after)).order_by(when.desc(), number.desc()).limit(1)
+        later = ours.where(when > to_ms(after), when <= to_ms(before)).order_by(when, number)
+        with Session(self._engine) as session:
+            return [vendor_report_of(row) for rows in (in_force, later) for row in session.exec(rows)]
+
+    def spent(self, *, since: datetime, until: datetime) -> dict[str, float]:
+        """What each target has cost from the day of the one instant to that of the other, as far as is known; by id."""
+        with self._engine.connect() as connection:
+            return {row.target: row.usd for row in connection.execute(_sums(since, until))}
+
+    def mean_costs(self, now: datetime) -> dict[str, float]:
+        """What a probe of each target has cost since yesterday's midnight, by id; without those that cost nothing."""
+        with self._engine.connect() as connection:
+            sums = connection.execute(_sums(now - timedelta(days=1), now))
+            return {row.target: row.usd / row.priced for row in sums if row.priced > 0}
+
+    def save_throttling(self, text: str, now: datetime) -> None:
+        """Replace the throttling by the budget; `text` is the budget tracker's JSON."""
+        with Session(self._engine) as session:
+            session.merge(BudgetRow(id=_ONLY_ROW, at_ms=to_ms(now), pace=storable(text)))
+            session.commit()
+
+    def throttling(self) -> str | None:
+        """The last stored throttling, the budget tracker's JSON; None when there is none."""
+        with Session(self._engine) as session:
+            row = session.get(BudgetRow, _ONLY_ROW)
+            return None if row is None else row.pace
+
     def beat(self, beat: ServiceBeat) -> None:
         """Replace the service's sign of life."""
         with Session(self._engine) as session:
-            session.merge(beat_row(beat))
+            session.merge(ServiceRow(id=_ONLY_ROW, **BEAT.columns(beat)))
             session.commit()
 
     def last_beat(self) -> ServiceBeat | None:
         """The latest sign of life; None when the service never ran on this database."""
         with Session(self._engine) as session:
             row = session.exec(select(ServiceRow)).first()
-            return None if row is None else beat_of(row)
+            return None if row is None else BEAT.value(row)
 
     def prune(self, before: datetime, *, at_most: int = 5_000) -> int:
-        """Remove up to `at_most` observations and events from before this; returns how many, 0 when none are left.
+        """Remove up to `at_most` rows from before this; returns how many, 0 when none are left.
 
-        Notices that people are told once are never removed. The oldest observations of a target are one range of the
-        key: a step costs what it removes, however long the history.
+        Notices that people are told once are never removed, nor is a vendor's last report: it still holds. The oldest
+        observations of a target are one range of the key: a step costs what it removes, however long the history.
         """
         before_ms = to_ms(before)
         removed = 0
@@ -218,6 +272,8 @@ class Store:
             removed += _prune_rows(connection, CONNECTIVITY, before_ms, at_most - removed)
             told_once = EVENTS.c.kind.in_(KINDS)  # once removed, they would be told again
             removed += _prune_rows(connection, EVENTS, before_ms, at_most - removed, keep=told_once)
+            in_force = VENDOR_REPORTS.c.id.in_(_NEWEST_REPORTS)
+            removed += _prune_rows(connection, VENDOR_REPORTS, before_ms, at_most - removed, keep=in_force)
         return removed
 
 
@@ -228,6 +284,21 @@ def insert_event(
     with Session(connection) as session:
         session.add(event_row(at, kind, subject, text, tell=tell))
         session.commit()  # flushes; the transaction ends with the connection's
+
+
+def _spending_row(target: str, started_ms: int, usd: float | None) -> dict[str, object]:
+    day_ms = started_ms // _DAY_MS * _DAY_MS
+    return {"day_ms": day_ms, "target": target, "usd": usd or 0.0, "probes": 1, "unpriced": int(usd is None)}
+
+
+def _sums(since: datetime, until: datetime) -> Select[Any]:
+    """The dollars of each target in these days, and how many of its probes have a known cost."""
+    usd, probes, unpriced = (func.sum(SPENDING.c[name]) for name in ("usd", "probes", "unpriced"))
+    return (
+        select_columns(SPENDING.c.target, usd.label("usd"), (probes - unpriced).label("priced"))
+        .where(SPENDING.c.day_ms >= to_ms(since) // _DAY_MS * _DAY_MS, SPENDING.c.day_ms <= to_ms(until))
+        .group_by(SPENDING.c.target)
+    )
 
 
 def _targets_from_before(before_ms: int) -> Select[str]:

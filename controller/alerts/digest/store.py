@@ -19,7 +19,7 @@ from monitor.health import Transition
 from monitor.storage.conversions import from_ms, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, open_reader
 from monitor.storage.rows import event_row, transition_of
-from monitor.storage.spending import SpendingStore
+from monitor.storage.store import Store
 from monitor.storage.tables import DELIVERIES, INCIDENTS, OBSERVATIONS, TRANSITIONS, DeliveryRow
 from probes.outcome import ANSWERED, EXCLUDED, Outcome
 
@@ -63,7 +63,7 @@ def read_week(settings: Settings, ends: datetime) -> Week:
     begins = ends - WEEK
     engine = open_reader(settings.database)
     try:
-        money = read_summary(settings, SpendingStore(engine), ends)
+        money = read_summary(settings, Store(engine), ends)
         with engine.connect() as connection:
             failing = failure_periods(_transitions(connection, begins, ends), ends)
             targets = [_target(connection, target.id, begins, ends) for target in settings.targets]

@@ -110,7 +110,7 @@ async def test_a_spent_budget_is_told_once_and_nobody_fails_over(tmp_path: Path,
     assert 0 < float(str(usd)) <= 0.004 * 1.02
 
     engine = open_reader(wanted.database)
-    found = read_summary(wanted, Store(engine).ledger, datetime.now(UTC))
+    found = read_summary(wanted, Store(engine), datetime.now(UTC))
     engine.dispose()
     assert found.exhausted
     assert found.alarm is not None
@@ -137,8 +137,8 @@ def test_a_purse_goes_on_from_the_ledger(tmp_path: Path) -> None:
     store = Store(engine)
     store.record([replace(observation(name=PAID), cost_usd=0.25), replace(observation(name=OWN), cost_usd=9.0)])
     pace = Throttling(month=month_of(T0).begins, cap_usd=1.0, stretches={PAID: 4096.0})
-    store.ledger.save_throttling(to_json(pace), T0)
-    purse = summary.open_tracker(wanted, store.ledger, T0)
+    store.save_throttling(to_json(pace), T0)
+    purse = summary.open_tracker(wanted, store, T0)
     engine.dispose()
     assert purse.spent_usd == 0.25
     assert purse.throttling == pace

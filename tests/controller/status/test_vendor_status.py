@@ -44,7 +44,7 @@ def keep(settings: Settings, *reports: VendorStateChange) -> None:
     """As the service would."""
     engine = open_writer(settings.database)
     for one in reports:
-        Store(engine).vendors.record(one)
+        Store(engine).record_vendor_report(one)
     engine.dispose()
 
 
@@ -162,8 +162,8 @@ class Stage:
             at_s = from_s + number * every_s
             now = T0 + timedelta(seconds=at_s + 1)
             if vendor and number == 0:
-                self.store.vendors.record(report(vendor, "Everything burns", at=now))
-                self.store.vendors.record(report(vendor, "Everything burns", at=now, provider="anthropic"))
+                self.store.record_vendor_report(report(vendor, "Everything burns", at=now))
+                self.store.record_vendor_report(report(vendor, "Everything burns", at=now, provider="anthropic"))
             seen = [
                 observation(symbol, at_s=at_s, name="openai/a"),
                 observation(".", at_s=at_s + 0.5, name="anthropic/b"),

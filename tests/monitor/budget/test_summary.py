@@ -106,15 +106,15 @@ def test_it_is_read_from_what_the_service_stored(tmp_path: Path, engine: Engine)
     store.record([replace(observation(name=PAID), cost_usd=0.25), replace(observation(name=OWN), cost_usd=9.0)])
     store.record([replace(observation(name="gone/model"), cost_usd=0.5)])
     store.record([replace(observation(name=PAID, at_s=-30 * 86400), cost_usd=100.0)])
-    store.ledger.save_throttling(to_json(Throttling(month=NOVEMBER, cap_usd=5.0, stretches={PAID: 4.0, OWN: 2.0})), T0)
+    store.save_throttling(to_json(Throttling(month=NOVEMBER, cap_usd=5.0, stretches={PAID: 4.0, OWN: 2.0})), T0)
     wanted = configuration(tmp_path)
-    found = read_summary(wanted, store.ledger, T0)
+    found = read_summary(wanted, store, T0)
     assert (found.spent_usd, found.stretches) == (0.75, {PAID: 4.0})
     assert found.stretch_text == "paid targets are probed less often (30s → 2m)"
     assert [target.interval_s for target in throttled_settings(wanted, found).targets] == [120.0, 30.0]
     free = configuration(tmp_path, None)
-    assert read_summary(free, store.ledger, T0).spent_usd == 9.75
-    assert throttled_settings(free, read_summary(free, store.ledger, T0)) is free
+    assert read_summary(free, store, T0).spent_usd == 9.75
+    assert throttled_settings(free, read_summary(free, store, T0)) is free
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_a_spent_budget_is_that_of_this_month_and_of_all(
 ) -> None:
     """Nobody watches what costs money: that is the headline, and nothing less is."""
     store = Store(engine)
-    store.ledger.save_throttling(to_json(Throttling(month=month, cap_usd=5.0, stopped=stopped)), T0)
-    found = read_summary(configuration(tmp_path), store.ledger, T0)
+    store.save_throttling(to_json(Throttling(month=month, cap_usd=5.0, stopped=stopped)), T0)
+    found = read_summary(configuration(tmp_path), store, T0)
     assert (found.exhausted, found.alarm is not None) == (empty, alarm)
 
 
@@ -139,7 +139,7 @@ def test_page_and_status_say_that_nobody_watches(tmp_path: Path, engine: Engine)
     """The headline is bad news, and the document says until when."""
     store = Store(engine)
     store.record([observation(name=PAID), observation(name=OWN)])
-    store.ledger.save_throttling(to_json(Throttling(month=NOVEMBER, cap_usd=5.0, stopped=(PAID,))), T0)
+    store.save_throttling(to_json(Throttling(month=NOVEMBER, cap_usd=5.0, stopped=(PAID,))), T0)
     store.beat(ServiceBeat(pid=1, host="h", version="1", started_at=T0, beat_at=T0))
     seen = read(configuration(tmp_path), engine, T0 + timedelta(seconds=1))
     assert seen.level is Level.BAD

@@ -8,11 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 
 from monitor.storage.database import DatabaseError, open_writer
 from monitor.storage.migrations.run import migrate
-from monitor.storage.spending import SpendingStore
 from monitor.storage.store import Store
 from probes.observation import Observation
 from tests.support.builders import T0, observation
@@ -35,8 +34,15 @@ def cost(usd: float | None, *, at_s: float = 0.0, name: str = "openai/m") -> Obs
 
 def spent(engine: Engine, *, days: int = 0) -> dict[str, tuple[float, int, int]]:
     """What is in the ledger for the day of T0, or some days before it and it: dollars, probes, unpriced."""
-    found = SpendingStore(engine).spent(since=T0 - days * DAY, until=T0)
-    return {target: (round(one.usd, 9), one.probes, one.unpriced) for target, one in found.items()}
+    begins_ms = int((T0.replace(hour=0, minute=0, second=0) - days * DAY).timestamp() * 1000)
+    sums = "SELECT target, SUM(usd), SUM(probes), SUM(unpriced) FROM spending WHERE day_ms BETWEEN :first AND :last"
+    with engine.connect() as connection:
+        between = {"first": begins_ms, "last": begins_ms + days * 86_400_000}
+        rows = connection.execute(text(f"{sums} GROUP BY target"), between).all()
+    costs = {target: (round(usd, 9), probes, unpriced) for target, usd, probes, unpriced in rows}
+    known = Store(engine).spent(since=T0 - days * DAY, until=T0)
+    assert {target: round(usd, 9) for target, usd in known.items()} == {name: usd for name, (usd, *_) in costs.items()}
+    return costs
 
 
 def test_every_observation_is_counted_once(engine: Engine) -> None:
@@ -53,8 +59,7 @@ def test_a_day_is_a_day_in_utc(engine: Engine) -> None:
     midnight_s = (T0.replace(hour=0) + DAY - T0).total_seconds()
     Store(engine).record([cost(1.0), cost(2.0, at_s=midnight_s - 0.05), cost(4.0, at_s=midnight_s)])
     assert spent(engine) == {"openai/m": (3.0, 2, 0)}
-    tomorrow = SpendingStore(engine).spent(since=T0 + DAY, until=T0 + DAY)
-    assert tomorrow["openai/m"].usd == 4.0
+    assert Store(engine).spent(since=T0 + DAY, until=T0 + DAY) == {"openai/m": 4.0}
 
 
 def test_what_was_not_kept_is_not_counted(engine: Engine, tmp_path: Path) -> None:
@@ -81,7 +86,7 @@ def test_forgetting_observations_does_not_forget_what_they_cost(engine: Engine) 
 def test_the_mean_is_of_what_has_a_cost(engine: Engine) -> None:
     """Failed probes do not make the others cheaper; a target without any cost has no mean."""
     Store(engine).record([cost(0.2), cost(0.4, at_s=30), cost(None, at_s=60), cost(None, name="free/m")])
-    assert SpendingStore(engine).lately(T0) == {"openai/m": pytest.approx(0.3)}
+    assert Store(engine).mean_costs(T0) == {"openai/m": pytest.approx(0.3)}
 
 
 def test_an_older_database_begins_with_what_it_still_knows(tmp_path: Path) -> None:
@@ -107,8 +112,8 @@ def test_an_older_database_begins_with_what_it_still_knows(tmp_path: Path) -> No
 
 def test_the_last_pace_is_kept(engine: Engine) -> None:
     """Whatever text the purse makes of it."""
-    ledger = SpendingStore(engine)
-    assert ledger.pace() is None
-    ledger.save_throttling('{"stretch": 2}', T0)
-    ledger.save_throttling('{"stretch": 3}', T0 + DAY)
-    assert ledger.pace() == '{"stretch": 3}'
+    store = Store(engine)
+    assert store.throttling() is None
+    store.save_throttling('{"stretch": 2}', T0)
+    store.save_throttling('{"stretch": 3}', T0 + DAY)
+    assert store.throttling() == '{"stretch": 3}'
