@@ -60,7 +60,7 @@ ACTING = [
     *("controller/alerts/registry.py", "controller/alerts/heartbeat.py", "controller/alerts/channels/*"),
     *(
         "controller/alerts/digest/scheduler.py",
-        "controller/alerts/slack/client.py",
+        "controller/alerts/slack/channel.py",
     ),
     *("controller/alerts/slack/errors.py", "controller/alerts/slack/buttons/*"),
     *("controller/simulation/*", "controller/demo/*", "ui/*"),

@@ -12,7 +12,6 @@ from controller.alerts.channel import RunInThread
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.slack.channel import SlackChannel
-from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.planning_input import SINK
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.journal import Journal
@@ -58,7 +57,7 @@ class AlertWorld:
 
     def new_worker(self, in_thread: RunInThread, in_database: RunInThread | None = None) -> DeliveryWorker:
         """A worker that calls Slack, and the database, this way."""
-        channel = SlackChannel(self.slack, SlackClient(self.slack, timeout_s=1.0), in_thread=in_thread)
+        channel = SlackChannel(self.slack, in_thread=in_thread, timeout_s=1.0)
         return DeliveryWorker(
             channel,
             DeliveryStore(self.engine, SINK),

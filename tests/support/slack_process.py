@@ -10,7 +10,6 @@ from typing import TypeVar
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.slack.channel import SlackChannel
-from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.planning_input import SINK
 from monitor.config.alert_settings import SlackSettings
 from monitor.storage.database import open_writer
@@ -37,7 +36,7 @@ class Steps:
 
 async def deliver(database: str, slack: SlackSettings, steps: Steps) -> None:
     """Deliver what is due, again and again, until the last step."""
-    channel = SlackChannel(slack, SlackClient(slack), in_thread=steps.make)
+    channel = SlackChannel(slack, in_thread=steps.make)
     worker = DeliveryWorker(channel, DeliveryStore(open_writer(database), SINK), in_database=steps.make)
     while True:
         await worker.deliver_once()

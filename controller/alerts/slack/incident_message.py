@@ -32,12 +32,9 @@ from monitor.health import WORST_FIRST, Health
 from probes.redaction import one_line
 
 _VENDOR_CHARS = 200
-_FIX_CHARS = 240
-_ENTRY_CHARS = 220
 #: So much of a message at most says how it is; with the story and the buttons it stays below 8,000.
 _STATE_CHARS = 2_000
 _MAX_ROUTES = 6
-_MAX_WEIGHTS = 3
 _MAX_FIXES = 3
 _MAX_OTHERS = 6
 _EDGE_LINES = 5
@@ -56,8 +53,6 @@ SYMBOLS: Final = {
     EntryKind.REOPENED: "🔁",
     EntryKind.OTHER: "▫️",
 }
-
-
 _ACT_NOW = (
     "A person must act now: users are on a failing target and no candidate is healthy. "
     "Hotspare moves them as soon as one is."
@@ -66,7 +61,6 @@ _UNPUBLISHED = (
     "A person must act now: the route should move, but the routing file cannot be written, so users stay where they "
     "are. Hotspare's log says why, and Hotspare keeps trying."
 )
-_FIX_NOW = "A person must fix this now: users are on it."
 _FIX_LATER = "A person must fix this, but it can wait: no user is on it. Until then its routes lack one candidate."
 _AFTER_THE_FIX = (
     "A changed variable or configuration takes effect when Hotspare is restarted; it notices everything else by itself."
@@ -96,6 +90,10 @@ def incident_headline(
     timeline = [entry for entry in incident.timeline if entry.text not in fix_reasons]
     mentions = [*mention, ""] if severity_of(incident) is Severity.CRITICAL and not incident.acknowledged_by else []
     routes, other_lines = route_lines(incident, code_span), _other_incident_lines(others)
+    acknowledged = []
+    if incident.acknowledged_by and not incident.resolved_at:
+        who = safe(incident.acknowledged_by, NAME_CHARS)
+        acknowledged = [f"{SYMBOLS[EntryKind.ACKNOWLEDGED]} {who} looks after it."]
     ended = f", resolved {incident.resolved_at:%H:%M}" if incident.resolved_at else ""
     late_note = [f"Opened {incident.opened_at:%H:%M}{ended} {late}."] if late else []
     blocks = [
@@ -107,12 +105,12 @@ def incident_headline(
                 *routes,
                 *(exposure_lines(incident) if incident.resolved_at else []),
                 *([safe(claim, _VENDOR_CHARS)] if (claim := vendor_sentence(incident)) else []),
-                *_acknowledgement(incident),
+                *acknowledged,
                 *other_lines,
             ],
             _STATE_CHARS,
         ),
-        *([section(["*To fix*", *(f"• {safe(text, _FIX_CHARS)}" for text in fixes), _AFTER_THE_FIX])] if fixes else []),
+        *([section(["*To fix*", *(f"• {safe(text, 240)}" for text in fixes), _AFTER_THE_FIX])] if fixes else []),
         *_timeline_sections(timeline, incident.opened_at),
         _footer(incident, now, is_edited=is_edited),
     ]
@@ -182,7 +180,7 @@ def action_sentence(incident: Incident) -> str:
     if any(is_stuck_now(route, incident) for route in incident.routes):
         return _ACT_NOW
     if misconfigured_targets(incident):
-        return _FIX_NOW if exposed_health(incident) else _FIX_LATER
+        return "A person must fix this now: users are on it." if exposed_health(incident) else _FIX_LATER
     if incident.kind is IncidentKind.BLINDNESS:
         return _BLIND
     elsewhere = {route.failing for route in incident.routes if route.failing}
@@ -260,18 +258,12 @@ def _route_line(route: RouteImpact, incident: Incident, format_name: Callable[[s
         line += f", which is {health}"
     if route.stuck and not incident.resolved_at:
         line += "; no other candidate is healthy"
-    for target, percent in route.weights[:_MAX_WEIGHTS]:
+    for target, percent in route.weights[:3]:
         if target != route.target:
             line += f"; {percent:g} % of them are on {format_name(target)} again"
     if route.would:
         line += f"; this is a dry run, or they would be on {format_name(route.would)}"
     return line + "."
-
-
-def _acknowledgement(incident: Incident) -> list[str]:
-    if incident.acknowledged_by is None or incident.resolved_at:
-        return []
-    return [f"{SYMBOLS[EntryKind.ACKNOWLEDGED]} {safe(incident.acknowledged_by, NAME_CHARS)} looks after it."]
 
 
 def _other_incident_lines(others: Sequence[Incident]) -> list[str]:
@@ -301,7 +293,7 @@ def _timeline_sections(timeline: Sequence[TimelineEntry], opened_at: datetime) -
     """The timeline, its beginning and its end each in a section of its own."""
     if not timeline:
         return []
-    lines = timeline_lines(timeline, _EDGE_LINES, lambda entry: format_timeline_entry(entry, opened_at, _ENTRY_CHARS))
+    lines = timeline_lines(timeline, _EDGE_LINES, lambda entry: format_timeline_entry(entry, opened_at, 220))
     end = _EDGE_LINES + (len(timeline) > 2 * _EDGE_LINES)
     return [section(["*What happened* (UTC)", *lines[:end]]), *([section(lines[end:])] if lines[end:] else [])]
 

@@ -28,11 +28,9 @@ _FAIL_BACK_S: Final = 60.0
 #: The prefix of authors who pressed a button.
 _PRESSER: Final = "slack:"
 
-_MOST: Final = 5
 _MOST_CHARS: Final = 1_800
 """Of all buttons of a message together, so that they fit below the largest one; a value is shorter than that."""
 _NAME_CHARS: Final = 40
-_LONGEST_VALUE: Final = 2_000
 
 
 class Verb(StrEnum):
@@ -88,7 +86,7 @@ def choose_buttons(incident: Incident, routes: Sequence[Route], others: Iterable
     # A route with two buttons has been moved: people most likely want to act on it.
     pairs = sorted(by_route.values(), key=len, reverse=True)
     first = () if incident.acknowledged_by else (Button(Verb.ACKNOWLEDGE, incident.id, incident.revision),)
-    return (*first, *(button for pair in pairs for button in pair))[:_MOST]
+    return (*first, *(button for pair in pairs for button in pair))[:5]
 
 
 def _route_buttons(
@@ -172,7 +170,7 @@ def _name(text: str | None) -> str:
 
 def parse_button(value: object) -> Button | None:
     """The button whose value this is; None when this version draws no such button."""
-    if not isinstance(value, str) or len(value) > _LONGEST_VALUE:
+    if not isinstance(value, str) or len(value) > 2_000:
         return None
     try:
         return Button(*_VALUE.validate_json(value))
@@ -231,10 +229,9 @@ class ButtonContext:
     now: datetime
     settings: Settings
     incident: Incident | None
-    """The incident that the button belongs to; None when there is none of that id."""
+    """None when there is none of the button's id."""
     routes: Mapping[str, Decision]
     overrides: Overrides
-    """Those in force."""
     health: Mapping[str, TargetHealth]
 
 

@@ -20,7 +20,7 @@ from controller.alerts.slack.blocks import safe
 from controller.alerts.slack.buttons.buttons import Press, read_press
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.socket_mode import SlackConnection
-from controller.alerts.slack.client import sdk_options
+from controller.alerts.slack.channel import sdk_options
 from controller.alerts.slack.errors import Refusal, as_delivery_errors
 from controller.alerts.slack.planning_input import SINK
 from monitor.config.alert_settings import SlackSettings
@@ -31,11 +31,7 @@ from probes.target import Secret
 
 log = logging.getLogger(__name__)
 
-#: The part of Slack that this is, for who asks what does not work.
-_PART: Final = "buttons"
 _TIMEOUT_S: Final = 5.0
-#: Slack calls a press failed when it is not acknowledged within three seconds.
-_ACKNOWLEDGE_WITHIN_S: Final = 2.0
 _LONGEST_WAIT_S: Final = 60.0
 #: The next failure of a connection that has lasted for so long counts as a first one.
 _GOOD_AFTER_S: Final = 30.0
@@ -173,7 +169,7 @@ class SocketListener:
             self._acknowledge(connection, envelope_id)
             return
         handling = self._presses.submit(self._handle_press, press)
-        wait([handling], _ACKNOWLEDGE_WITHIN_S)
+        wait([handling], 2.0)  # Slack calls a press failed that is not acknowledged within three seconds
         self._acknowledge(connection, envelope_id)
         answer: str | None = (
             "It is not certain that this was done: the database cannot be used. Look at hotspare status."
@@ -259,7 +255,7 @@ class ButtonService:
 
     def _write_state(self, failure: str | None) -> None:
         now = self._clock()
-        self._state.keep_state(_PART, now, failure)
+        self._state.keep_state("buttons", now, failure)
         if failure is not None:
             self._store.add_event(now, "buttons_not_working", SINK, f"presses in Slack are not received: {failure}")
         elif self._failing:

@@ -23,7 +23,6 @@ from controller.alerts.slack.buttons.buttons import Press, add_buttons, choose_b
 from controller.alerts.slack.buttons.handler import PressHandler
 from controller.alerts.slack.buttons.listener import ButtonService, SocketListener
 from controller.alerts.slack.channel import SlackChannel
-from controller.alerts.slack.client import SlackClient
 from controller.alerts.slack.incident_message import incident_headline
 from controller.cycle.cycle import Cycle
 from controller.demo.fake_slack import SlackMessage
@@ -543,7 +542,7 @@ def test_without_a_token_there_is_no_button_anywhere(server: SocketServer, world
         CommentStore(engine).note(INCIDENT, "something new", author="ana", at=utc_now())
         given = replace(world.settings, alerts=AlertSettings(slack=slack))
         listening = ButtonService(given, engine, in_database=at_once, clock=utc_now)
-        channel = SlackChannel(slack, SlackClient(slack), in_thread=at_once, button_routes=listening.routes)
+        channel = SlackChannel(slack, in_thread=at_once, button_routes=listening.routes)
         await DeliveryWorker(channel, DeliveryStore(engine, "slack"), in_database=at_once).deliver_once()
         engine.dispose()
 

@@ -1,5 +1,6 @@
 """Slack: the real slack_sdk against a Slack-shaped server: what is sent, found again, and refused in which words."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,9 @@ from typing import Any
 import pytest
 
 from controller.alerts.channel import DeliveryError, LookupImpossibleError
-from controller.alerts.delivery import Delivery, DeliveryKind, PlannedMessage, Receipt
+from controller.alerts.delivery import Action, Delivery, DeliveryKind, PlannedMessage, Receipt
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.client import SlackClient
+from controller.alerts.slack.channel import SlackChannel
 from monitor.config.alert_settings import SlackSettings
 from monitor.config.settings import NetworkSettings
 from probes.target import Secret
@@ -30,15 +31,31 @@ def server() -> Iterator[SlackServer]:
         yield running
 
 
-def sender(server: SlackServer, *, token: str = TOKEN, timeout_s: float = 5.0) -> SlackClient:
+class Sender:
+    """Slack's channel, asked by hand."""
+
+    def __init__(self, slack: SlackSettings, **more: Any) -> None:
+        self.channel = SlackChannel(slack, in_thread=asyncio.to_thread, **more)
+
+    def post(self, message: PlannedMessage, begun_at: datetime = NOW) -> Receipt:
+        return asyncio.run(self.channel.deliver(message, begun_at))
+
+    def update(self, message: PlannedMessage) -> Receipt:
+        return self.post(replace(message, action=Action.EDIT))
+
+    def find(self, delivery: Delivery) -> Receipt | None:
+        return asyncio.run(self.channel.find(delivery))
+
+
+def sender(server: SlackServer, *, token: str = TOKEN, timeout_s: float = 5.0) -> Sender:
     """A sender for that server."""
     slack = SlackSettings(token=Secret(token), channel="#llm-status", api_url=server.url)
-    return SlackClient(slack, timeout_s=timeout_s)
+    return Sender(slack, timeout_s=timeout_s)
 
 
-def webhook(server: SlackServer) -> SlackClient:
+def webhook(server: SlackServer) -> Sender:
     """A sender by its incoming webhook."""
-    return SlackClient(SlackSettings(webhook_url=Secret(server.webhook_url)))
+    return Sender(SlackSettings(webhook_url=Secret(server.webhook_url)))
 
 
 def planned(message: Message = HELLO, channel: str = "#llm-status", **values: Any) -> PlannedMessage:
@@ -212,7 +229,7 @@ def test_the_configured_proxy_is_used(server: SlackServer) -> None:
     """Where probes need a proxy to leave the machine, Slack does as well."""
     slack = SlackSettings(token=Secret(TOKEN), channel="#llm-status", api_url="http://slack.invalid/api/")
     proxy = server.url.removesuffix("/api/")
-    assert SlackClient(slack, network=NetworkSettings(proxy=proxy)).post(planned(), NOW).channel == server.channel_id
+    assert Sender(slack, network=NetworkSettings(proxy=proxy)).post(planned(), NOW).channel == server.channel_id
 
 
 def test_the_message_to_edit_may_be_gone(server: SlackServer) -> None:
@@ -311,7 +328,7 @@ def test_a_passing_fault_while_looking_is_no_answer(server: SlackServer) -> None
 def test_our_own_keys_are_masked(server: SlackServer) -> None:
     """Whatever text they come in, they do not leave, and neither does the token."""
     key = Secret("sk-our-own-0123456789")
-    slack = SlackClient(SlackSettings(token=Secret(TOKEN), channel="#llm-status", api_url=server.url), secrets=[key])
+    slack = Sender(SlackSettings(token=Secret(TOKEN), channel="#llm-status", api_url=server.url), secrets=[key])
     block = {"type": "section", "text": {"type": "mrkdwn", "text": f"it said {key.reveal()} and {TOKEN}"}}
     slack.post(planned(Message(text=f"key {key.reveal()}", blocks=(block,))), NOW)
     (version,) = server.messages[0].versions
