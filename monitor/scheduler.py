@@ -12,7 +12,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor.detection.pacing import phases
-from probes.target import Check, Target
+from probes.target import Target
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class ProbeScheduler:
     def __init__(
         self,
         targets: Sequence[Target],
-        probe: Callable[[Target, Check], Awaitable[None]],
+        probe: Callable[[Target, str], Awaitable[None]],
         skipped: Callable[[str, str], None],
     ) -> None:
         self._targets = {target.id: target for target in targets}

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from probes.custom_check import CustomCheck
 from probes.reply import Reply
-from probes.target import Check
+from probes.target import Check, Target
 
 #: Of the JSON that `structured` asks for and of the tool's arguments; every provider's strict mode allows all of it.
 SCHEMA: Final[Mapping[str, Any]] = {
@@ -20,27 +21,45 @@ SCHEMA_NAME: Final = "probe"
 TOOL_NAME: Final = "report"
 #: The function that is offered; each format has its own key for the schema of the arguments.
 TOOL: Final[Mapping[str, Any]] = {"name": TOOL_NAME, "description": "Reports a word and a number."}
+_EMPTY: Final = "the reply was empty"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One check with its nonce, which keeps caches from answering."""
 
-    check: Check
+    check: str
+    """A `Check`, or the name of a check of people's own."""
     nonce: str
     dimensions: int | None = None
     """The length that an embedding must have; None: any."""
+    custom: CustomCheck | None = None
+    """The check of people's own; None: a `Check`."""
 
     @property
     def prompt(self) -> str:
         """The user message, which contains the nonce; or the text to embed."""
+        if self.custom:
+            return self.custom.prompt_with(self.nonce)
         return DEFINITIONS[self.check].prompt.format(nonce=self.nonce)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The token budget that people set; None: that of the model's family."""
+        return self.custom.max_tokens if self.custom else None
+
+    @property
+    def has_long_reply(self) -> bool:
+        """Whether the reply takes more tokens than a word."""
+        return self.custom is not None or DEFINITIONS[self.check].asks_for_json
 
 
 def find_flaw(task: Task, reply: Reply) -> str | None:
     """What is wrong with the content of a reply, in a few words that may quote it; None when it satisfies the check."""
+    if task.custom:
+        return task.custom.find_flaw(task.nonce, reply.text) if _has_text(reply) else _EMPTY
     definition = DEFINITIONS[task.check]
-    return definition.find_flaw(task, reply) if definition.has_content(reply) else "the reply was empty"
+    return definition.find_flaw(task, reply) if definition.has_content(reply) else _EMPTY
 
 
 def _has_text(reply: Reply) -> bool:
@@ -111,7 +130,7 @@ class CheckDefinition:
 _WORD = CheckDefinition(
     prompt="Reply with exactly this word: {nonce}", find_flaw=_find_word_flaw, usual_tokens=(20, 10)
 )
-DEFINITIONS: Final[Mapping[Check, CheckDefinition]] = {
+DEFINITIONS: Final[Mapping[str, CheckDefinition]] = {
     Check.CHAT: _WORD,
     Check.STREAM: _WORD,
     Check.STRUCTURED: CheckDefinition(
@@ -134,3 +153,9 @@ DEFINITIONS: Final[Mapping[Check, CheckDefinition]] = {
         usual_tokens=(10, 0),
     ),
 }
+
+
+def usual_tokens(target: Target, check: str) -> tuple[int, int]:
+    """About the tokens, in and out, of a good probe of this target with this check."""
+    custom = target.custom_checks.get(check)
+    return custom.usual_tokens if custom else DEFINITIONS[check].usual_tokens

@@ -225,9 +225,9 @@ def _classify_body(dialect: Dialect, task: Task, response: RawResponse, steps: l
     return flaw or _classify_envelope(dialect, task, response, body, steps)
 
 
-def _check_content_type(check: Check, response: RawResponse) -> Classification | None:
+def _check_content_type(check: str, response: RawResponse) -> Classification | None:
     content_type = _content_type(response.headers)
-    if check is Check.STREAM:
+    if check == Check.STREAM:
         return Classification(outcome=Outcome.BROKEN_STREAM, detail="a whole reply came where a stream was requested")
     if content_type and "json" not in content_type:
         detail = f"HTTP {response.status} with content type {content_type}, not JSON"
@@ -238,7 +238,7 @@ def _check_content_type(check: Check, response: RawResponse) -> Classification |
 def _classify_envelope(
     dialect: Dialect, task: Task, response: RawResponse, body: Mapping[str, Any], steps: list[str]
 ) -> Classification:
-    read_embedding = dialect.read_embedding if task.check is Check.EMBEDDING else None
+    read_embedding = dialect.read_embedding if task.check == Check.EMBEDDING else None
     try:
         reply = (read_embedding or dialect.read_reply)(body)
     except MalformedError as fault:

@@ -44,7 +44,7 @@ class Exchange:
         self,
         *,
         target: Target,
-        check: Check,
+        check: str,
         started_at: datetime,
         monotonic: Callable[[], float],
         chunks: list[BodyChunk] | None = None,
@@ -125,7 +125,7 @@ class Exchange:
             self._start_deadlines()
         elif step == "send_request_headers.started" and info["request"].method != b"CONNECT":
             self._request_begun = True
-            waits_for_token = self.check is Check.STREAM
+            waits_for_token = self.check == Check.STREAM
             self._set_deadline(self.target.timeouts.first_token_s if waits_for_token else self.target.timeouts.total_s)
         elif step == "send_request_body.complete" and self._request_begun:
             self.sent_s = self.elapsed_s()
@@ -207,7 +207,7 @@ class Exchange:
             return Classification(outcome=Outcome.BROKEN_STREAM, detail=detail)
         if not self._request_begun:
             missing, limit_s = f"no connection to {peer}", limits.connect_s
-        elif self.check is Check.STREAM:
+        elif self.check == Check.STREAM:
             missing, limit_s = f"no first token from {peer}", limits.first_token_s
         else:
             missing, limit_s = (
@@ -241,7 +241,7 @@ class Exchange:
     @property
     def _awaits_stream(self) -> bool:
         """Whether the body should be a stream; errors are read whole."""
-        return self.check is Check.STREAM and 200 <= (self.status or 0) < 300
+        return self.check == Check.STREAM and 200 <= (self.status or 0) < 300
 
     def _is_mislabelled_stream(self) -> bool:
         """Whether events come under another content type, as clients read them all the same."""

@@ -5,7 +5,6 @@ from typing import Final
 
 from probes.hot_dataclass import hot_dataclass
 from probes.outcome import Outcome
-from probes.target import Check
 
 #: How `detail` begins where the probe failed on this machine.
 OWN_FAULT: Final = "the probe itself"
@@ -22,7 +21,7 @@ class Observation:
 
     target: str
     """The target's id, `provider/model`."""
-    check: Check
+    check: str
     started_at: datetime
     """Aware, UTC."""
     outcome: Outcome

@@ -7,7 +7,7 @@ import math
 import sys
 from urllib.parse import urlsplit
 
-from probes.checks import DEFINITIONS
+from probes.checks import usual_tokens
 from probes.dialects.registry import DIALECTS
 from probes.target import Check, Price, Target
 
@@ -30,14 +30,14 @@ async def warm_up() -> None:
 
 
 def cost_usd(
-    target: Target, check: Check, input_tokens: int | None, output_tokens: int | None, cached_tokens: int | None = None
+    target: Target, check: str, input_tokens: int | None, output_tokens: int | None, cached_tokens: int | None = None
 ) -> float | None:
     """The cost of one probe in US dollars; None, never zero, where the tokens or the price are unknown.
 
     `cached_tokens` is the part of `input_tokens` that the provider had cached. The target's own `price` precedes the
     list, in which the provider is found by its base URL, preset, name or dialect.
     """
-    if output_tokens is None and check is Check.EMBEDDING:
+    if output_tokens is None and check == Check.EMBEDDING:
         output_tokens = 0
     if input_tokens is None or output_tokens is None:
         return None
@@ -51,7 +51,7 @@ def cost_usd(
 
 def usual_usd(target: Target) -> float | None:
     """About the cost of a good probe of this target, as a mean over its checks; None where the price is unknown."""
-    costs = [cost_usd(target, check, *DEFINITIONS[check].usual_tokens) for check in target.checks]
+    costs = [cost_usd(target, check, *usual_tokens(target, check)) for check in target.checks]
     known = [cost for cost in costs if cost is not None]
     return math.fsum(known) / len(known) if known and len(known) == len(costs) else None
 

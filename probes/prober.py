@@ -74,20 +74,20 @@ class Prober:
         self._warm = False
         self._credentials = Credentials(monotonic=monotonic)
 
-    async def probe(self, target: Target, check: Check) -> Observation:
+    async def probe(self, target: Target, check: str) -> Observation:
         """Runs one check against the target, within `target.timeouts.total_s`.
 
         Raises only CancelledError: a fault of our own becomes a `bad_request`, and the log says where it happened.
         """
         return (await self._probe(await self._begin(target, check)))[0]
 
-    async def probe_with_transcript(self, target: Target, check: Check) -> Transcript:
+    async def probe_with_transcript(self, target: Target, check: str) -> Transcript:
         """The same probe, with everything that went over the wire and the steps that led to its outcome."""
         exchange = await self._begin(target, check, transcript=True)
         observation, classification = await self._probe(exchange)
         return build_transcript(exchange, observation, classification)
 
-    async def _begin(self, target: Target, check: Check, *, transcript: bool = False) -> Exchange:
+    async def _begin(self, target: Target, check: str, *, transcript: bool = False) -> Exchange:
         if not self._warm:  # so that the first probe's time is the provider's alone
             self._warm = True
             await warm_up()
@@ -122,7 +122,9 @@ class Prober:
             return Classification(
                 outcome=Outcome.AUTH, detail="it contains characters that an HTTP header may not contain"
             )
-        task = Task(check=exchange.check, nonce=self._nonce(), dimensions=expected_length(exchange.target))
+        target = exchange.target
+        custom = target.custom_checks.get(exchange.check)
+        task = Task(check=exchange.check, nonce=self._nonce(), dimensions=expected_length(target), custom=custom)
         dialect = DIALECTS[provider.dialect]
         fault = await self._send(_build_request(dialect, task, exchange.target), exchange)
         if exchange.status is None:
@@ -174,7 +176,7 @@ def _build_request(dialect: Dialect, task: Task, target: Target) -> Request:
 def _to_httpx(request: Request, exchange: Exchange) -> httpx.Request:
     headers = {
         "content-type": "application/json",
-        "accept": "text/event-stream" if exchange.check is Check.STREAM else "application/json",
+        "accept": "text/event-stream" if exchange.check == Check.STREAM else "application/json",
         "accept-encoding": "identity",
         "user-agent": "hotspare",
         **request.headers,

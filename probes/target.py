@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from probes.custom_check import CustomCheck
+
 
 class Check(StrEnum):
-    """What a probe asks for."""
+    """What a probe asks for; any other name is that of a `CustomCheck`."""
 
     CHAT = "chat"
     """A short reply that must contain a random nonce, so that no cache can answer it."""
@@ -95,17 +97,19 @@ class Target:
     timeouts: Timeouts = Timeouts()
     slow_s: float = 10.0
     """A correct answer that took longer than this is `slow`."""
-    checks: tuple[Check, ...] = (Check.CHAT,)
+    checks: tuple[str, ...] = (Check.CHAT,)
     """Run in turn, over and over; a check of weight 3 stands here three times."""
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Merged into the body of every request; None removes a key."""
     price: Price | None = None
     """None: by the price list."""
+    custom_checks: Mapping[str, CustomCheck] = field(default_factory=dict, hash=False)
+    """What those of `checks` ask that are no `Check`."""
     dimensions: int | None = None
     """The length that an embedding must have; None: as `probes.dialects.families` knows it, else any."""
 
     @property
-    def questions(self) -> tuple[Check, ...]:
+    def questions(self) -> tuple[str, ...]:
         """The checks, each once."""
         return tuple(dict.fromkeys(self.checks))
 

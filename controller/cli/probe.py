@@ -43,9 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_schema(parser, Settings, "The configuration of Hotspare")
         return
     parser.add_argument("-t", "--target", action="append", metavar="ID", help="only this one; may be repeated")
-    text = f"ask this instead of the target's own checks: {', '.join(Check)}; may be repeated"
-    names = [check.value for check in Check]
-    parser.add_argument("--check", action="append", choices=names, metavar="CHECK", help=text)
+    text = f"ask this instead of the target's own checks: {', '.join(Check)}, or one of yours; may be repeated"
+    parser.add_argument("--check", action="append", metavar="CHECK", help=text)
     text = "show the whole exchange (keys masked), the phases, and why it ended as it did"
     parser.add_argument("-v", "--verbose", action="store_true", help=text)
 
@@ -56,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.command == "check":
         warn_about_budget(settings)
         return _check(settings, as_json=args.json)
-    questions = _questions(settings, args.target or (), [Check(name) for name in args.check or ()])
+    questions = _questions(settings, args.target or (), args.check or ())
     transcripts: list[Transcript] = []
     if args.verbose:
         transcripts = _ask(settings, questions, Prober.probe_with_transcript)
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     return _status(observations)
 
 
-def _questions(settings: Settings, only: Sequence[str], checks: Sequence[Check]) -> list[tuple[Target, Check]]:
+def _questions(settings: Settings, only: Sequence[str], checks: Sequence[str]) -> list[tuple[Target, str]]:
     """Every target (or only those) with each of its checks (or with these); raises RefusedError."""
     unknown = set(only) - {target.id for target in settings.targets}
     if unknown:
@@ -85,9 +84,9 @@ def _questions(settings: Settings, only: Sequence[str], checks: Sequence[Check])
     questions = [(target, check) for target in wanted for check in dict.fromkeys(checks) or target.questions]
     for target, question in questions:
         provider, known_checks = target.provider, checks_of(target.provider)
-        if question not in known_checks:
+        if question not in known_checks and question not in target.custom_checks:
             who = f"preset, {provider.preset}" if provider.preset else f"dialect, {provider.dialect}"
-            able = ", ".join(check for check in Check if check in known_checks)
+            able = ", ".join([*(check for check in Check if check in known_checks), *target.custom_checks])
             raise RefusedError(f"{target.id} cannot be asked {question}: its {who}, can ask {able}")
     return questions
 
@@ -116,8 +115,8 @@ def _status(observations: Sequence[Observation]) -> int:
 
 def _ask(
     settings: Settings,
-    questions: Sequence[tuple[Target, Check]],
-    put: Callable[[Prober, Target, Check], Coroutine[None, None, T]],
+    questions: Sequence[tuple[Target, str]],
+    put: Callable[[Prober, Target, str], Coroutine[None, None, T]],
 ) -> list[T]:
     """Return what comes of the questions, in their order, a few at a time; progress on a terminal."""
 
@@ -127,7 +126,7 @@ def _ask(
         turn = asyncio.Semaphore(_MAX_CONCURRENT)
         done = itertools.count(1)
 
-        async def ask(target: Target, question: Check) -> T:
+        async def ask(target: Target, question: str) -> T:
             async with turn:
                 result = await put(prober, target, question)
             on_progress(next(done), len(questions))

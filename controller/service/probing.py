@@ -20,7 +20,7 @@ from monitor.scheduler import ProbeScheduler
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober
-from probes.target import Check, Target
+from probes.target import Target
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Probing:
             await asyncio.sleep(_REVIEW_PAUSE_S)
             self._review_now.clear()
 
-    async def _probe(self, target: Target, check: Check) -> None:
+    async def _probe(self, target: Target, check: str) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""
         self.health.probed()
         if pacing.is_resting(self.cycle.state_of(target.id), self.clock()):

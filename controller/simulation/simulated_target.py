@@ -93,7 +93,7 @@ class SimulatedTarget:
         self.probes += 1
         draw = self._random()
         latency_s = exp(self._gauss(self._mu, self._sigma))
-        if draw < self._failure_rate or latency_s > self._limit_s or check is Check.STREAM:
+        if draw < self._failure_rate or latency_s > self._limit_s or check == Check.STREAM:
             return self._detailed(at_s, check, draw, latency_s)
         return Observation(
             target=self.id,
@@ -110,7 +110,7 @@ class SimulatedTarget:
         self._failure_rate = self._segment.failure_rate
         self._mu = self._latency.mu + log(self._segment.latency_factor)
 
-    def _detailed(self, at_s: float, check: Check, draw: float, latency_s: float) -> Observation:
+    def _detailed(self, at_s: float, check: str, draw: float, latency_s: float) -> Observation:
         """A probe that fails, is slow, or is a stream, of which more is known."""
         outcome = next((outcome for chance, outcome in self._segment.outcomes if draw < chance), Outcome.OK)
         outcome, duration_s = self._end(outcome, check, latency_s)
@@ -124,19 +124,19 @@ class SimulatedTarget:
             outcome=outcome,
             duration_s=duration_s,
             detail="" if outcome is Outcome.OK else _DETAIL,
-            first_token_s=duration_s * FIRST_TOKEN_SHARE if answered and check is Check.STREAM else None,
+            first_token_s=duration_s * FIRST_TOKEN_SHARE if answered and check == Check.STREAM else None,
             http_status=_STATUS.get(outcome, 200),
             retry_after_s=self._segment.retry_after_s if outcome is Outcome.RATE_LIMITED else None,
             cost_usd=self._cost_usd if paid else None,
         )
 
-    def _end(self, outcome: Outcome, check: Check, latency_s: float) -> tuple[Outcome, float]:
+    def _end(self, outcome: Outcome, check: str, latency_s: float) -> tuple[Outcome, float]:
         """How the probe ends and after how many seconds: the target's deadlines cut short what takes longer."""
         timeouts = self._target.timeouts
         if outcome is Outcome.UNREACHABLE:
             return outcome, timeouts.connect_s
         no_token = outcome is Outcome.TIMEOUT or latency_s * FIRST_TOKEN_SHARE > timeouts.first_token_s
-        deadline_s = timeouts.first_token_s if check is Check.STREAM and no_token else timeouts.total_s
+        deadline_s = timeouts.first_token_s if check == Check.STREAM and no_token else timeouts.total_s
         if outcome is Outcome.SLOW:
             return outcome, min(self._target.slow_s + latency_s, timeouts.total_s)
         if outcome is Outcome.TIMEOUT or latency_s > deadline_s:

@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.simulation.scenario_file import ScenarioDocument
 from monitor.config.provider_sections import ModelSection, ProbingSection
-from monitor.config.section import Key, NamedSections, Section, descriptions_of
+from monitor.config.section import Key, Section, descriptions_of
 from monitor.config.settings import Settings
 
 DOCS = Path(__file__).parents[1]
@@ -41,7 +41,7 @@ def keys_of(section: type[Section], prefix: str = "") -> Iterator[DocumentedKey]
         if name in inherited:
             yield from _inherited(path, name)
             continue
-        named, description = isinstance(key.reader, NamedSections), descriptions.get(key.field, "")
+        named, description = hasattr(key.reader, "kind"), descriptions.get(key.field, "")
         if key.section is None or description:
             yield _key(path, key, description)
         elif not named:
@@ -56,7 +56,7 @@ def keys_of(section: type[Section], prefix: str = "") -> Iterator[DocumentedKey]
 def _inherited(path: str, name: str) -> Iterator[DocumentedKey]:
     """What a model inherits from `defaults`."""
     for key in keys_of(ProbingSection):
-        if key.is_value and key.path.partition(".")[0] == name:
+        if key.is_value and key.path.partition(".")[0] == name and "NAME" not in key.path:
             rest = path + key.path[len(name) :]
             yield DocumentedKey(path=rest, default="from `defaults`", meaning="the same for this model", inherited=True)
 

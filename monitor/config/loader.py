@@ -17,7 +17,7 @@ S = TypeVar("S", bound=Section)
 
 EXAMPLE: Final = "hotspare.example.yaml"
 _SECRET_NAME: Final = re.compile(
-    r"(?<!first_)token|key|secret|passw|authorization|webhook|credential|apprise|heartbeat_url", re.IGNORECASE
+    r"(?<!first_)(?<!max_)token|key|secret|passw|authorization|webhook|credential|apprise|heartbeat_url", re.IGNORECASE
 )
 
 

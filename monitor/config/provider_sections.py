@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import ValidationInfo
 
+from monitor.config.checks import CHECK_TURNS, CheckTurns
 from monitor.config.document import Node
 from monitor.config.reading import ReadContext, Text, variable_of
 from monitor.config.section import Key, NamedSections, Section
@@ -16,7 +17,6 @@ from monitor.config.values import (
     Value,
     address,
     as_written,
-    check_turns,
     choice,
     duration,
     flag,
@@ -77,10 +77,10 @@ class ProbingSection(Section):
     slow_s: Annotated[float | None, duration(), Key(shown=_PLAIN.slow_s)] = None
     """A correct answer that took longer is `slow`; shorter than `timeout.total`. Change it when users' patience
     differs."""
-    checks: Annotated[tuple[Check, ...] | None, check_turns(), Key(shown=_PLAIN.checks)] = None
+    checks: Annotated[CheckTurns | None, CHECK_TURNS, Key(shown=_PLAIN.checks)] = None
     """What to ask, in turn: `chat`, `stream`, `structured`, `tool`, `embedding`. With weights, `{chat: 3, stream:
     1}` asks a stream every fourth time. See [checks](probing.md#what-is-asked). Change it when your application
-    streams, parses JSON, calls tools or embeds."""
+    streams, parses JSON, calls tools or embeds, or add [a check of your own](probing.md#checks-of-your-own)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +217,7 @@ def _report_checks(target: Target, node: Node, context: ReadContext) -> None:
     provider, known = target.provider, checks_of(target.provider)
     whose = f"the preset {provider.preset}" if provider.preset else f"the dialect {provider.dialect}"
     for check in target.questions:
-        if check not in known:
+        if check not in known and check not in target.custom_checks:
             problem = f"{check} cannot be asked of {target.id}: {whose} supports {', '.join(sorted(known))}"
             context.report(node.at("checks"), problem)
 
@@ -238,8 +238,15 @@ def _probing(section: ProbingSection, base: Target, node: Node, context: ReadCon
             f" {format_duration(interval_s)}: probes that are due meanwhile are skipped"
         )
         context.problems.warn(node.at(written[0]), problem)
-    checks = section.checks or base.checks
-    return replace(base, interval_s=interval_s, timeouts=timeouts, slow_s=slow_s, checks=checks)
+    checks = section.checks or CheckTurns(order=base.checks, custom=base.custom_checks)
+    return replace(
+        base,
+        interval_s=interval_s,
+        timeouts=timeouts,
+        slow_s=slow_s,
+        checks=checks.order,
+        custom_checks=checks.custom,
+    )
 
 
 def _timeouts(section: TimeoutSection, base: Timeouts, node: Node, context: ReadContext) -> Timeouts:

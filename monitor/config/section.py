@@ -59,6 +59,13 @@ class Key:
         """Whether the key must be in the file."""
         return self.required or self.default is ...
 
+    @property
+    def expected(self) -> str:
+        """What to write, for messages."""
+        if self.section and not self.reader:
+            return f"a mapping of {', '.join(self.section.keys())}"
+        return str(self.reader.expected)
+
     def is_left_out(self, node: Node) -> bool:
         """Whether a single section counts as left out."""
         if self.reader or not self.section:
@@ -133,7 +140,7 @@ class Section:
         read: dict[str, Node] = {}
         for name, key in keys.items():
             if key.is_required:
-                context.require(node, name, key.reader.expected)
+                context.require(node, name, key.expected)
             if key.is_required or (name in values and not key.is_left_out(values[name])):
                 read[key.field] = node.child(name)
         section = handler(read)

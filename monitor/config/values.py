@@ -15,10 +15,8 @@ from monitor.config.document import Node, Scalar, ScalarKind, Sequence
 from monitor.config.reading import ReadContext, ReportedError, variable_of
 from monitor.config.units import DURATION, NUMBER, RATE, SHARE, parse_duration, parse_number, parse_rate, parse_share
 from monitor.formatting import format_duration, format_rate, format_share
-from probes.target import Check, Secret
+from probes.target import Secret
 
-#: More would make a round of checks last for days.
-HEAVIEST = 100
 _HEADER_VALUE = re.compile(r"[!-~]+")
 _QUOTES = frozenset("'\"`")
 #: In JSON Schema: what any value may be instead, the name of a variable.
@@ -351,46 +349,3 @@ def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _pattern(unit: str) -> dict[str, Any]:
     return {"type": "string", "pattern": rf"^{_DECIMAL_PATTERN}{unit}$|{_VARIABLE_PATTERN}"}
-
-
-def check_turns() -> Value:
-    """The order in which a target's checks take turns, from `[chat, stream]` or `{chat: 3, stream: 1}`."""
-    known, what, weight = tuple(map(str, Check)), "a check of this version", whole_number(1, HEAVIEST)
-    plain = choices(known, what)
-
-    def read(node: Node, context: ReadContext) -> tuple[Check, ...]:
-        if not isinstance(node, YamlMapping):
-            return tuple(map(Check, plain.read(node, context)))
-        weights: dict[Check, int] = {}
-        if not node.entries:
-            context.report(node.place, f"is empty; expected one or more of {', '.join(known)}")
-        for name, value in node.values.items():
-            if name not in known:
-                context.unknown(value.place, name, what, known)
-                continue
-            with suppress(ReportedError):
-                weights[Check(name)] = int(weight.read(value, context))
-        if not weights:
-            raise ReportedError
-        return turns(weights)
-
-    weighed = {"type": "object", "propertyNames": {"enum": list(known)}, "additionalProperties": weight.schema}
-    schema = {"anyOf": [plain.schema, weighed | {"minProperties": 1}]}
-    return Value(expected=plain.expected, read=read, schema=schema, show=lambda turns: [str(check) for check in turns])
-
-
-def turns(weights: Mapping[Check, int]) -> tuple[Check, ...]:
-    """One round of checks: each as often as it weighs, spread evenly (smooth weighted round-robin).
-
-    `{chat: 3, stream: 1}` gives chat, chat, stream, chat.
-    """
-    credit = dict.fromkeys(weights, 0)
-    total = sum(weights.values())
-    order = []
-    for _ in range(total):
-        for check, weight in weights.items():
-            credit[check] += weight
-        due = max(credit, key=lambda check: credit[check])
-        credit[due] -= total
-        order.append(due)
-    return tuple(order)

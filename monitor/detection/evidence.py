@@ -22,7 +22,6 @@ from monitor.health import WeighedProbe
 from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
-from probes.target import Check
 
 #: The recovery test's height: log(20), a chance of one in twenty to call p1 recovered.
 RECOVERED = math.log(20)
@@ -101,7 +100,7 @@ class Evidence:
     since: datetime | None = None
     """When the first failed probe of the excursion came in."""
     outcomes: dict[Outcome, int] = field(default_factory=dict)
-    checks: tuple[Check, ...] = ()
+    checks: tuple[str, ...] = ()
     last: str = ""
     """The provider's message with the last failure."""
     trail: tuple[WeighedProbe, ...] = ()

@@ -39,7 +39,6 @@ from monitor.formatting import format_elapsed
 from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
 from probes.outcome import Outcome
-from probes.target import Check
 
 #: The share of answers that stay under `high_s`.
 HIGH = 0.95
@@ -79,8 +78,7 @@ _STEP_UP = step_up(NORMAL_SHARE, LATE_SHARE)
 _STEP_DOWN = step_down(NORMAL_SHARE, LATE_SHARE)
 _HEADWAY = 1.7
 _DAY_S = 86400.0
-_TOTAL = {check: check.value for check in Check}
-_FIRST_TOKEN = {check: f"{check.value}, first token" for check in Check}
+_TO_FIRST_PIECE = ", first token"
 
 
 @hot_dataclass
@@ -183,16 +181,16 @@ class LatencyEvidence:
         The lag of our own event loop is subtracted where it would make the difference.
         """
         if observation.outcome is Outcome.SLOW:
-            return _TOTAL[observation.check]
+            return observation.check
         if observation.outcome is not Outcome.OK:
             return None
-        total = self.usual.get(_TOTAL[observation.check], _UNKNOWN)
+        total = self.usual.get(observation.check, _UNKNOWN)
         if observation.duration_s > total.mark_s and observation.duration_s - observation.loop_lag_s > total.mark_s:
-            return _TOTAL[observation.check]
+            return observation.check
         if observation.first_token_s is not None:
-            token = self.usual.get(_FIRST_TOKEN[observation.check], _UNKNOWN)
+            token = self.usual.get(observation.check + _TO_FIRST_PIECE, _UNKNOWN)
             if observation.first_token_s - observation.loop_lag_s > token.mark_s:
-                return _FIRST_TOKEN[observation.check]
+                return observation.check + _TO_FIRST_PIECE
         return None
 
     def add_observation(self, observation: Observation, *, no_evidence: bool) -> "LatencyEvidence":
@@ -200,7 +198,7 @@ class LatencyEvidence:
 
         `no_evidence`: there is none against the target, except perhaps this one; such answers teach what is usual.
         """
-        lateness, key = self.lateness, _TOTAL[observation.check]
+        lateness, key = self.lateness, observation.check
         if not lateness.answers and observation.first_token_s is None and observation.outcome is Outcome.OK:
             total = self.usual.get(key, _UNKNOWN)
             if observation.duration_s <= total.mark_s:  # nearly every answer
@@ -211,9 +209,7 @@ class LatencyEvidence:
         no_evidence = no_evidence and not lateness.answers
         measure = self.late_measure(observation)
         if measure:
-            took_s = (
-                observation.duration_s if measure is _TOTAL[observation.check] else observation.first_token_s or 0.0
-            )
+            took_s = observation.duration_s if measure == observation.check else observation.first_token_s or 0.0
             lateness = lateness.add_late(measure, took_s, observation.finished_at)
         elif lateness.answers:
             lateness = lateness.add_in_time()
@@ -222,7 +218,7 @@ class LatencyEvidence:
             key: self.usual.get(key, _UNKNOWN).learn(observation.duration_s, no_evidence=no_evidence),
         }
         if observation.first_token_s is not None:
-            key = _FIRST_TOKEN[observation.check]
+            key = observation.check + _TO_FIRST_PIECE
             usual[key] = self.usual.get(key, _UNKNOWN).learn(observation.first_token_s, no_evidence=no_evidence)
         return LatencyEvidence(usual=usual, lateness=lateness)
 
@@ -247,7 +243,7 @@ class LatencyEvidence:
         elif late > worst.count:
             text += f" were late, {worst.count}"
         text += f" took {format_elapsed(worst.least_s)} or more"
-        if measure in _FIRST_TOKEN.values():
+        if measure.endswith(_TO_FIRST_PIECE):
             text += " to the first token"
         return text + _usual_values(self.usual.get(measure, _UNKNOWN))
 

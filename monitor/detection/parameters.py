@@ -8,7 +8,7 @@ from importlib.metadata import version
 from monitor.config.settings import Blips, ControllerSettings, Settings
 from monitor.detection import latency
 from monitor.detection.threshold import AlarmModel, threshold
-from probes.target import Check, Target
+from probes.target import Target
 
 _VERSION = version("hotspare")
 #: The most burst probes of one excursion.
@@ -58,7 +58,7 @@ class TargetParameters:
     interval_s: float
     longest_probe_s: float
     blips: Blips
-    checks: tuple[Check, ...]
+    checks: tuple[str, ...]
     dialect: str
     probe: ProbeIdentity
     alone: bool = True
@@ -170,7 +170,8 @@ def probe_identity(target: Target) -> ProbeIdentity:
     """How this target is asked by this version, as far as a provider could refuse it."""
     provider = target.provider
     shape = (provider.dialect, provider.preset, provider.base_url, provider.region, provider.api_version)
-    asked = (*shape, target.model, target.questions, sorted(target.parameters.items()), target.dimensions)
+    custom = target.custom_checks.values()
+    asked = (*shape, target.model, target.questions, sorted(target.parameters.items()), target.dimensions, *custom)
     return ProbeIdentity(version=_VERSION, settings=sha256(repr(asked).encode()).hexdigest()[:16])
 
 

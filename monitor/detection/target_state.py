@@ -15,7 +15,6 @@ from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health
 from probes.hot_dataclass import hot_dataclass
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
-from probes.target import Check
 
 #: The longest Retry-After that is obeyed: no target is left unprobed for longer.
 LONGEST_REST_S = 300.0
@@ -37,7 +36,7 @@ class AnswerQuality:
 class CheckFailures:
     """One check that has not passed since. The aliases are the names under which databases hold the fields."""
 
-    check: Check
+    check: str
     outcome: Outcome
     """The last failure; of a check that only was inconclusive, the reason of that."""
     failed: int = 0
@@ -139,26 +138,26 @@ class TargetState:
             and not self.throttled.evidence.value
         )
 
-    def failures_of(self, check: Check) -> CheckFailures | None:
+    def failures_of(self, check: str) -> CheckFailures | None:
         """The failures of this check; None when it passed last."""
-        return next((failures for failures in self.check_failures if failures.check is check), None)
+        return next((failures for failures in self.check_failures if failures.check == check), None)
 
-    def is_reported(self, check: Check) -> bool:
+    def is_reported(self, check: str) -> bool:
         """Whether this check failed so often, while the target was healthy, that people were told."""
-        return any(failures.check is check and failures.reported_at for failures in self.check_failures)
+        return any(failures.check == check and failures.reported_at for failures in self.check_failures)
 
     def mark_reported(self, observation: Observation) -> "TargetState":
         """The state with the failures of the check just observed marked as reported."""
         check, at = observation.check, observation.finished_at
-        marked = (replace(each, reported_at=at) if each.check is check else each for each in self.check_failures)
+        marked = (replace(each, reported_at=at) if each.check == check else each for each in self.check_failures)
         return self.replace(check_failures=tuple(marked))
 
-    def count_check(self, observation: Observation, checks: Sequence[Check]) -> tuple[CheckFailures, ...]:
+    def count_check(self, observation: Observation, checks: Sequence[str]) -> tuple[CheckFailures, ...]:
         """The check failures after one more observation of a target that has these checks; others are dropped."""
         effect, check = observation.outcome.effect, observation.check
         if not self.check_failures and effect in {Effect.UP, Effect.THROTTLED}:
             return ()
-        others = tuple(each for each in self.check_failures if each.check is not check and each.check in checks)
+        others = tuple(each for each in self.check_failures if each.check != check and each.check in checks)
         before = self.failures_of(check)
         if effect is Effect.UP or (effect is Effect.THROTTLED and before is None):
             return others

@@ -16,7 +16,6 @@ from monitor.storage.conversions import RowMapper, from_ms, storable, to_ms, tru
 from monitor.storage.tables import ConnectivityRow, EventRow, TargetStateRow, TransitionRow, VendorReportRow
 from probes.observation import Observation
 from probes.outcome import Outcome
-from probes.target import Check
 
 _LONGEST_REASON: Final = 2_000
 #: Characters of the columns that are cut.
@@ -61,7 +60,7 @@ def event_row(at: datetime, kind: str, subject: str, text: str, *, tell: bool = 
 def observation_row(observation: Observation) -> dict[str, object]:
     """The row of an observation, as Core inserts it in bulk: observations are the hot path."""
     reused = None if observation.fresh else 1
-    return {**_OBSERVATION.columns(observation), "check_": observation.check.value, "reused": reused}
+    return {**_OBSERVATION.columns(observation), "check_": storable(observation.check), "reused": reused}
 
 
 def observation_of(row: RowMapping) -> Observation:
@@ -69,7 +68,7 @@ def observation_of(row: RowMapping) -> Observation:
     values = dict(row)
     return Observation(
         started_at=from_ms(values.pop("started_ms")),
-        check=Check(values.pop("check_")),
+        check=values.pop("check_"),
         outcome=Outcome(values.pop("outcome")),
         fresh=not values.pop("reused"),
         **values,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from probes.checks import DEFINITIONS, SCHEMA, TOOL, TOOL_NAME, Task
+from probes.checks import SCHEMA, TOOL, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage
 from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
@@ -41,10 +41,10 @@ _STRUCTURE_TOKENS = 256
 def build_request(target: Target, task: Task) -> Request:
     """Messages, with the smallest token budget that the model's family needs and no sampling parameters."""
     family = family_of(target.model, _FAMILIES)
-    structure = DEFINITIONS[task.check].asks_for_json
+    least = _STRUCTURE_TOKENS if task.has_long_reply else 0
     body = {
         "model": target.model,
-        "max_tokens": max(family.tokens, _STRUCTURE_TOKENS) if structure else family.tokens,
+        "max_tokens": task.max_tokens or max(family.tokens, least),
         "messages": [{"role": "user", "content": task.prompt}],
     }
     return Request(
@@ -54,7 +54,7 @@ def build_request(target: Target, task: Task) -> Request:
     )
 
 
-def _check_parameters(family: Family, check: Check) -> Mapping[str, Any]:
+def _check_parameters(family: Family, check: str) -> Mapping[str, Any]:
     """What the check adds to the body of a chat."""
     match check:
         case Check.STREAM:

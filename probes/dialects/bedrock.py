@@ -38,10 +38,10 @@ def build_request(target: Target, task: Task) -> Request:
     provider = target.provider
     headers = {} if provider.signing else {"Authorization": f"Bearer {provider.api_key.reveal()}"}
     method, body = "converse", _converse_body(family_of(target.model, _FAMILIES), task)
-    if task.check is Check.STREAM:
+    if task.check == Check.STREAM:
         method = "converse-stream"
         headers["accept"] = "*/*"  # as AWS's own clients do; a server may refuse other types
-    elif task.check is Check.EMBEDDING:
+    elif task.check == Check.EMBEDDING:
         method, body = "invoke", {"inputText": task.prompt}
         if task.dimensions:
             body["dimensions"] = task.dimensions
@@ -97,10 +97,10 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
 def _converse_body(family: Family, task: Task) -> dict[str, Any]:
     return {
         "messages": [{"role": "user", "content": [{"text": task.prompt}]}],
-        "inferenceConfig": {"maxTokens": family.budget(task.check)},
+        "inferenceConfig": {"maxTokens": family.budget(task)},
         **({"additionalModelRequestFields": family.extra} if family.extra else {}),
-        **({"outputConfig": _STRUCTURED_OUTPUT} if task.check is Check.STRUCTURED else {}),
-        **({"toolConfig": _tool_config(family)} if task.check is Check.TOOL else {}),
+        **({"outputConfig": _STRUCTURED_OUTPUT} if task.check == Check.STRUCTURED else {}),
+        **({"toolConfig": _tool_config(family)} if task.check == Check.TOOL else {}),
     }
 
 

@@ -30,7 +30,7 @@ _FAMILIES = (
 )
 
 #: What the check adds to the body of a chat.
-_PARAMETERS: Mapping[Check, Mapping[str, Any]] = {
+_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     Check.STREAM: {"stream": True},
     Check.STRUCTURED: {"response_format": {"type": "json_object", "json_schema": SCHEMA}},
     Check.TOOL: {"tools": [{"type": "function", "function": {**TOOL, "parameters": SCHEMA}}], "strict_tools": True},
@@ -41,13 +41,14 @@ def build_request(target: Target, task: Task) -> Request:
     """Chat, with the smallest token budget that the model's family needs, or Embed."""
     method, family = "chat", family_of(target.model, _FAMILIES)
     body: dict[str, Any] = {"model": target.model}
-    if task.check is Check.EMBEDDING:
+    if task.check == Check.EMBEDDING:
         method = "embed"
         body |= {"texts": [task.prompt], "input_type": "search_query", "embedding_types": ["float"]}
     else:
-        body |= {"messages": [{"role": "user", "content": task.prompt}], "max_tokens": family.tokens, **family.extra}
+        tokens = task.max_tokens or family.tokens
+        body |= {"messages": [{"role": "user", "content": task.prompt}], "max_tokens": tokens, **family.extra}
         body |= _PARAMETERS.get(task.check, {})
-    if task.check is Check.TOOL and family.forces_tool:
+    if task.check == Check.TOOL and family.forces_tool:
         body["tool_choice"] = "REQUIRED"
     headers = {"Authorization": f"Bearer {target.provider.api_key.reveal()}"}
     return Request(url=f"{target.provider.base_url}/v2/{method}", headers=headers, body=body)

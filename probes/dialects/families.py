@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from probes.checks import DEFINITIONS
-from probes.target import Check, Target
+from probes.checks import Task
+from probes.target import Target
 
 #: JSON and calls take about 30 tokens, a word five; an unused budget costs nothing.
 _MORE_THAN_A_WORD: Final = 128
@@ -51,9 +51,9 @@ class Family:
     """Whether a request may force a call, where the dialect knows models that refuse it; others call a function because
     the prompt asks for it."""
 
-    def budget(self, check: Check) -> int:
-        """The token budget for a reply to this check, reasoning included."""
-        return self.tokens + (_MORE_THAN_A_WORD if DEFINITIONS[check].asks_for_json else 0)
+    def budget(self, task: Task) -> int:
+        """The token budget for a reply to this task, reasoning included."""
+        return task.max_tokens or self.tokens + (_MORE_THAN_A_WORD if task.has_long_reply else 0)
 
 
 def family_of(model: str, families: tuple[Family, ...]) -> Family:

@@ -34,9 +34,9 @@ _FAMILIES = (
     Family(patterns="*gemini-2.5-flash*", tokens=256, extra={"thinkingConfig": {"thinkingBudget": 0}}),
 )
 
-_METHODS = {Check.STREAM: "streamGenerateContent?alt=sse", Check.EMBEDDING: "embedContent"}
+_METHODS: Mapping[str, str] = {Check.STREAM: "streamGenerateContent?alt=sse", Check.EMBEDDING: "embedContent"}
 #: What the check adds to the body of a chat.
-_PARAMETERS: Mapping[Check, Mapping[str, Any]] = {
+_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     Check.STRUCTURED: {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}},
     Check.TOOL: {
         "tools": [{"functionDeclarations": [{**TOOL, "parametersJsonSchema": SCHEMA}]}],
@@ -53,9 +53,9 @@ def build_request(target: Target, task: Task) -> Request:
     parts = [{"text": task.prompt}]
     body: dict[str, Any] = {
         "contents": [{"role": "user", "parts": parts}],
-        "generationConfig": {"maxOutputTokens": family.tokens, **family.extra},
+        "generationConfig": {"maxOutputTokens": task.max_tokens or family.tokens, **family.extra},
     }
-    if task.check is Check.EMBEDDING:
+    if task.check == Check.EMBEDDING:
         body = {"model": f"models/{model}", "content": {"parts": parts}}
     path = f"models/{quote(model, safe='')}:{_METHODS.get(task.check, 'generateContent')}"
     return Request(

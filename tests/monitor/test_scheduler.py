@@ -20,14 +20,14 @@ class Asked:
 
     def __init__(self, *, takes_s: float = 0.0) -> None:
         self.takes_s = takes_s
-        self.probes: list[tuple[str, Check]] = []
+        self.probes: list[tuple[str, str]] = []
         self.finished = 0
         self.skipped: list[tuple[str, str]] = []
         self.begun = asyncio.Event()
         self.enough = asyncio.Event()
         self.wanted = 10**9
 
-    async def probe(self, asked: Target, check: Check) -> None:
+    async def probe(self, asked: Target, check: str) -> None:
         """Stands for a probe."""
         self.probes.append((asked.id, check))
         self.begun.set()

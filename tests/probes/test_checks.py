@@ -1,12 +1,16 @@
 """What is asked, and what counts as an answer."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from probes.checks import SCHEMA, TOOL_NAME, Task, find_flaw
+from probes.custom_check import CustomCheck
+from probes.dialects.registry import DIALECTS
 from probes.reply import Reply, ToolCall
-from probes.target import Check
+from probes.target import Check, Provider, Secret, Target
 
 NONCE = "k7f3q9x2"
 GOOD = json.dumps({"word": NONCE, "number": 7})
@@ -118,3 +122,56 @@ def test_the_schema_is_strict() -> None:
     """Every key is required and no other is allowed: what strict modes of all vendors ask for."""
     assert set(SCHEMA["required"]) == set(SCHEMA["properties"])
     assert SCHEMA["additionalProperties"] is False
+
+
+MINE = "refunds"
+
+
+@pytest.mark.parametrize(
+    ("expect", "text", "flaw"),
+    [
+        ({"contains": "Paris"}, "It is PARIS.", None),
+        ({"contains": "Paris"}, "It is Rome.", "the reply lacks 'Paris': It is Rome."),
+        ({"contains": "{nonce}"}, "k7f3q9x2", None),
+        ({"regex": r"^\d+ days$"}, "30 days", None),
+        ({"regex": r"^\d+ days$"}, "a month", r"the reply does not match '^\\d+ days$': a month"),
+        ({"json_schema": {"required": ["days"], "properties": {"days": {"type": "integer"}}}}, '{"days": 30}', None),
+        (
+            {"json_schema": {"properties": {"days": {"type": "integer"}}}},
+            '{"days": "x"}',
+            "the reply is not JSON of the schema ($.days: 'x' is not of type 'integer'): {\"days\": \"x\"}",
+        ),
+        ({"json_schema": {}}, "no JSON", "the reply is not JSON of the schema (it does not parse): no JSON"),
+        ({"json_schema": {"type": "object"}}, "[" * 100_000, "the reply is not JSON of the schema"),
+        ({}, "anything", None),
+        ({}, " ", "the reply was empty"),
+    ],
+)
+def test_a_check_of_ones_own(expect: dict[str, Any], text: str, flaw: str | None) -> None:
+    """Finds what people expect in the reply to their own prompt."""
+    task = Task(check=MINE, nonce="k7f3q9x2", custom=CustomCheck(prompt="How long?", **expect))
+
+    assert (find_flaw(task, Reply(text=text)) or "").startswith(flaw or "")
+    assert (find_flaw(task, Reply(text=text)) is None) == (flaw is None)
+
+
+def test_the_prompt_of_ones_own_check_has_the_nonce() -> None:
+    """In its place, or at the end, so that no cache answers; braces are left alone."""
+    task = Task(check=MINE, nonce="k7f3q9x2", custom=CustomCheck(prompt='Say {"a": 1}'))
+
+    assert task.prompt == 'Say {"a": 1}\n\n(request k7f3q9x2)'
+    assert replace(task, custom=CustomCheck(prompt="Say {nonce}.")).prompt == "Say k7f3q9x2."
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_dialect_asks_it_as_a_chat(dialect: str) -> None:
+    """With the prompt and the token budget that people set, and nothing else."""
+    provider = Provider(name="p", dialect=dialect, base_url="http://x", api_key=Secret("k"))
+    custom = CustomCheck(prompt="How long?", max_tokens=77)
+    task = Task(check=MINE, nonce="k7f3q9x2", custom=custom)
+    request = DIALECTS[dialect].build_request(Target(provider=provider, model="m"), task)
+    body = json.dumps(request.body)
+
+    assert "How long?" in body
+    assert "77" in body
+    assert "stream" not in body

@@ -127,7 +127,7 @@ def test_every_outcome_of_a_dialect_has_an_example(dialect: str, outcome: Outcom
 )
 def test_every_check_of_a_dialect_has_examples(dialect: str, check: Check) -> None:
     """Each question that can be asked in a dialect has a reply that satisfies it, and one that does not."""
-    found = {r.outcome for r in RECORDED if r.dialect == dialect and r.check is check}
+    found = {r.outcome for r in RECORDED if r.dialect == dialect and r.check == check}
 
     assert {Outcome.OK, Outcome.BAD_ANSWER} <= found
 

@@ -542,7 +542,7 @@ async def test_the_simulator_answers(
     assert (seen.input_tokens or 0) > 0
     assert (seen.output_tokens or 0) > 0
     assert in_order(seen)
-    assert (seen.first_token_s is not None) == (check is Check.STREAM)
+    assert (seen.first_token_s is not None) == (check == Check.STREAM)
 
 
 @pytest.mark.slow

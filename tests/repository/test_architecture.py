@@ -93,6 +93,8 @@ IMPURE_MODULES = {
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "monotonic", "perf_counter"}
 #: Where imports inside functions keep a slow library off the start-up path.
 LATE_IMPORTS = {
+    "monitor/config/checks.py",
+    "probes/custom_check.py",
     "controller/alerts/channels/apprise_channel.py",
     "controller/cli/arguments.py",
     "controller/cli/run.py",

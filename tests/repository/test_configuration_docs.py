@@ -17,17 +17,19 @@ from tests.support.paths import DATA, ROOT
 EXAMPLE = (ROOT / "hotspare.example.yaml").read_text(encoding="utf-8")
 DOCS = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 KEYS = {key.path: key for key in keys_of(Settings) if key.is_value and key.path != "providers.NAME.models"}
+NAMED = {"providers", "routes", "providers.NAME.models.MODEL.checks"}
 #: What is commented out in the example: keys without a default.
 COMPLETE = re.sub(r"(?m)^(\s+)# (?=[a-z_]+: )", r"\1", EXAMPLE).replace(": {}\n  ", ":\n  ")
 
 
 def _values(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
     """Every value of a tree with its key, as the documents name it."""
+    path = path.replace("providers.NAME.models.MODEL.checks.", "defaults.checks.")  # where the others are documented
     if isinstance(node, Mapping):
         if path in KEYS:
             yield path, "{…}"  # passed on as it is
         for key, value in node.entries:
-            name = {"providers": "NAME", "routes": "NAME", "providers.NAME.models": "MODEL"}.get(path, key.text)
+            name = {"providers.NAME.models": "MODEL"}.get(path, "NAME" if path in NAMED else key.text)
             yield from _values(value, f"{path}.{name}".lstrip("."))
     elif isinstance(node, Sequence):
         yield path, "[" + ", ".join(item.text for item in node.items if isinstance(item, Scalar)) + "]"

@@ -106,7 +106,7 @@ async def _received(case: Case, exchange: Exchange) -> Classification | None:
 def _may_be_right(case: Case, exchange: Exchange) -> bool:
     """Whether the letters of the word are there in order, for they may come one by one; an embedding has none."""
     letters = iter(b"".join(data for _, data in exchange.chunks or ()).lower())
-    return case.check is Check.EMBEDDING or all(letter in letters for letter in NONCE.encode())
+    return case.check == Check.EMBEDDING or all(letter in letters for letter in NONCE.encode())
 
 
 def hold_no_key(shown: str) -> None:

@@ -82,14 +82,14 @@ def bearer_header(provider: Provider) -> dict[str, str]:
 
 def method_and_body(model: str, task: Task, preset: Preset) -> tuple[str, dict[str, Any]]:
     """The path behind the base URL, and the body that puts a task to a model, as the preset wants it."""
-    if task.check is Check.EMBEDDING:
+    if task.check == Check.EMBEDDING:
         # Without `encoding_format`: floats are the default, and some gateways refuse the key.
         return "embeddings", {"model": model, "input": task.prompt}
     family = openai_family(model, preset.families)
     return "chat/completions", {
         "model": model,
         "messages": [*_system_messages(task, preset), {"role": "user", "content": task.prompt}],
-        preset.budget_key: family.budget(task.check),
+        preset.budget_key: family.budget(task),
         **family.extra,
         **_check_parameters(task, preset),
     }
@@ -97,7 +97,7 @@ def method_and_body(model: str, task: Task, preset: Preset) -> tuple[str, dict[s
 
 def _system_messages(task: Task, preset: Preset) -> list[dict[str, str]]:
     """The schema as a system message, for providers that do not enforce one."""
-    if task.check is not Check.STRUCTURED or preset.strict_schema:
+    if task.check != Check.STRUCTURED or preset.strict_schema:
         return []
     return [{"role": "system", "content": f"Reply with one JSON object under this schema: {to_json(SCHEMA)}"}]
 

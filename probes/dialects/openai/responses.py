@@ -14,7 +14,7 @@ from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 #: What the check adds to the body.
-_PARAMETERS: Final[Mapping[Check, Mapping[str, Any]]] = {
+_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     Check.STREAM: {"stream": True},
     Check.STRUCTURED: {
         "text": {"format": {"type": "json_schema", "name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}}
@@ -29,7 +29,7 @@ _UNEXPLAINED_FAILURE: Final = {"message": "the response failed without a reason"
 
 def build_request(target: Target, task: Task) -> Request:
     """Responses, with the smallest token budget that the model's family needs; nothing is stored."""
-    if task.check is Check.EMBEDDING:
+    if task.check == Check.EMBEDDING:
         return openai_chat.build_request(target, task)
     family = openai_chat.openai_family(target.model)
     effort = family.extra.get("reasoning_effort")
@@ -39,7 +39,7 @@ def build_request(target: Target, task: Task) -> Request:
         body={
             "model": target.model,
             "input": task.prompt,
-            "max_output_tokens": family.budget(task.check),
+            "max_output_tokens": family.budget(task),
             "store": False,
             **({"reasoning": {"effort": effort}} if effort else {}),
             **_PARAMETERS.get(task.check, {}),

@@ -13,6 +13,7 @@ import trustme
 from monitor.config.loader import load
 from monitor.config.settings import ControllerSettings, Failback, NetworkSettings, Settings
 from monitor.health import Health
+from probes.custom_check import CustomCheck
 from probes.target import Check, Price, Secret, Timeouts
 from tests.support.configurations import ENVIRON, problems_of, write
 from tests.support.paths import DATA
@@ -147,6 +148,18 @@ def test_a_model_is_asked_in_its_own_way(tmp_path: Path) -> None:
     assert target.questions == (Check.CHAT, Check.EMBEDDING)
     assert target.parameters == parameters | {"thinking": {"type": "correct-horse-battery"}}
     assert target.dimensions == 256
+
+
+def test_checks_of_ones_own_take_turns_with_the_others(tmp_path: Path) -> None:
+    """As often as they weigh; a model with checks of its own replaces those of the defaults."""
+    expect = {"contains": 4, "regex": "^[0-9]$", "json_schema": {"const": 4}}
+    mine = {"prompt": "2+2?", "expect": expect, "max_tokens": 9}
+    provider = {"dialect": "openai-chat", "api_key": "k", "models": {"gpt-6-luna": {}, "b": {"checks": ["chat"]}}}
+    path = write(tmp_path, defaults={"checks": {"chat": 2, "mine": mine}}, providers={"openai": provider})
+    heir, own = load(path, ENVIRON).targets
+    asked = CustomCheck(prompt="2+2?", contains="4", regex="^[0-9]$", json_schema={"const": 4}, max_tokens=9)
+    assert (heir.checks, heir.custom_checks) == (("chat", "mine", "chat"), {"mine": asked})
+    assert (own.checks, own.custom_checks) == (("chat",), {})
 
 
 def test_a_preset_needs_nothing_but_the_key(tmp_path: Path) -> None:

@@ -417,7 +417,7 @@ def test_a_check_that_says_nothing_leaves_health_to_the_others(symbol: str, othe
     said, record = in_turn(("x" * others + symbol) * 6, "c" * others + "t", record=record)
     assert said[-1] is Health.DOWN
     _, record = in_turn(".", "t", record=record)
-    assert not any(one.check is Check.TOOL for one in record.check_failures)
+    assert not any(one.check == Check.TOOL for one in record.check_failures)
 
 
 def test_nothing_is_known_of_a_target_once_all_its_checks_say_nothing() -> None:

@@ -148,7 +148,7 @@ def test_checks_and_regions_do_not_hide_each_other(store: Store) -> None:
     """Two checks, or two regions, in the same millisecond are two observations."""
     several = [_observation(), _observation(check=Check.STREAM), _observation(region="eu-1")]
     store.record(several)
-    assert sorted(map(repr, _all(store))) == sorted(map(repr, several))
+    assert set(_all(store)) == set(several)
 
 
 def test_an_empty_batch_is_nothing(store: Store) -> None:

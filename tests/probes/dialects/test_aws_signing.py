@@ -109,7 +109,7 @@ async def test_a_signed_request_verifies(check: Check) -> None:
 
     def reply(asked: Asked) -> bytes:
         seen.append(asked)
-        return correct_stream() if check is Check.STREAM else answer(CHAT)
+        return correct_stream() if check == Check.STREAM else answer(CHAT)
 
     async with bedrock(reply) as url:
         observation = await new_prober().probe(target(url), check)

@@ -161,9 +161,9 @@ async def test_every_check_is_answered_over_a_socket(check: Check) -> None:
 
     assert (seen.outcome, seen.detail) == (Outcome.OK, "")
     assert (asked.method, asked.headers["authorization"]) == ("POST", f"Bearer {KEY}")
-    assert asked.headers["accept"] == ("*/*" if check is Check.STREAM else "application/json")
+    assert asked.headers["accept"] == ("*/*" if check == Check.STREAM else "application/json")
     assert asked.headers["content-type"] == "application/json"
-    assert (seen.first_token_s is not None) == (check is Check.STREAM)
+    assert (seen.first_token_s is not None) == (check == Check.STREAM)
     in_all = {Check.EMBEDDING: (9, None, None), Check.STREAM: (12, 4, 3)}.get(check, (14, 4, 3))
     assert (seen.input_tokens, seen.output_tokens, seen.cached_tokens) == in_all
     assert seen.cost_usd
