@@ -10,7 +10,6 @@ from datetime import datetime
 from controller.alerts.heartbeat import ServiceHealth
 from controller.cycle.cycle import Cycle
 from controller.service.background import WorkerThread
-from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.detection.pacing import BurstProbe
 from monitor.storage.database import DatabaseError, DatabaseGoneError
@@ -36,7 +35,6 @@ class ControlLoop:
 
     cycle: Cycle
     observations: asyncio.Queue[Observation | None]
-    blindness: Blindness
     network: ConnectivityChecker
     health: ServiceHealth
     request: Callable[[Iterable[BurstProbe]], None]
@@ -97,9 +95,9 @@ class ControlLoop:
 
     async def _run_cycle(self) -> bool:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
-        batch, blind = tuple(self._batch), frozenset(self._blind)
+        batch, blind, loss = tuple(self._batch), frozenset(self._blind), self.network.blindness.messages.loss
         try:
-            bursts = await self.database.run(self.cycle.run, batch, self.clock(), blind, self.blindness.loss)
+            bursts = await self.database.run(self.cycle.run, batch, self.clock(), blind, loss)
         except DatabaseGoneError:
             raise
         except DatabaseError as error:

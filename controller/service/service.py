@@ -164,7 +164,7 @@ class Service:
         self._cycle = Cycle(self._budget.throttled_settings(), store, journal, RoutingFile(self._settings.routing_file))
         self._cycle.start(self._clock())
         self._cycle.detection.stop_watching(self._budget.throttling.stopped, self._budget.stop_reason())
-        self._cycle.run((), self._clock(), loss=self._blindness.loss)
+        self._cycle.run((), self._clock(), loss=self._blindness.messages.loss)
         if self._cycle.publisher.error:
             raise RoutingFileError(self._cycle.publisher.error)
         journal.skip_stale_alerts(self._clock() - _STALE)
@@ -186,7 +186,6 @@ class Service:
         self._control = ControlLoop(
             cycle=self._cycle,
             observations=self._observations,
-            blindness=self._blindness,
             network=self._network,
             health=self._health,
             request=self._probing.request,

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from monitor.connectivity.messages import ConnectivityMessages, ConnectivityNote, NetworkLoss, instant_of
-from monitor.connectivity.state import ConnectivityObservation, ConnectivityState, EndpointHistory
+from monitor.connectivity.messages import ConnectivityMessages, instant_of
+from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 
@@ -48,6 +48,8 @@ _SEPARATE_S: Final = 120.0
 #: Dark times are remembered for longer than any probe lasts.
 _REMEMBERED_S: Final = 1800.0
 _STEP_S: Final = 2.0
+#: Silence means something while any endpoint has answered within this time.
+_TRUSTED_S: Final = 3600.0
 _NEVER: Final = float("-inf")
 _FAILURES: Final = frozenset(outcome for outcome in Outcome if outcome.effect is Effect.DOWN)
 _UNDECIDED: Final = frozenset(outcome for outcome in Outcome if outcome.blame is Blame.UNDECIDED)
@@ -67,14 +69,14 @@ class Blindness:
     """The state of our own network; the service, `simulate` and `replay` drive the same object.
 
     Per batch of observations: call `add_batch`; where it returns True, check the endpoints and call `add_check`; then
-    call `find_blind`. Apart from that, check the endpoints whenever `due_at` has come. Instants must be aware; a clock
+    call `find_blind`. Apart from that, check the endpoints whenever it is `due`. Instants must be aware; a clock
     that is set back is noticed.
     """
 
     def __init__(self, endpoints: Sequence[str], providers: frozenset[str]) -> None:
         self._endpoints = tuple(endpoints)
         self._providers = providers
-        self._known = EndpointHistory()
+        self._endpoint_answered_s = _NEVER
         self._state = ConnectivityState.ONLINE if endpoints else ConnectivityState.UNTRUSTED
         self._answering: frozenset[str] = frozenset()
         self._losses: list[float] = []
@@ -92,13 +94,7 @@ class Blindness:
         """Since when no provider has answered, where no endpoint is trusted."""
         self._disturbances: dict[str, _Disturbance] = {}
         self._answered_s: dict[str, float] = {}
-        self._provider: dict[str, str] = {}
-        self._messages = ConnectivityMessages(self._endpoints)
-
-    @property
-    def due_at(self) -> datetime | None:
-        """When the endpoints should be checked next if nothing happens; None: never, or at once before the first."""
-        return instant_of(self._due_s) if abs(self._due_s) != float("inf") else None
+        self.messages = ConnectivityMessages(self._endpoints)
 
     def due(self, now: datetime) -> bool:
         """Whether the endpoints should be checked although no failure needs it."""
@@ -115,7 +111,7 @@ class Blindness:
         failing = False
         for observation in batch:
             at_s = observation.started_at.timestamp() + observation.duration_s
-            name = self._provider.get(observation.target) or self._provider_name(observation.target)
+            name = observation.target.partition("/")[0]
             if observation.outcome in _UNDECIDED:
                 failing = True
                 self._add_undecided(name, at_s - observation.duration_s, at_s)
@@ -134,7 +130,7 @@ class Blindness:
                 if at_s > self._last_sign_s:
                     self._last_sign_s = at_s
                     self._plan()
-        self._messages.advance(now_s)
+        self.messages.advance(now_s)
         if not failing or not self._endpoints or self._dark_since_s is not None:
             return False
         return now_s >= (
@@ -144,11 +140,13 @@ class Blindness:
     def add_check(self, answered: frozenset[str], now: datetime) -> ConnectivityObservation:
         """Take in which endpoints answered a check at `now`; returns the value to store."""
         at_s = now.timestamp()
-        state = self._known.state_of(answered, now=now)
+        trusted = at_s - self._endpoint_answered_s <= _TRUSTED_S
+        silent = ConnectivityState.BLIND if trusted else ConnectivityState.UNTRUSTED
+        state = ConnectivityState.ONLINE if answered else silent
         stopped = len(self._answering - answered) if answered else min(1, len(self._answering))
         self._losses = [s for s in self._losses if 0 <= at_s - s <= _LOSS_WINDOW_S] + [at_s] * stopped
         self._answering = answered
-        self._known = self._known.after(answered, now=now)
+        self._endpoint_answered_s = at_s if answered else self._endpoint_answered_s
         self._last_check_s = at_s
         if state is ConnectivityState.BLIND:
             # What answered in these last seconds may be on our side of the fault.
@@ -160,7 +158,7 @@ class Blindness:
         else:
             self._end_dark(at_s)
             if state is ConnectivityState.ONLINE:
-                self._messages.end_loss(at_s)
+                self.messages.end_loss(at_s)
         if state is ConnectivityState.ONLINE:
             self._last_sign_s = max(self._last_sign_s, at_s)
         self._state = state if self._dark_since_s is None else ConnectivityState.BLIND
@@ -176,8 +174,8 @@ class Blindness:
         is_blind = self._is_unconfirmed if self._state is ConnectivityState.UNTRUSTED else self._is_in_the_dark
         blind = frozenset(observation for observation in suspects if is_blind(observation))
         if self._state is ConnectivityState.UNTRUSTED:
-            self._messages.add_untrusted()
-        self._messages.count_held(self._provider[observation.target] for observation in blind)
+            self.messages.add_untrusted()
+        self.messages.count_held(observation.target.partition("/")[0] for observation in blind)
         return blind
 
     def follow(self, observation: Observation, answering: Callable[[datetime], frozenset[str]]) -> bool:
@@ -220,17 +218,8 @@ class Blindness:
         for check in stored:
             self._replay_check(check)
         if stored:
-            self._messages.advance(stored[-1].at.timestamp())
-        self._messages.resumed()
-
-    def take_notes(self) -> tuple[ConnectivityNote, ...]:
-        """The notes that people have not been told yet; each is returned once."""
-        return self._messages.take_notes()
-
-    @property
-    def loss(self) -> NetworkLoss | None:
-        """The present time without our own network, or the last one until it has been over for a minute."""
-        return self._messages.loss
+            self.messages.advance(stored[-1].at.timestamp())
+        self.messages.resumed()
 
     def _replay_check(self, check: ConnectivityObservation) -> bool:
         """Take in a stored check; False when it was of none of our endpoints."""
@@ -239,10 +228,6 @@ class Blindness:
             return False
         self.add_check(check.answered & ours, check.at)
         return True
-
-    def _provider_name(self, target: str) -> str:
-        name = self._provider[target] = target.partition("/")[0]
-        return name
 
     def _add_undecided(self, name: str, started_s: float, at_s: float) -> None:
         disturbance = self._disturbances.get(name)
@@ -282,7 +267,7 @@ class Blindness:
 
     def _is_unconfirmed(self, observation: Observation) -> bool:
         """Whether no other provider has answered since this one's failures began."""
-        name = self._provider[observation.target]
+        name = observation.target.partition("/")[0]
         begun_s = self._disturbances[name].begun_s
         others_answer = any(at_s > begun_s for other, at_s in self._answered_s.items() if other != name)
         if len(self._providers) > 1:
@@ -295,17 +280,17 @@ class Blindness:
         if all(self._answered_s.get(name, _NEVER) < begun_s.get(name, _NEVER) for name in self._providers):
             since_s = min(begun_s.values())
             self._silent_since_s = self._silent_since_s or since_s
-            self._messages.begin_loss(since_s, "no provider answers, and there is no neutral endpoint to ask")
+            self.messages.begin_loss(since_s, "no provider answers, and there is no neutral endpoint to ask")
             return
         if self._silent_since_s is not None:
             until_s = min((s for s in self._answered_s.values() if s >= self._silent_since_s), default=self._now_s)
             self._dark_times.append((self._silent_since_s, until_s))
             self._silent_since_s = None
-        self._messages.end_loss(self._now_s)
+        self.messages.end_loss(self._now_s)
 
     def _begin_dark(self, since_s: float, reason: str) -> None:
         self._dark_since_s = since_s if self._dark_since_s is None else self._dark_since_s
-        self._messages.begin_loss(since_s, reason)
+        self.messages.begin_loss(since_s, reason)
 
     def _end_dark(self, at_s: float) -> None:
         if self._dark_since_s is not None:
@@ -322,6 +307,6 @@ class Blindness:
         self._answered_s.clear()
         if self._dark_since_s is not None:
             self._dark_since_s = min(self._dark_since_s, now_s)
-        self._messages.set_clock_back(now_s)
+        self.messages.set_clock_back(now_s)
         if self._endpoints:
             self._watch_s = self._due_s = _NEVER

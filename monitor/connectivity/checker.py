@@ -34,7 +34,7 @@ class ConnectivityChecker:
         if self.blindness.add_batch(batch, self.clock()):
             await self._check()
         blind = self.blindness.find_blind(batch)
-        for note in self.blindness.take_notes():
+        for note in self.blindness.messages.take_notes():
             self.tell(note)
         return blind
 

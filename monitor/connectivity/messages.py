@@ -1,7 +1,8 @@
 """The notes about our own network: that it is lost, and when it is back, for how long and what was held (pure)."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -35,67 +36,56 @@ class NetworkLoss:
     """How many failed probes of each provider count for nothing because of it."""
 
 
-@dataclass(slots=True)
-class _Loss:
-    """The present loss, as in `NetworkLoss`; epoch seconds."""
-
-    since_s: float
-    until_s: float | None = None
-    held: dict[str, int] = field(default_factory=dict)
-    inherited: bool = False
-    """It began under another service, which may have held failures that this one does not know of."""
-
-
 class ConnectivityMessages:
     """Turns the losses of our own network into notes. Instants are epoch seconds."""
 
     def __init__(self, endpoints: Sequence[str]) -> None:
         self._endpoints = endpoints
-        self._loss: _Loss | None = None
+        self.loss: NetworkLoss | None = None
+        """The present loss, or the last one until it has been over for a minute; None without one."""
+        self._inherited = False
+        """It began under another service, which may have held failures that this one does not know of."""
         self._untrusted_noted = False
         self._notes: list[ConnectivityNote] = []
 
-    @property
-    def loss(self) -> NetworkLoss | None:
-        """The present loss, or the last one until it has been over for a minute; None without one."""
-        if self._loss is None:
-            return None
-        until = None if self._loss.until_s is None else instant_of(self._loss.until_s)
-        return NetworkLoss(since=instant_of(self._loss.since_s), until=until, held=dict(self._loss.held))
-
     def take_notes(self) -> tuple[ConnectivityNote, ...]:
-        """The notes since the last call."""
+        """The notes that people have not been told yet; each is returned once."""
         notes, self._notes = tuple(self._notes), []
         return notes
 
     def begin_loss(self, since_s: float, reason: str) -> None:
         """Our network has been lost since then; adds a note unless the loss is known."""
-        if self._loss is None:
-            self._loss = _Loss(since_s)
+        if self.loss is None:
+            self.loss, self._inherited = NetworkLoss(since=instant_of(since_s)), False
             text = f"{reason}: failures that our own network may have caused are not counted; the routes hold"
             self._notes.append(ConnectivityNote(kind="network_lost", text=text))
-        self._loss.until_s = None
+        self.loss = replace(self.loss, until=None)
 
     def end_loss(self, at_s: float) -> None:
         """Our network is back; the loss is over once it has been for a minute."""
-        if self._loss is not None and self._loss.until_s is None:
-            self._loss.until_s = at_s
+        if self.loss is not None and self.loss.until is None:
+            self.loss = replace(self.loss, until=instant_of(at_s))
 
     def count_held(self, providers: Iterable[str]) -> None:
         """Count one failure of each of these providers that counts for nothing."""
-        if self._loss is not None:
-            for name in providers:
-                self._loss.held[name] = self._loss.held.get(name, 0) + 1
+        if self.loss is not None:
+            self.loss = replace(self.loss, held=Counter(self.loss.held) + Counter(providers))
 
     def advance(self, now_s: float) -> None:
         """Add the note on a loss that has been over for a minute; it is worth a message where anything was held."""
-        loss = self._loss
-        if loss is None or loss.until_s is None or now_s - loss.until_s < _BACK_S:
+        loss = self.loss
+        if loss is None or loss.until is None or now_s - loss.until.timestamp() < _BACK_S:
             return
-        text = _back_text(loss.since_s, loss.until_s, loss.held)
-        tell, lasted_s = bool(loss.held) or loss.inherited, loss.until_s - loss.since_s
+        tell, lasted_s = bool(loss.held) or self._inherited, (loss.until - loss.since).total_seconds()
+        when = f"{loss.since:%H:%M:%S} to {loss.until:%H:%M:%S} UTC"
+        text = f"our own network works again after {format_elapsed(lasted_s)} ({when})"
+        if loss.held:
+            each = ", ".join(f"{name} {count}" for name, count in sorted(loss.held.items()))
+            text += f": {plural(sum(loss.held.values()), 'failed probe')} ({each}) not counted; the routes held"
+        else:
+            text += "; no failures were left out"
         self._notes.append(ConnectivityNote(kind="network_back", text=text, tell=tell, lasted_s=lasted_s))
-        self._loss = None
+        self.loss = None
 
     def add_untrusted(self) -> None:
         """Add the note that no neutral endpoint is trusted, once."""
@@ -108,26 +98,15 @@ class ConnectivityMessages:
 
     def resumed(self) -> None:
         """Drop the notes, which the last service told; the end of a present loss is still to be told."""
-        self._notes = []
-        if self._loss is not None:
-            self._loss.inherited = True
+        self._notes, self._inherited = [], True
 
     def set_clock_back(self, now_s: float) -> None:
         """Move what lies in the future to now, after the clock was set back."""
-        if self._loss is not None:
-            self._loss.since_s = min(self._loss.since_s, now_s)
-            self._loss.until_s = None if self._loss.until_s is None else min(self._loss.until_s, now_s)
+        if self.loss is not None:
+            now, until = instant_of(now_s), self.loss.until
+            self.loss = replace(self.loss, since=min(self.loss.since, now), until=until and min(until, now))
 
 
 def instant_of(epoch_s: float) -> datetime:
     """The aware UTC instant."""
     return datetime.fromtimestamp(epoch_s, UTC)
-
-
-def _back_text(since_s: float, until_s: float, held: Mapping[str, int]) -> str:
-    when = f"{instant_of(since_s):%H:%M:%S} to {instant_of(until_s):%H:%M:%S} UTC"
-    text = f"our own network works again after {format_elapsed(until_s - since_s)} ({when})"
-    if not held:
-        return f"{text}; no failures were left out"
-    each = ", ".join(f"{name} {count}" for name, count in sorted(held.items()))
-    return f"{text}: {plural(sum(held.values()), 'failed probe')} ({each}) not counted; the routes held"

@@ -136,11 +136,8 @@ def test_a_silence_is_looked_into_before_a_failure_says_so() -> None:
     blindness = Blindness(ENDPOINTS, BOTH)
     for one in CALM:
         blindness.follow(one, dark())
-    due_at = blindness.due_at
-    assert due_at is not None
-    assert later(80 + 20) < due_at <= later(80 + 30)
-    assert not blindness.due(due_at - timedelta(seconds=1))
-    assert blindness.due(due_at)
+    assert not blindness.due(later(80 + 20))
+    assert blindness.due(later(80 + 30))
 
 
 def test_quiet_askings_are_rare() -> None:
@@ -189,7 +186,7 @@ def test_without_trusted_endpoints_the_providers_decide(endpoints: tuple[str, ..
     assert not follow(seen(A, "timeout", 20, 21)), "the other one has answered since these began"
     assert follow(seen(A, "timeout", 150, 151))
     assert follow(seen(B, "timeout", 150, 152)), "now neither does"
-    notes = blindness.take_notes()
+    notes = blindness.messages.take_notes()
     assert [note.kind for note in notes] == ["endpoints_untrusted", "network_lost"]
     assert said in notes[0].text
 
@@ -202,7 +199,6 @@ def test_without_endpoints_a_silence_of_all_is_ours_to_its_end() -> None:
     blindness = Blindness((), BOTH)
     assert not blindness.add_batch([answered(A, 0), *story], later(60))
     assert not blindness.due(later(10_000))
-    assert blindness.due_at is None
 
 
 def test_a_provider_alone_without_endpoints_is_judged() -> None:
@@ -216,7 +212,7 @@ def told(story: list[Observation], world: Answering) -> list[ConnectivityNote]:
     notes: list[ConnectivityNote] = []
     for one in story:
         blindness.follow(one, world)
-        notes += blindness.take_notes()
+        notes += blindness.messages.take_notes()
     return notes
 
 
@@ -241,7 +237,7 @@ def test_a_loss_is_known_while_it_lasts_and_for_a_minute_after() -> None:
     known = []
     for one in [*CALM, *lost, *back]:
         blindness.follow(one, world)
-        known.append(blindness.loss)
+        known.append(blindness.messages.loss)
     losses = [loss for loss in known if loss]
     assert known[0] is None
     assert losses[0].until is None
@@ -305,13 +301,13 @@ def test_a_restart_remembers_whom_to_trust_and_what_is_yet_to_be_told() -> None:
     silent = ConnectivityObservation(at=later(60), state=ConnectivityState.BLIND, asked=ENDPOINTS, answered=NONE)
     blindness = Blindness(ENDPOINTS, BOTH)
     blindness.resume([online, silent])
-    assert blindness.take_notes() == (), "the last service has said so"
+    assert blindness.messages.take_notes() == (), "the last service has said so"
     assert blindness.find_blind([]) == frozenset()
     world = dark((0, 100))
     assert blindness.follow(seen(A, "timeout", 70, 90), world)
     for at_s in range(110, 200, 10):
         blindness.follow(answered(A, at_s), world)
-    assert [(note.kind, note.tell) for note in blindness.take_notes()] == [("network_back", True)]
+    assert [(note.kind, note.tell) for note in blindness.messages.take_notes()] == [("network_back", True)]
 
 
 def test_a_restart_does_not_tell_twice() -> None:
@@ -326,7 +322,7 @@ def test_a_restart_does_not_tell_twice() -> None:
     blindness.resume(said)
     for at_s in range(200, 400, 10):
         blindness.follow(answered(A, at_s), dark())
-    assert blindness.take_notes() == ()
+    assert blindness.messages.take_notes() == ()
 
 
 @pytest.mark.parametrize("step_s", [-3600.0, 3600.0], ids=["back", "forward"])
@@ -336,3 +332,38 @@ def test_a_clock_that_jumps_an_hour_blinds_nobody(step_s: float) -> None:
     after = [answered(A, 100 + step_s), seen(A, "unreachable", 105 + step_s, 110 + step_s)]
     lost = [seen(A, "unreachable", 210 + step_s, 215 + step_s), seen(A, "timeout", 290 + step_s, 320 + step_s)]
     assert judged(world, *CALM, *after, *lost)[len(CALM) :] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("ago", "answers", "state"),
+    [
+        (None, ALL, ConnectivityState.ONLINE),
+        (None, NONE, ConnectivityState.UNTRUSTED),
+        (timedelta(minutes=59), NONE, ConnectivityState.BLIND),
+        (timedelta(minutes=61), NONE, ConnectivityState.UNTRUSTED),
+        (timedelta(minutes=61), ALL, ConnectivityState.ONLINE),
+    ],
+    ids=[
+        "any answer is online",
+        "silence that was never broken says nothing",
+        "silence after a recent answer is blind",
+        "an answer is trusted for an hour",
+        "an answer is enough, however long ago the last",
+    ],
+)
+def test_what_a_check_means(ago: timedelta | None, answers: frozenset[str], state: ConnectivityState) -> None:
+    """Online, blind, or nothing to go by."""
+    blindness = Blindness(ENDPOINTS, BOTH)
+    if ago is not None:
+        blindness.add_check(frozenset({ENDPOINTS[0]}), T0 - ago)
+
+    assert blindness.add_check(answers, T0).state is state
+
+
+def test_a_check_that_one_endpoint_misses_keeps_them_trusted() -> None:
+    """Whichever of them answered last."""
+    blindness = Blindness(ENDPOINTS, BOTH)
+    blindness.add_check(ALL, T0)
+    blindness.add_check(frozenset(ENDPOINTS[1:]), later(3600))
+
+    assert blindness.add_check(NONE, later(3601 + 3590)).state is ConnectivityState.BLIND
