@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, ParamSpec, TypeVar
 
@@ -47,19 +48,19 @@ class WorkerThread:
         self._executor.submit(call)
 
 
+@dataclass(kw_only=True)
 class BackgroundRecorder:
     """Stores events and measurements on the database's thread. What cannot be stored is logged, and lost."""
 
-    def __init__(self, store: Store, database: WorkerThread, clock: Callable[[], datetime]) -> None:
-        self._store = store
-        self._database = database
-        self._clock = clock
+    store: Store
+    database: WorkerThread
+    clock: Callable[[], datetime]
 
     def event(self, kind: str, subject: str, text: str, *, tell: bool = False) -> None:
         """Log an event and store it; with `tell`, people are told in Slack as well."""
         log.warning("%s subject=%s: %s", kind, subject, text)
         lost = f"event_lost kind={kind}"
-        self._database.submit(lost, self._store.add_event, self._clock(), kind, subject, text, tell=tell)
+        self.database.submit(lost, self.store.add_event, self.clock(), kind, subject, text, tell=tell)
 
     def budget_event(self, event: BudgetEvent) -> None:
         """Report what the budget changes."""
@@ -71,16 +72,16 @@ class BackgroundRecorder:
 
     def connectivity(self, observation: ConnectivityObservation) -> None:
         """Store what the neutral endpoints answered, before the cycle that judges by it."""
-        self._database.submit("connectivity_lost", self._store.record_connectivity, observation)
+        self.database.submit("connectivity_lost", self.store.record_connectivity, observation)
 
     def throttling(self, pace: str) -> None:
         """Store how the budget slows down probing, as the budget tracker's JSON."""
-        self._database.submit("pace_lost", self._store.save_throttling, pace, self._clock())
+        self.database.submit("pace_lost", self.store.save_throttling, pace, self.clock())
 
     async def vendor_report(self, report: VendorStateChange) -> bool:
         """Store what a status page says now; False, and a line in the log, when that failed."""
         try:
-            await self._database.run(self._store.record_vendor_report, report)
+            await self.database.run(self.store.record_vendor_report, report)
         except DatabaseError as error:
             log.error("vendor_report_lost page=%s: %s", report.url, error)
             return False

@@ -5,11 +5,10 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from controller.alerts.heartbeat import ServiceHealth
 from controller.cycle.cycle import Cycle
-from controller.service.background import WorkerThread
+from controller.service.background import BackgroundRecorder
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.detection.pacing import BurstProbe
 from monitor.storage.database import DatabaseError, DatabaseGoneError
@@ -39,8 +38,7 @@ class ControlLoop:
     health: ServiceHealth
     request: Callable[[Iterable[BurstProbe]], None]
     """Is handed the extra probes that each cycle asks for."""
-    database: WorkerThread
-    clock: Callable[[], datetime]
+    recorder: BackgroundRecorder
     _batch: list[Observation] = field(default_factory=list)
     """Those that no cycle has stored yet."""
     _blind: set[Observation] = field(default_factory=set)
@@ -91,18 +89,18 @@ class ControlLoop:
         due = self.cycle.due
         if due is None:
             return _TICK_S
-        return min(_TICK_S, max(_SHORTEST_WAIT_S, (due - self.clock()).total_seconds()))
+        return min(_TICK_S, max(_SHORTEST_WAIT_S, (due - self.recorder.clock()).total_seconds()))
 
     async def _run_cycle(self) -> bool:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
         batch, blind, loss = tuple(self._batch), frozenset(self._blind), self.network.blindness.messages.loss
         try:
-            bursts = await self.database.run(self.cycle.run, batch, self.clock(), blind, loss)
+            bursts = await self.recorder.database.run(self.cycle.run, batch, self.recorder.clock(), blind, loss)
         except DatabaseGoneError:
             raise
         except DatabaseError as error:
             log.error("cycle_failed waiting=%d: %s", len(batch), error)
-            await self.database.run(self.cycle.keep_alive, self.clock())
+            await self.recorder.database.run(self.cycle.keep_alive, self.recorder.clock())
             return False
         self.health.cycled(self.cycle.publisher.error)
         self._batch.clear()

@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Final
 
-from controller.service.background import HOST, BackgroundRecorder, WorkerThread
+from controller.service.background import HOST, BackgroundRecorder
 from monitor.liveness import ServiceBeat
 from monitor.storage.database import DatabaseError
-from monitor.storage.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +26,11 @@ _CLOCK_STEP_S = 2.0
 class Housekeeping:
     """What the service does besides probing and deciding."""
 
-    store: Store
     retention: timedelta
     recorder: BackgroundRecorder
-    database: WorkerThread
     replan: Callable[[], None]
     """Is called when the clock was set: what was planned by the old one may be an hour away."""
     started_at: datetime
-    clock: Callable[[], datetime]
 
     async def run(self) -> None:
         """Every five seconds, for ever."""
@@ -46,9 +42,9 @@ class Housekeeping:
                 self.recorder.event("clock_stepped", HOST, text)
                 self.replan()
             try:
-                await self.database.run(self._beat)
-                before = self.clock() - self.retention
-                await self.database.run(self.store.prune, before)
+                await self.recorder.database.run(self._beat)
+                before = self.recorder.clock() - self.retention
+                await self.recorder.database.run(self.recorder.store.prune, before)
             except DatabaseError as error:
                 log.error("housekeeping_failed: %s", error)
             await asyncio.sleep(_EVERY_S)
@@ -62,25 +58,25 @@ class Housekeeping:
         """Record that the service stops in good order, so that nobody takes it for a crash."""
         try:
             self._record("service_stopped", "in good order")
-            self._beat(stopped_at=self.clock())
+            self._beat(stopped_at=self.recorder.clock())
         except DatabaseError as error:
             log.error("last_words_lost: %s", error)
 
     def _record(self, kind: str, text: str) -> None:
         log.info("%s: %s", kind, text)
-        self.store.add_event(self.clock(), kind, HOST, text)
+        self.recorder.store.add_event(self.recorder.clock(), kind, HOST, text)
 
     def _beat(self, stopped_at: datetime | None = None) -> None:
-        self.store.beat(
+        self.recorder.store.beat(
             ServiceBeat(
                 pid=os.getpid(),
                 host=HOST,
                 version=_VERSION,
                 started_at=self.started_at,
-                beat_at=self.clock(),
+                beat_at=self.recorder.clock(),
                 stopped_at=stopped_at,
             )
         )
 
     def _clock_offset_s(self) -> float:
-        return self.clock().timestamp() - time.monotonic()
+        return self.recorder.clock().timestamp() - time.monotonic()

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from controller.alerts.heartbeat import ServiceHealth
 from controller.cycle.cycle import Cycle
-from controller.service.background import BackgroundRecorder, WorkerThread
+from controller.service.background import BackgroundRecorder
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.tracker import BudgetTracker
 from monitor.config.settings import Settings
@@ -42,19 +42,17 @@ class Probing:
     """Each observation is put here."""
     health: ServiceHealth
     recorder: BackgroundRecorder
-    database: WorkerThread
-    clock: Callable[[], datetime]
     _skips: dict[str, tuple[float, int]] = field(default_factory=dict)
     """For each target when a skip was last reported (monotonic), and how many there have been since."""
     _review_now: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._schedule = ProbeScheduler(self.settings.targets, self._probe, self._skipped)
-        self._schedule.update_intervals(self.budget.throttled_settings().targets, self.clock())
+        self._schedule.update_intervals(self.budget.throttled_settings().targets, self.recorder.clock())
 
     def start(self) -> None:
         """Begin with the scheduled probes."""
-        self._schedule.start(self.clock())
+        self._schedule.start(self.recorder.clock())
         self._probe_early()
 
     async def stop(self, patience_s: float) -> None:
@@ -63,13 +61,15 @@ class Probing:
 
     def replan(self) -> None:
         """Plan every probe anew, for a clock that was set."""
-        self._schedule.replan(self.clock())
+        self._schedule.replan(self.recorder.clock())
 
     def request(self, bursts: Iterable[BurstProbe]) -> None:
         """Make these extra probes as well, as far as the budget allows."""
         for burst in bursts:
-            if granted := self.budget.grant_extra(burst.targets, self.clock()):
-                self._schedule.add_burst_probe(burst.slot, granted, self.clock() + timedelta(seconds=burst.delay_s))
+            if granted := self.budget.grant_extra(burst.targets, self.recorder.clock()):
+                self._schedule.add_burst_probe(
+                    burst.slot, granted, self.recorder.clock() + timedelta(seconds=burst.delay_s)
+                )
 
     async def watch_budget(self) -> None:
         """Review the budget once a minute, and at once when a target is exhausted, for ever."""
@@ -83,9 +83,9 @@ class Probing:
     async def _probe(self, target: Target, check: str) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""
         self.health.probed()
-        if pacing.is_resting(self.cycle.state_of(target.id), self.clock()):
+        if pacing.is_resting(self.cycle.state_of(target.id), self.recorder.clock()):
             return
-        if not self.budget.reserve_probe(target.id, self.clock()):
+        if not self.budget.reserve_probe(target.id, self.recorder.clock()):
             return
         try:
             observation = await self.prober.probe(target, check)
@@ -112,7 +112,7 @@ class Probing:
 
     def _probe_early(self) -> None:
         """Probe targets at stretched intervals once at their configured ones, where nothing recent is known of them."""
-        now, due_s = self.clock(), pacing.phases(self.settings.targets)
+        now, due_s = self.recorder.clock(), pacing.phases(self.settings.targets)
         for configured, paced in zip(self.settings.targets, self.budget.throttled_settings().targets, strict=True):
             seen_at = self.cycle.state_of(paced.id).last_seen_at
             known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
@@ -121,14 +121,16 @@ class Probing:
 
     async def _review_budget(self) -> None:
         """Set what the budget allows from now on, probe and judge accordingly, and record what has changed."""
-        before, events = self.budget.throttling, self.budget.review(self.clock())
+        before, events = self.budget.throttling, self.budget.review(self.recorder.clock())
         after = self.budget.throttling
         if after.stretches != before.stretches:
             settings = self.budget.throttled_settings()
-            self._schedule.update_intervals(settings.targets, self.clock())
-            await self.database.run(self.cycle.update_intervals, settings, self.clock())
+            self._schedule.update_intervals(settings.targets, self.recorder.clock())
+            await self.recorder.database.run(self.cycle.update_intervals, settings, self.recorder.clock())
         if after.stopped != before.stopped:
-            await self.database.run(self.cycle.detection.stop_watching, after.stopped, self.budget.stop_reason())
+            await self.recorder.database.run(
+                self.cycle.detection.stop_watching, after.stopped, self.budget.stop_reason()
+            )
         for event in events:
             self.recorder.budget_event(event)
         # Last: when the service is killed in between, the next one repeats the events rather than losing them.

@@ -112,13 +112,13 @@ class Service:
     def _build(self, engine: Engine) -> None:
         """Put the parts together, go on where the last service stopped, publish the routing file."""
         store = Store(engine)
-        self._recorder = BackgroundRecorder(store, self._database, self._clock)
+        self._recorder = BackgroundRecorder(store=store, database=self._database, clock=self._clock)
         self._build_alerts(engine)
         self._build_monitoring(store)
         self._budget = open_tracker(self._settings, store, self._clock())
         budget_events = self._budget.review(self._clock())
         self._resume(store, Journal(engine))
-        self._build_loops(store)
+        self._build_loops()
         for event in budget_events:
             self._recorder.budget_event(event)
         self._recorder.throttling(budget_tracker.to_json(self._budget.throttling))
@@ -169,7 +169,7 @@ class Service:
             raise RoutingFileError(self._cycle.publisher.error)
         journal.skip_stale_alerts(self._clock() - _STALE)
 
-    def _build_loops(self, store: Store) -> None:
+    def _build_loops(self) -> None:
         """What probes, decides and keeps house while the service runs."""
         network = self._settings.network
         self._probing = Probing(
@@ -180,8 +180,6 @@ class Service:
             observations=self._observations,
             health=self._health,
             recorder=self._recorder,
-            database=self._database,
-            clock=self._clock,
         )
         self._control = ControlLoop(
             cycle=self._cycle,
@@ -189,17 +187,13 @@ class Service:
             network=self._network,
             health=self._health,
             request=self._probing.request,
-            database=self._database,
-            clock=self._clock,
+            recorder=self._recorder,
         )
         self._housekeeping = Housekeeping(
-            store=store,
             retention=timedelta(seconds=self._settings.retention.raw_s),
             recorder=self._recorder,
-            database=self._database,
             replan=self._probing.replan,
             started_at=self._started_at,
-            clock=self._clock,
         )
 
     async def _run_tasks(self, stop: asyncio.Event) -> None:
