@@ -11,7 +11,6 @@ from rich.text import Text
 from controller.cli import output
 from controller.cli.arguments import add_config, add_jobs, add_json, count, load_settings
 from controller.cli.output import plain_table, seconds_or_minutes
-from controller.plan.forecast_document import outage_at_rate
 from controller.plan.promise_checks import stranded_warnings
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
 from monitor.budget.allocation import format_usd
@@ -99,7 +98,7 @@ def _interval(target: Mapping[str, Any]) -> str:
 def _verdicts(document: dict[str, Any]) -> Iterator[str]:
     """One sentence for each route that can be moved."""
     for route in document["routes"]:
-        half = outage_at_rate(route["outages"], 0.5)
+        half = next((outage for outage in route["outages"] if outage["failure_rate"] == 0.5), None)
         if half is None or half["time_to_flip_s"]["mean"] is None:
             continue
         times = half["time_to_flip_s"]

@@ -2,9 +2,10 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from statistics import stdev
 from typing import Any
 
 from controller.plan import promise_checks
@@ -47,11 +48,6 @@ class ForecastInput:
     quiet_s: float = 0.0
     moved: Counter[str] = field(default_factory=Counter)
     """How often each route moved in that time, without an outage."""
-
-    def add_trial(self, subject: TrialSubject, rate: float, moves: Mapping[str, float | None]) -> None:
-        """Add the result of one trial: seconds to the flip, by route."""
-        for route, after_s in moves.items():
-            self.times.setdefault((subject.name, rate, route), []).append(after_s)
 
     @property
     def burst(self) -> float:
@@ -114,6 +110,8 @@ def _route(inputs: ForecastInput, route: Route) -> dict[str, Any]:
 
 def _outage(subject: TrialSubject, rate: float, times: Sequence[float | None]) -> dict[str, Any]:
     flips = [at_s for at_s in times if at_s is not None]
+    # Half the width of the 95 % interval of the mean.
+    within_s = _Z95 * stdev(flips) / math.sqrt(len(flips)) if len(flips) > 1 else None
     return {
         "of": subject.name,
         "alone": subject.alone,
@@ -122,17 +120,8 @@ def _outage(subject: TrialSubject, rate: float, times: Sequence[float | None]) -
         "runs": len(times),
         "flipped": len(flips),
         "time_to_flip_s": summarize(flips),
-        "mean_within_s": _uncertainty(flips),
+        "mean_within_s": within_s and round(within_s, 1),
     }
-
-
-def _uncertainty(values: Sequence[float]) -> float | None:
-    """Half the width of the 95 % interval of the mean, from the spread of the values; None for fewer than two."""
-    if len(values) < 2:
-        return None
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return round(_Z95 * math.sqrt(variance / len(values)), 1)
 
 
 def _false(inputs: ForecastInput, route: Route) -> dict[str, Any] | None:
@@ -193,8 +182,3 @@ def _share(forecast: BudgetForecast | None, target: str) -> float:
     if forecast and forecast.lasts_s is not None and target in forecast.beyond:
         return forecast.lasts_s / _MONTH.seconds
     return 1.0
-
-
-def outage_at_rate(outages: Iterable[Mapping[str, Any]], rate: float) -> Mapping[str, Any] | None:
-    """Return the first of these outages with this failure rate; None when there is none."""
-    return next((outage for outage in outages if outage["failure_rate"] == rate), None)

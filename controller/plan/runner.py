@@ -3,10 +3,9 @@
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from operator import call
 from typing import Any
 
@@ -15,7 +14,6 @@ from controller.plan.alarms import expected_false_failovers
 from controller.plan.forecast_document import ForecastInput
 from controller.plan.trials import (
     RATES,
-    TrialSpec,
     TrialSubject,
     probes_per_s,
     run_quiet_period,
@@ -43,11 +41,26 @@ def find_thresholds(settings: Settings, *, timeout_s: float) -> None:
 
     Raises ThresholdTimeoutError after `timeout_s`. To be called from the main thread, for it uses an alarm signal.
     """
+
+    def on_alarm(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s)
     try:
-        with _time_limit(timeout_s):
-            expected_false_failovers(forecast_document.apply_budget(settings, probe_prices(settings))[0])
+        expected_false_failovers(forecast_document.apply_budget(settings, probe_prices(settings))[0])
     except TimeoutError:
-        raise ThresholdTimeoutError(_too_slow(settings, timeout_s)) from None
+        blips, min_outage = settings.controller.blips, format_duration(settings.controller.min_outage_s)
+        text = (
+            f"the evidence that keeps controller.false_failovers was not found within {format_elapsed(timeout_s)},"
+            f" and the service would look for it as long: {blips.per_day:g} blips a day"
+            f" of up to {format_duration(blips.longest_s)} (controller.blips)"
+            f" or controller.min_outage ({min_outage}) are too much for these intervals"
+        )
+        raise ThresholdTimeoutError(text) from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def plan(
@@ -80,52 +93,20 @@ def plan(
     )
     quiet_s = inputs.seeds / usual * _PROBES / probes_per_s(settings.targets) / _QUIET_PERIODS
     quiet_s = max(_SHORTEST_QUIET_S, quiet_s)
-    trials = [
-        TrialSpec(subject=subject, rate=rate, seed=seed)
-        for seed in range(inputs.seeds)
-        for subject in inputs.subjects
-        for rate in RATES
-    ]
+    trials = list(product(range(inputs.seeds), tried, RATES))
     work: list[Callable[[], Any]] = [
         partial(run_quiet_period, settings, quiet_s, seed) for seed in range(_QUIET_PERIODS)
     ]
-    work += [partial(run_trial, trial) for trial in trials]
+    work += [partial(run_trial, subject, rate, seed) for seed, subject, rate in trials]
     with process_map(call, work, jobs, on_progress) as results:
         for probes, moved in islice(results, _QUIET_PERIODS):
             inputs.quiet_probes += probes
             inputs.quiet_s += quiet_s
             inputs.moved.update(moved)
-        for trial, moves in zip(trials, results, strict=True):
-            inputs.add_trial(trial.subject, trial.rate, moves)
+        for (_, subject, rate), moves in zip(trials, results, strict=True):
+            for route, after_s in moves.items():
+                inputs.times.setdefault((subject.name, rate, route), []).append(after_s)
     return forecast_document.plan_document(inputs, wall_s=time.perf_counter() - began_s)
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError when the body takes longer; only in the main thread."""
-
-    def on_alarm(*_: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, on_alarm)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _too_slow(settings: Settings, seconds: float) -> str:
-    controller = settings.controller
-    blips = controller.blips
-    return (
-        f"the evidence that keeps controller.false_failovers was not found within {format_elapsed(seconds)},"
-        f" and the service would look for it as long: {blips.per_day:g} blips a day"
-        f" of up to {format_duration(blips.longest_s)} (controller.blips)"
-        f" or controller.min_outage ({format_duration(controller.min_outage_s)})"
-        " are too much for these intervals"
-    )
 
 
 def limit_subjects(every: Sequence[TrialSubject]) -> list[TrialSubject]:

@@ -67,32 +67,21 @@ class TrialSubject:
         return span_s * probes_per_s(self.settings.targets)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialSpec:
-    """One seed of one outage."""
-
-    subject: TrialSubject
-    rate: float
-    seed: int
-
-
 def trial_subjects(settings: Settings) -> list[TrialSubject]:
     """Return what a plan lets fail: the provider of each first candidate, and each first candidate with siblings.
 
     A subject that affects no route with another candidate to go to is left out.
     """
     firsts = {target.id: target for target in map(settings.target, (route.candidates[0] for route in settings.routes))}
-    providers = {target.provider.name: _targets_of(settings, target.provider.name) for target in firsts.values()}
+    providers = {
+        target.provider.name: frozenset(t.id for t in settings.targets if t.provider.name == target.provider.name)
+        for target in firsts.values()
+    }
     alone = {
         target.id: frozenset({target.id}) for target in firsts.values() if len(providers[target.provider.name]) > 1
     }
     every = (_subject(settings, name, failing) for name, failing in (*providers.items(), *alone.items()))
-    return [subject for subject in every if subject]
-
-
-def can_escape(route: Route, failing: frozenset[str]) -> bool:
-    """Whether an outage of these targets hits the route's first candidate and leaves it another one."""
-    return route.candidates[0] in failing and not failing.issuperset(route.candidates)
+    return [subject for subject in every if subject.settings.routes]
 
 
 def probes_per_s(targets: Iterable[Target]) -> float:
@@ -100,16 +89,19 @@ def probes_per_s(targets: Iterable[Target]) -> float:
     return sum(1 / target.interval_s for target in targets)
 
 
-def run_trial(trial: TrialSpec) -> dict[str, float | None]:
+def run_trial(subject: TrialSubject, rate: float, seed: int) -> dict[str, float | None]:
     """Return the seconds from the onset until each route left its first candidate, by route; None when it never did.
 
     Routes that were elsewhere at the onset, because of blips, are missing.
     """
-    subject = trial.subject
-    onset_s = subject.onset_s + subject.period_s * onset_phase(trial.seed)
+    onset_s = subject.onset_s + subject.period_s * onset_phase(seed)
+    outage = Outage(
+        at_s=onset_s, for_s=subject.longest_s, written=subject.name, targets=subject.failing, failure_rate=rate
+    )
     left: dict[str, float | None] = {}
     for share in _STAGES:
-        left = _departures_within(trial, onset_s, share * subject.longest_s)
+        result = _run(subject.settings, onset_s + share * subject.longest_s, seed, outage)
+        left = dict(_departures(result, subject.settings.routes, onset_s))
         if all(at_s is not None for at_s in left.values()):
             break
     return left
@@ -122,36 +114,22 @@ def onset_phase(seed: int) -> float:
 
 def run_quiet_period(settings: Settings, duration_s: float, seed: int) -> tuple[int, Mapping[str, int]]:
     """Return the number of probes in a time without outages, and how often each route fails over in it, by route."""
-    result = _run(_scenario(settings, duration_s), seed)
+    result = _run(settings, duration_s, seed)
     moved = [decision.route for _, decision in result.decisions if decision.move is MoveKind.FAILOVER]
     return result.probes, {route.name: moved.count(route.name) for route in settings.routes}
 
 
-def _targets_of(settings: Settings, provider: str) -> frozenset[str]:
-    return frozenset(target.id for target in settings.targets if target.provider.name == provider)
-
-
-def _subject(settings: Settings, name: str, failing: frozenset[str]) -> TrialSubject | None:
-    routes = tuple(route for route in settings.routes if can_escape(route, failing))
+def _subject(settings: Settings, name: str, failing: frozenset[str]) -> TrialSubject:
+    """The subject with the routes whose first candidate fails and that have another one to go to."""
+    routes = tuple(
+        route
+        for route in settings.routes
+        if route.candidates[0] in failing and not failing.issuperset(route.candidates)
+    )
     candidates = {candidate for route in routes for candidate in route.candidates}
     providers = {target.provider.name for target in settings.targets if target.id in candidates}
-    if not routes:
-        return None
     targets = tuple(target for target in settings.targets if target.provider.name in providers)
     return TrialSubject(name=name, settings=replace(settings, routes=routes, targets=targets), failing=failing)
-
-
-def _departures_within(trial: TrialSpec, onset_s: float, for_s: float) -> dict[str, float | None]:
-    subject = trial.subject
-    outage = Outage(
-        at_s=onset_s,
-        for_s=subject.longest_s,
-        written=subject.name,
-        targets=subject.failing,
-        failure_rate=trial.rate,
-    )
-    result = _run(replace(_scenario(subject.settings, onset_s + for_s), outages=(outage,)), trial.seed)
-    return dict(_departures(result, subject.settings.routes, onset_s))
 
 
 def _departures(result: RunResult, routes: Iterable[Route], onset_s: float) -> Iterator[tuple[str, float | None]]:
@@ -165,15 +143,14 @@ def _departures(result: RunResult, routes: Iterable[Route], onset_s: float) -> I
             yield route.name, None if left_s is None else left_s - onset_s
 
 
-def _scenario(settings: Settings, duration_s: float) -> Scenario:
+def _run(settings: Settings, duration_s: float, seed: int, *outages: Outage) -> RunResult:
     blips = settings.controller.blips
-    stream = BlipStream(
-        per_day=blips.per_day,
-        length=blips.length,
-        failure_rate=blips.failure_rate,
+    scenario = Scenario(
+        path=settings.path,
+        settings=settings,
+        duration_s=duration_s,
+        background=BACKGROUND,
+        blips=BlipStream(per_day=blips.per_day, length=blips.length, failure_rate=blips.failure_rate),
+        outages=outages,
     )
-    return Scenario(path=settings.path, settings=settings, duration_s=duration_s, background=BACKGROUND, blips=stream)
-
-
-def _run(scenario: Scenario, seed: int) -> RunResult:
     return run_seed(scenario, build_timelines(scenario, seed), seed)

@@ -14,7 +14,7 @@ from controller.cli.plan import print_plan
 from controller.plan import promise_checks
 from controller.plan.alarms import expected_false_failovers
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, limit_subjects, plan
-from controller.plan.trials import TrialSpec, TrialSubject, onset_phase, run_trial, trial_subjects
+from controller.plan.trials import TrialSubject, onset_phase, run_trial, trial_subjects
 from monitor.config.loader import load
 from monitor.config.settings import BudgetSettings, ControllerSettings, Route, Settings
 from monitor.health import Health
@@ -82,7 +82,7 @@ def test_a_total_outage_is_left_within_a_minute() -> None:
     [whole, alone] = trial_subjects(configuration())
     for subject in (whole, alone):
         for seed in range(4):
-            left_s = run_trial(TrialSpec(subject=subject, rate=1.0, seed=seed))["chat"]
+            left_s = run_trial(subject, 1.0, seed)["chat"]
             assert left_s is not None
             assert 15 < left_s < 75
 
@@ -92,7 +92,7 @@ def test_what_never_moves_is_said_to_never_move() -> None:
     wanted = configuration()
     deaf = replace(wanted.routes[0], fail_over_on=frozenset({Health.MISCONFIGURED}))
     [whole, _] = trial_subjects(replace(wanted, routes=(deaf,)))
-    assert run_trial(TrialSpec(subject=whole, rate=1.0, seed=0)) == {"chat": None}
+    assert run_trial(whole, 1.0, 0) == {"chat": None}
 
 
 def test_a_large_configuration_tries_all_providers_and_some_models_alone() -> None:
