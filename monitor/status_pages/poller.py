@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 
 from monitor.status_pages.catalog import scope_of
-from monitor.status_pages.parsers.registry import read
+from monitor.status_pages.formats import read
 from monitor.status_pages.reading import (
     LONGEST_HEADLINE,
     UNKNOWN,

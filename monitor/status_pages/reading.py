@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlsplit
 
 from probes.redaction import clean
@@ -93,6 +94,10 @@ class PageScope:
         folded = " / ".join(labels).casefold()
         return not self.names or any(name.casefold() in folded for name in self.names)
 
+    def within(self, labels: Iterable[str]) -> "PageScope":
+        """The same scope on a page with these names; all of it where none is in scope, because vendors rename."""
+        return self if any(self.wants(label) for label in labels) else PageScope()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageEntry:
@@ -137,3 +142,15 @@ def aware(at: datetime) -> datetime | None:
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
         return None
+
+
+def instant(value: Any) -> datetime | None:
+    """An instant written in ISO 8601, or as seconds since 1970 (a number or its digits); None for anything else."""
+    try:
+        if isinstance(value, str) and not value.strip().isdecimal():
+            return aware(datetime.fromisoformat(value.strip()))
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            return datetime.fromtimestamp(float(value), UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None

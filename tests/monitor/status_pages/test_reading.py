@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.status_pages.parsers.registry import read
+from monitor.status_pages.formats import read
 from monitor.status_pages.reading import UNKNOWN, PageScope, StatusPageReading, VendorState, VendorStateChange
 from tests.support import status_pages as pages
 

@@ -1,1 +1,0 @@
-"""One parser for each format of status page: the parsed document goes in, the entries in scope come out."""
