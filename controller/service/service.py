@@ -29,7 +29,7 @@ from monitor.connectivity.checker import ConnectivityChecker
 from monitor.formatting import plural
 from monitor.status_pages.poller import StatusPagePoller, status_pages
 from monitor.storage.database import DatabaseGoneError, database_path, open_writer
-from monitor.storage.lock import InstanceLock
+from monitor.storage.lock import instance_lock
 from monitor.storage.store import Store
 from probes import pricing
 from probes.observation import Observation
@@ -73,8 +73,8 @@ class Service:
 
     def __enter__(self) -> "Service":
         with ExitStack() as opened:
-            opened.enter_context(InstanceLock(database_path(self._settings.database)))
-            opened.enter_context(InstanceLock(self._settings.routing_file))
+            opened.enter_context(instance_lock(database_path(self._settings.database)))
+            opened.enter_context(instance_lock(self._settings.routing_file))
             engine = open_writer(self._settings.database)
             opened.callback(engine.dispose)
             opened.callback(self._slack.shutdown, cancel_futures=True)

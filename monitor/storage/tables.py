@@ -3,44 +3,42 @@
 Instants are epoch milliseconds (UTC) as integers, durations are seconds as floats.
 """
 
+from functools import partial
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import INTEGER, REAL, TEXT, BigInteger, Column, text
+from sqlalchemy import INTEGER, REAL, TEXT, Column, text
 from sqlmodel import Field, SQLModel
 
-_STRICT: dict[str, Any] = {"sqlite_strict": True}
-_KEYED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
+
+def _column(kind: Any, *, key: bool = False, null: bool = False, index: bool = False, default: Any = None) -> Any:
+    return Field(sa_column=Column(kind, primary_key=key, nullable=null, index=index, server_default=default))
 
 
-def _text(*, key: bool = False, null: bool = False, index: bool = False) -> Any:
-    return Field(sa_column=Column(TEXT, primary_key=key, nullable=null, index=index))
-
-
-def _integer(*, key: bool = False, null: bool = False, index: bool = False) -> Any:
-    kind = BigInteger().with_variant(INTEGER, "sqlite")
-    return Field(sa_column=Column(kind, primary_key=key, nullable=null, index=index))
-
-
-def _counter() -> Any:
-    """An integer that starts at 0, in older rows too."""
-    kind = BigInteger().with_variant(INTEGER, "sqlite")
-    return Field(sa_column=Column(kind, nullable=False, server_default=text("0")))
-
-
-def _real(*, null: bool = False) -> Any:
-    return Field(sa_column=Column(REAL, nullable=null))
+_text = partial(_column, TEXT)
+_integer = partial(_column, INTEGER)
+_real = partial(_column, REAL)
+#: An integer that starts at 0, in older rows too.
+_counter = partial(_column, INTEGER, default=text("0"))
 
 
 def _serial() -> Any:
-    kind = BigInteger().with_variant(INTEGER, "sqlite")
-    return Field(default=None, sa_column=Column(kind, primary_key=True, autoincrement=True))
+    return Field(default=None, sa_column=Column(INTEGER, primary_key=True, autoincrement=True))
 
 
-class ObservationRow(SQLModel, table=True):
+class _StrictTable(SQLModel):
+    __table_args__: ClassVar[dict[str, Any]] = {"sqlite_strict": True}
+
+
+class _KeyedTable(SQLModel):
+    """Rows lie in the order of their key."""
+
+    __table_args__: ClassVar[dict[str, Any]] = {"sqlite_strict": True, "sqlite_with_rowid": False}
+
+
+class ObservationRow(_KeyedTable, table=True):
     """One observation; the key starts with the target, so that one target's history is one range."""
 
     __tablename__ = "observations"
-    __table_args__: ClassVar[dict[str, Any]] = _KEYED
 
     target: str = _text(key=True)
     started_ms: int = _integer(key=True)
@@ -73,11 +71,10 @@ class ObservationRow(SQLModel, table=True):
     deprecation: str | None = _text(null=True)
 
 
-class TransitionRow(SQLModel, table=True):
+class TransitionRow(_StrictTable, table=True):
     """One change of a target's health."""
 
     __tablename__ = "transitions"
-    __table_args__: ClassVar[dict[str, Any]] = _STRICT
 
     id: int | None = _serial()
     target: str = _text()
@@ -91,11 +88,10 @@ class TransitionRow(SQLModel, table=True):
     """The probes that the verdict rests on, as JSON; None where none was kept."""
 
 
-class TargetStateRow(SQLModel, table=True):
+class TargetStateRow(_KeyedTable, table=True):
     """The present health of a target, and what the detector needs to go on after a restart."""
 
     __tablename__ = "target_states"
-    __table_args__: ClassVar[dict[str, Any]] = _KEYED
 
     target: str = _text(key=True)
     at_ms: int = _integer()
@@ -109,11 +105,10 @@ class TargetStateRow(SQLModel, table=True):
     """The detector's state as JSON; only the detector reads it."""
 
 
-class PoolRow(SQLModel, table=True):
+class PoolRow(_KeyedTable, table=True):
     """The evidence against a whole provider, enough to go on after a restart."""
 
     __tablename__ = "pools"
-    __table_args__: ClassVar[dict[str, Any]] = _KEYED
 
     provider: str = _text(key=True)
     at_ms: int = _integer()
@@ -121,11 +116,10 @@ class PoolRow(SQLModel, table=True):
     """The detector's JSON; only the detector reads it."""
 
 
-class ConnectivityRow(SQLModel, table=True):
+class ConnectivityRow(_StrictTable, table=True):
     """The answers of the neutral endpoints, which tell whether our own network works."""
 
     __tablename__ = "connectivity"
-    __table_args__: ClassVar[dict[str, Any]] = _STRICT
 
     id: int | None = _serial()
     at_ms: int = _integer(index=True)
@@ -137,11 +131,10 @@ class ConnectivityRow(SQLModel, table=True):
     """Those of them that answered, as a JSON list."""
 
 
-class SpendingRow(SQLModel, table=True):
+class SpendingRow(_KeyedTable, table=True):
     """The cost of one target's probes on one day (UTC); kept longer than the observations."""
 
     __tablename__ = "spending"
-    __table_args__: ClassVar[dict[str, Any]] = _KEYED
 
     day_ms: int = _integer(key=True)
     """Midnight."""
@@ -152,11 +145,10 @@ class SpendingRow(SQLModel, table=True):
     """Probes whose cost is not known."""
 
 
-class BudgetRow(SQLModel, table=True):
+class BudgetRow(_StrictTable, table=True):
     """How the budget throttles paid targets now; one row, with id 1."""
 
     __tablename__ = "budget"
-    __table_args__: ClassVar[dict[str, Any]] = _STRICT
 
     id: int = Field(sa_column=Column(INTEGER, primary_key=True))
     at_ms: int = _integer()
@@ -165,11 +157,10 @@ class BudgetRow(SQLModel, table=True):
     """The budget tracker's JSON."""
 
 
-class VendorReportRow(SQLModel, table=True):
+class VendorReportRow(_StrictTable, table=True):
     """One change of what a vendor's status page says."""
 
     __tablename__ = "vendor_reports"
-    __table_args__: ClassVar[dict[str, Any]] = _STRICT
 
     id: int | None = _serial()
     provider: str = _text()
@@ -182,11 +173,10 @@ class VendorReportRow(SQLModel, table=True):
     url: str | None = _text(null=True)
 
 
-class DecisionRow(SQLModel, table=True):
+class DecisionRow(_StrictTable, table=True):
     """One change of a route."""
 
     __tablename__ = "decisions"
-    __table_args__: ClassVar[dict[str, Any]] = _STRICT
 
     id: int | None = _serial()
     route: str = _text()
@@ -202,11 +192,10 @@ class DecisionRow(SQLModel, table=True):
     """1 when it was only recorded and the route stayed as configured."""
 
 
-class OverrideRow(SQLModel, table=True):
+class OverrideRow(_StrictTable, table=True):
     """An operator's override of a route, a target or a provider."""
 
     __tablename__ = "overrides"
-    __table_args__: ClassVar[dict[str, Any]] = _STRICT
 
     id: int | None = _serial()
     kind: str = _text()
@@ -231,11 +220,10 @@ class OverrideRow(SQLModel, table=True):
     """When people were last warned that it points at a failing target."""
 
 
-class IncidentRow(SQLModel, table=True):
+class IncidentRow(_StrictTable, table=True):
     """One incident, and what Slack shows of it."""
 
     __tablename__ = "incidents"
-    __table_args__: ClassVar[dict[str, Any]] = _STRICT
 
     id: int | None = _serial()
     provider: str = _text()
@@ -259,14 +247,13 @@ class IncidentRow(SQLModel, table=True):
     acknowledged_by: str | None = _text(null=True)
 
 
-class DeliveryRow(SQLModel, table=True):
+class DeliveryRow(_KeyedTable, table=True):
     """One message to one channel: begun before it is sent, done once the channel has taken it.
 
     Marks, which are no messages, are kept here too; they have no attempts.
     """
 
     __tablename__ = "deliveries"
-    __table_args__: ClassVar[dict[str, Any]] = _KEYED
 
     key: str = _text(key=True)
     """A unique name for logs and lookups, such as `slack incident 7`; nothing is read from it."""
@@ -298,11 +285,10 @@ class DeliveryRow(SQLModel, table=True):
     """Why the last attempt failed."""
 
 
-class ChannelStateRow(SQLModel, table=True):
+class ChannelStateRow(_KeyedTable, table=True):
     """The last failure of a channel, or of a part of it."""
 
     __tablename__ = "channel_states"
-    __table_args__: ClassVar[dict[str, Any]] = _KEYED
 
     sink: str = _text(key=True)
     """`slack`, `webhook`, `apprise 1`, `heartbeat`."""
@@ -316,11 +302,10 @@ class ChannelStateRow(SQLModel, table=True):
     """Why, and what to do."""
 
 
-class EventRow(SQLModel, table=True):
+class EventRow(_StrictTable, table=True):
     """Something worth knowing that is neither a transition nor a decision."""
 
     __tablename__ = "events"
-    __table_args__: ClassVar[dict[str, Any]] = _STRICT
 
     id: int | None = _serial()
     at_ms: int = _integer(index=True)
@@ -334,11 +319,10 @@ class EventRow(SQLModel, table=True):
     """Why the last attempt to tell people failed."""
 
 
-class ServiceRow(SQLModel, table=True):
+class ServiceRow(_StrictTable, table=True):
     """The service's last beat; one row, with id 1."""
 
     __tablename__ = "service"
-    __table_args__: ClassVar[dict[str, Any]] = _STRICT
 
     id: int = Field(sa_column=Column(INTEGER, primary_key=True))
     pid: int = _integer()

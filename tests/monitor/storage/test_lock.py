@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.storage.lock import InstanceLock, LockError, LockHeld
+from monitor.storage.lock import LockError, LockHeld, instance_lock
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def path(tmp_path: Path) -> Path:
 
 def _child(code: str, path: Path) -> subprocess.Popen[str]:
     """A process that runs this with `lock` at hand, and then prints a line and waits for its standard input to end."""
-    setup = "import subprocess, sys; from pathlib import Path; from monitor.storage.lock import InstanceLock\n"
-    program = f"{setup}lock = InstanceLock(Path(sys.argv[1]))\n{code}\nprint('ready', flush=True); sys.stdin.read()"
+    setup = "import subprocess, sys; from pathlib import Path; from monitor.storage.lock import instance_lock\n"
+    program = f"{setup}lock = instance_lock(Path(sys.argv[1]))\n{code}\nprint('ready', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", program, str(path)]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
@@ -37,10 +37,10 @@ def _end(child: subprocess.Popen[str]) -> None:
 
 def test_the_second_is_told_who_was_first(path: Path) -> None:
     """The message names process, host, time and file; the file holds the same as JSON."""
-    with InstanceLock(path) as lock:
-        holder = json.loads(lock.path.read_text())
-        with pytest.raises(LockHeld) as caught:
-            InstanceLock(path).acquire()
+    with instance_lock(path) as lock_file:
+        holder = json.loads(lock_file.read_text())
+        with pytest.raises(LockHeld) as caught, instance_lock(path):
+            pass
     assert holder["pid"] == os.getpid()
     assert datetime.now(UTC) - datetime.fromisoformat(holder["started_at"]) < timedelta(hours=1)
     assert str(caught.value) == (
@@ -50,56 +50,50 @@ def test_the_second_is_told_who_was_first(path: Path) -> None:
 
 
 def test_a_released_lock_is_free(path: Path) -> None:
-    """After the block, and after a second release, anyone can take it."""
-    lock = InstanceLock(path)
-    with lock:
+    """After the block, anyone can take it, and an attempt that failed leaves it to its holder."""
+    with instance_lock(path):
         pass
-    lock.release()
-    with InstanceLock(path), pytest.raises(LockHeld):
-        lock.acquire()
-    lock.acquire()
-    lock.release()
+    with instance_lock(path):
+        for _ in range(2):
+            with pytest.raises(LockHeld), instance_lock(path):
+                pass
+    with instance_lock(path):
+        pass
 
 
 def test_another_process_holds_it_until_it_is_killed(path: Path) -> None:
     """The kernel frees the lock of a killed process; the file it leaves behind is no obstacle."""
-    child = _child("lock.acquire()", path)
-    with pytest.raises(LockHeld, match=rf"another hotspare \(pid {child.pid} on "):
-        InstanceLock(path).acquire()
+    child = _child("lock.__enter__()", path)
+    with pytest.raises(LockHeld, match=rf"another hotspare \(pid {child.pid} on "), instance_lock(path):
+        pass
     child.send_signal(signal.SIGKILL)
     _end(child)
     assert json.loads(Path(f"{path}.lock").read_text())["pid"] == child.pid
-    with InstanceLock(path) as lock:
-        assert json.loads(lock.path.read_text())["pid"] == os.getpid()
+    with instance_lock(path) as lock_file:
+        assert json.loads(lock_file.read_text())["pid"] == os.getpid()
 
 
 def test_a_program_started_by_the_holder_does_not_hold_it(path: Path) -> None:
     """A subprocess that outlives the holder leaves the lock free."""
     child = _child(
-        "lock.acquire(); subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'], close_fds=False)",
+        "lock.__enter__(); subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'], close_fds=False)",
         path,
     )
     child.send_signal(signal.SIGKILL)
     child.wait()
-    with InstanceLock(path):
+    with instance_lock(path):
         pass
     _end(child)
-
-
-def test_a_lock_is_not_taken_twice_by_itself(path: Path) -> None:
-    """Acquiring a lock that is held already is an error, not a second hold."""
-    with InstanceLock(path) as lock, pytest.raises(LockError, match=r"hotspare\.db\.lock is already held"):
-        lock.acquire()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 3}', "\0\ufffd" * 4000])
 def test_a_holder_that_does_not_introduce_itself_is_still_a_holder(path: Path, content: str) -> None:
     """Whatever stands in the file, the lock counts; the message leaves out what is not known."""
-    with InstanceLock(path) as lock:
-        lock.path.write_text(content)
-        expected = f"^another hotspare holds {re.escape(str(lock.path))}: stop it first$"
-        with pytest.raises(LockHeld, match=expected):
-            InstanceLock(path).acquire()
+    with instance_lock(path) as lock_file:
+        lock_file.write_text(content)
+        expected = f"^another hotspare holds {re.escape(str(lock_file))}: stop it first$"
+        with pytest.raises(LockHeld, match=expected), instance_lock(path):
+            pass
 
 
 def test_two_names_of_one_file_are_one_lock(path: Path) -> None:
@@ -108,8 +102,8 @@ def test_two_names_of_one_file_are_one_lock(path: Path) -> None:
     path.touch()
     link = path.with_name("link.db")
     link.symlink_to(path)
-    with InstanceLock(path), pytest.raises(LockHeld):
-        InstanceLock(link).acquire()
+    with instance_lock(path), pytest.raises(LockHeld), instance_lock(link):
+        pass
 
 
 @pytest.mark.parametrize("obstacle", ["var", "var/hotspare.db.lock"])
@@ -120,5 +114,8 @@ def test_a_lock_file_that_cannot_be_made_is_named(path: Path, obstacle: str) -> 
         blocked.write_text("")
     else:
         blocked.mkdir(parents=True)
-    with pytest.raises(LockError, match=rf"^{path}\.lock cannot be opened: .*; may this user write there\?$"):
-        InstanceLock(path).acquire()
+    with (
+        pytest.raises(LockError, match=rf"^{path}\.lock cannot be opened: .*; may this user write there\?$"),
+        instance_lock(path),
+    ):
+        pass
