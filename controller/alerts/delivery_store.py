@@ -20,6 +20,7 @@ from controller.alerts.queries import count_taken, read_due_alerts, read_snapsho
 from controller.incidents.incident import Incident
 from monitor.storage.conversions import from_ms, storable, to_ms, truncate
 from monitor.storage.database import durable, reading
+from monitor.storage.rows import event_row
 from monitor.storage.tables import ChannelStateRow, DeliveryRow, EventRow, IncidentRow
 
 _LONGEST_ERROR: Final = 500
@@ -195,6 +196,28 @@ def forget_other_channels(engine: Engine, sinks: Collection[str], at: datetime) 
     others = (col(ChannelStateRow.over_ms).is_(None), col(ChannelStateRow.sink).not_in(list(sinks)))
     with Session(durable(engine)) as session, session.begin():
         session.exec(update(ChannelStateRow).where(*others).values(over_ms=to_ms(at)))
+
+
+def claim_press(engine: Engine, key: str, incident_id: int | None, now: datetime) -> tuple[datetime, bool] | None:
+    """Record that this press came in, among the deliveries, because its answer is one; `key` is `Press.key`.
+
+    Returns when it came in before, and whether it was handled (else the process was killed meanwhile); None for a
+    press that is new. Raises DatabaseError.
+    """
+    with Session(durable(engine)) as session, session.begin():
+        if row := session.get(DeliveryRow, storable(key)):
+            return from_ms(row.begun_ms), row.done_ms is not None
+        new = DeliveryRow(key=storable(key), sink="buttons", kind="press", begun_ms=to_ms(now), attempts=1)
+        new.incident_id = incident_id
+        session.add(new)
+    return None
+
+
+def finish_press(engine: Engine, key: str, *, kind: str, subject: str, text: str, now: datetime) -> None:
+    """Record that it was handled, and add an event that says what came of it. Raises DatabaseError."""
+    with Session(durable(engine)) as session, session.begin():
+        session.get_one(DeliveryRow, storable(key)).done_ms = to_ms(now)
+        session.add(event_row(now, kind, subject, text))
 
 
 def _keep_receipt(session: Session, receipt: Receipt) -> None:

@@ -1,7 +1,7 @@
 """Slack's blocks and its markup: text from outside made harmless, and pieces that are inside Slack's limits (pure)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
@@ -11,10 +11,6 @@ from probes.redaction import one_line
 
 Block = dict[str, Any]
 
-#: Slack refuses a header past 150 characters and a section past 3,000.
-_HEADER_CHARS = 150
-SECTION_CHARS = 2_900
-LINE_CHARS = 280
 NAME_CHARS = 80
 
 # Slack would read these as bold, strike-through and code. There is no escape for them, so they give way to lookalikes.
@@ -32,12 +28,12 @@ class Message:
 
 
 def header(text: str) -> Block:
-    """The first line; it holds no markup."""
-    return {"type": "header", "text": {"type": "plain_text", "text": one_line(text, _HEADER_CHARS), "emoji": False}}
+    """The first line; it holds no markup, and at most the 150 characters that Slack takes."""
+    return {"type": "header", "text": {"type": "plain_text", "text": one_line(text, 150), "emoji": False}}
 
 
-def section(lines: Iterable[str], limit: int = SECTION_CHARS) -> Block:
-    """Lines of markup, which are safe already; those past the limit are left out, which is said."""
+def section(lines: Iterable[str], limit: int = 2_900) -> Block:
+    """Lines of markup, which are safe already; those past the limit (Slack's is 3,000) are left out, which is said."""
     shown = list(lines)
     fit = sum(end <= limit for end in accumulate(len(line) + 1 for line in shown))
     if fit < len(shown):
@@ -50,12 +46,18 @@ def footer(text: str) -> Block:
     return {"type": "context", "elements": [_mrkdwn(text)]}
 
 
+def first_lines(lines: Sequence[str], most: int, rest: str) -> list[str]:
+    """At most so many of the lines, and how many more there are: `… and 3 more routes`."""
+    more = [f"… and {len(lines) - most} more{rest}"] if len(lines) > most else []
+    return [*lines[:most], *more]
+
+
 def plain_name(text: str) -> str:
     """A name from outside as plain text, for where no markup is read."""
     return one_line(text, NAME_CHARS)
 
 
-def safe(text: str, limit: int = LINE_CHARS) -> str:
+def safe(text: str, limit: int = 280) -> str:
     """Text from outside for a mrkdwn object: clean, disarmed, escaped, and at most `limit` characters after that."""
     escaped = [escape(c, quote=False) for c in _ITALIC.sub("ˍ", one_line(text, limit).translate(_LOOKALIKES))]
     if sum(map(len, escaped)) <= limit:

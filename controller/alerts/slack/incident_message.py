@@ -18,6 +18,7 @@ from controller.alerts.slack.blocks import (
     Block,
     Message,
     code_span,
+    first_lines,
     footer,
     header,
     plain_name,
@@ -36,7 +37,6 @@ _VENDOR_CHARS = 200
 _STATE_CHARS = 2_000
 _MAX_ROUTES = 6
 _MAX_FIXES = 3
-_MAX_OTHERS = 6
 _EDGE_LINES = 5
 
 #: What stands before a line of the timeline.
@@ -190,10 +190,7 @@ def action_sentence(incident: Incident) -> str:
 def route_lines(incident: Incident, format_name: Callable[[str], str]) -> list[str]:
     """What the users of each touched route are on, those in trouble first; `format_name` makes names harmless."""
     routes = sorted(incident.routes, key=lambda r: (not r.stuck, route_trouble(r, incident) is None))
-    lines = [_route_line(route, incident, format_name) for route in routes[:_MAX_ROUTES]]
-    if len(routes) > _MAX_ROUTES:
-        lines.append(f"… and {len(routes) - _MAX_ROUTES} more routes")
-    return lines
+    return first_lines([_route_line(route, incident, format_name) for route in routes], _MAX_ROUTES, " routes")
 
 
 def exposure_lines(incident: Incident) -> list[str]:
@@ -271,11 +268,9 @@ def _other_incident_lines(others: Sequence[Incident]) -> list[str]:
     ordered = sorted(others, key=lambda other: (other.resolved_at is not None, other.id))
     lines = [
         f"{'Told here too' if one.resolved_at else 'Also failing'}: {safe(headline_of(one), 200)} (incident {one.id})"
-        for one in ordered[:_MAX_OTHERS]
+        for one in ordered
     ]
-    if len(ordered) > _MAX_OTHERS:
-        lines.append(f"… and {len(ordered) - _MAX_OTHERS} more incidents")
-    return lines
+    return first_lines(lines, 6, " incidents")
 
 
 def timeline_lines(

@@ -6,7 +6,7 @@ from typing import Final
 
 from controller.alerts.digest.digest import DIGEST, digest_message
 from controller.alerts.pending_event import PendingEvent
-from controller.alerts.slack.blocks import NAME_CHARS, Message, footer, header, safe, section
+from controller.alerts.slack.blocks import NAME_CHARS, Message, first_lines, footer, header, safe, section
 from controller.alerts.slack.incident_message import (
     action_sentence,
     exposure_lines,
@@ -24,7 +24,6 @@ from probes.redaction import one_line
 _NOTICE_CHARS = 2_500
 _NOTE_CHARS = 600
 _EDGE_LINES = 6
-_MOST_TOGETHER = 15
 #: What stands before a notice: the first symbol with a part of its kind's name.
 _SYMBOLS: Final = {
     "💰": ("budget", "interval", "reserve"),
@@ -71,9 +70,8 @@ def call_message(incident: Incident, *, now: datetime, mention: Sequence[str], a
     """Calls a person, below a headline that does not do so by itself; `again`: it is a reminder."""
     headline = headline_of(incident)
     if again:
-        headline = (
-            f"⏰ Still open after {format_elapsed(incident.lasted_s(now))}, and nobody has acknowledged it: {headline}"
-        )
+        elapsed = format_elapsed(incident.lasted_s(now))
+        headline = f"⏰ Still open after {elapsed}, and nobody has acknowledged it: {headline}"
     who = f"{' '.join(mention)} " if mention else ""
     acknowledge = f"`hotspare incidents ack {incident.id}` ends the reminders."
     lines = [f"{who}*{safe(headline)}*", action_sentence(incident), *([acknowledge] if again else [])]
@@ -110,9 +108,7 @@ def held_message(incidents: Sequence[Incident], notices: Sequence[PendingEvent],
 
 
 def _together(headline: str, lines: Sequence[str], *, end: str | None = None) -> Message:
-    shown = list(lines[:_MOST_TOGETHER])
-    if len(lines) > len(shown):
-        shown.append(f"… and {len(lines) - len(shown)} more: `hotspare incidents` and the page list all")
+    shown = first_lines(lines, 15, ": `hotspare incidents` and the page list all")
     blocks = [header(headline), section(shown), *([footer(end)] if end else [])]
     return Message(text="\n".join([safe(headline, 200), *shown[:3]]), blocks=tuple(blocks))
 

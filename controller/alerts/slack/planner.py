@@ -194,11 +194,8 @@ def _edits(group: IncidentGroup) -> Iterator[PlannedMessage]:
     """Edits of the headline wherever it stands; once it shows all, the members without an untold line are told."""
     if not group.is_behind:
         return
-    behind = (member for member in group.members if member.revision < member.incident.revision)
-    complete = (member for member in behind if not _new_lines(member))
-    receipt = Receipt(
-        incidents=tuple((member.incident.id, member.incident.revision, member.line) for member in complete)
-    )
+    complete = (m for m in group.members if m.revision < m.incident.revision and not _new_lines(m))
+    receipt = Receipt(incidents=tuple((m.incident.id, m.incident.revision, m.line) for m in complete))
     draft = group.draft(DeliveryKind.HEADLINE)
     stale = [home for home in group.homes() if group.given.shown.get(home[2]) != group.shows]
     for number, (key, channel, ts) in enumerate(stale, 1):
@@ -299,15 +296,13 @@ def plan_webhook_messages(given: PlanningInput) -> list[PlannedMessage]:
 
 def _phase(group: IncidentGroup) -> Iterator[PlannedMessage]:
     """The message of the opening or of the end; once it was sent, reminders, and the rest is known."""
-    given, mention, calls, late = group.given, group.given.slack.mention, group.calls, group.late
+    now, mention, calls, late = group.given.now, group.given.slack.mention, group.calls, group.late
     kind = DeliveryKind.OPENED if group.is_open else DeliveryKind.RESOLVED
     # An incident opens once, and once more each time that it comes back.
     name = f"{kind} {group.lead.reopened + 1}"
-    if given.delivered(group.key(name)) is None:
+    if group.given.delivered(group.key(name)) is None:
         if group.is_open or group.is_behind:
-            headline = partial(
-                incident_headline, group.lead, now=given.now, mention=mention, late=late, is_edited=False
-            )
+            headline = partial(incident_headline, group.lead, now=now, mention=mention, late=late, is_edited=False)
             receipt = replace(group.receipt, call=calls + 1 if group.is_critical else None)
             yield replace(group.draft(kind, name), message=headline, receipt=receipt)
         return
@@ -316,6 +311,6 @@ def _phase(group: IncidentGroup) -> Iterator[PlannedMessage]:
     if group.needs_call:
         yield replace(
             group.draft(DeliveryKind.CALL, f"call {calls + 1}"),
-            message=partial(call_message, group.lead, now=given.now, mention=mention, again=calls > 0),
+            message=partial(call_message, group.lead, now=now, mention=mention, again=calls > 0),
             receipt=Receipt(call=calls + 1),
         )

@@ -36,12 +36,9 @@ _NAME_CHARS: Final = 40
 class Verb(StrEnum):
     """What a button does."""
 
-    ACKNOWLEDGE = "acknowledge"
-    """Take charge of the incident."""
-    HOLD = "hold"
-    """Pause a route where it is, for an hour."""
-    FAIL_BACK = "fail_back"
-    """Bring a route back to the target it prefers, now."""
+    ACKNOWLEDGE = "acknowledge"  # take charge of the incident
+    HOLD = "hold"  # pause a route where it is, for an hour
+    FAIL_BACK = "fail_back"  # bring a route back to the target it prefers, now
 
 
 _Id = Annotated[int, Field(gt=0, lt=1 << 63)]

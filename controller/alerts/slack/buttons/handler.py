@@ -1,13 +1,14 @@
 """Carries out what a pressed button asks for, once, as the command line would, and says what came of it."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime
 from operator import attrgetter
 from typing import Final
 
 from sqlalchemy import Engine
 
+from controller.alerts.delivery_store import claim_press, finish_press
 from controller.alerts.slack.buttons.buttons import (
     Button,
     ButtonContext,
@@ -18,7 +19,6 @@ from controller.alerts.slack.buttons.buttons import (
     is_hold,
     request_for,
 )
-from controller.alerts.slack.buttons.store import claim_press, finish_press
 from controller.incidents.incident import EntryKind
 from controller.journal import Journal
 from controller.operations import begin_override
@@ -37,16 +37,10 @@ _REQUESTED: Final = attrgetter("kind", "subject", "target", "author", "reason")
 
 
 class PressHandler:
-    """Handles presses, one at a time, from any thread; each opens the database as a command would.
+    """Handles presses, one at a time, from any thread; each opens the database as a command would."""
 
-    `allowed` are the Slack member ids that may press, None for everybody.
-    """
-
-    def __init__(
-        self, settings: Settings, *, allowed: Collection[str] | None = None, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._settings = settings
-        self._allowed = allowed
         self._clock = clock
 
     def handle(self, press: Press) -> str | None:
@@ -80,17 +74,17 @@ class PressHandler:
         return answer
 
     def _carry_out(self, press: Press, begun_at: datetime, is_repeated: bool, engine: Engine) -> str:
-        button, author = press.button, press.author
-        if self._allowed is not None and press.user not in self._allowed:
+        button, author, slack = press.button, press.author, self._settings.alerts.slack
+        if slack and slack.allowed_users is not None and press.user not in slack.allowed_users:
             raise RefusedError(f"alerts.slack.allowed_users does not name {press.user}")
         if button is None:
             raise RefusedError("the button is not of this version of Hotspare")
         journal = Journal(engine)
         if is_repeated and self._is_done(button, author, begun_at, journal):
             answer = "It was done already."
+        elif why := find_objection(button, author, self._context(button, journal, Store(reading(engine)))):
+            raise RefusedError(why)
         else:
-            if why := find_objection(button, author, self._context(button, journal, Store(reading(engine)))):
-                raise RefusedError(why)
             answer = self._perform(button, author, journal)
         if button.verb is Verb.FAIL_BACK:
             answer += self._end_hold(button, author, begun_at, journal)

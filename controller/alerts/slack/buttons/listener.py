@@ -223,8 +223,8 @@ class ButtonService:
         slack = settings.alerts.slack
         self._listener: SocketListener | None = None
         if slack and slack.app_token:
-            handler = PressHandler(settings, allowed=slack.allowed_users, clock=clock)
-            self._listener = SocketListener(slack, handler.handle, self._report, network=settings.network)
+            handle = PressHandler(settings, clock=clock).handle
+            self._listener = SocketListener(slack, handle, self._report, network=settings.network)
 
     def routes(self) -> Sequence[Route] | None:
         """The routes that buttons may act on; None where nobody hears a press: a dead button is worse than none."""

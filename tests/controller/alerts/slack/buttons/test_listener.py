@@ -170,7 +170,8 @@ def hearing(
     server: SocketServer, settings: Settings, allowed: tuple[str, ...] | None = None
 ) -> Iterator[SocketListener]:
     """A listener that carries presses out."""
-    with listening(server, PressHandler(settings, allowed=allowed).handle) as listener:
+    slack = slack_of(server, allowed_users=allowed and frozenset(allowed))
+    with listening(server, PressHandler(replace(settings, alerts=AlertSettings(slack=slack))).handle) as listener:
         server.connected(1)
         yield listener
 
