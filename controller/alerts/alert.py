@@ -8,10 +8,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from controller.alerts.digest.digest import DIGEST
-from controller.alerts.pending_event import PendingEvent
 from controller.alerts.severity import severity_of, severity_of_notice
+from controller.alerts.slack.blocks import NAME_CHARS
 from controller.alerts.slack.incident_message import plain_text
-from controller.alerts.slack.other_messages import notice_headline
 from controller.incidents.incident import Incident
 from controller.incidents.json_document import incident_document
 from monitor.config.alert_settings import Severity
@@ -22,6 +21,15 @@ from probes.target import Secret
 FORMAT: Final = "hotspare.alert/1"
 _LONGEST_LINE: Final = 2_000
 _SHORTEST_SECRET: Final = 8
+#: What stands before a notice: the first symbol with a part of its kind's name.
+_SYMBOLS: Final = {
+    "💰": ("budget", "interval", "reserve"),
+    "⚠️": ("stopped", "failing", "attention", "ignored", "held"),
+    "📡": ("network",),
+    "🔁": ("model",),
+    "⌛": ("expired",),
+    "▶️": ("un", "resumed"),
+}
 
 
 class AlertKind(StrEnum):
@@ -37,6 +45,19 @@ class AlertKind(StrEnum):
     """The week in a few lines."""
     TEST = "test"
     """From `hotspare alerts test`; nothing has happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingEvent:
+    """An event that people must be told of and have not been."""
+
+    id: int
+    at: datetime
+    kind: str
+    """A past-tense name: `pinned`, `probing_stopped`."""
+    subject: str
+    text: str
+    """It may quote a provider or an operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +105,12 @@ def notice_alert(notice: PendingEvent, *, alert_id: str, at: datetime) -> Alert:
         text="\n".join(lines).strip(),
         notice=notice,
     )
+
+
+def notice_headline(kind: str, subject: str) -> str:
+    """Its first line, plain: `✋ Pinned: chat`."""
+    symbol = next((symbol for symbol, parts in _SYMBOLS.items() if any(part in kind for part in parts)), "✋")
+    return f"{symbol} {kind.replace('_', ' ').capitalize()}: {one_line(subject, NAME_CHARS)}"
 
 
 def make_test_alert(alert_id: str, *, at: datetime, where: str) -> Alert:

@@ -2,15 +2,14 @@
 
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
-from controller.alerts.alert import Alert, AlertKind, incident_alert, notice_alert
+from controller.alerts.alert import Alert, AlertKind, PendingEvent, incident_alert, notice_alert
 from controller.alerts.delivery import Action, Delivery, DeliveryKind, DueAlert, PlannedMessage, Receipt
 from controller.alerts.delivery_store import DeliveryStore
-from controller.alerts.pending_event import PendingEvent
 from monitor.config.alert_settings import Severity
 from monitor.config.settings import Route, Settings
 from monitor.storage.conversions import from_ms, to_ms
@@ -143,13 +142,30 @@ class ChannelContext:
     """What channels are built from."""
 
     settings: Settings
-    secrets: tuple[Secret, ...]
-    """What nobody is told, whatever a provider repeats in an error."""
     tls: ssl.SSLContext
     in_thread: RunInThread
     """Where calls are made that block."""
     button_routes: Callable[[], Sequence[Route] | None] = lambda: None
     """The routes that Slack's buttons may act on right now; None: messages get no buttons."""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret of the settings: nobody is told one, whatever a provider repeats in an error."""
+        return tuple(_secrets(self.settings))
+
+
+def _secrets(value: object) -> Iterator[Secret]:
+    """Every secret in a value of the settings, wherever it stands."""
+    if isinstance(value, Secret):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _secrets(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        yield from _secrets(tuple(value.values()))
+    elif isinstance(value, tuple | list | frozenset):
+        for item in value:
+            yield from _secrets(item)
 
 
 def plan_alerts(
@@ -185,7 +201,7 @@ def alert_of(due: DueAlert, now: datetime) -> Alert:
     alert_id = f"incident-{due.about.id}-{due.about.revision}-{to_ms(at):x}"
     if due.about.resolved_at:
         kind = AlertKind.INCIDENT_RESOLVED
-    elif due.last_kind in {None, AlertKind.INCIDENT_RESOLVED}:
+    elif due.last is None or due.last[0] is AlertKind.INCIDENT_RESOLVED:
         kind = AlertKind.INCIDENT_OPENED
     else:
         kind = AlertKind.INCIDENT_CHANGED
@@ -194,10 +210,11 @@ def alert_of(due: DueAlert, now: datetime) -> Alert:
 
 def is_wanted(alert: Alert, due: DueAlert) -> bool:
     """Whether a channel that cannot edit is told this: it hears of an end, and of what is critical, once."""
-    if due.last_kind is None:
+    if due.last is None:
         return True
+    last_kind, last_severity = due.last
     if alert.kind is AlertKind.INCIDENT_RESOLVED:
-        return due.last_kind is not AlertKind.INCIDENT_RESOLVED
+        return last_kind is not AlertKind.INCIDENT_RESOLVED
     if alert.kind is AlertKind.INCIDENT_CHANGED:
-        return alert.severity is Severity.CRITICAL and due.last_severity is not Severity.CRITICAL
+        return alert.severity is Severity.CRITICAL and last_severity is not Severity.CRITICAL
     return True

@@ -6,8 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from controller.alerts.alert import Alert, AlertKind
-from controller.alerts.pending_event import PendingEvent
+from controller.alerts.alert import Alert, AlertKind, PendingEvent
 from controller.alerts.slack.blocks import Message
 from controller.incidents.incident import Incident
 from monitor.config.alert_settings import Severity
@@ -195,9 +194,8 @@ class DueAlert:
     begun_at: datetime | None
     """When it was to be sent for the first time; None: it has not been."""
     about: Incident | PendingEvent
-    last_kind: AlertKind | None = None
+    last: tuple[AlertKind, Severity] | None = None
     """What the channel took last of the incident; None: nothing."""
-    last_severity: Severity | None = None
 
 
 def place_key(sink: str, name: str) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Engine, or_
-from sqlmodel import Session, col, delete, select, update
+from sqlmodel import Session, col, delete, func, select, update
 
 from controller.alerts.delivery import (
     Delivery,
@@ -16,7 +16,7 @@ from controller.alerts.delivery import (
     Receipt,
     place_key,
 )
-from controller.alerts.queries import count_taken, read_due_alerts, read_snapshot, read_under_way
+from controller.alerts.queries import delivery_of, read_due_alerts, read_snapshot, taken_by
 from controller.incidents.incident import Incident
 from monitor.storage.conversions import from_ms, storable, to_ms, truncate
 from monitor.storage.database import durable, reading
@@ -65,13 +65,15 @@ class DeliveryStore:
 
     def taken_after(self, after: datetime) -> int:
         """How many messages the channel has taken after that."""
-        with self._reading.connect() as connection:
-            return count_taken(connection, self.sink, after)
+        taken = select(func.count()).where(*taken_by(self.sink), col(DeliveryRow.done_ms) > to_ms(after))
+        with Session(self._reading) as session:
+            return session.exec(taken).one()
 
     def under_way(self) -> list[Delivery]:
         """What was begun and is not known to have arrived, oldest first."""
-        with self._reading.connect() as connection:
-            return read_under_way(connection, self.sink)
+        begun = select(DeliveryRow).where(col(DeliveryRow.sink) == self.sink, col(DeliveryRow.done_ms).is_(None))
+        with Session(self._reading) as session:
+            return [delivery_of(row) for row in session.exec(begun.order_by(col(DeliveryRow.begun_ms)))]
 
     # One delivery, from its beginning to its end.
 

@@ -95,19 +95,15 @@ class Heartbeat:
         if trouble or now_s < self._due_s:
             return False
         self._due_s = now_s + self._every_s
-        await self._record(await self._ping())
+        error = await self._ping()
+        if (error is None) != self._arrives:
+            if error is not None:
+                log.warning("heartbeat_not_taken: %s", error)
+            elif self._arrives is not None:
+                log.info("heartbeat_arrives again")
+            await self._keep(error)
+            self._arrives = error is None
         return True
-
-    async def _record(self, error: str | None) -> None:
-        arrives, before = error is None, self._arrives
-        if arrives == before:
-            return
-        if error is not None:
-            log.warning("heartbeat_not_taken: %s", error)
-        elif before is not None:
-            log.info("heartbeat_arrives again")
-        await self._keep(error)
-        self._arrives = arrives
 
 
 async def ping(

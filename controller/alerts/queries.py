@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, exists, func, or_, select
 
-from controller.alerts.alert import AlertKind
+from controller.alerts.alert import AlertKind, PendingEvent
 from controller.alerts.delivery import (
     ChannelState,
     Delivery,
@@ -15,12 +15,11 @@ from controller.alerts.delivery import (
     DueAlert,
     IncidentDelivery,
 )
-from controller.alerts.pending_event import PendingEvent
 from controller.incidents.incident import Incident
 from controller.incidents.store import incident_of
 from monitor.config.alert_settings import Severity
 from monitor.storage.conversions import from_ms, maybe_from_ms, to_ms
-from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS
+from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS, DeliveryRow
 
 #: What was over longer ago than this before a channel could be told is not told any more.
 STALE: Final = timedelta(hours=24)
@@ -48,12 +47,6 @@ def count_pending(connection: Connection) -> tuple[int, int]:
     incidents = select(func.count()).where(INCIDENTS.c.told_revision < INCIDENTS.c.revision)
     events = select(func.count()).where(EVENTS.c.telling == "due")
     return connection.scalar(incidents) or 0, connection.scalar(events) or 0
-
-
-def read_under_way(connection: Connection, sink: str) -> list[Delivery]:
-    """What was begun and is not known to have arrived, oldest first."""
-    wanted = select(DELIVERIES).where(_ROWS.sink == sink, _ROWS.done_ms.is_(None))
-    return [_delivery(row) for row in connection.execute(wanted.order_by(_ROWS.begun_ms)).mappings()]
 
 
 # What there is to tell in Slack.
@@ -101,7 +94,7 @@ def _relevant(connection: Connection, sink: str, incidents: Sequence[int], now: 
     about = and_(_ROWS.incident_id.in_(incidents), _ROWS.kind != DeliveryKind.REPLY)
     general = and_(_ROWS.incident_id.is_(None), _ROWS.kind != DeliveryKind.EVENT, lately)
     wanted = select(DELIVERIES).where(_ROWS.sink == sink, or_(about, general))
-    return {row["key"]: _delivery(row) for row in connection.execute(wanted).mappings()}
+    return {row.key: delivery_of(row) for row in connection.execute(wanted)}
 
 
 # What there is to tell in alerts.
@@ -116,19 +109,14 @@ def read_due_alerts(connection: Connection, sink: str, now: datetime, since: dat
     return [*_due_incidents(connection, sink, now, fresh_ms), *_due_events(connection, sink, fresh_ms)]
 
 
-def count_taken(connection: Connection, sink: str, after: datetime) -> int:
-    """How many messages the channel has taken after that."""
-    wanted = select(func.count()).where(*_taken(sink), _ROWS.done_ms > to_ms(after))
-    return connection.scalar(wanted) or 0
-
-
-def _taken(sink: str) -> tuple[ColumnElement[bool], ...]:
+def taken_by(sink: str) -> tuple[ColumnElement[bool], ...]:
+    """The condition for the messages that the channel has taken."""
     return _ROWS.sink == sink, _ROWS.done_ms.is_not(None), _ROWS.attempts > 0
 
 
 def _due_incidents(connection: Connection, sink: str, now: datetime, fresh_ms: int) -> list[DueAlert]:
     row = INCIDENTS.c
-    heard = exists().where(*_taken(sink), _ROWS.incident_id == row.id)
+    heard = exists().where(*taken_by(sink), _ROWS.incident_id == row.id)
     of_this = DELIVERIES.alias()
     same = and_(of_this.c.sink == sink, of_this.c.incident_id == row.id, of_this.c.revision == row.revision)
     news = or_(
@@ -148,22 +136,20 @@ def _due_incidents(connection: Connection, sink: str, now: datetime, fresh_ms: i
             key=f"{sink} incident {found.id} revision {found.revision}",
             begun_at=maybe_from_ms(found.begun_ms),
             about=incident_of(found),
-            **_last_alert(connection, sink, found.id),
+            last=_last_alert(connection, sink, found.id),
         )
         for found in connection.execute(wanted).all()
     ]
 
 
-def _last_alert(connection: Connection, sink: str, incident_id: int) -> dict[str, Any]:
+def _last_alert(connection: Connection, sink: str, incident_id: int) -> tuple[AlertKind, Severity] | None:
     """Kinds and severities of another version are taken for those that let the least be left out."""
-    wanted = select(_ROWS.alert_kind, _ROWS.severity).where(*_taken(sink), _ROWS.incident_id == incident_id)
+    wanted = select(_ROWS.alert_kind, _ROWS.severity).where(*taken_by(sink), _ROWS.incident_id == incident_id)
     row = connection.execute(wanted.order_by(_ROWS.begun_ms.desc()).limit(1)).first()
     if row is None:
-        return {}
-    return {
-        "last_kind": next((kind for kind in AlertKind if kind == row.alert_kind), AlertKind.INCIDENT_CHANGED),
-        "last_severity": next((severity for severity in Severity if severity == row.severity), Severity.INFO),
-    }
+        return None
+    kind = next((kind for kind in AlertKind if kind == row.alert_kind), AlertKind.INCIDENT_CHANGED)
+    return kind, next((severity for severity in Severity if severity == row.severity), Severity.INFO)
 
 
 def _due_events(connection: Connection, sink: str, fresh_ms: int) -> list[DueAlert]:
@@ -199,15 +185,8 @@ def _state(row: RowMapping) -> ChannelState:
     )
 
 
-def _delivery(row: RowMapping) -> Delivery:
-    return Delivery(
-        key=row["key"],
-        kind=next((kind for kind in DeliveryKind if kind == row["kind"]), DeliveryKind.OTHER),
-        begun_at=from_ms(row["begun_ms"]),
-        done_at=maybe_from_ms(row["done_ms"]),
-        incident_id=row["incident_id"],
-        call=row["call"],
-        channel=row["channel"],
-        ts=row["ts"],
-        error=row["error"],
-    )
+def delivery_of(row: DeliveryRow | Row[Any]) -> Delivery:
+    """The delivery of a row."""
+    kind = next((kind for kind in DeliveryKind if kind == row.kind), DeliveryKind.OTHER)
+    same = {name: getattr(row, name) for name in ("key", "incident_id", "call", "channel", "ts", "error")}
+    return Delivery(kind=kind, begun_at=from_ms(row.begun_ms), done_at=maybe_from_ms(row.done_ms), **same)

@@ -2,8 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -19,7 +18,6 @@ from controller.alerts.digest.scheduler import make_digests
 from controller.alerts.heartbeat import Heartbeat, ping
 from controller.alerts.slack.channel import slack_channels
 from monitor.config.settings import Settings
-from probes.target import Secret
 
 #: What builds the channels of each kind, in the order in which people see them.
 CHANNELS: Final[tuple[Callable[[ChannelContext], Iterator[AlertChannel]], ...]] = (
@@ -78,25 +76,6 @@ class AlertingTasks:
 def channels_of(context: ChannelContext) -> tuple[AlertChannel, ...]:
     """The channels that are configured."""
     return tuple(channel for build in CHANNELS for channel in build(context))
-
-
-def context_of(settings: Settings, *, tls: ssl.SSLContext, in_thread: RunInThread) -> ChannelContext:
-    """What channels are built from; no secret of the settings leaves through any of them."""
-    return ChannelContext(settings=settings, secrets=tuple(_secrets(settings)), tls=tls, in_thread=in_thread)
-
-
-def _secrets(value: object) -> Iterator[Secret]:
-    """Every secret in a value of the settings, wherever it stands."""
-    if isinstance(value, Secret):
-        yield value
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _secrets(getattr(value, field.name))
-    elif isinstance(value, Mapping):
-        yield from _secrets(tuple(value.values()))
-    elif isinstance(value, tuple | list | frozenset):
-        for item in value:
-            yield from _secrets(item)
 
 
 def heartbeat_ping(settings: Settings, *, tls: ssl.SSLContext) -> Callable[[], Awaitable[str | None]] | None:

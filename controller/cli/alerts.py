@@ -10,9 +10,9 @@ from datetime import datetime
 from rich.text import Text
 
 from controller.alerts.alert import Alert, make_test_alert
-from controller.alerts.channel import AlertChannel, DeliveryError
+from controller.alerts.channel import AlertChannel, ChannelContext, DeliveryError
 from controller.alerts.delivery import PlannedMessage
-from controller.alerts.registry import channels_of, context_of, heartbeat_ping
+from controller.alerts.registry import channels_of, heartbeat_ping
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings
 from controller.routing.operator_requests import RefusedError
@@ -62,7 +62,7 @@ async def _send_all(settings: Settings, alert: Alert) -> list[tuple[str, str, st
     tls = tls_context(settings.network.ca_bundle)
     tests: list[tuple[str, str, Awaitable[str | None]]] = [
         (name, gets, _deliver(channel, message, alert.at))
-        for channel in channels_of(context_of(settings, tls=tls, in_thread=asyncio.to_thread))
+        for channel in channels_of(ChannelContext(settings=settings, tls=tls, in_thread=asyncio.to_thread))
         for name, gets, message in channel.tests(alert)
     ]
     if ping := heartbeat_ping(settings, tls=tls):

@@ -5,13 +5,13 @@ import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
+from controller.alerts.channel import ChannelContext
 from controller.alerts.heartbeat import ServiceHealth
-from controller.alerts.registry import AlertingTasks, context_of
+from controller.alerts.registry import AlertingTasks
 from controller.alerts.slack.buttons.listener import ButtonService
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
@@ -126,9 +126,11 @@ class Service:
 
     def _build_alerts(self, engine: Engine) -> None:
         self._buttons = ButtonService(self._settings, engine, in_database=self._database.run, clock=self._clock)
-        context = context_of(self._settings, tls=self._tls, in_thread=self._slack.run)
+        context = ChannelContext(
+            settings=self._settings, tls=self._tls, in_thread=self._slack.run, button_routes=self._buttons.routes
+        )
         self._channels = AlertingTasks(
-            replace(context, button_routes=self._buttons.routes),
+            context,
             engine,
             in_database=self._database.run,
             trouble=self._trouble,

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from controller.alerts.pending_event import PendingEvent
+from controller.alerts.alert import PendingEvent
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.other_messages import (

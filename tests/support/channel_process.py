@@ -10,6 +10,7 @@ from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
 from monitor.storage.database import open_writer
 from probes.target import Secret
+from probes.transport.http_transport import tls_context
 
 T = TypeVar("T")
 
@@ -20,7 +21,7 @@ async def _here(work: Callable[[], T], /) -> T:
 
 async def _relay(database: str, url: str) -> None:
     engine = open_writer(database)
-    channel = WebhookChannel(Secret(url), Secret("0123456789abcdef0123"))
+    channel = WebhookChannel(Secret(url), Secret("0123456789abcdef0123"), tls=tls_context(None))
     await DeliveryWorker(channel, DeliveryStore(engine, channel.name), in_database=_here).run(asyncio.Event())
 
 

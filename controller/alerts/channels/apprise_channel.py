@@ -15,8 +15,6 @@ from monitor.config.alert_settings import Severity
 from probes.target import Secret
 
 DEADLINE_S: Final = 30.0
-#: What is told here cannot be taken back or edited, and some services charge for it.
-MOST_PER_HOUR: Final = 30
 _PASSING: Final = frozenset({408, 425, 429})
 _STATUS = re.compile(r"error=(\d{3})\b")
 #: What services read as a mention, a link or a tag gives way to lookalikes: much of the text is not ours.
@@ -30,7 +28,8 @@ class AppriseChannel(PerAlertChannel):
     """
 
     every_change = False
-    most_per_hour = MOST_PER_HOUR
+    #: What is told here cannot be taken back or edited, and some services charge for it.
+    most_per_hour = 30
     gets = "opening, end, and what becomes critical"
 
     def __init__(

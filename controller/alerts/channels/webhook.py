@@ -10,11 +10,9 @@ from typing import Final
 from controller.alerts.alert import FORMAT, Alert, encode_alert
 from controller.alerts.channel import AlertChannel, ChannelContext, DeliveryError, PerAlertChannel
 from monitor.clock import utc_now
-from monitor.config.settings import NetworkSettings
 from probes.retry_after import retry_after_s
 from probes.target import Secret
 from probes.transport.fetch import FetchResult, fetch
-from probes.transport.http_transport import tls_context
 
 TIMEOUT_S: Final = 10.0
 SIGNATURE: Final = "X-Hotspare-Signature"
@@ -26,7 +24,6 @@ _THIS_ONE: Final = frozenset({400, 413, 422})
 _LONGEST_WAIT_S: Final = 3600.0
 #: Of an error's body, for the excerpt that people see.
 _MOST_ERROR_BYTES: Final = 2000
-_CHECK: Final = "check alerts.webhook_url and its receiver"
 _ADVICE: Final = {
     **dict.fromkeys((401, 403), "the receiver refuses us: do alerts.webhook_secret and its own secret match?"),
     404: "nothing is at that address: check alerts.webhook_url",
@@ -46,18 +43,17 @@ class WebhookChannel(PerAlertChannel):
         url: Secret,
         secret: Secret | None,
         *,
-        network: NetworkSettings | None = None,
+        tls: ssl.SSLContext,
+        proxy: str | None = None,
         secrets: Iterable[Secret] = (),
-        tls: ssl.SSLContext | None = None,
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        network = network or NetworkSettings()
         self._url = url
         self._secret = secret
         self._hidden = (url, *([secret] if secret else []), *secrets)
-        self._proxy = network.proxy
-        self._tls = tls or tls_context(network.ca_bundle)
+        self._tls = tls
+        self._proxy = proxy
         self._timeout_s = timeout_s
         self._clock = clock
 
@@ -83,10 +79,10 @@ class WebhookChannel(PerAlertChannel):
 
 def webhook_channels(context: ChannelContext) -> Iterator[AlertChannel]:
     """The webhook, where `alerts.webhook_url` is configured."""
-    others, network = context.settings.alerts, context.settings.network
-    if others.webhook_url:
+    alerts, proxy = context.settings.alerts, context.settings.network.proxy
+    if alerts.webhook_url:
         yield WebhookChannel(
-            others.webhook_url, others.webhook_secret, network=network, secrets=context.secrets, tls=context.tls
+            alerts.webhook_url, alerts.webhook_secret, tls=context.tls, proxy=proxy, secrets=context.secrets
         )
 
 
@@ -111,6 +107,6 @@ def refusal_error(answer: FetchResult, *, now: datetime) -> DeliveryError:
     if 300 <= status < 400:
         advice = "redirects are not followed: write the final address into alerts.webhook_url"
         return DeliveryError(f"the webhook answered HTTP {status}; {advice}", permanent=True)
-    advice = _ADVICE.get(status, _CHECK)
+    advice = _ADVICE.get(status, "check alerts.webhook_url and its receiver")
     text = f"the webhook refused it with HTTP {status} ({advice}){excerpt}"
     return DeliveryError(text, permanent=True, one_message=status in _THIS_ONE)

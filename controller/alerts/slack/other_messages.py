@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
+from controller.alerts.alert import PendingEvent, notice_headline
 from controller.alerts.digest.digest import DIGEST, digest_message
-from controller.alerts.pending_event import PendingEvent
 from controller.alerts.slack.blocks import NAME_CHARS, Message, first_lines, footer, header, safe, section
 from controller.alerts.slack.incident_message import (
     action_sentence,
@@ -19,20 +18,10 @@ from controller.incidents.incident import EntryKind, Incident, TimelineEntry
 from controller.incidents.text import vendor_sentence
 from monitor.detection.reasons import outcome_mix
 from monitor.formatting import format_elapsed, plural
-from probes.redaction import one_line
 
 _NOTICE_CHARS = 2_500
 _NOTE_CHARS = 600
 _EDGE_LINES = 6
-#: What stands before a notice: the first symbol with a part of its kind's name.
-_SYMBOLS: Final = {
-    "💰": ("budget", "interval", "reserve"),
-    "⚠️": ("stopped", "failing", "attention", "ignored", "held"),
-    "📡": ("network",),
-    "🔁": ("model",),
-    "⌛": ("expired",),
-    "▶️": ("un", "resumed"),
-}
 
 
 def notice_message(kind: str, subject: str, text: str, *, at: datetime, late: str | None = None) -> Message:
@@ -124,12 +113,6 @@ def _passed_text(incident: Incident) -> str:
 
 def _notice_text(event: PendingEvent) -> str:
     return f"{safe(notice_headline(event.kind, event.subject), 120)}: {safe(event.text, 160)}"
-
-
-def notice_headline(kind: str, subject: str) -> str:
-    """Its first line, plain: `✋ Pinned: chat`."""
-    symbol = next((symbol for symbol, parts in _SYMBOLS.items() if any(part in kind for part in parts)), "✋")
-    return f"{symbol} {kind.replace('_', ' ').capitalize()}: {one_line(subject, NAME_CHARS)}"
 
 
 def _end_lines(incident: Incident) -> list[str]:

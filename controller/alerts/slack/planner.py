@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from controller.alerts.alert import PendingEvent
 from controller.alerts.delivery import (
     NOTHING_TOLD,
     Action,
@@ -15,7 +16,6 @@ from controller.alerts.delivery import (
     Receipt,
     place_key,
 )
-from controller.alerts.pending_event import PendingEvent
 from controller.alerts.severity import most_urgent, severity_of_notice
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons

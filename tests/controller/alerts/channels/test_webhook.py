@@ -12,14 +12,13 @@ import jsonschema
 import pytest
 import trustme
 
-from controller.alerts.alert import alert_document, encode_alert, make_test_alert, notice_alert
+from controller.alerts.alert import PendingEvent, alert_document, encode_alert, make_test_alert, notice_alert
 from controller.alerts.channel import DeliveryError
 from controller.alerts.channels.webhook import WebhookChannel, refusal_error, sign
-from controller.alerts.pending_event import PendingEvent
 from controller.incidents.incident import EntryKind, TimelineEntry
-from monitor.config.settings import NetworkSettings
 from probes.target import Secret
 from probes.transport.fetch import FetchResult
+from probes.transport.http_transport import tls_context
 from tests.support import incident_builders as alerts
 from tests.support.builders import T0
 from tests.support.paths import ROOT
@@ -37,9 +36,8 @@ def _event(*, kind: str, subject: str, text: str) -> PendingEvent:
 
 def sink(url: str, **more: Any) -> WebhookChannel:
     """A webhook at this address, which gets its secret and the time T0 unless told otherwise."""
-    return WebhookChannel(
-        Secret(f"{url}/hook?token=s3cr3t-t0ken"), more.pop("secret", SECRET), clock=lambda: T0, **more
-    )
+    address, secret, tls = Secret(f"{url}/hook?token=s3cr3t-t0ken"), more.pop("secret", SECRET), tls_context(None)
+    return WebhookChannel(address, secret, **{"tls": tls, "clock": lambda: T0, **more})
 
 
 def check_schema(found: object) -> None:
@@ -73,7 +71,7 @@ async def test_each_sending_is_signed_anew_and_says_the_same() -> None:
     """A second try has the time of the second try, so that it is inside the window, and the very same body."""
     moments = iter([T0, T0 + timedelta(minutes=10), T0 + timedelta(minutes=10)])
     async with receiving([Answer(status="503 Later")]) as receiver:
-        hook = WebhookChannel(Secret(receiver.url), SECRET, clock=lambda: next(moments))
+        hook = WebhookChannel(Secret(receiver.url), SECRET, tls=tls_context(None), clock=lambda: next(moments))
         with pytest.raises(DeliveryError):
             await hook.send(alerts.alert())
         await hook.send(alerts.alert())
@@ -182,7 +180,7 @@ async def test_a_company_s_own_certificates_are_trusted_only_where_configured(tm
         await writer.drain()
 
     async with serving(yes, server_tls(authority, "127.0.0.1")) as url:
-        await sink(url, network=NetworkSettings(ca_bundle=bundle)).send(alerts.alert())
+        await sink(url, tls=tls_context(bundle)).send(alerts.alert())
         with pytest.raises(DeliveryError, match="certificate is not trusted"):
             await sink(url).send(alerts.alert())
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.alerts.pending_event import PendingEvent
+from controller.alerts.alert import PendingEvent
 from controller.alerts.severity import most_urgent, severity_of, severity_of_notice
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
