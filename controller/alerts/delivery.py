@@ -31,6 +31,10 @@ class DeliveryKind(StrEnum):
     TEST = "test"  # from `hotspare alerts test`; never stored
     OTHER = "other"  # of another version
 
+    @classmethod
+    def _missing_(cls, _value: object) -> "DeliveryKind":
+        return cls.OTHER
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:

@@ -16,7 +16,7 @@ from controller.alerts.delivery import (
     Receipt,
     place_key,
 )
-from controller.alerts.queries import delivery_of, read_due_alerts, read_snapshot, taken_by
+from controller.alerts.queries import DELIVERY, read_due_alerts, read_snapshot, taken_by
 from controller.incidents.incident import Incident
 from monitor.storage.conversions import from_ms, storable, to_ms, truncate
 from monitor.storage.database import durable, reading
@@ -73,7 +73,7 @@ class DeliveryStore:
         """What was begun and is not known to have arrived, oldest first."""
         begun = select(DeliveryRow).where(col(DeliveryRow.sink) == self.sink, col(DeliveryRow.done_ms).is_(None))
         with Session(self._reading) as session:
-            return [delivery_of(row) for row in session.exec(begun.order_by(col(DeliveryRow.begun_ms)))]
+            return [DELIVERY.value(row) for row in session.exec(begun.order_by(col(DeliveryRow.begun_ms)))]
 
     # One delivery, from its beginning to its end.
 

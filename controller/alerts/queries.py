@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
 from controller.alerts.alert import AlertKind, PendingEvent
 from controller.alerts.delivery import (
@@ -18,8 +18,8 @@ from controller.alerts.delivery import (
 from controller.incidents.incident import Incident
 from controller.incidents.store import incident_of
 from monitor.config.alert_settings import Severity
-from monitor.storage.conversions import from_ms, maybe_from_ms, to_ms
-from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS, DeliveryRow
+from monitor.storage.conversions import RowMapper, from_ms, maybe_from_ms, to_ms
+from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS
 
 #: What was over longer ago than this before a channel could be told is not told any more.
 STALE: Final = timedelta(hours=24)
@@ -31,6 +31,9 @@ _MOST_INCIDENTS: Final = 500
 _HOUR: Final = timedelta(hours=1)
 #: Messages about no single incident are of interest for so long.
 _LATELY: Final = timedelta(days=2)
+DELIVERY: Final = RowMapper(Delivery)
+_STATE: Final = RowMapper(ChannelState)
+_EVENT: Final = RowMapper(PendingEvent)
 _ROWS = DELIVERIES.c
 _STATES = CHANNEL_STATES.c
 
@@ -38,8 +41,8 @@ _STATES = CHANNEL_STATES.c
 def read_failing(connection: Connection) -> list[ChannelState]:
     """The channels, and the parts of channels, that fail now; the longest first."""
     wanted = select(CHANNEL_STATES).where(_STATES.over_ms.is_(None), _STATES.error.is_not(None))
-    rows = connection.execute(wanted.order_by(_STATES.since_ms, _STATES.sink, _STATES.part)).mappings()
-    return [_state(row) for row in rows]
+    rows = connection.execute(wanted.order_by(_STATES.since_ms, _STATES.sink, _STATES.part))
+    return [_STATE.value(row) for row in rows]
 
 
 def count_pending(connection: Connection) -> tuple[int, int]:
@@ -61,10 +64,10 @@ def read_snapshot(connection: Connection, sink: str, now: datetime, known: Itera
     outage = select(CHANNEL_STATES).where(_STATES.sink == sink, _STATES.part == "")
     return DeliverySnapshot(
         incidents=incidents,
-        events=tuple(_event(row) for row in connection.execute(events).mappings()),
+        events=tuple(_EVENT.value(row) for row in connection.execute(events)),
         deliveries=_relevant(connection, sink, [member.incident.id for member in incidents], now),
         sent_at=tuple(map(from_ms, connection.scalars(sent.order_by(_ROWS.begun_ms)))),
-        outage=next((_state(row) for row in connection.execute(outage).mappings()), None),
+        outage=next((_STATE.value(row) for row in connection.execute(outage)), None),
     )
 
 
@@ -94,7 +97,7 @@ def _relevant(connection: Connection, sink: str, incidents: Sequence[int], now: 
     about = and_(_ROWS.incident_id.in_(incidents), _ROWS.kind != DeliveryKind.REPLY)
     general = and_(_ROWS.incident_id.is_(None), _ROWS.kind != DeliveryKind.EVENT, lately)
     wanted = select(DELIVERIES).where(_ROWS.sink == sink, or_(about, general))
-    return {row.key: delivery_of(row) for row in connection.execute(wanted)}
+    return {row.key: DELIVERY.value(row) for row in connection.execute(wanted)}
 
 
 # What there is to tell in alerts.
@@ -161,32 +164,6 @@ def _due_events(connection: Connection, sink: str, fresh_ms: int) -> list[DueAle
         .limit(_MOST_ALERTS)
     )
     return [
-        DueAlert(key=f"{sink} event {row['id']}", begun_at=maybe_from_ms(row["begun_ms"]), about=_event(row))
-        for row in connection.execute(wanted).mappings()
+        DueAlert(key=f"{sink} event {row.id}", begun_at=maybe_from_ms(row.begun_ms), about=_EVENT.value(row))
+        for row in connection.execute(wanted)
     ]
-
-
-# Rows as values.
-
-
-def _event(row: RowMapping) -> PendingEvent:
-    return PendingEvent(
-        id=row["id"], at=from_ms(row["at_ms"]), kind=row["kind"], subject=row["subject"], text=row["text"]
-    )
-
-
-def _state(row: RowMapping) -> ChannelState:
-    return ChannelState(
-        sink=row["sink"],
-        part=row["part"],
-        since=from_ms(row["since_ms"]),
-        over_at=maybe_from_ms(row["over_ms"]),
-        error=row["error"] or "",
-    )
-
-
-def delivery_of(row: DeliveryRow | Row[Any]) -> Delivery:
-    """The delivery of a row."""
-    kind = next((kind for kind in DeliveryKind if kind == row.kind), DeliveryKind.OTHER)
-    same = {name: getattr(row, name) for name in ("key", "incident_id", "call", "channel", "ts", "error")}
-    return Delivery(kind=kind, begun_at=from_ms(row.begun_ms), done_at=maybe_from_ms(row.done_ms), **same)
