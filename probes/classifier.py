@@ -219,10 +219,18 @@ def _classify_body(dialect: Dialect, task: Task, response: RawResponse, steps: l
         where = f"HTTP {response.status} with an error in the body:"
         return _classify_error(dialect, response, body, steps, where=where)
     steps.append("error: none in the body")
-    flaw = response.fault or _check_content_type(task.check, response)
-    if flaw is not None:
+    if (flaw := response.fault or _check_content_type(task.check, response)) is not None:
         steps.append(f"envelope: {flaw.detail}")
-    return flaw or _classify_envelope(dialect, task, response, body, steps)
+        return flaw
+    read_embedding = dialect.read_embedding if task.check == Check.EMBEDDING else None
+    try:
+        reply = (read_embedding or dialect.read_reply)(body)
+    except MalformedError as fault:
+        steps.append(f"envelope: {fault}")
+        detail = f"HTTP {response.status} with {fault}: {_excerpt(body)}"
+        return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
+    steps.append("envelope: a whole reply")
+    return _classify_reply(task, reply, steps)
 
 
 def _check_content_type(check: str, response: RawResponse) -> Classification | None:
@@ -233,20 +241,6 @@ def _check_content_type(check: str, response: RawResponse) -> Classification | N
         detail = f"HTTP {response.status} with content type {content_type}, not JSON"
         return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
     return None
-
-
-def _classify_envelope(
-    dialect: Dialect, task: Task, response: RawResponse, body: Mapping[str, Any], steps: list[str]
-) -> Classification:
-    read_embedding = dialect.read_embedding if task.check == Check.EMBEDDING else None
-    try:
-        reply = (read_embedding or dialect.read_reply)(body)
-    except MalformedError as fault:
-        steps.append(f"envelope: {fault}")
-        detail = f"HTTP {response.status} with {fault}: {_excerpt(body)}"
-        return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
-    steps.append("envelope: a whole reply")
-    return _classify_reply(task, reply, steps)
 
 
 def _classify_reply(task: Task, reply: Reply, steps: list[str]) -> Classification:

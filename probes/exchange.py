@@ -60,6 +60,8 @@ class Exchange:
         """Filled by the sockets."""
         self.loop_lag = LagWatch(0.0)
         """Set by whoever watches the event loop."""
+        self.headers: Mapping[str, str] = {}
+        """Of the response, names in lower case; empty until they have arrived."""
         self.pieces = 0
         """Pieces of the body so far, as the transport gave them."""
         self.credentials_s = 0.0
@@ -73,7 +75,6 @@ class Exchange:
         self._timer_started = 0.0
         self._request_begun = False
         self._connected_host = ""
-        self._headers: Mapping[str, str] = {}
         self._body = bytearray()
         self._parser: SseParser | AwsEventStreamParser | None = None
         self._reply = EMPTY_REPLY
@@ -84,11 +85,6 @@ class Exchange:
         self.first_token_s: float | None = None
         self.last_byte_s: float | None = None
         self.longest_stall_s: float | None = None
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Of the response, names in lower case; empty until they have arrived."""
-        return self._headers
 
     @property
     def streaming(self) -> bool:
@@ -125,8 +121,8 @@ class Exchange:
             self._start_deadlines()
         elif step == "send_request_headers.started" and info["request"].method != b"CONNECT":
             self._request_begun = True
-            waits_for_token = self.check == Check.STREAM
-            self._set_deadline(self.target.timeouts.first_token_s if waits_for_token else self.target.timeouts.total_s)
+            limits = self.target.timeouts
+            self._set_deadline(limits.first_token_s if self.check == Check.STREAM else limits.total_s)
         elif step == "send_request_body.complete" and self._request_begun:
             self.sent_s = self.elapsed_s()
         elif step == "receive_response_headers.complete" and self._request_begun:
@@ -135,8 +131,8 @@ class Exchange:
     def receive_headers(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """Takes the head of the response."""
         self.status = status
-        self._headers = {name.lower(): value for name, value in headers}
-        label = self._headers.get("content-type", "").partition(";")[0].lower()
+        self.headers = {name.lower(): value for name, value in headers}
+        label = self.headers.get("content-type", "").partition(";")[0].lower()
         if self._awaits_stream and "json" not in label and "html" not in label:
             self._parser = self._new_parser()
 
@@ -169,7 +165,7 @@ class Exchange:
         """What the classifier reads, once headers are in; `fault` is how the transport failed, where it did."""
         return RawResponse(
             status=self.status or 0,
-            headers=self._headers,
+            headers=self.headers,
             body=bytes(self._body),
             model=self.target.model,
             streamed=self.streaming,
@@ -206,15 +202,12 @@ class Exchange:
             detail = f"the stream stalled after the first token: no end within {limits.total_s:g} s"
             return Classification(outcome=Outcome.BROKEN_STREAM, detail=detail)
         if not self._request_begun:
-            missing, limit_s = f"no connection to {peer}", limits.connect_s
+            missing, limit_s = "connection to", limits.connect_s
         elif self.check == Check.STREAM:
-            missing, limit_s = f"no first token from {peer}", limits.first_token_s
+            missing, limit_s = "first token from", limits.first_token_s
         else:
-            missing, limit_s = (
-                f"no {'answer' if self.status is None else 'complete answer'} from {peer}",
-                limits.total_s,
-            )
-        detail = f"{missing} within {min(limit_s, limits.total_s):g} s"
+            missing, limit_s = "answer from" if self.status is None else "complete answer from", limits.total_s
+        detail = f"no {missing} {peer} within {min(limit_s, limits.total_s):g} s"
         return Classification(outcome=Outcome.TIMEOUT, detail=detail)
 
     @property

@@ -1,13 +1,25 @@
-"""The result of one probe."""
+"""The result of one probe, and the faster dataclass that it is: simulations create such values by the million."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar, dataclass_transform
 
-from probes.hot_dataclass import hot_dataclass
 from probes.outcome import Outcome
 
 #: How `detail` begins where the probe failed on this machine.
 OWN_FAULT: Final = "the probe itself"
+
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def hot_dataclass(cls: type[T]) -> type[T]:
+    """A keyword-only dataclass with slots, compared and hashed by value.
+
+    Frozen for the type checker alone: at run time, a frozen one takes three times as long to create, and `hotspare
+    simulate` a fifth longer.
+    """
+    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
 
 
 @hot_dataclass

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from probes.checks import usual_tokens
 from probes.dialects.registry import DIALECTS
-from probes.target import Check, Price, Target
+from probes.target import Check, Target
 
 _log = logging.getLogger(__name__)
 
@@ -43,10 +43,11 @@ def cost_usd(
         return None
     if not (0 <= input_tokens <= _MOST_TOKENS and 0 <= output_tokens <= _MOST_TOKENS):
         return None
-    read, written, cached = input_tokens, output_tokens, min(max(0, cached_tokens or 0), input_tokens)
-    if target.price is not None:
-        return _configured_cost_usd(target.price, read, written, cached)
-    return _listed_cost_usd(target, read, written, cached)
+    cached, price = min(max(0, cached_tokens or 0), input_tokens), target.price
+    if price is None:
+        return _listed_cost_usd(target, input_tokens, output_tokens, cached)
+    cached_usd = cached * (price.input_usd if price.cached_usd is None else price.cached_usd)
+    return ((input_tokens - cached) * price.input_usd + cached_usd + output_tokens * price.output_usd) / _MILLION
 
 
 def usual_usd(target: Target) -> float | None:
@@ -87,17 +88,11 @@ def _private(host: str) -> bool:
     return address.is_private or address.is_loopback or address.is_link_local
 
 
-def _configured_cost_usd(price: Price, read: int, written: int, cached: int) -> float:
-    cached_usd = price.input_usd if price.cached_usd is None else price.cached_usd
-    return ((read - cached) * price.input_usd + cached * cached_usd + written * price.output_usd) / _MILLION
-
-
 def _listed_cost_usd(target: Target, read: int, written: int, cached: int) -> float | None:
     provider = target.provider
     dialect = DIALECTS.get(provider.dialect)
-    owners = dict.fromkeys(
-        (provider.base_url, provider.preset, provider.name, dialect.price_list_id if dialect else None)
-    )
+    listed = dialect.price_list_id if dialect else None
+    owners = dict.fromkeys((provider.base_url, provider.preset, provider.name, listed))
     models = dict.fromkeys((target.model, target.model.removeprefix(_VERTEX_PREFIX)))
     prices = (_look_up_cost_usd(owner, model, read, written, cached) for owner in owners if owner for model in models)
     return next((price for price in prices if price is not None), None)

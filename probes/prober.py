@@ -35,9 +35,8 @@ from probes.redaction import clean, clean_identifier
 from probes.reply import Request
 from probes.target import Check, Provider, Target
 from probes.transcript import Transcript, build_transcript
-from probes.transport.backend import ResponseTooLargeError, TimedBackend
+from probes.transport.backend import Resolve, Resolver, ResponseTooLargeError, TimedBackend, resolve_by_system
 from probes.transport.decoding import CAP, Decoder, UndecodableBodyError
-from probes.transport.dns import Resolve, Resolver, resolve_by_system
 from probes.transport.http_transport import open_response, tls_context, warm_up
 from probes.transport.proxies import Proxies
 from probes.transport_errors import classify_exception

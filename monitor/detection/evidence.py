@@ -19,8 +19,7 @@ from pydantic import Field
 
 from monitor.config.settings import LARGEST_BACKGROUND
 from monitor.health import WeighedProbe
-from probes.hot_dataclass import hot_dataclass
-from probes.observation import Observation
+from probes.observation import Observation, hot_dataclass
 from probes.outcome import Blame, Effect, Outcome
 
 #: The recovery test's height: log(20), a chance of one in twenty to call p1 recovered.

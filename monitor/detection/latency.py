@@ -36,8 +36,7 @@ from pydantic import Field
 
 from monitor.detection.evidence import step_down, step_up
 from monitor.formatting import format_elapsed
-from probes.hot_dataclass import hot_dataclass
-from probes.observation import Observation
+from probes.observation import Observation, hot_dataclass
 from probes.outcome import Outcome
 
 #: The share of answers that stay under `high_s`.

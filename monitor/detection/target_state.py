@@ -12,8 +12,7 @@ from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import ProbeIdentity, TargetParameters
 from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, TargetHealth
-from probes.hot_dataclass import hot_dataclass
-from probes.observation import Observation
+from probes.observation import Observation, hot_dataclass
 from probes.outcome import Effect, Outcome
 
 #: The longest Retry-After that is obeyed: no target is left unprobed for longer.

@@ -36,36 +36,30 @@ _FAMILIES = (
 )
 #: For JSON with a word and a number, the syntax of a call included.
 _STRUCTURE_TOKENS = 256
+#: What the check adds to the body of a chat.
+_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    Check.STREAM: {"stream": True},
+    Check.STRUCTURED: {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+    Check.TOOL: {"tools": [{**TOOL, "input_schema": SCHEMA, "strict": True}]},
+}
 
 
 def build_request(target: Target, task: Task) -> Request:
     """Messages, with the smallest token budget that the model's family needs and no sampling parameters."""
     family = family_of(target.model, _FAMILIES)
     least = _STRUCTURE_TOKENS if task.has_long_reply else 0
-    body = {
+    body: dict[str, Any] = {
         "model": target.model,
         "max_tokens": task.max_tokens or max(family.tokens, least),
         "messages": [{"role": "user", "content": task.prompt}],
     }
+    if task.check == Check.TOOL:
+        body["tool_choice"] = {"type": "tool", "name": TOOL_NAME} if family.forces_tool else {"type": "auto"}
     return Request(
         url=f"{target.provider.base_url}/v1/messages",
         headers={"x-api-key": target.provider.api_key.reveal(), "anthropic-version": "2023-06-01"},
-        body=overlay(overlay(body, family.extra), _check_parameters(family, task.check)),
+        body=overlay(overlay(body, family.extra), _PARAMETERS.get(task.check, {})),
     )
-
-
-def _check_parameters(family: Family, check: str) -> Mapping[str, Any]:
-    """What the check adds to the body of a chat."""
-    match check:
-        case Check.STREAM:
-            return {"stream": True}
-        case Check.STRUCTURED:
-            return {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
-        case Check.TOOL:
-            tool = {**TOOL, "input_schema": SCHEMA, "strict": True}
-            choice = {"type": "tool", "name": TOOL_NAME} if family.forces_tool else {"type": "auto"}
-            return {"tools": [tool], "tool_choice": choice}
-    return {}
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:

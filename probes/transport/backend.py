@@ -13,11 +13,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpcore
 
-from probes.transport.dns import Address, Resolver
+from probes.transport.shared_calls import SharedCalls
+
+#: Family and socket address, as `socket.connect` takes it.
+Address: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
+#: Returns all addresses of a host name and a port, the best first; may block; raises OSError.
+Resolve: TypeAlias = Callable[[str, int], Sequence[Address]]
 
 _CHUNK = 2048
 #: Reading pauses while more bytes than this wait to be read.
@@ -32,6 +37,37 @@ _NO_ROUTE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREAC
 
 class ResponseTooLargeError(Exception):
     """The other side has sent more bytes than the limit allows."""
+
+
+def resolve_by_system(host: str, port: int) -> Sequence[Address]:
+    """Asks the system's resolver; blocks for as long as that is configured to wait; raises OSError."""
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a label that is empty or too long
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from error
+    return [(family, address) for family, _, _, _, address in infos]
+
+
+class Resolver:
+    """Looks up names by `resolve`, once at a time for each name: one that hangs costs one thread."""
+
+    def __init__(self, resolve: Resolve = resolve_by_system) -> None:
+        self._look_up = SharedCalls(resolve, thread_name="lookup")
+
+    async def addresses(self, host: str, port: int) -> Sequence[Address]:
+        """All addresses of the host, the best first; a numeric one at once. Raises OSError when there is none."""
+        return parse_numeric(host, port) or await self._look_up(host, port)
+
+
+def parse_numeric(host: str, port: int) -> Sequence[Address]:
+    """The address that `host` spells, as a list of one; empty where it is a name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except (OSError, ValueError):
+            continue
+        return [(family, (host, port))]
+    return []
 
 
 @dataclass(slots=True)

@@ -18,9 +18,8 @@ import httpcore
 import httpx
 
 from probes.redaction import one_line
-from probes.transport.backend import ResponseTooLargeError, SocketTimings, TimedBackend
+from probes.transport.backend import Resolver, ResponseTooLargeError, SocketTimings, TimedBackend
 from probes.transport.decoding import CAP, Decoder, UndecodableBodyError
-from probes.transport.dns import Resolver
 from probes.transport.http_transport import open_response
 from probes.transport.proxies import Proxies, UnusableProxyError
 

@@ -15,6 +15,8 @@ import httpx
 
 from probes.transport.proxies import UnusableProxyError
 
+_EXPECTED_FILE = "expected a file of PEM certificates"
+
 
 @asynccontextmanager
 async def open_response(
@@ -79,21 +81,13 @@ def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
 
     Raises ValueError for an unusable bundle, OSError for an unusable SSL_CERT_FILE.
     """
-    if ca_bundle is None:
-        return _default_context()
     try:
-        return ssl.create_default_context(cafile=ca_bundle)
-    except OSError as error:  # includes ssl.SSLError
-        raise ValueError(
-            f"network.ca_bundle {str(ca_bundle)!r}: expected a file of PEM certificates: {error}"
-        ) from error
-
-
-def _default_context() -> ssl.SSLContext:
-    try:
+        if ca_bundle is not None:
+            return ssl.create_default_context(cafile=ca_bundle)
         context = httpx.create_ssl_context()
-    except OSError as error:
-        file = os.environ.get("SSL_CERT_FILE")
-        raise OSError(f"SSL_CERT_FILE {file!r}: expected a file of PEM certificates: {error}") from error
+    except OSError as error:  # includes ssl.SSLError
+        if ca_bundle is not None:
+            raise ValueError(f"network.ca_bundle {str(ca_bundle)!r}: {_EXPECTED_FILE}: {error}") from error
+        raise OSError(f"SSL_CERT_FILE {os.environ.get('SSL_CERT_FILE')!r}: {_EXPECTED_FILE}: {error}") from error
     context.load_default_certs()
     return context

@@ -113,17 +113,10 @@ def _check_parameters(task: Task, preset: Preset) -> dict[str, Any]:
         case Check.STRUCTURED:
             return {"response_format": {"type": "json_object"}}
         case Check.TOOL:
-            return _tool_parameters(preset)
+            function = {**TOOL, "parameters": SCHEMA, **({"strict": True} if preset.strict_tools else {})}
+            choice = {"type": "function", "function": {"name": TOOL_NAME}}
+            return {"tools": [{"type": "function", "function": function}], "tool_choice": choice}
     return {}
-
-
-def _tool_parameters(preset: Preset) -> dict[str, Any]:
-    function = {**TOOL, "parameters": SCHEMA}
-    strict = {"strict": True} if preset.strict_tools else {}
-    return {
-        "tools": [{"type": "function", "function": {**function, **strict}}],
-        "tool_choice": {"type": "function", "function": {"name": TOOL_NAME}},
-    }
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
@@ -165,19 +158,13 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     if event.data.startswith("[DONE]"):
         return replace(reply, ended=True)
     body = parse(event.data)
-    choice = next(iter(as_objects(body.get("choices"))), {})
     if is_error(body, event.name):
         return replace(reply, error=body)
-    groq = as_object(body.get("x_groq"))
-    late_error = choice.get("error") or groq.get("error")
-    if late_error:
+    choice, groq = next(iter(as_objects(body.get("choices"))), {}), as_object(body.get("x_groq"))
+    if late_error := choice.get("error") or groq.get("error"):
         return replace(reply, error={"error": late_error})
     reply = replace(reply, model=as_text(body.get("model")) or reply.model)
-    return _with_choice(with_usage(reply, body.get("usage") or groq.get("usage")), choice)
-
-
-def _with_choice(reply: Reply, choice: Mapping[str, Any]) -> Reply:
-    delta = as_object(choice.get("delta"))
+    reply, delta = with_usage(reply, body.get("usage") or groq.get("usage")), as_object(choice.get("delta"))
     finish = _read_finish(choice.get("finish_reason"), delta)
     return replace(
         reply,
@@ -202,9 +189,7 @@ def _read_call(call: Mapping[str, Any]) -> ToolCall:
 
 
 def _read_finish(reason: object, message: Mapping[str, Any]) -> Finish | None:
-    if message.get("refusal"):
-        return Finish.REFUSED
-    return read_finish(reason)
+    return Finish.REFUSED if message.get("refusal") else read_finish(reason)
 
 
 def with_usage(reply: Reply, usage: object) -> Reply:

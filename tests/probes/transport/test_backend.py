@@ -11,8 +11,15 @@ from contextlib import contextmanager
 import pytest
 import trustme
 
-from probes.transport.backend import SocketTimings, TimedBackend, alternate_families, first_connected
-from probes.transport.dns import Address, Resolver, parse_numeric
+from probes.transport.backend import (
+    Address,
+    Resolver,
+    SocketTimings,
+    TimedBackend,
+    alternate_families,
+    first_connected,
+    parse_numeric,
+)
 from tests.support.servers import server_tls
 
 
