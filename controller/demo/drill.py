@@ -11,7 +11,7 @@ from hotspare_client import Routing, Target
 from controller.demo import narration
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.files import CANDIDATES, PROBE_INTERVAL_S, ROUTE, TARGETS
-from controller.demo.narration import Line, NarrationBuilder, ServiceSnapshot, Summary, Topic, percent
+from controller.demo.narration import Line, NarrationBuilder, ServiceSnapshot, Summary, percent
 from controller.demo.processes import Processes
 from controller.demo.screen import Screen
 from controller.demo.traffic import DrillPhase, Traffic
@@ -93,17 +93,17 @@ class Drill:
         self.world.fail(_FAILING, share=_FAILING_SHARE)
         self._narrator.outage_at = utc_now()
         begins = f"{_FAILING} begins to answer {_FAILING_SHARE:.0%} of all requests with HTTP 500"
-        self.screen.say(Line(self._narrator.outage_at, Topic.OUTAGE, begins, good=False))
+        self.screen.say(Line(self._narrator.outage_at, "outage", begins, good=False))
         flip_s = await self._moved(lambda target: target.provider != _FAILING, "the outage began", _FLIP_WITHIN_S)
         if flip_s is not None:
             await self.wait(max(_AFTER_FLIP_S, _SHORTEST_OUTAGE_S - flip_s))
             own, without = self.traffic.application.recent_failed_share, self.traffic.baseline.recent_failed_share
             recent = f"failed requests in the last 5 s: {percent(own)}, without failover {percent(without)}"
-            self.screen.say(Line(utc_now(), Topic.USERS, recent))
+            self.screen.say(Line(utc_now(), "users", recent))
         self.world.heal(_FAILING)
         asyncio.get_running_loop().call_later(_IN_FLIGHT_S, self.traffic.enter, DrillPhase.AFTER)
         healed = f"{_FAILING} is well again and answers everything"
-        self.screen.say(Line(utc_now(), Topic.OUTAGE, healed, good=True))
+        self.screen.say(Line(utc_now(), "outage", healed, good=True))
         return flip_s
 
     async def _moved(self, is_there: Callable[[Target], bool], event: str, within_s: float) -> float | None:

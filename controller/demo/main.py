@@ -18,7 +18,7 @@ from controller.demo import files
 from controller.demo.drill import Drill
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.files import KEYS, ROUTE
-from controller.demo.narration import Line, Summary, Topic, introduction
+from controller.demo.narration import Line, Summary, introduction
 from controller.demo.processes import DemoError, Processes
 from controller.demo.screen import Screen
 from controller.demo.traffic import Caller, Traffic
@@ -70,7 +70,7 @@ async def _run_demo(screen: Screen, finished: list[Summary], *, once: bool, port
     page = f"http://{_LOOPBACK}:{port}"
     with ExitStack() as stack:
         world = stack.enter_context(World())
-        screen.say(Line(utc_now(), Topic.DEMO, _STARTING))
+        screen.say(Line(utc_now(), "demo", _STARTING))
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="hotspare-demo-")))
         slack = stack.enter_context(FakeSlack())
         configuration = files.write_configuration(folder, world, slack_url=slack.url)
@@ -104,7 +104,7 @@ async def _run_demo(screen: Screen, finished: list[Summary], *, once: bool, port
                 if once:
                     return
                 stays = f"the page stays at {page}; the next outage in {_PAUSE_S / 60:g} min; Ctrl-C ends it"
-                screen.say(Line(utc_now(), Topic.DEMO, stays))
+                screen.say(Line(utc_now(), "demo", stays))
                 await drill.wait(_PAUSE_S)
 
 

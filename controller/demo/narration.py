@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from hotspare_client import Target
 
@@ -19,17 +18,8 @@ _QUIET_CHANGES = frozenset({Health.UNKNOWN, Health.UP, Health.SUSPECT})
 """A change among these is the start, or rising evidence, which has lines of its own."""
 
 
-class Topic(StrEnum):
-    """What a line is about; printed in front of it."""
-
-    DEMO = "demo"
-    OUTAGE = "outage"
-    PROBE = "probe"
-    EVIDENCE = "evidence"
-    HEALTH = "health"
-    ROUTE = "route"
-    SLACK = "slack"
-    USERS = "users"
+Topic = Literal["demo", "outage", "probe", "evidence", "health", "route", "slack", "users"]
+"""What a line is about; printed in front of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +111,7 @@ class NarrationBuilder:
             after_s = (first.finished_at - outage_at).total_seconds()
             text = f"the first one failed {after_s:.1f} s after the outage began: {first.target}, {first.outcome}"
             detail = f" ({first.detail})" if first.detail else ""
-            yield Line(first.finished_at, Topic.PROBE, text + detail, good=False)
+            yield Line(first.finished_at, "probe", text + detail, good=False)
 
     def _evidence(self, facts: ServiceSnapshot) -> Iterator[Line]:
         for target, state in facts.health.items():
@@ -131,14 +121,14 @@ class NarrationBuilder:
             if step > self._step_reported.get(target, 0):
                 self._step_reported[target] = step
                 text = f"against {target}: {state.evidence:.1f} of the {state.threshold:.1f} that make a verdict"
-                yield Line(facts.at, Topic.EVIDENCE, text, good=False)
+                yield Line(facts.at, "evidence", text, good=False)
 
     def _changes(self, facts: ServiceSnapshot) -> Iterator[Line]:
         new = facts.transitions[self._transitions_reported :]
         self._transitions_reported = len(facts.transitions)
         for change in new:
             if not {change.before, change.after} <= _QUIET_CHANGES:
-                yield Line(change.at, Topic.HEALTH, change.reason, good=change.after in {Health.UP, Health.RECOVERING})
+                yield Line(change.at, "health", change.reason, good=change.after in {Health.UP, Health.RECOVERING})
 
 
 def introduction(at: datetime, *, page: str) -> list[Line]:
@@ -148,20 +138,20 @@ def introduction(at: datetime, *, page: str) -> list[Line]:
         f"an outage counts after {MIN_OUTAGE_S:g} s instead of 15 s, a recovered target is held for {HOLD_S:g} s "
         "instead of 5 min"
     )
-    return [Line(at, Topic.DEMO, f"the page: {page}"), Line(at, Topic.DEMO, speed)]
+    return [Line(at, "demo", f"the page: {page}"), Line(at, "demo", speed)]
 
 
 def route_moved(target: Target, *, after_s: float, event: str) -> Line:
     """The routing file shows another target, `after_s` seconds after the event."""
     text = f"{target.route} now points at {target.id}, {after_s:.1f} s after {event}: {target.reason}"
-    return Line(target.since, Topic.ROUTE, text, good=True)
+    return Line(target.since, "route", text, good=True)
 
 
 def slack_message(at: datetime, text: str, *, edited: bool, reply: bool = False) -> Line:
     """A message in Slack, an edit, or a reply in a thread; `text` is escaped for Slack."""
     plain = text.replace("\n", " – ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     how = "message edited" if edited else "reply in its thread" if reply else "new message"
-    return Line(at, Topic.SLACK, f"{how}: {plain}")
+    return Line(at, "slack", f"{how}: {plain}")
 
 
 def drill_result(at: datetime, summary: Summary) -> list[Line]:
@@ -171,18 +161,18 @@ def drill_result(at: datetime, summary: Summary) -> list[Line]:
         f"failed requests: before {shares['quiet']}, during the outage {shares['outage']} "
         f"(without failover {shares['outage_without_failover']}), after {shares['after']}"
     )
-    users = Line(at, Topic.USERS, requests)
+    users = Line(at, "users", requests)
     if summary.problems:
         return [
             users,
-            *(Line(at, Topic.DEMO, f"the drill has failed: {text}", good=False) for text in summary.problems),
+            *(Line(at, "demo", f"the drill has failed: {text}", good=False) for text in summary.problems),
         ]
     text = (
         f"the drill has passed: the route left the failing provider after {summary.time_to_flip_s:.1f} s, came back "
         f"{summary.time_to_return_s:.1f} s after the end of the outage, and Slack took all {summary.slack_delivered} "
         "messages and edits"
     )
-    return [users, Line(at, Topic.DEMO, text, good=True)]
+    return [users, Line(at, "demo", text, good=True)]
 
 
 def percent(share: float | None) -> str:

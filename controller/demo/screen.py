@@ -7,13 +7,12 @@ from typing import Self, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from controller.demo.narration import Line, ServiceSnapshot, percent
 from controller.demo.traffic import DrillPhase, Traffic
 from monitor.health import Health, HealthLevel, TargetHealth
-from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.redaction import one_line
 
@@ -61,7 +60,14 @@ class Screen:
             at_s, text = (line.at - self._started_at).total_seconds(), one_line(line.text, _LONGEST)
             if self._live:
                 colour = {True: "green", False: "red", None: ""}[line.good]
-                self._live.console.print(_row(f"{at_s:.1f} s", line.topic, Text(text, style=colour)))
+                row = Table.grid(
+                    Column(justify="right", width=8, style="dim"),
+                    Column(width=9, style="bold"),
+                    Column(overflow="fold"),
+                    padding=(0, 1),
+                )
+                row.add_row(f"{at_s:.1f} s", line.topic, Text(text, style=colour))
+                self._live.console.print(row)
             else:
                 self._stream.write(f"{at_s:6.1f} s  {line.topic:<9} {text}\n")
                 self._stream.flush()
@@ -77,43 +83,32 @@ class Screen:
             )
 
 
-def _row(*cells: str | Text) -> Table:
-    row = Table.grid(padding=(0, 1))
-    row.add_column(justify="right", width=8, style="dim")
-    row.add_column(width=9, style="bold")
-    row.add_column(overflow="fold")
-    row.add_row(*cells)
-    return row
-
-
 def _targets(facts: ServiceSnapshot, targets: Sequence[str], serving: str | None, strip: int) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("  target (▶ serves users)", "health", "evidence", "probes"):
-        table.add_column(heading, no_wrap=True)
+    table = _table("  target (▶ serves users)", "health", "evidence", "probes")
     for target in targets:
         state = facts.health.get(target)
+        health = state.health if state else Health.UNKNOWN
+        outcomes = [each.outcome for each in facts.observations.get(target, ())[-strip:]]
         table.add_row(
             Text(f"▶ {target}", style="bold") if target == serving else f"  {target}",
-            _health(state),
+            Text(health, style=_COLOURS[health.level]),
             _evidence(state),
-            _strip(facts.observations.get(target, ())[-strip:]),
+            Text.assemble(*(("■", "green" if outcome is Outcome.OK else "red") for outcome in outcomes)),
         )
     return table
 
 
 def _users(traffic: Traffic, first: str) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("failed requests", "the last 5 s", *DrillPhase):
-        table.add_column(heading, no_wrap=True)
+    table = _table("failed requests", "the last 5 s", *DrillPhase)
     for name, caller in (("by the routing file", traffic.application), (f"always {first}", traffic.baseline)):
-        shares = [caller.failed_share(phase) for phase in DrillPhase]
-        table.add_row(name, *(_share(share) for share in (caller.recent_failed_share, *shares)))
+        shares = [caller.recent_failed_share, *map(caller.failed_share, DrillPhase)]
+        table.add_row(name, *(Text(percent(share), style="red" if share and share > 0.02 else "") for share in shares))
     return table
 
 
-def _health(state: TargetHealth | None) -> Text:
-    health = state.health if state else Health.UNKNOWN
-    return Text(health, style=_COLOURS[health.level])
+def _table(*headings: str) -> Table:
+    columns = (Column(heading, no_wrap=True) for heading in headings)
+    return Table(*columns, box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
 
 
 def _evidence(state: TargetHealth | None) -> Text:
@@ -122,12 +117,3 @@ def _evidence(state: TargetHealth | None) -> Text:
     filled = min(_BAR, round(_BAR * state.evidence / state.threshold))
     bar = Text("█" * filled, style="red").append("░" * (_BAR - filled), style="dim")
     return bar.append(f" {state.evidence:4.1f} of {state.threshold:.1f}")
-
-
-def _strip(observations: Sequence[Observation]) -> Text:
-    squares = [("■", "green" if observation.outcome is Outcome.OK else "red") for observation in observations]
-    return Text.assemble(*squares)
-
-
-def _share(share: float | None) -> Text:
-    return Text(percent(share), style="red" if share and share > 0.02 else "")

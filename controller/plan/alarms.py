@@ -23,17 +23,15 @@ _ROUNDING = 1.01
 class FalseFailoverRates:
     """False failovers of one route per 90 days."""
 
-    by_target: float
-    """Caused by the first candidate's own evidence."""
-    by_provider: float
-    """Caused by the evidence of its whole provider; 0 where the target has no siblings."""
+    by_test: tuple[float, ...]
+    """By the evidence of the first candidate alone, and by that of its whole provider where it has siblings."""
     bounded: bool
     """Whether some threshold keeps the promise; long and frequent blips can make that impossible."""
 
     @property
     def per_route_90d(self) -> float:
         """Their sum."""
-        return self.by_target + self.by_provider
+        return sum(self.by_test)
 
 
 def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates]:
@@ -51,11 +49,8 @@ def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates
         if provider:
             stream_s = 1 / sum(1 / member.interval_s for member in provider.members.values())
             tests.append(_false_per_day(provider.alarm_model(p0, stream_s), provider.false_per_day))
-        (own_per_day, _), *others = tests
         rates[route.name] = FalseFailoverRates(
-            by_target=own_per_day * QUARTER_DAYS,
-            by_provider=sum(rate for rate, _ in others) * QUARTER_DAYS,
-            bounded=all(keeps for _, keeps in tests),
+            by_test=tuple(rate * QUARTER_DAYS for rate, _ in tests), bounded=all(keeps for _, keeps in tests)
         )
     return rates
 

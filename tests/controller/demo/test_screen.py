@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.demo.narration import Line, ServiceSnapshot, Topic, introduction
+from controller.demo.narration import Line, ServiceSnapshot, introduction
 from controller.demo.screen import Screen
 from controller.demo.traffic import Caller, DrillPhase, Traffic
 from monitor.health import Health, TargetHealth
@@ -44,7 +44,7 @@ def test_a_terminal_shows_the_table_beneath_the_lines(monkeypatch: pytest.Monkey
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     terminal = _Terminal()
     with Screen(terminal, started_at=_START) as screen:
-        screen.say(Line(at=_START + timedelta(seconds=3), topic=Topic.HEALTH, text="it is down", good=False))
+        screen.say(Line(at=_START + timedelta(seconds=3), topic="health", text="it is down", good=False))
         _show(screen)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
     assert "3.0 s health    it is down" in shown
@@ -57,8 +57,8 @@ def test_piped_output_is_plain() -> None:
     """Off a terminal every line is one timestamped line without escape codes, and there is no table."""
     stream = io.StringIO()
     with Screen(stream, started_at=_START) as screen:
-        screen.say(Line(_START, Topic.DEMO, "starting"), *introduction(_START, page="http://127.0.0.1:8501"))
-        screen.say(Line(at=_START + timedelta(seconds=12.34), topic=Topic.HEALTH, text="[bold]it[/bold] is down"))
+        screen.say(Line(_START, "demo", "starting"), *introduction(_START, page="http://127.0.0.1:8501"))
+        screen.say(Line(at=_START + timedelta(seconds=12.34), topic="health", text="[bold]it[/bold] is down"))
         _show(screen)
     lines = stream.getvalue().splitlines()
     assert lines[1] == "   0.0 s  demo      the page: http://127.0.0.1:8501"
@@ -70,7 +70,7 @@ def test_text_of_a_provider_cannot_steer_the_terminal() -> None:
     """Control characters become spaces, and a line has an end."""
     stream = io.StringIO()
     with Screen(stream, started_at=_START) as screen:
-        screen.say(Line(_START, Topic.PROBE, "\x1b[2J\x1b]0;title\x07 boom\r\n\u202e" + "x" * 5000))
+        screen.say(Line(_START, "probe", "\x1b[2J\x1b]0;title\x07 boom\r\n\u202e" + "x" * 5000))
     (line,) = stream.getvalue().splitlines()
     assert line.isprintable()
     assert "boom" in line
@@ -81,6 +81,6 @@ def test_a_stream_that_cannot_show_every_character_gets_the_others() -> None:
     """What Slack is told holds symbols that an old terminal or pipe has no code for; that ends no demo."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     with Screen(stream, started_at=_START) as screen:
-        screen.say(Line(at=_START, topic=Topic.SLACK, text="new message: 🔴 down"))
+        screen.say(Line(at=_START, topic="slack", text="new message: 🔴 down"))
     stream.seek(0)
     assert stream.read() == "   0.0 s  slack     new message: ? down\n"
