@@ -17,6 +17,7 @@ import yaml
 LARGEST_BYTES = 1024 * 1024
 _DEEPEST = 20
 _MOST_VALUES = 50_000
+_UNQUOTED = re.compile(r"character '([@`%])' that cannot start any token")
 
 # Braces end a bare word inside `{…}`, so `{key: ${NAME}}` would be no YAML: while it is parsed, private characters of
 # the same width stand for the braces of variables.
@@ -260,6 +261,10 @@ def _sentence(error: yaml.MarkedYAMLError) -> str:
         return "not valid YAML: a tab where none can stand; indent with spaces"
     if "mapping values are not allowed" in problem:
         return "not valid YAML: a ': ' where no key can stand; check the indentation, or quote the text"
+    if match := _UNQUOTED.search(problem):
+        return f'not valid YAML: a text that begins with {match[1]} needs quotes: "{match[1]}…"'
+    if "expected <block end>" in problem:
+        return f"not valid YAML: this line is not indented as those before it{_context(error)}"
     return f"not valid YAML: {problem}{_context(error)}"
 
 
