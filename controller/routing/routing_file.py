@@ -8,7 +8,6 @@ import re
 import stat
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -93,20 +92,15 @@ def _number(value: float) -> float:
     return int(value) if float(value).is_integer() else value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """What we last published: the bytes, and the file's mode, inode, size and time of change."""
-
-    content: bytes
-    attributes: tuple[int, int, int, int]
-
-
 class RoutingFile:
     """The published file: replaced as a whole, and checked for changes by others. One writer per path and thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._written: _Written | None = None
+        self._content = b""
+        """What we last published; empty while that is nothing."""
+        self._attributes = (0, 0, 0, 0)
+        """Mode, inode, size and time of change of that file."""
 
     def publish(self, table: Mapping[str, Any]) -> None:
         """Put `table` in place of whatever is at the path, durably and readable by every user of the machine.
@@ -125,9 +119,10 @@ class RoutingFile:
         content = (json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(errors="replace")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            if self._written is None:
+            if not self._content:
                 self._remove_leftovers()
-            self._written = _Written(content=content, attributes=self._replace(content))
+            self._attributes = self._replace(content)
+            self._content = content
             _sync_folder(self._path.parent)
         except OSError as error:
             raise RoutingFileError(_explain(self._path, error)) from error
@@ -156,28 +151,28 @@ class RoutingFile:
 
         Costs one stat while nothing has changed. With the same content and permissions a changed file is ours again.
         """
-        if self._written is None:
+        if not self._content:
             return None
         try:
             status = os.lstat(self._path)
-            if _attributes(status) == self._written.attributes:
+            if _attributes(status) == self._attributes:
                 return None
-            change = self._change(status, self._written)
+            change = self._change(status)
         except FileNotFoundError:
             return f"routing file {self._path} was deleted by someone else"
         except OSError as error:
             return f"routing file {self._path} cannot be read any more: {_strerror(error)}"
         if change:
             return f"routing file {self._path} {change}"
-        self._written = _Written(content=self._written.content, attributes=_attributes(status))
+        self._attributes = _attributes(status)
         return None
 
-    def _change(self, status: os.stat_result, written: _Written) -> str | None:
+    def _change(self, status: os.stat_result) -> str | None:
         if not stat.S_ISREG(status.st_mode):
             return "was replaced by something that is not a plain file"
-        if status.st_size != len(written.content) or _read(self._path, status.st_size) != written.content:
+        if status.st_size != len(self._content) or _read(self._path, status.st_size) != self._content:
             return "was changed by someone else"
-        mode, ours = stat.S_IMODE(status.st_mode), stat.S_IMODE(written.attributes[0])
+        mode, ours = stat.S_IMODE(status.st_mode), stat.S_IMODE(self._attributes[0])
         return None if mode == ours else f"was given permissions {mode:04o} by someone else, expected {ours:04o}"
 
     def _replace(self, content: bytes) -> tuple[int, int, int, int]:

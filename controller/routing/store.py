@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, RowMapping, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
 
 from controller.routing.decision import Decision
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
-from monitor.storage.conversions import RowMapper, from_ms, maybe_from_ms, storable, to_ms
+from monitor.storage.conversions import RowMapper, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.store import insert_event
 from monitor.storage.tables import OVERRIDES, DecisionRow
@@ -26,11 +26,11 @@ _LONGEST = {
     "ended_by": LONGEST_AUTHOR,
     "ended_reason": LONGEST_REASON,
 }
+_OVERRIDE = RowMapper(Override, "id", *_LONGEST)
 _DECISION = RowMapper(Decision, "weights", "dry_run", longest={"reason": 2_000})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredOverride:
+class StoredOverride(NamedTuple):
     """An override, and what the service has done about it."""
 
     override: Override
@@ -56,7 +56,10 @@ class OverrideStore:
         """Those that nobody ended, expired ones included, and those whose end is not published; oldest first."""
         query = select(OVERRIDES).where(or_(OVERRIDES.c.ended_ms.is_(None), OVERRIDES.c.heeded_ms.is_(None)))
         with self._reading.connect() as connection:
-            return [_stored_override(row) for row in connection.execute(query.order_by(OVERRIDES.c.id)).mappings()]
+            return [
+                StoredOverride(_override(row), row.heeded_ms is not None, maybe_from_ms(row.warned_ms))
+                for row in connection.execute(query.order_by(OVERRIDES.c.id))
+            ]
 
     def in_force(self, now: datetime) -> list[Override]:
         """Those in force, oldest first."""
@@ -67,7 +70,7 @@ class OverrideStore:
         """The latest ones, ended ones included, newest first."""
         query = select(OVERRIDES).order_by(OVERRIDES.c.id.desc()).limit(limit)
         with self._reading.connect() as connection:
-            return [_override(row) for row in connection.execute(query).mappings()]
+            return [_override(row) for row in connection.execute(query)]
 
     def begin(
         self, override: Override, event_for: Callable[[Sequence[Override]], OverrideEvent], *, warned: bool = False
@@ -83,10 +86,7 @@ class OverrideStore:
                 ended = replace(old, ended_at=min(override.at, old.until), ended_by=override.author)
                 _end(connection, replace(ended, ended_reason=f"replaced: {override.reason}"))
             row = {
-                "kind": override.kind.value,
-                "forced": int(override.forced),
-                "at_ms": to_ms(override.at),
-                "until_ms": to_ms(override.until),
+                **_OVERRIDE.columns(override),
                 "warned_ms": to_ms(override.at) if warned else None,
                 **{name: _clean(name, getattr(override, name)) for name in _LONGEST},
             }
@@ -147,7 +147,7 @@ class OverrideStore:
 
 def _not_ended(connection: Connection, *kinds: OverrideKind) -> list[Override]:
     query = select(OVERRIDES).where(OVERRIDES.c.ended_ms.is_(None), OVERRIDES.c.kind.in_(kinds))
-    return [_override(row) for row in connection.execute(query.order_by(OVERRIDES.c.id)).mappings()]
+    return [_override(row) for row in connection.execute(query.order_by(OVERRIDES.c.id))]
 
 
 def _end(connection: Connection, ended: Override) -> bool:
@@ -166,22 +166,8 @@ def _add_event(connection: Connection, at: datetime, event: OverrideEvent) -> No
     insert_event(connection, at, event.kind, event.subject, event.text, tell=True)
 
 
-def _stored_override(row: RowMapping) -> StoredOverride:
-    warned_at = maybe_from_ms(row["warned_ms"])
-    return StoredOverride(override=_override(row), published=row["heeded_ms"] is not None, warned_at=warned_at)
-
-
-def _override(row: RowMapping) -> Override:
-    texts: dict[str, Any] = {name: _clean(name, row[name]) for name in _LONGEST}
-    return Override(
-        id=row["id"],
-        kind=OverrideKind(row["kind"]),
-        forced=bool(row["forced"]),
-        at=from_ms(row["at_ms"]),
-        until=from_ms(row["until_ms"]),
-        ended_at=maybe_from_ms(row["ended_ms"]),
-        **texts,
-    )
+def _override(row: Row[Any]) -> Override:
+    return _OVERRIDE.value(row, id=row.id, **{name: _clean(name, getattr(row, name)) for name in _LONGEST})
 
 
 def _clean(name: str, text: str | None) -> str | None:
