@@ -17,15 +17,13 @@ from datetime import UTC, datetime
 from controller.routing import policy
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override, Overrides
+from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
 from monitor.detection.parameters import parameters_by_target
 from monitor.health import Health
 from probes.observation import Observation
 
-_TICK_S = 0.5
-_GATHER_S = 0.1
-_AFTER_DUE_S = 0.02
 _SILENCE_CHECK_S = 5.0
 _STOPPED_INTERVALS = 3
 _NEVER = float("inf")
@@ -88,9 +86,9 @@ class Replay:
             self._observed_s = at_s
             due = self._detector.due
             if changed or due is not None:
-                self._cycle_by(at_s + _GATHER_S)
+                self._cycle_by(at_s + GATHER_S)
             if due is not None:
-                self._cycle_by(max(at_s, due.timestamp()) + _AFTER_DUE_S)
+                self._cycle_by(max(at_s, due.timestamp()) + AFTER_DUE_S)
         self._advance_until(self._until_s)
 
     def _advance_until(self, at_s: float) -> None:
@@ -139,11 +137,11 @@ class Replay:
         if now_s < self._deciding_s:
             self._cycle_by(self._deciding_s)
         elif not self._decide(now):
-            self._cycle_by(now_s + _TICK_S)
+            self._cycle_by(now_s + TICK_S)
         due = self._detector.due
         if due is not None:
             due_s = due.timestamp()
-            self._cycle_by(due_s + _AFTER_DUE_S if due_s > now_s else now_s + _TICK_S)
+            self._cycle_by(due_s + AFTER_DUE_S if due_s > now_s else now_s + TICK_S)
 
     def _decide(self, now: datetime) -> bool:
         """Decide all routes; returns whether every verdict holds until a health changes."""

@@ -26,6 +26,9 @@ from monitor.config.settings import ControllerSettings, Route, Settings
 from monitor.formatting import format_elapsed
 from monitor.health import UNHEALTHY, Health, TargetHealth
 
+#: A control cycle decides at least this often (seconds), so long after observations begin to come in, and so long after
+#: a verdict is due that needs no further observation.
+TICK_S, GATHER_S, AFTER_DUE_S = 0.5, 0.1, 0.02
 #: Health of home that aborts a failback in steps.
 ABORTING = UNHEALTHY | {Health.PAUSED}
 _ALL = 100.0

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final, ParamSpec, TypeVar
 
 from controller.incidents.tracker import BLIND_FOR
-from monitor.budget.tracker import BudgetEvent
 from monitor.connectivity.messages import ConnectivityNote
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.status_pages.reading import VendorStateChange
@@ -61,10 +60,6 @@ class BackgroundRecorder:
         log.warning("%s subject=%s: %s", kind, subject, text)
         lost = f"event_lost kind={kind}"
         self.database.submit(lost, self.store.add_event, self.clock(), kind, subject, text, tell=tell)
-
-    def budget_event(self, event: BudgetEvent) -> None:
-        """Report what the budget changes."""
-        self.event(event.kind, "budget", event.text, tell=event.tell)
 
     def connectivity_note(self, note: ConnectivityNote) -> None:
         """Report what became of our own network. A long loss has an incident, so that the note is not told as well."""

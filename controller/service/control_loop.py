@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from controller.alerts.heartbeat import ServiceHealth
 from controller.cycle.cycle import Cycle
+from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.service.background import BackgroundRecorder
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.detection.pacing import BurstProbe
@@ -16,11 +17,6 @@ from probes.observation import Observation
 
 log = logging.getLogger(__name__)
 
-#: A cycle is run at least this often.
-_TICK_S = 0.5
-#: How long observations are gathered for a cycle.
-_GATHER_S = 0.1
-_SHORTEST_WAIT_S = 0.02
 _RETRY_S = 1.0
 _LAST_ATTEMPTS = 3
 
@@ -65,7 +61,7 @@ class ControlLoop:
         """The answer; cycles go on meanwhile: an operator's override must not wait for our own network."""
         task = asyncio.create_task(question)
         try:
-            while not (await asyncio.wait([task], timeout=_TICK_S))[0]:
+            while not (await asyncio.wait([task], timeout=TICK_S))[0]:
                 await self._run_cycle()
             return task.result()
         finally:
@@ -79,7 +75,7 @@ class ControlLoop:
                 arrived.append(await self.observations.get())
         if arrived and arrived != [None]:
             # A cycle costs the same for one observation as for many: those that come in together share one.
-            await asyncio.sleep(_GATHER_S)
+            await asyncio.sleep(GATHER_S)
         while not self.observations.empty():
             arrived.append(self.observations.get_nowait())
         return [observation for observation in arrived if observation], None in arrived
@@ -88,8 +84,8 @@ class ControlLoop:
         """How long to wait for observations; less than usual where a verdict only waits for its time."""
         due = self.cycle.due
         if due is None:
-            return _TICK_S
-        return min(_TICK_S, max(_SHORTEST_WAIT_S, (due - self.recorder.clock()).total_seconds()))
+            return TICK_S
+        return min(TICK_S, max(AFTER_DUE_S, (due - self.recorder.clock()).total_seconds()))
 
     async def _run_cycle(self) -> bool:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""

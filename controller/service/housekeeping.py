@@ -28,7 +28,7 @@ class Housekeeping:
 
     retention: timedelta
     recorder: BackgroundRecorder
-    replan: Callable[[], None]
+    replan: Callable[[datetime], None]
     """Is called when the clock was set: what was planned by the old one may be an hour away."""
     started_at: datetime
 
@@ -40,7 +40,7 @@ class Housekeeping:
             if abs(step_s) > _CLOCK_STEP_S:
                 text = f"the clock was set by {step_s:+.0f} s: every probe is rescheduled"
                 self.recorder.event("clock_stepped", HOST, text)
-                self.replan()
+                self.replan(self.recorder.clock())
             try:
                 await self.recorder.database.run(self._beat)
                 before = self.recorder.clock() - self.retention

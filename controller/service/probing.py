@@ -47,27 +47,19 @@ class Probing:
     _review_now: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self._schedule = ProbeScheduler(self.settings.targets, self._probe, self._skipped)
-        self._schedule.update_intervals(self.budget.throttled_settings().targets, self.recorder.clock())
+        self.schedule = ProbeScheduler(self.settings.targets, self._probe, self._skipped)
+        self.schedule.update_intervals(self.budget.throttled_settings().targets, self.recorder.clock())
 
     def start(self) -> None:
         """Begin with the scheduled probes."""
-        self._schedule.start(self.recorder.clock())
+        self.schedule.start(self.recorder.clock())
         self._probe_early()
-
-    async def stop(self, patience_s: float) -> None:
-        """Begin no probe any more; wait for those under way for at most so many seconds."""
-        await self._schedule.stop(patience_s)
-
-    def replan(self) -> None:
-        """Plan every probe anew, for a clock that was set."""
-        self._schedule.replan(self.recorder.clock())
 
     def request(self, bursts: Iterable[BurstProbe]) -> None:
         """Make these extra probes as well, as far as the budget allows."""
         for burst in bursts:
             if granted := self.budget.grant_extra(burst.targets, self.recorder.clock()):
-                self._schedule.add_burst_probe(
+                self.schedule.add_burst_probe(
                     burst.slot, granted, self.recorder.clock() + timedelta(seconds=burst.delay_s)
                 )
 
@@ -117,7 +109,7 @@ class Probing:
             seen_at = self.cycle.state_of(paced.id).last_seen_at
             known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
             if paced.interval_s > configured.interval_s and not known:
-                self._schedule.add_burst_probe(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
+                self.schedule.add_burst_probe(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
 
     async def _review_budget(self) -> None:
         """Set what the budget allows from now on, probe and judge accordingly, and record what has changed."""
@@ -125,14 +117,14 @@ class Probing:
         after = self.budget.throttling
         if after.stretches != before.stretches:
             settings = self.budget.throttled_settings()
-            self._schedule.update_intervals(settings.targets, self.recorder.clock())
+            self.schedule.update_intervals(settings.targets, self.recorder.clock())
             await self.recorder.database.run(self.cycle.update_intervals, settings, self.recorder.clock())
         if after.stopped != before.stopped:
             await self.recorder.database.run(
                 self.cycle.detection.stop_watching, after.stopped, self.budget.stop_reason()
             )
         for event in events:
-            self.recorder.budget_event(event)
+            self.recorder.event(event.kind, "budget", event.text, tell=event.tell)
         # Last: when the service is killed in between, the next one repeats the events rather than losing them.
         if after != before:
             self.recorder.throttling(budget_tracker.to_json(after))

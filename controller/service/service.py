@@ -105,7 +105,7 @@ class Service:
             gone, rest = group.split(DatabaseGoneError)
             if gone is None or rest is not None:
                 raise
-            await self._probing.stop(0)
+            await self._probing.schedule.stop(0)
             raise gone.exceptions[0] from None
         await self._database.run(self._housekeeping.stopped)
 
@@ -120,7 +120,7 @@ class Service:
         self._resume(store, Journal(engine))
         self._build_loops()
         for event in budget_events:
-            self._recorder.budget_event(event)
+            self._recorder.event(event.kind, "budget", event.text, tell=event.tell)
         self._recorder.throttling(budget_tracker.to_json(self._budget.throttling))
         self._housekeeping.started(self._watching())
 
@@ -194,7 +194,7 @@ class Service:
         self._housekeeping = Housekeeping(
             retention=timedelta(seconds=self._settings.retention.raw_s),
             recorder=self._recorder,
-            replan=self._probing.replan,
+            replan=self._probing.schedule.replan,
             started_at=self._started_at,
         )
 
@@ -211,7 +211,7 @@ class Service:
             )
             others = [tasks.create_task(work) for work in endless]
             await stop.wait()
-            await self._probing.stop(_PATIENCE_S)
+            await self._probing.schedule.stop(_PATIENCE_S)
             self._observations.put_nowait(None)
             await control
             for task in others:

@@ -22,6 +22,7 @@ from typing import Any
 
 from controller.routing import policy
 from controller.routing.decision import Decision
+from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
 from controller.simulation.world import Timeline, own_network_failures
@@ -34,9 +35,6 @@ from probes.outcome import Effect, Outcome
 #: The scenario's second 0, as the service's objects see it.
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
-_TICK_S = 0.5
-_GATHER_S = 0.1
-_AFTER_DUE_S = 0.02
 _LATE_INTERVALS = 2
 _HOUR_S = 3600.0
 
@@ -116,7 +114,7 @@ class _SeedRun:
             if is_blind:
                 is_blind(observation, end_s)
             if observe(observation) or detector.due is not None:
-                self._cycle_by(end_s + _GATHER_S)
+                self._cycle_by(end_s + GATHER_S)
             if planned := burst_probes(subject.id):
                 self._plan(planned, end_s)
 
@@ -138,10 +136,10 @@ class _SeedRun:
         self._throttled |= observation.outcome.effect is Effect.THROTTLED
         blind = self._endpoints.can_fail and self._endpoints.is_blind(observation, now_s)
         if self._detector.observe(observation, blind=blind) or self._detector.due is not None:
-            self._cycle_by(now_s + _GATHER_S)
+            self._cycle_by(now_s + GATHER_S)
         due = self._detector.due
         if due is not None:
-            self._cycle_by(max(now_s, (due - EPOCH).total_seconds()) + _AFTER_DUE_S)
+            self._cycle_by(max(now_s, (due - EPOCH).total_seconds()) + AFTER_DUE_S)
         self._plan(self._detector.burst_probes(target.id), now_s)
 
     def _plan(self, bursts: Sequence[BurstProbe], now_s: float) -> None:
@@ -174,10 +172,10 @@ class _SeedRun:
             self._states[decision.route] = decision
             self._decisions.append((now_s, decision))
         if not all(verdict.settled for verdict in verdicts):
-            self._cycle_by(now_s + _TICK_S)
+            self._cycle_by(now_s + TICK_S)
         if self._detector.due is not None:
-            ticks = ceil((self._detector.due - now).total_seconds() / _TICK_S)
-            self._cycle_by(now_s + max(1, ticks) * _TICK_S)
+            ticks = ceil((self._detector.due - now).total_seconds() / TICK_S)
+            self._cycle_by(now_s + max(1, ticks) * TICK_S)
 
     def _cycle_by(self, at_s: float) -> None:
         if self._cycle_at_s is None or at_s < self._cycle_at_s:
@@ -191,7 +189,7 @@ class _SeedRun:
         )
         if late and self._detector.tick(_instant(now_s)):
             self._cycle_by(now_s)
-        self._push(now_s + (_TICK_S if late else self._silence_check_s), _SILENCE, None)
+        self._push(now_s + (TICK_S if late else self._silence_check_s), _SILENCE, None)
 
     def _resting(self, target: SimulatedTarget, now_s: float) -> bool:
         return is_resting(self._detector.state_of(target.id), _instant(now_s))

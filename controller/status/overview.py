@@ -21,7 +21,8 @@ from controller.status.headline import CandidateStatus, Level, RouteView, headli
 from controller.status.pending_alerts import PendingAlerts, read_pending_alerts
 from controller.status.probe_history import ProbeHistory, RecentDetails
 from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
-from monitor.budget.summary import BudgetSummary, read_summary, throttled_settings, without_price
+from monitor.budget.allocation import stretched
+from monitor.budget.summary import BudgetSummary, read_summary, without_price
 from monitor.config.settings import Route, Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.formatting import clock
@@ -143,7 +144,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
                 history=read_history(connection, target, now),
                 details=read_recent_details(connection, target.id),
             )
-            for target in throttled_settings(settings, money).targets
+            for target in stretched(settings, money.stretches).targets
         )
     money = _with_unknown_prices(money, settings, targets)
     overrides = Overrides.at(journal.overrides.in_force(now), now)

@@ -139,11 +139,6 @@ def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def throttled_settings(settings: Settings, summary: BudgetSummary) -> Settings:
-    """The settings with the intervals that the service probes at."""
-    return allocation.stretched(settings, summary.stretches)
-
-
 def without_price(settings: Settings, costs: Mapping[str, float | None], answered: Iterable[str]) -> tuple[str, ...]:
     """The targets that cost money and have answered, at an unknown cost."""
     answering = frozenset(answered)

@@ -14,8 +14,6 @@ import pytest
 from controller.cli.output import terminal
 from controller.cli.simulate import print_simulation
 from controller.routing.decision import Decision, MoveKind
-from controller.service import control_loop
-from controller.simulation import loop
 from controller.simulation.loop import EPOCH, RunResult, _SeedRun, run_seed
 from controller.simulation.metrics import OutageRun, SeedMetrics, expected_requests, measure
 from controller.simulation.results import poisson_interval, probes_at_fixed_interval, summarize
@@ -139,11 +137,6 @@ def test_an_extra_probe_of_a_target_that_is_being_asked_is_dropped() -> None:
     under_way._plan([BurstProbe(slot="other", targets=("openai/b",), delay_s=10.0)], 0.0)
     under_way.run()
     assert (under_way._targets["openai/a"].probes, under_way._targets["openai/b"].probes) == (1, 1)
-
-
-def test_cycles_come_at_the_pace_of_the_service() -> None:
-    """What is gathered for how long, and how often time alone is looked at."""
-    assert (loop._GATHER_S, loop._TICK_S) == (control_loop._GATHER_S, control_loop._TICK_S)
 
 
 def test_two_runs_of_a_seed_are_the_same_to_the_last_digit() -> None:

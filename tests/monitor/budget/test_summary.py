@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from controller.status.document import status_document
 from controller.status.headline import Level
 from controller.status.overview import read
-from monitor.budget.summary import BudgetSummary, read_summary, throttled_settings, without_price
+from monitor.budget.allocation import stretched
+from monitor.budget.summary import BudgetSummary, read_summary, without_price
 from monitor.budget.tracker import Throttling, to_json
 from monitor.config.settings import BudgetSettings, Settings
 from monitor.liveness import ServiceBeat
@@ -111,10 +112,10 @@ def test_it_is_read_from_what_the_service_stored(tmp_path: Path, engine: Engine)
     found = read_summary(wanted, store, T0)
     assert (found.spent_usd, found.stretches) == (0.75, {PAID: 4.0})
     assert found.stretch_text == "paid targets are probed less often (30s → 2m)"
-    assert [target.interval_s for target in throttled_settings(wanted, found).targets] == [120.0, 30.0]
+    assert [target.interval_s for target in stretched(wanted, found.stretches).targets] == [120.0, 30.0]
     free = configuration(tmp_path, None)
     assert read_summary(free, store, T0).spent_usd == 9.75
-    assert throttled_settings(free, read_summary(free, store, T0)) is free
+    assert stretched(free, read_summary(free, store, T0).stretches) is free
 
 
 @pytest.mark.parametrize(
