@@ -80,9 +80,9 @@ def incident_headline(
     """What broke, how we know, what was done about it, what users are on, and whether a person must act.
 
     `others` are the incidents that are told under this headline, `mention` whom it calls where a person must act now
-    and nobody has acknowledged it; `late` says why it comes late, such as `while Slack was unreachable`. It is inside
-    Slack's limits whatever the incidents hold, and nothing from outside can mention anybody, link anywhere or change
-    how it looks.
+    and nobody has acknowledged it; `late` says why it comes late, such as `while Slack was unreachable`, `is_edited`
+    whether it will be edited when what is true `now` changes. It is inside Slack's limits whatever the incidents hold,
+    and nothing from outside can mention anybody, link anywhere or change how it looks.
     """
     headline, action = headline_of(incident), action_sentence(incident)
     to_fix = misconfigured_targets(incident)

@@ -200,12 +200,10 @@ def read_press(payload: Any, envelope_id: object) -> Press | None:
             "user": {"id": str(user)} as person,
             "actions": [{"action_id": str(action_id)} as action],
         } if action_id.startswith("hotspare_"):
-            instant, container = action.get("action_ts"), payload.get("container")
+            pressed_at, container = action.get("action_ts"), payload.get("container")
             message = container if isinstance(container, dict) else {}
-            thread = message.get("thread_ts")
-            unique = (
-                f"{action_id} {message.get('message_ts')} {instant}" if isinstance(instant, str) else f"{envelope_id}"
-            )
+            thread, stands_at = message.get("thread_ts"), message.get("message_ts")
+            unique = f"{action_id} {stands_at} {pressed_at}" if isinstance(pressed_at, str) else envelope_id
             called = person.get("username") or person.get("name")
             name = one_line(called, _NAME_CHARS) if isinstance(called, str) else ""
             return Press(
@@ -259,12 +257,12 @@ def _object_to_hold(target: str, route: Route, state: Decision, context: ButtonC
         return f"{route.name} has moved to {state.target} since that message was written"
     if pin := context.overrides.pin(route.name):
         return f"{_in_force_text(pin, context)}: it stays there anyway"
-    paused = context.overrides.paused(route.name)
-    if paused and paused.until >= context.now + timedelta(seconds=_HOLD_S) - _SAME:
+    if (paused := context.overrides.paused(route.name)) and paused.until >= context.now + timedelta(
+        seconds=_HOLD_S
+    ) - _SAME:
         return f"{_in_force_text(paused, context)} already"
-    state_of_target = context.health.get(target)
-    if state_of_target and state_of_target.health in FAILING:
-        return f"users would be held on a failing target: {state_of_target.sentence}"
+    if (verdict := context.health.get(target)) and verdict.health in FAILING:
+        return f"users would be held on a failing target: {verdict.sentence}"
     return None
 
 
@@ -273,14 +271,12 @@ def _object_to_failback(home: str, route: Route, state: Decision, context: Butto
         return f"{route.name} is on {home} already"
     if pin := context.overrides.pin(route.name):
         return f"{_in_force_text(pin, context)}: whoever pinned it must unpin it first"
-    paused = context.overrides.paused(route.name)
-    if paused and not is_hold(paused):
+    if (paused := context.overrides.paused(route.name)) and not is_hold(paused):
         return f"{_in_force_text(paused, context)}: whoever paused it must resume it first"
     if drain := context.overrides.drained(home, home.partition("/")[0]):
         return f"{_in_force_text(drain, context)}: no route goes there"
-    state_of_target = context.health.get(home)
-    if state_of_target and _fails(state_of_target.health, route):
-        return f"users would go to a failing target: {state_of_target.sentence}"
+    if (verdict := context.health.get(home)) and _fails(verdict.health, route):
+        return f"users would go to a failing target: {verdict.sentence}"
     return None
 
 

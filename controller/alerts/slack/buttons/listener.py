@@ -37,6 +37,7 @@ _LONGEST_WAIT_S: Final = 60.0
 _GOOD_AFTER_S: Final = 30.0
 #: A failure that can pass is reported once it has lasted for so long.
 _REPORTED_AFTER_S: Final = 60.0
+_UNCERTAIN: Final = "It is not certain that this was done: the database cannot be used. Look at hotspare status."
 
 
 class SocketListener:
@@ -171,9 +172,7 @@ class SocketListener:
         handling = self._presses.submit(self._handle_press, press)
         wait([handling], 2.0)  # Slack calls a press failed that is not acknowledged within three seconds
         self._acknowledge(connection, envelope_id)
-        answer: str | None = (
-            "It is not certain that this was done: the database cannot be used. Look at hotspare status."
-        )
+        answer: str | None = _UNCERTAIN
         try:
             answer = handling.result()
         except DatabaseError as error:
