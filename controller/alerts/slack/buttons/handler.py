@@ -1,7 +1,6 @@
 """Carries out what a pressed button asks for, once, as the command line would, and says what came of it."""
 
 import logging
-from collections.abc import Callable
 from datetime import datetime
 from operator import attrgetter
 from typing import Final
@@ -36,97 +35,89 @@ log = logging.getLogger(__name__)
 _REQUESTED: Final = attrgetter("kind", "subject", "target", "author", "reason")
 
 
-class PressHandler:
-    """Handles presses, one at a time, from any thread; each opens the database as a command would."""
+def handle_press(press: Press, settings: Settings) -> str | None:
+    """Carry it out, unless that was done before, nobody may, or it no longer applies; returns what came of it.
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
-        self._settings = settings
-        self._clock = clock
+    The answer is a sentence or two for the person who pressed; None when that was answered before. Every press is
+    recorded as an event with its author, refused ones too. Opens the database as a command would. Raises DatabaseError:
+    then it is not known whether it was carried out, and it may come again. Not for several threads at once.
+    """
+    engine = open_operator(settings.database)
+    try:
+        return _handle(press, settings, engine)
+    finally:
+        engine.dispose()
 
-    def handle(self, press: Press) -> str | None:
-        """Carry it out, unless that was done before, nobody may, or it no longer applies; returns what came of it.
 
-        The answer is a sentence or two for the person who pressed; None when that was answered before. Every press is
-        recorded as an event with its author, refused ones too. Raises DatabaseError: then it is not known whether it
-        was carried out, and it may come again.
-        """
-        engine = open_operator(self._settings.database)
-        try:
-            return self._handle(press, engine)
-        finally:
-            engine.dispose()
+def _handle(press: Press, settings: Settings, engine: Engine) -> str | None:
+    button, now = press.button, utc_now()
+    before = claim_press(engine, press.key, button.incident if button else None, now)
+    begun_at, is_finished = before or (now, False)
+    if is_finished:
+        return None
+    try:
+        answer, kind = _carry_out(press, begun_at, before is not None, settings, engine), "button_pressed"
+    except RefusedError as error:
+        answer, kind = f"Nothing was done: {error}.", "press_refused"
+    what = f"“{button_label(button)}”" if button else "a button that this version does not know"
+    subject = f"incident {button.incident}" if button else "slack"
+    text = f"{press.author} pressed {what}: {answer}"
+    finish_press(engine, press.key, kind=kind, subject=subject, text=text, now=utc_now())
+    log.info("%s subject=%s: %s", kind, subject, text)
+    return answer
 
-    def _handle(self, press: Press, engine: Engine) -> str | None:
-        button, now = press.button, self._clock()
-        before = claim_press(engine, press.key, button.incident if button else None, now)
-        begun_at, is_finished = before or (now, False)
-        if is_finished:
-            return None
-        try:
-            answer, kind = self._carry_out(press, begun_at, before is not None, engine), "button_pressed"
-        except RefusedError as error:
-            answer, kind = f"Nothing was done: {error}.", "press_refused"
-        what = f"“{button_label(button)}”" if button else "a button that this version does not know"
-        subject = f"incident {button.incident}" if button else "slack"
-        text = f"{press.author} pressed {what}: {answer}"
-        finish_press(engine, press.key, kind=kind, subject=subject, text=text, now=self._clock())
-        log.info("%s subject=%s: %s", kind, subject, text)
-        return answer
 
-    def _carry_out(self, press: Press, begun_at: datetime, is_repeated: bool, engine: Engine) -> str:
-        button, author, slack = press.button, press.author, self._settings.alerts.slack
-        if slack and slack.allowed_users is not None and press.user not in slack.allowed_users:
-            raise RefusedError(f"alerts.slack.allowed_users does not name {press.user}")
-        if button is None:
-            raise RefusedError("the button is not of this version of Hotspare")
-        journal = Journal(engine)
-        if is_repeated and self._is_done(button, author, begun_at, journal):
-            answer = "It was done already."
-        elif why := find_objection(button, author, self._context(button, journal, Store(reading(engine)))):
-            raise RefusedError(why)
-        else:
-            answer = self._perform(button, author, journal)
-        if button.verb is Verb.FAIL_BACK:
-            answer += self._end_hold(button, author, begun_at, journal)
-        return answer
+def _carry_out(press: Press, begun_at: datetime, is_repeated: bool, settings: Settings, engine: Engine) -> str:
+    button, author, slack, journal = press.button, press.author, settings.alerts.slack, Journal(engine)
+    if slack and slack.allowed_users is not None and press.user not in slack.allowed_users:
+        raise RefusedError(f"alerts.slack.allowed_users does not name {press.user}")
+    if button is None:
+        raise RefusedError("the button is not of this version of Hotspare")
+    if is_repeated and _is_done(button, author, begun_at, journal):
+        answer = "It was done already."
+    elif why := find_objection(button, author, _context(button, settings, journal, Store(reading(engine)))):
+        raise RefusedError(why)
+    elif button.verb is Verb.ACKNOWLEDGE:
+        journal.comments.acknowledge(button.incident, author=author, at=utc_now())
+        answer = f"You look after incident {button.incident} now."
+    else:
+        result = begin_override(settings, request_for(button, author))
+        answer = f"Done: {'; '.join(result.lines)}."
+    return answer + _end_hold(button, author, begun_at, journal) if button.verb is Verb.FAIL_BACK else answer
 
-    def _context(self, button: Button, journal: Journal, store: Store) -> ButtonContext:
-        now = self._clock()
-        return ButtonContext(
-            now=now,
-            settings=self._settings,
-            incident=journal.incident(button.incident),
-            routes=journal.routes(),
-            overrides=Overrides.at(journal.overrides.in_force(now), now),
-            health={name: saved.health for name, saved in store.states().items()},
+
+def _context(button: Button, settings: Settings, journal: Journal, store: Store) -> ButtonContext:
+    now = utc_now()
+    return ButtonContext(
+        now=now,
+        settings=settings,
+        incident=journal.incident(button.incident),
+        routes=journal.routes(),
+        overrides=Overrides.at(journal.overrides.in_force(now), now),
+        health={name: saved.health for name, saved in store.states().items()},
+    )
+
+
+def _is_done(button: Button, author: str, begun_at: datetime, journal: Journal) -> bool:
+    """Whether what it asks for was journalled before this process was killed."""
+    if button.verb is Verb.ACKNOWLEDGE:
+        incident = journal.incident(button.incident)
+        return any(
+            line.kind is EntryKind.ACKNOWLEDGED and line.author == author and line.at >= begun_at
+            for line in (incident.timeline if incident else ())
         )
+    wanted = _REQUESTED(request_for(button, author))
+    latest = journal.overrides.latest(50)
+    return any(_REQUESTED(override) == wanted and override.at >= begun_at for override in latest)
 
-    def _is_done(self, button: Button, author: str, begun_at: datetime, journal: Journal) -> bool:
-        """Whether what it asks for was journalled before this process was killed."""
-        if button.verb is Verb.ACKNOWLEDGE:
-            incident = journal.incident(button.incident)
-            return any(
-                line.kind is EntryKind.ACKNOWLEDGED and line.author == author and line.at >= begun_at
-                for line in (incident.timeline if incident else ())
-            )
-        wanted = _REQUESTED(request_for(button, author))
-        latest = journal.overrides.latest(50)
-        return any(_REQUESTED(override) == wanted and override.at >= begun_at for override in latest)
 
-    def _perform(self, button: Button, author: str, journal: Journal) -> str:
-        if button.verb is Verb.ACKNOWLEDGE:
-            journal.comments.acknowledge(button.incident, author=author, at=self._clock())
-            return f"You look after incident {button.incident} now."
-        result = begin_override(self._settings, request_for(button, author))
-        return f"Done: {'; '.join(result.lines)}."
-
-    def _end_hold(self, button: Button, author: str, begun_at: datetime, journal: Journal) -> str:
-        """End a hold that began before the press: a route that is held could not leave if its target fails again."""
-        request, now = request_for(button, author), self._clock()
-        in_force = journal.overrides.in_force(now)
-        if not any(is_hold(each) and each.subject == request.subject and each.at <= begun_at for each in in_force):
-            return ""
-        ended = journal.overrides.end(
-            OverrideKind.PAUSE, {request.subject}, at=now, by=author, reason=request.reason, event_for=ended_event
-        )
-        return "".join(f" Ended: {describe_override(override)}." for override in ended)
+def _end_hold(button: Button, author: str, begun_at: datetime, journal: Journal) -> str:
+    """End a hold that began before the press: a route that is held could not leave if its target fails again."""
+    request, now = request_for(button, author), utc_now()
+    in_force = journal.overrides.in_force(now)
+    if not any(is_hold(each) and each.subject == request.subject and each.at <= begun_at for each in in_force):
+        return ""
+    ended = journal.overrides.end(
+        OverrideKind.PAUSE, {request.subject}, at=now, by=author, reason=request.reason, event_for=ended_event
+    )
+    return "".join(f" Ended: {describe_override(override)}." for override in ended)

@@ -18,7 +18,7 @@ from controller.alerts.channel import DeliveryError, RunInThread
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import safe
 from controller.alerts.slack.buttons.buttons import Press, read_press
-from controller.alerts.slack.buttons.handler import PressHandler
+from controller.alerts.slack.buttons.handler import handle_press
 from controller.alerts.slack.buttons.socket_mode import SlackConnection
 from controller.alerts.slack.channel import sdk_options
 from controller.alerts.slack.errors import Refusal, as_delivery_errors
@@ -43,7 +43,7 @@ _UNCERTAIN: Final = "It is not certain that this was done: the database cannot b
 class SocketListener:
     """Connects, again and again, and hands every press to `handle`; no failure of it ends the service.
 
-    `handle` answers a press (`PressHandler.handle`) and may raise DatabaseError. From a thread of this one, `report`
+    `handle` answers a press (`handle_press`) and may raise DatabaseError. From a thread of this one, `report`
     is told why presses have not come in for a minute (or will not, until a person acts), and None when they do again;
     it must be quick and raise nothing.
     """
@@ -222,7 +222,7 @@ class ButtonService:
         slack = settings.alerts.slack
         self._listener: SocketListener | None = None
         if slack and slack.app_token:
-            handle = PressHandler(settings, clock=clock).handle
+            handle = partial(handle_press, settings=settings)
             self._listener = SocketListener(slack, handle, self._report, network=settings.network)
 
     def routes(self) -> Sequence[Route] | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.queries import read_failing
 from controller.alerts.slack.buttons.buttons import Press, add_buttons, choose_buttons, parse_button
-from controller.alerts.slack.buttons.handler import PressHandler
+from controller.alerts.slack.buttons.handler import handle_press
 from controller.alerts.slack.buttons.listener import ButtonService, SocketListener
 from controller.alerts.slack.channel import SlackChannel
 from controller.alerts.slack.incident_message import incident_headline
@@ -171,7 +172,8 @@ def hearing(
 ) -> Iterator[SocketListener]:
     """A listener that carries presses out."""
     slack = slack_of(server, allowed_users=allowed and frozenset(allowed))
-    with listening(server, PressHandler(replace(settings, alerts=AlertSettings(slack=slack))).handle) as listener:
+    given = replace(settings, alerts=AlertSettings(slack=slack))
+    with listening(server, partial(handle_press, settings=given)) as listener:
         server.connected(1)
         yield listener
 
@@ -315,8 +317,8 @@ from tests.support import seeded_database as seeded
 presses.finish_press = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
 value = sys.argv[2]
 settings = seeded.load(Path(sys.argv[1]) / "hotspare.yaml", {"KEY": "k"})
-presses.PressHandler(settings).handle(
-    Press(key="k", user="U0ANA", author="slack:U0ANA (ana)", button=parse_button(value))
+presses.handle_press(
+    Press(key="k", user="U0ANA", author="slack:U0ANA (ana)", button=parse_button(value)), settings
 )
 """
 
@@ -333,10 +335,10 @@ def test_killed_after_the_press_was_journalled(tmp_path: Path, server: SocketSer
     assert was in {(1, None), (0, ANA)}
     assert world.events() == []
     again = Press(key="k", user="U0ANA", author=ANA, button=parse_button(value))
-    assert PressHandler(world.settings).handle(again) == "It was done already."
+    assert handle_press(again, world.settings) == "It was done already."
     assert (len(world.overrides()), world.incident().acknowledged_by) == was
     assert len(world.events()) == 1
-    assert PressHandler(world.settings).handle(again) is None, "and a third time it is not even answered"
+    assert handle_press(again, world.settings) is None, "and a third time it is not even answered"
 
 
 def test_killed_before_anything_was_done(world: World) -> None:
@@ -348,7 +350,7 @@ def test_killed_before_anything_was_done(world: World) -> None:
         database.execute(
             "INSERT INTO deliveries (key, sink, kind, begun_ms, attempts) VALUES ('k', 'buttons', 'press', 1, 1)"
         )
-    said = PressHandler(world.settings).handle(press)
+    said = handle_press(press, world.settings)
     assert said is not None
     assert said.startswith("Done: the pause of chat")
     assert len(world.overrides()) == 1
