@@ -6,8 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Engine, func
 from sqlmodel import Session, col, select, update
 
-from controller.incidents.cycle_facts import FailureOnset
-from controller.incidents.incident import Incident
+from controller.incidents.incident import Incident, TimelineEntry
 from controller.incidents.queries import read_facts, read_onsets
 from controller.incidents.store import CommentStore, incident_of, save
 from controller.routing.decision import Decision
@@ -92,7 +91,7 @@ class Journal:
         with self._reading.connect() as connection:
             return read_facts(connection, incident, now)[0]
 
-    def onsets(self, bad: Collection[TargetHealth]) -> dict[str, FailureOnset]:
+    def onsets(self, bad: Collection[TargetHealth]) -> dict[str, list[TimelineEntry]]:
         """How targets that are bad came to be so, as far as is known: for the incident that they open."""
         if not bad:
             return {}

@@ -239,10 +239,9 @@ def _facts(incident: Incident, now: datetime) -> Iterator[str]:
 
 
 def _figures(incident: Incident, route_periods: Sequence[RoutePeriod]) -> Iterator[str]:
-    numbers = incident.numbers
-    if numbers:
-        yield words.evidence(numbers)
-        for target in numbers.targets if len(numbers.targets) > 1 else ():
+    if incident.numbers:
+        yield words.evidence(incident.numbers)
+        for target in incident.numbers if len(incident.numbers) > 1 else ():
             yield f"{target.target}: {words.outcome_counts(target.outcomes)}"
     for route, seconds in incident.on_failing_s:
         where = words.route_history(period for period in route_periods if period.route == route)

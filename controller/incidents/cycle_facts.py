@@ -6,24 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from controller.incidents.incident import Incident, Slot
+from controller.incidents.incident import Incident, Slot, TimelineEntry
 from controller.routing.decision import Decision
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
-from monitor.health import TargetHealth, WeighedProbe
+from monitor.health import TargetHealth
 from monitor.status_pages.reading import VendorStateChange
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureOnset:
-    """How a target came to be bad: what the timeline of a new incident begins with."""
-
-    failed: WeighedProbe | None = None
-    """Its first failed probe, or that of a sibling where the whole provider fails; None where none is known."""
-    suspect_at: datetime | None = None
-    suspect: str = ""
-    """The sentence that made it suspect."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +42,9 @@ class CycleFacts:
     """Where a dry run would have each route that it leaves as configured, in words."""
     vendors: Mapping[str, Sequence[VendorStateChange]] = field(default_factory=dict)
     """What each provider's status page said, oldest first, as `vendor_claim.vendor_lead` takes it."""
-    onsets: Mapping[str, FailureOnset] = field(default_factory=dict)
-    """How each failing target began to fail, by target, as far as is known."""
+    onsets: Mapping[str, Sequence[TimelineEntry]] = field(default_factory=dict)
+    """How each failing target began to fail, by target: its first failed probe, or that of a sibling where the whole
+    provider fails, and what made it suspect, as far as is known."""
     overrides: Overrides = NO_OVERRIDES
     """The overrides in force."""
     loss: NetworkLoss | None = None

@@ -1,18 +1,82 @@
 """An incident: from the first bad health of a provider's targets to its resolution, as one immutable value."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WrapValidator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
-from controller.incidents.document_fields import ByName, Instant, Readable, known_or, readable_fields
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
+from monitor.storage.conversions import from_ms, to_ms
 from probes.outcome import Outcome
+
+T = TypeVar("T")
+N = TypeVar("N", int, float)
+
+
+# Fields that look different in the stored document. Reading is lenient, because the document may be of another version:
+# what cannot be read is left out.
+
+
+def readable_fields(part: object, read: ValidatorFunctionWrapHandler) -> Any:
+    """The part; a field that cannot be read takes its default. Raises ValidationError for a field without one."""
+    try:
+        return read(part)
+    except ValidationError as error:
+        if not isinstance(part, Mapping):
+            raise
+        unreadable = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+        return read({name: value for name, value in part.items() if name not in unreadable})
+
+
+def known_or(default: StrEnum) -> BeforeValidator:
+    """Takes a word that the enum of the default does not have for the default; null is no word."""
+    words = {member.value: member for member in type(default)}
+    return BeforeValidator(lambda word: word if word is None else words.get(word, default))
+
+
+def _readable_items(items: object, read: ValidatorFunctionWrapHandler) -> tuple[Any, ...]:
+    readable: list[Any] = []
+    for item in items if isinstance(items, list | tuple) else ():
+        try:
+            readable += read((item,))
+        except ValidationError:
+            continue
+    return tuple(readable)
+
+
+def _pairs(document: object) -> object:
+    return list(document.items()) if isinstance(document, dict) else ()
+
+
+def _instant(ms: object) -> datetime:
+    if type(ms) is not int:
+        raise ValueError("an instant is a whole number of milliseconds")
+    try:
+        return from_ms(ms)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant), PlainSerializer(to_ms)]
+"""Epoch milliseconds."""
+Readable = Annotated[tuple[Annotated[T, WrapValidator(readable_fields)], ...], WrapValidator(_readable_items)]
+"""A list; items that cannot be read are left out."""
+ByName = Annotated[
+    tuple[tuple[T, N], ...], WrapValidator(_readable_items), BeforeValidator(_pairs), PlainSerializer(dict)
+]
+"""Numbers by name, as a JSON object; those that cannot be read are left out."""
 
 
 class IncidentKind(StrEnum):
@@ -143,49 +207,13 @@ class TargetNumbers:
     outcomes: ByName[Outcome, int]
     """How many probes ended how, `ok` included; the most frequent first."""
 
-    @property
-    def probes(self) -> int:
-        """All of them."""
-        return sum(count for _, count in self.outcomes)
 
-    @property
-    def failures(self) -> int:
-        """Those that were anything but `ok`."""
-        return sum(count for outcome, count in self.outcomes if outcome is not Outcome.OK)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentNumbers:
-    """The evidence in numbers: how the probes of the affected targets ended while it lasted."""
-
-    targets: Readable[TargetNumbers] = ()
-
-    @property
-    def probes(self) -> int:
-        """All of them."""
-        return sum(target.probes for target in self.targets)
-
-    @property
-    def failures(self) -> int:
-        """Those that were anything but `ok`."""
-        return sum(target.failures for target in self.targets)
-
-    @property
-    def mix(self) -> Mapping[Outcome, int]:
-        """The failures by outcome, the most frequent first."""
-        total: Counter[Outcome] = Counter()
-        for target in self.targets:
-            total.update(dict(target.outcomes))
-        del total[Outcome.OK]
-        return dict(total.most_common())
-
-
-def _numbers(targets: object) -> object:
-    return {"targets": targets} if isinstance(targets, list) else targets
-
-
-def _targets(numbers: IncidentNumbers | None) -> tuple[TargetNumbers, ...] | None:
-    return numbers.targets if numbers else None
+def sum_numbers(numbers: Iterable[TargetNumbers]) -> tuple[int, Counter[Outcome]]:
+    """How many probes there were of all these targets, and how many of them ended in what else than `ok`."""
+    outcomes: Counter[Outcome] = Counter()
+    for target in numbers:
+        outcomes.update(dict(target.outcomes))
+    return outcomes.total(), Counter({outcome: n for outcome, n in outcomes.items() if outcome is not Outcome.OK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +226,8 @@ class IncidentDocument:
     routes: Readable[RouteImpact] = ()
     vendor: Annotated[VendorClaim | None, WrapValidator(readable_fields)] = None
     """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
-    numbers: Annotated[IncidentNumbers | None, BeforeValidator(_numbers), PlainSerializer(_targets)] = None
-    """As of the resolution; None while it is open, see `Journal.with_facts`. So are the two below."""
+    numbers: Readable[TargetNumbers] = ()
+    """As of the resolution; empty while it is open, see `Journal.with_facts`. So are the two below."""
     request_ids: Readable[str] = ()
     """What the provider called some of the failed probes, for its support; at most 5."""
     on_failing_s: ByName[str, float] = ()

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from controller.incidents.impact import RoutePeriod
-from controller.incidents.incident import Incident
+from controller.incidents.incident import Incident, sum_numbers
 from controller.incidents.vendor_claim import lead_phrase
 from monitor.formatting import instant
 
@@ -23,16 +23,19 @@ def incident_summary(incident: Incident, now: datetime) -> dict[str, Any]:
 
 def incident_document(incident: Incident, periods: Sequence[RoutePeriod], now: datetime) -> dict[str, Any]:
     """An incident with all that is known of it."""
-    numbers, lead = incident.numbers, incident.vendor
+    lead = incident.vendor
+    probes, failures = sum_numbers(incident.numbers)
     return {
         **incident_summary(incident, now),
         "began_at": instant(incident.onset),
         "timeline": [_fields(entry, "number", "at", "kind", "text", "author") for entry in incident.timeline],
-        "numbers": numbers
-        and {
-            **_fields(numbers, "probes", "failures"),
-            "targets": [{"target": target.target, "outcomes": dict(target.outcomes)} for target in numbers.targets],
-        },
+        "numbers": {
+            "probes": probes,
+            "failures": failures.total(),
+            "targets": [{"target": target.target, "outcomes": dict(target.outcomes)} for target in incident.numbers],
+        }
+        if incident.numbers
+        else None,
         "request_ids": list(incident.request_ids),
         "on_failing_s": dict(incident.on_failing_s),
         "stays": [_fields(period, "route", "target", "since", "until") for period in periods],

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from controller.incidents import text as incident_text
 from controller.incidents.impact import RoutePeriod
-from controller.incidents.incident import EntryKind, Incident
+from controller.incidents.incident import EntryKind, Incident, TargetNumbers, sum_numbers
 from monitor.formatting import format_elapsed, instant
 from probes.redaction import one_line
 
@@ -107,30 +107,25 @@ def _timeline(incident: Incident) -> str:
 
 
 def _evidence(incident: Incident) -> Iterable[str]:
-    if incident.numbers is None:
+    if not incident.numbers:
         yield "No probe of that time is stored."
     else:
         yield f"{escaped(_capital(incident_text.evidence(incident.numbers)))}, from the first failed probe to the end."
-        rows = [
-            (
-                code(target.target),
-                str(target.probes),
-                str(target.failures),
-                escaped(incident_text.outcome_counts(target.outcomes)),
-            )
-            for target in incident.numbers.targets
-        ]
-        yield _table(("target", "probes", "not ok", "how they ended"), rows)
+        yield _table(("target", "probes", "not ok", "how they ended"), map(_row_of_target, incident.numbers))
     if incident.request_ids:
         yield f"Request ids of failed probes, for the provider: {', '.join(map(code, incident.request_ids))}."
 
 
-def _done(incident: Incident) -> list[str]:
-    return [
-        f"{_clock(entry.at)} {escaped(incident_text.entry_text(entry))}"
-        for entry in incident.timeline
-        if entry.kind in _DONE
-    ]
+def _row_of_target(numbers: TargetNumbers) -> Sequence[str]:
+    probes, failures = sum_numbers([numbers])
+    ended = escaped(incident_text.outcome_counts(numbers.outcomes))
+    return code(numbers.target), str(probes), str(failures.total()), ended
+
+
+def _done(incident: Incident) -> Iterable[str]:
+    for entry in incident.timeline:
+        if entry.kind in _DONE:
+            yield f"{_clock(entry.at)} {escaped(incident_text.entry_text(entry))}"
 
 
 def _vendor(incident: Incident) -> Iterable[str]:

@@ -3,16 +3,15 @@
 Core statements: they count and scan observations, the largest table.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from controller.incidents.cycle_facts import FailureOnset
 from controller.incidents.impact import RoutePeriod, failure_periods, route_periods, seconds_on_failing
-from controller.incidents.incident import Incident, IncidentNumbers, TargetNumbers
+from controller.incidents.incident import EntryKind, Incident, TargetNumbers, TimelineEntry
 from controller.routing.decision import Decision
 from controller.routing.store import decision_from_row
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
@@ -51,29 +50,29 @@ def read_facts(connection: Connection, incident: Incident, now: datetime) -> tup
     return counted, periods
 
 
-def read_onsets(connection: Connection, bad: Collection[TargetHealth]) -> dict[str, FailureOnset]:
-    """How each of these came to be bad, by target; those of which nothing is known are missing."""
+def read_onsets(connection: Connection, bad: Collection[TargetHealth]) -> dict[str, list[TimelineEntry]]:
+    """The first failed probe and the first suspicion of each of these, by target; empty where nothing is known."""
     if not bad:
         return {}
     since = [state.since for state in bad]
     targets = {state.target for state in bad}
     transitions = _transitions(connection, targets, min(since) - _LOOK_BACK, max(since))
-    onsets = {state.target: _onset(connection, state, transitions) for state in bad}
-    return {target: onset for target, onset in onsets.items() if onset.failed or onset.suspect_at}
+    return {state.target: list(_onset(connection, state, transitions)) for state in bad}
 
 
-def _onset(connection: Connection, state: TargetHealth, transitions: Sequence[Transition]) -> FailureOnset:
+def _onset(connection: Connection, state: TargetHealth, transitions: Sequence[Transition]) -> Iterator[TimelineEntry]:
     own = [change for change in transitions if change.target == state.target and change.at <= state.since]
     verdict = own[-1] if own and own[-1].after is state.health else None
     before = own[-2] if verdict and len(own) > 1 else None
     suspect = before if before and before.after is Health.SUSPECT else None
     trail = [*(verdict.trail if verdict else ()), *(suspect.trail if suspect else ())]
-    failed = (probe for probe in trail if probe.outcome is not Outcome.OK)
-    return FailureOnset(
-        failed=min(failed, key=lambda probe: probe.at, default=None) or _first_failure(connection, state),
-        suspect_at=suspect.at if suspect else None,
-        suspect=suspect.reason if suspect else "",
-    )
+    failures = (probe for probe in trail if probe.outcome is not Outcome.OK)
+    failed = min(failures, key=lambda probe: probe.at, default=None) or _first_failure(connection, state)
+    if failed:
+        text = f"First failed probe: {failed.outcome} from {failed.target}"
+        yield TimelineEntry(at=failed.at, text=text, kind=EntryKind.FIRST_FAILURE)
+    if suspect:
+        yield TimelineEntry(at=suspect.at, text=suspect.reason, kind=EntryKind.SUSPECT)
 
 
 def _first_failure(connection: Connection, state: TargetHealth) -> WeighedProbe | None:
@@ -123,7 +122,7 @@ def _probes_of(incident: Incident, until: datetime, target: str) -> list[ColumnE
     return [_PROBE.target == storable(target), *started, _ended_ms >= onset_ms - 2]
 
 
-def _numbers(connection: Connection, incident: Incident, until: datetime) -> IncidentNumbers | None:
+def _numbers(connection: Connection, incident: Incident, until: datetime) -> tuple[TargetNumbers, ...]:
     numbers = []
     for affected in incident.affected:
         query = select(_PROBE.outcome, func.count().label("n")).where(*_probes_of(incident, until, affected.target))
@@ -132,7 +131,7 @@ def _numbers(connection: Connection, incident: Incident, until: datetime) -> Inc
         outcomes = tuple((Outcome(outcome), count) for outcome, count in most_first)
         if outcomes:
             numbers.append(TargetNumbers(target=affected.target, outcomes=outcomes))
-    return IncidentNumbers(targets=tuple(numbers)) if numbers else None
+    return tuple(numbers)
 
 
 def _request_ids(connection: Connection, incident: Incident, until: datetime) -> tuple[str, ...]:

@@ -10,8 +10,14 @@ from pydantic import TypeAdapter, ValidationError, WrapValidator
 from sqlalchemy import Engine, Row
 from sqlmodel import Session, col, select
 
-from controller.incidents.document_fields import readable_fields
-from controller.incidents.incident import EntryKind, Incident, IncidentDocument, IncidentKind, TimelineEntry
+from controller.incidents.incident import (
+    EntryKind,
+    Incident,
+    IncidentDocument,
+    IncidentKind,
+    TimelineEntry,
+    readable_fields,
+)
 from controller.incidents.timeline import MAX_COMMENTS, comments_in, merge_entries, number_entries
 from controller.incidents.tracker import lead_incident_id
 from controller.routing.operator_requests import RefusalKind, RefusedError
@@ -31,6 +37,7 @@ _DOCUMENT: Final = TypeAdapter[IncidentDocument](Annotated[IncidentDocument, Wra
 def dump(incident: Incident) -> str:
     """The document of an incident; instants in epoch milliseconds."""
     values = _DOCUMENT.dump_python(incident, mode="json", by_alias=True)
+    values["numbers"] = values["numbers"] or None
     return storable(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
 
 

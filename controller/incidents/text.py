@@ -9,9 +9,10 @@ from controller.incidents.incident import (
     AffectedTarget,
     Incident,
     IncidentKind,
-    IncidentNumbers,
     RouteImpact,
+    TargetNumbers,
     TimelineEntry,
+    sum_numbers,
 )
 from controller.incidents.vendor_claim import lead_sentence
 from monitor.detection.reasons import outcome_mix
@@ -82,12 +83,13 @@ def subject(targets: Sequence[str]) -> str:
     return f"{', '.join(named)} and {rest} are "
 
 
-def evidence(numbers: IncidentNumbers) -> str:
+def evidence(numbers: Iterable[TargetNumbers]) -> str:
     """`61 of 120 probes were not ok (50 server_error, 11 timeout)`."""
-    if not numbers.failures:
-        return f"all of {plural(numbers.probes, 'probe')} were ok"
-    be = "was" if numbers.failures == 1 else "were"
-    return f"{numbers.failures} of {plural(numbers.probes, 'probe')} {be} not ok ({outcome_mix(numbers.mix)})"
+    probes, failures = sum_numbers(numbers)
+    if not failures:
+        return f"all of {plural(probes, 'probe')} were ok"
+    be = "was" if failures.total() == 1 else "were"
+    return f"{failures.total()} of {plural(probes, 'probe')} {be} not ok ({outcome_mix(failures)})"
 
 
 def outcome_counts(numbers: Sequence[tuple[str, int]]) -> str:

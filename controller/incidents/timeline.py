@@ -29,15 +29,15 @@ _AT_ONCE = timedelta(milliseconds=50)
 
 def beginning_entries(bad: Iterable[TargetHealth], facts: CycleFacts) -> Iterable[TimelineEntry]:
     """The first failed probe, and the first suspicion; one entry where they are one and the same."""
-    onsets = [facts.onsets[state.target] for state in bad if state.target in facts.onsets]
-    failed = min((onset.failed for onset in onsets if onset.failed), key=lambda probe: probe.at, default=None)
-    suspects = [(onset.suspect_at, onset.suspect) for onset in onsets if onset.suspect_at]
-    at, sentence = min(suspects, default=(None, ""))
+    entries = [entry for state in bad for entry in facts.onsets.get(state.target, ())]
+    failures = (entry for entry in entries if entry.kind is EntryKind.FIRST_FAILURE)
+    suspicions = (entry for entry in entries if entry.kind is EntryKind.SUSPECT)
+    failed = min(failures, key=lambda entry: entry.at, default=None)
+    suspect = min(suspicions, key=lambda entry: (entry.at, entry.text), default=None)
     if failed:
-        text = f"First failed probe: {failed.outcome} from {failed.target}"
-        yield TimelineEntry(at=failed.at, text=text, kind=EntryKind.FIRST_FAILURE)
-    if at and not (failed and abs(failed.at - at) < _AT_ONCE):
-        yield TimelineEntry(at=at, text=sentence, kind=EntryKind.SUSPECT)
+        yield failed
+    if suspect and not (failed and abs(failed.at - suspect.at) < _AT_ONCE):
+        yield suspect
 
 
 def target_entries(

@@ -104,7 +104,7 @@ def _begun(slot: Slot, since: datetime, facts: CycleFacts) -> Incident:
         came_back = since if since > late.resolved_at else facts.now
         if came_back - late.resolved_at <= REOPENS_WITHIN:
             open_again = replace(late, resolved_at=None, reopened=late.reopened + 1, acknowledged_by=None)
-            return replace(open_again, numbers=None, request_ids=(), on_failing_s=())
+            return replace(open_again, numbers=(), request_ids=(), on_failing_s=())
     provider, name = slot
     kind = next((kind for kind in IncidentKind if kind.value == name), IncidentKind.DEGRADATION)
     return Incident(id=0, provider=provider, kind=kind, opened_at=since, affected=(), timeline=(), routes=())

@@ -25,7 +25,6 @@ from controller.incidents.incident import (
     EntryKind,
     Incident,
     IncidentKind,
-    IncidentNumbers,
     RouteImpact,
     TargetNumbers,
     TimelineEntry,
@@ -110,7 +109,7 @@ def resolved() -> Incident:
         routes=(RouteImpact(route="chat", target=LUNA),),
         vendor=said,
         resolved_at=at(38 * 60),
-        numbers=IncidentNumbers(targets=(TargetNumbers(target=LUNA, outcomes=numbers),)),
+        numbers=(TargetNumbers(target=LUNA, outcomes=numbers),),
         on_failing_s=(("chat", 41.1),),
         request_ids=("req_5f2a11c0", "req_90ab77de"),
     )

@@ -11,7 +11,6 @@ from controller.incidents.incident import (
     EntryKind,
     Incident,
     IncidentKind,
-    IncidentNumbers,
     RouteImpact,
     TargetNumbers,
     TimelineEntry,
@@ -41,9 +40,7 @@ def incident(text: str = "text", **changed: object) -> Incident:
         reopened=2,
         lead_id=5,
         acknowledged_by=text,
-        numbers=IncidentNumbers(
-            targets=(TargetNumbers(target=text, outcomes=((Outcome.TIMEOUT, 9), (Outcome.OK, 5))),)
-        ),
+        numbers=(TargetNumbers(target=text, outcomes=((Outcome.TIMEOUT, 9), (Outcome.OK, 5))),),
         request_ids=("req_1", text),
         on_failing_s=((text, 41.0),),
     )

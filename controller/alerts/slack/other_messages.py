@@ -14,7 +14,7 @@ from controller.alerts.slack.incident_message import (
     time_of_day,
     timeline_lines,
 )
-from controller.incidents.incident import EntryKind, Incident, TimelineEntry
+from controller.incidents.incident import EntryKind, Incident, TimelineEntry, sum_numbers
 from controller.incidents.text import vendor_sentence
 from monitor.detection.reasons import outcome_mix
 from monitor.formatting import format_elapsed, plural
@@ -123,9 +123,9 @@ def _end_lines(incident: Incident) -> list[str]:
     lines += [*_first_move(incident), *exposure_lines(incident)]
     if incident.on_failing_s:
         lines.append("Only the applications know how many requests failed meanwhile.")
-    if (numbers := incident.numbers) and numbers.failures:
-        probes = plural(numbers.probes, "probe")
-        lines.append(f"{numbers.failures} of {probes} failed: {outcome_mix(numbers.mix)}.")
+    probes, failures = sum_numbers(incident.numbers)
+    if failures:
+        lines.append(f"{failures.total()} of {plural(probes, 'probe')} failed: {outcome_mix(failures)}.")
     if incident.reopened:
         lines.append(f"It came back {plural(incident.reopened, 'time')} before it was over.")
     if claim := vendor_sentence(incident):

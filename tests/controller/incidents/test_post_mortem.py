@@ -17,7 +17,6 @@ from controller.incidents.incident import (
     EntryKind,
     Incident,
     IncidentKind,
-    IncidentNumbers,
     RouteImpact,
     TargetNumbers,
     TimelineEntry,
@@ -61,9 +60,7 @@ def incident(text: str = "9 of 14 probes failed", **changed: object) -> Incident
         reopened=1,
         lead_id=5,
         acknowledged_by="ana",
-        numbers=IncidentNumbers(
-            targets=(TargetNumbers(target=LUNA, outcomes=((Outcome.TIMEOUT, 9), (Outcome.OK, 5))),)
-        ),
+        numbers=(TargetNumbers(target=LUNA, outcomes=((Outcome.TIMEOUT, 9), (Outcome.OK, 5))),),
         request_ids=("req_1", text),
         on_failing_s=(("chat", 41.0),),
     )

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
+from controller.incidents.incident import (
+    AffectedTarget,
+    EntryKind,
+    Incident,
+    IncidentKind,
+    RouteImpact,
+    TimelineEntry,
+    sum_numbers,
+)
 from controller.incidents.queries import MAX_REQUEST_IDS, read_facts, read_onsets
 from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind
@@ -55,13 +63,11 @@ def test_probes_are_counted_from_the_first_failed_one_to_the_end(engine: Engine)
     store.record([observation("x", at_s=200, name=A)])
     with engine.connect() as connection:
         counted, _ = read_facts(connection, incident(A, B, resolved_s=100), T0 + timedelta(seconds=900))
-    assert counted.numbers is not None
-    assert [(one.target, one.outcomes) for one in counted.numbers.targets] == [
+    assert [(one.target, one.outcomes) for one in counted.numbers] == [
         (A, ((Outcome.SERVER_ERROR, 2), (Outcome.OK, 1), (Outcome.TIMEOUT, 1))),
         (B, ((Outcome.TIMEOUT, 1),)),
     ]
-    assert (counted.numbers.probes, counted.numbers.failures) == (5, 4)
-    assert counted.numbers.mix == {Outcome.SERVER_ERROR: 2, Outcome.TIMEOUT: 2}
+    assert sum_numbers(counted.numbers) == (5, {Outcome.SERVER_ERROR: 2, Outcome.TIMEOUT: 2})
 
 
 def test_an_open_incident_is_counted_until_now(engine: Engine) -> None:
@@ -72,9 +78,8 @@ def test_an_open_incident_is_counted_until_now(engine: Engine) -> None:
         gone, _ = read_facts(connection, incident(B), T0 + timedelta(seconds=50))
         known = replace(incident(B), numbers=counted.numbers, request_ids=("req_1",))
         still_known, _ = read_facts(connection, known, T0 + timedelta(seconds=50))
-    assert counted.numbers is not None
-    assert counted.numbers.failures == 1
-    assert gone.numbers is None
+    assert sum_numbers(counted.numbers)[1].total() == 1
+    assert gone.numbers == ()
     assert (still_known.numbers, still_known.request_ids) == (counted.numbers, ("req_1",))
 
 
@@ -135,8 +140,10 @@ def test_it_began_with_the_first_failed_probe_of_the_trail(engine: Engine) -> No
     Store(engine).save_states([], [suspect, down])
     with engine.connect() as connection:
         found = read_onsets(connection, [bad(A, Health.DOWN, 40)])
-    assert found[A].failed == first
-    assert (found[A].suspect_at, found[A].suspect) == (T0, "a is suspect")
+    assert [(entry.at, entry.kind, entry.text) for entry in found[A]] == [
+        (T0, EntryKind.FIRST_FAILURE, f"First failed probe: timeout from {B}"),
+        (T0, EntryKind.SUSPECT, "a is suspect"),
+    ]
 
 
 def test_without_a_trail_the_stored_probes_tell(engine: Engine) -> None:
@@ -145,13 +152,12 @@ def test_without_a_trail_the_stored_probes_tell(engine: Engine) -> None:
     Store(engine).record([*seen, observation(".", at_s=60, name=A)])
     with engine.connect() as connection:
         found = read_onsets(connection, [bad(A, Health.MISCONFIGURED, 30.1)])
-    failed = found[A].failed
-    assert failed is not None
-    assert (failed.at, failed.outcome) == (T0 + timedelta(seconds=20.1), Outcome.AUTH)
+    [failed] = found[A]
+    assert (failed.at, failed.text) == (T0 + timedelta(seconds=20.1), f"First failed probe: auth from {A}")
 
 
 def test_nothing_is_said_where_nothing_is_known(engine: Engine) -> None:
     """No verdict and no probe of it is stored; and nothing is asked where nothing is bad."""
     with engine.connect() as connection:
-        assert read_onsets(connection, [bad(A, Health.DOWN, 40)]) == {}
+        assert read_onsets(connection, [bad(A, Health.DOWN, 40)]) == {A: []}
         assert read_onsets(connection, []) == {}

@@ -12,7 +12,6 @@ from controller.incidents.incident import (
     Incident,
     IncidentDocument,
     IncidentKind,
-    IncidentNumbers,
     RouteImpact,
     TargetNumbers,
     TimelineEntry,
@@ -61,9 +60,7 @@ def test_a_document_comes_back_as_it_was(text: str) -> None:
 
 def test_the_figures_and_whose_words_they_are_come_back_too() -> None:
     """Numbers by target and outcome, request ids, seconds on what failed; kind, author and number of each line."""
-    numbers = IncidentNumbers(
-        targets=(TargetNumbers(target="openai/a", outcomes=((Outcome.TIMEOUT, 7), (Outcome.OK, 2))),)
-    )
+    numbers = (TargetNumbers(target="openai/a", outcomes=((Outcome.TIMEOUT, 7), (Outcome.OK, 2))),)
     note = TimelineEntry(at=NOW, text="x", kind=EntryKind.NOTE, author="ana <b>", number=4)
     incident = replace(
         _incident("x"),

@@ -6,14 +6,12 @@ from datetime import timedelta
 import pytest
 
 from controller.alerts.slack.incident_message import action_sentence
-from controller.incidents.cycle_facts import FailureOnset
-from controller.incidents.incident import EntryKind, Incident, IncidentKind
+from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry
 from controller.incidents.tracker import REOPENS_WITHIN, lead_incident_id
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.config.settings import Route
 from monitor.connectivity.messages import NetworkLoss
-from monitor.health import Health, TargetHealth, WeighedProbe
-from probes.outcome import Outcome
+from monitor.health import Health, TargetHealth
 from tests.support.incident_world import CHAT, HAIKU, LUNA, MINI, NOON, World, lines, settings
 
 SECOND = timedelta(seconds=1)
@@ -146,9 +144,11 @@ def test_a_story_begins_with_the_first_failed_probe() -> None:
     """Its time and outcome, then the suspicion; the onset of the incident is that probe."""
     world = World()
     world.health[LUNA] = TargetHealth(target=LUNA, health=Health.DOWN, since=NOON + 9 * SECOND, reason="9 of 14")
-    first = WeighedProbe(at=NOON + SECOND, target=MINI, outcome=Outcome.TIMEOUT, evidence=4.0)
-    suspect = FailureOnset(failed=first, suspect_at=NOON + 2 * SECOND, suspect=f"{LUNA} is suspect: 1 of 2")
-    [opened] = world.ask(onsets={LUNA: suspect})
+    first = TimelineEntry(
+        at=NOON + SECOND, kind=EntryKind.FIRST_FAILURE, text=f"First failed probe: timeout from {MINI}"
+    )
+    suspect = TimelineEntry(at=NOON + 2 * SECOND, kind=EntryKind.SUSPECT, text=f"{LUNA} is suspect: 1 of 2")
+    [opened] = world.ask(onsets={LUNA: [first, suspect]})
     assert [(line.at - NOON, line.kind, line.text) for line in opened.timeline] == [
         (SECOND, EntryKind.FIRST_FAILURE, "First failed probe: timeout from openai/mini"),
         (2 * SECOND, EntryKind.SUSPECT, "openai/luna is suspect: 1 of 2"),
@@ -162,8 +162,9 @@ def test_the_probe_that_made_it_suspect_is_told_once() -> None:
     world = World()
     world.cycle({LUNA: Health.DOWN})
     world.open, world.closed = [], []
-    first = WeighedProbe(at=NOON, target=LUNA, outcome=Outcome.TIMEOUT, evidence=4.0)
-    [opened] = world.look(onsets={LUNA: FailureOnset(failed=first, suspect_at=NOON, suspect="luna is suspect")})
+    first = TimelineEntry(at=NOON, kind=EntryKind.FIRST_FAILURE, text=f"First failed probe: timeout from {LUNA}")
+    suspect = TimelineEntry(at=NOON, kind=EntryKind.SUSPECT, text="luna is suspect")
+    [opened] = world.look(onsets={LUNA: [first, suspect]})
     assert lines(opened)[0] == f"First failed probe: timeout from {LUNA}"
     assert len(opened.timeline) == 2
 

@@ -25,7 +25,6 @@ from controller.incidents.incident import (
     EntryKind,
     Incident,
     IncidentKind,
-    IncidentNumbers,
     RouteImpact,
     TargetNumbers,
     TimelineEntry,
@@ -70,7 +69,7 @@ def largest() -> Incident:
         vendor=Lead(page=LONG, state=VendorState.PARTIAL_OUTAGE, headline=LONG, said_at=LATER),
         reopened=99,
         acknowledged_by=LONG,
-        numbers=IncidentNumbers(targets=(TargetNumbers(target=LONG, outcomes=tuple((one, 10**9) for one in Outcome)),)),
+        numbers=(TargetNumbers(target=LONG, outcomes=tuple((one, 10**9) for one in Outcome)),),
         request_ids=(LONG,) * 5,
         on_failing_s=((LONG, 10.0**9),) * 300,
     )
@@ -163,7 +162,7 @@ def test_the_end_says_what_it_did() -> None:
     numbers = TargetNumbers(target="openai/m", outcomes=((Outcome.OK, 27), (Outcome.SERVER_ERROR, 30)))
     incident = replace(
         over(replace(outage(), timeline=(first, *outage().timeline, moved))),
-        numbers=IncidentNumbers(targets=(numbers,)),
+        numbers=(numbers,),
         request_ids=("req_1", "req_2"),
         on_failing_s=(("chat", 21.0),),
         reopened=1,
