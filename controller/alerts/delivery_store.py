@@ -168,14 +168,16 @@ class DeliveryStore:
     def keep_state(self, part: str, at: datetime, error: str | None) -> None:
         """A part of the channel (empty: all of it) does not work, for this reason; None: it works, perhaps again."""
         key = {"sink": self.sink, "part": storable(part)}
+        if error is None and key["part"] not in self.failing():
+            return
         with Session(self._engine) as session, session.begin():
             row = session.get(ChannelStateRow, key)
-            failing = row if row and row.over_ms is None else None
-            if error is not None:
-                failing = failing or session.merge(ChannelStateRow(**key, since_ms=to_ms(at), over_ms=None, failures=0))
-                failing.failures, failing.error = failing.failures + 1, truncate(error, _LONGEST_ERROR)
-            elif failing:
-                failing.over_ms = to_ms(at)
+            if row is None or row.over_ms is not None:
+                row = session.merge(ChannelStateRow(**key, since_ms=to_ms(at), over_ms=None, failures=0))
+            if error is None:
+                row.over_ms = to_ms(at)
+            else:
+                row.failures, row.error = row.failures + 1, truncate(error, _LONGEST_ERROR)
 
     def _row(self, session: Session, key: str, kind: DeliveryKind) -> DeliveryRow:
         row = session.get(DeliveryRow, key)

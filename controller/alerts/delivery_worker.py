@@ -54,8 +54,6 @@ class DeliveryWorker:
         By the key of a message, by Slack channel, and for everything under the empty key.
         """
         self._pruned_at: datetime | None = None
-        self._failing: set[str] | None = None
-        """The parts that are stored as failing; None until that was read."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set or the task is cancelled; no failure of a delivery ends it."""
@@ -129,10 +127,10 @@ class DeliveryWorker:
             receipt = None
             try:
                 receipt = await self._channel.find(delivery)
-                await self._works(_LOOKUP)
+                await self._keep_state(_LOOKUP, None)
             except LookupImpossibleError as error:
                 log.warning("lookup_impossible key=%r: %s", delivery.key, error)
-                await self._fails(_LOOKUP, error)
+                await self._keep_state(_LOOKUP, error)
             except DeliveryError as error:
                 await self._failed(delivery.key, error)
                 raise
@@ -181,7 +179,8 @@ class DeliveryWorker:
             await self._in_database(partial(self._store.keep, planned.receipt))
         for key in ("", planned.key, planned.channel):
             self._backoffs.pop(key, None)
-        await self._works("", f"channel {planned.channel}")
+        for part in ("", f"channel {planned.channel}"):
+            await self._keep_state(part, None)
         log.info("%s key=%r sink=%s%s", self._channel.log.taken, planned.key, self._channel.name, _details(planned))
 
     async def _not_delivered(self, planned: PlannedMessage, error: DeliveryError) -> None:
@@ -205,23 +204,12 @@ class DeliveryWorker:
         log.warning("%s key=%r sink=%s retry_in_s=%g: %s", names.refused, key, sink, wait_s, error)
         part = self._channel.failing_part(error, planned)
         if part is not None:
-            await self._fails(part, error)
+            await self._keep_state(part, error)
         if planned and (planned.receipt.incidents or planned.receipt.events):
             await self._in_database(partial(self._store.failed, planned.receipt, str(error)))
 
-    async def _works(self, *parts: str) -> None:
-        """Store, once, that something works again."""
-        if self._failing is None:
-            self._failing = set(await self._in_database(self._store.failing))
-        for part in self._failing.intersection(parts):
-            await self._in_database(partial(self._store.keep_state, part, self._clock(), None))
-            self._failing.discard(part)
-
-    async def _fails(self, part: str, error: Exception) -> None:
-        """Store why something does not work: the channel as a whole, or a part of it."""
-        await self._in_database(partial(self._store.keep_state, part, self._clock(), str(error)))
-        if self._failing is not None:
-            self._failing.add(part)
+    async def _keep_state(self, part: str, error: Exception | None) -> None:
+        await self._in_database(partial(self._store.keep_state, part, self._clock(), str(error) if error else None))
 
     def _is_over(self, key: str) -> bool:
         return key not in self._backoffs or self._monotonic() >= self._backoffs[key][1]
