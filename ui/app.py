@@ -12,7 +12,7 @@ from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.config.settings import Settings
 from monitor.storage.database import DatabaseError, database_path, open_reader
-from ui import activity, incidents, sections
+from ui import incidents, sections
 
 _STATIC = Path(__file__).parent / "static"
 _FAST_S = 2.0
@@ -54,10 +54,10 @@ def show(path: str) -> None:
     """
     st.set_page_config(page_title="Hotspare", page_icon=str(_STATIC / "icon.png"), layout="wide")
     st.html(_STATIC / "page.css")
-    upper = (sections.top, sections.banner, activity.overrides, sections.routes)
+    upper = (sections.top, sections.banner, sections.overrides, sections.routes)
     ongoing = (incidents.open_incidents, incidents.figures_so_far)
     st.fragment(_show, run_every=_FAST_S)(path, *upper, *ongoing, says_trouble=True)
-    lower = (sections.targets, activity.vendors, incidents.past_incidents, activity.log)
+    lower = (sections.targets, sections.vendors, incidents.past_incidents, sections.log)
     shortest_s = min((target.interval_s for target in _settings(path).targets), default=_SLOWEST_S)
     slow_s = min(max(shortest_s, _FAST_S), _SLOWEST_S)
     st.fragment(_show, run_every=slow_s)(path, *lower, says_trouble=False)

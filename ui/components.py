@@ -4,7 +4,6 @@ from datetime import datetime
 from html import escape
 
 from controller.incidents.incident import AffectedTarget
-from controller.status.probe_history import Bucket
 from monitor.formatting import percent_number
 from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
@@ -26,14 +25,9 @@ def text(value: str) -> str:
     return escape(value, quote=True)
 
 
-def bar_class(bucket: Bucket) -> str:
-    """The colour class of a bar; `gap` where nothing was observed."""
-    return outcome_class(bucket.worst) if bucket.worst else "gap"
-
-
-def outcome_class(outcome: Outcome) -> str:
-    """The colour class of an outcome."""
-    return _BAR[outcome.effect]
+def outcome_class(outcome: Outcome | None) -> str:
+    """The colour class of an outcome; `gap` where nothing was observed."""
+    return _BAR[outcome.effect] if outcome else "gap"
 
 
 def pill(health: Health, title: str = "") -> str:

@@ -8,23 +8,35 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from controller.routing.overrides import OverrideKind
-from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
-from controller.status.overview import Overview, TargetView
-from controller.status.pending_alerts import failing_sentence
+from controller.routing import override_text
+from controller.routing.decision import Decision
+from controller.routing.overrides import ALL, Override, OverrideKind
+from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView, failing_sentence
+from controller.status.overview import Overview, TargetView, VendorView
 from controller.status.probe_history import Bucket, OutcomeCounts
 from monitor.budget.summary import BudgetSummary
 from monitor.formatting import ago, clock, format_elapsed
 from monitor.health import FAILING, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus
+from monitor.status_pages.reading import VendorState
+from monitor.storage.conversions import from_ms
+from monitor.storage.tables import EventRow
 from probes.outcome import Outcome
-from ui.components import bar_class, instant, money, pill, seconds, section, share, short_reason, target, text
+from ui.components import instant, money, outcome_class, pill, seconds, section, share, short_reason, target, text
 
 _TONE = {
     Level.GOOD: ("✓", "good", "All well"),
     Level.NOTICE: ("!", "watch", "Attention"),
     Level.BAD: ("✕", "bad", "Trouble"),
     Level.UNKNOWN: ("?", "none", "Not known"),
+}
+_VENDOR_COLOURS = {
+    VendorState.OPERATIONAL: "good",
+    VendorState.UNKNOWN: "none",
+    VendorState.MAINTENANCE: "info",
+    VendorState.DEGRADED: "watch",
+    VendorState.PARTIAL_OUTAGE: "bad",
+    VendorState.MAJOR_OUTAGE: "bad",
 }
 _HELD = {OverrideKind.PIN: "pinned", OverrideKind.PAUSE: "paused", OverrideKind.DRAIN: "drained"}
 _COLUMNS = {
@@ -77,10 +89,18 @@ def trouble(title: str, explanation: str) -> str:
     )
 
 
+def overrides(overview: Overview) -> str:
+    """Every override in force; nothing when there is none."""
+    if not overview.overrides:
+        return ""
+    cards = "".join(_override(override, overview.now) for override in overview.overrides)
+    return section("Pins, drains and pauses", "times in UTC", f'<div class="hs-cards">{cards}</div>')
+
+
 def routes(overview: Overview) -> str:
     """Every route: where it points, since when and why, and its candidates in order."""
     cards = "".join(_route(route, overview.now) for route in overview.routes)
-    return section("Routes", as_of(overview, "where applications are sent"), f'<div class="hs-cards">{cards}</div>')
+    return section("Routes", _as_of(overview, "where applications are sent"), f'<div class="hs-cards">{cards}</div>')
 
 
 def targets(overview: Overview) -> str:
@@ -96,8 +116,30 @@ def targets(overview: Overview) -> str:
         f"<tbody>{rows}</tbody></table>"
     )
     return section(
-        "Targets", as_of(overview, "what the probes see; times in UTC"), _money(overview.money) + table + _legend()
+        "Targets", _as_of(overview, "what the probes see; times in UTC"), _money(overview.money) + table + _legend()
     )
+
+
+def vendors(overview: Overview) -> str:
+    """Every provider whose vendor has a status page that is read; nothing when there is none."""
+    if not overview.vendors:
+        return ""
+    rows = "".join(_vendor(view, overview.now) for view in overview.vendors)
+    subtitle = _as_of(overview, "their status pages, read once a minute; no route follows them; times in UTC")
+    return section("What vendors say", subtitle, f'<ul class="hs-vendors">{rows}</ul>')
+
+
+def log(overview: Overview) -> str:
+    """The newest decisions and events together, the newest first."""
+    lines = sorted(
+        [(decision.at, _decision(decision)) for decision in overview.decisions]
+        + [(from_ms(event.at_ms), _event(event)) for event in overview.events],
+        key=lambda line: line[0],
+        reverse=True,
+    )
+    items = "".join(f"<li>{instant(at, overview.now)}<span>{line}</span></li>" for at, line in lines[:12])
+    body = f'<ol class="hs-timeline">{items}</ol>' if items else '<p class="hs-empty">Nothing has happened yet.</p>'
+    return section("Decisions and events", "times in UTC", body)
 
 
 def _money(budget: BudgetSummary | None) -> str:
@@ -116,7 +158,7 @@ def _past(views: Sequence[TargetView]) -> str:
     return f", {format_elapsed(lengths.pop())}" if len(lengths) == 1 else ""
 
 
-def as_of(overview: Overview, subtitle: str) -> str:
+def _as_of(overview: Overview, subtitle: str) -> str:
     """The subtitle of a section; when the service is not at work, that the section is old, in a class that fades it."""
     beat = overview.service.beat
     if overview.service.liveness is Liveness.RUNNING or beat is None:
@@ -250,7 +292,8 @@ def _strip(buckets: Sequence[Bucket], bucket_s: float) -> str:
     for bucket in buckets:
         totals.update(dict(bucket.counts))
     bars = "".join(
-        f'<i class="hs-{bar_class(bucket)}" title="{bucket.start:%H:%M:%S} UTC: {_counts(bucket.counts)}"></i>'
+        f'<i class="hs-{outcome_class(bucket.worst)}" '
+        f'title="{bucket.start:%H:%M:%S} UTC: {_counts(bucket.counts)}"></i>'
         for bucket in buckets
     )
     length = format_elapsed(bucket_s * len(buckets))
@@ -272,3 +315,48 @@ def _legend() -> str:
     )
     items = "".join(f'<span><i class="hs-{colour}"></i>{word}</span>' for colour, word in kinds)
     return f'<div class="hs-legend" aria-label="Colours of the bars">{items}</div>'
+
+
+def _vendor(view: VendorView, now: datetime) -> str:
+    report = view.report
+    colour = _VENDOR_COLOURS[report.state] if report else "none"
+    read = f'<span class="hs-since">so since {instant(report.at, now)}</span>' if report else ""
+    return (
+        f'<li><span class="hs-vendor">{text(view.provider)}</span>'
+        f'<span class="hs-we"><span class="hs-quiet">we see</span>{pill(view.health)}</span>'
+        f'<span class="hs-they"><span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
+        f"{text(view.sentence(now))}</span>{read}</li>"
+    )
+
+
+def _decision(decision: Decision) -> str:
+    dry = '<span class="hs-tag">dry run</span> ' if decision.dry_run else ""
+    return (
+        f'<b>{text(decision.route)}</b> → {target(decision.target)} <span class="hs-tag">{decision.move}</span> {dry}'
+        f"{text(decision.reason)}"
+    )
+
+
+def _event(event: EventRow) -> str:
+    return f'<span class="hs-tag">{text(event.kind.replace("_", " "))}</span> {text(event.subject)}: {text(event.text)}'
+
+
+def _override(override: Override, now: datetime) -> str:
+    left, author = override_text.format_time_left(override, now), text(override.author)
+    forced = '<span class="hs-note hs-watch">forced</span>' if override.forced else ""
+    return (
+        f'<article class="hs-card hs-edge hs-info" aria-label="{text(override_text.describe_override(override))}">'
+        f'<div class="hs-row"><span class="hs-note hs-info">{override.kind}</span>{_subject(override)}{forced}'
+        f'<span class="hs-since">{left}, at {instant(override.until, now)}</span></div>'
+        f'<p class="hs-reason">{author}, {instant(override.at, now)}: {text(override.reason)}</p></article>'
+    )
+
+
+def _subject(override: Override) -> str:
+    if override.kind is OverrideKind.DRAIN and "/" in override.subject:
+        return target(override.subject)
+    every = override.kind is OverrideKind.PAUSE and override.subject == ALL
+    name = f'<span class="hs-route">{"all routes" if every else text(override.subject)}</span>'
+    return (
+        f'{name}<span class="hs-arrow" aria-label="to">→</span>{target(override.target)}' if override.target else name
+    )

@@ -4,9 +4,10 @@ import argparse
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 
+from rich.console import Console
 from rich.text import Text
 
 from controller.alerts.alert import Alert, make_test_alert
@@ -41,17 +42,17 @@ def run(args: argparse.Namespace) -> int:
     if not results:
         known = "neither slack, webhook_url, apprise nor heartbeat_url"
         raise RefusedError(f"nothing to test: alerts has {known}; docs/alerts.md says how")
-    if args.json:
-        sinks = [{"sink": name, "gets": gets, "ok": error is None, "error": error} for name, gets, error in results]
-        output.print_document({"at": instant(now), "id": alert.id, "sinks": sinks})
-    else:
-        console = output.terminal()
-        for name, gets, error in results:
-            head = Text("✗ not taken " if error else "✓ taken     ", style="bold red" if error else "green")
-            console.print(Text.assemble(head, (name, "bold"), f" ({gets})"))
-            if error:
-                console.print(Text(f"  {error}"))
+    sinks = [{"sink": name, "gets": gets, "ok": error is None, "error": error} for name, gets, error in results]
+    output.print_answer(args, {"at": instant(now), "id": alert.id, "sinks": sinks}, _print_results, results)
     return output.BAD_NEWS if any(error for _, _, error in results) else output.OK
+
+
+def _print_results(results: Sequence[tuple[str, str, str | None]], console: Console) -> None:
+    for name, gets, error in results:
+        head = Text("✗ not taken " if error else "✓ taken     ", style="bold red" if error else "green")
+        console.print(Text.assemble(head, (name, "bold"), f" ({gets})"))
+        if error:
+            console.print(Text(f"  {error}"))
 
 
 async def _send_all(settings: Settings, alert: Alert) -> list[tuple[str, str, str | None]]:

@@ -86,21 +86,16 @@ def _list(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
     past = [] if args.open else journal.resolved_since(now - timedelta(seconds=args.since))
     incidents = [*journal.open_incidents(), *past]
     incidents.sort(key=lambda incident: (incident.opened_at, incident.id), reverse=True)
-    if args.json:
-        summaries = [json_document.incident_summary(incident, now) for incident in incidents]
-        output.print_document({"at": instant(now), "incidents": summaries})
-    else:
-        nothing = "no incident is open" if args.open else f"no incident in {format_elapsed(args.since)}"
-        _print_list(incidents, now, nothing)
+    summaries = [json_document.incident_summary(incident, now) for incident in incidents]
+    nothing = "no incident is open" if args.open else f"no incident in {format_elapsed(args.since)}"
+    output.print_answer(args, {"at": instant(now), "incidents": summaries}, _print_list, incidents, now, nothing)
     return output.BAD_NEWS if any(incident.resolved_at is None for incident in incidents) else output.OK
 
 
 def _show(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
     incident, route_periods = _read(settings, args.id, now)
-    if args.json:
-        output.print_document(json_document.incident_document(incident, route_periods, now))
-    else:
-        _print_incident(incident, route_periods, now)
+    document = json_document.incident_document(incident, route_periods, now)
+    output.print_answer(args, document, _print_incident, incident, route_periods, now)
     return output.OK if incident.resolved_at else output.BAD_NEWS
 
 
@@ -124,8 +119,8 @@ def _export(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
 def _comment(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
     """Add a note or an acknowledgement."""
     if args.action == "note" and len(args.text) > LONGEST_NOTE:
-        length = f"the note has {len(args.text):,} characters"
-        raise RefusedError(f"{length}; at most {LONGEST_NOTE:,} can be shown to people")
+        most = f"at most {LONGEST_NOTE:,} can be shown to people"
+        raise RefusedError(f"the note has {len(args.text):,} characters; {most}")
     if args.action == "note" and not one_line(args.text, LONGEST_NOTE):
         raise RefusedError("the note is empty: say what people should know")
     author = checked_author(login_name() if args.author is None else args.author)
@@ -156,18 +151,16 @@ def _read(settings: Settings, incident_id: int, now: datetime) -> tuple[Incident
         return read_facts(connection, incident, now)
 
 
-def _print_list(incidents: Sequence[Incident], now: datetime, nothing: str) -> None:
-    """Print a line for each on standard output; the text `nothing` where there is none."""
-    console = output.terminal()
+def _print_list(incidents: Sequence[Incident], now: datetime, nothing: str, console: Console) -> None:
+    """Print a line for each; the text `nothing` where there is none."""
     if not incidents:
         console.print(Text(nothing, style="green"))
         return
     table = output.plain_table()
-    table.add_column("id", justify="right", no_wrap=True)
-    table.add_column("opened", no_wrap=True)
-    table.add_column("lasted", justify="right", no_wrap=True)
-    table.add_column("what", overflow="fold")
-    table.add_column("who", overflow="fold")
+    for name in ("id", "opened", "lasted"):
+        table.add_column(name, justify="left" if name == "opened" else "right", no_wrap=True)
+    for name in ("what", "who"):
+        table.add_column(name, overflow="fold")
     for incident in incidents:
         is_open, opened_at = incident.resolved_at is None, incident.opened_at
         lasted = f"{format_elapsed(incident.lasted_s(now))}{', open' if is_open else ''}"
@@ -182,9 +175,8 @@ def _print_list(incidents: Sequence[Incident], now: datetime, nothing: str) -> N
     console.print(table)
 
 
-def _print_incident(incident: Incident, route_periods: Sequence[RoutePeriod], now: datetime) -> None:
-    """Print all that is known on standard output: affected targets, routes, timeline, evidence."""
-    console = output.terminal()
+def _print_incident(incident: Incident, route_periods: Sequence[RoutePeriod], now: datetime, console: Console) -> None:
+    """Print all that is known: affected targets, routes, timeline, evidence."""
     head = f"Incident {incident.id}: {words.title(incident)}, {words.status(incident, now)}"
     console.print(Text(head, style="bold green" if incident.resolved_at else "bold red"))
     for text in _facts(incident, now):

@@ -5,14 +5,14 @@ returns the exit status. Errors that say what a person must do are printed here.
 """
 
 import argparse
+import codecs
 import os
 import sys
 from collections.abc import Collection, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
-
-from controller.cli.streams import prepare_streams
 
 COMMANDS = {
     "run": ("run", "the service: probe, judge, decide, publish, tell; until it is stopped"),
@@ -39,12 +39,31 @@ COMMANDS = {
 """The module and the help of every command."""
 
 _INTERRUPTED = 130
+_PLAIN_CHARACTERS = "hotspare"
+"""The name of the error handler of standard output and error."""
+#: What stands for characters that a terminal cannot show; others are spelled out (`\u2713`).
+_PLAIN = str.maketrans(
+    {
+        "→": "->",
+        "–": "-",
+        "…": "...",
+        "×": "x",
+        "“": '"',
+        "”": '"',
+        "’": "'",
+        "✓": "ok",
+        "✕": "x",
+        "▼": "v",
+        "↗": "^",
+        "±": "+-",
+    }
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 for success, 1 for bad news, 2 for wrong usage or configuration."""
     words = sys.argv[1:] if arguments is None else arguments
-    prepare_streams()
+    _prepare_streams()
     try:
         status = _run(command_parser(COMMANDS.keys() & set(words)).parse_args(words))
         sys.stdout.flush()  # here, where a full disk can still be reported
@@ -59,6 +78,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         print(f"cannot go on: {error.strerror or error}", file=sys.stderr)  # noqa: T201 -- for the person at the terminal
         return 2
+
+
+def _prepare_streams() -> None:
+    """Replace closed streams by the null device, and let no character end a command with a traceback."""
+    codecs.register_error(_PLAIN_CHARACTERS, _write_plainly)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # It takes the number of the closed one, so that no file which is opened later is written to by mistake.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8", errors=_PLAIN_CHARACTERS))  # noqa: SIM115 - for good
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_PLAIN_CHARACTERS)
+
+
+def _write_plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    plain = error.object[error.start : error.end].translate(_PLAIN)
+    return plain.encode("ascii", "backslashreplace").decode(), error.end
 
 
 def command_parser(complete: Collection[str] = COMMANDS) -> argparse.ArgumentParser:

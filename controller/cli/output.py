@@ -1,5 +1,6 @@
 """Prints what the commands answer: exit statuses, JSON documents, errors, and text for a terminal or a pipe."""
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -67,6 +68,16 @@ def plain_table(*folded: str, right: Iterable[str] = ()) -> Table:
     for name in right:
         table.add_column(name, justify="right")
     return table
+
+
+def print_answer(
+    args: argparse.Namespace, document: Mapping[str, Any], show: Callable[..., None], *values: object
+) -> None:
+    """Print the document with `--json`; else the same for people: `show` prints `values` on a console, its last."""
+    if args.json:
+        print_document(document)
+    else:
+        show(*values, terminal())
 
 
 def seconds_or_minutes(seconds: float | None) -> str:

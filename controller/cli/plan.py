@@ -37,10 +37,7 @@ def run(args: argparse.Namespace) -> int:
         return output.BAD_NEWS
     with output.progress_bar("planning") as on_progress:
         document = plan(settings, seeds=args.seeds, jobs=args.jobs, on_progress=on_progress)
-    if args.json:
-        output.print_document(document)
-    else:
-        print_plan(document, settings, output.terminal())
+    output.print_answer(args, document, print_plan, document, settings)
     return output.OK if document["keeps_promises"] else output.BAD_NEWS
 
 

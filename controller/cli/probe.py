@@ -3,8 +3,8 @@
 import argparse
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -23,8 +23,6 @@ from probes.outcome import Outcome
 from probes.prober import Prober
 from probes.target import Check, Target
 from probes.transcript import Transcript
-
-T = TypeVar("T")
 
 _MAX_CONCURRENT = 10
 _ROOMY_COLUMNS = 110
@@ -54,24 +52,23 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(args.config)
     if args.command == "check":
         warn_about_budget(settings)
-        return _check(settings, as_json=args.json)
-    questions = _questions(settings, args.target or (), args.check or ())
-    transcripts: list[Transcript] = []
-    if args.verbose:
-        transcripts = _ask(settings, questions, Prober.probe_with_transcript)
-        observations = [each.observation for each in transcripts]
-        documents = [_document(each.observation) | {"exchange": transcript_document(each)} for each in transcripts]
+        transcripts = _ask(settings, _cheapest_questions(settings))
+        document = {"config": str(settings.path), "valid": True, "providers": [_document(each) for each in transcripts]}
     else:
-        observations = _ask(settings, questions, Prober.probe)
-        documents = [_document(observation) for observation in observations]
-    if args.json:
-        output.print_document({"observations": documents})
-    else:
-        console = output.terminal()
-        for each in transcripts:
-            print_transcript(each, console)
-        print_table(observations, console)
-    return _status(observations)
+        transcripts = _ask(settings, _questions(settings, args.target or (), args.check or ()))
+        document = {"observations": [_document(each, verbose=args.verbose) for each in transcripts]}
+    output.print_answer(args, document, _print, args, settings, transcripts)
+    return output.OK if all(each.observation.outcome is Outcome.OK for each in transcripts) else output.BAD_NEWS
+
+
+def _print(args: argparse.Namespace, settings: Settings, transcripts: Sequence[Transcript], console: Console) -> None:
+    if args.command == "check":
+        counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
+        console.print(f"{settings.path}: valid; {counts}", markup=False)
+    elif args.verbose:
+        for transcript in transcripts:
+            print_transcript(transcript, console)
+    print_table([each.observation for each in transcripts], console)
 
 
 def _questions(settings: Settings, only: Sequence[str], checks: Sequence[str]) -> list[tuple[Target, str]]:
@@ -91,46 +88,28 @@ def _questions(settings: Settings, only: Sequence[str], checks: Sequence[str]) -
     return questions
 
 
-def _check(settings: Settings, *, as_json: bool) -> int:
+def _cheapest_questions(settings: Settings) -> list[tuple[Target, str]]:
     """Ask each provider's first model a chat, unless it only embeds. The configuration is already valid."""
     first = {target.provider.name: target for target in reversed(settings.targets)}
     asked = [first[provider.name] for provider in settings.providers]
     only_embeds = (Check.EMBEDDING,)
-    questions = [(each, Check.EMBEDDING if each.questions == only_embeds else Check.CHAT) for each in asked]
-    observations = _ask(settings, questions, Prober.probe)
-    if as_json:
-        providers = [_document(observation) for observation in observations]
-        output.print_document({"config": str(settings.path), "valid": True, "providers": providers})
-    else:
-        counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
-        console = output.terminal()
-        console.print(f"{settings.path}: valid; {counts}", markup=False)
-        print_table(observations, console)
-    return _status(observations)
+    return [(each, Check.EMBEDDING if each.questions == only_embeds else Check.CHAT) for each in asked]
 
 
-def _status(observations: Sequence[Observation]) -> int:
-    return output.OK if all(each.outcome is Outcome.OK for each in observations) else output.BAD_NEWS
-
-
-def _ask(
-    settings: Settings,
-    questions: Sequence[tuple[Target, str]],
-    put: Callable[[Prober, Target, str], Coroutine[None, None, T]],
-) -> list[T]:
+def _ask(settings: Settings, questions: Sequence[tuple[Target, str]]) -> list[Transcript]:
     """Return what comes of the questions, in their order, a few at a time; progress on a terminal."""
 
-    async def ask_all() -> list[T]:
+    async def ask_all() -> list[Transcript]:
         await pricing.warm_up()
         prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=utc_now)
         turn = asyncio.Semaphore(_MAX_CONCURRENT)
         done = itertools.count(1)
 
-        async def ask(target: Target, question: str) -> T:
+        async def ask(target: Target, question: str) -> Transcript:
             async with turn:
-                result = await put(prober, target, question)
+                transcript = await prober.probe_with_transcript(target, question)
             on_progress(next(done), len(questions))
-            return result
+            return transcript
 
         return list(await asyncio.gather(*(ask(target, question) for target, question in questions)))
 
@@ -148,6 +127,7 @@ def print_table(observations: Sequence[Observation], console: Console) -> None:
     for name in ("time", *(("first token", "tokens") if roomy else ()), "cost"):
         table.add_column(name, justify="right", no_wrap=True)
     for observation in observations:
+        lasted_s = observation.duration_s
         details = (
             f"{observation.first_token_s:.2f} s" if observation.first_token_s is not None else "–",
             f"{observation.input_tokens}+{observation.output_tokens}" if observation.input_tokens is not None else "–",
@@ -156,9 +136,7 @@ def print_table(observations: Sequence[Observation], console: Console) -> None:
             observation.target,
             observation.check,
             Text(observation.outcome, style=output.outcome_style(observation.outcome)),
-            format_elapsed(observation.duration_s)
-            if observation.duration_s >= 10
-            else f"{observation.duration_s:.2f} s",
+            format_elapsed(lasted_s) if lasted_s >= 10 else f"{lasted_s:.2f} s",
             *(details if roomy else ()),
             f"${observation.cost_usd:.6f}" if observation.cost_usd is not None else "unknown",
         )
@@ -169,9 +147,10 @@ def print_table(observations: Sequence[Observation], console: Console) -> None:
             console.print(Text(f"{observation.target} ({observation.check}): {observation.detail}"))
 
 
-def _document(observation: Observation) -> dict[str, Any]:
+def _document(transcript: Transcript, *, verbose: bool = False) -> dict[str, Any]:
     """An observation as JSON; seconds, tokens and dollars, null where not known."""
-    return {
+    observation = transcript.observation
+    document = {
         "target": observation.target,
         "check": observation.check,
         "started_at": instant(observation.started_at),
@@ -179,3 +158,4 @@ def _document(observation: Observation) -> dict[str, Any]:
         "blame": observation.outcome.blame,
         "duration_s": round(observation.duration_s, 4),
     } | {name: getattr(observation, name) for name in _FIELDS}
+    return document | {"exchange": transcript_document(transcript)} if verbose else document

@@ -44,10 +44,7 @@ def run(args: argparse.Namespace) -> int:
     except NothingRecordedError as error:
         output.print_error(f"{error} in {url}")
         return output.BAD_NEWS
-    if args.json:
-        output.print_document(replay_document(answer, url))
-    else:
-        print_replay(answer, output.terminal())
+    output.print_answer(args, replay_document(answer, url), print_replay, answer)
     return output.OK
 
 

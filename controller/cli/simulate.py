@@ -38,10 +38,7 @@ def run(args: argparse.Namespace) -> int:
     output.warn(scenario.warnings)
     with output.progress_bar("simulating") as on_progress:
         document = simulate(scenario, seeds=args.seeds, first_seed=args.seed, jobs=args.jobs, on_progress=on_progress)
-    if args.json:
-        output.print_document(document)
-    else:
-        print_simulation(document, scenario, output.terminal())
+    output.print_answer(args, document, print_simulation, document, scenario)
     return output.OK
 
 

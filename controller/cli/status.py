@@ -14,9 +14,8 @@ from controller.incidents.text import title
 from controller.incidents.vendor_claim import lead_sentence
 from controller.routing import override_text
 from controller.status.document import status_document
-from controller.status.headline import UNTRUSTED, Level
+from controller.status.headline import UNTRUSTED, Level, failing_sentence
 from controller.status.overview import Overview, read
-from controller.status.pending_alerts import failing_sentence
 from monitor.clock import utc_now
 from monitor.formatting import ago, clock, percent_number
 from monitor.health import FAILING, HealthLevel
@@ -45,10 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Print it; 1 when a target fails or the service is not running, 2 when there is no database to read."""
     settings = load_settings(args.config, keys=False)
     overview = read(settings, open_reader(settings.database), utc_now())
-    if args.json:
-        output.print_document(status_document(overview))
-    else:
-        print_overview(overview, output.terminal())
+    output.print_answer(args, status_document(overview), print_overview, overview)
     failing = any(target.state.health in FAILING for target in overview.targets)
     unpublished = any(route.published is not None for route in overview.routes)
     good = not failing and not unpublished and overview.service.liveness is Liveness.RUNNING

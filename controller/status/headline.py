@@ -1,4 +1,4 @@
-"""The headline: the overall state in one sentence, from the service, the routes and the targets (pure)."""
+"""What stands at the top: the overall state in one sentence, and which alerts wait or are not taken (pure)."""
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -7,7 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import chain
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from controller.alerts.delivery import ChannelState
 from controller.routing.decision import failback_command
 from controller.routing.overrides import Override, OverrideKind
 from monitor.connectivity.state import ConnectivityState
@@ -17,6 +19,9 @@ from monitor.liveness import Liveness, ServiceStatus
 
 BLIND: Final = "Our own network is down or loses packets: what may be its fault is not judged, the routes hold"
 UNTRUSTED: Final = "no neutral endpoint answers: the providers alone say whether our own network is down"
+
+#: Display names of channels; the others are shown by their names in the database.
+_NAMES: Final = {"slack": "Slack", "webhook": "the webhook", "heartbeat": "the heartbeat's service"}
 
 
 class Level(StrEnum):
@@ -233,3 +238,40 @@ def _names(routes: Sequence[RouteView]) -> str:
 def _more_routes(shown: Sequence[object]) -> str:
     """How many there are besides the first."""
     return f" (and {plural(len(shown) - 1, 'route')} more)" if len(shown) > 1 else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingAlerts:
+    """The alerts that wait for Slack."""
+
+    incidents: int = 0
+    """Incidents that Slack does not show in their present form."""
+    notices: int = 0
+    quiet_until: datetime | None = None
+    """When the present quiet hours end; None outside of them."""
+    zone: str = "UTC"
+    """Of the quiet hours."""
+
+    @property
+    def sentence(self) -> str | None:
+        """All of it in one sentence without a full stop; None when nothing waits outside of quiet hours."""
+        parts = [(self.incidents, "incident"), (self.notices, "notice")]
+        counts = [plural(count, noun) for count, noun in parts if count]
+        waiting = f"{' and '.join(counts)} to be told in Slack" if counts else ""
+        if self.quiet_until is None:
+            return waiting or None
+        until = self.quiet_until.astimezone(ZoneInfo(self.zone))
+        quiet = f"quiet hours until {until:%H:%M} ({self.zone}): only what is critical is told in Slack"
+        return f"{quiet}; {waiting}" if waiting else quiet
+
+
+def failing_sentence(channel: ChannelState, now: datetime) -> str:
+    """That the channel, or a part of it, does not take alerts and why, in one sentence without a full stop."""
+    if (channel.sink, channel.part) == ("slack", "buttons"):
+        return f"Slack's buttons have not worked since {clock(channel.since, now)}: {channel.error}"
+    if (channel.sink, channel.part) == ("slack", "lookup"):
+        unknown = "nobody knows whether a message is in Slack already"
+        return f"since {clock(channel.since, now)} {unknown}: {channel.error}"
+    who = _NAMES.get(channel.sink, channel.sink) + (f" ({channel.part})" if channel.part else "")
+    since = f"{clock(channel.since, now)} ({ago(channel.since, now)})"
+    return f"{who} has not taken what it was sent since {since}: {channel.error}"

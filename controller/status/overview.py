@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from controller.alerts.delivery import ChannelState
-from controller.alerts.queries import read_failing
+from controller.alerts.queries import count_pending, read_failing
+from controller.alerts.quiet_hours import quiet_until
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
@@ -17,8 +18,7 @@ from controller.routing.decision import Decision, MoveKind, format_destination
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
 from controller.status.evidence import EvidenceTrail
-from controller.status.headline import CandidateStatus, Level, RouteView, headline
-from controller.status.pending_alerts import PendingAlerts, read_pending_alerts
+from controller.status.headline import CandidateStatus, Level, PendingAlerts, RouteView, headline
 from controller.status.probe_history import ProbeHistory, RecentDetails
 from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
 from monitor.budget.allocation import stretched
@@ -131,7 +131,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     with engine.connect() as connection:
         events = tuple(read_events(connection, RECENT))
         failing_channels = tuple(read_failing(connection))
-        pending_alerts = read_pending_alerts(settings, connection, now)
+        pending_alerts = _read_pending_alerts(settings, connection, now)
         evidence_trails = read_evidence_trails(connection, (*open_incidents, *past_incidents))
         facts = {
             incident.id: read_facts(connection, incident, now)
@@ -174,6 +174,15 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         failing_channels=failing_channels,
         pending_alerts=pending_alerts,
     )
+
+
+def _read_pending_alerts(settings: Settings, connection: Connection, now: datetime) -> PendingAlerts | None:
+    if settings.alerts.slack is None:
+        return None
+    incidents, notices = count_pending(connection)
+    hours = settings.alerts.slack.quiet_hours
+    until, zone = quiet_until(hours, now), hours.zone if hours else "UTC"
+    return PendingAlerts(incidents=incidents, notices=notices, quiet_until=until, zone=zone)
 
 
 def _with_unknown_prices(money: BudgetSummary, settings: Settings, targets: Sequence[TargetView]) -> BudgetSummary:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, case, func, select
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -43,16 +43,15 @@ _SINCE = _OBSERVED.started_ms >= bindparam("since")
 # Core, and built once: these are the page's hot reads, and building a statement costs more than running it.
 _ROWS = (
     select(_OBSERVED.started_ms, _OBSERVED.outcome, _OBSERVED.duration_s, _OBSERVED.first_token_s)
-    .add_columns(_FAILED_HERE.label("failed_here"))
     .where(_OF_TARGET, _SINCE)
     .order_by(_OBSERVED.started_ms)
 )
 _TOTALS = select(
     func.count().label("total"),
-    func.sum(case((_OBSERVED.outcome.in_(sorted(EXCLUDED)), 1), else_=0)).label("excluded"),
-    func.sum(case((_OBSERVED.outcome == Outcome.OK.value, 1), else_=0)).label("ok"),
-    func.sum(case((_OBSERVED.outcome.in_(sorted(ANSWERED)), 1), else_=0)).label("answered"),
-    func.sum(case((_FAILED_HERE, 1), else_=0)).label("failed_here"),
+    func.count().filter(_OBSERVED.outcome.in_(sorted(EXCLUDED))).label("excluded"),
+    func.count().filter(_OBSERVED.outcome == Outcome.OK.value).label("ok"),
+    func.count().filter(_OBSERVED.outcome.in_(sorted(ANSWERED))).label("answered"),
+    func.count().filter(_FAILED_HERE).label("failed_here"),
     func.sum(_OBSERVED.cost_usd).label("cost_usd"),
 ).where(_OF_TARGET, _SINCE)
 _NEWEST = (
@@ -66,34 +65,22 @@ _CHANGE = TRANSITIONS.c
 
 
 def read_history(connection: Connection, target: Target, now: datetime) -> ProbeHistory:
-    """The history of `target` as of `now`; three range scans of its own key, never of the whole table."""
+    """The history of `target` as of `now`; four range scans of its own key, never of the whole table."""
     bucket = timedelta(seconds=max(target.interval_s, 1.0))
     longest = max(HOUR, bucket * (BUCKETS + 2))
     rows = connection.execute(_ROWS, {"of": target.id, "since": to_ms(now - longest)}).all()
     hour_ms, strip_ms = to_ms(now - HOUR), to_ms(now - bucket * (BUCKETS + 2))
-    hour = [row for row in rows if row.started_ms >= hour_ms]
-    answers = [row for row in hour if row.outcome in ANSWERED]
+    answers = [row for row in rows if row.started_ms >= hour_ms and row.outcome in ANSWERED]
     durations = [row.duration_s for row in answers]
-    day = connection.execute(_TOTALS, {"of": target.id, "since": to_ms(now - _DAY)}).one()
+    last_hour, _ = _read_counts(connection, target.id, now - HOUR)
+    last_day, cost_day_usd = _read_counts(connection, target.id, now - _DAY)
     return ProbeHistory(
-        last_hour=OutcomeCounts(
-            total=len(hour),
-            excluded=sum(row.outcome in EXCLUDED for row in hour),
-            ok=sum(row.outcome == Outcome.OK for row in hour),
-            answered=len(answers),
-            failed_here=sum(row.failed_here for row in hour),
-        ),
-        last_day=OutcomeCounts(
-            total=day.total,
-            excluded=day.excluded or 0,
-            ok=day.ok or 0,
-            answered=day.answered or 0,
-            failed_here=day.failed_here or 0,
-        ),
+        last_hour=last_hour,
+        last_day=last_day,
         p50_s=quantile(durations, 0.50),
         p95_s=quantile(durations, 0.95),
         first_token_p50_s=quantile([row.first_token_s for row in answers if row.first_token_s is not None], 0.50),
-        cost_day_usd=day.cost_usd,
+        cost_day_usd=cost_day_usd,
         bucket_s=bucket.total_seconds(),
         strip=build_buckets(
             [(from_ms(row.started_ms), Outcome(row.outcome)) for row in rows if row.started_ms >= strip_ms],
@@ -102,6 +89,15 @@ def read_history(connection: Connection, target: Target, now: datetime) -> Probe
             patience=timedelta(seconds=target.timeouts.total_s),
         ),
     )
+
+
+def _read_counts(connection: Connection, target: str, since: datetime) -> tuple[OutcomeCounts, float | None]:
+    """How the observations since then ended, and their cost; None when no price is known."""
+    total, excluded, ok, answered, failed_here, cost_usd = connection.execute(
+        _TOTALS, {"of": target, "since": to_ms(since)}
+    ).one()
+    counts = OutcomeCounts(total=total, excluded=excluded, ok=ok, answered=answered, failed_here=failed_here)
+    return counts, cost_usd
 
 
 def read_recent_details(connection: Connection, target: str) -> RecentDetails:

@@ -72,8 +72,6 @@ PURE = [
     "controller/demo/narration.py",
     *(
         "ui/components.py",
-        "ui/activity.py",
-        "ui/evidence_chart.py",
         "ui/incidents.py",
         "ui/sections.py",
     ),

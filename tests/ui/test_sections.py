@@ -29,9 +29,8 @@ from monitor.status_pages.reading import VendorState, VendorStateChange
 from monitor.storage.conversions import to_ms
 from monitor.storage.tables import EventRow
 from probes.outcome import Effect, Outcome
-from ui import activity, incidents
 from ui import components as pieces
-from ui import evidence_chart as trails
+from ui import incidents
 from ui import sections as view
 
 NOW = datetime(2026, 11, 21, 18, 3, 12, tzinfo=UTC)
@@ -40,13 +39,13 @@ BEAT = ServiceBeat(pid=4711, host=HOSTILE, version="0", started_at=NOW, beat_at=
 SECTIONS: list[Callable[[Overview], str]] = [
     view.top,
     view.banner,
-    activity.overrides,
+    view.overrides,
     view.routes,
     incidents.open_incidents,
     view.targets,
-    activity.vendors,
+    view.vendors,
     incidents.past_incidents,
-    activity.log,
+    view.log,
 ]
 
 
@@ -202,12 +201,12 @@ def test_no_text_becomes_markup(section: Callable[[Overview], str], life: Livene
 
 def test_the_vendors_word_stands_beside_ours() -> None:
     """What we see as a pill, what the vendor says in its own words, and since when we have read it so."""
-    shown = Markup(activity.vendors(overview("openai"))).shown
+    shown = Markup(view.vendors(overview("openai"))).shown
     assert "openaiwe see✕down" in shown
     assert "status.example says: degraded: openai, since 18:03 UTC" in shown
     assert "so since 18:03:12" in shown
-    assert "as they were at" in activity.vendors(overview("openai", life=Liveness.STOPPED))
-    assert activity.vendors(replace(overview(), vendors=())) == ""
+    assert "as they were at" in view.vendors(overview("openai", life=Liveness.STOPPED))
+    assert view.vendors(replace(overview(), vendors=())) == ""
 
 
 def test_an_incident_says_who_knew_first() -> None:
@@ -249,7 +248,7 @@ def test_health_is_said_in_its_word_and_a_symbol(health: Health) -> None:
 def test_each_outcome_has_a_colour_that_the_legend_explains(outcome: Outcome | None) -> None:
     """A bar without an entry in the legend would say nothing."""
     bucket = Bucket(start=NOW, counts=((outcome, 1),) if outcome else ())
-    colour = pieces.bar_class(bucket)
+    colour = pieces.outcome_class(bucket.worst)
     assert f'<i class="hs-{colour}"></i>' in view.targets(overview())
     assert (colour == "good") == (outcome is not None and outcome.effect is Effect.UP)
 
@@ -299,8 +298,8 @@ def test_a_dry_run_is_called_so() -> None:
     )
     assert ">dry run</span>" in view.routes(dry)
     assert "Dry run: it would be on b/y" in view.routes(dry)
-    assert ">dry run</span>" in activity.log(dry)
-    assert "dry run" not in view.routes(seen) + activity.log(seen)
+    assert ">dry run</span>" in view.log(dry)
+    assert "dry run" not in view.routes(seen) + view.log(seen)
 
 
 def test_no_open_incident_takes_no_room() -> None:
@@ -342,18 +341,18 @@ def test_what_is_laid_on_by_hand() -> None:
     """Who, what, why and for how long; the route and its candidate say so too; nothing where nothing is laid on."""
     seen = overview("a/x")
     for said in ("a/x→a/x", "forced", "expires in 43 min, at 18:46:12", "a/x, 18:03:12: a/x"):
-        assert said in Markup(activity.overrides(seen)).shown
+        assert said in Markup(view.overrides(seen)).shown
     shown = Markup(view.routes(seen)).shown
     assert "pinned" in shown
     assert "drained" in shown
     every = replace(seen.overrides[0], kind=OverrideKind.PAUSE, subject="all", target=None)
-    assert "all routes" in Markup(activity.overrides(replace(seen, overrides=(every,)))).shown
-    assert activity.overrides(replace(seen, overrides=())) == ""
+    assert "all routes" in Markup(view.overrides(replace(seen, overrides=(every,)))).shown
+    assert view.overrides(replace(seen, overrides=())) == ""
 
 
 def test_a_trail_is_true_in_time_and_height() -> None:
     """A step for each probe: where it was in time, how high the evidence was then, and its colour; and the line."""
-    html = trails.trails([trail("a/x")], NOW)
+    html = incidents.trails([trail("a/x")], NOW)
     places = re.findall(r'<i class="hs-(\w+)" [^>]*style="left:([\d.]+)%;width:([\d.]+)%;height:(\d+)%"', html)
     assert places == [
         ("bad", "0.0", "25.0", "0"),
@@ -369,20 +368,20 @@ def test_a_trail_is_true_in_time_and_height() -> None:
 def test_a_trail_says_its_numbers() -> None:
     """Beneath it for all, and for those who cannot see it."""
     said = "4 probes over 40 s, 3 of them failed (2 server_error, 1 timeout); evidence 12.0, verdict at 9.8"
-    markup = Markup(trails.trails([trail("a/x")], NOW))
+    markup = Markup(incidents.trails([trail("a/x")], NOW))
     assert said in markup.shown
     assert ("aria-label", f"How the evidence grew: {said}") in markup.attributes
 
 
 def test_the_trail_of_a_provider_names_its_targets() -> None:
     """Each has a line of its own with what it added, those that failed most first; a single target needs none."""
-    shown = Markup(trails.trails([trail("a/x", "a/y")], NOW)).shown
+    shown = Markup(incidents.trails([trail("a/x", "a/y")], NOW)).shown
     assert "a2 targets" in shown
     assert shown.index("y1 of 2") > shown.index("x2 of 2")
-    assert "hs-lane" not in trails.trails([trail("a/x")], NOW)
+    assert "hs-lane" not in incidents.trails([trail("a/x")], NOW)
     many = trail(*(f"a/{n}" for n in range(9)), ages_s=(4, 3, 2, 1))
     crowd = replace(many, probes=tuple(replace(many.probes[0], target=name) for name in many.targets))
-    assert "and 3 more targets" in Markup(trails.trails([crowd], NOW)).shown
+    assert "and 3 more targets" in Markup(incidents.trails([crowd], NOW)).shown
 
 
 @pytest.mark.parametrize(
@@ -396,7 +395,7 @@ def test_the_trail_of_a_provider_names_its_targets() -> None:
 )
 def test_a_trail_stays_in_its_frame(ages_s: tuple[float, ...]) -> None:
     """Whatever the clock did: nothing is drawn outside, and the ends of the axis stay readable."""
-    html = trails.trails([trail("a/x", "a/y", ages_s=ages_s)], NOW)
+    html = incidents.trails([trail("a/x", "a/y", ages_s=ages_s)], NOW)
     figures = [float(found) for found in re.findall(r"(?:left|width|height|bottom):(-?[\d.]+)%", html)]
     assert figures
     assert all(0 <= figure <= 100 for figure in figures)

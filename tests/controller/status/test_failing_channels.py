@@ -13,8 +13,8 @@ from controller.alerts.delivery_store import DeliveryStore, forget_other_channel
 from controller.cli import status
 from controller.status import overview
 from controller.status.document import status_document
+from controller.status.headline import failing_sentence
 from controller.status.overview import Overview
-from controller.status.pending_alerts import failing_sentence
 from monitor.config.settings import Settings
 from monitor.storage.database import open_writer
 from tests.support import builders

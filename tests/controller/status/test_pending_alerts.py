@@ -12,8 +12,8 @@ from controller.cli import status
 from controller.journal import Journal
 from controller.status import overview
 from controller.status.document import status_document
+from controller.status.headline import PendingAlerts
 from controller.status.overview import Overview
-from controller.status.pending_alerts import PendingAlerts
 from monitor.config.alert_settings import AlertSettings, QuietHours, SlackSettings
 from monitor.config.settings import Settings
 from monitor.storage.database import open_writer

@@ -33,7 +33,7 @@ from controller.journal import Journal
 from controller.routing.overrides import Override
 from controller.routing.routing_file import RoutingFile
 from controller.routing.store import OverrideStore
-from controller.status.pending_alerts import failing_sentence
+from controller.status.headline import failing_sentence
 from monitor.clock import utc_now
 from monitor.config.alert_settings import AlertSettings, SlackSettings
 from monitor.config.settings import Settings
