@@ -21,8 +21,8 @@ from controller.incidents.incident import (
     TimelineEntry,
 )
 from controller.incidents.vendor_claim import lead_sentence
-from controller.status.evidence import EvidenceTrail
 from controller.status.overview import Overview
+from controller.status.probe_history import EvidenceTrail
 from monitor.config.alert_settings import Severity
 from monitor.formatting import format_elapsed, plural
 from monitor.health import WeighedProbe

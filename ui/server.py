@@ -53,7 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         load(options.config, environ, keys=False)
         _require_free(options.address, options.port)
     except (ConfigError, OSError, OverflowError) as error:
-        print(_explained(error, options.address, options.port), file=sys.stderr)  # noqa: T201 -- for the person at the terminal
+        problem = str(error)
+        if not isinstance(error, ConfigError):
+            why = (isinstance(error, OSError) and error.strerror) or problem
+            where = f"{options.address} port {options.port}"
+            problem = f"cannot listen on {where}: {why}; choose another with --port or --address"
+        print(problem, file=sys.stderr)  # noqa: T201 -- for the person at the terminal
         return 2
     # uvicorn shuts down in good order, then raises the signal once more: that must end the process quietly.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -76,13 +81,6 @@ def _require_free(address: str, port: int) -> None:
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((address, port))
-
-
-def _explained(error: ConfigError | OSError | OverflowError, address: str, port: int) -> str:
-    if isinstance(error, ConfigError):
-        return str(error)
-    why = (isinstance(error, OSError) and error.strerror) or str(error)
-    return f"cannot listen on {address} port {port}: {why}; choose another with --port or --address"
 
 
 if __name__ == "__main__":

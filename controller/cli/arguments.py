@@ -4,11 +4,10 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Any
 
 from controller.cli import output
 from controller.routing.operator_requests import RefusedError
@@ -45,14 +44,9 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
 class _PrintSchema(argparse.Action):
     """Prints the JSON Schema of a file and ends, as `--help` does: no other argument need be there."""
 
-    def __init__(
-        self, option_strings: Sequence[str], dest: str, *, root: type[Section], title: str, **kwargs: Any
-    ) -> None:
-        super().__init__(option_strings, dest, nargs=0, **kwargs)
-        self._root, self._title = root, title
-
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        output.print_document(json_schema(self._root, self._title))
+        root, title = self.const
+        output.print_document(json_schema(root, title))
         sys.stdout.flush()  # here, where a full disk can still be reported
         parser.exit()
 
@@ -60,7 +54,7 @@ class _PrintSchema(argparse.Action):
 def add_schema(parser: argparse.ArgumentParser, root: type[Section], title: str) -> None:
     """Add `--schema`."""
     text = "print the JSON Schema of the file, for editors, and end"
-    parser.add_argument("--schema", action=_PrintSchema, root=root, title=title, help=text)
+    parser.add_argument("--schema", action=_PrintSchema, nargs=0, const=(root, title), help=text)
 
 
 def load_settings(path: Path, *, keys: bool = True, stores: bool = True) -> Settings:
@@ -78,8 +72,10 @@ def warn_about_budget(settings: Settings) -> None:
         output.warn(summary.warnings(settings, utc_now()))
 
 
-def login_name() -> str:
-    """Return the name of the person who runs the command, also under sudo; raises RefusedError when there is none."""
+def author_of(args: argparse.Namespace) -> str:
+    """Return `--author`, or the login name, also under sudo; raises RefusedError when there is none."""
+    if args.author is not None:
+        return str(args.author)
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # what Python 3.11 and 3.13 raise for a user id without a name

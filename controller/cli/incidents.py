@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.cli import output
-from controller.cli.arguments import add_config, add_json, incident_id, load_settings, login_name, past_duration
+from controller.cli.arguments import add_config, add_json, author_of, incident_id, load_settings, past_duration
 from controller.incidents import json_document, post_mortem
 from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
@@ -123,7 +123,7 @@ def _comment(settings: Settings, args: argparse.Namespace, now: datetime) -> int
         raise RefusedError(f"the note has {len(args.text):,} characters; {most}")
     if args.action == "note" and not one_line(args.text, LONGEST_NOTE):
         raise RefusedError("the note is empty: say what people should know")
-    author = checked_author(login_name() if args.author is None else args.author)
+    author = checked_author(author_of(args))
     _read(settings, args.id, now)  # raises for an unknown id
     comments = CommentStore(open_operator(settings.database))
     if args.action == "note":

@@ -8,8 +8,8 @@ from controller.cli.arguments import (
     LONGEST_OVERRIDE_S,
     add_config,
     add_json,
+    author_of,
     load_settings,
-    login_name,
     override_duration,
 )
 from controller.operations import begin_override, end_override
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         subject=args.subject,
         target=getattr(args, "target", None),
         reason=args.reason,
-        author=login_name() if args.author is None else args.author,
+        author=author_of(args),
         for_s=getattr(args, "for_s", 0.0),
         force=getattr(args, "force", False),
     )

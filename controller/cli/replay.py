@@ -15,7 +15,6 @@ from controller.cli.output import plain_table
 from controller.replay.answer import ReplayAnswer, notes, replay_document, route_summaries
 from controller.replay.comparison import DecisionDifference, Pair
 from controller.replay.runner import NothingRecordedError, replay
-from controller.routing.decision import Decision
 from monitor.clock import utc_now
 from monitor.formatting import format_elapsed, plural
 from monitor.storage.database import open_reader
@@ -23,6 +22,7 @@ from probes.redaction import one_line
 
 _WEEK_S = 7 * 86400.0
 _LONGEST_REASON = 300
+_ONE_SIDED = frozenset({DecisionDifference.ONLY_THEN, DecisionDifference.ONLY_NOW})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,20 +74,13 @@ def _timeline(pairs: Iterable[Pair]) -> Table:
             _clock(decision.at),
             decision.route,
             decision.move,
-            _weights(decision),
+            ", ".join(f"{target} {percent:g} %" for target, percent in decision.weights) or decision.target,
             _difference(pair),
             one_line(decision.reason, _LONGEST_REASON),
         )
         style = None if pair.change is DecisionDifference.SAME else "bold" if pair.change in _ONE_SIDED else "yellow"
         table.add_row(*(Text(cell) for cell in cells), style=style)
     return table
-
-
-_ONE_SIDED = frozenset({DecisionDifference.ONLY_THEN, DecisionDifference.ONLY_NOW})
-
-
-def _weights(decision: Decision) -> str:
-    return ", ".join(f"{target} {percent:g} %" for target, percent in decision.weights) or decision.target
 
 
 def _difference(pair: Pair) -> str:

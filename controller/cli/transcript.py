@@ -47,12 +47,8 @@ def transcript_document(transcript: Transcript) -> dict[str, Any]:
     return {
         "request": request and asdict(request) | {"headers": dict(request.headers)},
         "response": response
-        and {
-            "status": response.status,
-            "headers": dict(response.headers),
-            "body": response.body,
-            "event_count": response.event_count,
-        },
+        and {name: getattr(response, name) for name in ("status", "headers", "body", "event_count")}
+        | {"headers": dict(response.headers)},
         "events": [asdict(event) | {"at_s": round(event.at_s, 4)} for event in response.events] if response else [],
         "phases": {name: getattr(transcript.observation, name) for name in _PHASES},
         "reasoning": list(transcript.reasoning),

@@ -17,9 +17,8 @@ from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind, format_destination
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
-from controller.status.evidence import EvidenceTrail
 from controller.status.headline import CandidateStatus, Level, PendingAlerts, RouteView, headline
-from controller.status.probe_history import ProbeHistory, RecentDetails
+from controller.status.probe_history import EvidenceTrail, ProbeHistory, RecentDetails
 from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
 from monitor.budget.allocation import stretched
 from monitor.budget.summary import BudgetSummary, read_summary, without_price

@@ -10,14 +10,16 @@ from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
 from controller.incidents.incident import Incident
-from controller.status.evidence import VERDICT_EFFECTS, EvidenceTrail, led_to_verdict
 from controller.status.probe_history import (
     BUCKETS,
     HOUR,
+    VERDICT_EFFECTS,
+    EvidenceTrail,
     OutcomeCounts,
     ProbeHistory,
     RecentDetails,
     build_buckets,
+    led_to_verdict,
     quantile,
 )
 from monitor.detection import notices

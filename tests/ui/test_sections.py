@@ -18,10 +18,9 @@ from controller.incidents.incident import (
 )
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import Override, OverrideKind
-from controller.status.evidence import EvidenceTrail
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
 from controller.status.overview import Overview, TargetView, VendorView
-from controller.status.probe_history import Bucket, OutcomeCounts, ProbeHistory, RecentDetails
+from controller.status.probe_history import Bucket, EvidenceTrail, OutcomeCounts, ProbeHistory, RecentDetails
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, WeighedProbe
 from monitor.liveness import Liveness, ServiceBeat, ServiceStatus

@@ -45,22 +45,15 @@ class Status:
 
 
 @dataclass(frozen=True)
-class _FileCheck:
-    """What the last check of the file found."""
+class _State:
+    """Everything a read needs, as one value, so that no thread sees a mixture."""
 
     version: _FileVersion | None = None
-    """None: there was nothing that could be read."""
+    """Of the file at the last check; None: there was nothing that could be read."""
     content: bytes = b""
     problem: str | None = None
     settled_at: float = 0.0
     """Monotonic; from here on, `version` alone tells whether the file has changed."""
-
-
-@dataclass(frozen=True)
-class _State:
-    """Everything a read needs, as one value, so that no thread sees a mixture."""
-
-    last_check: _FileCheck
     table: Table | None = None
     """The last good one."""
     age_s: float = 0.0
@@ -104,7 +97,7 @@ class Routing:
         self._pid = os.getpid()
         self._checked_at = monotonic()
         self._next_check = self._checked_at
-        self._state = _State(last_check=_FileCheck())
+        self._state = _State()
         self._refresh()
 
     def route(self, name: str) -> Target | None:
@@ -127,14 +120,14 @@ class Routing:
             self._refresh()
         state, table = self._state, self._state.table
         if table is None:
-            return Status(problem=state.last_check.problem)
+            return Status(problem=state.problem)
         age_s = state.age_s + max(0.0, now - state.read_at)
         return Status(
             generation=table.generation,
             written_at=table.written_at,
             age_s=age_s,
             writer_alive=age_s <= table.valid_for_s,
-            problem=state.last_check.problem,
+            problem=state.problem,
             routes=tuple(sorted((*table.single, *table.split))),
         )
 
@@ -160,9 +153,8 @@ class Routing:
             self._lock.release()
 
     def _next_state(self, state: _State, now: float) -> _State:
-        last = state.last_check
         try:
-            if now >= last.settled_at and _file_version(self._path.stat()) == last.version:
+            if now >= state.settled_at and _file_version(self._path.stat()) == state.version:
                 return state
             version, content = _read(self._path)
         except FileNotFoundError:
@@ -174,21 +166,22 @@ class Routing:
         except Exception as error:  # noqa: BLE001 - whatever it is, an application must not fail because of us
             problem = f"cannot be read: {type(error).__name__}"
         else:
-            unchanged = version == last.version and content == last.content
-            return state if unchanged else self._load(state, version, content, now)
-        return self._with_problem(state, problem)
+            if version == state.version and content == state.content:
+                return state
+            settled_at = now + _SETTLED_AFTER_S
+            return self._load(replace(state, version=version, content=content, settled_at=settled_at), now)
+        return replace(state, version=None, content=b"", settled_at=0.0, problem=f"{self._path} {problem}")
 
-    def _load(self, state: _State, version: _FileVersion, content: bytes, now: float) -> _State:
-        """The state after the file changed."""
-        check = _FileCheck(version=version, content=content, settled_at=now + _SETTLED_AFTER_S)
+    def _load(self, state: _State, now: float) -> _State:
+        """The state after the file changed to what `state` holds of it."""
         try:
-            table = parse(content)
+            table = parse(state.content)
         except Exception as error:  # noqa: BLE001 - likewise; a TableError in all cases that are known
             reason = str(error) if isinstance(error, TableError) else type(error).__name__
-            return replace(state, last_check=replace(check, problem=f"{self._path} is not used: {reason}"))
+            return replace(state, problem=f"{self._path} is not used: {reason}")
         if state.table is not None and table.written_at == state.table.written_at:
-            return replace(state, last_check=check, table=table)
-        return _State(last_check=check, table=table, age_s=self._age_s(table, state.table, now), read_at=now)
+            return replace(state, table=table, problem=None)
+        return replace(state, table=table, problem=None, age_s=self._age_s(table, state.table, now), read_at=now)
 
     def _age_s(self, table: Table, before: Table | None, now: float) -> float:
         """How old a table is that has just been read for the first time, 0 when its writer's clock is ahead of ours.
@@ -199,10 +192,6 @@ class Routing:
         if before is not None and table.written_at > before.written_at:
             return min(age_s, now - self._checked_at)
         return age_s
-
-    def _with_problem(self, state: _State, what: str) -> _State:
-        problem = f"{self._path} {what}"
-        return state if state.last_check.problem == problem else replace(state, last_check=_FileCheck(problem=problem))
 
 
 def _read(path: Path) -> tuple[_FileVersion, bytes]:

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, TimelineEntry
 from controller.status.document import status_document
-from controller.status.evidence import EvidenceTrail
 from controller.status.overview import read
+from controller.status.probe_history import EvidenceTrail
 from controller.status.queries import MOST_TRAILS, read_evidence_trails
 from monitor.health import Health, Transition, WeighedProbe
 from monitor.storage.database import open_reader, open_writer
