@@ -58,48 +58,47 @@ def transcript_document(transcript: Transcript) -> dict[str, Any]:
 def print_transcript(transcript: Transcript, console: Console) -> None:
     """For people: the request, the response, the phases, what it cost, and the numbered steps of the reading."""
     observation = transcript.observation
-    lines = _Lines(console)
     title = f"{observation.target} · {observation.check} · {observation.started_at:%Y-%m-%d %H:%M:%S} UTC"
-    lines.put(title, style="bold", indent=0)
-    _print_exchange(transcript.request, transcript.response, lines)
-    lines.head("Phases")
+    _print_text(console, title, style="bold", indent=0)
+    _print_exchange(transcript.request, transcript.response, console)
+    _print_head(console, "Phases")
     columns = console.width if console.is_terminal else 80
     for line in (*_bars(list(phases(observation)), columns), *_asides(observation)):
-        lines.put(line)
-    lines.head("Tokens and cost")
+        _print_text(console, line)
+    _print_head(console, "Tokens and cost")
     for line in (_cost(observation), *_besides(observation)):
-        lines.put(line)
-    lines.head("Why")
+        _print_text(console, line)
+    _print_head(console, "Why")
     *steps, last = transcript.reasoning
     for number, step in enumerate(steps, 1):
-        lines.put(step, before=f"{number}. ")
-    lines.put(last, before=f"{len(steps) + 1}. ", style=f"bold {output.outcome_style(observation.outcome)}")
+        _print_text(console, step, before=f"{number}. ")
+    _print_text(console, last, before=f"{len(steps) + 1}. ", style=f"bold {output.outcome_style(observation.outcome)}")
     console.print()
 
 
-def _print_exchange(request: RequestShown | None, response: ResponseShown | None, lines: "_Lines") -> None:
-    lines.head("Request")
+def _print_exchange(request: RequestShown | None, response: ResponseShown | None, console: Console) -> None:
+    _print_head(console, "Request")
     if request:
-        lines.put(f"{request.method} {request.url}")
-        lines.headers(request.headers)
-    lines.put(request.body if request else "none was sent")
-    lines.head("Response")
+        _print_text(console, f"{request.method} {request.url}")
+        _print_headers(console, request.headers)
+    _print_text(console, request.body if request else "none was sent")
+    _print_head(console, "Response")
     if response is None:
-        lines.put("none came")
+        _print_text(console, "none came")
         return
-    lines.put(f"HTTP {response.status}")
-    lines.headers(response.headers)
+    _print_text(console, f"HTTP {response.status}")
+    _print_headers(console, response.headers)
     if response.body is not None:
-        lines.put(response.body or "(no body)")
+        _print_text(console, response.body or "(no body)")
         return
     reached = 0
     for event in response.events:
         if left_out := event.number - reached - 1:
-            lines.put(f"… {plural(left_out, 'more event')} …", style="dim")
-        lines.put(event.data, before=f"+{event.at_s:.3f} s  ")
+            _print_text(console, f"… {plural(left_out, 'more event')} …", style="dim")
+        _print_text(console, event.data, before=f"+{event.at_s:.3f} s  ")
         reached = event.number
     if not response.events:
-        lines.put("(no event)")
+        _print_text(console, "(no event)")
 
 
 def _bars(steps: Sequence[tuple[str, float, float]], columns: int) -> Iterator[str]:
@@ -147,31 +146,25 @@ def _besides(observation: Observation) -> Iterator[str]:
         yield f"request id {observation.request_id}"
 
 
-class _Lines:
-    """Lines as they are in a pipe; on a terminal folded at its edge, each below where it began."""
+def _print_head(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, style="bold cyan"))
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
 
-    def head(self, title: str) -> None:
-        self._console.print()
-        self._console.print(Text(title, style="bold cyan"))
+def _print_headers(console: Console, headers: Sequence[tuple[str, str]]) -> None:
+    for name, value in headers:
+        _print_text(console, f"{name}: {value}", style="dim")
+    console.print()
 
-    def headers(self, headers: Sequence[tuple[str, str]]) -> None:
-        for name, value in headers:
-            self.put(f"{name}: {value}", style="dim")
-        self._console.print()
 
-    def put(self, text: str, *, before: str = "", indent: int = 2, style: str = "") -> None:
-        """The text, line for line; `before` stands before the first, and the others are indented as far."""
-        margin = " " * (indent + len(before))
-        for number, line in enumerate(text.split("\n")):
-            lead = " " * indent + before if number == 0 else margin
-            for part, piece in enumerate(self._folded(Text(line, style=style), len(margin))):
-                self._console.print(Text(lead if part == 0 else margin) + piece, soft_wrap=True)
-
-    def _folded(self, line: Text, margin: int) -> Sequence[Text]:
-        room = self._console.width - margin
-        if not self._console.is_terminal or line.cell_len <= room:
-            return [line]
-        return list(line.wrap(self._console, max(room, 20), overflow="fold"))
+def _print_text(console: Console, text: str, *, before: str = "", indent: int = 2, style: str = "") -> None:
+    """Print it line for line, on a terminal folded at its edge; what comes after `before` is indented as far."""
+    margin = " " * (indent + len(before))
+    lead = " " * indent + before
+    room = console.width - len(margin)
+    for line in text.split("\n"):
+        whole = Text(line, style=style)
+        fits = not console.is_terminal or whole.cell_len <= room
+        for piece in [whole] if fits else whole.wrap(console, max(room, 20), overflow="fold"):
+            console.print(Text(lead) + piece, soft_wrap=True)
+            lead = margin

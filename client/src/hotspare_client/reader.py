@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Callable
 
-from hotspare_client.table import Split, Table, TableError, Target, parse
+from hotspare_client.table import Table, TableError, Target, parse
 
 #: Far above any real table; a larger file is not one.
 MAX_BYTES = 16 * 1024 * 1024
@@ -110,7 +110,7 @@ class Routing:
         table = self._state.table
         if table is None:
             return None
-        return table.single.get(name) or self._draw_target(table.split.get(name))
+        return table.single.get(name) or self._draw_target(table, name)
 
     @property
     def status(self) -> Status:
@@ -131,11 +131,12 @@ class Routing:
             routes=tuple(sorted((*table.single, *table.split))),
         )
 
-    def _draw_target(self, split: Split | None) -> Target | None:
-        if split is None:
+    def _draw_target(self, table: Table, name: str) -> Target | None:
+        if name not in table.split:
             return None
+        ends, targets = table.split[name]
         # The last end may be a rounding error below 1, and a draw above it.
-        return split.targets[min(bisect_right(split.ends, self._draw()), len(split.targets) - 1)]
+        return targets[min(bisect_right(ends, self._draw()), len(targets) - 1)]
 
     def _refresh(self) -> None:
         """Check the file, unless another thread does."""

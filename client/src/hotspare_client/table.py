@@ -59,14 +59,6 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Split:
-    """A route with several targets: each with the upper end of its slice of 0 to 1."""
-
-    ends: tuple[float, ...]
-    targets: tuple[Target, ...]
-
-
-@dataclass(frozen=True)
 class Table:
     """The content of one routing file, checked."""
 
@@ -75,8 +67,8 @@ class Table:
     valid_for_s: float
     single: dict[str, Target]
     """Routes with one target: all of them unless a failback in steps is under way. Never changed."""
-    split: dict[str, Split]
-    """Routes with several targets."""
+    split: dict[str, tuple[tuple[float, ...], tuple[Target, ...]]]
+    """Routes with several targets: the upper end of each target's slice of 0 to 1, and the targets."""
 
 
 def parse(content: bytes) -> Table:
@@ -125,13 +117,18 @@ def _table(document: dict[str, Any]) -> Table:
     routes = _get(document, "routes", "", dict)
     for name in descriptions:
         _check_target(_get(descriptions, name, "targets", dict), f"targets.{name}")
-    single, split = {}, {}
+    single: dict[str, Target] = {}
+    split = {}
     for name in routes:
         shares = _shares(name, _get(routes, name, "routes", dict), descriptions)
-        if len(shares) == 1:
-            single[name] = shares[0][0]
+        targets, weights = zip(*shares)
+        # Divided before they are added, so that weights near the largest float cannot add up to infinity.
+        parts = [weight / max(weights) for weight in weights]
+        total = math.fsum(parts)
+        if len(targets) == 1:
+            single[name] = targets[0]
         else:
-            split[name] = _split(shares)
+            split[name] = (tuple(accumulate(part / total for part in parts)), targets)
     generation = _get(document, "generation", "", int)
     if generation < 0:
         raise TableError(f"generation: expected 0 or more, found {generation}")
@@ -174,14 +171,6 @@ def _shares(name: str, fields: dict[str, Any], descriptions: dict[str, Any]) -> 
     if not shares:
         raise TableError(f"{place}.weights: expected one above 0, found none")
     return shares
-
-
-def _split(shares: list[tuple[Target, float]]) -> Split:
-    # Divided before they are added, so that weights near the largest float cannot add up to infinity.
-    largest = max(weight for _, weight in shares)
-    parts = [weight / largest for _, weight in shares]
-    total = math.fsum(parts)
-    return Split(ends=tuple(accumulate(part / total for part in parts)), targets=tuple(target for target, _ in shares))
 
 
 def _get(fields: dict[str, Any], key: str, place: str, kind: _Kind) -> Any:
