@@ -13,7 +13,7 @@ Each test that was made adds a line to `Classification.steps`.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,12 +66,13 @@ class RawResponse:
     """How the transport failed after the headers, where it did."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Classification:
     """How a probe ended. Its texts are untrusted: they may hold whatever a provider wrote, keys included."""
 
     outcome: Outcome
     detail: str = ""
+    _: KW_ONLY
     retry_after_s: float | None = None
     request_id: str | None = None
     reply: Reply = EMPTY_REPLY
@@ -114,8 +115,9 @@ def _classify(dialect: Dialect, task: Task, response: RawResponse, steps: list[s
         return _classify_stream(dialect, task, response, steps)
     if _is_web_page(response):
         steps.append(f"content type: {content_type}, and the body is a web page, which is never an answer")
-        detail = f"HTTP {response.status} with a web page{_quote_title(_decode(response))}"
-        return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
+        return Classification(
+            Outcome.SERVER_ERROR, f"HTTP {response.status} with a web page{_quote_title(_decode(response))}"
+        )
     steps.append(f"content type: {content_type}, read whole")
     return _classify_body(dialect, task, response, steps)
 
@@ -128,8 +130,8 @@ def _classify_redirect(response: RawResponse) -> Classification:
     except ValueError:
         where = "an invalid address"
     return Classification(
-        outcome=Outcome.UNREACHABLE,
-        detail=f"HTTP {response.status} redirected to {where[:200]}, which was not followed; is base_url right?",
+        Outcome.UNREACHABLE,
+        f"HTTP {response.status} redirected to {where[:200]}, which was not followed; is base_url right?",
     )
 
 
@@ -153,7 +155,7 @@ def _classify_http_error(dialect: Dialect, response: RawResponse, steps: list[st
             decides = "it is not the API that answers" if alien else "the status alone decides"
         steps.append(f"error: {'a web page' if page else fault}, so {decides}")
         quote = f" with a web page{_quote_title(text)}" if page else _quote(text)
-        return Classification(outcome=outcome, detail=f"HTTP {response.status}{quote}")
+        return Classification(outcome, f"HTTP {response.status}{quote}")
 
 
 def _classify_error(
@@ -172,8 +174,8 @@ def _classify_error(
     match = match_error((*dialect.errors, *COMMON_ERRORS), response.status, details, model=response.model)
     steps.append(f"error: {summary[:200]}; {dialect.name}: {match.reason}")
     return Classification(
-        outcome=match.outcome,
-        detail=f"{where or f'HTTP {response.status}'} {summary}",
+        match.outcome,
+        f"{where or f'HTTP {response.status}'} {summary}",
         retry_after_s=details.retry_after_s,
         request_id=details.request_id,
         headers=details.headers,
@@ -195,8 +197,7 @@ def _classify_stream(dialect: Dialect, task: Task, response: RawResponse, steps:
         return replace(response.fault, reply=reply)
     after = "after the first token" if reply.text else "before the first token"
     steps.append(f"terminator: missing, although the response ended regularly, {after}")
-    detail = f"the stream ended without its terminator, {after}"
-    return Classification(outcome=Outcome.BROKEN_STREAM, detail=detail, reply=reply)
+    return Classification(Outcome.BROKEN_STREAM, f"the stream ended without its terminator, {after}", reply=reply)
 
 
 def _parse_stray_error(stray: str) -> Mapping[str, Any] | None:
@@ -213,7 +214,7 @@ def _classify_body(dialect: Dialect, task: Task, response: RawResponse, steps: l
     except MalformedError as fault:
         steps.append(f"envelope: {fault}")
         return response.fault or Classification(
-            outcome=Outcome.SERVER_ERROR, detail=f"HTTP {response.status} with {fault}{_quote(_decode(response))}"
+            Outcome.SERVER_ERROR, f"HTTP {response.status} with {fault}{_quote(_decode(response))}"
         )
     if is_error(body):
         where = f"HTTP {response.status} with an error in the body:"
@@ -227,8 +228,7 @@ def _classify_body(dialect: Dialect, task: Task, response: RawResponse, steps: l
         reply = (read_embedding or dialect.read_reply)(body)
     except MalformedError as fault:
         steps.append(f"envelope: {fault}")
-        detail = f"HTTP {response.status} with {fault}: {_excerpt(body)}"
-        return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
+        return Classification(Outcome.SERVER_ERROR, f"HTTP {response.status} with {fault}: {_excerpt(body)}")
     steps.append("envelope: a whole reply")
     return _classify_reply(task, reply, steps)
 
@@ -236,10 +236,11 @@ def _classify_body(dialect: Dialect, task: Task, response: RawResponse, steps: l
 def _check_content_type(check: str, response: RawResponse) -> Classification | None:
     content_type = _content_type(response.headers)
     if check == Check.STREAM:
-        return Classification(outcome=Outcome.BROKEN_STREAM, detail="a whole reply came where a stream was requested")
+        return Classification(Outcome.BROKEN_STREAM, "a whole reply came where a stream was requested")
     if content_type and "json" not in content_type:
-        detail = f"HTTP {response.status} with content type {content_type}, not JSON"
-        return Classification(outcome=Outcome.SERVER_ERROR, detail=detail)
+        return Classification(
+            Outcome.SERVER_ERROR, f"HTTP {response.status} with content type {content_type}, not JSON"
+        )
     return None
 
 
@@ -250,16 +251,16 @@ def _classify_reply(task: Task, reply: Reply, steps: list[str]) -> Classificatio
 
 def _classify_content(task: Task, reply: Reply, steps: list[str]) -> Classification:
     if reply.finish is Finish.FAILED:
-        return Classification(outcome=Outcome.SERVER_ERROR, detail="the reply ended with finish reason error")
+        return Classification(Outcome.SERVER_ERROR, "the reply ended with finish reason error")
     if reply.finish is Finish.REFUSED:
-        return Classification(outcome=Outcome.REFUSED, detail=f"the model refused: {reply.text[:200]}".rstrip(": "))
+        return Classification(Outcome.REFUSED, f"the model refused: {reply.text[:200]}".rstrip(": "))
     flaw = find_flaw(task, reply)
     steps.append(f"check: {task.check}: {flaw or 'the reply is as requested'}")
     if flaw is None:
-        return Classification(outcome=Outcome.OK)
+        return Classification(Outcome.OK)
     if reply.finish is Finish.LENGTH:
-        return Classification(outcome=Outcome.BUDGET_SPENT, detail=f"the token budget was used up: {flaw}")
-    return Classification(outcome=Outcome.BAD_ANSWER, detail=flaw)
+        return Classification(Outcome.BUDGET_SPENT, f"the token budget was used up: {flaw}")
+    return Classification(Outcome.BAD_ANSWER, flaw)
 
 
 def _content_type(headers: Mapping[str, str]) -> str:

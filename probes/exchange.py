@@ -178,7 +178,7 @@ class Exchange:
         """The body reached a cap before its end."""
         flood = self.pieces > MOST_PIECES
         detail = f"more than {f'{MOST_PIECES:,} pieces' if flood else f'{CAP // 1024} KiB'} without an end"
-        return self.interrupted(Classification(outcome=Outcome.SERVER_ERROR, detail=detail))
+        return self.interrupted(Classification(Outcome.SERVER_ERROR, detail))
 
     def interrupted(self, fault: Classification) -> Classification:
         """The fault of the transport; inside a stream it is a broken stream, unless the fault is our own."""
@@ -197,18 +197,18 @@ class Exchange:
         limits, stalled_s, waited_s = self.target.timeouts, self.loop_lag.stalled_s, self.elapsed_s()
         if stalled_s > _OWN_SHARE * waited_s and self.pieces < _FLOOD:
             reason = f"this machine was too busy: the event loop stood still for {stalled_s:.1f} s of {waited_s:.1f} s"
-            return Classification(outcome=Outcome.BAD_REQUEST, detail=f"{OWN_FAULT} failed: {reason}")
+            return Classification(Outcome.BAD_REQUEST, f"{OWN_FAULT} failed: {reason}")
         if self._request_begun and self.first_token_s is not None:
-            detail = f"the stream stalled after the first token: no end within {limits.total_s:g} s"
-            return Classification(outcome=Outcome.BROKEN_STREAM, detail=detail)
+            return Classification(
+                Outcome.BROKEN_STREAM, f"the stream stalled after the first token: no end within {limits.total_s:g} s"
+            )
         if not self._request_begun:
             missing, limit_s = "connection to", limits.connect_s
         elif self.check == Check.STREAM:
             missing, limit_s = "first token from", limits.first_token_s
         else:
             missing, limit_s = "answer from" if self.status is None else "complete answer from", limits.total_s
-        detail = f"no {missing} {peer} within {min(limit_s, limits.total_s):g} s"
-        return Classification(outcome=Outcome.TIMEOUT, detail=detail)
+        return Classification(Outcome.TIMEOUT, f"no {missing} {peer} within {min(limit_s, limits.total_s):g} s")
 
     @property
     def _done(self) -> bool:
@@ -225,7 +225,7 @@ class Exchange:
                 self._reply = dialect.read_event(self._reply, event)
         except MalformedError as fault:
             detail = f"the stream held a frame with {fault}"
-            self._corrupt_frame = Classification(outcome=Outcome.BROKEN_STREAM, detail=detail)
+            self._corrupt_frame = Classification(Outcome.BROKEN_STREAM, detail)
         self._record_text()
 
     def _new_parser(self) -> SseParser | AwsEventStreamParser:

@@ -32,9 +32,7 @@ class Outcome(StrEnum):
     """How one probe ended."""
 
     blame: Blame
-    """Who is at fault."""
     effect: Effect
-    """What it is evidence for."""
 
     def __new__(cls, name: str, blame: Blame = Blame.UNCLEAR, effect: Effect = Effect.NOTHING) -> "Outcome":
         """A member, whose value is its name; by that alone, `Outcome(name)` finds it."""

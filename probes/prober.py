@@ -115,12 +115,10 @@ class Prober:
             try:
                 provider = await self._add_credentials(exchange)
             except UnsignedError as error:
-                return Classification(outcome=error.outcome, detail=str(error), steps=(f"credentials: {error}",))
+                return Classification(error.outcome, str(error), steps=(f"credentials: {error}",))
         key = provider.api_key.reveal()
         if not provider.signing and not (key.isascii() and key.isprintable() and key.strip() == key):
-            return Classification(
-                outcome=Outcome.AUTH, detail="it contains characters that an HTTP header may not contain"
-            )
+            return Classification(Outcome.AUTH, "it contains characters that an HTTP header may not contain")
         target = exchange.target
         custom = target.custom_checks.get(exchange.check)
         task = Task(check=exchange.check, nonce=self._nonce(), dimensions=expected_length(target), custom=custom)
@@ -128,7 +126,7 @@ class Prober:
         fault = await self._send(_build_request(dialect, task, exchange.target), exchange)
         if exchange.status is None:
             detail = f"{OWN_FAULT} ended without a response"
-            fault = fault or Classification(outcome=Outcome.BAD_REQUEST, detail=detail)
+            fault = fault or Classification(Outcome.BAD_REQUEST, detail)
             return replace(fault, steps=(f"transport: {fault.detail}",))
         await asyncio.sleep(0)  # what has arrived for other probes meanwhile is time-stamped first
         return classify_response(dialect, task, exchange.response(fault), now=self._clock())
@@ -157,7 +155,7 @@ class Prober:
         except ResponseTooLargeError:
             return exchange.body_too_large()
         except UndecodableBodyError as error:
-            return exchange.interrupted(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
+            return exchange.interrupted(Classification(Outcome.SERVER_ERROR, str(error)))
         except Exception as error:  # noqa: BLE001 - the table knows every exception of the transport, and what others mean
             peer = exchange.describe_peer(request.url)
             return exchange.interrupted(classify_exception(error, exchange.target, peer))

@@ -59,13 +59,11 @@ def classify_exception(error: Exception, target: Target, place: str = "") -> Cla
         return _classify_own_fault(error, target, shortage)
     if isinstance(error, (httpx.RemoteProtocolError, httpcore.RemoteProtocolError)):
         if "without sending a response" in str(error):
-            return Classification(
-                outcome=Outcome.UNREACHABLE, detail=f"{place} closed the connection without an answer"
-            )
-        return Classification(outcome=outcome, detail=f"{place} broke the HTTP protocol: {error}")
+            return Classification(Outcome.UNREACHABLE, f"{place} closed the connection without an answer")
+        return Classification(outcome, f"{place} broke the HTTP protocol: {error}")
     if isinstance(error, (httpx.ProxyError, httpcore.ProxyError)):
-        return Classification(outcome=outcome, detail=f"the proxy did not connect to {place}: {error}")
-    return Classification(outcome=outcome, detail=_describe(error, place))
+        return Classification(outcome, f"the proxy did not connect to {place}: {error}")
+    return Classification(outcome, _describe(error, place))
 
 
 def _classify_own_fault(error: Exception, target: Target, shortage: str | None) -> Classification:
@@ -77,7 +75,7 @@ def _classify_own_fault(error: Exception, target: Target, shortage: str | None) 
     reason = shortage or f"{type(error).__name__}; the log says where"
     if isinstance(error, UnusableProxyError):
         reason = str(error)
-    return Classification(outcome=Outcome.BAD_REQUEST, detail=f"{OWN_FAULT} failed: {reason}")
+    return Classification(Outcome.BAD_REQUEST, f"{OWN_FAULT} failed: {reason}")
 
 
 def _shortage(error: BaseException) -> str | None:

@@ -11,6 +11,7 @@ from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
 from probes.dialects.families import Family, family_of
 from probes.dialects.finish_reasons import read_finish
+from probes.dialects.openai.chat import read_text
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse
 from probes.outcome import Outcome
 from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
@@ -61,7 +62,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
         raise MalformedError("JSON without a message")
     return _with_usage(
         Reply(
-            text=_read_text(message.get("content")),
+            text=read_text(message.get("content")),
             calls=tuple(
                 ToolCall(name=as_text(function.get("name")), arguments=as_text(function.get("arguments")))
                 for function in (as_object(item.get("function")) for item in as_objects(message.get("tool_calls")))
@@ -101,12 +102,6 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
             failed = delta.get("error") or finish is Finish.FAILED
             return replace(reply, error=body) if failed else replace(reply, finish=finish, ended=True)
     return reply
-
-
-def _read_text(value: object) -> str:
-    return "".join(as_text(part.get("text")) for part in as_objects(value) if part.get("type") == "text") or as_text(
-        value
-    )
 
 
 def read_error(body: Mapping[str, Any]) -> ErrorDetails:

@@ -89,7 +89,7 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
         self, resolver: Resolver, timings: SocketTimings, *, limit: int, monotonic: Callable[[], float]
     ) -> None:
         self._resolver = resolver
-        self._remaining = limit
+        self.remaining = limit
         self.timings = timings
         self.monotonic = monotonic
 
@@ -111,12 +111,6 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         return stream
-
-    def count(self, received: int) -> None:
-        """Counts received bytes; raises ResponseTooLargeError past the limit."""
-        self._remaining -= received
-        if self._remaining < 0:
-            raise ResponseTooLargeError
 
 
 async def first_connected(addresses: Sequence[Address]) -> socket.socket:
@@ -230,7 +224,9 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._buffered -= len(chunk)
         if self._buffered <= _MOST_BUFFERED:
             self._transport.resume_reading()  # which does nothing where reading was not paused
-        self._sockets.count(len(chunk))
+        self._sockets.remaining -= len(chunk)
+        if self._sockets.remaining < 0:
+            raise ResponseTooLargeError
         return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - httpcore's

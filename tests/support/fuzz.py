@@ -98,9 +98,9 @@ async def _received(case: Case, exchange: Exchange) -> Classification | None:
     try:
         return await prober.read_response(case.status, httpx.Headers(headers), _chunks(case), exchange)
     except UndecodableBodyError as error:
-        return exchange.interrupted(Classification(outcome=Outcome.SERVER_ERROR, detail=str(error)))
+        return exchange.interrupted(Classification(Outcome.SERVER_ERROR, str(error)))
     except httpx.ReadError as error:
-        return exchange.interrupted(Classification(outcome=Outcome.UNREACHABLE, detail=str(error)))
+        return exchange.interrupted(Classification(Outcome.UNREACHABLE, str(error)))
 
 
 def _may_be_right(case: Case, exchange: Exchange) -> bool:

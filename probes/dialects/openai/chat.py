@@ -126,7 +126,7 @@ def read_reply(body: Mapping[str, Any]) -> Reply:
         raise MalformedError("JSON without choices[0].message")
     message = choices[0]["message"]
     reply = Reply(
-        text=_read_text(message.get("content")),
+        text=read_text(message.get("content")),
         calls=tuple(map(_read_call, as_objects(message.get("tool_calls")))),
         finish=_read_finish(choices[0].get("finish_reason"), message),
         ended=True,
@@ -168,12 +168,12 @@ def read_event(reply: Reply, event: ServerSentEvent) -> Reply:
     finish = _read_finish(choice.get("finish_reason"), delta)
     return replace(
         reply,
-        text=reply.text + _read_text(delta.get("content")),
+        text=reply.text + read_text(delta.get("content")),
         finish=Finish.REFUSED if reply.finish is Finish.REFUSED else finish or reply.finish,
     )
 
 
-def _read_text(value: object) -> str:
+def read_text(value: object) -> str:
     """A string, or a list of typed parts (Mistral), of which only the text is visible."""
     if isinstance(value, list):
         return "".join(as_text(part.get("text")) for part in as_objects(value) if part.get("type") == "text")
@@ -203,10 +203,9 @@ def with_usage(reply: Reply, usage: object) -> Reply:
     read = _first(counts, "prompt_tokens", "input_tokens")
     written = _first(counts, "completion_tokens", "output_tokens")
     thought = _first(_either(counts, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
-    if None not in (read, written, thought) and as_count(counts.get("total_tokens")) == (
-        (read or 0) + (written or 0) + (thought or 0)
-    ):
-        written = (written or 0) + (thought or 0)
+    total = as_count(counts.get("total_tokens"))
+    if read is not None and written is not None and thought and total == read + written + thought:
+        written += thought
     cached = _first(_either(counts, "prompt_tokens_details", "input_tokens_details"), "cached_tokens")
     reply = reply.with_tokens(
         input_tokens=read,
