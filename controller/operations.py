@@ -48,16 +48,6 @@ _NOT_IN_EFFECT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteEffect:
-    """Where the routing file pointed a route before an operation, and where it does after it."""
-
-    route: str
-    before: str | None
-    target: str | None
-    reason: str | None
-
-
 @dataclass(slots=True, kw_only=True)
 class OperationResult:
     """What an operation changed, and what came of it."""
@@ -66,8 +56,8 @@ class OperationResult:
     liveness: Liveness
     in_effect: bool = False
     """The service has published what follows from it."""
-    routes: list[RouteEffect] = field(default_factory=list)
-    """Those that it can move or hold; none while it is not in effect."""
+    routes: list[dict[str, str | None]] = field(default_factory=list)
+    """Those that it can move or hold, with the target before and after it; none while it is not in effect."""
     lines: list[str] = field(default_factory=list)
     """All of it as sentences for people."""
     good: bool = True
@@ -181,7 +171,7 @@ def _add_routes(settings: Settings, journal: Journal, result: OperationResult, b
     for name in (route.name for route in settings.routes if route.name in names):
         old, target = before.get(name), after.get(name)
         reason = decided[name].reason if name in decided else None
-        result.routes.append(RouteEffect(route=name, before=old, target=target, reason=reason))
+        result.routes.append({"route": name, "before": old, "target": target, "reason": reason})
         moved = f"{name} now points at {target}; it was {old}" if target != old else f"{name} stays on {target}"
         obstacle = _obstacle(result.overrides[0], name, target, overrides, settings)
         result.good &= obstacle is None

@@ -1,7 +1,6 @@
 """`hotspare pin`, `unpin`, `drain`, `undrain`, `pause` and `resume`: set and end operator overrides."""
 
 import argparse
-from dataclasses import asdict
 
 from controller.cli import output
 from controller.cli.arguments import (
@@ -72,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             "overrides": [override_document(override) for override in result.overrides],
             "service": result.liveness,
             "in_effect": result.in_effect,
-            "routes": [asdict(route) for route in result.routes],
+            "routes": result.routes,
             "text": result.lines,
         }
         output.print_document(document)

@@ -25,7 +25,6 @@ from controller.routing.routing_file import RoutingFile
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
 from monitor.detection.pacing import BurstProbe
-from monitor.detection.target_state import TargetState
 from monitor.storage.store import Store
 from probes.observation import Observation
 
@@ -93,15 +92,6 @@ class Cycle:
         """
         if self._cycled_at is not None and (now - self._cycled_at).total_seconds() < VALID_FOR_S:
             self.publisher.heartbeat(self._routes, self.detection.detector.health, self._overrides, now)
-
-    @property
-    def due(self) -> datetime | None:
-        """When a verdict is due that needs no further observation; None when there is none."""
-        return self.detection.detector.due
-
-    def state_of(self, target: str) -> TargetState:
-        """What is known of a target; KeyError when there is none of that name."""
-        return self.detection.detector.state_of(target)
 
     def _decide(self, loss: NetworkLoss | None, now: datetime) -> None:
         """Ask the policy about every route; store its decisions and what they and the health mean for incidents."""

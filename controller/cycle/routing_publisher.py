@@ -75,7 +75,10 @@ class RoutingPublisher:
         try:
             self._write(routes, health, overrides, now)
         except RoutingFileError as error:
-            self._report_failure(now, str(error))
+            if str(error) != self.error:
+                self.error = str(error)
+                log.error("routing_file_not_written: %s", error)
+                self._store.add_event(now, "routing_file_not_written", str(self._settings.routing_file), self.error)
             return
         if tampered:
             log.warning("routing_file_restored: %s", tampered)
@@ -119,14 +122,6 @@ class RoutingPublisher:
             return self._file_generation
         self.generation = max(self.generation, self._file_generation + 1)
         return self.generation
-
-    def _report_failure(self, now: datetime, error: str) -> None:
-        """Once, not in every cycle."""
-        if error == self.error:
-            return
-        self.error = error
-        log.error("routing_file_not_written: %s", error)
-        self._store.add_event(now, "routing_file_not_written", str(self._settings.routing_file), error)
 
     def _heartbeat_due(self, now: datetime) -> bool:
         if self._published_at is None:

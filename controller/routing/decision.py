@@ -71,20 +71,15 @@ def failback_command(route: str, home: str) -> str:
 
 def apply_dry_run(settings: Settings, decided: Mapping[str, Decision], since: datetime) -> dict[str, Decision]:
     """The routes as a dry run publishes them: every request to the first candidate, since `since`."""
-    first = {route.name: route.candidates[0] for route in settings.routes}
-    return {
-        name: replace(state, target=first[name], at=since, weights=(), reason=_dry_run_reason(state, first[name]))
-        for name, state in decided.items()
-        if name in first
-    }
+    published = {}
+    for name, first in ((route.name, route.candidates[0]) for route in settings.routes if route.name in decided):
+        state = decided[name]
+        elsewhere = f"; it would be on {format_destination(state)}: {state.reason}" if state.target != first else ""
+        reason = f"dry run: as configured{elsewhere}"
+        published[name] = replace(state, target=first, at=since, weights=(), reason=reason)
+    return published
 
 
 def format_destination(state: Decision) -> str:
     """Where the requests go, or would go: `b/y`, or `b/y, 10 % to a/x`."""
     return f"{state.target}, {state.home_share:g} % to {state.home}" if state.home else state.target
-
-
-def _dry_run_reason(state: Decision, first: str) -> str:
-    if state.target == first:
-        return "dry run: as configured"
-    return f"dry run: as configured; it would be on {format_destination(state)}: {state.reason}"

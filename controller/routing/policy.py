@@ -169,24 +169,12 @@ def decide(case: RouteCase) -> RouteVerdict:
     if present.drain:
         return _leave_drained(case, present, present.drain)
     pause = case.overrides.paused(case.route.name)
-    return _hold(case, pause, present) if pause else _decide_by_health(case, case.current, present)
-
-
-def _hold(case: RouteCase, pause: Override, present: Candidate) -> RouteVerdict:
-    """A pause holds the route; the verdict warns when its target fails."""
-    if not case.fails(present):
-        return _STAY
-    held = with_author(pause, f"paused on {present.id}")
-    warning = f"route {case.route.name} is {held}; {present.id} is {present.health.health}"
-    return RouteVerdict(settled=True, warning=warning)
-
-
-def _decide_by_health(case: RouteCase, current: Decision, present: Candidate) -> RouteVerdict:
-    """Where no operator has overruled the policy."""
-    home = case.candidate(current.home)
-    if case.fails(present):
-        return _fail_over(case, present, home)
-    return _continue_failback(case, current, present, home) if home else _fail_back(case, current, present)
+    if pause:
+        held = with_author(pause, f"paused on {present.id}")
+        warning = f"route {case.route.name} is {held}; {present.id} is {present.health.health}"
+        return RouteVerdict(settled=True, warning=warning if case.fails(present) else None)
+    home = case.candidate(case.current.home)
+    return _fail_over(case, present, home) if case.fails(present) else _fail_back(case, case.current, present, home)
 
 
 def _pin(case: RouteCase, pin: Override, to: Candidate) -> RouteVerdict:
@@ -265,8 +253,10 @@ def _home_fails(case: RouteCase, home: Candidate) -> bool:
     return home.health.health in ABORTING or case.fails(home)
 
 
-def _fail_back(case: RouteCase, current: Decision, present: Candidate) -> RouteVerdict:
-    """To the most preferred candidate that is up and eligible, if any."""
+def _fail_back(case: RouteCase, current: Decision, present: Candidate, going_to: Candidate | None) -> RouteVerdict:
+    """Further to where a failback in steps is going, or to the most preferred candidate that is up and eligible."""
+    if going_to:
+        return _continue_failback(case, current, present, going_to)
     ahead = case.candidates[: case.candidates.index(present)]
     up = [preferred for preferred in ahead if preferred.could_be_eligible and preferred.health.health is Health.UP]
     unpinned = current.move is MoveKind.PIN

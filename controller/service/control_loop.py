@@ -82,7 +82,7 @@ class ControlLoop:
 
     def _until_next_tick_s(self) -> float:
         """How long to wait for observations; less than usual where a verdict only waits for its time."""
-        due = self.cycle.due
+        due = self.cycle.detection.detector.due
         if due is None:
             return TICK_S
         return min(TICK_S, max(AFTER_DUE_S, (due - self.recorder.clock()).total_seconds()))

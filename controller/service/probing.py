@@ -75,7 +75,7 @@ class Probing:
     async def _probe(self, target: Target, check: str) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""
         self.health.probed()
-        if pacing.is_resting(self.cycle.state_of(target.id), self.recorder.clock()):
+        if pacing.is_resting(self.cycle.detection.detector.state_of(target.id), self.recorder.clock()):
             return
         if not self.budget.reserve_probe(target.id, self.recorder.clock()):
             return
@@ -106,7 +106,7 @@ class Probing:
         """Probe targets at stretched intervals once at their configured ones, where nothing recent is known of them."""
         now, due_s = self.recorder.clock(), pacing.phases(self.settings.targets)
         for configured, paced in zip(self.settings.targets, self.budget.throttled_settings().targets, strict=True):
-            seen_at = self.cycle.state_of(paced.id).last_seen_at
+            seen_at = self.cycle.detection.detector.state_of(paced.id).last_seen_at
             known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
             if paced.interval_s > configured.interval_s and not known:
                 self.schedule.add_burst_probe(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))

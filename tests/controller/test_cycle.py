@@ -325,7 +325,7 @@ def test_a_restart_goes_on_where_it_stopped(stage: Callable[..., Stage]) -> None
     assert again.journal.decisions() == before[1]
     again.run(now_s=OUTAGE[-1][0] + 1)
     assert (again.store.transitions(), again.journal.decisions(), again.journal.incidents()) == before
-    assert again.cycle.state_of(A) == one.cycle.state_of(A)
+    assert again.cycle.detection.detector.state_of(A) == one.cycle.detection.detector.state_of(A)
     assert again.table()["routes"]["chat"]["target"] == C
 
 
@@ -449,15 +449,15 @@ def stuck(tmp_path: Path) -> Iterator[tuple[Cycle, Locked, Jammed, Path]]:
 def test_what_could_not_be_stored_can_be_handed_in_again(stuck: tuple[Cycle, Locked, Jammed, Path]) -> None:
     """A database locked by someone else costs time, not observations; nothing in memory has changed."""
     cycle, store, _, _ = stuck
-    before = cycle.state_of(A)
+    before = cycle.detection.detector.state_of(A)
     store.locked = True
     batch = (observation("x", at_s=30, name=A),)
     with pytest.raises(DatabaseError):
         cycle.run(batch, later(31))
-    assert cycle.state_of(A) == before
+    assert cycle.detection.detector.state_of(A) == before
     store.locked = False
     cycle.run(batch, later(32))
-    assert cycle.state_of(A).health is Health.SUSPECT
+    assert cycle.detection.detector.state_of(A).health is Health.SUSPECT
 
 
 def test_what_is_handed_in_again_is_not_counted_again(stuck: tuple[Cycle, Locked, Jammed, Path]) -> None:
@@ -467,17 +467,17 @@ def test_what_is_handed_in_again_is_not_counted_again(stuck: tuple[Cycle, Locked
     journal.jammed = True
     first = observation("a", at_s=30, name=A)
     cycle.run((first,), later(31))
-    assert cycle.state_of(A).health is Health.SUSPECT, "nothing to journal yet"
+    assert cycle.detection.detector.state_of(A).health is Health.SUSPECT, "nothing to journal yet"
     second = observation("a", at_s=40, name=A)
     for now_s in (41, 42, 43):
         with pytest.raises(DatabaseError):
             cycle.run((second,), later(now_s))
-    before = cycle.state_of(A)
+    before = cycle.detection.detector.state_of(A)
     assert before.health is Health.MISCONFIGURED
     journal.jammed = False
     third = observation(".", at_s=43, name=C)
     cycle.run((second, third), later(44))
-    assert cycle.state_of(A) == before
+    assert cycle.detection.detector.state_of(A) == before
     assert [(decision.target, decision.at) for decision in journal.decisions(1)] == [(C, later(44))]
     assert json.loads(file.read_text())["targets"][A]["health"] == "misconfigured"
 
@@ -515,7 +515,7 @@ def test_what_was_stored_and_not_judged_is_folded_at_the_start(tmp_path: Path, s
     store.record([observation(symbol, at_s=30, name=A)])
     again = Cycle(wanted, store, journal, RoutingFile(wanted.routing_file))
     again.start(later(35))
-    assert again.state_of(A).health is health
+    assert again.detection.detector.state_of(A).health is health
     assert store.transitions(target=A, limit=1)[0].after is health
     assert store.states()[A].health.health is health
     engine.dispose()
@@ -556,10 +556,10 @@ def test_other_intervals_leave_what_is_known(tmp_path: Path) -> None:
     one = Stage(wanted)
     one.run(*(observation(".", name=name) for name in (A, C)), now_s=1)
     one.run(observation("x", at_s=30, name=A), now_s=31)
-    before = one.cycle.state_of(A)
+    before = one.cycle.detection.detector.state_of(A)
     longer = replace(wanted, targets=tuple(replace(target, interval_s=600.0) for target in wanted.targets))
     one.cycle.update_intervals(longer, later(32))
-    assert one.cycle.state_of(A) == before
+    assert one.cycle.detection.detector.state_of(A) == before
     one.run(now_s=1500)
     assert {target["health"] for target in one.table()["targets"].values()} == {"suspect", "up"}
     one.run(*(observation("a", at_s=1500 + n, name=A) for n in range(2)), now_s=1502)

@@ -99,13 +99,15 @@ class Recording:
             self._cycle((), now_s)
         elif what == "tick":
             self._cycle((), now_s)
-            self._push(now_s + (_TICK_S if self.cycle.due else _QUIET_TICK_S), "tick", None)
+            self._push(now_s + (_TICK_S if self.cycle.detection.detector.due else _QUIET_TICK_S), "tick", None)
         else:
             lane, seen = about
             lane.in_flight = False
             self._cycle((seen,), now_s + _GATHER_S)
-            if self.cycle.due:
-                self._push(max(now_s + _GATHER_S, (self.cycle.due - EPOCH).total_seconds()), "once", None)
+            if self.cycle.detection.detector.due:
+                self._push(
+                    max(now_s + _GATHER_S, (self.cycle.detection.detector.due - EPOCH).total_seconds()), "once", None
+                )
 
     def _probe(self, lane: SimulatedTarget, now_s: float) -> None:
         if not lane.in_flight:
