@@ -1,8 +1,7 @@
 """Begins and ends operator overrides: the use cases behind the command line and Slack's buttons. Prints nothing."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -72,34 +71,34 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
     """
     author, reason = checked_author(request.author), checked_reason(request.reason)
     check_names(settings, request)
-    with _opened(settings) as (overrides, store, journal):
-        state = _pin_target_health(store, request)
-        override = Override(
-            kind=request.kind,
-            subject=request.subject,
-            target=request.target,
-            author=author,
-            reason=reason,
-            forced=request.force,
-            at=(now := utc_now()),
-            until=now + timedelta(seconds=request.for_s),
-        )
-        before = RoutingFile(settings.routing_file).read_targets()
-        failing = state if state and state.health in FAILING else None
-        in_force = tuple(overrides.in_force(now))
-        dry_before = routes_without_candidate(Overrides(active=in_force), settings)
-        dry = routes_without_candidate(Overrides(active=(*in_force, override)), settings)
-        left_dry = [name for name in dry if name not in dry_before]
-        pointed_at = before.get(request.subject) if request.kind is OverrideKind.PIN else None
-        event_for = partial(begun_event, override, before=pointed_at, failing=failing, left_dry=left_dry)
-        begun = overrides.begin(override, event_for, warned=failing is not None)
-        result = _wait_for_service(store, overrides, [begun])
-        result.lines.append(
-            f"{describe_override(begun)} is in force {format_end(begun, now)} ({format_elapsed(request.for_s)})"
-        )
-        if state and state.health in UNHEALTHY:
-            result.lines.append(f"warning: {state.sentence}")
-        _add_routes(settings, journal, result, before)
+    overrides, store, journal = _open(settings)
+    state = _pin_target_health(store, request)
+    override = Override(
+        kind=request.kind,
+        subject=request.subject,
+        target=request.target,
+        author=author,
+        reason=reason,
+        forced=request.force,
+        at=(now := utc_now()),
+        until=now + timedelta(seconds=request.for_s),
+    )
+    before = RoutingFile(settings.routing_file).read_targets()
+    failing = state if state and state.health in FAILING else None
+    in_force = tuple(overrides.in_force(now))
+    dry_before = routes_without_candidate(Overrides(active=in_force), settings)
+    dry = routes_without_candidate(Overrides(active=(*in_force, override)), settings)
+    left_dry = [name for name in dry if name not in dry_before]
+    pointed_at = before.get(request.subject) if request.kind is OverrideKind.PIN else None
+    event_for = partial(begun_event, override, before=pointed_at, failing=failing, left_dry=left_dry)
+    begun = overrides.begin(override, event_for, warned=failing is not None)
+    result = _wait_for_service(store, overrides, [begun])
+    result.lines.append(
+        f"{describe_override(begun)} is in force {format_end(begun, now)} ({format_elapsed(request.for_s)})"
+    )
+    if state and state.health in UNHEALTHY:
+        result.lines.append(f"warning: {state.sentence}")
+    _add_routes(settings, journal, result, before)
     return result
 
 
@@ -110,28 +109,24 @@ def end_override(settings: Settings, request: OperatorRequest) -> OperationResul
     """
     author, reason = checked_author(request.author), checked_reason(request.reason)
     every = request.kind is OverrideKind.PAUSE and request.subject == ALL
-    with _opened(settings) as (overrides, store, journal):
-        now = utc_now()
-        before = RoutingFile(settings.routing_file).read_targets()
-        subjects = None if every else {request.subject}
-        ended = overrides.end(request.kind, subjects, at=now, by=author, reason=reason, event_for=ended_event)
-        if not ended:
-            others = [override for override in overrides.in_force(now) if override.kind is request.kind]
-            raise nothing_to_end(settings, request, others)
-        result = _wait_for_service(store, overrides, ended)
-        result.lines.extend(f"{describe_override(override)} by {override.author} has ended" for override in ended)
-        _add_routes(settings, journal, result, before)
+    overrides, store, journal = _open(settings)
+    now = utc_now()
+    before = RoutingFile(settings.routing_file).read_targets()
+    subjects = None if every else {request.subject}
+    ended = overrides.end(request.kind, subjects, at=now, by=author, reason=reason, event_for=ended_event)
+    if not ended:
+        others = [override for override in overrides.in_force(now) if override.kind is request.kind]
+        raise nothing_to_end(settings, request, others)
+    result = _wait_for_service(store, overrides, ended)
+    result.lines.extend(f"{describe_override(override)} by {override.author} has ended" for override in ended)
+    _add_routes(settings, journal, result, before)
     return result
 
 
-@contextmanager
-def _opened(settings: Settings) -> Iterator[tuple[OverrideStore, Store, Journal]]:
+def _open(settings: Settings) -> tuple[OverrideStore, Store, Journal]:
     """The overrides for writing, the rest for reading: the service must not wait for the latter."""
     engine = open_operator(settings.database)
-    try:
-        yield OverrideStore(engine), Store(reading(engine)), Journal(reading(engine))
-    finally:
-        engine.dispose()
+    return OverrideStore(engine), Store(reading(engine)), Journal(reading(engine))
 
 
 def _pin_target_health(store: Store, request: OperatorRequest) -> TargetHealth | None:

@@ -36,21 +36,16 @@ class FailurePeriod:
     until: datetime
 
 
-def route_periods(incident: Incident, decisions: Iterable[Decision], until: datetime) -> tuple[RoutePeriod, ...]:
+def route_periods(incident: Incident, decisions: Sequence[Decision], until: datetime) -> tuple[RoutePeriod, ...]:
     """Where each touched route pointed from the onset until then, in the order of the routes and of time.
 
     `decisions` are those of these routes that were published, oldest first: of each route all since the onset, and
     the last one before.
     """
-    of_route: dict[str, list[Decision]] = {}
-    for decision in decisions:
-        of_route.setdefault(decision.route, []).append(decision)
     return tuple(
         period
         for impact in incident.routes
-        for period in periods_of_route(
-            impact.route, impact.target, of_route.get(impact.route, []), incident.onset, until
-        )
+        for period in periods_of_route(impact.route, impact.target, decisions, incident.onset, until)
     )
 
 
@@ -62,8 +57,9 @@ def periods_of_route(
     Without any decision, as in a dry run, the route points at its present target all the time.
     """
     onset = since
-    target = (decisions[0].before or decisions[0].target) if decisions else present
-    for decision in decisions:
+    own = [decision for decision in decisions if decision.route == route]
+    target = (own[0].before or own[0].target) if own else present
+    for decision in own:
         moved_at = min(max(decision.at, onset), until)
         if decision.target != target:
             if moved_at > since:

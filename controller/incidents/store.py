@@ -1,7 +1,7 @@
 """Stores incidents and what people say about them: one row each, its inner parts as a JSON document."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Annotated, Any, Final, cast
@@ -126,7 +126,8 @@ def _comment(row: IncidentRow, incident: Incident, line: TimelineEntry) -> Incid
 
 
 def _add(session: Session, incident: Incident) -> Incident:
-    lead_id = incident.lead_id or lead_incident_id(incident, _open_with_lead(session))
+    query = select(IncidentRow).where(col(IncidentRow.resolved_ms).is_(None), col(IncidentRow.kind).in_(_WITH_LEAD))
+    lead_id = incident.lead_id or lead_incident_id(incident, map(incident_of, session.exec(query)))
     new = replace(incident, lead_id=lead_id, timeline=number_entries(incident.timeline))
     row = IncidentRow(**_columns(new), told_revision=0, told_lines=0)
     session.add(row)
@@ -149,11 +150,6 @@ def _replace(session: Session, incident: Incident) -> Incident:
     )
     row.sqlmodel_update(_columns(new))
     return new
-
-
-def _open_with_lead(session: Session) -> Iterable[Incident]:
-    query = select(IncidentRow).where(col(IncidentRow.resolved_ms).is_(None), col(IncidentRow.kind).in_(_WITH_LEAD))
-    return map(incident_of, session.exec(query))
 
 
 def _columns(incident: Incident) -> dict[str, Any]:

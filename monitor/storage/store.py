@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete, exists, false, func, tuple_
 from sqlalchemy import select as select_columns
-from sqlmodel import Session, col, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlmodel import Session, SQLModel, col, select
 
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection.notices import KINDS, TargetNotice
@@ -21,9 +22,6 @@ from monitor.storage.rows import (
     connectivity_of,
     connectivity_row,
     event_row,
-    insert_or_add,
-    insert_or_ignore,
-    insert_or_replace,
     observation_of,
     observation_row,
     state_of,
@@ -58,12 +56,18 @@ _ONLY_ROW: Final = 1
 _NO_ROW: Final = false()
 _NO_POOLS: Final[Mapping[str, str]] = {}
 # Core, and built once: these run for every batch of observations and in every cycle.
-_RECORD: Final = insert_or_ignore(OBSERVATIONS).returning(
-    OBSERVATIONS.c.target, OBSERVATIONS.c.started_ms, OBSERVATIONS.c.cost_usd
+_RECORD: Final = (
+    insert(OBSERVATIONS)
+    .on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
+    .returning(OBSERVATIONS.c.target, OBSERVATIONS.c.started_ms, OBSERVATIONS.c.cost_usd)
 )
-_REPLACE_STATE: Final = insert_or_replace(TARGET_STATES)
-_REPLACE_POOL: Final = insert_or_replace(POOLS)
-_ADD_COST: Final = insert_or_add(SPENDING, "usd", "probes", "unpriced")
+_REPLACE_STATE: Final = insert(TARGET_STATES).prefix_with("OR REPLACE")
+_REPLACE_POOL: Final = insert(POOLS).prefix_with("OR REPLACE")
+_COST: Final = insert(SPENDING)
+_ADD_COST: Final = _COST.on_conflict_do_update(
+    index_elements=SPENDING.primary_key.columns,
+    set_={name: SPENDING.c[name] + _COST.excluded[name] for name in ("usd", "probes", "unpriced")},
+)
 _NEWEST_REPORTS: Final = select_columns(func.max(VENDOR_REPORTS.c.id)).group_by(VENDOR_REPORTS.c.provider)
 
 
@@ -179,9 +183,7 @@ class Store:
 
     def record_connectivity(self, observation: ConnectivityObservation) -> None:
         """Store what the neutral endpoints answered."""
-        with Session(self._engine) as session:
-            session.add(connectivity_row(observation))
-            session.commit()
+        self._save(connectivity_row(observation))
 
     def connectivity(self, *, after: datetime, before: datetime, limit: int = 100_000) -> list[ConnectivityObservation]:
         """The observations after the one instant and until the other, oldest first; the oldest `limit` of them."""
@@ -200,9 +202,7 @@ class Store:
 
     def record_vendor_report(self, report: VendorStateChange) -> None:
         """Store what a vendor's status page says, where that differs from the provider's last report."""
-        with Session(self._engine) as session:
-            session.add(vendor_report_row(report))
-            session.commit()
+        self._save(vendor_report_row(report))
 
     def vendor_states(self) -> dict[str, VendorStateChange]:
         """The last report of every provider that ever had one, by provider."""
@@ -236,9 +236,7 @@ class Store:
 
     def save_throttling(self, text: str, now: datetime) -> None:
         """Replace the throttling by the budget; `text` is the budget tracker's JSON."""
-        with Session(self._engine) as session:
-            session.merge(BudgetRow(id=_ONLY_ROW, at_ms=to_ms(now), pace=storable(text)))
-            session.commit()
+        self._save(BudgetRow(id=_ONLY_ROW, at_ms=to_ms(now), pace=storable(text)))
 
     def throttling(self) -> str | None:
         """The last stored throttling, the budget tracker's JSON; None when there is none."""
@@ -248,9 +246,7 @@ class Store:
 
     def beat(self, beat: ServiceBeat) -> None:
         """Replace the service's sign of life."""
-        with Session(self._engine) as session:
-            session.merge(ServiceRow(id=_ONLY_ROW, **BEAT.columns(beat)))
-            session.commit()
+        self._save(ServiceRow(id=_ONLY_ROW, **BEAT.columns(beat)))
 
     def last_beat(self) -> ServiceBeat | None:
         """The latest sign of life; None when the service never ran on this database."""
@@ -275,6 +271,12 @@ class Store:
             in_force = VENDOR_REPORTS.c.id.in_(_NEWEST_REPORTS)
             removed += _prune_rows(connection, VENDOR_REPORTS, before_ms, at_most - removed, keep=in_force)
         return removed
+
+    def _save(self, row: SQLModel) -> None:
+        """Add the row, or replace the one with its key."""
+        with Session(self._engine) as session:
+            session.merge(row)
+            session.commit()
 
 
 def insert_event(

@@ -62,15 +62,12 @@ def read_week(settings: Settings, ends: datetime) -> Week:
     """The seven days before `ends`, on a connection of its own: it reads a week of probes. Raises DatabaseError."""
     begins = ends - WEEK
     engine = open_reader(settings.database)
-    try:
-        money = read_summary(settings, Store(engine), ends)
-        with engine.connect() as connection:
-            failing = failure_periods(_transitions(connection, begins, ends), ends)
-            targets = [_target(connection, target.id, begins, ends) for target in settings.targets]
-            decisions = read_decisions(connection, [route.name for route in settings.routes], begins, ends)
-            opened, still_open, incident_s = _incidents(connection, begins, ends)
-    finally:
-        engine.dispose()
+    money = read_summary(settings, Store(engine), ends)
+    with engine.connect() as connection:
+        failing = failure_periods(_transitions(connection, begins, ends), ends)
+        targets = [_target(connection, target.id, begins, ends) for target in settings.targets]
+        decisions = read_decisions(connection, [route.name for route in settings.routes], begins, ends)
+        opened, still_open, incident_s = _incidents(connection, begins, ends)
     fell = Counter(period.target for period in failing if period.since >= begins)
     return Week(
         begins=begins,

@@ -42,15 +42,7 @@ def handle_press(press: Press, settings: Settings) -> str | None:
     recorded as an event with its author, refused ones too. Opens the database as a command would. Raises DatabaseError:
     then it is not known whether it was carried out, and it may come again. Not for several threads at once.
     """
-    engine = open_operator(settings.database)
-    try:
-        return _handle(press, settings, engine)
-    finally:
-        engine.dispose()
-
-
-def _handle(press: Press, settings: Settings, engine: Engine) -> str | None:
-    button, now = press.button, utc_now()
+    engine, button, now = open_operator(settings.database), press.button, utc_now()
     before = claim_press(engine, press.key, button.incident if button else None, now)
     begun_at, is_finished = before or (now, False)
     if is_finished:
