@@ -11,6 +11,9 @@ from probes.outcome import Outcome
 
 _FAILING = UNHEALTHY - {Health.RECOVERING}
 
+FailurePeriod = tuple[str, datetime, datetime]
+"""A target, and a time in which it failed: from its first failed probe until it recovers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutePeriod:
@@ -25,15 +28,6 @@ class RoutePeriod:
     def lasted_s(self) -> float:
         """Seconds."""
         return (self.until - self.since).total_seconds()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailurePeriod:
-    """A time in which a target failed: from its first failed probe until it recovers."""
-
-    target: str
-    since: datetime
-    until: datetime
 
 
 def route_periods(incident: Incident, decisions: Sequence[Decision], until: datetime) -> tuple[RoutePeriod, ...]:
@@ -69,7 +63,7 @@ def periods_of_route(
         yield RoutePeriod(route=route, target=target, since=since, until=until)
 
 
-def failure_periods(transitions: Iterable[Transition], until: datetime) -> tuple[FailurePeriod, ...]:
+def failure_periods(transitions: Iterable[Transition], until: datetime) -> list[FailurePeriod]:
     """When the targets failed, until then at the latest; `transitions` are oldest first."""
     periods: list[FailurePeriod] = []
     failing: dict[str, datetime] = {}
@@ -79,12 +73,12 @@ def failure_periods(transitions: Iterable[Transition], until: datetime) -> tuple
         if change.after in _FAILING and target not in failing:
             failing[target] = _failing_since(change, suspect.get(target))
         elif change.after not in _FAILING and target in failing:
-            periods.append(FailurePeriod(target=target, since=failing.pop(target), until=min(change.at, until)))
+            periods.append((target, failing.pop(target), min(change.at, until)))
         suspect.pop(target, None)
         if change.after is Health.SUSPECT:
             suspect[target] = change.at
-    periods += [FailurePeriod(target=target, since=since, until=until) for target, since in failing.items()]
-    return tuple(period for period in periods if period.since < period.until)
+    periods += [(target, since, until) for target, since in failing.items()]
+    return [(target, since, end) for target, since, end in periods if since < end]
 
 
 def _failing_since(verdict: Transition, suspect_at: datetime | None) -> datetime:
@@ -99,8 +93,8 @@ def seconds_on_failing(
     """How many seconds each route pointed at a target that failed, for the routes that did, in their order."""
     seconds: dict[str, float] = {}
     for period in periods:
-        for failure in failures:
-            overlap_s = (min(period.until, failure.until) - max(period.since, failure.since)).total_seconds()
-            if failure.target == period.target and overlap_s > 0:
+        for target, since, until in failures:
+            overlap_s = (min(period.until, until) - max(period.since, since)).total_seconds()
+            if target == period.target and overlap_s > 0:
                 seconds[period.route] = seconds.get(period.route, 0.0) + overlap_s
     return tuple((route, round(total_s, 3)) for route, total_s in seconds.items())

@@ -52,8 +52,6 @@ def read_facts(connection: Connection, incident: Incident, now: datetime) -> tup
 
 def read_onsets(connection: Connection, bad: Collection[TargetHealth]) -> dict[str, list[TimelineEntry]]:
     """The first failed probe and the first suspicion of each of these, by target; empty where nothing is known."""
-    if not bad:
-        return {}
     since = [state.since for state in bad]
     targets = {state.target for state in bad}
     transitions = _transitions(connection, targets, min(since) - _LOOK_BACK, max(since))

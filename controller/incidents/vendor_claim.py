@@ -115,6 +115,5 @@ def status_phrase(state: VendorState, headline: str, since: datetime | None, now
     text = f"{state.label}: {headline}" if headline else state.label
     if since is None or not state.is_trouble:
         return text
-    return (
-        f"{text}, since {since:%H:%M} UTC" if since.date() == now.date() else f"{text}, since {since:%d %b %H:%M} UTC"
-    )
+    day = "" if since.date() == now.date() else f"{since:%d %b} "
+    return f"{text}, since {day}{since:%H:%M} UTC"

@@ -12,18 +12,14 @@ from monitor.clock import utc_now
 
 
 class LockError(Exception):
-    """The lock file cannot be used; the message says which and why."""
-
-
-class LockHeld(LockError):  # noqa: N818 - the base says that it is an error, the name says what happened
-    """Someone else holds the lock; the message says who, where and since when."""
+    """Someone else holds the lock, or its file cannot be used; the message says who, where and since when, or why."""
 
 
 @contextmanager
 def instance_lock(path: Path) -> Iterator[Path]:
     """The exclusive use of a file among cooperating processes, by `flock` on `<path>.lock`, which is given.
 
-    Raises LockHeld or LockError, never waits; makes the folder where there is none. The lock file stays behind on
+    Raises LockError, never waits; makes the folder where there is none. The lock file stays behind on
     release, empty; only a living holder is an obstacle. Programs that the holder starts do not inherit the lock; a bare
     `os.fork` does.
     """
@@ -53,7 +49,7 @@ def _acquire(lock_file: Path) -> int:
     except BlockingIOError as error:
         known = _who(os.pread(descriptor, 1024, 0))
         os.close(descriptor)
-        raise LockHeld(f"another hotspare{known} holds {lock_file}: stop it first") from error
+        raise LockError(f"another hotspare{known} holds {lock_file}: stop it first") from error
     except OSError as error:
         os.close(descriptor)
         raise LockError(f"{lock_file} cannot be locked: {error.strerror}; is it on a local disk with room?") from error

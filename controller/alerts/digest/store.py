@@ -68,7 +68,7 @@ def read_week(settings: Settings, ends: datetime) -> Week:
         targets = [_target(connection, target.id, begins, ends) for target in settings.targets]
         decisions = read_decisions(connection, [route.name for route in settings.routes], begins, ends)
         opened, still_open, incident_s = _incidents(connection, begins, ends)
-    fell = Counter(period.target for period in failing if period.since >= begins)
+    fell = Counter(target for target, since, _ in failing if since >= begins)
     return Week(
         begins=begins,
         ends=ends,

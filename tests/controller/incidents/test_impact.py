@@ -97,9 +97,7 @@ def test_where_a_route_pointed(decisions: list[Decision], expected: list[tuple[s
 )
 def test_when_a_target_failed(transitions: list[Transition], expected: list[tuple[int, int]]) -> None:
     """In seconds from the first failed probe; what still fails does so until the end."""
-    assert [(one.since, one.until) for one in failure_periods(transitions, at(100))] == [
-        (at(a), at(b)) for a, b in expected
-    ]
+    assert failure_periods(transitions, at(100)) == [(A, at(a), at(b)) for a, b in expected]
 
 
 def test_the_time_on_what_failed_is_where_both_meet() -> None:

@@ -160,4 +160,4 @@ def test_nothing_is_said_where_nothing_is_known(engine: Engine) -> None:
     """No verdict and no probe of it is stored; and nothing is asked where nothing is bad."""
     with engine.connect() as connection:
         assert read_onsets(connection, [bad(A, Health.DOWN, 40)]) == {A: []}
-        assert read_onsets(connection, []) == {}
+    assert Journal(engine).onsets([]) == {}
