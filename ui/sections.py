@@ -105,7 +105,9 @@ def routes(overview: Overview) -> str:
 
 def targets(overview: Overview) -> str:
     """Every target: health, recent history, success rate, latency, cost."""
-    notes = {"strip": _past(overview.targets)}
+    lengths_s = {view.history.bucket_s * len(view.history.strip) for view in overview.targets}
+    # How far back the bars go, where it is the same for all targets.
+    notes = {"strip": f", {format_elapsed(lengths_s.pop())}" if len(lengths_s) == 1 else ""}
     head = "".join(
         f'<th role="columnheader" scope="col" title="{text(tip)}">{text(title)}{notes.get(name, "")}</th>'
         for name, (title, tip) in _COLUMNS.items()
@@ -150,12 +152,6 @@ def _money(budget: BudgetSummary | None) -> str:
     names = f' title="price unknown: {text(", ".join(budget.unknown))}"' if budget.unknown else ""
     dot = f'<span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
     return f'<p class="hs-money"{names}>{dot}{text(budget.sentence[:1].upper() + budget.sentence[1:])}</p>'
-
-
-def _past(views: Sequence[TargetView]) -> str:
-    """How far back the bars go, where it is the same for all targets."""
-    lengths = {view.history.bucket_s * len(view.history.strip) for view in views}
-    return f", {format_elapsed(lengths.pop())}" if len(lengths) == 1 else ""
 
 
 def _as_of(overview: Overview, subtitle: str) -> str:

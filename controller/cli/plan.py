@@ -75,21 +75,17 @@ def _outages(document: dict[str, Any]) -> Table:
 def _targets(document: dict[str, Any]) -> Table:
     table = plain_table("target", right=("interval", "probes a month", "$ a month"))
     for target in document["targets"]:
-        usd = target["usd_per_month"]
+        usd, stretched_s = target["usd_per_month"], target["stretched_interval_s"]
+        interval = format_duration(target["interval_s"])
+        if stretched_s > target["interval_s"]:
+            interval += f" → {format_duration(round(stretched_s, 1))} by the budget"
         table.add_row(
             Text(target["target"]),
-            _interval(target),
+            interval,
             f"{target['probes_per_month']:,}",
             "price unknown" if usd is None else _money(usd),
         )
     return table
-
-
-def _interval(target: Mapping[str, Any]) -> str:
-    """As configured, and what the budget makes of it."""
-    configured, stretched = target["interval_s"], target["stretched_interval_s"]
-    shown = format_duration(configured)
-    return shown if stretched <= configured else f"{shown} → {format_duration(round(stretched, 1))} by the budget"
 
 
 def _verdicts(document: dict[str, Any]) -> Iterator[str]:

@@ -142,22 +142,21 @@ def _incident(incident: Incident, trails: Sequence[EvidenceTrail]) -> dict[str, 
         "opened_at": _instant(incident.opened_at),
         "affected": [{"target": a.target, "health": a.health, "reason": a.reason} for a in incident.affected],
         "routes": [{"route": r.route, "target": r.target, "stuck": r.stuck} for r in incident.routes],
-        "trails": [_trail(trail) for trail in trails],
-        "vendor": incident.vendor and _lead(incident.vendor, incident.opened_at),
-    }
-
-
-def _trail(trail: EvidenceTrail) -> dict[str, Any]:
-    return {
-        "targets": trail.targets,
-        "at": _instant(trail.at),
-        "health": trail.health,
-        "evidence": round(trail.evidence, 2),
-        "threshold": round(trail.threshold, 2),
-        "probes": [
-            {"at": _instant(p.at), "target": p.target, "outcome": p.outcome, "evidence": round(p.evidence, 2)}
-            for p in trail.probes
+        "trails": [
+            {
+                "targets": trail.targets,
+                "at": _instant(trail.at),
+                "health": trail.health,
+                "evidence": round(trail.evidence, 2),
+                "threshold": round(trail.threshold, 2),
+                "probes": [
+                    {"at": _instant(p.at), "target": p.target, "outcome": p.outcome, "evidence": round(p.evidence, 2)}
+                    for p in trail.probes
+                ],
+            }
+            for trail in trails
         ],
+        "vendor": incident.vendor and _lead(incident.vendor, incident.opened_at),
     }
 
 

@@ -1,6 +1,6 @@
 """The overview: everything that is known at one instant, as one value for the page and `hotspare status`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -145,7 +145,9 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             )
             for target in stretched(settings, money.stretches).targets
         )
-    money = _with_unknown_prices(money, settings, targets)
+    costs = {view.state.target: view.history.cost_day_usd for view in targets}
+    answered = (view.state.target for view in targets if view.history.last_day.ok)
+    money = replace(money, unknown=without_price(settings, costs, answered))
     overrides = Overrides.at(journal.overrides.in_force(now), now)
     routes = _route_views(settings, journal.routes(), states, stuck, overrides, now=now)
     connectivity = store.last_connectivity()
@@ -182,13 +184,6 @@ def _read_pending_alerts(settings: Settings, connection: Connection, now: dateti
     hours = settings.alerts.slack.quiet_hours
     until, zone = quiet_until(hours, now), hours.zone if hours else "UTC"
     return PendingAlerts(incidents=incidents, notices=notices, quiet_until=until, zone=zone)
-
-
-def _with_unknown_prices(money: BudgetSummary, settings: Settings, targets: Sequence[TargetView]) -> BudgetSummary:
-    """The summary with the targets that answered and whose price is not known."""
-    costs = {view.state.target: view.history.cost_day_usd for view in targets}
-    answered = (view.state.target for view in targets if view.history.last_day.ok)
-    return replace(money, unknown=without_price(settings, costs, answered))
 
 
 def vendor_views(
