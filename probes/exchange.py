@@ -134,7 +134,7 @@ class Exchange:
         self.headers = {name.lower(): value for name, value in headers}
         label = self.headers.get("content-type", "").partition(";")[0].lower()
         if self._awaits_stream and "json" not in label and "html" not in label:
-            self._parser = self._new_parser()
+            self._parser = DIALECTS[self.target.provider.dialect].stream_parser()
 
     def receive(self, data: bytes) -> bool:
         """Takes decoded bytes of the body; True once nothing that follows can matter. Never raises."""
@@ -145,7 +145,8 @@ class Exchange:
             self._body += data
             if not self._is_mislabelled_stream():
                 return False
-            self._parser, data, self._body = self._new_parser(), bytes(self._body), bytearray()
+            self._parser = DIALECTS[self.target.provider.dialect].stream_parser()
+            data, self._body = bytes(self._body), bytearray()
         self._read(self._parser.feed(data))
         if self._done:
             self._record_end()
@@ -227,9 +228,6 @@ class Exchange:
             detail = f"the stream held a frame with {fault}"
             self._corrupt_frame = Classification(Outcome.BROKEN_STREAM, detail)
         self._record_text()
-
-    def _new_parser(self) -> SseParser | AwsEventStreamParser:
-        return DIALECTS[self.target.provider.dialect].stream_parser()
 
     @property
     def _awaits_stream(self) -> bool:

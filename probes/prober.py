@@ -220,7 +220,6 @@ def random_nonce() -> str:
 def complete_classification(classification: Classification, exchange: Exchange) -> Classification:
     """The classification with what only the target knows: its slow limit, the variable of its key, its model."""
     target, duration_s = exchange.target, exchange.duration_s
-    env = target.provider.api_key_env
     match classification.outcome:
         case Outcome.OK if duration_s - exchange.loop_lag.stalled_s > target.slow_s:
             detail = f"answered correctly after {duration_s:.1f} s, past the slow limit of {target.slow_s:g} s"
@@ -230,7 +229,7 @@ def complete_classification(classification: Classification, exchange: Exchange) 
             step = f"time: {duration_s:.3f} s, within the slow limit of {target.slow_s:g} s"
             return replace(classification, steps=(*classification.steps, step))
         case Outcome.AUTH:
-            prefix = f"the key in {env} was refused" if env else "the key in the configuration was refused"
+            prefix = f"the key in {target.provider.api_key_env or 'the configuration'} was refused"
             if target.provider.signing:
                 prefix = "no AWS credentials" if exchange.status is None else "the AWS credentials were refused"
         case Outcome.QUOTA:

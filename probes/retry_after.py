@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -34,22 +34,18 @@ def retry_after_s(
     4. If `limited`, when the limits with nothing left are replenished: the last of them, else the first limit whose
        remainder is not stated (`x-ratelimit-reset-tokens: 6m0s`, `x-ratelimit-reset: 1795262430`).
     """
-    waits = _waits(headers, now, body_s, message[:4000].lower(), limited)
+    text = message[:4000].lower()
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    waits = [
+        None if milliseconds is None else milliseconds / 1000,
+        _until_s(headers.get("retry-after", ""), now),
+        body_s,
+        *(_duration_s(text, match.end()) for match in _WAIT.finditer(text)),
+        *(_until_s(f"{match[1]}T{match[2]}Z", now) for match in _FROM.finditer(text)),
+        _reset_s(headers, now) if limited else None,
+    ]
     sane = (wait_s for wait_s in waits if wait_s is not None and wait_s >= 0)  # not a number is not above zero either
     return next((min(wait_s, _LONGEST_S) for wait_s in sane), None)
-
-
-def _waits(
-    headers: Mapping[str, str], now: datetime, body_s: float | None, message: str, limited: bool
-) -> Iterator[float | None]:
-    milliseconds = _number(headers.get("retry-after-ms", ""))
-    yield None if milliseconds is None else milliseconds / 1000
-    yield _until_s(headers.get("retry-after", ""), now)
-    yield body_s
-    yield from (_duration_s(message, match.end()) for match in _WAIT.finditer(message))
-    yield from (_until_s(f"{match[1]}T{match[2]}Z", now) for match in _FROM.finditer(message))
-    if limited:
-        yield _reset_s(headers, now)
 
 
 def _reset_s(headers: Mapping[str, str], now: datetime) -> float | None:

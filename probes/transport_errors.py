@@ -72,9 +72,8 @@ def _classify_own_fault(error: Exception, target: Target, shortage: str | None) 
     where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
     text = clean(str(error), target.provider.api_key)
     _log.error("probe_failed target=%s error=%s where=%r said=%r", target.id, type(error).__name__, where, text)
-    reason = shortage or f"{type(error).__name__}; the log says where"
-    if isinstance(error, UnusableProxyError):
-        reason = str(error)
+    known = str(error) if isinstance(error, UnusableProxyError) else shortage
+    reason = known or f"{type(error).__name__}; the log says where"
     return Classification(Outcome.BAD_REQUEST, f"{OWN_FAULT} failed: {reason}")
 
 

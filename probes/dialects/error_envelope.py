@@ -42,11 +42,13 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     codes = [*_detail_codes(details), *(_code(level.get(key)) for level in levels for key in _CODES)]
     stated = (status_code(level.get(key)) for level in levels for key in _STATUSES)
     messages = (message for level in levels if (message := _message(level)))
-    waits = [*(_seconds(detail.get("retryDelay")) for detail in details)]
+    # By OpenRouter from the provider; its own message is `Provider returned error`.
+    passed_on = (as_text(as_object(level.get("metadata")).get("raw")) for level in levels)
+    waits = [_seconds(detail.get("retryDelay")) for detail in details]
     waits += [_seconds(level.get(key)) for level in levels for key in _WAITS_S]
     return ErrorDetails(
         codes=tuple(code for code in codes if code not in {"", "error"}),
-        message=": ".join([next(messages, ""), *_passed_on(levels)]),
+        message=": ".join([next(messages, ""), *filter(None, passed_on)]),
         status=next(filter(None, stated), None),
         retry_after_s=next((wait_s for wait_s in waits if wait_s is not None), None),
         request_id=as_text(body.get("request_id")) or None,
@@ -95,11 +97,6 @@ def _seconds(value: object) -> float | None:
         return float(text.removesuffix("s")) if len(text) <= 20 and text[:1].isdigit() else None
     except ValueError:
         return None
-
-
-def _passed_on(levels: list[Mapping[str, Any]]) -> list[str]:
-    """What OpenRouter passes on from the provider; its own message is `Provider returned error`."""
-    return [raw for level in levels if (raw := as_text(as_object(level.get("metadata")).get("raw")))]
 
 
 def _headers(error: Mapping[str, Any]) -> Mapping[str, str]:

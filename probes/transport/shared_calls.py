@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from functools import partial
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -33,10 +34,8 @@ class SharedCalls(Generic[T]):
 
     def _run(self, arguments: tuple[Hashable, ...], future: Future[T]) -> None:
         try:
-            result = self._function(*arguments)
+            settle = partial(future.set_result, self._function(*arguments))
         except Exception as error:  # noqa: BLE001 - raised in those who wait
-            self._pending.pop(arguments, None)
-            future.set_exception(error)
-        else:
-            self._pending.pop(arguments, None)
-            future.set_result(result)
+            settle = partial(future.set_exception, error)
+        self._pending.pop(arguments, None)
+        settle()
