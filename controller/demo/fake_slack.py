@@ -43,7 +43,7 @@ class SlackMessage:
 class FakeSlackHandler(BaseHTTPRequestHandler):
     """Answers a POST to `/api/<method>` with what the server's `answer` returns."""
 
-    slack: "FakeSlack"
+    server: "FakeSlack"
 
     def do_POST(self) -> None:
         """Answer one request."""
@@ -51,7 +51,7 @@ class FakeSlackHandler(BaseHTTPRequestHandler):
 
     def respond(self, path: str, arguments: dict[str, Any]) -> None:
         """Carry out a method of the Web API and send the answer."""
-        self.reply(200, self.slack.answer(path.rsplit("/", 1)[-1], self.token, arguments))
+        self.reply(200, self.server.answer(path.rsplit("/", 1)[-1], self.token, arguments))
 
     @property
     def token(self) -> str:
@@ -85,53 +85,43 @@ class FakeSlackHandler(BaseHTTPRequestHandler):
         """Nothing: the demo narrates."""
 
 
-class _Server(ThreadingHTTPServer):
+class FakeSlack(ThreadingHTTPServer):
+    """Keeps every message that is posted and edited through `auth.test`, `chat.postMessage` and `chat.update`.
+
+    A context manager that answers calls inside it; safe from several threads.
+    """
+
     daemon_threads = False  # stopping waits for the calls in progress
+
+    def __init__(self, handler: type[FakeSlackHandler] = FakeSlackHandler) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self.clock: Callable[[], float] = time.time
+        """Epoch seconds."""
+        self._lock = threading.RLock()
+        self._messages: dict[str, SlackMessage] = {}
+        self._numbers = itertools.count(1)
+        serve = partial(self.serve_forever, poll_interval=0.05)
+        self._thread = threading.Thread(target=serve, name="slack-server", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Free the port. The messages can still be read."""
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Nothing where the caller has left, or was killed: it gets no answer."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
-
-class FakeSlack:
-    """Keeps every message that is posted and edited through `auth.test`, `chat.postMessage` and `chat.update`.
-
-    A context manager; safe from several threads.
-    """
-
-    def __init__(self, handler: type[FakeSlackHandler] = FakeSlackHandler) -> None:
-        self.clock: Callable[[], float] = time.time
-        """Epoch seconds."""
-        self._lock = threading.RLock()
-        self._messages: dict[str, SlackMessage] = {}
-        self._numbers = itertools.count(1)
-        self._http = _Server(("127.0.0.1", 0), type("Handler", (handler,), {"slack": self}))
-        serve = partial(self._http.serve_forever, poll_interval=0.05)
-        self._thread = threading.Thread(target=serve, name="slack-server", daemon=True)
-
-    def start(self) -> Self:
-        """Answer calls from now on; returns itself."""
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Free the port. The messages can still be read."""
-        if self._thread.is_alive():
-            self._http.shutdown()
-            self._thread.join()
-        self._http.server_close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_exc: object) -> None:
-        self.stop()
-
     @property
     def root(self) -> str:
         """The address of the server."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"http://127.0.0.1:{self.server_address[1]}"
 
     @property
     def url(self) -> str:

@@ -9,7 +9,7 @@ from statistics import stdev
 from typing import Any
 
 from controller.plan import promise_checks
-from controller.plan.alarms import QUARTER_DAYS, FalseFailoverRates
+from controller.plan.promise_checks import QUARTER_DAYS, FalseFailoverRates
 from controller.plan.trials import BACKGROUND, DAY_S, RATES, TrialSubject, probes_per_s
 from controller.simulation.results import poisson_interval, summarize
 from monitor.budget import allocation as budget
@@ -165,20 +165,16 @@ def _budget(forecast: BudgetForecast | None) -> dict[str, Any] | None:
 
 
 def _target(inputs: ForecastInput, target: str, interval_s: float, stretched_s: float) -> dict[str, Any]:
-    probes = _share(inputs.budget, target) * MONTH_DAYS * DAY_S / stretched_s * inputs.burst
+    paid_s, forecast = MONTH_DAYS * DAY_S, inputs.budget
+    if forecast and forecast.lasts_s is not None and target in forecast.beyond:
+        paid_s *= forecast.lasts_s / _MONTH.seconds
+    probes = paid_s / stretched_s * inputs.burst
     price = inputs.prices[target]
     return {
         "target": target,
         "interval_s": interval_s,
         "stretched_interval_s": stretched_s,
-        "stretch": inputs.budget.stretches.get(target, 1.0) if inputs.budget else 1.0,
+        "stretch": forecast.stretches.get(target, 1.0) if forecast else 1.0,
         "probes_per_month": round(probes),
         "usd_per_month": None if price is None else round(probes * price, 4),
     }
-
-
-def _share(forecast: BudgetForecast | None, target: str) -> float:
-    """The share of the month in which the target is probed."""
-    if forecast and forecast.lasts_s is not None and target in forecast.beyond:
-        return forecast.lasts_s / _MONTH.seconds
-    return 1.0

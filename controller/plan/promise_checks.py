@@ -1,15 +1,29 @@
-"""Finds the promises that a configuration cannot keep; each is a sentence with what to change (pure)."""
+"""Finds the promises that a configuration cannot keep; each is a sentence with what to change (pure).
+
+How often routes move without an outage is calculated by the method of `monitor/detection/threshold.py`: the
+distribution of the evidence, under background failures and blips, carried forward probe by probe. The result is exact
+for a target that is alone at its provider. For the test of a whole provider it is an upper bound: that a verdict must
+also hold without any single target is not counted.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from controller.plan.alarms import can_fail_over
+from controller.plan.trials import BACKGROUND
 from monitor.budget.allocation import PaidTarget, describe_stretches, format_usd
 from monitor.config.settings import Route, Settings
+from monitor.detection.evidence import rounded
+from monitor.detection.parameters import parameters_by_provider, parameters_by_target
+from monitor.detection.threshold import AlarmModel, false_alarms_per_day, threshold
 from monitor.formatting import format_duration, format_elapsed, format_rate, format_share, listed, plural
+from monitor.health import Health
 from probes.pricing import costs_money
 
+QUARTER_DAYS = 90.0
+#: The threshold search is accurate to half a percent of the promise.
+_ROUNDING = 1.01
 #: A time to flip above this, when half of all requests fail, is reported: users notice sooner.
 LATE_S = 300.0
 _HALF = 0.5
@@ -18,6 +32,53 @@ _NEARLY_ALL = 0.95
 #: Where `min_outage` is more than this share of the mean time to flip, it is named as the cause.
 _MOST_OF_IT = 0.6
 _NICE_S = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FalseFailoverRates:
+    """False failovers of one route per 90 days."""
+
+    by_test: tuple[float, ...]
+    """By the evidence of the first candidate alone, and by that of its whole provider where it has siblings."""
+    bounded: bool
+    """Whether some threshold keeps the promise; long and frequent blips can make that impossible."""
+
+    @property
+    def per_route_90d(self) -> float:
+        """Their sum."""
+        return sum(self.by_test)
+
+
+def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates]:
+    """Return the expected rates of each route that failures can move, by route name."""
+    by_target = parameters_by_target(settings)
+    by_provider = parameters_by_provider(settings, by_target)
+    p0 = rounded(BACKGROUND.failure_rate)
+    rates = {}
+    for route in settings.routes:
+        if not can_fail_over(route):
+            continue
+        target = by_target[route.candidates[0]]
+        tests = [_false_per_day(target.alarm_model(p0), target.false_per_day)]
+        provider = by_provider.get(route.candidates[0].partition("/")[0])
+        if provider:
+            stream_s = 1 / sum(1 / member.interval_s for member in provider.members.values())
+            tests.append(_false_per_day(provider.alarm_model(p0, stream_s), provider.false_per_day))
+        rates[route.name] = FalseFailoverRates(
+            by_test=tuple(rate * QUARTER_DAYS for rate, _ in tests), bounded=all(keeps for _, keeps in tests)
+        )
+    return rates
+
+
+def can_fail_over(route: Route) -> bool:
+    """Whether failures of its first candidate can move the route: `down` may be missing in its fail_over_on."""
+    return len(route.candidates) > 1 and Health.DOWN in route.fail_over_on
+
+
+def _false_per_day(loop: AlarmModel, per_day: float) -> tuple[float, bool]:
+    """Return the false alarms per day of one test, and whether they keep its share of the promise."""
+    rate = false_alarms_per_day(loop, threshold(loop, per_day=per_day))
+    return rate, rate <= per_day * _ROUNDING
 
 
 def broken_promises(settings: Settings, answer: Mapping[str, Any]) -> list[str]:

@@ -10,8 +10,8 @@ from operator import call
 from typing import Any
 
 from controller.plan import forecast_document
-from controller.plan.alarms import expected_false_failovers
 from controller.plan.forecast_document import ForecastInput
+from controller.plan.promise_checks import expected_false_failovers
 from controller.plan.trials import (
     RATES,
     TrialSubject,

@@ -52,21 +52,23 @@ class Fault:
 
 
 class _Handler(FakeSlackHandler):
-    slack: "SlackServer"
+    server: "SlackServer"
 
     def respond(self, path: str, arguments: dict[str, Any]) -> None:
         """Every method of the Web API has the path `/api/<method>`; a webhook has one of its own."""
         webhook = path.startswith("/services/")
         method = "webhook" if webhook else path.rsplit("/", 1)[-1]
-        fault = self.slack.fault(method)
+        fault = self.server.fault(method)
         if fault and fault.kind not in {FaultKind.LOST_REPLY, FaultKind.LATE_REPLY}:
             self._suffer(fault, plain=webhook)
             return
         status, answer = (
-            self.slack.webhook(path, arguments) if webhook else (200, self.slack.answer(method, self.token, arguments))
+            self.server.webhook(path, arguments)
+            if webhook
+            else (200, self.server.answer(method, self.token, arguments))
         )
         if fault and fault.kind is FaultKind.LATE_REPLY:
-            self.slack.closing.wait()
+            self.server.closing.wait()
         if fault:
             self._reset()
         elif isinstance(answer, dict) and "retry_after" in answer:
@@ -85,7 +87,7 @@ class _Handler(FakeSlackHandler):
             case FaultKind.SERVER_ERROR:
                 self.reply(500, "<html>Something went wrong</html>")
             case FaultKind.HANG:
-                self.slack.closing.wait()
+                self.server.closing.wait()
                 self._reset()
             case _:
                 self._reset()
@@ -102,7 +104,7 @@ class SlackServer(FakeSlack):
 
     Checks what Slack checks: the bearer token and its scopes, the channel (by name or id), that there is text or
     blocks, the limits of both, the shape of metadata, the rate in each channel, and that the message of an edit or a
-    thread exists. Use as a context manager, or `start()` and `stop()`.
+    thread exists. Use as a context manager.
     """
 
     def __init__(
@@ -130,10 +132,10 @@ class SlackServer(FakeSlack):
         self._faults: deque[Fault] = deque()
         self._calls: list[str] = []
 
-    def stop(self) -> None:
+    def __exit__(self, *_exc: object) -> None:
         """End every connection, hanging ones included, and free the port. The messages can still be read."""
         self.closing.set()
-        super().stop()
+        super().__exit__()
 
     @property
     def webhook_url(self) -> str:

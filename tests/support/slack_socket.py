@@ -40,17 +40,17 @@ class SocketServer(SlackServer):
         self._sockets: Server = serve(self._serve, "127.0.0.1", 0, compression=None, close_timeout=1, logger=_quiet)
         self._accepting = threading.Thread(target=self._sockets.serve_forever, name="slack-sockets", daemon=True)
 
-    def start(self) -> Self:
+    def __enter__(self) -> Self:
         """Answer calls and connections from now on."""
         self._accepting.start()
-        return super().start()
+        return super().__enter__()
 
-    def stop(self) -> None:
+    def __exit__(self, *_exc: object) -> None:
         """End every connection, and free the ports."""
         self.drop()
         self._sockets.shutdown()
         self._accepting.join()
-        super().stop()
+        super().__exit__()
 
     @property
     def socket_url(self) -> str:

@@ -12,7 +12,7 @@ from controller.cli.main import main
 from controller.cli.output import terminal
 from controller.cli.plan import print_plan
 from controller.plan import promise_checks
-from controller.plan.alarms import expected_false_failovers
+from controller.plan.promise_checks import expected_false_failovers
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, limit_subjects, plan
 from controller.plan.trials import TrialSubject, onset_phase, run_trial, trial_subjects
 from monitor.config.loader import load
