@@ -45,10 +45,11 @@ def find_thresholds(settings: Settings, *, timeout_s: float) -> None:
     def on_alarm(*_: object) -> None:
         raise TimeoutError
 
+    stretched, _ = forecast_document.apply_budget(settings, probe_prices(settings))
     before = signal.signal(signal.SIGALRM, on_alarm)
     signal.setitimer(signal.ITIMER_REAL, timeout_s)
     try:
-        expected_false_failovers(forecast_document.apply_budget(settings, probe_prices(settings))[0])
+        expected_false_failovers(stretched)
     except TimeoutError:
         blips, min_outage = settings.controller.blips, format_duration(settings.controller.min_outage_s)
         text = (
