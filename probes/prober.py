@@ -43,8 +43,9 @@ from probes.transport_errors import classify_exception
 
 _log = logging.getLogger(__name__)
 
-#: Bytes of a body that are read before other probes have their turn.
+#: Bytes and pieces of a body that are read before other probes have their turn.
 _BYTES_PER_TURN = 4096
+_PIECES_PER_TURN = 16
 
 
 class Prober:
@@ -186,10 +187,6 @@ def _to_httpx(request: Request, exchange: Exchange) -> httpx.Request:
         content=request.content,
         extensions={"trace": exchange.trace},
     )
-
-
-#: Pieces of a body that are read before others have their turn.
-_PIECES_PER_TURN = 16
 
 
 async def read_response(

@@ -35,7 +35,6 @@ _CODES_ALONE: Final = {
 }
 #: The longest part of a message that is searched.
 _SEARCHED_CHARS: Final = 4000
-_SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
 #: A gateway quotes the error of the provider behind it as JSON inside its own message.
 _QUOTED_CODE: Final = re.compile(r"""\\?["'](?:code|type|status|reason)\\?["']\s*:\s*\\?["']?([\w.-]{2,60})""")
 #: MiniMax's codes stand at the end of its messages: `insufficient balance (1008)`.
@@ -44,7 +43,7 @@ _NUMBER_AT_END: Final = re.compile(r"\((\d{4,5})\)\s*$")
 
 def normalized_code(code: str) -> str:
     """The code in lower case, without punctuation: `Insufficient-Balance` and `INSUFFICIENT_BALANCE` are one code."""
-    return _SEPARATORS.sub("", code.lower())
+    return re.sub("[^a-z0-9]+", "", code.lower())
 
 
 _BY_CODE: Final = {normalized_code(code): outcome for outcome, codes in _CODES_ALONE.items() for code in codes.split()}
