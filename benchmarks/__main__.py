@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import latency, routing, startup
+from benchmarks import latency, routing, simulation, startup
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
 
@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "probing": probing.main,
     "detection": report.main,
     "latency": latency.main,
+    "simulation": simulation.main,
 }
 #: Those that have a quick way.
 QUICK: dict[str, Callable[[], None]] = {"probing": probing.quick, "detection": partial(report.main, quick=True)}

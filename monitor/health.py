@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from probes.observation import hot_dataclass
 from probes.outcome import Outcome
 
 
@@ -73,7 +74,7 @@ FAILING = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
 OUT_OF_SERVICE = frozenset({Health.DOWN, Health.MISCONFIGURED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_dataclass
 class TargetHealth:
     """The health of one target at one instant, as the policy and the page read it."""
 
@@ -100,7 +101,7 @@ class TargetHealth:
         return f"{named}: {self.reason}" if self.reason else named
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_dataclass
 class WeighedProbe:
     """One probe that a verdict rests on, and the evidence after it."""
 

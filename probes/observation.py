@@ -14,12 +14,18 @@ T = TypeVar("T")
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
 def hot_dataclass(cls: type[T]) -> type[T]:
-    """A keyword-only dataclass with slots, compared and hashed by value.
+    """A keyword-only dataclass, compared and hashed by value.
 
-    Frozen for the type checker alone: at run time, a frozen one takes three times as long to create, and `hotspare
-    simulate` a fifth longer.
+    Frozen for the type checker alone, and without slots: `replaced` is then ten times as fast as `dataclasses.replace`.
     """
-    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
+    return dataclass(kw_only=True, unsafe_hash=True)(cls)
+
+
+def replaced(value: T, /, **changed: object) -> T:
+    """The value of a `hot_dataclass` with these fields changed."""
+    copy: T = object.__new__(type(value))
+    copy.__dict__ = {**value.__dict__, **changed}
+    return copy
 
 
 @hot_dataclass

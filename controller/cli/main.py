@@ -125,7 +125,10 @@ def _module(name: str) -> Any:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from monitor.storage.threshold_file import keep_thresholds  # noqa: PLC0415 - as below
+
     try:
+        keep_thresholds()
         return int(_module(args.command).run(args))
     except Exception as error:
         status = _error_status(error)

@@ -11,10 +11,10 @@ What the service does by APScheduler, queues and its clock happens here at the s
 5. Silent targets are looked for once an interval, and twice a second as soon as a target is late.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from heapq import heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
 from math import ceil, inf
 from random import Random
@@ -25,6 +25,7 @@ from controller.routing.decision import Decision
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
+from controller.simulation.sleepers import Sleepers
 from controller.simulation.world import Timeline, own_network_failures
 from monitor.connectivity.blindness import Blindness
 from monitor.detection.detector import Detector
@@ -38,7 +39,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _LATE_INTERVALS = 2
 _HOUR_S = 3600.0
 
-_DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE = range(5)
+_DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE, _WAKE = range(6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +54,34 @@ class RunResult:
     """What they cost, as far as prices are known."""
 
 
-def run_seed(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> RunResult:
-    """Run one seed of the scenario in this world. The same arguments give the same result."""
-    return _SeedRun(scenario, timelines, seed).run()
+def run_seed(
+    scenario: Scenario,
+    timelines: Mapping[str, Timeline],
+    seed: int,
+    on_probe: Callable[[Observation], None] | None = None,
+) -> RunResult:
+    """Run one seed of the scenario in this world. The same arguments give the same result.
+
+    `on_probe` is called with every observation, as its probe begins. That takes many times as long, since no quiet
+    time is then skipped; the result is the same.
+    """
+    return _SeedRun(scenario, timelines, seed, on_probe).run()
 
 
 class _SeedRun:
-    """One seed being run. Events are (second, a number that keeps equal times in order, kind, subject)."""
+    """One seed being run. Events are (second, a number that keeps equal times in order, kind, subject).
 
-    def __init__(self, scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> None:
+    That number is the place of a target whose regular probe is due; then comes the look for silent targets, then all
+    else as it was planned.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        timelines: Mapping[str, Timeline],
+        seed: int,
+        on_probe: Callable[[Observation], None] | None = None,
+    ) -> None:
         self._scenario = scenario
         self._settings = scenario.settings
         self._targets = _simulated_targets(scenario, timelines, seed)
@@ -69,10 +89,15 @@ class _SeedRun:
         self._endpoints = _NeutralEndpoints(scenario, seed)
         self._throttled = False
         """Whether any provider has ever asked us to slow down; before, no target can be resting."""
+        self._all = self._awake = tuple(self._targets.values())
+        self._sleepers = Sleepers(self._detector)
+        self._awake_until_s = 0.0
+        """Nobody may sleep before."""
         self._states: dict[str, Decision] = {}
         self._decisions: list[tuple[float, Decision]] = []
         self._heap: list[tuple[float, int, int, Any]] = []
-        self._number = count()
+        self._on_probe = on_probe
+        self._number = count(len(self._targets) + 1)
         self._planned: dict[str, int] = {}
         """The number of the burst probe planned in each slot; any other has been replaced."""
         self._cycle_at_s: float | None = None
@@ -80,9 +105,9 @@ class _SeedRun:
 
     def run(self) -> RunResult:
         """Run to the end of the scenario."""
-        for target in self._targets.values():
-            self._push(target.take_due_s(), _DUE, target)
-        self._push(self._silence_check_s, _SILENCE, None)
+        self._heap += [(target.take_due_s(), target.place, _DUE, target) for target in self._all]
+        self._heap.append((self._silence_check_s, len(self._all), _SILENCE, None))
+        heapify(self._heap)
         self._cycle(0.0)
         self._run_events()
         targets = self._targets.values()
@@ -92,18 +117,27 @@ class _SeedRun:
     def _run_events(self) -> None:
         """Handle event after event; one long function, because every regular probe of quiet times passes through it."""
         heap, number, until_s = self._heap, self._number, self._scenario.duration_s
+        sleepers, quiet = self._sleepers, 0 if self._on_probe else len(self._all) + 1
         detector, observe, burst_probes = self._detector, self._detector.observe, self._detector.burst_probes
         is_blind = self._endpoints.is_blind if self._endpoints.can_fail else None
-        while heap[0][0] < until_s:
+        while True:
             now_s, serial, kind, subject = heap[0]
+            if len(heap) == quiet and now_s > self._awake_until_s and not sleepers and detector.judges_each_alone:
+                self._let_sleep(now_s)
+                continue
+            if now_s >= until_s:
+                if not sleepers:
+                    return
+                self._wake(until_s)
+                continue
             if kind != _DUE:
                 heappop(heap)
                 self._handle(now_s, serial, kind, subject)
                 continue
-            heapreplace(heap, (subject.take_due_s(), next(number), _DUE, subject))
+            heapreplace(heap, (subject.take_due_s(), serial, _DUE, subject))
             if subject.in_flight or (self._throttled and self._resting(subject, now_s)):
                 continue
-            observation = subject.probe(now_s)
+            observation = self._probe(subject, now_s)
             end_s = now_s + observation.duration_s
             if observation.outcome is not Outcome.OK or end_s >= heap[0][0] or end_s >= until_s:
                 subject.in_flight = True
@@ -118,6 +152,35 @@ class _SeedRun:
             if planned := burst_probes(subject.id):
                 self._plan(planned, end_s)
 
+    def _let_sleep(self, now_s: float) -> None:
+        """Let those of the targets sleep that nothing happens to for some time."""
+        self._awake_until_s = now_s
+        idle = [target for target in self._awake if not target.in_flight]
+        until_s = min(self._scenario.duration_s, self._endpoints.next_failure_s(now_s))
+        asleep, until_s = self._sleepers.add(idle, until_s)
+        if asleep:
+            self._awake = tuple(target for target in self._awake if target not in asleep)
+            self._heap[:] = [event for event in self._heap if event[2] != _DUE or event[3] not in asleep]
+            self._heap.append((until_s, -next(self._number), _WAKE, asleep))
+            heapify(self._heap)
+
+    def _wake(self, now_s: float, asleep: Iterable[SimulatedTarget] = ()) -> None:
+        """Wake these targets, or all, because something happens that concerns them."""
+        if not self._sleepers:
+            return
+        if not asleep:
+            self._heap[:] = [event for event in self._heap if event[2] != _WAKE]
+        woken = self._sleepers.wake(now_s, asleep)
+        self._awake, self._awake_until_s = (*self._awake, *woken), now_s
+        self._heap += [(target.due_s, target.place, _DUE, target) for target in woken]
+        heapify(self._heap)
+
+    def _probe(self, target: SimulatedTarget, now_s: float) -> Observation:
+        observation = target.probe(now_s)
+        if self._on_probe:
+            self._on_probe(observation)
+        return observation
+
     def _handle(self, now_s: float, serial: int, kind: int, subject: Any) -> None:
         if kind == _OBSERVED:
             self._observe(now_s, *subject)
@@ -126,11 +189,15 @@ class _SeedRun:
         elif kind == _CYCLE:
             if now_s == self._cycle_at_s:
                 self._cycle(now_s)
+        elif kind == _SILENCE:
+            self._check_silence(now_s, serial)
         else:
-            self._check_silence(now_s)
+            self._wake(now_s, subject)
 
     def _observe(self, now_s: float, target: SimulatedTarget, observation: Observation) -> None:
         """A probe has ended."""
+        if observation.outcome is not Outcome.OK:
+            self._wake(now_s)
         target.in_flight = False
         target.observed_at_s = now_s
         self._throttled |= observation.outcome.effect is Effect.THROTTLED
@@ -156,12 +223,13 @@ class _SeedRun:
         if target is None or self._resting(target, now_s):
             return
         target.in_flight = True
-        observation = target.probe(now_s)
+        observation = self._probe(target, now_s)
         self._push(now_s + observation.duration_s, _OBSERVED, (target, observation))
 
     def _cycle(self, now_s: float) -> None:
         """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""
         self._cycle_at_s = None
+        self._sleepers.update_times(now_s)
         now = _instant(now_s)
         self._detector.tick(now)
         generation = len(self._decisions) + 1
@@ -171,6 +239,8 @@ class _SeedRun:
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
             self._states[decision.route] = decision
             self._decisions.append((now_s, decision))
+        if self._sleepers and not self._planned and self._detector.judges_each_alone:
+            self._let_sleep(now_s)
         if not all(verdict.settled for verdict in verdicts):
             self._cycle_by(now_s + TICK_S)
         if self._detector.due is not None:
@@ -182,14 +252,15 @@ class _SeedRun:
             self._cycle_at_s = at_s
             self._push(at_s, _CYCLE, None)
 
-    def _check_silence(self, now_s: float) -> None:
+    def _check_silence(self, now_s: float, place: int) -> None:
         """Tell the detector the time when a target is late."""
-        late = any(
-            now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in self._targets.values()
-        )
+        late = any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in self._awake)
         if late and self._detector.tick(_instant(now_s)):
             self._cycle_by(now_s)
-        self._push(now_s + (TICK_S if late else self._silence_check_s), _SILENCE, None)
+        next_s = now_s + (TICK_S if late else self._silence_check_s)
+        while not self._awake and next_s < self._heap[0][0]:
+            next_s += self._silence_check_s
+        heappush(self._heap, (next_s, place, _SILENCE, None))
 
     def _resting(self, target: SimulatedTarget, now_s: float) -> bool:
         return is_resting(self._detector.state_of(target.id), _instant(now_s))
@@ -223,6 +294,12 @@ class _NeutralEndpoints:
             return False
         return self._blindness.follow(observation, self._answering)
 
+    def next_failure_s(self, now_s: float) -> float:
+        """From when on they may not answer; infinite when they always will."""
+        if not self.can_fail or now_s > self._until_s:
+            return inf
+        return max(now_s, self._from_s)
+
     def _answering(self, now: datetime) -> frozenset[str]:
         now_s = (now - EPOCH).total_seconds()
         failing = next((rate for (from_s, until_s), rate in self._failures if from_s <= now_s < until_s), 0.0)
@@ -242,8 +319,9 @@ def _simulated_targets(scenario: Scenario, timelines: Mapping[str, Timeline], se
             cost_usd=scenario.probe_usd.get(target.id),
             seed=seed,
             epoch=EPOCH,
+            place=place,
         )
-        for target in scenario.settings.targets
+        for place, target in enumerate(scenario.settings.targets)
     }
 
 

@@ -1,12 +1,14 @@
 """One target in virtual time: when its regular probes are due, and what a probe observes."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from math import exp, log
+from math import ceil, exp
 from random import Random
+from statistics import NormalDist
 
 from controller.simulation.scenario import LatencyDistribution
 from controller.simulation.world import Timeline
-from probes.observation import Observation
+from probes.observation import Observation, replaced
 from probes.outcome import Outcome
 from probes.target import Check, Target
 
@@ -25,6 +27,9 @@ _STATUS = {
     Outcome.UNREACHABLE: None,
 }
 _DETAIL = "as the scenario has it"
+#: Random numbers are drawn so many at a time: the first time, and at the most.
+_FIRST_DRAW, _LARGEST_DRAW = 64, 4096
+_FROM_NORMAL = NormalDist().inv_cdf
 
 
 class SimulatedTarget:
@@ -33,12 +38,6 @@ class SimulatedTarget:
     Each target has random numbers of its own, drawn once per probe: what happens to it does not depend on how often
     other targets are probed.
     """
-
-    __slots__ = (
-        "_checks", "_cost_usd", "_due_count", "_epoch", "_failure_rate", "_gauss", "_latency", "_limit_s", "_mu",
-        "_phase_s", "_random", "_segment", "_segment_end_s", "_sigma", "_target", "_timeline", "_unpaid", "id",
-        "in_flight", "interval_s", "observed_at_s", "probes",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -50,9 +49,12 @@ class SimulatedTarget:
         cost_usd: float | None,
         seed: int,
         epoch: datetime,
+        place: int = 0,
     ) -> None:
         dice = Random(f"{seed} probes {target.id}")  # noqa: S311 - a simulation
         self.id = target.id
+        self.place = place
+        """Among all targets."""
         self.interval_s = target.interval_s
         self.probes = 0
         """How many probes were made."""
@@ -66,11 +68,26 @@ class SimulatedTarget:
         self._target = target
         self._cost_usd = cost_usd
         self._epoch = epoch
+        self._clean = Observation(
+            target=target.id,
+            check="",
+            started_at=epoch,
+            outcome=Outcome.OK,
+            duration_s=0.0,
+            http_status=200,
+            cost_usd=cost_usd,
+        )
         self._timeline = timeline
         self._latency = latency
-        self._sigma = latency.sigma
         self._limit_s = min(target.slow_s, target.timeouts.total_s)
-        self._random, self._gauss = dice.random, dice.gauss
+        self._random = dice.random
+        self._draws: list[float] = []
+        """What decides whether each of the next probes fails, and how long it takes in quiet times."""
+        self._latencies_s: list[float] = []
+        self._place = 0
+        """Of the next probe in these lists."""
+        self._unclean = -1
+        """Of the next one that is not clean in the present segment, or their end; before `_place`: not known."""
         self._segment_end_s = 0.0
 
     @property
@@ -87,28 +104,76 @@ class SimulatedTarget:
     def probe(self, at_s: float) -> Observation:
         """Return what a probe observes that starts at `at_s`, which must not be before that of the call before."""
         if at_s >= self._segment_end_s:
-            self._enter_segment(at_s)
-        checks = self._checks
-        check = checks[self.probes % len(checks)]
+            self._segment, self._segment_end_s = self._timeline.at(at_s)
+            self._unclean = -1
+        if self._place == len(self._draws):
+            self._draw()
+        check = self.check
+        draw, latency_s = self._draws[self._place], self._latencies_s[self._place] * self._segment.latency_factor
         self.probes += 1
-        draw = self._random()
-        latency_s = exp(self._gauss(self._mu, self._sigma))
-        if draw < self._failure_rate or latency_s > self._limit_s or check == Check.STREAM:
+        self._place += 1
+        if draw < self._segment.failure_rate or latency_s > self._limit_s or check == Check.STREAM:
             return self._detailed(at_s, check, draw, latency_s)
-        return Observation(
-            target=self.id,
-            check=check,
-            started_at=self._epoch + timedelta(0, at_s),
-            outcome=Outcome.OK,
-            duration_s=latency_s,
-            http_status=200,
-            cost_usd=self._cost_usd,
-        )
+        return replaced(self._clean, check=check, started_at=self._epoch + timedelta(0, at_s), duration_s=latency_s)
 
-    def _enter_segment(self, at_s: float) -> None:
-        self._segment, self._segment_end_s = self._timeline.at(at_s)
-        self._failure_rate = self._segment.failure_rate
-        self._mu = self._latency.mu + log(self._segment.latency_factor)
+    @property
+    def check(self) -> str:
+        """What the next probe asks."""
+        return self._checks[self.probes % len(self._checks)]
+
+    @property
+    def due_s(self) -> float:
+        """When the regular probe is due that `take_due_s` returned last."""
+        return self.due_after_s(0)
+
+    def due_after_s(self, probes: int) -> float:
+        """When the regular probe is due that comes so many after this one."""
+        return self._phase_s + (self._due_count - 1 + probes) * self.interval_s
+
+    def started_at(self, probes: int) -> datetime:
+        """The same as an instant."""
+        return self._epoch + timedelta(0, self.due_after_s(probes))
+
+    def clean_until_s(self) -> float:
+        """When a regular probe may be due that does not end with `ok` before the next one.
+
+        From `due_s` on; all probes are unclean where their checks take turns, streams, and answers of other speed.
+        """
+        due_s = self.due_s
+        if due_s >= self._segment_end_s or len(self._checks) > 1 or self._checks[0] == Check.STREAM:
+            return due_s
+        if self._segment.latency_factor != 1:
+            return due_s
+        if self._unclean < self._place:
+            rate, limit_s = self._segment.failure_rate, min(self._limit_s, self.interval_s)
+            draws, latencies_s, end = self._draws, self._latencies_s, len(self._draws)
+            places = range(self._place, end)
+            self._unclean = next((at for at in places if draws[at] < rate or latencies_s[at] > limit_s), end)
+        return min(self._segment_end_s, self.due_after_s(self._unclean - self._place))
+
+    def clean_before(self, until_s: float) -> Sequence[float]:
+        """How long each regular probe takes that starts and ends before; not later than `clean_until_s`."""
+        count = max(0, ceil((until_s - self._phase_s) / self.interval_s) - self._due_count + 1)
+        latencies_s = self._latencies_s[self._place : self._place + count]
+        while latencies_s and self.due_after_s(len(latencies_s) - 1) + latencies_s[-1] >= until_s:
+            latencies_s.pop()
+        return latencies_s
+
+    def take_clean(self, latencies_s: Sequence[float]) -> None:
+        """The probes of `clean_before`, or the first of them, were made."""
+        if latencies_s:
+            count = len(latencies_s)
+            self.observed_at_s = self.due_after_s(count - 1) + latencies_s[-1]
+            self.probes += count
+            self._place += count
+            self._due_count += count
+
+    def _draw(self) -> None:
+        count = min(_LARGEST_DRAW, 2 * len(self._draws) or _FIRST_DRAW)
+        random, mu, sigma = self._random, self._latency.mu, self._latency.sigma
+        self._draws = [random() for _ in range(count)]
+        self._latencies_s = [exp(mu + sigma * _FROM_NORMAL(random() or 0.5)) for _ in range(count)]
+        self._place, self._unclean = 0, -1
 
     def _detailed(self, at_s: float, check: str, draw: float, latency_s: float) -> Observation:
         """A probe that fails, is slow, or is a stream, of which more is known."""

@@ -6,7 +6,7 @@ from monitor.detection import latency, reasons
 from monitor.detection.evidence import EvidenceTrack
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import AnswerQuality, TargetState
-from monitor.health import Health
+from monitor.health import Health, TargetHealth
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
 
@@ -72,6 +72,14 @@ def unusable_reason(state: TargetState, at: datetime) -> str:
     share = _STILL_UNUSABLE_SHARE if state.health is Health.UNUSABLE else _UNUSABLE_SHARE
     enough = len(answers) >= _FEWEST_ANSWERS and max(spans_s) >= _WINDOW.total_seconds()
     return f"{bad} of the last {len(answers)} {_OF_NO_USE}" if enough and bad >= share * len(answers) else ""
+
+
+def target_health(state: TargetState, parameters: TargetParameters) -> TargetHealth:
+    """The part of the state that policy, page and status read; of a suspect target, with the present evidence."""
+    at, suspect = state.last_seen_at, state.health is Health.SUSPECT and not state.suspicion
+    if suspect and at and (reason := heaviest_reason(state, at, parameters)):
+        state = state.enter(Health.SUSPECT, at, reason)
+    return state.target_health(parameters)
 
 
 def heaviest_reason(state: TargetState, at: datetime, parameters: TargetParameters) -> str:

@@ -3,12 +3,12 @@
 The service, `simulate` and `replay` drive the same object, so that the latter two decide as the service does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitor.config.settings import Settings
-from monitor.detection import pacing, provider_pool, reasons, refusals, state_machine, verdict_rules
+from monitor.detection import degradation, pacing, provider_pool, reasons, refusals, state_machine, verdict_rules
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import (
     ProviderParameters,
@@ -19,7 +19,7 @@ from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEviden
 from monitor.detection.target_state import TargetState
 from monitor.formatting import listed
 from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
-from probes.observation import Observation
+from probes.observation import Observation, replaced
 from probes.outcome import Blame, Effect, Outcome
 
 
@@ -43,12 +43,10 @@ class Detector:
         self._due: dict[str, datetime] = {}
         """When a verdict that only waits for `min_outage` is made, by target or provider."""
         self._health: dict[str, TargetHealth] = {}
+        self._stale = set(self._states)
+        """Targets that have changed since `_health` was read."""
         self._clean: str | None = None
         """The target just observed, if it needs no burst."""
-        self._stale: set[str] = set()
-        """Targets whose `last_ok_at` is newer than in `_health`."""
-        for state in self._states.values():
-            self._store(state)
 
     def observe(self, observation: Observation, *, blind: bool = False) -> tuple[Transition, ...]:
         """Weigh one more observation, and return the transitions. One of an unknown target changes nothing.
@@ -63,20 +61,17 @@ class Detector:
         before = self._states[target]
         after = state_machine.observe(before, observation, parameters, blind=blind)
         provider = self._provider_of[target]
-        if (
-            observation.outcome is Outcome.OK
-            and after.reason is before.reason
-            and provider not in self._due
-            and not self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value
-        ):
+        alone = provider not in self._due and not self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value
+        self._clean = target if alone and after.no_evidence else None
+        if observation.outcome is Outcome.OK and after.reason is before.reason and target not in self._due:
             # Only times have changed: nearly every probe ends here.
-            self._states[target] = after
-            self._stale.add(target)
-            self._clean = target if after.health is Health.UP else None
-            return ()
-        self._clean = None
-        excused = self._excused(before, after, observation)
-        changed = self._update(before, after) if excused is None else excused
+            self.accept(after)
+            if alone:
+                return ()
+            changed: tuple[Transition, ...] = ()
+        else:
+            excused = self._excused(before, after, observation)
+            changed = self._update(before, after) if excused is None else excused
         if provider in self._pools:
             if changed and observation.outcome in verdict_rules.OF_THE_KEY and after.health is Health.MISCONFIGURED:
                 # The siblings share the key, so that one probe of each confirms the same of it.
@@ -85,6 +80,22 @@ class Detector:
             self._weigh_for_provider(provider, observation, blind=blind)
             changed += self._provider_verdict(provider, observation.finished_at)
         return changed
+
+    @property
+    def judges_each_alone(self) -> bool:
+        """Whether clean probes of a target concern no other: there is no evidence against a provider at present."""
+        return not self._due and not any(pool.evidence.value for pool in self._pools.values())
+
+    def clean_state(
+        self, target: str, check: str, times_s: Sequence[float], started_at: Callable[[int], datetime]
+    ) -> TargetState:
+        """The state after these probes, to be put in force by `accept`: see `state_machine.observe_clean`."""
+        return state_machine.observe_clean(self._states[target], check, times_s, started_at, self._parameters[target])
+
+    def accept(self, state: TargetState) -> None:
+        """Go on from this state of a target: a result of `clean_state`."""
+        self._states[state.target] = state
+        self._stale.add(state.target)
 
     def tick(self, now: datetime) -> tuple[Transition, ...]:
         """The transitions that time brings without observations: verdicts that come due, and silent targets."""
@@ -110,7 +121,11 @@ class Detector:
     def health(self) -> Mapping[str, TargetHealth]:
         """The present health of each target, by id."""
         for target in self._stale:
-            self._health[target] = replace(self._health[target], last_ok_at=self._states[target].last_ok_at)
+            state, known = self._states[target], self._health.get(target)
+            if known and known.since == state.since and not known.evidence and state.no_evidence:
+                self._health[target] = replaced(known, last_ok_at=state.last_ok_at)
+            else:
+                self._health[target] = degradation.target_health(state, self._parameters[target])
         self._stale.clear()
         return self._health
 
@@ -201,8 +216,7 @@ class Detector:
         target = state.target
         parameters = self._parameters[target]
         self._states[target] = state
-        self._health[target] = state.target_health(parameters)
-        self._stale.discard(target)
+        self._stale.add(target)
         at = state_machine.verdict_due_at(state, parameters)
         if at is not None:
             self._due[target] = at
@@ -244,18 +258,20 @@ class Detector:
         """The next extra probe of any target of the provider, if there is evidence against it."""
         pool, parameters = self._pools[provider], self._provider_parameters[provider]
         delay_s = pacing.provider_burst_s(pool, parameters)
+        if delay_s is None:
+            return []
         states = (self._states[target] for target in parameters.members)
         candidates = [state for state in states if state.health in NO_VERDICT and not state.resting_until]
-        if delay_s is None or not candidates:
+        if not candidates:
             return []
         last_seen_at = {state.target: state.last_seen_at or state.since for state in candidates}
-        suspect = max(candidates, key=lambda state: state.down.value).target
+        suspect = max(candidates, key=lambda state: state.down.evidence.value).target
         targets = provider_pool.burst_order(pool, last_seen_at, suspect)
         return [BurstProbe(slot=provider, targets=targets, delay_s=delay_s)]
 
     def _backgrounds(self, provider: str) -> dict[str, float]:
         states = (self._states[target] for target in self._provider_parameters[provider].members)
-        return {state.target: state.down.background.rate for state in states if state.health in NO_VERDICT}
+        return {state.target: state.background_rate for state in states if state.health in NO_VERDICT}
 
     def _plan_provider_verdict(self, provider: str) -> None:
         pool = self._pools[provider]

@@ -10,7 +10,7 @@ Recovery (Wald 1945) runs the same likelihood ratio backwards: `R = max(0, R - â
 
 import math
 from collections import Counter
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated
@@ -19,7 +19,7 @@ from pydantic import Field
 
 from monitor.config.settings import LARGEST_BACKGROUND
 from monitor.health import WeighedProbe
-from probes.observation import Observation, hot_dataclass
+from probes.observation import Observation, hot_dataclass, replaced
 from probes.outcome import Blame, Effect, Outcome
 
 #: The recovery test's height: log(20), a chance of one in twenty to call p1 recovered.
@@ -125,7 +125,7 @@ class Evidence:
         if value <= 0:
             return NO_EVIDENCE
         trail = self._trail(observation, value)
-        return replace(self, value=value, probes=self.probes + 1, clean_streak=self.clean_streak + 1, trail=trail)
+        return replaced(self, value=value, probes=self.probes + 1, clean_streak=self.clean_streak + 1, trail=trail)
 
     def without(self, target: str, value: float) -> "Evidence":
         """The evidence without the probes of one target, `value` being what is left; the counts are of the trail."""

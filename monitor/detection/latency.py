@@ -27,6 +27,7 @@ more after 221 s, three times after 10 min. Twice as slow is mostly not noticed:
 """
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from datetime import datetime
 from statistics import NormalDist
@@ -99,26 +100,35 @@ class LatencyBaseline:
 
     def learn(self, took_s: float, *, no_evidence: bool) -> "LatencyBaseline":
         """The baseline after one more answer; `no_evidence` against the target. A time of zero changes nothing."""
-        if took_s <= 0:
-            return self
-        usual_s, high_s, answers = self.usual_s, self.high_s, self.answers
-        if not usual_s:
-            return LatencyBaseline(usual_s=took_s, high_s=took_s * _FIRST_GUESS, answers=1 if no_evidence else 0)
-        weight = 1 / _MEMORY if answers >= _FULL else _HEAD_START / (answers + _HEAD_START)
-        step = min(_LARGEST_STEP, weight * max(_LEAST_SPREAD, math.log(high_s / usual_s) / _Z))
-        if not no_evidence:
-            step *= _EVIDENCE_SHARE
-        elif answers < _FULL:
-            answers += 1
-        if took_s > usual_s:
-            usual_s *= 1 + step * _USUAL_STEP
-        else:
-            usual_s /= 1 + step * _USUAL_STEP
-        if took_s > high_s:
-            high_s *= 1 + step * _HIGH_STEP_UP
-        else:
-            high_s /= 1 + step * _HIGH_STEP_DOWN
-        return LatencyBaseline(usual_s=usual_s, high_s=max(usual_s, high_s), answers=answers)
+        learned = _learn(self.usual_s, self.high_s, self.answers, took_s, no_evidence)
+        return LatencyBaseline(usual_s=learned[0], high_s=learned[1], answers=learned[2])
+
+
+def _learn(usual_s: float, high_s: float, answers: int, took_s: float, no_evidence: bool) -> tuple[float, float, int]:
+    """`LatencyBaseline.learn` on its fields."""
+    if took_s <= 0:
+        return usual_s, high_s, answers
+    if not usual_s:
+        return took_s, took_s * _FIRST_GUESS, 1 if no_evidence else 0
+    spread = math.log(high_s / usual_s) / _Z
+    if spread < _LEAST_SPREAD:  # noqa: PLR1730 - the hottest lines of a simulation
+        spread = _LEAST_SPREAD
+    step = spread / _MEMORY if answers >= _FULL else spread * _HEAD_START / (answers + _HEAD_START)
+    if step > _LARGEST_STEP:  # noqa: PLR1730
+        step = _LARGEST_STEP
+    if not no_evidence:
+        step *= _EVIDENCE_SHARE
+    elif answers < _FULL:
+        answers += 1
+    if took_s > usual_s:
+        usual_s *= 1 + step * _USUAL_STEP
+    else:
+        usual_s /= 1 + step * _USUAL_STEP
+    if took_s > high_s:
+        high_s *= 1 + step * _HIGH_STEP_UP
+    else:
+        high_s /= 1 + step * _HIGH_STEP_DOWN
+    return usual_s, max(usual_s, high_s), answers
 
 
 @hot_dataclass
@@ -220,6 +230,30 @@ class LatencyEvidence:
             key = observation.check + _TO_FIRST_PIECE
             usual[key] = self.usual.get(key, _UNKNOWN).learn(observation.first_token_s, no_evidence=no_evidence)
         return LatencyEvidence(usual=usual, lateness=lateness)
+
+    def add_clean_answers(
+        self, check: str, times_s: Iterable[float], ended_at: Callable[[int], datetime], threshold: float
+    ) -> "tuple[LatencyEvidence, int]":
+        """The evidence after as many of these `ok` answers as leave it unsuspicious, and how many these were.
+
+        The same as adding them one by one; no stream, and no lag of our own. `ended_at` an answer by its place.
+        """
+        measure, lateness, taken = check, self.lateness, 0
+        known = self.usual.get(measure, _UNKNOWN)
+        usual_s, high_s, answers = known.usual_s, known.high_s, known.answers
+        for took_s in times_s:
+            no_evidence = not lateness.answers
+            if took_s > high_s and answers >= ENOUGH and took_s > usual_s + NOTICEABLE_S:
+                after = lateness.add_late(measure, took_s, ended_at(taken))
+                if after.value >= _SUSPICIOUS_SHARE * threshold:
+                    break
+                lateness = after
+            elif not no_evidence:
+                lateness = lateness.add_in_time()
+            usual_s, high_s, answers = _learn(usual_s, high_s, answers, took_s, no_evidence)
+            taken += 1
+        learned = LatencyBaseline(usual_s=usual_s, high_s=high_s, answers=answers)
+        return LatencyEvidence(usual={**self.usual, measure: learned}, lateness=lateness), taken
 
     def is_suspicious(self, threshold: float) -> bool:
         """Whether there is more evidence than ordinary days bring, so that the target is `suspect`."""

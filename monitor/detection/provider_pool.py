@@ -5,20 +5,20 @@ the threshold, and at least 60 % of it when any one target is left out: one fail
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
 from monitor.detection.evidence import NO_EVIDENCE, Evidence, rounded
 from monitor.detection.parameters import ProviderParameters
-from probes.observation import Observation
+from probes.observation import Observation, hot_dataclass, replaced
 
 #: The share of the threshold that must be left without any one target.
 _SHARE_WITHOUT_ONE = 0.6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_dataclass
 class ProviderEvidence:
     """The evidence against one provider. While it is zero, all other fields have their defaults."""
 
@@ -50,11 +50,11 @@ def add_failure(
         return pool  # it joined during the excursion, so that its share could not be left out again
     failures = {**pool.failures, observation.target: pool.failures.get(observation.target, 0) + 1}
     if _is_same_evidence(pool, observation, parameters):
-        return replace(pool, failures=failures)
+        return replaced(pool, failures=failures)
     evidence = pool.evidence.add_failure(observation, p0=pool.p0, p1=parameters.p1)
     step = evidence.value - pool.evidence.value
     without = {name: value + (name != observation.target) * step for name, value in pool.without.items()}
-    return replace(pool, evidence=evidence, without=without, failures=failures, failed_at=at)
+    return replaced(pool, evidence=evidence, without=without, failures=failures, failed_at=at)
 
 
 def add_success(pool: ProviderEvidence, observation: Observation, parameters: ProviderParameters) -> ProviderEvidence:
@@ -66,7 +66,7 @@ def add_success(pool: ProviderEvidence, observation: Observation, parameters: Pr
         return NO_PROVIDER_EVIDENCE
     step = pool.evidence.value - evidence.value
     without = {name: max(0.0, value - (name != observation.target) * step) for name, value in pool.without.items()}
-    return replace(pool, evidence=evidence, without=without)
+    return replaced(pool, evidence=evidence, without=without)
 
 
 def remove_target(pool: ProviderEvidence, target: str) -> ProviderEvidence:
@@ -81,7 +81,7 @@ def remove_target(pool: ProviderEvidence, target: str) -> ProviderEvidence:
     without = {name: min(value, left) for name, left in without.items()}
     failures = {name: count for name, count in pool.failures.items() if name != target}
     evidence = pool.evidence.without(target, value)
-    return replace(pool, evidence=evidence, without=without, failures=failures)
+    return replaced(pool, evidence=evidence, without=without, failures=failures)
 
 
 def is_conclusive(pool: ProviderEvidence) -> bool:
@@ -117,10 +117,12 @@ def burst_order(pool: ProviderEvidence, last_seen_at: Mapping[str, datetime], su
     Those that have failed least come first, because only failures of several targets count against the provider. As
     long as only one of them has failed, every third probe goes to `suspect`, which may be failing alone.
     """
-    by_need = sorted(last_seen_at, key=lambda name: (pool.failures.get(name, 0), last_seen_at[name]))
-    if pool.evidence.probes % 3 or min(pool.without.values(), default=0.0) > 0:
-        return tuple(by_need)
-    return tuple(sorted(by_need, key=lambda name: name != suspect))
+    by_need = sorted(last_seen_at, key=last_seen_at.__getitem__)
+    by_need.sort(key=lambda name: pool.failures.get(name, 0))
+    if suspect in last_seen_at and not pool.evidence.probes % 3 and not min(pool.without.values(), default=0.0) > 0:
+        by_need.remove(suspect)
+        by_need.insert(0, suspect)
+    return tuple(by_need)
 
 
 _ADAPTER = TypeAdapter(ProviderEvidence)

@@ -13,6 +13,7 @@ any that is not down ──no observation for long, or our own network is down�
 `monitor.detection.verdict_rules` decides on down, degraded, unusable and misconfigured, and on the return from them.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from monitor.detection import degradation, latency, verdict_rules
@@ -38,10 +39,33 @@ def observe(
     """
     if observation.outcome is Outcome.OK and state.no_evidence:
         known = state.latency.add_observation(observation, no_evidence=True)
-        rewound = _is_rewound(state, observation.started_at, parameters)
-        if not rewound and not known.is_suspicious(parameters.late_threshold):
-            return state.add_clean_probe(observation, known, parameters.probe)
+        at, began_at = observation.finished_at, observation.started_at
+        if not _is_rewound(state, began_at, parameters) and not known.is_suspicious(parameters.late_threshold):
+            return state.add_clean_probes(1, began_at, at, known, parameters.probe)
     return _observe(state, observation, parameters, blind=blind)
+
+
+def observe_clean(
+    state: TargetState,
+    check: str,
+    times_s: Sequence[float],
+    started_at: Callable[[int], datetime],
+    parameters: TargetParameters,
+) -> TargetState:
+    """The state after as many of these `ok` answers as change nothing but times: the same as observing one by one.
+
+    To be called where there is `no_evidence`, not for streams. `started_at` a probe by its place; instants rise.
+    `clean_pending` tells how many were taken.
+    """
+
+    def ended_at(place: int) -> datetime:
+        return started_at(place) + timedelta(0, times_s[place])
+
+    latency, taken = state.latency.add_clean_answers(check, times_s, ended_at, parameters.late_threshold)
+    if not taken:
+        return state
+    last = taken - 1
+    return state.add_clean_probes(taken, started_at(last), ended_at(last), latency, parameters.probe)
 
 
 def _observe(state: TargetState, observation: Observation, parameters: TargetParameters, *, blind: bool) -> TargetState:
@@ -204,7 +228,10 @@ def _no_verdict(state: TargetState, observation: Observation, parameters: Target
     else:
         reason = "no evidence of failures is left" if state.health is Health.SUSPECT else "it answers"
     unknown = state.health is Health.UNKNOWN and observation.outcome.effect is not Effect.UP
-    if suspicion := degradation.heaviest_reason(state, at, parameters):
+    if any(track.evidence.value for track in state.tracks) or state.latency.is_suspicious(parameters.late_threshold):
+        if state.health is Health.SUSPECT and not unknown:
+            return state  # its reason is told anew with its health
+        suspicion = degradation.heaviest_reason(state, at, parameters)
         return state.enter(Health.UNKNOWN if unknown else Health.SUSPECT, at, suspicion)
     # The share of bad answers only counts those that came in while there was evidence.
     state = state.replace(answers=())

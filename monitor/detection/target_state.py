@@ -1,9 +1,7 @@
 """What the detector remembers of one target, as one immutable value that survives a restart (pure)."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from datetime import datetime
-from operator import attrgetter
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -12,13 +10,11 @@ from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import ProbeIdentity, TargetParameters
 from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, TargetHealth
-from probes.observation import Observation, hot_dataclass
+from probes.observation import Observation, hot_dataclass, replaced
 from probes.outcome import Effect, Outcome
 
 #: The longest Retry-After that is obeyed: no target is left unprobed for longer.
 LONGEST_REST_S = 300.0
-#: The tracks learn from so many clean probes at a time; learning from each would cost more than all else.
-_LARGEST_BATCH = 100
 _CHECK_FAILED = frozenset({Effect.DOWN, Effect.DEGRADED, Effect.MISCONFIGURED})
 
 
@@ -63,7 +59,8 @@ class TargetState:
     throttled: EvidenceTrack = EMPTY_TRACK
     latency: LatencyEvidence = NO_LATENCY
     clean_pending: Annotated[int, Field(alias="calm")] = 0
-    """Clean probes, seen without evidence, that the four tracks have not learned from yet."""
+    """Clean probes, seen without evidence, that the four tracks have not learned from yet: that would cost more than
+    all else."""
     recovery: Recovery = Recovery()
     suspicion: Outcome | None = None
     """`auth`, `quota` or `model_gone`, observed once and not confirmed yet."""
@@ -92,8 +89,8 @@ class TargetState:
     """It is unusable for that; it comes back as from down."""
 
     def replace(self, **changed: object) -> "TargetState":
-        """The state with these fields changed: `dataclasses.replace` in half the time."""
-        return TargetState(**{**dict(zip(_FIELDS, _fields(self), strict=True)), **changed})
+        """The state with these fields changed."""
+        return replaced(self, **changed)
 
     def enter(self, health: Health, at: datetime, reason: str) -> "TargetState":
         """The state in this health, with this reason; `since` changes only when the health does."""
@@ -127,7 +124,6 @@ class TargetState:
         """Whether it is up with no evidence of any kind, so that a clean probe needs no weighing."""
         return (
             self.health is Health.UP
-            and self.clean_pending < _LARGEST_BATCH
             and not self.answers
             and not self.check_failures
             and self.suspicion is None
@@ -148,7 +144,7 @@ class TargetState:
     def mark_reported(self, observation: Observation) -> "TargetState":
         """The state with the failures of the check just observed marked as reported."""
         check, at = observation.check, observation.finished_at
-        marked = (replace(each, reported_at=at) if each.check == check else each for each in self.check_failures)
+        marked = (replaced(each, reported_at=at) if each.check == check else each for each in self.check_failures)
         return self.replace(check_failures=tuple(marked))
 
     def count_check(self, observation: Observation, checks: Sequence[str]) -> tuple[CheckFailures, ...]:
@@ -161,40 +157,32 @@ class TargetState:
         if effect is Effect.UP or (effect is Effect.THROTTLED and before is None):
             return others
         before = before or CheckFailures(check=check, outcome=observation.outcome)
-        before = replace(before, refused=before.refused + 1 if observation.is_refusal else 0)
+        before = replaced(before, refused=before.refused + 1 if observation.is_refusal else 0)
         if effect in _CHECK_FAILED:
             failed, at = before.failed + 1, observation.finished_at
-            after = replace(before, outcome=observation.outcome, failed=failed, failed_at=at, inconclusive=0)
+            after = replaced(before, outcome=observation.outcome, failed=failed, failed_at=at, inconclusive=0)
         else:
-            after = replace(before, inconclusive=before.inconclusive + 1 if effect is Effect.NOTHING else 0)
+            after = replaced(before, inconclusive=before.inconclusive + 1 if effect is Effect.NOTHING else 0)
         return (*others, after)
 
-    def add_clean_probe(
-        self, observation: Observation, latency: LatencyEvidence, probe: ProbeIdentity
+    def add_clean_probes(
+        self, count: int, started_at: datetime, at: datetime, latency: LatencyEvidence, probe: ProbeIdentity
     ) -> "TargetState":
-        """The state after one more clean probe without evidence; written out for speed, as nearly all are."""
-        at = observation.finished_at
-        return TargetState(
-            target=self.target,
-            since=self.since,
-            health=self.health,
-            reason=self.reason,
-            down=self.down,
-            slow=self.slow,
-            wrong=self.wrong,
-            throttled=self.throttled,
+        """The state after so many more clean probes without evidence; when the last of them began and ended."""
+        return replaced(
+            self,
             latency=latency,
-            clean_pending=self.clean_pending + 1,
-            recovery=self.recovery,
-            clean_in_hold=self.clean_in_hold,
-            hold_factor=self.hold_factor,
-            returned_at=self.returned_at,
-            held_until=self.held_until,
-            last_started_at=observation.started_at,
+            clean_pending=self.clean_pending + count,
+            last_started_at=started_at,
             last_seen_at=at,
             last_ok_at=at,
             answered_as=probe,
         )
+
+    @property
+    def background_rate(self) -> float:
+        """How often it fails in quiet times, a share."""
+        return self.down.background.add_clean_probes(self.clean_pending).rate
 
     def learn_pending(self) -> "TargetState":
         """The state after the tracks have learned from the pending clean probes."""
@@ -210,7 +198,7 @@ class TargetState:
 
     def clear_evidence(self) -> "TargetState":
         """The state without any evidence, and without a misconfiguration to be confirmed."""
-        failures = tuple(replace(each, failed=0, failed_at=None) for each in self.check_failures)
+        failures = tuple(replaced(each, failed=0, failed_at=None) for each in self.check_failures)
         return self.clear_degradation().replace(down=self.down.clear(), suspicion=None, check_failures=failures)
 
     def silent_s(self, at: datetime) -> float:
@@ -246,8 +234,6 @@ class TargetState:
         return heaviest.value, parameters.threshold(heaviest.background.rate)
 
 
-_FIELDS = tuple(field.name for field in fields(TargetState))
-_fields = attrgetter(*_FIELDS)
 _ADAPTER = TypeAdapter(TargetState)
 
 

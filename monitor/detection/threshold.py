@@ -24,15 +24,17 @@ a provider must stand without any one of the targets is not counted; it makes fa
 """
 
 import math
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 
 from monitor.config.settings import Blips
 from monitor.detection.evidence import step_down, step_up
 
 DAY_S = 86400.0
 
-_NEGLIGIBLE = 1e-10
+_NEGLIGIBLE = 1e-9
 _LARGEST_SHARE = 0.5
 #: An excursion of so many probes that is not over counts as an alarm.
 _LONGEST = 1500
@@ -42,6 +44,7 @@ _ON_THE_GRID = 1e-6
 _FIRST_GUESS = 16.0
 _HIGHEST = 512.0
 _PRECISION = 0.005
+_KEPT: list[MutableMapping[str, float]] = [{}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +90,23 @@ class AlarmModel:
 def threshold(model: AlarmModel, *, per_day: float) -> float:
     """The smallest evidence at which false alarms come at most `per_day` times a day, or up to 0.5 % more.
 
-    It takes a few hundredths of a second, but seconds where many probes fall into one blip, or where p1 is close to
-    p0. Raises ValueError when no evidence could keep that promise (p1 is not above p0).
+    It takes a few hundredths of a second, up to half a second where many probes fall into one blip, and longer where p1
+    is close to p0. Raises ValueError when no evidence could keep that promise (p1 is not above p0).
     """
     if not 0 < model.p0 < model.p1 < 1:
         raise ValueError(f"a failure rate of {model.p1:.3g} cannot be told from a background of {model.p0:.3g}")
+    [kept], key = _KEPT, sha256(repr((model, per_day)).encode()).hexdigest()[:16]
+    if not kept.get(key, 0) >= model.step_up:
+        kept[key] = _smallest(model, per_day)
+    return kept[key]
+
+
+def keep_in(kept: MutableMapping[str, float]) -> None:
+    """Look here before a threshold is calculated, and keep new ones here; for all that follows."""
+    _KEPT[:] = [kept]
+
+
+def _smallest(model: AlarmModel, per_day: float) -> float:
     # A verdict never rests on a single failure, however long it is remembered.
     low, high = model.step_up, max(_FIRST_GUESS, 2 * model.step_up)
     while high < _HIGHEST and false_alarms_per_day(model, high) > per_day:
@@ -109,57 +124,71 @@ def false_alarms_per_day(model: AlarmModel, evidence: float) -> float:
     """How often a day chance and blips alone carry a target's evidence to this height."""
     in_blip = min(_LARGEST_SHARE, _begun(model.blips, math.inf))
     by_blip = in_blip * model.blips.failure_rate
-    by_chance = (1 - in_blip) * model.p0
-    begun = by_blip + by_chance
-    alarm_blip, length_blip = _excursion(model, evidence, blip_is_on=True)
-    alarm_chance, length_chance = _excursion(model, evidence, blip_is_on=False)
-    alarm = (by_blip * alarm_blip + by_chance * alarm_chance) / begun
-    length_s = (by_blip * length_blip + by_chance * length_chance) / begun
+    begun = by_blip + (1 - in_blip) * model.p0
+    alarm, length_s = _excursion(model, evidence, blip_is_on=by_blip / begun)
     return alarm / (model.interval_s / begun + length_s) * DAY_S
 
 
 #: A blip that is on: the gap in which it began, and the seconds since the first probe that it hit. None: no blip.
 _Blip = tuple[float, float] | None
-#: Failures so far, whether the last probe failed, and the blip.
-_State = tuple[int, bool, _Blip]
+#: Whether the last probe failed (always False where that makes no difference to the next gap), and the blip.
+_Row = tuple[bool, _Blip]
 #: Whether the next probe fails, the blip then, and the chance of that.
 _Leads = list[tuple[bool, _Blip, float]]
 
 
-def _excursion(model: AlarmModel, evidence: float, *, blip_is_on: bool) -> tuple[float, float]:
-    """The chance that an excursion ends in an alarm, and its mean length in seconds."""
-    alive: dict[_State, float] = {(1, True, (model.interval_s, 0.0) if blip_is_on else None): 1.0}
-    step_up, step_down = model.step_up, model.step_down
-    leads: dict[tuple[_Blip, float], _Leads] = {}
+@lru_cache(maxsize=16)
+def _leads(_model: AlarmModel) -> dict[tuple[_Blip, float], _Leads]:
+    """Where a probe may lead, by the blip before it and the gap to it: filled in as it is needed."""
+    return {}
+
+
+def _excursion(model: AlarmModel, evidence: float, *, blip_is_on: float) -> tuple[float, float]:
+    """The chance that an excursion ends in an alarm, and its mean length in seconds; `blip_is_on`: that one is on.
+
+    The distribution is kept by rows, each a list of chances by the number of failures so far.
+    """
+    step_up, step_down, min_outage_s = model.step_up, model.step_down, model.min_outage_s
+    differs = model.gap_s(1, failed=True) != model.gap_s(1, failed=False)
+    alive: dict[_Row, list[float]] = {(differs, None): [0.0, 1 - blip_is_on]}
+    alive[differs, (model.interval_s, 0.0)] = [0.0, blip_is_on]
+    leads = _leads(model)
     alarmed = length_s = 0.0
-    probes = 1
+    probes = fewest = 1
     while alive and probes < _LONGEST:
-        moved: dict[_State, float] = {}
-        for (failures, failed, blip), chance in alive.items():
+        moved: dict[_Row, list[float]] = {}
+        needed = max(fewest, math.ceil((evidence + probes * step_down) / (step_up + step_down)))
+        for (failed, blip), row in alive.items():
             gap_s = model.gap_s(probes, failed=failed)
-            so_far_s = model.elapsed_s(failures, probes, failed=failed)
-            height = failures * step_up - (probes - failures) * step_down
-            if so_far_s < model.min_outage_s <= so_far_s + gap_s and height >= evidence:
-                # A verdict that only waits for `min_outage` does not wait for another probe.
-                alarmed += chance
-                continue
-            length_s += gap_s * chance
+            for failures in range(needed, len(row)):
+                so_far_s = model.elapsed_s(failures, probes, failed=failed)
+                if so_far_s < min_outage_s <= so_far_s + gap_s:
+                    # A verdict that only waits for `min_outage` does not wait for another probe.
+                    alarmed += row[failures]
+                    row[failures] = 0.0
+            length_s += gap_s * sum(row)
             if (blip, gap_s) not in leads:
                 leads[blip, gap_s] = _one_probe(model, blip, gap_s)
             for fails, blip_then, share in leads[blip, gap_s]:
-                state = failures + fails, fails, blip_then
-                moved[state] = moved.get(state, 0.0) + chance * share
+                into = moved.setdefault((fails and differs, blip_then), [])
+                into += [0.0] * (len(row) + 1 - len(into))
+                for failures in range(fewest, len(row)):
+                    into[failures + fails] += row[failures] * share
         probes += 1
+        fewest = math.floor(probes * step_down / (step_up + step_down)) + 1
+        needed = max(fewest, math.ceil((evidence + probes * step_down) / (step_up + step_down)))
         alive = {}
-        for state, chance in moved.items():
-            if chance <= _NEGLIGIBLE:
-                continue
-            height = state[0] * step_up - (probes - state[0]) * step_down
-            if height >= evidence and model.elapsed_s(state[0], probes, failed=state[1]) >= model.min_outage_s:
-                alarmed += chance
-            elif height > 0:
-                alive[state] = chance
-    return alarmed + sum(alive.values()), length_s
+        for (failed, blip), row in moved.items():
+            for failures in range(needed, len(row)):
+                if model.elapsed_s(failures, probes, failed=failed) >= min_outage_s:
+                    alarmed += row[failures]
+                    row[failures] = 0.0
+            while len(row) > fewest and row[-1] <= _NEGLIGIBLE:
+                row.pop()
+            if len(row) > fewest:
+                row[:fewest] = [0.0] * fewest
+                alive[failed, blip] = row
+    return alarmed + sum(map(sum, alive.values())), length_s
 
 
 def _one_probe(model: AlarmModel, blip: _Blip, gap_s: float) -> _Leads:

@@ -11,7 +11,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from monitor.config.settings import ControllerSettings, Settings
-from monitor.detection import provider_pool, state_machine, target_state
+from monitor.detection import degradation, provider_pool, state_machine, target_state
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
 from monitor.detection.pacing import BurstProbe, is_resting
@@ -239,8 +239,7 @@ def test_a_target_that_is_alone_is_judged_by_the_detector(symbols: str, every_s:
         assert detector.state_of(ALONE) == folded
         change = state_machine.transition(before, folded, by)
         assert moved == ((change,) if change else ())
-        known = detector.health[ALONE]
-        assert (known.health, known.reason, known.last_ok_at) == (folded.health, folded.reason, folded.last_ok_at)
+        assert detector.health[ALONE] == degradation.target_health(folded, by)
 
 
 def restarted(detector: Detector, *names: str) -> Detector:

@@ -212,3 +212,25 @@ def test_slow_answers_are_evidence_before_a_baseline_is_known() -> None:
         known = known.add_observation(answer(12.0, symbol="s"), no_evidence=True)
     assert known.lateness.value >= latency.threshold(30.0, per_day=1 / 90)
     assert answer(12.0, symbol="s").outcome is Outcome.SLOW
+
+
+@pytest.mark.parametrize("known", [KNOWN, NEW])
+def test_many_clean_answers_at_once_are_the_same_as_one_by_one(known: LatencyEvidence) -> None:
+    """As many as leave it unsuspicious, late ones among them; the first that does not is left over."""
+    dice = random.Random(5)
+    threshold, taken = 10.8, 0
+    for _ in range(200):
+        times_s = [dice.lognormvariate(-0.1, 0.8) for _ in range(20)]
+        began = [T0 + timedelta(seconds=30 * number) for number in range(20)]
+        ended = [at + timedelta(0, took_s) for at, took_s in zip(began, times_s, strict=True)]
+        after, count = known.add_clean_answers("chat", times_s, ended.__getitem__, threshold)
+        for number in range(count):
+            seen = replace(answer(times_s[number]), started_at=began[number])
+            known = known.add_observation(seen, no_evidence=True)
+        assert after == known
+        if count < len(times_s):
+            left_over = replace(answer(times_s[count]), started_at=began[count])
+            assert known.add_observation(left_over, no_evidence=True).is_suspicious(threshold)
+            known = known.clear()
+        taken += count
+    assert taken > 2000

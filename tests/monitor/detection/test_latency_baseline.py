@@ -126,7 +126,7 @@ def test_a_drift_over_days_is_followed(per_day: float) -> None:
 @pytest.mark.parametrize("took_s", [0.0, -1.0])
 def test_a_time_of_nothing_teaches_nothing(took_s: float) -> None:
     """A clock that stood still is no fast answer."""
-    assert learned([took_s], LEARNED) is LEARNED
+    assert learned([took_s], LEARNED) == LEARNED
 
 
 def test_answers_that_are_all_the_same_are_no_trouble() -> None:

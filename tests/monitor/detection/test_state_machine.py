@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.detection import state_machine, verdict_rules
+from monitor.detection import degradation, state_machine, verdict_rules
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
 from monitor.detection.target_state import TargetState, from_json, to_json
 from monitor.health import Health
@@ -475,4 +475,4 @@ def test_people_are_not_told_of_a_check_that_makes_a_verdict() -> None:
 def test_the_sentence_says_which_checks_failed_where_not_all_did(symbols: str, checks: str, said: str) -> None:
     """All of them would be no news."""
     _, record = in_turn(symbols, checks)
-    assert f": {said}" in record.reason
+    assert f": {said}" in degradation.target_health(record, BOTH).reason

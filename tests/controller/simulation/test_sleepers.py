@@ -1,0 +1,49 @@
+"""Quiet time is skipped exactly: with every probe made one by one, the same happens at the same instants."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.simulation.loop import run_seed
+from controller.simulation.scenario import BlipStream, LatencyDistribution, QuietBehaviour, Scenario
+from controller.simulation.world import build_timelines
+from probes.observation import Observation
+from probes.outcome import Outcome
+from tests.support.worlds import NAMES, configuration, outage, scenario
+
+MANY = tuple(f"openai/m{number}" for number in range(8)) + NAMES
+
+
+def world(*outages: Any, interval_s: float = 30.0, mixed: bool = False, **changed: Any) -> Scenario:
+    """Many targets, one of them asked for streams if they are mixed."""
+    settings = configuration(MANY)
+    first, *others = (replace(target, interval_s=interval_s) for target in settings.targets)
+    first = replace(first, checks=("chat", "stream")) if mixed else first
+    settings = replace(settings, targets=(first, *others))
+    return scenario(*outages, **{"settings": settings, "hours": 5.0, **changed})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        pytest.param(world(blips=BlipStream(per_day=20.0)), id="quiet"),
+        pytest.param(world(background=QuietBehaviour(failure_rate=0.03), mixed=True), id="noisy, streams"),
+        pytest.param(world(outage(targets=("openai/m1", NAMES[0]), failure_rate=0.6)), id="an outage"),
+        pytest.param(world(outage(failure_rate=0.0, latency_factor=4.0)), id="slower"),
+        pytest.param(world(outage(failure_rate=0.9, outcome=Outcome.UNREACHABLE, own_network=True)), id="our network"),
+        pytest.param(world(outage(outcome=Outcome.RATE_LIMITED, retry_after_s=60.0), interval_s=5.0), id="limits"),
+        pytest.param(
+            world(background=QuietBehaviour(latency=LatencyDistribution(median_s=2.0, p99_s=40.0)), interval_s=10.0),
+            id="longer than the interval",
+        ),
+    ],
+)
+def test_the_same_happens_with_every_probe_made_one_by_one(made_up: Scenario) -> None:
+    """Decisions with their reasons, instants and figures, to the last digit."""
+    for seed in range(2):
+        timelines, probes = build_timelines(made_up, seed), list[Observation]()
+        skipping = run_seed(made_up, timelines, seed)
+        assert run_seed(made_up, timelines, seed, probes.append) == skipping
+        assert len(probes) == skipping.probes
