@@ -122,7 +122,8 @@ class Detector:
         """The present health of each target, by id."""
         for target in self._stale:
             state, known = self._states[target], self._health.get(target)
-            if known and known.since == state.since and not known.evidence and state.no_evidence:
+            same = known and (known.health, known.since, known.reason) == (state.health, state.since, state.reason)
+            if known and same and not known.evidence and state.no_evidence:
                 self._health[target] = replaced(known, last_ok_at=state.last_ok_at)
             else:
                 self._health[target] = degradation.target_health(state, self._parameters[target])
