@@ -19,7 +19,7 @@ from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind
 from monitor.health import Health
 from monitor.storage.database import DatabaseError, open_reader, open_writer
-from tests.support.untold import untold_incidents
+from tests.support.pending_reports import untold_incidents
 
 NOW = datetime(2026, 11, 21, 18, 0, 0, 123_000, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -266,3 +266,12 @@ def test_no_module_of_ours_is_shadowed_by_an_installed_one() -> None:
 def test_one_place_reads_the_wall_clock() -> None:
     """Everybody else is handed the time."""
     assert [named(path) for path in IN_ROOMS if "datetime.now(" in path.read_text()] == ["monitor/clock.py"]
+
+
+def test_tests_mirror_the_packages() -> None:
+    """`tests/monitor/config/test_loader_secrets.py` tests `monitor/config/loader.py`; a package may be tested whole."""
+    for path in (file for room in ROOMS for file in (ROOT / "tests" / room).rglob("test_*.py")):
+        package = ROOT / path.parent.relative_to(ROOT / "tests")
+        names = {package.name, *(module.stem for module in package.iterdir() if module.stem != "__init__")}
+        subject = path.stem.removeprefix("test_")
+        assert any(f"{subject}_".startswith(f"{name}_") for name in names), named(path)

@@ -13,8 +13,8 @@ import pytest
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
 from tests.support.alert_world import TOKEN, AlertWorld, changed, misconfigured, outage, over, shown
 from tests.support.paths import ROOT
+from tests.support.pending_reports import untold_incidents
 from tests.support.slack_server import SlackServer
-from tests.support.untold import untold_incidents
 
 pytestmark = pytest.mark.slow
 

@@ -20,8 +20,8 @@ from monitor.health import Health
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.target import Secret
+from tests.support.pending_reports import untold_events, untold_incidents
 from tests.support.slack_server import SlackServer
-from tests.support.untold import untold_events, untold_incidents
 
 T = TypeVar("T")
 

@@ -27,7 +27,7 @@ from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from probes.observation import Observation
 from tests.support.builders import OUTCOMES, observation
-from tests.support.untold import untold_incidents
+from tests.support.pending_reports import untold_incidents
 
 A, B = "openai/a", "other/b"
 CONFIG = """\

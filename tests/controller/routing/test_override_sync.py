@@ -18,7 +18,7 @@ from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.controller.routing.test_overrides import DRAIN, PAUSE, PIN, A, C, override
 from tests.support.builders import T0, observation, settings
-from tests.support.untold import untold_events
+from tests.support.pending_reports import untold_events
 
 
 class Service:

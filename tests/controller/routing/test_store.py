@@ -16,7 +16,7 @@ from monitor.storage.conversions import to_ms
 from monitor.storage.database import DatabaseError, open_operator, open_reader, open_writer
 from tests.controller.routing.test_overrides import DRAIN, HOUR, PAUSE, PIN, A, C, override
 from tests.support.builders import T0
-from tests.support.untold import untold_events
+from tests.support.pending_reports import untold_events
 
 CHAT = override(PIN, "chat", target=C)
 LATER = T0 + timedelta(minutes=30)

@@ -521,3 +521,23 @@ def test_a_check_that_people_know_to_fail_says_nothing_of_the_provider() -> None
     assert asked_soon == [True] * 4 + [False] * 3
     judging.observe(observation("x", at_s=30.0 * 16 * 7, name=A))
     assert judging.burst_probes(A)
+
+
+def test_a_target_that_is_not_probed_is_unknown() -> None:
+    """Unknown for that reason, once; up again with the next answer; what is down stays so, for nothing proved it is
+    back.
+    """
+    detector = new_detector(ALONE)
+    detector.observe(observation(name=ALONE))
+    [changed] = detector.stop_watching(ALONE, T0, "the budget is spent")
+    assert (changed.before, changed.after) == (Health.UP, Health.UNKNOWN)
+    assert changed.reason == f"{ALONE} is unknown: the budget is spent"
+    assert detector.stop_watching(ALONE, T0, "the budget is spent") == ()
+    [back] = detector.observe(observation(at_s=30, name=ALONE))
+    assert back.after is Health.UP
+
+    for number in range(40):
+        detector.observe(observation("x", at_s=60 + number * 5, name=ALONE))
+    assert detector.health[ALONE].health is Health.DOWN
+    assert detector.stop_watching(ALONE, T0, "the budget is spent") == ()
+    assert detector.health[ALONE].health is Health.DOWN

@@ -29,7 +29,7 @@ from monitor.storage.store import Store
 from probes.observation import Observation
 from probes.target import Check
 from tests.support.builders import T0, observation, settings
-from tests.support.untold import untold_events
+from tests.support.pending_reports import untold_events
 
 TARGET = "openai/gpt-6-luna"
 ATTENTION = "3 times in a row: the probe needs attention; last: HTTP 400"

@@ -24,7 +24,7 @@ from monitor.storage.store import Store
 from tests.support import builders
 from tests.support import incident_builders as alerts
 from tests.support.builders import T0
-from tests.support.untold import untold_events
+from tests.support.pending_reports import untold_events
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from controller.incidents.incident import EntryKind, TimelineEntry
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
 from tests.support.alert_world import NOON, TOKEN, AlertWorld, RoundResult, changed, misconfigured, outage, over
+from tests.support.pending_reports import untold_incidents
 from tests.support.slack_server import Fault, FaultKind, SlackServer
-from tests.support.untold import untold_incidents
 
 T = TypeVar("T")
 

@@ -24,8 +24,8 @@ from tests.support.alert_world import (
     shown,
     stuck,
 )
+from tests.support.pending_reports import untold_incidents
 from tests.support.slack_server import Fault, FaultKind, SlackServer
-from tests.support.untold import untold_incidents
 
 DOWN = "🔴 openai/m is down"
 STUCK = "🚨 Act now: openai/m is down and route chat has nowhere to go"
