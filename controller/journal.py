@@ -12,7 +12,7 @@ from controller.incidents.store import CommentStore, incident_of, save
 from controller.routing.decision import Decision
 from controller.routing.store import OverrideStore, decision_from_row, decision_to_row
 from monitor.health import TargetHealth
-from monitor.storage.conversions import to_ms
+from monitor.storage.column_conversions import to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.tables import DecisionRow, EventRow, IncidentRow
 

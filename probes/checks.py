@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from probes.custom_check import CustomCheck
-from probes.reply import Reply
+from probes.request_reply import Reply
 from probes.target import Check, Target
 
 #: Of the JSON that `structured` asks for and of the tool's arguments; every provider's strict mode allows all of it.

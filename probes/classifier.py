@@ -25,7 +25,7 @@ from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import match_error
 from probes.json_values import MalformedError, parse
 from probes.outcome import Outcome
-from probes.reply import EMPTY_REPLY, ErrorDetails, Finish, Reply
+from probes.request_reply import EMPTY_REPLY, ErrorDetails, Finish, Reply
 from probes.retry_after import retry_after_s
 from probes.target import Check
 

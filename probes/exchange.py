@@ -14,7 +14,7 @@ from probes.json_values import MalformedError
 from probes.loop_lag import LagWatch
 from probes.observation import OWN_FAULT
 from probes.outcome import Outcome
-from probes.reply import EMPTY_REPLY, Request
+from probes.request_reply import EMPTY_REPLY, Request
 from probes.streaming.aws_eventstream import AwsEventStreamParser
 from probes.streaming.sse import ServerSentEvent, SseParser
 from probes.target import Check, Target

@@ -21,9 +21,9 @@ import httpx
 from probes import pricing
 from probes.checks import Task
 from probes.classifier import Classification, classify_response
-from probes.dialects.aws_signing import Credentials, UnsignedError, sign
+from probes.dialects.aws_signing import Credentials, SigningError, sign
 from probes.dialects.base import Dialect
-from probes.dialects.families import expected_length, is_substitute, owner_names_models
+from probes.dialects.model_families import expected_length, is_substitute, owner_names_models
 from probes.dialects.presets import preset_of
 from probes.dialects.registry import DIALECTS
 from probes.exchange import MOST_PIECES, Exchange
@@ -32,7 +32,7 @@ from probes.loop_lag import LoopLag
 from probes.observation import OWN_FAULT, Observation
 from probes.outcome import Outcome
 from probes.redaction import clean, clean_identifier
-from probes.reply import Request
+from probes.request_reply import Request
 from probes.target import Check, Provider, Target
 from probes.transcript import Transcript, build_transcript
 from probes.transport.backend import Resolve, Resolver, ResponseTooLargeError, TimedBackend, resolve_by_system
@@ -115,7 +115,7 @@ class Prober:
         if provider.signing:
             try:
                 provider = await self._add_credentials(exchange)
-            except UnsignedError as error:
+            except SigningError as error:
                 return Classification(error.outcome, str(error), steps=(f"credentials: {error}",))
         key = provider.api_key.reveal()
         if not provider.signing and not (key.isascii() and key.isprintable() and key.strip() == key):
@@ -133,7 +133,7 @@ class Prober:
         return classify_response(dialect, task, exchange.response(fault), now=self._clock())
 
     async def _add_credentials(self, exchange: Exchange) -> Provider:
-        """Puts the AWS credentials in the place of the key, so that they are masked as one; raises UnsignedError."""
+        """Puts the AWS credentials in the place of the key, so that they are masked as one; raises SigningError."""
         limits, provider = exchange.target.timeouts, exchange.target.provider
         secret = await self._credentials.secret(min(limits.connect_s, limits.total_s))
         provider = replace(provider, api_key=secret)

@@ -106,7 +106,7 @@ class Target:
     custom_checks: Mapping[str, CustomCheck] = field(default_factory=dict, hash=False)
     """What those of `checks` ask that are no `Check`."""
     dimensions: int | None = None
-    """The length that an embedding must have; None: as `probes.dialects.families` knows it, else any."""
+    """The length that an embedding must have; None: as `probes.dialects.model_families` knows it, else any."""
 
     @property
     def questions(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from probes.json_values import MalformedError
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 from probes.redaction import MASK, clean, clean_block, find_secret
-from probes.reply import Request
+from probes.request_reply import Request
 from probes.streaming.aws_eventstream import AwsEventStreamParser
 from probes.target import Provider
 
@@ -52,7 +52,7 @@ _EFFECTS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestShown:
+class TranscriptRequest:
     """The request as it was sent."""
 
     method: str
@@ -63,7 +63,7 @@ class RequestShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventShown:
+class TranscriptEvent:
     """One event of a stream, as it was received."""
 
     number: int
@@ -74,14 +74,14 @@ class EventShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseShown:
+class TranscriptResponse:
     """The response, as far as it was read."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: str | None
     """The beginning and the end; None for a stream."""
-    events: tuple[EventShown, ...] = ()
+    events: tuple[TranscriptEvent, ...] = ()
     """The first and the last of a stream."""
     event_count: int = 0
 
@@ -91,9 +91,9 @@ class Transcript:
     """What `once -v` shows. Each text is bounded, holds no key, and cannot drive a terminal."""
 
     observation: Observation
-    request: RequestShown | None
+    request: TranscriptRequest | None
     """None where nothing could be sent."""
-    response: ResponseShown | None
+    response: TranscriptResponse | None
     """None where no headers arrived."""
     reasoning: tuple[str, ...]
     """The steps of the classification, in order; the last names the outcome, its blame and its effect."""
@@ -118,9 +118,9 @@ def describe_outcome(outcome: Outcome) -> str:
     return f"{outcome}: {_BLAMES[outcome.blame]}; {_EFFECTS[outcome.effect]}{unless}"
 
 
-def _show_request(request: Request, provider: Provider) -> RequestShown:
+def _show_request(request: Request, provider: Provider) -> TranscriptRequest:
     body = json.dumps(request.body, indent=2, ensure_ascii=False)
-    return RequestShown(
+    return TranscriptRequest(
         method=request.method,
         url=clean_block(_mask_url(request.url), provider.api_key),
         headers=tuple((name, _show_request_header(name, value, provider)) for name, value in request.headers.items()),
@@ -146,16 +146,16 @@ def _show_request_header(name: str, value: str, provider: Provider) -> str:
     return (f"{scheme} {MASK}" if secret and (not key or key not in scheme) else MASK) + origin
 
 
-def _show_response(exchange: Exchange, response: RawResponse) -> ResponseShown:
+def _show_response(exchange: Exchange, response: RawResponse) -> TranscriptResponse:
     provider = exchange.target.provider
     headers = _show_response_headers(response.headers, provider)
     if not exchange.streaming:
         body = clean_block(response.body.decode("utf-8", "replace"), provider.api_key, limit=_LONGEST_BODY)
-        return ResponseShown(status=response.status, headers=headers, body=body)
+        return TranscriptResponse(status=response.status, headers=headers, body=body)
     events, count = _show_events(exchange.chunks or [], provider)
     if find_secret(provider.api_key.reveal(), response.reply.text):
         events = tuple(replace(event, data=_KEY_ACROSS_EVENTS) for event in events)
-    return ResponseShown(status=response.status, headers=headers, body=None, events=events, event_count=count)
+    return TranscriptResponse(status=response.status, headers=headers, body=None, events=events, event_count=count)
 
 
 def _show_response_headers(headers: Mapping[str, str], provider: Provider) -> tuple[tuple[str, str], ...]:
@@ -171,11 +171,11 @@ def _show_response_headers(headers: Mapping[str, str], provider: Provider) -> tu
     return (*shown, *((("…", f"{more} more headers"),) if more else ()))
 
 
-def _show_events(chunks: Sequence[BodyChunk], provider: Provider) -> tuple[tuple[EventShown, ...], int]:
+def _show_events(chunks: Sequence[BodyChunk], provider: Provider) -> tuple[tuple[TranscriptEvent, ...], int]:
     """The first and the last events, and how many there were."""
     events = list(split_events(chunks, DIALECTS[provider.dialect]))
     shown = (
-        EventShown(number=number, at_s=at_s, data=clean_block(text, provider.api_key, limit=_LONGEST_EVENT))
+        TranscriptEvent(number=number, at_s=at_s, data=clean_block(text, provider.api_key, limit=_LONGEST_EVENT))
         for number, (at_s, text) in enumerate(events, 1)
         if number <= _FIRST_EVENTS or number > len(events) - _LAST_EVENTS
     )

@@ -19,7 +19,7 @@ from monitor.formatting import ago, clock, format_elapsed
 from monitor.health import FAILING, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus
 from monitor.status_pages.reading import VendorState
-from monitor.storage.conversions import from_ms
+from monitor.storage.column_conversions import from_ms
 from monitor.storage.tables import EventRow
 from probes.outcome import Outcome
 from ui.components import instant, money, outcome_class, pill, seconds, section, share, short_reason, target, text

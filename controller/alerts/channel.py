@@ -12,7 +12,7 @@ from controller.alerts.delivery import Action, Delivery, DeliveryKind, DueAlert,
 from controller.alerts.delivery_store import DeliveryStore
 from monitor.config.alert_settings import Severity
 from monitor.config.settings import Route, Settings
-from monitor.storage.conversions import from_ms, to_ms
+from monitor.storage.column_conversions import from_ms, to_ms
 from probes.target import Secret
 
 T = TypeVar("T")

@@ -18,9 +18,9 @@ from controller.alerts.delivery import (
 )
 from controller.alerts.queries import DELIVERY, read_due_alerts, read_snapshot, taken_by
 from controller.incidents.incident import Incident
-from monitor.storage.conversions import from_ms, storable, to_ms, truncate
+from monitor.storage.column_conversions import from_ms, storable, to_ms, truncate
 from monitor.storage.database import durable, reading
-from monitor.storage.rows import event_row
+from monitor.storage.row_conversions import event_row
 from monitor.storage.tables import ChannelStateRow, DeliveryRow, EventRow, IncidentRow
 
 _LONGEST_ERROR: Final = 500

@@ -18,7 +18,7 @@ from controller.alerts.delivery import (
 from controller.incidents.incident import Incident
 from controller.incidents.store import incident_of
 from monitor.config.alert_settings import Severity
-from monitor.storage.conversions import RowMapper, from_ms, maybe_from_ms, to_ms
+from monitor.storage.column_conversions import RowMapper, from_ms, maybe_from_ms, to_ms
 from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS
 
 #: What was over longer ago than this before a channel could be told is not told any more.

@@ -20,7 +20,7 @@ from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.formatting import instant
-from monitor.storage.conversions import to_ms
+from monitor.storage.column_conversions import to_ms
 from probes.transport.http_transport import tls_context
 
 

@@ -11,7 +11,7 @@ from controller.cli.arguments import (
     load_settings,
     override_duration,
 )
-from controller.operations import begin_override, end_override
+from controller.override_operations import begin_override, end_override
 from controller.routing.operator_requests import OperatorRequest
 from controller.routing.override_text import override_document
 from controller.routing.overrides import OverrideKind

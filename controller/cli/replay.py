@@ -12,8 +12,8 @@ from rich.text import Text
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, past_duration
 from controller.cli.output import plain_table
-from controller.replay.answer import ReplayAnswer, notes, replay_document, route_summaries
-from controller.replay.comparison import DecisionDifference, Pair
+from controller.replay.comparison import DecisionDifference, DecisionPair
+from controller.replay.document import ReplayResult, notes, replay_document, route_summaries
 from controller.replay.runner import NothingRecordedError, replay
 from monitor.clock import utc_now
 from monitor.formatting import format_elapsed, plural
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     return output.OK
 
 
-def print_replay(answer: ReplayAnswer, console: Console) -> None:
+def print_replay(answer: ReplayResult, console: Console) -> None:
     """Print the answer for people."""
     window = answer.window
     lasted = format_elapsed((window.until - window.deciding_from).total_seconds())
@@ -65,7 +65,7 @@ def print_replay(answer: ReplayAnswer, console: Console) -> None:
         console.print(f"note: {note}", markup=False)
 
 
-def _timeline(pairs: Iterable[Pair]) -> Table:
+def _timeline(pairs: Iterable[DecisionPair]) -> Table:
     table = plain_table("UTC", "route", "move", "to", "difference", "why")
     table.columns[0].no_wrap = True
     for pair in pairs:
@@ -83,13 +83,13 @@ def _timeline(pairs: Iterable[Pair]) -> Table:
     return table
 
 
-def _difference(pair: Pair) -> str:
+def _difference(pair: DecisionPair) -> str:
     if pair.change is DecisionDifference.SAME or pair.change in _ONE_SIDED:
         return pair.change.replace("_", " ")
     return f"{format_elapsed(abs(pair.apart_s))} {pair.change}"
 
 
-def _sentences(answer: ReplayAnswer) -> Iterator[str]:
+def _sentences(answer: ReplayResult) -> Iterator[str]:
     counts = Counter(pair.change for pair in answer.pairs)
     if not answer.pairs:
         yield "no route was moved then, and none would be now"

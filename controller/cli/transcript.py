@@ -10,7 +10,7 @@ from rich.text import Text
 from controller.cli import output
 from monitor.formatting import format_elapsed, plural
 from probes.observation import Observation
-from probes.transcript import RequestShown, ResponseShown, Transcript
+from probes.transcript import Transcript, TranscriptRequest, TranscriptResponse
 
 #: Above this delay of our own event loop, the measured times are not the provider's alone.
 _LATE_S = 0.02
@@ -76,7 +76,7 @@ def print_transcript(transcript: Transcript, console: Console) -> None:
     console.print()
 
 
-def _print_exchange(request: RequestShown | None, response: ResponseShown | None, console: Console) -> None:
+def _print_exchange(request: TranscriptRequest | None, response: TranscriptResponse | None, console: Console) -> None:
     _print_head(console, "Request")
     if request:
         _print_text(console, f"{request.method} {request.url}")

@@ -12,7 +12,7 @@ from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe
 from monitor.health import Transition
 from monitor.storage.database import DatabaseError
-from monitor.storage.rows import SavedTargetState
+from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from probes.observation import Observation
 

@@ -18,7 +18,7 @@ from pydantic import (
 
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
-from monitor.storage.conversions import from_ms, to_ms
+from monitor.storage.column_conversions import from_ms, to_ms
 from probes.outcome import Outcome
 
 T = TypeVar("T")

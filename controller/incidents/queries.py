@@ -15,8 +15,8 @@ from controller.incidents.incident import EntryKind, Incident, TargetNumbers, Ti
 from controller.routing.decision import Decision
 from controller.routing.store import decision_from_row
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
-from monitor.storage.conversions import from_ms, storable, to_ms
-from monitor.storage.rows import transition_of
+from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.row_conversions import transition_of
 from monitor.storage.tables import DECISIONS, OBSERVATIONS, TRANSITIONS
 from probes.outcome import Outcome
 

@@ -21,7 +21,7 @@ from controller.incidents.incident import (
 from controller.incidents.timeline import MAX_COMMENTS, comments_in, merge_entries, number_entries
 from controller.incidents.tracker import lead_incident_id
 from controller.routing.operator_requests import RefusalKind, RefusedError
-from monitor.storage.conversions import RowMapper, storable
+from monitor.storage.column_conversions import RowMapper, storable
 from monitor.storage.database import DatabaseError, durable
 from monitor.storage.tables import IncidentRow
 from probes.redaction import one_line

@@ -30,7 +30,7 @@ class DecisionDifference(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class DecisionPair:
     """A recorded decision and the matching one of the replay; one of them may be missing."""
 
     then: Decision | None = None
@@ -59,7 +59,7 @@ class Pair:
         return decision
 
 
-def compare(then: Sequence[Decision], now: Sequence[Decision]) -> list[Pair]:
+def compare(then: Sequence[Decision], now: Sequence[Decision]) -> list[DecisionPair]:
     """Return every decision of both sides once, in order of time; both must be in order of time.
 
     The first decision of a new route does not depend on the detector and is left out.
@@ -98,7 +98,7 @@ def _sections(then: Sequence[Decision], now: Sequence[Decision]) -> Iterator[tup
         yield left, right
 
 
-def _align(then: Sequence[Decision], now: Sequence[Decision]) -> list[Pair]:
+def _align(then: Sequence[Decision], now: Sequence[Decision]) -> list[DecisionPair]:
     """The alignment of the lowest cost, by dynamic programming over the costs of what is left."""
     rows, columns = len(then), len(now)
     cost = [[0.0] * (columns + 1) for _ in range(rows + 1)]
@@ -109,7 +109,7 @@ def _align(then: Sequence[Decision], now: Sequence[Decision]) -> list[Pair]:
     pairs, i, j = [], 0, 0
     while i < rows or j < columns:
         _, more_then, more_now = min(_steps(then, now, cost, i, j))
-        pairs.append(Pair(then=then[i] if more_then else None, now=now[j] if more_now else None))
+        pairs.append(DecisionPair(then=then[i] if more_then else None, now=now[j] if more_now else None))
         i, j = i + more_then, j + more_now
     return pairs
 

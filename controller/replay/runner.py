@@ -12,8 +12,8 @@ from typing import TypeVar
 from sqlalchemy import Engine
 
 from controller.journal import Journal
-from controller.replay.answer import ReplayAnswer, shorten_names
-from controller.replay.run import Replay, Window
+from controller.replay.document import ReplayResult, shorten_names
+from controller.replay.loop import Replay, ReplayWindow
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override
 from monitor.config.settings import Settings
@@ -49,7 +49,7 @@ def replay(
     since_s: float,
     now: datetime,
     on_progress: Callable[[float, float], None] | None = None,
-) -> ReplayAnswer:
+) -> ReplayResult:
     """Return what these settings would have decided in the last `since_s` seconds before `now`.
 
     `on_progress` is called with the recorded seconds that are replayed, and all of them. Raises DatabaseError, and
@@ -66,7 +66,7 @@ def replay(
     blindness = Blindness(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
     observations = _reported(_observations(store, settings, window), window, on_progress)
     run.run(blindness.replay(observations, _connectivity(store, window)))
-    return ReplayAnswer(
+    return ReplayResult(
         settings=settings, window=window, spans=spans, overrides=overrides, states=states, then=then, now=run
     )
 
@@ -79,7 +79,7 @@ def _window(
     beat: ServiceBeat | None,
     asked_from: datetime,
     now: datetime,
-) -> Window:
+) -> ReplayWindow:
     spans = [recorded[target.id] for target in settings.targets if target.id in recorded]
     if not spans:
         others = shorten_names(sorted(recorded)) if recorded else "nothing at all"
@@ -97,7 +97,7 @@ def _window(
     deciding_from = max(asked_from, begins_at if complete else begins_at + _LISTENING)
     if deciding_from >= until:
         raise NothingRecordedError(f"less than {format_elapsed(_LISTENING.total_seconds())} of observations is left")
-    return Window(
+    return ReplayWindow(
         asked_from=asked_from,
         begins_at=begins_at,
         complete=complete,
@@ -107,7 +107,7 @@ def _window(
     )
 
 
-def _observations(store: Store, settings: Settings, window: Window) -> Iterator[Observation]:
+def _observations(store: Store, settings: Settings, window: ReplayWindow) -> Iterator[Observation]:
     """The configured targets' observations that started in the window, in the order they came in."""
 
     def of(target: str) -> Iterator[Observation]:
@@ -119,7 +119,7 @@ def _observations(store: Store, settings: Settings, window: Window) -> Iterator[
     return merge(*(of(target.id) for target in settings.targets), key=attrgetter("finished_at"))
 
 
-def _connectivity(store: Store, window: Window) -> list[ConnectivityObservation]:
+def _connectivity(store: Store, window: ReplayWindow) -> list[ConnectivityObservation]:
     """What the neutral endpoints answered, from an hour before the window: so long an answer counts."""
     after = window.listening_from - _CONNECTIVITY_LIFETIME
     read = partial(store.connectivity, before=window.until, limit=_PAGE)
@@ -138,7 +138,7 @@ def _as_it_lasted(override: Override) -> Override:
 
 
 def _reported(
-    observations: Iterable[Observation], window: Window, on_progress: Callable[[float, float], None] | None
+    observations: Iterable[Observation], window: ReplayWindow, on_progress: Callable[[float, float], None] | None
 ) -> Iterator[Observation]:
     """The same observations; reports how far they reach."""
     total_s = (window.until - window.listening_from).total_seconds()

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
 from controller.routing.decision import Decision
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
-from monitor.storage.conversions import RowMapper, maybe_from_ms, storable, to_ms
+from monitor.storage.column_conversions import RowMapper, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.store import insert_event
 from monitor.storage.tables import OVERRIDES, DecisionRow

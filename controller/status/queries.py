@@ -24,8 +24,8 @@ from controller.status.probe_history import (
 )
 from monitor.detection import notices
 from monitor.health import Health
-from monitor.storage.conversions import from_ms, storable, to_ms
-from monitor.storage.rows import read_trail
+from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.row_conversions import read_trail
 from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
 from probes.outcome import ANSWERED, EXCLUDED, Outcome
 from probes.target import Target

@@ -1,14 +1,14 @@
 """Parses status pages that list components and incidents, by the platform that serves them (pure).
 
 Each platform has a function that recognises a document by its shape, and one that yields the entries in scope; that one
-raises UnexpectedError where the document is malformed.
+raises UnexpectedDocumentError where the document is malformed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from monitor.status_pages.reading import PageEntry, PageScope, UnexpectedError, VendorState, instant, worst
+from monitor.status_pages.reading import PageEntry, PageScope, UnexpectedDocumentError, VendorState, instant, worst
 from probes.json_values import as_object, as_objects, as_text
 
 #: The states of components, as the platforms name them.
@@ -63,7 +63,7 @@ def _indicator(document: Mapping[str, Any]) -> Iterator[PageEntry]:
         return
     indicator = as_text(as_object(document["status"]).get("indicator"))
     if indicator not in _IMPACTS:
-        raise UnexpectedError("no indicator that is known")
+        raise UnexpectedDocumentError("no indicator that is known")
     if indicator != "none":
         yield PageEntry(state=_IMPACTS[indicator], name=as_text(as_object(document["status"]).get("description")))
 
@@ -233,9 +233,9 @@ def _incident(
 
 
 def _listed(value: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list; raises UnexpectedError unless the value is a list of objects only."""
+    """The objects of a list; raises UnexpectedDocumentError unless the value is a list of objects only."""
     if not isinstance(value, list) or any(not isinstance(item, dict) for item in value):
-        raise UnexpectedError("no list of objects")
+        raise UnexpectedDocumentError("no list of objects")
     return value
 
 

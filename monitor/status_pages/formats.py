@@ -6,7 +6,14 @@ from typing import Any
 
 from monitor.status_pages import component_pages as pages
 from monitor.status_pages import incident_lists as lists
-from monitor.status_pages.reading import UNKNOWN, PageEntry, PageScope, StatusPageReading, UnexpectedError, summarize
+from monitor.status_pages.reading import (
+    UNKNOWN,
+    PageEntry,
+    PageScope,
+    StatusPageReading,
+    UnexpectedDocumentError,
+    summarize,
+)
 
 #: Each format: how to recognise it by its shape, and its parser. Not by host, because vendors change platforms.
 _FORMATS: tuple[tuple[Callable[[Any], bool], Callable[[Any, PageScope], Iterator[PageEntry]]], ...] = (
@@ -39,7 +46,7 @@ def _entries(body: bytes, scope: PageScope, *, cut: bool) -> Iterator[PageEntry]
     if cut:
         items = _complete_items(text)
         if not lists.is_google(items):
-            raise UnexpectedError("cut off")
+            raise UnexpectedDocumentError("cut off")
         return lists.google_entries(items, scope)
     if text.lstrip()[:1] == "<":
         return lists.rss_entries(text, scope)
@@ -47,14 +54,14 @@ def _entries(body: bytes, scope: PageScope, *, cut: bool) -> Iterator[PageEntry]
     for fits, parse in _FORMATS:
         if fits(document):
             return parse(document, scope)
-    raise UnexpectedError("no known format")
+    raise UnexpectedDocumentError("no known format")
 
 
 def _complete_items(text: str) -> list[Any]:
     """The complete items of a JSON list that is cut off."""
     decoder, items, at = json.JSONDecoder(), [], text.find("[") + 1
     if text[:at].strip() != "[":
-        raise UnexpectedError("no list")
+        raise UnexpectedDocumentError("no list")
     while at < len(text):
         while at < len(text) and text[at] in " \t\r\n,":
             at += 1

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from xml.etree import ElementTree as Xml
 
-from monitor.status_pages.reading import PageEntry, PageScope, UnexpectedError, VendorState, aware, instant
+from monitor.status_pages.reading import PageEntry, PageScope, UnexpectedDocumentError, VendorState, aware, instant
 from probes.json_values import as_object, as_objects, as_text
 
 _GOOGLE = {
@@ -95,16 +95,16 @@ def _reaches(incident: Mapping[str, Any], scope: PageScope) -> bool:
 
 
 def rss_entries(text: str, scope: PageScope) -> Iterator[PageEntry]:
-    """The items of an RSS feed about something ongoing; raises UnexpectedError for anything else than a feed."""
+    """The items of an RSS feed about something ongoing; raises UnexpectedDocumentError where it is no feed."""
     if _DEFINITION.search(text):
-        raise UnexpectedError("defines a document type")
+        raise UnexpectedDocumentError("defines a document type")
     try:
         root = Xml.fromstring(text)  # noqa: S314 - text, not bytes, so that no encoding hides a definition; at most 1 MiB
     except (Xml.ParseError, ValueError) as error:
-        raise UnexpectedError("no XML") from error
+        raise UnexpectedDocumentError("no XML") from error
     channel = root.find("channel")
     if root.tag != "rss" or channel is None:
-        raise UnexpectedError("no RSS feed")
+        raise UnexpectedDocumentError("no RSS feed")
     for item in map(_texts, channel.findall("item")):
         title = item.get("title", "")
         component = _COMPONENT.match(title)

@@ -39,7 +39,7 @@ class VendorState(StrEnum):
         return self.replace("_", " ")
 
 
-class UnexpectedError(ValueError):
+class UnexpectedDocumentError(ValueError):
     """Not the document that was expected."""
 
 

@@ -14,9 +14,9 @@ from monitor.detection.notices import KINDS, TargetNotice
 from monitor.health import Transition
 from monitor.liveness import ServiceBeat
 from monitor.status_pages.reading import VendorStateChange
-from monitor.storage.conversions import from_ms, storable, to_ms
+from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable
-from monitor.storage.rows import (
+from monitor.storage.row_conversions import (
     BEAT,
     SavedTargetState,
     connectivity_of,

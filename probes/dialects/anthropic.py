@@ -8,31 +8,31 @@ from probes.checks import SCHEMA, TOOL, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage
 from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
-from probes.dialects.families import Family, family_of
 from probes.dialects.finish_reasons import read_finish
+from probes.dialects.model_families import ModelFamily, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, overlay, parse, to_json
 from probes.outcome import Outcome
-from probes.reply import Reply, Request, ToolCall
+from probes.request_reply import Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 _FAMILIES = (
     # From 5 on, thinking is the default and counts toward max_tokens. Each model has its own parameter to think least,
     # and refuses those of the others.
-    Family(
+    ModelFamily(
         patterns="*claude-haiku-5[-.]5* *claude-sonnet-5 *claude-opus-5",
         tokens=64,
         extra={"thinking": {"type": "disabled"}},
         forces_tool=True,
     ),
-    Family(patterns="*claude-sonnet-5[-.]5*", tokens=1024, extra={"thinking": {"type": "between_tools"}}),
-    Family(
+    ModelFamily(patterns="*claude-sonnet-5[-.]5*", tokens=1024, extra={"thinking": {"type": "between_tools"}}),
+    ModelFamily(
         patterns="*claude-opus-5[-.]5* *claude-fable-* *claude-mythos-5*",
         tokens=2048,
         extra={"output_config": {"effort": "low"}},
     ),
     # Before 5, a model thinks only on request.
-    Family(patterns="*claude-*-4[-.]* *claude-3*", tokens=64, forces_tool=True),
+    ModelFamily(patterns="*claude-*-4[-.]* *claude-3*", tokens=64, forces_tool=True),
 )
 #: For JSON with a word and a number, the syntax of a call included.
 _STRUCTURE_TOKENS = 256

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from probes.outcome import Outcome
-from probes.reply import Request
+from probes.request_reply import Request
 from probes.target import Provider, Secret
 from probes.transport.shared_calls import SharedCalls
 
@@ -23,7 +23,7 @@ _NONE_FOUND = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, 
 _VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
-class UnsignedError(Exception):
+class SigningError(Exception):
     """A request cannot be signed; the message says why and what to do."""
 
     def __init__(self, outcome: Outcome, why: str) -> None:
@@ -46,12 +46,12 @@ class Credentials:
         self._valid_until_s = float("-inf")
 
     async def secret(self, within_s: float) -> Secret:
-        """All parts as one secret, for `sign` and for masking; raises UnsignedError, after `within_s` at the latest."""
+        """All parts as one secret, for `sign` and for masking; raises SigningError, after `within_s` at the latest."""
         try:
             async with asyncio.timeout(within_s):
                 return await self._fetch()
         except TimeoutError as error:
-            raise UnsignedError(Outcome.TIMEOUT, f"no AWS credentials within {within_s:g} s") from error
+            raise SigningError(Outcome.TIMEOUT, f"no AWS credentials within {within_s:g} s") from error
 
     def _secret(self) -> Secret:
         if self._monotonic() >= self._valid_until_s:
@@ -62,7 +62,7 @@ class Credentials:
             except Exception as error:  # noqa: BLE001 - whatever the program of a profile raises, there are no credentials
                 self._credentials, self._failure = None, _explain(error)
                 self._valid_until_s = self._monotonic() + _RETRY_AFTER_S
-        raise UnsignedError(*self._failure)
+        raise SigningError(*self._failure)
 
     def _renewed(self) -> Secret:
         if self._credentials is None:
@@ -74,7 +74,7 @@ class Credentials:
             if not (part.isascii() and part.isprintable() and " " not in part):
                 source = variable if self._credentials.method == "env" else f"{variable.lower()} of the profile or role"
                 why = f"{source} contains characters that an HTTP header may not contain"
-                raise UnsignedError(Outcome.AUTH, why)
+                raise SigningError(Outcome.AUTH, why)
         return Secret("\n".join(parts))
 
 
@@ -108,7 +108,7 @@ def _find_credentials() -> tuple[Any, bool]:
 
 def _explain(error: Exception) -> tuple[Outcome, str]:
     """The outcome of missing credentials, and why; a failure of the network is not the account's fault."""
-    if isinstance(error, UnsignedError):
+    if isinstance(error, SigningError):
         return error.outcome, str(error)
     if isinstance(error, ImportError):
         return Outcome.AUTH, _NOT_INSTALLED

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from probes.checks import Task
 from probes.dialects.error_envelope import read_error
 from probes.dialects.error_rules import ErrorRule
-from probes.reply import ErrorDetails, Reply, Request
+from probes.request_reply import ErrorDetails, Reply, Request
 from probes.streaming.aws_eventstream import AwsEventStreamParser
 from probes.streaming.sse import ServerSentEvent, SseParser
 from probes.target import Check, Provider, Secret, Target

@@ -11,22 +11,24 @@ from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
 from probes.dialects import error_envelope
 from probes.dialects.base import ConfigField, Dialect, VendorStatusPage
 from probes.dialects.error_rules import ErrorRule
-from probes.dialects.families import Family, family_of
 from probes.dialects.finish_reasons import read_finish
+from probes.dialects.model_families import ModelFamily, family_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
 from probes.outcome import Outcome
-from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
+from probes.request_reply import ErrorDetails, Finish, Reply, Request, ToolCall
 from probes.streaming import aws_eventstream as eventstream
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 #: The id of a model may have a region as prefix, and may end an ARN.
 _FAMILIES = (
-    Family(patterns="*claude-haiku-5[-.]5*", tokens=64, extra={"thinking": {"type": "disabled"}}, forces_tool=True),
-    Family(patterns="*claude-*-5[-.]5*", tokens=2048),
-    Family(patterns="*amazon.nova-* *claude-*-4[-.]* *claude-3*", tokens=64, forces_tool=True),
-    Family(patterns="*openai.gpt-oss-*", tokens=512, extra={"reasoning_effort": "low"}, forces_tool=True),
-    Family(patterns="*openai.gpt-*-luna*", tokens=64, extra={"reasoning": {"effort": "none"}}, forces_tool=True),
+    ModelFamily(
+        patterns="*claude-haiku-5[-.]5*", tokens=64, extra={"thinking": {"type": "disabled"}}, forces_tool=True
+    ),
+    ModelFamily(patterns="*claude-*-5[-.]5*", tokens=2048),
+    ModelFamily(patterns="*amazon.nova-* *claude-*-4[-.]* *claude-3*", tokens=64, forces_tool=True),
+    ModelFamily(patterns="*openai.gpt-oss-*", tokens=512, extra={"reasoning_effort": "low"}, forces_tool=True),
+    ModelFamily(patterns="*openai.gpt-*-luna*", tokens=64, extra={"reasoning": {"effort": "none"}}, forces_tool=True),
 )
 
 
@@ -94,7 +96,7 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     return replace(details, message=details.message.partition("The Canonical String for this request")[0].strip())
 
 
-def _converse_body(family: Family, task: Task) -> dict[str, Any]:
+def _converse_body(family: ModelFamily, task: Task) -> dict[str, Any]:
     return {
         "messages": [{"role": "user", "content": [{"text": task.prompt}]}],
         "inferenceConfig": {"maxTokens": family.budget(task)},
@@ -112,7 +114,7 @@ _STRUCTURED_OUTPUT = {
 }
 
 
-def _tool_config(family: Family) -> dict[str, Any]:
+def _tool_config(family: ModelFamily) -> dict[str, Any]:
     tool = {**TOOL, "inputSchema": {"json": SCHEMA}}
     choice = {"toolChoice": {"tool": {"name": TOOL_NAME}}} if family.forces_tool else {}
     return {"tools": [{"toolSpec": tool}], **choice}

@@ -9,25 +9,25 @@ from probes.dialects import error_envelope
 from probes.dialects.base import UNVERSIONED, Dialect, incident_io_page
 from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
-from probes.dialects.families import Family, family_of
 from probes.dialects.finish_reasons import read_finish
+from probes.dialects.model_families import ModelFamily, family_of
 from probes.dialects.openai.chat import read_text
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse
 from probes.outcome import Outcome
-from probes.reply import ErrorDetails, Finish, Reply, Request, ToolCall
+from probes.request_reply import ErrorDetails, Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 _FAMILIES = (
-    Family(
+    ModelFamily(
         patterns="command-a-reasoning* command-a-plus*",
         tokens=256,
         extra={"thinking": {"type": "disabled"}},
         forces_tool=True,
     ),
-    Family(patterns="command-r command-r-0* command-r-plus*", tokens=256),
-    Family(patterns="command-a-0* command-r*", tokens=256, forces_tool=True),
-    Family(patterns="*", forces_tool=True),
+    ModelFamily(patterns="command-r command-r-0* command-r-plus*", tokens=256),
+    ModelFamily(patterns="command-a-0* command-r*", tokens=256, forces_tool=True),
+    ModelFamily(patterns="*", forces_tool=True),
 )
 
 #: What the check adds to the body of a chat.

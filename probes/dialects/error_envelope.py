@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from probes.json_values import as_object, as_objects, as_text, status_code
-from probes.reply import ErrorDetails
+from probes.request_reply import ErrorDetails
 
 #: Where a whole reply or a piece of a stream has its content: a body with one of these is no bare error.
 _CONTENT: Final = ("choices", "candidates", "content", "output", "embedding", "embeddings", "data", "delta")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from probes.outcome import Outcome
-from probes.reply import ErrorDetails
+from probes.request_reply import ErrorDetails
 
 _BY_STATUS: Final = {
     401: Outcome.AUTH,

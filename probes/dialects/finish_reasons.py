@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from probes.json_values import as_object, as_text
-from probes.reply import Finish
+from probes.request_reply import Finish
 
 _REASONS: Final[Mapping[Finish, str]] = {
     Finish.STOP: "stop end_turn stop_sequence tool_use tool_call tool_calls function_call complete completed eos",

@@ -9,8 +9,8 @@ from probes.checks import SCHEMA, TOOL, TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect
 from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
-from probes.dialects.families import Family, family_of
 from probes.dialects.finish_reasons import read_finish
+from probes.dialects.model_families import ModelFamily, family_of
 from probes.json_values import (
     MalformedError,
     as_count,
@@ -23,15 +23,15 @@ from probes.json_values import (
     to_json,
 )
 from probes.outcome import Outcome
-from probes.reply import Finish, Reply, Request, ToolCall
+from probes.request_reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
 _FAMILIES = (
     # Thoughts count toward maxOutputTokens; a model that cannot be kept from thinking needs room for them.
-    Family(patterns="*gemini-3.[78]* *gemini-3*-pro*", extra={"thinkingConfig": {"thinkingLevel": "LOW"}}),
-    Family(patterns="*gemini-3*", tokens=256, extra={"thinkingConfig": {"thinkingLevel": "MINIMAL"}}),
-    Family(patterns="*gemini-2.5-flash*", tokens=256, extra={"thinkingConfig": {"thinkingBudget": 0}}),
+    ModelFamily(patterns="*gemini-3.[78]* *gemini-3*-pro*", extra={"thinkingConfig": {"thinkingLevel": "LOW"}}),
+    ModelFamily(patterns="*gemini-3*", tokens=256, extra={"thinkingConfig": {"thinkingLevel": "MINIMAL"}}),
+    ModelFamily(patterns="*gemini-2.5-flash*", tokens=256, extra={"thinkingConfig": {"thinkingBudget": 0}}),
 )
 
 _METHODS: Mapping[str, str] = {Check.STREAM: "streamGenerateContent?alt=sse", Check.EMBEDDING: "embedContent"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from probes.dialects.base import VendorStatusPage, incident_io_page
-from probes.dialects.families import Family
+from probes.dialects.model_families import ModelFamily
 from probes.target import Check
 
 
@@ -30,7 +30,7 @@ class Preset:
     """Whether it can enforce the schema of a call's arguments."""
     owner_names_models: bool = False
     """Whether models have names of their owner's choice, so that the name of the model that answers tells nothing."""
-    families: tuple[Family, ...] = ()
+    families: tuple[ModelFamily, ...] = ()
     """Of its own models; they precede the families that all presets share."""
     status_page: VendorStatusPage | None = None
     """None where it has none that a program can read."""
@@ -66,7 +66,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             strict_schema=False,
             strict_tools=False,
             # All its models reason by default.
-            families=(Family(patterns="deepseek-*", tokens=128, extra={"thinking": {"type": "disabled"}}),),
+            families=(ModelFamily(patterns="deepseek-*", tokens=128, extra={"thinking": {"type": "disabled"}}),),
             status_page=VendorStatusPage(
                 host=r"api\.deepseek\.com",
                 url="https://status.deepseek.com/api/status-page/6410630422455/summary/active",
@@ -109,8 +109,8 @@ PRESETS: Final[Mapping[str, Preset]] = {
             stream_usage=False,
             # A search would cost more than the tokens.
             families=(
-                Family(patterns="sonar-*re*", tokens=2048, extra={"disable_search": True}),
-                Family(patterns="sonar*", tokens=256, extra={"disable_search": True}),
+                ModelFamily(patterns="sonar-*re*", tokens=2048, extra={"disable_search": True}),
+                ModelFamily(patterns="sonar*", tokens=256, extra={"disable_search": True}),
             ),
             status_page=incident_io_page(r"api\.perplexity\.ai", "status.perplexity.com", "API"),
         ),

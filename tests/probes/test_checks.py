@@ -9,7 +9,7 @@ import pytest
 from probes.checks import SCHEMA, TOOL_NAME, Task, find_flaw
 from probes.custom_check import CustomCheck
 from probes.dialects.registry import DIALECTS
-from probes.reply import Reply, ToolCall
+from probes.request_reply import Reply, ToolCall
 from probes.target import Check, Provider, Secret, Target
 
 NONCE = "k7f3q9x2"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from probes.dialects.base import Dialect
 from probes.exchange import Exchange
 from probes.json_values import MalformedError, parse
-from probes.reply import EMPTY_REPLY, Reply
+from probes.request_reply import EMPTY_REPLY, Reply
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
 

@@ -14,7 +14,7 @@ from monitor.config.settings import Settings
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.liveness import ServiceBeat
 from monitor.storage.database import open_writer
-from monitor.storage.rows import SavedTargetState
+from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from probes.observation import Observation
 from probes.outcome import Outcome

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from probes.dialects.registry import DIALECTS
 from probes.outcome import Outcome
-from probes.reply import Reply
+from probes.request_reply import Reply
 from tests.probes.test_outcome import RECORDED
 from tests.support.fuzz import FlawError, hold_no_key, run, tried
 from tests.support.mutations import Case, mutant

@@ -25,7 +25,7 @@ from monitor.connectivity.state import ConnectivityObservation, ConnectivityStat
 from monitor.health import Health, TargetHealth, WeighedProbe
 from monitor.liveness import Liveness, ServiceBeat, ServiceStatus
 from monitor.status_pages.reading import VendorState, VendorStateChange
-from monitor.storage.conversions import to_ms
+from monitor.storage.column_conversions import to_ms
 from monitor.storage.tables import EventRow
 from probes.outcome import Effect, Outcome
 from ui import components as pieces

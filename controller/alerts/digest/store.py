@@ -16,9 +16,9 @@ from controller.routing.decision import Decision, MoveKind
 from monitor.budget.summary import read_summary
 from monitor.config.settings import Settings
 from monitor.health import Transition
-from monitor.storage.conversions import from_ms, maybe_from_ms, storable, to_ms
+from monitor.storage.column_conversions import from_ms, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, open_reader
-from monitor.storage.rows import event_row, transition_of
+from monitor.storage.row_conversions import event_row, transition_of
 from monitor.storage.store import Store
 from monitor.storage.tables import DELIVERIES, INCIDENTS, OBSERVATIONS, TRANSITIONS, DeliveryRow
 from probes.outcome import ANSWERED, EXCLUDED, Outcome

@@ -35,12 +35,12 @@ from controller.alerts.delivery import (
 )
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import Message, header, safe, section
-from controller.alerts.slack.errors import ABOUT_TOKEN, Refusal, as_delivery_errors, refusal_error
+from controller.alerts.slack.errors import ABOUT_TOKEN, SlackRefusal, as_delivery_errors, refusal_error
 from controller.alerts.slack.planner import plan_messages, plan_webhook_messages
 from controller.alerts.slack.planning_input import SINK, PlanningInput
 from monitor.config.alert_settings import Severity, SlackSettings
 from monitor.config.settings import NetworkSettings, Route
-from monitor.storage.conversions import to_ms
+from monitor.storage.column_conversions import to_ms
 from probes.target import Secret
 
 #: What every message of ours carries, so that it can be found again.
@@ -154,7 +154,7 @@ class SlackChannel(AlertChannel):
             answer = webhook.send_dict(message)
         text = answer.body.strip()
         if answer.status_code != 200 or text != "ok":
-            raise refusal_error(text, answer.status_code, answer.headers, Refusal.WEBHOOK)
+            raise refusal_error(text, answer.status_code, answer.headers, SlackRefusal.WEBHOOK)
         return planned.receipt
 
     def _find(self, delivery: Delivery) -> Receipt | None:

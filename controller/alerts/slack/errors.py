@@ -35,7 +35,7 @@ _ADVICE = {
 }
 
 
-class Refusal(Enum):
+class SlackRefusal(Enum):
     """What Slack refuses: how that is said, and what a person should do about its words for it."""
 
     MESSAGE = "Slack refused the message", _ADVICE
@@ -80,7 +80,7 @@ _NOT_SENT = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH
 
 
 @contextmanager
-def as_delivery_errors(refusal: Refusal = Refusal.MESSAGE) -> Iterator[None]:
+def as_delivery_errors(refusal: SlackRefusal = SlackRefusal.MESSAGE) -> Iterator[None]:
     """Raise what slack_sdk and the network below it raise as DeliveryError."""
     try:
         yield
@@ -89,7 +89,7 @@ def as_delivery_errors(refusal: Refusal = Refusal.MESSAGE) -> Iterator[None]:
         raise delivery_error(error, refusal) from None
 
 
-def delivery_error(error: Exception, refusal: Refusal = Refusal.MESSAGE) -> DeliveryError:
+def delivery_error(error: Exception, refusal: SlackRefusal = SlackRefusal.MESSAGE) -> DeliveryError:
     """The error of Slack's library, or of the network below it, as ours, in words that hold nothing of the request."""
     if isinstance(error, SlackApiError):
         response = error.response
@@ -115,7 +115,7 @@ def _network_fault(reason: BaseException | str) -> str:
 
 
 def refusal_error(
-    code: str, status: int = 200, headers: Mapping[str, Any] | None = None, refusal: Refusal = Refusal.MESSAGE
+    code: str, status: int = 200, headers: Mapping[str, Any] | None = None, refusal: SlackRefusal = SlackRefusal.MESSAGE
 ) -> DeliveryError:
     """What Slack's refusal means: its word for it, its status, its headers."""
     wait_s = retry_after_s({name.lower(): str(value) for name, value in (headers or {}).items()}, now=utc_now())

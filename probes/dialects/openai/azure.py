@@ -8,7 +8,7 @@ from probes.checks import Task
 from probes.dialects.base import HOST_ALONE, ConfigField, VendorStatusPage
 from probes.dialects.openai import chat as openai_chat
 from probes.dialects.presets import OPENAI
-from probes.reply import Request
+from probes.request_reply import Request
 from probes.target import Target
 
 

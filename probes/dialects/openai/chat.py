@@ -11,11 +11,11 @@ from typing import Any, Final
 from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
 from probes.dialects.base import VERSIONED, Dialect
 from probes.dialects.error_envelope import is_error
-from probes.dialects.families import Family, family_of
 from probes.dialects.finish_reasons import read_finish
+from probes.dialects.model_families import ModelFamily, family_of
 from probes.dialects.presets import OPENAI, Preset, preset_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
-from probes.reply import Finish, Reply, Request, ToolCall
+from probes.request_reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Target
 
@@ -31,21 +31,23 @@ def _exactly(models: str) -> str:
 
 #: Sampling parameters are never sent: none of these models takes them.
 _FAMILIES: Final = (
-    Family(patterns="gpt-6-luna* gpt-5.6-luna* gpt-5.4-nano* gpt-5.4-mini*", tokens=64, extra=_NO_EFFORT),
-    Family(
+    ModelFamily(patterns="gpt-6-luna* gpt-5.6-luna* gpt-5.4-nano* gpt-5.4-mini*", tokens=64, extra=_NO_EFFORT),
+    ModelFamily(
         patterns=_exactly("gpt-6-sol gpt-6.1-terra gpt-5.6 gpt-5.6-sol gpt-5.6-terra gpt-5.5 gpt-5.4 gpt-5.2 gpt-5.1"),
         tokens=64,
         extra=_NO_EFFORT,
     ),
-    Family(patterns=f"gpt-5-nano* gpt-5-mini* {_exactly('gpt-5')}", tokens=512, extra={"reasoning_effort": "minimal"}),
-    Family(patterns=_exactly("o1 o3 o3-mini o4-mini"), extra=_LOW_EFFORT),
-    Family(patterns="gpt-oss-*", tokens=512, extra=_LOW_EFFORT),
-    Family(patterns="gpt-4o* gpt-4.1* gpt-4-turbo* gpt-3.5-turbo*", tokens=64),
-    Family(patterns="grok-*non-reasoning* ministral-* open-mistral-*", tokens=64),
+    ModelFamily(
+        patterns=f"gpt-5-nano* gpt-5-mini* {_exactly('gpt-5')}", tokens=512, extra={"reasoning_effort": "minimal"}
+    ),
+    ModelFamily(patterns=_exactly("o1 o3 o3-mini o4-mini"), extra=_LOW_EFFORT),
+    ModelFamily(patterns="gpt-oss-*", tokens=512, extra=_LOW_EFFORT),
+    ModelFamily(patterns="gpt-4o* gpt-4.1* gpt-4-turbo* gpt-3.5-turbo*", tokens=64),
+    ModelFamily(patterns="grok-*non-reasoning* ministral-* open-mistral-*", tokens=64),
     # Some of these can reason, but only on request.
-    Family(patterns="mistral-* codestral-* devstral-* llama*", tokens=256),
-    Family(patterns="gemini-*flash-lite*", tokens=512),
-    Family(patterns="gemini-*", tokens=2048, extra=_LOW_EFFORT),
+    ModelFamily(patterns="mistral-* codestral-* devstral-* llama*", tokens=256),
+    ModelFamily(patterns="gemini-*flash-lite*", tokens=512),
+    ModelFamily(patterns="gemini-*", tokens=2048, extra=_LOW_EFFORT),
 )
 
 #: A provider that claims more than this for one probe is not believed.
@@ -69,7 +71,7 @@ def build_request(target: Target, task: Task) -> Request:
     return Request(url=f"{target.provider.base_url}/{method}", headers=bearer_header(target.provider), body=body)
 
 
-def openai_family(model: str, first: tuple[Family, ...] = ()) -> Family:
+def openai_family(model: str, first: tuple[ModelFamily, ...] = ()) -> ModelFamily:
     """The family of a model, without the path before its name (`openai/gpt-oss-20b`); those in `first` precede."""
     return family_of(model.rpartition("/")[2].lower(), (*first, *_FAMILIES))
 

@@ -9,7 +9,7 @@ from probes.dialects.error_envelope import is_error
 from probes.dialects.finish_reasons import read_finish
 from probes.dialects.openai import chat as openai_chat
 from probes.json_values import MalformedError, as_object, as_objects, as_text, parse
-from probes.reply import Finish, Reply, Request, ToolCall
+from probes.request_reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 

@@ -10,7 +10,7 @@ import pytest
 from controller.alerts.channel import plan_alerts
 from controller.alerts.delivery_store import DeliveryStore
 from controller.journal import Journal
-from monitor.storage.conversions import to_ms
+from monitor.storage.column_conversions import to_ms
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support.alert_world import NOON, TOKEN, AlertWorld, outage, stuck

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from controller.cli import transcript
 from controller.cli.main import main
-from probes.transcript import EventShown, RequestShown, ResponseShown, Transcript
+from probes.transcript import Transcript, TranscriptEvent, TranscriptRequest, TranscriptResponse
 from tests.support.builders import observation
 from tests.support.raw_server import DONE, KEY, SSE, TOKEN, talking, whole
 
@@ -112,16 +112,16 @@ EXAMINATION = Transcript(
         input_tokens=9,
         cached_tokens=4,
     ),
-    request=RequestShown(
+    request=TranscriptRequest(
         method="POST", url="https://x/" + "y" * 200, headers=(("a", "[red]b"),), body='{\n  "a": ":boom:"\n}'
     ),
-    response=ResponseShown(
+    response=TranscriptResponse(
         status=200,
         headers=(),
         body=None,
         events=(
-            EventShown(number=1, at_s=0.06, data="data: 你好 [bold]x[/] " + "word " * 60),
-            EventShown(number=9, at_s=0.07, data="event: b\ndata: c"),
+            TranscriptEvent(number=1, at_s=0.06, data="data: 你好 [bold]x[/] " + "word " * 60),
+            TranscriptEvent(number=9, at_s=0.07, data="event: b\ndata: c"),
         ),
         event_count=9,
     ),

@@ -24,7 +24,7 @@ from monitor.detection.notices import TargetNotice
 from monitor.detection.pacing import BurstProbe
 from monitor.health import Health, Transition
 from monitor.storage.database import DatabaseError, open_writer
-from monitor.storage.rows import SavedTargetState
+from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from probes.observation import Observation
 from tests.support.builders import T0, observation, parameters, provider_parameters, settings

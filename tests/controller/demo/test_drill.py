@@ -16,7 +16,7 @@ from controller.incidents.incident import Incident, IncidentKind
 from controller.journal import Journal
 from monitor.health import Health, TargetHealth, Transition
 from monitor.storage.database import open_reader, open_writer
-from monitor.storage.rows import SavedTargetState
+from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from probes.outcome import Outcome
 from tests.support.builders import T0, observation

@@ -12,8 +12,8 @@ import pytest
 from controller.cli.main import main
 from controller.cli.output import terminal
 from controller.cli.replay import print_replay
-from controller.replay.answer import ReplayAnswer, notes, replay_document
 from controller.replay.comparison import DecisionDifference, compare
+from controller.replay.document import ReplayResult, notes, replay_document
 from controller.replay.runner import NothingRecordedError, replay
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.override_text import OverrideEvent
@@ -56,7 +56,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return recorded(tmp_path_factory.mktemp("past"), bad)
 
 
-def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_S) -> ReplayAnswer:
+def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_S) -> ReplayResult:
     """What these settings make of their own database."""
     engine = open_reader(wanted.database)
     try:
@@ -65,7 +65,7 @@ def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_
         engine.dispose()
 
 
-def changes(answer: ReplayAnswer) -> list[tuple[MoveKind, DecisionDifference]]:
+def changes(answer: ReplayResult) -> list[tuple[MoveKind, DecisionDifference]]:
     """The moves and how they compare."""
     return [(pair.decision.move, pair.change) for pair in answer.pairs]
 

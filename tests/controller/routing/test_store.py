@@ -12,7 +12,7 @@ from controller.journal import Journal
 from controller.routing import override_text
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.routing.store import OverrideStore
-from monitor.storage.conversions import to_ms
+from monitor.storage.column_conversions import to_ms
 from monitor.storage.database import DatabaseError, open_operator, open_reader, open_writer
 from tests.controller.routing.test_overrides import DRAIN, HOUR, PAUSE, PIN, A, C, override
 from tests.support.builders import T0

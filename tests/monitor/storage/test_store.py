@@ -15,7 +15,7 @@ from monitor.connectivity.state import ConnectivityObservation, ConnectivityStat
 from monitor.health import Health, TargetHealth, Transition
 from monitor.liveness import ServiceBeat
 from monitor.storage.database import DatabaseError, open_reader, open_writer
-from monitor.storage.rows import SavedTargetState
+from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from monitor.storage.tables import EVENTS, OBSERVATIONS
 from probes.observation import Observation

@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 import pytest
 
-from probes.dialects.aws_signing import Credentials, UnsignedError, sign
+from probes.dialects.aws_signing import Credentials, SigningError, sign
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober
-from probes.reply import Request
+from probes.request_reply import Request
 from probes.target import Check, Provider, Secret, Target, Timeouts
 from tests.support.bedrock_server import NONCE, Asked, answer, bedrock, correct_stream
 
@@ -263,7 +263,7 @@ async def test_a_search_that_hangs_costs_its_deadline(machine: Path) -> None:
     """Credentials that do not come are waited for no longer than a connection would be."""
     profile(machine, "sleep 1")
 
-    with pytest.raises(UnsignedError, match=r"no AWS credentials within 0.05 s") as raised:
+    with pytest.raises(SigningError, match=r"no AWS credentials within 0.05 s") as raised:
         await Credentials().secret(0.05)
 
     assert raised.value.outcome is Outcome.TIMEOUT
@@ -306,7 +306,7 @@ async def test_a_rewritten_file_is_noticed(machine: Path) -> None:
     async def found() -> str:
         try:
             return (await credentials.secret(30)).reveal().split("\n")[0]
-        except UnsignedError:
+        except SigningError:
             return "none"
 
     assert await found() == "none"

@@ -15,7 +15,7 @@ from probes.checks import SCHEMA, Task
 from probes.dialects.cohere import DIALECT
 from probes.outcome import Outcome
 from probes.prober import Prober
-from probes.reply import Request
+from probes.request_reply import Request
 from probes.target import Check, Provider, Secret, Target
 from tests.support.any_json import bodies, read_all, read_bytes
 

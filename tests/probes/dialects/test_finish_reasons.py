@@ -3,7 +3,7 @@
 import pytest
 
 from probes.dialects.finish_reasons import read_finish
-from probes.reply import Finish
+from probes.request_reply import Finish
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from probes.checks import SCHEMA, Task
 from probes.dialects.gemini import DIALECT
 from probes.outcome import Outcome
 from probes.prober import Prober
-from probes.reply import EMPTY_REPLY, Request
+from probes.request_reply import EMPTY_REPLY, Request
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
 from tests.support.any_json import bodies, read_all, read_bytes

@@ -15,7 +15,7 @@ from probes.dialects.openai.chat import openai_family, with_usage
 from probes.dialects.registry import DIALECTS
 from probes.json_values import MalformedError, overlay, to_json
 from probes.outcome import Outcome
-from probes.reply import EMPTY_REPLY, Reply, Request
+from probes.request_reply import EMPTY_REPLY, Reply, Request
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
 from tests.probes.test_outcome import NOW

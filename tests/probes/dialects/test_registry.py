@@ -15,7 +15,7 @@ from probes.dialects.base import Dialect
 from probes.dialects.presets import PRESETS, Preset
 from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, STATUS_PAGES
 from probes.json_values import MalformedError, as_count, parse, status_code
-from probes.reply import EMPTY_REPLY
+from probes.request_reply import EMPTY_REPLY
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Secret, Target
 

@@ -20,7 +20,7 @@ from controller.alerts.slack.buttons.buttons import (
 )
 from controller.incidents.incident import EntryKind
 from controller.journal import Journal
-from controller.operations import begin_override
+from controller.override_operations import begin_override
 from controller.routing.operator_requests import RefusedError
 from controller.routing.override_text import describe_override, ended_event
 from controller.routing.overrides import OverrideKind, Overrides

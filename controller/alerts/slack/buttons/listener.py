@@ -21,7 +21,7 @@ from controller.alerts.slack.buttons.buttons import Press, read_press
 from controller.alerts.slack.buttons.handler import handle_press
 from controller.alerts.slack.buttons.socket_mode import SlackConnection
 from controller.alerts.slack.channel import sdk_options
-from controller.alerts.slack.errors import Refusal, as_delivery_errors
+from controller.alerts.slack.errors import SlackRefusal, as_delivery_errors
 from controller.alerts.slack.planning_input import SINK
 from monitor.config.alert_settings import SlackSettings
 from monitor.config.settings import NetworkSettings, Route, Settings
@@ -115,7 +115,7 @@ class SocketListener:
 
     def _connect(self) -> SlackConnection:
         """Put a connection on which Slack has said hello in place of the present one; raises DeliveryError."""
-        with as_delivery_errors(Refusal.SOCKET_MODE):
+        with as_delivery_errors(SlackRefusal.SOCKET_MODE):
             url = self._request_address()
         opening = SlackConnection(
             url,

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from controller.alerts.channel import DeliveryError
-from controller.alerts.slack.errors import Refusal, delivery_error, refusal_error
+from controller.alerts.slack.errors import SlackRefusal, delivery_error, refusal_error
 from probes.transport.proxies import Proxies, UnusableProxyError
 
 #: A peer that does not answer a ping within this time is dead; pings are this far apart.
@@ -97,9 +97,9 @@ class SlackConnection:
                 while not self._closing:
                     self._receive(self._socket.recv())
         except ConnectionClosed as error:
-            self._signals.put(delivery_error(_as_os_error(error), Refusal.SOCKET_MODE))
+            self._signals.put(delivery_error(_as_os_error(error), SlackRefusal.SOCKET_MODE))
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the connection
-            self._signals.put(delivery_error(error, Refusal.SOCKET_MODE))
+            self._signals.put(delivery_error(error, SlackRefusal.SOCKET_MODE))
 
     def _receive(self, text: str | bytes) -> None:
         try:
@@ -108,7 +108,7 @@ class SlackConnection:
             return
         match message:
             case {"type": "disconnect", "reason": "link_disabled" | "too_many_websockets" as reason}:
-                self._signals.put(refusal_error(reason, refusal=Refusal.SOCKET_MODE))
+                self._signals.put(refusal_error(reason, refusal=SlackRefusal.SOCKET_MODE))
             case {"type": "hello" | "disconnect" as signal}:
                 self._signals.put(signal)
             case {"envelope_id": str()}:

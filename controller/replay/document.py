@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from controller.replay.comparison import DecisionDifference, Pair, compare
-from controller.replay.run import Replay, Window
+from controller.replay.comparison import DecisionDifference, DecisionPair, compare
+from controller.replay.loop import Replay, ReplayWindow
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override
 from monitor.config.settings import Settings
@@ -19,11 +19,11 @@ _MAX_NAMES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplayAnswer:
+class ReplayResult:
     """A replay and the decisions that it is compared with."""
 
     settings: Settings
-    window: Window
+    window: ReplayWindow
     spans: Mapping[str, tuple[datetime, datetime]]
     """When the oldest and the newest observation started, by target; also of targets no longer configured."""
     overrides: Sequence[Override]
@@ -43,7 +43,7 @@ class ReplayAnswer:
         return [decision for decision in decided if decision.route in routes]
 
     @cached_property
-    def pairs(self) -> list[Pair]:
+    def pairs(self) -> list[DecisionPair]:
         """The decisions of both sides."""
         return compare(self.recorded, self.now.decisions)
 
@@ -63,7 +63,7 @@ class ReplayAnswer:
         return sorted(self.spans.keys() - {target.id for target in self.settings.targets})
 
 
-def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
+def replay_document(answer: ReplayResult, url: str) -> dict[str, Any]:
     """Return the answer as JSON for scripts; instants in UTC."""
     window, counts = answer.window, Counter(pair.change for pair in answer.pairs)
     return {
@@ -85,7 +85,7 @@ def replay_document(answer: ReplayAnswer, url: str) -> dict[str, Any]:
     }
 
 
-def route_summaries(answer: ReplayAnswer) -> Iterator[dict[str, Any]]:
+def route_summaries(answer: ReplayResult) -> Iterator[dict[str, Any]]:
     """Yield how often each route moved, and how long it was away from its first candidate, on both sides."""
     for route in answer.settings.routes:
         sides = {
@@ -103,7 +103,7 @@ def route_summaries(answer: ReplayAnswer) -> Iterator[dict[str, Any]]:
         }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _pair(pair: DecisionPair) -> dict[str, Any]:
     return {
         "route": pair.decision.route,
         "change": pair.change,
@@ -124,7 +124,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _away_s(answer: ReplayAnswer, route: str, home: str, decisions: Sequence[Decision]) -> float:
+def _away_s(answer: ReplayResult, route: str, home: str, decisions: Sequence[Decision]) -> float:
     """Seconds for which the route, of which these are the decisions, pointed elsewhere than at its first candidate."""
     window = answer.window
     state = answer.states.get(route)
@@ -135,7 +135,7 @@ def _away_s(answer: ReplayAnswer, route: str, home: str, decisions: Sequence[Dec
     return total_s + away * (window.until - at).total_seconds()
 
 
-def notes(answer: ReplayAnswer) -> Iterator[str]:
+def notes(answer: ReplayResult) -> Iterator[str]:
     """Yield what limits the answer, a sentence each."""
     window = answer.window
     if window.begins_at > window.asked_from:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.storage.conversions import fit_integer, from_ms, maybe_from_ms, storable, to_ms, truncate
+from monitor.storage.column_conversions import fit_integer, from_ms, maybe_from_ms, storable, to_ms, truncate
 
 
 @given(st.datetimes(timezones=st.timezones()))

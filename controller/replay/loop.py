@@ -30,7 +30,7 @@ _NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class ReplayWindow:
     """The part of the past that is replayed."""
 
     asked_from: datetime
@@ -49,7 +49,7 @@ class Replay:
     """One run of a configuration over recorded observations. Seconds are since the Unix epoch."""
 
     def __init__(
-        self, settings: Settings, window: Window, states: Mapping[str, Decision], overrides: Iterable[Override]
+        self, settings: Settings, window: ReplayWindow, states: Mapping[str, Decision], overrides: Iterable[Override]
     ) -> None:
         """`states` are where the routes point when deciding begins."""
         self.decisions: list[Decision] = []

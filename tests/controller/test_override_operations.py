@@ -22,7 +22,7 @@ from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.health import Health, TargetHealth
 from monitor.storage.database import open_reader, open_writer
-from monitor.storage.rows import SavedTargetState
+from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from tests.support import seeded_database as seeded
 from tests.support.builders import observation

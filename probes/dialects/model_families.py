@@ -38,7 +38,7 @@ _OWNER_NAMES_MODELS: Final = ("x-litellm-", "x-ms-deployment-name", "apim-reques
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class ModelFamily:
     """Models that want the same parameters."""
 
     patterns: str
@@ -56,12 +56,12 @@ class Family:
         return task.max_tokens or self.tokens + (_MORE_THAN_A_WORD if task.has_long_reply else 0)
 
 
-def family_of(model: str, families: tuple[Family, ...]) -> Family:
+def family_of(model: str, families: tuple[ModelFamily, ...]) -> ModelFamily:
     """The first family with a pattern that matches; the default of an unknown model is a large budget."""
     matching = (
         family for family in families if any(fnmatchcase(model, pattern) for pattern in family.patterns.split())
     )
-    return next(matching, Family(patterns="*"))
+    return next(matching, ModelFamily(patterns="*"))
 
 
 def expected_length(target: Target) -> int | None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from probes.dialects.families import expected_length, is_substitute
+from probes.dialects.model_families import expected_length, is_substitute
 from tests.support.builders import target
 
 

@@ -11,7 +11,7 @@ from monitor.connectivity.state import ConnectivityObservation, ConnectivityStat
 from monitor.health import TargetHealth, Transition, WeighedProbe
 from monitor.liveness import ServiceBeat
 from monitor.status_pages.reading import LONGEST_HEADLINE, VendorState, VendorStateChange
-from monitor.storage.conversions import RowMapper, from_ms, storable, to_ms, truncate
+from monitor.storage.column_conversions import RowMapper, from_ms, storable, to_ms, truncate
 from monitor.storage.tables import ConnectivityRow, EventRow, TargetStateRow, TransitionRow, VendorReportRow
 from probes.observation import Observation
 from probes.outcome import Outcome
