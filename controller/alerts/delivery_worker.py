@@ -104,16 +104,16 @@ class DeliveryWorker:
         """Each once; after one that failed, no other of its group. How many were delivered, and how many not."""
         delivered = failed = 0
         failing: set[int] = set()
-        for one in planned:
-            if one.group in failing or not self._may_go(one):
+        for message in planned:
+            if message.group in failing or not self._may_go(message):
                 continue
             try:
-                await self._uninterrupted(one)
-                delivered += one.action in {Action.POST, Action.EDIT}
+                await self._uninterrupted(message)
+                delivered += message.action in {Action.POST, Action.EDIT}
             except DeliveryError:
                 failed += 1
-                if one.group is not None:
-                    failing.add(one.group)
+                if message.group is not None:
+                    failing.add(message.group)
         return delivered, failed
 
     def _may_go(self, planned: PlannedMessage) -> bool:

@@ -57,7 +57,7 @@ def count_pending(connection: Connection) -> tuple[int, int]:
 
 def read_snapshot(connection: Connection, sink: str, now: datetime, known: Iterable[Incident]) -> DeliverySnapshot:
     """What there is to tell, and what was told; of `known`, incidents are taken that have not changed."""
-    incidents = _incidents_to_tell(connection, known)
+    incidents = _unreported_incidents(connection, known)
     events = select(EVENTS).where(EVENTS.c.telling == "due").order_by(EVENTS.c.id).limit(_MOST_EVENTS)
     within = _ROWS.begun_ms.between(to_ms(now - _HOUR) + 1, to_ms(now))
     sent = select(_ROWS.begun_ms).where(_ROWS.sink == sink, _ROWS.attempts > 0, _ROWS.call.is_(None), within)
@@ -71,7 +71,7 @@ def read_snapshot(connection: Connection, sink: str, now: datetime, known: Itera
     )
 
 
-def _incidents_to_tell(connection: Connection, known: Iterable[Incident]) -> tuple[IncidentDelivery, ...]:
+def _unreported_incidents(connection: Connection, known: Iterable[Incident]) -> tuple[IncidentDelivery, ...]:
     due = or_(INCIDENTS.c.told_revision < INCIDENTS.c.revision, INCIDENTS.c.resolved_ms.is_(None))
     first = select(INCIDENTS).where(due).order_by(INCIDENTS.c.opened_ms, INCIDENTS.c.id).limit(_MOST_INCIDENTS)
     rows = {row.id: row for row in connection.execute(first)}
@@ -119,13 +119,13 @@ def taken_by(sink: str) -> tuple[ColumnElement[bool], ...]:
 
 def _due_incidents(connection: Connection, sink: str, now: datetime, fresh_ms: int) -> list[DueAlert]:
     row = INCIDENTS.c
-    heard = exists().where(*taken_by(sink), _ROWS.incident_id == row.id)
+    taken_before = exists().where(*taken_by(sink), _ROWS.incident_id == row.id)
     of_this = DELIVERIES.alias()
     same = and_(of_this.c.sink == sink, of_this.c.incident_id == row.id, of_this.c.revision == row.revision)
     news = or_(
         row.resolved_ms.is_(None),
         row.resolved_ms >= fresh_ms,
-        (row.resolved_ms >= to_ms(now - _END_IS_NEWS)) & heard,
+        (row.resolved_ms >= to_ms(now - _END_IS_NEWS)) & taken_before,
     )
     wanted = (
         select(INCIDENTS, of_this.c.begun_ms.label("begun_ms"))
@@ -136,12 +136,12 @@ def _due_incidents(connection: Connection, sink: str, now: datetime, fresh_ms: i
     )
     return [
         DueAlert(
-            key=f"{sink} incident {found.id} revision {found.revision}",
-            begun_at=maybe_from_ms(found.begun_ms),
-            about=incident_of(found),
-            last=_last_alert(connection, sink, found.id),
+            key=f"{sink} incident {incident.id} revision {incident.revision}",
+            begun_at=maybe_from_ms(incident.begun_ms),
+            about=incident_of(incident),
+            last=_last_alert(connection, sink, incident.id),
         )
-        for found in connection.execute(wanted).all()
+        for incident in connection.execute(wanted).all()
     ]
 
 

@@ -153,5 +153,5 @@ class Cycle:
                 due[kind, name] = verdict.warning
         for kind, name in due.keys() - self._reported.keys():
             log.warning("%s route=%s: %s", kind, name, due[kind, name])
-            self._store.add_event(now, kind, name, due[kind, name], tell=kind != "failback_waiting")
+            self._store.add_event(now, kind, name, due[kind, name], notify=kind != "failback_waiting")
         self._reported = due

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from monitor.config.settings import Settings
-from monitor.connectivity.blindness import Blindness
+from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.detection import provider_pool, target_state
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.notices import NoticeFilter, TargetNotice
@@ -96,17 +96,17 @@ class StoredDetector:
             return frozenset()
         answers = self._store.connectivity(after=unjudged[0].started_at - _REPLAYED_WITHOUT_STATE, before=now)
         settings = self._settings
-        blindness = Blindness(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
-        return frozenset(observation for observation, blind in blindness.replay(unjudged, answers) if blind)
+        detector = NetworkLossDetector(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
+        return frozenset(observation for observation, blind in detector.replay(unjudged, answers) if blind)
 
     def _report_notices(self, observations: Sequence[Observation], now: datetime) -> None:
         """Tell people once which other model answers for a target, and that its model will be retired."""
         for observation in observations:
             for notice in self._notices.due_of_models(observation, now):
-                self._store.add_event(notice.at, notice.kind, notice.target, notice.text, tell=True)
-                self._mark_told(notice)
+                self._store.add_event(notice.at, notice.kind, notice.target, notice.text, notify=True)
+                self._log_as_reported(notice)
 
-    def _mark_told(self, notice: TargetNotice) -> None:
+    def _log_as_reported(self, notice: TargetNotice) -> None:
         log.warning("%s target=%s: %s", notice.kind, notice.target, notice.text)
         self._notices.mark_reported(notice)
 
@@ -132,7 +132,7 @@ class StoredDetector:
             self.detector.restore(before)
             raise
         for notice in notices:
-            self._mark_told(notice)
+            self._log_as_reported(notice)
         return transitions
 
     def _save(

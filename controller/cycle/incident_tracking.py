@@ -45,13 +45,17 @@ class IncidentMemory:
                 onsets=self._journal.onsets(self._newly_unhealthy(facts)),
             )
         )
-        changed = [self._journal.with_facts(one, facts.now) if one.resolved_at else one for one in changed]
+        changed = [
+            self._journal.with_facts(incident, facts.now) if incident.resolved_at else incident for incident in changed
+        ]
         if facts.decisions or changed:
             changed = self._journal.commit(facts.decisions, changed)
         known = {incident.id: incident for incident in (*self._resolved, *self._open, *changed)}.values()
         self._open = [incident for incident in known if incident.resolved_at is None]
         remembered_after = facts.now - _REMEMBERED
-        self._resolved = [one for one in known if one.resolved_at and one.resolved_at > remembered_after]
+        self._resolved = [
+            incident for incident in known if incident.resolved_at and incident.resolved_at > remembered_after
+        ]
 
     def _newly_unhealthy(self, facts: CycleFacts) -> list[TargetHealth]:
         """The unhealthy targets that no open incident has as such: they open one, or join it."""

@@ -191,9 +191,9 @@ def network_up_entry(incident: Incident, loss: NetworkLoss | None, at: datetime)
     """That our own network works again, how long it did not, and which failed probes were not counted."""
     since = loss.since if loss else incident.opened_at
     text = f"Our own network works again after {format_elapsed(max(0.0, (at - since).total_seconds()))}"
-    if loss and loss.held:
-        each = ", ".join(f"{name} {count}" for name, count in sorted(loss.held.items()))
-        text += f": {plural(sum(loss.held.values()), 'failed probe')} ({each}) not counted"
+    if loss and loss.uncounted:
+        each = ", ".join(f"{name} {count}" for name, count in sorted(loss.uncounted.items()))
+        text += f": {plural(sum(loss.uncounted.values()), 'failed probe')} ({each}) not counted"
     return TimelineEntry(at=at, text=text, kind=EntryKind.HEALTH)
 
 

@@ -221,7 +221,7 @@ def _of_network(facts: CycleFacts) -> Iterator[Incident]:
 
 def _new_blindness(loss: NetworkLoss | None, facts: CycleFacts) -> Incident | None:
     """The incident of a loss without an open one; None while it is short or harmless, and once it was resolved."""
-    if not loss or not loss.held or (loss.until or facts.now) - loss.since < BLIND_FOR:
+    if not loss or not loss.uncounted or (loss.until or facts.now) - loss.since < BLIND_FOR:
         return None
     late = facts.resolved_by_slot.get(_NETWORK_SLOT)
     if late and late.resolved_at and loss.until and late.resolved_at >= loss.since:

@@ -17,7 +17,7 @@ from controller.replay.loop import Replay, ReplayWindow
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override
 from monitor.config.settings import Settings
-from monitor.connectivity.blindness import Blindness
+from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.formatting import format_elapsed, instant
 from monitor.liveness import ServiceBeat
@@ -63,9 +63,9 @@ def replay(
     )
     states = {decision.route: decision for decision in then if decision.at < window.deciding_from}
     run = Replay(settings, window, states, overrides)
-    blindness = Blindness(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
+    detector = NetworkLossDetector(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
     observations = _reported(_observations(store, settings, window), window, on_progress)
-    run.run(blindness.replay(observations, _connectivity(store, window)))
+    run.run(detector.replay(observations, _connectivity(store, window)))
     return ReplayResult(
         settings=settings, window=window, spans=spans, overrides=overrides, states=states, then=then, now=run
     )

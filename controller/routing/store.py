@@ -163,7 +163,7 @@ def _end(connection: Connection, ended: Override) -> bool:
 
 
 def _add_event(connection: Connection, at: datetime, event: OverrideEvent) -> None:
-    insert_event(connection, at, event.kind, event.subject, event.text, tell=True)
+    insert_event(connection, at, event.kind, event.subject, event.text, notify=True)
 
 
 def _override(row: Row[Any]) -> Override:

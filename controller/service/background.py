@@ -55,15 +55,15 @@ class BackgroundRecorder:
     database: WorkerThread
     clock: Callable[[], datetime]
 
-    def event(self, kind: str, subject: str, text: str, *, tell: bool = False) -> None:
-        """Log an event and store it; with `tell`, people are told in Slack as well."""
+    def event(self, kind: str, subject: str, text: str, *, notify: bool = False) -> None:
+        """Log an event and store it; with `notify`, people are told in Slack as well."""
         log.warning("%s subject=%s: %s", kind, subject, text)
         lost = f"event_lost kind={kind}"
-        self.database.submit(lost, self.store.add_event, self.clock(), kind, subject, text, tell=tell)
+        self.database.submit(lost, self.store.add_event, self.clock(), kind, subject, text, notify=notify)
 
     def connectivity_note(self, note: ConnectivityNote) -> None:
         """Report what became of our own network. A long loss has an incident, so that the note is not told as well."""
-        self.event(note.kind, "network", note.text, tell=note.tell and note.lasted_s < BLIND_FOR.total_seconds())
+        self.event(note.kind, "network", note.text, notify=note.notify and note.lasted_s < BLIND_FOR.total_seconds())
 
     def connectivity(self, observation: ConnectivityObservation) -> None:
         """Store what the neutral endpoints answered, before the cycle that judges by it."""

@@ -89,7 +89,7 @@ class ControlLoop:
 
     async def _run_cycle(self) -> bool:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
-        batch, blind, loss = tuple(self._batch), frozenset(self._blind), self.network.blindness.messages.loss
+        batch, blind, loss = tuple(self._batch), frozenset(self._blind), self.network.detector.messages.loss
         try:
             bursts = await self.recorder.database.run(self.cycle.run, batch, self.recorder.clock(), blind, loss)
         except DatabaseGoneError:

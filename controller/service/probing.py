@@ -124,7 +124,7 @@ class Probing:
                 self.cycle.detection.stop_watching, after.stopped, self.budget.stop_reason()
             )
         for event in events:
-            self.recorder.event(event.kind, "budget", event.text, tell=event.tell)
+            self.recorder.event(event.kind, "budget", event.text, notify=event.notify)
         # Last: when the service is killed in between, the next one repeats the events rather than losing them.
         if after != before:
             self.recorder.throttling(budget_tracker.to_json(after))

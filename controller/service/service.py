@@ -24,8 +24,8 @@ from monitor.budget import tracker as budget_tracker
 from monitor.budget.summary import open_tracker
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
-from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.checker import ConnectivityChecker
+from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.formatting import plural
 from monitor.status_pages.poller import StatusPagePoller, status_pages
 from monitor.storage.database import DatabaseGoneError, database_path, open_writer
@@ -67,7 +67,9 @@ class Service:
         self._database = WorkerThread("controller")
         self._slack = WorkerThread("slack")
         self._tls = tls_context(settings.network.ca_bundle)
-        self._blindness = Blindness(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
+        self._network_loss = NetworkLossDetector(
+            settings.connectivity.endpoints, frozenset(p.name for p in settings.providers)
+        )
         self._observations: asyncio.Queue[Observation | None] = asyncio.Queue()
         self._health = ServiceHealth()
 
@@ -120,7 +122,7 @@ class Service:
         self._resume(store, Journal(engine))
         self._build_loops()
         for event in budget_events:
-            self._recorder.event(event.kind, "budget", event.text, tell=event.tell)
+            self._recorder.event(event.kind, "budget", event.text, notify=event.notify)
         self._recorder.throttling(budget_tracker.to_json(self._budget.throttling))
         self._housekeeping.started(self._watching())
 
@@ -143,10 +145,10 @@ class Service:
         settings, proxy = self._settings, self._settings.network.proxy
         endpoints = settings.connectivity.endpoints
         self._network = ConnectivityChecker(
-            self._blindness,
+            self._network_loss,
             lambda: ask_endpoints(endpoints, timeout_s=_NEUTRAL_S, tls=self._tls, proxy=proxy),
             keep=self._recorder.connectivity,
-            tell=self._recorder.connectivity_note,
+            notify=self._recorder.connectivity_note,
             clock=self._clock,
         )
         self._status_pages = StatusPagePoller(
@@ -158,7 +160,7 @@ class Service:
             clock=self._clock,
         )
         now = self._clock()
-        self._blindness.resume(store.connectivity(after=now - _CONNECTIVITY_TRUSTED, before=now))
+        self._network_loss.resume(store.connectivity(after=now - _CONNECTIVITY_TRUSTED, before=now))
         self._status_pages.resume(store.vendor_states())
 
     def _resume(self, store: Store, journal: Journal) -> None:
@@ -166,7 +168,7 @@ class Service:
         self._cycle = Cycle(self._budget.throttled_settings(), store, journal, RoutingFile(self._settings.routing_file))
         self._cycle.start(self._clock())
         self._cycle.detection.stop_watching(self._budget.throttling.stopped, self._budget.stop_reason())
-        self._cycle.run((), self._clock(), loss=self._blindness.messages.loss)
+        self._cycle.run((), self._clock(), loss=self._network_loss.messages.loss)
         if self._cycle.publisher.error:
             raise RoutingFileError(self._cycle.publisher.error)
         journal.skip_stale_alerts(self._clock() - _STALE)

@@ -27,7 +27,7 @@ from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
 from controller.simulation.sleepers import Sleepers
 from controller.simulation.world import Timeline, own_network_failures
-from monitor.connectivity.blindness import Blindness
+from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.detection.detector import Detector
 from monitor.detection.pacing import BurstProbe, is_resting, phases
 from probes.observation import Observation
@@ -278,7 +278,9 @@ class _NeutralEndpoints:
         self._endpoints = scenario.settings.connectivity.endpoints
         self._failures = own_network_failures(scenario)
         self._dice = Random(f"{seed} neutral endpoints")  # noqa: S311 - a simulation
-        self._blindness = Blindness(self._endpoints, frozenset(p.name for p in scenario.settings.providers))
+        self._network_loss = NetworkLossDetector(
+            self._endpoints, frozenset(p.name for p in scenario.settings.providers)
+        )
         self.can_fail = bool(self._failures) or not self._endpoints
         """False where they always answer: no failure can then be blamed on our own network."""
         always = not self._endpoints
@@ -292,7 +294,7 @@ class _NeutralEndpoints:
         """
         if not self._from_s <= ended_s <= self._until_s:
             return False
-        return self._blindness.follow(observation, self._answering)
+        return self._network_loss.follow(observation, self._answering)
 
     def next_failure_s(self, now_s: float) -> float:
         """From when on they may not answer; infinite when they always will."""

@@ -160,7 +160,7 @@ class _Facts:
         held = [(route, route.override) for route in self.routes if route.override and route.target in failing]
         for route, override in held:
             cause = self._cause([route.target])
-            yield Level.BAD, f"{self._by_hand(route, override)}, and {cause}{_more_routes(held)}"
+            yield Level.BAD, f"{self._override_sentence(route, override)}, and {cause}{_more_routes(held)}"
 
     def about_dry_run(self) -> Iterator[tuple[Level, str]]:
         left = [route for route in self.routes if route.would]
@@ -188,7 +188,7 @@ class _Facts:
             yield Level.NOTICE, f"{_names(moved)} {have} failed over{to}: {cause}"
 
     def about_overrides(self) -> Iterator[tuple[Level, str]]:
-        held = [self._by_hand(route, route.override) for route in self.routes if route.override]
+        held = [self._override_sentence(route, route.override) for route in self.routes if route.override]
         drains = {c.drain.subject: c.drain for route in self.routes for c in route.candidates if c.drain}
         held += [
             f"{drain.subject} is drained by {drain.author} until {clock(drain.until, self.now)}"
@@ -213,7 +213,7 @@ class _Facts:
         unclear = f", {others} unknown or paused" if others else ""
         yield Level.GOOD, f"{first}{plural(well, 'target')} up{unclear}"
 
-    def _by_hand(self, route: RouteView, override: Override) -> str:
+    def _override_sentence(self, route: RouteView, override: Override) -> str:
         done = f"pinned to {override.target}" if override.kind is OverrideKind.PIN else f"paused on {route.target}"
         return f"{route.name} is {done} by {override.author} until {clock(override.until, self.now)}"
 

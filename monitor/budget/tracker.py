@@ -42,11 +42,11 @@ class Throttling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetEvent:
-    """Something about the budget to be logged, and reported to people where `tell`."""
+    """Something about the budget to be logged, and reported to people where `notify`."""
 
     kind: str
     text: str
-    tell: bool
+    notify: bool
 
 
 @dataclass(slots=True)
@@ -212,25 +212,25 @@ class BudgetTracker:
         if after.stretches != before.stretches:
             kind = "interval_stretched" if after.stretches else "interval_restored"
             # That stretching begins or ends is reported; a change between two stretches is only logged.
-            tell = not (after.stretches and before.stretches)
-            events.append(BudgetEvent(kind=kind, text=self._stretch_text(cap, now), tell=tell))
+            notify = not (after.stretches and before.stretches)
+            events.append(BudgetEvent(kind=kind, text=self._stretch_text(cap, now), notify=notify))
         stops = [target for target in after.stopped if target not in before.stopped]
         if stops:
             text = (
                 f"{listed(stops)} will not be probed until {self._month.ends:%Y-%m-%d}: {self._lack_text(cap)},"
                 " and no route moves because of that"
             )
-            events.append(BudgetEvent(kind="probing_stopped", text=text, tell=True))
+            events.append(BudgetEvent(kind="probing_stopped", text=text, notify=True))
         resumed = [target for target in before.stopped if target in self._paid and target not in after.stopped]
         if resumed:
             text = f"probed again: {listed(resumed)}; {self._spent_text(cap, now)}"
-            events.append(BudgetEvent(kind="probing_resumed", text=text, tell=True))
+            events.append(BudgetEvent(kind="probing_resumed", text=text, notify=True))
         if after.reserve_used_up and not before.reserve_used_up and len(after.stopped) < len(self._paid):
             text = (
                 f"no extra probes of paid targets until {self._month.ends:%Y-%m-%d}: the reserve of the budget of"
                 f" {format_usd(cap)} is used up, and outages are found at the regular intervals alone"
             )
-            events.append(BudgetEvent(kind="reserve_used_up", text=text, tell=True))
+            events.append(BudgetEvent(kind="reserve_used_up", text=text, notify=True))
         return events
 
     def _stretch_text(self, cap: float, now: datetime) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 
-from monitor.connectivity.blindness import FRESH_S, Blindness
 from monitor.connectivity.messages import ConnectivityNote
+from monitor.connectivity.network_loss import FRESH_S, NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation
 from probes.observation import Observation
 
@@ -15,33 +15,33 @@ _LOOK_S = 0.5
 
 @dataclass(eq=False)
 class ConnectivityChecker:
-    """Drives `Blindness` in real time, from one event loop.
+    """Drives `NetworkLossDetector` in real time, from one event loop.
 
-    `ask` returns the endpoints that answer right now; `keep` is called with each check, `tell` with each note.
+    `ask` returns the endpoints that answer right now; `keep` is called with each check, `notify` with each note.
     """
 
-    blindness: Blindness
+    detector: NetworkLossDetector
     ask: Callable[[], Awaitable[frozenset[str]]]
     _: KW_ONLY
     keep: Callable[[ConnectivityObservation], None]
-    tell: Callable[[ConnectivityNote], None]
+    notify: Callable[[ConnectivityNote], None]
     clock: Callable[[], datetime]
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _checked_at: datetime | None = field(default=None, init=False)
 
     async def find_blind(self, batch: Sequence[Observation]) -> frozenset[Observation]:
         """The observations of the batch whose failure is our own network's; checks the endpoints first where needed."""
-        if self.blindness.add_batch(batch, self.clock()):
+        if self.detector.add_batch(batch, self.clock()):
             await self._check()
-        blind = self.blindness.find_blind(batch)
-        for note in self.blindness.messages.take_notes():
-            self.tell(note)
+        blind = self.detector.find_blind(batch)
+        for note in self.detector.messages.take_notes():
+            self.notify(note)
         return blind
 
     async def watch(self) -> None:
         """Check the endpoints whenever it is due, for ever."""
         while True:
-            if self.blindness.due(self.clock()):
+            if self.detector.due(self.clock()):
                 await self._check()
             await asyncio.sleep(_LOOK_S)
 
@@ -52,4 +52,4 @@ class ConnectivityChecker:
                 return  # whoever held the lock has just checked
             answered = await self.ask()
             self._checked_at = now
-            self.keep(self.blindness.add_check(answered, now))
+            self.keep(self.detector.add_check(answered, now))

@@ -19,7 +19,7 @@ class ConnectivityNote:
     kind: str
     """`network_lost`, `network_back` or `endpoints_untrusted`."""
     text: str
-    tell: bool = False
+    notify: bool = False
     """Whether it is worth a message besides the log line."""
     lasted_s: float = 0.0
     """Of `network_back`: how long our network was lost."""
@@ -32,7 +32,7 @@ class NetworkLoss:
     since: datetime
     until: datetime | None = None
     """When it was back; None while it is lost."""
-    held: Mapping[str, int] = field(default_factory=dict)
+    uncounted: Mapping[str, int] = field(default_factory=dict)
     """How many failed probes of each provider count for nothing because of it."""
 
 
@@ -66,25 +66,25 @@ class ConnectivityMessages:
         if self.loss is not None and self.loss.until is None:
             self.loss = replace(self.loss, until=instant_of(at_s))
 
-    def count_held(self, providers: Iterable[str]) -> None:
+    def add_uncounted(self, providers: Iterable[str]) -> None:
         """Count one failure of each of these providers that counts for nothing."""
         if self.loss is not None:
-            self.loss = replace(self.loss, held=Counter(self.loss.held) + Counter(providers))
+            self.loss = replace(self.loss, uncounted=Counter(self.loss.uncounted) + Counter(providers))
 
     def advance(self, now_s: float) -> None:
         """Add the note on a loss that has been over for a minute; it is worth a message where anything was held."""
         loss = self.loss
         if loss is None or loss.until is None or now_s - loss.until.timestamp() < _BACK_S:
             return
-        tell, lasted_s = bool(loss.held) or self._inherited, (loss.until - loss.since).total_seconds()
+        notify, lasted_s = bool(loss.uncounted) or self._inherited, (loss.until - loss.since).total_seconds()
         when = f"{loss.since:%H:%M:%S} to {loss.until:%H:%M:%S} UTC"
         text = f"our own network works again after {format_elapsed(lasted_s)} ({when})"
-        if loss.held:
-            each = ", ".join(f"{name} {count}" for name, count in sorted(loss.held.items()))
-            text += f": {plural(sum(loss.held.values()), 'failed probe')} ({each}) not counted; the routes held"
+        if loss.uncounted:
+            each = ", ".join(f"{name} {count}" for name, count in sorted(loss.uncounted.items()))
+            text += f": {plural(sum(loss.uncounted.values()), 'failed probe')} ({each}) not counted; the routes held"
         else:
             text += "; no failures were left out"
-        self._notes.append(ConnectivityNote(kind="network_back", text=text, tell=tell, lasted_s=lasted_s))
+        self._notes.append(ConnectivityNote(kind="network_back", text=text, notify=notify, lasted_s=lasted_s))
         self.loss = None
 
     def add_untrusted(self) -> None:

@@ -16,7 +16,7 @@ class ConnectivityState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectivityObservation:
-    """One check of the neutral endpoints; `Blindness.replay` decides from stored ones as the service did."""
+    """One check of the neutral endpoints; `NetworkLossDetector.replay` decides from stored ones as the service did."""
 
     at: datetime
     state: ConnectivityState

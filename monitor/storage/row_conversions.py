@@ -45,14 +45,14 @@ class SavedTargetState:
     """The detector's JSON; the store does not read it."""
 
 
-def event_row(at: datetime, kind: str, subject: str, text: str, *, tell: bool = False) -> EventRow:
-    """The row of an event, for what is stored in one transaction with something else. `tell`: Slack is told of it."""
+def event_row(at: datetime, kind: str, subject: str, text: str, *, notify: bool = False) -> EventRow:
+    """The row of an event, for what is stored in one transaction with something else. `notify`: Slack is told of it."""
     return EventRow(
         at_ms=to_ms(at),
         kind=kind,
         subject=storable(subject),
         text=truncate(text, _LONGEST_REASON),
-        telling="due" if tell else None,
+        telling="due" if notify else None,
     )
 
 

@@ -142,7 +142,7 @@ class Store:
             with Session(connection) as session:
                 session.add_all(transition_row(transition) for transition in transitions)
                 session.add_all(
-                    event_row(notice.at, notice.kind, notice.target, notice.text, tell=True) for notice in notices
+                    event_row(notice.at, notice.kind, notice.target, notice.text, notify=True) for notice in notices
                 )
                 session.commit()
 
@@ -164,13 +164,13 @@ class Store:
         with Session(self._engine) as session:
             return [transition_of(row) for row in session.exec(newest.limit(limit))]
 
-    def add_event(self, at: datetime, kind: str, subject: str, text: str, *, tell: bool = False) -> None:
+    def add_event(self, at: datetime, kind: str, subject: str, text: str, *, notify: bool = False) -> None:
         """Store something worth knowing that is neither a transition nor a decision; `kind` is a past-tense name.
 
-        With `tell`, people are told in Slack, and it survives a power cut.
+        With `notify`, people are told in Slack, and it survives a power cut.
         """
-        with (self._durable if tell else self._engine).begin() as connection:
-            insert_event(connection, at, kind, subject, text, tell=tell)
+        with (self._durable if notify else self._engine).begin() as connection:
+            insert_event(connection, at, kind, subject, text, notify=notify)
 
     def notices(self) -> list[TargetNotice]:
         """All notices that people were ever told, oldest first."""
@@ -280,11 +280,11 @@ class Store:
 
 
 def insert_event(
-    connection: Connection, at: datetime, kind: str, subject: str, text: str, *, tell: bool = False
+    connection: Connection, at: datetime, kind: str, subject: str, text: str, *, notify: bool = False
 ) -> None:
     """Store an event in the transaction of `connection`, together with something else."""
     with Session(connection) as session:
-        session.add(event_row(at, kind, subject, text, tell=tell))
+        session.add(event_row(at, kind, subject, text, notify=notify))
         session.commit()  # flushes; the transaction ends with the connection's
 
 

@@ -90,7 +90,7 @@ class AlertWorld:
 
     def happen(self, text: str = "ana pinned chat", *, at: datetime | None = None, kind: str = "pinned") -> None:
         """Journal an event that people must be told of."""
-        Store(self.engine).add_event(at or self.now, kind, "chat", text, tell=True)
+        Store(self.engine).add_event(at or self.now, kind, "chat", text, notify=True)
 
     def round(self, at_s: float | None = None) -> RoundResult:
         """One round, at this second where it is given."""

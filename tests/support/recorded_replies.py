@@ -15,7 +15,7 @@ from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
 from controller.simulation.world import build_timelines, own_network_failures
 from monitor.config.settings import Settings
-from monitor.connectivity.blindness import Blindness
+from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.detection.pacing import BurstProbe, phases
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
@@ -70,10 +70,10 @@ class Recording:
         """One life of the service."""
         self.cycle = Cycle(self.settings, self.store, self.journal, RoutingFile(self.settings.routing_file))
         self.cycle.start(at(begin_s))
-        self.blindness = Blindness(
+        self.network_loss = NetworkLossDetector(
             self.settings.connectivity.endpoints, frozenset(one.name for one in self.settings.providers)
         )
-        self.blindness.resume(self.store.connectivity(after=at(begin_s - 3600), before=at(begin_s)))
+        self.network_loss.resume(self.store.connectivity(after=at(begin_s - 3600), before=at(begin_s)))
         self.heap: list[tuple[float, int, str, Any]] = []
         self.number, self.planned = count(), dict[str, int]()
         for lane in self.lanes.values():
@@ -121,9 +121,9 @@ class Recording:
 
     def _cycle(self, batch: tuple[Observation, ...], now_s: float) -> None:
         now = at(now_s)
-        if self.blindness.due(now) or self.blindness.add_batch(batch, now):
-            self.store.record_connectivity(self.blindness.add_check(self._answering(now_s), now))
-        for extra in self.cycle.run(batch, now, self.blindness.find_blind(batch)):
+        if self.network_loss.due(now) or self.network_loss.add_batch(batch, now):
+            self.store.record_connectivity(self.network_loss.add_check(self._answering(now_s), now))
+        for extra in self.cycle.run(batch, now, self.network_loss.find_blind(batch)):
             self._plan(extra, now_s)
 
     def _plan(self, extra: BurstProbe, now_s: float) -> None:

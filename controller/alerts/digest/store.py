@@ -55,7 +55,7 @@ def keep_digest(engine: Engine, day: date, text: str, at: datetime) -> None:
     made.begun_ms = made.done_ms = to_ms(at)
     with Session(durable(engine)) as session, session.begin():
         session.add(made)
-        session.add(event_row(at, DIGEST, str(day), text, tell=True))
+        session.add(event_row(at, DIGEST, str(day), text, notify=True))
 
 
 def read_week(settings: Settings, ends: datetime) -> Week:

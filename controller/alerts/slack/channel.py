@@ -93,10 +93,10 @@ class SlackChannel(AlertChannel):
 
     def plan(self, store: DeliveryStore, now: datetime, waiting: Collection[str]) -> Sequence[PlannedMessage]:  # noqa: ARG002 - what failed keeps its place among those that the bound for a storm lets through
         """What there is to tell compared with what was told."""
-        given = PlanningInput(
+        inputs = PlanningInput(
             snapshot=store.snapshot(now), slack=self._slack, now=now, shown=self._shown, routes=self._button_routes()
         )
-        return plan_webhook_messages(given) if self._slack.webhook_url else plan_messages(given)
+        return plan_webhook_messages(inputs) if self._slack.webhook_url else plan_messages(inputs)
 
     async def deliver(self, planned: PlannedMessage, begun_at: datetime) -> Receipt:
         """Post it, in a thread or not, or edit it; says where it stands now, which a webhook does not know."""

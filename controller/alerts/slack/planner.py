@@ -43,7 +43,7 @@ _STALE: Final = timedelta(hours=1)
 _HELD_FOR: Final = timedelta(hours=6)
 
 
-def plan_messages(given: PlanningInput) -> list[PlannedMessage]:
+def plan_messages(inputs: PlanningInput) -> list[PlannedMessage]:
     """The messages that a bot may send now, the most urgent first.
 
     1. Headlines of critical incidents, and calls: whatever the hour, and however many there were.
@@ -51,20 +51,20 @@ def plan_messages(given: PlanningInput) -> list[PlannedMessage]:
     3. Edits, which notify nobody: always.
     4. Replies in threads, for which a third of the hour's messages is not to be had, and what is held back.
     """
-    groups = given.groups()
+    groups = inputs.groups()
     posted = [group for group in groups if group.members[0].ts]
     new = [group for group in groups if not group.members[0].ts]
     urgent = [_headline(group) for group in new if group.is_critical]
     urgent += [*(_call(group) for group in posted if group.needs_call), *_calm_marks(posted)]
     openings = [_headline(group) for group in new if group.is_open and not group.is_critical]
-    waiting = [*openings, *_passed(new, given), *_notices(given)]
+    waiting = [*openings, *_passed(new, inputs), *_notices(inputs)]
     # One message of the hour is kept for saying that others are held back.
-    reserve = 1 if given.slack.most_per_hour > 1 else 0
-    now = waiting[: max(0, given.room - reserve)]
-    room = given.room - len(now)
+    reserve = 1 if inputs.slack.most_per_hour > 1 else 0
+    now = waiting[: max(0, inputs.room - reserve)]
+    room = inputs.room - len(now)
     edits = [planned for group in posted for planned in _edits(group)]
-    replies = _affordable(posted, room - max(reserve, given.slack.most_per_hour // 3))
-    return [*urgent, *now, *edits, *replies, *_held(groups, given, waiting[len(now) :], room)]
+    replies = _affordable(posted, room - max(reserve, inputs.slack.most_per_hour // 3))
+    return [*urgent, *now, *edits, *replies, *_held(groups, inputs, waiting[len(now) :], room)]
 
 
 def _affordable(groups: Iterable[IncidentGroup], room: int) -> Iterator[PlannedMessage]:
@@ -72,7 +72,7 @@ def _affordable(groups: Iterable[IncidentGroup], room: int) -> Iterator[PlannedM
     which is edited, has it all.
     """
     for group in groups:
-        stale_at = group.given.now - _STALE
+        stale_at = group.inputs.now - _STALE
         is_stale = all(incident.resolved_at and incident.resolved_at < stale_at for incident in group.incidents)
         for reply in _replies(group):
             # People who were called are told at night too that it is over.
@@ -89,7 +89,7 @@ def _headline(group: IncidentGroup) -> PlannedMessage:
     return replace(
         group.draft(DeliveryKind.HEADLINE),
         message=partial(headline_message, group, group.late),
-        channel=group.given.slack.channel_of(severity),
+        channel=group.inputs.slack.channel_of(severity),
         receipt=replace(group.receipt, home=group.lead.id, call=1 if group.is_critical else None),
         shows=group.shows,
     )
@@ -97,58 +97,58 @@ def _headline(group: IncidentGroup) -> PlannedMessage:
 
 def headline_message(group: IncidentGroup, late: str | None = None) -> Message:
     """The headline of a group, as it is now."""
-    given, primary = group.given, group.primary
+    inputs, primary = group.inputs, group.primary
     others = [incident for incident in group.incidents if incident is not primary]
-    message = incident_headline(primary, now=given.now, others=others, mention=given.slack.mention, late=late)
-    if given.routes is None:
+    message = incident_headline(primary, now=inputs.now, others=others, mention=inputs.slack.mention, late=late)
+    if inputs.routes is None:
         return message
-    return add_buttons(message, choose_buttons(primary, given.routes, others))
+    return add_buttons(message, choose_buttons(primary, inputs.routes, others))
 
 
-def _passed(groups: Iterable[IncidentGroup], given: PlanningInput) -> list[PlannedMessage]:
+def _passed(groups: Iterable[IncidentGroup], inputs: PlanningInput) -> list[PlannedMessage]:
     """What came and went before anybody was told: each one message with its end, many of them together."""
     passed = [group for group in groups if not group.is_open and group.is_behind]
     if len(passed) <= _ONE_BY_ONE:
         return [_headline(group) for group in passed]
     together = passed[:_MOST_TOGETHER]
     incidents = [incident for group in together for incident in group.incidents]
-    reason = given.late(min(group.lead.opened_at for group in together)) or "within minutes"
+    reason = inputs.late(min(group.lead.opened_at for group in together)) or "within minutes"
     return [
         PlannedMessage(
             key=f"{SINK} together incidents {incidents[0].id}-{incidents[-1].id}",
             kind=DeliveryKind.TOGETHER,
             message=partial(passed_message, incidents, reason),
-            channel=given.slack.channel_of(Severity.WARNING),
+            channel=inputs.slack.channel_of(Severity.WARNING),
             receipt=Receipt(incidents=tuple(part for group in together for part in group.receipt.incidents)),
         )
     ]
 
 
-def _notices(given: PlanningInput) -> list[PlannedMessage]:
+def _notices(inputs: PlanningInput) -> list[PlannedMessage]:
     """What happened once, in the order in which it happened; many of them that come late together."""
-    events = given.snapshot.events
-    late = [event for event in events if given.late(event.at)]
+    events = inputs.snapshot.events
+    late = [event for event in events if inputs.late(event.at)]
     if len(late) <= _ONE_BY_ONE:
-        return [_notice(event, given) for event in events]
+        return [_notice(event, inputs) for event in events]
     together = late[:_MOST_TOGETHER]
     severity = most_urgent(severity_of_notice(event.kind) for event in together)
     message = PlannedMessage(
         key=f"{SINK} together events {together[0].id}-{together[-1].id}",
         kind=DeliveryKind.TOGETHER,
-        message=partial(notices_message, together, given.late(together[0].at) or ""),
-        channel=given.slack.channel_of(severity),
+        message=partial(notices_message, together, inputs.late(together[0].at) or ""),
+        channel=inputs.slack.channel_of(severity),
         receipt=Receipt(events=tuple(event.id for event in together)),
     )
-    return [message, *(_notice(event, given) for event in events if event not in late)]
+    return [message, *(_notice(event, inputs) for event in events if event not in late)]
 
 
-def _notice(event: PendingEvent, given: PlanningInput) -> PlannedMessage:
-    late = given.late(event.at)
+def _notice(event: PendingEvent, inputs: PlanningInput) -> PlannedMessage:
+    late = inputs.late(event.at)
     return PlannedMessage(
         key=f"{SINK} event {event.id}",
         kind=DeliveryKind.EVENT,
         message=partial(notice_message, event.kind, event.subject, event.text, at=event.at, late=late),
-        channel=given.slack.channel_of(severity_of_notice(event.kind)),
+        channel=inputs.slack.channel_of(severity_of_notice(event.kind)),
         event_id=event.id,
         receipt=Receipt(events=(event.id,)),
     )
@@ -165,9 +165,9 @@ def _calm_marks(groups: Iterable[IncidentGroup]) -> list[PlannedMessage]:
 
 def _call(group: IncidentGroup) -> PlannedMessage:
     """Calls a person when an incident has become critical, and again while it stays so and nobody acknowledges it."""
-    given, number = group.given, group.calls + 1
-    channel = given.slack.channel_of(Severity.CRITICAL)
-    place = given.delivered(place_key(SINK, channel))
+    inputs, number = group.inputs, group.calls + 1
+    channel = inputs.slack.channel_of(Severity.CRITICAL)
+    place = inputs.delivered(place_key(SINK, channel))
     names = {channel, place.channel if place else channel}
     home = next((home for home in group.homes() if home[1] in names), None)
     if home is None:
@@ -182,7 +182,7 @@ def _call(group: IncidentGroup) -> PlannedMessage:
     again = number > 1 and not group.was_calm
     return replace(
         group.draft(DeliveryKind.CALL, f"call {number}"),
-        message=partial(call_message, group.primary, now=given.now, mention=given.slack.mention, again=again),
+        message=partial(call_message, group.primary, now=inputs.now, mention=inputs.slack.mention, again=again),
         channel=home[1],
         ts=home[2],
         broadcast=True,
@@ -197,7 +197,7 @@ def _edits(group: IncidentGroup) -> Iterator[PlannedMessage]:
     complete = (m for m in group.members if m.revision < m.incident.revision and not _new_lines(m))
     receipt = Receipt(incidents=tuple((m.incident.id, m.incident.revision, m.line) for m in complete))
     draft = group.draft(DeliveryKind.HEADLINE)
-    stale = [home for home in group.homes() if group.given.shown.get(home[2]) != group.shows]
+    stale = [home for home in group.homes() if group.inputs.shown.get(home[2]) != group.shows]
     for number, (key, channel, ts) in enumerate(stale, 1):
         yield replace(
             draft,
@@ -227,7 +227,7 @@ def _replies(group: IncidentGroup) -> Iterator[PlannedMessage]:
         if not lines:
             continue
         first, last = lines[0].number, lines[-1].number
-        shown = group.given.shown.get(ts) == group.shows
+        shown = group.inputs.shown.get(ts) == group.shows
         complete = shown and last == max(line.number for line in incident.timeline)
         yield PlannedMessage(
             key=f"{SINK} incident {incident.id} line {first}" + (f"-{last}" if last > first else ""),
@@ -244,8 +244,8 @@ def _replies(group: IncidentGroup) -> Iterator[PlannedMessage]:
 
 def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry]) -> bool:
     """Whether a reply is worth the channel's attention: a further provider fails, it is back, or a call is over."""
-    posted = group.given.delivered(group.key())
-    if posted and group.given.now - posted.begun_at < _FRESH:
+    posted = group.inputs.delivered(group.key())
+    if posted and group.inputs.now - posted.begun_at < _FRESH:
         return False
     kinds = {line.kind for line in lines}
     if begins or (EntryKind.REOPENED in kinds and group.lead.reopened == 1):
@@ -254,53 +254,53 @@ def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry])
 
 
 def _held(
-    groups: Iterable[IncidentGroup], given: PlanningInput, waiting: Sequence[PlannedMessage], room: int
+    groups: Iterable[IncidentGroup], inputs: PlanningInput, waiting: Sequence[PlannedMessage], room: int
 ) -> Iterator[PlannedMessage]:
     """One message that lists what is held back, edited as that changes."""
-    if given.is_quiet:
+    if inputs.is_quiet:
         return
     incident_ids = {incident_id for planned in waiting for incident_id, _, _ in planned.receipt.incidents}
     event_ids = {event_id for planned in waiting for event_id in planned.receipt.events}
     incidents = [group.primary for group in groups if group.primary.id in incident_ids]
-    notices = [event for event in given.snapshot.events if event.id in event_ids]
+    notices = [event for event in inputs.snapshot.events if event.id in event_ids]
     held = PlannedMessage(
-        key=f"{SINK} held {given.now:%Y-%m-%d %H:%M}",
+        key=f"{SINK} held {inputs.now:%Y-%m-%d %H:%M}",
         kind=DeliveryKind.HELD,
-        message=partial(held_message, incidents, notices, given.slack.most_per_hour),
-        channel=given.slack.channel_of(Severity.WARNING),
+        message=partial(held_message, incidents, notices, inputs.slack.most_per_hour),
+        channel=inputs.slack.channel_of(Severity.WARNING),
         shows=str(len(incidents) + len(notices)) if waiting else "nothing",
     )
-    lists = [one for one in given.snapshot.deliveries.values() if one.kind is DeliveryKind.HELD and one.done_at]
+    lists = [one for one in inputs.snapshot.deliveries.values() if one.kind is DeliveryKind.HELD and one.done_at]
     newest = max(lists, key=lambda one: one.begun_at, default=None)
-    if newest and newest.channel and newest.ts and given.now - newest.begun_at < _HELD_FOR:
-        if given.shown.get(newest.ts) != held.shows:
+    if newest and newest.channel and newest.ts and inputs.now - newest.begun_at < _HELD_FOR:
+        if inputs.shown.get(newest.ts) != held.shows:
             key = f"{newest.key} edit"
             yield replace(held, key=key, action=Action.EDIT, channel=newest.channel, ts=newest.ts)
     elif waiting and room > 0:
         yield held
 
 
-def plan_webhook_messages(given: PlanningInput) -> list[PlannedMessage]:
+def plan_webhook_messages(inputs: PlanningInput) -> list[PlannedMessage]:
     """The messages that an incoming webhook may send now: each incident by itself, when it opens and when it is over.
 
     What changes in between is told by neither; the page and the log have it. What cannot wait goes first, reminders
     too; the rest, notices among it, waits for the end of quiet hours and for room.
     """
-    alone = [IncidentGroup(given, (member,)) for member in given.snapshot.incidents]
+    alone = [IncidentGroup(inputs, (member,)) for member in inputs.snapshot.incidents]
     urgent = [planned for group in alone if group.is_critical for planned in _phase(group)]
     others = [planned for group in alone if not group.is_critical for planned in _phase(group)]
     free = [planned for planned in others if planned.action is not Action.POST]
-    waiting = [*(planned for planned in others if planned.action is Action.POST), *_notices(given)]
-    return [*urgent, *free, *_calm_marks(alone), *waiting[: given.room]]
+    waiting = [*(planned for planned in others if planned.action is Action.POST), *_notices(inputs)]
+    return [*urgent, *free, *_calm_marks(alone), *waiting[: inputs.room]]
 
 
 def _phase(group: IncidentGroup) -> Iterator[PlannedMessage]:
     """The message of the opening or of the end; once it was sent, reminders, and the rest is known."""
-    now, mention, calls, late = group.given.now, group.given.slack.mention, group.calls, group.late
+    now, mention, calls, late = group.inputs.now, group.inputs.slack.mention, group.calls, group.late
     kind = DeliveryKind.OPENED if group.is_open else DeliveryKind.RESOLVED
     # An incident opens once, and once more each time that it comes back.
     name = f"{kind} {group.lead.reopened + 1}"
-    if group.given.delivered(group.key(name)) is None:
+    if group.inputs.delivered(group.key(name)) is None:
         if group.is_open or group.is_behind:
             headline = partial(incident_headline, group.lead, now=now, mention=mention, late=late, is_edited=False)
             receipt = replace(group.receipt, call=calls + 1 if group.is_critical else None)

@@ -79,7 +79,7 @@ class PlanningInput:
 class IncidentGroup:
     """An incident and those that have it for their lead, what people know of them, and who was called."""
 
-    given: PlanningInput
+    inputs: PlanningInput
     members: tuple[IncidentDelivery, ...]
     """The one under whose headline all are told first, then in the order of their ids."""
 
@@ -107,7 +107,7 @@ class IncidentGroup:
     def late(self) -> str | None:
         """Why those of which people know nothing are told only now; None where there is none, or it is in time."""
         new = [member.incident.opened_at for member in self.members if member.revision == member.line == 0]
-        return self.given.late(min(new)) if new else None
+        return self.inputs.late(min(new)) if new else None
 
     @property
     def is_critical(self) -> bool:
@@ -136,11 +136,11 @@ class IncidentGroup:
 
         What happened to the others is yet to be told below it, unless all is over.
         """
-        told = (incident for incident in self.incidents if incident is self.primary or not self.is_open)
+        covered = (incident for incident in self.incidents if incident is self.primary or not self.is_open)
         return Receipt(
             incidents=tuple(
                 (incident.id, incident.revision, max((line.number for line in incident.timeline), default=0))
-                for incident in told
+                for incident in covered
             )
         )
 
@@ -157,7 +157,7 @@ class IncidentGroup:
         copy = self.key("critical")
         places: dict[str, IncidentDelivery | Delivery | None] = {
             self.key(): self.members[0],
-            copy: self.given.delivered(copy),
+            copy: self.inputs.delivered(copy),
         }
         for key, place in places.items():
             if place and place.channel and place.ts:
@@ -166,7 +166,7 @@ class IncidentGroup:
     @property
     def last_call(self) -> Delivery | None:
         """The last message that called a person to it; None: there was none."""
-        deliveries = self.given.snapshot.deliveries.values()
+        deliveries = self.inputs.snapshot.deliveries.values()
         calls = (one for one in deliveries if one.incident_id == self.lead.id and one.call and one.done_at)
         return max(calls, key=lambda call: call.call or 0, default=None)
 
@@ -178,15 +178,15 @@ class IncidentGroup:
     @property
     def was_calm(self) -> bool:
         """Whether it was no longer critical at some time after the last call: the next one is no reminder."""
-        return self.given.delivered(self.key(f"calm {self.calls}")) is not None
+        return self.inputs.delivered(self.key(f"calm {self.calls}")) is not None
 
     @property
     def needs_call(self) -> bool:
         """Whether it is time to call for the first time, or again."""
-        last, remind_s = self.last_call, self.given.slack.remind_s
+        last, remind_s = self.last_call, self.inputs.slack.remind_s
         if last is None or not self.is_critical:
             return self.is_critical
-        since = self.given.now - last.begun_at
+        since = self.inputs.now - last.begun_at
         may_remind = bool(remind_s) and not all(incident.acknowledged_by for incident in self._critical())
         if since < -_CALLS_APART:
             # The clock was set back: a call of the future holds nobody.

@@ -93,7 +93,7 @@ def test_an_alert_keeps_its_id_and_what_was_taken_is_not_due(tmp_path: Path) -> 
     engine = open_writer(f"sqlite:///{path}")
     Journal(engine).commit([], [outage(), outage("gemini")])
     for text in ("ana pinned chat", "ana unpinned chat"):
-        Store(engine).add_event(NOON, "pinned", "chat", text, tell=True)
+        Store(engine).add_event(NOON, "pinned", "chat", text, notify=True)
     engine.dispose()
     alert = ("warning", "incident_opened", 1)
     rows: list[tuple[object, ...]] = [

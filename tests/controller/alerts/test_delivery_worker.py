@@ -168,9 +168,9 @@ async def test_one_that_comes_back_is_opened_again(world: World) -> None:
 
 async def test_notices_are_told_and_what_is_no_notice_is_not(world: World) -> None:
     """Events that people are to be told of, oldest first, also those that Slack was told of already."""
-    world.store.add_event(T0 + MINUTE, "pinned", "chat", "ana pinned chat", tell=True)
+    world.store.add_event(T0 + MINUTE, "pinned", "chat", "ana pinned chat", notify=True)
     world.store.add_event(T0 + MINUTE, "probe_skipped", "chat", "busy")
-    world.store.add_event(T0 + MINUTE, "drained", "openai", "ana drained openai", tell=True)
+    world.store.add_event(T0 + MINUTE, "drained", "openai", "ana drained openai", notify=True)
     DeliveryStore(world.engine, "slack").keep(Receipt(events=(1,)))
     assert await world.round() == ["notice pinned", "notice drained"]
     assert await world.round() == []
@@ -181,7 +181,7 @@ async def test_a_new_sink_is_not_told_what_is_over(world: World) -> None:
     world.keep(alerts.incident())
     over = world.keep(alerts.incident(provider="anthropic"))
     world.keep(alerts.resolved(over, world.clock.now))
-    world.store.add_event(T0, "pinned", "chat", "ana pinned chat", tell=True)
+    world.store.add_event(T0, "pinned", "chat", "ana pinned chat", notify=True)
     world.friend.name = "new"
     world.restart()
     assert await world.round(MINUTE) == ["opened 1"]
@@ -192,7 +192,7 @@ async def test_old_news_is_not_told_after_a_day_but_an_awaited_end_is(world: Wor
     heard = world.keep(alerts.incident())
     await world.round()
     unheard = world.keep(alerts.incident(provider="anthropic"))
-    world.store.add_event(world.clock.now, "pinned", "chat", "ana pinned chat", tell=True)
+    world.store.add_event(world.clock.now, "pinned", "chat", "ana pinned chat", notify=True)
     world.keep(alerts.resolved(unheard, world.clock.now))
     world.keep(alerts.resolved(heard, world.clock.now))
     assert await world.round(timedelta(hours=25)) == ["resolved 2"]

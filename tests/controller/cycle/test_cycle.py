@@ -18,7 +18,7 @@ from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.routing_file import RoutingFile
 from monitor.config.settings import Settings
-from monitor.connectivity.blindness import Blindness
+from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.detection.notices import TargetNotice
 from monitor.detection.pacing import BurstProbe
@@ -590,11 +590,11 @@ def test_who_is_not_asked_any_more_moves_nothing(tmp_path: Path) -> None:
 def test_all_failing_at_once_while_the_endpoints_answer_is_said_loudly(stage: Callable[..., Stage]) -> None:
     """It is no blindness: every target is down, the route holds, and people are told to act."""
     one = stage()
-    blindness = Blindness(ENDPOINTS, frozenset({"openai", "anthropic"}))
+    detector = NetworkLossDetector(ENDPOINTS, frozenset({"openai", "anthropic"}))
     # Quiet probes, then as quick as those of a burst.
     for at_s in (0.0, 30.0, 60.0, 90.0, *(120.0 + n * 5 for n in range(20))):
         batch = [observation("." if at_s < 120 else "t", at_s=at_s, name=name) for name in (A, B, C)]
-        blind = [seen for seen in batch if blindness.follow(seen, lambda _: frozenset(ENDPOINTS))]
+        blind = [seen for seen in batch if detector.follow(seen, lambda _: frozenset(ENDPOINTS))]
         assert blind == []
         one.run(*batch, now_s=at_s + 0.2)
     assert {target["health"] for target in one.table()["targets"].values()} == {"down"}

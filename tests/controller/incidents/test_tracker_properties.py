@@ -43,7 +43,7 @@ def test_what_holds_after_every_cycle(steps: list[tuple[dict[str, Health], int, 
                 world.health[name] = replace(seen_now(world, name, new), reason=f"{name} is {new}: reason {number}")
         if at != world.routes["chat"].target:
             world.routes["chat"] = replace(world.routes["chat"], target=at, at=world.now, reason=f"move {number}")
-        loss = NetworkLoss(since=world.now - timedelta(seconds=90), held={"openai": 1}) if away else None
+        loss = NetworkLoss(since=world.now - timedelta(seconds=90), uncounted={"openai": 1}) if away else None
         facts = {"stuck": {"chat"} if stuck else set(), "loss": loss}
         changed = world.ask(after_s=0, **facts)
 

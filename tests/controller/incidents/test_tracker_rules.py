@@ -242,7 +242,7 @@ def test_who_leads(others: list[tuple[str, str, int, int | None]], expected: int
 def lost(until_s: float | None = None, **held: int) -> NetworkLoss:
     """Our network is away since noon; a probe of openai is held for that, unless told otherwise."""
     until = None if until_s is None else NOON + timedelta(seconds=until_s)
-    return NetworkLoss(since=NOON, until=until, held=held or {"openai": 1})
+    return NetworkLoss(since=NOON, until=until, uncounted=held or {"openai": 1})
 
 
 def test_our_own_network_has_an_incident_once_it_is_away_for_a_minute() -> None:
@@ -273,7 +273,7 @@ def test_a_short_loss_is_no_incident() -> None:
 def test_a_loss_that_touched_nobody_is_no_incident() -> None:
     """Nobody is woken for a silence that no probe ran into; once one does, it is told from its beginning."""
     world = World()
-    assert world.ask(after_s=90, loss=replace(lost(), held={})) == []
+    assert world.ask(after_s=90, loss=replace(lost(), uncounted={})) == []
     [opened] = world.ask(loss=lost())
     assert opened.opened_at == NOON
 

@@ -38,7 +38,7 @@ def seen(settings: Settings, *, at: datetime = T0) -> Overview:
     engine = open_writer(settings.database)
     Journal(engine).commit([], [outage(at=T0)])
     for number in range(2):
-        Store(engine).add_event(T0, "pinned", "chat", f"ana pinned chat {number}", tell=True)
+        Store(engine).add_event(T0, "pinned", "chat", f"ana pinned chat {number}", notify=True)
     found = overview.read(settings, engine, at)
     engine.dispose()
     return found

@@ -141,7 +141,7 @@ def test_an_empty_purse_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
         "openai/m0, openai/m1 will not be probed until 2026-12-01: the budget of $1 is spent, and no route moves"
         " because of that"
     )
-    assert [(news.tell, news.text) for news in said] == [(True, text)]
+    assert [(news.notify, news.text) for news in said] == [(True, text)]
     assert first.review(BEGIN + MINUTE) == []
 
     kept = budget_tracker.from_json(budget_tracker.to_json(first.throttling))
@@ -316,7 +316,7 @@ def test_a_stretch_says_why(tmp_path: Path) -> None:
     """With the intervals, what it would cost, and what is left."""
     tight = new_tracker(tmp_path, 1.0)
     [news] = tight.review(BEGIN)
-    assert news.tell
+    assert news.notify
     assert news.text == (
         "paid targets are probed less often (5m → 15m), and outages there are found later: at the configured"
         " intervals probing costs $1.73 a month; $0 of the budget of $1 spent, 30 d of the month left"

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 from datetime import datetime, timedelta
 
-from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.connectivity.messages import ConnectivityNote
+from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from tests.support.builders import T0, observation
 
@@ -25,7 +25,11 @@ class World:
         self.heard = asyncio.Event()
         self.notes: list[ConnectivityNote] = []
         self.network = ConnectivityChecker(
-            Blindness(ENDPOINTS, BOTH), self.answer, keep=self.keep, tell=self.notes.append, clock=self.clock
+            NetworkLossDetector(ENDPOINTS, BOTH),
+            self.answer,
+            keep=self.keep,
+            notify=self.notes.append,
+            clock=self.clock,
         )
 
     async def answer(self) -> frozenset[str]:
@@ -79,7 +83,7 @@ async def test_when_the_endpoints_fail_too_it_is_us() -> None:
         await asyncio.wait_for(watched(world), 5)
         world.now += timedelta(seconds=61)
     await world.sees("..")
-    assert [(note.kind, note.tell) for note in world.notes] == [("network_lost", False), ("network_back", True)]
+    assert [(note.kind, note.notify) for note in world.notes] == [("network_lost", False), ("network_back", True)]
     assert "3 failed probes (anthropic 1, openai 2)" in world.notes[-1].text
 
 

@@ -65,8 +65,8 @@ class _Disturbance:
     """When the last of them ended."""
 
 
-class Blindness:
-    """The state of our own network; the service, `simulate` and `replay` drive the same object.
+class NetworkLossDetector:
+    """Finds the failures that are our own network's; the service, `simulate` and `replay` drive the same object.
 
     Per batch of observations: call `add_batch`; where it returns True, check the endpoints and call `add_check`; then
     call `find_blind`. Apart from that, check the endpoints whenever it is `due`. Instants must be aware; a clock
@@ -175,7 +175,7 @@ class Blindness:
         blind = frozenset(observation for observation in suspects if is_blind(observation))
         if self._state is ConnectivityState.UNTRUSTED:
             self.messages.add_untrusted()
-        self.messages.count_held(observation.target.partition("/")[0] for observation in blind)
+        self.messages.add_uncounted(observation.target.partition("/")[0] for observation in blind)
         return blind
 
     def follow(self, observation: Observation, answering: Callable[[datetime], frozenset[str]]) -> bool:

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from monitor.connectivity.blindness import Blindness
 from monitor.connectivity.messages import ConnectivityNote
+from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -56,8 +56,8 @@ def judged(
     world: Answering, *story: Observation, endpoints: tuple[str, ...] = ENDPOINTS, providers: frozenset[str] = BOTH
 ) -> list[bool]:
     """Of each of these observations whether it was blind."""
-    blindness = Blindness(endpoints, providers)
-    return [blindness.follow(one, world) for one in story]
+    detector = NetworkLossDetector(endpoints, providers)
+    return [detector.follow(one, world) for one in story]
 
 
 CALM = tuple(answered(name, at_s) for at_s in range(0, 100, 20) for name in (A, B))
@@ -133,39 +133,39 @@ def test_one_provider_alone_is_judged() -> None:
 
 def test_a_silence_is_looked_into_before_a_failure_says_so() -> None:
     """Nobody answers for longer than is usual: the endpoints are asked while it lasts."""
-    blindness = Blindness(ENDPOINTS, BOTH)
+    detector = NetworkLossDetector(ENDPOINTS, BOTH)
     for one in CALM:
-        blindness.follow(one, dark())
-    assert not blindness.due(later(80 + 20))
-    assert blindness.due(later(80 + 30))
+        detector.follow(one, dark())
+    assert not detector.due(later(80 + 20))
+    assert detector.due(later(80 + 30))
 
 
 def test_quiet_askings_are_rare() -> None:
     """While all answer, the endpoints are asked every ten minutes and not more."""
-    blindness, asked = Blindness(ENDPOINTS, BOTH), []
+    detector, asked = NetworkLossDetector(ENDPOINTS, BOTH), []
 
     def answering(at: datetime) -> frozenset[str]:
         asked.append(at)
         return ALL
 
     for at_s in range(0, 7200, 10):
-        assert not blindness.follow(answered(A, at_s), answering)
+        assert not detector.follow(answered(A, at_s), answering)
     assert 12 <= len(asked) <= 16
 
 
 def test_a_long_outage_is_not_asked_about_all_the_time() -> None:
     """However often probes of a provider fail: every two seconds at first, then every five, of other kinds ten."""
     for outcome, most in (("unreachable", 15 + 570 / 5), ("server_error", 60)):
-        blindness = Blindness(ENDPOINTS, BOTH)
+        detector = NetworkLossDetector(ENDPOINTS, BOTH)
         asked: list[datetime] = []
 
         def answering(at: datetime, asked: list[datetime] = asked) -> frozenset[str]:
             asked.append(at)
             return ALL
 
-        blindness.follow(answered(A, 0), answering)
+        detector.follow(answered(A, 0), answering)
         for tenth in range(10, 6000):
-            blindness.follow(seen(A, outcome, tenth / 10, tenth / 10 + 0.01), answering)
+            detector.follow(seen(A, outcome, tenth / 10, tenth / 10 + 0.01), answering)
         assert 0.9 * most <= len(asked) <= 1.1 * most, outcome
 
 
@@ -176,17 +176,17 @@ def test_a_long_outage_is_not_asked_about_all_the_time() -> None:
 )
 def test_without_trusted_endpoints_the_providers_decide(endpoints: tuple[str, ...], said: str) -> None:
     """A failure is a provider's own once another has answered after it; that this is so is said once."""
-    blindness = Blindness(endpoints, BOTH)
+    detector = NetworkLossDetector(endpoints, BOTH)
 
     def follow(one: Observation) -> bool:
-        return blindness.follow(one, lambda _: NONE)
+        return detector.follow(one, lambda _: NONE)
 
     assert follow(seen(A, "timeout", 0, 1)), "nobody else has been heard since"
     assert not follow(answered(B, 11))
     assert not follow(seen(A, "timeout", 20, 21)), "the other one has answered since these began"
     assert follow(seen(A, "timeout", 150, 151))
     assert follow(seen(B, "timeout", 150, 152)), "now neither does"
-    notes = blindness.messages.take_notes()
+    notes = detector.messages.take_notes()
     assert [note.kind for note in notes] == ["endpoints_untrusted", "network_lost"]
     assert said in notes[0].text
 
@@ -196,9 +196,9 @@ def test_without_endpoints_a_silence_of_all_is_ours_to_its_end() -> None:
     story = [answered(A, 0), answered(B, 15), seen(A, "timeout", 30, 60), seen(B, "timeout", 45, 75)]
     late = [answered(B, 83), seen(A, "timeout", 68, 98), seen(A, "timeout", 105, 135)]
     assert judged(dark(), *story, *late, endpoints=())[2:] == [True, True, False, True, False]
-    blindness = Blindness((), BOTH)
-    assert not blindness.add_batch([answered(A, 0), *story], later(60))
-    assert not blindness.due(later(10_000))
+    detector = NetworkLossDetector((), BOTH)
+    assert not detector.add_batch([answered(A, 0), *story], later(60))
+    assert not detector.due(later(10_000))
 
 
 def test_a_provider_alone_without_endpoints_is_judged() -> None:
@@ -208,11 +208,11 @@ def test_a_provider_alone_without_endpoints_is_judged() -> None:
 
 def told(story: list[Observation], world: Answering) -> list[ConnectivityNote]:
     """What people are told while this happens."""
-    blindness = Blindness(ENDPOINTS, BOTH)
+    detector = NetworkLossDetector(ENDPOINTS, BOTH)
     notes: list[ConnectivityNote] = []
     for one in story:
-        blindness.follow(one, world)
-        notes += blindness.messages.take_notes()
+        detector.follow(one, world)
+        notes += detector.messages.take_notes()
     return notes
 
 
@@ -221,9 +221,9 @@ def test_people_are_told_once_when_it_is_over() -> None:
     lost = [seen(name, "unreachable", at_s, at_s + 5) for at_s in range(100, 210, 10) for name in (A, B)]
     back = [answered(name, at_s) for at_s in range(216, 400, 10) for name in (A, B)]
     lost_note, back_note = told([*CALM, *lost, *back], dark((99, 130), (140, 212)))
-    assert (lost_note.kind, lost_note.tell) == ("network_lost", False)
+    assert (lost_note.kind, lost_note.notify) == ("network_lost", False)
     assert lost_note.text.startswith("no neutral endpoint answers: ")
-    assert (back_note.kind, back_note.tell) == ("network_back", True)
+    assert (back_note.kind, back_note.notify) == ("network_back", True)
     assert 90 < back_note.lasted_s < 140
     assert "(18:01:40 to 18:03:3" in back_note.text or "(18:01:20 to 18:03:3" in back_note.text
     assert "22 failed probes (anthropic 11, openai 11) not counted; the routes held" in back_note.text
@@ -231,19 +231,19 @@ def test_people_are_told_once_when_it_is_over() -> None:
 
 def test_a_loss_is_known_while_it_lasts_and_for_a_minute_after() -> None:
     """Since when, until when, and what is held against nobody for that: an incident is made of it."""
-    blindness, world = Blindness(ENDPOINTS, BOTH), dark((99, 160))
+    detector, world = NetworkLossDetector(ENDPOINTS, BOTH), dark((99, 160))
     lost = [seen(name, "unreachable", at_s, at_s + 5) for at_s in range(100, 150, 10) for name in (A, B)]
     back = [answered(name, at_s) for at_s in range(166, 300, 10) for name in (A, B)]
     known = []
     for one in [*CALM, *lost, *back]:
-        blindness.follow(one, world)
-        known.append(blindness.messages.loss)
+        detector.follow(one, world)
+        known.append(detector.messages.loss)
     losses = [loss for loss in known if loss]
     assert known[0] is None
     assert losses[0].until is None
     assert len({loss.since for loss in losses}) == 1
     assert losses[-1].until is not None
-    assert dict(losses[-1].held) == {"anthropic": 5, "openai": 5}
+    assert dict(losses[-1].uncounted) == {"anthropic": 5, "openai": 5}
     assert known[-1] is None
 
 
@@ -251,19 +251,19 @@ def test_a_loss_that_touched_nobody_is_no_message() -> None:
     """Only the silence was noticed: the log says so, nobody is woken."""
     back = [answered(name, at_s) for at_s in range(130, 300, 10) for name in (A, B)]
     notes = told([*CALM, *back], dark((99, 128)))
-    assert [(note.kind, note.tell) for note in notes] == [("network_lost", False), ("network_back", False)]
+    assert [(note.kind, note.notify) for note in notes] == [("network_lost", False), ("network_back", False)]
 
 
 def stored(world: Answering, story: list[Observation]) -> tuple[list[ConnectivityObservation], list[bool]]:
     """What the endpoints said while this happened, as the store keeps it, and what was blind."""
-    blindness = Blindness(ENDPOINTS, BOTH)
+    detector = NetworkLossDetector(ENDPOINTS, BOTH)
     asked_at: list[datetime] = []
 
     def answering(at: datetime) -> frozenset[str]:
         asked_at.append(at)
         return world(at)
 
-    blind = [blindness.follow(one, answering) for one in story]
+    blind = [detector.follow(one, answering) for one in story]
     said = [
         ConnectivityObservation(at=at, state=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=world(at))
         for at in asked_at
@@ -279,8 +279,8 @@ def test_what_was_stored_judges_as_it_was_judged() -> None:
     )
     said, blind = stored(dark((99, 119), (230, 300)), story)
     assert {True, False} == set(blind[len(CALM) :])
-    assert list(Blindness(ENDPOINTS, BOTH).replay(story, said)) == list(zip(story, blind, strict=True))
-    unasked = dict(Blindness(ENDPOINTS, BOTH).replay(story, []))
+    assert list(NetworkLossDetector(ENDPOINTS, BOTH).replay(story, said)) == list(zip(story, blind, strict=True))
+    unasked = dict(NetworkLossDetector(ENDPOINTS, BOTH).replay(story, []))
     assert all(unasked[one] is (one.outcome is Outcome.TIMEOUT) for one in story)
 
 
@@ -292,22 +292,22 @@ def test_endpoints_that_are_configured_no_more_say_nothing() -> None:
         )
     ]
     failure = seen(A, "timeout", 0, 8)
-    assert list(Blindness(ENDPOINTS, BOTH).replay([failure], said)) == [(failure, True)]
+    assert list(NetworkLossDetector(ENDPOINTS, BOTH).replay([failure], said)) == [(failure, True)]
 
 
 def test_a_restart_remembers_whom_to_trust_and_what_is_yet_to_be_told() -> None:
     """The service starts anew while our network is down: it stays blind, and people are told when it is over."""
     online = ConnectivityObservation(at=later(0), state=ConnectivityState.ONLINE, asked=ENDPOINTS, answered=ALL)
     silent = ConnectivityObservation(at=later(60), state=ConnectivityState.BLIND, asked=ENDPOINTS, answered=NONE)
-    blindness = Blindness(ENDPOINTS, BOTH)
-    blindness.resume([online, silent])
-    assert blindness.messages.take_notes() == (), "the last service has said so"
-    assert blindness.find_blind([]) == frozenset()
+    detector = NetworkLossDetector(ENDPOINTS, BOTH)
+    detector.resume([online, silent])
+    assert detector.messages.take_notes() == (), "the last service has said so"
+    assert detector.find_blind([]) == frozenset()
     world = dark((0, 100))
-    assert blindness.follow(seen(A, "timeout", 70, 90), world)
+    assert detector.follow(seen(A, "timeout", 70, 90), world)
     for at_s in range(110, 200, 10):
-        blindness.follow(answered(A, at_s), world)
-    assert [(note.kind, note.tell) for note in blindness.messages.take_notes()] == [("network_back", True)]
+        detector.follow(answered(A, at_s), world)
+    assert [(note.kind, note.notify) for note in detector.messages.take_notes()] == [("network_back", True)]
 
 
 def test_a_restart_does_not_tell_twice() -> None:
@@ -318,11 +318,11 @@ def test_a_restart_does_not_tell_twice() -> None:
         )
         for at_s in range(0, 200, 10)
     ]
-    blindness = Blindness(ENDPOINTS, BOTH)
-    blindness.resume(said)
+    detector = NetworkLossDetector(ENDPOINTS, BOTH)
+    detector.resume(said)
     for at_s in range(200, 400, 10):
-        blindness.follow(answered(A, at_s), dark())
-    assert blindness.messages.take_notes() == ()
+        detector.follow(answered(A, at_s), dark())
+    assert detector.messages.take_notes() == ()
 
 
 @pytest.mark.parametrize("step_s", [-3600.0, 3600.0], ids=["back", "forward"])
@@ -353,17 +353,17 @@ def test_a_clock_that_jumps_an_hour_blinds_nobody(step_s: float) -> None:
 )
 def test_what_a_check_means(ago: timedelta | None, answers: frozenset[str], state: ConnectivityState) -> None:
     """Online, blind, or nothing to go by."""
-    blindness = Blindness(ENDPOINTS, BOTH)
+    detector = NetworkLossDetector(ENDPOINTS, BOTH)
     if ago is not None:
-        blindness.add_check(frozenset({ENDPOINTS[0]}), T0 - ago)
+        detector.add_check(frozenset({ENDPOINTS[0]}), T0 - ago)
 
-    assert blindness.add_check(answers, T0).state is state
+    assert detector.add_check(answers, T0).state is state
 
 
 def test_a_check_that_one_endpoint_misses_keeps_them_trusted() -> None:
     """Whichever of them answered last."""
-    blindness = Blindness(ENDPOINTS, BOTH)
-    blindness.add_check(ALL, T0)
-    blindness.add_check(frozenset(ENDPOINTS[1:]), later(3600))
+    detector = NetworkLossDetector(ENDPOINTS, BOTH)
+    detector.add_check(ALL, T0)
+    detector.add_check(frozenset(ENDPOINTS[1:]), later(3600))
 
-    assert blindness.add_check(NONE, later(3601 + 3590)).state is ConnectivityState.BLIND
+    assert detector.add_check(NONE, later(3601 + 3590)).state is ConnectivityState.BLIND
