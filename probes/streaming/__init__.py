@@ -1,4 +1,4 @@
-"""Parsers of streams: bytes, cut anywhere, into events.
+"""Parsers of streamed replies: server-sent events, and the binary event stream of AWS.
 
-Server-sent events and the binary event stream of AWS; both give `ServerSentEvent`s.
+In: chunks of bytes, cut anywhere. Out: `ServerSentEvent`s, whichever the wire format.
 """

@@ -1,4 +1,4 @@
-"""The rooms, the direction of imports, and who owns which library: read from the imports themselves."""
+"""The packages, the direction of imports, and who owns which library: read from the imports themselves."""
 
 import ast
 import sys
@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-ROOMS = {
+TOP_PACKAGES = {
     "probes": {"probes"},
     "monitor": {"monitor", "probes"},
     "controller": {"controller", "monitor", "probes"},
@@ -104,11 +104,11 @@ LATE_IMPORTS = {
     "probes/dialects/aws_signing.py",
 }
 SOURCES = sorted(
-    path for room in (*ROOMS, "client/src", "benchmarks") for path in (ROOT / room).rglob("*.py")
+    path for package in (*TOP_PACKAGES, "client/src", "benchmarks") for path in (ROOT / package).rglob("*.py")
 )  # fmt: skip
 
 
-IN_ROOMS = [path for path in SOURCES if path.parts[len(ROOT.parts)] in ROOMS]
+IN_PACKAGES = [path for path in SOURCES if path.parts[len(ROOT.parts)] in TOP_PACKAGES]
 
 
 @cache
@@ -126,7 +126,7 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             module = node.module or ""
-            names = [f"{module}.{alias.name}" for alias in node.names] if module in ROOMS else [module]
+            names = [f"{module}.{alias.name}" for alias in node.names] if module in TOP_PACKAGES else [module]
             yield from ((name, node in tree.body) for name in names)
 
 
@@ -135,12 +135,12 @@ def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_rooms_import_in_one_direction(room: str) -> None:
+@pytest.mark.parametrize("package", TOP_PACKAGES)
+def test_packages_import_in_one_direction(package: str) -> None:
     """Probes <- monitor <- controller <- ui, and nothing back."""
-    for path in (ROOT / room).rglob("*.py"):
-        ours = {module.partition(".")[0] for module, _ in imports(path)} & ROOMS.keys()
-        assert ours <= ROOMS[room], named(path)
+    for path in (ROOT / package).rglob("*.py"):
+        ours = {module.partition(".")[0] for module, _ in imports(path)} & TOP_PACKAGES.keys()
+        assert ours <= TOP_PACKAGES[package], named(path)
 
 
 def test_the_client_stands_alone() -> None:
@@ -156,18 +156,18 @@ def matches(path: Path, patterns: list[str]) -> bool:
     return any(fnmatch(named(path), pattern) for pattern in patterns)
 
 
-def package(module: str) -> str:
-    """A package with its sub-packages counts as one; a module at the top of a room is a package of its own."""
+def package_of(module: str) -> str:
+    """A package with its sub-packages counts as one; a module at the top level of a package counts as one, too."""
     return ".".join(module.split(".")[:2])
 
 
 def test_no_cycle_between_files_or_packages() -> None:
     """Each file, and each package, can be understood after what it imports."""
-    ours = {named(path)[:-3].replace("/", "."): path for path in IN_ROOMS if path.name != "__init__.py"}
+    ours = {named(path)[:-3].replace("/", "."): path for path in IN_PACKAGES if path.name != "__init__.py"}
     files = {module: {name for name in _imported(path) if name in ours} for module, path in ours.items()}
     packages: dict[str, set[str]] = {}
     for module, imported in files.items():
-        packages.setdefault(package(module), set()).update(map(package, imported - {module}))
+        packages.setdefault(package_of(module), set()).update(map(package_of, imported - {module}))
     TopologicalSorter(files).prepare()  # raises CycleError, which names the cycle
     TopologicalSorter({name: imported - {name} for name, imported in packages.items()}).prepare()
 
@@ -182,17 +182,17 @@ def _imported(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-@pytest.mark.parametrize("room", ["monitor", "controller"])
-def test_few_modules_lie_at_the_top_of_a_room(room: str) -> None:
-    """A room reads like a table of contents: packages, and at most six modules beside them."""
-    assert len([path for path in (ROOT / room).glob("*.py") if path.name != "__init__.py"]) <= 6
+@pytest.mark.parametrize("package", ["monitor", "controller"])
+def test_few_modules_lie_at_the_top_of_a_package(package: str) -> None:
+    """A top-level package reads like a table of contents: packages, and at most six modules beside them."""
+    assert len([path for path in (ROOT / package).glob("*.py") if path.name != "__init__.py"]) <= 6
 
 
 def test_no_class_name_stands_for_two_things() -> None:
     """One name, one class, in all rooms."""
     names = Counter(
         node.name
-        for path in IN_ROOMS
+        for path in IN_PACKAGES
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
@@ -202,7 +202,7 @@ def test_no_class_name_stands_for_two_things() -> None:
 @pytest.mark.parametrize("library", OWNERS)
 def test_each_library_has_its_owners(library: str) -> None:
     """A change of library is a change in one place; and an owner that does not use it is no owner."""
-    users = [path for path in IN_ROOMS if any(top == library for top in _used(path))]
+    users = [path for path in IN_PACKAGES if any(top == library for top in _used(path))]
     assert [named(path) for path in users if not matches(path, OWNERS[library])] == []
     for pattern in OWNERS[library]:
         assert any(matches(path, [pattern]) for path in users), f"{pattern} does not import {library}"
@@ -220,7 +220,7 @@ def _used(path: Path) -> Iterator[str]:
                 yield SAME.get(top, top)
 
 
-DECIDING = [path for path in IN_ROOMS if matches(path, PURE) or not matches(path, ACTING)]
+DECIDING = [path for path in IN_PACKAGES if matches(path, PURE) or not matches(path, ACTING)]
 
 
 @pytest.mark.parametrize("path", DECIDING, ids=named)
@@ -250,7 +250,7 @@ def test_packages_hold_a_docstring_only() -> None:
 
 
 def test_no_module_hides_one_of_the_standard_library() -> None:
-    """A script run from inside a room must not find `http.py` of ours."""
+    """A script run from inside a package must not find `http.py` of ours."""
     for path in SOURCES:
         if "migrations" not in path.parts and not path.name.startswith("__"):
             assert path.stem not in sys.stdlib_module_names, named(path)
@@ -259,18 +259,18 @@ def test_no_module_hides_one_of_the_standard_library() -> None:
 def test_no_module_of_ours_is_shadowed_by_an_installed_one() -> None:
     """Our generic top-level names must be ours in this environment."""
     site = Path(sysconfig.get_path("purelib"))
-    for room in ROOMS:
-        assert not (site / room).exists(), f"another distribution installs {room!r}"
+    for package in TOP_PACKAGES:
+        assert not (site / package).exists(), f"another distribution installs {package!r}"
 
 
 def test_one_place_reads_the_wall_clock() -> None:
     """Everybody else is handed the time."""
-    assert [named(path) for path in IN_ROOMS if "datetime.now(" in path.read_text()] == ["monitor/clock.py"]
+    assert [named(path) for path in IN_PACKAGES if "datetime.now(" in path.read_text()] == ["monitor/clock.py"]
 
 
 def test_tests_mirror_the_packages() -> None:
     """`tests/monitor/config/test_loader_secrets.py` tests `monitor/config/loader.py`; a package may be tested whole."""
-    for path in (file for room in ROOMS for file in (ROOT / "tests" / room).rglob("test_*.py")):
+    for path in (file for top in TOP_PACKAGES for file in (ROOT / "tests" / top).rglob("test_*.py")):
         package = ROOT / path.parent.relative_to(ROOT / "tests")
         names = {package.name, *(module.stem for module in package.iterdir() if module.stem != "__init__")}
         subject = path.stem.removeprefix("test_")

@@ -1,1 +1,4 @@
-"""Channels that are handed each alert by itself: one file each, a subclass of `PerAlertChannel` and what builds it."""
+"""Channels that send each alert by itself: one file each, a subclass of `PerAlertChannel` and what builds it.
+
+In: an `Alert` and an id, the same for every attempt. Out: one HTTP request or notification; else a DeliveryError.
+"""

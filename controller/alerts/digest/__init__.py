@@ -1,1 +1,4 @@
-"""The weekly digest: sums up a week from the database, once, and stores the text as an event that people are told."""
+"""The weekly digest: sums up a week of availability, incidents and cost, once.
+
+In: the database, and the settings that say when it is due. Out: one event with the text, which the channels deliver.
+"""

@@ -1,1 +1,4 @@
-"""The dialects of OpenAI: Chat Completions, Responses, Azure OpenAI, and what they share."""
+"""The dialects of OpenAI: Chat Completions, Responses, Azure OpenAI, and what they share.
+
+In and out: as for every dialect (`probes.dialects.base`); compatible providers use `chat`, with a preset or without.
+"""
