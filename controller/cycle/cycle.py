@@ -17,8 +17,8 @@ from controller.cycle.routing_publisher import VALID_FOR_S, RoutingPublisher
 from controller.incidents.cycle_facts import CycleFacts
 from controller.journal import Journal
 from controller.routing import policy
+from controller.routing.active_overrides import ActiveOverrides
 from controller.routing.decision import Decision, failback_command, format_destination
-from controller.routing.override_sync import OverrideSync
 from controller.routing.overrides import NO_OVERRIDES
 from controller.routing.policy import RouteVerdict
 from controller.routing.routing_file import RoutingFile
@@ -39,7 +39,7 @@ class Cycle:
         self._store = store
         self._journal = journal
         self.detection = StoredDetector(settings, store)
-        self._override_sync = OverrideSync(settings, journal.overrides)
+        self._active_overrides = ActiveOverrides(settings, journal.overrides)
         self._incidents = IncidentMemory(store, journal)
         self.publisher = RoutingPublisher(settings, file, store)
         self._overrides = NO_OVERRIDES
@@ -72,11 +72,11 @@ class Cycle:
         """
         # Noted at once: a later step may fail, and the next cycle has no transition to go by.
         self.publisher.changed |= bool(self.detection.take_in(observations, now, blind))
-        self._overrides = self._override_sync.read(self.detection.detector.health, now)
+        self._overrides = self._active_overrides.read(self.detection.detector.health, now)
         self._decide(loss, now)
         self.publisher.publish(self._routes, self.detection.detector.health, self._overrides, now)
         if not self.publisher.error:
-            self._override_sync.mark_published(now)
+            self._active_overrides.mark_published(now)
         self._cycled_at = now
         return self.detection.burst_probes(observations)
 
@@ -142,7 +142,7 @@ class Cycle:
         )
 
     def _report_waiting(self, verdicts: Mapping[str, RouteVerdict], now: datetime) -> None:
-        """Report once that a route waits for a person; `OverrideSync` reports a pin to a failing target."""
+        """Report once that a route waits for a person; `ActiveOverrides` reports a pin to a failing target."""
         due: dict[tuple[str, str], str] = {}
         for name, verdict in verdicts.items():
             if verdict.waiting:

@@ -23,9 +23,9 @@ from typing import Any
 from controller.routing import policy
 from controller.routing.decision import Decision
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
+from controller.simulation.fast_forward import FastForward
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
-from controller.simulation.sleepers import Sleepers
 from controller.simulation.world import Timeline, own_network_failures
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.detection.detector import Detector
@@ -39,7 +39,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _LATE_INTERVALS = 2
 _HOUR_S = 3600.0
 
-_DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE, _WAKE = range(6)
+_DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE, _RESUME = range(6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +89,11 @@ class _SeedRun:
         self._endpoints = _NeutralEndpoints(scenario, seed)
         self._throttled = False
         """Whether any provider has ever asked us to slow down; before, no target can be resting."""
-        self._all = self._awake = tuple(self._targets.values())
-        self._sleepers = Sleepers(self._detector)
-        self._awake_until_s = 0.0
-        """Nobody may sleep before."""
+        self._all = self._stepped = tuple(self._targets.values())
+        """All targets, and those whose probes are made one by one at present."""
+        self._fast_forward = FastForward(self._detector)
+        self._stepped_until_s = 0.0
+        """No target may be skipped before."""
         self._states: dict[str, Decision] = {}
         self._decisions: list[tuple[float, Decision]] = []
         self._heap: list[tuple[float, int, int, Any]] = []
@@ -117,18 +118,18 @@ class _SeedRun:
     def _run_events(self) -> None:
         """Handle event after event; one long function, because every regular probe of quiet times passes through it."""
         heap, number, until_s = self._heap, self._number, self._scenario.duration_s
-        sleepers, quiet = self._sleepers, 0 if self._on_probe else len(self._all) + 1
+        fast_forward, quiet = self._fast_forward, 0 if self._on_probe else len(self._all) + 1
         detector, observe, burst_probes = self._detector, self._detector.observe, self._detector.burst_probes
         is_blind = self._endpoints.is_blind if self._endpoints.can_fail else None
         while True:
             now_s, serial, kind, subject = heap[0]
-            if len(heap) == quiet and now_s > self._awake_until_s and not sleepers and detector.judges_each_alone:
-                self._let_sleep(now_s)
+            if len(heap) == quiet and now_s > self._stepped_until_s and not fast_forward and detector.judges_each_alone:
+                self._skip_quiet_targets(now_s)
                 continue
             if now_s >= until_s:
-                if not sleepers:
+                if not fast_forward:
                     return
-                self._wake(until_s)
+                self._resume(until_s)
                 continue
             if kind != _DUE:
                 heappop(heap)
@@ -152,27 +153,27 @@ class _SeedRun:
             if planned := burst_probes(subject.id):
                 self._plan(planned, end_s)
 
-    def _let_sleep(self, now_s: float) -> None:
-        """Let those of the targets sleep that nothing happens to for some time."""
-        self._awake_until_s = now_s
-        idle = [target for target in self._awake if not target.in_flight]
+    def _skip_quiet_targets(self, now_s: float) -> None:
+        """Skip the targets that nothing happens to for some time."""
+        self._stepped_until_s = now_s
+        idle = [target for target in self._stepped if not target.in_flight]
         until_s = min(self._scenario.duration_s, self._endpoints.next_failure_s(now_s))
-        asleep, until_s = self._sleepers.add(idle, until_s)
-        if asleep:
-            self._awake = tuple(target for target in self._awake if target not in asleep)
-            self._heap[:] = [event for event in self._heap if event[2] != _DUE or event[3] not in asleep]
-            self._heap.append((until_s, -next(self._number), _WAKE, asleep))
+        skipped, until_s = self._fast_forward.add(idle, until_s)
+        if skipped:
+            self._stepped = tuple(target for target in self._stepped if target not in skipped)
+            self._heap[:] = [event for event in self._heap if event[2] != _DUE or event[3] not in skipped]
+            self._heap.append((until_s, -next(self._number), _RESUME, skipped))
             heapify(self._heap)
 
-    def _wake(self, now_s: float, asleep: Iterable[SimulatedTarget] = ()) -> None:
-        """Wake these targets, or all, because something happens that concerns them."""
-        if not self._sleepers:
+    def _resume(self, now_s: float, skipped: Iterable[SimulatedTarget] = ()) -> None:
+        """Probe these targets again, or all, because something happens that concerns them."""
+        if not self._fast_forward:
             return
-        if not asleep:
-            self._heap[:] = [event for event in self._heap if event[2] != _WAKE]
-        woken = self._sleepers.wake(now_s, asleep)
-        self._awake, self._awake_until_s = (*self._awake, *woken), now_s
-        self._heap += [(target.due_s, target.place, _DUE, target) for target in woken]
+        if not skipped:
+            self._heap[:] = [event for event in self._heap if event[2] != _RESUME]
+        resumed = self._fast_forward.resume(now_s, skipped)
+        self._stepped, self._stepped_until_s = (*self._stepped, *resumed), now_s
+        self._heap += [(target.due_s, target.place, _DUE, target) for target in resumed]
         heapify(self._heap)
 
     def _probe(self, target: SimulatedTarget, now_s: float) -> Observation:
@@ -192,12 +193,12 @@ class _SeedRun:
         elif kind == _SILENCE:
             self._check_silence(now_s, serial)
         else:
-            self._wake(now_s, subject)
+            self._resume(now_s, subject)
 
     def _observe(self, now_s: float, target: SimulatedTarget, observation: Observation) -> None:
         """A probe has ended."""
         if observation.outcome is not Outcome.OK:
-            self._wake(now_s)
+            self._resume(now_s)
         target.in_flight = False
         target.observed_at_s = now_s
         self._throttled |= observation.outcome.effect is Effect.THROTTLED
@@ -229,7 +230,7 @@ class _SeedRun:
     def _cycle(self, now_s: float) -> None:
         """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""
         self._cycle_at_s = None
-        self._sleepers.update_times(now_s)
+        self._fast_forward.update_times(now_s)
         now = _instant(now_s)
         self._detector.tick(now)
         generation = len(self._decisions) + 1
@@ -239,8 +240,8 @@ class _SeedRun:
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
             self._states[decision.route] = decision
             self._decisions.append((now_s, decision))
-        if self._sleepers and not self._planned and self._detector.judges_each_alone:
-            self._let_sleep(now_s)
+        if self._fast_forward and not self._planned and self._detector.judges_each_alone:
+            self._skip_quiet_targets(now_s)
         if not all(verdict.settled for verdict in verdicts):
             self._cycle_by(now_s + TICK_S)
         if self._detector.due is not None:
@@ -254,11 +255,11 @@ class _SeedRun:
 
     def _check_silence(self, now_s: float, place: int) -> None:
         """Tell the detector the time when a target is late."""
-        late = any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in self._awake)
+        late = any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in self._stepped)
         if late and self._detector.tick(_instant(now_s)):
             self._cycle_by(now_s)
         next_s = now_s + (TICK_S if late else self._silence_check_s)
-        while not self._awake and next_s < self._heap[0][0]:
+        while not self._stepped and next_s < self._heap[0][0]:
             next_s += self._silence_check_s
         heappush(self._heap, (next_s, place, _SILENCE, None))
 

@@ -20,7 +20,7 @@ _REFUSALS = 3
 _TOGETHER = timedelta(hours=1)
 
 
-class Cause(Enum):
+class RefusalCause(Enum):
     """What it means that a target refuses all its probes."""
 
     CHANGED = auto()
@@ -31,18 +31,20 @@ class Cause(Enum):
     """Hotspare was changed since its last answer, or what it answered then is not known."""
 
 
-def cause_of(state: TargetState, parameters: TargetParameters) -> Cause:
+def cause_of(state: TargetState, parameters: TargetParameters) -> RefusalCause:
     """What it would mean that the target refuses all probes."""
     if state.answered_as == parameters.probe:
-        return Cause.CHANGED
+        return RefusalCause.CHANGED
     if state.answered_as is None:
-        return Cause.NEVER_ANSWERED if state.last_ok_at is None else Cause.UNCLEAR
-    return Cause.UNCLEAR if state.answered_as.settings == parameters.probe.settings else Cause.NEVER_ANSWERED
+        return RefusalCause.NEVER_ANSWERED if state.last_ok_at is None else RefusalCause.UNCLEAR
+    return (
+        RefusalCause.UNCLEAR if state.answered_as.settings == parameters.probe.settings else RefusalCause.NEVER_ANSWERED
+    )
 
 
 def is_pending(state: TargetState, parameters: TargetParameters) -> bool:
     """Whether every probe was refused of late, so that a verdict may follow."""
-    return state.refused_since is not None and cause_of(state, parameters) is not Cause.UNCLEAR
+    return state.refused_since is not None and cause_of(state, parameters) is not RefusalCause.UNCLEAR
 
 
 def verdict(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState | None:
@@ -56,9 +58,9 @@ def verdict(state: TargetState, observation: Observation, parameters: TargetPara
         return None
     reason = reasons.all_refused(observation.http_status, since, observation.detail)
     match cause_of(state, parameters):
-        case Cause.CHANGED:
+        case RefusalCause.CHANGED:
             return state.replace(refuses_all=True).enter(Health.UNUSABLE, at, reason)
-        case Cause.NEVER_ANSWERED:
+        case RefusalCause.NEVER_ANSWERED:
             return state.enter(Health.MISCONFIGURED, at, reasons.never_answered(observation.detail))
     return None
 

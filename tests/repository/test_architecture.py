@@ -56,7 +56,7 @@ ACTING = [
     *("monitor/connectivity/checker.py", "monitor/status_pages/poller.py"),
     *("controller/journal.py", "controller/override_operations.py", "controller/cycle/*", "controller/service/*"),
     *("*/store.py", "*_store.py", "*/queries.py", "*/runner.py", "*/workers.py", "*_worker.py", "controller/cli/*"),
-    *("controller/routing/routing_file.py", "controller/routing/override_sync.py"),
+    *("controller/routing/routing_file.py", "controller/routing/active_overrides.py"),
     *("controller/alerts/registry.py", "controller/alerts/heartbeat.py", "controller/alerts/channels/*"),
     *(
         "controller/alerts/digest/scheduler.py",

@@ -13,7 +13,7 @@ from monitor.health import FAILING, TargetHealth
 log = logging.getLogger(__name__)
 
 
-class OverrideSync:
+class ActiveOverrides:
     """The overrides of the running service. Every method raises DatabaseError when the database cannot be used.
 
     In each cycle call `read` before the routes are decided, and `mark_published` once the routing file is written.
