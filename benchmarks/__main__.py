@@ -7,17 +7,23 @@ from functools import partial
 from benchmarks import latency, routing, simulation, startup
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
+from benchmarks.regret import report as regret
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
     "routing": routing.main,
     "probing": probing.main,
     "detection": report.main,
+    "regret": regret.main,
     "latency": latency.main,
     "simulation": simulation.main,
 }
 #: Those that have a quick way.
-QUICK: dict[str, Callable[[], None]] = {"probing": probing.quick, "detection": partial(report.main, quick=True)}
+QUICK: dict[str, Callable[[], None]] = {
+    "probing": probing.quick,
+    "detection": partial(report.main, quick=True),
+    "regret": partial(regret.main, quick=True),
+}
 
 
 def main() -> int:

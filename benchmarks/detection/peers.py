@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.detection.passive import Cooldown, Ejection, Tumbling
 from benchmarks.detection.rules import Checkers, KOfN, Quorum, Rule, Share, Streak
+from probes.outcome import Outcome
 
 ROUTE53_CHECKERS, OPENSTATUS_REGIONS = 16, 6
 
@@ -24,6 +25,8 @@ class Probing:
     """All places at the same moment, rather than each at its own."""
     deadline_s: float = 30.0
     """An answer that takes longer is a failure."""
+    ignores: frozenset[Outcome] = frozenset()
+    """What a probe may end in without being a result at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class Peer:
 _VERCEL = Probing(tries=3, pause_s=(2.0, 4.0), deadline_s=45.0)
 _OPENAI_SDK = Probing(tries=3, pause_s=(0.5, 1.0), deadline_s=60.0)
 _BACKOFF = (0.5, 0.75)
+_REFUSED = frozenset({Outcome.RATE_LIMITED, Outcome.QUOTA})
 
 PEERS = (
     Peer(
@@ -148,6 +152,36 @@ PEERS = (
         make=lambda _dice, _shared: Streak(bad=1, good=1),
         probing=_OPENAI_SDK,
         mends="health-check routing on, which is off by default; three tries hidden in its SDK; default interval 300 s",
+    ),
+    Peer(
+        name="LiteLLM health check, 1 try",
+        decides="the last result",
+        source="`proxy/health_check.py`, 1.109.1",
+        make=lambda _dice, _shared: Streak(bad=1, good=1),
+        probing=Probing(deadline_s=60.0, ignores=_REFUSED),
+        mends="the same without retries, and with `health_check_ignore_transient_errors`: 429 is no result",
+    ),
+    Peer(
+        name="AISIX",
+        decides="the last result",
+        source="`background_model_check` of `aisix-core/src/models/model.rs`, 100fef65",
+        make=lambda _dice, _shared: Streak(bad=1, good=1),
+        probing=Probing(ignores=_REFUSED),
+        mends="429 is no result (nor is 408, which no simulated provider sends)",
+    ),
+    Peer(
+        name="agentgateway 1/1",
+        decides="the last result",
+        source="`health.active`, pull request 3352, not yet merged in September 2026",
+        make=lambda _dice, _shared: Streak(bad=1, good=1),
+        mends="both thresholds 1",
+    ),
+    Peer(
+        name="agentgateway 3/3",
+        decides="3 failures in a row; healthy after 3 good ones",
+        source="`health.active`, pull request 3352, not yet merged in September 2026",
+        make=lambda _dice, _shared: Streak(bad=3, good=3),
+        mends="both thresholds 3",
     ),
     Peer(
         name="LiteLLM cooldown",

@@ -34,7 +34,8 @@ class Rule(Protocol):
 class Streak:
     """So many failures in a row make it unhealthy, so many successes in a row healthy again.
 
-    Gatus 3 and 2; Uptime Kuma `maxretries + 1` and 1; check-cx and LiteLLM's background check 1 and 1, the last result.
+    Gatus 3 and 2; Uptime Kuma `maxretries + 1` and 1; agentgateway as configured; check-cx, AISIX and LiteLLM's
+    background check 1 and 1, the last result.
     """
 
     due_s = NEVER

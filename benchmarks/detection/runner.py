@@ -8,6 +8,7 @@ import heapq
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 from benchmarks.detection.peers import Peer, Probing
@@ -170,8 +171,19 @@ class _Probes:
         return 1 + int(math.log(1 - self._dice.random()) / math.log1p(-rate))
 
     def _fails(self, piece: Segment) -> float:
-        """The chance that one try gets an error or no answer in time."""
-        return 1 - (1 - piece.failure_rate) * (1 - self._late(piece))
+        """The chance that one try gets an error that counts, or no answer in time."""
+        return 1 - (1 - piece.failure_rate) * (1 - self._late(piece)) - self._ignored(piece)
+
+    def _ignored(self, piece: Segment) -> float:
+        """The chance that one try gets an error that this peer takes for no result."""
+        return sum(
+            (
+                upper - lower
+                for (lower, _), (upper, outcome) in pairwise([(0.0, Outcome.OK), *piece.outcomes])
+                if outcome in self._probing.ignores
+            ),
+            0.0,
+        )
 
     def _late(self, piece: Segment) -> float:
         return self._latency.longer_than(self._probing.deadline_s, factor=piece.latency_factor)
@@ -187,8 +199,15 @@ class _Probes:
             took_s += pause_s
             failed = self._dice.random() < self._fails(self._piece(target, at_s + took_s))
             took_s += self._takes_s(target, at_s + took_s, failed=failed)
+        if not failed and self._is_no_result(self._piece(target, at_s)):
+            return
         self._failures_arriving += failed
         heapq.heappush(self._arriving, (at_s + took_s, slot, target, place, failed))
+
+    def _is_no_result(self, piece: Segment) -> bool:
+        """Whether a try that did not fail ended in something that the peer ignores."""
+        ignored = self._ignored(piece) if self._probing.ignores else 0.0
+        return ignored > 0 and self._dice.random() * (1 - self._fails(piece)) < ignored
 
     def _piece(self, target: str, at_s: float) -> Segment:
         return self._timelines[target].at(min(at_s, math.nextafter(self._end_s, 0)))[0]
@@ -196,7 +215,9 @@ class _Probes:
     def _takes_s(self, target: str, at_s: float, *, failed: bool) -> float:
         """How long one try takes: an error as long as an answer, no connection until its deadline, silence likewise."""
         piece = self._piece(target, at_s)
-        if failed and self._dice.random() * self._fails(piece) >= piece.failure_rate:
+        if failed and self._dice.random() * self._fails(piece) >= piece.failure_rate - self._ignored(piece):
+            return self._probing.deadline_s
+        if failed and piece.outcomes[0][1] is Outcome.TIMEOUT:
             return self._probing.deadline_s
         if failed and piece.outcomes[0][1] is Outcome.UNREACHABLE:
             return _CONNECT_S
