@@ -152,7 +152,7 @@ class _Probes:
 
     def _first_tries_that_fail(self) -> list[int]:
         """The slots, by gaps that are geometrically distributed within each piece of a target's time."""
-        found: list[int] = []
+        slots: list[int] = []
         for number, (phase_s, target, _) in enumerate(self._sources):
             begin_s = 0.0
             timeline = self._timelines[target]
@@ -161,9 +161,9 @@ class _Probes:
                 end = min((end_s - phase_s) / INTERVAL_S, self._slots / len(self._sources))
                 rate = self._fails(piece)
                 while (cycle := cycle + self._gap(rate)) < end:
-                    found.append(cycle * len(self._sources) + number)
+                    slots.append(cycle * len(self._sources) + number)
                 begin_s = end_s
-        return sorted(found)
+        return sorted(slots)
 
     def _gap(self, rate: float) -> int:
         if rate <= 0 or rate >= 1:

@@ -87,10 +87,10 @@ def _figures(cell: Cell, jobs: Sequence[Job], outcomes: Mapping[int, list[Outcom
 
 def work(job: Job) -> list[Outcome]:
     """Live through the job's seeds."""
-    return [_one(job.cell.rule, job.case.seeded(seed), seed) for seed in job.seeds]
+    return [_live_through(job.cell.rule, job.case.seeded(seed), seed) for seed in job.seeds]
 
 
-def _one(rule: str, case: Case, seed: int) -> Outcome:
+def _live_through(rule: str, case: Case, seed: int) -> Outcome:
     timelines = build_timelines(case.scenario, seed)
     if rule == OURS:
         run = ours.run(case.scenario, timelines, seed)

@@ -33,14 +33,14 @@ class _Conversation(asyncio.Protocol):
             self._got, self._began = b"", None
             self._answer(head.split(b" ", 2)[1].decode(), body, began)
 
-    def _answer(self, path: str, asked: bytes, began: float) -> None:
+    def _answer(self, path: str, body: bytes, began: float) -> None:
         if path == "/truth":
             truth = json.dumps(_truth).encode()
             _truth.clear()
             self._transport.write(_HEAD % len(truth) + truth)
             return
         _, name, first_ms, rest_ms, *_ = path.split("/")
-        reply = _reply(asked)
+        reply = _reply(body)
         asyncio.get_running_loop().call_later(
             int(first_ms) / 1000, self._first, name, began, int(rest_ms) / 1000, reply
         )
@@ -61,9 +61,9 @@ def _length(head: bytes) -> int:
     return next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
 
 
-def _reply(asked: bytes) -> bytes:
+def _reply(body: bytes) -> bytes:
     """A reply that repeats the question, so that the nonce is in it."""
-    question = json.loads(asked)["messages"][-1]["content"]
+    question = json.loads(body)["messages"][-1]["content"]
     choice = {"message": {"role": "assistant", "content": question}, "finish_reason": "stop"}
     return json.dumps({"choices": [choice], "usage": {"prompt_tokens": 40, "completion_tokens": 8}}).encode()
 

@@ -95,18 +95,18 @@ class DeliveryStore:
                 ours = (col(DeliveryRow.sink) == self.sink, col(DeliveryRow.key) != planned.key)
                 session.exec(delete(DeliveryRow).where(*ours, *older))
 
-    def done(self, key: str, at: datetime, receipt: Receipt, *, asked: str = "") -> None:
+    def done(self, key: str, at: datetime, receipt: Receipt, *, configured: str = "") -> None:
         """The channel has taken it, and people know what the receipt says.
 
-        `asked` is the Slack channel as the configuration names it; Slack's id of it is remembered.
+        `configured` is the Slack channel as the configuration names it; Slack's id of it is remembered.
         """
         with Session(self._engine) as session, session.begin():
             if row := session.get(DeliveryRow, key):
                 row.done_ms, row.error = to_ms(at), None
                 row.channel, row.ts, row.call = receipt.channel, receipt.ts, receipt.call or row.call
-            if asked and receipt.channel and asked != receipt.channel:
-                place = self._add_mark(session, place_key(self.sink, asked), DeliveryKind.PLACE, at)
-                place.subject, place.channel = asked, receipt.channel
+            if configured and receipt.channel and configured != receipt.channel:
+                place = self._add_mark(session, place_key(self.sink, configured), DeliveryKind.PLACE, at)
+                place.subject, place.channel = configured, receipt.channel
             _keep_receipt(session, receipt)
 
     def keep(self, receipt: Receipt) -> None:

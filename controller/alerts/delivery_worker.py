@@ -136,8 +136,10 @@ class DeliveryWorker:
                 raise
             log.info("delivery_settled key=%r arrived=%s", delivery.key, receipt is not None)
             if receipt:
-                asked = delivery.channel or ""
-                await self._in_database(partial(self._store.done, delivery.key, self._clock(), receipt, asked=asked))
+                done = partial(
+                    self._store.done, delivery.key, self._clock(), receipt, configured=delivery.channel or ""
+                )
+                await self._in_database(done)
             else:
                 await self._in_database(partial(self._store.mark_unsent, delivery.key))
 
@@ -173,7 +175,7 @@ class DeliveryWorker:
             await self._not_delivered(planned, error)
             raise
         if posts:
-            done = partial(self._store.done, planned.key, self._clock(), receipt, asked=planned.channel)
+            done = partial(self._store.done, planned.key, self._clock(), receipt, configured=planned.channel)
             await self._in_database(done)
         else:
             await self._in_database(partial(self._store.keep, planned.receipt))

@@ -60,7 +60,7 @@ def test_a_delivery_and_what_people_know_are_one(engine: Engine, deliveries: Del
     (kept,) = Journal(engine).commit([], [outage()])
     deliveries.begin(planned("slack incident 1", incident_id=kept.id, channel="#llm-status"), NOON)
     receipt = Receipt(incidents=((kept.id, 1, 1),), home=kept.id, call=1, channel="C1", ts="1.1")
-    deliveries.done("slack incident 1", NOON, receipt, asked="#llm-status")
+    deliveries.done("slack incident 1", NOON, receipt, configured="#llm-status")
     snapshot = deliveries.snapshot(NOON)
     (known,) = snapshot.incidents
     assert (known.revision, known.line, known.channel, known.ts) == (1, 1, "C1", "1.1")
@@ -131,7 +131,7 @@ def test_old_rows_are_forgotten(engine: Engine, deliveries: DeliveryStore) -> No
     (still,) = Journal(engine).commit([], [outage()])
     for key, about in (("slack event 1", None), ("slack incident 1", still.id), ("slack incident 2", 2)):
         deliveries.begin(planned(key, incident_id=about), NOON)
-        deliveries.done(key, NOON, Receipt(channel="C1", ts=key), asked="#llm-status")
+        deliveries.done(key, NOON, Receipt(channel="C1", ts=key), configured="#llm-status")
     deliveries.begin(planned("slack event 2"), NOON)
     DeliveryStore(engine, "webhook").begin(planned("webhook event 1"), NOON)
     deliveries.prune(NOON + timedelta(days=29))
