@@ -85,10 +85,15 @@ class Observation:
         return self.started_at + timedelta(0, self.duration_s)
 
     @property
+    def failed_here(self) -> bool:
+        """Whether it failed on this machine: the provider was not asked, or not given the time to answer."""
+        not_sent = self.http_status is None and self.outcome in {Outcome.BAD_REQUEST, Outcome.AUTH}
+        return not_sent or self.detail.startswith(OWN_FAULT)
+
+    @property
     def is_refusal(self) -> bool:
         """Whether the API called the probe a bad request, by its status or in the body of a success."""
-        answered = self.outcome is Outcome.BAD_REQUEST and self.http_status is not None
-        return answered and not self.detail.startswith(OWN_FAULT)
+        return self.outcome is Outcome.BAD_REQUEST and not self.failed_here
 
     @property
     def tokens_per_s(self) -> float | None:

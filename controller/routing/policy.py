@@ -194,7 +194,7 @@ def _start(case: RouteCase) -> RouteVerdict:
         return case.move(MoveKind.CONFIGURED, to, reason)
     if not first.drain and not case.fails(first):
         unknown = first.health.health is Health.UNKNOWN
-        return case.move(MoveKind.FIRST, first, "no observations yet" if unknown else first.health.reason)
+        return case.move(MoveKind.FIRST, first, "it is the first candidate" if unknown else first.health.reason)
     to = best_eligible(case.candidates, case.now) or first
     reason = with_author(first.drain, f"{first.drain.subject} is drained") if first.drain else first.health.reason
     return case.move(MoveKind.FIRST, to, reason)

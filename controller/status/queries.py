@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -26,7 +26,7 @@ from monitor.detection import notices
 from monitor.health import Health
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.row_conversions import read_trail
-from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
+from monitor.storage.tables import FAILED_HERE, OBSERVATIONS, TRANSITIONS, EventRow
 from probes.outcome import ANSWERED, EXCLUDED, Outcome
 from probes.target import Target
 
@@ -39,8 +39,6 @@ _IDS: Final = 3
 
 _OBSERVED = OBSERVATIONS.c
 _OF_TARGET = _OBSERVED.target == bindparam("of")
-#: A bad request without a status is a probe that failed on this machine.
-_FAILED_HERE = and_(_OBSERVED.outcome == Outcome.BAD_REQUEST.value, _OBSERVED.http_status.is_(None))
 _SINCE = _OBSERVED.started_ms >= bindparam("since")
 # Core, and built once: these are the page's hot reads, and building a statement costs more than running it.
 _ROWS = (
@@ -53,7 +51,7 @@ _TOTALS = select(
     func.count().filter(_OBSERVED.outcome.in_(sorted(EXCLUDED))).label("excluded"),
     func.count().filter(_OBSERVED.outcome == Outcome.OK.value).label("ok"),
     func.count().filter(_OBSERVED.outcome.in_(sorted(ANSWERED))).label("answered"),
-    func.count().filter(_FAILED_HERE).label("failed_here"),
+    func.count().filter(FAILED_HERE).label("failed_here"),
     func.sum(_OBSERVED.cost_usd).label("cost_usd"),
 ).where(_OF_TARGET, _SINCE)
 _NEWEST = (

@@ -11,7 +11,7 @@ from monitor.detection.verdict_rules import REPORTED_INCONCLUSIVE
 from monitor.formatting import listed
 from monitor.health import Health
 from probes.observation import Observation
-from probes.outcome import Effect
+from probes.outcome import Effect, Outcome
 from probes.redaction import one_line
 
 SUBSTITUTED: Final = "model_substituted"
@@ -33,6 +33,8 @@ _LAST: Final = {
     NEEDS_ATTENTION: "the probes of {} keep being inconclusive; further times are not reported",
 }
 _DETAIL_CHARS = 160
+#: What a notice of several targets is about.
+_THIS_MACHINE: Final = "this machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,10 @@ class NoticeFilter:
 
     def __init__(self, reported: Iterable[TargetNotice] = ()) -> None:
         self._reported: dict[tuple[str, str], list[tuple[str, date]]] = {}
+        self._failing_here: dict[str, tuple[int, str]] = {}
+        """By target, how many probes in a row have failed on this machine, and the detail of the last."""
+        self._machine_reported = False
+        """Whether people know of it; until no target's probes fail here any more."""
         for notice in reported:
             self.mark_reported(notice)
 
@@ -60,8 +66,24 @@ class NoticeFilter:
 
     def due_of_checks(self, observation: Observation, state: TargetState, now: datetime) -> tuple[TargetNotice, ...]:
         """The new notices about the check of this observation; `state` is its target's after the observation."""
+        if observation.failed_here and observation.outcome is Outcome.BAD_REQUEST:
+            times, _ = self._failing_here.get(state.target, (0, ""))
+            self._failing_here[state.target] = times + 1, one_line(observation.detail, _DETAIL_CHARS)
+            return ()
+        self._failing_here.pop(state.target, None)
         failures = state.failures_of(observation.check)
         return self._due(state.target, _check_texts(failures, observation, state), now) if failures else ()
+
+    def due_of_machine(self, now: datetime) -> tuple[TargetNotice, ...]:
+        """The notice that probes fail on this machine, one for all targets; after those of the checks."""
+        self._machine_reported = self._machine_reported and bool(self._failing_here)
+        details = [detail for times, detail in self._failing_here.values() if times >= REPORTED_INCONCLUSIVE]
+        if self._machine_reported or not details:
+            return ()
+        names = sorted(self._failing_here)
+        whose = f"probes of {listed(names)} fail on this machine, which says nothing of the providers"
+        text = f"{whose}; last: {details[-1]}"
+        return self._due(names[0] if len(names) == 1 else _THIS_MACHINE, {NEEDS_ATTENTION: text}, now)
 
     def _due(self, target: str, texts: dict[str, str], now: datetime) -> tuple[TargetNotice, ...]:
         new = ((kind, self._new_text(kind, target, text, now)) for kind, text in texts.items())
@@ -69,6 +91,8 @@ class NoticeFilter:
 
     def mark_reported(self, notice: TargetNotice) -> None:
         """Count this notice as reported."""
+        if notice.kind == NEEDS_ATTENTION and notice.target in {_THIS_MACHINE, *self._failing_here}:
+            self._machine_reported = True
         reported = self._reported.setdefault((notice.kind, notice.target), [])
         reported.append((notice.text, notice.at.astimezone(UTC).date()))
 

@@ -29,9 +29,10 @@ class TargetWeek:
     """One target's week."""
 
     target: str
-    ok: int = 0
-    counted: int = 0
-    """Probes that say something about the provider."""
+    answered: int = 0
+    """Probes whose answer users could use: `ok` and `slow`."""
+    asked: int = 0
+    """All probes but those that failed on this machine."""
     answer_s: float | None = None
     """How long its answers took on average; None without answers."""
     fell: int = 0
@@ -40,9 +41,9 @@ class TargetWeek:
     """As far as is known."""
 
     @property
-    def available(self) -> float | None:
-        """The share of `ok` among the counted; None when nothing counts."""
-        return self.ok / self.counted if self.counted else None
+    def served(self) -> float | None:
+        """The share of answers that users could use; None when nothing was asked."""
+        return self.answered / self.asked if self.asked else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,13 +140,13 @@ def _route_lines(week: Week) -> Iterator[str]:
 
 
 def _target_lines(week: Week) -> Iterator[str]:
-    observed = sorted((target for target in week.targets if target.counted), key=lambda target: target.available or 0.0)
+    observed = sorted((target for target in week.targets if target.asked), key=lambda target: target.served or 0.0)
     for target in observed[:_MOST_LINES]:
         fell = f", began to fail {format_times(target.fell)}" if target.fell else ""
-        share = percent_number(target.ok / target.counted)
-        yield f"{_name(target.target)}: {share} % of {target.counted:,} probes ok{fell}"
+        share = percent_number(target.answered / target.asked)
+        yield f"{_name(target.target)}: {share} % of {target.asked:,} probes answered{fell}"
     yield from _left_out(len(observed), "target")
-    others = [target for target in week.targets if not target.counted]
+    others = [target for target in week.targets if not target.asked]
     if others and observed:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         yield f"Not observed: {', '.join(_name(target.target) for target in others[:3])}{more}"
@@ -155,7 +156,7 @@ def _totals(week: Week) -> Iterator[str]:
     slowest = max(week.targets, key=lambda target: target.answer_s or 0.0, default=None)
     if slowest and slowest.answer_s and len(week.targets) > 1:
         yield f"Slowest: {_name(slowest.target)}, {slowest.answer_s:.2f} s an answer on average"
-    flakiest = max(week.targets, key=lambda target: (target.fell, -(target.available or 0.0)), default=None)
+    flakiest = max(week.targets, key=lambda target: (target.fell, -(target.served or 0.0)), default=None)
     if flakiest and flakiest.fell and len(week.targets) > 1:
         yield f"Flakiest: {_name(flakiest.target)}, which began to fail {format_times(flakiest.fell)}"
     flips = sum(route.flips for route in week.routes)

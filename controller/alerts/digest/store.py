@@ -20,8 +20,8 @@ from monitor.storage.column_conversions import from_ms, maybe_from_ms, storable,
 from monitor.storage.database import durable, open_reader
 from monitor.storage.row_conversions import event_row, transition_of
 from monitor.storage.store import Store
-from monitor.storage.tables import DELIVERIES, INCIDENTS, OBSERVATIONS, TRANSITIONS, DeliveryRow
-from probes.outcome import ANSWERED, EXCLUDED, Outcome
+from monitor.storage.tables import DELIVERIES, FAILED_HERE, INCIDENTS, OBSERVATIONS, TRANSITIONS, DeliveryRow
+from probes.outcome import ANSWERED
 
 _SINK: Final = "digest"
 _OBSERVED = OBSERVATIONS.c
@@ -33,8 +33,8 @@ _OF_TARGET = (
 _TOTALS = select(
     func.count().label("total"),
     func.min(_OBSERVED.started_ms).label("first_ms"),
-    func.sum(case((_OBSERVED.outcome.in_(sorted(EXCLUDED)), 1), else_=0)).label("excluded"),
-    func.sum(case((_OBSERVED.outcome == Outcome.OK.value, 1), else_=0)).label("ok"),
+    func.count().filter(FAILED_HERE).label("failed_here"),
+    func.count().filter(_OBSERVED.outcome.in_(sorted(ANSWERED))).label("answered"),
     func.avg(case((_OBSERVED.outcome.in_(sorted(ANSWERED)), _OBSERVED.duration_s))).label("answer_s"),
     func.sum(_OBSERVED.cost_usd).label("usd"),
 ).where(*_OF_TARGET)
@@ -92,8 +92,8 @@ def _target(
     row = connection.execute(_TOTALS, {"of": storable(target), "begins": to_ms(begins), "ends": to_ms(ends)}).one()
     week = TargetWeek(
         target=target,
-        ok=row.ok or 0,
-        counted=row.total - (row.excluded or 0),
+        answered=row.answered,
+        asked=row.total - row.failed_here,
         answer_s=row.answer_s,
         usd=row.usd or 0.0,
     )

@@ -164,7 +164,7 @@ def test_the_first_cycle_publishes_the_first_candidates(stage: Callable[..., Sta
     table = one.table()
     assert (table["generation"], table["valid_for_s"]) == (1, VALID_FOR_S)
     assert table["routes"]["chat"]["target"] == A
-    assert table["routes"]["chat"]["reason"] == "no observations yet"
+    assert table["routes"]["chat"]["reason"] == "it is the first candidate"
     assert {name: target["health"] for name, target in table["targets"].items()} == dict.fromkeys((A, B, C), "unknown")
 
 

@@ -106,7 +106,7 @@ def test_the_first_file_points_at_the_first_candidate() -> None:
     verdict = ask(None, *(candidate(name, Health.UNKNOWN, recent=False) for name in IDS))
     assert verdict.decision is not None
     assert (verdict.decision.target, verdict.decision.move) == (IDS[0], MoveKind.FIRST)
-    assert (verdict.decision.reason, verdict.decision.generation) == ("no observations yet", 8)
+    assert (verdict.decision.reason, verdict.decision.generation) == ("it is the first candidate", 8)
 
 
 def test_a_failover_tells_why() -> None:

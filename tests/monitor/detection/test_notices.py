@@ -26,7 +26,8 @@ from monitor.detection.target_state import TargetState
 from monitor.health import Health
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
-from probes.observation import Observation
+from probes.observation import OWN_FAULT, Observation
+from probes.outcome import Outcome
 from probes.target import Check
 from tests.support.builders import T0, observation, settings
 from tests.support.pending_reports import untold_events
@@ -97,6 +98,34 @@ def test_a_hint_that_counts_down_is_told_once_a_day() -> None:
     assert told[:2] == [f"the provider says of {TARGET}: {hours} hours left" for hours in (0, 6)]
     assert len(told) == 30
     assert told[-1] == f"the provider keeps announcing other things about {TARGET}; further ones are not reported"
+
+
+def test_a_busy_machine_is_one_notice() -> None:
+    """However many targets it concerns; again only once all of them were well in between."""
+    notices, busy = NoticeFilter(), replace(answered_by(), outcome=Outcome.BAD_REQUEST, detail=f"{OWN_FAULT} failed: x")
+    targets, texts = [f"p/m{number}" for number in range(7)], []
+
+    def probe(outcome: Outcome, names: list[str], at_s: float) -> None:
+        for name in names:
+            probed = replace(busy, target=name, outcome=outcome, started_at=T0 + timedelta(seconds=at_s))
+            probed = probed if outcome is Outcome.BAD_REQUEST else replace(probed, detail="")
+            assert notices.due_of_checks(probed, TargetState(target=name, since=T0), T0) == ()
+        for notice in notices.due_of_machine(T0 + timedelta(seconds=at_s)):
+            texts.append((notice.kind, notice.target, notice.text))
+            notices.mark_reported(notice)
+
+    for second in range(10):
+        probe(Outcome.BAD_REQUEST, targets, second)
+    [first] = texts
+    several = "probes of p/m0, p/m1, p/m2, p/m3 and 3 more fail on this machine, which says nothing of the providers"
+    assert first == ("probe_needs_attention", "this machine", f"{several}; last: {OWN_FAULT} failed: x")
+    probe(Outcome.OK, targets[:6], 11)
+    probe(Outcome.BAD_REQUEST, targets[:3], 12)
+    assert texts == [first], "one was never well"
+    probe(Outcome.OK, targets, 13)
+    for second in range(20, 23):
+        probe(Outcome.BAD_REQUEST, targets[:1], second)
+    assert texts[1:] == [("probe_needs_attention", "p/m0", texts[1][2])]
 
 
 def test_nothing_is_said_of_what_is_as_it_should_be() -> None:
@@ -184,21 +213,21 @@ def test_a_check_that_fails_beside_others_says_so(tmp_path: Path, engine: Engine
     ("symbols", "checks", "text"),
     [
         pytest.param(
-            ".bbbbb",
+            ".fffff",
             "c",
-            f"{TARGET} is unknown: its probes are inconclusive, bad_request {ATTENTION}",
+            f"{TARGET} is unknown: its probes are inconclusive, refused {ATTENTION}",
             id="the only check: nothing is known",
         ),
         pytest.param(
-            "bbbbb",
+            "fffff",
             "c",
-            f"{TARGET} is unknown: its probes are inconclusive, bad_request {ATTENTION}",
+            f"{TARGET} is unknown: its probes are inconclusive, refused {ATTENTION}",
             id="from the start",
         ),
         pytest.param(
-            ".b" * 8,
+            ".f" * 8,
             "ct",
-            f"{TARGET}: the check tool is inconclusive, bad_request {ATTENTION}",
+            f"{TARGET}: the check tool is inconclusive, refused {ATTENTION}",
             id="one of two, though the other is answered in between",
         ),
     ],

@@ -37,8 +37,8 @@ QUIET = Week(
     ends=MONDAY,
     known_from=MONDAY - 7 * DAY,
     targets=(
-        TargetWeek(target=OPENAI, ok=20_158, counted=20_160, answer_s=0.42, usd=0.31),
-        TargetWeek(target=ANTHROPIC, ok=20_160, counted=20_160, answer_s=0.81, usd=0.5),
+        TargetWeek(target=OPENAI, answered=20_158, asked=20_160, answer_s=0.42, usd=0.31),
+        TargetWeek(target=ANTHROPIC, answered=20_160, asked=20_160, answer_s=0.81, usd=0.5),
     ),
     routes=(RouteWeek(route="chat", on_failing_s=0.0, flips=0),),
     incidents=0,
@@ -96,8 +96,8 @@ def test_a_quiet_week_is_told_too() -> None:
     assert digest.format_digest(QUIET).splitlines() == [
         "📊 The week from Nov 9 to Nov 16: no incident",
         "Route chat: on a working target 100 % of the time, never moved",
-        f"{OPENAI}: 99.99 % of 20,160 probes ok",
-        f"{ANTHROPIC}: 100 % of 20,160 probes ok",
+        f"{OPENAI}: 99.99 % of 20,160 probes answered",
+        f"{ANTHROPIC}: 100 % of 20,160 probes answered",
         f"Slowest: {ANTHROPIC}, 0.81 s an answer on average",
         "0 flips; the week's probes cost $0.81; $1.40 of the budget of $5 spent this month",
     ]
@@ -107,7 +107,7 @@ def test_a_bad_week_says_what_was_bad_and_how_bad() -> None:
     """The worst first; the flakiest named; what is still open said."""
     week = replace(
         QUIET,
-        targets=(replace(QUIET.targets[0], ok=18_000, fell=3), QUIET.targets[1], TargetWeek(target="gemini/x")),
+        targets=(replace(QUIET.targets[0], answered=18_000, fell=3), QUIET.targets[1], TargetWeek(target="gemini/x")),
         routes=(*QUIET.routes, RouteWeek(route="batch", on_failing_s=605.0, flips=4)),
         incidents=3,
         still_open=1,
@@ -120,7 +120,7 @@ def test_a_bad_week_says_what_was_bad_and_how_bad() -> None:
         "Probes are known for its last 3 d only.",
         "Route batch: on a working target 99.77 % of the time, 10 min 5 s on a failing target, moved 4 times",
     ]
-    assert f"{OPENAI}: 89.3 % of 20,160 probes ok, began to fail 3 times" in lines
+    assert f"{OPENAI}: 89.3 % of 20,160 probes answered, began to fail 3 times" in lines
     assert "Not observed: gemini/x" in lines
     assert f"Flakiest: {OPENAI}, which began to fail 3 times" in lines
 
@@ -137,7 +137,7 @@ def test_the_largest_one_fits_into_an_event_and_into_slack() -> None:
     """A hundred targets and routes with long names; what is left out is counted."""
     week = replace(
         QUIET,
-        targets=tuple(TargetWeek(target=f"p/{n}" + "m" * 200, ok=n, counted=999_999, fell=99) for n in range(100)),
+        targets=tuple(TargetWeek(target=f"p/{n}" + "m" * 200, answered=n, asked=999_999, fell=99) for n in range(100)),
         routes=tuple(RouteWeek(route=f"{n}" + "r" * 200, on_failing_s=99_999.0, flips=99) for n in range(100)),
         incidents=99,
         known_from=MONDAY - 3 * DAY,
@@ -214,9 +214,9 @@ def test_what_the_database_knows_of_a_week(settings: Settings, engine: Engine) -
     week = read_week(settings, ends)
     assert week.known_from == T0 + HOUR
     openai, anthropic = week.targets
-    assert (openai.ok, openai.counted, openai.fell, openai.answer_s) == (2, 3, 1, 0.1)
+    assert (openai.answered, openai.asked, openai.fell, openai.answer_s) == (2, 3, 1, 0.1)
     assert openai.usd == pytest.approx(0.04)
-    assert (anthropic.counted, anthropic.available, anthropic.answer_s) == (0, None, None)
+    assert (anthropic.asked, anthropic.served, anthropic.answer_s) == (0, None, None)
     assert week.routes == (RouteWeek(route="chat", on_failing_s=3600.0, flips=1),)
     assert (week.incidents, week.still_open) == (1, 1)
     assert week.incident_s == (2 * HOUR + (7 * DAY - 9 * HOUR)).total_seconds()
