@@ -1,10 +1,13 @@
-"""`make bench`: all benchmarks, or those named in ARGS; `--quick` where only the working is in question."""
+"""`make bench`: all benchmarks but those that install others' programs, or those named in ARGS.
+
+`--quick` where only the working is in question.
+"""
 
 import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import latency, routing, simulation, startup
+from benchmarks import latency, litellm, routing, simulation, startup
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
 from benchmarks.regret import report as regret
@@ -18,6 +21,8 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "latency": latency.main,
     "simulation": simulation.main,
 }
+#: Only when named: it installs LiteLLM's proxy, in an environment of its own.
+NAMED: dict[str, Callable[[], None]] = {"litellm": litellm.main}
 #: Those that have a quick way.
 QUICK: dict[str, Callable[[], None]] = {
     "probing": probing.quick,
@@ -29,8 +34,8 @@ QUICK: dict[str, Callable[[], None]] = {
 def main() -> int:
     """Run them in order; 2 for a name that there is none of, or that has no quick way."""
     quick = "--quick" in sys.argv[1:]
-    known = QUICK if quick else BENCHMARKS
-    wanted = [name for name in sys.argv[1:] if name != "--quick"] or list(known)
+    known = QUICK if quick else BENCHMARKS | NAMED
+    wanted = [name for name in sys.argv[1:] if name != "--quick"] or list(QUICK if quick else BENCHMARKS)
     for name in wanted:
         if name not in known:
             print(f"{name!r} is no {'quick ' * quick}benchmark; known are {', '.join(known)}", file=sys.stderr)
