@@ -15,7 +15,7 @@ from controller.incidents.incident import (
     sum_numbers,
 )
 from controller.incidents.vendor_claim import lead_sentence
-from monitor.detection.reasons import outcome_mix
+from monitor.detection.reasons import ALL_REFUSED, outcome_mix
 from monitor.formatting import format_elapsed, plural
 from monitor.health import Health
 
@@ -26,11 +26,14 @@ _TIMES = {1: "once", 2: "twice"}
 
 
 def title(incident: Incident) -> str:
-    """`outage of openai`, `blindness of our own network`, `nothing eligible for route chat`."""
+    """`outage of openai`, `refusal of every request by openai`, `nothing eligible for route chat`."""
     if incident.kind is IncidentKind.BLINDNESS:
         return "blindness of our own network"
     if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
         return f"nothing eligible for route {incident.provider.removeprefix(ROUTE)}"
+    refused = incident.affected and all(ALL_REFUSED in affected.reason for affected in incident.affected)
+    if refused and incident.kind is IncidentKind.DEGRADATION:
+        return f"refusal of every request by {incident.provider}"
     return f"{incident.kind.label} of {incident.provider}"
 
 

@@ -88,7 +88,19 @@ class RouteView:
             return f"going back in steps: {shares}"
         if self.waiting:
             return f"{self.waiting} is up, and failback is manual: {failback_command(self.name, self.waiting)}"
-        return None
+        return self._stuck_until if self.stuck else None
+
+    @property
+    def _stuck_until(self) -> str:
+        """What moves a route that is stuck: the recovery of another candidate, or the end of its drain."""
+        others = [each for each in self.candidates if not each.serving]
+        names = [
+            f"{each.target} ({f'drained until {each.drain.until:%H:%M} UTC' if each.drain else each.health})"
+            for each in others
+        ]
+        if not names:
+            return "it has no other candidate: it stays until this one is well"
+        return f"it moves at the first good probes of {' or '.join(names)}"
 
 
 def headline(

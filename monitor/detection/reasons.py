@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from monitor.formatting import format_elapsed
 from probes.outcome import Outcome
@@ -13,6 +14,8 @@ _REMEDIES = {
     Outcome.QUOTA: "the account behind {key} has no money or quota left: see to its billing",
     Outcome.MODEL_GONE: "the provider has no model {model!r} (any more): change it in the configuration",
 }
+#: How the reason of a target that refuses every probe begins.
+ALL_REFUSED: Final = "answers nothing but"
 
 
 def outcome_mix(outcomes: Mapping[Outcome, int]) -> str:
@@ -47,7 +50,7 @@ def all_refused(status: int | None, since: datetime, detail: str) -> str:
     answer = f"{'errors inside ' if status and status < 400 else ''}HTTP {status}"
     when = f"{since.astimezone(UTC):%H:%M} UTC"
     changed = "the provider, or what it accepts, has changed"
-    return f"answers nothing but {answer} since {when}: {changed}; last: {shortened(detail)}"
+    return f"{ALL_REFUSED} {answer} since {when}: {changed}; last: {shortened(detail)}"
 
 
 def probe_refused(dialect: str, targets: str, detail: str) -> str:

@@ -23,6 +23,7 @@ from controller.incidents.incident import (
     VendorClaim,
 )
 from controller.incidents.post_mortem import escaped, markdown
+from monitor.detection import reasons
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome
@@ -262,3 +263,12 @@ def test_what_is_said_alike_of_several_is_said_once() -> None:
         "openai/a, openai/b and openai/c are down: x",
         "openai/d is degraded: y",
     ]
+
+
+def test_a_provider_that_refuses_every_request_is_headed_so() -> None:
+    """By its verdict, also once it is over; slow or wrong answers stay a degradation."""
+    degraded = incident(kind=IncidentKind.DEGRADATION)
+    reason = reasons.all_refused(404, NOON, "no route")
+    refused = replace(degraded, affected=tuple(replace(each, reason=reason) for each in degraded.affected))
+    assert words.title(degraded) == "degradation of openai"
+    assert words.title(refused) == "refusal of every request by openai"
