@@ -24,7 +24,7 @@ from monitor.budget.allocation import stretched
 from monitor.budget.summary import BudgetSummary, read_summary, without_price
 from monitor.config.settings import Route, Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
-from monitor.formatting import clock
+from monitor.formatting import clock, percent_number
 from monitor.health import ELIGIBLE, FAILING, WORST_FIRST, Health, TargetHealth
 from monitor.liveness import ServiceStatus, service_status
 from monitor.status_pages.reading import VendorState, VendorStateChange, page_name
@@ -33,6 +33,8 @@ from monitor.storage.tables import EventRow
 
 RECENT = 10
 _PUBLISHED_WITHIN_S = 2.0
+#: The share of refusals in an hour that is worth a remark.
+_MUCH_REFUSED = 0.05
 #: Of an older open incident `hotspare incidents show` alone counts the probes: that costs what it has lasted.
 _FIGURED_S = 24 * 3600.0
 
@@ -50,7 +52,12 @@ class TargetView:
         """Sentences worth showing beside its health; while it fails, also request ids for a ticket to the vendor."""
         ids = ", ".join(self.details.request_ids) if self.state.health in FAILING else ""
         ticket = (f"request ids of {self.state.target}'s last failures, for a ticket: {ids}",) if ids else ()
-        return (*self.details.notices, *ticket)
+        counts = self.history.last_hour
+        refusals: tuple[str, ...] = ()
+        if counts.asked and counts.refused / counts.asked >= _MUCH_REFUSED:
+            shares = [percent_number(count / counts.asked) for count in (counts.answered, counts.refused)]
+            refusals = (f"{self.state.target} answered {shares[0]} % of the last hour's probes, refused {shares[1]} %",)
+        return (*refusals, *self.details.notices, *ticket)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

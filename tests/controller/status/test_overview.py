@@ -179,6 +179,8 @@ def test_availability_leaves_out_our_own_faults_and_served_does_not(settings: Se
     assert (history.last_day.total, history.last_day.excluded, history.last_day.availability) == (8, 5, 2 / 3)
     assert (history.last_hour.served, history.last_day.served, history.last_hour.refused) == (1 / 4, 2 / 5, 2)
     assert history.cost_day_usd == pytest.approx(0.03)
+    told = f"{seeded.LUNA} answered 25.0 % of the last hour's probes, refused 50.0 %"
+    assert overview(settings).targets[0].remarks == (told,)
 
 
 def test_latency_is_that_of_answers(settings: Settings) -> None:
