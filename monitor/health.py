@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from probes.observation import hot_dataclass
-from probes.outcome import Outcome
+from probes.outcome import Effect, Outcome
 
 
 class HealthLevel(StrEnum):
@@ -74,6 +74,18 @@ FAILING = frozenset({Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
 OUT_OF_SERVICE = frozenset({Health.DOWN, Health.MISCONFIGURED})
 
 
+#: How many of its last probes are remembered of a target.
+RECENT_PROBES = 20
+
+
+@hot_dataclass
+class RecentProbe:
+    """One of the last probes of a target: when it ended, and what it was evidence for."""
+
+    at: datetime
+    effect: Effect
+
+
 @hot_dataclass
 class TargetHealth:
     """The health of one target at one instant, as the policy and the page read it."""
@@ -91,6 +103,8 @@ class TargetHealth:
     """When its last `ok` came in; a standby is eligible only with a recent one."""
     held_until: datetime | None = None
     """It is healthy, but was degraded or unusable before: no route returns to it until then."""
+    recent: tuple[RecentProbe, ...] = ()
+    """Its last probes, oldest first, as they were when it last had evidence against it; not stored with the health."""
 
     @property
     def sentence(self) -> str:

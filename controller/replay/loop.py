@@ -67,6 +67,8 @@ class Replay:
             _STOPPED_INTERVALS * target.interval_s + target.timeouts.total_s for target in settings.targets
         )
         self._states = dict(states)
+        self._stuck = False
+        """Whether a route stands on a target that fails: every probe that is not of quiet times is then decided on."""
         self._overrides = tuple(overrides)
         self._override_changes_s = sorted(
             {at.timestamp() for override in self._overrides for at in (override.at, override.until)}, reverse=True
@@ -85,7 +87,9 @@ class Replay:
             changed = self._detector.observe(observation, blind=blind)
             self._observed_s = at_s
             due = self._detector.due
-            if changed or due is not None:
+            known = observation.target in self._silent_after_s
+            compared = self._stuck and known and not self._detector.state_of(observation.target).no_evidence
+            if changed or due is not None or compared:
                 self._cycle_by(at_s + GATHER_S)
             if due is not None:
                 self._cycle_by(max(at_s, due.timestamp()) + AFTER_DUE_S)
@@ -154,6 +158,7 @@ class Replay:
             generation=len(self.decisions) + 1,
             overrides=overrides.applicable(self._settings),
         ).values()
+        self._stuck = any(verdict.stuck for verdict in verdicts)
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
             self._states[decision.route] = decision
             self.decisions.append(decision)

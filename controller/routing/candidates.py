@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.routing.overrides import Override, Overrides
 from monitor.config.settings import Route, Settings
-from monitor.health import ELIGIBLE, Health, TargetHealth
+from monitor.health import ELIGIBLE, Health, RecentProbe, TargetHealth
 
 #: An eligible target has a good observation within this many intervals and one probe.
 _RECENT_INTERVALS = 3
+#: Older probes do not tell how often a target fails now.
+_OLDEST_PROBE_INTERVALS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,8 @@ class Candidate:
     """How old its last good observation may be at the most."""
     drain: Override | None = None
     """An operator keeps routes off it."""
+    recent: tuple[RecentProbe, ...] = ()
+    """Its last probes, as far as they are recent."""
 
     def is_eligible(self, now: datetime) -> bool:
         """Whether a route may move to it: good enough, proven so lately, and not drained."""
@@ -55,18 +59,28 @@ def build_candidates(
     """The candidates of these routes and all other targets of their providers, by id; `unknown` without a health."""
     named = {target for route in routes for target in route.candidates}
     providers = {target.provider.name for target in settings.targets if target.id in named}
+    known = {
+        target.id: health.get(target.id)
+        or TargetHealth(target=target.id, health=Health.UNKNOWN, since=now, reason="no observations yet")
+        for target in settings.targets
+    }
     return {
         target.id: Candidate(
             id=target.id,
             provider=target.provider.name,
-            health=health.get(target.id)
-            or TargetHealth(target=target.id, health=Health.UNKNOWN, since=now, reason="no observations yet"),
+            health=known[target.id],
+            recent=_recent_probes(known[target.id], target.interval_s, now),
             longest_ok_age_s=_RECENT_INTERVALS * target.interval_s + target.timeouts.total_s,
             drain=overrides.drained(target.id, target.provider.name),
         )
         for target in settings.targets
         if target.provider.name in providers
     }
+
+
+def _recent_probes(state: TargetHealth, interval_s: float, now: datetime) -> tuple[RecentProbe, ...]:
+    oldest = now - timedelta(seconds=_OLDEST_PROBE_INTERVALS * interval_s)
+    return tuple(probe for probe in state.recent if oldest <= probe.at <= now)
 
 
 def best_alternative(

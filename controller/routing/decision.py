@@ -15,6 +15,8 @@ class MoveKind(StrEnum):
     """Nothing was known yet: the first candidate."""
     FAILOVER = "failover"
     """Away from a target that fails."""
+    LEAST_BAD = "least_bad"
+    """Every candidate fails: to the one that measurably fails least."""
     STEP = "step"
     """A share of the requests back to a more preferred target that has proven itself; the route stays."""
     ABORT = "abort"

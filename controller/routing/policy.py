@@ -3,7 +3,8 @@
 The invariants, each held by a test over all combinations of health, overrides and failback modes:
 
 - A route never leaves a healthy target for a worse one, and never moves to one that is no better.
-- It never chooses a target that fails while an eligible one exists; where none is eligible it holds.
+- It never chooses a target that fails while an eligible one exists. Where none is eligible it holds, or goes to the
+  candidate that measurably fails less, once `dwell` has passed since the last move.
 - A standby is eligible only with a recent good observation of its own.
 - No second move inside `dwell`, unless the present target's health is in the route's `fail_over_on`.
 - When the provider failed rather than the model, a candidate at another provider is preferred.
@@ -20,6 +21,7 @@ from datetime import datetime
 
 from controller.routing.candidates import Candidate, best_alternative, best_eligible, build_candidates
 from controller.routing.decision import Decision, MoveKind
+from controller.routing.least_bad import can_be_least_bad, find_least_bad
 from controller.routing.override_text import with_author
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from monitor.config.settings import ControllerSettings, Route, Settings
@@ -43,7 +45,8 @@ class RouteVerdict:
     stuck: bool = False
     """The present target fails and nothing else is eligible."""
     settled: bool = False
-    """Only a change of a target's health or of an override can change this verdict; time alone cannot."""
+    """Only a change of a target's health or of an override can change this verdict, or, where the present target
+    fails, another probe of a candidate; time alone cannot."""
     waiting: str | None = None
     """A more preferred target that is up: failback is manual, and waits for an operator."""
     warning: str | None = None
@@ -152,7 +155,8 @@ def decide(case: RouteCase) -> RouteVerdict:
     2. Without a known target, or with one that is no candidate any more: the best eligible candidate, else the first.
     3. While the present target is drained: the best eligible one, else hold. Home drained or gone: no more steps.
     4. Paused: hold.
-    5. While the present target's health is in `fail_over_on`: the best eligible one that is better, else hold.
+    5. While the present target's health is in `fail_over_on`: the best eligible one that is better; else the one that
+       measurably fails less, after `dwell` and with no failback in steps under way; else hold.
     6. With a failback in steps under way: the next step, or its end.
     7. Otherwise back to the most preferred candidate that is up, once `dwell` has passed since the last move, in the
        way of `controller.failback.mode`. A route that was pinned goes back in every mode: a person set the end.
@@ -216,7 +220,25 @@ def _fail_over(case: RouteCase, present: Candidate, home: Candidate | None) -> R
         return case.move(MoveKind.FAILOVER, to, present.health.reason)
     if home and _home_fails(case, home):
         return case.move(MoveKind.ABORT, present, home.health.sentence)
-    return RouteVerdict(stuck=to is None, settled=_none_can_become_eligible(case, present))
+    held = case.current is not None and not case.has_passed(case.current.at, case.controller.dwell_s)
+    compared = [other for other in case.candidates if other is not present and can_be_least_bad(other)]
+    if to is None and compared and not held and (least := _least_bad(case, present)):
+        return least
+    time_alone = held and bool(compared)
+    return RouteVerdict(stuck=to is None, settled=not time_alone and _none_can_become_eligible(case, present))
+
+
+def _least_bad(case: RouteCase, present: Candidate) -> RouteVerdict | None:
+    """To the candidate that measurably fails less than the present target; a failback in steps is aborted first."""
+    moved_at = case.current.at if case.current else None
+    since = moved_at if moved_at and moved_at <= case.now else None  # the clock may have been set back
+    found = find_least_bad(present, case.candidates, case.route.fail_over_on, since)
+    if found is None:
+        return None
+    to, reason = found
+    if case.current and case.current.weights:
+        return replace(case.move(MoveKind.ABORT, present, reason), stuck=True)
+    return replace(case.move(MoveKind.LEAST_BAD, to, reason), stuck=True)
 
 
 def _none_can_become_eligible(case: RouteCase, present: Candidate) -> bool:

@@ -87,6 +87,8 @@ class _SeedRun:
         self._targets = _simulated_targets(scenario, timelines, seed)
         self._detector = Detector(self._settings, EPOCH)
         self._endpoints = _NeutralEndpoints(scenario, seed)
+        self._stuck = False
+        """Whether a route stands on a target that fails: every probe that is not of quiet times is then decided on."""
         self._throttled = False
         """Whether any provider has ever asked us to slow down; before, no target can be resting."""
         self._all = self._stepped = tuple(self._targets.values())
@@ -148,7 +150,7 @@ class _SeedRun:
             subject.observed_at_s = end_s
             if is_blind:
                 is_blind(observation, end_s)
-            if observe(observation) or detector.due is not None:
+            if observe(observation) or detector.due is not None or self._is_compared(subject):
                 self._cycle_by(end_s + GATHER_S)
             if planned := burst_probes(subject.id):
                 self._plan(planned, end_s)
@@ -203,7 +205,8 @@ class _SeedRun:
         target.observed_at_s = now_s
         self._throttled |= observation.outcome.effect is Effect.THROTTLED
         blind = self._endpoints.can_fail and self._endpoints.is_blind(observation, now_s)
-        if self._detector.observe(observation, blind=blind) or self._detector.due is not None:
+        changed = self._detector.observe(observation, blind=blind)
+        if changed or self._detector.due is not None or self._is_compared(target):
             self._cycle_by(now_s + GATHER_S)
         due = self._detector.due
         if due is not None:
@@ -237,6 +240,7 @@ class _SeedRun:
         verdicts = policy.decide_all(
             self._settings, self._states, self._detector.health, now=now, generation=generation
         ).values()
+        self._stuck = any(verdict.stuck for verdict in verdicts)
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
             self._states[decision.route] = decision
             self._decisions.append((now_s, decision))
@@ -247,6 +251,10 @@ class _SeedRun:
         if self._detector.due is not None:
             ticks = ceil((self._detector.due - now).total_seconds() / TICK_S)
             self._cycle_by(now_s + max(1, ticks) * TICK_S)
+
+    def _is_compared(self, target: SimulatedTarget) -> bool:
+        """Whether a probe of this target may show that a failing route is better off elsewhere."""
+        return self._stuck and not self._detector.state_of(target.id).no_evidence
 
     def _cycle_by(self, at_s: float) -> None:
         if self._cycle_at_s is None or at_s < self._cycle_at_s:

@@ -16,7 +16,7 @@ any that is not down ──no observation for long, or our own network is down�
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from monitor.detection import degradation, latency, verdict_rules
+from monitor.detection import degradation, latency, recent_probes, verdict_rules
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
@@ -42,7 +42,8 @@ def observe(
         at, began_at = observation.finished_at, observation.started_at
         if not _is_rewound(state, began_at, parameters) and not known.is_suspicious(parameters.late_threshold):
             return state.add_clean_probes(1, began_at, at, known, parameters.probe)
-    return _observe(state, observation, parameters, blind=blind)
+    recent = recent_probes.add_probe(state, observation, parameters.interval_s, blind=blind)
+    return _observe(state.replace(recent=recent), observation, parameters, blind=blind)
 
 
 def observe_clean(

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import ProbeIdentity, TargetParameters
-from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, TargetHealth
+from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, RecentProbe, TargetHealth
 from probes.observation import Observation, hot_dataclass, replaced
 from probes.outcome import Effect, Outcome
 
@@ -87,6 +87,8 @@ class TargetState:
     """Every probe since then was refused as a bad request."""
     refuses_all: bool = False
     """It is unusable for that; it comes back as from down."""
+    recent: tuple[RecentProbe, ...] = ()
+    """Its last probes, oldest first, without those of `clean_pending`."""
 
     def replace(self, **changed: object) -> "TargetState":
         """The state with these fields changed."""
@@ -218,6 +220,7 @@ class TargetState:
             threshold=threshold,
             last_ok_at=self.last_ok_at,
             held_until=self.held_until if self.health in HEALTHY else None,
+            recent=self.recent,
         )
 
     def heaviest_evidence(self, parameters: TargetParameters) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from monitor.detection.evidence import Evidence, Recovery
 from monitor.detection.parameters import AWAITED_INTERVALS, RECOVERING_SHARE, TargetParameters
 from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.reasons import shortened
+from monitor.detection.recent_probes import with_pending
 from monitor.detection.target_state import TargetState
 from monitor.formatting import format_elapsed
 from monitor.health import NO_VERDICT, Health
@@ -45,7 +46,8 @@ def mark_down_by_provider(
     """The state as down because its whole provider is, by this evidence; unchanged where it is out of service."""
     if state.out_of_service:
         return state
-    down = _enter_down(state.learn_pending(), at, parameters, reason, pool.evidence)
+    state = state.replace(recent=with_pending(state, parameters.interval_s)).learn_pending()
+    down = _enter_down(state, at, parameters, reason, pool.evidence)
     return down.replace(provider_verdict=(pool.evidence.value, pool.threshold))
 
 

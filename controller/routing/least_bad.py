@@ -1,0 +1,78 @@
+"""Where a route is best off when all of its candidates fail: on the one that measurably fails less (pure).
+
+The lower bound of the difference of two shares is that of Agresti and Caffo (2000): one success and one failure are
+added to each sample, then Wald's interval is taken. It holds for samples as small as a handful of probes.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from math import sqrt
+from typing import NamedTuple
+
+from controller.routing.candidates import Candidate
+from monitor.health import Health
+from probes.outcome import Effect
+
+#: One side of 99 %: with 1.64 (95 %), equals moved 2 to 3 times an hour.
+_Z = 2.33
+#: The present target must fail by so much more at the least, a share.
+_LEAST_DIFFERENCE = 0.05
+#: The health that the outcomes of an effect lead to.
+_LEADS_TO = {
+    Effect.DOWN: {Health.DOWN},
+    Effect.DEGRADED: {Health.DEGRADED, Health.UNUSABLE},
+    Effect.THROTTLED: {Health.DEGRADED, Health.UNUSABLE},
+    Effect.MISCONFIGURED: {Health.MISCONFIGURED},
+}
+_NEVER = frozenset({Health.MISCONFIGURED, Health.UNKNOWN, Health.PAUSED})
+
+
+class FailingShare(NamedTuple):
+    """How many of a candidate's recent probes failed."""
+
+    failed: int
+    probes: int
+
+    @property
+    def text(self) -> str:
+        """The share in words: `60 %`, `all`."""
+        return "all" if self.failed == self.probes else f"{100 * self.failed / self.probes:.0f} %"
+
+
+def failing_share(candidate: Candidate, fail_over_on: Collection[Health], since: datetime | None) -> FailingShare:
+    """Of its recent probes after `since`: a probe fails when its outcome leads to a health in `fail_over_on`."""
+    failing = {effect for effect, health in _LEADS_TO.items() if not health.isdisjoint(fail_over_on)}
+    effects = [probe.effect for probe in candidate.recent if since is None or probe.at > since]
+    return FailingShare(sum(effect in failing for effect in effects), len(effects))
+
+
+def least_difference(more: FailingShare, less: FailingShare) -> float:
+    """The lower bound, at 99 %, of how much larger the first share is."""
+    p, q = ((share.failed + 1) / (share.probes + 2) for share in (more, less))
+    return p - q - _Z * sqrt(p * (1 - p) / (more.probes + 2) + q * (1 - q) / (less.probes + 2))
+
+
+def can_be_least_bad(candidate: Candidate) -> bool:
+    """Whether a route may stand on it for want of better: not drained, not our own fault, and not out of sight."""
+    return candidate.drain is None and candidate.health.health not in _NEVER and bool(candidate.recent)
+
+
+def find_least_bad(
+    present: Candidate, candidates: Sequence[Candidate], fail_over_on: Collection[Health], since: datetime | None
+) -> tuple[Candidate, str] | None:
+    """The candidate that measurably fails less than the present target, with the reason; None when there is none."""
+    shares = {c.id: failing_share(c, fail_over_on, since) for c in candidates if c is present or can_be_least_bad(c)}
+    mine = shares[present.id]
+    better = [
+        c
+        for c in candidates
+        if c is not present and c.id in shares and least_difference(mine, shares[c.id]) >= _LEAST_DIFFERENCE
+    ]
+    if not better:
+        return None
+    to = max(better, key=lambda c: least_difference(mine, shares[c.id]))
+    others = [share.text for target, share in shares.items() if target != to.id and share.probes]
+    listed = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+    share = shares[to.id]
+    often = f"{100 * share.failed / share.probes:.0f} % of the time"
+    return to, f"least bad: fails {often}, the other{'s' * (len(others) > 1)} {listed}"
