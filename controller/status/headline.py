@@ -100,7 +100,7 @@ class RouteView:
         ]
         if not names:
             return "it has no other candidate: it stays until this one is well"
-        return f"it moves at the first good probes of {' or '.join(names)}"
+        return f"it moves at good probes of {' or '.join(names)}, or where one of them measurably fails less"
 
 
 def headline(
