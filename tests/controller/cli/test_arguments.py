@@ -1,9 +1,10 @@
 """`hotspare check --schema` and `hotspare simulate --schema`: JSON Schemas for editors, of what the loader reads."""
 
+import contextlib
+import io
 import json
 import re
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,19 +82,19 @@ def read(text: str) -> Any:
     return yaml.load(re.sub(r"(?<=[ \[])(\$\{\w+\})", r'"\1"', text), Loader=_Yaml12Loader)  # noqa: S506 - a SafeLoader
 
 
-@pytest.fixture
-def schemas(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What both commands print, in a folder without any file."""
-    monkeypatch.chdir(tmp_path)
-    return {command: printed(command, capsys) for command in ("check", "simulate")}
+    with contextlib.chdir(tmp_path_factory.mktemp("empty")):
+        return {command: printed(command) for command in ("check", "simulate")}
 
 
-def printed(command: str, capsys: pytest.CaptureFixture[str]) -> Any:
+def printed(command: str) -> Any:
     """What `--schema` prints; it ends with 0."""
-    with pytest.raises(SystemExit) as ended:
+    with contextlib.redirect_stdout(io.StringIO()) as shown, pytest.raises(SystemExit) as ended:
         main([command, "--schema"])
     assert ended.value.code == 0
-    return json.loads(capsys.readouterr().out)
+    return json.loads(shown.getvalue())
 
 
 def test_they_are_schemas(schemas: dict[str, Any]) -> None:
