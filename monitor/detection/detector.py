@@ -275,10 +275,9 @@ class Detector:
         return {state.target: state.background_rate for state in states if state.health in NO_VERDICT}
 
     def _plan_provider_verdict(self, provider: str) -> None:
-        pool = self._pools[provider]
-        if provider_pool.is_conclusive(pool) and pool.evidence.since:
-            min_outage_s = self._provider_parameters[provider].min_outage_s
-            self._due[provider] = pool.evidence.since + timedelta(seconds=min_outage_s)
+        pool, parameters = self._pools[provider], self._provider_parameters[provider]
+        if provider_pool.is_conclusive(pool, parameters) and pool.evidence.since:
+            self._due[provider] = pool.evidence.since + timedelta(seconds=parameters.min_outage_s)
         else:
             self._due.pop(provider, None)
 

@@ -1,7 +1,8 @@
 """The evidence against a whole provider: what its targets show together, before any one of them could (pure).
 
 The probes of all targets are one stream, weighed by one CUSUM. A verdict on the provider needs the whole evidence at
-the threshold, and at least 60 % of it when any one target is left out: one failing model never condemns its siblings.
+the threshold, and at least 60 % of it without the third of the targets that fails most: a few failing models rarely
+condemn their siblings, and one never does.
 """
 
 from collections.abc import Mapping
@@ -10,12 +11,15 @@ from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from monitor.detection.evidence import NO_EVIDENCE, Evidence, rounded
+from monitor.detection.evidence import NO_EVIDENCE, Evidence, rounded, step_down, step_up
 from monitor.detection.parameters import ProviderParameters
 from probes.observation import Observation, hot_dataclass, replaced
+from probes.outcome import Effect
 
-#: The share of the threshold that must be left without any one target.
-_SHARE_WITHOUT_ONE = 0.6
+#: The share of the threshold that must be left without any one target, and without the worst of them.
+_SHARE_WITHOUT_WORST = 0.6
+#: The share of the targets that are its worst.
+_WORST = 1 / 3
 
 
 @hot_dataclass
@@ -84,10 +88,26 @@ def remove_target(pool: ProviderEvidence, target: str) -> ProviderEvidence:
     return replaced(pool, evidence=evidence, without=without, failures=failures)
 
 
-def is_conclusive(pool: ProviderEvidence) -> bool:
+def is_conclusive(pool: ProviderEvidence, parameters: ProviderParameters) -> bool:
     """Whether the evidence makes a verdict, once it spans `min_outage`."""
-    needed = pool.threshold
-    return 0 < needed <= pool.evidence.value and min(pool.without.values()) >= _SHARE_WITHOUT_ONE * needed
+    if not 0 < pool.threshold <= pool.evidence.value:
+        return False
+    needed = _SHARE_WITHOUT_WORST * pool.threshold
+    return min(pool.without.values()) >= needed and _without_worst(pool, parameters.p1) >= needed
+
+
+def _without_worst(pool: ProviderEvidence, p1: float) -> float:
+    """What the evidence would be without the third of the targets that speaks most against the provider.
+
+    It rests on the trail, and starts at zero: in an excursion longer than the trail it is a lower bound.
+    """
+    by_weight = sorted(pool.without, key=pool.without.__getitem__)
+    worst, value = by_weight[: round(len(by_weight) * _WORST)], 0.0
+    for weighed in pool.evidence.trail:
+        if weighed.target not in worst:
+            failed = weighed.outcome.effect is Effect.DOWN
+            value = max(0.0, value + (step_up(pool.p0, p1) if failed else -step_down(pool.p0, p1)))
+    return value
 
 
 def _is_same_evidence(pool: ProviderEvidence, observation: Observation, parameters: ProviderParameters) -> bool:

@@ -118,7 +118,7 @@ def test_one_sick_model_never_condemns_its_siblings(story: list[tuple[float, str
         at_s += pause_s
         moved += show(detector, [(at_s, name, "x" if fails and name == A else ".")])
         moved += detector.tick(T0 + timedelta(seconds=at_s + pause_s / 2)) if ticks else ()
-        assert not provider_pool.is_conclusive(pool_of(detector))
+        assert not provider_pool.is_conclusive(pool_of(detector), provider_parameters(configured()))
     assert set(down(moved)) <= {A}
     assert all("all of" not in change.reason for change in moved)
     assert all(detector.health[name].health in {Health.UP, Health.UNKNOWN} for name in FOUR[1:])

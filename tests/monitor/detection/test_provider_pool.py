@@ -81,10 +81,10 @@ def test_it_convinces_at_the_threshold_with_half_of_it_without_anyone() -> None:
     for shares, expected in (((1, 1), None), ((20, 0), False), ((20, 1), False), ((20, 2), True), ((10, 10), True)):
         events = [(n * 5.0, name, "x") for n, name in enumerate([A] * shares[0] + [B] * shares[1])]
         known = weigh(events)
-        assert provider_pool.is_conclusive(known) == (
+        assert provider_pool.is_conclusive(known, by()) == (
             known.evidence.value >= needed and min(known.without.values()) >= needed / 2
         )
-        assert expected is None or provider_pool.is_conclusive(known) is expected
+        assert expected is None or provider_pool.is_conclusive(known, by()) is expected
 
 
 @pytest.mark.slow
@@ -94,8 +94,24 @@ def test_one_sick_target_never_convinces(events: list[Event]) -> None:
     known = NO_PROVIDER_EVIDENCE
     for event in events:
         known = weigh([event], known)
-        assert not provider_pool.is_conclusive(known)
+        assert not provider_pool.is_conclusive(known, by())
         assert known.without.get(A, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("targets", range(2, 13))
+def test_a_sick_third_never_convinces(targets: int) -> None:
+    """However often a third of the targets fails: only what the others show makes a verdict on the provider."""
+    names = [f"openai/m{n}" for n in range(targets)]
+    rules, usual = by(*names), dict.fromkeys(names, 0.005)
+    sick, well = names[: round(targets / 3)], names[round(targets / 3) :]
+    pool = NO_PROVIDER_EVIDENCE
+    for n in range(40):
+        pool = provider_pool.add_failure(pool, observation("x", at_s=n * 5, name=sick[n % len(sick)]), rules, usual)
+        assert not provider_pool.is_conclusive(pool, rules)
+    assert pool.evidence.value > 2 * pool.threshold
+    for n in range(40, 45):
+        pool = provider_pool.add_failure(pool, observation("x", at_s=n * 5, name=well[n % len(well)]), rules, usual)
+    assert provider_pool.is_conclusive(pool, rules)
 
 
 @pytest.mark.slow
@@ -158,7 +174,7 @@ def test_alone_it_has_no_threshold() -> None:
     known = NO_PROVIDER_EVIDENCE
     for number in range(40):
         known = provider_pool.add_failure(known, observation("x", at_s=number * 5, name=A), by(), {A: 0.005})
-        assert not provider_pool.is_conclusive(known)
+        assert not provider_pool.is_conclusive(known, by())
 
 
 def test_who_is_bad_on_its_own_is_left_out() -> None:
