@@ -124,6 +124,13 @@ class WeighedProbe:
     target: str
     outcome: Outcome
     evidence: float
+    late: bool = False
+    """A correct answer that took longer than is usual for its target."""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it failed, or answered badly or late."""
+        return self.late or self.outcome is not Outcome.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -268,12 +268,13 @@ def _axis(trail: EvidenceTrail) -> str:
 
 def _tip(trail: EvidenceTrail, probe: WeighedProbe) -> str:
     before = format_elapsed(max(0.0, (trail.at - probe.at).total_seconds()))
-    return f"{before} before: {probe.outcome} from {probe.target}, evidence {probe.evidence:.1f}"
+    outcome = f"{probe.outcome}, late," if probe.late else probe.outcome
+    return f"{before} before: {outcome} from {probe.target}, evidence {probe.evidence:.1f}"
 
 
 def _colour(probe: WeighedProbe) -> str:
-    """Grey for `ok`: the chart shows what led to the verdict."""
-    return "none" if probe.outcome is Outcome.OK else outcome_class(probe.outcome)
+    """Grey for `ok`: the chart shows what led to the verdict; late answers are drawn as slow ones."""
+    return outcome_class(Outcome.SLOW if probe.late else probe.outcome) if probe.is_bad else "none"
 
 
 def _top(trail: EvidenceTrail) -> float:

@@ -7,7 +7,6 @@ from datetime import datetime
 from controller.incidents.incident import Incident
 from controller.routing.decision import Decision
 from monitor.health import UNHEALTHY, Health, Transition
-from probes.outcome import Outcome
 
 _FAILING = UNHEALTHY - {Health.RECOVERING}
 
@@ -83,7 +82,7 @@ def failure_periods(transitions: Iterable[Transition], until: datetime) -> list[
 
 def _failing_since(verdict: Transition, suspect_at: datetime | None) -> datetime:
     """When the first of the target's own probes failed that the verdict rests on."""
-    failed = [probe.at for probe in verdict.trail if probe.target == verdict.target and probe.outcome is not Outcome.OK]
+    failed = [probe.at for probe in verdict.trail if probe.target == verdict.target and probe.is_bad]
     return min([verdict.at, *failed, *([suspect_at] if suspect_at else [])])
 
 

@@ -64,11 +64,11 @@ def _onset(connection: Connection, state: TargetHealth, transitions: Sequence[Tr
     before = own[-2] if verdict and len(own) > 1 else None
     suspect = before if before and before.after is Health.SUSPECT else None
     trail = [*(verdict.trail if verdict else ()), *(suspect.trail if suspect else ())]
-    failures = (probe for probe in trail if probe.outcome is not Outcome.OK)
+    failures = (probe for probe in trail if probe.is_bad)
     failed = min(failures, key=lambda probe: probe.at, default=None) or _first_failure(connection, state)
     if failed:
-        text = f"First failed probe: {failed.outcome} from {failed.target}"
-        yield TimelineEntry(at=failed.at, text=text, kind=EntryKind.FIRST_FAILURE)
+        what = "late answer" if failed.late else f"failed probe: {failed.outcome}"
+        yield TimelineEntry(at=failed.at, text=f"First {what} from {failed.target}", kind=EntryKind.FIRST_FAILURE)
     if suspect:
         yield TimelineEntry(at=suspect.at, text=suspect.reason, kind=EntryKind.SUSPECT)
 

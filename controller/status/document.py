@@ -150,7 +150,13 @@ def _incident(incident: Incident, trails: Sequence[EvidenceTrail]) -> dict[str, 
                 "evidence": round(trail.evidence, 2),
                 "threshold": round(trail.threshold, 2),
                 "probes": [
-                    {"at": _instant(p.at), "target": p.target, "outcome": p.outcome, "evidence": round(p.evidence, 2)}
+                    {
+                        "at": _instant(p.at),
+                        "target": p.target,
+                        "outcome": p.outcome,
+                        "late": p.late,
+                        "evidence": round(p.evidence, 2),
+                    }
                     for p in trail.probes
                 ],
             }

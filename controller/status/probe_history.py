@@ -120,7 +120,9 @@ class EvidenceTrail:
 
     def against(self, weighed: WeighedProbe) -> bool:
         """Whether this probe spoke for the verdict."""
-        return weighed.outcome.effect in VERDICT_EFFECTS[self.health]
+        return weighed.outcome.effect in VERDICT_EFFECTS[self.health] or (
+            weighed.late and self.health is not Health.DOWN
+        )
 
     @property
     def span_s(self) -> float:
@@ -130,11 +132,14 @@ class EvidenceTrail:
     @property
     def sentence(self) -> str:
         """`14 probes over 41 s, 9 of them failed (server_error); evidence 10.4, verdict at 9.8`."""
-        against = Counter(weighed.outcome for weighed in self.probes if self.against(weighed))
+        against = Counter(weighed.outcome for weighed in self.probes if self.against(weighed) and not weighed.late)
+        late = sum(weighed.late for weighed in self.probes)
         how = "failed" if self.health is Health.DOWN else "poor"
         probes = f"{plural(len(self.probes), 'probe')} over {format_elapsed(self.span_s)}"
         weighed = reasons.evidence_and_threshold(self.evidence, self.threshold)
-        return f"{probes}, {against.total()} of them {how} ({reasons.outcome_mix(against)}); {weighed}"
+        counts = [f"{against.total()} of them {how} ({reasons.outcome_mix(against)})"] if against else []
+        counts += [f"{late} of them late"] if late else []
+        return f"{', '.join((probes, *counts))}; {weighed}"
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:
@@ -173,8 +178,7 @@ def _badness(item: tuple[Outcome, int]) -> tuple[int, int]:
 def led_to_verdict(trail: EvidenceTrail, before: Health) -> bool:
     """Whether the verdict came from this evidence. `before` is the health that it ended.
 
-    After a relapse, or a change of what is wrong, the trail of the earlier verdict is still there. Late answers have
-    evidence of another kind, which keeps no trail.
+    After a relapse, or a change of what is wrong, the trail of the earlier verdict is still there.
     """
     if not trail.probes or trail.probes[-1].evidence < trail.threshold - _ROUNDING:
         return False

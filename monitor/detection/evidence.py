@@ -83,6 +83,11 @@ def step_down(p0: float, p1: float) -> float:
     return math.log((1 - p0) / (1 - p1))
 
 
+def extended_trail(trail: tuple[WeighedProbe, ...], weighed: WeighedProbe) -> tuple[WeighedProbe, ...]:
+    """The trail with one more probe, without the oldest where it would be longer than 60."""
+    return (*trail[1 - _LONGEST_TRAIL :], weighed)
+
+
 @hot_dataclass
 class Evidence:
     """A CUSUM, with the counts that reasons state.
@@ -146,7 +151,7 @@ class Evidence:
         weighed = WeighedProbe(
             at=observation.finished_at, target=observation.target, outcome=observation.outcome, evidence=value
         )
-        return (*self.trail[1 - _LONGEST_TRAIL :], weighed)
+        return extended_trail(self.trail, weighed)
 
     def span_s(self, at: datetime) -> float:
         """Seconds from the first failed probe of the excursion to `at`."""

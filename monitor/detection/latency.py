@@ -35,8 +35,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from monitor.detection.evidence import step_down, step_up
+from monitor.detection.evidence import extended_trail, step_down, step_up
 from monitor.formatting import format_elapsed
+from monitor.health import WeighedProbe
 from probes.observation import Observation, hot_dataclass
 from probes.outcome import Outcome
 
@@ -149,24 +150,32 @@ class LatencyExcursion:
     answers: int = 0
     since: datetime | None = None
     """When the first late answer came in."""
+    trail: tuple[WeighedProbe, ...] = ()
+    """Each answer of the excursion, the last 60 of them."""
 
-    def add_late(self, measure: str, took_s: float, at: datetime) -> "LatencyExcursion":
+    def add_late(
+        self, measure: str, took_s: float, at: datetime, target: str, outcome: Outcome = Outcome.OK
+    ) -> "LatencyExcursion":
         """The excursion after one more late answer."""
+        value = self.value + _STEP_UP
+        weighed = WeighedProbe(at=at, target=target, outcome=outcome, evidence=value, late=outcome is Outcome.OK)
         known = self.late.get(measure, LateAnswers(count=0, least_s=took_s))
         late = LateAnswers(count=known.count + 1, least_s=min(known.least_s, took_s))
         return LatencyExcursion(
-            value=self.value + _STEP_UP,
+            value=value,
             late={**self.late, measure: late},
             answers=self.answers + 1,
             since=self.since or at,
+            trail=extended_trail(self.trail, weighed),
         )
 
-    def add_in_time(self) -> "LatencyExcursion":
+    def add_in_time(self, at: datetime, target: str) -> "LatencyExcursion":
         """The excursion after one more answer that was in time."""
         value = self.value - _STEP_DOWN
         if value <= 0:
             return _NONE
-        return LatencyExcursion(value=value, late=self.late, answers=self.answers + 1, since=self.since)
+        trail = extended_trail(self.trail, WeighedProbe(at=at, target=target, outcome=Outcome.OK, evidence=value))
+        return LatencyExcursion(value=value, late=self.late, answers=self.answers + 1, since=self.since, trail=trail)
 
     def span_s(self, at: datetime) -> float:
         """Seconds from the first late answer to `at`."""
@@ -219,9 +228,10 @@ class LatencyEvidence:
         measure = self.late_measure(observation)
         if measure:
             took_s = observation.duration_s if measure == observation.check else observation.first_token_s or 0.0
-            lateness = lateness.add_late(measure, took_s, observation.finished_at)
+            ended = observation.finished_at
+            lateness = lateness.add_late(measure, took_s, ended, observation.target, observation.outcome)
         elif lateness.answers:
-            lateness = lateness.add_in_time()
+            lateness = lateness.add_in_time(observation.finished_at, observation.target)
         usual = {
             **self.usual,
             key: self.usual.get(key, _UNKNOWN).learn(observation.duration_s, no_evidence=no_evidence),
@@ -232,7 +242,7 @@ class LatencyEvidence:
         return LatencyEvidence(usual=usual, lateness=lateness)
 
     def add_clean_answers(
-        self, check: str, times_s: Iterable[float], ended_at: Callable[[int], datetime], threshold: float
+        self, target: str, check: str, times_s: Iterable[float], ended_at: Callable[[int], datetime], threshold: float
     ) -> "tuple[LatencyEvidence, int]":
         """The evidence after as many of these `ok` answers as leave it unsuspicious, and how many these were.
 
@@ -244,12 +254,12 @@ class LatencyEvidence:
         for took_s in times_s:
             no_evidence = not lateness.answers
             if took_s > high_s and answers >= ENOUGH and took_s > usual_s + NOTICEABLE_S:
-                after = lateness.add_late(measure, took_s, ended_at(taken))
+                after = lateness.add_late(measure, took_s, ended_at(taken), target)
                 if after.value >= _SUSPICIOUS_SHARE * threshold:
                     break
                 lateness = after
             elif not no_evidence:
-                lateness = lateness.add_in_time()
+                lateness = lateness.add_in_time(ended_at(taken), target)
             usual_s, high_s, answers = _learn(usual_s, high_s, answers, took_s, no_evidence)
             taken += 1
         learned = LatencyBaseline(usual_s=usual_s, high_s=high_s, answers=answers)

@@ -62,7 +62,7 @@ def observe_clean(
     def ended_at(place: int) -> datetime:
         return started_at(place) + timedelta(0, times_s[place])
 
-    latency, taken = state.latency.add_clean_answers(check, times_s, ended_at, parameters.late_threshold)
+    latency, taken = state.latency.add_clean_answers(state.target, check, times_s, ended_at, parameters.late_threshold)
     if not taken:
         return state
     last = taken - 1
@@ -123,9 +123,11 @@ def transition(before: TargetState, after: TargetState, parameters: TargetParame
     if before.health is after.health:
         return None
     track = _deciding_track(before, after)
-    evidence, threshold = track.value, parameters.threshold(track.background.rate)
-    if not evidence and (after.impaired or after.health is Health.SUSPECT):
-        evidence, threshold = after.heaviest_evidence(parameters)
+    evidence, threshold, trail = track.value, parameters.threshold(track.background.rate), track.evidence.trail
+    late = after.latency.lateness
+    by_lateness = after.impaired and evidence < threshold and late.value >= parameters.late_threshold
+    if by_lateness or (not evidence and (after.impaired or after.health is Health.SUSPECT)):
+        evidence, threshold, trail = late.value, parameters.late_threshold, late.trail
     return Transition(
         target=after.target,
         at=after.since,
@@ -134,7 +136,7 @@ def transition(before: TargetState, after: TargetState, parameters: TargetParame
         reason=after.reason,
         evidence=evidence,
         threshold=threshold,
-        trail=track.evidence.trail,
+        trail=trail,
     )
 
 

@@ -85,8 +85,11 @@ def state_of(row: TargetStateRow) -> SavedTargetState:
 
 
 def transition_row(transition: Transition) -> TransitionRow:
-    """The row of a transition; its trail is a JSON list of [epoch ms, target, outcome, evidence]."""
-    trail = [[to_ms(w.at), storable(w.target), w.outcome.value, round(w.evidence, 3)] for w in transition.trail]
+    """The row of a transition; its trail is a JSON list of [epoch ms, target, outcome, evidence], with 1 where late."""
+    trail = [
+        [to_ms(w.at), storable(w.target), w.outcome.value, round(w.evidence, 3), *([1] if w.late else [])]
+        for w in transition.trail
+    ]
     return TransitionRow(**_TRANSITION.columns(transition), trail=json.dumps(trail) if trail else None)
 
 
@@ -99,8 +102,8 @@ def read_trail(text: str | None) -> tuple[WeighedProbe, ...]:
     """The evidence trail of a transition's row."""
     rows = json.loads(text) if text else []
     return tuple(
-        WeighedProbe(at=from_ms(at_ms), target=target, outcome=Outcome(outcome), evidence=evidence)
-        for at_ms, target, outcome, evidence in rows
+        WeighedProbe(at=from_ms(at_ms), target=target, outcome=Outcome(outcome), evidence=evidence, late=bool(late))
+        for at_ms, target, outcome, evidence, *late in rows
     )
 
 

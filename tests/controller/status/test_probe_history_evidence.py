@@ -15,6 +15,7 @@ from controller.status.probe_history import EvidenceTrail
 from controller.status.queries import MOST_TRAILS, read_evidence_trails
 from monitor.health import Health, Transition, WeighedProbe
 from monitor.storage.database import open_reader, open_writer
+from monitor.storage.row_conversions import read_trail
 from monitor.storage.store import Store
 from probes.outcome import Outcome
 from tests.support import seeded_database as seeded
@@ -96,6 +97,20 @@ def slow(at: datetime) -> tuple[WeighedProbe, ...]:
     )
 
 
+def late(at: datetime) -> tuple[WeighedProbe, ...]:
+    """Correct answers of which nine in ten were late."""
+    return tuple(replace(probe, outcome=Outcome.OK, late=n > 0) for n, probe in enumerate(slow(at)))
+
+
+def test_late_answers_are_kept_and_counted(engine: Engine) -> None:
+    """They survive the database; a row of an earlier version, which has no mark, reads as in time."""
+    change = replace(FALL, trail=late(NOW), after=Health.DEGRADED)
+    (trail,) = found(engine, incident((LUNA, NOW)), change)
+    assert [probe.late for probe in trail.probes] == [False, *[True] * 9]
+    assert trail.sentence == "10 probes over 1 min 30 s, 9 of them late; evidence 10.4, verdict at 9.8"
+    assert [probe.late for probe in read_trail('[[0, "a/b", "ok", 1.5], [1, "a/b", "ok", 2.5, 1]]')] == [False, True]
+
+
 FALL = seeded.verdict(LUNA, NOW)
 
 
@@ -111,6 +126,7 @@ FALL = seeded.verdict(LUNA, NOW)
         pytest.param(replace(FALL, trail=slow(NOW)), False, id="slow answers do not make it down"),
         pytest.param(replace(FALL, trail=slow(NOW), after=Health.DEGRADED), True, id="slow answers make it degraded"),
         pytest.param(replace(FALL, trail=slow(NOW), after=Health.UNUSABLE), True, id="or unusable"),
+        pytest.param(replace(FALL, trail=late(NOW), after=Health.DEGRADED), True, id="late answers make it degraded"),
         pytest.param(
             replace(seeded.verdict(LUNA, NOW, LUNA, SMALL), before=Health.RECOVERING),
             True,
@@ -138,6 +154,7 @@ def test_status_has_it_too(tmp_path: Path) -> None:
         "at": "2026-11-21T17:59:31.395Z",
         "target": LUNA,
         "outcome": "server_error",
+        "late": False,
         "evidence": 1.4,
     }
     (bare,) = status_document(replace(seen, evidence_trails={}))["open_incidents"]

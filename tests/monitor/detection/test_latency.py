@@ -171,9 +171,9 @@ def test_the_threshold_keeps_its_promise(probes_per_verdict: int) -> None:
     lateness, verdicts = LatencyExcursion(), 0
     for _ in range(100 * probes_per_verdict):
         if dice.random() < NORMAL_SHARE:
-            lateness = lateness.add_late("chat", late.duration_s, late.finished_at)
+            lateness = lateness.add_late("chat", late.duration_s, late.finished_at, late.target)
         elif lateness.answers:
-            lateness = lateness.add_in_time()
+            lateness = lateness.add_in_time(late.finished_at, late.target)
         if lateness.value >= needed:
             verdicts, lateness = verdicts + 1, LatencyExcursion()
     assert 70 <= verdicts <= 130
@@ -223,7 +223,7 @@ def test_many_clean_answers_at_once_are_the_same_as_one_by_one(known: LatencyEvi
         times_s = [dice.lognormvariate(-0.1, 0.8) for _ in range(20)]
         began = [T0 + timedelta(seconds=30 * number) for number in range(20)]
         ended = [at + timedelta(0, took_s) for at, took_s in zip(began, times_s, strict=True)]
-        after, count = known.add_clean_answers("chat", times_s, ended.__getitem__, threshold)
+        after, count = known.add_clean_answers(answer(1.0).target, "chat", times_s, ended.__getitem__, threshold)
         for number in range(count):
             seen = replace(answer(times_s[number]), started_at=began[number])
             known = known.add_observation(seen, no_evidence=True)

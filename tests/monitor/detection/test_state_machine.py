@@ -8,6 +8,7 @@ import pytest
 
 from monitor.detection import degradation, state_machine, verdict_rules
 from monitor.detection.evidence import BackgroundRate, EvidenceTrack
+from monitor.detection.latency import LatencyBaseline, LatencyEvidence
 from monitor.detection.target_state import TargetState, from_json, to_json
 from monitor.health import Health
 from probes.target import Check
@@ -336,6 +337,22 @@ def test_evidence_is_that_of_the_health_it_explains() -> None:
     said = degraded.target_health(by)
     assert said.evidence == degraded.wrong.value > said.threshold > 0
     assert degraded.down.value == 0
+
+
+def test_a_verdict_on_latency_keeps_its_trail() -> None:
+    """Each answer since the first late one, with the evidence after it, up to what the verdict states."""
+    by, usual = parameters(), LatencyBaseline(usual_s=0.9, high_s=2.6, answers=20_000)
+    state = fold(".", by)[1].replace(latency=LatencyEvidence(usual={"chat": usual}))
+    changes = []
+    for number, took_s in enumerate([5.0, 5.0, 1.0, *[5.0] * 10]):
+        seen = replace(observation(".", at_s=60 + number * 30), duration_s=took_s)
+        before, state = state, state_machine.observe(state, seen, by)
+        changes.append(state_machine.transition(before, state, by))
+    (degraded,) = (change for change in changes if change and change.after is Health.DEGRADED)
+    assert [probe.late for probe in degraded.trail[:4]] == [True, True, False, True]
+    assert {probe.target for probe in degraded.trail} == {state.target}
+    assert degraded.trail[-1].at == degraded.at
+    assert degraded.trail[-1].evidence == degraded.evidence >= degraded.threshold == by.late_threshold
 
 
 BOTH = replace(parameters(), checks=(Check.CHAT, Check.TOOL))
