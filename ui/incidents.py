@@ -53,6 +53,8 @@ _MOST_TICKS = 4
 _TICKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600, 86400)
 #: A tick closer to either end would run into the label there.
 _MARGIN_PERCENT = 9.0
+#: Of a long timeline the page shows so many of the first and of the last entries.
+_FIRST, _LAST = 10, 30
 
 
 def open_incidents(overview: Overview) -> str:
@@ -99,7 +101,7 @@ def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
         f"{notes(incident)}"
         f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{users(incident)}'
         f"{_vendor(incident)}{evidence}</div>"
-        f"<div><h3>Timeline</h3>{timeline(incident.timeline, now)}</div></div></article>"
+        f"<div><h3>Timeline</h3>{timeline(incident, now)}</div></div></article>"
     )
 
 
@@ -120,7 +122,7 @@ def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
         f"<span>lasted {format_elapsed(incident.lasted_s(now))}</span>"
         f'<span class="hs-quiet">{text(words.affected_summary(incident))}</span></summary>'
         f"{notes(incident)}"
-        f"{timeline(incident.timeline, now)}{figures(incident)}"
+        f"{timeline(incident, now)}{figures(incident)}"
         f"{_vendor(incident)}{shown_trails}</details>"
     )
 
@@ -168,9 +170,10 @@ def _user(route: RouteImpact) -> str:
     return f"<li>{text(route.route)} → {target(route.target)}{stuck}{unpublished}{would}</li>"
 
 
-def timeline(entries: Sequence[TimelineEntry], now: datetime) -> str:
-    """The timeline, one line per entry; comments of people are set off, with their names."""
-    items = "".join(_line(entry, now) for entry in entries)
+def timeline(incident: Incident, now: datetime) -> str:
+    """The timeline, one line per entry, a long one abridged; comments of people are set off, with their names."""
+    short = words.abridged(incident.timeline, first=_FIRST, last=_LAST, dropped=incident.dropped_entries)
+    items = "".join(f"<li>{text(each)}</li>" if isinstance(each, str) else _line(each, now) for each in short)
     return f'<ol class="hs-timeline hs-story">{items}</ol>'
 
 

@@ -211,7 +211,10 @@ def _print_timeline(incident: Incident, now: datetime, console: Console) -> None
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for entry in incident.timeline:
+    for entry in words.whole_timeline(incident):
+        if isinstance(entry, str):
+            grid.add_row("", entry) if console.is_terminal else console.print(Text(f"  {entry}"))
+            continue
         at = f"{entry.at:%H:%M:%S}" if entry.at.date() == now.date() else f"{entry.at:%b %d %H:%M:%S}"
         text = one_line(words.entry_text(entry), _LONGEST)
         if console.is_terminal:

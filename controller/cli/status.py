@@ -10,7 +10,7 @@ from rich.text import Text
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings
 from controller.incidents.incident import Incident
-from controller.incidents.text import title
+from controller.incidents.text import abridged, title
 from controller.incidents.vendor_claim import lead_sentence
 from controller.routing import override_text
 from controller.status.document import status_document
@@ -23,6 +23,8 @@ from monitor.liveness import Liveness
 from monitor.storage.database import open_reader
 
 _ROOMY_COLUMNS = 100
+#: Of a long timeline so many of the first and of the last entries are shown.
+_FIRST, _LAST = 3, 7
 _LEVEL_STYLES = {Level.GOOD: "green", Level.NOTICE: "yellow", Level.BAD: "bold red", Level.UNKNOWN: "yellow"}
 _HEALTH_STYLES = {
     HealthLevel.GOOD: "green",
@@ -93,8 +95,8 @@ def _print_incident(incident: Incident, now: datetime, console: Console) -> None
     console.print(Text(f"\nIncident {incident.id}: {title(incident)}, since {opened}", style="bold red"))
     if incident.vendor:
         console.print(Text(f"  {lead_sentence(incident.vendor, incident.opened_at)}"))
-    for entry in incident.timeline:
-        console.print(Text(f"  {clock(entry.at, now)}  {entry.text}"))
+    for entry in abridged(incident.timeline, first=_FIRST, last=_LAST, dropped=incident.dropped_entries):
+        console.print(Text(f"  {entry}" if isinstance(entry, str) else f"  {clock(entry.at, now)}  {entry.text}"))
 
 
 def _targets(overview: Overview, *, roomy: bool) -> Table:

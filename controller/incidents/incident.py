@@ -132,6 +132,8 @@ class EntryKind(StrEnum):
     OTHER = "other"
 
 
+#: So many of the oldest entries of a timeline are kept, however long it grows.
+OLDEST_KEPT = 20
 #: What people write: never dropped from a timeline, however long it grows.
 COMMENTS = frozenset({EntryKind.NOTE, EntryKind.ACKNOWLEDGED})
 
@@ -222,7 +224,7 @@ class IncidentDocument:
 
     affected: Readable[AffectedTarget] = ()
     timeline: Readable[TimelineEntry] = ()
-    """Oldest first; at most 50 entries: the oldest are kept, the newest, and all comments."""
+    """Oldest first; at most 500 entries: the 20 oldest are kept, all comments, and the newest."""
     routes: Readable[RouteImpact] = ()
     vendor: Annotated[VendorClaim | None, WrapValidator(readable_fields)] = None
     """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
@@ -269,6 +271,11 @@ class Incident(IncidentDocument):
         """When its first failed probe came in, as far as is known; else when it was opened."""
         failures = (entry.at for entry in self.timeline if entry.kind is EntryKind.FIRST_FAILURE)
         return min([self.opened_at, *failures])
+
+    @property
+    def dropped_entries(self) -> int:
+        """How many entries its timeline no longer holds, because it would be too long."""
+        return max(0, max((entry.number for entry in self.timeline), default=0) - len(self.timeline))
 
     def lasted_s(self, now: datetime) -> float:
         """Seconds from the opening to the resolution, or until now."""

@@ -100,8 +100,10 @@ def _impact(incident: Incident, periods: Sequence[RoutePeriod]) -> Iterable[str]
 def _timeline(incident: Incident) -> str:
     day = incident.onset.date()
     rows = [
-        (_clock(entry.at, day=entry.at.date() != day), escaped(incident_text.entry_text(entry)))
-        for entry in incident.timeline
+        ("", entry)
+        if isinstance(entry, str)
+        else (_clock(entry.at, day=entry.at.date() != day), escaped(incident_text.entry_text(entry)))
+        for entry in incident_text.whole_timeline(incident)
     ]
     return _table((f"UTC, {day}", "what happened"), rows)
 

@@ -1,12 +1,15 @@
 """What people read of an incident, the same in the terminal, in the report and on the page (pure)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import (
+    COMMENTS,
+    OLDEST_KEPT,
     ROUTE,
     AffectedTarget,
+    EntryKind,
     Incident,
     IncidentKind,
     RouteImpact,
@@ -47,6 +50,27 @@ def status(incident: Incident, now: datetime) -> str:
 def reopenings(incident: Incident) -> str:
     """`came back twice`: how often it was opened again."""
     return f"came back {_TIMES.get(incident.reopened, f'{incident.reopened} times')}"
+
+
+def abridged(
+    entries: Sequence[TimelineEntry], *, first: int, last: int, dropped: int = 0, keep: Set[EntryKind] = COMMENTS
+) -> list[TimelineEntry | str]:
+    """The entries in order; of many the first and the last, those to `keep`, and how many lines are left out between.
+
+    `dropped` of the timeline are not stored any more, see `Incident.dropped_entries`; they count among the latter.
+    """
+    end = max(first, len(entries) - last)
+    kept = [entry for entry in entries[first:end] if entry.kind in keep]
+    hidden = end - first - len(kept) if len(entries) > first else 0
+    if hidden + dropped <= (0 if dropped else 1):
+        return list(entries)
+    return [*entries[:first], f"… {plural(hidden + dropped, 'line')} left out …", *kept, *entries[end:]]
+
+
+def whole_timeline(incident: Incident) -> list[TimelineEntry | str]:
+    """All entries that are stored, and where they are missing how many are not stored any more."""
+    entries = incident.timeline
+    return abridged(entries, first=OLDEST_KEPT, last=len(entries), dropped=incident.dropped_entries)
 
 
 def affected_summary(incident: Incident) -> str:

@@ -6,7 +6,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.incidents.cycle_facts import CycleFacts
-from controller.incidents.incident import COMMENTS, AffectedTarget, EntryKind, Incident, RouteImpact, TimelineEntry
+from controller.incidents.incident import (
+    COMMENTS,
+    OLDEST_KEPT,
+    AffectedTarget,
+    EntryKind,
+    Incident,
+    RouteImpact,
+    TimelineEntry,
+)
 from controller.incidents.text import subject
 from controller.routing import override_text
 from controller.routing.decision import Decision, MoveKind, failback_command
@@ -17,7 +25,7 @@ from monitor.formatting import format_elapsed, plural
 from monitor.health import UNHEALTHY, Health, TargetHealth
 
 #: At most so many entries has a timeline.
-MAX_ENTRIES = 50
+MAX_ENTRIES = 500
 #: So many of them may be people's: they are never dropped.
 MAX_COMMENTS = 20
 _RELAPSE = "Relapse: "
@@ -197,19 +205,23 @@ def network_up_entry(incident: Incident, loss: NetworkLoss | None, at: datetime)
     return TimelineEntry(at=at, text=text, kind=EntryKind.HEALTH)
 
 
-def merge_entries(before: Sequence[TimelineEntry], added: Iterable[TimelineEntry]) -> tuple[TimelineEntry, ...]:
-    """The timeline with these entries, in order of time, nothing twice, at most `MAX_ENTRIES` of them.
+def merge_entries(
+    before: Sequence[TimelineEntry], added: Iterable[TimelineEntry], most: int = MAX_ENTRIES
+) -> tuple[TimelineEntry, ...]:
+    """The timeline with these entries, in order of time, nothing twice, at most `most` of them.
 
-    Past that the oldest are kept, the newest (the end is never lost), people's comments, and the entry that was
-    numbered last (so that no number is used again).
+    Past that the 20 oldest are kept, people's comments, the entry that was numbered last (so that no number is used
+    again), and of the others the newest.
     """
     entries = sorted(dict.fromkeys((*before, *added)), key=lambda entry: entry.at)
-    if len(entries) <= MAX_ENTRIES:
+    if len(entries) <= most:
         return tuple(entries)
     last_numbered = max(entries, key=lambda entry: entry.number)
     kept = {id(entries[-1]), id(last_numbered)} | {id(entry) for entry in entries if entry.kind in COMMENTS}
-    oldest = [entry for entry in entries if id(entry) not in kept]
-    kept |= {id(entry) for entry in oldest[: max(0, MAX_ENTRIES - len(kept))]}
+    others = [id(entry) for entry in entries if id(entry) not in kept]
+    room = max(0, most - len(kept))
+    begun = min(OLDEST_KEPT, room)
+    kept |= {*others[:begun], *others[len(others) - (room - begun) :]}
     return tuple(entry for entry in entries if id(entry) in kept)
 
 

@@ -51,7 +51,7 @@ def everything(one: Incident) -> str:
     """All the HTML that there can be of it."""
     stays = (RoutePeriod(route=one.provider, target=one.provider, since=NOW, until=NOW + timedelta(seconds=41)),)
     parts = (page.severity(one), page.notes(one), page.users(one))
-    return "".join((*parts, page.timeline(one.timeline, NOW), page.figures(one, stays)))
+    return "".join((*parts, page.timeline(one, NOW), page.figures(one, stays)))
 
 
 def test_nothing_that_others_wrote_becomes_markup() -> None:
@@ -76,7 +76,7 @@ def test_how_urgent_it_is_is_a_word(*, stuck: bool, resolved: bool, word: str) -
 
 def test_what_people_said_is_theirs() -> None:
     """A note stands under its author's name, set off from the story."""
-    html = page.timeline(incident().timeline, NOW)
+    html = page.timeline(incident(), NOW)
     assert html.count("hs-remark") == 2
     assert "<b>text</b>: text" in html
 

@@ -26,7 +26,7 @@ from controller.alerts.slack.blocks import (
     section,
 )
 from controller.incidents.incident import ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
-from controller.incidents.text import entry_text, reasons, vendor_sentence
+from controller.incidents.text import abridged, entry_text, reasons, vendor_sentence
 from monitor.config.alert_settings import Severity
 from monitor.formatting import format_elapsed, plural
 from monitor.health import WORST_FIRST, Health
@@ -111,7 +111,7 @@ def incident_headline(
             _STATE_CHARS,
         ),
         *([section(["*To fix*", *(f"• {safe(text, 240)}" for text in fixes), _AFTER_THE_FIX])] if fixes else []),
-        *_timeline_sections(timeline, incident.opened_at),
+        *_timeline_sections(timeline, incident),
         _footer(incident, now, is_edited=is_edited),
     ]
     lines = [safe(headline, 200), *([" ".join(mention)] if mentions and mention else []), action]
@@ -127,6 +127,7 @@ def plain_text(incident: Incident) -> str:
         incident.timeline,
         _EDGE_LINES,
         lambda entry: f"{time_of_day(entry.at, incident.opened_at)} {one_line(entry_text(entry), 280)}",
+        incident.dropped_entries,
     )
     lines = [headline_of(incident), action_sentence(incident), *route_lines(incident, plain_name), *vendor, *fixes]
     lines += [*story, f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"]
@@ -274,22 +275,24 @@ def _other_incident_lines(others: Sequence[Incident]) -> list[str]:
 
 
 def timeline_lines(
-    entries: Sequence[TimelineEntry], each: int, format_entry: Callable[[TimelineEntry], str]
+    entries: Sequence[TimelineEntry], each: int, format_entry: Callable[[TimelineEntry], str], dropped: int = 0
 ) -> list[str]:
     """The entries as lines; of many the first and the last `each`, and how many are left out between them."""
-    left_out = len(entries) - 2 * each
-    if left_out <= 0:
-        return [format_entry(entry) for entry in entries]
-    first, last = map(format_entry, entries[:each]), map(format_entry, entries[-each:])
-    return [*first, f"… {left_out} more lines …", *last]
+    short = abridged(entries, first=each, last=each, dropped=dropped, keep=frozenset())
+    return [entry if isinstance(entry, str) else format_entry(entry) for entry in short]
 
 
-def _timeline_sections(timeline: Sequence[TimelineEntry], opened_at: datetime) -> list[Block]:
+def _timeline_sections(timeline: Sequence[TimelineEntry], incident: Incident) -> list[Block]:
     """The timeline, its beginning and its end each in a section of its own."""
     if not timeline:
         return []
-    lines = timeline_lines(timeline, _EDGE_LINES, lambda entry: format_timeline_entry(entry, opened_at, 220))
-    end = _EDGE_LINES + (len(timeline) > 2 * _EDGE_LINES)
+    lines = timeline_lines(
+        timeline,
+        _EDGE_LINES,
+        lambda entry: format_timeline_entry(entry, incident.opened_at, 220),
+        incident.dropped_entries,
+    )
+    end = _EDGE_LINES + (len(lines) > 2 * _EDGE_LINES)
     return [section(["*What happened* (UTC)", *lines[:end]]), *([section(lines[end:])] if lines[end:] else [])]
 
 

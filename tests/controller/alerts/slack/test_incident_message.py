@@ -268,7 +268,7 @@ def test_a_long_story_keeps_its_beginning_and_its_end() -> None:
     lines = tuple(TimelineEntry(at=OPENED + timedelta(minutes=i), text=f"line {i}") for i in range(30))
     text = shown(replace(outage(), timeline=lines))
     assert "line 0" in text
-    assert "… 20 more lines …" in text
+    assert "… 20 lines left out …" in text
     assert "line 15" not in text
     assert "line 29" in text
 
