@@ -37,11 +37,13 @@ _NOT_THE_API = {
     403: Outcome.SERVER_ERROR,
     404: Outcome.UNREACHABLE,
     405: Outcome.UNREACHABLE,
+    409: Outcome.UNREACHABLE,
     410: Outcome.UNREACHABLE,
     421: Outcome.UNREACHABLE,
+    451: Outcome.UNREACHABLE,
 }
 #: Some APIs send these with a text, or with nothing.
-_PAGES_ONLY = frozenset({400, 403, 410})
+_PAGES_ONLY = frozenset({400, 403, 409, 410, 451})
 _TITLE = re.compile(r"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)
 
 
@@ -143,7 +145,10 @@ def _classify_http_error(dialect: Dialect, response: RawResponse, steps: list[st
     """
     kind = response.headers.get(dialect.error_header or "", "").partition(":")[0].strip()[:100]
     try:
-        return _classify_error(dialect, response, _parse(response), steps, kind=kind)
+        body = _parse(response)
+        if not body and not kind:
+            raise MalformedError("an empty object")
+        return _classify_error(dialect, response, body, steps, kind=kind)
     except MalformedError as fault:
         page, text = _is_web_page(response), _decode(response)
         details = ErrorDetails(codes=(kind,) if kind else (), message="" if page else text)

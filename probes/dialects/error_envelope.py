@@ -22,6 +22,8 @@ def is_error(body: Mapping[str, Any], event: str = "") -> bool:
     """Whether the body is an error envelope, whatever the HTTP status; `event` names the event that it came in."""
     if body.get("error") or "error" in (event, body.get("object"), body.get("type")):
         return True
+    if _with_lower_keys(body.get("Response")).get("error"):  # Tencent
+        return True
     state = as_object(body.get("base_resp")).get("status_code")  # MiniMax
     if state or (body.get("success") is False and not any(body.get(key) for key in _CONTENT)):
         return True

@@ -37,6 +37,7 @@ _CODES_ALONE: Final = {
 _SEARCHED_CHARS: Final = 4000
 #: A gateway quotes the error of the provider behind it as JSON inside its own message.
 _QUOTED_CODE: Final = re.compile(r"""\\?["'](?:code|type|status|reason)\\?["']\s*:\s*\\?["']?([\w.-]{2,60})""")
+_ADDRESS: Final = re.compile(r"""https?://[^\s"'<>]+""")
 #: MiniMax's codes stand at the end of its messages: `insufficient balance (1008)`.
 _NUMBER_AT_END: Final = re.compile(r"\((\d{4,5})\)\s*$")
 
@@ -94,15 +95,16 @@ class ErrorRule:
 def match_error(rules: Iterable[ErrorRule], status: int, details: ErrorDetails, *, model: str = "") -> ErrorMatch:
     """The outcome of an error; `status` is the HTTP status, below 400 for an error inside a success.
 
-    1. The rules, in order, on codes and message; the name of `model`, which people choose freely, does not count.
+    1. The rules, in order, on codes and message; the name of `model`, which people choose freely, does not count, nor
+       does what addresses of pages are called.
     2. The HTTP status, or the one that the body claims; an unknown 4xx is the fault of our request.
     3. The code alone; an error without a known code is the provider's fault.
     """
     status = status if status >= 400 else details.status or status
-    message = details.message[:_SEARCHED_CHARS]
+    message = _ADDRESS.sub("(an address)", details.message[:_SEARCHED_CHARS])
     written = (*details.codes, *_QUOTED_CODE.findall(message), *_NUMBER_AT_END.findall(message))
     codes = {normalized_code(code): code for code in reversed(written)}
-    for name in {model, model.rpartition("/")[2]} - {""}:
+    for name in _names(model):
         message = _name_pattern(name).sub("…", message)
     for number, rule in enumerate(rules, 1):
         if (explanation := rule.explain(status, codes, message)) is not None:
@@ -117,7 +119,14 @@ def match_error(rules: Iterable[ErrorRule], status: int, details: ErrorDetails, 
     return ErrorMatch(outcome=Outcome.SERVER_ERROR, reason=reason, by_rule=False)
 
 
+def _names(model: str) -> list[str]:
+    """What a model may be called in a message, the longest first: without its publisher, its variant (`:free`)."""
+    names = {model, model.rpartition("/")[2]}
+    return sorted((names | {name.partition(":")[0] for name in names}) - {""}, key=len, reverse=True)
+
+
 def _name_pattern(name: str) -> re.Pattern[str]:
-    """A model's name in a message: wherever it stands, but a plain word only in quotes or after `model`."""
-    before = r"""(?<=["'`])|(?<=model )|(?<=model: )""" if name.isalpha() else r"(?<![\w-])"
-    return re.compile(rf"(?:{before}){re.escape(name)}(?![\w-])", re.IGNORECASE)
+    """A model's name in a message, with its version; a plain word only in quotes or where a name stands."""
+    if name.isalpha():
+        return re.compile(rf"""(?:(?<=["'`])|(?<=model )|(?<=model: )|(?<= for )){name}(?![\w-])""", re.IGNORECASE)
+    return re.compile(rf"(?<![\w-]){re.escape(name)}(?:[-:@][\w.:@-]*\w)?(?![\w-])", re.IGNORECASE)

@@ -25,6 +25,12 @@ HOSTILE_NAMES = (
     "acme/no-longer-available:free",
     "quota-exceeded-per-minute",
     "account suspended",
+    "gpt-overloaded-4",
+)
+#: What providers quote, and the name in the configuration.
+QUOTED_OTHERWISE = (
+    ("gpt-overloaded-4-2026-08-06", "openai/gpt-overloaded-4"),
+    ("acme/no-longer-available", "acme/no-longer-available:free"),
 )
 
 
@@ -66,13 +72,13 @@ def test_an_error_has_one_outcome_in_all_dialects(error: AnyError, dialect: str)
     assert ending.outcome is error.outcome, ending.steps[-1]
 
 
-@pytest.mark.parametrize("name", HOSTILE_NAMES)
+@pytest.mark.parametrize(("name", "model"), [*zip(HOSTILE_NAMES, HOSTILE_NAMES, strict=True), *QUOTED_OTHERWISE])
 @pytest.mark.parametrize("error", JSON_ERRORS, ids=lambda error: f"{error.status}-{error.sent[:60]}")
-def test_the_name_of_a_model_decides_nothing(error: AnyError, name: str) -> None:
-    """People name models as they like, and providers quote the name."""
+def test_the_name_of_a_model_decides_nothing(error: AnyError, name: str, model: str) -> None:
+    """People name models as they like, and providers quote the name, or the version behind it."""
     body = json.dumps(with_addition(error.body, f" (request for {name})"), ensure_ascii=False).encode()
 
-    assert classified(body, status=error.status, model=name).outcome is error.outcome
+    assert classified(body, status=error.status, model=model).outcome is error.outcome
 
 
 def with_addition(value: Any, addition: str) -> Any:
