@@ -57,6 +57,8 @@ class Provider:
     """For Azure resources whose address carries one."""
     signing: bool = False
     """Whether requests are signed with AWS credentials, in place of a key."""
+    sentinel: str | None = None
+    """The model that is probed often, for all of them."""
     status_page: str | None = None
     """The address of the vendor's status page; None: it is not read."""
 
@@ -112,6 +114,11 @@ class Target:
     def questions(self) -> tuple[str, ...]:
         """The checks, each once."""
         return tuple(dict.fromkeys(self.checks))
+
+    @property
+    def is_sentinel(self) -> bool:
+        """Whether it is probed often for its siblings."""
+        return self.model == self.provider.sentinel
 
     @property
     def id(self) -> str:

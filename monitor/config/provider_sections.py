@@ -13,6 +13,8 @@ from monitor.config.checks import CHECK_TURNS, CheckTurns
 from monitor.config.document import Node
 from monitor.config.reading import ReadContext, Text, variable_of
 from monitor.config.section import Key, NamedSections, Section
+from monitor.config.sentinel import interval_beside_sentinel
+from monitor.config.units import SHORTEST_INTERVAL_S
 from monitor.config.values import (
     Value,
     address,
@@ -33,8 +35,6 @@ from probes.dialects.presets import PRESETS, Preset, preset_of
 from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, PRESET_DIALECT
 from probes.target import Check, Price, Provider, Secret, Target, Timeouts
 
-#: Two probes a second for one target; the demonstration needs as many, real life never does.
-SHORTEST_INTERVAL_S: Final = 0.5
 LONGEST_EMBEDDING: Final = 100_000
 #: Ten times the dearest model there is; more than that is a price per thousand or per token in the wrong place.
 _HIGHEST_USD: Final = 10_000.0
@@ -164,6 +164,12 @@ class ProviderSection(Section):
     """Where the vendor publishes its status, or `none`; the default follows from the host of `base_url`. See
     [vendors' status pages](vendor-status.md). Change it when a gateway hides the vendor, the page moved, or it must
     not be read."""
+    sentinel: Annotated[
+        Text | None, text("one of the provider's models", any_kind=True, placed=True), Key(default_text="none")
+    ] = None
+    """The model, best the cheapest, that is probed at a sixth of `defaults.interval` (`5s`), and the others at one and
+    a half times (`45s`), unless they have intervals of their own: see [sentinels](#sentinels). Change it when outages
+    of the provider are to be noticed sooner, for less money."""
     models: Annotated[
         dict[str, ModelSection],
         NamedSections(
@@ -199,9 +205,12 @@ def _models(
     provider: Provider, section: ProviderSection, node: Node, base: Target, context: ReadContext
 ) -> Iterator[Target]:
     for name, model in section.models.items():
-        price = model.price
+        price, inherited = model.price, base
+        if provider.sentinel:
+            interval_s = interval_beside_sentinel(base.interval_s, is_sentinel=name == provider.sentinel)
+            inherited = replace(base, interval_s=interval_s)
         target = replace(
-            _probing(model, base, node.child(name), context),
+            _probing(model, inherited, node.child(name), context),
             provider=provider,
             model=name,
             parameters=model.parameters,
@@ -291,7 +300,24 @@ def _provider(provider_name: str, section: ProviderSection, node: Node, context:
         api_version=section.api_version,
         signing=signing,
         status_page=_status_page(section, base_url, node),
+        sentinel=_sentinel(section, provider_name, node.child("models"), context),
     )
+
+
+def _sentinel(section: ProviderSection, provider_name: str, models: Node, context: ReadContext) -> str | None:
+    """The model that stands for the others; None where there are no others, of which is warned."""
+    sentinel = section.sentinel
+    if sentinel is None or not section.models:
+        return None
+    if not models.has(sentinel):
+        hint = context.problems.did_you_mean(sentinel, section.models) or f"; known: {', '.join(section.models)}"
+        context.refuse(sentinel, f"is not a model of {provider_name}{hint}")
+        return None
+    if len(section.models) == 1:
+        problem = f"has no effect: {provider_name} has no other model that it could stand for"
+        context.problems.warn(sentinel.place, f"{context.problems.shown(sentinel.written)} {problem}")
+        return None
+    return str(sentinel)
 
 
 def _dialect(section: ProviderSection, preset: Preset | None, node: Node, context: ReadContext) -> str:

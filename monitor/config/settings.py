@@ -380,7 +380,7 @@ class Settings(Section):
     def _warn_of_blips(self, place: Place, context: ReadContext) -> None:
         """Warn where several probes in a row can fall into one blip."""
         longest_s = self.controller.blips.longest_s
-        fastest_s = min((target.interval_s for target in self.targets), default=longest_s)
+        fastest_s = min((target.interval_s for target in self.targets if not target.is_sentinel), default=longest_s)
         if self.controller.blips.per_day and fastest_s < longest_s:
             text = (
                 f"several probes that are {format_duration(fastest_s)} apart can fall into one blip of up to"

@@ -4,6 +4,8 @@ import re
 
 from monitor.formatting import UNITS_S, format_duration
 
+#: Two probes a second for one target; the demonstration needs as many, real life never does.
+SHORTEST_INTERVAL_S = 0.5
 #: The longest duration that is accepted; `timedelta` and the calendar overflow later.
 LONGEST_S = 3650 * 86400.0
 

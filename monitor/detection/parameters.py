@@ -207,8 +207,9 @@ def _provider_parameters(
         false_per_day=controller.false_failovers_per_day / 2,
         min_outage_s=controller.min_outage_s,
         blips=controller.blips,
-        failed_s=min(_PROVIDER_AFTER_FAILURE_S, *(member.failed_s for member in members)),
-        passed_s=min(_PROVIDER_AFTER_SUCCESS_S, *(member.passed_s for member in members)),
+        # A target that is probed often (a sentinel) brings no more probes into one blip.
+        failed_s=min(_PROVIDER_AFTER_FAILURE_S, max(member.failed_s for member in members)),
+        passed_s=min(_PROVIDER_AFTER_SUCCESS_S, max(member.passed_s for member in members)),
         same_s=same_s if stream_s < same_s else 0.0,
         patience_s=max(member.patience_s for member in members),
     )

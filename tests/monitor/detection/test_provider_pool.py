@@ -259,3 +259,11 @@ def test_a_provider_with_hundreds_of_targets_is_no_slower_to_judge() -> None:
     assert held.evidence.failures == held.evidence.probes == 1
     held = provider_pool.add_success(held, observation(".", name=names[5], at_s=2), rules)
     assert held.evidence.probes == 2
+
+
+def test_a_target_that_is_probed_often_brings_no_more_probes_into_one_blip() -> None:
+    """A burst of the provider has the pace of its slowest target: a sentinel at 5 s alone would ask every 1.25 s."""
+    usual = settings(Path("/nowhere"), *NAMES)
+    targets = tuple(replace(each, interval_s=5.0 if each.id == A else 45.0) for each in usual.targets)
+    mixed = provider_parameters(replace(usual, targets=targets))
+    assert (mixed.failed_s, mixed.passed_s) == (4.0, 0.5) == (by().failed_s, by().passed_s)
