@@ -17,7 +17,10 @@ from controller.simulation import scenario_file
 from controller.simulation.runner import simulate
 from controller.simulation.scenario import Scenario
 from controller.simulation.scenario_file import ScenarioDocument
-from monitor.formatting import format_duration, format_elapsed, format_share, plural
+from monitor.formatting import format_duration, format_elapsed, format_share, listed, plural
+
+#: How many stretched targets are named.
+_NAMED = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,6 +105,9 @@ def _sentences(document: dict[str, Any]) -> Iterator[str]:
     probes, fixed = document["probes"], document["probes_at_fixed_interval"]
     usd = "price unknown" if document["probe_usd"] is None else f"${document['probe_usd']:.2f}"
     yield f"probes: {probes:,}, {probes / max(1, fixed):.3f} × those at a fixed interval; {usd}"
+    if stretched := document["stretched_interval_s"]:
+        paces = [f"{target} every {format_duration(round(at_s, 1))}" for target, at_s in stretched.items()]
+        yield f"the budget does not pay for the configured intervals: {listed(paces, _NAMED)}"
     requests = document["requests"]
     if requests["total"]:
         saved = requests["failed_without_failover"] - requests["failed"]

@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from statistics import stdev
 from typing import Any
 
@@ -12,17 +11,11 @@ from controller.plan import promise_checks
 from controller.plan.promise_checks import QUARTER_DAYS, FalseFailoverRates
 from controller.plan.trials import BACKGROUND, DAY_S, RATES, TrialSubject, probes_per_s
 from controller.simulation.results import poisson_interval, summarize
-from monitor.budget import allocation as budget
-from monitor.budget.allocation import BudgetForecast, CalendarMonth
+from monitor.budget.allocation import BudgetForecast
+from monitor.budget.usual_month import MONTH, MONTH_DAYS
 from monitor.config.settings import Route, Settings
-from probes.pricing import costs_money
-
-MONTH_DAYS = 30.0
 
 _Z95 = 1.96
-_BEGINS = datetime(2001, 9, 1, tzinfo=UTC)
-#: A month of so many days.
-_MONTH = CalendarMonth(begins=_BEGINS, ends=_BEGINS + timedelta(days=MONTH_DAYS))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -144,16 +137,6 @@ def _false(inputs: ForecastInput, route: Route) -> dict[str, Any] | None:
     }
 
 
-def apply_budget(settings: Settings, prices: Mapping[str, float | None]) -> tuple[Settings, BudgetForecast | None]:
-    """Return the settings with the intervals that the budget allows, and its forecast; None without a budget."""
-    cap = settings.budget.usd_per_month
-    if cap is None:
-        return settings, None
-    costly = [target.id for target in settings.targets if costs_money(target)]
-    forecast = budget.forecast(cap, budget.paid_targets(settings.targets, costly, prices), _MONTH)
-    return budget.stretched(settings, forecast.stretches), forecast
-
-
 def _budget(forecast: BudgetForecast | None) -> dict[str, Any] | None:
     if forecast is None:
         return None
@@ -167,7 +150,7 @@ def _budget(forecast: BudgetForecast | None) -> dict[str, Any] | None:
 def _target(inputs: ForecastInput, target: str, interval_s: float, stretched_s: float) -> dict[str, Any]:
     paid_s, forecast = MONTH_DAYS * DAY_S, inputs.budget
     if forecast and forecast.lasts_s is not None and target in forecast.beyond:
-        paid_s *= forecast.lasts_s / _MONTH.seconds
+        paid_s *= forecast.lasts_s / MONTH.seconds
     probes = paid_s / stretched_s * inputs.burst
     price = inputs.prices[target]
     return {

@@ -22,6 +22,7 @@ from controller.plan.trials import (
 )
 from controller.simulation.runner import probe_prices
 from controller.simulation.workers import ProgressCallback, process_map
+from monitor.budget.usual_month import apply_budget
 from monitor.config.settings import Settings
 from monitor.formatting import format_duration, format_elapsed
 
@@ -45,7 +46,7 @@ def find_thresholds(settings: Settings, *, timeout_s: float) -> None:
     def on_alarm(*_: object) -> None:
         raise TimeoutError
 
-    stretched, _ = forecast_document.apply_budget(settings, probe_prices(settings))
+    stretched, _ = apply_budget(settings, probe_prices(settings))
     before = signal.signal(signal.SIGALRM, on_alarm)
     signal.setitimer(signal.ITIMER_REAL, timeout_s)
     try:
@@ -78,7 +79,7 @@ def plan(
     """
     began_s = time.perf_counter()
     configured, prices = settings, probe_prices(settings)
-    settings, budget_forecast = forecast_document.apply_budget(configured, prices)
+    settings, budget_forecast = apply_budget(configured, prices)
     every = trial_subjects(settings)
     tried = limit_subjects(every)
     usual = _seeds(tried)

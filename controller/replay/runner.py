@@ -16,6 +16,7 @@ from controller.replay.document import ReplayResult, shorten_names
 from controller.replay.loop import Replay, ReplayWindow
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override
+from monitor.budget import allocation, tracker
 from monitor.config.settings import Settings
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation
@@ -56,6 +57,7 @@ def replay(
     NothingRecordedError when nothing of the settings' targets was recorded in that time.
     """
     store, journal = Store(engine), Journal(engine)
+    settings = _as_probed(settings, store)
     spans, then = store.recorded(), journal.decisions(_ALL)[::-1]
     overrides = [_as_it_lasted(override) for override in reversed(journal.overrides.latest(_ALL))]
     window = _window(
@@ -69,6 +71,13 @@ def replay(
     return ReplayResult(
         settings=settings, window=window, spans=spans, overrides=overrides, states=states, then=then, now=run
     )
+
+
+def _as_probed(settings: Settings, store: Store) -> Settings:
+    """The settings with the intervals as the budget of the service stretched them, by which it judged."""
+    stored = store.throttling()
+    throttling = tracker.from_json(stored) if stored else None
+    return allocation.stretched(settings, throttling.stretches) if throttling else settings
 
 
 def _window(

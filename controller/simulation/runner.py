@@ -11,6 +11,7 @@ from controller.simulation.results import Results
 from controller.simulation.scenario import Scenario
 from controller.simulation.workers import ProgressCallback, process_map
 from controller.simulation.world import build_timelines
+from monitor.budget.usual_month import apply_budget
 from monitor.config.settings import Settings
 from probes import pricing
 
@@ -25,16 +26,25 @@ def simulate(
 ) -> dict[str, Any]:
     """Simulate `seeds` seeds from `first_seed` on and return the document of `simulate --json`.
 
+    Probes come at the intervals that the budget of the configuration allows in a usual month.
     `jobs` processes do the work (None: one per core); the answer does not depend on their number.
     """
     began_s = time.perf_counter()
-    scenario = replace(scenario, probe_usd=probe_prices(scenario.settings))
+    configured, prices = scenario.settings, probe_prices(scenario.settings)
+    paced, _ = apply_budget(configured, prices)
+    scenario = replace(scenario, settings=paced, probe_usd=prices)
     results = Results(scenario)
     work = partial(simulate_seed, scenario)
     with process_map(work, range(first_seed, first_seed + seeds), jobs, on_progress) as measured:
         for metrics in measured:
             results.add(metrics)
-    return results.document(first_seed=first_seed, wall_s=time.perf_counter() - began_s)
+    document = results.document(first_seed=first_seed, wall_s=time.perf_counter() - began_s)
+    stretched_s = {
+        target.id: target.interval_s
+        for target, usual in zip(paced.targets, configured.targets, strict=True)
+        if target.interval_s > usual.interval_s
+    }
+    return {**document, "stretched_interval_s": stretched_s}
 
 
 def simulate_seed(scenario: Scenario, seed: int) -> SeedMetrics:

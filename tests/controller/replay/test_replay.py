@@ -20,6 +20,8 @@ from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.store import OverrideStore
 from controller.simulation.scenario import BlipStream, Outage, Scenario
+from monitor.budget import tracker
+from monitor.budget.tracker import Throttling
 from monitor.config.settings import ControllerSettings, Failback, Settings
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
@@ -56,6 +58,11 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return recorded(tmp_path_factory.mktemp("past"), bad)
 
 
+def stretched(wanted: Settings, factor: float) -> Settings:
+    """The same targets, probed so many times as seldom."""
+    return replace(wanted, targets=tuple(replace(each, interval_s=factor * each.interval_s) for each in wanted.targets))
+
+
 def replayed(wanted: Settings, *, since_s: float = ENOUGH_S, now_s: float = END_S) -> ReplayResult:
     """What these settings make of their own database."""
     engine = open_reader(wanted.database)
@@ -71,6 +78,25 @@ def changes(answer: ReplayResult) -> list[tuple[MoveKind, DecisionDifference]]:
 
 
 # The same configuration.
+
+
+@pytest.mark.slow
+def test_a_past_with_intervals_stretched_by_the_budget_is_judged_by_these(tmp_path: Path) -> None:
+    """Judged by the configured ones, a target would be silent between any two probes, and the service stopped."""
+    wanted = settings(tmp_path, A, C)
+    slower = stretched(wanted, 8.0)
+    bad = outage(3600.0, 3600.0, targets=(A,), failure_rate=1.0)
+    world = Scenario(path=Path("made-up"), settings=slower, duration_s=4 * 3600.0, outages=(bad,))
+    Recording(world, slower).run()
+    engine = open_writer(wanted.database)
+    Store(engine).save_throttling(tracker.to_json(Throttling(stretches={A: 8.0, C: 8.0})), at(0.0))
+    engine.dispose()
+    answer = replayed(wanted, now_s=4 * 3600.0)
+    assert changes(answer) == [
+        (MoveKind.FAILOVER, DecisionDifference.SAME),
+        (MoveKind.FAILBACK, DecisionDifference.SAME),
+    ]
+    assert not answer.gaps
 
 
 @pytest.mark.slow

@@ -20,9 +20,10 @@ from controller.simulation.results import poisson_interval, probes_at_fixed_inte
 from controller.simulation.runner import simulate, simulate_seed
 from controller.simulation.scenario import BlipStream, LatencyDistribution, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
-from monitor.config.settings import Route
+from monitor.config.settings import BudgetSettings, Route
 from monitor.detection.pacing import BurstProbe
 from probes.outcome import Outcome
+from probes.target import Price
 from tests.support.paths import DATA
 from tests.support.worlds import NAMES, outage, scenario
 
@@ -326,6 +327,18 @@ def test_the_document_has_the_fields_of_the_design() -> None:
     assert second["time_to_flip_s"] == dict.fromkeys(times)
     assert document["false_failovers"]["route_days"] == pytest.approx(2 * 2 / 24, abs=1e-4)
     assert document["requests"]["total"] == 2 * 72_000
+
+
+def test_a_budget_stretches_the_intervals_as_in_the_service() -> None:
+    """At $0.003 a probe 30 s cost $259 a month; $100 pay for 120 s, and the others keep their interval."""
+    made_up = scenario(hours=1.0)
+    price = Price(input_usd=100.0, output_usd=100.0)
+    targets = tuple(replace(each, price=price if each.id == NAMES[0] else None) for each in made_up.settings.targets)
+    wanted = replace(made_up.settings, targets=targets, budget=BudgetSettings(usd_per_month=100.0))
+    document = simulate(replace(made_up, settings=wanted), seeds=1, jobs=1)
+    assert document["stretched_interval_s"] == {NAMES[0]: 120.0}
+    assert document["probes_at_fixed_interval"] == 30 + 120 + 120
+    assert f"configured intervals: {NAMES[0]} every 2m" in printed(document, made_up)
 
 
 def test_an_unknown_price_is_not_zero() -> None:
