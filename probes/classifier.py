@@ -233,7 +233,13 @@ def _classify_body(dialect: Dialect, task: Task, response: RawResponse, steps: l
         reply = (read_embedding or dialect.read_reply)(body)
     except MalformedError as fault:
         steps.append(f"envelope: {fault}")
-        return Classification(Outcome.SERVER_ERROR, f"HTTP {response.status} with {fault}: {_excerpt(body)}")
+        where = f"HTTP {response.status} with {fault}:"
+        words: list[str] = []
+        error = _classify_error(dialect, response, body, words, where=where)
+        if error.outcome is Outcome.SERVER_ERROR:
+            return Classification(Outcome.SERVER_ERROR, f"{where} {_excerpt(body)}")
+        steps += words
+        return error
     steps.append("envelope: a whole reply")
     return _classify_reply(task, reply, steps)
 

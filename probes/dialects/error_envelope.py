@@ -29,8 +29,10 @@ def is_error(body: Mapping[str, Any], event: str = "") -> bool:
         return True
     if any(body.get(key) for key in _CONTENT):
         return False
+    if any(map(status_code, map(body.get, ("code", "status")))):
+        return True
     code = next((_code(body[key]) for key in ("error_code", "code") if key in body), "")
-    return bool(as_objects(body.get("errors"))) or (code.lower() not in _SUCCESS_CODES and bool(_message(body)))
+    return bool(as_objects(body.get("errors"))) or (code.lower() not in _SUCCESS_CODES and bool(_messages(body)))
 
 
 def read_error(body: Mapping[str, Any]) -> ErrorDetails:
@@ -43,14 +45,14 @@ def read_error(body: Mapping[str, Any]) -> ErrorDetails:
     details = [detail for level in levels for detail in as_objects(level.get("details"))]
     codes = [*_detail_codes(details), *(_code(level.get(key)) for level in levels for key in _CODES)]
     stated = (status_code(level.get(key)) for level in levels for key in _STATUSES)
-    messages = (message for level in levels if (message := _message(level)))
+    messages = [text for level in levels for text in _messages(level)]
     # By OpenRouter from the provider; its own message is `Provider returned error`.
     passed_on = (as_text(as_object(level.get("metadata")).get("raw")) for level in levels)
     waits = [_seconds(detail.get("retryDelay")) for detail in details]
     waits += [_seconds(level.get(key)) for level in levels for key in _WAITS_S]
     return ErrorDetails(
-        codes=tuple(code for code in codes if code not in {"", "error"}),
-        message=": ".join([next(messages, ""), *filter(None, passed_on)]),
+        codes=tuple(code for code in (*codes, *messages[1:3]) if code not in {"", "error", *messages[:1]}),
+        message=": ".join([*(messages[:1] or [", ".join(_all_texts(body))]), *filter(None, passed_on)]),
         status=next(filter(None, stated), None),
         retry_after_s=next((wait_s for wait_s in waits if wait_s is not None), None),
         request_id=as_text(body.get("request_id")) or None,
@@ -71,8 +73,20 @@ def _with_lower_keys(value: object) -> Mapping[str, Any]:
     return {name.lower(): item for name, item in as_object(value).items()}
 
 
-def _message(level: Mapping[str, Any]) -> str:
-    return next((text for key in (*_MESSAGES, *_LATER_MESSAGES) if (text := as_text(level.get(key)).strip())), "")
+def _messages(level: Mapping[str, Any]) -> list[str]:
+    """The sentences of one level, the most telling first."""
+    return [text for key in (*_MESSAGES, *_LATER_MESSAGES) if (text := as_text(level.get(key)).strip())]
+
+
+def _all_texts(value: object, depth: int = 5) -> Iterator[str]:
+    """The sentences in an envelope of unknown shape; nothing where it has the content of a reply."""
+    if isinstance(value, str):
+        if " " in value.strip() or not value.isascii():
+            yield value.strip()[:1000]
+    elif isinstance(value, dict | list) and depth:
+        items = value if isinstance(value, list) else [] if any(map(value.get, _CONTENT)) else list(value.values())
+        for item in items[:20]:
+            yield from _all_texts(item, depth - 1)
 
 
 def _code(value: object) -> str:

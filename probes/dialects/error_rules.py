@@ -95,19 +95,19 @@ class ErrorRule:
 def match_error(rules: Iterable[ErrorRule], status: int, details: ErrorDetails, *, model: str = "") -> ErrorMatch:
     """The outcome of an error; `status` is the HTTP status, below 400 for an error inside a success.
 
-    1. The rules, in order, on codes and message; the name of `model`, which people choose freely, does not count, nor
-       does what addresses of pages are called.
+    1. The rules, in order, on codes, message and the words of the codes; the name of `model`, which people choose
+       freely, does not count, nor does what addresses of pages are called.
     2. The HTTP status, or the one that the body claims; an unknown 4xx is the fault of our request.
     3. The code alone; an error without a known code is the provider's fault.
     """
     status = status if status >= 400 else details.status or status
-    message = _ADDRESS.sub("(an address)", details.message[:_SEARCHED_CHARS])
+    message = details.message[:_SEARCHED_CHARS]
     written = (*details.codes, *_QUOTED_CODE.findall(message), *_NUMBER_AT_END.findall(message))
     codes = {normalized_code(code): code for code in reversed(written)}
-    for name in _names(model):
-        message = _name_pattern(name).sub("…", message)
+    said = _without_names(_ADDRESS.sub("(an address)", message), model)
+    said = "\n".join([said, *(_words(_without_names(code, model)) for code in written[:8])])
     for number, rule in enumerate(rules, 1):
-        if (explanation := rule.explain(status, codes, message)) is not None:
+        if (explanation := rule.explain(status, codes, said)) is not None:
             return ErrorMatch(outcome=rule.outcome, reason=f"rule {number} ({explanation})")
     if status >= 400:
         unknown = Outcome.BAD_REQUEST if status < 500 else Outcome.SERVER_ERROR
@@ -117,6 +117,19 @@ def match_error(rules: Iterable[ErrorRule], status: int, details: ErrorDetails, 
         return ErrorMatch(outcome=_BY_CODE[known], reason=f"no rule, so the code {codes[known][:100]} alone")
     reason = "no rule and no known code, so the provider's fault"
     return ErrorMatch(outcome=Outcome.SERVER_ERROR, reason=reason, by_rule=False)
+
+
+def _words(code: str) -> str:
+    """A code as a sentence: `InsufficientBalance` and `INSUFFICIENT_BALANCE` say insufficient balance."""
+    if normalized_code(code) == "resourceexhausted":  # Google's, at every limit
+        return ""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^\w…]+|_+", " ", code[:200])
+
+
+def _without_names(text: str, model: str) -> str:
+    for name in _names(model):
+        text = _name_pattern(name).sub("…", text)
+    return text
 
 
 def _names(model: str) -> list[str]:
