@@ -78,17 +78,13 @@ class Observation:
     """The provider's notice that the model will be retired."""
     loop_lag_s: float = 0.0
     """The worst lateness of our own event loop meanwhile; above 0.02 the timings are suspect."""
+    failed_here: bool = False
+    """It failed on this side: the provider was not asked, not given the time to answer, or our network was down."""
 
     @property
     def finished_at(self) -> datetime:
         """When the result was known."""
         return self.started_at + timedelta(0, self.duration_s)
-
-    @property
-    def failed_here(self) -> bool:
-        """Whether it failed on this machine: the provider was not asked, or not given the time to answer."""
-        not_sent = self.http_status is None and self.outcome in {Outcome.BAD_REQUEST, Outcome.AUTH}
-        return not_sent or self.detail.startswith(OWN_FAULT)
 
     @property
     def is_refusal(self) -> bool:

@@ -294,4 +294,5 @@ def build_observation(exchange: Exchange, classification: Classification) -> Obs
         deprecation=clean(reply.deprecation or "", key, limit=200) or None,
         cost_usd=_cost_usd(exchange, classification),
         loop_lag_s=exchange.loop_lag.worst_s,
+        failed_here=exchange.request is None or classification.detail.startswith(OWN_FAULT),
     )

@@ -277,7 +277,7 @@ def _meter(state: TargetHealth) -> str:
 
 def _rate(counts: OutcomeCounts) -> str:
     refused = f", {counts.refused} refused" if counts.refused else ""
-    failed_here = f"; {counts.failed_here} more failed on this machine" if counts.failed_here else ""
+    failed_here = f"; {counts.failed_here} more failed on our side" if counts.failed_here else ""
     title = f"{counts.answered} of {counts.asked} answered{refused}{failed_here}"
     low = " hs-low" if counts.served is not None and counts.served < 0.95 else ""
     return f'<span class="hs-rate{low}" title="{title}">{share(counts.served)}</span>'

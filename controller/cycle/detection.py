@@ -14,7 +14,7 @@ from monitor.health import Transition
 from monitor.storage.database import DatabaseError
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
-from probes.observation import Observation
+from probes.observation import Observation, replaced
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +57,9 @@ class StoredDetector:
     ) -> list[Transition]:
         """Store the observations, judge them and the time that has passed, store the resulting health.
 
-        `blind` are those made while our own network was down.
+        `blind` are those made while our own network was down: they are stored as failed on this side.
         """
-        self._store.record(observations)
+        self._store.record([replaced(new, failed_here=True) if new in blind else new for new in observations])
         self._report_notices(observations, now)
         transitions = self._judge([new for new in observations if new not in self._judged], blind, now)
         self._judged = frozenset(observations)

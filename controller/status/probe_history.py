@@ -31,12 +31,12 @@ class OutcomeCounts:
 
     total: int = 0
     excluded: int = 0
-    """Those that say nothing about the provider: our own fault (rate limit, key, quota, …) or a refusal."""
+    """Those that say nothing about the provider: failed here, our own fault (rate limit, key, …), or a refusal."""
     ok: int = 0
     answered: int = 0
     """Those that users could use: `ok` and `slow`."""
     failed_here: int = 0
-    """Those that failed on this machine, before the provider could refuse them."""
+    """Those that failed on this side: on this machine, or while our own network was down."""
 
     @property
     def availability(self) -> float | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -26,7 +26,7 @@ from monitor.detection import notices
 from monitor.health import Health
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.row_conversions import read_trail
-from monitor.storage.tables import FAILED_HERE, OBSERVATIONS, TRANSITIONS, EventRow
+from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
 from probes.outcome import ANSWERED, EXCLUDED, Outcome
 from probes.target import Target
 
@@ -46,12 +46,13 @@ _ROWS = (
     .where(_OF_TARGET, _SINCE)
     .order_by(_OBSERVED.started_ms)
 )
+_FAILED_HERE = _OBSERVED.failed_here == 1
 _TOTALS = select(
     func.count().label("total"),
-    func.count().filter(_OBSERVED.outcome.in_(sorted(EXCLUDED))).label("excluded"),
+    func.count().filter(or_(_OBSERVED.outcome.in_(sorted(EXCLUDED)), _FAILED_HERE)).label("excluded"),
     func.count().filter(_OBSERVED.outcome == Outcome.OK.value).label("ok"),
     func.count().filter(_OBSERVED.outcome.in_(sorted(ANSWERED))).label("answered"),
-    func.count().filter(FAILED_HERE).label("failed_here"),
+    func.count().filter(_FAILED_HERE).label("failed_here"),
     func.sum(_OBSERVED.cost_usd).label("cost_usd"),
 ).where(_OF_TARGET, _SINCE)
 _NEWEST = (

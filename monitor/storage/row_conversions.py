@@ -70,6 +70,7 @@ def observation_of(row: RowMapping) -> Observation:
         check=values.pop("check_"),
         outcome=Outcome(values.pop("outcome")),
         fresh=not values.pop("reused"),
+        failed_here=bool(values.pop("failed_here")),
         **values,
     )
 

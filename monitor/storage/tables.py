@@ -6,11 +6,8 @@ Instants are epoch milliseconds (UTC) as integers, durations are seconds as floa
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import INTEGER, REAL, TEXT, Column, and_, or_, text
+from sqlalchemy import INTEGER, REAL, TEXT, Column, text
 from sqlmodel import Field, SQLModel
-
-from probes.observation import OWN_FAULT
-from probes.outcome import Outcome
 
 
 def _column(kind: Any, *, key: bool = False, null: bool = False, index: bool = False, default: Any = None) -> Any:
@@ -72,6 +69,8 @@ class ObservationRow(_KeyedTable, table=True):
     model: str | None = _text(null=True)
     """The model that answered, where it is not the one that was asked."""
     deprecation: str | None = _text(null=True)
+    failed_here: int = _counter()
+    """1: it failed on this side, by a fault of this machine or of our own network."""
 
 
 class TransitionRow(_StrictTable, table=True):
@@ -341,11 +340,6 @@ class ServiceRow(_StrictTable, table=True):
 _TABLES = SQLModel.metadata.tables
 
 OBSERVATIONS: Final = _TABLES["observations"]
-_NOT_SENT = OBSERVATIONS.c.outcome.in_([Outcome.BAD_REQUEST.value, Outcome.AUTH.value])
-#: Of observations, the same as `Observation.failed_here`.
-FAILED_HERE: Final = or_(
-    and_(_NOT_SENT, OBSERVATIONS.c.http_status.is_(None)), OBSERVATIONS.c.detail.startswith(OWN_FAULT)
-)
 TRANSITIONS: Final = _TABLES["transitions"]
 TARGET_STATES: Final = _TABLES["target_states"]
 POOLS: Final = _TABLES["pools"]

@@ -395,9 +395,10 @@ async def test_a_fault_of_our_own_is_a_bad_request(caplog: pytest.LogCaptureFixt
     """A bug in the probe ends in an observation that blames us, and in a line of the log that says where."""
     seen = await prober.probe(target("http://127.0.0.1:9", dialect="no-such-dialect"), Check.CHAT)
 
-    assert (seen.outcome, seen.detail) == (
+    assert (seen.outcome, seen.detail, seen.failed_here) == (
         Outcome.BAD_REQUEST,
         "the probe itself failed: KeyError; the log says where",
+        True,
     )
     assert "probe_failed target=p/gpt-4o-mini error=KeyError where='prober.py:" in caplog.text
 

@@ -32,7 +32,7 @@ OUTCOMES = {
     "a": Outcome.AUTH,
     "q": Outcome.QUOTA,
     "g": Outcome.MODEL_GONE,
-    "b": Outcome.BAD_REQUEST,
+    "b": Outcome.BAD_REQUEST,  # by a fault of this machine
     "B": Outcome.BAD_REQUEST,  # by the API itself, with HTTP 404
     "E": Outcome.BAD_REQUEST,  # the same inside HTTP 200
     "f": Outcome.REFUSED,
@@ -102,6 +102,7 @@ def observation(
         detail=detail,
         http_status={"B": 404, "E": 200}.get(symbol),
         retry_after_s=retry_after_s or None,
+        failed_here=symbol == "b",
     )
 
 

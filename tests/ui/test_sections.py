@@ -261,8 +261,8 @@ def test_a_bar_says_when_and_what() -> None:
 
 
 def test_the_share_served_counts_what_was_refused() -> None:
-    """Users cannot use a refusal, whose fault it may be; only what failed on this machine does not count."""
-    assert 'title="9 of 11 answered, 1 refused; 1 more failed on this machine">81.8' in view.targets(overview())
+    """Users cannot use a refusal, whose fault it may be; only what failed on our side does not count."""
+    assert 'title="9 of 11 answered, 1 refused; 1 more failed on our side">81.8' in view.targets(overview())
 
 
 def test_a_target_says_why_without_saying_its_name_twice() -> None:

@@ -20,7 +20,7 @@ from monitor.storage.column_conversions import from_ms, maybe_from_ms, storable,
 from monitor.storage.database import durable, open_reader
 from monitor.storage.row_conversions import event_row, transition_of
 from monitor.storage.store import Store
-from monitor.storage.tables import DELIVERIES, FAILED_HERE, INCIDENTS, OBSERVATIONS, TRANSITIONS, DeliveryRow
+from monitor.storage.tables import DELIVERIES, INCIDENTS, OBSERVATIONS, TRANSITIONS, DeliveryRow
 from probes.outcome import ANSWERED
 
 _SINK: Final = "digest"
@@ -33,7 +33,7 @@ _OF_TARGET = (
 _TOTALS = select(
     func.count().label("total"),
     func.min(_OBSERVED.started_ms).label("first_ms"),
-    func.count().filter(FAILED_HERE).label("failed_here"),
+    func.count().filter(_OBSERVED.failed_here == 1).label("failed_here"),
     func.count().filter(_OBSERVED.outcome.in_(sorted(ANSWERED))).label("answered"),
     func.avg(case((_OBSERVED.outcome.in_(sorted(ANSWERED)), _OBSERVED.duration_s))).label("answer_s"),
     func.sum(_OBSERVED.cost_usd).label("usd"),

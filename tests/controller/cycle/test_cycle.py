@@ -293,6 +293,15 @@ def test_blindness_holds_the_route(stage: Callable[..., Stage]) -> None:
     assert one.journal.incidents(10) == []
 
 
+def test_what_failed_while_our_network_was_down_is_stored_as_such(stage: Callable[..., Stage]) -> None:
+    """So no share of answers counts it, in whatever order it is handed in; what failed otherwise has no mark."""
+    one = stage(A, C)
+    one.run(observation("t", at_s=30, name=A), now_s=30.1, blind=True)
+    one.run(observation("t", at_s=60, name=A), now_s=60.1)
+    stored = one.store.observations(A, after=T0)
+    assert [kept.failed_here for kept in stored] == [True, False]
+
+
 def test_observations_of_targets_that_are_gone_do_no_harm(stage: Callable[..., Stage]) -> None:
     """A late answer of a target that the configuration no longer has is stored and not judged."""
     one = stage(A, C)

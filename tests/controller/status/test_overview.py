@@ -25,7 +25,7 @@ from monitor.health import Health, TargetHealth
 from monitor.liveness import SILENT_AFTER_S, Liveness, ServiceBeat, ServiceStatus
 from monitor.storage.database import DatabaseError, open_reader, open_writer
 from monitor.storage.store import Store
-from probes.observation import OWN_FAULT, Observation
+from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
 from tests.support import seeded_database as seeded
@@ -158,9 +158,9 @@ def test_a_stopped_monitor_is_the_headline(settings: Settings) -> None:
 
 
 def test_availability_leaves_out_our_own_faults_and_served_does_not(settings: Settings) -> None:
-    """Users cannot use a refusal; a probe that failed on this machine counts in neither share.
+    """Users cannot use a refusal; a probe that failed on our side counts in neither share.
 
-    It was not sent, or this machine was too busy for the answer that had begun.
+    It was not sent, this machine was too busy for the answer that had begun, or our own network was down.
     """
     record(
         settings,
@@ -168,15 +168,16 @@ def test_availability_leaves_out_our_own_faults_and_served_does_not(settings: Se
         observed(Outcome.SERVER_ERROR, before_s=20),
         observed(Outcome.RATE_LIMITED, before_s=30),
         observed(Outcome.REFUSED, before_s=40),
-        observed(Outcome.BAD_REQUEST, before_s=50),
-        observed(Outcome.BAD_REQUEST, before_s=51, http_status=200, detail=f"{OWN_FAULT} failed: too busy"),
-        observed(Outcome.AUTH, before_s=52, detail="it contains characters that an HTTP header may not contain"),
+        observed(Outcome.BAD_REQUEST, before_s=50, failed_here=True),
+        observed(Outcome.BAD_REQUEST, before_s=51, http_status=200, detail="too busy", failed_here=True),
+        observed(Outcome.AUTH, before_s=52, failed_here=True),
+        observed(Outcome.TIMEOUT, before_s=53, failed_here=True),
         observed(Outcome.OK, before_s=3700, cost_usd=0.02),
         observed(Outcome.OK, before_s=90_000, cost_usd=5.0),
     )
     history = overview(settings).targets[0].history
-    assert (history.last_hour.total, history.last_hour.excluded, history.last_hour.availability) == (7, 5, 0.5)
-    assert (history.last_day.total, history.last_day.excluded, history.last_day.availability) == (8, 5, 2 / 3)
+    assert (history.last_hour.total, history.last_hour.excluded, history.last_hour.availability) == (8, 6, 0.5)
+    assert (history.last_day.total, history.last_day.excluded, history.last_day.availability) == (9, 6, 2 / 3)
     assert (history.last_hour.served, history.last_day.served, history.last_hour.refused) == (1 / 4, 2 / 5, 2)
     assert history.cost_day_usd == pytest.approx(0.03)
     told = f"{seeded.LUNA} answered 25.0 % of the last hour's probes, refused 50.0 %"

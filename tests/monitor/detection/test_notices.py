@@ -107,8 +107,10 @@ def test_a_busy_machine_is_one_notice() -> None:
 
     def probe(outcome: Outcome, names: list[str], at_s: float) -> None:
         for name in names:
-            probed = replace(busy, target=name, outcome=outcome, started_at=T0 + timedelta(seconds=at_s))
-            probed = probed if outcome is Outcome.BAD_REQUEST else replace(probed, detail="")
+            failed = outcome is Outcome.BAD_REQUEST
+            probed = replace(
+                busy, target=name, outcome=outcome, started_at=T0 + timedelta(seconds=at_s), failed_here=failed
+            )
             assert notices.due_of_checks(probed, TargetState(target=name, since=T0), T0) == ()
         for notice in notices.due_of_machine(T0 + timedelta(seconds=at_s)):
             texts.append((notice.kind, notice.target, notice.text))

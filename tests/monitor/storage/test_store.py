@@ -89,6 +89,7 @@ def _all(store: Store, target: str = TARGET) -> list[Observation]:
                 output_tokens=2**62,
                 cost_usd=1e-9,
                 loop_lag_s=0.021,
+                failed_here=True,
             ),
             id="one with everything",
         ),

@@ -192,7 +192,7 @@ def test_what_the_database_knows_of_a_week(settings: Settings, engine: Engine) -
     ends = T0 + 7 * DAY
     seen = [
         replace(builders.observation(symbol, at_s=at_s), cost_usd=0.01)
-        for at_s, symbol in [(-60, "x"), (3600, "."), (3630, "x"), (3660, "."), (3690, "a"), (8 * 86400, "x")]
+        for at_s, symbol in [(-60, "x"), (3600, "."), (3630, "x"), (3660, "."), (3690, "b"), (8 * 86400, "x")]
     ]
     store.record(seen)
     # It fails when the week begins, recovers two hours into it, and fails again for an hour while nobody is on it.

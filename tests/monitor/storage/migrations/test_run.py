@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 
 from monitor.storage.database import SCHEMA, DatabaseError, open_writer
 from monitor.storage.migrations.run import SCRIPTS, migrate
-from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS
+from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS, OBSERVATIONS
 
 
 @pytest.fixture
@@ -169,6 +169,34 @@ def test_deliveries_keep_what_their_keys_said(engine: Engine) -> None:
         assert rows.pop(key) == {**nothing, **kept, **values, **meant}, key
     assert rows == {}
     assert states == {(sink, part, 5, over_ms, 3, "why") for sink, _, over_ms, part in _STATES}
+
+
+def test_older_rows_are_marked_as_failed_here(engine: Engine) -> None:
+    """By what version 0006 counted so, and by credentials of this machine that could not be had; none is lost."""
+    rows = {
+        ("ok", 200, ""): 0,
+        ("bad_request", 400, "no such field"): 0,
+        ("bad_request", None, "the probe itself failed: x"): 1,
+        ("bad_request", 200, "the probe itself failed: this machine was too busy"): 1,
+        ("auth", None, "the key contains characters"): 1,
+        ("auth", 401, "the key was refused"): 0,
+        ("timeout", None, "no AWS credentials within 5 s"): 1,
+        ("timeout", None, "no connection to api.openai.com within 5 s"): 0,
+    }
+    with engine.begin() as connection:
+        for table in inspect(connection).get_table_names():
+            connection.exec_driver_sql(f'DROP TABLE "{table}"')
+        migrate(connection, current=None, wanted="0006")
+        for number, row in enumerate(rows):
+            connection.exec_driver_sql(
+                "INSERT INTO observations (target, started_ms, check_, region, duration_s, loop_lag_s, outcome,"
+                " http_status, detail) VALUES ('a/b', ?, 'chat', 'local', 1.0, 0.0, ?, ?, ?)",
+                (number, *row),
+            )
+        migrate(connection, current="0006", wanted=SCHEMA)
+    with engine.connect() as connection:
+        kept = connection.execute(OBSERVATIONS.select().order_by(OBSERVATIONS.c.started_ms)).all()
+    assert {(row.outcome, row.http_status, row.detail): row.failed_here for row in kept} == rows
 
 
 def _with_next(scripts: Path, upgrade: str) -> Path:
