@@ -23,7 +23,9 @@ _WHY = {
 
 
 class ProbeScheduler:
-    """Calls `probe` for each target when it is due, at most one at a time per target; its checks take turns.
+    """Calls `probe(target, check)` for each target when it is due, one at a time per target; its checks take turns.
+
+    Beside them `probe(target, check, afresh=True)`, for extra probes that are asked afresh.
 
     `skipped(target id, why)` is called when a scheduled probe did not happen.
     """
@@ -31,7 +33,7 @@ class ProbeScheduler:
     def __init__(
         self,
         targets: Sequence[Target],
-        probe: Callable[[Target, str], Awaitable[None]],
+        probe: Callable[..., Awaitable[None]],
         skipped: Callable[[str, str], None],
     ) -> None:
         self._targets = {target.id: target for target in targets}
@@ -39,6 +41,8 @@ class ProbeScheduler:
         self._skipped = skipped
         self._asked: dict[str, int] = dict.fromkeys(self._targets, 0)
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._beside: set[asyncio.Task[None]] = set()
+        """Probes that are made whatever else their target is asked."""
         # No grace time: a probe that is a little late is still wanted. No jitter: it lengthens the period.
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -81,19 +85,21 @@ class ProbeScheduler:
             self._due, trigger, args=[target.id], id=target.id, next_run_time=first, replace_existing=True
         )
 
-    def add_burst_probe(self, slot: str, target_ids: Sequence[str], at: datetime) -> None:
+    def add_burst_probe(self, slot: str, target_ids: Sequence[str], at: datetime, *, afresh: bool = False) -> None:
         """One extra probe at that time, instead of any that is planned in this slot.
 
-        It asks the first of these targets that is not being asked then; none when all of them are.
+        It asks the first of these targets that is not being asked then, and none when all of them are; `afresh`: the
+        first one, whatever it is being asked.
         """
+        job, args = (self._afresh, [target_ids[0]]) if afresh else (self._extra, [target_ids])
         self._scheduler.add_job(
-            self._extra, DateTrigger(at, timezone=UTC), args=[target_ids], id=f"{slot} extra", replace_existing=True
+            job, DateTrigger(at, timezone=UTC), args=args, id=f"{slot} extra", replace_existing=True
         )
 
     async def stop(self, patience_s: float) -> None:
         """Start nothing more; wait for the probes under way at most so long, then cancel them."""
         self._scheduler.pause()
-        under_way = set(self._running.values())
+        under_way = {*self._running.values(), *self._beside}
         if under_way:
             _, late = await asyncio.wait(under_way, timeout=patience_s)
             for task in late:
@@ -112,16 +118,27 @@ class ProbeScheduler:
             await self._ask(target_id)
 
     async def _ask(self, target_id: str) -> None:
-        target = self._targets[target_id]
-        check = target.checks[self._asked[target_id] % len(target.checks)]
-        self._asked[target_id] += 1
-        task = asyncio.ensure_future(self._probe(target, check))
+        task = asyncio.ensure_future(self._probe(*self._next_check(target_id)))
         self._running[target_id] = task
         try:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         finally:
             del self._running[target_id]
+
+    async def _afresh(self, target_id: str) -> None:
+        task = asyncio.ensure_future(self._probe(*self._next_check(target_id), afresh=True))
+        self._beside.add(task)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        finally:
+            self._beside.remove(task)
+
+    def _next_check(self, target_id: str) -> tuple[Target, str]:
+        target = self._targets[target_id]
+        self._asked[target_id] += 1
+        return target, target.checks[(self._asked[target_id] - 1) % len(target.checks)]
 
     def _did_not_happen(self, event: JobEvent) -> None:
         error = getattr(event, "exception", None)

@@ -59,6 +59,9 @@ class Observation:
     """The longest wait between two pieces of visible text of a stream."""
     fresh: bool = True
     """Whether the connection was made for this probe."""
+    afresh: bool = False
+    """Whether it was asked beside others at once, to see whether a failure lasts (`monitor.detection.fresh_evidence`).
+    """
     http_status: int | None = None
     retry_after_s: float | None = None
     """The wait that the provider asked for."""

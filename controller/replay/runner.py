@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from heapq import merge
+from heapq import heappop, heappush, merge
 from itertools import takewhile
 from operator import attrgetter
 from typing import TypeVar
@@ -116,6 +116,17 @@ def _window(
     )
 
 
+def _as_they_ended(begun: Iterable[Observation]) -> Iterator[Observation]:
+    """Observations in the order in which they began, in that in which they ended: some are made beside each other."""
+    under_way: list[tuple[datetime, int, Observation]] = []
+    for number, observation in enumerate(begun):
+        while under_way and under_way[0][0] <= observation.started_at:
+            yield heappop(under_way)[2]
+        heappush(under_way, (observation.finished_at, number, observation))
+    while under_way:
+        yield heappop(under_way)[2]
+
+
 def _observations(store: Store, settings: Settings, window: ReplayWindow) -> Iterator[Observation]:
     """The configured targets' observations that started in the window, in the order they came in."""
 
@@ -123,7 +134,7 @@ def _observations(store: Store, settings: Settings, window: ReplayWindow) -> Ite
         # The store has milliseconds and returns what started later than `after`.
         after = window.listening_from - timedelta(milliseconds=1)
         pages = _paged(lambda at: store.observations(target, after=at, limit=_PAGE), after, attrgetter("started_at"))
-        return takewhile(lambda observation: observation.started_at <= window.until, pages)
+        return _as_they_ended(takewhile(lambda observation: observation.started_at <= window.until, pages))
 
     return merge(*(of(target.id) for target in settings.targets), key=attrgetter("finished_at"))
 

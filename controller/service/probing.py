@@ -17,7 +17,7 @@ from monitor.config.settings import Settings
 from monitor.detection import pacing
 from monitor.detection.pacing import BurstProbe
 from monitor.scheduler import ProbeScheduler
-from probes.observation import Observation
+from probes.observation import Observation, replaced
 from probes.outcome import Outcome
 from probes.prober import Prober
 from probes.target import Target
@@ -59,9 +59,8 @@ class Probing:
         """Make these extra probes as well, as far as the budget allows."""
         for burst in bursts:
             if granted := self.budget.grant_extra(burst.targets, self.recorder.clock()):
-                self.schedule.add_burst_probe(
-                    burst.slot, granted, self.recorder.clock() + timedelta(seconds=burst.delay_s)
-                )
+                at = self.recorder.clock() + timedelta(seconds=burst.delay_s)
+                self.schedule.add_burst_probe(burst.slot, granted, at, afresh=burst.afresh)
 
     async def watch_budget(self) -> None:
         """Review the budget once a minute, and at once when a target is exhausted, for ever."""
@@ -72,7 +71,7 @@ class Probing:
             await asyncio.sleep(_REVIEW_PAUSE_S)
             self._review_now.clear()
 
-    async def _probe(self, target: Target, check: str) -> None:
+    async def _probe(self, target: Target, check: str, *, afresh: bool = False) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""
         self.health.probed()
         if pacing.is_resting(self.cycle.detection.detector.state_of(target.id), self.recorder.clock()):
@@ -81,8 +80,11 @@ class Probing:
             return
         try:
             observation = await self.prober.probe(target, check)
-        finally:
+        except BaseException:
             self.budget.release_probe(target.id)
+            raise
+        if afresh:
+            observation = replaced(observation, afresh=True)
         self.budget.add_cost(observation)
         if self.budget.is_newly_exhausted(target.id):
             self._review_now.set()

@@ -30,7 +30,7 @@ from controller.simulation.world import Timeline, own_network_failures
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.detection.detector import Detector
 from monitor.detection.pacing import BurstProbe, is_resting, phases
-from probes.observation import Observation
+from probes.observation import Observation, replaced
 from probes.outcome import Effect, Outcome
 
 #: The scenario's second 0, as the service's objects see it.
@@ -178,8 +178,10 @@ class _SeedRun:
         self._heap += [(target.due_s, target.place, _DUE, target) for target in resumed]
         heapify(self._heap)
 
-    def _probe(self, target: SimulatedTarget, now_s: float) -> Observation:
+    def _probe(self, target: SimulatedTarget, now_s: float, *, afresh: bool = False) -> Observation:
         observation = target.probe(now_s)
+        if afresh:
+            observation = replaced(observation, afresh=True)
         if self._on_probe:
             self._on_probe(observation)
         return observation
@@ -199,9 +201,10 @@ class _SeedRun:
 
     def _observe(self, now_s: float, target: SimulatedTarget, observation: Observation) -> None:
         """A probe has ended."""
-        if observation.outcome is not Outcome.OK:
+        if observation.outcome is not Outcome.OK or observation.afresh:
             self._resume(now_s)
-        target.in_flight = False
+        if not observation.afresh:
+            target.in_flight = False
         target.observed_at_s = now_s
         self._throttled |= observation.outcome.effect is Effect.THROTTLED
         blind = self._endpoints.can_fail and self._endpoints.is_blind(observation, now_s)
@@ -222,6 +225,9 @@ class _SeedRun:
         if self._planned.get(burst.slot) != serial:
             return
         del self._planned[burst.slot]
+        if burst.afresh:
+            self._probe_afresh(now_s, self._targets[burst.targets[0]])
+            return
         free = (target for target in map(self._targets.__getitem__, burst.targets) if not target.in_flight)
         target = next(free, None)
         if target is None or self._resting(target, now_s):
@@ -229,6 +235,12 @@ class _SeedRun:
         target.in_flight = True
         observation = self._probe(target, now_s)
         self._push(now_s + observation.duration_s, _OBSERVED, (target, observation))
+
+    def _probe_afresh(self, now_s: float, target: SimulatedTarget) -> None:
+        if not self._resting(target, now_s):
+            self._resume(now_s)
+            observation = self._probe(target, now_s, afresh=True)
+            self._push(now_s + observation.duration_s, _OBSERVED, (target, observation))
 
     def _cycle(self, now_s: float) -> None:
         """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""

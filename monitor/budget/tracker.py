@@ -1,9 +1,11 @@
 """Tracks what probes cost this month and decides what the budget still allows (pure)."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -87,7 +89,8 @@ class BudgetTracker:
         # By month, because clocks are set back. Targets that were removed this month have cost money as well.
         self._spent_in = {self._month.begins: math.fsum(usd for target, usd in spent.items() if target not in free)}
         self._means = {name: _Mean(usd=usual.get(name) or 0.0) for name in self._paid}
-        self._under_way: dict[str, float] = {}
+        self._under_way: dict[str, list[float]] = defaultdict(list)
+        """What is set aside for each probe under way, by target."""
         self.throttling = throttling or Throttling()
         """How paid targets are probed now; set by `review`."""
         self._reserved_usd = 0.0
@@ -114,21 +117,26 @@ class BudgetTracker:
             return True
         mean = self._means[target].usd
         if self._month.contains(now):
-            left = self._left(self._cap, target, self.throttling.beyond) - math.fsum(self._under_way.values())
+            left = self._left(self._cap, target, self.throttling.beyond) - self._set_aside_usd
             if target in self.throttling.stopped or mean > left:
                 return False
-        self._under_way[target] = mean
+        self._under_way[target].append(mean)
         return True
 
     def release_probe(self, target: str) -> None:
-        """Release what was set aside for a probe that did not happen, or whose cost is unknown."""
-        self._under_way.pop(target, None)
+        """Release what was set aside for one probe that did not happen."""
+        if self._under_way[target]:
+            self._under_way[target].pop()
+
+    @property
+    def _set_aside_usd(self) -> float:
+        return math.fsum(chain.from_iterable(self._under_way.values()))
 
     def grant_extra(self, targets: Sequence[str], now: datetime) -> tuple[str, ...]:
         """The targets that may have an extra probe: all while the reserve lasts, else those that are free."""
         if self._cap is None or not self._month.contains(now):
             return tuple(targets)
-        left = self._cap - self.spent_usd - math.fsum(self._under_way.values())
+        left = self._cap - self.spent_usd - self._set_aside_usd
         reserve = allocation.reserve_usd(self._cap, left, self._month, now)
         probed = [target for target in targets if target not in self.throttling.stopped]
         granted = tuple(name for name in probed if name not in self._paid or self._means[name].usd <= reserve)
@@ -138,7 +146,7 @@ class BudgetTracker:
     def add_cost(self, observation: Observation) -> None:
         """Count the cost of a probe; a cost that no probe of the target can have is ignored."""
         target = observation.target
-        self._under_way.pop(target, None)
+        self.release_probe(target)
         if target not in self._paid or observation.cost_usd is None:
             return
         usd = believable_usd(self._targets[target], observation.cost_usd)

@@ -247,9 +247,9 @@ class ControllerSettings(Section):
     """The promise, for each route: at most so many moves for nothing. The alarm threshold follows from it. Change
     it when too often is better than too late: `1 per 30d`."""
     min_outage_s: Annotated[float, duration(zero=True)] = 15.0
-    """The shortest span of evidence that moves a route, so that shorter outages move nothing; `0s` is allowed.
-    Above 5 minutes or ten intervals it brings a warning. Change it when routes move on disturbances that are over
-    at once."""
+    """The shortest span of evidence that moves a route; `0s` is allowed. Sooner only where probes asked afresh still
+    fail when the longest blip must be over; not above `15s`, so that shorter outages then move nothing. Above 5
+    minutes or ten intervals it brings a warning. Change it when routes move on disturbances that are over at once."""
     dwell_s: Annotated[float, duration()] = 60.0
     """No second move sooner, unless the current target's health is in `fail_over_on`."""
     failback: Failback = Failback()

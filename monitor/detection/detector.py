@@ -3,12 +3,15 @@
 The service, `simulate` and `replay` drive the same object, so that the latter two decide as the service does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from monitor.config.settings import Settings
 from monitor.detection import degradation, pacing, provider_pool, reasons, refusals, state_machine, verdict_rules
+from monitor.detection.evidence import Evidence
+from monitor.detection.fresh_evidence import FreshModel, FreshTest
+from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import (
     ProviderParameters,
@@ -29,6 +32,8 @@ class DetectorState:
 
     targets: Mapping[str, TargetState]
     providers: Mapping[str, ProviderEvidence]
+    fresh: Mapping[str, FreshTest] = field(default_factory=dict)
+    """Tests on fresh evidence under way, by target or provider; a restart forgets them."""
 
 
 class Detector:
@@ -40,6 +45,7 @@ class Detector:
         self._provider_of = {target.id: target.provider.name for target in settings.targets}
         self._states = {target: TargetState(target=target, since=now) for target in self._parameters}
         self._pools = dict.fromkeys(self._provider_parameters, NO_PROVIDER_EVIDENCE)
+        self._fresh = FreshTests()
         self._due: dict[str, datetime] = {}
         """When a verdict that only waits for `min_outage` is made, by target or provider."""
         self._health: dict[str, TargetHealth] = {}
@@ -58,6 +64,8 @@ class Detector:
         parameters = self._parameters.get(target)
         if parameters is None:
             return ()
+        if observation.afresh:
+            return self._observe_afresh(observation, blind=blind)
         before = self._states[target]
         after = state_machine.observe(before, observation, parameters, blind=blind)
         provider = self._provider_of[target]
@@ -79,7 +87,33 @@ class Detector:
                     self._states[sibling] = verdict_rules.suspect_sibling(self._states[sibling], observation.outcome)
             self._weigh_for_provider(provider, observation, blind=blind)
             changed += self._provider_verdict(provider, observation.finished_at)
+        if observation.outcome.effect is Effect.DOWN and not (blind and observation.outcome.blame is Blame.UNDECIDED):
+            self._begin_fresh_test(observation)
         return changed
+
+    def _begin_fresh_test(self, failed: Observation) -> None:
+        state, parameters = self._states[failed.target], self._parameters[failed.target]
+        if state.out_of_service or state.health is Health.RECOVERING or state.throttled.value:
+            return
+        if state.is_reported(failed.check) or self._provider_of[failed.target] in self._pools:
+            return
+        p0, p1 = state.background_rate, parameters.p1
+        model = FreshModel(p0=p0, p1=p1, interval_s=parameters.interval_s, blips=parameters.blips)
+        self._fresh.begin(failed, [failed.target], parameters, model)
+
+    def _observe_afresh(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
+        """Weigh a probe that a test on fresh evidence asked for; it changes nothing but that test."""
+        target, at, self._clean = observation.target, observation.finished_at, None
+        state = state_machine.note_rest(self._states[target], observation)
+        self.accept(state)
+        if blind or state.out_of_service or state.health is Health.RECOVERING:
+            self._fresh.end(target)
+        test = self._fresh.add_probe(target, observation)
+        if test is None:
+            return ()
+        evidence, model = test.evidence, test.model
+        reason = reasons.failed_afresh(evidence, test.needed, at, p0=model.p0, p1=model.p1)
+        return self._mark_down((target,), at, reason, evidence, test.needed)
 
     @property
     def judges_each_alone(self) -> bool:
@@ -140,10 +174,9 @@ class Detector:
         if target is self._clean:
             return ()
         state, provider = self._states[target], self._provider_of[target]
-        pool = self._pools.get(provider)
+        pool, planned = self._pools.get(provider), [*self._fresh.take_wanted()]
         if state.health is Health.UP and not state.suspicion and not (pool and pool.evidence.value):
-            return ()
-        planned = []
+            return tuple(planned)
         delay_s = pacing.target_burst_s(state, self._parameters[target], pool=pool)
         if delay_s is not None:
             planned.append(BurstProbe(slot=target, targets=(target,), delay_s=delay_s))
@@ -159,7 +192,7 @@ class Detector:
 
     def snapshot(self) -> DetectorState:
         """All that it remembers now; later observations do not change the value."""
-        return DetectorState(targets=dict(self._states), providers=dict(self._pools))
+        return DetectorState(targets=dict(self._states), providers=dict(self._pools), fresh=self._fresh.snapshot())
 
     def restore(self, snapshot: DetectorState) -> None:
         """Go on from this state. Targets and providers that the settings do not have are left out."""
@@ -173,6 +206,7 @@ class Detector:
                 self._store(state)
         for name in self._pools:
             self._plan_provider_verdict(name)
+        self._fresh.restore(snapshot.fresh)
 
     def _excused(
         self, before: TargetState, after: TargetState, observation: Observation
@@ -290,14 +324,20 @@ class Detector:
         reason = _provider_reason(provider, pool, parameters, now)
         self._pools[provider] = NO_PROVIDER_EVIDENCE
         self._due.pop(provider, None)
-        evidence, changed = pool.evidence, []
-        for target, member in parameters.members.items():
-            before = self._states[target]
-            after = verdict_rules.mark_down_by_provider(before, now, member, reason, pool)
-            moved = state_machine.transition(before, after, member)
-            if moved:
-                self._store(after)
-                changed.append(replace(moved, evidence=evidence.value, threshold=pool.threshold, trail=evidence.trail))
+        return self._mark_down(parameters.members, now, reason, pool.evidence, pool.threshold)
+
+    def _mark_down(
+        self, targets: Iterable[str], now: datetime, reason: str, evidence: Evidence, threshold: float
+    ) -> tuple[Transition, ...]:
+        """Mark these targets down by evidence that is not of their own CUSUM."""
+        changed = []
+        for target in targets:
+            before, parameters = self._states[target], self._parameters[target]
+            after = verdict_rules.mark_down(before, now, parameters, reason, evidence=evidence, threshold=threshold)
+            changed += [
+                replace(moved, evidence=evidence.value, threshold=threshold, trail=evidence.trail)
+                for moved in self._update(before, after)
+            ]
         return tuple(changed)
 
 

@@ -34,6 +34,8 @@ class BurstProbe:
     """The targets to choose from: the first of them that is not being probed already."""
     delay_s: float
     """From the end of the probe just observed."""
+    afresh: bool = False
+    """It is asked of the first target even if that is being probed already, and is evidence of its own."""
 
 
 def phases(targets: Sequence[Target]) -> dict[str, float]:

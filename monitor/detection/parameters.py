@@ -29,6 +29,8 @@ _SHORTEST_GAP_S = 0.5
 #: The same where the next probe goes to another target of the provider.
 _PROVIDER_AFTER_FAILURE_S = 4.0
 _PROVIDER_AFTER_SUCCESS_S = 0.5
+#: The share of a target's error budget that its test on fresh evidence gets; the rest is its CUSUM's.
+_FRESH_SHARE = 1 / 4
 #: Where a provider's targets are probed closer together than this, failures within it count as one.
 _SAME_EVIDENCE_S = 1.0
 
@@ -52,7 +54,9 @@ class TargetParameters:
     key: str
     p1: float
     false_per_day: float
-    """False verdicts a day that this target's own test may cause."""
+    """False verdicts a day that this target's own CUSUM may cause."""
+    fresh_false_per_day: float
+    """The same of its test on fresh evidence (`monitor.detection.fresh_evidence`)."""
     min_outage_s: float
     hold_s: float
     interval_s: float
@@ -147,13 +151,15 @@ def _burst_gap_s(seconds: float, interval_s: float) -> float:
 def target_parameters(target: Target, controller: ControllerSettings, *, alone: bool = True) -> TargetParameters:
     """The parameters of one target; where it is not `alone`, its provider's test gets half of the error budget."""
     false_per_day = controller.false_failovers_per_day
+    own_per_day = false_per_day if alone else false_per_day / 2
     return TargetParameters(
         target=target.id,
         model=target.model,
         key=target.provider.key_source,
         p1=controller.detect,
         alone=alone,
-        false_per_day=false_per_day if alone else false_per_day / 2,
+        false_per_day=(1 - _FRESH_SHARE) * own_per_day if alone else own_per_day,
+        fresh_false_per_day=_FRESH_SHARE * own_per_day,
         min_outage_s=controller.min_outage_s,
         hold_s=controller.failback.hold_s,
         interval_s=target.interval_s,

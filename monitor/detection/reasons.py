@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from monitor.detection.evidence import Evidence
 from monitor.formatting import format_elapsed
 from probes.outcome import Outcome
 
@@ -33,6 +34,15 @@ def failure_counts(
     if probes == 1:
         return f"the last probe {what} ({outcome_mix(outcomes)})"
     return f"{failures} of {probes} probes {what} in {format_elapsed(seconds)} ({outcome_mix(outcomes)})"
+
+
+def failed_afresh(evidence: Evidence, threshold: float, at: datetime, *, p0: float, p1: float) -> str:
+    """`3 of 4 probes asked afresh failed, 9 s after the first failure (server_error)`, and the evidence."""
+    when = f"{format_elapsed(evidence.span_s(at))} after the first failure"
+    text = f"{evidence.failures} of {evidence.probes} probes asked afresh failed, {when}"
+    weight = evidence_and_threshold(evidence.value, threshold, p0=p0, p1=p1)
+    last = f"; last: {shortened(evidence.last)}" if evidence.last else ""
+    return f"{text} ({outcome_mix(evidence.outcomes)}); {weight}{last}"
 
 
 def failing_checks(failures: int, checks: Sequence[str]) -> str:

@@ -178,10 +178,21 @@ def _forget_after_silence(state: TargetState, at: datetime, parameters: TargetPa
     return state.clear_evidence() if silent else state
 
 
+def note_rest(state: TargetState, observation: Observation) -> TargetState:
+    """The state with the rest that the provider asked for (Retry-After) in a probe that is no evidence of its CUSUM."""
+    rest_s = _rest_s(observation)
+    return state.replace(resting_until=observation.finished_at + timedelta(seconds=rest_s)) if rest_s else state
+
+
+def _rest_s(observation: Observation) -> float:
+    throttled = observation.outcome.effect is Effect.THROTTLED
+    return min(observation.retry_after_s or 0.0, LONGEST_REST_S) if throttled else 0.0
+
+
 def _note(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
     """The state with what is kept of every observation: latency, check failures, times, Retry-After."""
     at, effect = observation.finished_at, observation.outcome.effect
-    rest_s = min(observation.retry_after_s or 0.0, LONGEST_REST_S) if effect is Effect.THROTTLED else 0.0
+    rest_s = _rest_s(observation)
     no_evidence = state.health in {Health.UP, Health.UNKNOWN}
     return state.replace(
         latency=state.latency.add_observation(observation, no_evidence=no_evidence),

@@ -73,8 +73,8 @@ class TargetState:
     returned_at: datetime | None = None
     held_until: datetime | None = None
     """It stopped being degraded or unusable; no route that left for that returns before."""
-    provider_verdict: tuple[float, float] | None = None
-    """The evidence and the threshold of the verdict on its whole provider, if that brought it down."""
+    verdict: Annotated[tuple[float, float] | None, Field(alias="provider_verdict")] = None
+    """The evidence and the threshold that brought it down, if those were not of its own CUSUM."""
     last_started_at: datetime | None = None
     """Start of the newest observation; `last_seen_at` is its end, `last_ok_at` the end of the newest good one."""
     last_seen_at: datetime | None = None
@@ -225,8 +225,8 @@ class TargetState:
 
     def heaviest_evidence(self, parameters: TargetParameters) -> tuple[float, float]:
         """The largest evidence that its health rests on, and the threshold of that evidence."""
-        if self.health is Health.DOWN and self.provider_verdict:
-            return self.provider_verdict
+        if self.health is Health.DOWN and self.verdict:
+            return self.verdict
         impaired = self.impaired
         tracks = [self.slow, self.wrong, self.throttled] if impaired else [self.down]
         if self.health is Health.SUSPECT:

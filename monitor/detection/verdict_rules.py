@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from monitor.detection import degradation, reasons, refusals
 from monitor.detection.evidence import Evidence, Recovery
 from monitor.detection.parameters import AWAITED_INTERVALS, RECOVERING_SHARE, TargetParameters
-from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.reasons import shortened
 from monitor.detection.recent_probes import with_pending
 from monitor.detection.target_state import TargetState
@@ -40,15 +39,15 @@ def down_verdict(state: TargetState, at: datetime, parameters: TargetParameters)
     return _enter_down(state, at, parameters, reason, evidence)
 
 
-def mark_down_by_provider(
-    state: TargetState, at: datetime, parameters: TargetParameters, reason: str, pool: ProviderEvidence
+def mark_down(
+    state: TargetState, at: datetime, parameters: TargetParameters, reason: str, *, evidence: Evidence, threshold: float
 ) -> TargetState:
-    """The state as down because its whole provider is, by this evidence; unchanged where it is out of service."""
+    """The state as down by this evidence, which is not of its own CUSUM; unchanged where it is out of service."""
     if state.out_of_service:
         return state
     state = state.replace(recent=with_pending(state, parameters.interval_s)).learn_pending()
-    down = _enter_down(state, at, parameters, reason, pool.evidence)
-    return down.replace(provider_verdict=(pool.evidence.value, pool.threshold))
+    down = _enter_down(state, at, parameters, reason, evidence)
+    return down.replace(verdict=(evidence.value, threshold))
 
 
 def _enter_down(
@@ -56,7 +55,7 @@ def _enter_down(
 ) -> TargetState:
     factor = _hold_factor(state, at, parameters, by_provider=evidence.by_provider)
     state = state.clear_degradation().replace(
-        recovery=Recovery(), hold_factor=factor, clean_in_hold=0, held_until=None, provider_verdict=None
+        recovery=Recovery(), hold_factor=factor, clean_in_hold=0, held_until=None, verdict=None
     )
     return state.enter(Health.DOWN, at, reason)
 

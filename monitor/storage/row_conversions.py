@@ -27,7 +27,7 @@ _LONGEST: Final = {
     "headline": LONGEST_HEADLINE,
     "url": 2_000,
 }
-_OBSERVATION: Final = RowMapper(Observation, "check", "fresh", longest=_LONGEST)
+_OBSERVATION: Final = RowMapper(Observation, "check", "fresh", "afresh", longest=_LONGEST)
 _HEALTH: Final = RowMapper(TargetHealth, "held_until", "recent", longest=_LONGEST)
 _TRANSITION: Final = RowMapper(Transition, "trail", longest=_LONGEST)
 _VENDOR_REPORT: Final = RowMapper(VendorStateChange, "state", longest=_LONGEST)
@@ -58,8 +58,8 @@ def event_row(at: datetime, kind: str, subject: str, text: str, *, notify: bool 
 
 def observation_row(observation: Observation) -> dict[str, object]:
     """The row of an observation, as Core inserts it in bulk: observations are the hot path."""
-    reused = None if observation.fresh else 1
-    return {**_OBSERVATION.columns(observation), "check_": storable(observation.check), "reused": reused}
+    flags = {"reused": None if observation.fresh else 1, "afresh": 1 if observation.afresh else None}
+    return {**_OBSERVATION.columns(observation), "check_": storable(observation.check), **flags}
 
 
 def observation_of(row: RowMapping) -> Observation:
@@ -71,6 +71,7 @@ def observation_of(row: RowMapping) -> Observation:
         outcome=Outcome(values.pop("outcome")),
         fresh=not values.pop("reused"),
         failed_here=bool(values.pop("failed_here")),
+        afresh=bool(values.pop("afresh")),
         **values,
     )
 

@@ -71,6 +71,8 @@ class ObservationRow(_KeyedTable, table=True):
     deprecation: str | None = _text(null=True)
     failed_here: int = _counter()
     """1: it failed on this side, by a fault of this machine or of our own network."""
+    afresh: int | None = _integer(null=True)
+    """1: asked beside the schedule, to see whether a failure lasts; None: not."""
 
 
 class TransitionRow(_StrictTable, table=True):

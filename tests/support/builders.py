@@ -90,7 +90,13 @@ def settings(
 
 
 def observation(
-    symbol: str = ".", *, at_s: float = 0.0, name: str = "openai/gpt-6-luna", detail: str = "", retry_after_s: float = 0
+    symbol: str = ".",
+    *,
+    at_s: float = 0.0,
+    name: str = "openai/gpt-6-luna",
+    detail: str = "",
+    retry_after_s: float = 0,
+    afresh: bool = False,
 ) -> Observation:
     """What a probe saw that started so long after T0 and took a tenth of a second."""
     return Observation(
@@ -103,6 +109,7 @@ def observation(
         http_status={"B": 404, "E": 200}.get(symbol),
         retry_after_s=retry_after_s or None,
         failed_here=symbol == "b",
+        afresh=afresh,
     )
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
-from monitor.detection.pacing import phases
+from monitor.detection.pacing import BurstProbe, phases
 from monitor.health import Health, Transition
 from tests.support.builders import T0, observation
 
@@ -24,7 +24,7 @@ class ClosedLoop:
         self.probes = 0
         self._intervals = {target.id: target.interval_s for target in settings.targets}
         self._regular = phases(settings.targets)
-        self._extras: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._extras: dict[str, tuple[float, BurstProbe]] = {}
         self.begin_anew()
 
     def begin_anew(self, at_s: float = 0.0) -> None:
@@ -46,8 +46,10 @@ class ClosedLoop:
         name = min(self._regular, key=self._regular.__getitem__)
         at_s = self._regular[name]
         slot = min(self._extras, key=lambda slot: self._extras[slot][0], default=None)
+        afresh = False
         if slot is not None and self._extras[slot][0] < at_s:
-            at_s, (name, *_) = self._extras[slot]
+            at_s, extra = self._extras[slot]
+            name, afresh = extra.targets[0], extra.afresh
         if at_s >= until_s:
             return None
         if slot is not None and self._extras[slot][0] == at_s:
@@ -55,7 +57,7 @@ class ClosedLoop:
         else:
             self._regular[name] += self._intervals[name]
         self._tick(at_s)
-        self._observe(at_s, name)
+        self._observe(at_s, name, afresh=afresh)
         return at_s
 
     def _tick(self, now_s: float) -> None:
@@ -63,12 +65,12 @@ class ClosedLoop:
         if due is not None and due <= T0 + timedelta(seconds=now_s + self._ahead_s):
             self.transitions += self.detector.tick(max(due, self._set_at))
 
-    def _observe(self, at_s: float, name: str) -> None:
-        observed = observation(self.answers(at_s, name), at_s=at_s + self._ahead_s, name=name)
+    def _observe(self, at_s: float, name: str, *, afresh: bool) -> None:
+        observed = observation(self.answers(at_s, name), at_s=at_s + self._ahead_s, name=name, afresh=afresh)
         self.probes += 1
         self.transitions += self.detector.observe(observed)
         for extra in self.detector.burst_probes(name):
-            self._extras[extra.slot] = at_s + observed.duration_s + extra.delay_s, extra.targets
+            self._extras[extra.slot] = at_s + observed.duration_s + extra.delay_s, extra
 
     def moved_to(self, health: Health) -> list[str]:
         """The targets that entered this health, in order."""

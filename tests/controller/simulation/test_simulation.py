@@ -20,7 +20,7 @@ from controller.simulation.results import poisson_interval, probes_at_fixed_inte
 from controller.simulation.runner import simulate, simulate_seed
 from controller.simulation.scenario import BlipStream, LatencyDistribution, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
-from monitor.config.settings import BudgetSettings, Route
+from monitor.config.settings import BudgetSettings, ControllerSettings, Route
 from monitor.detection.pacing import BurstProbe
 from probes.outcome import Outcome
 from probes.target import Price
@@ -70,8 +70,10 @@ def test_an_outage_moves_the_route_out_and_back() -> None:
 
 def test_a_verdict_that_waits_for_the_shortest_outage_is_made_as_soon_as_that_has_passed() -> None:
     """Evidence enough, but for less than `min_outage`: the service would look again twice a second."""
-    course = course_of(scenario(outage(failure_rate=1.0), background=CLEAN, names=("openai/a", "anthropic/c")))
-    first_failure_s, min_outage_s = 3600.9, 15.0
+    made_up = scenario(outage(failure_rate=1.0), background=CLEAN, names=("openai/a", "anthropic/c"))
+    first_failure_s, min_outage_s = 3600.9, 20.0
+    settings = replace(made_up.settings, controller=ControllerSettings(min_outage_s=min_outage_s))
+    course = course_of(replace(made_up, settings=settings))
     assert 0 <= course.decisions[1][0] - first_failure_s - min_outage_s < 1
 
 

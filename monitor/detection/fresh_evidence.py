@@ -1,0 +1,277 @@
+"""The test on fresh evidence: what fails still when the longest blip must be over is no blip (pure).
+
+It stands beside the CUSUM, which must wait for `min_outage`, and has probes of its own, asked at once:
+
+1. A failed probe begins it: three more. When all of them are answered, it is over.
+2. As soon as one of them fails, it waits until the longest blip must be over (`controller.blips`).
+3. Then it asks four afresh, and four more as long as they speak for an outage, up to sixteen. The verdict comes when
+   their log-likelihood ratio, as of the CUSUM but from zero, must reach the threshold however those end that are
+   still under way.
+
+Of several targets of a provider, the three go to the others, and each of (at most eight) is asked afresh. What counts
+is what is left without the worst third of them, and twice as many as that third must have failed.
+
+False verdicts a day are at most (C·a + B)·(b + r·E[L]):
+
+- C·a: failures by chance, p0 · probes a day, a tenth more for bursts, times a = 1 - (1-p0)^3, that one of the three
+  fails too; and those of the three that fall into a blip, which is as good as none.
+- B: blips that fail a probe of the schedule, r · min(1, E[L] / interval) at the most.
+- b: the chance that fresh probes at p0 reach the threshold, exactly, by carrying the binomial distribution of failures
+  from round to round. Without the worst third there are at most as many failures as of any fixed two thirds.
+- r·E[L]: the chance that another blip is on by then.
+
+The threshold is the smallest at which that is within the promise (Wald, "Sequential Tests of Statistical Hypotheses",
+1945, with truncation; his bounds are for single steps, too rough for rounds of four).
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from monitor.config.settings import Blips, ControllerSettings
+from monitor.detection.evidence import Evidence, extended_trail, step_down, step_up
+from monitor.health import WeighedProbe
+from probes.observation import Observation, hot_dataclass, replaced
+from probes.outcome import Effect
+
+DAY_S = 86400.0
+#: Probes asked at once to see whether a failure was a single one.
+CONFIRMING_PROBES = 3
+#: Probes of one round at the least, and rounds at the most.
+_ROUND = 4
+_ROUNDS = 4
+#: The most targets of a provider that are asked in a round.
+_MOST_TARGETS = 8
+_WORST = 1 / 3
+#: Beyond the longest blip: probes do not start on the millisecond.
+_MARGIN_S = 0.3
+#: Between the starts of probes that are asked at once.
+_APART_S = 0.05
+#: Probes of bursts, as a share of those of the schedule, at the most.
+_BURST_SHARE = 0.1
+#: A test whose probes were not made, for want of money or for a rest, is forgotten so long after their deadline.
+_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshModel:
+    """What the rate of false verdicts depends on. Failure rates per probe: p0 the background, p1 to detect."""
+
+    p0: float
+    p1: float
+    interval_s: float
+    """Between two probes of the schedule, of all targets together."""
+    blips: Blips
+    targets: int = 1
+    """How many are asked afresh."""
+
+    @property
+    def left_out(self) -> int:
+        """How many targets are the worst third, whose probes do not count."""
+        return round(self.targets * _WORST) if self.targets > 1 else 0
+
+    @property
+    def repeats(self) -> int:
+        """How often each target is asked in a round."""
+        return math.ceil(_ROUND / self.targets)
+
+    @property
+    def counted(self) -> int:
+        """How many probes of a round count."""
+        return (self.targets - self.left_out) * self.repeats
+
+    def evidence(self, failures: int, probes: int) -> float:
+        """The log-likelihood ratio of p1 against p0."""
+        return failures * step_up(self.p0, self.p1) - (probes - failures) * step_down(self.p0, self.p1)
+
+
+@lru_cache(maxsize=1024)
+def threshold(model: FreshModel, *, per_day: float) -> float:
+    """The smallest evidence at which false verdicts come at most `per_day` times a day; infinite where none does."""
+    heights = sorted(
+        model.evidence(failures, rounds * model.counted)
+        for rounds in range(1, _ROUNDS + 1)
+        for failures in range(2, rounds * model.counted + 1)
+    )
+    single = model.evidence(1, model.counted)  # a verdict never rests on a single failure
+    possible = (height for height in heights if height > max(0.0, single))
+    return next((height for height in possible if false_verdicts_per_day(model, height) <= per_day), math.inf)
+
+
+def false_verdicts_per_day(model: FreshModel, height: float) -> float:
+    """An upper bound of how often a day chance and blips alone bring the fresh evidence to this height."""
+    blips = model.blips
+    mean_s = (blips.shortest_s + blips.longest_s) / 2
+    blip_is_on = blips.per_day / DAY_S * mean_s
+    by_chance = model.p0 * DAY_S / model.interval_s * (1 + _BURST_SHARE)
+    confirmed = 1 - (1 - model.p0) ** CONFIRMING_PROBES + blip_is_on
+    by_blip = blips.per_day * min(1.0, mean_s / model.interval_s)
+    return (by_chance * confirmed + by_blip) * (verdict_chance(model, height, model.p0) + blip_is_on)
+
+
+def verdict_chance(model: FreshModel, height: float, rate: float) -> float:
+    """The chance that fresh probes that fail at this rate reach this height."""
+    single = [
+        math.comb(model.counted, failures) * rate**failures * (1 - rate) ** (model.counted - failures)
+        for failures in range(model.counted + 1)
+    ]
+    alive: Mapping[int, float] = {0: 1.0}
+    reached = 0.0
+    for rounds in range(1, _ROUNDS + 1):
+        moved: dict[int, float] = defaultdict(float)
+        for before, chance in alive.items():
+            for failures, share in enumerate(single):
+                moved[before + failures] += chance * share
+        value = {failures: model.evidence(failures, rounds * model.counted) for failures in moved}
+        reached += sum(chance for failures, chance in moved.items() if _reaches(value[failures], height))
+        alive = {
+            failures: chance
+            for failures, chance in moved.items()
+            if value[failures] > 0 and not _reaches(value[failures], height)
+        }
+    return reached
+
+
+def _reaches(value: float, height: float) -> bool:
+    """Whether the evidence is at this height, which is a sum of the same steps."""
+    return value >= height - 1e-9
+
+
+def wait_s(blips: Blips, min_outage_s: float) -> float:
+    """Seconds after which the longest blip must be over; `min_outage`, where somebody asked for more than its default.
+
+    So an outage shorter than a `min_outage` that was lengthened moves nothing by this test either.
+    """
+    blip_s = blips.longest_s + _MARGIN_S
+    return blip_s if min_outage_s <= ControllerSettings().min_outage_s else max(blip_s, min_outage_s)
+
+
+@hot_dataclass
+class FreshTest:
+    """One such test under way."""
+
+    model: FreshModel
+    needed: float
+    """The evidence that makes a verdict."""
+    pause_s: float
+    """From the failure until the longest blip must be over."""
+    targets: tuple[str, ...]
+    """Those that are asked afresh."""
+    failed_at: datetime
+    """When the failure came in that began it."""
+    asked_at: datetime
+    """When the present probes are asked."""
+    awaited: int
+    """How many of them have not ended yet."""
+    rounds: int = 0
+    """Rounds asked since the longest blip must be over; 0: the failure is being confirmed."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Failures of these rounds by target."""
+    trail: tuple[WeighedProbe, ...] = ()
+    """The probes of these rounds."""
+    last: str = ""
+    """The provider's message with the last failure."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """The evidence without the worst third of the targets, if all probes under way were answered."""
+        counted = sorted(self.failures.values())[: max(0, len(self.failures) - self.model.left_out)]
+        return Evidence(
+            value=self.model.evidence(sum(counted), self.rounds * self.model.counted),
+            failures=sum(self.failures.values()),
+            probes=len(self.trail),
+            since=self.failed_at,
+            outcomes=Counter(weighed.outcome for weighed in self.trail if weighed.outcome.effect is Effect.DOWN),
+            last=self.last,
+            trail=self.trail,
+        )
+
+    @property
+    def is_conclusive(self) -> bool:
+        """Whether its evidence makes a verdict, however the probes end that are under way."""
+        failing = sum(count > 0 for count in self.failures.values())
+        enough = failing >= 2 * self.model.left_out
+        return self.rounds > 0 and enough and _reaches(self.evidence.value, self.needed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedProbe:
+    """A probe that the test wants."""
+
+    target: str
+    at: datetime
+
+
+#: What is left of a test: none when it is over; and the probes that it wants next.
+Step = tuple[FreshTest | None, list[AskedProbe]]
+
+
+def begin(failed: Observation, targets: Sequence[str], model: FreshModel, *, needed: float, pause_s: float) -> Step:
+    """The test that this failure begins, of `model.targets` of the targets that may be asked; it confirms the failure.
+
+    Of other targets than the failed one, where there are any. None where no evidence could make a verdict.
+    """
+    if needed == math.inf:
+        return None, []
+    others = [target for target in targets if target != failed.target] or list(targets)
+    confirming = [others[place % len(others)] for place in range(CONFIRMING_PROBES)]
+    test = FreshTest(
+        model=model,
+        needed=needed,
+        pause_s=pause_s,
+        targets=tuple(targets[: model.targets]),
+        failed_at=failed.finished_at,
+        asked_at=failed.finished_at,
+        awaited=CONFIRMING_PROBES,
+    )
+    return test, _asked(confirming, test.asked_at)
+
+
+def add_probe(test: FreshTest, observation: Observation) -> Step:
+    """The test after one of its probes has ended; what is neither a failure nor an answer ends it."""
+    effect, late_s = observation.outcome.effect, (observation.started_at - test.asked_at).total_seconds()
+    if late_s < -_APART_S / 2:
+        return test, []  # one of those that confirmed the failure, and it came too late
+    if late_s > _PATIENCE_S or effect not in {Effect.DOWN, Effect.UP, Effect.DEGRADED}:  # the clock may have been set
+        return None, []
+    failed, test = effect is Effect.DOWN, replaced(test, awaited=test.awaited - 1)
+    if test.rounds:
+        return _weigh(test, observation, failed=failed)
+    if failed:
+        return _ask_round(test, test.asked_at + timedelta(seconds=test.pause_s))
+    return (test, []) if test.awaited else (None, [])
+
+
+def _ask_round(test: FreshTest, at: datetime) -> Step:
+    targets = test.targets * test.model.repeats
+    return replaced(test, asked_at=at, awaited=len(targets), rounds=test.rounds + 1), _asked(targets, at)
+
+
+def _asked(targets: Sequence[str], at: datetime) -> list[AskedProbe]:
+    """Not quite at once: two observations of a target in the same millisecond are one to the database."""
+    return [
+        AskedProbe(target=target, at=at + timedelta(seconds=place * _APART_S)) for place, target in enumerate(targets)
+    ]
+
+
+def _weigh(test: FreshTest, observation: Observation, *, failed: bool) -> Step:
+    target, outcome = observation.target, observation.outcome
+    failures = {**test.failures, target: test.failures.get(target, 0) + failed}
+    value = test.model.evidence(sum(failures.values()), len(test.trail) + 1)
+    weighed = WeighedProbe(at=observation.finished_at, target=target, outcome=outcome, evidence=value)
+    last = observation.detail if failed else test.last
+    test = replaced(test, failures=failures, trail=extended_trail(test.trail, weighed), last=last)
+    if test.awaited or test.is_conclusive:
+        return test, []
+    if test.rounds == _ROUNDS or test.evidence.value <= 0:
+        return None, []
+    return _ask_round(test, observation.finished_at)
+
+
+def is_over(test: FreshTest, at: datetime, longest_probe_s: float) -> bool:
+    """Whether its probes were not made, or the clock was set back."""
+    waited_s = (at - test.asked_at).total_seconds()
+    return waited_s > longest_probe_s + _PATIENCE_S or at < test.failed_at

@@ -1,0 +1,80 @@
+"""The tests on fresh evidence that are under way, and the probes that they want (pure)."""
+
+from collections.abc import Mapping, Sequence
+
+from monitor.detection import fresh_evidence
+from monitor.detection.fresh_evidence import FreshModel, FreshTest, Step
+from monitor.detection.pacing import BurstProbe
+from monitor.detection.parameters import TargetParameters
+from probes.observation import Observation
+
+
+class FreshTests:
+    """At most one test of each target and of each provider. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._tests: dict[str, FreshTest] = {}
+        """By target or provider."""
+        self._wanted: dict[str, BurstProbe] = {}
+        """By slot."""
+
+    def begin(
+        self,
+        failed: Observation,
+        targets: Sequence[str],
+        parameters: TargetParameters,
+        model: FreshModel,
+    ) -> None:
+        """Begin a test with this failure, unless there is one already: of one target, or of several of a provider."""
+        name = parameters.target
+        before, longest_probe_s = self._tests.get(name), parameters.longest_probe_s
+        if before and not fresh_evidence.is_over(before, failed.finished_at, longest_probe_s):
+            return
+        needed = fresh_evidence.threshold(model, per_day=parameters.fresh_false_per_day)
+        pause_s = fresh_evidence.wait_s(parameters.blips, parameters.min_outage_s)
+        self._take_step(name, failed, fresh_evidence.begin(failed, targets, model, needed=needed, pause_s=pause_s))
+
+    def add_probe(self, name: str, observation: Observation) -> FreshTest | None:
+        """The test of this target or provider, if one of its probes has just brought it to a verdict; it is over."""
+        test = self._tests.get(name)
+        if test is None:
+            return None
+        after, _ = step = fresh_evidence.add_probe(test, observation)
+        self._take_step(name, observation, step)
+        if after is None or not after.is_conclusive:
+            return None
+        self.end(name)
+        return after
+
+    def _take_step(self, name: str, observation: Observation, step: Step) -> None:
+        test, asked = step
+        if test is None:
+            self._tests.pop(name, None)
+        else:
+            self._tests[name] = test
+        for place, probe in enumerate(asked):
+            slot = f"{name} afresh {place}"
+            delay_s = (probe.at - observation.finished_at).total_seconds()
+            self._wanted[slot] = BurstProbe(slot=slot, targets=(probe.target,), delay_s=delay_s, afresh=True)
+
+    def end(self, name: str) -> None:
+        """End the test of this target or provider without a verdict, if there is one."""
+        self._tests.pop(name, None)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tests
+
+    def take_wanted(self) -> tuple[BurstProbe, ...]:
+        """The probes wanted since the last call, counted from the end of the probe just observed."""
+        wanted = tuple(self._wanted.values())
+        self._wanted.clear()
+        return wanted
+
+    def snapshot(self) -> Mapping[str, FreshTest]:
+        """The tests under way, by target or provider; later probes do not change the value."""
+        return dict(self._tests)
+
+    def restore(self, tests: Mapping[str, FreshTest]) -> None:
+        """Go on with these tests alone."""
+        self._tests = dict(tests)
+        self._wanted.clear()
