@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypeVar
 from controller.alerts.alert import Alert, AlertKind, PendingEvent, incident_alert, notice_alert
 from controller.alerts.delivery import Action, Delivery, DeliveryKind, DueAlert, PlannedMessage, Receipt
 from controller.alerts.delivery_store import DeliveryStore
+from controller.incidents.incident import FLAPPING
 from monitor.config.alert_settings import Severity
 from monitor.config.settings import Route, Settings
 from monitor.storage.column_conversions import from_ms, to_ms
@@ -209,10 +210,16 @@ def alert_of(due: DueAlert, now: datetime) -> Alert:
 
 
 def is_wanted(alert: Alert, due: DueAlert) -> bool:
-    """Whether a channel that cannot edit is told this: it hears of an end, and of what is critical, once."""
+    """Whether a channel that cannot edit is told this: it hears of an end, and of what is critical, once.
+
+    What flaps and is not critical opens at most three times in an hour, and then once an hour.
+    """
     if due.last is None:
         return True
     last_kind, last_severity = due.last
+    if alert.kind is AlertKind.INCIDENT_OPENED and alert.severity is not Severity.CRITICAL:
+        told_lately = due.last_at is not None and alert.at - due.last_at < _HOUR
+        return not (told_lately and alert.incident and alert.incident.outages_lately > FLAPPING)
     if alert.kind is AlertKind.INCIDENT_RESOLVED:
         return last_kind is not AlertKind.INCIDENT_RESOLVED
     if alert.kind is AlertKind.INCIDENT_CHANGED:

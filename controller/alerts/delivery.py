@@ -17,6 +17,7 @@ class DeliveryKind(StrEnum):
 
     HEADLINE = "headline"  # an incident's message in Slack, edited until the incident is over
     COPY = "copy"  # the same in the channel of critical messages
+    REOPENED = "reopened"  # the headline once more, because an incident came back
     CALL = "call"  # calls a person, for the first time or again
     CALM = "calm"  # after the last call the incident was no longer critical
     REPLY = "reply"  # lines of an incident's timeline, in its thread
@@ -200,6 +201,8 @@ class DueAlert:
     about: Incident | PendingEvent
     last: tuple[AlertKind, Severity] | None = None
     """What the channel took last of the incident; None: nothing."""
+    last_at: datetime | None = None
+    """When it took that."""
 
 
 def place_key(sink: str, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
@@ -31,6 +31,8 @@ _MOST_INCIDENTS: Final = 500
 _HOUR: Final = timedelta(hours=1)
 #: Messages about no single incident are of interest for so long.
 _LATELY: Final = timedelta(days=2)
+#: Messages that count against no bound: they are no new ones in the channel, or tell what the bound holds back.
+_UNCOUNTED: Final = (DeliveryKind.REPLY, DeliveryKind.HELD)
 DELIVERY: Final = RowMapper(Delivery)
 _STATE: Final = RowMapper(ChannelState)
 _EVENT: Final = RowMapper(PendingEvent)
@@ -60,7 +62,9 @@ def read_snapshot(connection: Connection, sink: str, now: datetime, known: Itera
     incidents = _unreported_incidents(connection, known)
     events = select(EVENTS).where(EVENTS.c.telling == "due").order_by(EVENTS.c.id).limit(_MOST_EVENTS)
     within = _ROWS.begun_ms.between(to_ms(now - _HOUR) + 1, to_ms(now))
-    sent = select(_ROWS.begun_ms).where(_ROWS.sink == sink, _ROWS.attempts > 0, _ROWS.call.is_(None), within)
+    sent = select(_ROWS.begun_ms).where(
+        _ROWS.sink == sink, _ROWS.attempts > 0, _ROWS.call.is_(None), within, _ROWS.kind.not_in(_UNCOUNTED)
+    )
     outage = select(CHANNEL_STATES).where(_STATES.sink == sink, _STATES.part == "")
     return DeliverySnapshot(
         incidents=incidents,
@@ -139,20 +143,26 @@ def _due_incidents(connection: Connection, sink: str, now: datetime, fresh_ms: i
             key=f"{sink} incident {incident.id} revision {incident.revision}",
             begun_at=maybe_from_ms(incident.begun_ms),
             about=incident_of(incident),
-            last=_last_alert(connection, sink, incident.id),
+            **_last_alert(connection, sink, incident.id),
         )
         for incident in connection.execute(wanted).all()
     ]
 
 
-def _last_alert(connection: Connection, sink: str, incident_id: int) -> tuple[AlertKind, Severity] | None:
-    """Kinds and severities of another version are taken for those that let the least be left out."""
-    wanted = select(_ROWS.alert_kind, _ROWS.severity).where(*taken_by(sink), _ROWS.incident_id == incident_id)
+def _last_alert(connection: Connection, sink: str, incident_id: int) -> dict[str, Any]:
+    """`last` and `last_at` of a `DueAlert`, where there are any.
+
+    Kinds and severities of another version are taken for those that let the least be left out.
+    """
+    wanted = select(_ROWS.alert_kind, _ROWS.severity, _ROWS.begun_ms).where(
+        *taken_by(sink), _ROWS.incident_id == incident_id
+    )
     row = connection.execute(wanted.order_by(_ROWS.begun_ms.desc()).limit(1)).first()
     if row is None:
-        return None
+        return {}
     kind = next((kind for kind in AlertKind if kind == row.alert_kind), AlertKind.INCIDENT_CHANGED)
-    return kind, next((severity for severity in Severity if severity == row.severity), Severity.INFO)
+    severity = next((severity for severity in Severity if severity == row.severity), Severity.INFO)
+    return {"last": (kind, severity), "last_at": from_ms(row.begun_ms)}
 
 
 def _due_events(connection: Connection, sink: str, fresh_ms: int) -> list[DueAlert]:

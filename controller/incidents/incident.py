@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
@@ -108,6 +108,10 @@ NETWORK = "network"
 """The `provider` of an incident of our own network."""
 ROUTE = "route:"
 """What the `provider` of an incident of a single route begins with."""
+
+#: From so many outages within an hour on, it is flapping.
+FLAPPING = 3
+_LATELY = timedelta(hours=1)
 
 Slot = tuple[str, str]
 """A provider, and the slot of an incident's kind."""
@@ -271,6 +275,12 @@ class Incident(IncidentDocument):
         """When its first failed probe came in, as far as is known; else when it was opened."""
         failures = (entry.at for entry in self.timeline if entry.kind is EntryKind.FIRST_FAILURE)
         return min([self.opened_at, *failures])
+
+    @property
+    def outages_lately(self) -> int:
+        """How many times it began within the hour before it came back last, that time included; 1 if it never did."""
+        began = [self.opened_at, *(entry.at for entry in self.timeline if entry.kind is EntryKind.REOPENED)]
+        return sum(at > began[-1] - _LATELY for at in began)
 
     @property
     def dropped_entries(self) -> int:

@@ -25,7 +25,7 @@ from controller.alerts.slack.blocks import (
     safe,
     section,
 )
-from controller.incidents.incident import ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
+from controller.incidents.incident import FLAPPING, ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.text import abridged, entry_text, reasons, vendor_sentence
 from monitor.config.alert_settings import Severity
 from monitor.formatting import format_elapsed, plural
@@ -75,16 +75,20 @@ def incident_headline(
     others: Sequence[Incident] = (),
     mention: Sequence[str] = (),
     late: str | None = None,
+    again: tuple[bool, str] | None = None,
     is_edited: bool = True,
 ) -> Message:
     """What broke, how we know, what was done about it, what users are on, and whether a person must act.
 
     `others` are the incidents that are told under this headline, `mention` whom it calls where a person must act now
-    and nobody has acknowledged it; `late` says why it comes late, such as `while Slack was unreachable`, `is_edited`
-    whether it will be edited when what is true `now` changes. It is inside Slack's limits whatever the incidents hold,
-    and nothing from outside can mention anybody, link anywhere or change how it looks.
+    and nobody has acknowledged it; `late` says why it comes late, such as `while Slack was unreachable`; `again` is for
+    a message that stands once more because the incident came back: whether it flapped then, and the address of the
+    first message; `is_edited` whether it will be edited when what is true `now` changes. It is inside Slack's limits
+    whatever the incidents hold, and nothing from outside can mention anybody, link anywhere or change how it looks.
     """
     headline, action = headline_of(incident), action_sentence(incident)
+    if again and not incident.resolved_at:
+        headline = f"🔁 {'Flapping' if again[0] else 'Again'}: {headline}"
     to_fix = misconfigured_targets(incident)
     fixes, fix_reasons = reasons(to_fix)[:_MAX_FIXES], {affected.reason for affected in to_fix}
     timeline = [entry for entry in incident.timeline if entry.text not in fix_reasons]
@@ -102,6 +106,8 @@ def incident_headline(
             [
                 f"{' '.join(mentions)}*{action}*",
                 *(f"_{text}_" for text in late_note),
+                *([f"_{came_back}_"] if (came_back := came_back_sentence(incident)) else []),
+                *([f"<{again[1]}|The first message>"] if again else []),
                 *routes,
                 *(exposure_lines(incident) if incident.resolved_at else []),
                 *([safe(claim, _VENDOR_CHARS)] if (claim := vendor_sentence(incident)) else []),
@@ -129,9 +135,21 @@ def plain_text(incident: Incident) -> str:
         lambda entry: f"{time_of_day(entry.at, incident.opened_at)} {one_line(entry_text(entry), 280)}",
         incident.dropped_entries,
     )
-    lines = [headline_of(incident), action_sentence(incident), *route_lines(incident, plain_name), *vendor, *fixes]
+    came_back = [sentence] if (sentence := came_back_sentence(incident)) else []
+    lines = [headline_of(incident), action_sentence(incident), *came_back]
+    lines += [*route_lines(incident, plain_name), *vendor, *fixes]
     lines += [*story, f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"]
     return "\n".join(one_line(line, 600) for line in lines)
+
+
+def came_back_sentence(incident: Incident) -> str:
+    """That an open incident came back, and whether it is flapping; empty where it did not."""
+    if incident.resolved_at or not incident.reopened:
+        return ""
+    if incident.outages_lately >= FLAPPING:
+        return f"It is flapping: it began {incident.outages_lately} times within an hour."
+    ends = [entry.at for entry in incident.timeline if entry.kind is EntryKind.RESOLVED]
+    return f"It came back; it was over at {ends[-1]:%H:%M} UTC." if ends else "It came back."
 
 
 def headline_of(incident: Incident) -> str:

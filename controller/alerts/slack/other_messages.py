@@ -84,15 +84,18 @@ def notices_message(notices: Sequence[PendingEvent], late: str) -> Message:
     return _together(headline, [f"`{event.at:%H:%M}` {_notice_text(event)}" for event in notices])
 
 
-def held_message(incidents: Sequence[Incident], notices: Sequence[PendingEvent], most_per_hour: int) -> Message:
-    """What is held back by the bound for a storm, if anything still is."""
+def held_message(
+    incidents: Sequence[Incident], notices: Sequence[PendingEvent], most_per_hour: int, more_at: datetime | None
+) -> Message:
+    """What is held back by the bound for a storm, if anything still is, and until when."""
     lines = [f"• {safe(headline_of(incident), 200)} (incident {incident.id})" for incident in incidents]
     lines += [f"• {_notice_text(event)}" for event in notices]
     if not lines:
         text = "▶️ All messages that were held back have been sent"
         return Message(text=text, blocks=(section([text + "."]),))
-    headline = f"⏸️ {plural(len(lines), 'message')} held back: the limit is {most_per_hour} an hour"
-    end = "They are sent as soon as the limit allows; incidents that are over by then come in one message."
+    headline = f"⏸️ {plural(len(lines), 'message')} held back: the limit is {most_per_hour} an hour (most_per_hour)"
+    next_at = f" The first comes at {more_at:%H:%M} UTC." if more_at else ""
+    end = f"They are sent as soon as the limit allows.{next_at} Incidents that are over by then come in one message."
     return _together(headline, lines, end=end)
 
 

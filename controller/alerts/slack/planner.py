@@ -28,8 +28,8 @@ from controller.alerts.slack.other_messages import (
     passed_message,
     reply_message,
 )
-from controller.alerts.slack.planning_input import SINK, IncidentGroup, PlanningInput
-from controller.incidents.incident import EntryKind, TimelineEntry
+from controller.alerts.slack.planning_input import FLAPPING_PART, SINK, IncidentGroup, PlanningInput
+from controller.incidents.incident import FLAPPING, EntryKind, TimelineEntry
 from monitor.config.alert_settings import Severity
 
 #: Up to so many that come late are told one by one.
@@ -47,27 +47,34 @@ def plan_messages(inputs: PlanningInput) -> list[PlannedMessage]:
     """The messages that a bot may send now, the most urgent first.
 
     1. Headlines of critical incidents, and calls: whatever the hour, and however many there were.
-    2. New headlines, what came and went untold, notices: as far as quiet hours and the bound for a storm allow.
+    2. New headlines, also of what has come back, what came and went untold, notices: as far as quiet hours and the
+       bound for a storm allow.
     3. Edits, which notify nobody: always.
-    4. Replies in threads, for which a third of the hour's messages is not to be had, and what is held back.
+    4. Replies in threads, outside quiet hours, and what is held back.
     """
     groups = inputs.groups()
     posted = [group for group in groups if group.members[0].ts]
     new = [group for group in groups if not group.members[0].ts]
+    again = [group for group in posted if group.come_back and not group.told_of_flapping()]
+    going_on = [group for group in posted if group not in again]
     urgent = [_headline(group) for group in new if group.is_critical]
-    urgent += [*(_call(group) for group in posted if group.needs_call), *_calm_marks(posted)]
+    urgent += [_reopened(group) for group in again if group.is_critical]
+    urgent += [*(_call(group) for group in going_on if group.needs_call), *_calm_marks(posted)]
     openings = [_headline(group) for group in new if group.is_open and not group.is_critical]
+    openings += [_reopened(group) for group in again if not group.is_critical]
     waiting = [*openings, *_passed(new, inputs), *_notices(inputs)]
-    # One message of the hour is kept for saying that others are held back.
-    reserve = 1 if inputs.slack.most_per_hour > 1 else 0
-    now = waiting[: max(0, inputs.room - reserve)]
-    room = inputs.room - len(now)
+    now = waiting[: inputs.room]
     edits = [planned for group in posted for planned in _edits(group)]
-    replies = _affordable(posted, room - max(reserve, inputs.slack.most_per_hour // 3))
-    return [*urgent, *now, *edits, *replies, *_held(groups, inputs, waiting[len(now) :], room)]
+    return [
+        *urgent,
+        *now,
+        *edits,
+        *_timely_replies(going_on, inputs),
+        *_held(groups, inputs, waiting, sending=len(now)),
+    ]
 
 
-def _affordable(groups: Iterable[IncidentGroup], room: int) -> Iterator[PlannedMessage]:
+def _timely_replies(groups: Iterable[IncidentGroup], inputs: PlanningInput) -> Iterator[PlannedMessage]:
     """The replies that may go out; those to what has been over for an hour are not worth waiting for: the headline,
     which is edited, has it all.
     """
@@ -77,8 +84,7 @@ def _affordable(groups: Iterable[IncidentGroup], room: int) -> Iterator[PlannedM
         for reply in _replies(group):
             # People who were called are told at night too that it is over.
             ends_call = reply.broadcast and not group.is_open and group.calls > 0
-            if group.is_critical or ends_call or room > 0:
-                room -= 1
+            if group.is_critical or ends_call or not inputs.is_quiet:
                 yield reply
             elif is_stale:
                 yield replace(reply, action=Action.KEEP, message=None)
@@ -95,11 +101,34 @@ def _headline(group: IncidentGroup) -> PlannedMessage:
     )
 
 
-def headline_message(group: IncidentGroup, late: str | None = None) -> Message:
-    """The headline of a group, as it is now."""
+def _reopened(group: IncidentGroup) -> PlannedMessage:
+    """The headline once more, as news: what came back is a call of its own, in the channel for how urgent it is now."""
+    flapping = f"{FLAPPING_PART} " if group.is_flapping else ""
+    key = group.key(f"{flapping}reopened {group.reopenings}")
+    return replace(
+        group.draft(DeliveryKind.REOPENED),
+        key=key,
+        message=partial(headline_message, group, group.late, key=key),
+        channel=group.inputs.slack.channel_of(group.severity),
+        receipt=replace(
+            group.receipt,
+            incidents=(*group.come_back, *group.receipt.incidents),
+            call=group.calls + 1 if group.is_critical and group.may_mention else None,
+        ),
+        shows=group.shows,
+    )
+
+
+def headline_message(group: IncidentGroup, late: str | None = None, *, key: str = "") -> Message:
+    """The headline of a group, as it is now; `key` that of the delivery where it is not the first."""
     inputs, primary = group.inputs, group.primary
     others = [incident for incident in group.incidents if incident is not primary]
-    message = incident_headline(primary, now=inputs.now, others=others, mention=inputs.slack.mention, late=late)
+    mention = inputs.slack.mention if group.may_mention else ()
+    again = None
+    if key not in {"", group.key()}:
+        _, channel, ts = next(group.homes())
+        again = (FLAPPING_PART in key, f"https://slack.com/archives/{channel}/p{ts.replace('.', '')}")
+    message = incident_headline(primary, now=inputs.now, others=others, mention=mention, late=late, again=again)
     if inputs.routes is None:
         return message
     return add_buttons(message, choose_buttons(primary, inputs.routes, others))
@@ -169,7 +198,7 @@ def _call(group: IncidentGroup) -> PlannedMessage:
     channel = inputs.slack.channel_of(Severity.CRITICAL)
     place = inputs.delivered(place_key(SINK, channel))
     names = {channel, place.channel if place else channel}
-    home = next((home for home in group.homes() if home[1] in names), None)
+    home = next((home for home in reversed([*group.homes()]) if home[1] in names), None)
     if home is None:
         # Whoever is on call reads another channel: the headline is posted there too, and edited there as well.
         return replace(
@@ -203,7 +232,7 @@ def _edits(group: IncidentGroup) -> Iterator[PlannedMessage]:
             draft,
             key=f"{key} edit",
             action=Action.EDIT,
-            message=partial(headline_message, group),
+            message=partial(headline_message, group, key=key if "reopened" in key else ""),
             channel=channel,
             ts=ts,
             receipt=receipt if number == len(stale) else NOTHING_TOLD,
@@ -221,7 +250,7 @@ def _new_lines(member: IncidentDelivery) -> list[TimelineEntry]:
 
 def _replies(group: IncidentGroup) -> Iterator[PlannedMessage]:
     """What happened since, one reply for each incident that has something new."""
-    _, channel, ts = next(group.homes())
+    channel, ts = group.thread
     for member in group.members:
         incident, lines = member.incident, _new_lines(member)
         if not lines:
@@ -248,17 +277,18 @@ def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry])
     if posted and group.inputs.now - posted.begun_at < _FRESH:
         return False
     kinds = {line.kind for line in lines}
-    if begins or (EntryKind.REOPENED in kinds and group.lead.reopened == 1):
+    if begins:
         return True
     return EntryKind.RESOLVED in kinds and not group.is_open and group.calls > 0
 
 
 def _held(
-    groups: Iterable[IncidentGroup], inputs: PlanningInput, waiting: Sequence[PlannedMessage], room: int
+    groups: Iterable[IncidentGroup], inputs: PlanningInput, due: Sequence[PlannedMessage], *, sending: int
 ) -> Iterator[PlannedMessage]:
-    """One message that lists what is held back, edited as that changes."""
+    """One message that lists what is held back, edited as that changes; of what is due `sending` are sent now."""
     if inputs.is_quiet:
         return
+    waiting = due[sending:]
     incident_ids = {incident_id for planned in waiting for incident_id, _, _ in planned.receipt.incidents}
     event_ids = {event_id for planned in waiting for event_id in planned.receipt.events}
     incidents = [group.primary for group in groups if group.primary.id in incident_ids]
@@ -266,7 +296,7 @@ def _held(
     held = PlannedMessage(
         key=f"{SINK} held {inputs.now:%Y-%m-%d %H:%M}",
         kind=DeliveryKind.HELD,
-        message=partial(held_message, incidents, notices, inputs.slack.most_per_hour),
+        message=partial(held_message, incidents, notices, inputs.slack.most_per_hour, inputs.more_at(sending)),
         channel=inputs.slack.channel_of(Severity.WARNING),
         shows=str(len(incidents) + len(notices)) if waiting else "nothing",
     )
@@ -276,7 +306,7 @@ def _held(
         if inputs.shown.get(newest.ts) != held.shows:
             key = f"{newest.key} edit"
             yield replace(held, key=key, action=Action.EDIT, channel=newest.channel, ts=newest.ts)
-    elif waiting and room > 0:
+    elif waiting:
         yield held
 
 
@@ -296,14 +326,18 @@ def plan_webhook_messages(inputs: PlanningInput) -> list[PlannedMessage]:
 
 def _phase(group: IncidentGroup) -> Iterator[PlannedMessage]:
     """The message of the opening or of the end; once it was sent, reminders, and the rest is known."""
-    now, mention, calls, late = group.inputs.now, group.inputs.slack.mention, group.calls, group.late
+    now, calls, late = group.inputs.now, group.calls, group.late
     kind = DeliveryKind.OPENED if group.is_open else DeliveryKind.RESOLVED
-    # An incident opens once, and once more each time that it comes back.
-    name = f"{kind} {group.lead.reopened + 1}"
-    if group.inputs.delivered(group.key(name)) is None:
+    mention = group.inputs.slack.mention if group.may_mention else ()
+    # An incident opens once, and once more each time that it comes back; while it flaps, once an hour.
+    number = group.lead.reopened + 1
+    name, opened = f"{kind} {number}", f"{DeliveryKind.OPENED} {number}"
+    is_first = group.lead.outages_lately <= FLAPPING or group.inputs.delivered(group.key(opened)) is not None
+    is_due = is_first or (group.is_open and not group.told_of_flapping())
+    if is_due and group.inputs.delivered(group.key(name)) is None:
         if group.is_open or group.is_behind:
             headline = partial(incident_headline, group.lead, now=now, mention=mention, late=late, is_edited=False)
-            receipt = replace(group.receipt, call=calls + 1 if group.is_critical else None)
+            receipt = replace(group.receipt, call=calls + 1 if group.is_critical and group.may_mention else None)
             yield replace(group.draft(kind, name), message=headline, receipt=receipt)
         return
     if group.is_behind:

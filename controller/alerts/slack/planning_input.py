@@ -15,7 +15,7 @@ from controller.alerts.delivery import (
 )
 from controller.alerts.quiet_hours import quiet_until
 from controller.alerts.severity import most_urgent, severity_of
-from controller.incidents.incident import Incident
+from controller.incidents.incident import FLAPPING, EntryKind, Incident
 from monitor.config.alert_settings import Severity, SlackSettings
 from monitor.config.settings import Route
 
@@ -23,6 +23,12 @@ SINK: Final = "slack"
 #: What waited for longer than this is told late, and says so.
 _LATE: Final = timedelta(minutes=5)
 _CALLS_APART: Final = timedelta(minutes=5)
+#: Of the headlines that stand once more, so many of the newest are kept up to date.
+_MOST_REOPENED: Final = 2
+#: What flaps on is told anew after so long.
+_FLAPPING_AGAIN: Final = timedelta(hours=1)
+#: The part of a delivery's key that says that it told of flapping.
+FLAPPING_PART: Final = "flapping"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,12 @@ class PlanningInput:
     def room(self) -> int:
         """How many more messages there may be in this hour, what is critical aside."""
         return 0 if self.is_quiet else max(0, self.slack.most_per_hour - len(self.snapshot.sent_at))
+
+    def more_at(self, sending: int) -> datetime | None:
+        """When the bound allows one more message after those that are sent now; None where it does at once."""
+        sent_at = [*self.snapshot.sent_at, *[self.now] * sending]
+        over = len(sent_at) - self.slack.most_per_hour
+        return sent_at[over] + timedelta(hours=1) if over >= 0 else None
 
     def delivered(self, key: str) -> Delivery | None:
         """The delivery of this key, if it is done."""
@@ -154,20 +166,58 @@ class IncidentGroup:
 
     def homes(self) -> Iterator[tuple[str, str, str]]:
         """Where the headline stands: the key of its delivery, Slack's id of the channel, and of the message."""
-        copy = self.key("critical")
-        places: dict[str, IncidentDelivery | Delivery | None] = {
-            self.key(): self.members[0],
-            copy: self.inputs.delivered(copy),
-        }
-        for key, place in places.items():
-            if place and place.channel and place.ts:
+        places: list[tuple[str, IncidentDelivery | Delivery]] = [(self.key(), self.members[0])]
+        places += [(one.key, one) for one in self._delivered(DeliveryKind.COPY)]
+        places += [(one.key, one) for one in self._delivered(DeliveryKind.REOPENED)[-_MOST_REOPENED:]]
+        for key, place in places:
+            if place.channel and place.ts:
                 yield key, place.channel, place.ts
+
+    @property
+    def thread(self) -> tuple[str, str]:
+        """Where it goes on: Slack's id of the channel, and of the newest message that is not a copy."""
+        copies = {one.key for one in self._delivered(DeliveryKind.COPY)}
+        *_, (_, channel, ts) = (home for home in self.homes() if home[0] not in copies)
+        return channel, ts
+
+    @property
+    def come_back(self) -> tuple[tuple[int, int, int], ...]:
+        """Of those that were opened again, as far as people have not been told: id, 0, and the line that says so."""
+        return tuple(
+            (member.incident.id, 0, line.number)
+            for member in self.members
+            if member.incident.resolved_at is None
+            for line in member.incident.timeline
+            if line.kind is EntryKind.REOPENED and line.number > member.line
+        )
+
+    @property
+    def is_flapping(self) -> bool:
+        """Whether one of them comes back again and again."""
+        return any(incident.outages_lately >= FLAPPING for incident in self.incidents)
+
+    @property
+    def reopenings(self) -> int:
+        """How often any of them was opened again."""
+        return sum(incident.reopened for incident in self.incidents)
+
+    def told_of_flapping(self) -> bool:
+        """Whether people have heard within the hour that it is flapping."""
+        since, told = self.inputs.now - _FLAPPING_AGAIN, self._delivered(DeliveryKind.REOPENED, DeliveryKind.OPENED)
+        return any(
+            one.begun_at > since and (one.kind is DeliveryKind.OPENED or FLAPPING_PART in one.key) for one in told
+        )
+
+    def _delivered(self, *kinds: DeliveryKind) -> list[Delivery]:
+        """Those of its deliveries that are done, oldest first."""
+        deliveries = self.inputs.snapshot.deliveries.values()
+        own = (one for one in deliveries if one.incident_id == self.lead.id and one.done_at and one.kind in kinds)
+        return sorted(own, key=lambda one: one.begun_at)
 
     @property
     def last_call(self) -> Delivery | None:
         """The last message that called a person to it; None: there was none."""
-        deliveries = self.inputs.snapshot.deliveries.values()
-        calls = (one for one in deliveries if one.incident_id == self.lead.id and one.call and one.done_at)
+        calls = (one for one in self._delivered(*DeliveryKind) if one.call)
         return max(calls, key=lambda call: call.call or 0, default=None)
 
     @property
@@ -191,9 +241,17 @@ class IncidentGroup:
         if since < -_CALLS_APART:
             # The clock was set back: a call of the future holds nobody.
             return may_remind
-        if self.was_calm:
+        if self.was_calm and not self.is_flapping:
             return since >= _CALLS_APART
         return may_remind and since >= timedelta(seconds=remind_s)
+
+    @property
+    def may_mention(self) -> bool:
+        """Whether a message about it may call a person: while it flaps, not before it is time for a reminder."""
+        last, remind_s = self.last_call, self.inputs.slack.remind_s
+        if last is None or not self.is_flapping:
+            return True
+        return bool(remind_s) and not timedelta(0) <= self.inputs.now - last.begun_at < timedelta(seconds=remind_s)
 
     def _critical(self) -> list[Incident]:
         return [incident for incident in self.incidents if severity_of(incident) is Severity.CRITICAL]

@@ -166,6 +166,19 @@ async def test_one_that_comes_back_is_opened_again(world: World) -> None:
     assert await world.round() == ["changed 4"]
 
 
+async def test_one_that_flaps_is_opened_three_times_an_hour(world: World) -> None:
+    """Where it cannot be edited, the fourth beginning and its end are left out; after an hour the next one is told."""
+    world.friend.every_change = False
+    incident, told = world.keep(alerts.incident()), []
+    for _ in range(9):
+        told += await world.round(timedelta(minutes=5))
+        incident = world.keep(alerts.resolved(incident, world.clock.now))
+        told += await world.round(timedelta(minutes=5))
+        incident = world.keep(alerts.reopened(incident, world.clock.now))
+    told += await world.round(timedelta(minutes=5))
+    assert [what.split()[0] for what in told] == ["opened", "resolved"] * 3 + ["opened"]
+
+
 async def test_notices_are_told_and_what_is_no_notice_is_not(world: World) -> None:
     """Events that people are to be told of, oldest first, also those that Slack was told of already."""
     world.store.add_event(T0 + MINUTE, "pinned", "chat", "ana pinned chat", notify=True)

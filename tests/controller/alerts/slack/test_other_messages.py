@@ -94,8 +94,8 @@ def everything() -> list[Message]:
         call_message(incident, now=LATER, mention=WHOM, again=True),
         passed_message((done,) * 500, "while Slack was unreachable"),
         notices_message((event,) * 500, "while Slack was unreachable"),
-        held_message(others, (event,) * 200, 30),
-        held_message((), (), 3),
+        held_message(others, (event,) * 200, 30, LATER),
+        held_message((), (), 3, None),
         notice_message(event.kind, event.subject, event.text, at=NOON),
     ]
 
@@ -138,7 +138,7 @@ def test_text_from_outside_is_disarmed_in_every_message() -> None:
         reply_message(done, done.timeline, named=True),
         passed_message((done,), "within minutes"),
         notices_message((event,), "during quiet hours"),
-        held_message((incident,), (event,), 3),
+        held_message((incident,), (event,), 3, NOON),
     ):
         sections = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
         for text in (message.text, *sections):
