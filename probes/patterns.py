@@ -16,4 +16,5 @@ def regex_problem(regex: str) -> str | None:
 def matches(regex: str, text: str) -> bool:
     """Whether the pattern matches somewhere; in time that is linear in the text, whatever a provider wrote there."""
     schema = core_schema.str_schema(pattern=regex, regex_engine="rust-regex")
-    return SchemaValidator(schema).isinstance_python(text)
+    # Half a character, which JSON may hold, is no text for the engine.
+    return SchemaValidator(schema).isinstance_python(text.encode("utf-8", "replace").decode())

@@ -72,13 +72,22 @@ def _print(args: argparse.Namespace, settings: Settings, transcripts: Sequence[T
 
 
 def _questions(settings: Settings, only: Sequence[str], checks: Sequence[str]) -> list[tuple[Target, str]]:
-    """Every target (or only those) with each of its checks (or with these); raises RefusedError."""
+    """Every target (or only those) with each of its checks (or with these); raises RefusedError.
+
+    A check of people's own is asked of the targets that have it.
+    """
     unknown = set(only) - {target.id for target in settings.targets}
     if unknown:
         known = ", ".join(target.id for target in settings.targets)
         raise RefusedError(f"{min(unknown)!r} is no target of {settings.path}; known are {known}")
     wanted = [target for target in settings.targets if not only or target.id in only]
-    questions = [(target, check) for target in wanted for check in dict.fromkeys(checks) or target.questions]
+    own = {check for target in wanted for check in target.custom_checks}
+    questions = [
+        (target, check)
+        for target in wanted
+        for check in dict.fromkeys(checks) or target.questions
+        if check not in own or check in target.custom_checks
+    ]
     for target, question in questions:
         provider, known_checks = target.provider, checks_of(target.provider)
         if question not in known_checks and question not in target.custom_checks:

@@ -12,7 +12,7 @@ from monitor.config.document import Mapping as YamlMapping
 from monitor.config.document import Node
 from monitor.config.reading import ReadContext, ReportedError
 from monitor.config.section import Key, Section, reference_to
-from monitor.config.values import Value, as_written, choices, text, whole_number
+from monitor.config.values import Value, as_written, choices, must, text, whole_number
 from probes.custom_check import NONCE_MARK, CustomCheck
 from probes.patterns import regex_problem
 from probes.target import Check
@@ -46,7 +46,9 @@ class ExpectationSection(Section):
 
     empty_is_absent: ClassVar = True
 
-    contains: Annotated[str | None, text("a text", any_kind=True)] = None
+    contains: Annotated[
+        str | None, text("a text", must(re.compile(r"(?s).*\S.*").fullmatch, "is empty"), any_kind=True)
+    ] = None
     """A text that the reply holds, whatever its case."""
     regex: Annotated[str | None, text("a regular expression", _pattern_problem)] = None
     """A regular expression (RE2's syntax) that matches somewhere in the first 20,000 characters."""

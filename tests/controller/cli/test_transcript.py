@@ -22,7 +22,11 @@ database: sqlite:///{folder}/hotspare.db
 routing_file: {folder}/routing.json
 providers:
   openai: {{dialect: openai-chat, base_url: "{url}/v1", api_key: "${{OPENAI_API_KEY}}", models: {{gpt-6-luna: {{}}}}}}
-  claude: {{dialect: anthropic, base_url: "{url}", api_key: "${{OPENAI_API_KEY}}", models: {{claude-haiku-5-5: {{}}}}}}
+  claude:
+    dialect: anthropic
+    base_url: "{url}"
+    api_key: ${{OPENAI_API_KEY}}
+    models: {{claude-haiku-5-5: {{checks: {{chat: 1, mine: {{prompt: "How long?", expect: {{contains: days}}}}}}}}}}
 routes: {{chat: {{candidates: [openai/gpt-6-luna, claude/claude-haiku-5-5]}}}}
 connectivity: {{endpoints: []}}
 """
@@ -82,11 +86,20 @@ def test_json_holds_the_exchange(once: Once, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_check_that_is_not_configured_can_be_asked(once: Once, capsys: pytest.CaptureFixture[str]) -> None:
-    """The targets have `chat` alone; each named check is asked once, in the order given."""
+    """The targets are asked `chat` by default; each named check is asked once, in the order given."""
     once("--check", "stream", "--check", "chat", "--check", "stream", "--json", says=(whole(),))
     asked = [(one["target"], one["check"]) for one in json.loads(capsys.readouterr().out)["observations"]]
     targets = ("openai/gpt-6-luna", "claude/claude-haiku-5-5")
     assert asked == [(target, check) for target in targets for check in ("stream", "chat")]
+
+
+def test_a_check_of_ones_own_is_asked_of_those_that_have_it(once: Once, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without naming them; a target that is named must have it."""
+    once("--check", "mine", "--json", says=(whole(),))
+    assert [each["target"] for each in json.loads(capsys.readouterr().out)["observations"]] == [
+        "claude/claude-haiku-5-5"
+    ]
+    assert once("--check", "mine", *CANDIDATE) == 2
 
 
 def test_a_check_that_a_dialect_cannot_ask(once: Once, capsys: pytest.CaptureFixture[str]) -> None:
