@@ -8,7 +8,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from monitor.config.settings import Settings
-from monitor.detection import degradation, pacing, provider_pool, reasons, refusals, state_machine, verdict_rules
+from monitor.detection import (
+    degradation,
+    limits,
+    pacing,
+    provider_pool,
+    reasons,
+    refusals,
+    state_machine,
+    verdict_rules,
+)
 from monitor.detection.evidence import Evidence
 from monitor.detection.fresh_evidence import FreshModel, FreshTest
 from monitor.detection.fresh_tests import FreshTests
@@ -66,9 +75,11 @@ class Detector:
             return ()
         if observation.afresh:
             return self._observe_afresh(observation, blind=blind)
+        provider = self._provider_of[target]
+        if observation.outcome.effect is Effect.THROTTLED:
+            self._spare(provider, observation.finished_at)
         before = self._states[target]
         after = state_machine.observe(before, observation, parameters, blind=blind)
-        provider = self._provider_of[target]
         alone = provider not in self._due and not self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value
         self._clean = target if alone and after.no_evidence else None
         if observation.outcome is Outcome.OK and after.reason is before.reason and target not in self._due:
@@ -93,7 +104,8 @@ class Detector:
 
     def _begin_fresh_test(self, failed: Observation) -> None:
         state, parameters = self._states[failed.target], self._parameters[failed.target]
-        if state.out_of_service or state.health is Health.RECOVERING or state.throttled.value:
+        limited = limits.is_limited(state, failed.finished_at)
+        if state.out_of_service or state.health is Health.RECOVERING or limited:
             return
         if state.is_reported(failed.check) or self._provider_of[failed.target] in self._pools:
             return
@@ -105,6 +117,7 @@ class Detector:
         """Weigh a probe that a test on fresh evidence asked for; it changes nothing but that test."""
         target, at, self._clean = observation.target, observation.finished_at, None
         state = state_machine.note_rest(self._states[target], observation)
+        state = limits.note_start(state, observation.started_at, self._parameters[target].interval_s)
         self.accept(state)
         if blind or state.out_of_service or state.health is Health.RECOVERING:
             self._fresh.end(target)
@@ -114,6 +127,16 @@ class Detector:
         evidence, model = test.evidence, test.model
         reason = reasons.failed_afresh(evidence, test.needed, at, p0=model.p0, p1=model.p1)
         return self._mark_down((target,), at, reason, evidence, test.needed)
+
+    def _spare(self, provider: str, at: datetime) -> None:
+        """Spare all targets of a provider where the burst on it may have met their limit."""
+        evidence = self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence
+        if not evidence.value:
+            return
+        members = self._provider_parameters[provider].members
+        interval_s = 1 / sum(1 / member.interval_s for member in members.values())
+        if limits.is_crowded([probe.at for probe in evidence.trail], at, interval_s):
+            self._states |= {member: limits.spared(self._states[member], at) for member in members}
 
     @property
     def judges_each_alone(self) -> bool:
@@ -177,7 +200,9 @@ class Detector:
         pool, planned = self._pools.get(provider), [*self._fresh.take_wanted()]
         if state.health is Health.UP and not state.suspicion and not (pool and pool.evidence.value):
             return tuple(planned)
-        delay_s = pacing.target_burst_s(state, self._parameters[target], pool=pool)
+        members = (self._states[member] for member in self._provider_parameters[provider].members) if pool else ()
+        sharing = max(1, sum(limits.is_limited(member, state.last_seen_at or state.since) for member in members))
+        delay_s = pacing.target_burst_s(state, self._parameters[target], pool=pool, sharing=sharing)
         if delay_s is not None:
             planned.append(BurstProbe(slot=target, targets=(target,), delay_s=delay_s))
         if provider in self._pools:
@@ -270,7 +295,7 @@ class Detector:
             parameters = self._provider_parameters[provider]
             if observation.outcome.effect is Effect.DOWN:
                 pool = provider_pool.add_failure(pool, observation, parameters, self._backgrounds(provider))
-            elif observation.outcome.effect in {Effect.UP, Effect.DEGRADED}:
+            elif observation.outcome.effect in {Effect.UP, Effect.DEGRADED, Effect.THROTTLED}:
                 pool = provider_pool.add_success(pool, observation, parameters)
         self._pools[provider] = pool
         self._plan_provider_verdict(provider)
@@ -296,7 +321,13 @@ class Detector:
         if delay_s is None:
             return []
         states = (self._states[target] for target in parameters.members)
-        candidates = [state for state in states if state.health in NO_VERDICT and not state.resting_until]
+        candidates = [
+            state
+            for state in states
+            if state.health in NO_VERDICT
+            and not state.resting_until
+            and not limits.is_limited(state, state.last_seen_at or state.since)
+        ]
         if not candidates:
             return []
         last_seen_at = {state.target: state.last_seen_at or state.since for state in candidates}

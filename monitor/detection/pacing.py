@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from monitor.detection import limits
 from monitor.detection.evidence import Evidence
 from monitor.detection.parameters import (
     BURST_CLEAN_PROBES,
@@ -53,7 +54,7 @@ def phases(targets: Sequence[Target]) -> dict[str, float]:
 
 
 def target_burst_s(
-    state: TargetState, parameters: TargetParameters, *, pool: ProviderEvidence | None = None
+    state: TargetState, parameters: TargetParameters, *, pool: ProviderEvidence | None = None, sharing: int = 1
 ) -> float | None:
     """Seconds from the last probe's end to an extra one of this target; None when the regular schedule is enough.
 
@@ -63,6 +64,7 @@ def target_burst_s(
       and has its own only while none of the others fails.
     - While there is evidence of slow, wrong or late answers: a quarter of the interval, at most 12 times (24 times
       where it is only later than usual).
+    - While it is at a limit (throttled of late): `limits.extra_probe_s`, of `sharing` targets, whatever fails.
     - Not for failures of a check alone that has been reported: one more adds nothing.
     - While a misconfiguration is to be confirmed: as after a failure.
     - While recovering: a third of the interval.
@@ -74,7 +76,10 @@ def target_burst_s(
         return parameters.interval_s * RECOVERING_SHARE
     if state.suspicion:
         return parameters.failed_s
-    failures = state.down.evidence
+    failures, limited = state.down.evidence, limits.is_limited(state, state.last_seen_at or state.since)
+    if limited:
+        wanted = 0 < state.throttled.evidence.probes <= limits.LONGEST_EXCURSION or _is_in_burst(failures)
+        return limits.extra_probe_s(state, parameters, sharing=sharing) if wanted else None
     if _is_unreported(state, failures) and _is_in_burst(failures) and (pool is None or _fails_alone(failures, pool)):
         return parameters.passed_s if failures.clean_streak else parameters.failed_s
     return parameters.degraded_s if _needs_degraded_burst(state, parameters) else None

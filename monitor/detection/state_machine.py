@@ -16,7 +16,7 @@ any that is not down ──no observation for long, or our own network is down�
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from monitor.detection import degradation, latency, recent_probes, verdict_rules
+from monitor.detection import degradation, latency, limits, recent_probes, verdict_rules
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
@@ -41,6 +41,8 @@ def observe(
         known = state.latency.add_observation(observation, no_evidence=True)
         at, began_at = observation.finished_at, observation.started_at
         if not _is_rewound(state, began_at, parameters) and not known.is_suspicious(parameters.late_threshold):
+            if limits.is_extra(state, began_at, parameters.interval_s):
+                state = limits.note_start(state, began_at, parameters.interval_s)
             return state.add_clean_probes(1, began_at, at, known, parameters.probe)
     recent = recent_probes.add_probe(state, observation, parameters.interval_s, blind=blind)
     return _observe(state.replace(recent=recent), observation, parameters, blind=blind)
@@ -73,7 +75,9 @@ def _observe(state: TargetState, observation: Observation, parameters: TargetPar
     at, effect = observation.finished_at, observation.outcome.effect
     state = _forget_after_silence(_rewind(state, at, parameters), at, parameters).learn_pending()
     late = state.latency.late_measure(observation) is not None
-    state = _note(state, observation, parameters)
+    if effect is Effect.THROTTLED:
+        state = limits.after_burst(state, at)
+    state = limits.note_start(_note(state, observation, parameters), observation.started_at, parameters.interval_s)
     if blind and observation.outcome.blame is Blame.UNDECIDED:
         return state.enter_unknown(at, "our own network seems to be down: nobody answers")
     if effect is Effect.NOTHING:
@@ -222,14 +226,18 @@ def _weigh(state: TargetState, observation: Observation, parameters: TargetParam
     if effect is Effect.DOWN:
         down = down.add_failure(observation, p1=p1)
     else:
-        down = down if effect is Effect.THROTTLED else down.add_success(observation, p1=p1)
+        # Who refuses for a limit has not failed.
+        down = down.add_success(observation, p1=p1)
         answers = degradation.recent_answers((*answers, AnswerQuality(at=at, bad=effect is not Effect.UP)), at)
     if state.impaired:
         p0, p1 = latency.NORMAL_SHARE, latency.STILL_LATE_SHARE
         good = effect is Effect.UP and not late
         back = back.add_success(at, p0=p0, p1=p1) if good else back.add_failure(p0=p0, p1=p1)
+    state = state.replace(down=down, recovery=back)
+    if effect is Effect.THROTTLED and limits.is_spared(state, at):
+        return state
     slow, wrong, throttled = degradation.add_observation(state, observation, parameters)
-    return state.replace(down=down, slow=slow, wrong=wrong, throttled=throttled, recovery=back, answers=answers)
+    return state.replace(slow=slow, wrong=wrong, throttled=throttled, answers=answers)
 
 
 def _no_verdict(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:

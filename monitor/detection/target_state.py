@@ -81,6 +81,12 @@ class TargetState:
     last_ok_at: datetime | None = None
     resting_until: datetime | None = None
     """The provider asked (Retry-After) not to be probed before."""
+    limit_met_at: datetime | None = None
+    """A burst of ours met a limit: for a while throttled answers say nothing, and extra probes are few."""
+    regular_at: datetime | None = None
+    """Start of the last probe that was an interval or more after the one before it; see `extra_at`."""
+    extra_at: tuple[datetime, ...] = ()
+    """Starts of the last five probes beside the regular ones."""
     answered_as: ProbeIdentity | None = None
     """The probe that it answered with `ok` last; None: never, or an earlier version did not note it."""
     refused_since: datetime | None = None

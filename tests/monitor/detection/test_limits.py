@@ -1,0 +1,87 @@
+"""A target that is at a limit is not pushed further into it by our own probes."""
+
+from collections import deque
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from monitor.detection import limits
+from monitor.health import Health
+from tests.support.builders import T0, settings, target
+from tests.support.closed_loop import ClosedLoop
+
+A, B = "openai/a", "openai/b"
+DAY_S = 86_400.0
+MOVING = {Health.UNUSABLE, Health.DOWN}
+
+
+class Limiter:
+    """A provider that takes so many requests a minute, refused ones included, and fails now and then."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute, self._dice = per_minute, Random(per_minute)
+        self._asked: deque[float] = deque()
+        self._blips = [(self._dice.uniform(0, 3 * DAY_S), self._dice.uniform(3, 8)) for _ in range(15)]
+        self.refused = 0
+
+    def answer(self, at_s: float, _: str) -> str:
+        """As a letter of `builders.OUTCOMES`; five blips a day fail everything."""
+        while self._asked and self._asked[0] <= at_s - 60:
+            self._asked.popleft()
+        self._asked.append(at_s)
+        if len(self._asked) > self._per_minute:
+            self.refused += 1
+            return "r"
+        blip = any(0 <= at_s - begin_s < for_s for begin_s, for_s in self._blips)
+        return "x" if blip or self._dice.random() < 0.005 else "."
+
+
+@pytest.mark.parametrize("names", [(A,), (A, B)], ids=["one target", "two that share the limit"])
+@pytest.mark.parametrize("per_minute", [10, 20, 40])
+def test_a_limiter_that_counts_refused_requests_is_left_alone(per_minute: int, names: tuple[str, ...]) -> None:
+    """Bursts run into it, and nothing more comes of it: no endless extra probes, and no verdict."""
+    limiter = Limiter(per_minute)
+    loop = ClosedLoop(settings(Path("/nowhere"), *names), limiter.answer)
+    loop.run(3 * DAY_S)
+    assert limiter.refused > 0 or per_minute == 40
+    assert loop.probes <= 1.1 * 3 * DAY_S / 30 * len(names)
+    assert not MOVING.intersection(moved.after for moved in loop.transitions)
+
+
+@pytest.mark.parametrize("interval_s", [2.0, 8.0, 30.0])
+def test_a_limit_gets_four_extra_probes_a_minute(interval_s: float) -> None:
+    """Beside the regular ones, while a tenth of the probes are refused."""
+    dice, asked = Random(3), list[float]()
+
+    def answer(at_s: float, _: str) -> str:
+        asked.append(at_s)
+        return "r" if at_s >= 600 and dice.random() < 0.1 else "."
+
+    quick = replace(settings(Path("/nowhere"), A), targets=(target(A, interval_s=interval_s),))
+    ClosedLoop(quick, answer).run(4000)
+    extra = [at_s for at_s in asked if at_s % interval_s]
+    assert len(extra) > 20
+    assert min(later - at_s for at_s, later in zip(extra, extra[4:], strict=False)) > 59.9
+
+
+def test_nothing_is_asked_of_a_failed_target_that_then_refuses_for_good() -> None:
+    """One failure, then refusals without end: four extra probes a minute, and those not for ever."""
+    loop = ClosedLoop(
+        settings(Path("/nowhere"), A), lambda at_s, _: "." if at_s < 3600 else "x" if at_s < 3601 else "r"
+    )
+    loop.run(6 * 3600)
+    assert loop.probes <= 1.02 * 6 * 120
+    assert loop.detector.state_of(A).down.evidence.value == 0
+
+
+@pytest.mark.parametrize(
+    ("gap_s", "probes", "crowded"),
+    [(30.0, 20, False), (10.0, 7, False), (5.0, 8, True), (1.0, 4, False), (1.0, 7, True)],
+)
+def test_crowded_is_more_than_four_beyond_the_regular_ones(gap_s: float, probes: int, crowded: bool) -> None:
+    """Within the minute before the refusal."""
+    before = [T0 - timedelta(seconds=gap_s * (number + 1)) for number in range(probes)]
+    assert limits.is_crowded(before, T0, 30.0) is crowded
