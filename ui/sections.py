@@ -75,7 +75,7 @@ def banner(overview: Overview) -> str:
         f'<section class="hs-banner hs-{colour}" role="{role}" aria-label="Overall state">'
         f'<span class="hs-big" aria-hidden="true">{symbol}</span>'
         f'<div><div class="hs-word">{word}</div><h1>{text(overview.headline)}</h1>'
-        f"{_advice(overview.service)}{_failing_channels(overview)}</div>"
+        f"{_advice(overview.service)}{_present_troubles(overview)}</div>"
         "</section>"
     )
 
@@ -171,9 +171,10 @@ def _service_line(service: ServiceStatus, now: datetime) -> str:
     return f"monitor {state}, wrote {ago(service.beat.beat_at, now)}"
 
 
-def _failing_channels(overview: Overview) -> str:
-    """The channels that fail, and the alerts that wait."""
-    lines = [f"Not told: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
+def _present_troubles(overview: Overview) -> str:
+    """The fault of this machine, the channels that fail, and the alerts that wait."""
+    lines = [f"This machine: {overview.machine.sentence}"] if overview.machine else []
+    lines += [f"Not told: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
     if overview.pending_alerts and overview.pending_alerts.sentence:
         lines.append(f"Waiting: {overview.pending_alerts.sentence}")
     return "".join(f"<p>{text(line)}.</p>" for line in lines)

@@ -28,7 +28,7 @@ _SYMBOLS: Final = {
     "📡": ("network",),
     "🔁": ("model",),
     "⌛": ("expired",),
-    "▶️": ("un", "resumed"),
+    "▶️": ("un", "resumed", "again"),
 }
 
 

@@ -58,6 +58,8 @@ def print_overview(overview: Overview, console: Console) -> None:
     console.print(Text(overview.headline, style=_LEVEL_STYLES[overview.level]))
     if overview.untrusted:
         console.print(Text(f"Note: {UNTRUSTED}", style="yellow"))
+    if overview.machine:
+        console.print(Text(f"This machine: {overview.machine.sentence}", style="yellow"))
     for channel in overview.failing_channels:
         console.print(Text(f"Not told: {failing_sentence(channel, overview.now)}", style="yellow"))
     if overview.pending_alerts and overview.pending_alerts.sentence:

@@ -16,6 +16,9 @@ from monitor.storage.store import Store
 #: Longer than an incident may be opened again, so that a service that was off for a while still knows it.
 _REMEMBERED = 2 * tracker.REOPENS_WITHIN
 
+#: Of an open incident that has lasted longer, the probes are not counted at each change: that costs what it lasted.
+_COUNTED_S = 24 * 3600.0
+
 
 class IncidentMemory:
     """The incidents that may still change. Not thread-safe; raises DatabaseError when the database cannot be read."""
@@ -45,9 +48,7 @@ class IncidentMemory:
                 onsets=self._journal.onsets(self._newly_unhealthy(facts)),
             )
         )
-        changed = [
-            self._journal.with_facts(incident, facts.now) if incident.resolved_at else incident for incident in changed
-        ]
+        changed = [self._with_figures(incident, facts.now) for incident in changed]
         if facts.decisions or changed:
             changed = self._journal.commit(facts.decisions, changed)
         known = {incident.id: incident for incident in (*self._resolved, *self._open, *changed)}.values()
@@ -56,6 +57,13 @@ class IncidentMemory:
         self._resolved = [
             incident for incident in known if incident.resolved_at and incident.resolved_at > remembered_after
         ]
+
+    def _with_figures(self, incident: Incident, now: datetime) -> Incident:
+        """All figures of a resolved incident; of an open one how its probes ended so far, for its headline."""
+        if incident.lasted_s(now) > _COUNTED_S and incident.resolved_at is None:
+            return incident
+        figured = self._journal.with_facts(incident, now)
+        return figured if incident.resolved_at else replace(incident, numbers=figured.numbers)
 
     def _newly_unhealthy(self, facts: CycleFacts) -> list[TargetHealth]:
         """The unhealthy targets that no open incident has as such: they open one, or join it."""

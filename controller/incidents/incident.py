@@ -233,9 +233,10 @@ class IncidentDocument:
     vendor: Annotated[VendorClaim | None, WrapValidator(readable_fields)] = None
     """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
     numbers: Readable[TargetNumbers] = ()
-    """As of the resolution; empty while it is open, see `Journal.with_facts`. So are the two below."""
+    """As of the resolution; of an open one, as of its last change, see `Journal.with_facts`."""
     request_ids: Readable[str] = ()
-    """What the provider called some of the failed probes, for its support; at most 5."""
+    """What the provider called some of the failed probes, for its support; at most 5. Empty while it is open, as is
+    what follows."""
     on_failing_s: ByName[str, float] = ()
     """How many seconds each touched route pointed at a target that failed, from the first failed probe on."""
 

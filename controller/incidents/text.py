@@ -1,5 +1,7 @@
 """What people read of an incident, the same in the terminal, in the report and on the page (pure)."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 
@@ -19,9 +21,13 @@ from controller.incidents.incident import (
 )
 from controller.incidents.vendor_claim import lead_sentence
 from monitor.detection.reasons import ALL_REFUSED, outcome_mix
-from monitor.formatting import format_elapsed, plural
+from monitor.formatting import format_elapsed, percent_number, plural
 from monitor.health import Health
+from probes.outcome import ANSWERED, EXCLUDED, Outcome
 
+#: The share of refusals that is worth a word.
+_MUCH_REFUSED = 0.05
+_REFUSAL = re.compile(rf"{ALL_REFUSED} .*? UTC")
 _OVER = frozenset({Health.UP, Health.UNKNOWN})
 _MOST_PERIODS = 6
 _NAMED = 4
@@ -34,10 +40,33 @@ def title(incident: Incident) -> str:
         return "blindness of our own network"
     if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
         return f"nothing eligible for route {incident.provider.removeprefix(ROUTE)}"
-    refused = incident.affected and all(ALL_REFUSED in affected.reason for affected in incident.affected)
+    refused = incident.affected and all(refusal_of(affected) for affected in incident.affected)
     if refused and incident.kind is IncidentKind.DEGRADATION:
         return f"refusal of every request by {incident.provider}"
-    return f"{incident.kind.label} of {incident.provider}"
+    shares = incident_shares(incident)
+    return f"{incident.kind.label} of {incident.provider}" + (f": {shares}" if shares else "")
+
+
+def refusal_of(affected: AffectedTarget) -> str | None:
+    """`answers nothing but HTTP 404 since 14:02 UTC` of a target with that verdict; else None."""
+    said = _REFUSAL.search(affected.reason)
+    return said[0] if said else None
+
+
+def incident_shares(incident: Incident) -> str | None:
+    """`answered 62.0 %, refused 38.0 %` of all probes of the affected targets, where they refused many; else None."""
+    outcomes: Counter[Outcome] = Counter()
+    for target in incident.numbers:
+        outcomes.update(dict(target.outcomes))
+    answered, refused = (sum(outcomes[outcome] for outcome in group) for group in (ANSWERED, EXCLUDED))
+    return shares_served(answered, refused, outcomes.total())
+
+
+def shares_served(answered: int, refused: int, asked: int) -> str | None:
+    """`answered 62.0 %, refused 38.0 %` where at least 5 % were refused; else None."""
+    if not asked or refused / asked < _MUCH_REFUSED:
+        return None
+    return f"answered {percent_number(answered / asked)} %, refused {percent_number(refused / asked)} %"
 
 
 def status(incident: Incident, now: datetime) -> str:

@@ -35,6 +35,12 @@ def status_document(overview: Overview) -> dict[str, Any]:
             "at": _instant(connectivity.at),
             "endpoints": [{"endpoint": name, "answered": name in connectivity.answered} for name in connectivity.asked],
         },
+        "machine": overview.machine
+        and {
+            "targets": list(overview.machine.targets),
+            "since": _instant(overview.machine.since),
+            "words": overview.machine.sentence,
+        },
         "money": overview.money and _money(overview.money),
         "routes": [
             {

@@ -1,11 +1,12 @@
 """What stands at the top: the overall state in one sentence, and which alerts wait or are not taken (pure)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
+from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,8 @@ from monitor.liveness import Liveness, ServiceStatus
 BLIND: Final = "Our own network is down or loses packets: what may be its fault is not judged, the routes hold"
 UNTRUSTED: Final = "no neutral endpoint answers: the providers alone say whether our own network is down"
 
+#: No target refuses many probes.
+NO_REFUSALS: Final[Mapping[str, str]] = MappingProxyType({})
 #: Display names of channels; the others are shown by their names in the database.
 _NAMES: Final = {"slack": "Slack", "webhook": "the webhook", "heartbeat": "the heartbeat's service"}
 
@@ -111,12 +114,16 @@ def headline(
     connectivity: ConnectivityState = ConnectivityState.ONLINE,
     *,
     budget_alarm: str | None = None,
+    refusals: Mapping[str, str] = NO_REFUSALS,
+    machine_fault: str | None = None,
 ) -> tuple[Level, str]:
     """The overall state in one sentence, the most urgent fact alone, and how bad it is.
 
-    `budget_alarm` says that paid targets are not probed any more; None while they are.
+    `budget_alarm` says that paid targets are not probed any more; None while they are. `refusals` are the shares of
+    targets that refuse many probes, such as `answered 62.0 %, refused 38.0 %`; `machine_fault` says that probes fail on
+    this machine.
     """
-    facts = _Facts(routes, states, now)
+    facts = _Facts(routes, states, now, refusals, machine_fault)
     by_urgency = chain(
         facts.about_service(service),
         facts.about_file(),
@@ -142,6 +149,8 @@ class _Facts:
     routes: Sequence[RouteView]
     states: Sequence[TargetHealth]
     now: datetime
+    refusals: Mapping[str, str]
+    machine_fault: str | None
 
     def about_service(self, service: ServiceStatus) -> Iterator[tuple[Level, str]]:
         if service.beat is None:
@@ -212,8 +221,8 @@ class _Facts:
     def about_targets(self) -> Iterator[tuple[Level, str]]:
         """Always one fact."""
         if all(state.health is Health.UNKNOWN for state in self.states):
-            known = f"No target's health is known: {self.states[0].reason}" if self.states else "There are no targets"
-            yield Level.UNKNOWN, known
+            why = self.machine_fault or (self.states[0].reason if self.states else "")
+            yield Level.UNKNOWN, f"No target's health is known: {why}" if why else "There are no targets"
         count = len(self.routes)
         many = f"All {count} routes are on their first choice; " if count else ""
         first = "The route is on its first choice; " if count == 1 else many
@@ -223,7 +232,12 @@ class _Facts:
             yield Level.NOTICE, f"{first}{up}, {self._cause(ill)}"
         others = len(self.states) - well
         unclear = f", {others} unknown or paused" if others else ""
-        yield Level.GOOD, f"{first}{plural(well, 'target')} up{unclear}"
+        up = f"{plural(well, 'target')} up{unclear}"
+        if self.machine_fault:
+            yield Level.NOTICE, f"{first}{up}, but probes fail on this machine"
+        for target, shares in self.refusals.items():
+            yield Level.NOTICE, f"{first}{up}, but {target} {shares} of the last hour's probes"
+        yield Level.GOOD, f"{first}{up}"
 
     def _override_sentence(self, route: RouteView, override: Override) -> str:
         done = f"pinned to {override.target}" if override.kind is OverrideKind.PIN else f"paused on {route.target}"
@@ -237,9 +251,10 @@ class _Facts:
         whole = len(siblings) > 1 and all(other.health is state.health for other in siblings)
         since = min(other.since for other in siblings) if whole else state.since
         word = "up again" if state.health is Health.UP else state.health
+        shares = "" if whole or state.target not in self.refusals else f" ({self.refusals[state.target]})"
         more = len({name for name in targets if not (whole and name.split("/")[0] == provider)} - {state.target})
         others = f" (and {plural(more, 'target')} more)" if more else ""
-        return f"{provider if whole else state.target} is {word} since {clock(since, self.now)}{others}"
+        return f"{provider if whole else state.target} is {word} since {clock(since, self.now)}{shares}{others}"
 
 
 def _names(routes: Sequence[RouteView]) -> str:

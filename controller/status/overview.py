@@ -1,6 +1,6 @@
 """The overview: everything that is known at one instant, as one value for the page and `hotspare status`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from controller.alerts.quiet_hours import quiet_until
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
+from controller.incidents.text import shares_served
 from controller.incidents.vendor_claim import status_phrase
 from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind, format_destination
@@ -24,17 +25,17 @@ from monitor.budget.allocation import stretched
 from monitor.budget.summary import BudgetSummary, read_summary, without_price
 from monitor.config.settings import Route, Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
-from monitor.formatting import clock, percent_number
+from monitor.detection import reasons
+from monitor.detection.verdict_rules import REPORTED_INCONCLUSIVE
+from monitor.formatting import clock
 from monitor.health import ELIGIBLE, FAILING, WORST_FIRST, Health, TargetHealth
-from monitor.liveness import ServiceStatus, service_status
+from monitor.liveness import Liveness, ServiceStatus, service_status
 from monitor.status_pages.reading import VendorState, VendorStateChange, page_name
 from monitor.storage.store import Store
 from monitor.storage.tables import EventRow
 
 RECENT = 10
 _PUBLISHED_WITHIN_S = 2.0
-#: The share of refusals in an hour that is worth a remark.
-_MUCH_REFUSED = 0.05
 #: Of an older open incident `hotspare incidents show` alone counts the probes: that costs what it has lasted.
 _FIGURED_S = 24 * 3600.0
 
@@ -52,12 +53,14 @@ class TargetView:
         """Sentences worth showing beside its health; while it fails, also request ids for a ticket to the vendor."""
         ids = ", ".join(self.details.request_ids) if self.state.health in FAILING else ""
         ticket = (f"request ids of {self.state.target}'s last failures, for a ticket: {ids}",) if ids else ()
-        counts = self.history.last_hour
-        refusals: tuple[str, ...] = ()
-        if counts.asked and counts.refused / counts.asked >= _MUCH_REFUSED:
-            shares = [percent_number(count / counts.asked) for count in (counts.answered, counts.refused)]
-            refusals = (f"{self.state.target} answered {shares[0]} % of the last hour's probes, refused {shares[1]} %",)
+        refusals = (f"{self.state.target} {self.refusals} of the last hour's probes",) if self.refusals else ()
         return (*refusals, *self.details.notices, *ticket)
+
+    @property
+    def refusals(self) -> str | None:
+        """`answered 62.0 %, refused 38.0 %` in the last hour, where it refused many probes; else None."""
+        counts = self.history.last_hour
+        return shares_served(counts.answered, counts.refused, counts.asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,20 @@ class VendorView:
         if self.report.state is VendorState.UNKNOWN:
             return f"{page} cannot be read"
         return f"{page} says: {status_phrase(self.report.state, self.report.headline, self.report.since, now)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineFault:
+    """That the last probes of some targets failed on this machine: it is too busy, or Hotspare itself is at fault."""
+
+    targets: tuple[str, ...]
+    since: datetime
+    detail: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one sentence without a full stop."""
+        return reasons.failing_here(self.targets, self.detail, self.since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +128,8 @@ class Overview:
     vendors: tuple[VendorView, ...] = ()
     failing_channels: tuple[ChannelState, ...] = ()
     """The channels that do not take alerts now, and the parts of channels; the longest first."""
+    machine: MachineFault | None = None
+    """That probes fail by a fault of this machine; None while they do not."""
     pending_alerts: PendingAlerts | None = None
     """The alerts that wait for Slack; None where Slack is not configured."""
 
@@ -159,7 +178,18 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     routes = _route_views(settings, journal.routes(), states, stuck, overrides, now=now)
     connectivity = store.last_connectivity()
     state = connectivity.state if connectivity else ConnectivityState.ONLINE
-    level, sentence = headline(service, routes, tuple(states.values()), now, state, budget_alarm=money.alarm)
+    machine = machine_fault(targets) if service.liveness is Liveness.RUNNING else None
+    refusals = {view.state.target: view.refusals for view in targets if view.refusals}
+    level, sentence = headline(
+        service,
+        routes,
+        tuple(states.values()),
+        now,
+        state,
+        budget_alarm=money.alarm,
+        refusals=refusals,
+        machine_fault=machine.sentence if machine else None,
+    )
     return Overview(
         now=now,
         level=level,
@@ -181,6 +211,20 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         vendors=vendor_views(settings, states, store.vendor_states()),
         failing_channels=failing_channels,
         pending_alerts=pending_alerts,
+        machine=machine,
+    )
+
+
+def machine_fault(targets: Sequence[TargetView]) -> MachineFault | None:
+    """The fault of this machine that people were told of; None where no target's last probes failed here."""
+    failing = [view for view in targets if view.details.failed_here_since]
+    if max((view.details.failed_here for view in failing), default=0) < REPORTED_INCONCLUSIVE:
+        return None
+    last = max(failing, key=lambda view: view.details.failed_here)
+    return MachineFault(
+        targets=tuple(view.state.target for view in failing),
+        since=min(view.details.failed_here_since for view in failing if view.details.failed_here_since),
+        detail=last.details.last[1] if last.details.last else "",
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby, islice
+from itertools import groupby, islice, takewhile
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select
@@ -56,7 +56,7 @@ _TOTALS = select(
     func.sum(_OBSERVED.cost_usd).label("cost_usd"),
 ).where(_OF_TARGET, _SINCE)
 _NEWEST = (
-    select(_OBSERVED.check_, _OBSERVED.outcome, _OBSERVED.detail)
+    select(_OBSERVED.started_ms, _OBSERVED.check_, _OBSERVED.outcome, _OBSERVED.detail, _OBSERVED.failed_here)
     .add_columns(_OBSERVED.request_id, _OBSERVED.model, _OBSERVED.deprecation)
     .where(_OF_TARGET)
     .order_by(_OBSERVED.started_ms.desc())
@@ -107,10 +107,13 @@ def read_recent_details(connection: Connection, target: str) -> RecentDetails:
     answered = {row.check_: row for row in reversed(rows) if row.outcome in ANSWERED}
     sentences = [notices.model_texts(target, row.model, row.deprecation).values() for row in answered.values()]
     failed = [row.request_id for row in rows if row.outcome != Outcome.OK and row.request_id]
+    here = list(takewhile(lambda row: row.failed_here and row.outcome == Outcome.BAD_REQUEST, rows))
     return RecentDetails(
         last=(Outcome(rows[0].outcome), rows[0].detail) if rows else None,
         notices=tuple(dict.fromkeys(text for texts in sentences for text in texts)),
         request_ids=tuple(dict.fromkeys(failed))[:_IDS],
+        failed_here=len(here),
+        failed_here_since=from_ms(here[-1].started_ms) if here else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from monitor.detection import reasons
@@ -18,7 +18,8 @@ SUBSTITUTED: Final = "model_substituted"
 DEPRECATED: Final = "model_deprecated"
 CHECK_FAILING: Final = "check_failing"
 NEEDS_ATTENTION: Final = "probe_needs_attention"
-KINDS: Final = (SUBSTITUTED, DEPRECATED, CHECK_FAILING, NEEDS_ATTENTION)
+WELL_AGAIN: Final = "probes_work_again"
+KINDS: Final = (SUBSTITUTED, DEPRECATED, CHECK_FAILING, NEEDS_ATTENTION, WELL_AGAIN)
 #: The same text may be reported again of these kinds: they are over once the check has passed.
 _REPEATED: Final = frozenset({CHECK_FAILING, NEEDS_ATTENTION})
 #: The most notices of a kind per target and day (UTC). A deprecation may count down the days: that is one a day.
@@ -35,6 +36,8 @@ _LAST: Final = {
 _DETAIL_CHARS = 160
 #: What a notice of several targets is about.
 _THIS_MACHINE: Final = "this machine"
+#: It is over once no probe has failed on this machine for so long: what flickers is one fact.
+_WELL_FOR: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +57,10 @@ class NoticeFilter:
         self._reported: dict[tuple[str, str], list[tuple[str, date]]] = {}
         self._failing_here: dict[str, tuple[int, str]] = {}
         """By target, how many probes in a row have failed on this machine, and the detail of the last."""
-        self._machine_reported = False
-        """Whether people know of it; until no target's probes fail here any more."""
+        self._busy: TargetNotice | None = None
+        """What people were told of that, until they are told that it is over."""
+        self._well_since: datetime | None = None
+        """Since when no target's probes fail here; None while any do."""
         for notice in reported:
             self.mark_reported(notice)
 
@@ -75,15 +80,22 @@ class NoticeFilter:
         return self._due(state.target, _check_texts(failures, observation, state), now) if failures else ()
 
     def due_of_machine(self, now: datetime) -> tuple[TargetNotice, ...]:
-        """The notice that probes fail on this machine, one for all targets; after those of the checks."""
-        self._machine_reported = self._machine_reported and bool(self._failing_here)
+        """The notice that probes fail on this machine, one for all targets, or that it is over; after the checks'."""
+        self._well_since = None if self._failing_here else self._well_since or now
+        if self._busy:
+            return self._due_when_well(self._busy, now)
         details = [detail for times, detail in self._failing_here.values() if times >= REPORTED_INCONCLUSIVE]
-        if self._machine_reported or not details:
+        if not details:
             return ()
         names = sorted(self._failing_here)
-        whose = f"probes of {listed(names)} fail on this machine, which says nothing of the providers"
-        text = f"{whose}; last: {details[-1]}"
+        text = reasons.failing_here(names, details[-1])
         return self._due(names[0] if len(names) == 1 else _THIS_MACHINE, {NEEDS_ATTENTION: text}, now)
+
+    def _due_when_well(self, busy: TargetNotice, now: datetime) -> tuple[TargetNotice, ...]:
+        if self._well_since is None or now - self._well_since < _WELL_FOR:
+            return ()
+        text = f"no probe fails on this machine any more; they had since {busy.at.astimezone(UTC):%H:%M} UTC"
+        return (TargetNotice(kind=WELL_AGAIN, target=busy.target, text=text, at=now),)
 
     def _due(self, target: str, texts: dict[str, str], now: datetime) -> tuple[TargetNotice, ...]:
         new = ((kind, self._new_text(kind, target, text, now)) for kind, text in texts.items())
@@ -91,8 +103,10 @@ class NoticeFilter:
 
     def mark_reported(self, notice: TargetNotice) -> None:
         """Count this notice as reported."""
-        if notice.kind == NEEDS_ATTENTION and notice.target in {_THIS_MACHINE, *self._failing_here}:
-            self._machine_reported = True
+        if notice.kind == WELL_AGAIN:
+            self._busy = None
+        elif notice.kind == NEEDS_ATTENTION and reasons.FAILS_HERE in notice.text:
+            self._busy = notice
         reported = self._reported.setdefault((notice.kind, notice.target), [])
         reported.append((notice.text, notice.at.astimezone(UTC).date()))
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from monitor.detection.evidence import Evidence
-from monitor.formatting import format_elapsed
+from monitor.formatting import format_elapsed, listed
 from probes.outcome import Outcome
 
 _DETAIL_CHARS = 160
@@ -17,6 +17,9 @@ _REMEDIES = {
 }
 #: How the reason of a target that refuses every probe begins.
 ALL_REFUSED: Final = "answers nothing but"
+
+#: What a notice or a headline about a fault of this machine holds.
+FAILS_HERE: Final = "fail on this machine"
 
 
 def outcome_mix(outcomes: Mapping[Outcome, int]) -> str:
@@ -72,6 +75,12 @@ def probe_refused(dialect: str, targets: str, detail: str) -> str:
 def never_answered(detail: str) -> str:
     """That a target has refused every probe since it was configured."""
     return f"it has never answered since it was configured: check its settings ({shortened(detail)})"
+
+
+def failing_here(targets: Sequence[str], detail: str, since: datetime | None = None) -> str:
+    """That the probes of these targets fail by a fault of our own: `probes of a, b fail on this machine, …`."""
+    when = f" since {since.astimezone(UTC):%H:%M:%S} UTC" if since else ""
+    return f"probes of {listed(targets)} {FAILS_HERE}{when}, which says nothing of the providers; last: {detail}"
 
 
 def evidence_and_threshold(

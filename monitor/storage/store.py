@@ -131,7 +131,7 @@ class Store:
 
         With a transition or a notice it survives a power cut. `pools` are the detector's JSON by provider, as of `at`.
         """
-        if not states and not transitions and not pools:
+        if not states and not transitions and not pools and not notices:
             return
         with (self._durable if transitions or notices else self._engine).begin() as connection:
             if states:

@@ -26,8 +26,9 @@ from controller.alerts.slack.blocks import (
     section,
 )
 from controller.incidents.incident import FLAPPING, ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
-from controller.incidents.text import abridged, entry_text, reasons, vendor_sentence
+from controller.incidents.text import abridged, entry_text, incident_shares, reasons, refusal_of, vendor_sentence
 from monitor.config.alert_settings import Severity
+from monitor.detection.reasons import ALL_REFUSED
 from monitor.formatting import format_elapsed, plural
 from monitor.health import WORST_FIRST, Health
 from probes.redaction import one_line
@@ -65,6 +66,7 @@ _FIX_LATER = "A person must fix this, but it can wait: no user is on it. Until t
 _AFTER_THE_FIX = (
     "A changed variable or configuration takes effect when Hotspare is restarted; it notices everything else by itself."
 )
+_CHANGED = "The provider, or what it accepts of the probe, has changed."
 _BLIND = "No provider needs attention: failures that our own network may have caused are not counted, and routes stay."
 
 
@@ -180,18 +182,38 @@ def describe_failure(incident: Incident) -> str:
     troubled = [a for a in incident.affected if a.health not in SETTLED] or list(incident.affected)
     if not troubled:
         return f"{plain_name(incident.provider)} has an incident of kind {incident.kind.label}"
+    refusing = {refusal_of(affected) if affected.health is Health.UNUSABLE else None for affected in troubled}
     if len(troubled) == 1:
-        return f"{plain_name(troubled[0].target)} is {_health_text(troubled[0].health)}"
+        name = plain_name(troubled[0].target)
+        return f"{name} {refusing.pop() or f'is {_health_text(troubled[0].health)}'}{_shares(incident)}"
+    if None not in refusing:
+        what = refusing.pop() if len(refusing) == 1 else None
+        answers = (what or f"{ALL_REFUSED} errors").replace("answers", "answer", 1)
+        return f"{len(troubled)} models of {plain_name(incident.provider)} {answers}"
     counts = Counter(a.health for a in troubled)
     worst, *others = [f"{counts[h]} {{}}{_health_text(h)}" for h in WORST_FIRST if counts[h]]
     models = "model " if worst.startswith("1 ") else "models "
-    return f"{plain_name(incident.provider)}: " + ", ".join(
-        [worst.format(models), *(other.format("") for other in others)]
+    return (
+        f"{plain_name(incident.provider)}: "
+        + ", ".join([worst.format(models), *(other.format("") for other in others)])
+        + _shares(incident)
     )
 
 
+def _shares(incident: Incident) -> str:
+    """What it answered and refused, where it refuses much and not everything, while it is open."""
+    shares = incident_shares(incident) if incident.resolved_at is None else None
+    refuses_all = any(refusal_of(affected) for affected in incident.affected)
+    return f": {shares}" if shares and not refuses_all else ""
+
+
 def action_sentence(incident: Incident) -> str:
-    """Whether a person must act, in one sentence or two."""
+    """Whether a person must act, in one sentence or two; before it, that a provider which refuses all has changed."""
+    refuses_all = any(affected.health is Health.UNUSABLE and refusal_of(affected) for affected in incident.affected)
+    return f"{_CHANGED} {_who_acts(incident)}" if refuses_all else _who_acts(incident)
+
+
+def _who_acts(incident: Incident) -> str:
     if incident.resolved_at:
         return _action_after_the_end(incident.routes)
     if any(route.unpublished for route in incident.routes):

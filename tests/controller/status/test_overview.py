@@ -180,8 +180,41 @@ def test_availability_leaves_out_our_own_faults_and_served_does_not(settings: Se
     assert (history.last_day.total, history.last_day.excluded, history.last_day.availability) == (9, 6, 2 / 3)
     assert (history.last_hour.served, history.last_day.served, history.last_hour.refused) == (1 / 4, 2 / 5, 2)
     assert history.cost_day_usd == pytest.approx(0.03)
-    told = f"{seeded.LUNA} answered 25.0 % of the last hour's probes, refused 50.0 %"
+    told = f"{seeded.LUNA} answered 25.0 %, refused 50.0 % of the last hour's probes"
     assert overview(settings).targets[0].remarks == (told,)
+
+
+def test_the_headline_says_what_a_target_refuses_although_it_is_up(settings: Settings) -> None:
+    """Where nothing worse is known; below 5 % it stays good news."""
+    seeded.seed(settings, NOW)
+    record(settings, *(observed(Outcome.REFUSED, before_s=0.5 + n / 100, duration_s=0.1) for n in range(30)))
+    seen = overview(settings)
+    shares = seen.targets[0].refusals
+    first = (
+        f"All 2 routes are on their first choice; 6 targets up, but {seeded.LUNA} {shares} of the last hour's probes"
+    )
+    assert shares
+    assert (seen.level, seen.headline) == (Level.NOTICE, first)
+
+
+def test_a_machine_at_fault_is_one_line_while_it_lasts(settings: Settings) -> None:
+    """From the third probe in a row that failed here; gone with the first that did not."""
+    seeded.seed(settings, NOW)
+    busy = [observed(Outcome.BAD_REQUEST, before_s=3 - n, failed_here=True, detail="too busy") for n in range(3)]
+    record(settings, *busy[:2])
+    assert overview(settings).machine is None
+    record(settings, busy[2])
+    seen = overview(settings)
+    said = f"probes of {seeded.LUNA} fail on this machine since 18:03:09 UTC, which says nothing of the providers"
+    assert seen.machine
+    assert seen.machine.sentence == f"{said}; last: too busy"
+    assert (seen.level, seen.headline.partition("; ")[2]) == (
+        Level.NOTICE,
+        "6 targets up, but probes fail on this machine",
+    )
+    assert status_document(seen)["machine"]["targets"] == [seeded.LUNA]
+    record(settings, observed(Outcome.OK, before_s=0.5, duration_s=0.1))
+    assert overview(settings).machine is None
 
 
 def test_latency_is_that_of_answers(settings: Settings) -> None:

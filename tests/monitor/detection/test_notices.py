@@ -19,6 +19,7 @@ from monitor.detection.notices import (
     KINDS,
     NEEDS_ATTENTION,
     SUBSTITUTED,
+    WELL_AGAIN,
     NoticeFilter,
     TargetNotice,
 )
@@ -101,7 +102,7 @@ def test_a_hint_that_counts_down_is_told_once_a_day() -> None:
 
 
 def test_a_busy_machine_is_one_notice() -> None:
-    """However many targets it concerns; again only once all of them were well in between."""
+    """However many targets it concerns; its end is one too, once all of them have been well for a minute."""
     notices, busy = NoticeFilter(), replace(answered_by(), outcome=Outcome.BAD_REQUEST, detail=f"{OWN_FAULT} failed: x")
     targets, texts = [f"p/m{number}" for number in range(7)], []
 
@@ -125,9 +126,20 @@ def test_a_busy_machine_is_one_notice() -> None:
     probe(Outcome.BAD_REQUEST, targets[:3], 12)
     assert texts == [first], "one was never well"
     probe(Outcome.OK, targets, 13)
-    for second in range(20, 23):
+    probe(Outcome.BAD_REQUEST, targets[:3], 40)
+    probe(Outcome.OK, targets, 50)
+    probe(Outcome.OK, targets, 109)
+    assert texts == [first], "it came back within the minute"
+    notices = NoticeFilter([TargetNotice(kind=kind, target=name, text=text, at=T0) for kind, name, text in texts])
+    probe(Outcome.OK, targets, 110)
+    probe(Outcome.OK, targets, 169)
+    assert texts == [first], "after a restart a minute is waited for anew"
+    probe(Outcome.OK, targets, 170)
+    over = "no probe fails on this machine any more; they had since 18:00 UTC"
+    assert texts[1:] == [("probes_work_again", "this machine", over)]
+    for second in range(200, 203):
         probe(Outcome.BAD_REQUEST, targets[:1], second)
-    assert texts[1:] == [("probe_needs_attention", "p/m0", texts[1][2])]
+    assert texts[2:] == [("probe_needs_attention", "p/m0", texts[2][2])]
 
 
 def test_nothing_is_said_of_what_is_as_it_should_be() -> None:
@@ -264,7 +276,7 @@ def test_of_checks_no_more_than_thirty_are_told() -> None:
 def test_slack_gets_it_disarmed(kind: str) -> None:
     """With a symbol of its own, and nothing in it that mentions or links."""
     message = notice_message(kind, TARGET, f"{TARGET} was answered by <!channel>", at=T0)
-    symbol = "🔁" if "model" in kind else "⚠️"
+    symbol = "🔁" if "model" in kind else "▶️" if kind == WELL_AGAIN else "⚠️"
     assert message.text.startswith(f"{symbol} {kind.replace('_', ' ').capitalize()}: {TARGET}\n")
     assert "<!channel>" not in message.text
     assert DEPRECATED in KINDS

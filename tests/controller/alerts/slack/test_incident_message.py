@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
 from controller.alerts.slack.blocks import Message
-from controller.alerts.slack.incident_message import incident_headline
+from controller.alerts.slack.incident_message import headline_of, incident_headline
 from controller.alerts.slack.other_messages import notice_message
 from controller.incidents.incident import (
     AffectedTarget,
@@ -20,6 +20,7 @@ from controller.incidents.incident import (
     Incident,
     IncidentKind,
     RouteImpact,
+    TargetNumbers,
     TimelineEntry,
     VendorClaim,
 )
@@ -29,6 +30,7 @@ from controller.routing.override_text import pin_warning_event
 from controller.routing.overrides import Override, OverrideKind
 from monitor.health import Health, TargetHealth
 from monitor.status_pages.reading import VendorState
+from probes.outcome import Outcome
 
 OPENED = datetime(2026, 11, 21, 18, 0, 41, tzinfo=UTC)
 LATER = OPENED + timedelta(minutes=12, seconds=5)
@@ -422,3 +424,31 @@ def test_the_largest_incident_fits() -> None:
         now=LATER,
     )
     assert_inside_the_limits(message)
+
+
+NOTHING_BUT = "answers nothing but HTTP 404 since 18:00 UTC: the provider, or what it accepts, has changed; last: no"
+
+
+def test_a_refusal_of_every_probe_is_headed_by_what_it_answers() -> None:
+    """Not by `unusable`; whoever reads the first lines knows that the provider or the probe has changed."""
+    fault = affected(health=Health.UNUSABLE, reason=f"{LUNA} is unusable: {NOTHING_BUT}")
+    refusing = replace(outage(ON_HAIKU), kind=IncidentKind.DEGRADATION, affected=(fault,))
+    assert headline_of(refusing) == f"🟠 {LUNA} answers nothing but HTTP 404 since 18:00 UTC"
+    assert "has changed. Nobody has to act now." in incident_headline(refusing, now=LATER).text
+    mini = affected(MINI, Health.UNUSABLE, f"{MINI} is unusable: {NOTHING_BUT}")
+    both = replace(refusing, affected=(fault, mini))
+    assert headline_of(both) == "🟠 2 models of openai answer nothing but HTTP 404 since 18:00 UTC"
+    again = replace(fault, health=Health.RECOVERING)
+    assert headline_of(replace(refusing, affected=(again,))) == f"🟡 {LUNA} is recovering"
+
+
+def test_the_headline_says_how_much_was_answered_where_much_was_refused() -> None:
+    """From 5 % of refusals on, while it is open; never as a success that rounds up to all."""
+    throttled = replace(outage(ON_HAIKU, health=Health.DEGRADED), kind=IncidentKind.DEGRADATION)
+
+    def headline(answered: int, refused: int) -> str:
+        outcomes = ((Outcome.OK, answered), (Outcome.RATE_LIMITED, refused))
+        return headline_of(replace(throttled, numbers=(TargetNumbers(target=LUNA, outcomes=outcomes),)))
+
+    assert headline(62, 38) == f"🟠 {LUNA} is degraded: answered 62.0 %, refused 38.0 %"
+    assert headline(96, 4) == headline(1, 0) == f"🟠 {LUNA} is degraded"
