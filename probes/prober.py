@@ -226,7 +226,8 @@ def complete_classification(classification: Classification, exchange: Exchange) 
             step = f"time: {duration_s:.3f} s, within the slow limit of {target.slow_s:g} s"
             return replace(classification, steps=(*classification.steps, step))
         case Outcome.AUTH:
-            prefix = f"the key in {target.provider.api_key_env or 'the configuration'} was refused"
+            where = target.provider.api_key_env or target.provider.api_key_file or "the configuration"
+            prefix = f"the key in {where} was refused"
             if target.provider.signing:
                 prefix = "no AWS credentials" if exchange.status is None else "the AWS credentials were refused"
         case Outcome.QUOTA:

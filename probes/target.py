@@ -49,6 +49,8 @@ class Provider:
     api_key: Secret
     api_key_env: str | None = None
     """The environment variable that the key came from, if any."""
+    api_key_file: str | None = None
+    """The file that the key came from, if any."""
     preset: str | None = None
     """A key of `probes.dialects.presets.PRESETS`."""
     region: str | None = None
@@ -67,6 +69,8 @@ class Provider:
         """Where the key comes from: what to check when it is refused."""
         if self.signing:
             return "the AWS credentials of this machine"
+        if self.api_key_file:
+            return f"the file {self.api_key_file}"
         return f"the variable {self.api_key_env}" if self.api_key_env else "the key in the configuration"
 
 

@@ -142,7 +142,11 @@ def _show_request_header(name: str, value: str, provider: Provider) -> str:
     if not (key and key in value) and not _SECRET_HEADERS.search(name):
         return clean_block(value, provider.api_key, limit=_LONGEST_HEADER)
     scheme, _, secret = value.partition(" ")
-    origin = f" ({provider.api_key_env or 'the key in the configuration'})" if key and key in value else ""
+    origin = (
+        f" ({provider.api_key_env or provider.api_key_file or 'the key in the configuration'})"
+        if key and key in value
+        else ""
+    )
     return (f"{scheme} {MASK}" if secret and (not key or key not in scheme) else MASK) + origin
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationInfo
 
 from monitor.config.checks import CHECK_TURNS, CheckTurns
 from monitor.config.document import Node
-from monitor.config.reading import ReadContext, Text, variable_of
+from monitor.config.reading import ReadContext, Text, file_of, variable_of
 from monitor.config.section import Key, NamedSections, Section
 from monitor.config.sentinel import interval_beside_sentinel
 from monitor.config.units import SHORTEST_INTERVAL_S
@@ -145,8 +145,8 @@ class ProviderSection(Section):
     (`https://api.anthropic.com`). `azure-openai` (`https://RESOURCE.openai.azure.com`) and the preset `vertex` have
     no default. Change it when a gateway or somebody else serves the models."""
     api_key: Annotated[Secret | None, secret("", "key"), Key(default_text="required")] = None
-    """The key, as `${NAME}`. Not needed with `signing` and the presets `vllm`, `ollama` and `litellm`; for another
-    server that wants none, write any text."""
+    """The key, as `${NAME}` or `${file:PATH}`. Not needed with `signing` and the presets `vllm`, `ollama` and
+    `litellm`; for another server that wants none, write any text."""
     region: Annotated[str | None, _config_field("region"), Key(default_text="required for `bedrock`")] = None
     """`bedrock` only: the account's region, such as `us-east-1`; not needed with a `base_url` and a key."""
     signing: Annotated[bool, _config_field("signing")] = False
@@ -295,6 +295,7 @@ def _provider(provider_name: str, section: ProviderSection, node: Node, context:
         base_url=base_url,
         api_key=section.api_key or Secret(""),
         api_key_env=variable_of(node.child("api_key")),
+        api_key_file=file_of(node.child("api_key")),
         preset=preset.name if preset else None,
         region=section.region,
         api_version=section.api_version,

@@ -9,9 +9,12 @@ from typing import Self
 from monitor.config.document import Broken, Node, Place, Scalar, ScalarKind, Sequence
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.problems import Problems
+from monitor.config.value_files import UnreadableValueError, read_value_file
+from probes.redaction import one_line
 from probes.target import Target
 
-_VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
+#: `$${`, the variable's name, the file's path, or what only begins like one.
+_VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{file:([^{}]+)\}|\$\{")
 
 
 _NOTHING = Broken(place=Place(line=1, column=1))
@@ -36,8 +39,8 @@ class Text(str):
 
     @property
     def expanded(self) -> bool:
-        """Whether the value came, in whole or in part, from the environment."""
-        return any(match[1] for match in _VARIABLE.finditer(self.written))
+        """Whether the value came, in whole or in part, from the environment or a file."""
+        return any(match[1] or match[2] for match in _VARIABLE.finditer(self.written))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,6 +128,8 @@ class ReadContext:
         def value_of(match: re.Match[str]) -> str:
             if match[0] == "$${":
                 return "${"
+            if match[2]:
+                return self._file(match[2], missing)
             value = self.environ.get(match[1], "") if match[1] else ""
             if not value.strip():
                 missing.append(self._missing(match[1]))
@@ -137,9 +142,19 @@ class ReadContext:
             raise ReportedError
         return expanded
 
+    def _file(self, path: str, missing: list[str]) -> str:
+        try:
+            value = read_value_file(path)
+        except UnreadableValueError as error:
+            missing.append(f"the file {one_line(path, 300)} {error}")
+            return ""
+        self.problems.keep_secret(value)
+        return value
+
     def _missing(self, name: str | None) -> str:
         if name is None:
-            return "'${' begins a variable, which is written ${NAME}; write $${ for the characters themselves"
+            written = "is written ${NAME} or ${file:PATH}; write $${ for the characters themselves"
+            return f"'${{' begins a variable, which {written}"
         state = "set but empty" if name in self.environ else "not set"
         return f"the environment variable {name} is {state}; export it, or remove this entry"
 
@@ -148,3 +163,9 @@ def variable_of(node: Node) -> str | None:
     """The variable's name where the value is exactly `${NAME}`."""
     match = _VARIABLE.fullmatch(node.text) if isinstance(node, Scalar) else None
     return match[1] if match else None
+
+
+def file_of(node: Node) -> str | None:
+    """The file's path where the value is exactly `${file:PATH}`."""
+    match = _VARIABLE.fullmatch(node.text) if isinstance(node, Scalar) else None
+    return match[2] if match else None

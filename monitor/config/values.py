@@ -12,7 +12,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.document import Node, Scalar, ScalarKind, Sequence
-from monitor.config.reading import ReadContext, ReportedError, variable_of
+from monitor.config.reading import ReadContext, ReportedError, file_of, variable_of
 from monitor.config.units import DURATION, NUMBER, RATE, SHARE, parse_duration, parse_number, parse_rate, parse_share
 from monitor.formatting import format_duration, format_rate, format_share
 from probes.target import Secret
@@ -278,7 +278,7 @@ def secret(
         if not context.keys and isinstance(node, Scalar):
             return Secret("not-read")
         value = context.text(node, expected.format(name))
-        known = variable_of(node)
+        known = variable_of(node) or file_of(node)
         whose = f"the value of {known}" if known else "its value"
         if header and not _HEADER_VALUE.fullmatch(value):
             unsendable = f"{whose} cannot be sent in a header: it holds a space, a line break or a non-ASCII character"
