@@ -79,6 +79,9 @@ def _targets(document: dict[str, Any]) -> Table:
         interval = format_duration(target["interval_s"])
         if stretched_s > target["interval_s"]:
             interval += f" → {format_duration(round(stretched_s, 1))} by the budget"
+        probed_s = target["probed_interval_s"]
+        if probed_s != stretched_s:
+            interval += f" → {format_duration(round(probed_s, 1))} {'in use' if probed_s < stretched_s else 'waiting'}"
         table.add_row(
             Text(target["target"]),
             interval,

@@ -80,10 +80,15 @@ class Cycle:
         self._cycled_at = now
         return self.detection.burst_probes(observations)
 
-    def update_intervals(self, settings: Settings, now: datetime) -> None:
+    @property
+    def routes(self) -> Mapping[str, Decision]:
+        """Where each route stands, by name."""
+        return self._routes
+
+    def update_intervals(self, settings: Settings) -> None:
         """Go on with the same targets at other intervals, and with all that is known of them."""
         self._settings = settings
-        self.detection.update_intervals(settings, now)
+        self.detection.update_intervals(settings)
 
     def keep_alive(self, now: datetime) -> None:
         """Give the routing file its heartbeat where the database cannot be written: what it says still holds.

@@ -67,11 +67,10 @@ class StoredDetector:
             log.info("health_changed before=%s after=%s: %s", made.before, made.after, made.reason)
         return transitions
 
-    def update_intervals(self, settings: Settings, now: datetime) -> None:
+    def update_intervals(self, settings: Settings) -> None:
         """Judge the same targets at other intervals, with all that is known of them."""
-        detector = Detector(settings, now)
-        detector.restore(self.detector.snapshot())
-        self._settings, self.detector = settings, detector
+        self._settings = settings
+        self.detector.update_intervals(settings)
 
     def stop_watching(self, targets: Collection[str], reason: str) -> None:
         """These targets, and no others, are not probed: from the next call of `take_in` on their health is unknown."""

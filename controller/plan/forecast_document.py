@@ -11,7 +11,7 @@ from controller.plan import promise_checks
 from controller.plan.promise_checks import QUARTER_DAYS, FalseFailoverRates
 from controller.plan.trials import BACKGROUND, DAY_S, RATES, TrialSubject, probes_per_s
 from controller.simulation.results import poisson_interval, summarize
-from monitor.budget.allocation import BudgetForecast
+from monitor.budget.allocation import BudgetForecast, stretched_s
 from monitor.budget.usual_month import MONTH, MONTH_DAYS
 from monitor.config.settings import Route, Settings
 
@@ -23,7 +23,7 @@ class ForecastInput:
     """The results of all trials and calculations."""
 
     settings: Settings
-    """With the intervals that the budget allows."""
+    """With the intervals that the budget allows, while every route is on its first candidate."""
     configured: Settings
     """With the intervals of the configuration."""
     budget: BudgetForecast | None
@@ -147,17 +147,19 @@ def _budget(forecast: BudgetForecast | None) -> dict[str, Any] | None:
     }
 
 
-def _target(inputs: ForecastInput, target: str, interval_s: float, stretched_s: float) -> dict[str, Any]:
+def _target(inputs: ForecastInput, target: str, interval_s: float, probed_s: float) -> dict[str, Any]:
     paid_s, forecast = MONTH_DAYS * DAY_S, inputs.budget
     if forecast and forecast.lasts_s is not None and target in forecast.beyond:
         paid_s *= forecast.lasts_s / MONTH.seconds
-    probes = paid_s / stretched_s * inputs.burst
+    probes = paid_s / probed_s * inputs.burst
+    stretch = forecast.stretches.get(target, 1.0) if forecast else 1.0
     price = inputs.prices[target]
     return {
         "target": target,
         "interval_s": interval_s,
-        "stretched_interval_s": stretched_s,
-        "stretch": forecast.stretches.get(target, 1.0) if forecast else 1.0,
+        "stretched_interval_s": stretched_s(interval_s, stretch),
+        "stretch": stretch,
+        "probed_interval_s": probed_s,
         "probes_per_month": round(probes),
         "usd_per_month": None if price is None else round(probes * price, 4),
     }

@@ -3,7 +3,8 @@
 import math
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice, product
 from operator import call
@@ -20,8 +21,10 @@ from controller.plan.trials import (
     run_trial,
     trial_subjects,
 )
+from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.runner import probe_prices
 from controller.simulation.workers import ProgressCallback, process_map
+from monitor.budget.allocation import BudgetForecast
 from monitor.budget.usual_month import apply_budget
 from monitor.config.settings import Settings
 from monitor.formatting import format_duration, format_elapsed
@@ -46,11 +49,11 @@ def find_thresholds(settings: Settings, *, timeout_s: float) -> None:
     def on_alarm(*_: object) -> None:
         raise TimeoutError
 
-    stretched, _ = apply_budget(settings, probe_prices(settings))
+    probed, _ = _as_probed(settings, probe_prices(settings))
     before = signal.signal(signal.SIGALRM, on_alarm)
     signal.setitimer(signal.ITIMER_REAL, timeout_s)
     try:
-        expected_false_failovers(stretched)
+        expected_false_failovers(probed)
     except TimeoutError:
         blips, min_outage = settings.controller.blips, format_duration(settings.controller.min_outage_s)
         text = (
@@ -79,7 +82,7 @@ def plan(
     """
     began_s = time.perf_counter()
     configured, prices = settings, probe_prices(settings)
-    settings, budget_forecast = apply_budget(configured, prices)
+    settings, budget_forecast = _as_probed(configured, prices)
     every = trial_subjects(settings)
     tried = limit_subjects(every)
     usual = _seeds(tried)
@@ -109,6 +112,16 @@ def plan(
             for route, after_s in moves.items():
                 inputs.times.setdefault((subject.name, rate, route), []).append(after_s)
     return forecast_document.plan_document(inputs, wall_s=time.perf_counter() - began_s)
+
+
+def _as_probed(configured: Settings, prices: Mapping[str, float | None]) -> tuple[Settings, BudgetForecast | None]:
+    """The settings with the intervals while every route is on its first candidate, and the budget's forecast.
+
+    A trial ends when its route has moved, so that the intervals need not change in it.
+    """
+    stretched, forecast = apply_budget(configured, prices)
+    probed = spend_where_used(stretched, {}, prices)
+    return replace(probed, controller=replace(probed.controller, spend_where_used=False)), forecast
 
 
 def limit_subjects(every: Sequence[TrialSubject]) -> list[TrialSubject]:

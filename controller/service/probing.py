@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from controller.alerts.heartbeat import ServiceHealth
 from controller.cycle.cycle import Cycle
+from controller.routing.spend_where_used import spend_where_used
 from controller.service.background import BackgroundRecorder
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.tracker import BudgetTracker
@@ -19,6 +20,7 @@ from monitor.detection.pacing import BurstProbe
 from monitor.scheduler import ProbeScheduler
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
+from probes.pricing import usual_usd
 from probes.prober import Prober
 from probes.target import Target
 
@@ -48,7 +50,11 @@ class Probing:
 
     def __post_init__(self) -> None:
         self.schedule = ProbeScheduler(self.settings.targets, self._probe, self._skipped)
-        self.schedule.update_intervals(self.budget.throttled_settings().targets, self.recorder.clock())
+        spends = self.settings.controller.spend_where_used
+        self._usual_usd = {target.id: usual_usd(target) for target in self.settings.targets if spends}
+        self._paced = self._settings_by_use()
+        self.schedule.update_intervals(self._paced.targets, self.recorder.clock())
+        self.cycle.update_intervals(self._paced)
 
     def start(self) -> None:
         """Begin with the scheduled probes."""
@@ -61,9 +67,11 @@ class Probing:
             if granted := self.budget.grant_extra(burst.targets, self.recorder.clock()):
                 at = self.recorder.clock() + timedelta(seconds=burst.delay_s)
                 self.schedule.add_burst_probe(burst.slot, granted, at, afresh=burst.afresh)
+        if self.settings.controller.spend_where_used and self._settings_by_use().targets != self._paced.targets:
+            self._review_now.set()
 
     async def watch_budget(self) -> None:
-        """Review the budget once a minute, and at once when a target is exhausted, for ever."""
+        """Review the budget once a minute, and at once when a target is exhausted or a route has moved, for ever."""
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._review_now.wait(), _REVIEW_S)
@@ -107,20 +115,24 @@ class Probing:
     def _probe_early(self) -> None:
         """Probe targets at stretched intervals once at their configured ones, where nothing recent is known of them."""
         now, due_s = self.recorder.clock(), pacing.phases(self.settings.targets)
-        for configured, paced in zip(self.settings.targets, self.budget.throttled_settings().targets, strict=True):
+        for configured, paced in zip(self.settings.targets, self._paced.targets, strict=True):
             seen_at = self.cycle.detection.detector.state_of(paced.id).last_seen_at
             known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
             if paced.interval_s > configured.interval_s and not known:
                 self.schedule.add_burst_probe(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
 
+    def _settings_by_use(self) -> Settings:
+        """The settings with the intervals as the budget allows them, and as the routes stand now."""
+        return spend_where_used(self.budget.throttled_settings(), self.cycle.routes, self._usual_usd)
+
     async def _review_budget(self) -> None:
         """Set what the budget allows from now on, probe and judge accordingly, and record what has changed."""
         before, events = self.budget.throttling, self.budget.review(self.recorder.clock())
-        after = self.budget.throttling
-        if after.stretches != before.stretches:
-            settings = self.budget.throttled_settings()
-            self.schedule.update_intervals(settings.targets, self.recorder.clock())
-            await self.recorder.database.run(self.cycle.update_intervals, settings, self.recorder.clock())
+        after, paced = self.budget.throttling, self._settings_by_use()
+        if paced.targets != self._paced.targets:
+            self._paced = paced
+            self.schedule.update_intervals(paced.targets, self.recorder.clock())
+            await self.recorder.database.run(self.cycle.update_intervals, paced)
         if after.stopped != before.stopped:
             await self.recorder.database.run(
                 self.cycle.detection.stop_watching, after.stopped, self.budget.stop_reason()

@@ -23,6 +23,7 @@ from typing import Any
 from controller.routing import policy
 from controller.routing.decision import Decision
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
+from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.fast_forward import FastForward
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
@@ -256,6 +257,7 @@ class _SeedRun:
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
             self._states[decision.route] = decision
             self._decisions.append((now_s, decision))
+            self._spend_where_used(now_s)
         if self._fast_forward and not self._planned and self._detector.judges_each_alone:
             self._skip_quiet_targets(now_s)
         if not all(verdict.settled for verdict in verdicts):
@@ -263,6 +265,23 @@ class _SeedRun:
         if self._detector.due is not None:
             ticks = ceil((self._detector.due - now).total_seconds() / TICK_S)
             self._cycle_by(now_s + max(1, ticks) * TICK_S)
+
+    def _spend_where_used(self, now_s: float) -> None:
+        """Probe at the intervals that are right for the routes as they stand, as the service's scheduler does."""
+        paced = spend_where_used(self._scenario.settings, self._states, self._scenario.probe_usd)
+        if paced.targets == self._settings.targets:
+            return
+        self._resume(now_s)
+        self._settings = paced
+        self._detector.update_intervals(paced)
+        due_s = phases(paced.targets)
+        for target, interval_s in ((self._targets[each.id], each.interval_s) for each in paced.targets):
+            if interval_s != target.interval_s:
+                waits_s = max(0.0, interval_s - target.interval_s)
+                target.change_interval(interval_s, min(now_s + due_s[target.id], target.due_s + waits_s))
+        others = [event for event in self._heap if event[2] != _DUE]
+        self._heap[:] = [*others, *((target.due_s, target.place, _DUE, target) for target in self._all)]
+        heapify(self._heap)
 
     def _is_compared(self, target: SimulatedTarget) -> bool:
         """Whether a probe of this target may show that a failing route is better off elsewhere."""

@@ -101,6 +101,10 @@ class SimulatedTarget:
         self._due_count += 1
         return at_s
 
+    def change_interval(self, interval_s: float, due_s: float) -> None:
+        """Make regular probes at this interval from now on, the next one at `due_s`."""
+        self.interval_s, self._phase_s, self._due_count, self._unclean = interval_s, due_s, 1, -1
+
     def probe(self, at_s: float) -> Observation:
         """Return what a probe observes that starts at `at_s`, which must not be before that of the call before."""
         if at_s >= self._segment_end_s:

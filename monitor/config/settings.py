@@ -254,6 +254,10 @@ class ControllerSettings(Section):
     """No second move sooner, unless the current target's health is in `fail_over_on`."""
     failback: Failback = Failback()
     blips: Blips = Blips()
+    spend_where_used: Annotated[bool, flag()] = False
+    """Probe a model that a route is on at two thirds of its interval or half, and those of providers that only wait at
+    twice theirs, at the same cost; see [spending where users are](#spending-where-users-are). Change it when an
+    outage of the provider in use is to be noticed sooner for no more money."""
     dry_run: Annotated[bool, flag()] = False
     """Decide, record and alert, but move no route; see [dry run](#dry-run). Change it when you want to see first
     what Hotspare would do."""

@@ -233,6 +233,12 @@ class Detector:
             self._plan_provider_verdict(name)
         self._fresh.restore(snapshot.fresh)
 
+    def update_intervals(self, settings: Settings) -> None:
+        """Judge the same targets at other intervals, with all that is known of them."""
+        self._parameters = parameters_by_target(settings)
+        self._provider_parameters = parameters_by_provider(settings, self._parameters)
+        self.restore(self.snapshot())
+
     def _excused(
         self, before: TargetState, after: TargetState, observation: Observation
     ) -> tuple[Transition, ...] | None:

@@ -568,7 +568,7 @@ def test_other_intervals_leave_what_is_known(tmp_path: Path) -> None:
     one.run(observation("x", at_s=30, name=A), now_s=31)
     before = one.cycle.detection.detector.state_of(A)
     longer = replace(wanted, targets=tuple(replace(target, interval_s=600.0) for target in wanted.targets))
-    one.cycle.update_intervals(longer, later(32))
+    one.cycle.update_intervals(longer)
     assert one.cycle.detection.detector.state_of(A) == before
     one.run(now_s=1500)
     assert {target["health"] for target in one.table()["targets"].values()} == {"suspect", "up"}

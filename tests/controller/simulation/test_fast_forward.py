@@ -24,6 +24,12 @@ def world(*outages: Any, interval_s: float = 30.0, mixed: bool = False, **change
     return scenario(*outages, **{"settings": settings, "hours": 5.0, **changed})
 
 
+def spending(made_up: Scenario) -> Scenario:
+    """The same where targets in use are probed more often than those that wait."""
+    controller = replace(made_up.settings.controller, spend_where_used=True)
+    return replace(made_up, settings=replace(made_up.settings, controller=controller))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "made_up",
@@ -34,6 +40,7 @@ def world(*outages: Any, interval_s: float = 30.0, mixed: bool = False, **change
         pytest.param(world(outage(failure_rate=0.0, latency_factor=4.0)), id="slower"),
         pytest.param(world(outage(failure_rate=0.9, outcome=Outcome.UNREACHABLE, own_network=True)), id="our network"),
         pytest.param(world(outage(outcome=Outcome.RATE_LIMITED, retry_after_s=60.0), interval_s=5.0), id="limits"),
+        pytest.param(spending(world(outage(failure_rate=0.6), blips=BlipStream(per_day=20.0))), id="where users are"),
         pytest.param(
             world(background=QuietBehaviour(latency=LatencyDistribution(median_s=2.0, p99_s=40.0)), interval_s=10.0),
             id="longer than the interval",
