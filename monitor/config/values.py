@@ -19,6 +19,7 @@ from probes.target import Secret
 
 _HEADER_VALUE = re.compile(r"[!-~]+")
 _QUOTES = frozenset("'\"`")
+_UNEXPANDED = re.compile(r"\$\{?\w+\}?|(export )?[A-Z][A-Z0-9_]*_(KEY|TOKEN)=.*")
 #: In JSON Schema: what any value may be instead, the name of a variable.
 _VARIABLE_PATTERN = r"\$\{"
 _DECIMAL_PATTERN = r"[+-]?[0-9]+(\.[0-9]+)?"
@@ -288,6 +289,8 @@ def secret(
             quoted = f"{' and '.join(ends)} with a quotation mark; leave {'both' if len(ends) > 1 else 'it'} out"
             alone = "is a quotation mark alone"
             raise context.report(value.place, f"{whose} {quoted if len(value) > 1 else alone}")
+        if header and _UNEXPANDED.fullmatch(value):
+            raise context.report(value.place, f"{whose} is a variable itself, not what it holds")
         if check and (problem := check(value)):
             raise context.report(value.place, problem)
         if is_secret(value) and not value.expanded:

@@ -23,6 +23,8 @@ UNVERSIONED: BaseUrlRule = (
 )
 #: Stands for a model in the path of a method.
 _ANY_MODEL: Final = "MODEL"
+#: A method of any dialect after its version: no address to add one to.
+_METHOD: Final = re.compile(r"(?i)/v\d+(beta)?/(chat/completions|completions|responses|messages|embeddings|models)$")
 HOST_ALONE: BaseUrlRule = (".+", "has a path, which this dialect adds itself; leave it out")
 
 
@@ -104,8 +106,24 @@ class Dialect:
         for check in (check for check in Check if check in self.checks):
             request = self.build_request(Target(provider=provider, model=_ANY_MODEL), Task(check=check, nonce=""))
             added = urlsplit(request.url).path
-            before, _, last = re.escape(added).rpartition("/")
-            if method := re.search(f"({before})?/{last}$".replace(_ANY_MODEL, "[^/]+"), path, re.IGNORECASE):
+            if method := _begun(added).search(path):
                 return f"ends in {method[0]}, which is added to it: requests would go to {path}{added}; leave it out"
         wrong_path, warning = self.base_url_rule or ("", None)
-        return warning if re.fullmatch(wrong_path, path, re.DOTALL) else None
+        if re.fullmatch(wrong_path, path, re.DOTALL):
+            return warning
+        if self.default_base_url is not None and "openai" not in self.name and re.search("/openai(/v1)?$", path):
+            return "is the address of an OpenAI-compatible API; its dialect is openai-chat"
+        method = _METHOD.search(path)
+        return f"ends in {method[0]}, a method of an API; leave it out" if method else None
+
+
+def _begun(method: str) -> re.Pattern[str]:
+    """The end of a path that has the last part of a method already, or its beginning: `/v1beta/models`.
+
+    The beginning of one of two parts may be a name that an address ends in: `/chat`.
+    """
+    before, _, last = re.escape(method).rpartition("/")
+    parts = re.escape(method).split("/")[1:]
+    heads = ["/".join(parts[:end]) for end in range(len(parts) - 1, 0, -1)] if len(parts) > 2 else []
+    begun = "".join(f"|/{head}" for head in heads)
+    return re.compile(f"(({before})?/{last}{begun})$".replace(_ANY_MODEL, "[^/]+"), re.IGNORECASE)
