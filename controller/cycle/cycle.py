@@ -16,7 +16,7 @@ from controller.cycle.incident_tracking import IncidentMemory
 from controller.cycle.routing_publisher import VALID_FOR_S, RoutingPublisher
 from controller.incidents.cycle_facts import CycleFacts
 from controller.journal import Journal
-from controller.routing import policy
+from controller.routing import policy, waiting
 from controller.routing.active_overrides import ActiveOverrides
 from controller.routing.decision import Decision, failback_command, format_destination
 from controller.routing.overrides import NO_OVERRIDES
@@ -137,13 +137,27 @@ class Cycle:
             health=self.detection.detector.health,
             routes=published,
             decisions=[verdict.decision for verdict in verdicts.values() if verdict.decision],
-            stuck={name for name, verdict in verdicts.items() if verdict.stuck},
+            stuck={name: self._stuck_until(decided[name], now) for name, verdict in verdicts.items() if verdict.stuck},
             unpublished=self.publisher.unpublished_moves(published),
             waiting={name: verdict.waiting for name, verdict in verdicts.items() if verdict.waiting},
             warnings={name: verdict.warning for name, verdict in verdicts.items() if verdict.warning},
             would={name: format_destination(state) for name, state in elsewhere.items()},
             overrides=self._overrides,
             loss=loss,
+        )
+
+    def _stuck_until(self, pointed: Decision, now: datetime) -> str:
+        """What moves a route that is stuck."""
+        [route] = [route for route in self._settings.routes if route.name == pointed.route]
+        others = [target for target in route.candidates if target != pointed.target]
+        drained = {target: self._overrides.drained(target, target.partition("/")[0]) for target in others}
+        describe_wait = self.detection.detector.describe_wait
+        return waiting.stuck_until(
+            describe_wait(pointed.target, now),
+            {target: describe_wait(target, now) for target in others},
+            {target: drain for target, drain in drained.items() if drain},
+            least_bad_from=waiting.dwell_end(pointed, self._settings.controller, now),
+            now=now,
         )
 
     def _report_waiting(self, verdicts: Mapping[str, RouteVerdict], now: datetime) -> None:

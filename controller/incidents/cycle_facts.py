@@ -30,8 +30,8 @@ class CycleFacts:
     open_incidents: Sequence[Incident] = ()
     resolved: Sequence[Incident] = ()
     """Incidents resolved lately, which may be reopened."""
-    stuck: AbstractSet[str] = frozenset()
-    """The routes that have nothing eligible left."""
+    stuck: Mapping[str, str] = field(default_factory=dict)
+    """The routes that have nothing eligible left, with what moves them, in words."""
     unpublished: Mapping[str, str] = field(default_factory=dict)
     """The routes whose move could not be written to the routing file, with the target that users are still on."""
     waiting: Mapping[str, str] = field(default_factory=dict)

@@ -188,6 +188,8 @@ class RouteImpact:
     """Where they would be, in words, if this were no dry run; None when it is none, or they would be here."""
     waiting: str | None = None
     """A better target that has proven itself: failback is manual, and an operator must bring the route back."""
+    stuck_until: str = field(default="", compare=False)
+    """What moves it where it is stuck, with the times that were known when the incident changed last; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

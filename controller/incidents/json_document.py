@@ -17,7 +17,10 @@ def incident_summary(incident: Incident, now: datetime) -> dict[str, Any]:
         "lasted_s": round(incident.lasted_s(now), 3),
         **_fields(incident, "reopened", "lead_id", "acknowledged_by"),
         "affected": [_fields(target, "target", "health", "since", "reason") for target in incident.affected],
-        "routes": [_fields(route, "route", "target", "stuck", "unpublished", "would") for route in incident.routes],
+        "routes": [
+            _fields(route, "route", "target", "stuck", "unpublished", "would", "stuck_until")
+            for route in incident.routes
+        ],
     }
 
 

@@ -54,7 +54,12 @@ def refusal_of(affected: AffectedTarget) -> str | None:
 
 
 def incident_shares(incident: Incident) -> str | None:
-    """`answered 62.0 %, refused 38.0 %` of all probes of the affected targets, where they refused many; else None."""
+    """`answered 62.0 %, refused 38.0 %` of all probes of the affected targets, where they refused many; else None.
+
+    A fault of our own configuration is told by its reason alone.
+    """
+    if incident.kind is IncidentKind.CONFIGURATION:
+        return None
     outcomes: Counter[Outcome] = Counter()
     for target in incident.numbers:
         outcomes.update(dict(target.outcomes))
@@ -175,6 +180,7 @@ def route_users(route: RouteImpact) -> str:
             text += f", {percent:g} % of them on {target} again"
     if route.stuck:
         text += ", and no other candidate is healthy"
+        text += f"; {route.stuck_until}" if route.stuck_until else ""
     if route.unpublished:
         text += ", because the routing file cannot be written"
     if route.would:

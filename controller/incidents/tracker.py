@@ -184,6 +184,7 @@ def _route_impacts(affected: Iterable[AffectedTarget], facts: CycleFacts) -> tup
             route=name,
             target=_users_target(name, facts),
             stuck=name in facts.stuck,
+            stuck_until=facts.stuck.get(name, ""),
             failing=_failing_health(_users_target(name, facts), facts),
             unpublished=name in facts.unpublished,
             weights=() if name in facts.unpublished else facts.routes[name].weights,
@@ -236,7 +237,7 @@ def _of_routes(others: Iterable[Incident], facts: CycleFacts) -> Iterator[Incide
     still_open = (incident for incident in others if incident.resolved_at is None)
     reported = {route.route for incident in still_open for route in incident.routes if route.stuck}
     slot_name = IncidentKind.NOTHING_ELIGIBLE.slot
-    stuck = {(f"{ROUTE}{name}", slot_name): name for name in facts.stuck - reported if name in facts.routes}
+    stuck = {(f"{ROUTE}{name}", slot_name): name for name in facts.stuck.keys() - reported if name in facts.routes}
     former = {slot: incident for slot, incident in facts.open_by_slot.items() if slot[1] == slot_name}
     for slot in sorted(stuck.keys() | former.keys()):
         if slot in stuck:
@@ -252,6 +253,8 @@ def _of_routes(others: Iterable[Incident], facts: CycleFacts) -> Iterator[Incide
 
 def _new_stuck(slot: Slot, name: str, facts: CycleFacts) -> Incident:
     begun = _begun(slot, facts.now, facts)
-    route = RouteImpact(route=name, target=_users_target(name, facts), stuck=True)
+    route = RouteImpact(
+        route=name, target=_users_target(name, facts), stuck=True, stuck_until=facts.stuck.get(name, "")
+    )
     entry = timeline.stuck_entry(route, facts.now, again=begun.reopened > 0)
     return replace(begun, routes=(route,), timeline=timeline.merge_entries(begun.timeline, [entry]))

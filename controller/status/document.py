@@ -52,6 +52,7 @@ def status_document(overview: Overview) -> dict[str, Any]:
                 "stuck": route.stuck,
                 "weights": dict(route.weights) or {route.target: 100},
                 "waiting": route.waiting,
+                "waits_for": route.waits_for,
                 "dry_run": route.dry_run,
                 "would": route.would,
                 "override": route.override.id if route.override else None,

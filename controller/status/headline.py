@@ -78,6 +78,8 @@ class RouteView:
     """Hotspare only watches: the route stays at its first candidate."""
     would: str | None = None
     """Where it would be, in words, if this were no dry run; None where it is none, or it would be here."""
+    waits_for: str | None = None
+    """What must happen before it moves, with the time: it is stuck, about to move, or about to go back; else None."""
 
     @property
     def note(self) -> str | None:
@@ -91,19 +93,7 @@ class RouteView:
             return f"going back in steps: {shares}"
         if self.waiting:
             return f"{self.waiting} is up, and failback is manual: {failback_command(self.name, self.waiting)}"
-        return self._stuck_until if self.stuck else None
-
-    @property
-    def _stuck_until(self) -> str:
-        """What moves a route that is stuck: the recovery of another candidate, or the end of its drain."""
-        others = [each for each in self.candidates if not each.serving]
-        names = [
-            f"{each.target} ({f'drained until {each.drain.until:%H:%M} UTC' if each.drain else each.health})"
-            for each in others
-        ]
-        if not names:
-            return "it has no other candidate: it stays until this one is well"
-        return f"it moves at good probes of {' or '.join(names)}, or where one of them measurably fails less"
+        return self.waits_for
 
 
 def headline(

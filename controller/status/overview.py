@@ -21,6 +21,7 @@ from controller.routing.routing_file import RoutingFile
 from controller.status.headline import CandidateStatus, Level, PendingAlerts, RouteView, headline
 from controller.status.probe_history import EvidenceTrail, ProbeHistory, RecentDetails
 from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
+from controller.status.route_waits import describe_route_wait
 from monitor.budget.allocation import stretched
 from monitor.budget.summary import BudgetSummary, read_summary, without_price
 from monitor.config.settings import Route, Settings
@@ -148,11 +149,15 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     open_incidents = tuple(reversed(journal.open_incidents()))
     past_incidents = tuple(incident for incident in journal.incidents(RECENT) if incident.resolved_at)
     stuck = frozenset(at.route for incident in open_incidents for at in incident.routes if at.stuck)
-    saved = {name: state.health for name, state in store.states().items()}
+    saved = store.states()
     unseen = TargetHealth(target="", health=Health.UNKNOWN, since=now, reason="no observations yet")
-    states = {target.id: saved.get(target.id) or replace(unseen, target=target.id) for target in settings.targets}
+    states = {
+        target.id: saved[target.id].health if target.id in saved else replace(unseen, target=target.id)
+        for target in settings.targets
+    }
     service = service_status(store.last_beat(), now)
     money = read_summary(settings, store, now)
+    paced = stretched(settings, money.stretches)
     with engine.connect() as connection:
         events = tuple(read_events(connection, RECENT))
         failing_channels = tuple(read_failing(connection))
@@ -169,13 +174,17 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
                 history=read_history(connection, target, now),
                 details=read_recent_details(connection, target.id),
             )
-            for target in stretched(settings, money.stretches).targets
+            for target in paced.targets
         )
     costs = {view.state.target: view.history.cost_day_usd for view in targets}
     answered = (view.state.target for view in targets if view.history.last_day.ok)
     money = replace(money, unknown=without_price(settings, costs, answered))
     overrides = Overrides.at(journal.overrides.in_force(now), now)
-    routes = _route_views(settings, journal.routes(), states, stuck, overrides, now=now)
+    pointed = journal.routes()
+    routes = tuple(
+        replace(view, waits_for=describe_route_wait(view, pointed.get(view.name), saved, paced, now))
+        for view in _route_views(settings, pointed, states, stuck, overrides, now=now)
+    )
     connectivity = store.last_connectivity()
     state = connectivity.state if connectivity else ConnectivityState.ONLINE
     machine = machine_fault(targets) if service.liveness is Liveness.RUNNING else None

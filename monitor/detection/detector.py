@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from monitor.config.settings import Settings
 from monitor.detection import (
+    coming_back,
     degradation,
     limits,
     pacing,
@@ -214,6 +215,10 @@ class Detector:
     def state_of(self, target: str) -> TargetState:
         """The state of a target; raises KeyError when there is none of that id."""
         return self._states[target]
+
+    def describe_wait(self, target: str, now: datetime) -> str:
+        """What a target waits for before a route may go to it, as it holds after its next probe too."""
+        return coming_back.describe_wait(self._states[target], self._parameters[target], now, lasting=True)
 
     def snapshot(self) -> DetectorState:
         """All that it remembers now; later observations do not change the value."""

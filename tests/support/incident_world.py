@@ -76,7 +76,9 @@ class World:
             if name not in self.health or self.health[name].health is not new:
                 self.health[name] = seen(name, new, self.now)
         decisions = [self._move(move)] if move else []
-        return self.ask(stuck={"chat"} if stuck else set(), decisions=[] if forget_decision else decisions, after_s=0)
+        return self.ask(
+            stuck={"chat": "it waits"} if stuck else {}, decisions=[] if forget_decision else decisions, after_s=0
+        )
 
     def ask(self, *, after_s: float = 1.0, **facts: Any) -> list[Incident]:
         """One cycle so much later in which only these facts are new; keeps and returns what changed."""

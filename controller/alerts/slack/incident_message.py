@@ -37,6 +37,7 @@ _VENDOR_CHARS = 200
 #: So much of a message at most says how it is; with the story and the buttons it stays below 8,000.
 _STATE_CHARS = 2_000
 _MAX_ROUTES = 6
+_WAIT_CHARS = 240
 _MAX_FIXES = 3
 _EDGE_LINES = 5
 
@@ -296,6 +297,7 @@ def _route_line(route: RouteImpact, incident: Incident, format_name: Callable[[s
         line += f", which is {health}"
     if route.stuck and not incident.resolved_at:
         line += "; no other candidate is healthy"
+        line += f"; {safe(route.stuck_until, _WAIT_CHARS)}" if route.stuck_until else ""
     for target, percent in route.weights[:3]:
         if target != route.target:
             line += f"; {percent:g} % of them are on {format_name(target)} again"

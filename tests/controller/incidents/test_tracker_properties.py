@@ -44,7 +44,7 @@ def test_what_holds_after_every_cycle(steps: list[tuple[dict[str, Health], int, 
         if at != world.routes["chat"].target:
             world.routes["chat"] = replace(world.routes["chat"], target=at, at=world.now, reason=f"move {number}")
         loss = NetworkLoss(since=world.now - timedelta(seconds=90), uncounted={"openai": 1}) if away else None
-        facts = {"stuck": {"chat"} if stuck else set(), "loss": loss}
+        facts = {"stuck": {"chat": "it waits"} if stuck else {}, "loss": loss}
         changed = world.ask(after_s=0, **facts)
 
         assert world.look(**facts) == [], "the same facts change nothing"

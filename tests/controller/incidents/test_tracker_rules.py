@@ -313,13 +313,13 @@ def test_a_route_that_is_stuck_for_no_providers_fault_has_its_own_incident() -> 
     """It is opened once, ends when the route is free, and comes back in the same one."""
     world = World()
     world.cycle({LUNA: Health.UP})
-    [opened] = world.ask(stuck={"chat"})
+    [opened] = world.ask(stuck={"chat": "it waits"})
     assert (opened.kind, opened.provider) == (IncidentKind.NOTHING_ELIGIBLE, "route:chat")
     assert lines(opened) == ["Route chat has no healthy candidate left and stays on openai/luna"]
-    assert world.ask(stuck={"chat"}) == []
+    assert world.ask(stuck={"chat": "it waits"}) == []
     [resolved] = world.ask()
     assert (resolved.resolved_at, resolved.routes[0].stuck) == (world.now, False)
-    [again] = world.ask(stuck={"chat"})
+    [again] = world.ask(stuck={"chat": "it waits"})
     assert (again.id, again.reopened, again.routes[0].stuck) == (1, 1, True)
 
 
@@ -327,7 +327,7 @@ def test_it_ends_where_a_providers_incident_begins_to_say_so() -> None:
     """The trouble has a name then."""
     world = World()
     world.cycle({LUNA: Health.UP})
-    world.ask(stuck={"chat"})
+    world.ask(stuck={"chat": "it waits"})
     changed = world.cycle({LUNA: Health.DOWN}, stuck=True)
     assert {(one.kind, one.resolved_at is None) for one in changed} == {
         (IncidentKind.OUTAGE, True),

@@ -326,8 +326,6 @@ def test_stuck(first: Health, second: Health, called_stuck: bool, stuck: bool) -
     pointed = Decision(route="chat", target="a/x", at=NOW, reason="a reason")
     seen = route_view(Route(name="chat", candidates=("a/x", "b/x")), pointed, states, names)
     assert (seen.stuck, seen.failed_over) == (stuck, False)
-    waits = f"it moves at good probes of b/x ({second}), or where one of them measurably fails less"
-    assert seen.note == (waits if stuck else None)
 
 
 def seen(pointed: Decision, first: Health, *, manual: bool = False) -> RouteView:

@@ -1,0 +1,64 @@
+"""What a route waits for before it moves, from what the service has stored (pure)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from controller.routing import waiting
+from controller.routing.decision import Decision
+from controller.status.headline import RouteView
+from monitor.config.settings import Settings
+from monitor.detection import coming_back, target_state
+from monitor.detection.parameters import TargetParameters, target_parameters
+from monitor.detection.target_state import TargetState
+from monitor.formatting import clock
+from monitor.health import Health
+from monitor.storage.row_conversions import SavedTargetState
+
+_ANSWERS_AGAIN = frozenset({Health.UP, Health.RECOVERING})
+
+
+def describe_route_wait(
+    view: RouteView,
+    pointed: Decision | None,
+    saved: Mapping[str, SavedTargetState],
+    settings: Settings,
+    now: datetime,
+) -> str | None:
+    """What the route waits for, with the time; None where it waits for nothing.
+
+    `saved` are the stored states by target, `settings` have the intervals at which targets are probed now.
+    """
+    if view.override or view.dry_run or view.weights or pointed is None:
+        return None
+    dwell_until = waiting.dwell_end(pointed, settings.controller, now)
+    if view.stuck:
+        others = [candidate for candidate in view.candidates if not candidate.serving]
+        drains = {candidate.target: candidate.drain for candidate in others if candidate.drain}
+        waits = {candidate.target: _wait(candidate.target, saved, settings, now) for candidate in others}
+        own_wait = _wait(view.target, saved, settings, now)
+        return waiting.stuck_until(own_wait, waits, drains, least_bad_from=dwell_until, now=now)
+    if view.failed_over and not view.waiting:
+        ahead = view.candidates[: [candidate.target for candidate in view.candidates].index(view.target)]
+        better = next((each.target for each in ahead if each.health in _ANSWERS_AGAIN and not each.drain), None)
+        if better:
+            return waiting.goes_back(better, _wait(better, saved, settings, now), dwell_until, now)
+    state = _state(view.target, saved)
+    parameters = _parameters(view.target, settings)
+    due = state and parameters and coming_back.verdict_due(state, parameters, saved[view.target].health.threshold)
+    return f"it moves at {clock(due, now)} unless {view.target} answers before (min_outage)" if due else None
+
+
+def _wait(target: str, saved: Mapping[str, SavedTargetState], settings: Settings, now: datetime) -> str:
+    state, parameters = _state(target, saved), _parameters(target, settings)
+    if state is None or parameters is None:
+        return Health.UNKNOWN
+    return coming_back.describe_wait(state, parameters, now)
+
+
+def _state(target: str, saved: Mapping[str, SavedTargetState]) -> TargetState | None:
+    return target_state.from_json(saved[target].record) if target in saved else None
+
+
+def _parameters(target: str, settings: Settings) -> TargetParameters | None:
+    configured = next((each for each in settings.targets if each.id == target), None)
+    return target_parameters(configured, settings.controller) if configured else None

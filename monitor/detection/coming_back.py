@@ -1,0 +1,42 @@
+"""What a target waits for before a route may go to it, and until when (pure)."""
+
+from datetime import datetime, timedelta
+
+from monitor.detection import verdict_rules
+from monitor.detection.pacing import is_resting
+from monitor.detection.parameters import RECOVERING_SHARE, TargetParameters
+from monitor.detection.target_state import TargetState
+from monitor.formatting import clock, format_elapsed
+from monitor.health import HEALTHY, Health
+
+
+def describe_wait(state: TargetState, parameters: TargetParameters, now: datetime, *, lasting: bool = False) -> str:
+    """Its health and what it waits for: `down, next probe by 14:02:10 UTC`, `recovering, up at 14:08:20 UTC if …`.
+
+    `lasting`: only what still holds after the next probe, for what is not written anew with every probe.
+    """
+    health = str(state.health)
+    if state.health is Health.RECOVERING:
+        up_at = state.since + timedelta(seconds=verdict_rules.hold_s(state, parameters))
+        if up_at > now:
+            return f"{health}, up at {clock(up_at, now)} if every probe until then is clean"
+    if state.health in HEALTHY and state.held_until and state.held_until > now:
+        return f"{health}, held until {clock(state.held_until, now)}"
+    if lasting:
+        return f"{health}, probed every {format_elapsed(parameters.interval_s)}"
+    if is_resting(state, now) and state.resting_until:
+        return f"{health}, not probed before {clock(state.resting_until, now)}, as it asked for (Retry-After)"
+    share = RECOVERING_SHARE if state.health is Health.RECOVERING else 1.0
+    due = state.last_started_at and state.last_started_at + timedelta(seconds=parameters.interval_s * share)
+    return f"{health}, next probe by {clock(due, now)}" if due and due > now else f"{health}, next probe due now"
+
+
+def verdict_due(state: TargetState, parameters: TargetParameters, threshold: float) -> datetime | None:
+    """When it is found down unless it answers before, because its failures last `min_outage` then; else None.
+
+    `threshold` is that of the evidence, as it was stored.
+    """
+    evidence = state.down.evidence
+    if state.health not in HEALTHY or evidence.since is None or not 0 < threshold <= evidence.value:
+        return None
+    return evidence.since + timedelta(seconds=parameters.min_outage_s)
