@@ -49,7 +49,7 @@ def print_plan(document: dict[str, Any], settings: Settings, console: Console) -
     console.print(_targets(document))
     console.print()
     known = [text for route in settings.routes for text in stranded_warnings(route)]
-    for line in (*_verdicts(document), *known, *_costs(document), *_small_print(document)):
+    for line in (*_verdicts(document), *known, *_costs(document), *_offers(document), *_small_print(document)):
         console.print(line, markup=False)
     if settings.controller.dry_run:
         console.print("controller.dry_run is true: all this is decided and reported, but no route moves", markup=False)
@@ -118,6 +118,19 @@ def _costs(document: dict[str, Any]) -> Iterator[str]:
         yield f"{_money(document['usd_per_month'])} a month for {probes}{less}"
     if document["budget"] is not None and all(target["stretch"] <= 1 for target in document["targets"]):
         yield f"the budget of {format_usd(document['budget_usd_per_month'])} a month pays for the configured intervals"
+
+
+def _offers(document: dict[str, Any]) -> Iterator[str]:
+    """One sentence for each sentinel that would cost no more."""
+    for offer in document["sentinel_offers"]:
+        times = offer["time_to_flip_s"]
+        if times["mean"] is not None:
+            yield (
+                f"with `sentinel: {offer['sentinel']}`, a 50 % outage of {offer['provider']} would move routes after"
+                f" {format_elapsed(round(times['mean']))} on average, {format_elapsed(round(times['p95']))} at worst in"
+                f" 19 of 20, for {_money(offer['usd_per_month'])} a month in place of"
+                f" {_money(offer['usd_per_month_without'])} (bursts aside)"
+            )
 
 
 def _small_print(document: dict[str, Any]) -> Iterator[str]:

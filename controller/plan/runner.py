@@ -3,8 +3,7 @@
 import math
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice, product
 from operator import call
@@ -12,7 +11,9 @@ from typing import Any
 
 from controller.plan import forecast_document
 from controller.plan.forecast_document import ForecastInput
+from controller.plan.intervals import as_probed
 from controller.plan.promise_checks import expected_false_failovers
+from controller.plan.sentinel_offers import OFFER_RATE, OFFER_SEEDS, sentinel_offers
 from controller.plan.trials import (
     RATES,
     TrialSubject,
@@ -21,11 +22,8 @@ from controller.plan.trials import (
     run_trial,
     trial_subjects,
 )
-from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.runner import probe_prices
 from controller.simulation.workers import ProgressCallback, process_map
-from monitor.budget.allocation import BudgetForecast
-from monitor.budget.usual_month import apply_budget
 from monitor.config.settings import Settings
 from monitor.formatting import format_duration, format_elapsed
 
@@ -49,7 +47,7 @@ def find_thresholds(settings: Settings, *, timeout_s: float) -> None:
     def on_alarm(*_: object) -> None:
         raise TimeoutError
 
-    probed, _ = _as_probed(settings, probe_prices(settings))
+    probed, _ = as_probed(settings, probe_prices(settings))
     before = signal.signal(signal.SIGALRM, on_alarm)
     signal.setitimer(signal.ITIMER_REAL, timeout_s)
     try:
@@ -82,7 +80,7 @@ def plan(
     """
     began_s = time.perf_counter()
     configured, prices = settings, probe_prices(settings)
-    settings, budget_forecast = _as_probed(configured, prices)
+    settings, budget_forecast = as_probed(configured, prices)
     every = trial_subjects(settings)
     tried = limit_subjects(every)
     usual = _seeds(tried)
@@ -103,25 +101,21 @@ def plan(
         partial(run_quiet_period, settings, quiet_s, seed) for seed in range(_QUIET_PERIODS)
     ]
     work += [partial(run_trial, subject, rate, seed) for seed, subject, rate in trials]
+    offers = list(sentinel_offers(configured, prices, [subject for subject in tried if not subject.alone]))
+    offered = list(product(range(min(OFFER_SEEDS, inputs.seeds)), offers))
+    work += [partial(run_trial, offer.subject, OFFER_RATE, seed) for seed, offer in offered]
     with process_map(call, work, jobs, on_progress) as results:
         for probes, moved in islice(results, _QUIET_PERIODS):
             inputs.quiet_probes += probes
             inputs.quiet_s += quiet_s
             inputs.moved.update(moved)
-        for (_, subject, rate), moves in zip(trials, results, strict=True):
+        for (_, subject, rate), moves in zip(trials, islice(results, len(trials)), strict=True):
             for route, after_s in moves.items():
                 inputs.times.setdefault((subject.name, rate, route), []).append(after_s)
-    return forecast_document.plan_document(inputs, wall_s=time.perf_counter() - began_s)
-
-
-def _as_probed(configured: Settings, prices: Mapping[str, float | None]) -> tuple[Settings, BudgetForecast | None]:
-    """The settings with the intervals while every route is on its first candidate, and the budget's forecast.
-
-    A trial ends when its route has moved, so that the intervals need not change in it.
-    """
-    stretched, forecast = apply_budget(configured, prices)
-    probed = spend_where_used(stretched, {}, prices)
-    return replace(probed, controller=replace(probed.controller, spend_where_used=False)), forecast
+        for (_, offer), moves in zip(offered, results, strict=True):
+            offer.times += moves.values()
+    document = forecast_document.plan_document(inputs, wall_s=time.perf_counter() - began_s)
+    return {**document, "sentinel_offers": [offer.document() for offer in offers]}
 
 
 def limit_subjects(every: Sequence[TrialSubject]) -> list[TrialSubject]:
