@@ -11,6 +11,7 @@ from monitor.config.settings import Settings
 from monitor.detection import (
     coming_back,
     degradation,
+    fresh_tests,
     limits,
     pacing,
     provider_pool,
@@ -20,7 +21,7 @@ from monitor.detection import (
     verdict_rules,
 )
 from monitor.detection.evidence import Evidence
-from monitor.detection.fresh_evidence import FreshModel, FreshTest
+from monitor.detection.fresh_evidence import FreshTest
 from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import (
@@ -108,11 +109,27 @@ class Detector:
         limited = limits.is_limited(state, failed.finished_at)
         if state.out_of_service or state.health is Health.RECOVERING or limited:
             return
-        if state.is_reported(failed.check) or self._provider_of[failed.target] in self._pools:
+        if state.is_reported(failed.check):
             return
-        p0, p1 = state.background_rate, parameters.p1
-        model = FreshModel(p0=p0, p1=p1, interval_s=parameters.interval_s, blips=parameters.blips)
-        self._fresh.begin(failed, [failed.target], parameters, model)
+        provider = self._provider_of[failed.target]
+        pool = None if failed.target in self._fresh else self._pools.get(provider)
+        if pool is None or pacing.fails_alone(state.down.evidence, pool):
+            model = fresh_tests.target_model(parameters, state.background_rate)
+            self._fresh.begin(failed, [failed.target], parameters, model)
+        elif pool.evidence.value and len(targets := self._testable(provider, failed.finished_at)) > 1:
+            members = self._provider_parameters[provider]
+            self._fresh.begin(failed, targets, members, fresh_tests.provider_model(members, targets, pool.p0))
+
+    def _testable(self, provider: str, at: datetime) -> list[str]:
+        """The targets of a provider that may be asked afresh for it, those first that were not observed for longest."""
+        members = (self._states[target] for target in self._provider_parameters[provider].members)
+        fit = [
+            state
+            for state in members
+            if state.health in NO_VERDICT
+            and not (limits.is_limited(state, at) or state.resting_until or state.target in self._fresh)
+        ]
+        return [state.target for state in sorted(fit, key=lambda state: state.last_seen_at or state.since)]
 
     def _observe_afresh(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
         """Weigh a probe that a test on fresh evidence asked for; it changes nothing but that test."""
@@ -120,14 +137,27 @@ class Detector:
         state = state_machine.note_rest(self._states[target], observation)
         state = limits.note_start(state, observation.started_at, self._parameters[target].interval_s)
         self.accept(state)
+        provider = self._provider_of[target]
+        name = target if target in self._fresh else provider
         if blind or state.out_of_service or state.health is Health.RECOVERING:
-            self._fresh.end(target)
-        test = self._fresh.add_probe(target, observation)
+            self._fresh.end(name)
+        test = self._fresh.add_probe(name, observation)
         if test is None:
             return ()
-        evidence, model = test.evidence, test.model
-        reason = reasons.failed_afresh(evidence, test.needed, at, p0=model.p0, p1=model.p1)
-        return self._mark_down((target,), at, reason, evidence, test.needed)
+        if not test.is_conclusive:
+            for failing in test.persistent:
+                background = self._states[failing].background_rate
+                self._fresh.go_on(test, failing, self._parameters[failing], background, observation)
+            return ()
+        evidence, model, where = test.evidence, test.model, ""
+        if members := self._provider_parameters[provider].members if name == provider else None:
+            where = f" on {len(test.failing)} of its {len(members)} targets"
+            self._pools[provider] = NO_PROVIDER_EVIDENCE
+            self._due.pop(provider, None)
+        reason = reasons.failed_afresh(evidence, test.needed, at, p0=model.p0, p1=model.p1, where=where)
+        if members:
+            reason = f"all of {provider}, as {reason}"
+        return self._mark_down(members or (target,), at, reason, evidence, test.needed)
 
     def _spare(self, provider: str, at: datetime) -> None:
         """Spare all targets of a provider where the burst on it may have met their limit."""
@@ -374,6 +404,7 @@ class Detector:
         """Mark these targets down by evidence that is not of their own CUSUM."""
         changed = []
         for target in targets:
+            self._fresh.end(target)
             before, parameters = self._states[target], self._parameters[target]
             after = verdict_rules.mark_down(before, now, parameters, reason, evidence=evidence, threshold=threshold)
             changed += [

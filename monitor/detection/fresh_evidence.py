@@ -4,9 +4,9 @@ It stands beside the CUSUM, which must wait for `min_outage`, and has probes of 
 
 1. A failed probe begins it: three more. When all of them are answered, it is over.
 2. As soon as one of them fails, it waits until the longest blip must be over (`controller.blips`).
-3. Then it asks four afresh, and four more as long as they speak for an outage, up to sixteen. The verdict comes when
-   their log-likelihood ratio, as of the CUSUM but from zero, must reach the threshold however those end that are
-   still under way.
+3. Then it asks four afresh, and four more until they speak as clearly against an outage as eight good answers do, up
+   to 32. The verdict comes when their log-likelihood ratio, as of the CUSUM but from zero, must reach the threshold
+   however those end that are still under way.
 
 Of several targets of a provider, the three go to the others, and each of (at most eight) is asked afresh. What counts
 is what is left without the worst third of them, and twice as many as that third must have failed.
@@ -42,10 +42,14 @@ DAY_S = 86400.0
 CONFIRMING_PROBES = 3
 #: Probes of one round at the least, and rounds at the most.
 _ROUND = 4
-_ROUNDS = 4
+_ROUNDS = 8
+#: So many rounds without a failure end it, or as good ones after some.
+_CLEAN_ROUNDS = 2
 #: The most targets of a provider that are asked in a round.
-_MOST_TARGETS = 8
+MOST_TARGETS = 8
 _WORST = 1 / 3
+#: Sums of the same steps differ by less.
+_TINY = 1e-9
 #: Beyond the longest blip: probes do not start on the millisecond.
 _MARGIN_S = 0.3
 #: Between the starts of probes that are asked at once.
@@ -83,6 +87,11 @@ class FreshModel:
         """How many probes of a round count."""
         return (self.targets - self.left_out) * self.repeats
 
+    @property
+    def floor(self) -> float:
+        """The evidence at which a test is over without a verdict."""
+        return self.evidence(0, _CLEAN_ROUNDS * self.counted) + _TINY
+
     def evidence(self, failures: int, probes: int) -> float:
         """The log-likelihood ratio of p1 against p0."""
         return failures * step_up(self.p0, self.p1) - (probes - failures) * step_down(self.p0, self.p1)
@@ -97,7 +106,7 @@ def threshold(model: FreshModel, *, per_day: float) -> float:
         for failures in range(2, rounds * model.counted + 1)
     )
     single = model.evidence(1, model.counted)  # a verdict never rests on a single failure
-    possible = (height for height in heights if height > max(0.0, single))
+    possible = (height for height in heights if height > max(0.0, single) + _TINY)
     return next((height for height in possible if false_verdicts_per_day(model, height) <= per_day), math.inf)
 
 
@@ -130,14 +139,14 @@ def verdict_chance(model: FreshModel, height: float, rate: float) -> float:
         alive = {
             failures: chance
             for failures, chance in moved.items()
-            if value[failures] > 0 and not _reaches(value[failures], height)
+            if value[failures] > model.floor and not _reaches(value[failures], height)
         }
     return reached
 
 
 def _reaches(value: float, height: float) -> bool:
     """Whether the evidence is at this height, which is a sum of the same steps."""
-    return value >= height - 1e-9
+    return value >= height - _TINY
 
 
 def wait_s(blips: Blips, min_outage_s: float) -> float:
@@ -192,9 +201,32 @@ class FreshTest:
     @property
     def is_conclusive(self) -> bool:
         """Whether its evidence makes a verdict, however the probes end that are under way."""
-        failing = sum(count > 0 for count in self.failures.values())
-        enough = failing >= 2 * self.model.left_out
-        return self.rounds > 0 and enough and _reaches(self.evidence.value, self.needed)
+        return self._is_certain and len(self.failing) >= 2 * self.model.left_out
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it ends with some targets that fail again and again, but not with a verdict on the provider."""
+        over = not self.awaited and not self.is_conclusive and (self._is_certain or self.is_exhausted)
+        return over and len(self.targets) > 1 and bool(self.persistent)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether its rounds speak against an outage, or there were enough of them."""
+        return self.rounds == _ROUNDS or self.evidence.value <= self.model.floor
+
+    @property
+    def persistent(self) -> tuple[str, ...]:
+        """The targets that have failed at least twice in these rounds."""
+        return tuple(target for target, count in self.failures.items() if count > 1)
+
+    @property
+    def _is_certain(self) -> bool:
+        return self.rounds > 0 and _reaches(self.evidence.value, self.needed)
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """The targets that have failed in these rounds."""
+        return tuple(target for target, count in self.failures.items() if count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +260,22 @@ def begin(failed: Observation, targets: Sequence[str], model: FreshModel, *, nee
         awaited=CONFIRMING_PROBES,
     )
     return test, _asked(confirming, test.asked_at)
+
+
+def go_on(test: FreshTest, target: str, model: FreshModel, *, needed: float, at: datetime) -> Step:
+    """The test of one target that goes on at this instant from one of its provider which has waited already."""
+    if needed == math.inf:
+        return None, []
+    alone = FreshTest(
+        model=model,
+        needed=needed,
+        pause_s=test.pause_s,
+        targets=(target,),
+        failed_at=test.failed_at,
+        asked_at=at,
+        awaited=0,
+    )
+    return _ask_round(alone, at)
 
 
 def add_probe(test: FreshTest, observation: Observation) -> Step:
@@ -264,9 +312,9 @@ def _weigh(test: FreshTest, observation: Observation, *, failed: bool) -> Step:
     weighed = WeighedProbe(at=observation.finished_at, target=target, outcome=outcome, evidence=value)
     last = observation.detail if failed else test.last
     test = replaced(test, failures=failures, trail=extended_trail(test.trail, weighed), last=last)
-    if test.awaited or test.is_conclusive:
+    if test.awaited or test.is_conclusive or test.is_partial:
         return test, []
-    if test.rounds == _ROUNDS or test.evidence.value <= 0:
+    if test.is_exhausted:
         return None, []
     return _ask_round(test, observation.finished_at)
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from monitor.detection import fresh_evidence
-from monitor.detection.fresh_evidence import FreshModel, FreshTest, Step
+from monitor.detection.fresh_evidence import MOST_TARGETS, FreshModel, FreshTest, Step
 from monitor.detection.pacing import BurstProbe
-from monitor.detection.parameters import TargetParameters
+from monitor.detection.parameters import ProviderParameters, TargetParameters
 from probes.observation import Observation
 
 
@@ -22,11 +22,11 @@ class FreshTests:
         self,
         failed: Observation,
         targets: Sequence[str],
-        parameters: TargetParameters,
+        parameters: TargetParameters | ProviderParameters,
         model: FreshModel,
     ) -> None:
         """Begin a test with this failure, unless there is one already: of one target, or of several of a provider."""
-        name = parameters.target
+        name = parameters.target if isinstance(parameters, TargetParameters) else parameters.provider
         before, longest_probe_s = self._tests.get(name), parameters.longest_probe_s
         if before and not fresh_evidence.is_over(before, failed.finished_at, longest_probe_s):
             return
@@ -35,16 +35,23 @@ class FreshTests:
         self._take_step(name, failed, fresh_evidence.begin(failed, targets, model, needed=needed, pause_s=pause_s))
 
     def add_probe(self, name: str, observation: Observation) -> FreshTest | None:
-        """The test of this target or provider, if one of its probes has just brought it to a verdict; it is over."""
+        """The test of this target or provider, if this probe makes it conclusive or partial; it is over then."""
         test = self._tests.get(name)
         if test is None:
             return None
         after, _ = step = fresh_evidence.add_probe(test, observation)
         self._take_step(name, observation, step)
-        if after is None or not after.is_conclusive:
+        if after is None or not (after.is_conclusive or after.is_partial):
             return None
         self.end(name)
         return after
+
+    def go_on(self, test: FreshTest, target: str, parameters: TargetParameters, p0: float, last: Observation) -> None:
+        """Ask at once whether this target fails alone, where the test of its provider has just proved partial."""
+        model = target_model(parameters, p0)
+        needed = fresh_evidence.threshold(model, per_day=parameters.fresh_false_per_day)
+        at = last.finished_at
+        self._take_step(target, last, fresh_evidence.go_on(test, target, model, needed=needed, at=at))
 
     def _take_step(self, name: str, observation: Observation, step: Step) -> None:
         test, asked = step
@@ -78,3 +85,19 @@ class FreshTests:
         """Go on with these tests alone."""
         self._tests = dict(tests)
         self._wanted.clear()
+
+
+def target_model(parameters: TargetParameters, p0: float) -> FreshModel:
+    """What the rate of false verdicts on one target depends on."""
+    return FreshModel(p0=p0, p1=parameters.p1, interval_s=parameters.interval_s, blips=parameters.blips)
+
+
+def provider_model(parameters: ProviderParameters, targets: Sequence[str], p0: float) -> FreshModel:
+    """The same of a provider with these targets, whose background is `p0` together."""
+    return FreshModel(
+        p0=p0,
+        p1=parameters.p1,
+        interval_s=1 / sum(1 / parameters.members[target].interval_s for target in targets),
+        blips=parameters.blips,
+        targets=min(len(targets), MOST_TARGETS),
+    )

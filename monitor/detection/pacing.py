@@ -80,12 +80,13 @@ def target_burst_s(
     if limited:
         wanted = 0 < state.throttled.evidence.probes <= limits.LONGEST_EXCURSION or _is_in_burst(failures)
         return limits.extra_probe_s(state, parameters, sharing=sharing) if wanted else None
-    if _is_unreported(state, failures) and _is_in_burst(failures) and (pool is None or _fails_alone(failures, pool)):
+    if _is_unreported(state, failures) and _is_in_burst(failures) and (pool is None or fails_alone(failures, pool)):
         return parameters.passed_s if failures.clean_streak else parameters.failed_s
     return parameters.degraded_s if _needs_degraded_burst(state, parameters) else None
 
 
-def _fails_alone(evidence: Evidence, pool: ProviderEvidence) -> bool:
+def fails_alone(evidence: Evidence, pool: ProviderEvidence) -> bool:
+    """Whether this evidence of one target is of several failures, and none of its siblings has failed."""
     return evidence.failures >= _FAILING_ALONE and not min(pool.without.values(), default=0.0)
 
 

@@ -31,6 +31,10 @@ _PROVIDER_AFTER_FAILURE_S = 4.0
 _PROVIDER_AFTER_SUCCESS_S = 0.5
 #: The share of a target's error budget that its test on fresh evidence gets; the rest is its CUSUM's.
 _FRESH_SHARE = 1 / 4
+#: The share of the whole that the tests of a provider get, where it has several targets.
+_POOL_SHARE = 3 / 4
+#: The same of a provider: it is more often asked afresh, so that two blips in a row weigh more.
+_POOL_FRESH_SHARE = 1 / 2
 #: Where a provider's targets are probed closer together than this, failures within it count as one.
 _SAME_EVIDENCE_S = 1.0
 
@@ -112,7 +116,10 @@ class ProviderParameters:
     """The parameters of its targets, by target id."""
     p1: float
     false_per_day: float
-    """False verdicts a day that the provider's test may cause on each of its targets."""
+    """False verdicts a day that the provider's CUSUM may cause on each of its targets."""
+    fresh_false_per_day: float
+    """The same of its test on fresh evidence."""
+    longest_probe_s: float
     min_outage_s: float
     blips: Blips
     failed_s: float
@@ -149,16 +156,16 @@ def _burst_gap_s(seconds: float, interval_s: float) -> float:
 
 
 def target_parameters(target: Target, controller: ControllerSettings, *, alone: bool = True) -> TargetParameters:
-    """The parameters of one target; where it is not `alone`, its provider's test gets half of the error budget."""
+    """The parameters of one target; where it is not `alone`, its provider's tests get half of the error budget."""
     false_per_day = controller.false_failovers_per_day
-    own_per_day = false_per_day if alone else false_per_day / 2
+    own_per_day = false_per_day if alone else (1 - _POOL_SHARE) * false_per_day
     return TargetParameters(
         target=target.id,
         model=target.model,
         key=target.provider.key_source,
         p1=controller.detect,
         alone=alone,
-        false_per_day=(1 - _FRESH_SHARE) * own_per_day if alone else own_per_day,
+        false_per_day=(1 - _FRESH_SHARE) * own_per_day,
         fresh_false_per_day=_FRESH_SHARE * own_per_day,
         min_outage_s=controller.min_outage_s,
         hold_s=controller.failback.hold_s,
@@ -206,11 +213,14 @@ def _provider_parameters(
 ) -> ProviderParameters:
     same_s = min(_SAME_EVIDENCE_S, *(member.passed_s for member in members))
     stream_s = 1 / sum(1 / member.interval_s for member in members)
+    budget = _POOL_SHARE * controller.false_failovers_per_day
     return ProviderParameters(
         provider=provider,
         members={member.target: member for member in members},
         p1=controller.detect,
-        false_per_day=controller.false_failovers_per_day / 2,
+        false_per_day=(1 - _POOL_FRESH_SHARE) * budget,
+        fresh_false_per_day=_POOL_FRESH_SHARE * budget,
+        longest_probe_s=max(member.longest_probe_s for member in members),
         min_outage_s=controller.min_outage_s,
         blips=controller.blips,
         # A target that is probed often (a sentinel) brings no more probes into one blip.

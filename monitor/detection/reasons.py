@@ -39,10 +39,10 @@ def failure_counts(
     return f"{failures} of {probes} probes {what} in {format_elapsed(seconds)} ({outcome_mix(outcomes)})"
 
 
-def failed_afresh(evidence: Evidence, threshold: float, at: datetime, *, p0: float, p1: float) -> str:
+def failed_afresh(evidence: Evidence, threshold: float, at: datetime, *, p0: float, p1: float, where: str = "") -> str:
     """`3 of 4 probes asked afresh failed, 9 s after the first failure (server_error)`, and the evidence."""
     when = f"{format_elapsed(evidence.span_s(at))} after the first failure"
-    text = f"{evidence.failures} of {evidence.probes} probes asked afresh failed, {when}"
+    text = f"{evidence.failures} of {evidence.probes} probes asked afresh failed{where}, {when}"
     weight = evidence_and_threshold(evidence.value, threshold, p0=p0, p1=p1)
     last = f"; last: {shortened(evidence.last)}" if evidence.last else ""
     return f"{text} ({outcome_mix(evidence.outcomes)}); {weight}{last}"

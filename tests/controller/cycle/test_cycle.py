@@ -195,8 +195,9 @@ def test_a_failure_asks_for_a_quick_probe(stage: Callable[..., Stage]) -> None:
     """The report names the extra probes, and when: any target of the provider, rather those that have not failed."""
     one = stage()
     one.run(*(observation(".", name=name) for name in (A, B, C)), now_s=1)
-    bursts = one.run(observation("x", at_s=30, name=A), observation(".", at_s=30, name=C), now_s=31)
-    assert bursts == (BurstProbe(slot="openai", targets=(B, A), delay_s=provider_parameters(one.settings).failed_s),)
+    *fresh, burst = one.run(observation("x", at_s=30, name=A), observation(".", at_s=30, name=C), now_s=31)
+    assert [(each.targets, each.afresh) for each in fresh] == [((B,), True)] * 3
+    assert burst == BurstProbe(slot="openai", targets=(B, A), delay_s=provider_parameters(one.settings).failed_s)
     *fresh, burst = one.run(observation("x", at_s=40, name=C), now_s=41)
     assert [(each.targets, each.afresh) for each in fresh] == [((C,), True)] * 3
     assert burst == BurstProbe(slot=C, targets=(C,), delay_s=parameters().failed_s)

@@ -139,15 +139,20 @@ def test_a_model_that_fails_for_an_hour_goes_down_alone(every: int) -> None:
     assert loop.moved_to(Health.DOWN) or every == 10
 
 
+def not_afresh(extra: Sequence[BurstProbe]) -> list[BurstProbe]:
+    """The extra probes of bursts, without those of a test on fresh evidence."""
+    return [probe for probe in extra if not probe.afresh]
+
+
 def test_a_sick_model_is_found_by_a_burst_of_its_own() -> None:
     """With its second failure it is asked again and again, whatever the provider's burst asks."""
     detector = new_detector()
     show(detector, [*QUIET, (60, A, "x")])
-    [together] = detector.burst_probes(A)
+    [together] = not_afresh(detector.burst_probes(A))
     by = provider_parameters(configured())
     assert (together.slot, together.targets[-1], together.delay_s) == ("openai", A, by.failed_s)
     show(detector, [(65, A, "x")])
-    alone, _ = detector.burst_probes(A)
+    alone, _ = not_afresh(detector.burst_probes(A))
     assert alone == BurstProbe(slot=A, targets=(A,), delay_s=parameters().failed_s)
 
 
@@ -464,7 +469,8 @@ def test_who_rests_as_asked_is_not_asked_by_a_burst() -> None:
     show(detector, QUIET)
     detector.observe(observation("r", at_s=60, name=B, retry_after_s=60))
     show(detector, [(61, A, "x")])
-    [extra] = detector.burst_probes(A)
+    *fresh, extra = detector.burst_probes(A)
+    assert {probe.targets for probe in fresh} == {(C,), (D,)}
     assert set(extra.targets) == {A, C, D}
     assert is_resting(detector.state_of(B), T0 + timedelta(seconds=100))
     assert not is_resting(detector.state_of(A), T0 + timedelta(seconds=100))

@@ -39,29 +39,43 @@ def afresh(test: FreshTest, symbol: str) -> Observation:
     return observation(symbol, at_s=(test.asked_at - T0).total_seconds(), name=A, afresh=True)
 
 
-def played(rounds: Sequence[int], model: FreshModel = MODEL) -> bool:
-    """Whether a confirmed test ends in a verdict where so many of the four probes of each round fail."""
+def one_round(test: FreshTest, symbols: str) -> FreshTest | None:
+    """The test after a round that ends so, or as soon as it is conclusive; None when it is over."""
+    after: FreshTest | None = test
+    for symbol in symbols:
+        assert after
+        if after.is_conclusive:
+            return after
+        after, _ = fresh_evidence.add_probe(after, afresh(after, symbol))
+    return after
+
+
+def played(rounds: Sequence[str], model: FreshModel = MODEL) -> bool:
+    """Whether a confirmed test ends in a verdict where its rounds end so."""
     test, _ = fresh_evidence.add_probe(begun(model), afresh(begun(model), "x"))
-    for failures in rounds:
-        for symbol in "x" * failures + "." * (4 - failures):
-            assert test
-            if test.is_conclusive:
-                return True
-            test, _ = fresh_evidence.add_probe(test, afresh(test, symbol))
-        if test is None or test.is_conclusive:
-            return test is not None
-    return False
+    for symbols in rounds:
+        test = one_round(test, symbols) if test else None
+    return test is not None and test.is_conclusive
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.005, 0.2, 0.5])
 @pytest.mark.parametrize("p0", [0.002, 0.005, 0.03])
 def test_the_chance_of_a_verdict_is_exact(rate: float, p0: float) -> None:
-    """Every course of four rounds, played out and weighed by its binomial chance, comes to what is computed."""
+    """Every course of rounds, played out and weighed by its binomial chance, comes to what is computed."""
     model = replace(MODEL, p0=p0)
-    chance = [math.comb(4, failures) * rate**failures * (1 - rate) ** (4 - failures) for failures in range(5)]
-    courses = product(range(5), repeat=4)
-    reached = sum(math.prod(chance[failures] for failures in course) for course in courses if played(course, model))
+    confirmed, _ = fresh_evidence.add_probe(begun(model), afresh(begun(model), "x"))
+    assert confirmed
+    alive, reached = {0: (confirmed, 1.0)}, 0.0
+    while alive:
+        moved: dict[int, tuple[FreshTest, float]] = {}
+        for (before, (test, weight)), failures in product(alive.items(), range(5)):
+            chance = weight * math.comb(4, failures) * rate**failures * (1 - rate) ** (4 - failures)
+            after = one_round(test, "x" * failures + "." * (4 - failures))
+            if after and after.is_conclusive:
+                reached += chance
+            elif after:
+                moved[before + failures] = after, chance + moved.get(before + failures, (after, 0.0))[1]
+        alive = moved
     height = fresh_evidence.threshold(model, per_day=PER_DAY)
     assert fresh_evidence.verdict_chance(model, height, rate) == pytest.approx(reached)
 
@@ -73,16 +87,17 @@ def test_no_threshold_breaks_the_promise_or_rests_on_one_failure(p0: float, inte
     model = replace(MODEL, p0=p0, interval_s=interval_s)
     height = fresh_evidence.threshold(model, per_day=PER_DAY)
     assert height == math.inf or fresh_evidence.false_verdicts_per_day(model, height) <= PER_DAY
-    assert height == math.inf or not played([1, 0, 0, 0], model)
+    assert height == math.inf or not played(["x...", *["...."] * 7], model)
     test, asked = fresh_evidence.begin(observation("x", name=A), [A], model, needed=math.inf, pause_s=8.3)
     assert (test, asked) == (None, [])
 
 
 def test_a_verdict_is_made_as_soon_as_it_is_certain() -> None:
     """Two failures of four suffice at the defaults, however the other two end."""
-    assert played([2])
-    assert played([1, 1])
-    assert not played([0])
+    assert played(["xx"])
+    assert played(["...x", "..x"])
+    assert played(["....", "x..x"])
+    assert not played(["....", "...."])
 
 
 def test_three_good_answers_end_it() -> None:
@@ -114,6 +129,27 @@ def test_what_is_neither_failure_nor_answer_ends_it(symbol: str) -> None:
     if OUTCOMES[symbol].effect in {OUTCOMES["x"].effect, OUTCOMES["."].effect, OUTCOMES["s"].effect}:
         return
     assert fresh_evidence.add_probe(begun(), afresh(begun(), symbol)) == (None, [])
+
+
+@pytest.mark.parametrize("targets", range(2, 9))
+def test_a_third_of_the_targets_never_condemns_a_provider(targets: int) -> None:
+    """Whichever of them fail in every round, as long as all others answer; and all of them together do."""
+    names = tuple(f"openai/m{number}" for number in range(targets))
+    model = replace(MODEL, targets=targets, interval_s=30 / targets)
+    needed = fresh_evidence.threshold(model, per_day=PER_DAY)
+    for sick in (model.left_out, targets):
+        begun_by = observation("x", name=names[0])
+        test, asked = fresh_evidence.begin(begun_by, names, model, needed=needed, pause_s=8.3)
+        assert test
+        assert names[0] not in {probe.target for probe in asked}
+        test, asked = fresh_evidence.add_probe(test, observation("x", at_s=0.1, name=names[1], afresh=True))
+        while asked and test and not test.is_conclusive:
+            probe, *asked = asked
+            at_s = (test.asked_at - T0).total_seconds()
+            symbol = "x" if names.index(probe.target) < sick else "."
+            test, more = fresh_evidence.add_probe(test, observation(symbol, at_s=at_s, name=probe.target, afresh=True))
+            asked = more or asked
+        assert bool(test and test.is_conclusive) is (sick == targets)
 
 
 # With the detector.
@@ -188,6 +224,19 @@ def test_a_blip_moves_nothing(begin_s: float) -> None:
     loop = ClosedLoop(settings(Path("/nowhere"), A), lambda at_s, _: "x" if begin_s <= at_s < begin_s + 8 else ".")
     loop.run(1200)
     assert {moved.after for moved in loop.transitions} <= {Health.UP, Health.SUSPECT}
+
+
+@pytest.mark.parametrize("sick", [1, 3, 6])
+def test_several_sick_models_are_found_and_their_siblings_are_left(sick: int) -> None:
+    """Three of six that fail every time are found one by one in half a minute; all six as one provider."""
+    names = tuple(f"openai/m{number}" for number in range(6))
+    loop = ClosedLoop(
+        settings(Path("/nowhere"), *names), lambda at_s, name: "x" if at_s >= 600 and name in names[:sick] else "."
+    )
+    loop.run(600 + (30 if sick > 1 else 90))
+    assert set(loop.moved_to(Health.DOWN)) == set(names[:sick])
+    of_all = [moved for moved in loop.transitions if "all of openai" in moved.reason]
+    assert len(of_all) == (6 if sick == 6 else 0)
 
 
 @pytest.mark.slow
