@@ -139,6 +139,8 @@ class Detector:
         self.accept(state)
         provider = self._provider_of[target]
         name = target if target in self._fresh else provider
+        if observation.outcome.effect is Effect.THROTTLED:
+            self._spare(provider, at)
         if blind or state.out_of_service or state.health is Health.RECOVERING:
             self._fresh.end(name)
         test = self._fresh.add_probe(name, observation)
@@ -166,7 +168,8 @@ class Detector:
             return
         members = self._provider_parameters[provider].members
         interval_s = 1 / sum(1 / member.interval_s for member in members.values())
-        if limits.is_crowded([probe.at for probe in evidence.trail], at, interval_s):
+        probed_at = [*(probe.at for probe in evidence.trail), *self._fresh.asked_at(members)]
+        if limits.is_crowded(probed_at, at, interval_s):
             self._states |= {member: limits.spared(self._states[member], at) for member in members}
 
     @property
