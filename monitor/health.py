@@ -45,7 +45,7 @@ class Health(StrEnum):
     """At least 90 % of two minutes of answers slow, wrong or throttled, or every probe refused as a bad request."""
     DOWN = "down", "✕", HealthLevel.BAD
     RECOVERING = "recovering", "↗", HealthLevel.INFO
-    """Was down and answers again; it counts as up only after a whole hold of clean probes."""
+    """Was down and answers again; it counts as up only after its hold."""
     MISCONFIGURED = "misconfigured", "▲", HealthLevel.OURS
     """Our key, account or model name is at fault: routes avoid it, and it is never counted as an outage."""
     PAUSED = "paused", "=", HealthLevel.NONE

@@ -192,7 +192,7 @@ class Failback(Section):
     """How a route returns to a better candidate: `auto`, `manual` or `steps`; see [failback](#failback). Change it
     when a recovered provider deserves caution, or people decide."""
     hold_s: Annotated[float, duration()] = 300.0
-    """How long a recovered target must stay clean first. Change it when providers relapse: longer."""
+    """How long a recovered target is held first; failures lengthen it. Change it when providers relapse: longer."""
     steps: Annotated[tuple[float, ...], items(share(), "a list of shares such as [10%, 50%, 100%]", _steps_problem)] = (
         0.1,
         0.5,

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from monitor.detection import verdict_rules
+from monitor.detection import hold
 from monitor.detection.pacing import is_resting
 from monitor.detection.parameters import RECOVERING_SHARE, TargetParameters
 from monitor.detection.target_state import TargetState
@@ -17,16 +17,18 @@ def describe_wait(state: TargetState, parameters: TargetParameters, now: datetim
     """
     health = str(state.health)
     if state.health is Health.RECOVERING:
-        up_at = state.since + timedelta(seconds=verdict_rules.hold_s(state, parameters))
+        up_at = state.since + timedelta(seconds=hold.hold_s(state, parameters))
         if up_at > now:
-            return f"{health}, up at {clock(up_at, now)} if every probe until then is clean"
+            proviso = "at the soonest" if state.failed_in_hold else "if every probe until then is clean"
+            return f"{health}, up at {clock(up_at, now)} {proviso}"
     if state.health in HEALTHY and state.held_until and state.held_until > now:
         return f"{health}, held until {clock(state.held_until, now)}"
     if lasting:
         return f"{health}, probed every {format_elapsed(parameters.interval_s)}"
     if is_resting(state, now) and state.resting_until:
         return f"{health}, not probed before {clock(state.resting_until, now)}, as it asked for (Retry-After)"
-    share = RECOVERING_SHARE if state.health is Health.RECOVERING else 1.0
+    answers = state.health is Health.RECOVERING or (state.out_of_service and state.recovery.clean)
+    share = RECOVERING_SHARE if answers else 1.0
     due = state.last_started_at and state.last_started_at + timedelta(seconds=parameters.interval_s * share)
     return f"{health}, next probe by {clock(due, now)}" if due and due > now else f"{health}, next probe due now"
 

@@ -67,12 +67,12 @@ def target_burst_s(
     - While it is at a limit (throttled of late): `limits.extra_probe_s`, of `sharing` targets, whatever fails.
     - Not for failures of a check alone that has been reported: one more adds nothing.
     - While a misconfiguration is to be confirmed: as after a failure.
-    - While recovering: a third of the interval.
-    - While the provider asks for a rest (Retry-After), and while down or misconfigured: none.
+    - While recovering, and while out of service but answering: a third of the interval.
+    - While the provider asks for a rest (Retry-After), and while down or misconfigured and failing: none.
     """
-    if state.out_of_service or state.resting_until:
+    if state.resting_until or (state.out_of_service and not state.recovery.clean):
         return None
-    if state.health is Health.RECOVERING:
+    if state.out_of_service or state.health is Health.RECOVERING:
         return parameters.interval_s * RECOVERING_SHARE
     if state.suspicion:
         return parameters.failed_s

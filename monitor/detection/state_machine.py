@@ -3,7 +3,7 @@
 unknown ──ok──▶ up ──failure──▶ suspect ──threshold and min_outage──▶ down
                  ▲ ▲               │                                    │ sequential test
                  │ └──evidence 0───┘                                    ▼
-                 └────────── the whole hold clean ───────────────── recovering ──failure──▶ down
+                 └────────── the hold passed ────────────────────── recovering ──failures──▶ down
 any ──its whole provider fails (`monitor.detection.provider_pool`)──▶ down
 up, suspect ──slow, wrong or throttled beyond the background──▶ degraded ──90 % of two minutes──▶ unusable
 any ──auth, quota or model_gone, twice──▶ misconfigured ──▶ recovering, as from down
@@ -16,7 +16,7 @@ any that is not down ──no observation for long, or our own network is down�
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from monitor.detection import degradation, latency, limits, recent_probes, verdict_rules
+from monitor.detection import degradation, hold, latency, limits, recent_probes, verdict_rules
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
@@ -170,6 +170,7 @@ def _rewind(state: TargetState, at: datetime, parameters: TargetParameters) -> T
         since=min(state.since, at),
         recovery=Recovery(),
         clean_in_hold=0,
+        failed_in_hold=0,
         returned_at=None,
         last_ok_at=None,
         resting_until=None,
@@ -244,7 +245,7 @@ def _no_verdict(state: TargetState, observation: Observation, parameters: Target
     """Suspect while any evidence is left, up without, unknown until the first good answer."""
     at = observation.finished_at
     if state.impaired:
-        until = at + timedelta(seconds=verdict_rules.hold_s(state, parameters))
+        until = at + timedelta(seconds=hold.hold_s(state, parameters))
         state = state.clear_degradation().replace(recovery=Recovery(), returned_at=at, held_until=until)
         reason = f"back after {format_elapsed((at - state.since).total_seconds())}"
     else:

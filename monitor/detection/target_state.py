@@ -68,6 +68,9 @@ class TargetState:
     answers: tuple[AnswerQuality, ...] = ()
     """While there is evidence of bad answers: those of the last two minutes, or the last four where that is more."""
     clean_in_hold: Annotated[int, Field(alias="held")] = 0
+    failed_in_hold: int = 0
+    failed_holds: int = 0
+    """How many holds of the present outage ended in failures."""
     hold_factor: int = 1
     """The factor by which relapses have lengthened the hold."""
     returned_at: datetime | None = None

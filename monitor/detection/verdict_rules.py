@@ -1,11 +1,10 @@
 """When a target is found down, degraded, unusable or misconfigured, and when it comes back (pure)."""
 
-import math
 from datetime import datetime, timedelta
 
-from monitor.detection import degradation, reasons, refusals
+from monitor.detection import degradation, hold, reasons, refusals
 from monitor.detection.evidence import Evidence, Recovery
-from monitor.detection.parameters import AWAITED_INTERVALS, RECOVERING_SHARE, TargetParameters
+from monitor.detection.parameters import AWAITED_INTERVALS, TargetParameters
 from monitor.detection.reasons import shortened
 from monitor.detection.recent_probes import with_pending
 from monitor.detection.target_state import TargetState
@@ -18,13 +17,6 @@ from probes.outcome import Effect, Outcome
 REPORTED_INCONCLUSIVE = 3
 #: The key or its account is at fault, which all targets of a provider share.
 OF_THE_KEY = frozenset({Outcome.AUTH, Outcome.QUOTA})
-_LARGEST_HOLD_FACTOR = 8
-#: A relapse within so many holds of the return makes the next hold longer.
-_RELAPSE_HOLDS = 4
-#: A hold is never so long that the background alone would spoil more than four of five.
-_SPOILED_SHARE = 0.2
-#: Of the probes that a hold has time for, this share must have come in, all of them clean.
-_PROBED_SHARE = 0.5
 
 
 def down_verdict(state: TargetState, at: datetime, parameters: TargetParameters) -> TargetState | None:
@@ -53,9 +45,10 @@ def mark_down(
 def _enter_down(
     state: TargetState, at: datetime, parameters: TargetParameters, reason: str, evidence: Evidence
 ) -> TargetState:
-    factor = _hold_factor(state, at, parameters, by_provider=evidence.by_provider)
+    factor = hold.hold_factor(state, at, parameters, by_provider=evidence.by_provider)
+    failed_holds = state.failed_holds if state.health is Health.RECOVERING else 0
     state = state.clear_degradation().replace(
-        recovery=Recovery(), hold_factor=factor, clean_in_hold=0, held_until=None, verdict=None
+        recovery=Recovery(), hold_factor=factor, failed_holds=failed_holds, held_until=None, verdict=None
     )
     return state.enter(Health.DOWN, at, reason)
 
@@ -67,7 +60,7 @@ def degraded_verdict(state: TargetState, at: datetime, parameters: TargetParamet
         if not reason:
             return None
         by_provider = any(track.value for track in (state.slow, state.wrong)) or not state.throttled.value
-        factor = _hold_factor(state, at, parameters, by_provider=by_provider)
+        factor = hold.hold_factor(state, at, parameters, by_provider=by_provider)
         state = state.replace(recovery=Recovery(), hold_factor=factor)
     reason = reason or degradation.previous_reason(state)
     if unusable := degradation.unusable_reason(state, at):
@@ -128,45 +121,57 @@ def while_failing(state: TargetState, observation: Observation, parameters: Targ
     if effect is Effect.DOWN:
         return state.replace(recovery=state.recovery.add_failure(p0=p0, p1=parameters.p1))
     state = state.replace(recovery=state.recovery.add_success(at, p0=p0, p1=parameters.p1))
-    awaited = awaited_outcomes(state, at, parameters)
-    if any(outcome.effect is not Effect.DEGRADED for outcome in awaited) or not state.recovery.proven:
+    if _awaits_failing(state, at, parameters) or not state.recovery.proven:
         return state
-    held = format_elapsed(hold_s(state, parameters))
-    reason = f"{state.recovery.clean} clean probes in a row; held for {held} of clean probes"
-    return state.replace(clean_in_hold=0).enter(Health.RECOVERING, at, reason)
+    held = format_elapsed(hold.hold_s(state, parameters))
+    reason = f"{state.recovery.clean} clean probes in a row; held for {held}"
+    return hold.begin(state, at).enter(Health.RECOVERING, at, reason)
 
 
 def while_recovering(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
-    """The state of a target in its hold: a failure ends it, a bad answer begins it again, a whole clean one is up."""
+    """The state of a target in its hold: up after it, down where its probes speak for a target that still fails.
+
+    A hold that bad answers fail begins again.
+    """
     at, p0, effect = observation.finished_at, state.down.background.rate, observation.outcome.effect
-    if effect is Effect.DOWN:
-        after, detail = format_elapsed((at - state.since).total_seconds()), shortened(observation.detail)
-        reason = f"failed again {after} into the hold ({observation.outcome}); {detail}"
-        return state.replace(recovery=Recovery()).enter(Health.DOWN, at, reason)
     if effect is Effect.THROTTLED:
         return _add_throttled(state, observation, parameters)
+    state = hold.add_probe(state, failed=effect is not Effect.UP)
+    if effect is Effect.DOWN:
+        return _failed_again(state, observation) if hold.is_failed(state, parameters) else state
     if effect is Effect.DEGRADED:
         slow, wrong, throttled = degradation.add_observation(state, observation, parameters)
-        held_anew = state.replace(slow=slow, wrong=wrong, throttled=throttled, since=at, clean_in_hold=0)
+        if hold.is_failed(state, parameters):
+            state = hold.begin(state, at)
         # It answers, if badly, so the evidence that it is down is over.
-        return degraded_verdict(held_anew.replace(down=state.down.clear()), at, parameters) or held_anew
-    recovery = state.recovery.add_success(at, p0=p0, p1=parameters.p1)
-    state = state.replace(recovery=recovery, clean_in_hold=state.clean_in_hold + 1)
-    needed_s = hold_s(state, parameters)
-    enough = state.clean_in_hold >= _PROBED_SHARE * needed_s / (parameters.interval_s * RECOVERING_SHARE)
-    if not enough or (at - state.since).total_seconds() < needed_s:
+        bad = state.replace(slow=slow, wrong=wrong, throttled=throttled, down=state.down.clear())
+        return degraded_verdict(bad, at, parameters) or bad
+    state = state.replace(recovery=state.recovery.add_success(at, p0=p0, p1=parameters.p1))
+    if _awaits_failing(state, at, parameters) or not hold.is_passed(state, at, parameters):
         return state
     began = state.recovery.since or state.since
     reason = f"back after {state.recovery.clean} clean probes in {format_elapsed((at - began).total_seconds())}"
     # The evidence of lateness stays: a target that comes back slow is soon degraded.
     back = state.clear_degradation().replace(latency=state.latency, down=state.down.clear(), recovery=Recovery())
-    return back.replace(returned_at=at).enter(Health.UP, at, reason)
+    return back.replace(returned_at=at, failed_holds=0).enter(Health.UP, at, reason)
+
+
+def _failed_again(state: TargetState, observation: Observation) -> TargetState:
+    at, detail = observation.finished_at, shortened(observation.detail)
+    after = format_elapsed((at - state.since).total_seconds())
+    reason = f"failed again {after} into the hold ({observation.outcome}); {detail}"
+    again = state.replace(recovery=Recovery(), failed_holds=state.failed_holds + 1)
+    return again.enter(Health.DOWN, at, reason)
 
 
 def _add_throttled(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
     """A throttled answer proves no recovery; but a target that only throttles is degraded rather than down."""
     state = state.replace(throttled=state.throttled.add_failure(observation, p1=parameters.p1))
     return degraded_verdict(state.replace(down=state.down.clear()), observation.finished_at, parameters) or state
+
+
+def _awaits_failing(state: TargetState, at: datetime, parameters: TargetParameters) -> bool:
+    return any(outcome.effect is not Effect.DEGRADED for outcome in awaited_outcomes(state, at, parameters))
 
 
 def awaited_outcomes(state: TargetState, at: datetime, parameters: TargetParameters) -> tuple[Outcome, ...]:
@@ -178,22 +183,3 @@ def awaited_outcomes(state: TargetState, at: datetime, parameters: TargetParamet
         return ()
     since = at - timedelta(seconds=AWAITED_INTERVALS * parameters.interval_s)
     return tuple(each.outcome for each in state.check_failures if each.failed_at and each.failed_at >= since)
-
-
-def hold_s(state: TargetState, parameters: TargetParameters) -> float:
-    """Seconds that this target must stay clean once it has recovered.
-
-    Relapses double it, up to eightfold, but not so far that a noisy target could never pass: at most the
-    log(0.2) / log(1-p0) probes that its background lets through in one of five tries.
-    """
-    probes = math.log(_SPOILED_SHARE) / math.log(1 - state.down.background.rate)
-    longest_s = max(parameters.hold_s, probes * parameters.interval_s * RECOVERING_SHARE)
-    return min(parameters.hold_s * state.hold_factor, longest_s)
-
-
-def _hold_factor(state: TargetState, at: datetime, parameters: TargetParameters, *, by_provider: bool) -> int:
-    """Doubled when the target fails again soon after its return, by its provider's fault; else 1."""
-    if state.returned_at is None or not by_provider:
-        return 1
-    soon = (at - state.returned_at).total_seconds() <= _RELAPSE_HOLDS * hold_s(state, parameters)
-    return min(_LARGEST_HOLD_FACTOR, state.hold_factor * 2) if soon else 1

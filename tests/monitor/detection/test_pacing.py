@@ -42,6 +42,8 @@ def test_providers_are_shifted_against_each_other() -> None:
         pytest.param(".rx", parameters().degraded_s, id="or forbids it"),
         pytest.param(".a", parameters().failed_s, id="a fault of ours is confirmed quickly"),
         pytest.param(".xxx", None, id="down: the normal interval"),
+        pytest.param(".xxx.", parameters().interval_s / 3, id="down, but it answers: a third of the interval"),
+        pytest.param(".xxx.x", None, id="and fails again: the normal interval"),
         pytest.param(".aa", None, id="misconfigured: the normal interval"),
         pytest.param(".xxx" + "." * 9, parameters().interval_s / 3, id="recovering: a third of the interval"),
     ],
