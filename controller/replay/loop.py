@@ -10,6 +10,7 @@ What the service does by its clock happens here at the same times, as in the sim
 4. Where nothing was recorded for three intervals, the service is taken to have been stopped: nothing is decided.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from controller.routing import policy
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override, Overrides
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
+from controller.routing.spend_where_used import spend_where_used
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
 from monitor.detection.parameters import parameters_by_target
@@ -49,20 +51,32 @@ class Replay:
     """One run of a configuration over recorded observations. Seconds are since the Unix epoch."""
 
     def __init__(
-        self, settings: Settings, window: ReplayWindow, states: Mapping[str, Decision], overrides: Iterable[Override]
+        self,
+        settings: Settings,
+        window: ReplayWindow,
+        states: Mapping[str, Decision],
+        overrides: Iterable[Override],
+        *,
+        then: Iterable[Decision] = (),
+        usd: Mapping[str, float | None] | None = None,
     ) -> None:
-        """`states` are where the routes point when deciding begins."""
+        """`states` are where the routes point when deciding begins.
+
+        `then` is all that was ever decided, oldest first: where probes are spent where users are, the intervals of
+        then followed it, by `usd`, the prices of a probe.
+        """
         self.decisions: list[Decision] = []
         """What the configuration would have decided, oldest first."""
         self.observations = 0
         """How many were replayed."""
         self.gaps: list[tuple[datetime, datetime]] = []
         """Spans in which nothing was recorded."""
-        self._settings = settings
+        self._configured, self._then, self._usd = settings, deque(then), usd or {}
+        self._stood: dict[str, Decision] = {}
+        """Where the routes really stood."""
+        self._settings = settings = spend_where_used(settings, {}, self._usd)
         self._detector = Detector(settings, window.listening_from)
-        self._silent_after_s = {
-            target: parameters.patience_s for target, parameters in parameters_by_target(settings).items()
-        }
+        self._silent_after_s = _patience_s(settings)
         self._stopped_s = max(
             _STOPPED_INTERVALS * target.interval_s + target.timeouts.total_s for target in settings.targets
         )
@@ -84,6 +98,8 @@ class Replay:
             self.observations += 1
             at_s = observation.finished_at.timestamp()
             self._advance_until(at_s)
+            if self._then and self._then[0].at <= observation.started_at:
+                self._follow_routes(observation.started_at)
             changed = self._detector.observe(observation, blind=blind)
             self._observed_s = at_s
             due = self._detector.due
@@ -94,6 +110,17 @@ class Replay:
             if due is not None:
                 self._cycle_by(max(at_s, due.timestamp()) + AFTER_DUE_S)
         self._advance_until(self._until_s)
+
+    def _follow_routes(self, now: datetime) -> None:
+        """Judge by the intervals at which targets were probed then."""
+        while self._then and self._then[0].at <= now:
+            decision = self._then.popleft()
+            self._stood[decision.route] = decision
+        paced = spend_where_used(self._configured, self._stood, self._usd)
+        if paced.targets != self._settings.targets:
+            self._settings = paced
+            self._detector.update_intervals(paced)
+            self._silent_after_s = _patience_s(paced)
 
     def _advance_until(self, at_s: float) -> None:
         """Handle what time alone brings until then."""
@@ -166,6 +193,10 @@ class Replay:
 
     def _cycle_by(self, at_s: float) -> None:
         self._cycle_s = min(self._cycle_s, at_s)
+
+
+def _patience_s(settings: Settings) -> dict[str, float]:
+    return {target: parameters.patience_s for target, parameters in parameters_by_target(settings).items()}
 
 
 def _instant(at_s: float) -> datetime:

@@ -24,6 +24,7 @@ from monitor.formatting import format_elapsed, instant
 from monitor.liveness import ServiceBeat
 from monitor.storage.store import Store
 from probes.observation import Observation
+from probes.pricing import usual_usd
 
 T = TypeVar("T")
 
@@ -64,7 +65,8 @@ def replay(
         settings, spans, then, beat=store.last_beat(), asked_from=now - timedelta(seconds=since_s), now=now
     )
     states = {decision.route: decision for decision in then if decision.at < window.deciding_from}
-    run = Replay(settings, window, states, overrides)
+    usd = {target.id: usual_usd(target) for target in settings.targets if settings.controller.spend_where_used}
+    run = Replay(settings, window, states, overrides, then=then, usd=usd)
     detector = NetworkLossDetector(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
     observations = _reported(_observations(store, settings, window), window, on_progress)
     run.run(detector.replay(observations, _connectivity(store, window)))

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any
 
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
+from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.loop import EPOCH
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
@@ -125,6 +126,15 @@ class Recording:
             self.store.record_connectivity(self.network_loss.add_check(self._answering(now_s), now))
         for extra in self.cycle.run(batch, now, self.network_loss.find_blind(batch)):
             self._plan(extra, now_s)
+        paced = spend_where_used(self.settings, self.cycle.routes)
+        for target in paced.targets:
+            lane = self.lanes[target.id]
+            if lane.interval_s != target.interval_s:
+                self.heap = [event for event in self.heap if event[2] != "due" or event[3] is not lane]
+                lane.change_interval(target.interval_s, now_s + target.interval_s)
+                self._push(lane.due_s, "due", lane)
+                self.cycle.update_intervals(paced)
+        heapify(self.heap)
 
     def _plan(self, extra: BurstProbe, now_s: float) -> None:
         self.planned[extra.slot] = self._push(now_s + extra.delay_s, "extra", extra)

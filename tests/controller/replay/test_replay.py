@@ -51,6 +51,19 @@ def recorded(
     return wanted
 
 
+@pytest.mark.slow
+def test_intervals_that_followed_the_routes_are_followed_again(tmp_path: Path) -> None:
+    """The threshold of 6 s is not that of 4 s: judged by it, the route moves at another time."""
+    controller = ControllerSettings(spend_where_used=True)
+    wanted = stretched(replace(settings(tmp_path, A, C), controller=controller), 1 / 5)
+    outages = (outage(1800.0, 1800.0, targets=(A,), failure_rate=0.5), outage(5400.0, 600.0, targets=(C,)))
+    world = Scenario(path=Path("made-up"), settings=wanted, duration_s=9000.0, outages=outages)
+    Recording(world, wanted).run()
+    answer = replayed(wanted, now_s=9000.0)
+    assert {change for _, change in changes(answer)} == {DecisionDifference.SAME}
+    assert MoveKind.FAILBACK in {move for move, _ in changes(answer)}
+
+
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A quarter of an hour of quiet, ten minutes in which openai fails altogether, and the time until all is well."""
