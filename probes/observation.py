@@ -87,7 +87,13 @@ class Observation:
     @property
     def finished_at(self) -> datetime:
         """When the result was known."""
-        return self.started_at + timedelta(0, self.duration_s)
+        # Kept: every rule asks for it. `replaced` copies what is kept, so it says what it was calculated from.
+        known = self.__dict__.get("_finished")
+        if known is None or known[0] is not self.started_at or known[1] is not self.duration_s:
+            at = self.started_at + timedelta(0, self.duration_s)
+            known = self.__dict__["_finished"] = self.started_at, self.duration_s, at
+        finished_at: datetime = known[2]
+        return finished_at
 
     @property
     def is_refusal(self) -> bool:

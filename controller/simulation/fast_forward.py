@@ -1,19 +1,32 @@
-"""Skips the quiet times of targets: all their clean probes are taken in at once when something may happen again.
+"""Skips the probes of targets that nothing happens to: all are taken in at once when something may happen again.
 
-The result is the same as one by one. Without evidence against its provider, a clean probe of a target without evidence
-changes nothing but its own times and what is usual for it. Nobody looks at what is usual before the next failure, so
-probing resumes before that, and before the first probe that may not be clean: which that is follows from the target's
-random numbers, drawn ahead, and from the evidence of lateness. Control cycles look at the times alone.
+The result is the same as one by one. While there is no evidence against its provider, and no extra probe is planned,
+clean probes of a target concern no other target. Without evidence of its own, they change nothing but its times and
+what is usual for it; else its evidence decays. Each target resumes by itself before a probe that may not be clean,
+change its health, or call for an extra probe: which that is follows from its random numbers, drawn ahead, and from its
+own state machine. All targets of a provider resume when one of them fails. Control cycles look at the present states.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
-from math import inf
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 
 from controller.simulation.simulated_target import SimulatedTarget
+from monitor.detection import foresight, state_machine
 from monitor.detection.detector import Detector
+from monitor.detection.latency import LatencyPoint, extend_course
 from monitor.detection.target_state import TargetState
 from probes.observation import replaced
+
+#: The probes of a target with evidence are foreseen so many at a time: a failure of a sibling makes the rest useless.
+_FORESEEN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stretch:
+    """The probes of one target that are skipped: how many, and the state after each; none where they are clean."""
+
+    count: int
+    states: Sequence[TargetState] = ()
 
 
 class FastForward:
@@ -21,64 +34,73 @@ class FastForward:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        self._skipped: dict[SimulatedTarget, tuple[Sequence[float], TargetState]] = {}
-        """With how long each of their probes takes until probing resumes by itself, and their states then."""
-        self._until_s = inf
+        self._skipped: dict[SimulatedTarget, _Stretch] = {}
+        self._courses: dict[SimulatedTarget, tuple[int, float, list[LatencyPoint]]] = {}
+        """How latency is foreseen to go on, from after so many probes of the target, and for which threshold."""
 
     def __bool__(self) -> bool:
         return bool(self._skipped)
 
-    def add(self, targets: Iterable[SimulatedTarget], until_s: float) -> tuple[Collection[SimulatedTarget], float]:
-        """Skip the targets that may be skipped, of some with no probe in flight; returns them, and when to resume.
+    def __contains__(self, target: SimulatedTarget) -> bool:
+        return target in self._skipped
 
-        That is not after `until_s`, nor after the resumption of those that are skipped already.
+    def add(self, target: SimulatedTarget, until_s: float, *, with_evidence: bool) -> float | None:
+        """Skip this target, of which no probe is in flight; None where that cannot be, else when it resumes by itself.
+
+        Not after `until_s`; a target with evidence against it only if `with_evidence`.
         """
-        state_of = self._detector.state_of
-        fit = {target: target.clean_until_s() for target in targets if state_of(target.id).no_evidence}
-        fit = {target: clean_s for target, clean_s in fit.items() if clean_s > target.due_s}
-        until_s = min(until_s, self._until_s, *fit.values())
-        skipped, waiting = dict[SimulatedTarget, tuple[Sequence[float], TargetState]](), list(fit)
-        while waiting:
-            target = waiting.pop()
-            times_s = target.clean_before(until_s)
-            after = self._state_after(target, times_s)
-            count = after.clean_pending - state_of(target.id).clean_pending
-            if count < len(times_s):  # that answer is suspiciously late
-                until_s, waiting = target.due_after_s(count), list(fit)
-                skipped.clear()
-            else:
-                skipped[target] = times_s, after
-        self._until_s = min(self._until_s, until_s) if self._skipped else until_s
-        self._skipped |= skipped
-        return skipped.keys(), until_s
+        count = target.clean_before(min(until_s, target.clean_until_s()))
+        state, parameters = self._detector.state_of(target.id), self._detector.parameters_of(target.id)
+        states: Sequence[TargetState] = ()
+        if foresight.is_uneventful(state, target.started_at(0), parameters):
+            count = count and self._foreseen(target, count)
+        else:
+            observations = map(target.clean_observation, range(min(count, _FORESEEN) if with_evidence else 0))
+            states = foresight.uneventful_states(state, observations, parameters)
+            count = len(states)
+        if not count:
+            return None
+        self._skipped[target] = _Stretch(count=count, states=states)
+        return target.due_after_s(count)
 
-    def update_times(self, now_s: float) -> None:
-        """Let the detector know when their last probes came in that have ended by now."""
-        for target in self._skipped:
-            if times_s := target.clean_before(now_s):
-                began_at = target.started_at(len(times_s) - 1)
-                self._detector.accept(
-                    replaced(
-                        self._detector.state_of(target.id),
-                        last_started_at=began_at,
-                        last_seen_at=(at := began_at + timedelta(0, times_s[-1])),
-                        last_ok_at=at,
-                    )
-                )
+    def update_states(self, now_s: float) -> None:
+        """Let the detector know the evidence and the times of all that has ended by now; not yet what is usual."""
+        for target, stretch in self._skipped.items():
+            if count := target.clean_before(now_s):
+                state, last = self._detector.state_of(target.id), target.clean_observation(count - 1)
+                began_at, at = last.started_at, last.finished_at
+                clean = replaced(state, last_started_at=began_at, last_seen_at=at, last_ok_at=at)
+                self._detector.accept(stretch.states[count - 1] if stretch.states else clean)
 
-    def resume(self, now_s: float, targets: Iterable[SimulatedTarget] = ()) -> list[SimulatedTarget]:
+    def resume(self, now_s: float, targets: Container[SimulatedTarget] | None = None) -> list[SimulatedTarget]:
         """Take in the probes of these targets, or of all, that have ended by now; returns those skipped until now."""
-        resumed = [target for target in targets or list(self._skipped) if target in self._skipped]
+        resumed = [target for target in self._skipped if targets is None or target in targets]
         for target in resumed:
-            foreseen_s, state = self._skipped.pop(target)
-            times_s = target.clean_before(now_s)
-            if len(times_s) < len(foreseen_s):
-                state = self._state_after(target, times_s)
-            self._detector.accept(state)
-            target.take_clean(times_s)
-        if not self._skipped:
-            self._until_s = inf
+            states = self._skipped.pop(target).states
+            if count := target.clean_before(now_s):
+                self._detector.accept(states[count - 1] if states else self._clean_state(target, count))
+                target.take_clean(count)
         return resumed
 
-    def _state_after(self, target: SimulatedTarget, times_s: Sequence[float]) -> TargetState:
-        return self._detector.clean_state(target.id, target.check, times_s, target.started_at)
+    def _clean_state(self, target: SimulatedTarget, count: int) -> TargetState:
+        state, parameters = self._detector.state_of(target.id), self._detector.parameters_of(target.id)
+        self._foreseen(target, count)
+        begin, _, course = self._courses[target]
+        course = course[target.probes - begin :][: count + 1]
+        return state_machine.observe_clean(state, target.check, course, target.clean_observation, parameters)
+
+    def _foreseen(self, target: SimulatedTarget, count: int) -> int:
+        """Foresee the latency over so many clean probes; how many come before one that is suspiciously late.
+
+        What was foreseen before holds as long as it has led to the present point.
+        """
+        made, now = target.probes, self._detector.state_of(target.id).latency.point(target.check)
+        needed = self._detector.parameters_of(target.id).late_threshold
+        begin, threshold, course = self._courses.get(target, (made, needed, []))
+        passed = made - begin
+        if threshold != needed or passed >= len(course) or course[passed] != now:
+            begin, passed, course = made, 0, [now]
+            self._courses[target] = begin, needed, course
+        known = len(course) - 1 - passed
+        extend_course(course, target.clean_times_s(known, count), needed)
+        return min(count, len(course) - 1 - passed)

@@ -11,7 +11,7 @@ What the service does by APScheduler, queues and its clock happens here at the s
 5. Silent targets are looked for once an interval, and twice a second as soon as a target is late.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush, heapreplace
@@ -40,7 +40,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _LATE_INTERVALS = 2
 _HOUR_S = 3600.0
 
-_DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE, _RESUME = range(6)
+_DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE = range(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,18 +92,18 @@ class _SeedRun:
         """Whether a route stands on a target that fails: every probe that is not of quiet times is then decided on."""
         self._throttled = False
         """Whether any provider has ever asked us to slow down; before, no target can be resting."""
-        self._all = self._stepped = tuple(self._targets.values())
-        """All targets, and those whose probes are made one by one at present."""
+        self._all = tuple(self._targets.values())
+        self._siblings = {
+            name: frozenset(t for t in self._all if t.provider == name) for name in {t.provider for t in self._all}
+        }
         self._fast_forward = FastForward(self._detector)
-        self._stepped_until_s = 0.0
-        """No target may be skipped before."""
         self._states: dict[str, Decision] = {}
         self._decisions: list[tuple[float, Decision]] = []
         self._heap: list[tuple[float, int, int, Any]] = []
         self._on_probe = on_probe
         self._number = count(len(self._targets) + 1)
-        self._planned: dict[str, int] = {}
-        """The number of the burst probe planned in each slot; any other has been replaced."""
+        self._planned: dict[str, tuple[int, BurstProbe]] = {}
+        """The burst probe planned in each slot, and its number; any other has been replaced."""
         self._cycle_at_s: float | None = None
         self._silence_check_s = min(target.interval_s for target in self._targets.values())
 
@@ -120,23 +120,22 @@ class _SeedRun:
 
     def _run_events(self) -> None:
         """Handle event after event; one long function, because every regular probe of quiet times passes through it."""
-        heap, number, until_s = self._heap, self._number, self._scenario.duration_s
-        fast_forward, quiet = self._fast_forward, 0 if self._on_probe else len(self._all) + 1
-        detector, observe, burst_probes = self._detector, self._detector.observe, self._detector.burst_probes
+        heap, number, until_s, may_skip = self._heap, self._number, self._scenario.duration_s, not self._on_probe
+        skipped, observe, burst_probes = self._fast_forward, self._detector.observe, self._detector.burst_probes
         is_blind = self._endpoints.is_blind if self._endpoints.can_fail else None
         while True:
             now_s, serial, kind, subject = heap[0]
-            if len(heap) == quiet and now_s > self._stepped_until_s and not fast_forward and detector.judges_each_alone:
-                self._skip_quiet_targets(now_s)
-                continue
             if now_s >= until_s:
-                if not fast_forward:
+                if not skipped:
                     return
                 self._resume(until_s)
                 continue
             if kind != _DUE:
                 heappop(heap)
                 self._handle(now_s, serial, kind, subject)
+                continue
+            if may_skip and (resumes_s := self._skipped_until_s(subject, now_s)):
+                heapreplace(heap, (resumes_s, serial, _DUE, subject))
                 continue
             heapreplace(heap, (subject.take_due_s(), serial, _DUE, subject))
             if subject.in_flight or (self._throttled and self._resting(subject, now_s)):
@@ -151,33 +150,28 @@ class _SeedRun:
             subject.observed_at_s = end_s
             if is_blind:
                 is_blind(observation, end_s)
-            if observe(observation) or detector.due is not None or self._is_compared(subject):
+            if observe(observation) or self._detector.due is not None or self._is_compared(subject):
                 self._cycle_by(end_s + GATHER_S)
             if planned := burst_probes(subject.id):
                 self._plan(planned, end_s)
 
-    def _skip_quiet_targets(self, now_s: float) -> None:
-        """Skip the targets that nothing happens to for some time."""
-        self._stepped_until_s = now_s
-        idle = [target for target in self._stepped if not target.in_flight]
+    def _skipped_until_s(self, target: SimulatedTarget, now_s: float) -> float | None:
+        """Skip the regular probes of this target from the one that is due now on; None where they are to be made."""
+        if target in self._fast_forward:
+            self._fast_forward.resume(now_s, (target,))
+        planned = any(target.id in burst.targets for _, burst in self._planned.values())
+        if target.in_flight or planned or not self._detector.judges_alone(target.id):
+            return None
         until_s = min(self._scenario.duration_s, self._endpoints.next_failure_s(now_s))
-        skipped, until_s = self._fast_forward.add(idle, until_s)
-        if skipped:
-            self._stepped = tuple(target for target in self._stepped if target not in skipped)
-            self._heap[:] = [event for event in self._heap if event[2] != _DUE or event[3] not in skipped]
-            self._heap.append((until_s, -next(self._number), _RESUME, skipped))
-            heapify(self._heap)
+        return self._fast_forward.add(target, until_s, with_evidence=not self._stuck)
 
-    def _resume(self, now_s: float, skipped: Iterable[SimulatedTarget] = ()) -> None:
+    def _resume(self, now_s: float, targets: Collection[SimulatedTarget] | None = None) -> None:
         """Probe these targets again, or all, because something happens that concerns them."""
-        if not self._fast_forward:
-            return
-        if not skipped:
-            self._heap[:] = [event for event in self._heap if event[2] != _RESUME]
-        resumed = self._fast_forward.resume(now_s, skipped)
-        self._stepped, self._stepped_until_s = (*self._stepped, *resumed), now_s
-        self._heap += [(target.due_s, target.place, _DUE, target) for target in resumed]
-        heapify(self._heap)
+        if resumed := self._fast_forward.resume(now_s, targets):
+            gone = set(resumed)
+            self._heap[:] = [event for event in self._heap if event[2] != _DUE or event[3] not in gone]
+            self._heap += [(target.due_s, target.place, _DUE, target) for target in resumed]
+            heapify(self._heap)
 
     def _probe(self, target: SimulatedTarget, now_s: float, *, afresh: bool = False) -> Observation:
         observation = target.probe(now_s)
@@ -197,13 +191,11 @@ class _SeedRun:
                 self._cycle(now_s)
         elif kind == _SILENCE:
             self._check_silence(now_s, serial)
-        else:
-            self._resume(now_s, subject)
 
     def _observe(self, now_s: float, target: SimulatedTarget, observation: Observation) -> None:
         """A probe has ended."""
         if observation.outcome is not Outcome.OK or observation.afresh:
-            self._resume(now_s)
+            self._resume(now_s, self._siblings[target.provider])
         if not observation.afresh:
             target.in_flight = False
         target.observed_at_s = now_s
@@ -219,11 +211,12 @@ class _SeedRun:
 
     def _plan(self, bursts: Sequence[BurstProbe], now_s: float) -> None:
         for burst in bursts:
-            self._planned[burst.slot] = self._push(now_s + burst.delay_s, _BURST, burst)
+            self._planned[burst.slot] = self._push(now_s + burst.delay_s, _BURST, burst), burst
 
     def _probe_extra(self, now_s: float, serial: int, burst: BurstProbe) -> None:
         """A burst probe is due, unless another has replaced it."""
-        if self._planned.get(burst.slot) != serial:
+        number, _ = self._planned.get(burst.slot, (None, None))
+        if number != serial:
             return
         del self._planned[burst.slot]
         if burst.afresh:
@@ -239,14 +232,14 @@ class _SeedRun:
 
     def _probe_afresh(self, now_s: float, target: SimulatedTarget) -> None:
         if not self._resting(target, now_s):
-            self._resume(now_s)
+            self._resume(now_s, self._siblings[target.provider])
             observation = self._probe(target, now_s, afresh=True)
             self._push(now_s + observation.duration_s, _OBSERVED, (target, observation))
 
     def _cycle(self, now_s: float) -> None:
         """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""
         self._cycle_at_s = None
-        self._fast_forward.update_times(now_s)
+        self._fast_forward.update_states(now_s)
         now = _instant(now_s)
         self._detector.tick(now)
         generation = len(self._decisions) + 1
@@ -254,12 +247,12 @@ class _SeedRun:
             self._settings, self._states, self._detector.health, now=now, generation=generation
         ).values()
         self._stuck = any(verdict.stuck for verdict in verdicts)
+        if self._stuck:
+            self._resume(now_s)
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
             self._states[decision.route] = decision
             self._decisions.append((now_s, decision))
             self._spend_where_used(now_s)
-        if self._fast_forward and not self._planned and self._detector.judges_each_alone:
-            self._skip_quiet_targets(now_s)
         if not all(verdict.settled for verdict in verdicts):
             self._cycle_by(now_s + TICK_S)
         if self._detector.due is not None:
@@ -294,11 +287,14 @@ class _SeedRun:
 
     def _check_silence(self, now_s: float, place: int) -> None:
         """Tell the detector the time when a target is late."""
-        late = any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in self._stepped)
+        stepped = [target for target in self._all if target not in self._fast_forward]
+        late = any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in stepped)
+        if late:
+            self._fast_forward.update_states(now_s)
         if late and self._detector.tick(_instant(now_s)):
             self._cycle_by(now_s)
         next_s = now_s + (TICK_S if late else self._silence_check_s)
-        while not self._stepped and next_s < self._heap[0][0]:
+        while not stepped and next_s < self._heap[0][0]:
             next_s += self._silence_check_s
         heappush(self._heap, (next_s, place, _SILENCE, None))
 

@@ -53,6 +53,7 @@ class SimulatedTarget:
     ) -> None:
         dice = Random(f"{seed} probes {target.id}")  # noqa: S311 - a simulation
         self.id = target.id
+        self.provider = target.provider.name
         self.place = place
         """Among all targets."""
         self.interval_s = target.interval_s
@@ -155,22 +156,29 @@ class SimulatedTarget:
             self._unclean = next((at for at in places if draws[at] < rate or latencies_s[at] > limit_s), end)
         return min(self._segment_end_s, self.due_after_s(self._unclean - self._place))
 
-    def clean_before(self, until_s: float) -> Sequence[float]:
-        """How long each regular probe takes that starts and ends before; not later than `clean_until_s`."""
+    def clean_before(self, until_s: float) -> int:
+        """How many regular probes start and end before, from `due_s` on; not later than `clean_until_s`."""
         count = max(0, ceil((until_s - self._phase_s) / self.interval_s) - self._due_count + 1)
-        latencies_s = self._latencies_s[self._place : self._place + count]
-        while latencies_s and self.due_after_s(len(latencies_s) - 1) + latencies_s[-1] >= until_s:
-            latencies_s.pop()
-        return latencies_s
+        count = min(count, len(self._draws) - self._place)
+        while count and self.due_after_s(count - 1) + self._latencies_s[self._place + count - 1] >= until_s:
+            count -= 1
+        return count
 
-    def take_clean(self, latencies_s: Sequence[float]) -> None:
-        """The probes of `clean_before`, or the first of them, were made."""
-        if latencies_s:
-            count = len(latencies_s)
-            self.observed_at_s = self.due_after_s(count - 1) + latencies_s[-1]
-            self.probes += count
-            self._place += count
-            self._due_count += count
+    def clean_times_s(self, begin: int, end: int) -> Sequence[float]:
+        """How long each of these regular probes takes, the next one being the 0th; `clean_before` says how many."""
+        return self._latencies_s[self._place + begin : self._place + end]
+
+    def clean_observation(self, place: int) -> Observation:
+        """What the regular probe observes that comes so many after the next; one of those of `clean_before`."""
+        took_s = self._latencies_s[self._place + place]
+        return replaced(self._clean, check=self.check, started_at=self.started_at(place), duration_s=took_s)
+
+    def take_clean(self, count: int) -> None:
+        """So many probes of `clean_before` were made."""
+        self.observed_at_s = self.due_after_s(count - 1) + self._latencies_s[self._place + count - 1]
+        self.probes += count
+        self._place += count
+        self._due_count += count
 
     def _draw(self) -> None:
         count = min(_LARGEST_DRAW, 2 * len(self._draws) or _FIRST_DRAW)

@@ -31,6 +31,9 @@ def add_observation(
         return slow, wrong, throttled
     if effect is Effect.THROTTLED:
         return slow, wrong, throttled.add_failure(observation, p1=p1)
+    if effect is Effect.UP and slow is wrong and wrong is throttled:
+        track = slow.add_success(observation, p1=p1)
+        return track, track, track
     throttled = throttled.add_success(observation, p1=p1)
     if observation.outcome is Outcome.SLOW:
         return slow.add_failure(observation, p1=p1), wrong.add_success(observation, p1=p1), throttled
@@ -41,19 +44,22 @@ def add_observation(
 
 def recent_answers(answers: tuple[AnswerQuality, ...], at: datetime) -> tuple[AnswerQuality, ...]:
     """The answers of the last two minutes, or the last four where that is more."""
-    young = sum(answer.at > at - _WINDOW for answer in answers)
-    return answers[-max(young, _FEWEST_ANSWERS) :]
+    begin, oldest, last = 0, at - _WINDOW, len(answers) - _FEWEST_ANSWERS
+    while begin < last and answers[begin].at <= oldest:
+        begin += 1
+    return answers[begin:]
 
 
 def verdict_reason(state: TargetState, at: datetime, parameters: TargetParameters) -> str:
     """Why the target is degraded: a clause for each kind of evidence that makes a verdict; empty when none does."""
-    clauses = []
+    late, clauses = state.latency.lateness, list[str]()
+    if not (late.value or state.slow.value or state.wrong.value or state.throttled.value):
+        return ""
     for track, predicate in list(zip(state.tracks, _PREDICATES, strict=True))[1:]:
         if not track.value or track.value < parameters.threshold(track.background.rate):
             continue
         if track.evidence.span_s(at) >= parameters.min_outage_s:
             clauses.append(evidence_reason(track, at, parameters, predicate=predicate))
-    late = state.latency.lateness
     if late.value >= parameters.late_threshold and late.span_s(at) >= parameters.min_outage_s and not state.slow.value:
         clauses.append(_lateness_reason(state, at, parameters))
     return "; ".join(clauses)

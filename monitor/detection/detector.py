@@ -3,7 +3,7 @@
 The service, `simulate` and `replay` drive the same object, so that the latter two decide as the service does.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -26,6 +26,7 @@ from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import (
     ProviderParameters,
+    TargetParameters,
     parameters_by_provider,
     parameters_by_target,
 )
@@ -172,19 +173,17 @@ class Detector:
         if limits.is_crowded(probed_at, at, interval_s):
             self._states |= {member: limits.spared(self._states[member], at) for member in members}
 
-    @property
-    def judges_each_alone(self) -> bool:
-        """Whether clean probes of a target concern no other: there is no evidence against a provider at present."""
-        return not self._due and not any(pool.evidence.value for pool in self._pools.values())
+    def judges_alone(self, target: str) -> bool:
+        """Whether its clean probes concern no other: no evidence against its provider, and no verdict that is due."""
+        pool = self._pools.get(self._provider_of[target])
+        return not self._due and not (pool and pool.evidence.value)
 
-    def clean_state(
-        self, target: str, check: str, times_s: Sequence[float], started_at: Callable[[int], datetime]
-    ) -> TargetState:
-        """The state after these probes, to be put in force by `accept`: see `state_machine.observe_clean`."""
-        return state_machine.observe_clean(self._states[target], check, times_s, started_at, self._parameters[target])
+    def parameters_of(self, target: str) -> TargetParameters:
+        """What it needs to know of a target; raises KeyError when there is none of that id."""
+        return self._parameters[target]
 
     def accept(self, state: TargetState) -> None:
-        """Go on from this state of a target: a result of `clean_state`."""
+        """Go on from this state of a target: as `monitor.detection.foresight` foresees it, while it `judges_alone`."""
         self._states[state.target] = state
         self._stale.add(state.target)
 
@@ -234,8 +233,10 @@ class Detector:
         pool, planned = self._pools.get(provider), [*self._fresh.take_wanted()]
         if state.health is Health.UP and not state.suspicion and not (pool and pool.evidence.value):
             return tuple(planned)
-        members = (self._states[member] for member in self._provider_parameters[provider].members) if pool else ()
-        sharing = max(1, sum(limits.is_limited(member, state.last_seen_at or state.since) for member in members))
+        sharing, at = 1, state.last_seen_at or state.since
+        if pool and limits.is_limited(state, at):
+            members = map(self._states.__getitem__, self._provider_parameters[provider].members)
+            sharing = sum(limits.is_limited(member, at) for member in members)
         delay_s = pacing.target_burst_s(state, self._parameters[target], pool=pool, sharing=sharing)
         if delay_s is not None:
             planned.append(BurstProbe(slot=target, targets=(target,), delay_s=delay_s))
@@ -364,18 +365,16 @@ class Detector:
         delay_s = pacing.provider_burst_s(pool, parameters)
         if delay_s is None:
             return []
-        states = (self._states[target] for target in parameters.members)
-        candidates = [
-            state
-            for state in states
-            if state.health in NO_VERDICT
-            and not state.resting_until
-            and not limits.is_limited(state, state.last_seen_at or state.since)
-        ]
-        if not candidates:
+        last_seen_at, suspect, highest = dict[str, datetime](), "", -1.0
+        for target in parameters.members:
+            state = self._states[target]
+            at = state.last_seen_at or state.since
+            if state.health in NO_VERDICT and not state.resting_until and not limits.is_limited(state, at):
+                last_seen_at[target] = at
+                if (evidence := state.down.evidence.value) > highest:
+                    suspect, highest = target, evidence
+        if not last_seen_at:
             return []
-        last_seen_at = {state.target: state.last_seen_at or state.since for state in candidates}
-        suspect = max(candidates, key=lambda state: state.down.evidence.value).target
         targets = provider_pool.burst_order(pool, last_seen_at, suspect)
         return [BurstProbe(slot=provider, targets=targets, delay_s=delay_s)]
 

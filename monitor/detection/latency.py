@@ -27,7 +27,7 @@ more after 221 s, three times after 10 min. Twice as slow is mostly not noticed:
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from datetime import datetime
 from statistics import NormalDist
@@ -185,6 +185,26 @@ class LatencyExcursion:
 _NONE = LatencyExcursion()
 
 
+#: For one check, without streams: `usual_s`, `high_s` and `answers` of its baseline, the height of the evidence.
+LatencyPoint = tuple[float, float, int, float]
+
+
+def extend_course(course: list[LatencyPoint], times_s: Iterable[float], threshold: float) -> None:
+    """Append to a course where each of these `ok` answers leads from its last point, while it is unsuspicious."""
+    usual_s, high_s, answers, evidence = course[-1]
+    highest = _SUSPICIOUS_SHARE * threshold
+    for took_s in times_s:
+        no_evidence = not evidence
+        if took_s > high_s and answers >= ENOUGH and took_s > usual_s + NOTICEABLE_S:
+            evidence += _STEP_UP
+            if evidence >= highest:
+                return
+        elif evidence:
+            evidence = max(0.0, evidence - _STEP_DOWN)
+        usual_s, high_s, answers = _learn(usual_s, high_s, answers, took_s, no_evidence)
+        course.append((usual_s, high_s, answers, evidence))
+
+
 @hot_dataclass
 class LatencyEvidence:
     """The usual latencies of one target, and the evidence that it has become slower."""
@@ -241,29 +261,27 @@ class LatencyEvidence:
             usual[key] = self.usual.get(key, _UNKNOWN).learn(observation.first_token_s, no_evidence=no_evidence)
         return LatencyEvidence(usual=usual, lateness=lateness)
 
-    def add_clean_answers(
-        self, target: str, check: str, times_s: Iterable[float], ended_at: Callable[[int], datetime], threshold: float
-    ) -> "tuple[LatencyEvidence, int]":
-        """The evidence after as many of these `ok` answers as leave it unsuspicious, and how many these were.
+    def point(self, check: str) -> LatencyPoint:
+        """Where answers to this check have brought it."""
+        known = self.usual.get(check, _UNKNOWN)
+        return known.usual_s, known.high_s, known.answers, self.lateness.value
 
-        The same as adding them one by one; no stream, and no lag of our own. `ended_at` an answer by its place.
+    def add_clean_answers(
+        self, target: str, check: str, course: Sequence[LatencyPoint], answer: Callable[[int], tuple[float, datetime]]
+    ) -> "LatencyEvidence":
+        """The evidence after `ok` answers on this `course`; `answer`: how long one took, by its place, and its end.
+
+        The same as adding them one by one; no stream, and no lag of our own.
         """
-        measure, lateness, taken = check, self.lateness, 0
-        known = self.usual.get(measure, _UNKNOWN)
-        usual_s, high_s, answers = known.usual_s, known.high_s, known.answers
-        for took_s in times_s:
-            no_evidence = not lateness.answers
-            if took_s > high_s and answers >= ENOUGH and took_s > usual_s + NOTICEABLE_S:
-                after = lateness.add_late(measure, took_s, ended_at(taken), target)
-                if after.value >= _SUSPICIOUS_SHARE * threshold:
-                    break
-                lateness = after
-            elif not no_evidence:
-                lateness = lateness.add_in_time(ended_at(taken), target)
-            usual_s, high_s, answers = _learn(usual_s, high_s, answers, took_s, no_evidence)
-            taken += 1
+        usual_s, high_s, answers, _ = course[-1]
         learned = LatencyBaseline(usual_s=usual_s, high_s=high_s, answers=answers)
-        return LatencyEvidence(usual={**self.usual, measure: learned}, lateness=lateness), taken
+        begin = next((place for place in range(len(course) - 1, 0, -1) if not course[place][3]), 0)
+        lateness = _NONE if begin else self.lateness
+        for place in range(begin, len(course) - 1):
+            took_s, at = answer(place)
+            late = course[place + 1][3] > course[place][3]
+            lateness = lateness.add_late(check, took_s, at, target) if late else lateness.add_in_time(at, target)
+        return LatencyEvidence(usual={**self.usual, check: learned}, lateness=lateness)
 
     def is_suspicious(self, threshold: float) -> bool:
         """Whether there is more evidence than ordinary days bring, so that the target is `suspect`."""

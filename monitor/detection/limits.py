@@ -23,7 +23,7 @@ _SLACK_S = 5.0
 
 def is_limited(state: TargetState, at: datetime) -> bool:
     """Whether the target has refused probes of late for a limit, so that bursts would only add to what it refuses."""
-    return state.throttled.value > 0 or _since_burst_s(state, at) is not None
+    return state.throttled.value > 0 or (state.limit_met_at is not None and _since_burst_s(state, at) is not None)
 
 
 def is_spared(state: TargetState, at: datetime) -> bool:

@@ -92,13 +92,16 @@ def fails_alone(evidence: Evidence, pool: ProviderEvidence) -> bool:
 
 def _is_unreported(state: TargetState, evidence: Evidence) -> bool:
     """Whether any other check failed than those that people have been told of."""
-    return not evidence.checks or not all(state.is_reported(check) for check in evidence.checks)
+    if not evidence.checks or not state.check_failures:
+        return True
+    return not all(state.is_reported(check) for check in evidence.checks)
 
 
 def _needs_degraded_burst(state: TargetState, parameters: TargetParameters) -> bool:
     tracks = state.slow.evidence, state.wrong.evidence
-    if any(0 < evidence.probes <= _DEGRADED_BURST and _is_unreported(state, evidence) for evidence in tracks):
-        return True
+    for evidence in tracks:
+        if 0 < evidence.probes <= _DEGRADED_BURST and _is_unreported(state, evidence):
+            return True
     return state.latency.is_suspicious(parameters.late_threshold) and state.latency.lateness.answers <= _LATE_BURST
 
 

@@ -69,7 +69,8 @@ def add_success(pool: ProviderEvidence, observation: Observation, parameters: Pr
     if not evidence.value:
         return NO_PROVIDER_EVIDENCE
     step = pool.evidence.value - evidence.value
-    without = {name: max(0.0, value - (name != observation.target) * step) for name, value in pool.without.items()}
+    without = {name: value and max(0.0, value - step) for name, value in pool.without.items()}
+    without[observation.target] = pool.without[observation.target]
     return replaced(pool, evidence=evidence, without=without)
 
 
@@ -138,7 +139,9 @@ def burst_order(pool: ProviderEvidence, last_seen_at: Mapping[str, datetime], su
     long as only one of them has failed, every third probe goes to `suspect`, which may be failing alone.
     """
     by_need = sorted(last_seen_at, key=last_seen_at.__getitem__)
-    by_need.sort(key=lambda name: pool.failures.get(name, 0))
+    if pool.failures:
+        failures = {**dict.fromkeys(by_need, 0), **pool.failures}
+        by_need.sort(key=failures.__getitem__)
     if suspect in last_seen_at and not pool.evidence.probes % 3 and not min(pool.without.values(), default=0.0) > 0:
         by_need.remove(suspect)
         by_need.insert(0, suspect)

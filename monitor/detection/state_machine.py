@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 from monitor.detection import degradation, hold, latency, limits, recent_probes, verdict_rules
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
+from monitor.detection.latency import LatencyPoint
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
 from monitor.formatting import format_elapsed
@@ -51,24 +52,22 @@ def observe(
 def observe_clean(
     state: TargetState,
     check: str,
-    times_s: Sequence[float],
-    started_at: Callable[[int], datetime],
+    course: Sequence[LatencyPoint],
+    answer: Callable[[int], Observation],
     parameters: TargetParameters,
 ) -> TargetState:
-    """The state after as many of these `ok` answers as change nothing but times: the same as observing one by one.
+    """The state after `ok` answers on this course of latency, which change nothing but times: as one by one.
 
-    To be called where there is `no_evidence`, not for streams. `started_at` a probe by its place; instants rise.
-    `clean_pending` tells how many were taken.
+    To be called where there is `no_evidence`, not for streams. `answer`: one by its place; they come in in order.
     """
 
-    def ended_at(place: int) -> datetime:
-        return started_at(place) + timedelta(0, times_s[place])
+    def timing(place: int) -> tuple[float, datetime]:
+        answered = answer(place)
+        return answered.duration_s, answered.finished_at
 
-    latency, taken = state.latency.add_clean_answers(state.target, check, times_s, ended_at, parameters.late_threshold)
-    if not taken:
-        return state
-    last = taken - 1
-    return state.add_clean_probes(taken, started_at(last), ended_at(last), latency, parameters.probe)
+    count = len(course) - 1
+    latency, last = state.latency.add_clean_answers(state.target, check, course, timing), answer(count - 1)
+    return state.add_clean_probes(count, last.started_at, last.finished_at, latency, parameters.probe)
 
 
 def _observe(state: TargetState, observation: Observation, parameters: TargetParameters, *, blind: bool) -> TargetState:
@@ -251,7 +250,7 @@ def _no_verdict(state: TargetState, observation: Observation, parameters: Target
     else:
         reason = "no evidence of failures is left" if state.health is Health.SUSPECT else "it answers"
     unknown = state.health is Health.UNKNOWN and observation.outcome.effect is not Effect.UP
-    if any(track.evidence.value for track in state.tracks) or state.latency.is_suspicious(parameters.late_threshold):
+    if state.has_evidence or state.latency.is_suspicious(parameters.late_threshold):
         if state.health is Health.SUSPECT and not unknown:
             return state  # its reason is told anew with its health
         suspicion = degradation.heaviest_reason(state, at, parameters)

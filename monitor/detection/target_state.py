@@ -138,10 +138,17 @@ class TargetState:
             and not self.answers
             and not self.check_failures
             and self.suspicion is None
-            and not self.down.evidence.value
-            and not self.slow.evidence.value
-            and not self.wrong.evidence.value
-            and not self.throttled.evidence.value
+            and not self.has_evidence
+        )
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether there is evidence that it fails, or is slow, wrong or throttled."""
+        return bool(
+            self.down.evidence.value
+            or self.slow.evidence.value
+            or self.wrong.evidence.value
+            or self.throttled.evidence.value
         )
 
     def failures_of(self, check: str) -> CheckFailures | None:
@@ -199,12 +206,15 @@ class TargetState:
         """The state after the tracks have learned from the pending clean probes."""
         if not self.clean_pending:
             return self
-        down, slow, wrong, throttled = (track.add_clean_probes(self.clean_pending) for track in self.tracks)
+        # Tracks that are the same value stay one: nearly always those of slow, wrong and throttled answers.
+        learned = {id(track): track.add_clean_probes(self.clean_pending) for track in self.tracks}
+        down, slow, wrong, throttled = (learned[id(track)] for track in self.tracks)
         return self.replace(down=down, slow=slow, wrong=wrong, throttled=throttled, clean_pending=0)
 
     def clear_degradation(self) -> "TargetState":
         """The state without evidence of slow, wrong, throttled or late answers."""
-        slow, wrong, throttled = self.slow.clear(), self.wrong.clear(), self.throttled.clear()
+        cleared = {id(track): track.clear() for track in self.tracks[1:]}
+        slow, wrong, throttled = (cleared[id(track)] for track in self.tracks[1:])
         return self.replace(slow=slow, wrong=wrong, throttled=throttled, latency=self.latency.clear(), answers=())
 
     def clear_evidence(self) -> "TargetState":

@@ -15,12 +15,15 @@ from tests.support.worlds import NAMES, configuration, outage, scenario
 MANY = tuple(f"openai/m{number}" for number in range(8)) + NAMES
 
 
-def world(*outages: Any, interval_s: float = 30.0, mixed: bool = False, **changed: Any) -> Scenario:
+def world(
+    *outages: Any, interval_s: float = 30.0, mixed: bool = False, uneven: bool = False, **changed: Any
+) -> Scenario:
     """Many targets, one of them asked for streams if they are mixed."""
     settings = configuration(MANY)
     first, *others = (replace(target, interval_s=interval_s) for target in settings.targets)
     first = replace(first, checks=("chat", "stream")) if mixed else first
-    settings = replace(settings, targets=(first, *others))
+    controller = replace(settings.controller, spend_where_used=uneven)
+    settings = replace(settings, targets=(first, *others), controller=controller)
     return scenario(*outages, **{"settings": settings, "hours": 5.0, **changed})
 
 
@@ -38,6 +41,7 @@ def spending(made_up: Scenario) -> Scenario:
         pytest.param(world(background=QuietBehaviour(failure_rate=0.03), mixed=True), id="noisy, streams"),
         pytest.param(world(outage(targets=("openai/m1", NAMES[0]), failure_rate=0.6)), id="an outage"),
         pytest.param(world(outage(failure_rate=0.0, latency_factor=4.0)), id="slower"),
+        pytest.param(world(outage(targets=NAMES[:1], failure_rate=0.9), uneven=True), id="probed where users are"),
         pytest.param(world(outage(failure_rate=0.9, outcome=Outcome.UNREACHABLE, own_network=True)), id="our network"),
         pytest.param(world(outage(outcome=Outcome.RATE_LIMITED, retry_after_s=60.0), interval_s=5.0), id="limits"),
         pytest.param(spending(world(outage(failure_rate=0.6), blips=BlipStream(per_day=20.0))), id="where users are"),

@@ -221,16 +221,21 @@ def test_many_clean_answers_at_once_are_the_same_as_one_by_one(known: LatencyEvi
     threshold, taken = 10.8, 0
     for _ in range(200):
         times_s = [dice.lognormvariate(-0.1, 0.8) for _ in range(20)]
-        began = [T0 + timedelta(seconds=30 * number) for number in range(20)]
-        ended = [at + timedelta(0, took_s) for at, took_s in zip(began, times_s, strict=True)]
-        after, count = known.add_clean_answers(answer(1.0).target, "chat", times_s, ended.__getitem__, threshold)
-        for number in range(count):
-            seen = replace(answer(times_s[number]), started_at=began[number])
-            known = known.add_observation(seen, no_evidence=True)
+        answers = [
+            replace(answer(took_s), started_at=T0 + timedelta(seconds=30 * number))
+            for number, took_s in enumerate(times_s)
+        ]
+        course = [known.point("chat")]
+        latency.extend_course(course, times_s, threshold)
+        count = len(course) - 1
+        timings = [(each.duration_s, each.finished_at) for each in answers]
+        after = known.add_clean_answers(answers[0].target, "chat", course, timings.__getitem__)
+        for each in answers[:count]:
+            known = known.add_observation(each, no_evidence=True)
         assert after == known
+        assert known.point("chat") == course[-1]
         if count < len(times_s):
-            left_over = replace(answer(times_s[count]), started_at=began[count])
-            assert known.add_observation(left_over, no_evidence=True).is_suspicious(threshold)
+            assert known.add_observation(answers[count], no_evidence=True).is_suspicious(threshold)
             known = known.clear()
         taken += count
     assert taken > 2000
