@@ -25,13 +25,14 @@ _PERIOD: Final = (
     r"|month)\b"
 )
 _SPENT: Final = (
-    r"\b(exceed(ed|ing|s)?|reach(ed|ing)|exhausted|hit|depleted|used up|r[ua]n out|consumed|spent|finished|over)\b"
+    r"\b(exceed(ed|ing|s)?|reach(ed|ing)|exhausted|hit|depleted|used up|r[ua]n out|consumed|spent|finished|gone|over)\b"
 )
-_MONEY: Final = r"\b(balance|credits?|funds|money|wallet|resource (pack|package))\b"
+_MONEY: Final = r"\b(balance|credits?|funds|money|wallet|points|tokens in your account|resource (pack|package))\b"
 _USED_UP: Final = r"(不足|不够|用完|用尽|耗尽|超出|超限|上限|达到|到期|过期|限制|为[负零0])"
 _LACK: Final = (
     r"\b(insufficient|exhausted|depleted|used up|too low|empty|(not|in|n.t have) ?(enough|sufficient)|overdue|negative"
-    r"|expired|out of|used all|no|any|zero|below|spent|consumed|r[ua]n out|declined)\b"
+    r"|expired|out of|used all|no|any|zero|below|spent|consumed|r[ua]n (out|dry)|declined|refill (needed|required))\b"
+    r"|[ :$¥€＄](-[$\d]|0(\.0+)?(?![.\d]))"
 )
 #: What a limit of minutes says as well.
 _OF_RATES: Final = r"\brate[ -]?limit|\bhigher|\braise|\bincrease"
@@ -41,7 +42,7 @@ NO_MONEY: Final = "|".join(
     (
         clause(_MONEY, _LACK, without=rf"{_OF_RATES}|credit card|credit union", longest=60),
         clause(_LIMIT, _PERIOD, _SPENT, without=rf"{_OF_RATES}|{_OF_REQUESTS}"),
-        clause(_LIMIT, rf"\b({_LONG})\b", _SPENT, without=_OF_REQUESTS),
+        clause(rf"{_LIMIT}|\busage\b", rf"\b({_LONG})\b", _SPENT, without=_OF_REQUESTS),
         clause(
             r"\b(plan|package|subscription|trial)\b", r"\b(exhausted|depleted|used up|consumed|finished|r[ua]n out)\b"
         ),
@@ -60,7 +61,7 @@ NO_MONEY: Final = "|".join(
         ),
         r"requires billing|no (active )?billing|enable billing|billing (required|account|details|to be enabled)",
         r"billing .{0,40}(disabled|not active)|(calls|requests|tokens)\s?(/|per)\s?month|open api total request limit",
-        r"余额|餘額|欠[费費]|充值|儲值|逾期|账单|资源包|(请先)?购买套餐|请先购买|停服",
+        r"余额|餘額|欠[费費]|充值|儲值|逾期|账单|资源包|(请先)?购买套餐|请先购买|停服|未付费|开通付费",
         rf"([额額]度|配额|积分|点数|金额|费用|流量|套餐|用量|试用|次数|包(?!含)).{{0,8}}{_USED_UP}",
         r"(超出|超过|达到).{0,6}(本月|本周|每月|每周|当日|今日).{0,4}(配额|额度|限额|上限|限制)",
         r"(每周|每月|本月|本周|月度|小时).{0,8}(上限|限额)|使用上限",
@@ -70,14 +71,14 @@ NO_MONEY: Final = "|".join(
     )
 )
 MINUTES: Final = (
-    r"\b(per|a|each)[ -]?(\d+ )?(minute|min|second|sec)s?\b|/ ?(\d+ ?)?(minute|min|second|sec|s|m)\b"
+    r"\b(per|a|each|every)[ -]?(\d+ )?(minute|min|second|sec)s?\b|/ ?(\d+ ?)?(minute|min|second|sec|s|m)\b"
     r"|(?<![a-z])[rtq]p[ms](?![a-z])|速率|频率|过于频繁|每分钟|每秒|并发|限流|\bconcurren(t|cy)\b"
 )
 
 _ACCOUNT: Final = r"\b(organi[sz]ation|account|project|team|workspace|tenant|subscription|user|customer)\b"
 _CLOSED: Final = (
     r"\b(terminated|deactivated|suspended|disabled|banned|blocked|locked|closed|frozen|flagged|restricted|on hold"
-    r"|under review|pending|inactive|revoked)\b"
+    r"|under review|pending|inactive|revoked|deleted)\b"
 )
 _NOT_GRANTED: Final = r"\b(not|isn.t)( been| yet)* (authori[sz]ed|permitted|allowed|enabled|approved|active|granted)\b"
 #: A model's own name was replaced by this sign.
@@ -95,7 +96,11 @@ NOT_PERMITTED: Final = "|".join(
         ),
         r"(no|without an?|not have an?|any) (active |valid )?subscription|not subscribed",
         r"subscription (is )?(required|needed|inactive)|subscription (does not|doesn.t) include",
-        clause(_PLACE, r"\b(not (supported|available|allowed)|unsupported|blocked|restricted)\b", without=r"\bmodel\b"),
+        clause(
+            _PLACE,
+            r"\b(not (supported|available|allowed)|unsupported|blocked|restricted|forbidden)\b",
+            without=r"\bmodel\b",
+        ),
         clause(r"\bip\b( address)?", r"\b(not (in|on|allowed|authori[sz]ed|permitted)|(not )?whitelisted|blocked)\b"),
         r"accept (the |our |these )?(\w+ )?(terms|agreement|licen[cs]e)",
         r"实名|(账[号户]|用户|应用|组织|团队|接口).{0,12}(封|禁|锁|冻结|停用|异常|注销)",
@@ -115,8 +120,9 @@ BAD_KEY: Final = "|".join(
         clause(_KEY, _BAD, longest=60),
         r"\bkey (has been |is |was )?(revoked|disabled|deleted|expired|inactive|suspended|blocked)|\binvalid key\b",
         r"\btoken (has been |has |is |was )?(invalid|expired|revoked)|\binvalid token\b|unauthori[sz]ed|access denied",
+        r"not authori[sz]ed(?!.{0,40}(…|\bmodel))|permission denied|^forbidden|\bkyc\b",
         r"signature (failure|mismatch|does not match|doesn.t match)",
-        r"密钥|令牌|鉴权|身份验证|api ?key.{0,6}(无效|失效|错误|过期)",
+        r"密钥|令牌|鉴权|身份验证|认证失败|key.{0,6}(无效|失效|错误|过期)",
     )
 )
 
@@ -127,10 +133,11 @@ NO_CAPACITY: Final = "|".join(
         r"overload(ed)?|saturated|\bbusy\b|(high|heavy|peak|too much)( \w+)? (demand|traffic|load|volume|usage)",
         rf"(no|insufficient|not enough|out of|lack of|limited|at|over|max|maximum|exceed(ed|s|ing)?){_WHICH} capacity",
         r"(due to|because of) (\w+ )?capacity|capacity (is |has been |was )?(exceeded|exhausted|reached|constrain\w+)",
-        r"resource (has been )?exhausted|rate-limited upstream|queue\b.{0,20}\b(full|exceeded)",
+        r"resource (has been )?exhausted|rate-limited upstream|(queue|pool)\b.{0,20}\b(full|exceeded|exhausted)",
         rf"no (healthy|available|free) {_SERVERS}|no {_SERVERS} (is |are )?available|selected model are in cooldown",
         r"worker\b.{0,30}limit reached|(currently|still|is) (loading|warming up|starting|scaling)|loading model",
-        r"过载|繁忙|访问量过大|负载|负荷|拥挤|拥堵|排队|无可用渠道|算力(不足|紧张)|资源(不足|紧张)",
+        clause(r"\bdemand\b", r"\b(high|surge|unusual)\b"),
+        r"过载|满载|繁忙|访问量过大|负载|负荷|拥挤|拥堵|排队|无可用渠道|算力(不足|紧张)|资源(不足|紧张)",
     )
 )
 #: Of a 429 alone: what says that it is not our limit that was reached.
@@ -153,13 +160,14 @@ GONE: Final = "|".join(
         rf"\b(model(_?id|_?name)?|deployment|engine)s?\b.{{0,200}}\b({_GONE})|…\S? {_NAMED}",
         # "Streaming is not supported by this model" is about streaming.
         rf"(?<!for this )(?<!by this )(?<!with this )(?<!on this )\bmodel( …|:? \S{{1,60}})? {_UNUSABLE}{_AT_ALL}",
+        rf"…\S? {_UNUSABLE}{_AT_ALL}",
         r"(unknown|(in)?valid|unsupported|unrecogni[sz]ed|not found the|no such) (model|engine)\b(?! \w*(param|field))",
-        r"model (is )?invalid",
+        r"model (is )?invalid|\bbad model\b|not a supported model|\bno model …|entity was not found",
         r"((cannot|could not|unable to) (find|access|use)|access to) (the |this )?(model|engine|…)",
         r"no (model|deployment)\b.{0,20}\b(named|called|found)",
         r"no endpoints found|no allowed providers|not supported by any provider|not found for account",
         r"模型.{0,30}(不存在|下线|下架|停用|停止|弃用|废弃|未找到|不可用|不支持(?!\w)|错误)",
-        r"(不支持的|找不到|未找到|无效的)模型",
+        r"(不支持的|找不到|找到该|未找到|无效的)模型",
     )
 )
 REFUSAL: Final = (
@@ -186,11 +194,11 @@ _AT_REST: Final = (
 GATEWAY_FAILED: Final = "|".join(
     (
         clause(_BEHIND, _FAILS),
-        r"(failed|unable) to (connect|(get|receive|fetch|obtain) (a |any )?(response )?from)|bad gateway",
+        r"(failed|unable|could not|cannot) (to )?(connect|(get|receive|fetch|obtain) (a |any )?(response )?from)",
         r"econn(refused|reset)|enotfound|etimedout|err_connect|socket hang up|fetch failed|deadline exceeded|^eof\b",
         r"connection (error|refused|reset|closed|timed out)|request timed out|tls handshake|service not ready",
         rf"(endpoint|space|deployment|server|instance|pod)\b.{{0,20}}\b{_AT_REST}|service unavailable|gateway timeout",
-        r"internal server error",
+        r"internal (server )?error|i/o timeout|proxy error|something went wrong|bad gateway",
         # An edge (Cloudflare) in between, whose codes are its own.
         r"^error code: 1\d{3}$",
     )

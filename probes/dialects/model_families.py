@@ -28,11 +28,11 @@ _LENGTHS: Final[Mapping[str, int]] = {
 }
 #: A route to a model, not a model: OpenRouter's `:nitro`, `:online`, the provider's name at Hugging Face.
 _VARIANT: Final = re.compile(r":[a-z][a-z-]*$")
-_VERSION: Final = re.compile(r"-(20\d{2}-?\d{2}-?\d{2}|\d{3,4}|\d{6}|latest)$")
+_VERSION: Final = re.compile(r"-(20\d{2}-?\d{2}-?\d{2}|\d{2}-(20)?\d{2}|\d{3,4}|\d{6}|latest)$")
 #: Anthropic's `claude-sonnet-4-0` is `claude-sonnet-4` with any date.
 _ALIAS: Final = re.compile(r"-(latest|0)$")
-#: Names of routers, which answer with whatever model they choose.
-_ROUTERS: Final = frozenset({"auto", "router", "model-router"})
+#: Names that are no model's: of routers, which choose one, of servers that have only one, of endpoints (Volcengine).
+_ANY_MODEL: Final = re.compile(r"auto|router|model-router|default|tgi|ep-\d{8,}-\w+")
 #: Response headers of gateways and clouds in which a model is named by its owner: LiteLLM, Azure.
 _OWNER_NAMES_MODELS: Final = ("x-litellm-", "x-ms-deployment-name", "apim-request-id")
 
@@ -82,10 +82,10 @@ def is_substitute(requested: str, answered: str) -> bool:
 
     These differences do not count: a path before the name, its case, a route after it (`:nitro`), and a date, a version
     or `latest` after a name that was requested without one: `gpt-4o-mini` answers as `gpt-4o-mini-2024-07-18`,
-    `mistral-small-latest` as `mistral-small-2503`. Nor do names of routers, which choose a model for each request.
+    `mistral-small-latest` as `mistral-small-2503`. Nor do names that are no model's, such as those of routers.
     """
     wanted, given = _bare_name(requested), _bare_name(answered)
-    return wanted not in _ROUTERS and given != wanted and _VERSION.sub("", given) != _ALIAS.sub("", wanted)
+    return not _ANY_MODEL.fullmatch(wanted) and given != wanted and _VERSION.sub("", given) != _ALIAS.sub("", wanted)
 
 
 def owner_names_models(headers: Iterable[str]) -> bool:

@@ -50,6 +50,10 @@ def test_the_settings_know_better() -> None:
         ("openai/gpt-oss-120b:fireworks-ai", "accounts/fireworks/models/gpt-oss-120b"),
         ("doubao-pro-32k", "doubao-pro-32k-241215"),
         ("openrouter/auto", "google/gemini-3-flash"),
+        ("gemini-3-flash-preview", "gemini-3-flash-preview-05-20"),
+        ("command-r", "command-r-08-2024"),
+        ("ep-20260101123456-abcde", "doubao-seed-1-6-250615"),
+        ("tgi", "meta-llama/Llama-4-Scout"),
     ],
 )
 def test_the_same_model_by_another_name(asked: str, answered: str) -> None:
