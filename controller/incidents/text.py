@@ -1,6 +1,5 @@
 """What people read of an incident, the same in the terminal, in the report and on the page (pure)."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
@@ -20,14 +19,13 @@ from controller.incidents.incident import (
     sum_numbers,
 )
 from controller.incidents.vendor_claim import lead_sentence
-from monitor.detection.reasons import ALL_REFUSED, outcome_mix
+from monitor.detection.reasons import outcome_mix, refusal_clause
 from monitor.formatting import format_elapsed, percent_number, plural
 from monitor.health import Health
 from probes.outcome import ANSWERED, EXCLUDED, Outcome
 
 #: The share of refusals that is worth a word.
 _MUCH_REFUSED = 0.05
-_REFUSAL = re.compile(rf"{ALL_REFUSED} .*? UTC")
 _OVER = frozenset({Health.UP, Health.UNKNOWN})
 _MOST_PERIODS = 6
 _NAMED = 4
@@ -49,8 +47,7 @@ def title(incident: Incident) -> str:
 
 def refusal_of(affected: AffectedTarget) -> str | None:
     """`answers nothing but HTTP 404 since 14:02 UTC` of a target with that verdict; else None."""
-    said = _REFUSAL.search(affected.reason)
-    return said[0] if said else None
+    return refusal_clause(affected.reason)
 
 
 def incident_shares(incident: Incident) -> str | None:

@@ -14,6 +14,7 @@ from controller.alerts.delivery import ChannelState
 from controller.routing.decision import failback_command
 from controller.routing.overrides import Override, OverrideKind
 from monitor.connectivity.state import ConnectivityState
+from monitor.detection import reasons
 from monitor.formatting import ago, clock, plural
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus
@@ -244,6 +245,9 @@ class _Facts:
         shares = "" if whole or state.target not in self.refusals else f" ({self.refusals[state.target]})"
         more = len({name for name in targets if not (whole and name.split("/")[0] == provider)} - {state.target})
         others = f" (and {plural(more, 'target')} more)" if more else ""
+        refusal = reasons.refusal_clause(state.reason) if state.health is Health.UNUSABLE and not whole else None
+        if refusal:
+            return f"{state.target} {refusal}{others}"
         return f"{provider if whole else state.target} is {word} since {clock(since, self.now)}{shares}{others}"
 
 

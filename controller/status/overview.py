@@ -1,6 +1,6 @@
 """The overview: everything that is known at one instant, as one value for the page and `hotspare status`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -20,18 +20,23 @@ from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
 from controller.status.headline import CandidateStatus, Level, PendingAlerts, RouteView, headline
 from controller.status.probe_history import EvidenceTrail, ProbeHistory, RecentDetails
-from controller.status.queries import read_events, read_evidence_trails, read_history, read_recent_details
+from controller.status.queries import (
+    read_events,
+    read_evidence_trails,
+    read_history,
+    read_machine_notice,
+    read_recent_details,
+)
 from controller.status.route_waits import describe_route_wait
 from monitor.budget.allocation import stretched
 from monitor.budget.summary import BudgetSummary, read_summary, without_price
 from monitor.config.settings import Route, Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
-from monitor.detection import reasons
-from monitor.detection.verdict_rules import REPORTED_INCONCLUSIVE
 from monitor.formatting import clock
 from monitor.health import ELIGIBLE, FAILING, WORST_FIRST, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus, service_status
 from monitor.status_pages.reading import VendorState, VendorStateChange, page_name
+from monitor.storage.column_conversions import from_ms
 from monitor.storage.store import Store
 from monitor.storage.tables import EventRow
 
@@ -88,16 +93,19 @@ class VendorView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineFault:
-    """That the last probes of some targets failed on this machine: it is too busy, or Hotspare itself is at fault."""
+    """That probes fail on this machine, because it is too busy or Hotspare itself is at fault, until that is over."""
 
-    targets: tuple[str, ...]
     since: datetime
-    detail: str
+    """When people were told."""
+    text: str
+    """What they were told."""
+    targets: tuple[str, ...]
+    """Those whose last probe failed here."""
 
     @property
     def sentence(self) -> str:
         """All of it in one sentence without a full stop."""
-        return reasons.failing_here(self.targets, self.detail, self.since)
+        return f"since {self.since:%H:%M:%S} UTC, {self.text}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +168,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     paced = stretched(settings, money.stretches)
     with engine.connect() as connection:
         events = tuple(read_events(connection, RECENT))
+        machine_notice = read_machine_notice(connection)
         failing_channels = tuple(read_failing(connection))
         pending_alerts = _read_pending_alerts(settings, connection, now)
         evidence_trails = read_evidence_trails(connection, (*open_incidents, *past_incidents))
@@ -187,7 +196,10 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     )
     connectivity = store.last_connectivity()
     state = connectivity.state if connectivity else ConnectivityState.ONLINE
-    machine = machine_fault(targets) if service.liveness is Liveness.RUNNING else None
+    machine = None
+    if machine_notice and service.liveness is Liveness.RUNNING:
+        failing = tuple(view.state.target for view in targets if view.details.failed_here)
+        machine = MachineFault(since=from_ms(machine_notice.at_ms), text=machine_notice.text, targets=failing)
     refusals = {view.state.target: view.refusals for view in targets if view.refusals}
     level, sentence = headline(
         service,
@@ -221,19 +233,6 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         failing_channels=failing_channels,
         pending_alerts=pending_alerts,
         machine=machine,
-    )
-
-
-def machine_fault(targets: Sequence[TargetView]) -> MachineFault | None:
-    """The fault of this machine that people were told of; None where no target's last probes failed here."""
-    failing = [view for view in targets if view.details.failed_here_since]
-    if max((view.details.failed_here for view in failing), default=0) < REPORTED_INCONCLUSIVE:
-        return None
-    last = max(failing, key=lambda view: view.details.failed_here)
-    return MachineFault(
-        targets=tuple(view.state.target for view in failing),
-        since=min(view.details.failed_here_since for view in failing if view.details.failed_here_since),
-        detail=last.details.last[1] if last.details.last else "",
     )
 
 

@@ -84,10 +84,8 @@ class RecentDetails:
     """Sentences: another model answered the last time, or the model will be retired."""
     request_ids: tuple[str, ...] = ()
     """Of the newest failures, the newest first: for a ticket to the vendor."""
-    failed_here: int = 0
-    """How many of the newest in a row failed by a fault of this machine."""
-    failed_here_since: datetime | None = None
-    """When the first of these started."""
+    failed_here: bool = False
+    """Whether the newest failed by a fault of this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

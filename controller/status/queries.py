@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby, islice, takewhile
+from itertools import groupby, islice
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select
@@ -22,7 +22,7 @@ from controller.status.probe_history import (
     led_to_verdict,
     quantile,
 )
-from monitor.detection import notices
+from monitor.detection import notices, reasons
 from monitor.health import Health
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.row_conversions import read_trail
@@ -56,7 +56,7 @@ _TOTALS = select(
     func.sum(_OBSERVED.cost_usd).label("cost_usd"),
 ).where(_OF_TARGET, _SINCE)
 _NEWEST = (
-    select(_OBSERVED.started_ms, _OBSERVED.check_, _OBSERVED.outcome, _OBSERVED.detail, _OBSERVED.failed_here)
+    select(_OBSERVED.check_, _OBSERVED.outcome, _OBSERVED.detail, _OBSERVED.failed_here)
     .add_columns(_OBSERVED.request_id, _OBSERVED.model, _OBSERVED.deprecation)
     .where(_OF_TARGET)
     .order_by(_OBSERVED.started_ms.desc())
@@ -107,13 +107,11 @@ def read_recent_details(connection: Connection, target: str) -> RecentDetails:
     answered = {row.check_: row for row in reversed(rows) if row.outcome in ANSWERED}
     sentences = [notices.model_texts(target, row.model, row.deprecation).values() for row in answered.values()]
     failed = [row.request_id for row in rows if row.outcome != Outcome.OK and row.request_id]
-    here = list(takewhile(lambda row: row.failed_here and row.outcome == Outcome.BAD_REQUEST, rows))
     return RecentDetails(
         last=(Outcome(rows[0].outcome), rows[0].detail) if rows else None,
         notices=tuple(dict.fromkeys(text for texts in sentences for text in texts)),
         request_ids=tuple(dict.fromkeys(failed))[:_IDS],
-        failed_here=len(here),
-        failed_here_since=from_ms(here[-1].started_ms) if here else None,
+        failed_here=bool(rows and rows[0].failed_here and rows[0].outcome == Outcome.BAD_REQUEST),
     )
 
 
@@ -161,3 +159,14 @@ def read_events(connection: Connection, most: int) -> Sequence[EventRow]:
     """The newest events, at most `most`, the newest first."""
     with Session(connection) as session:
         return session.exec(select_rows(EventRow).order_by(col(EventRow.id).desc()).limit(most)).all()
+
+
+def read_machine_notice(connection: Connection) -> EventRow | None:
+    """The notice that probes fail on this machine, where people were not told yet that it is over; else None."""
+    kind, text = col(EventRow.kind), col(EventRow.text)
+    either = (kind == notices.WELL_AGAIN) | (kind == notices.NEEDS_ATTENTION) & text.contains(reasons.FAILS_HERE)
+    told = col(EventRow.telling).is_not(None)  # has an index, which the kind has not
+    newest = select_rows(EventRow).where(told, either).order_by(col(EventRow.id).desc()).limit(1)
+    with Session(connection) as session:
+        notice = session.exec(newest).first()
+    return notice if notice and notice.kind == notices.NEEDS_ATTENTION else None

@@ -1,5 +1,6 @@
 """Sentences about evidence: why a target is in its health; the same in log, database, Slack and page (pure)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +18,7 @@ _REMEDIES = {
 }
 #: How the reason of a target that refuses every probe begins.
 ALL_REFUSED: Final = "answers nothing but"
+_REFUSAL: Final = re.compile(rf"{ALL_REFUSED} .*? UTC")
 
 #: What a notice or a headline about a fault of this machine holds.
 FAILS_HERE: Final = "fail on this machine"
@@ -66,6 +68,12 @@ def all_refused(status: int | None, since: datetime, detail: str) -> str:
     return f"{ALL_REFUSED} {answer} since {when}: {changed}; last: {shortened(detail)}"
 
 
+def refusal_clause(reason: str) -> str | None:
+    """The clause of such a reason: `answers nothing but HTTP 404 since 14:02 UTC`; None where the reason is another."""
+    clause = _REFUSAL.search(reason)
+    return clause[0] if clause else None
+
+
 def probe_refused(dialect: str, targets: str, detail: str) -> str:
     """That several providers of one dialect began to refuse our probes within an hour."""
     began = f"{targets} began to refuse the probes of the dialect {dialect} within an hour"
@@ -77,10 +85,9 @@ def never_answered(detail: str) -> str:
     return f"it has never answered since it was configured: check its settings ({shortened(detail)})"
 
 
-def failing_here(targets: Sequence[str], detail: str, since: datetime | None = None) -> str:
+def failing_here(targets: Sequence[str], detail: str) -> str:
     """That the probes of these targets fail by a fault of our own: `probes of a, b fail on this machine, …`."""
-    when = f" since {since.astimezone(UTC):%H:%M:%S} UTC" if since else ""
-    return f"probes of {listed(targets)} {FAILS_HERE}{when}, which says nothing of the providers; last: {detail}"
+    return f"probes of {listed(targets)} {FAILS_HERE}, which says nothing of the providers; last: {detail}"
 
 
 def evidence_and_threshold(

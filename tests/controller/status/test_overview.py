@@ -17,10 +17,11 @@ from controller.routing.overrides import Override, OverrideKind
 from controller.routing.store import OverrideStore
 from controller.status.document import status_document
 from controller.status.headline import BLIND, UNTRUSTED, CandidateStatus, Level, RouteView, headline
-from controller.status.overview import Overview, file_mismatch, read, route_view
+from controller.status.overview import MachineFault, Overview, file_mismatch, read, route_view
 from controller.status.probe_history import BUCKETS, Bucket, build_buckets, quantile
 from monitor.config.settings import Route, Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
+from monitor.detection import notices, reasons
 from monitor.health import Health, TargetHealth
 from monitor.liveness import SILENT_AFTER_S, Liveness, ServiceBeat, ServiceStatus
 from monitor.storage.database import DatabaseError, open_reader, open_writer
@@ -197,24 +198,31 @@ def test_the_headline_says_what_a_target_refuses_although_it_is_up(settings: Set
     assert (seen.level, seen.headline) == (Level.NOTICE, first)
 
 
-def test_a_machine_at_fault_is_one_line_while_it_lasts(settings: Settings) -> None:
-    """From the third probe in a row that failed here; gone with the first that did not."""
+def test_a_machine_at_fault_is_one_line_until_people_are_told_that_it_is_over(settings: Settings) -> None:
+    """However its probes flicker meanwhile; what else needs attention is no fault of this machine."""
     seeded.seed(settings, NOW)
-    busy = [observed(Outcome.BAD_REQUEST, before_s=3 - n, failed_here=True, detail="too busy") for n in range(3)]
-    record(settings, *busy[:2])
-    assert overview(settings).machine is None
-    record(settings, busy[2])
-    seen = overview(settings)
-    said = f"probes of {seeded.LUNA} fail on this machine since 18:03:09 UTC, which says nothing of the providers"
-    assert seen.machine
-    assert seen.machine.sentence == f"{said}; last: too busy"
-    assert (seen.level, seen.headline.partition("; ")[2]) == (
-        Level.NOTICE,
-        "6 targets up, but probes fail on this machine",
+    engine = open_writer(settings.database)
+    store = Store(engine)
+
+    def tell(kind: str, text: str) -> Overview:
+        store.add_event(NOW - timedelta(seconds=20), kind, "this machine", text, notify=True)
+        return overview(settings)
+
+    assert tell(notices.NEEDS_ATTENTION, "x is inconclusive").machine is None
+    busy = reasons.failing_here([seeded.LUNA, seeded.SONNET], "too busy")
+    seen = tell(notices.NEEDS_ATTENTION, busy)
+    assert seen.machine == MachineFault(since=NOW - timedelta(seconds=20), text=busy, targets=())
+    assert seen.machine.sentence.startswith(
+        f"since 18:02:52 UTC, probes of {seeded.LUNA}, {seeded.SONNET} fail on this"
     )
-    assert status_document(seen)["machine"]["targets"] == [seeded.LUNA]
-    record(settings, observed(Outcome.OK, before_s=0.5, duration_s=0.1))
-    assert overview(settings).machine is None
+    assert (seen.level, seen.headline.partition(";")[2]) == (
+        Level.NOTICE,
+        " 6 targets up, but probes fail on this machine",
+    )
+    store.record([observed(Outcome.BAD_REQUEST, before_s=0.5, duration_s=0.1, failed_here=True)])
+    assert status_document(overview(settings))["machine"]["targets"] == [seeded.LUNA]
+    assert tell(notices.WELL_AGAIN, "it is over").machine is None
+    engine.dispose()
 
 
 def test_latency_is_that_of_answers(settings: Settings) -> None:
@@ -288,9 +296,12 @@ def test_quantile(values: list[float], share: float, expected: float | None) -> 
     assert quantile(values, share) == expected
 
 
-def state(target: str, health: Health) -> TargetHealth:
+NOTHING_BUT = "answers nothing but HTTP 404 since 18:02 UTC"
+
+
+def state(target: str, health: Health, reason: str = "a reason") -> TargetHealth:
     """A target that has been so for a minute."""
-    return TargetHealth(target=target, health=health, since=NOW - timedelta(minutes=1), reason="a reason")
+    return TargetHealth(target=target, health=health, since=NOW - timedelta(minutes=1), reason=reason)
 
 
 def route(name: str, target: str, *, stuck: bool = False, would: str | None = None) -> RouteView:
@@ -458,6 +469,14 @@ SINCE = "since 18:02:12 UTC"
             Level.NOTICE,
             f"chat stays on a target that is degraded: a/x is degraded {SINCE}",
             id="a degraded target serves users all the same",
+        ),
+        pytest.param(
+            RUNNING,
+            [route("chat", "b/x")],
+            [state("a/x", Health.UNUSABLE, f"a/x is unusable: {NOTHING_BUT}: and more"), state("b/x", Health.UP)],
+            Level.NOTICE,
+            f"chat has failed over to b/x: a/x {NOTHING_BUT}",
+            id="what a target answers that refuses everything comes in place of its health",
         ),
         pytest.param(
             RUNNING,
