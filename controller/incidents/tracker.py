@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from controller.incidents import timeline
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import NETWORK, ROUTE, AffectedTarget, Incident, IncidentKind, RouteImpact, Slot
+from controller.incidents.text import refusal_of
 from controller.incidents.vendor_claim import vendor_entries, vendor_lead
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
@@ -147,8 +148,14 @@ def _is_over(affected: Iterable[AffectedTarget], routes: Iterable[RouteImpact], 
 
 
 def _grown_kind(kind: IncidentKind, affected: Iterable[AffectedTarget]) -> IncidentKind:
-    """A degradation grows into an outage with the first target that is (or was) down; nothing shrinks back."""
-    failed = any(target.health in {Health.DOWN, Health.RECOVERING} for target in affected)
+    """A degradation grows into an outage with the first target that is (or was) down; nothing shrinks back.
+
+    A target that refused every request was not down, although it comes back like one that was.
+    """
+    failed = any(
+        target.health is Health.DOWN or (target.health is Health.RECOVERING and not refusal_of(target))
+        for target in affected
+    )
     return IncidentKind.OUTAGE if kind is IncidentKind.DEGRADATION and failed else kind
 
 

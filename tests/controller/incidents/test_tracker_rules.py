@@ -12,7 +12,7 @@ from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.config.settings import Route
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import Health, TargetHealth
-from tests.support.incident_world import CHAT, HAIKU, LUNA, MINI, NOON, World, lines, settings
+from tests.support.incident_world import CHAT, HAIKU, LUNA, MINI, NOON, World, lines, seen, settings
 
 SECOND = timedelta(seconds=1)
 
@@ -338,3 +338,16 @@ def test_it_ends_where_a_providers_incident_begins_to_say_so() -> None:
 def test_the_time_to_come_back_is_as_documented() -> None:
     """Fifteen minutes."""
     assert timedelta(minutes=15) == REOPENS_WITHIN
+
+
+def test_a_refusal_of_every_request_is_no_outage_when_it_comes_back() -> None:
+    """It recovers like a target that was down, and the provider was not."""
+    world = World()
+    world.cycle({LUNA: Health.UP, MINI: Health.UP, HAIKU: Health.UP})
+    said = f"{LUNA} is unusable: answers nothing but HTTP 404 since 12:00 UTC: has changed; last: x"
+    world.health[LUNA] = replace(seen(LUNA, Health.UNUSABLE, world.now), reason=said)
+    [opened] = world.ask()
+    [recovering] = world.cycle({LUNA: Health.RECOVERING})
+    assert [opened.kind, recovering.kind] == [IncidentKind.DEGRADATION] * 2
+    [fallen] = world.cycle({LUNA: Health.DOWN})
+    assert fallen.kind is IncidentKind.OUTAGE
