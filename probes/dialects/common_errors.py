@@ -74,4 +74,5 @@ COMMON_ERRORS: Final = (
     ErrorRule(Outcome.UNREACHABLE, statuses={400, 404, 405, 421}, message=NOT_THE_API),
     ErrorRule(Outcome.MODEL_GONE, statuses={200, 400, 403, 404, 410, 422}, message=GONE),
     ErrorRule(Outcome.SERVER_ERROR, statuses={200, 400, 403, 404, 405, 409, 421}, message=GATEWAY_FAILED),
+    ErrorRule(Outcome.BAD_REQUEST, statuses={200}, message=r"invalid (param|argument|request)|参数"),
 )

@@ -71,7 +71,7 @@ NO_MONEY: Final = "|".join(
     )
 )
 MINUTES: Final = (
-    r"\b(per|a|each|every)[ -]?(\d+ )?(minute|min|second|sec)s?\b|/ ?(\d+ ?)?(minute|min|second|sec|s|m)\b"
+    r"\b(per|a|each|every|over|within)[ -]?(\d+ )?(minute|min|second|sec)s?\b|/ ?(\d+ ?)?(minute|min|second|sec|s|m)\b"
     r"|(?<![a-z])[rtq]p[ms](?![a-z])|速率|频率|过于频繁|每分钟|每秒|并发|限流|\bconcurren(t|cy)\b"
 )
 
@@ -135,7 +135,8 @@ NO_CAPACITY: Final = "|".join(
         r"(due to|because of) (\w+ )?capacity|capacity (is |has been |was )?(exceeded|exhausted|reached|constrain\w+)",
         r"resource (has been )?exhausted|rate-limited upstream|(queue|pool)\b.{0,20}\b(full|exceeded|exhausted)",
         rf"no (healthy|available|free) {_SERVERS}|no {_SERVERS} (is |are )?available|selected model are in cooldown",
-        r"worker\b.{0,30}limit reached|(currently|still|is) (loading|warming up|starting|scaling)|loading model",
+        r"worker\b.{0,30}limit reached|loading model",
+        r"(currently|still|is) (loading|being loaded|warming up|starting|scaling)",
         clause(r"\bdemand\b", r"\b(high|surge|unusual)\b"),
         r"过载|满载|繁忙|访问量过大|负载|负荷|拥挤|拥堵|排队|无可用渠道|算力(不足|紧张)|资源(不足|紧张)",
     )
@@ -165,6 +166,7 @@ GONE: Final = "|".join(
         r"model (is )?invalid|\bbad model\b|not a supported model|\bno model …|entity was not found",
         r"((cannot|could not|unable to) (find|access|use)|access to) (the |this )?(model|engine|…)",
         r"no (model|deployment)\b.{0,20}\b(named|called|found)",
+        r"\bendpoint\b.{0,60}\b(closed|deleted|disabled)\b",
         r"no endpoints found|no allowed providers|not supported by any provider|not found for account",
         r"模型.{0,30}(不存在|下线|下架|停用|停止|弃用|废弃|未找到|不可用|不支持(?!\w)|错误)",
         r"(不支持的|找不到|找到该|未找到|无效的)模型",
@@ -173,7 +175,7 @@ GONE: Final = "|".join(
 REFUSAL: Final = (
     r"requires? moderation|\bmoderation\b|safety (system|filter|policy|violation)s?|(usage|content) polic(y|ies)"
     r"|(input|prompt|content|request) was flagged|blocked (input|output|by our content)|(input|output|prompt) blocked"
-    r"|inappropriate content|sensitive (content|information|words?)|敏感|违规|内容安全"
+    r"|inappropriate content|sensitive (content|information|words?)|high risk|\brisky\b|敏感|违规|风险|内容安全"
 )
 
 #: Of whom only the name is left: a proxy, a tunnel, a parked domain, a gateway without a route.
