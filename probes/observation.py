@@ -62,6 +62,8 @@ class Observation:
     afresh: bool = False
     """Whether it was asked beside others at once, to see whether a failure lasts (`monitor.detection.fresh_evidence`).
     """
+    under_way: bool = False
+    """Whether it has not ended yet, but takes longer than its target ever does; such a one is never stored."""
     http_status: int | None = None
     retry_after_s: float | None = None
     """The wait that the provider asked for."""

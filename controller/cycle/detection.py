@@ -59,7 +59,8 @@ class StoredDetector:
 
         `blind` are those made while our own network was down: they are stored as failed on this side.
         """
-        self._store.record([replaced(new, failed_here=True) if new in blind else new for new in observations])
+        ended = [new for new in observations if not new.under_way]
+        self._store.record([replaced(new, failed_here=True) if new in blind else new for new in ended])
         self._report_notices(observations, now)
         transitions = self._judge([new for new in observations if new not in self._judged], blind, now)
         self._judged = frozenset(observations)

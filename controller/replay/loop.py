@@ -95,7 +95,7 @@ class Replay:
     def run(self, observations: Iterable[tuple[Observation, bool]]) -> None:
         """Run to the end. `observations` come in the order in which they came in, each with whether it was blind."""
         for observation, blind in observations:
-            self.observations += 1
+            self.observations += not observation.under_way
             at_s = observation.finished_at.timestamp()
             self._advance_until(at_s)
             if self._then and self._then[0].at <= observation.started_at:

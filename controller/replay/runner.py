@@ -20,10 +20,12 @@ from monitor.budget import allocation, tracker
 from monitor.config.settings import Settings
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation
+from monitor.detection.fresh_evidence import SHORTEST_HANG_S
 from monitor.formatting import format_elapsed, instant
 from monitor.liveness import ServiceBeat
 from monitor.storage.store import Store
-from probes.observation import Observation
+from probes.observation import Observation, replaced
+from probes.outcome import Outcome
 from probes.pricing import usual_usd
 
 T = TypeVar("T")
@@ -125,6 +127,10 @@ def _as_they_ended(begun: Iterable[Observation]) -> Iterator[Observation]:
         while under_way and under_way[0][0] <= observation.started_at:
             yield heappop(under_way)[2]
         heappush(under_way, (observation.finished_at, number, observation))
+        if observation.duration_s > SHORTEST_HANG_S and not observation.afresh:
+            # The detector knows whether that is long for its target.
+            hanging = replaced(observation, outcome=Outcome.TIMEOUT, duration_s=SHORTEST_HANG_S, under_way=True)
+            heappush(under_way, (hanging.finished_at, -number - 1, hanging))
     while under_way:
         yield heappop(under_way)[2]
 

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
 
 from controller.alerts.heartbeat import ServiceHealth
 from controller.cycle.cycle import Cycle
@@ -86,11 +88,20 @@ class Probing:
             return
         if not self.budget.reserve_probe(target.id, self.recorder.clock()):
             return
+        hang_s, watch = self.cycle.detection.detector.hang_s(target.id), None
+        if afresh:
+            target = replace(target, timeouts=replace(target.timeouts, total_s=min(hang_s, target.timeouts.total_s)))
+        elif hang_s < math.inf:
+            hanging = partial(self._report_hanging, target.id, check, self.recorder.clock(), hang_s)
+            watch = asyncio.get_running_loop().call_later(hang_s, hanging)
         try:
             observation = await self.prober.probe(target, check)
         except BaseException:
             self.budget.release_probe(target.id)
             raise
+        finally:
+            if watch:
+                watch.cancel()
         if afresh:
             observation = replaced(observation, afresh=True)
         self.budget.add_cost(observation)
@@ -101,6 +112,19 @@ class Probing:
                 "probe_failed target=%s outcome=%s: %s", observation.target, observation.outcome, observation.detail
             )
         self.observations.put_nowait(observation)
+
+    def _report_hanging(self, target_id: str, check: str, started_at: datetime, hang_s: float) -> None:
+        """Let the detector know that this probe takes longer than its target ever does; what it ends in comes later."""
+        self.observations.put_nowait(
+            Observation(
+                target=target_id,
+                check=check,
+                started_at=started_at,
+                outcome=Outcome.TIMEOUT,
+                duration_s=hang_s,
+                under_way=True,
+            )
+        )
 
     def _skipped(self, target_id: str, why: str) -> None:
         """Report the first skip of a target, then at most one in ten minutes, with the number of those in between."""

@@ -30,6 +30,7 @@ from controller.simulation.simulated_target import SimulatedTarget
 from controller.simulation.world import Timeline, own_network_failures
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.detection.detector import Detector
+from monitor.detection.fresh_evidence import SHORTEST_HANG_S
 from monitor.detection.pacing import BurstProbe, is_resting, phases
 from probes.observation import Observation, replaced
 from probes.outcome import Effect, Outcome
@@ -142,9 +143,12 @@ class _SeedRun:
                 continue
             observation = self._probe(subject, now_s)
             end_s = now_s + observation.duration_s
-            if observation.outcome is not Outcome.OK or end_s >= heap[0][0] or end_s >= until_s:
+            hangs = observation.duration_s > SHORTEST_HANG_S
+            if observation.outcome is not Outcome.OK or end_s >= heap[0][0] or end_s >= until_s or hangs:
                 subject.in_flight = True
                 heappush(heap, (end_s, next(number), _OBSERVED, (subject, observation)))
+                if hangs:
+                    self._notice_hanging(subject, observation, now_s)
                 continue
             # Nothing happens before it ends: it need not wait for its turn.
             subject.observed_at_s = end_s
@@ -174,7 +178,7 @@ class _SeedRun:
             heapify(self._heap)
 
     def _probe(self, target: SimulatedTarget, now_s: float, *, afresh: bool = False) -> Observation:
-        observation = target.probe(now_s)
+        observation = target.probe(now_s, self._detector.hang_s(target.id) if afresh else inf)
         if afresh:
             observation = replaced(observation, afresh=True)
         if self._on_probe:
@@ -196,7 +200,7 @@ class _SeedRun:
         """A probe has ended."""
         if observation.outcome is not Outcome.OK or observation.afresh:
             self._resume(now_s, self._siblings[target.provider])
-        if not observation.afresh:
+        if not (observation.afresh or observation.under_way):
             target.in_flight = False
         target.observed_at_s = now_s
         self._throttled |= observation.outcome.effect is Effect.THROTTLED
@@ -229,6 +233,14 @@ class _SeedRun:
         target.in_flight = True
         observation = self._probe(target, now_s)
         self._push(now_s + observation.duration_s, _OBSERVED, (target, observation))
+        self._notice_hanging(target, observation, now_s)
+
+    def _notice_hanging(self, target: SimulatedTarget, observation: Observation, now_s: float) -> None:
+        """The detector is told when a probe that begins now takes longer than its target ever does."""
+        hang_s = self._detector.hang_s(target.id)
+        if observation.duration_s > hang_s:
+            hanging = replaced(observation, outcome=Outcome.TIMEOUT, duration_s=hang_s, under_way=True)
+            self._push(now_s + hang_s, _OBSERVED, (target, hanging))
 
     def _probe_afresh(self, now_s: float, target: SimulatedTarget) -> None:
         if not self._resting(target, now_s):

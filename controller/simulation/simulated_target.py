@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from math import ceil, exp
+from math import ceil, exp, inf
 from random import Random
 from statistics import NormalDist
 
 from controller.simulation.scenario import LatencyDistribution
 from controller.simulation.world import Timeline
+from monitor.detection.fresh_evidence import SHORTEST_HANG_S
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
 from probes.target import Check, Target
@@ -106,8 +107,11 @@ class SimulatedTarget:
         """Make regular probes at this interval from now on, the next one at `due_s`."""
         self.interval_s, self._phase_s, self._due_count, self._unclean = interval_s, due_s, 1, -1
 
-    def probe(self, at_s: float) -> Observation:
-        """Return what a probe observes that starts at `at_s`, which must not be before that of the call before."""
+    def probe(self, at_s: float, within_s: float = inf) -> Observation:
+        """Return what a probe observes that starts at `at_s`, which must not be before that of the call before.
+
+        It gives up after `within_s`.
+        """
         if at_s >= self._segment_end_s:
             self._segment, self._segment_end_s = self._timeline.at(at_s)
             self._unclean = -1
@@ -117,8 +121,8 @@ class SimulatedTarget:
         draw, latency_s = self._draws[self._place], self._latencies_s[self._place] * self._segment.latency_factor
         self.probes += 1
         self._place += 1
-        if draw < self._segment.failure_rate or latency_s > self._limit_s or check == Check.STREAM:
-            return self._detailed(at_s, check, draw, latency_s)
+        if draw < self._segment.failure_rate or latency_s > min(self._limit_s, within_s) or check == Check.STREAM:
+            return self._detailed(at_s, check, draw, latency_s, within_s)
         return replaced(self._clean, check=check, started_at=self._epoch + timedelta(0, at_s), duration_s=latency_s)
 
     @property
@@ -150,7 +154,7 @@ class SimulatedTarget:
         if self._segment.latency_factor != 1:
             return due_s
         if self._unclean < self._place:
-            rate, limit_s = self._segment.failure_rate, min(self._limit_s, self.interval_s)
+            rate, limit_s = self._segment.failure_rate, min(self._limit_s, self.interval_s, SHORTEST_HANG_S)
             draws, latencies_s, end = self._draws, self._latencies_s, len(self._draws)
             places = range(self._place, end)
             self._unclean = next((at for at in places if draws[at] < rate or latencies_s[at] > limit_s), end)
@@ -187,10 +191,12 @@ class SimulatedTarget:
         self._latencies_s = [exp(mu + sigma * _FROM_NORMAL(random() or 0.5)) for _ in range(count)]
         self._place, self._unclean = 0, -1
 
-    def _detailed(self, at_s: float, check: str, draw: float, latency_s: float) -> Observation:
+    def _detailed(self, at_s: float, check: str, draw: float, latency_s: float, within_s: float) -> Observation:
         """A probe that fails, is slow, or is a stream, of which more is known."""
         outcome = next((outcome for chance, outcome in self._segment.outcomes if draw < chance), Outcome.OK)
         outcome, duration_s = self._end(outcome, check, latency_s)
+        if duration_s > within_s:
+            outcome, duration_s = Outcome.TIMEOUT, within_s
         answered = outcome in {Outcome.OK, Outcome.SLOW}
         paid = answered or outcome is Outcome.BAD_ANSWER
         self._unpaid += not paid

@@ -78,6 +78,8 @@ class Detector:
             return ()
         if observation.afresh:
             return self._observe_afresh(observation, blind=blind)
+        if observation.under_way:
+            return self._observe_hanging(observation, blind=blind)
         provider = self._provider_of[target]
         if observation.outcome.effect is Effect.THROTTLED:
             self._spare(provider, observation.finished_at)
@@ -115,11 +117,28 @@ class Detector:
         provider = self._provider_of[failed.target]
         pool = None if failed.target in self._fresh else self._pools.get(provider)
         if pool is None or pacing.fails_alone(state.down.evidence, pool):
-            model = fresh_tests.target_model(parameters, state.background_rate)
+            model = fresh_tests.target_model(parameters, state.background_rate, hanging=failed.under_way)
             self._fresh.begin(failed, [failed.target], parameters, model)
-        elif pool.evidence.value and len(targets := self._testable(provider, failed.finished_at)) > 1:
-            members = self._provider_parameters[provider]
-            self._fresh.begin(failed, targets, members, fresh_tests.provider_model(members, targets, pool.p0))
+        elif pool.evidence.value or failed.under_way:
+            self._begin_provider_test(failed, provider)
+
+    def _begin_provider_test(self, failed: Observation, provider: str) -> None:
+        targets, members = self._testable(provider, failed.finished_at), self._provider_parameters[provider]
+        if len(targets) > 1:
+            p0 = max(self._states[target].background_rate for target in targets)
+            model = fresh_tests.provider_model(members, targets, p0, hanging=failed.under_way)
+            self._fresh.begin(failed, targets, members, model)
+
+    def hang_s(self, target: str) -> float:
+        """Seconds after which a probe of this target takes longer than it ever does; infinite where nobody knows."""
+        return fresh_tests.hang_s(self._states[target], self._parameters[target])
+
+    def _observe_hanging(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
+        """A probe is still under way after `hang_s`: that is no failure yet, but enough to ask afresh."""
+        self._clean = None
+        if not blind and observation.duration_s >= self.hang_s(observation.target):
+            self._begin_fresh_test(observation)
+        return ()
 
     def _testable(self, provider: str, at: datetime) -> list[str]:
         """The targets of a provider that may be asked afresh for it, those first that were not observed for longest."""

@@ -11,11 +11,15 @@ It stands beside the CUSUM, which must wait for `min_outage`, and has probes of 
 Of several targets of a provider, the three go to the others, and each of (at most eight) is asked afresh. What counts
 is what is left without the worst third of them, and twice as many as that third must have failed.
 
-False verdicts a day are at most (C·a + B)·(b + r·E[L]):
+A probe that hangs, longer than but one in 10,000 of its target's answers, begins the rounds at once: so long is no
+blip. The probes asked afresh are given up after that time, and have then failed.
+
+False verdicts a day are at most (C·a + B + H)·(b + r·E[L]):
 
 - C·a: failures by chance, p0 · probes a day, a tenth more for bursts, times a = 1 - (1-p0)^3, that one of the three
   fails too; and those of the three that fall into a blip, which is as good as none.
 - B: blips that fail a probe of the schedule, r · min(1, E[L] / interval) at the most.
+- H: answers that take so long.
 - b: the chance that fresh probes at p0 reach the threshold, exactly, by carrying the binomial distribution of failures
   from round to round. Without the worst third there are at most as many failures as of any fixed two thirds.
 - r·E[L]: the chance that another blip is on by then.
@@ -33,6 +37,7 @@ from functools import lru_cache
 
 from monitor.config.settings import Blips, ControllerSettings
 from monitor.detection.evidence import Evidence, extended_trail, step_down, step_up
+from monitor.detection.latency import HANGING_SHARE
 from monitor.health import WeighedProbe
 from probes.observation import Observation, hot_dataclass, replaced
 from probes.outcome import Effect
@@ -56,6 +61,8 @@ _MARGIN_S = 0.3
 _APART_S = 0.05
 #: Probes of bursts, as a share of those of the schedule, at the most.
 _BURST_SHARE = 0.1
+#: No probe hangs that has been under way for less.
+SHORTEST_HANG_S = 10.0
 #: A test whose probes were not made, for want of money or for a rest, is forgotten so long after their deadline.
 _PATIENCE_S = 5.0
 
@@ -71,6 +78,8 @@ class FreshModel:
     blips: Blips
     targets: int = 1
     """How many are asked afresh."""
+    hanging: bool = False
+    """Whether a probe hangs, so that a round takes long: it is then twice as large."""
 
     @property
     def left_out(self) -> int:
@@ -80,7 +89,7 @@ class FreshModel:
     @property
     def repeats(self) -> int:
         """How often each target is asked in a round."""
-        return math.ceil(_ROUND / self.targets)
+        return math.ceil(_ROUND / self.targets) * (2 if self.hanging else 1)
 
     @property
     def counted(self) -> int:
@@ -118,7 +127,8 @@ def false_verdicts_per_day(model: FreshModel, height: float) -> float:
     by_chance = model.p0 * DAY_S / model.interval_s * (1 + _BURST_SHARE)
     confirmed = 1 - (1 - model.p0) ** CONFIRMING_PROBES + blip_is_on
     by_blip = blips.per_day * min(1.0, mean_s / model.interval_s)
-    return (by_chance * confirmed + by_blip) * (verdict_chance(model, height, model.p0) + blip_is_on)
+    hanging = HANGING_SHARE * DAY_S / model.interval_s
+    return (by_chance * confirmed + by_blip + hanging) * (verdict_chance(model, height, model.p0) + blip_is_on)
 
 
 def verdict_chance(model: FreshModel, height: float, rate: float) -> float:
@@ -241,10 +251,18 @@ class AskedProbe:
 Step = tuple[FreshTest | None, list[AskedProbe]]
 
 
-def begin(failed: Observation, targets: Sequence[str], model: FreshModel, *, needed: float, pause_s: float) -> Step:
+def begin(
+    failed: Observation,
+    targets: Sequence[str],
+    model: FreshModel,
+    *,
+    needed: float,
+    pause_s: float,
+) -> Step:
     """The test that this failure begins, of `model.targets` of the targets that may be asked; it confirms the failure.
 
-    Of other targets than the failed one, where there are any. None where no evidence could make a verdict.
+    Of other targets than the failed one, where there are any. A probe that hangs needs no confirmation, as the longest
+    blip must be over already. None where no evidence could make a verdict.
     """
     if needed == math.inf:
         return None, []
@@ -259,7 +277,7 @@ def begin(failed: Observation, targets: Sequence[str], model: FreshModel, *, nee
         asked_at=failed.finished_at,
         awaited=CONFIRMING_PROBES,
     )
-    return test, _asked(confirming, test.asked_at)
+    return _ask_round(test, test.asked_at) if failed.under_way else (test, _asked(confirming, test.asked_at))
 
 
 def go_on(test: FreshTest, target: str, model: FreshModel, *, needed: float, at: datetime) -> Step:
@@ -289,7 +307,7 @@ def add_probe(test: FreshTest, observation: Observation) -> Step:
     if test.rounds:
         return _weigh(test, observation, failed=failed)
     if failed:
-        return _ask_round(test, test.asked_at + timedelta(seconds=test.pause_s))
+        return _ask_round(test, max(test.asked_at + timedelta(seconds=test.pause_s), observation.finished_at))
     return (test, []) if test.awaited else (None, [])
 
 

@@ -1,13 +1,15 @@
 """The tests on fresh evidence that are under way, and the probes that they want (pure)."""
 
+import math
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from monitor.detection import fresh_evidence
-from monitor.detection.fresh_evidence import MOST_TARGETS, AskedProbe, FreshModel, FreshTest, Step
+from monitor.detection.fresh_evidence import MOST_TARGETS, SHORTEST_HANG_S, AskedProbe, FreshModel, FreshTest, Step
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import ProviderParameters, TargetParameters
+from monitor.detection.target_state import TargetState
 from probes.observation import Observation
 
 #: So many of the last probes that were asked for are remembered.
@@ -98,12 +100,16 @@ class FreshTests:
         self._wanted.clear()
 
 
-def target_model(parameters: TargetParameters, p0: float) -> FreshModel:
+def target_model(parameters: TargetParameters, p0: float, *, hanging: bool = False) -> FreshModel:
     """What the rate of false verdicts on one target depends on."""
-    return FreshModel(p0=p0, p1=parameters.p1, interval_s=parameters.interval_s, blips=parameters.blips)
+    return FreshModel(
+        p0=p0, p1=parameters.p1, interval_s=parameters.interval_s, blips=parameters.blips, hanging=hanging
+    )
 
 
-def provider_model(parameters: ProviderParameters, targets: Sequence[str], p0: float) -> FreshModel:
+def provider_model(
+    parameters: ProviderParameters, targets: Sequence[str], p0: float, *, hanging: bool = False
+) -> FreshModel:
     """The same of a provider with these targets, whose background is `p0` together."""
     return FreshModel(
         p0=p0,
@@ -111,4 +117,15 @@ def provider_model(parameters: ProviderParameters, targets: Sequence[str], p0: f
         interval_s=1 / sum(1 / parameters.members[target].interval_s for target in targets),
         blips=parameters.blips,
         targets=min(len(targets), MOST_TARGETS),
+        hanging=hanging,
     )
+
+
+def hang_s(state: TargetState, parameters: TargetParameters) -> float:
+    """Seconds after which a probe of this target hangs; infinite where that is not known, or the target is slow."""
+    baselines = state.latency.usual.values()
+    if not baselines or state.latency.is_suspicious(parameters.late_threshold):
+        return math.inf
+    blip_s = fresh_evidence.wait_s(parameters.blips, parameters.min_outage_s)
+    longest_s = max(SHORTEST_HANG_S, blip_s, *(baseline.longest_s for baseline in baselines))
+    return longest_s if longest_s < parameters.longest_probe_s else math.inf

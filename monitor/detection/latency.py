@@ -62,6 +62,9 @@ _FIRST_GUESS = 2.0
 
 # The best step is one over the density at the quantile; these are for a normal of spread 1.
 _Z = NormalDist().inv_cdf(HIGH)
+#: One in so many answers takes longer than `LatencyBaseline.longest_s`.
+HANGING_SHARE = 1e-4
+_Z_LONGEST = NormalDist().inv_cdf(1 - HANGING_SHARE)
 _USUAL_STEP = 0.5 / NormalDist().pdf(0)
 _HIGH_STEP_UP = HIGH / NormalDist().pdf(_Z)
 _HIGH_STEP_DOWN = (1 - HIGH) / NormalDist().pdf(_Z)
@@ -98,6 +101,13 @@ class LatencyBaseline:
         if self.answers < ENOUGH:
             return math.inf
         return max(self.high_s, self.usual_s + NOTICEABLE_S)
+
+    @property
+    def longest_s(self) -> float:
+        """What but one in 10,000 answers takes less than, by a log-normal law. Infinite until it is known."""
+        if self.answers < ENOUGH:
+            return math.inf
+        return self.usual_s * math.exp(math.log(self.high_s / self.usual_s) * _Z_LONGEST / _Z)
 
     def learn(self, took_s: float, *, no_evidence: bool) -> "LatencyBaseline":
         """The baseline after one more answer; `no_evidence` against the target. A time of zero changes nothing."""

@@ -16,7 +16,7 @@ from monitor.detection.fresh_evidence import FreshModel, FreshTest
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import target_parameters
 from monitor.health import Health
-from probes.observation import Observation
+from probes.observation import Observation, replaced
 from tests.support.builders import OUTCOMES, T0, observation, settings, target
 from tests.support.closed_loop import ClosedLoop
 
@@ -261,3 +261,62 @@ def test_it_is_wrong_as_rarely_as_promised() -> None:
         loop.transitions.clear()
     promised = target_parameters(target(A), controller).fresh_false_per_day * days
     assert 0 < wrong <= promised + 2 * math.sqrt(promised)
+
+
+# A probe that hangs.
+
+
+def hanging(started_s: float, name: str = A, *, for_s: float = 10.0) -> Observation:
+    """A probe that has not ended after so long."""
+    return replaced(observation("t", at_s=started_s, name=name), duration_s=for_s, under_way=True)
+
+
+def acquainted(*names: str) -> Detector:
+    """A detector that knows how quickly these targets answer: always in a tenth of a second."""
+    detector = Detector(settings(Path("/nowhere"), *names), T0)
+    for number in range(110):
+        for name in names:
+            detector.observe(observation(".", at_s=30.0 * number, name=name))
+    return detector
+
+
+def test_a_probe_that_hangs_begins_the_rounds_at_once() -> None:
+    """So long is no blip: eight afresh, given up as early; verdict by two, long before its deadline of 30 s."""
+    detector = acquainted(A)
+    assert detector.hang_s(A) == fresh_evidence.SHORTEST_HANG_S
+    assert detector.observe(hanging(3400, for_s=9.0)) == ()
+    assert wanted(detector) == []
+    assert detector.observe(hanging(3400)) == ()
+    assert len(wanted(detector)) == 8
+    assert detector.state_of(A).health is Health.UP
+    moved = [
+        change
+        for _ in range(4)
+        for change in detector.observe(
+            replaced(observation("t", at_s=3410.0, name=A, afresh=True), duration_s=fresh_evidence.SHORTEST_HANG_S)
+        )
+    ]
+    assert [change.after for change in moved] == [Health.DOWN]
+
+
+def test_a_probe_that_hangs_asks_all_targets_of_a_provider() -> None:
+    """Each twice, the one that hangs as well: it may be the only one."""
+    names = tuple(f"openai/{name}" for name in "abcd")
+    detector = acquainted(*names)
+    detector.observe(hanging(3400))
+    asked = [probe.targets[0] for probe in wanted(detector)]
+    assert sorted(asked) == sorted(names * 2)
+
+
+def test_nothing_hangs_where_nobody_knows_how_long_it_takes() -> None:
+    """Before 100 answers, while its answers are suspiciously late, and while our own network is down."""
+    detector = detector_at_work()
+    assert detector.hang_s(A) == math.inf
+    detector.observe(hanging(60))
+    assert wanted(detector) == []
+    detector = acquainted(A)
+    detector.observe(hanging(3400), blind=True)
+    assert wanted(detector) == []
+    for number in range(4):
+        detector.observe(replaced(observation(".", at_s=3500.0 + 30 * number, name=A), duration_s=9.0))
+    assert detector.hang_s(A) == math.inf
