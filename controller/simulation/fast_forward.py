@@ -17,8 +17,9 @@ from monitor.detection.latency import LatencyPoint, extend_course
 from monitor.detection.target_state import TargetState
 from probes.observation import replaced
 
-#: The probes of a target with evidence are foreseen so many at a time: a failure of a sibling makes the rest useless.
-_FORESEEN = 8
+#: The probes of a target with evidence, and of one without, are foreseen so many at a time: the failure of a sibling
+#: may make the rest useless.
+_FORESEEN, _FORESEEN_CLEAN = 8, 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class FastForward:
         state, parameters = self._detector.state_of(target.id), self._detector.parameters_of(target.id)
         states: Sequence[TargetState] = ()
         if foresight.is_uneventful(state, target.started_at(0), parameters):
-            count = count and self._foreseen(target, count)
+            count = count and self._foreseen(target, min(count, _FORESEEN_CLEAN))
         else:
             observations = map(target.clean_observation, range(min(count, _FORESEEN) if with_evidence else 0))
             states = foresight.uneventful_states(state, observations, parameters)
