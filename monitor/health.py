@@ -42,7 +42,7 @@ class Health(StrEnum):
     DEGRADED = "degraded", "▼", HealthLevel.WATCH
     """Slow, wrong or throttled beyond its own background."""
     UNUSABLE = "unusable", "✕", HealthLevel.BAD
-    """At least 90 % of two minutes of answers slow, wrong or throttled, or every probe refused as a bad request."""
+    """Too large a share of its answers slow, wrong or throttled, or every probe refused as a bad request."""
     DOWN = "down", "✕", HealthLevel.BAD
     RECOVERING = "recovering", "↗", HealthLevel.INFO
     """Was down and answers again; it counts as up only after its hold."""

@@ -1,53 +1,50 @@
 """Slow, wrong, throttled and late answers: the evidence in them, and the clauses that state it (pure)."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from monitor.detection import latency, reasons
+from monitor.detection.answer_shares import POOR, USELESS
 from monitor.detection.evidence import EvidenceTrack
-from monitor.detection.parameters import TargetParameters
-from monitor.detection.target_state import AnswerQuality, TargetState
+from monitor.detection.parameters import BURST_CLEAN_PROBES, TargetParameters
+from monitor.detection.target_state import TargetState
 from monitor.health import Health, TargetHealth
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
 
-_WINDOW = timedelta(minutes=2)
-_FEWEST_ANSWERS = 4
-#: The share of bad answers in the window that makes a target unusable.
-_UNUSABLE_SHARE = 0.9
-#: It stays unusable until half of the answers are good again, so that one good answer does not end it.
-_STILL_UNUSABLE_SHARE = 0.5
 #: What the probes of each of `TargetState.tracks` did.
 _PREDICATES = ("failed", "exceeded the slow limit", "gave a wrong answer", "hit the rate limit")
 _OF_NO_USE = "answers were of no use"
 
 
-def add_observation(
-    state: TargetState, observation: Observation, parameters: TargetParameters
-) -> tuple[EvidenceTrack, EvidenceTrack, EvidenceTrack]:
-    """The tracks for slow, wrong and throttled answers after this observation; a failure leaves them unchanged."""
+def add_observation(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
+    """The state with the evidence of slow, wrong and throttled answers after this one; a failure changes none."""
     effect, p1 = observation.outcome.effect, parameters.p1
-    slow, wrong, throttled = state.slow, state.wrong, state.throttled
     if effect is Effect.DOWN:
-        return slow, wrong, throttled
+        return state
+    slow, wrong, throttled = state.slow, state.wrong, state.throttled
     if effect is Effect.THROTTLED:
-        return slow, wrong, throttled.add_failure(observation, p1=p1)
-    if effect is Effect.UP and slow is wrong and wrong is throttled:
-        track = slow.add_success(observation, p1=p1)
-        return track, track, track
-    throttled = throttled.add_success(observation, p1=p1)
-    if observation.outcome is Outcome.SLOW:
-        return slow.add_failure(observation, p1=p1), wrong.add_success(observation, p1=p1), throttled
-    if effect is Effect.DEGRADED:
-        return slow, wrong.add_failure(observation, p1=p1), throttled
-    return slow.add_success(observation, p1=p1), wrong.add_success(observation, p1=p1), throttled
+        throttled = throttled.add_failure(observation, p1=p1)
+    elif effect is Effect.UP and slow is wrong and wrong is throttled:
+        slow = wrong = throttled = _add_good(slow, observation, p1)
+    else:
+        throttled = _add_good(throttled, observation, p1)
+        is_slow, is_wrong = observation.outcome is Outcome.SLOW, observation.outcome is Outcome.BAD_ANSWER
+        slow = slow.add_failure(observation, p1=p1) if is_slow else _add_good(slow, observation, p1)
+        wrong = wrong.add_failure(observation, p1=p1) if is_wrong else _add_good(wrong, observation, p1)
+    bad, useless = effect is not Effect.UP, effect is not Effect.UP and observation.outcome is not Outcome.SLOW
+    return state.replace(
+        slow=slow,
+        wrong=wrong,
+        throttled=throttled,
+        useless=state.useless.add_answer(USELESS, bad=useless, waited=bool(observation.retry_after_s)),
+        poor=state.poor.add_answer(POOR, bad=bad),
+    )
 
 
-def recent_answers(answers: tuple[AnswerQuality, ...], at: datetime) -> tuple[AnswerQuality, ...]:
-    """The answers of the last two minutes, or the last four where that is more."""
-    begin, oldest, last = 0, at - _WINDOW, len(answers) - _FEWEST_ANSWERS
-    while begin < last and answers[begin].at <= oldest:
-        begin += 1
-    return answers[begin:]
+def _add_good(track: EvidenceTrack, observation: Observation, p1: float) -> EvidenceTrack:
+    """The track after one more good answer; without evidence after twenty in a row, whatever was before them."""
+    track = track.add_success(observation, p1=p1)
+    return track if track.evidence.clean_streak < BURST_CLEAN_PROBES else track.clear()
 
 
 def verdict_reason(state: TargetState, at: datetime, parameters: TargetParameters) -> str:
@@ -70,14 +67,16 @@ def previous_reason(state: TargetState) -> str:
     return state.reason.partition(": ")[2].rpartition(f"{_OF_NO_USE}; ")[2]
 
 
-def unusable_reason(state: TargetState, at: datetime) -> str:
-    """Why the target is unusable: nearly all answers of two minutes were bad; empty when it is not."""
-    answers = recent_answers(state.answers, at)
-    bad = sum(answer.bad for answer in answers)
-    spans_s = (track.evidence.span_s(at) for track in state.tracks[1:])
-    share = _STILL_UNUSABLE_SHARE if state.health is Health.UNUSABLE else _UNUSABLE_SHARE
-    enough = len(answers) >= _FEWEST_ANSWERS and max(spans_s) >= _WINDOW.total_seconds()
-    return f"{bad} of the last {len(answers)} {_OF_NO_USE}" if enough and bad >= share * len(answers) else ""
+def unusable_reason(state: TargetState, parameters: TargetParameters) -> str:
+    """Why the target is unusable: too many of its answers are bad; empty when it is not.
+
+    Of several checks one that alone gives wrong answers does not make its target unusable.
+    """
+    one_check = len(parameters.checks) > 1 and len(state.wrong.evidence.checks) < 2
+    if one_check and not state.throttled.value and not state.slow.value:
+        return ""
+    test = state.useless if state.useless.proven else state.poor
+    return f"{test.bad} of the last {test.answers} {_OF_NO_USE}" if test.proven else ""
 
 
 def target_health(state: TargetState, parameters: TargetParameters) -> TargetHealth:

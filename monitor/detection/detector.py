@@ -82,7 +82,7 @@ class Detector:
             return self._observe_hanging(observation, blind=blind)
         provider = self._provider_of[target]
         if observation.outcome.effect is Effect.THROTTLED:
-            self._spare(provider, observation.finished_at)
+            self._spare_siblings(target, observation.finished_at)
         before = self._states[target]
         after = state_machine.observe(before, observation, parameters, blind=blind)
         alone = provider not in self._due and not self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value
@@ -160,7 +160,7 @@ class Detector:
         provider = self._provider_of[target]
         name = target if target in self._fresh else provider
         if observation.outcome.effect is Effect.THROTTLED:
-            self._spare(provider, at)
+            self._spare_siblings(target, at)
         if blind or state.out_of_service or state.health is Health.RECOVERING:
             self._fresh.end(name)
         test = self._fresh.add_probe(name, observation)
@@ -181,16 +181,13 @@ class Detector:
             reason = f"all of {provider}, as {reason}"
         return self._mark_down(members or (target,), at, reason, evidence, test.needed)
 
-    def _spare(self, provider: str, at: datetime) -> None:
-        """Spare all targets of a provider where the burst on it may have met their limit."""
-        evidence = self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence
-        if not evidence.value:
-            return
-        members = self._provider_parameters[provider].members
-        interval_s = 1 / sum(1 / member.interval_s for member in members.values())
-        probed_at = [*(probe.at for probe in evidence.trail), *self._fresh.asked_at(members)]
-        if limits.is_crowded(probed_at, at, interval_s):
-            self._states |= {member: limits.spared(self._states[member], at) for member in members}
+    def _spare_siblings(self, target: str, at: datetime) -> None:
+        """Spare all targets of a provider where bursts on them may have met their limit."""
+        provider = self._provider_of[target]
+        if provider in self._pools:
+            members = [self._states[member] for member in self._provider_parameters[provider].members]
+            if limits.met_by_bursts(members, at):
+                self._states |= {member.target: limits.spared(member, at) for member in members}
 
     def judges_alone(self, target: str) -> bool:
         """Whether its clean probes concern no other: no evidence against its provider, and no verdict that is due."""
@@ -250,7 +247,8 @@ class Detector:
             return ()
         state, provider = self._states[target], self._provider_of[target]
         pool, planned = self._pools.get(provider), [*self._fresh.take_wanted()]
-        if state.health is Health.UP and not state.suspicion and not (pool and pool.evidence.value):
+        quiet = state.health is Health.UP and not state.suspicion and not limits.is_unsettled(state)
+        if quiet and not (pool and pool.evidence.value):
             return tuple(planned)
         sharing, at = 1, state.last_seen_at or state.since
         if pool and limits.is_limited(state, at):

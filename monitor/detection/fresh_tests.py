@@ -1,19 +1,14 @@
 """The tests on fresh evidence that are under way, and the probes that they want (pure)."""
 
 import math
-from collections import deque
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 
 from monitor.detection import fresh_evidence
-from monitor.detection.fresh_evidence import MOST_TARGETS, SHORTEST_HANG_S, AskedProbe, FreshModel, FreshTest, Step
+from monitor.detection.fresh_evidence import MOST_TARGETS, SHORTEST_HANG_S, FreshModel, FreshTest, Step
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import ProviderParameters, TargetParameters
 from monitor.detection.target_state import TargetState
 from probes.observation import Observation
-
-#: So many of the last probes that were asked for are remembered.
-_REMEMBERED = 40
 
 
 class FreshTests:
@@ -24,7 +19,6 @@ class FreshTests:
         """By target or provider."""
         self._wanted: dict[str, BurstProbe] = {}
         """By slot."""
-        self._asked: deque[AskedProbe] = deque(maxlen=_REMEMBERED)
 
     def begin(
         self,
@@ -67,15 +61,10 @@ class FreshTests:
             self._tests.pop(name, None)
         else:
             self._tests[name] = test
-        self._asked.extend(asked)
         for place, probe in enumerate(asked):
             slot = f"{name} afresh {place}"
             delay_s = (probe.at - observation.finished_at).total_seconds()
             self._wanted[slot] = BurstProbe(slot=slot, targets=(probe.target,), delay_s=delay_s, afresh=True)
-
-    def asked_at(self, targets: Collection[str]) -> list[datetime]:
-        """When the last probes of these targets were to be made."""
-        return [probe.at for probe in self._asked if probe.target in targets]
 
     def end(self, name: str) -> None:
         """End the test of this target or provider without a verdict, if there is one."""

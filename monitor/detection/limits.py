@@ -1,11 +1,13 @@
 """How a target is probed that refuses probes for a limit, so that our own probes never keep it at its limit (pure)."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
 from datetime import datetime
 
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import TargetState
 from monitor.health import Health
+from probes.outcome import Effect
 
 #: Limits of requests are mostly those of a minute.
 LIMIT_WINDOW_S = 60.0
@@ -13,17 +15,31 @@ LIMIT_WINDOW_S = 60.0
 MOST_EXTRA = 4
 #: A probe so much of an interval after the last regular one is the next regular one.
 _REGULAR_SHARE = 0.9
+#: A rest up to this only delays the extra probes, which come so long after it.
+_SHORT_REST_S = 10.0
+_AFTER_REST_S = 0.1
 #: So long a limit that a burst has met is remembered.
 _REMEMBERED_S = 600.0
 #: Evidence that neither fades nor suffices gets no more extra probes after so many.
-LONGEST_EXCURSION = 120
-#: Probes that began within the window may end a little later.
-_SLACK_S = 5.0
+_LONGEST_EXCURSION = 120
+_SEVERAL = 3
 
 
 def is_limited(state: TargetState, at: datetime) -> bool:
     """Whether the target has refused probes of late for a limit, so that bursts would only add to what it refuses."""
-    return state.throttled.value > 0 or (state.limit_met_at is not None and _since_burst_s(state, at) is not None)
+    return _is_refusing(state) or (state.limit_met_at is not None and _since_burst_s(state, at) is not None)
+
+
+def is_unsettled(state: TargetState) -> bool:
+    """Whether more probes would tell soon how much it refuses: not after 120 since it began."""
+    return _is_refusing(state) and max(state.throttled.evidence.probes, state.useless.answers) <= _LONGEST_EXCURSION
+
+
+def _is_refusing(state: TargetState) -> bool:
+    """Whether there is evidence of it, or the test on shares goes on, and not for a refusal or two."""
+    if state.throttled.value:
+        return True
+    return state.useless.bad >= _SEVERAL and any(probe.effect is Effect.THROTTLED for probe in state.recent)
 
 
 def is_spared(state: TargetState, at: datetime) -> bool:
@@ -38,25 +54,30 @@ def _since_burst_s(state: TargetState, at: datetime) -> float | None:
     return since_s if since_s is not None and 0 <= since_s < _REMEMBERED_S else None
 
 
-def is_crowded(probed_at: Sequence[datetime], at: datetime, interval_s: float) -> bool:
-    """Whether more than four probes beyond the regular ones came in within the window before `at`.
+def _rest_s(state: TargetState) -> float:
+    """Seconds from its last probe until the end of the rest that the provider asked for."""
+    if state.resting_until is None or state.last_seen_at is None:
+        return 0.0
+    return max(0.0, (state.resting_until - state.last_seen_at).total_seconds())
 
-    Then what is refused at `at` may be our own doing. `interval_s` is from one regular probe to the next.
-    """
-    ages_s = [(at - before).total_seconds() for before in probed_at]
-    young_s = [age_s for age_s in ages_s if 0 <= age_s <= LIMIT_WINDOW_S - _SLACK_S]
-    return len(young_s) - max(young_s, default=0.0) / interval_s > MOST_EXTRA
+
+def rests_long(state: TargetState) -> bool:
+    """Whether the provider asked (Retry-After) for more than 10 s of rest with the last probe: none is added then."""
+    return _rest_s(state) > _SHORT_REST_S
 
 
 def spared(state: TargetState, at: datetime) -> TargetState:
     """The state spared for a window from now on; unchanged where it is known to be at a limit."""
-    return state if state.throttled.value or is_spared(state, at) else state.replace(limit_met_at=at)
+    return state if _is_refusing(state) or is_spared(state, at) else state.replace(limit_met_at=at)
 
 
-def after_burst(state: TargetState, at: datetime) -> TargetState:
-    """The state of a target that refuses a probe for a limit: spared where its own burst may have met it."""
-    extra = [probed_at for probed_at in state.extra_at if 0 <= (at - probed_at).total_seconds() <= LIMIT_WINDOW_S]
-    return spared(state, at) if len(extra) > MOST_EXTRA else state
+def met_by_bursts(states: Iterable[TargetState], at: datetime) -> bool:
+    """Whether the limit that these targets share may have been met by our own bursts.
+
+    That is after more than four extra probes within a window, not counting those of targets known to be at a limit.
+    """
+    extra = (probed_at for state in states if not _is_refusing(state) for probed_at in state.extra_at)
+    return sum(0 <= (at - probed_at).total_seconds() <= LIMIT_WINDOW_S for probed_at in extra) > MOST_EXTRA
 
 
 def note_start(state: TargetState, started_at: datetime, interval_s: float) -> TargetState:
@@ -68,23 +89,30 @@ def note_start(state: TargetState, started_at: datetime, interval_s: float) -> T
 
 def is_extra(state: TargetState, started_at: datetime, interval_s: float) -> bool:
     """Whether a probe that starts then is beside the regular ones."""
-    regular_at = state.regular_at
-    return regular_at is not None and abs((started_at - regular_at).total_seconds()) < _REGULAR_SHARE * interval_s
+    last_at, regular_at = state.last_started_at, state.regular_at
+    if last_at is None or abs((started_at - last_at).total_seconds()) >= _REGULAR_SHARE * interval_s:
+        return False
+    since_s = (started_at - regular_at).total_seconds() if regular_at else math.inf
+    if 0 <= since_s < 2 * interval_s:
+        return since_s < _REGULAR_SHARE * interval_s
+    # The last regular probe was in quiet time, when it is not noted.
+    return (started_at - last_at).total_seconds() < interval_s / 2
 
 
 def extra_probe_s(state: TargetState, parameters: TargetParameters, *, sharing: int = 1) -> float | None:
     """Seconds from the last probe to an extra one of a target that is at a limit; None when there is to be none.
 
     A quarter of the interval, but so that no more than four in a minute are added to the regular ones of the targets
-    that are `sharing` the limit. None while it is spared, after a Retry-After, and once it is unusable.
+    that are `sharing` the limit, and after the rest that the provider asks for. None while it is spared, after a
+    Retry-After of more than 10 s, and once it is unusable.
     """
     at = state.last_seen_at
-    if at is None or state.resting_until or is_spared(state, at) or state.health is Health.UNUSABLE:
+    if at is None or rests_long(state) or is_spared(state, at) or state.health is Health.UNUSABLE:
         return None
     most = max(1, MOST_EXTRA // sharing)
-    earliest_s = 0.0
+    earliest_s = _rest_s(state) + _AFTER_REST_S
     if len(state.extra_at) >= most:
-        earliest_s = (state.extra_at[-most] - at).total_seconds() + LIMIT_WINDOW_S
+        earliest_s = max(earliest_s, (state.extra_at[-most] - at).total_seconds() + LIMIT_WINDOW_S)
     if earliest_s > parameters.interval_s:
         return None  # to be asked again after the next regular probe, if there is any evidence left
     return max(parameters.degraded_s, earliest_s)

@@ -68,9 +68,10 @@ def target_burst_s(
     - Not for failures of a check alone that has been reported: one more adds nothing.
     - While a misconfiguration is to be confirmed: as after a failure.
     - While recovering, and while out of service but answering: a third of the interval.
-    - While the provider asks for a rest (Retry-After), and while down or misconfigured and failing: none.
+    - While the provider asks for a rest of more than 10 s (Retry-After), and while down or misconfigured and failing:
+      none.
     """
-    if state.resting_until or (state.out_of_service and not state.recovery.clean):
+    if limits.rests_long(state) or (state.out_of_service and not state.recovery.clean):
         return None
     if state.out_of_service or state.health is Health.RECOVERING:
         return parameters.interval_s * RECOVERING_SHARE
@@ -78,7 +79,7 @@ def target_burst_s(
         return parameters.failed_s
     failures, limited = state.down.evidence, limits.is_limited(state, state.last_seen_at or state.since)
     if limited:
-        wanted = 0 < state.throttled.evidence.probes <= limits.LONGEST_EXCURSION or _is_in_burst(failures)
+        wanted = limits.is_unsettled(state) or _is_in_burst(failures)
         return limits.extra_probe_s(state, parameters, sharing=sharing) if wanted else None
     if _is_unreported(state, failures) and _is_in_burst(failures) and (pool is None or fails_alone(failures, pool)):
         return parameters.passed_s if failures.clean_streak else parameters.failed_s

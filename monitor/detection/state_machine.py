@@ -5,7 +5,7 @@ unknown ──ok──▶ up ──failure──▶ suspect ──threshold and 
                  │ └──evidence 0───┘                                    ▼
                  └────────── the hold passed ────────────────────── recovering ──failures──▶ down
 any ──its whole provider fails (`monitor.detection.provider_pool`)──▶ down
-up, suspect ──slow, wrong or throttled beyond the background──▶ degraded ──90 % of two minutes──▶ unusable
+up, suspect ──slow, wrong or throttled beyond the background──▶ degraded ──too large a share──▶ unusable
 any ──auth, quota or model_gone, twice──▶ misconfigured ──▶ recovering, as from down
 any that is not down ──every probe refused as a bad request──▶ unusable or misconfigured ──▶ recovering, as from down
 any that is not down ──no observation for long, or our own network is down──▶ unknown
@@ -20,7 +20,7 @@ from monitor.detection import degradation, hold, latency, limits, recent_probes,
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.latency import LatencyPoint
 from monitor.detection.parameters import TargetParameters
-from monitor.detection.target_state import LONGEST_REST_S, AnswerQuality, TargetState
+from monitor.detection.target_state import LONGEST_REST_S, TargetState
 from monitor.formatting import format_elapsed
 from monitor.health import HEALTHY, NO_VERDICT, Health, Transition
 from probes.observation import Observation
@@ -75,8 +75,9 @@ def _observe(state: TargetState, observation: Observation, parameters: TargetPar
     state = _forget_after_silence(_rewind(state, at, parameters), at, parameters).learn_pending()
     late = state.latency.late_measure(observation) is not None
     if effect is Effect.THROTTLED:
-        state = limits.after_burst(state, at)
-    state = limits.note_start(_note(state, observation, parameters), observation.started_at, parameters.interval_s)
+        state = limits.spared(state, at) if limits.met_by_bursts((state,), at) else state
+    state = limits.note_start(state, observation.started_at, parameters.interval_s)
+    state = _note(state, observation, parameters)
     if blind and observation.outcome.blame is Blame.UNDECIDED:
         return state.enter_unknown(at, "our own network seems to be down: nobody answers")
     if effect is Effect.NOTHING:
@@ -222,13 +223,9 @@ def _while_serving(
 
 def _weigh(state: TargetState, observation: Observation, parameters: TargetParameters, *, late: bool) -> TargetState:
     at, effect, p1 = observation.finished_at, observation.outcome.effect, parameters.p1
-    down, back, answers = state.down, state.recovery, state.answers
-    if effect is Effect.DOWN:
-        down = down.add_failure(observation, p1=p1)
-    else:
-        # Who refuses for a limit has not failed.
-        down = down.add_success(observation, p1=p1)
-        answers = degradation.recent_answers((*answers, AnswerQuality(at=at, bad=effect is not Effect.UP)), at)
+    down, back = state.down, state.recovery
+    # Who refuses for a limit has not failed.
+    down = down.add_failure(observation, p1=p1) if effect is Effect.DOWN else down.add_success(observation, p1=p1)
     if state.impaired:
         p0, p1 = latency.NORMAL_SHARE, latency.STILL_LATE_SHARE
         good = effect is Effect.UP and not late
@@ -236,8 +233,7 @@ def _weigh(state: TargetState, observation: Observation, parameters: TargetParam
     state = state.replace(down=down, recovery=back)
     if effect is Effect.THROTTLED and limits.is_spared(state, at):
         return state
-    slow, wrong, throttled = degradation.add_observation(state, observation, parameters)
-    return state.replace(slow=slow, wrong=wrong, throttled=throttled, answers=answers)
+    return degradation.add_observation(state, observation, parameters)
 
 
 def _no_verdict(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
@@ -245,7 +241,9 @@ def _no_verdict(state: TargetState, observation: Observation, parameters: Target
     at = observation.finished_at
     if state.impaired:
         until = at + timedelta(seconds=hold.hold_s(state, parameters))
-        state = state.clear_degradation().replace(recovery=Recovery(), returned_at=at, held_until=until)
+        # The tests on shares go on: to begin anew at each return would make their chance of error that of each.
+        tests = {} if state.health is Health.UNUSABLE else {"useless": state.useless, "poor": state.poor}
+        state = state.clear_degradation().replace(recovery=Recovery(), returned_at=at, held_until=until, **tests)
         reason = f"back after {format_elapsed((at - state.since).total_seconds())}"
     else:
         reason = "no evidence of failures is left" if state.health is Health.SUSPECT else "it answers"
@@ -255,8 +253,6 @@ def _no_verdict(state: TargetState, observation: Observation, parameters: Target
             return state  # its reason is told anew with its health
         suspicion = degradation.heaviest_reason(state, at, parameters)
         return state.enter(Health.UNKNOWN if unknown else Health.SUSPECT, at, suspicion)
-    # The share of bad answers only counts those that came in while there was evidence.
-    state = state.replace(answers=())
     if unknown:
         return state.enter(Health.UNKNOWN, at, reason)
     return state if state.health is Health.UP else state.enter(Health.UP, at, reason)

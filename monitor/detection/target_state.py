@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from monitor.detection.answer_shares import NO_TEST, ShareTest
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import ProbeIdentity, TargetParameters
@@ -16,15 +17,6 @@ from probes.outcome import Effect, Outcome
 #: The longest Retry-After that is obeyed: no target is left unprobed for longer.
 LONGEST_REST_S = 300.0
 _CHECK_FAILED = frozenset({Effect.DOWN, Effect.DEGRADED, Effect.MISCONFIGURED})
-
-
-@hot_dataclass
-class AnswerQuality:
-    """When a target answered, and whether the answer was of use."""
-
-    at: datetime
-    bad: bool
-    """Slow, wrong or throttled."""
 
 
 @hot_dataclass
@@ -65,8 +57,10 @@ class TargetState:
     suspicion: Outcome | None = None
     """`auth`, `quota` or `model_gone`, observed once and not confirmed yet."""
     check_failures: Annotated[tuple[CheckFailures, ...], Field(alias="ailing")] = ()
-    answers: tuple[AnswerQuality, ...] = ()
-    """While there is evidence of bad answers: those of the last two minutes, or the last four where that is more."""
+    useless: ShareTest = NO_TEST
+    """Whether too many answers are wrong or throttled."""
+    poor: ShareTest = NO_TEST
+    """Whether most answers are slow, wrong or throttled."""
     clean_in_hold: Annotated[int, Field(alias="held")] = 0
     failed_in_hold: int = 0
     failed_holds: int = 0
@@ -135,7 +129,7 @@ class TargetState:
         """Whether it is up with no evidence of any kind, so that a clean probe needs no weighing."""
         return (
             self.health is Health.UP
-            and not self.answers
+            and not self.poor.answers
             and not self.check_failures
             and self.suspicion is None
             and not self.has_evidence
@@ -215,7 +209,9 @@ class TargetState:
         """The state without evidence of slow, wrong, throttled or late answers."""
         cleared = {id(track): track.clear() for track in self.tracks[1:]}
         slow, wrong, throttled = (cleared[id(track)] for track in self.tracks[1:])
-        return self.replace(slow=slow, wrong=wrong, throttled=throttled, latency=self.latency.clear(), answers=())
+        return self.replace(
+            slow=slow, wrong=wrong, throttled=throttled, latency=self.latency.clear(), useless=NO_TEST, poor=NO_TEST
+        )
 
     def clear_evidence(self) -> "TargetState":
         """The state without any evidence, and without a misconfiguration to be confirmed."""

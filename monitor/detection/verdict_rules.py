@@ -63,10 +63,10 @@ def degraded_verdict(state: TargetState, at: datetime, parameters: TargetParamet
         factor = hold.hold_factor(state, at, parameters, by_provider=by_provider)
         state = state.replace(recovery=Recovery(), hold_factor=factor)
     reason = reason or degradation.previous_reason(state)
-    if unusable := degradation.unusable_reason(state, at):
-        return state.enter(Health.UNUSABLE, at, f"{unusable}; {reason}")
     if state.recovery.proven and not awaited_outcomes(state, at, parameters):
         return None
+    if unusable := degradation.unusable_reason(state, parameters):
+        return state.enter(Health.UNUSABLE, at, f"{unusable}; {reason}")
     return state.enter(Health.DEGRADED, at, reason)
 
 
@@ -117,7 +117,7 @@ def while_failing(state: TargetState, observation: Observation, parameters: Targ
     if effect is Effect.THROTTLED:
         return _add_throttled(state, observation, parameters)
     if state.throttled.value:
-        state = state.replace(throttled=state.throttled.clear())
+        state = state.clear_degradation().replace(latency=state.latency)
     if effect is Effect.DOWN:
         return state.replace(recovery=state.recovery.add_failure(p0=p0, p1=parameters.p1))
     state = state.replace(recovery=state.recovery.add_success(at, p0=p0, p1=parameters.p1))
@@ -140,11 +140,11 @@ def while_recovering(state: TargetState, observation: Observation, parameters: T
     if effect is Effect.DOWN:
         return _failed_again(state, observation) if hold.is_failed(state, parameters) else state
     if effect is Effect.DEGRADED:
-        slow, wrong, throttled = degradation.add_observation(state, observation, parameters)
+        state = degradation.add_observation(state, observation, parameters)
         if hold.is_failed(state, parameters):
             state = hold.begin(state, at)
         # It answers, if badly, so the evidence that it is down is over.
-        bad = state.replace(slow=slow, wrong=wrong, throttled=throttled, down=state.down.clear())
+        bad = state.replace(down=state.down.clear())
         return degraded_verdict(bad, at, parameters) or bad
     state = state.replace(recovery=state.recovery.add_success(at, p0=p0, p1=parameters.p1))
     if _awaits_failing(state, at, parameters) or not hold.is_passed(state, at, parameters):
@@ -166,7 +166,7 @@ def _failed_again(state: TargetState, observation: Observation) -> TargetState:
 
 def _add_throttled(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
     """A throttled answer proves no recovery; but a target that only throttles is degraded rather than down."""
-    state = state.replace(throttled=state.throttled.add_failure(observation, p1=parameters.p1))
+    state = degradation.add_observation(state, observation, parameters)
     return degraded_verdict(state.replace(down=state.down.clear()), observation.finished_at, parameters) or state
 
 

@@ -168,13 +168,14 @@ def wanted(detector: Detector) -> list[BurstProbe]:
 
 
 def test_its_probes_are_no_evidence_of_the_cusum() -> None:
-    """Nor do they teach what is usual; the verdict comes by themselves alone."""
+    """Nor do they teach what is usual; the verdict comes by themselves alone. They count as extra probes."""
     detector = detector_at_work()
     detector.observe(observation("x", at_s=30, name=A))
     before = detector.state_of(A)
     assert len(wanted(detector)) == 3
     for symbol in "x.x":
         assert detector.observe(observation(symbol, at_s=30.2, name=A, afresh=True)) == ()
+    assert len(detector.state_of(A).extra_at) == 3
     assert detector.state_of(A).replace(extra_at=(), regular_at=None) == before.replace(extra_at=(), regular_at=None)
     assert len(wanted(detector)) == 4
     assert detector.observe(observation("x", at_s=38.5, name=A, afresh=True)) == ()

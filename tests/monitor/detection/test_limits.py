@@ -2,15 +2,13 @@
 
 from collections import deque
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from monitor.detection import limits
 from monitor.health import Health
-from tests.support.builders import T0, settings, target
+from tests.support.builders import settings, target
 from tests.support.closed_loop import ClosedLoop
 
 A, B = "openai/a", "openai/b"
@@ -77,11 +75,11 @@ def test_nothing_is_asked_of_a_failed_target_that_then_refuses_for_good() -> Non
     assert loop.detector.state_of(A).down.evidence.value == 0
 
 
-@pytest.mark.parametrize(
-    ("gap_s", "probes", "crowded"),
-    [(30.0, 20, False), (10.0, 7, False), (5.0, 8, True), (1.0, 4, False), (1.0, 7, True)],
-)
-def test_crowded_is_more_than_four_beyond_the_regular_ones(gap_s: float, probes: int, crowded: bool) -> None:
-    """Within the minute before the refusal."""
-    before = [T0 - timedelta(seconds=gap_s * (number + 1)) for number in range(probes)]
-    assert limits.is_crowded(before, T0, 30.0) is crowded
+def test_a_quarter_of_a_minute_of_refusals_is_soon_forgotten() -> None:
+    """Twenty good answers in a row end the evidence, at an interval at which a verdict needs a lot of it."""
+    quick = replace(settings(Path("/nowhere"), A), targets=(target(A, interval_s=2.0),))
+    loop = ClosedLoop(quick, lambda at_s, _: "r" if 600 <= at_s < 615 else ".")
+    loop.run(700)
+    assert [moved.after for moved in loop.transitions] == [Health.UP, Health.SUSPECT, Health.UP]
+    suspect, up = loop.transitions[1:]
+    assert (up.at - suspect.at).total_seconds() < 60

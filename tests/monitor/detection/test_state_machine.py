@@ -28,9 +28,9 @@ HOLD_AT_30_S = 27  # a hold of five minutes has time for thirty probes, of which
         pytest.param(".xxx", "USSD", id="three failures in a row are an outage"),
         pytest.param(".xoto", "USSDD", id="every failure of the provider counts the same"),
         pytest.param("." * 20 + "x" + "." * 20, "U" * 20 + "S" * 12 + "U" * 9, id="a lonely failure moves nothing"),
-        pytest.param(".rrrr", "USSGG", id="being throttled again and again is degraded, never down"),
+        pytest.param(".rrrr", "USSGN", id="being throttled again and again is unusable, never down"),
         pytest.param(".ssss", "USSGG", id="slow answers are degraded, never down"),
-        pytest.param(".wwww", "USSGG", id="wrong answers are degraded, never down"),
+        pytest.param(".wwww", "USSGN", id="wrong answers are unusable, never down"),
         pytest.param(".aa", "USM", id="a refused key is asked about once more, then misconfigured"),
         pytest.param(".a.", "USU", id="a key refused once and accepted then is forgotten"),
         pytest.param(".aq", "USM", id="a refused key and a spent quota confirm each other: both are the account"),
@@ -42,10 +42,10 @@ HOLD_AT_30_S = 27  # a hold of five minutes has time for thirty probes, of which
         pytest.param(".bb.bb", "UUUUUU", id="a probe that says nothing now and then changes nothing"),
         pytest.param(".xxxbbbb", "USSDDDDD", id="a probe that says nothing is no proof of recovery"),
         pytest.param(".ffff", "UUU??", id="refusals by content policy say nothing either"),
-        pytest.param(".xxxrrrr", "USSDDDGG", id="one that is only throttled after an outage is degraded, not down"),
+        pytest.param(".xxxrrrr", "USSDDDGN", id="one that is only throttled after an outage is unusable, not down"),
         pytest.param(".ag", "USS", id="a fault of ours is not confirmed by another kind of fault"),
         pytest.param(
-            ".xxx" + "s" * 16, "USSD" + "D" * 8 + "RRRGGGGN", id="slow answers end an outage: it is poor from then on"
+            ".xxx" + "s" * 17, "USSD" + "D" * 8 + "RRRGGGGGN", id="slow answers end an outage: it is poor from then on"
         ),
     ],
 )
@@ -175,25 +175,20 @@ def test_the_hold_does_not_double_for_timeouts() -> None:
     assert (record.health, record.hold_factor) == (Health.DOWN, 1)
 
 
-def test_unusable_when_hardly_any_answer_is_good() -> None:
-    """Two minutes of nothing but poor answers are unusable; good ones make it degraded again, then up.
-
-    It stays unusable until half of the answers are good: one good one does not end it.
-    """
+def test_unusable_when_too_many_answers_are_of_no_use() -> None:
+    """Until nine good ones in a row prove that it is back: a few in between do not end it."""
     letters, record = fold(".wwwwwwww", parameters())
-    assert letters == "USSGGNNNN"
-    letters, record = fold("...", parameters(), record=record)
-    assert letters == "NNG"
-    letters, _ = fold("." * 7, parameters(), record=record)
-    assert letters == "GGGGGUU"
+    assert letters == "USSGNNNNN"
+    assert fold("....w" + "." * 9, parameters(), record=record)[0] == "N" * 12 + "UU"
 
 
 @pytest.mark.parametrize(
     ("seen", "health"),
     [
-        pytest.param(".rs.ssrrww..", Health.UNUSABLE, id="slow and throttled"),
-        pytest.param(".w...rsss..wr.r.", Health.UNUSABLE, id="all three kinds"),
-        pytest.param(".w...rsss..wr.r...", Health.DEGRADED, id="better since"),
+        pytest.param(".rw.rwrw", Health.UNUSABLE, id="wrong and throttled count together"),
+        pytest.param(".rs.ssrrww..", Health.DEGRADED, id="slow answers do not"),
+        pytest.param("." + "s" * 7, Health.DEGRADED, id="slow answers are answers: they need to be many"),
+        pytest.param("." + "s" * 8, Health.UNUSABLE, id="eight in a row"),
     ],
 )
 def test_the_count_of_useless_answers_is_said_anew_each_time(seen: str, health: Health) -> None:

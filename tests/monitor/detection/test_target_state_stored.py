@@ -26,7 +26,9 @@ def test_states_of_targets(row: dict[str, Any]) -> None:
     """Quiet ones, and such in the middle of every kind of trouble."""
     state = target_state.from_json(json.dumps(row))
     assert state is not None
-    assert json.loads(target_state.to_json(state)) == row
+    # The answers of the last two minutes, by which an earlier version found a target unusable, are of no use any more.
+    kept = {name: value for name, value in row.items() if name != "answers"}
+    assert json.loads(target_state.to_json(state)) == kept
 
 
 @pytest.mark.parametrize("row", rows("providers"))
