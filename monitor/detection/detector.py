@@ -63,6 +63,8 @@ class Detector:
         self._health: dict[str, TargetHealth] = {}
         self._stale = set(self._states)
         """Targets that have changed since `_health` was read."""
+        self._asked_afresh: set[str] = set()
+        """Targets whose last observation was of a test on fresh evidence: it moves no burst probe that is planned."""
         self._clean: str | None = None
         """The target just observed, if it needs no burst."""
 
@@ -80,6 +82,7 @@ class Detector:
             return self._observe_afresh(observation, blind=blind)
         if observation.under_way:
             return self._observe_hanging(observation, blind=blind)
+        self._asked_afresh.discard(target)
         provider = self._provider_of[target]
         if observation.outcome.effect is Effect.THROTTLED:
             self._spare_siblings(target, observation.finished_at)
@@ -154,6 +157,7 @@ class Detector:
     def _observe_afresh(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
         """Weigh a probe that a test on fresh evidence asked for; it changes nothing but that test."""
         target, at, self._clean = observation.target, observation.finished_at, None
+        self._asked_afresh.add(target)
         state = state_machine.note_rest(self._states[target], observation)
         state = limits.note_start(state, observation.started_at, self._parameters[target].interval_s)
         self.accept(state)
@@ -249,6 +253,8 @@ class Detector:
         pool, planned = self._pools.get(provider), [*self._fresh.take_wanted()]
         quiet = state.health is Health.UP and not state.suspicion and not limits.is_unsettled(state)
         if quiet and not (pool and pool.evidence.value):
+            return tuple(planned)
+        if target in self._asked_afresh:
             return tuple(planned)
         sharing, at = 1, state.last_seen_at or state.since
         if pool and limits.is_limited(state, at):
@@ -392,6 +398,8 @@ class Detector:
                     suspect, highest = target, evidence
         if not last_seen_at:
             return []
+        if parameters.members[suspect].interval_s <= provider_pool.SUSPECT_TURN * parameters.failed_s:
+            suspect = ""  # the schedule of a sentinel brings it as soon
         targets = provider_pool.burst_order(pool, last_seen_at, suspect)
         return [BurstProbe(slot=provider, targets=targets, delay_s=delay_s)]
 

@@ -18,6 +18,8 @@ from probes.outcome import Effect
 
 #: The share of the threshold that must be left without any one target, and without the worst of them.
 _SHARE_WITHOUT_WORST = 0.6
+#: Every so many probes of a burst go to the only target that has failed.
+SUSPECT_TURN = 3
 #: The share of the targets that are its worst.
 _WORST = 1 / 3
 
@@ -142,7 +144,11 @@ def burst_order(pool: ProviderEvidence, last_seen_at: Mapping[str, datetime], su
     if pool.failures:
         failures = {**dict.fromkeys(by_need, 0), **pool.failures}
         by_need.sort(key=failures.__getitem__)
-    if suspect in last_seen_at and not pool.evidence.probes % 3 and not min(pool.without.values(), default=0.0) > 0:
+    if (
+        suspect in last_seen_at
+        and not pool.evidence.probes % SUSPECT_TURN
+        and not min(pool.without.values(), default=0.0) > 0
+    ):
         by_need.remove(suspect)
         by_need.insert(0, suspect)
     return tuple(by_need)

@@ -156,6 +156,28 @@ def test_a_sick_model_is_found_by_a_burst_of_its_own() -> None:
     assert alone == BurstProbe(slot=A, targets=(A,), delay_s=parameters().failed_s)
 
 
+def test_a_burst_leaves_a_failing_sentinel_to_its_own_schedule() -> None:
+    """Every third probe goes to the only one that fails, where it is asked every 30 s; not where it is every 5 s."""
+    for interval_s, expected in ((30.0, A), (5.0, D)):
+        usual = configured()
+        targets = tuple(replace(each, interval_s=interval_s if each.id == A else 45.0) for each in usual.targets)
+        detector = Detector(replace(usual, targets=targets), T0)
+        show(detector, [*QUIET, (60, A, "x"), (64, B, "."), (65, C, ".")])
+        [together] = not_afresh(detector.burst_probes(C))
+        assert (together.slot, together.targets[0]) == ("openai", expected)
+
+
+def test_a_probe_asked_afresh_moves_no_probe_of_the_burst() -> None:
+    """It says nothing to the CUSUM; counted from it, the burst of a sentinel would begin when the sentinel is due."""
+    detector = new_detector()
+    show(detector, [*QUIET, (60, A, "x")])
+    assert not_afresh(detector.burst_probes(A))
+    detector.observe(replace(observation(".", at_s=60.2, name=B), afresh=True))
+    assert not not_afresh(detector.burst_probes(B))
+    show(detector, [(61, B, ".")])
+    assert not_afresh(detector.burst_probes(B))
+
+
 def test_who_is_down_on_its_own_is_left_out_of_the_providers_evidence() -> None:
     """Its failures are no longer held against the provider; those of the others still are, and suffice."""
     detector = new_detector()
