@@ -103,6 +103,8 @@ class TargetHealth:
     """When its last `ok` came in; a standby is eligible only with a recent one."""
     held_until: datetime | None = None
     """It is healthy, but was degraded or unusable before: no route returns to it until then."""
+    proven: bool = True
+    """It has once passed the test of recovery, so that its good answers are no luck; not stored with the health."""
     recent: tuple[RecentProbe, ...] = ()
     """Its last probes, oldest first, as they were when it last had evidence against it; not stored with the health."""
 

@@ -108,6 +108,7 @@ class Cycle:
             now=now,
             generation=generation,
             overrides=self._overrides,
+            blind=self.detection.detector.blind or (loss is not None and loss.until is None),
         )
         decisions = [verdict.decision for verdict in verdicts.values() if verdict.decision]
         routes = self._routes | {decision.route: decision for decision in decisions}

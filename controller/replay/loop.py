@@ -184,6 +184,7 @@ class Replay:
             now=now,
             generation=len(self.decisions) + 1,
             overrides=overrides.applicable(self._settings),
+            blind=self._detector.blind,
         ).values()
         self._stuck = any(verdict.stuck for verdict in verdicts)
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:

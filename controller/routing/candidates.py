@@ -27,6 +27,8 @@ class Candidate:
     """An operator keeps routes off it."""
     recent: tuple[RecentProbe, ...] = ()
     """Its last probes, as far as they are recent."""
+    blind: bool = False
+    """Our own network is down, so that nothing is known of a target that is `unknown`."""
 
     def is_eligible(self, now: datetime) -> bool:
         """Whether a route may move to it: good enough, proven so lately, and not drained."""
@@ -39,22 +41,31 @@ class Candidate:
     @property
     def could_be_eligible(self) -> bool:
         """Whether it is eligible but for, perhaps, a recent good observation."""
-        return self.drain is None and self.health.health in ELIGIBLE
+        unknown = self.health.health is Health.UNKNOWN and not self.blind
+        return self.drain is None and (unknown or self.health.health in ELIGIBLE)
 
     def is_held_back(self, now: datetime) -> bool:
-        """Whether it was degraded or unusable too recently for a route to come back to it."""
+        """Whether a route may not come back to it yet: it was never proven, or was degraded or unusable of late."""
         until = self.health.held_until
-        return until is not None and now < until
+        return not self.health.proven or (until is not None and now < until)
 
     @property
     def rank(self) -> int:
         """How well its users are served: 0 for `up`, higher is worse; the same for all health that is not eligible."""
         health = self.health.health
-        return ELIGIBLE.index(health) if health in ELIGIBLE else len(ELIGIBLE)
+        if health is Health.UNKNOWN:
+            return len(ELIGIBLE)
+        return ELIGIBLE.index(health) if health in ELIGIBLE else len(ELIGIBLE) + 1
 
 
 def build_candidates(
-    settings: Settings, routes: Sequence[Route], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
+    settings: Settings,
+    routes: Sequence[Route],
+    health: Mapping[str, TargetHealth],
+    overrides: Overrides,
+    now: datetime,
+    *,
+    blind: bool = False,
 ) -> dict[str, Candidate]:
     """The candidates of these routes and all other targets of their providers, by id; `unknown` without a health."""
     named = {target for route in routes for target in route.candidates}
@@ -72,6 +83,7 @@ def build_candidates(
             recent=_recent_probes(known[target.id], target.interval_s, now),
             longest_ok_age_s=_RECENT_INTERVALS * target.interval_s + target.timeouts.total_s,
             drain=overrides.drained(target.id, target.provider.name),
+            blind=blind,
         )
         for target in settings.targets
         if target.provider.name in providers
@@ -92,9 +104,12 @@ def best_alternative(
 
 
 def best_eligible(candidates: Sequence[Candidate], now: datetime, *, avoid: str | None = None) -> Candidate | None:
-    """The healthiest eligible candidate; among equals one that is not at the provider `avoid`, then as configured."""
+    """The healthiest eligible candidate, of those that were ever proven where there are any.
+
+    Among equals one that is not at the provider `avoid`, then as configured.
+    """
     eligible = [candidate for candidate in candidates if candidate.is_eligible(now)]
-    return min(eligible, key=lambda c: (c.rank, c.provider == avoid), default=None)
+    return min(eligible, key=lambda c: (not c.health.proven, c.rank, c.provider == avoid), default=None)
 
 
 def _provider_failed(failed: Candidate, targets: Mapping[str, Candidate]) -> bool:

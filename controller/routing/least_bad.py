@@ -15,6 +15,8 @@ from probes.outcome import Effect
 
 #: One side of 99 %: with 1.64 (95 %), equals moved 2 to 3 times an hour.
 _Z = 2.33
+#: One side of 99.9 %, from one least bad candidate to the next: equals are compared again and again.
+_Z_AGAIN = 3.09
 #: The present target must fail by so much more at the least, a share.
 _LEAST_DIFFERENCE = 0.05
 #: The health that the outcomes of an effect lead to.
@@ -46,27 +48,41 @@ def failing_share(candidate: Candidate, fail_over_on: Collection[Health], since:
     return FailingShare(sum(effect in failing for effect in effects), len(effects))
 
 
-def least_difference(more: FailingShare, less: FailingShare) -> float:
-    """The lower bound, at 99 %, of how much larger the first share is."""
+def least_difference(more: FailingShare, less: FailingShare, z: float = _Z) -> float:
+    """The lower bound, at 99 % by default, of how much larger the first share is."""
     p, q = ((share.failed + 1) / (share.probes + 2) for share in (more, less))
-    return p - q - _Z * sqrt(p * (1 - p) / (more.probes + 2) + q * (1 - q) / (less.probes + 2))
+    return p - q - z * sqrt(p * (1 - p) / (more.probes + 2) + q * (1 - q) / (less.probes + 2))
 
 
 def can_be_least_bad(candidate: Candidate) -> bool:
     """Whether a route may stand on it for want of better: not drained, not our own fault, and not out of sight."""
-    return candidate.drain is None and candidate.health.health not in _NEVER and bool(candidate.recent)
+    return (
+        not candidate.blind
+        and candidate.drain is None
+        and candidate.health.health not in _NEVER
+        and bool(candidate.recent)
+    )
 
 
 def find_least_bad(
-    present: Candidate, candidates: Sequence[Candidate], fail_over_on: Collection[Health], since: datetime | None
+    present: Candidate,
+    candidates: Sequence[Candidate],
+    fail_over_on: Collection[Health],
+    since: datetime | None,
+    *,
+    again: bool = False,
 ) -> tuple[Candidate, str] | None:
-    """The candidate that measurably fails less than the present target, with the reason; None when there is none."""
+    """The candidate that measurably fails less than the present target, with the reason; None when there is none.
+
+    `again`: the route came to the present target for that, and leaves it on stronger evidence alone.
+    """
+    z = _Z_AGAIN if again else _Z
     shares = {c.id: failing_share(c, fail_over_on, since) for c in candidates if c is present or can_be_least_bad(c)}
     mine = shares[present.id]
     better = [
         c
         for c in candidates
-        if c is not present and c.id in shares and least_difference(mine, shares[c.id]) >= _LEAST_DIFFERENCE
+        if c is not present and c.id in shares and least_difference(mine, shares[c.id], z) >= _LEAST_DIFFERENCE
     ]
     if not better:
         return None

@@ -5,7 +5,8 @@ The invariants, each held by a test over all combinations of health, overrides a
 - A route never leaves a healthy target for a worse one, and never moves to one that is no better.
 - It never chooses a target that fails while an eligible one exists. Where none is eligible it holds, or goes to the
   candidate that measurably fails less, once `dwell` has passed since the last move.
-- A standby is eligible only with a recent good observation of its own.
+- A standby is eligible only with a recent good observation of its own; where it is `unknown`, not while our own network
+  is down. One that was never proven comes after all others, and no route comes back to it.
 - No second move inside `dwell`, unless the present target's health is in the route's `fail_over_on`.
 - When the provider failed rather than the model, a candidate at another provider is preferred.
 - Operators go before the policy: a pin beats a drain, a drain beats a pause, a pause beats the rest.
@@ -64,16 +65,18 @@ def decide_all(
     now: datetime,
     generation: int,
     overrides: Overrides = NO_OVERRIDES,
+    blind: bool = False,
 ) -> dict[str, RouteVerdict]:
     """The verdict on every route, by name, in the order of the configuration.
 
     `states` are the latest decisions by route, `health` the targets' by id, `overrides` those in force at `now`;
+    `blind`: our own network is down;
     `generation` is the one that a decision would be published under. Costs next to nothing for a route that is on its
     first candidate and may stay there.
     """
     verdicts = dict.fromkeys((route.name for route in settings.routes), _STAY)
     to_decide = [route for route in settings.routes if not _may_stay(route, states.get(route.name), health, overrides)]
-    targets = build_candidates(settings, to_decide, health, overrides, now) if to_decide else {}
+    targets = build_candidates(settings, to_decide, health, overrides, now, blind=blind) if to_decide else {}
     for route in to_decide:
         verdicts[route.name] = decide(
             RouteCase(
@@ -158,7 +161,8 @@ def decide(case: RouteCase) -> RouteVerdict:
     5. While the present target's health is in `fail_over_on`: the best eligible one that is better; else the one that
        measurably fails less, after `dwell` and with no failback in steps under way; else hold.
     6. With a failback in steps under way: the next step, or its end.
-    7. Otherwise back to the most preferred candidate that is up, once `dwell` has passed since the last move, in the
+    7. Off a degraded standby to a less preferred candidate that is up, once `dwell` has passed since the last move.
+    8. Otherwise back to the most preferred candidate that is up, once `dwell` has passed since the last move, in the
        way of `controller.failback.mode`. A route that was pinned goes back in every mode: a person set the end.
     """
     pin = case.overrides.pin(case.route.name)
@@ -178,7 +182,7 @@ def decide(case: RouteCase) -> RouteVerdict:
         warning = f"route {case.route.name} is {held}; {present.id} is {present.health.health}"
         return RouteVerdict(settled=True, warning=warning if case.fails(present) else None)
     home = case.candidate(case.current.home)
-    return _fail_over(case, present, home) if case.fails(present) else _fail_back(case, case.current, present, home)
+    return _fail_over(case, present, home) if case.fails(present) else _improve(case, case.current, present, home)
 
 
 def _pin(case: RouteCase, pin: Override, to: Candidate) -> RouteVerdict:
@@ -232,13 +236,27 @@ def _least_bad(case: RouteCase, present: Candidate) -> RouteVerdict | None:
     """To the candidate that measurably fails less than the present target; a failback in steps is aborted first."""
     moved_at = case.current.at if case.current else None
     since = moved_at if moved_at and moved_at <= case.now else None  # the clock may have been set back
-    found = find_least_bad(present, case.candidates, case.route.fail_over_on, since)
+    again = case.current is not None and case.current.move is MoveKind.LEAST_BAD
+    found = find_least_bad(present, case.candidates, case.route.fail_over_on, since, again=again)
     if found is None:
         return None
     to, reason = found
     if case.current and case.current.weights:
         return replace(case.move(MoveKind.ABORT, present, reason), stuck=True)
     return replace(case.move(MoveKind.LEAST_BAD, to, reason), stuck=True)
+
+
+def _improve(case: RouteCase, current: Decision, present: Candidate, home: Candidate | None) -> RouteVerdict:
+    """To a better candidate than the present one, which serves its users: back, or off a standby that is degraded."""
+    verdict = _fail_back(case, current, present, home)
+    place = case.candidates.index(present)
+    up = [c for c in case.candidates[place + 1 :] if c.could_be_eligible and c.health.health is Health.UP]
+    if verdict.decision or home or not place or present.health.health is not Health.DEGRADED or not up:
+        return verdict
+    to = next((c for c in up if c.is_eligible(case.now) and not c.is_held_back(case.now)), None)
+    if to is None or not case.has_passed(current.at, case.controller.dwell_s):
+        return replace(verdict, settled=False)
+    return case.move(MoveKind.FAILOVER, to, present.health.sentence)
 
 
 def _none_can_become_eligible(case: RouteCase, present: Candidate) -> bool:

@@ -256,7 +256,12 @@ class _SeedRun:
         self._detector.tick(now)
         generation = len(self._decisions) + 1
         verdicts = policy.decide_all(
-            self._settings, self._states, self._detector.health, now=now, generation=generation
+            self._settings,
+            self._states,
+            self._detector.health,
+            now=now,
+            generation=generation,
+            blind=self._detector.blind,
         ).values()
         self._stuck = any(verdict.stuck for verdict in verdicts)
         if self._stuck:

@@ -16,6 +16,7 @@ from monitor.detection import (
     pacing,
     provider_pool,
     reasons,
+    recent_probes,
     refusals,
     state_machine,
     verdict_rules,
@@ -67,6 +68,8 @@ class Detector:
         """Targets whose last observation was of a test on fresh evidence: it moves no burst probe that is planned."""
         self._clean: str | None = None
         """The target just observed, if it needs no burst."""
+        self.blind = False
+        """Our own network was down when the last probe failed, and no probe was answered since."""
 
     def observe(self, observation: Observation, *, blind: bool = False) -> tuple[Transition, ...]:
         """Weigh one more observation, and return the transitions. One of an unknown target changes nothing.
@@ -86,6 +89,8 @@ class Detector:
         provider = self._provider_of[target]
         if observation.outcome.effect is Effect.THROTTLED:
             self._spare_siblings(target, observation.finished_at)
+        if blind or self.blind:
+            self.blind = blind and observation.outcome.blame is Blame.UNDECIDED
         before = self._states[target]
         after = state_machine.observe(before, observation, parameters, blind=blind)
         alone = provider not in self._due and not self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value
@@ -159,8 +164,10 @@ class Detector:
         target, at, self._clean = observation.target, observation.finished_at, None
         self._asked_afresh.add(target)
         state = state_machine.note_rest(self._states[target], observation)
-        state = limits.note_start(state, observation.started_at, self._parameters[target].interval_s)
-        self.accept(state)
+        interval_s = self._parameters[target].interval_s
+        state = limits.note_start(state, observation.started_at, interval_s)
+        recent = recent_probes.add_probe(state, observation, interval_s, blind=blind)
+        self.accept(state.replace(recent=recent).learn_pending())
         provider = self._provider_of[target]
         name = target if target in self._fresh else provider
         if observation.outcome.effect is Effect.THROTTLED:
@@ -233,7 +240,7 @@ class Detector:
         for target in self._stale:
             state, known = self._states[target], self._health.get(target)
             same = known and (known.health, known.since, known.reason) == (state.health, state.since, state.reason)
-            if known and same and not known.evidence and state.no_evidence:
+            if known and same and known.proven and not known.evidence and state.no_evidence:
                 self._health[target] = replaced(known, last_ok_at=state.last_ok_at)
             else:
                 self._health[target] = degradation.target_health(state, self._parameters[target])

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from monitor.detection.answer_shares import NO_TEST, ShareTest
-from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
+from monitor.detection.evidence import EMPTY_TRACK, RECOVERED, EvidenceTrack, Recovery, step_down, step_up
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import ProbeIdentity, TargetParameters
 from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, RecentProbe, TargetHealth
@@ -196,6 +196,13 @@ class TargetState:
         """How often it fails in quiet times, a share."""
         return self.down.background.add_clean_probes(self.clean_pending).rate
 
+    def is_proven(self, p1: float) -> bool:
+        """Whether it came back once, or all probes of its quiet times pass the test of recovery: nine good ones do."""
+        background = self.down.background.add_clean_probes(self.clean_pending)
+        good, p0 = background.probes - background.failures, background.rate
+        evidence = good * step_down(p0, p1) - background.failures * step_up(p0, p1)
+        return self.returned_at is not None or evidence >= RECOVERED
+
     def learn_pending(self) -> "TargetState":
         """The state after the tracks have learned from the pending clean probes."""
         if not self.clean_pending:
@@ -235,6 +242,7 @@ class TargetState:
             threshold=threshold,
             last_ok_at=self.last_ok_at,
             held_until=self.held_until if self.health in HEALTHY else None,
+            proven=self.is_proven(parameters.p1),
             recent=self.recent,
         )
 

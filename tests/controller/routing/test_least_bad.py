@@ -127,3 +127,28 @@ def test_only_what_leads_away_from_the_route_counts_as_failing() -> None:
     throttled = candidate(IDS[1], Health.UNUSABLE, 20, effect=Effect.THROTTLED)
     assert ask(bad, throttled, other).decision is None
     assert ask(bad, candidate(IDS[1], Health.RECOVERING, 0), other).decision is not None
+
+
+def test_it_leaves_the_least_bad_on_stronger_evidence_alone() -> None:
+    """Else equals, which are compared again and again, would take the route to and fro."""
+    known = [candidate(IDS[0], Health.DOWN, 12), candidate(IDS[1], Health.DOWN, 3), candidate(IDS[2], Health.DOWN, 20)]
+    assert ask(*known).decision is not None
+    came = Decision(route="chat", target=IDS[0], at=T0 - timedelta(hours=1), reason="before", move=MoveKind.LEAST_BAD)
+    case = RouteCase(
+        route=ROUTE,
+        current=came,
+        targets={each.id: each for each in known},
+        now=T0,
+        generation=8,
+        controller=ControllerSettings(dwell_s=60.0),
+    )
+    assert decide(case).decision is None
+    well = replace(case, targets={**case.targets, IDS[1]: candidate(IDS[1], Health.RECOVERING, 0)})
+    assert decide(well).decision is not None
+
+
+def test_nothing_moves_while_our_own_network_is_down() -> None:
+    """What the candidates seem to fail is then not theirs."""
+    known = [candidate(name, Health.DOWN, failed) for name, failed in zip(IDS, (20, 0, 20), strict=True)]
+    assert ask(*known).decision is not None
+    assert ask(*(replace(each, blind=True) for each in known)).decision is None

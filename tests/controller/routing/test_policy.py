@@ -16,7 +16,7 @@ from tests.support.builders import T0, settings
 
 IDS = ("openai/a", "openai/b", "anthropic/c")
 ROUTE = Route(name="chat", candidates=IDS)
-ELIGIBLE = {Health.UP: 0, Health.SUSPECT: 1, Health.DEGRADED: 2}
+ELIGIBLE = {Health.UP: 0, Health.SUSPECT: 1, Health.DEGRADED: 2, Health.UNKNOWN: 3}
 DWELL_S = 60.0
 
 
@@ -75,6 +75,10 @@ def test_the_invariants_hold_for_every_combination() -> None:
             assert ELIGIBLE[chosen.health.health] == min(ELIGIBLE[one.health.health] for one in refuges), "the best"
             if healths[present] in ELIGIBLE:
                 assert ELIGIBLE[chosen.health.health] < ELIGIBLE[healths[present]], "only to a better one"
+        elif verdict.decision.move is MoveKind.FAILOVER:
+            assert (healths[present], chosen.health.health) == (Health.DEGRADED, Health.UP)
+            assert IDS.index(chosen.id) > present > 0, "a degraded standby gives way"
+            assert for_s >= DWELL_S, "not inside the dwell"
         else:
             assert verdict.decision.move is MoveKind.FAILBACK
             assert chosen.health.health is Health.UP
@@ -90,7 +94,7 @@ def test_a_failing_target_is_left_whenever_anything_better_is_eligible() -> None
         candidates = [
             candidate(name, health, recent=recent) for name, health, recent in zip(IDS, healths, recents, strict=True)
         ]
-        mine = ELIGIBLE.get(healths[present], 3) if healths[present] in fail_over_on else -1
+        mine = ELIGIBLE.get(healths[present], 4) if healths[present] in fail_over_on else -1
         better = any(
             one.is_eligible(T0) and ELIGIBLE[one.health.health] < mine
             for one in candidates

@@ -19,7 +19,7 @@ from tests.support.builders import T0, settings
 A, B, C = "openai/a", "openai/b", "anthropic/c"
 IDS = (A, B, C)
 SETTINGS = settings(Path("nowhere"), *IDS)
-GOOD = (Health.UP, Health.SUSPECT, Health.DEGRADED)
+GOOD = (Health.UP, Health.SUSPECT, Health.DEGRADED, Health.UNKNOWN)
 MODES: tuple[Literal["auto", "manual", "steps"], ...] = ("auto", "manual", "steps")
 UNTIL = "by ana until 20:00 UTC: the reason"
 

@@ -20,7 +20,7 @@ IDS = (A, B, C)
 SETTINGS = settings(Path("nowhere"), *IDS)
 STEPS = Failback(mode="steps", steps=(0.07, 0.5, 1.0), step_s=120.0)
 MODES: tuple[Literal["auto", "manual", "steps"], ...] = ("auto", "manual", "steps")
-GOOD = {Health.UP: 0, Health.SUSPECT: 1, Health.DEGRADED: 2}
+GOOD = {Health.UP: 0, Health.SUSPECT: 1, Health.DEGRADED: 2, Health.UNKNOWN: 3}
 CAN_MOVE = frozenset({Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.MISCONFIGURED})
 
 
@@ -81,8 +81,8 @@ def check_steps(words: Sequence[Health], route: Route, current: Decision, verdic
     present, home = by_name[current.target], by_name[current.home or ""]
     decision = verdict.decision
     if present in route.fail_over_on:
-        mine = GOOD.get(present, 3)
-        better = [name for name in IDS if name != current.target and GOOD.get(by_name[name], 3) < mine]
+        mine = GOOD.get(present, 4)
+        better = [name for name in IDS if name != current.target and GOOD.get(by_name[name], 4) < mine]
         assert (decision is not None and decision.move is MoveKind.FAILOVER) == bool(better), "it flees at once"
         assert decision is None or not decision.weights
         assert decision is None or better or decision.move is MoveKind.ABORT

@@ -175,8 +175,12 @@ def test_its_probes_are_no_evidence_of_the_cusum() -> None:
     assert len(wanted(detector)) == 3
     for symbol in "x.x":
         assert detector.observe(observation(symbol, at_s=30.2, name=A, afresh=True)) == ()
-    assert len(detector.state_of(A).extra_at) == 3
-    assert detector.state_of(A).replace(extra_at=(), regular_at=None) == before.replace(extra_at=(), regular_at=None)
+    after = detector.state_of(A)
+    assert len(after.extra_at) == 3
+    assert len(after.recent) == len(before.recent) + 3, "which of several fails least is told by all probes"
+    assert after.replace(extra_at=(), regular_at=None, recent=()) == before.replace(
+        extra_at=(), regular_at=None, recent=()
+    )
     assert len(wanted(detector)) == 4
     assert detector.observe(observation("x", at_s=38.5, name=A, afresh=True)) == ()
     [moved] = detector.observe(observation("x", at_s=38.5, name=A, afresh=True))

@@ -71,3 +71,13 @@ def test_a_record_that_counted_what_said_nothing_over_all_checks_is_gone_on_from
     record = from_json('{"target":"openai/gpt-6-luna","since":"2026-11-21T18:00:30Z","health":"up","mute":2}')
     assert record is not None
     assert fold("bbb", parameters(), record=record)[0] == "UU?"
+
+
+@pytest.mark.parametrize(
+    ("seen", "proven"),
+    [("." * 8, False), ("." * 9, True), (".x" + "." * 12, False), (".xxx" + "." * 36, True), ("." * 40 + "x", True)],
+)
+def test_a_target_is_proven_by_its_good_answers_or_its_return(seen: str, proven: bool) -> None:
+    """Nine good answers at the start, more where some fail; coming back from an outage is proof as well."""
+    _, state = fold(seen, parameters())
+    assert state.target_health(parameters()).proven is proven
