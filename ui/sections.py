@@ -75,6 +75,7 @@ def banner(overview: Overview) -> str:
         f'<section class="hs-banner hs-{colour}" role="{role}" aria-label="Overall state">'
         f'<span class="hs-big" aria-hidden="true">{symbol}</span>'
         f'<div><div class="hs-word">{word}</div><h1>{text(overview.headline)}</h1>'
+        f'<p class="hs-act">{_code(overview.action.sentence)}</p>'
         f"{_advice(overview.service)}{_present_troubles(overview)}</div>"
         "</section>"
     )

@@ -15,6 +15,7 @@ from controller.incidents.vendor_claim import lead_sentence
 from controller.routing import override_text
 from controller.status.document import status_document
 from controller.status.headline import UNTRUSTED, Level, failing_sentence
+from controller.status.next_action import Urgency
 from controller.status.overview import Overview, read
 from monitor.clock import utc_now
 from monitor.formatting import ago, clock, percent_number
@@ -26,6 +27,7 @@ _ROOMY_COLUMNS = 100
 #: Of a long timeline so many of the first and of the last entries are shown.
 _FIRST, _LAST = 3, 7
 _LEVEL_STYLES = {Level.GOOD: "green", Level.NOTICE: "yellow", Level.BAD: "bold red", Level.UNKNOWN: "yellow"}
+_URGENCY_STYLES = {Urgency.NOW: "bold red", Urgency.LATER: "yellow", Urgency.NOBODY: ""}
 _HEALTH_STYLES = {
     HealthLevel.GOOD: "green",
     HealthLevel.WATCH: "yellow",
@@ -56,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
 def print_overview(overview: Overview, console: Console) -> None:
     """Print for people: headline, routes, overrides, targets, open incidents."""
     console.print(Text(overview.headline, style=_LEVEL_STYLES[overview.level]))
+    console.print(Text(overview.action.sentence, style=_URGENCY_STYLES[overview.action.urgency]))
     if overview.untrusted:
         console.print(Text(f"Note: {UNTRUSTED}", style="yellow"))
     if overview.machine:

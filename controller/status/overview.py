@@ -18,7 +18,8 @@ from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind, format_destination
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
-from controller.status.headline import CandidateStatus, Level, PendingAlerts, RouteView, headline
+from controller.status.headline import CandidateStatus, Level, PendingAlerts, RouteView, failing_sentence, headline
+from controller.status.next_action import NextAction, next_action
 from controller.status.probe_history import EvidenceTrail, ProbeHistory, RecentDetails
 from controller.status.queries import (
     read_events,
@@ -115,6 +116,8 @@ class Overview:
     now: datetime
     level: Level
     headline: str
+    action: NextAction
+    """Whether a person must act, and how."""
     service: ServiceStatus
     routes: tuple[RouteView, ...]
     """In the order of the configuration, like `targets`."""
@@ -215,6 +218,14 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         now=now,
         level=level,
         headline=sentence,
+        action=next_action(
+            service,
+            routes,
+            open_incidents,
+            blind=state is ConnectivityState.BLIND,
+            budget_alarm=money.alarm,
+            failing_channels=[failing_sentence(channel, now) for channel in failing_channels],
+        ),
         service=service,
         routes=routes,
         targets=targets,

@@ -19,6 +19,7 @@ from controller.incidents.incident import (
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import Override, OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
+from controller.status.next_action import NextAction, Urgency
 from controller.status.overview import Overview, TargetView, VendorView
 from controller.status.probe_history import Bucket, EvidenceTrail, OutcomeCounts, ProbeHistory, RecentDetails
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
@@ -126,6 +127,7 @@ def overview(text: str = "a reason", *, tone: Level = Level.NOTICE, life: Livene
         level=tone,
         overrides=(pin, drain),
         headline=text,
+        action=NextAction(urgency=Urgency.NOW, sentence=text),
         service=ServiceStatus(liveness=life, beat=BEAT),
         routes=(
             RouteView(
