@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import latency, litellm, routing, simulation, startup
+from benchmarks import latency, litellm, promise, routing, simulation, startup
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
 from benchmarks.regret import report as regret
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "probing": probing.main,
     "detection": report.main,
     "regret": regret.main,
+    "promise": promise.main,
     "latency": latency.main,
     "simulation": simulation.main,
 }
@@ -28,6 +29,7 @@ QUICK: dict[str, Callable[[], None]] = {
     "probing": probing.quick,
     "detection": partial(report.main, quick=True),
     "regret": partial(regret.main, quick=True),
+    "promise": promise.quick,
 }
 
 

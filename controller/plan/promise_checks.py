@@ -3,7 +3,7 @@
 How often routes move without an outage is calculated by the method of `monitor/detection/threshold.py`: the
 distribution of the evidence, under background failures and blips, carried forward probe by probe. The result is exact
 for a target that is alone at its provider. For the test of a whole provider it is an upper bound: that a verdict must
-also hold without any single target is not counted.
+also hold without the worst of the targets is not counted.
 """
 
 from collections.abc import Collection, Iterator, Mapping

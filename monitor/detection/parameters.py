@@ -134,7 +134,9 @@ class ProviderParameters:
 
     def alarm_model(self, p0: float, stream_s: float) -> AlarmModel:
         """What the rate of false verdicts on the provider depends on; arguments as for `threshold`."""
-        return _alarm_model(self, p0, max(stream_s, self.same_s))
+        # Only where the stream is quicker than the longest blip do regular probes meet one beside those of the burst.
+        goes_on = not self.same_s and stream_s < self.blips.longest_s
+        return replace(_alarm_model(self, p0, max(stream_s, self.same_s)), goes_on=goes_on)
 
 
 def _alarm_model(parameters: TargetParameters | ProviderParameters, p0: float, interval_s: float) -> AlarmModel:

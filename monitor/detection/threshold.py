@@ -7,8 +7,10 @@ disturbance of a few seconds) fails several of them at once. So the rate is comp
 1. An *excursion* begins with a failed probe while the evidence is zero: by chance (p0), or because the probe fell
    into a blip (blips a day × mean length, a Poisson stream). Its evidence is then `log(p1/p0)`.
 2. From there the distribution over (failures so far, whether the last probe failed, is a blip on) is carried forward,
-   probe by probe: those of a burst, later after a failure than after a good answer, then at the interval. Of
-   blips of length L that begin at a rate r, one is on at a probe, and was not at the last one g seconds before, with
+   probe by probe: those of a burst, later after a failure than after a good answer, then at the interval. Beside
+   a provider's burst its regular probes go on: they end like a Poisson stream, because answers take longer or shorter,
+   so that one comes within the pause g of the burst with probability 1 - e^(-g/interval), and the pause begins anew.
+   Of blips of length L that begin at a rate r, one is on at a probe, and was not at the last one g seconds before, with
    probability r·E[min(L, g)]; it is still on t seconds later with probability E[min(max(0, L-t), g)] / E[min(L, g)]
    (for large g the residual life of a renewal process). A probe inside a blip fails with the blip's own rate, any
    other with p0.
@@ -19,12 +21,14 @@ disturbance of a few seconds) fails several of them at once. So the rate is comp
 
 The threshold is the smallest at which that rate is within the promise, found by bisection.
 
-For a provider, the probes of all its targets are one stream, and the interval is that of the stream. That a verdict on
-a provider must stand without any one of the targets is not counted; it makes false alarms rarer still.
+For a provider, the probes of all its targets are one stream, and the interval is that of the stream. Its pauses vary,
+and `min_outage` is counted in mean pauses. That a verdict on a provider must stand without the worst of its targets is
+not counted; it makes false alarms rarer still.
 """
 
 import math
-from collections.abc import MutableMapping
+from collections import defaultdict
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -61,6 +65,8 @@ class AlarmModel:
     burst: int
     min_outage_s: float
     blips: Blips
+    goes_on: bool = False
+    """Whether regular probes go on beside a burst, as those of a provider's other targets do."""
 
     @property
     def step_up(self) -> float:
@@ -72,18 +78,26 @@ class AlarmModel:
         """Evidence that one good probe takes away: log((1-p0)/(1-p1))."""
         return step_down(self.p0, self.p1)
 
-    def gap_s(self, probes: int, *, failed: bool) -> float:
-        """Seconds from an excursion's probe of this number to the next one."""
+    def gaps_s(self, probes: int, *, failed: bool) -> tuple[tuple[float, float], ...]:
+        """Seconds from an excursion's probe of this number to the next one, each with its share."""
         if probes > self.burst:
-            return self.interval_s
-        return min(self.interval_s, self.failed_s if failed else self.passed_s)
+            return ((self.interval_s, 1.0),)
+        pause_s = self.failed_s if failed else self.passed_s
+        if not self.goes_on:
+            return ((min(self.interval_s, pause_s), 1.0),)
+        quiet = math.exp(-pause_s / self.interval_s)
+        return (self.interval_s - pause_s * quiet / (1 - quiet), 1 - quiet), (pause_s, quiet)
+
+    def gap_s(self, probes: int, *, failed: bool) -> float:
+        """The mean of `gaps_s`."""
+        return sum(gap_s * share for gap_s, share in self.gaps_s(probes, failed=failed))
 
     def elapsed_s(self, failures: int, probes: int, *, failed: bool) -> float:
-        """Seconds from the first probe of an excursion to its present one; infinite once the burst is over."""
+        """Mean seconds from the first probe of an excursion to its present one; infinite once the burst is over."""
         if probes > self.burst:
             return math.inf
-        before = min(self.interval_s, self.failed_s) * (failures - failed)
-        return before + min(self.interval_s, self.passed_s) * (probes - failures - (not failed))
+        before = self.gap_s(0, failed=True) * (failures - failed)
+        return before + self.gap_s(0, failed=False) * (probes - failures - (not failed))
 
 
 @lru_cache(maxsize=4096)
@@ -168,7 +182,7 @@ def _excursion(model: AlarmModel, evidence: float, *, blip_is_on: float) -> tupl
                     row[failures] = 0.0
             length_s += gap_s * sum(row)
             if (blip, gap_s) not in leads:
-                leads[blip, gap_s] = _one_probe(model, blip, gap_s)
+                leads[blip, gap_s] = _one_probe(model, blip, model.gaps_s(probes, failed=failed))
             for fails, blip_then, share in leads[blip, gap_s]:
                 into = moved.setdefault((fails and differs, blip_then), [])
                 into += [0.0] * (len(row) + 1 - len(into))
@@ -191,22 +205,24 @@ def _excursion(model: AlarmModel, evidence: float, *, blip_is_on: float) -> tupl
     return alarmed + sum(map(sum, alive.values())), length_s
 
 
-def _one_probe(model: AlarmModel, blip: _Blip, gap_s: float) -> _Leads:
-    """Where one probe, `gap_s` after the last, may lead."""
-    rate, still = model.blips.failure_rate, 0.0
-    led: _Leads = []
-    if blip is not None:
-        began_s, age_s = blip
-        still = _on(model.blips, age_s + gap_s, began_s) / _on(model.blips, age_s, began_s)
-        if still > 0:
-            for age_then_s, share in _aged(model.blips, age_s + gap_s):
-                on = began_s, age_then_s
-                led += [(True, on, still * share * rate), (False, on, still * share * (1 - rate))]
-    new = (1 - still) * min(_LARGEST_SHARE, _begun(model.blips, gap_s))
-    none = 1 - still - new
-    led += [(True, (gap_s, 0.0), new * rate), (False, (gap_s, 0.0), new * (1 - rate))]
-    led += [(True, None, none * model.p0), (False, None, none * (1 - model.p0))]
-    return led
+def _one_probe(model: AlarmModel, blip: _Blip, gaps_s: Sequence[tuple[float, float]]) -> _Leads:
+    """Where one probe may lead, so many seconds after the last."""
+    rate, led = model.blips.failure_rate, defaultdict[tuple[bool, _Blip], float](float)
+    mean_s = sum(gap_s * share for gap_s, share in gaps_s)
+    for gap_s, share in gaps_s:
+        still = 0.0
+        if blip is not None:
+            began_s, age_s = blip
+            still = _on(model.blips, age_s + gap_s, began_s) / _on(model.blips, age_s, began_s)
+            for age_then_s, part in _aged(model.blips, age_s + gap_s) if still > 0 else ():
+                led[True, (began_s, age_then_s)] += share * still * part * rate
+                led[False, (began_s, age_then_s)] += share * still * part * (1 - rate)
+        new = (1 - still) * min(_LARGEST_SHARE, _begun(model.blips, gap_s))
+        led[True, (mean_s, 0.0)] += share * new * rate
+        led[False, (mean_s, 0.0)] += share * new * (1 - rate)
+        led[True, None] += share * (1 - still - new) * model.p0
+        led[False, None] += share * (1 - still - new) * (1 - model.p0)
+    return [(fails, blip_then, chance) for (fails, blip_then), chance in led.items()]
 
 
 def _aged(blips: Blips, age_s: float) -> list[tuple[float, float]]:
