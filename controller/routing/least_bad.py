@@ -13,6 +13,8 @@ from controller.routing.candidates import Candidate
 from monitor.health import Health
 from probes.outcome import Effect
 
+#: What the reason of such a move begins with.
+LEAST_BAD = "least bad"
 #: One side of 99 %: with 1.64 (95 %), equals moved 2 to 3 times an hour.
 _Z = 2.33
 #: One side of 99.9 %, from one least bad candidate to the next: equals are compared again and again.
@@ -91,4 +93,4 @@ def find_least_bad(
     listed = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
     share = shares[to.id]
     often = f"{100 * share.failed / share.probes:.0f} % of the time"
-    return to, f"least bad: fails {often}, the other{'s' * (len(others) > 1)} {listed}"
+    return to, f"{LEAST_BAD}: fails {often}, the other{'s' * (len(others) > 1)} {listed}"

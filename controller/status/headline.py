@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from controller.alerts.delivery import ChannelState
 from controller.routing.decision import failback_command
+from controller.routing.least_bad import LEAST_BAD
 from controller.routing.overrides import Override, OverrideKind
 from monitor.connectivity.state import ConnectivityState
 from monitor.detection import reasons
@@ -165,6 +166,9 @@ class _Facts:
         if stuck := [route for route in self.routes if route.stuck]:
             be = "is" if len(stuck) == 1 else "are"
             cause = self._cause([route.target for route in stuck])
+            if len(stuck) == 1 and stuck[0].reason.startswith(LEAST_BAD):
+                on = f"{stuck[0].name} is on {stuck[0].target}, the {stuck[0].reason}"
+                yield Level.BAD, f"{on}: no candidate is healthy"
             yield Level.BAD, f"{_names(stuck)} {be} stuck: {cause}, and nothing else is eligible"
 
     def about_held_on_failing(self) -> Iterator[tuple[Level, str]]:
