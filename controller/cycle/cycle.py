@@ -24,6 +24,7 @@ from controller.routing.policy import RouteVerdict
 from controller.routing.routing_file import RoutingFile
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
+from monitor.detection import coming_back
 from monitor.detection.pacing import BurstProbe
 from monitor.storage.store import Store
 from probes.observation import Observation
@@ -152,10 +153,16 @@ class Cycle:
         [route] = [route for route in self._settings.routes if route.name == pointed.route]
         others = [target for target in route.candidates if target != pointed.target]
         drained = {target: self._overrides.drained(target, target.partition("/")[0]) for target in others}
-        describe_wait = self.detection.detector.describe_wait
+        detector = self.detection.detector
+        waits = {
+            target: coming_back.describe_wait(
+                detector.state_of(target), detector.parameters_of(target), now, lasting=True
+            )
+            for target in (pointed.target, *others)
+        }
         return waiting.stuck_until(
-            describe_wait(pointed.target, now),
-            {target: describe_wait(target, now) for target in others},
+            waits[pointed.target],
+            {target: waits[target] for target in others},
             {target: drain for target, drain in drained.items() if drain},
             least_bad_from=waiting.dwell_end(pointed, self._settings.controller, now),
             now=now,

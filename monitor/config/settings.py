@@ -364,17 +364,12 @@ class Settings(Section):
 
     def target(self, target_id: str) -> Target:
         """The target with this id; raises KeyError when there is none."""
-        for target in self.targets:
-            if target.id == target_id:
-                return target
-        raise KeyError(target_id)
+        return {target.id: target for target in self.targets}[target_id]
 
     def check_keys(self, node: Node, context: ReadContext) -> None:
         """The files are two files that can be used, and the controller's times go with the targets' intervals."""
-        problem = None
-        if context.stores or self.database not in _IN_MEMORY:
-            problem = _database_problem(self.database)
-        if problem:
+        is_stored = context.stores or self.database not in _IN_MEMORY
+        if problem := _database_problem(self.database) if is_stored else None:
             context.report(node.at("database"), problem)
         elif os.path.realpath(self.database.removeprefix(_SQLITE)) == os.path.realpath(self.routing_file):
             context.report(node.at("routing_file"), "is the file of the database as well; choose another one")

@@ -5,15 +5,15 @@ The service, `simulate` and `replay` drive the same object, so that the latter t
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from monitor.config.settings import Settings
 from monitor.detection import (
-    coming_back,
     degradation,
     fresh_tests,
     limits,
     pacing,
+    provider_bursts,
     provider_pool,
     reasons,
     recent_probes,
@@ -26,7 +26,6 @@ from monitor.detection.fresh_evidence import FreshTest
 from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import (
-    ProviderParameters,
     TargetParameters,
     parameters_by_provider,
     parameters_by_target,
@@ -117,10 +116,8 @@ class Detector:
 
     def _begin_fresh_test(self, failed: Observation) -> None:
         state, parameters = self._states[failed.target], self._parameters[failed.target]
-        limited = limits.is_limited(state, failed.finished_at)
-        if state.out_of_service or state.health is Health.RECOVERING or limited:
-            return
-        if state.is_reported(failed.check):
+        exempt = state.out_of_service or state.health is Health.RECOVERING or state.is_reported(failed.check)
+        if exempt or limits.is_limited(state, failed.finished_at):
             return
         provider = self._provider_of[failed.target]
         pool = None if failed.target in self._fresh else self._pools.get(provider)
@@ -131,7 +128,8 @@ class Detector:
             self._begin_provider_test(failed, provider)
 
     def _begin_provider_test(self, failed: Observation, provider: str) -> None:
-        targets, members = self._testable(provider, failed.finished_at), self._provider_parameters[provider]
+        members = self._provider_parameters[provider]
+        targets = provider_bursts.testable_targets(members, self._states, self._fresh, failed.finished_at)
         if len(targets) > 1:
             p0 = max(self._states[target].background_rate for target in targets)
             model = fresh_tests.provider_model(members, targets, p0, hanging=failed.under_way)
@@ -147,17 +145,6 @@ class Detector:
         if not blind and observation.duration_s >= self.hang_s(observation.target):
             self._begin_fresh_test(observation)
         return ()
-
-    def _testable(self, provider: str, at: datetime) -> list[str]:
-        """The targets of a provider that may be asked afresh for it, those first that were not observed for longest."""
-        members = (self._states[target] for target in self._provider_parameters[provider].members)
-        fit = [
-            state
-            for state in members
-            if state.health in NO_VERDICT
-            and not (limits.is_limited(state, at) or state.resting_until or state.target in self._fresh)
-        ]
-        return [state.target for state in sorted(fit, key=lambda state: state.last_seen_at or state.since)]
 
     def _observe_afresh(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
         """Weigh a probe that a test on fresh evidence asked for; it changes nothing but that test."""
@@ -182,21 +169,18 @@ class Detector:
                 background = self._states[failing].background_rate
                 self._fresh.go_on(test, failing, self._parameters[failing], background, observation)
             return ()
-        evidence, model, where = test.evidence, test.model, ""
-        if members := self._provider_parameters[provider].members if name == provider else None:
-            where = f" on {len(test.failing)} of its {len(members)} targets"
-            self._pools[provider] = NO_PROVIDER_EVIDENCE
-            self._due.pop(provider, None)
-        reason = reasons.failed_afresh(evidence, test.needed, at, p0=model.p0, p1=model.p1, where=where)
+        members = self._provider_parameters[provider].members if name == provider else ()
         if members:
-            reason = f"all of {provider}, as {reason}"
-        return self._mark_down(members or (target,), at, reason, evidence, test.needed)
+            self._pools[provider] = NO_PROVIDER_EVIDENCE
+            self._set_due(provider, None)
+        reason = fresh_tests.verdict_reason(test, at, provider=provider, members=len(members))
+        return self._mark_down(members or (target,), at, reason, test.evidence, test.needed)
 
     def _spare_siblings(self, target: str, at: datetime) -> None:
         """Spare all targets of a provider where bursts on them may have met their limit."""
         provider = self._provider_of[target]
         if provider in self._pools:
-            members = [self._states[member] for member in self._provider_parameters[provider].members]
+            members = list(map(self._states.__getitem__, self._provider_parameters[provider].members))
             if limits.met_by_bursts(members, at):
                 self._states |= {member.target: limits.spared(member, at) for member in members}
 
@@ -259,30 +243,24 @@ class Detector:
         state, provider = self._states[target], self._provider_of[target]
         pool, planned = self._pools.get(provider), [*self._fresh.take_wanted()]
         quiet = state.health is Health.UP and not state.suspicion and not limits.is_unsettled(state)
-        if quiet and not (pool and pool.evidence.value):
-            return tuple(planned)
-        if target in self._asked_afresh:
+        if (quiet and not (pool and pool.evidence.value)) or target in self._asked_afresh:
             return tuple(planned)
         sharing, at = 1, state.last_seen_at or state.since
         if pool and limits.is_limited(state, at):
-            members = map(self._states.__getitem__, self._provider_parameters[provider].members)
-            sharing = sum(limits.is_limited(member, at) for member in members)
+            siblings = self._provider_parameters[provider].members
+            sharing = sum(limits.is_limited(self._states[sibling], at) for sibling in siblings)
         delay_s = pacing.target_burst_s(state, self._parameters[target], pool=pool, sharing=sharing)
         if delay_s is not None:
             planned.append(BurstProbe(slot=target, targets=(target,), delay_s=delay_s))
-        if provider in self._pools:
+        if members := self._provider_parameters.get(provider):
             if state.health is Health.MISCONFIGURED:
-                planned += self._confirming_probes(provider)
-            planned += self._provider_burst(provider)
+                planned += provider_bursts.confirming_probes(members, self._states)
+            planned += provider_bursts.plan_burst(self._pools[provider], members, self._states)
         return tuple(planned)
 
     def state_of(self, target: str) -> TargetState:
         """The state of a target; raises KeyError when there is none of that id."""
         return self._states[target]
-
-    def describe_wait(self, target: str, now: datetime) -> str:
-        """What a target waits for before a route may go to it, as it holds after its next probe too."""
-        return coming_back.describe_wait(self._states[target], self._parameters[target], now, lasting=True)
 
     def snapshot(self) -> DetectorState:
         """All that it remembers now; later observations do not change the value."""
@@ -352,11 +330,13 @@ class Detector:
         parameters = self._parameters[target]
         self._states[target] = state
         self._stale.add(target)
-        at = state_machine.verdict_due_at(state, parameters)
+        self._set_due(target, state_machine.verdict_due_at(state, parameters))
+
+    def _set_due(self, name: str, at: datetime | None) -> None:
         if at is not None:
-            self._due[target] = at
+            self._due[name] = at
         else:
-            self._due.pop(target, None)
+            self._due.pop(name, None)
 
     def _weigh_for_provider(self, provider: str, observation: Observation, *, blind: bool) -> None:
         """Weigh an observation against the whole provider.
@@ -381,45 +361,14 @@ class Detector:
         patience_s = self._provider_parameters[provider].patience_s
         return NO_PROVIDER_EVIDENCE if provider_pool.is_stale(pool, now, patience_s) else pool
 
-    def _confirming_probes(self, provider: str) -> list[BurstProbe]:
-        """An extra probe of each target of the provider whose misconfiguration is to be confirmed."""
-        return [
-            BurstProbe(slot=target, targets=(target,), delay_s=parameters.failed_s)
-            for target, parameters in self._provider_parameters[provider].members.items()
-            if self._states[target].suspicion and self._states[target].health in NO_VERDICT
-        ]
-
-    def _provider_burst(self, provider: str) -> list[BurstProbe]:
-        """The next extra probe of any target of the provider, if there is evidence against it."""
-        pool, parameters = self._pools[provider], self._provider_parameters[provider]
-        delay_s = pacing.provider_burst_s(pool, parameters)
-        if delay_s is None:
-            return []
-        last_seen_at, suspect, highest = dict[str, datetime](), "", -1.0
-        for target in parameters.members:
-            state = self._states[target]
-            at = state.last_seen_at or state.since
-            if state.health in NO_VERDICT and not state.resting_until and not limits.is_limited(state, at):
-                last_seen_at[target] = at
-                if (evidence := state.down.evidence.value) > highest:
-                    suspect, highest = target, evidence
-        if not last_seen_at:
-            return []
-        if parameters.members[suspect].interval_s <= provider_pool.SUSPECT_TURN * parameters.failed_s:
-            suspect = ""  # the schedule of a sentinel brings it as soon
-        targets = provider_pool.burst_order(pool, last_seen_at, suspect)
-        return [BurstProbe(slot=provider, targets=targets, delay_s=delay_s)]
-
     def _backgrounds(self, provider: str) -> dict[str, float]:
         states = (self._states[target] for target in self._provider_parameters[provider].members)
         return {state.target: state.background_rate for state in states if state.health in NO_VERDICT}
 
     def _plan_provider_verdict(self, provider: str) -> None:
-        pool, parameters = self._pools[provider], self._provider_parameters[provider]
-        if provider_pool.is_conclusive(pool, parameters) and pool.evidence.since:
-            self._due[provider] = pool.evidence.since + timedelta(seconds=parameters.min_outage_s)
-        else:
-            self._due.pop(provider, None)
+        self._set_due(
+            provider, provider_pool.verdict_due_at(self._pools[provider], self._provider_parameters[provider])
+        )
 
     def _provider_verdict(self, provider: str, now: datetime) -> tuple[Transition, ...]:
         """Mark all targets of the provider down, if the evidence suffices and has lasted long enough."""
@@ -427,9 +376,9 @@ class Detector:
         if due is None or now < due:
             return ()
         pool, parameters = self._pools[provider], self._provider_parameters[provider]
-        reason = _provider_reason(provider, pool, parameters, now)
+        reason = provider_pool.verdict_reason(provider, pool, parameters, now)
         self._pools[provider] = NO_PROVIDER_EVIDENCE
-        self._due.pop(provider, None)
+        self._set_due(provider, None)
         return self._mark_down(parameters.members, now, reason, pool.evidence, pool.threshold)
 
     def _mark_down(
@@ -446,12 +395,3 @@ class Detector:
                 for moved in self._update(before, after)
             ]
         return tuple(changed)
-
-
-def _provider_reason(provider: str, pool: ProviderEvidence, parameters: ProviderParameters, now: datetime) -> str:
-    evidence = pool.evidence
-    failing = sum(count > 0 for count in pool.failures.values())
-    counts = reasons.failure_counts(evidence.failures, evidence.probes, evidence.span_s(now), evidence.outcomes)
-    weight = reasons.evidence_and_threshold(evidence.value, pool.threshold, p0=pool.p0, p1=parameters.p1)
-    text = f"all of {provider}, as {counts} on {failing} of its {len(parameters.members)} targets; {weight}"
-    return text + (f"; last: {evidence.last}" if evidence.last else "")

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from monitor.detection import fresh_evidence
+from monitor.detection import fresh_evidence, reasons
 from monitor.detection.fresh_evidence import MOST_TARGETS, SHORTEST_HANG_S, FreshModel, FreshTest, Step
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import ProviderParameters, TargetParameters
@@ -118,3 +119,11 @@ def hang_s(state: TargetState, parameters: TargetParameters) -> float:
     blip_s = fresh_evidence.wait_s(parameters.blips, parameters.min_outage_s)
     longest_s = max(SHORTEST_HANG_S, blip_s, *(baseline.longest_s for baseline in baselines))
     return longest_s if longest_s < parameters.longest_probe_s else math.inf
+
+
+def verdict_reason(test: FreshTest, at: datetime, *, provider: str, members: int) -> str:
+    """Why a target is down by a test on fresh evidence, or all of the provider's targets where there are `members`."""
+    where = f" on {len(test.failing)} of its {members} targets" if members else ""
+    model = test.model
+    reason = reasons.failed_afresh(test.evidence, test.needed, at, p0=model.p0, p1=model.p1, where=where)
+    return f"all of {provider}, as {reason}" if members else reason

@@ -7,10 +7,11 @@ condemn their siblings, and one never does.
 
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter, ValidationError
 
+from monitor.detection import reasons
 from monitor.detection.evidence import NO_EVIDENCE, Evidence, rounded, step_down, step_up
 from monitor.detection.parameters import ProviderParameters
 from probes.observation import Observation, hot_dataclass, replaced
@@ -99,6 +100,13 @@ def is_conclusive(pool: ProviderEvidence, parameters: ProviderParameters) -> boo
     return min(pool.without.values()) >= needed and _without_worst(pool, parameters.p1) >= needed
 
 
+def verdict_due_at(pool: ProviderEvidence, parameters: ProviderParameters) -> datetime | None:
+    """When its evidence makes a verdict; None where it does not suffice."""
+    if not is_conclusive(pool, parameters) or not pool.evidence.since:
+        return None
+    return pool.evidence.since + timedelta(seconds=parameters.min_outage_s)
+
+
 def _without_worst(pool: ProviderEvidence, p1: float) -> float:
     """What the evidence would be without the third of the targets that speaks most against the provider.
 
@@ -168,3 +176,13 @@ def from_json(text: str) -> ProviderEvidence:
         return _ADAPTER.validate_json(text)
     except ValidationError:
         return NO_PROVIDER_EVIDENCE
+
+
+def verdict_reason(provider: str, pool: ProviderEvidence, parameters: ProviderParameters, now: datetime) -> str:
+    """Why all targets of the provider are down: how many probes failed, on how many of them, and the evidence."""
+    evidence = pool.evidence
+    failing = sum(count > 0 for count in pool.failures.values())
+    counts = reasons.failure_counts(evidence.failures, evidence.probes, evidence.span_s(now), evidence.outcomes)
+    weight = reasons.evidence_and_threshold(evidence.value, pool.threshold, p0=pool.p0, p1=parameters.p1)
+    text = f"all of {provider}, as {counts} on {failing} of its {len(parameters.members)} targets; {weight}"
+    return text + (f"; last: {evidence.last}" if evidence.last else "")

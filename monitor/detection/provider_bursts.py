@@ -1,0 +1,60 @@
+"""Which targets of a provider are probed besides their schedules, while something is known against it (pure)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from monitor.detection import limits, pacing, provider_pool
+from monitor.detection.fresh_tests import FreshTests
+from monitor.detection.pacing import BurstProbe
+from monitor.detection.parameters import ProviderParameters
+from monitor.detection.provider_pool import ProviderEvidence
+from monitor.detection.target_state import TargetState
+from monitor.health import NO_VERDICT
+
+
+def confirming_probes(provider: ProviderParameters, states: Mapping[str, TargetState]) -> list[BurstProbe]:
+    """An extra probe of each target of the provider whose misconfiguration is to be confirmed."""
+    return [
+        BurstProbe(slot=target, targets=(target,), delay_s=parameters.failed_s)
+        for target, parameters in provider.members.items()
+        if states[target].suspicion and states[target].health in NO_VERDICT
+    ]
+
+
+def plan_burst(
+    pool: ProviderEvidence, provider: ProviderParameters, states: Mapping[str, TargetState]
+) -> list[BurstProbe]:
+    """The next extra probe of any target of the provider, if there is evidence against it."""
+    delay_s = pacing.provider_burst_s(pool, provider)
+    if delay_s is None:
+        return []
+    last_seen_at, suspect, highest = dict[str, datetime](), "", -1.0
+    for target in provider.members:
+        state = states[target]
+        at = state.last_seen_at or state.since
+        if state.health in NO_VERDICT and not state.resting_until and not limits.is_limited(state, at):
+            last_seen_at[target] = at
+            if (evidence := state.down.evidence.value) > highest:
+                suspect, highest = target, evidence
+    if not last_seen_at:
+        return []
+    if provider.members[suspect].interval_s <= provider_pool.SUSPECT_TURN * provider.failed_s:
+        suspect = ""  # the schedule of a sentinel brings it as soon
+    targets = provider_pool.burst_order(pool, last_seen_at, suspect)
+    return [BurstProbe(slot=provider.provider, targets=targets, delay_s=delay_s)]
+
+
+def testable_targets(
+    provider: ProviderParameters, states: Mapping[str, TargetState], tested: FreshTests, at: datetime
+) -> list[str]:
+    """The targets that may be asked afresh for the whole provider, those first that were not observed for longest.
+
+    `tested` are those that are asked afresh already.
+    """
+    fit = [
+        state
+        for state in map(states.__getitem__, provider.members)
+        if state.health in NO_VERDICT
+        and not (limits.is_limited(state, at) or state.resting_until or state.target in tested)
+    ]
+    return [state.target for state in sorted(fit, key=lambda state: state.last_seen_at or state.since)]
