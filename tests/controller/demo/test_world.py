@@ -140,7 +140,9 @@ def test_the_drill_judges_as_real_life_does(world: World, tmp_path: Path) -> Non
         min_outage_s=real.min_outage_s,
         blips=real.blips,
     )
-    assert judged.threshold(0.005) == pytest.approx(threshold(fifteenfold, per_day=1 / 90), abs=0.05)
+    assert judged.threshold(0.005) == pytest.approx(
+        threshold(fifteenfold, per_day=in_real_life.false_per_day), abs=0.05
+    )
     in_a_row = [math.ceil(one.threshold(0.005) / fifteenfold.step_up) for one in (judged, in_real_life)]
     assert in_a_row == [3, 3]
 

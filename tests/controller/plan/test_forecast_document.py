@@ -78,13 +78,13 @@ def test_a_trial_has_the_targets_that_matter_and_no_others() -> None:
 
 @pytest.mark.slow
 def test_a_total_outage_is_left_within_a_minute() -> None:
-    """At 30 s: the first failed probe, and min_outage."""
+    """At 30 s: the first failed probe, and fresh ones once the longest blip of 8 s must be over."""
     [whole, alone] = trial_subjects(configuration())
     for subject in (whole, alone):
         for seed in range(4):
             left_s = run_trial(subject, 1.0, seed)["chat"]
             assert left_s is not None
-            assert 15 < left_s < 75
+            assert 8 < left_s < 75
 
 
 def test_what_never_moves_is_said_to_never_move() -> None:
