@@ -41,6 +41,8 @@ def _show(path: str, *renderers: Callable[[Overview], str], says_trouble: bool) 
             title = "The database cannot be used" if there else "There is nothing to show yet"
             st.html(sections.trouble(title, str(error)))
         return
+    if says_trouble:
+        st.set_page_config(page_title=sections.tab_title(overview))
     for render in renderers:
         # An empty element keeps the order: nothing below is drawn again when an incident opens.
         st.html(render(overview) or "<span></span>")

@@ -15,7 +15,7 @@ from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteV
 from controller.status.overview import Overview, TargetView, VendorView
 from controller.status.probe_history import Bucket, OutcomeCounts
 from monitor.budget.summary import BudgetSummary
-from monitor.formatting import ago, clock, format_elapsed
+from monitor.formatting import ago, clock, format_elapsed, plural
 from monitor.health import FAILING, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus
 from monitor.status_pages.reading import VendorState
@@ -64,6 +64,23 @@ def top(overview: Overview) -> str:
         f"{untrusted}"
         f'<span class="hs-clock">{overview.now:%Y-%m-%d %H:%M:%S} UTC</span></header>'
     )
+
+
+def tab_title(overview: Overview) -> str:
+    """What the browser's tab is called: the worst first, in a few words, where there is anything to say."""
+    stuck = [route.name for route in overview.routes if route.stuck]
+    moved = [route.name for route in overview.routes if route.failed_over]
+    failing = [view.state.target for view in overview.targets if view.state.health in FAILING]
+    fact = ""
+    if overview.service.liveness is not Liveness.RUNNING:
+        fact = "monitor not running"
+    elif stuck:
+        fact = f"{stuck[0] if len(stuck) == 1 else f'{len(stuck)} routes'} stuck"
+    elif moved:
+        fact = f"{moved[0] if len(moved) == 1 else f'{len(moved)} routes'} failed over"
+    elif failing:
+        fact = f"{plural(len(failing), 'target')} failing"
+    return f"{fact} – Hotspare" if fact else "Hotspare"
 
 
 def banner(overview: Overview) -> str:

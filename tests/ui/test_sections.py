@@ -411,3 +411,18 @@ def test_no_trail_takes_no_room() -> None:
     assert "hs-trail" not in shown
     assert incidents.open_incidents(overview()).count("<figure") == 2
     assert incidents.past_incidents(overview()).count("<figure") == 2
+
+
+def test_the_tab_says_the_worst() -> None:
+    """So that a page among many tabs is noticed."""
+    seen = overview("chat")
+    [route] = seen.routes
+    stuck = replace(seen, routes=(replace(route, stuck=True),))
+    two = replace(seen, routes=(route, replace(route, name="docs")))
+    failing = replace(seen, routes=(replace(route, failed_over=False),))
+    assert view.tab_title(stuck) == "chat stuck – Hotspare"
+    assert view.tab_title(seen) == "chat failed over – Hotspare"
+    assert view.tab_title(two) == "2 routes failed over – Hotspare"
+    assert view.tab_title(failing) == "1 target failing – Hotspare"
+    assert view.tab_title(replace(failing, targets=())) == "Hotspare"
+    assert view.tab_title(overview(life=Liveness.SILENT)) == "monitor not running – Hotspare"
