@@ -1,8 +1,9 @@
 """How soon anybody could act: the earliest moment that the schedule allows, and the theory's bounds for a fixed one.
 
 1. Nobody can act before the first failed probe after the onset has ended, nor, by the promise that a few seconds of
-   trouble move nothing, before `min_outage` after that. Probes come `interval / targets` apart and each fails with
-   chance q, so that takes `interval / targets × (1/q - 1/2) + answer + min_outage` on average.
+   trouble move nothing, before the longest blip that may have begun with it is over. Probes come `interval / targets`
+   apart and each fails with chance q, so that takes `interval / targets × (1/q - 1/2) + answer + longest blip` on
+   average.
 2. Lorden ("Procedures for reacting to a change in distribution", Annals of Mathematical Statistics 42, 1971): among all
    rules whose mean time between false alarms is at least γ probes, none has a smaller worst mean delay than
    `log(γ) / D` probes, to the first order for large γ; `D = q log(q/p0) + (1-q) log((1-q)/(1-p0))`, the
@@ -35,7 +36,7 @@ def either(rate: float, background: float = BACKGROUND) -> float:
 def earliest_s(rate: float, *, targets: int, background: float = BACKGROUND) -> float:
     """The mean of the earliest moment that the schedule allows, in seconds after the onset."""
     wait_s = INTERVAL_S / targets * (1 / either(rate, background) - 1 / 2)
-    return wait_s + answer_s(LatencyDistribution()) + ControllerSettings().min_outage_s
+    return wait_s + answer_s(LatencyDistribution()) + ControllerSettings().blips.longest_s
 
 
 def quiet_probes(targets: int) -> float:
