@@ -211,7 +211,7 @@ def test_in_a_browser(config: Path, browser_page: Page) -> None:
         assert edge, "the drawing must be seen"
         assert edge["height"] > 40
         assert page.evaluate("document.body.dataset.loaded") == "once"
-        assert page.title() == "Hotspare"
+        assert page.title() == "chat failed over – Hotspare"
         wide = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.stMain'))")
         assert wide == 0, "a phone must not need to scroll sideways"
     assert asked == {"127.0.0.1"}
