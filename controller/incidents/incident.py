@@ -216,11 +216,17 @@ class TargetNumbers:
     """How many probes ended how, `ok` included; the most frequent first."""
 
 
-def sum_numbers(numbers: Iterable[TargetNumbers]) -> tuple[int, Counter[Outcome]]:
-    """How many probes there were of all these targets, and how many of them ended in what else than `ok`."""
+def count_outcomes(numbers: Iterable[TargetNumbers]) -> Counter[Outcome]:
+    """How many probes of all these targets ended how."""
     outcomes: Counter[Outcome] = Counter()
     for target in numbers:
         outcomes.update(dict(target.outcomes))
+    return outcomes
+
+
+def sum_numbers(numbers: Iterable[TargetNumbers]) -> tuple[int, Counter[Outcome]]:
+    """How many probes there were of all these targets, and how many of them ended in what else than `ok`."""
+    outcomes = count_outcomes(numbers)
     return outcomes.total(), Counter({outcome: n for outcome, n in outcomes.items() if outcome is not Outcome.OK})
 
 

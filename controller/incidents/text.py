@@ -1,6 +1,5 @@
 """What people read of an incident, the same in the terminal, in the report and on the page (pure)."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 
@@ -16,13 +15,14 @@ from controller.incidents.incident import (
     RouteImpact,
     TargetNumbers,
     TimelineEntry,
+    count_outcomes,
     sum_numbers,
 )
 from controller.incidents.vendor_claim import lead_sentence
 from monitor.detection.reasons import outcome_mix, refusal_clause
 from monitor.formatting import format_elapsed, percent_number, plural
 from monitor.health import Health
-from probes.outcome import ANSWERED, EXCLUDED, Outcome
+from probes.outcome import ANSWERED, EXCLUDED
 
 #: The share of refusals that is worth a word.
 _MUCH_REFUSED = 0.05
@@ -57,9 +57,7 @@ def incident_shares(incident: Incident) -> str | None:
     """
     if incident.kind is IncidentKind.CONFIGURATION:
         return None
-    outcomes: Counter[Outcome] = Counter()
-    for target in incident.numbers:
-        outcomes.update(dict(target.outcomes))
+    outcomes = count_outcomes(incident.numbers)
     answered, refused = (sum(outcomes[outcome] for outcome in group) for group in (ANSWERED, EXCLUDED))
     return shares_served(answered, refused, outcomes.total())
 
@@ -92,8 +90,8 @@ def abridged(
     """
     end = max(first, len(entries) - last)
     kept = [entry for entry in entries[first:end] if entry.kind in keep]
-    hidden = end - first - len(kept) if len(entries) > first else 0
-    if hidden + dropped <= (0 if dropped else 1):
+    hidden = end - first - len(kept)
+    if not dropped and hidden <= 1:
         return list(entries)
     return [*entries[:first], f"… {plural(hidden + dropped, 'line')} left out …", *kept, *entries[end:]]
 

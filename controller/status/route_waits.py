@@ -7,7 +7,7 @@ from controller.routing import waiting
 from controller.routing.decision import Decision
 from controller.status.headline import RouteView
 from monitor.config.settings import Settings
-from monitor.detection import coming_back, target_state
+from monitor.detection import coming_back, state_machine, target_state
 from monitor.detection.parameters import TargetParameters, target_parameters
 from monitor.detection.target_state import TargetState
 from monitor.formatting import clock
@@ -42,10 +42,16 @@ def describe_route_wait(
         better = next((each.target for each in ahead if each.health in _ANSWERS_AGAIN and not each.drain), None)
         if better:
             return waiting.goes_back(better, _wait(better, saved, settings, now), dwell_until, now)
-    state = _state(view.target, saved)
-    parameters = _parameters(view.target, settings)
-    due = state and parameters and coming_back.verdict_due(state, parameters, saved[view.target].health.threshold)
+    due = _verdict_due(view.target, saved, settings)
     return f"it moves at {clock(due, now)} unless {view.target} answers before (min_outage)" if due else None
+
+
+def _verdict_due(target: str, saved: Mapping[str, SavedTargetState], settings: Settings) -> datetime | None:
+    known = saved.get(target)
+    if known is None or not 0 < known.health.threshold <= known.health.evidence:
+        return None  # nearly always: the record need not be read
+    state, parameters = _state(target, saved), _parameters(target, settings)
+    return state_machine.verdict_due_at(state, parameters, known.health.threshold) if state and parameters else None
 
 
 def _wait(target: str, saved: Mapping[str, SavedTargetState], settings: Settings, now: datetime) -> str:

@@ -31,14 +31,3 @@ def describe_wait(state: TargetState, parameters: TargetParameters, now: datetim
     share = RECOVERING_SHARE if answers else 1.0
     due = state.last_started_at and state.last_started_at + timedelta(seconds=parameters.interval_s * share)
     return f"{health}, next probe by {clock(due, now)}" if due and due > now else f"{health}, next probe due now"
-
-
-def verdict_due(state: TargetState, parameters: TargetParameters, threshold: float) -> datetime | None:
-    """When it is found down unless it answers before, because its failures last `min_outage` then; else None.
-
-    `threshold` is that of the evidence, as it was stored.
-    """
-    evidence = state.down.evidence
-    if state.health not in HEALTHY or evidence.since is None or not 0 < threshold <= evidence.value:
-        return None
-    return evidence.since + timedelta(seconds=parameters.min_outage_s)

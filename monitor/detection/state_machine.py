@@ -112,12 +112,16 @@ def stop_watching(state: TargetState, at: datetime, reason: str) -> TargetState:
     return state.enter_unknown(at, reason)
 
 
-def verdict_due_at(state: TargetState, parameters: TargetParameters) -> datetime | None:
-    """When `tick` will make the target down if nothing is observed until then; None when it will not."""
+def verdict_due_at(state: TargetState, parameters: TargetParameters, threshold: float | None = None) -> datetime | None:
+    """When `tick` will make the target down if nothing is observed until then; None when it will not.
+
+    `threshold` is that of the evidence where it is known, as it is stored: it may take long to find.
+    """
     evidence = state.down.evidence
     if not evidence.since or state.health not in HEALTHY:
         return None
-    if evidence.value < parameters.threshold(state.down.background.rate):
+    needed = parameters.threshold(state.down.background.rate) if threshold is None else threshold
+    if not 0 < needed <= evidence.value:
         return None
     return evidence.since + timedelta(seconds=parameters.min_outage_s)
 

@@ -120,12 +120,12 @@ def _reopened(group: IncidentGroup) -> PlannedMessage:
 
 
 def headline_message(group: IncidentGroup, late: str | None = None, *, key: str = "") -> Message:
-    """The headline of a group, as it is now; `key` that of the delivery where it is not the first."""
+    """The headline of a group, as it is now; `key` that of its delivery, which says where it stands once more."""
     inputs, primary = group.inputs, group.primary
     others = [incident for incident in group.incidents if incident is not primary]
     mention = inputs.slack.mention if group.may_mention else ()
     again = None
-    if key not in {"", group.key()}:
+    if DeliveryKind.REOPENED in key:
         _, channel, ts = next(group.homes())
         again = (FLAPPING_PART in key, f"https://slack.com/archives/{channel}/p{ts.replace('.', '')}")
     message = incident_headline(primary, now=inputs.now, others=others, mention=mention, late=late, again=again)
@@ -232,7 +232,7 @@ def _edits(group: IncidentGroup) -> Iterator[PlannedMessage]:
             draft,
             key=f"{key} edit",
             action=Action.EDIT,
-            message=partial(headline_message, group, key=key if "reopened" in key else ""),
+            message=partial(headline_message, group, key=key),
             channel=channel,
             ts=ts,
             receipt=receipt if number == len(stale) else NOTHING_TOLD,

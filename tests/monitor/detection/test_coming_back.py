@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.detection.coming_back import describe_wait, verdict_due
+from monitor.detection.coming_back import describe_wait
 from monitor.detection.evidence import EvidenceTrack
+from monitor.detection.state_machine import verdict_due_at
 from monitor.detection.target_state import TargetState
 from monitor.health import Health
 from tests.support.builders import T0, fold, observation, parameters
@@ -64,6 +65,6 @@ def test_a_verdict_that_waits_for_min_outage_is_due_at_a_time() -> None:
     failing = state.replace(health=Health.SUSPECT, down=track)
     due = track.evidence.since
     assert due is not None
-    assert verdict_due(failing, BY, track.value) == due + timedelta(seconds=BY.min_outage_s)
-    assert verdict_due(failing, BY, track.value + 0.1) is None
-    assert verdict_due(failing.replace(health=Health.DOWN), BY, track.value) is None
+    assert verdict_due_at(failing, BY, track.value) == due + timedelta(seconds=BY.min_outage_s)
+    assert verdict_due_at(failing, BY, track.value + 0.1) is None
+    assert verdict_due_at(failing.replace(health=Health.DOWN), BY, track.value) is None
