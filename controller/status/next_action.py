@@ -59,7 +59,7 @@ def next_action(
         _of_keys(incidents, now=False),
         [budget_alarm] if budget_alarm else [],
         [f"{sentence}; `hotspare alerts test` tries it" for sentence in failing_channels],
-        (f"{route.note}" for route in routes if route.waiting and route.note),
+        (route.note for route in routes if route.waiting and route.note),
     )
     todo = next(later, None)
     if harmed:
@@ -109,7 +109,7 @@ def _of_pins(routes: Sequence[RouteView]) -> Iterator[str]:
     for route in routes:
         if route.override and _health(route) in FAILING:
             held, end = ("paused", "resume") if route.override.kind is OverrideKind.PAUSE else ("pinned", "unpin")
-            command = f"`hotspare {end} {route.name}`" if end == "unpin" else f"`hotspare {end}`"
+            command = f"`hotspare {end} {route.override.subject} --reason …`"
             yield f"users of {route.name} fail, and it is {held} on {route.target}; {command} lets it move."
 
 

@@ -51,7 +51,7 @@ def route(health: Health = Health.UP, *, at: str = MINE, **values: object) -> Ro
             Urgency.NOW,
             "Act now: users of chat fail and no candidate is healthy; it moves at good probes of azure/h",
         ),
-        ([route(Health.DOWN, override=PIN)], [outage()], Urgency.NOW, "`hotspare unpin chat` lets it move"),
+        ([route(Health.DOWN, override=PIN)], [outage()], Urgency.NOW, "`hotspare unpin chat --reason …` lets it move"),
         ([route(published=OTHER)], [], Urgency.NOW, "make the routing file writable"),
         ([route(Health.MISCONFIGURED)], [misconfigured(on_it=True)], Urgency.NOW, "check the variable KEY"),
         ([route(at=OTHER)], [misconfigured()], Urgency.LATER, "check the variable KEY; no user is on it"),

@@ -150,7 +150,8 @@ def _confirm(button: Button) -> Block:
     route, target = _name(button.route), _name(button.target)
     if button.verb is Verb.HOLD:
         title, yes = f"Hold {route}?", "Hold"
-        text = f"Users of {route} stay on {target} for one hour, even if it fails. hotspare resume {route} ends it."
+        ends = f"hotspare resume {route} --reason … ends it."
+        text = f"Users of {route} stay on {target} for one hour, even if it fails. {ends}"
     else:
         title, yes = f"Fail {route} back?", "Fail back"
         text = f"All users of {route} go to {target} at once. If it fails again, they are moved away after a minute."
