@@ -13,10 +13,11 @@ from controller.routing.decision import Decision
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView, failing_sentence
 from controller.status.overview import Overview, TargetView, VendorView
-from controller.status.probe_history import Bucket, OutcomeCounts
+from controller.status.probe_history import Bucket
 from monitor.budget.summary import BudgetSummary
 from monitor.formatting import ago, clock, format_elapsed, plural
 from monitor.health import FAILING, Health, TargetHealth
+from monitor.history.rollup import OutcomeCounts
 from monitor.liveness import Liveness, ServiceStatus
 from monitor.status_pages.reading import VendorState
 from monitor.storage.column_conversions import from_ms

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from math import isfinite
 from typing import Final
 
 from controller.service.background import HOST, BackgroundRecorder
+from monitor.config.retention import RetentionSettings
+from monitor.history.rollup import DAY, HOUR
 from monitor.liveness import ServiceBeat
 from monitor.storage.database import DatabaseError
 
@@ -26,7 +29,7 @@ _CLOCK_STEP_S = 2.0
 class Housekeeping:
     """What the service does besides probing and deciding."""
 
-    retention: timedelta
+    retention: RetentionSettings
     recorder: BackgroundRecorder
     replan: Callable[[datetime], None]
     """Is called when the clock was set: what was planned by the old one may be an hour away."""
@@ -43,8 +46,7 @@ class Housekeeping:
                 self.replan(self.recorder.clock())
             try:
                 await self.recorder.database.run(self._beat)
-                before = self.recorder.clock() - self.retention
-                await self.recorder.database.run(self.recorder.store.prune, before)
+                await self.recorder.database.run(self._prune)
             except DatabaseError as error:
                 log.error("housekeeping_failed: %s", error)
             await asyncio.sleep(_EVERY_S)
@@ -65,6 +67,14 @@ class Housekeeping:
     def _record(self, kind: str, text: str) -> None:
         log.info("%s: %s", kind, text)
         self.recorder.store.add_event(self.recorder.clock(), kind, HOST, text)
+
+    def _prune(self) -> None:
+        now, kept = self.recorder.clock(), self.retention
+        limits_s = {HOUR: kept.hour_s, DAY: kept.day_s}
+        self.recorder.store.prune(
+            now - timedelta(seconds=kept.raw_s),
+            rollups_before={span: now - timedelta(seconds=s) for span, s in limits_s.items() if isfinite(s)},
+        )
 
     def _beat(self, stopped_at: datetime | None = None) -> None:
         self.recorder.store.beat(

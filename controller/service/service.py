@@ -194,7 +194,7 @@ class Service:
             recorder=self._recorder,
         )
         self._housekeeping = Housekeeping(
-            retention=timedelta(seconds=self._settings.retention.raw_s),
+            retention=self._settings.retention,
             recorder=self._recorder,
             replan=self._probing.schedule.replan,
             started_at=self._started_at,

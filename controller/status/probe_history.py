@@ -9,6 +9,7 @@ from math import ceil
 from monitor.detection import reasons
 from monitor.formatting import format_elapsed, plural
 from monitor.health import Health, WeighedProbe
+from monitor.history.rollup import OutcomeCounts
 from probes.outcome import Effect, Outcome
 
 BUCKETS = 60
@@ -23,41 +24,6 @@ VERDICT_EFFECTS: Mapping[Health, frozenset[Effect]] = {
 }
 #: The store rounds the evidence of single probes to three digits.
 _ROUNDING = 0.001
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeCounts:
-    """How many observations of a period ended how."""
-
-    total: int = 0
-    excluded: int = 0
-    """Those that say nothing about the provider: failed here, our own fault (rate limit, key, …), or a refusal."""
-    ok: int = 0
-    answered: int = 0
-    """Those that users could use: `ok` and `slow`."""
-    failed_here: int = 0
-    """Those that failed on this side: on this machine, or while our own network was down."""
-
-    @property
-    def availability(self) -> float | None:
-        """The share of `ok` without what is our own fault, 0 to 1; None when nothing counts."""
-        counted = self.total - self.excluded
-        return self.ok / counted if counted else None
-
-    @property
-    def asked(self) -> int:
-        """Those that the provider was asked."""
-        return self.total - self.failed_here
-
-    @property
-    def refused(self) -> int:
-        """Those that the provider refused: rate limit, key, quota, model, request, policy."""
-        return self.excluded - self.failed_here
-
-    @property
-    def served(self) -> float | None:
-        """The share of answers that users could use, 0 to 1; whose fault the others are does not matter."""
-        return self.answered / self.asked if self.asked else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ from controller.status.probe_history import (
     HOUR,
     VERDICT_EFFECTS,
     EvidenceTrail,
-    OutcomeCounts,
     ProbeHistory,
     RecentDetails,
     build_buckets,
@@ -24,6 +23,7 @@ from controller.status.probe_history import (
 )
 from monitor.detection import notices, reasons
 from monitor.health import Health
+from monitor.history.rollup import OutcomeCounts
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.row_conversions import read_trail
 from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow

@@ -14,6 +14,7 @@ from monitor.config.alert_settings import AlertSettings
 from monitor.config.document import Node, Place, Sequence
 from monitor.config.provider_sections import ProbingSection, ProviderSection, build_targets
 from monitor.config.reading import ReadContext
+from monitor.config.retention import RetentionSettings
 from monitor.config.section import Key, NamedSections, Section
 from monitor.config.values import (
     Value,
@@ -36,7 +37,6 @@ from probes.target import Provider, Target
 #: The largest background failure rate that a target is believed to have.
 LARGEST_BACKGROUND: Final = 0.05
 #: The detector needs some history after a restart, and the page something to show.
-SHORTEST_RETENTION_S: Final = 3600.0
 _MOST_STEPS: Final = 10
 _FAIL_OVER_ON: Final = tuple(map(str, (Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.MISCONFIGURED)))
 _SQLITE: Final = "sqlite:///"
@@ -293,15 +293,6 @@ class NetworkSettings(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionSettings(Section):
-    """How long observations are kept."""
-
-    raw_s: Annotated[float, duration(at_least_s=SHORTEST_RETENTION_S)] = 14 * _DAY_S
-    """How long single observations are kept; at least `1h`. Change it when the disk is small, or you look back
-    further."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetSettings(Section):
     """What probing may cost."""
 
@@ -354,7 +345,7 @@ class Settings(Section):
     alerts: AlertSettings = field(default_factory=AlertSettings)
     connectivity: ConnectivitySettings = ConnectivitySettings()
     network: NetworkSettings = NetworkSettings()
-    retention: RetentionSettings = RetentionSettings()
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     budget: BudgetSettings = BudgetSettings()
 
     @property

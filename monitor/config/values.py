@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from monitor.formatting import format_duration, format_rate, format_share
 from probes.target import Secret
 
 _HEADER_VALUE = re.compile(r"[!-~]+")
+_FOREVER = "forever"
 _QUOTES = frozenset("'\"`")
 _UNEXPANDED = re.compile(r"\$\{?\w+\}?|(export )?[A-Z][A-Z0-9_]*_(KEY|TOKEN)=.*")
 #: In JSON Schema: what any value may be instead, the name of a variable.
@@ -192,8 +194,11 @@ def measure(
     return Value(expected=expected, read=read, schema=schema, show=show)
 
 
-def duration(*, at_least_s: float = 0.0, zero: bool = False, advice: str = "") -> Value:
-    """Seconds from `30s`, at least `at_least_s` and more than zero, or zero where `zero` allows it."""
+def duration(*, at_least_s: float = 0.0, zero: bool = False, endless: bool = False, advice: str = "") -> Value:
+    """Seconds from `30s`, at least `at_least_s` and more than zero, or zero where `zero` allows it.
+
+    Where it may be `endless`, the word `forever` is infinitely many seconds.
+    """
 
     def check(seconds: float) -> str | None:
         shown = format_duration(seconds)
@@ -203,7 +208,24 @@ def duration(*, at_least_s: float = 0.0, zero: bool = False, advice: str = "") -
             return f"{shown} is too short; the shortest is {format_duration(at_least_s)}{advice}"
         return None
 
-    return measure(DURATION, parse_duration, check, show=format_duration, schema=_pattern("(ms|s|m|h|d)"))
+    if not endless:
+        return measure(DURATION, parse_duration, check, show=format_duration, schema=_pattern("(ms|s|m|h|d)"))
+
+    expected = f"{DURATION}, or {_FOREVER}"
+
+    def parse(text: str) -> float:
+        if text == _FOREVER:
+            return inf
+        try:
+            return parse_duration(text)
+        except ValueError as error:
+            raise ValueError(str(error).replace(DURATION, expected)) from None
+
+    def show(seconds: float) -> str:
+        return _FOREVER if seconds == inf else format_duration(seconds)
+
+    schema = {"anyOf": [{"const": _FOREVER}, _pattern("(ms|s|m|h|d)")]}
+    return measure(expected, parse, check, show=show, schema=schema)
 
 
 def share(check: Callable[[float], str | None] | None = None) -> Value:

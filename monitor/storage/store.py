@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete, exists, false, func, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, delete, false, func, tuple_
 from sqlalchemy import select as select_columns
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, SQLModel, col, select
@@ -12,10 +14,12 @@ from sqlmodel import Session, SQLModel, col, select
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection.notices import KINDS, TargetNotice
 from monitor.health import Transition
+from monitor.history.rollup import DAY, Rollup, span_start
 from monitor.liveness import ServiceBeat
 from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable
+from monitor.storage.rollup_rows import add_to_rollups, rollup_of
 from monitor.storage.row_conversions import (
     BEAT,
     SavedTargetState,
@@ -36,6 +40,7 @@ from monitor.storage.tables import (
     EVENTS,
     OBSERVATIONS,
     POOLS,
+    ROLLUPS,
     SPENDING,
     TARGET_STATES,
     VENDOR_REPORTS,
@@ -50,8 +55,9 @@ from monitor.storage.tables import (
 )
 from probes.observation import Observation
 
-_END_OF_TIME_MS: Final = 2**62
+_KEY: Final = list(OBSERVATIONS.primary_key.columns)
 _DAY_MS: Final = 86_400_000
+_ALL_ROLLUPS: Final[Mapping[timedelta, datetime]] = {}
 _ONLY_ROW: Final = 1
 _NO_ROW: Final = false()
 _NO_POOLS: Final[Mapping[str, str]] = {}
@@ -59,7 +65,7 @@ _NO_POOLS: Final[Mapping[str, str]] = {}
 _RECORD: Final = (
     insert(OBSERVATIONS)
     .on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
-    .returning(OBSERVATIONS.c.target, OBSERVATIONS.c.started_ms, OBSERVATIONS.c.cost_usd)
+    .returning(*OBSERVATIONS.primary_key.columns)
 )
 _REPLACE_STATE: Final = insert(TARGET_STATES).prefix_with("OR REPLACE")
 _REPLACE_POOL: Final = insert(POOLS).prefix_with("OR REPLACE")
@@ -85,15 +91,20 @@ class Store:
         self._durable = durable(engine)
 
     def record(self, observations: Sequence[Observation]) -> None:
-        """Store observations, and add their cost to the spending.
+        """Store observations, and add them to the rollups and their cost to the spending.
 
         One that is stored already (same target, millisecond, check and region) is neither stored nor counted again.
         """
         if observations:
+            rows = [observation_row(observation) for observation in observations]
+            by_key: dict[tuple[object, ...], Observation] = {}
+            for row, observation in zip(rows, observations, strict=True):
+                by_key.setdefault(tuple(row[column.name] for column in _KEY), observation)
             with self._engine.begin() as connection:
-                stored = connection.execute(_RECORD, [observation_row(o) for o in observations]).all()
+                stored = [by_key[tuple(key)] for key in connection.execute(_RECORD, rows)]
                 if stored:
-                    connection.execute(_ADD_COST, [_spending_row(*row) for row in stored])
+                    connection.execute(_ADD_COST, [_spending_row(o) for o in stored])
+                    add_to_rollups(connection, stored)
 
     def observations(self, target: str, *, after: datetime, limit: int = 100_000) -> list[Observation]:
         """The target's observations that started after this, oldest first; the oldest `limit` of them."""
@@ -110,13 +121,34 @@ class Store:
         """When the oldest and the newest observation of each target started, by target id; a few seeks per target."""
         spans = {}
         with self._engine.connect() as connection:
-            for target in connection.scalars(_targets_from_before(_END_OF_TIME_MS)).all():
+            for target in connection.scalars(_targets_of(OBSERVATIONS)).all():
                 when = select_columns(OBSERVATIONS.c.started_ms).where(OBSERVATIONS.c.target == target).limit(1)
                 oldest = connection.scalar(when.order_by(OBSERVATIONS.c.started_ms))
                 newest = connection.scalar(when.order_by(OBSERVATIONS.c.started_ms.desc()))
                 if oldest is not None and newest is not None:
                     spans[target] = from_ms(oldest), from_ms(newest)
         return spans
+
+    def rollups(
+        self, targets: Sequence[str], span: timedelta, *, since: datetime, until: datetime
+    ) -> dict[str, list[tuple[datetime, Rollup]]]:
+        """The rollups of these targets by hour or day, all checks and regions together, oldest first, by target.
+
+        Of the hours or days that begin at `since` or later, and before `until`; a target without any is left out.
+        """
+        wanted = (
+            select_columns(ROLLUPS)
+            .where(ROLLUPS.c.target.in_(map(storable, targets)), ROLLUPS.c.span_s == int(span.total_seconds()))
+            .where(ROLLUPS.c.start_ms >= to_ms(since), ROLLUPS.c.start_ms < to_ms(until))
+            .order_by(ROLLUPS.c.target, ROLLUPS.c.start_ms)
+        )
+        sums: dict[str, list[tuple[datetime, Rollup]]] = {}
+        with self._engine.connect() as connection:
+            rows = connection.execute(wanted).mappings()
+            for (target, start_ms), alike in groupby(rows, key=itemgetter("target", "start_ms")):
+                rollup = sum(map(rollup_of, alike), start=Rollup())
+                sums.setdefault(target, []).append((from_ms(start_ms), rollup))
+        return sums
 
     def save_states(
         self,
@@ -254,17 +286,22 @@ class Store:
             row = session.exec(select(ServiceRow)).first()
             return None if row is None else BEAT.value(row)
 
-    def prune(self, before: datetime, *, at_most: int = 5_000) -> int:
+    def prune(
+        self, before: datetime, *, rollups_before: Mapping[timedelta, datetime] = _ALL_ROLLUPS, at_most: int = 5_000
+    ) -> int:
         """Remove up to `at_most` rows from before this; returns how many, 0 when none are left.
 
-        Notices that people are told once are never removed, nor is a vendor's last report: it still holds. The oldest
-        observations of a target are one range of the key: a step costs what it removes, however long the history.
+        Rollups of an hour or a day are kept unless `rollups_before` says from when on they are. Notices that people are
+        told once are never removed, nor is a vendor's last report: it still holds. What is oldest of a target is one
+        range of the key: a step costs what it removes, however long the history.
         """
         before_ms = to_ms(before)
         removed = 0
         with self._engine.begin() as connection:
-            for target in connection.scalars(_targets_from_before(before_ms)).all():
-                removed += _prune_target(connection, target, before_ms, at_most - removed)
+            removed += _prune_targets(connection, OBSERVATIONS, OBSERVATIONS.c.started_ms < before_ms, at_most)
+            for span, oldest in rollups_before.items():
+                is_old = and_(ROLLUPS.c.span_s == int(span.total_seconds()), ROLLUPS.c.start_ms < to_ms(oldest))
+                removed += _prune_targets(connection, ROLLUPS, is_old, at_most - removed)
             removed += _prune_rows(connection, CONNECTIVITY, before_ms, at_most - removed)
             told_once = EVENTS.c.kind.in_(KINDS)  # once removed, they would be told again
             removed += _prune_rows(connection, EVENTS, before_ms, at_most - removed, keep=told_once)
@@ -288,8 +325,9 @@ def insert_event(
         session.commit()  # flushes; the transaction ends with the connection's
 
 
-def _spending_row(target: str, started_ms: int, usd: float | None) -> dict[str, object]:
-    day_ms = started_ms // _DAY_MS * _DAY_MS
+def _spending_row(observation: Observation) -> dict[str, object]:
+    day_ms, usd = to_ms(span_start(observation.started_at, DAY)), observation.cost_usd
+    target = storable(observation.target)
     return {"day_ms": day_ms, "target": target, "usd": usd or 0.0, "probes": 1, "unpriced": int(usd is None)}
 
 
@@ -303,29 +341,25 @@ def _sums(since: datetime, until: datetime) -> Select[Any]:
     )
 
 
-def _targets_from_before(before_ms: int) -> Select[str]:
-    """The targets that have observations from before this, by two seeks each.
+def _targets_of(table: Table) -> Select[str]:
+    """The targets that have rows in the table, whose key begins with the target, by one seek each.
 
     `SELECT DISTINCT target` would read the whole history: here each target is found as the least above the last.
     """
-    key, table = OBSERVATIONS.c.target, OBSERVATIONS.alias()
+    key = table.c.target
     targets = select_columns(func.min(key).label("target")).cte("targets", recursive=True)
     following = select_columns(func.min(key)).where(key > targets.c.target).scalar_subquery()
     targets = targets.union_all(select_columns(following).where(targets.c.target.is_not(None)))
-    return select_columns(targets.c.target).where(
-        exists().where(table.c.target == targets.c.target, table.c.started_ms < before_ms)
-    )
+    return select_columns(targets.c.target).where(targets.c.target.is_not(None))
 
 
-def _prune_target(connection: Connection, target: str, before_ms: int, at_most: int) -> int:
-    key = list(OBSERVATIONS.primary_key.columns)
-    oldest = (
-        select_columns(*key)
-        .where(OBSERVATIONS.c.target == target, OBSERVATIONS.c.started_ms < before_ms)
-        .order_by(OBSERVATIONS.c.started_ms)
-        .limit(at_most)
-    )
-    return connection.execute(delete(OBSERVATIONS).where(tuple_(*key).in_(oldest))).rowcount
+def _prune_targets(connection: Connection, table: Table, is_old: ColumnElement[bool], at_most: int) -> int:
+    """Remove up to `at_most` rows of a table whose key begins with the target; returns how many."""
+    key, removed = list(table.primary_key.columns), 0
+    for target in connection.scalars(_targets_of(table)).all():
+        oldest = select_columns(*key).where(table.c.target == target, is_old).order_by(*key).limit(at_most - removed)
+        removed += connection.execute(delete(table).where(tuple_(*key).in_(oldest))).rowcount
+    return removed
 
 
 def _prune_rows(

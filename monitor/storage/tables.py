@@ -75,6 +75,31 @@ class ObservationRow(_KeyedTable, table=True):
     """1: asked beside the schedule, to see whether a failure lasts; None: not."""
 
 
+class RollupRow(_KeyedTable, table=True):
+    """The observations of one target, check and region that started in one hour or one day (UTC)."""
+
+    __tablename__ = "rollups"
+
+    target: str = _text(key=True)
+    span_s: int = _integer(key=True)
+    """3,600 or 86,400."""
+    start_ms: int = _integer(key=True)
+    check: str = Field(sa_column=Column("check_", TEXT, primary_key=True))
+    region: str = _text(key=True)
+    asked: str = _text()
+    """How many ended how, as a JSON object by outcome; without those that failed here."""
+    failed_here: int = _integer()
+    duration: str = _text()
+    """The histogram of the durations of answers, as JSON (`monitor.history.histogram`)."""
+    first_token: str = _text()
+    """That of the times to the first token."""
+    input_tokens: int = _integer()
+    output_tokens: int = _integer()
+    cost_usd: float = _real()
+    unpriced: int = _integer()
+    """Observations whose cost is not known."""
+
+
 class TransitionRow(_StrictTable, table=True):
     """One change of a target's health."""
 
@@ -342,6 +367,7 @@ class ServiceRow(_StrictTable, table=True):
 _TABLES = SQLModel.metadata.tables
 
 OBSERVATIONS: Final = _TABLES["observations"]
+ROLLUPS: Final = _TABLES["rollups"]
 TRANSITIONS: Final = _TABLES["transitions"]
 TARGET_STATES: Final = _TABLES["target_states"]
 POOLS: Final = _TABLES["pools"]

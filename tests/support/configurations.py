@@ -58,7 +58,7 @@ FULL: dict[str, Any] = {
     },
     "connectivity": {"endpoints": ["https://h"]},
     "network": {"proxy": "http://h", "ca_bundle": "/no"},
-    "retention": {"raw": "14d"},
+    "retention": {"raw": "14d", "hour": "730d", "day": "forever"},
     "budget": {"usd_per_month": 5},
 }
 

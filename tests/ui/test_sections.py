@@ -21,9 +21,10 @@ from controller.routing.overrides import Override, OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
 from controller.status.next_action import NextAction, Urgency
 from controller.status.overview import Overview, TargetView, VendorView
-from controller.status.probe_history import Bucket, EvidenceTrail, OutcomeCounts, ProbeHistory, RecentDetails
+from controller.status.probe_history import Bucket, EvidenceTrail, ProbeHistory, RecentDetails
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, WeighedProbe
+from monitor.history.rollup import OutcomeCounts
 from monitor.liveness import Liveness, ServiceBeat, ServiceStatus
 from monitor.status_pages.reading import VendorState, VendorStateChange
 from monitor.storage.column_conversions import to_ms

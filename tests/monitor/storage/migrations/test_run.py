@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlmodel import SQLModel
 
+from monitor.history.rollup import DAY, HOUR
 from monitor.storage.database import SCHEMA, DatabaseError, open_writer
 from monitor.storage.migrations.run import SCRIPTS, migrate
+from monitor.storage.store import Store
 from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS, OBSERVATIONS
 
 
@@ -197,6 +200,26 @@ def test_older_rows_are_marked_as_failed_here(engine: Engine) -> None:
     with engine.connect() as connection:
         kept = connection.execute(OBSERVATIONS.select().order_by(OBSERVATIONS.c.started_ms)).all()
     assert {(row.outcome, row.http_status, row.detail): row.failed_here for row in kept} == rows
+
+
+def test_older_observations_are_summed_up(engine: Engine) -> None:
+    """By hour and day, once; `failed_here` of version 0008 included."""
+    with engine.begin() as connection:
+        for table in inspect(connection).get_table_names():
+            connection.exec_driver_sql(f'DROP TABLE "{table}"')
+        migrate(connection, current=None, wanted="0008")
+        for minute, (outcome, failed_here) in enumerate([("ok", 0), ("server_error", 0), ("timeout", 1), ("ok", 0)]):
+            connection.exec_driver_sql(
+                "INSERT INTO observations (target, started_ms, check_, region, duration_s, loop_lag_s, outcome,"
+                " detail, failed_here) VALUES ('a/b', ?, 'chat', 'local', 1.0, 0.0, ?, '', ?)",
+                (minute * 20 * 60_000, outcome, failed_here),
+            )
+        migrate(connection, current="0008", wanted=SCHEMA)
+    store, begin = Store(engine), datetime(1970, 1, 1, tzinfo=UTC)
+    day, hours = (store.rollups(["a/b"], span, since=begin, until=begin + DAY)["a/b"] for span in (DAY, HOUR))
+    assert [(at, rollup.counts.total) for at, rollup in hours] == [(begin, 3), (begin + HOUR, 1)]
+    assert day[0][1] == hours[0][1] + hours[1][1]
+    assert day[0][1].counts.served == pytest.approx(2 / 3)
 
 
 def _with_next(scripts: Path, upgrade: str) -> Path:

@@ -1,0 +1,72 @@
+"""Keeps the rollups of observations exact: what is stored is added to its hour and its day in the same transaction."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_
+from sqlalchemy.dialects.sqlite import insert
+
+from monitor.history.histogram import Histogram
+from monitor.history.rollup import SPANS, Rollup, span_start
+from monitor.storage.column_conversions import storable, to_ms
+from monitor.storage.tables import ROLLUPS
+from probes.observation import Observation
+
+#: Target, span in seconds, start in epoch milliseconds, check, region.
+_Key = tuple[str, int, int, str, str]
+_KEY: Final = list(ROLLUPS.primary_key.columns)
+_STORED: Final = select(ROLLUPS).where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
+_REPLACE: Final = insert(ROLLUPS).prefix_with("OR REPLACE")
+#: SQLite takes 32,766 values in one statement.
+_KEYS_AT_ONCE: Final = 1_000
+_LARGEST: Final = 2**63 - 1
+
+
+def add_to_rollups(connection: Connection, observations: Iterable[Observation]) -> None:
+    """Add observations that were not stored before to the rollups of their hours and days."""
+    groups: dict[_Key, list[Observation]] = defaultdict(list)
+    for observation in observations:
+        for span in SPANS:
+            start_ms = to_ms(span_start(observation.started_at, span))
+            key = storable(observation.target), int(span.total_seconds()), start_ms
+            groups[*key, storable(observation.check), storable(observation.region)].append(observation)
+    keys = list(groups)
+    for first in range(0, len(keys), _KEYS_AT_ONCE):
+        some = keys[first : first + _KEYS_AT_ONCE]
+        before = {
+            tuple(row[c] for c in _KEY): rollup_of(row)
+            for row in connection.execute(_STORED, {"keys": some}).mappings()
+        }
+        rows = [_row(key, before.get(key, Rollup()) + Rollup.of(groups[key])) for key in some]
+        connection.execute(_REPLACE, rows)
+
+
+def rollup_of(row: RowMapping) -> Rollup:
+    """The rollup of a row."""
+    return Rollup(
+        asked=json.loads(row["asked"]),
+        failed_here=row["failed_here"],
+        duration=Histogram.parse(row["duration"]),
+        first_token=Histogram.parse(row["first_token"]),
+        input_tokens=row["input_tokens"],
+        output_tokens=row["output_tokens"],
+        cost_usd=row["cost_usd"],
+        unpriced=row["unpriced"],
+    )
+
+
+def _row(key: _Key, rollup: Rollup) -> dict[str, Any]:
+    return {
+        **dict(zip((column.name for column in _KEY), key, strict=True)),
+        "asked": json.dumps(dict(rollup.asked), separators=(",", ":")),
+        "failed_here": rollup.failed_here,
+        "duration": rollup.duration.text(),
+        "first_token": rollup.first_token.text(),
+        # A provider may claim any number of tokens.
+        "input_tokens": min(rollup.input_tokens, _LARGEST),
+        "output_tokens": min(rollup.output_tokens, _LARGEST),
+        "cost_usd": rollup.cost_usd,
+        "unpriced": rollup.unpriced,
+    }
