@@ -1,4 +1,4 @@
-"""Gives signs of life, removes what is past its retention, and notices a clock that was set."""
+"""Gives signs of life, sums up past hours, removes what is past its retention, and notices a clock that was set."""
 
 import asyncio
 import logging
@@ -11,6 +11,7 @@ from importlib.metadata import version
 from math import isfinite
 from typing import Final
 
+from controller.history.store import RouteHistory
 from controller.service.background import HOST, BackgroundRecorder
 from monitor.config.retention import RetentionSettings
 from monitor.history.rollup import DAY, HOUR
@@ -30,6 +31,7 @@ class Housekeeping:
     """What the service does besides probing and deciding."""
 
     retention: RetentionSettings
+    routes: RouteHistory
     recorder: BackgroundRecorder
     replan: Callable[[datetime], None]
     """Is called when the clock was set: what was planned by the old one may be an hour away."""
@@ -47,6 +49,7 @@ class Housekeeping:
             try:
                 await self.recorder.database.run(self._beat)
                 await self.recorder.database.run(self._prune)
+                await self.recorder.database.run(self.routes.sum_up, self.recorder.clock())
             except DatabaseError as error:
                 log.error("housekeeping_failed: %s", error)
             await asyncio.sleep(_EVERY_S)

@@ -14,6 +14,7 @@ from controller.alerts.heartbeat import ServiceHealth
 from controller.alerts.registry import AlertingTasks
 from controller.alerts.slack.buttons.listener import ButtonService
 from controller.cycle.cycle import Cycle
+from controller.history.store import RouteHistory
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile, RoutingFileError
 from controller.service.background import BackgroundRecorder, WorkerThread
@@ -120,7 +121,7 @@ class Service:
         self._budget = open_tracker(self._settings, store, self._clock())
         budget_events = self._budget.review(self._clock())
         self._resume(store, Journal(engine))
-        self._build_loops()
+        self._build_loops(RouteHistory(engine, self._settings))
         for event in budget_events:
             self._recorder.event(event.kind, "budget", event.text, notify=event.notify)
         self._recorder.throttling(budget_tracker.to_json(self._budget.throttling))
@@ -173,7 +174,7 @@ class Service:
             raise RoutingFileError(self._cycle.publisher.error)
         journal.skip_stale_alerts(self._clock() - _STALE)
 
-    def _build_loops(self) -> None:
+    def _build_loops(self, routes: RouteHistory) -> None:
         """What probes, decides and keeps house while the service runs."""
         network = self._settings.network
         self._probing = Probing(
@@ -195,6 +196,7 @@ class Service:
         )
         self._housekeeping = Housekeeping(
             retention=self._settings.retention,
+            routes=routes,
             recorder=self._recorder,
             replan=self._probing.schedule.replan,
             started_at=self._started_at,

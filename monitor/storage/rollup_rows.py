@@ -6,19 +6,18 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_
-from sqlalchemy.dialects.sqlite import insert
 
 from monitor.history.histogram import Histogram
 from monitor.history.rollup import SPANS, Rollup, span_start
 from monitor.storage.column_conversions import storable, to_ms
 from monitor.storage.tables import ROLLUPS
+from monitor.storage.upsert import replace_rows
 from probes.observation import Observation
 
 #: Target, span in seconds, start in epoch milliseconds, check, region.
 _Key = tuple[str, int, int, str, str]
 _KEY: Final = list(ROLLUPS.primary_key.columns)
 _STORED: Final = select(ROLLUPS).where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
-_REPLACE: Final = insert(ROLLUPS).prefix_with("OR REPLACE")
 #: SQLite takes 32,766 values in one statement.
 _KEYS_AT_ONCE: Final = 1_000
 _LARGEST: Final = 2**63 - 1
@@ -40,7 +39,7 @@ def add_to_rollups(connection: Connection, observations: Iterable[Observation]) 
             for row in connection.execute(_STORED, {"keys": some}).mappings()
         }
         rows = [_row(key, before.get(key, Rollup()) + Rollup.of(groups[key])) for key in some]
-        connection.execute(_REPLACE, rows)
+        replace_rows(connection, ROLLUPS, rows)
 
 
 def rollup_of(row: RowMapping) -> Rollup:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, product
 from operator import itemgetter
 from typing import Any, Final
 
@@ -41,6 +41,7 @@ from monitor.storage.tables import (
     OBSERVATIONS,
     POOLS,
     ROLLUPS,
+    ROUTE_ROLLUPS,
     SPENDING,
     TARGET_STATES,
     VENDOR_REPORTS,
@@ -53,6 +54,7 @@ from monitor.storage.tables import (
     TransitionRow,
     VendorReportRow,
 )
+from monitor.storage.upsert import replace_rows
 from probes.observation import Observation
 
 _KEY: Final = list(OBSERVATIONS.primary_key.columns)
@@ -67,8 +69,6 @@ _RECORD: Final = (
     .on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
     .returning(*OBSERVATIONS.primary_key.columns)
 )
-_REPLACE_STATE: Final = insert(TARGET_STATES).prefix_with("OR REPLACE")
-_REPLACE_POOL: Final = insert(POOLS).prefix_with("OR REPLACE")
 _COST: Final = insert(SPENDING)
 _ADD_COST: Final = _COST.on_conflict_do_update(
     index_elements=SPENDING.primary_key.columns,
@@ -121,7 +121,7 @@ class Store:
         """When the oldest and the newest observation of each target started, by target id; a few seeks per target."""
         spans = {}
         with self._engine.connect() as connection:
-            for target in connection.scalars(_targets_of(OBSERVATIONS)).all():
+            for target in connection.scalars(_subjects_of(OBSERVATIONS)).all():
                 when = select_columns(OBSERVATIONS.c.started_ms).where(OBSERVATIONS.c.target == target).limit(1)
                 oldest = connection.scalar(when.order_by(OBSERVATIONS.c.started_ms))
                 newest = connection.scalar(when.order_by(OBSERVATIONS.c.started_ms.desc()))
@@ -167,10 +167,10 @@ class Store:
             return
         with (self._durable if transitions or notices else self._engine).begin() as connection:
             if states:
-                connection.execute(_REPLACE_STATE, [state_row(state) for state in states])
+                replace_rows(connection, TARGET_STATES, [state_row(state) for state in states])
             if pools and at:
                 rows = [{"provider": storable(p), "at_ms": to_ms(at), "pool": storable(t)} for p, t in pools.items()]
-                connection.execute(_REPLACE_POOL, rows)
+                replace_rows(connection, POOLS, rows)
             with Session(connection) as session:
                 session.add_all(transition_row(transition) for transition in transitions)
                 session.add_all(
@@ -291,17 +291,17 @@ class Store:
     ) -> int:
         """Remove up to `at_most` rows from before this; returns how many, 0 when none are left.
 
-        Rollups of an hour or a day are kept unless `rollups_before` says from when on they are. Notices that people are
+        Sums of an hour or a day are kept unless `rollups_before` says from when on they are. Notices that people are
         told once are never removed, nor is a vendor's last report: it still holds. What is oldest of a target is one
         range of the key: a step costs what it removes, however long the history.
         """
         before_ms = to_ms(before)
         removed = 0
         with self._engine.begin() as connection:
-            removed += _prune_targets(connection, OBSERVATIONS, OBSERVATIONS.c.started_ms < before_ms, at_most)
-            for span, oldest in rollups_before.items():
-                is_old = and_(ROLLUPS.c.span_s == int(span.total_seconds()), ROLLUPS.c.start_ms < to_ms(oldest))
-                removed += _prune_targets(connection, ROLLUPS, is_old, at_most - removed)
+            removed += _prune_oldest(connection, OBSERVATIONS, OBSERVATIONS.c.started_ms < before_ms, at_most)
+            for table, (span, oldest) in product((ROLLUPS, ROUTE_ROLLUPS), rollups_before.items()):
+                is_old = and_(table.c.span_s == int(span.total_seconds()), table.c.start_ms < to_ms(oldest))
+                removed += _prune_oldest(connection, table, is_old, at_most - removed)
             removed += _prune_rows(connection, CONNECTIVITY, before_ms, at_most - removed)
             told_once = EVENTS.c.kind.in_(KINDS)  # once removed, they would be told again
             removed += _prune_rows(connection, EVENTS, before_ms, at_most - removed, keep=told_once)
@@ -341,23 +341,23 @@ def _sums(since: datetime, until: datetime) -> Select[Any]:
     )
 
 
-def _targets_of(table: Table) -> Select[str]:
-    """The targets that have rows in the table, whose key begins with the target, by one seek each.
+def _subjects_of(table: Table) -> Select[str]:
+    """The targets or routes that have rows in the table, whose key begins with them, by one seek each.
 
-    `SELECT DISTINCT target` would read the whole history: here each target is found as the least above the last.
+    `SELECT DISTINCT` would read the whole history: here each is found as the least above the last.
     """
-    key = table.c.target
-    targets = select_columns(func.min(key).label("target")).cte("targets", recursive=True)
-    following = select_columns(func.min(key)).where(key > targets.c.target).scalar_subquery()
-    targets = targets.union_all(select_columns(following).where(targets.c.target.is_not(None)))
-    return select_columns(targets.c.target).where(targets.c.target.is_not(None))
+    key = next(iter(table.primary_key.columns))
+    subjects = select_columns(func.min(key).label("subject")).cte("subjects", recursive=True)
+    following = select_columns(func.min(key)).where(key > subjects.c.subject).scalar_subquery()
+    subjects = subjects.union_all(select_columns(following).where(subjects.c.subject.is_not(None)))
+    return select_columns(subjects.c.subject).where(subjects.c.subject.is_not(None))
 
 
-def _prune_targets(connection: Connection, table: Table, is_old: ColumnElement[bool], at_most: int) -> int:
-    """Remove up to `at_most` rows of a table whose key begins with the target; returns how many."""
+def _prune_oldest(connection: Connection, table: Table, is_old: ColumnElement[bool], at_most: int) -> int:
+    """Remove up to `at_most` rows of a table whose key begins with a target or a route; returns how many."""
     key, removed = list(table.primary_key.columns), 0
-    for target in connection.scalars(_targets_of(table)).all():
-        oldest = select_columns(*key).where(table.c.target == target, is_old).order_by(*key).limit(at_most - removed)
+    for subject in connection.scalars(_subjects_of(table)).all():
+        oldest = select_columns(*key).where(key[0] == subject, is_old).order_by(*key).limit(at_most - removed)
         removed += connection.execute(delete(table).where(tuple_(*key).in_(oldest))).rowcount
     return removed
 

@@ -221,6 +221,23 @@ class DecisionRow(_StrictTable, table=True):
     """1 when it was only recorded and the route stayed as configured."""
 
 
+class RouteRollupRow(_KeyedTable, table=True):
+    """Where a route pointed in one hour or one day (UTC), and what its users felt; all times in seconds."""
+
+    __tablename__ = "route_rollups"
+
+    route: str = _text(key=True)
+    span_s: int = _integer(key=True)
+    """3,600 or 86,400."""
+    start_ms: int = _integer(key=True)
+    on_target_s: str = _text()
+    """How long it pointed at each target, as a JSON object."""
+    observed_s: float = _real()
+    felt_s: float = _real()
+    without_s: float = _real()
+    flips: int = _integer()
+
+
 class OverrideRow(_StrictTable, table=True):
     """An operator's override of a route, a target or a provider."""
 
@@ -374,6 +391,7 @@ POOLS: Final = _TABLES["pools"]
 CONNECTIVITY: Final = _TABLES["connectivity"]
 SPENDING: Final = _TABLES["spending"]
 VENDOR_REPORTS: Final = _TABLES["vendor_reports"]
+ROUTE_ROLLUPS: Final = _TABLES["route_rollups"]
 OVERRIDES: Final = _TABLES["overrides"]
 DECISIONS: Final = _TABLES["decisions"]
 INCIDENTS: Final = _TABLES["incidents"]
