@@ -1,9 +1,11 @@
 """The health states of a target, the sets of them that others ask about, and the values of the detector (pure)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from monitor.formatting import clock
+from probes.limit_headers import LONGEST_LIMIT_S
 from probes.observation import hot_dataclass
 from probes.outcome import Effect, Outcome
 
@@ -87,6 +89,28 @@ class RecentProbe:
 
 
 @hot_dataclass
+class LowLimit:
+    """A limit that the target's provider says is nearly used up."""
+
+    left: str
+    """`2 of 60 requests`."""
+    until: datetime
+
+    def text(self, now: datetime) -> str | None:
+        """`2 of 60 requests left until 14:03:10 UTC`; None once that is past."""
+        # A clock that was set back must not make it last.
+        remaining_s = (self.until - now).total_seconds()
+        if not 0 < remaining_s <= LONGEST_LIMIT_S:
+            return None
+        return f"{self.left} left until {clock(self.until, now)}"
+
+
+def low_limit(at: datetime, left: str | None, resets_s: float | None) -> LowLimit | None:
+    """As an answer stated it that ended `at`; None where it stated none."""
+    return LowLimit(left=left, until=at + timedelta(seconds=resets_s)) if left and resets_s else None
+
+
+@hot_dataclass
 class TargetHealth:
     """The health of one target at one instant, as the policy and the page read it."""
 
@@ -105,6 +129,8 @@ class TargetHealth:
     """It is healthy, but was degraded or unusable before: no route returns to it until then."""
     proven: bool = True
     """It has once passed the test of recovery, so that its good answers are no luck; not stored with the health."""
+    low_limit: LowLimit | None = None
+    """As its last probe has it; not stored with the health."""
     recent: tuple[RecentProbe, ...] = ()
     """Its last probes, oldest first, as they were when it last had evidence against it; not stored with the health."""
 

@@ -67,6 +67,10 @@ class Observation:
     http_status: int | None = None
     retry_after_s: float | None = None
     """The wait that the provider asked for."""
+    limit_left: str | None = None
+    """What is left of a limit that is nearly used up, as the provider's headers state it: `2 of 60 requests`."""
+    limit_resets_s: float | None = None
+    """How long that holds."""
     request_id: str | None = None
     """The provider's own id of the request."""
     input_tokens: int | None = None

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -28,6 +28,7 @@ from probes.dialects.presets import preset_of
 from probes.dialects.registry import DIALECTS
 from probes.exchange import MOST_PIECES, Exchange
 from probes.json_values import overlay
+from probes.limit_headers import nearly_used_up
 from probes.loop_lag import LoopLag
 from probes.observation import OWN_FAULT, Observation
 from probes.outcome import Outcome
@@ -269,6 +270,8 @@ def _substitute(exchange: Exchange, answered: str | None) -> str | None:
 def build_observation(exchange: Exchange, classification: Classification) -> Observation:
     """The observation of a finished exchange; every text in it is fit to be shown."""
     key, timings, reply = exchange.target.provider.api_key, exchange.timings, classification.reply
+    ended_at = exchange.started_at + timedelta(seconds=exchange.duration_s)
+    near = nearly_used_up(exchange.headers, now=ended_at)
     return Observation(
         target=exchange.target.id,
         check=exchange.check,
@@ -286,6 +289,8 @@ def build_observation(exchange: Exchange, classification: Classification) -> Obs
         longest_stall_s=exchange.longest_stall_s,
         http_status=exchange.status,
         retry_after_s=classification.retry_after_s,
+        limit_left=near.left if near else None,
+        limit_resets_s=near.resets_s if near else None,
         request_id=clean_identifier(classification.request_id or "", key),
         input_tokens=reply.input_tokens,
         output_tokens=reply.output_tokens,

@@ -35,13 +35,13 @@ def retry_after_s(
        remainder is not stated (`x-ratelimit-reset-tokens: 6m0s`, `x-ratelimit-reset: 1795262430`).
     """
     text = message[:4000].lower()
-    milliseconds = _number(headers.get("retry-after-ms", ""))
+    milliseconds = number_from_zero(headers.get("retry-after-ms", ""))
     waits = [
         None if milliseconds is None else milliseconds / 1000,
-        _until_s(headers.get("retry-after", ""), now),
+        wait_until_s(headers.get("retry-after", ""), now),
         body_s,
         *(_duration_s(text, match.end()) for match in _WAIT.finditer(text)),
-        *(_until_s(f"{match[1]}T{match[2]}Z", now) for match in _FROM.finditer(text)),
+        *(wait_until_s(f"{match[1]}T{match[2]}Z", now) for match in _FROM.finditer(text)),
         _reset_s(headers, now) if limited else None,
     ]
     sane = (wait_s for wait_s in waits if wait_s is not None and wait_s >= 0)  # not a number is not above zero either
@@ -53,17 +53,17 @@ def _reset_s(headers: Mapping[str, str], now: datetime) -> float | None:
     spent: list[float] = []
     unsaid: list[float] = []
     for name in resets:
-        wait_s = _until_s(headers[name], now)
-        left = _number(headers.get(name.replace("reset", "remaining"), ""))
+        wait_s = wait_until_s(headers[name], now)
+        left = number_from_zero(headers.get(name.replace("reset", "remaining"), ""))
         if wait_s is not None and not left:
             (unsaid if left is None else spent).append(wait_s)
     return max(spent) if spent else min(unsaid, default=None)
 
 
-def _until_s(stated: str, now: datetime) -> float | None:
+def wait_until_s(stated: str, now: datetime) -> float | None:
     """Of a number of seconds, a duration, or an instant in any format; 0 for an instant that has passed."""
     stated = stated.strip()[:100]
-    number = _number(stated)
+    number = number_from_zero(stated)
     if number is not None:
         moment_s = number if number < _MOMENT_MS else number / 1000
         return number if number < _MOMENT_S else max(0.0, moment_s - now.timestamp())
@@ -74,13 +74,13 @@ def _until_s(stated: str, now: datetime) -> float | None:
     return None if then is None else max(0.0, (then - now).total_seconds())
 
 
-def _number(stated: str) -> float | None:
+def number_from_zero(stated: str) -> float | None:
     """A finite number from 0 on; the first of several, which came in headers of the same name."""
     try:
         number = float(stated.partition(",")[0][:40])
     except ValueError:
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return abs(number) if math.isfinite(number) and number >= 0 else None  # minus zero is zero
 
 
 def _duration_s(text: str, start: int, *, entire: bool = False) -> float | None:

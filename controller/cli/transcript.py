@@ -142,6 +142,8 @@ def _besides(observation: Observation) -> Iterator[str]:
         yield f"the provider says of the model: {observation.deprecation}"
     if observation.retry_after_s is not None:
         yield f"the provider asks to wait for {format_elapsed(observation.retry_after_s)}"
+    if observation.limit_left is not None:
+        yield f"close to a limit: {observation.limit_left} left for {format_elapsed(observation.limit_resets_s or 0.0)}"
     if observation.request_id is not None:
         yield f"request id {observation.request_id}"
 

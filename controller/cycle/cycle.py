@@ -21,6 +21,7 @@ from controller.routing.active_overrides import ActiveOverrides
 from controller.routing.decision import Decision, failback_command, format_destination
 from controller.routing.overrides import NO_OVERRIDES
 from controller.routing.policy import RouteVerdict
+from controller.routing.refuge import refuge_probes
 from controller.routing.routing_file import RoutingFile
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
@@ -72,14 +73,19 @@ class Cycle:
         could not be written is no error of the cycle: it is logged, recorded, and tried again in the next one.
         """
         # Noted at once: a later step may fail, and the next cycle has no transition to go by.
-        self.publisher.changed |= bool(self.detection.take_in(observations, now, blind))
+        transitions = self.detection.take_in(observations, now, blind)
+        self.publisher.changed |= bool(transitions)
         self._overrides = self._active_overrides.read(self.detection.detector.health, now)
         self._decide(loss, now)
         self.publisher.publish(self._routes, self.detection.detector.health, self._overrides, now)
         if not self.publisher.error:
             self._active_overrides.mark_published(now)
         self._cycled_at = now
-        return self.detection.burst_probes(observations)
+        bursts, health = self.detection.burst_probes(observations), self.detection.detector.health
+        refuges = refuge_probes(
+            self._settings, self._routes, health, transitions, planned=bursts, now=now, overrides=self._overrides
+        )
+        return (*bursts, *refuges)
 
     @property
     def routes(self) -> Mapping[str, Decision]:

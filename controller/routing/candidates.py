@@ -49,6 +49,11 @@ class Candidate:
         until = self.health.held_until
         return not self.health.proven or (until is not None and now < until)
 
+    def low_limit(self, now: datetime) -> str | None:
+        """What little is left of a limit, by the headers of its last answer; None where that is not said, or over."""
+        low = self.health.low_limit
+        return low.text(now) if low else None
+
     @property
     def rank(self) -> int:
         """How well its users are served: 0 for `up`, higher is worse; the same for all health that is not eligible."""
@@ -99,17 +104,41 @@ def best_alternative(
     present: Candidate, candidates: Sequence[Candidate], targets: Mapping[str, Candidate], now: datetime
 ) -> Candidate | None:
     """Where users are best off instead of the present target; None when nothing is eligible."""
-    avoid = present.provider if _provider_failed(present, targets) else None
-    return best_eligible([candidate for candidate in candidates if candidate is not present], now, avoid=avoid)
+    others = [candidate for candidate in candidates if candidate is not present]
+    return best_eligible(others, now, avoid=_provider_to_avoid(present, targets))
 
 
 def best_eligible(candidates: Sequence[Candidate], now: datetime, *, avoid: str | None = None) -> Candidate | None:
     """The healthiest eligible candidate, of those that were ever proven where there are any.
 
-    Among equals one that is not at the provider `avoid`, then as configured.
+    Among equals one that is not at the provider `avoid`, then one without a limit that is nearly used up, then as
+    configured.
     """
     eligible = [candidate for candidate in candidates if candidate.is_eligible(now)]
-    return min(eligible, key=lambda c: (not c.health.proven, c.rank, c.provider == avoid), default=None)
+    return min(eligible, key=lambda c: (*_merit(c, avoid), bool(c.low_limit(now))), default=None)
+
+
+def passed_over(
+    present: Candidate,
+    chosen: Candidate,
+    candidates: Sequence[Candidate],
+    targets: Mapping[str, Candidate],
+    now: datetime,
+) -> str:
+    """A clause on each candidate that would be the best alternative but for its limit; empty where there is none."""
+    avoid = _provider_to_avoid(present, targets)
+    before = [c for c in candidates[: candidates.index(chosen)] if c is not present and c.is_eligible(now)]
+    equals = (c for c in before if _merit(c, avoid) == _merit(chosen, avoid))
+    return "".join(f"; {c.id} is passed over: {c.low_limit(now)}" for c in equals)
+
+
+def _merit(candidate: Candidate, avoid: str | None) -> tuple[bool, int, bool]:
+    return not candidate.health.proven, candidate.rank, candidate.provider == avoid
+
+
+def _provider_to_avoid(failed: Candidate, targets: Mapping[str, Candidate]) -> str | None:
+    """The provider of the target that failed, if that failed rather than the one model."""
+    return failed.provider if _provider_failed(failed, targets) else None
 
 
 def _provider_failed(failed: Candidate, targets: Mapping[str, Candidate]) -> bool:

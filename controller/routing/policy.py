@@ -8,7 +8,8 @@ The invariants, each held by a test over all combinations of health, overrides a
 - A standby is eligible only with a recent good observation of its own; where it is `unknown`, not while our own network
   is down. One that was never proven comes after all others, and no route comes back to it.
 - No second move inside `dwell`, unless the present target's health is in the route's `fail_over_on`.
-- When the provider failed rather than the model, a candidate at another provider is preferred.
+- When the provider failed rather than the model, a candidate at another provider is preferred. Among equals one is
+  that does not say that a limit is nearly used up; it refuses nobody a standby.
 - Operators go before the policy: a pin beats a drain, a drain beats a pause, a pause beats the rest.
 
 A failback in steps gives the more preferred target, its *home*, a growing share of the requests; the route points at
@@ -20,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from controller.routing.candidates import Candidate, best_alternative, best_eligible, build_candidates
+from controller.routing.candidates import Candidate, best_alternative, best_eligible, build_candidates, passed_over
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.least_bad import can_be_least_bad, find_least_bad
 from controller.routing.override_text import with_author
@@ -221,7 +222,8 @@ def _leave_drained(case: RouteCase, present: Candidate, drain: Override) -> Rout
 def _fail_over(case: RouteCase, present: Candidate, home: Candidate | None) -> RouteVerdict:
     to = best_alternative(present, case.candidates, case.targets, case.now)
     if to and to.rank < present.rank:
-        return case.move(MoveKind.FAILOVER, to, present.health.reason)
+        limits = passed_over(present, to, case.candidates, case.targets, case.now)
+        return case.move(MoveKind.FAILOVER, to, f"{present.health.reason}{limits}")
     if home and _home_fails(case, home):
         return case.move(MoveKind.ABORT, present, home.health.sentence)
     held = case.current is not None and not case.has_passed(case.current.at, case.controller.dwell_s)

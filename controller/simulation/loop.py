@@ -23,6 +23,7 @@ from typing import Any
 from controller.routing import policy
 from controller.routing.decision import Decision
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
+from controller.routing.refuge import refuge_probes
 from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.fast_forward import FastForward
 from controller.simulation.scenario import Scenario
@@ -32,6 +33,7 @@ from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.detection.detector import Detector
 from monitor.detection.fresh_evidence import SHORTEST_HANG_S
 from monitor.detection.pacing import BurstProbe, is_resting, phases
+from monitor.health import Transition
 from probes.observation import Observation, replaced
 from probes.outcome import Effect, Outcome
 
@@ -154,10 +156,11 @@ class _SeedRun:
             subject.observed_at_s = end_s
             if is_blind:
                 is_blind(observation, end_s)
-            if observe(observation) or self._detector.due is not None or self._is_compared(subject):
+            changed = observe(observation)
+            if changed or self._detector.due is not None or self._is_compared(subject):
                 self._cycle_by(end_s + GATHER_S)
-            if planned := burst_probes(subject.id):
-                self._plan(planned, end_s)
+            if (planned := burst_probes(subject.id)) or changed:
+                self._plan(planned, end_s, changed)
 
     def _skipped_until_s(self, target: SimulatedTarget, now_s: float) -> float | None:
         """Skip the regular probes of this target from the one that is due now on; None where they are to be made."""
@@ -211,11 +214,21 @@ class _SeedRun:
         due = self._detector.due
         if due is not None:
             self._cycle_by(max(now_s, (due - EPOCH).total_seconds()) + AFTER_DUE_S)
-        self._plan(self._detector.burst_probes(target.id), now_s)
+        self._plan(self._detector.burst_probes(target.id), now_s, changed)
 
-    def _plan(self, bursts: Sequence[BurstProbe], now_s: float) -> None:
-        for burst in bursts:
+    def _plan(self, bursts: Sequence[BurstProbe], now_s: float, changed: Sequence[Transition] = ()) -> None:
+        for burst in (*bursts, *(self._refuge_probes(changed, bursts, now_s) if changed else ())):
             self._planned[burst.slot] = self._push(now_s + burst.delay_s, _BURST, burst), burst
+
+    def _refuge_probes(
+        self, changed: Sequence[Transition], bursts: Sequence[BurstProbe], now_s: float
+    ) -> tuple[BurstProbe, ...]:
+        self._fast_forward.update_states(now_s)
+        health, now = self._detector.health, _instant(now_s)
+        probes = refuge_probes(self._settings, self._states, health, changed, planned=bursts, now=now)
+        if probes:
+            self._resume(now_s, [self._targets[probe.targets[0]] for probe in probes])
+        return probes
 
     def _probe_extra(self, now_s: float, serial: int, burst: BurstProbe) -> None:
         """A burst probe is due, unless another has replaced it."""

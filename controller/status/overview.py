@@ -184,7 +184,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             TargetView(
                 state=states[target.id],
                 history=read_history(connection, target, now),
-                details=read_recent_details(connection, target.id),
+                details=read_recent_details(connection, target.id, now),
             )
             for target in paced.targets
         )

@@ -22,7 +22,7 @@ from controller.status.probe_history import (
     quantile,
 )
 from monitor.detection import notices, reasons
-from monitor.health import Health
+from monitor.health import Health, low_limit
 from monitor.history.rollup import OutcomeCounts
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.row_conversions import read_trail
@@ -55,9 +55,11 @@ _TOTALS = select(
     func.count().filter(_FAILED_HERE).label("failed_here"),
     func.sum(_OBSERVED.cost_usd).label("cost_usd"),
 ).where(_OF_TARGET, _SINCE)
+_ENDED_MS = _OBSERVED.started_ms + _OBSERVED.duration_s * 1000
 _NEWEST = (
     select(_OBSERVED.check_, _OBSERVED.outcome, _OBSERVED.detail, _OBSERVED.failed_here)
     .add_columns(_OBSERVED.request_id, _OBSERVED.model, _OBSERVED.deprecation)
+    .add_columns(_OBSERVED.limit_left, _OBSERVED.limit_resets_s, _ENDED_MS.label("ended_ms"))
     .where(_OF_TARGET)
     .order_by(_OBSERVED.started_ms.desc())
     .limit(_SEARCHED)
@@ -101,15 +103,18 @@ def _read_counts(connection: Connection, target: str, since: datetime) -> tuple[
     return counts, cost_usd
 
 
-def read_recent_details(connection: Connection, target: str) -> RecentDetails:
+def read_recent_details(connection: Connection, target: str, now: datetime) -> RecentDetails:
     """The details of the newest observations of `target`; reads the newest end of its history only."""
     rows = connection.execute(_NEWEST, {"of": target}).all()
     answered = {row.check_: row for row in reversed(rows) if row.outcome in ANSWERED}
     sentences = [notices.model_texts(target, row.model, row.deprecation).values() for row in answered.values()]
+    texts = [text for texts in sentences for text in texts]
+    if rows and (low := low_limit(from_ms(rows[0].ended_ms), rows[0].limit_left, rows[0].limit_resets_s)):
+        texts += [f"{target} is close to a limit: {left}"] if (left := low.text(now)) else []
     failed = [row.request_id for row in rows if row.outcome != Outcome.OK and row.request_id]
     return RecentDetails(
         last=(Outcome(rows[0].outcome), rows[0].detail) if rows else None,
-        notices=tuple(dict.fromkeys(text for texts in sentences for text in texts)),
+        notices=tuple(dict.fromkeys(texts)),
         request_ids=tuple(dict.fromkeys(failed))[:_IDS],
         failed_here=bool(rows and rows[0].failed_here and rows[0].outcome == Outcome.BAD_REQUEST),
     )

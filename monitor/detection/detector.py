@@ -80,10 +80,11 @@ class Detector:
         parameters = self._parameters.get(target)
         if parameters is None:
             return ()
-        if observation.afresh:
-            return self._observe_afresh(observation, blind=blind)
-        if observation.under_way:
-            return self._observe_hanging(observation, blind=blind)
+        if observation.limit_left or self._states[target].low_limit:
+            self.accept(limits.note_limit(self._states[target], observation))
+        if observation.afresh or observation.under_way:
+            observe = self._observe_afresh if observation.afresh else self._observe_hanging
+            return observe(observation, blind=blind)
         self._asked_afresh.discard(target)
         provider = self._provider_of[target]
         if observation.outcome.effect is Effect.THROTTLED:
@@ -225,7 +226,7 @@ class Detector:
             state, known = self._states[target], self._health.get(target)
             same = known and (known.health, known.since, known.reason) == (state.health, state.since, state.reason)
             if known and same and known.proven and not known.evidence and state.no_evidence:
-                self._health[target] = replaced(known, last_ok_at=state.last_ok_at)
+                self._health[target] = replaced(known, last_ok_at=state.last_ok_at, low_limit=state.low_limit)
             else:
                 self._health[target] = degradation.target_health(state, self._parameters[target])
         self._stale.clear()

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import TargetState
-from monitor.health import Health
+from monitor.health import Health, low_limit
+from probes.observation import Observation
 from probes.outcome import Effect
 
 #: Limits of requests are mostly those of a minute.
@@ -78,6 +79,14 @@ def met_by_bursts(states: Iterable[TargetState], at: datetime) -> bool:
     """
     extra = (probed_at for state in states if not _is_refusing(state) for probed_at in state.extra_at)
     return sum(0 <= (at - probed_at).total_seconds() <= LIMIT_WINDOW_S for probed_at in extra) > MOST_EXTRA
+
+
+def note_limit(state: TargetState, observation: Observation) -> TargetState:
+    """The state with what this observation says of a limit that is nearly used up."""
+    if observation.under_way:
+        return state
+    low = low_limit(observation.finished_at, observation.limit_left, observation.limit_resets_s)
+    return state.replace(low_limit=low)
 
 
 def note_start(state: TargetState, started_at: datetime, interval_s: float) -> TargetState:

@@ -10,7 +10,7 @@ from monitor.detection.answer_shares import NO_TEST, ShareTest
 from monitor.detection.evidence import EMPTY_TRACK, RECOVERED, EvidenceTrack, Recovery, step_down, step_up
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import ProbeIdentity, TargetParameters
-from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, RecentProbe, TargetHealth
+from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, LowLimit, RecentProbe, TargetHealth
 from probes.observation import Observation, hot_dataclass, replaced
 from probes.outcome import Effect, Outcome
 
@@ -92,6 +92,8 @@ class TargetState:
     """It is unusable for that; it comes back as from down."""
     recent: tuple[RecentProbe, ...] = ()
     """Its last probes, oldest first, without those of `clean_pending`."""
+    low_limit: LowLimit | None = None
+    """A limit that is nearly used up, as the newest observation has it."""
 
     def replace(self, **changed: object) -> "TargetState":
         """The state with these fields changed."""
@@ -243,6 +245,7 @@ class TargetState:
             last_ok_at=self.last_ok_at,
             held_until=self.held_until if self.health in HEALTHY else None,
             proven=self.is_proven(parameters.p1),
+            low_limit=self.low_limit,
             recent=self.recent,
         )
 

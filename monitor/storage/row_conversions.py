@@ -28,7 +28,7 @@ _LONGEST: Final = {
     "url": 2_000,
 }
 _OBSERVATION: Final = RowMapper(Observation, "check", "fresh", "afresh", "under_way", longest=_LONGEST)
-_HEALTH: Final = RowMapper(TargetHealth, "held_until", "proven", "recent", longest=_LONGEST)
+_HEALTH: Final = RowMapper(TargetHealth, "held_until", "proven", "low_limit", "recent", longest=_LONGEST)
 _TRANSITION: Final = RowMapper(Transition, "trail", longest=_LONGEST)
 _VENDOR_REPORT: Final = RowMapper(VendorStateChange, "state", longest=_LONGEST)
 BEAT: Final = RowMapper(ServiceBeat)

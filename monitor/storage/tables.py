@@ -73,6 +73,8 @@ class ObservationRow(_KeyedTable, table=True):
     """1: it failed on this side, by a fault of this machine or of our own network."""
     afresh: int | None = _integer(null=True)
     """1: asked beside the schedule, to see whether a failure lasts; None: not."""
+    limit_left: str | None = _text(null=True)
+    limit_resets_s: float | None = _real(null=True)
 
 
 class RollupRow(_KeyedTable, table=True):

@@ -96,6 +96,7 @@ def observation(
     name: str = "openai/gpt-6-luna",
     detail: str = "",
     retry_after_s: float = 0,
+    limit_left: str | None = None,
     afresh: bool = False,
 ) -> Observation:
     """What a probe saw that started so long after T0 and took a tenth of a second."""
@@ -108,6 +109,8 @@ def observation(
         detail=detail,
         http_status={"B": 404, "E": 200}.get(symbol),
         retry_after_s=retry_after_s or None,
+        limit_left=limit_left,
+        limit_resets_s=60.0 if limit_left else None,
         failed_here=symbol == "b",
         afresh=afresh,
     )

@@ -11,7 +11,7 @@ from controller.routing.candidates import Candidate
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.policy import RouteCase, RouteVerdict, decide, decide_all
 from monitor.config.settings import ControllerSettings, Route
-from monitor.health import Health, TargetHealth
+from monitor.health import Health, LowLimit, TargetHealth
 from tests.support.builders import T0, settings
 
 IDS = ("openai/a", "openai/b", "anthropic/c")
@@ -119,6 +119,39 @@ def test_a_failover_tells_why() -> None:
     decision = ask(at(IDS[0], for_s=1), down, up, other).decision
     assert decision is not None
     assert (decision.move, decision.before, decision.reason) == (MoveKind.FAILOVER, IDS[0], "openai/a is down")
+
+
+def near_limit(of: Candidate, *, for_s: float = 30) -> Candidate:
+    """The candidate, whose last answer said that little is left of a limit for so long."""
+    low = LowLimit(left="2 of 60 requests", until=T0 + timedelta(seconds=for_s))
+    return replace(of, health=replace(of.health, low_limit=low))
+
+
+def test_among_equals_one_that_is_close_to_a_limit_is_passed_over() -> None:
+    """So that a failover is no second storm: while the limit lasts, and with the reason."""
+    present, first, second = (
+        candidate(n, h) for n, h in zip(IDS, (Health.UNUSABLE, Health.UP, Health.UP), strict=True)
+    )
+    said = f"{present.health.reason}; {first.id} is passed over: 2 of 60 requests left until {T0:%H:%M}:30 UTC"
+    for limited, target, reason in (
+        ((near_limit(first), second), second.id, said),
+        ((near_limit(first, for_s=0), second), first.id, present.health.reason),
+        ((near_limit(first, for_s=9e9), second), first.id, present.health.reason),
+        ((near_limit(first), near_limit(second)), first.id, present.health.reason),
+        ((first, near_limit(second)), first.id, present.health.reason),
+    ):
+        decision = ask(at(present.id), present, *limited).decision
+        assert decision
+        assert (decision.target, decision.reason) == (target, reason)
+
+
+@pytest.mark.parametrize("worse", [Health.SUSPECT, Health.DEGRADED, Health.DOWN])
+def test_a_limit_refuses_nobody_a_standby(worse: Health) -> None:
+    """A candidate that is close to a limit is better than one that is not well, and than none."""
+    present, first, second = (candidate(n, h) for n, h in zip(IDS, (Health.DOWN, Health.UP, worse), strict=True))
+    decision = ask(at(present.id), present, near_limit(first), second).decision
+    assert decision
+    assert decision.target == first.id
 
 
 @pytest.mark.parametrize(

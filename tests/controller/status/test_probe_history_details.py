@@ -53,6 +53,9 @@ def engine(settings: Settings) -> Iterator[Engine]:
             replace(failed, started_at=late - timedelta(milliseconds=20), outcome=Outcome.OK, request_id="req_of_ok"),
             replace(answered, started_at=late, check=Check.CHAT),
             replace(answered, started_at=late, check=Check.STREAM, model=HOSTILE, deprecation="retires 2026-12-01"),
+            replace(
+                observation("."), target=seeded.HAIKU, started_at=late, limit_left="2 of 60 requests", limit_resets_s=9
+            ),
             replace(answered, started_at=late - timedelta(seconds=1), check=Check.CHAT, model="gpt-4"),
             replace(answered, started_at=late + timedelta(seconds=1), outcome=Outcome.BAD_ANSWER, model="gpt-3"),
         ]
@@ -64,17 +67,20 @@ def engine(settings: Settings) -> Iterator[Engine]:
 def test_the_newest_ids_of_failures(engine: Engine) -> None:
     """Three, each once, the newest first; those of successes are nobody's business."""
     with engine.connect() as connection:
-        assert read_recent_details(connection, seeded.LUNA).request_ids == ("req_0", "req_1", "req_2")
+        assert read_recent_details(connection, seeded.LUNA, NOW).request_ids == ("req_0", "req_1", "req_2")
 
 
 def test_the_newest_answer_of_each_check_speaks(engine: Engine) -> None:
     """What an older answer or a wrong one said is over."""
     with engine.connect() as connection:
-        assert read_recent_details(connection, seeded.FLASH).notices == (
+        assert read_recent_details(connection, seeded.FLASH, NOW).notices == (
             f"{seeded.FLASH} was answered by {HOSTILE}",
             f"the provider says of {seeded.FLASH}: retires 2026-12-01",
         )
-        assert read_recent_details(connection, "nobody/heard-of") == RecentDetails()
+        low = f"{seeded.HAIKU} is close to a limit: 2 of 60 requests left until 12:00:08 UTC"
+        assert read_recent_details(connection, seeded.HAIKU, NOW).notices == (low,)
+        assert read_recent_details(connection, seeded.HAIKU, NOW + timedelta(seconds=9)).notices == ()
+        assert read_recent_details(connection, "nobody/heard-of", NOW) == RecentDetails()
 
 
 def test_status_and_the_page_show_them(settings: Settings, engine: Engine) -> None:
@@ -90,7 +96,7 @@ def test_status_and_the_page_show_them(settings: Settings, engine: Engine) -> No
 
     targets = {one["target"]: one for one in status_document(overview)["targets"]}
     assert targets[seeded.LUNA]["request_ids"] == ids.split(", ")
-    assert targets[seeded.HAIKU]["request_ids"] == targets[seeded.HAIKU]["notices"] == []
+    assert targets[seeded.HAIKU]["request_ids"] == []
     assert len(targets[seeded.FLASH]["notices"]) == 2
 
     page = view.targets(overview)

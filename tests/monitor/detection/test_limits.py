@@ -2,13 +2,16 @@
 
 from collections import deque
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from monitor.detection.detector import Detector, DetectorState
+from monitor.detection.target_state import from_json, to_json
 from monitor.health import Health
-from tests.support.builders import settings, target
+from tests.support.builders import T0, observation, settings, target
 from tests.support.closed_loop import ClosedLoop
 
 A, B = "openai/a", "openai/b"
@@ -83,3 +86,25 @@ def test_a_quarter_of_a_minute_of_refusals_is_soon_forgotten() -> None:
     assert [moved.after for moved in loop.transitions] == [Health.UP, Health.SUSPECT, Health.UP]
     suspect, up = loop.transitions[1:]
     assert (up.at - suspect.at).total_seconds() < 60
+
+
+def test_the_newest_answer_says_what_is_left_of_a_limit(tmp_path: Path) -> None:
+    """Whatever it answered, asked afresh or not, and across a restart; a probe under way says nothing."""
+    made = settings(tmp_path, A, B)
+    detector = Detector(made, T0)
+    said = (observation(limit_left="2 of 60 requests", name=A), observation("r", limit_left="0 of 60 requests", name=A))
+    for number, answer in enumerate(
+        (*said, replace(said[0], afresh=True), replace(observation(name=A), under_way=True))
+    ):
+        detector.observe(replace(answer, started_at=T0 + timedelta(seconds=30 * number)))
+        low = detector.health[A].low_limit
+        assert low
+        last = said[number % 2] if number < len(said) else said[0]
+        assert low.left == last.limit_left
+    restarted = Detector(made, T0)
+    record = from_json(to_json(detector.state_of(A)))
+    assert record
+    restarted.restore(DetectorState(targets={A: record}, providers={}))
+    assert restarted.health[A].low_limit == detector.health[A].low_limit
+    restarted.observe(observation(name=A, at_s=150))
+    assert restarted.health[A].low_limit is None
