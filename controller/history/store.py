@@ -64,12 +64,17 @@ class RouteHistory:
             return _stored(connection, route, span, since, until)
 
     def total(self, route: str, *, since: datetime, until: datetime) -> RouteRollup:
-        """The sum from `since`, the beginning of an hour, until then: what is stored, and the rest as it is now."""
+        """The sum from `since`, the beginning of an hour, until then: what is stored, and the rest as it is now.
+
+        Where `since` begins a day, whole days are read as days, so that years are no more work than a month.
+        """
         with self._engine.connect() as connection:
-            hours = _stored(connection, route, HOUR, since, until)
-            stored_until = max((at + HOUR for at, _ in hours), default=since)
-            rest = self._sum(connection, self._routes[route], stored_until, until)
-        return sum((rollup for _, rollup in hours), start=rest)
+            days = [] if since - span_start(since, DAY) else _stored(connection, route, DAY, since, until)[:-1]
+            days_until = max((at + DAY for at, _ in days), default=since)
+            hours = _stored(connection, route, HOUR, days_until, until)
+            hours_until = max((at + HOUR for at, _ in hours), default=days_until)
+            rest = self._sum(connection, self._routes[route], hours_until, until)
+        return sum((rollup for _, rollup in (*days, *hours)), start=rest)
 
     def _sum_up_hours(self, connection: Connection, route: Route, now: datetime, at_most: int) -> int:
         last = connection.scalar(

@@ -81,6 +81,10 @@ _FALSE_FAILOVERS: Final = must(lambda rate: rate > 0, "is not more than zero; ev
 _FILE: Final = text("the path of a file", placed=True)
 
 
+def _slo_problem(value: float) -> str | None:
+    return None if 0 < value < 1 else f"{format_share(value)} is not between 0% and 100%"
+
+
 def _failure_rate_problem(failing: float) -> str | None:
     return None if 0 < failing <= 1 else f"{format_share(failing)} is not more than 0% and at most 100%"
 
@@ -172,6 +176,9 @@ class Route(Section):
     """The health of the current target that moves the route; `degraded` may be added. Leaving out another one
     brings a warning. Change it when slow or partly wrong answers hurt more than a change of model: add
     `degraded`."""
+    slo: Annotated[float | None, share(_slo_problem), Key(default_text="none")] = None
+    """The share of the time in which users are to be served, such as `99.9%`: the [report](commands.md#report) counts
+    against it. Change it when an objective was agreed on."""
 
     def check_keys(self, node: Node, context: ReadContext) -> None:
         """A target that serves nobody should move the route."""

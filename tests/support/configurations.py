@@ -35,7 +35,7 @@ FULL: dict[str, Any] = {
             "models": {"m": {"slow": "2s"}},
         }
     },
-    "routes": {"chat": {"candidates": ["openai/m"], "fail_over_on": ["down"]}},
+    "routes": {"chat": {"candidates": ["openai/m"], "fail_over_on": ["down"], "slo": "99.9%"}},
     "controller": {
         "detect": "30%",
         "false_failovers": "1 per 90d",

@@ -96,6 +96,18 @@ def test_the_total_counts_the_hour_that_is_not_over(engine: Engine, configured: 
     assert (before.felt_s, before.observed_s) == (180.0, 9_000.0)
 
 
+def test_a_total_of_days_is_that_of_their_hours(engine: Engine, configured: Settings) -> None:
+    """Whole days are read as days; the last one, which may lack hours, is not."""
+    midnight = span_start(T0, DAY)
+    for hour in (0, 7, 24, 40, 49):
+        _probe(engine, A, "x." * 60, hour=hour)
+    history = RouteHistory(engine, configured)
+    _sum_up(history, 48)
+    total = history.total("chat", since=midnight, until=BEGIN + 50 * HOUR)
+    assert total.felt_s == pytest.approx(5 * 1_800.0)
+    assert total == history.total("chat", since=midnight + HOUR, until=BEGIN + 50 * HOUR)
+
+
 def test_what_was_missed_is_summed_up_later(engine: Engine, configured: Settings) -> None:
     """A day at a time; hours without probes are passed over, and nothing is counted twice."""
     for hour in (0, 1, 30, 4_000):

@@ -1,0 +1,60 @@
+"""`hotspare report`: how well targets and routes served users in a period, and what it cost."""
+
+import argparse
+from collections.abc import Sequence
+from datetime import timedelta
+
+from rich.console import Console
+from rich.text import Text
+
+from controller.cli import output
+from controller.cli.arguments import add_config, add_json, load_settings, past_duration
+from controller.history import report as words
+from controller.history.queries import read_report
+from controller.history.report import Report
+from monitor.clock import utc_now
+from monitor.storage.database import open_reader
+
+_MONTH_S = 30 * 86400.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `report`."""
+    add_config(parser)
+    add_json(parser)
+    help_text = "how far back, such as 12h or 90d (default: 30d); more than two days begin at midnight UTC"
+    parser.add_argument("--since", type=past_duration, default=_MONTH_S, metavar="DURATION", help=help_text)
+    parser.add_argument("--markdown", action="store_true", help="as Markdown, for a ticket or a wiki")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report; 1 when a route misses its objective (`slo`), 2 when there is no database."""
+    settings = load_settings(args.config, keys=False)
+    report = read_report(open_reader(settings.database), settings, timedelta(seconds=args.since), utc_now())
+    if args.markdown and not args.json:
+        output.print_lines([words.markdown(report).rstrip("\n")])
+    else:
+        output.print_answer(args, words.document(report), _print, report)
+    return output.BAD_NEWS if any(route.misses for route in report.routes) else output.OK
+
+
+def _print(report: Report, console: Console) -> None:
+    console.print(Text(words.headline(report), style="bold"))
+    console.print()
+    routes = output.plain_table(words.ROUTE_COLUMNS[0], right=words.ROUTE_COLUMNS[1:-1])
+    routes.add_column(words.ROUTE_COLUMNS[-1], overflow="fold")
+    for route in report.routes:
+        routes.add_row(*_cells(words.route_cells(route)), style="bold red" if route.misses else "")
+    console.print(routes)
+    console.print()
+    targets = output.plain_table(words.TARGET_COLUMNS[0], right=words.TARGET_COLUMNS[1:])
+    for target in report.targets:
+        targets.add_row(*_cells(words.target_cells(target)))
+    console.print(targets)
+    console.print()
+    console.print(Text(words.totals(report)))
+
+
+def _cells(texts: Sequence[str]) -> list[Text]:
+    """Names are no markup."""
+    return [Text(text) for text in texts]

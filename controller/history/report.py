@@ -1,0 +1,189 @@
+"""The report of a period: how well targets and routes served users, what it cost, and what went wrong (pure)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from controller.history.route_rollup import RouteRollup
+from controller.incidents.post_mortem import code
+from monitor.budget.allocation import format_usd
+from monitor.formatting import format_elapsed, instant, percent_number, plural
+from monitor.history.rollup import Rollup
+
+_NONE = "–"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteReport:
+    """One route in that time."""
+
+    route: str
+    history: RouteRollup
+    slo: float | None = None
+    """The share of the time in which users are to be served, as configured."""
+
+    @property
+    def allowed_s(self) -> float | None:
+        """The error budget: the seconds of the observed time in which users may be failed; None without objective."""
+        return None if self.slo is None else (1.0 - self.slo) * self.history.observed_s
+
+    @property
+    def misses(self) -> bool:
+        """Whether users were failed for longer than the objective allows."""
+        return self.allowed_s is not None and self.history.felt_s > self.allowed_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetReport:
+    """One target in that time."""
+
+    target: str
+    history: Rollup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is known of a period."""
+
+    since: datetime
+    until: datetime
+    routes: Sequence[RouteReport]
+    """In the order of the configuration, like the targets."""
+    targets: Sequence[TargetReport]
+    incidents: int
+    """Those that lay in it, in whole or in part."""
+    incident_s: float
+    """How long they lasted together, as far as it lies in the period."""
+    still_open: int
+
+    @property
+    def probed(self) -> Rollup:
+        """The sum of all targets."""
+        return sum((target.history for target in self.targets), start=Rollup())
+
+
+ROUTE_COLUMNS = ("route", "served", "users failed", "without us", "moved", "error budget", "where it pointed")
+TARGET_COLUMNS = ("target", "served", "available", "p50", "p95", "first token p50", "p95", "probes", "cost")
+
+
+def headline(report: Report) -> str:
+    """The period, and what went wrong in it."""
+    period = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
+    lasted = f", {format_elapsed(report.incident_s)} in all" if report.incidents else ""
+    still = f", {report.still_open} still open" if report.still_open else ""
+    return f"{period}: {plural(report.incidents, 'incident')}{lasted}{still}"
+
+
+def totals(report: Report) -> str:
+    """Probes and cost of all targets together."""
+    probed = report.probed
+    unpriced = f"; the price of {probed.unpriced:,} of them is not known" if probed.unpriced else ""
+    return f"{probed.counts.total:,} probes for {format_usd(probed.cost_usd)}{unpriced}"
+
+
+def route_cells(route: RouteReport) -> tuple[str, ...]:
+    """What stands in a row of the table of routes."""
+    history, served = route.history, _percent(route.history.served)
+    felt, without = (format_elapsed(s) if history.observed_s else _NONE for s in (history.felt_s, history.without_s))
+    return (route.route, served, felt, without, f"{history.flips} ×", _error_budget(route), _where(history))
+
+
+def target_cells(target: TargetReport) -> tuple[str, ...]:
+    """What stands in a row of the table of targets."""
+    history, counts = target.history, target.history.counts
+    quantiles = [_seconds(h.quantile(q)) for h in (history.duration, history.first_token) for q in (0.5, 0.95)]
+    priced = counts.total > history.unpriced
+    cost = format_usd(history.cost_usd) if priced else _NONE
+    shares = _percent(counts.served), _percent(counts.availability)
+    return (target.target, *shares, *quantiles, f"{counts.total:,}", cost)
+
+
+def markdown(report: Report) -> str:
+    """The report as Markdown, to be pasted into a ticket or a wiki."""
+    routes = [(code(name), *cells) for name, *cells in map(route_cells, report.routes)]
+    targets = [(code(name), *cells) for name, *cells in map(target_cells, report.targets)]
+    parts = [
+        f"# {headline(report)}",
+        "## Routes",
+        "\n".join(_table(ROUTE_COLUMNS, routes)),
+        "## Targets",
+        "\n".join(_table(TARGET_COLUMNS, targets)),
+        totals(report),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report for scripts: shares from 0 to 1, times in seconds, null where nothing is known."""
+    return {
+        "since": instant(report.since),
+        "until": instant(report.until),
+        "incidents": {"count": report.incidents, "lasted_s": report.incident_s, "open": report.still_open},
+        "routes": [_route_document(route) for route in report.routes],
+        "targets": [_target_document(target) for target in report.targets],
+    }
+
+
+def _route_document(route: RouteReport) -> dict[str, Any]:
+    history = route.history
+    return {
+        "route": route.route,
+        "served": history.served,
+        "felt_s": history.felt_s,
+        "felt_without_failover_s": history.without_s,
+        "observed_s": history.observed_s,
+        "flips": history.flips,
+        "on_target_s": dict(history.on_target_s),
+        "slo": None if route.slo is None else round(route.slo, 9),
+        "error_budget_s": route.allowed_s,
+    }
+
+
+def _target_document(target: TargetReport) -> dict[str, Any]:
+    history, counts = target.history, target.history.counts
+    return {
+        "target": target.target,
+        "served": counts.served,
+        "availability": counts.availability,
+        "probes": counts.total,
+        "failed_here": counts.failed_here,
+        "outcomes": dict(history.asked),
+        "duration_p50_s": history.duration.quantile(0.5),
+        "duration_p95_s": history.duration.quantile(0.95),
+        "first_token_p50_s": history.first_token.quantile(0.5),
+        "first_token_p95_s": history.first_token.quantile(0.95),
+        "input_tokens": history.input_tokens,
+        "output_tokens": history.output_tokens,
+        "cost_usd": history.cost_usd,
+        "unpriced_probes": history.unpriced,
+    }
+
+
+def _where(history: RouteRollup) -> str:
+    """The targets, the longest first, each with its share of the time."""
+    total_s = sum(history.on_target_s.values())
+    longest_first = sorted(history.on_target_s.items(), key=lambda item: -item[1])
+    return ", ".join(f"{target} {_percent(s / total_s)}" for target, s in longest_first) if total_s else _NONE
+
+
+def _error_budget(route: RouteReport) -> str:
+    """What the objective allows, and how much of it is used."""
+    if route.slo is None or not route.allowed_s:
+        return _NONE
+    used = route.history.felt_s / route.allowed_s
+    return f"{used * 100:,.0f} % of {format_elapsed(route.allowed_s)} ({_percent(route.slo)})"
+
+
+def _percent(share: float | None) -> str:
+    return _NONE if share is None else f"{percent_number(share)} %"
+
+
+def _seconds(seconds: float | None) -> str:
+    return _NONE if seconds is None else format_elapsed(round(seconds, 2))
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{'---|' * len(columns)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)

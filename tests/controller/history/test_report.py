@@ -1,0 +1,80 @@
+"""The report says what the sums say, in a table, as Markdown and for scripts."""
+
+from datetime import timedelta
+
+import pytest
+
+from controller.history import report as words
+from controller.history.report import Report, RouteReport, TargetReport
+from controller.history.route_rollup import RouteRollup
+from monitor.history.rollup import Rollup
+from tests.support.builders import T0, observation
+
+_WEEK_S = 7 * 86_400.0
+_FELT = RouteRollup(
+    on_target_s={"anthropic/b": 0.1 * _WEEK_S, "openai/a": 0.9 * _WEEK_S},
+    observed_s=_WEEK_S,
+    felt_s=604.8,
+    without_s=7_200.0,
+    flips=4,
+)
+_CHAT = RouteReport(route="chat", history=_FELT, slo=0.999)
+_REPORT = Report(
+    since=T0 - timedelta(days=7),
+    until=T0,
+    routes=[_CHAT, RouteReport(route="new|one", history=RouteRollup())],
+    targets=[
+        TargetReport(target="openai/a", history=Rollup.of([observation("."), observation("x"), observation("r")])),
+        TargetReport(target="anthropic/b", history=Rollup()),
+    ],
+    incidents=2,
+    incident_s=7_500.0,
+    still_open=1,
+)
+
+
+def test_a_route_is_told_in_a_row() -> None:
+    """The error budget of 0.1 % of a week is used up to the last second, and not missed."""
+    assert words.route_cells(_CHAT) == (
+        *("chat", "99.90 %", "10 min 5 s", "2 h", "4 ×", "100 % of 10 min 5 s (99.90 %)"),
+        "openai/a 90.0 %, anthropic/b 10.0 %",
+    )
+    assert not _CHAT.misses
+    assert RouteReport(route="chat", history=_FELT, slo=0.9995).misses
+    assert not RouteReport(route="chat", history=_FELT).misses
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    """A new route and a target that was never asked."""
+    assert words.route_cells(_REPORT.routes[1]) == ("new|one", "–", "–", "–", "0 ×", "–", "–")
+    assert words.target_cells(_REPORT.targets[1])[1:] == ("–", "–", "–", "–", "–", "–", "0", "–")
+
+
+def test_a_target_is_told_in_a_row() -> None:
+    """Three probes: one answer, one failure of theirs, one refusal."""
+    assert words.target_cells(_REPORT.targets[0]) == (
+        *("openai/a", "33.3 %", "50.0 %", "0.1 s", "0.1 s", "–", "–", "3", "–"),
+    )
+
+
+def test_markdown_is_a_table_whatever_the_names() -> None:
+    """Every row has the columns of its head; a name cannot end its cell."""
+    text = words.markdown(_REPORT)
+    assert text.startswith("# 2026-11-14 18:00 to 2026-11-21 18:00 UTC: 2 incidents, 2 h 5 min in all, 1 still open\n")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    widths = {line.count("|") for line in rows}
+    assert widths == {len(words.ROUTE_COLUMNS) + 1, len(words.TARGET_COLUMNS) + 1}
+
+
+def test_the_document_has_the_figures_unrounded() -> None:
+    """For scripts: null where nothing is known."""
+    document = words.document(_REPORT)
+    chat, new = document["routes"]
+    assert (chat["felt_s"], chat["felt_without_failover_s"], chat["error_budget_s"]) == (
+        604.8,
+        7_200.0,
+        pytest.approx(604.8),
+    )
+    assert (new["served"], new["error_budget_s"]) == (None, None)
+    assert document["targets"][0]["outcomes"] == {"ok": 1, "server_error": 1, "rate_limited": 1}
+    assert document["incidents"] == {"count": 2, "lasted_s": 7_500.0, "open": 1}
