@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, NullPool, Pool, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.engine import ExceptionContext
 
-SCHEMA: Final = "0010"
+SCHEMA: Final = "0011"
 """The newest migration; a database at this revision needs none."""
 
 BUSY_TIMEOUT_S: Final = 5.0
