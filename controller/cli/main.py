@@ -22,6 +22,7 @@ COMMANDS = {
     "status": ("status", "what is known right now, from the database"),
     "incidents": ("incidents", "what went wrong: list, show, note, acknowledge, export a report"),
     "report": ("report", "how well targets and routes served users in a period, and what it cost"),
+    "db": ("db", "the database: its size, a backup, a check, unused space"),
     "alerts": ("alerts", "send one harmless message through every configured channel and print the results"),
     "pin": ("overrides", "point a route at one target, whatever its health, for a while"),
     "unpin": ("overrides", "give a pinned route back to Hotspare"),

@@ -161,7 +161,13 @@ def _engine(path: Path, *, mode: str, begin: str, pool: type[Pool], busy_timeout
 
     def connect() -> sqlite3.Connection:
         # Without isolation_level=None the driver would begin transactions by itself, and deferred ones.
-        return sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
+        )
+        if mode == "rwc":
+            # Only of use before the first transaction of a new file; an old one needs a VACUUM after it.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        return connection
 
     sizes = {"pool_size": 1, "max_overflow": 0} if pool is QueuePool else {}
     engine = create_engine("sqlite://", creator=connect, poolclass=pool, **sizes)

@@ -19,6 +19,7 @@ from monitor.liveness import ServiceBeat
 from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable
+from monitor.storage.maintenance import give_back
 from monitor.storage.rollup_rows import add_to_rollups, rollup_of
 from monitor.storage.row_conversions import (
     BEAT,
@@ -307,6 +308,7 @@ class Store:
             removed += _prune_rows(connection, EVENTS, before_ms, at_most - removed, keep=told_once)
             in_force = VENDOR_REPORTS.c.id.in_(_NEWEST_REPORTS)
             removed += _prune_rows(connection, VENDOR_REPORTS, before_ms, at_most - removed, keep=in_force)
+            give_back(connection)
         return removed
 
     def _save(self, row: SQLModel) -> None:

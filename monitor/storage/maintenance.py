@@ -1,0 +1,182 @@
+"""What an operator does with the database file: look into it, back it up, check it, give unused space back."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, func, select, table
+
+from monitor.storage.column_conversions import maybe_from_ms, to_ms
+from monitor.storage.database import DatabaseError, database_path, open_reader
+from monitor.storage.lock import instance_lock
+
+_PAGES_AT_ONCE: Final = 1_000
+_INCREMENTAL: Final = 2
+"""What SQLite calls the mode in which unused pages are given back in steps."""
+_PAGES_GIVEN_BACK: Final = 64
+#: Unused pages that stay for what comes next.
+_KEPT_PAGES: Final = 1_000
+_KEPT_SHARE: Final = 0.1
+_MOST_FAULTS: Final = 20
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSize:
+    """One table, its indexes included."""
+
+    name: str
+    rows: int
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseInfo:
+    """What the file holds; sizes in bytes."""
+
+    path: Path
+    schema: str
+    size: int
+    wal_size: int
+    """Of the write-ahead log beside the file."""
+    unused: int
+    """Of the file, what removed rows have left; used again before the file grows."""
+    gives_back: bool
+    """Whether unused space is given back to the disk by itself."""
+    tables: tuple[TableSize, ...]
+    """The largest first."""
+    oldest: datetime | None
+    """Of the observations; None without any."""
+    last_day: int
+    """Observations of the last 24 hours."""
+
+    @property
+    def bytes_per_observation(self) -> float | None:
+        """What one takes, its place in the key included; None without observations."""
+        stored = next((table for table in self.tables if table.name == "observations"), None)
+        return stored.size / stored.rows if stored and stored.rows else None
+
+
+def read_info(url: str, now: datetime) -> DatabaseInfo:
+    """Look into the database, while the service runs or not; raises DatabaseError. Counts every row."""
+    path = database_path(url)
+    with open_reader(url).connect() as connection:
+        (schema,) = connection.exec_driver_sql("SELECT version_num FROM alembic_version").one()
+        pragmas = ("page_size", "freelist_count", "auto_vacuum")
+        page, unused, mode = (connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in pragmas)
+        sizes = connection.exec_driver_sql(
+            "SELECT s.tbl_name, sum(d.pgsize) FROM dbstat d JOIN sqlite_schema s ON s.name = d.name"
+            " WHERE s.tbl_name NOT LIKE 'sqlite_%' AND s.tbl_name <> 'alembic_version' GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).all()
+        rows = {name: connection.scalar(select(func.count()).select_from(table(name))) or 0 for name, _ in sizes}
+        oldest_ms = connection.exec_driver_sql("SELECT min(started_ms) FROM observations").scalar_one()
+        last_day = connection.exec_driver_sql(
+            "SELECT count(*) FROM observations WHERE started_ms > ?", (to_ms(now - _DAY),)
+        ).scalar_one()
+    wal = path.with_name(f"{path.name}-wal")
+    return DatabaseInfo(
+        path=path,
+        schema=schema,
+        size=path.stat().st_size,
+        wal_size=wal.stat().st_size if wal.exists() else 0,
+        unused=unused * page,
+        gives_back=mode == _INCREMENTAL,
+        tables=tuple(TableSize(name=name, size=size, rows=rows[name]) for name, size in sizes),
+        oldest=maybe_from_ms(oldest_ms),
+        last_day=last_day,
+    )
+
+
+def back_up(url: str, to: Path, progress: Callable[[float, float], None]) -> int:
+    """Copy the database as of one instant, while the service runs or not; returns the size of the copy in bytes.
+
+    The copy appears at `to` when it is whole and was checked; nothing there is ever overwritten. `progress` gets
+    pages done and pages in all. Raises DatabaseError.
+    """
+    path = _existing(url)
+    if to.exists():
+        raise DatabaseError(f"{to} is there already: name a new file; nothing was overwritten")
+    unfinished = to.with_name(f".{to.name}.{os.getpid()}.part")
+    try:
+        with closing(_connect(path, "ro")) as source, closing(sqlite3.connect(unfinished)) as copy:
+            source.backup(
+                copy, pages=_PAGES_AT_ONCE, progress=lambda _, left, pages: progress(pages - left, pages), sleep=0.01
+            )
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+            if faults := _faults(copy, "quick_check"):
+                raise DatabaseError(f"the copy of {path} is damaged: {faults[0]}")
+        os.link(unfinished, to)  # fails where somebody else has made the file meanwhile
+    except (sqlite3.Error, OSError) as error:
+        raise DatabaseError(f"{to} cannot be written: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return to.stat().st_size
+
+
+def check(url: str) -> list[str]:
+    """Read every page and compare every index; returns what is wrong, at most twenty faults. Raises DatabaseError."""
+    path = _existing(url)
+    try:
+        with closing(_connect(path, "ro")) as connection:
+            return _faults(connection, "integrity_check")
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+
+
+def vacuum(url: str) -> tuple[int, int]:
+    """Write the file anew without unused space, which is given back by itself from then on; the sizes before and after.
+
+    The service must not run, and the disk needs room for a second copy. Raises DatabaseError, or
+    `monitor.storage.lock.LockError` while the service runs.
+    """
+    path = _existing(url)
+    with instance_lock(path):
+        before = path.stat().st_size
+        free = shutil.disk_usage(path.parent).free
+        if free < 2 * before:
+            raise DatabaseError(f"{path.parent} has {free:,} bytes free, and needs {2 * before:,} for a moment")
+        try:
+            with closing(_connect(path, "rw")) as connection:
+                connection.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise DatabaseError(f"database {path}: {error}; it is as it was") from error
+    return before, path.stat().st_size
+
+
+def give_back(connection: Connection) -> None:
+    """Give some of the unused pages back to the disk, where they are many and the file is made for it."""
+    unused, pages, mode = (
+        connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+        for name in ("freelist_count", "page_count", "auto_vacuum")
+    )
+    if mode == _INCREMENTAL and unused > max(_KEPT_PAGES, _KEPT_SHARE * pages):
+        for _ in range(_PAGES_GIVEN_BACK):
+            connection.exec_driver_sql(
+                "PRAGMA incremental_vacuum(1)"
+            ).close()  # the driver does the first step of more only
+
+
+def _existing(url: str) -> Path:
+    """The database's file, of whatever version; raises DatabaseError where there is none."""
+    path = database_path(url)
+    if not path.is_file():
+        raise DatabaseError(f"no database at {path}: is `hotspare run` running, and from this folder?")
+    return path
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+
+
+def _faults(connection: sqlite3.Connection, how: str) -> list[str]:
+    rows = [str(text) for (text,) in connection.execute(f"PRAGMA {how}({_MOST_FAULTS})")]
+    return [] if rows == ["ok"] else rows
