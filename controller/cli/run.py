@@ -10,6 +10,7 @@ import time
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, port, warn_about_budget
+from controller.demo.scenes import BY_NAME, SCENES
 from controller.routing.operator_requests import RefusedError
 from monitor.config.settings import Settings
 
@@ -29,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     if command == "page":
         parser.add_argument("--address", default="127.0.0.1", help="default: %(default)s, this machine alone")
     if command == "demo":
-        parser.add_argument("--once", action="store_true", help="end when the drill is over, within 3 minutes")
+        parser.add_argument("--once", action="store_true", help="end when the scene is over, within 5 minutes")
+        parser.add_argument("--scene", choices=list(BY_NAME), default=SCENES[0].name, help="default: %(default)s")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,7 +58,7 @@ def _demo(args: argparse.Namespace) -> int:
         if error.name != "hotspare_client":
             raise
         raise RefusedError("the demo needs the client beside it: pip install ./client") from None
-    return main.main(once=args.once, as_json=args.json, port=args.port)
+    return main.main(once=args.once, as_json=args.json, port=args.port, scene=args.scene)
 
 
 def _become_page(args: argparse.Namespace) -> None:

@@ -5,7 +5,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from controller.demo.world import PROVIDERS, World
+from controller.demo.providers import CANDIDATES, PROVIDERS
+from controller.demo.world import World
 
 ROUTE = "chat"
 PROBE_INTERVAL_S = 2.0
@@ -13,10 +14,6 @@ MIN_OUTAGE_S = 1.0
 HOLD_S = 20.0
 #: The keys in the service's environment, by variable; only the simulated providers know them.
 KEYS = {provider.api_key_env: f"sk-demo-{provider.name}" for provider in PROVIDERS}
-#: Every target of the drill, in the order of the configuration.
-TARGETS = tuple(f"{provider.name}/{model}" for provider in PROVIDERS for model in provider.models)
-#: The route's candidates: the first model of each provider.
-CANDIDATES = tuple(f"{provider.name}/{provider.models[0]}" for provider in PROVIDERS)
 _SLACK_TOKEN = {"SLACK_BOT_TOKEN": "xoxb-demo"}
 
 _CONFIGURATION = """\

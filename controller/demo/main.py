@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import ExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,10 +21,12 @@ from controller.demo.fake_slack import FakeSlack
 from controller.demo.files import KEYS, ROUTE
 from controller.demo.narration import Line, Summary, introduction
 from controller.demo.processes import DemoError, Processes
+from controller.demo.scenes import BY_NAME, SCENES, Scene
 from controller.demo.screen import Screen
 from controller.demo.traffic import Caller, Traffic
 from controller.demo.world import World
 from controller.journal import Journal
+from controller.status.overview import read
 from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.storage.database import DatabaseError, open_reader
@@ -37,19 +40,19 @@ _STARTING = "starting three simulated providers, the Hotspare service, its page,
 _DEFAULT_PORT = 8501
 
 
-def main(*, once: bool, as_json: bool, port: int | None) -> int:
-    """Run the drill: to its end with `once` or `as_json`, otherwise again and again until interrupted.
+def main(*, once: bool, as_json: bool, port: int | None, scene: str = SCENES[0].name) -> int:
+    """Play a scene, by its name: to its end with `once` or `as_json`, otherwise again and again until interrupted.
 
     The page is served on `port`, by default on 8501 or a free one. With `as_json` only the summary goes to standard
-    output, and the timeline to standard error. Returns the exit status: 0 when every drill passed, 1 when one failed or
-    a part of the demo ended, 2 when it cannot begin, 130 when it was interrupted before its first result.
+    output, and the timeline to standard error. Returns the exit status: 0 when the scene passed each time, 1 when it
+    failed or a part of the demo ended, 2 when it cannot begin, 130 when it was interrupted before its first result.
     """
     if port is not None and not _is_free(port):
         return _complain(f"--port {port}: something else listens there already; choose another", status=2)
     finished: list[Summary] = []
     screen = Screen(sys.stderr if as_json else sys.stdout, started_at=utc_now())
     try:
-        asyncio.run(_run_demo(screen, finished, once=once or as_json, port=port or _free_port()))
+        asyncio.run(_run_demo(screen, finished, BY_NAME[scene], once=once or as_json, port=port or _free_port()))
     except asyncio.CancelledError:
         if not finished:
             return _INTERRUPTED
@@ -64,8 +67,8 @@ def main(*, once: bool, as_json: bool, port: int | None) -> int:
     return 1 if any(summary.problems for summary in finished) else 0
 
 
-async def _run_demo(screen: Screen, finished: list[Summary], *, once: bool, port: int) -> None:
-    """Run drills, once or until this task is cancelled; every summary is added to `finished`."""
+async def _run_demo(screen: Screen, finished: list[Summary], scene: Scene, *, once: bool, port: int) -> None:
+    """Play the scene, once or until this task is cancelled; every summary is added to `finished`."""
     _cancel_on_signals()
     page = f"http://{_LOOPBACK}:{port}"
     with ExitStack() as stack:
@@ -87,10 +90,11 @@ async def _run_demo(screen: Screen, finished: list[Summary], *, once: bool, port
         first = routing.route(ROUTE)
         application, baseline = Caller(lambda: routing.route(ROUTE), keys=KEYS), Caller(lambda: first, keys=KEYS)
         traffic = Traffic(application=application, baseline=baseline)
-        screen.say(*introduction(utc_now(), page=page))
+        screen.say(*introduction(utc_now(), scene, page=page))
         async with _running(traffic.run()):
             while True:
                 drill = Drill(
+                    scene=scene,
                     world=world,
                     slack=slack,
                     processes=processes,
@@ -98,12 +102,13 @@ async def _run_demo(screen: Screen, finished: list[Summary], *, once: bool, port
                     routing=routing,
                     store=Store(engine),
                     journal=Journal(engine),
+                    page=partial(read, settings, engine),
                     screen=screen,
                 )
                 finished.append(await drill.run())
                 if once:
                     return
-                stays = f"the page stays at {page}; the next outage in {_PAUSE_S / 60:g} min; Ctrl-C ends it"
+                stays = f"the page stays at {page}; the scene begins again in {_PAUSE_S / 60:g} min; Ctrl-C ends it"
                 screen.say(Line(utc_now(), "demo", stays))
                 await drill.wait(_PAUSE_S)
 

@@ -1,34 +1,15 @@
-"""Three simulated providers as real HTTP servers on loopback; each can be made to fail."""
+"""The simulated providers as real HTTP servers on loopback; each can be made to fail."""
 
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-
-@dataclass(frozen=True, slots=True)
-class SimulatedProvider:
-    """The dialect, models and speed of a simulated provider."""
-
-    name: str
-    """Its name in the configuration and in llmock's base URLs."""
-    dialect: str
-    api_key_env: str
-    models: tuple[str, ...]
-    median_s: float
-    """Median latency."""
-
-
-PROVIDERS = (
-    SimulatedProvider("openai", "openai-chat", "OPENAI_API_KEY", ("gpt-6-luna", "gpt-5.6-luna"), 0.28),
-    SimulatedProvider("anthropic", "anthropic", "ANTHROPIC_API_KEY", ("claude-haiku-5-5", "claude-haiku-4-5"), 0.36),
-    SimulatedProvider("gemini", "gemini", "GEMINI_API_KEY", ("gemini-3.5-flash-lite", "gemini-3.1-flash-lite"), 0.24),
-)
+from controller.demo.providers import PROVIDERS, Fault, SimulatedProvider
 
 _SPREAD = 0.25
 """Sigma of the lognormal latency: one answer in a hundred takes about 1.8 times the median."""
@@ -71,13 +52,11 @@ class World(ExitStack):
         """Return the address of a page of that provider's server that never fails."""
         return f"{self._servers[provider].url}/health"
 
-    def fail(self, provider: str, *, share: float) -> None:
-        """Let the provider answer this share of its requests with HTTP 500 from now on."""
-        self._servers[provider].state.chaos.error_rates = {500: share}
-
-    def heal(self, provider: str) -> None:
-        """Let the provider answer everything from now on."""
-        self._servers[provider].state.chaos.error_rates = {}
+    def set_faults(self, faults: Mapping[str, Fault]) -> None:
+        """Let these providers fail from now on, by name, and all others answer everything."""
+        for name, server in self._servers.items():
+            fault = faults.get(name)
+            server.state.chaos.error_rates = {fault.status: fault.share} if fault else {}
 
 
 def _server(provider: SimulatedProvider) -> Any:

@@ -69,7 +69,7 @@ ACTING = [
 PURE = [
     *("monitor/config/units.py", "monitor/config/problems.py", "controller/simulation/metrics.py"),
     *("controller/simulation/results.py", "controller/alerts/slack/buttons/buttons.py"),
-    "controller/demo/narration.py",
+    *("controller/demo/narration.py", "controller/demo/providers.py", "controller/demo/scenes.py"),
     *(
         "ui/components.py",
         "ui/incidents.py",

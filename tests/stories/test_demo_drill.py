@@ -16,13 +16,20 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-_DEMO = [sys.executable, "-m", "controller.cli.main", "demo"]
+_COMMAND = [sys.executable, "-m", "controller.cli.main", "demo"]
 _WITHOUT_LLMOCK = """
 import sys
 sys.modules["llmock"] = None
 from controller.demo import main
 sys.exit(main.main(once=True, as_json=True, port=None))
 """
+
+
+def _demo(*options: str) -> list[str]:
+    """The command, with its page on a port of its own: other demos may run at the same time."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return [*_COMMAND, "--port", str(free.getsockname()[1]), *options]
 
 
 def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
@@ -60,7 +67,7 @@ def _wait_until_it_runs(demo: subprocess.Popen[str]) -> None:
 @pytest.mark.timeout(220)
 def test_the_drill_passes_and_prints_its_summary_alone(tmp_path: Path) -> None:
     """The route leaves the failing provider within 20 probe intervals, comes back, and Slack was told all of it."""
-    demo = _start([*_DEMO, "--once", "--json"], tmp_path)
+    demo = _start(_demo("--once", "--json"), tmp_path)
     output, narration = demo.communicate(timeout=180)
     assert demo.returncode == 0, narration
     summary = json.loads(output)
@@ -77,10 +84,24 @@ def test_the_drill_passes_and_prints_its_summary_alone(tmp_path: Path) -> None:
     assert _left_behind(tmp_path) == []
 
 
+@pytest.mark.timeout(220)
+def test_a_scene_in_which_everything_fails_passes_too(tmp_path: Path) -> None:
+    """The page says that nobody is served, then who came back; the scene ends by itself."""
+    demo = _start(_demo("--once", "--json", "--scene", "all-down"), tmp_path)
+    output, narration = demo.communicate(timeout=200)
+    assert demo.returncode == 0, narration
+    assert json.loads(output)["scene"] == "all-down"
+    told = [line for line in narration.splitlines() if re.search(r"s  (outage|page|route) ", line)]
+    assert any("all providers begin to answer" in line for line in told)
+    assert any(" page " in line and "Act now" in line for line in told)
+    assert any(re.search("route .*anthropic/claude-haiku-5-5", line) for line in told)
+    assert _left_behind(tmp_path) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and `kill` end the service, the page and the servers, and the temporary folder is gone."""
-    demo = _start(_DEMO, tmp_path)
+    demo = _start(_demo(), tmp_path)
     _wait_until_it_runs(demo)
     demo.send_signal(number)
     _, errors = demo.communicate(timeout=30)
@@ -90,7 +111,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, number: signa
 
 def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
     """After SIGKILL the guard ends the service and the page."""
-    demo = _start(_DEMO, tmp_path)
+    demo = _start(_demo(), tmp_path)
     _wait_until_it_runs(demo)
     assert len(_processes(tmp_path)) == 2, "the service and the page"
     demo.kill()
@@ -104,7 +125,7 @@ def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
 
 def test_a_service_that_dies_ends_the_demo(tmp_path: Path) -> None:
     """The demo names what has died, exits with 1 and leaves nothing behind."""
-    demo = _start([*_DEMO, "--once"], tmp_path)
+    demo = _start(_demo("--once"), tmp_path)
     _wait_until_it_runs(demo)
     (service,) = (pid for pid, command in _processes(tmp_path).items() if " run " in command)
     os.kill(service, signal.SIGKILL)
@@ -126,7 +147,7 @@ def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
     """Nothing is started when the page could not be served where it was asked for."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        demo = _start([*_DEMO, "--port", str(port)], tmp_path)
+        demo = _start([*_COMMAND, "--port", str(port)], tmp_path)
         output, errors = demo.communicate(timeout=30)
     assert (demo.returncode, output) == (2, "")
     assert errors == f"--port {port}: something else listens there already; choose another\n"

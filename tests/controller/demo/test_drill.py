@@ -12,7 +12,7 @@ from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
 from controller.demo.drill import read_facts
 from controller.demo.narration import ServiceSnapshot
-from controller.incidents.incident import Incident, IncidentKind
+from controller.incidents.incident import Incident, IncidentKind, RouteImpact
 from controller.journal import Journal
 from monitor.health import Health, TargetHealth, Transition
 from monitor.storage.database import open_reader, open_writer
@@ -85,7 +85,11 @@ def test_an_incident_is_over_when_it_is_resolved_and_told(database: tuple[Engine
     assert counts() == (1, 1)
     DeliveryStore(writer, "slack").keep(Receipt(incidents=((incident.id, 1, 0),)))
     assert counts() == (1, 0)
-    journal.commit([], [replace(incident, resolved_at=_NOW, revision=2)])
+    assert not _read(reader).stuck
+    stuck = RouteImpact(route="chat", target=_LUNA, stuck=True)
+    journal.commit([], [replace(incident, routes=(stuck,), revision=2)])
+    assert _read(reader).stuck
+    journal.commit([], [replace(incident, resolved_at=_NOW, revision=3)])
     assert counts() == (0, 1)
-    DeliveryStore(writer, "slack").keep(Receipt(incidents=((incident.id, 2, 0),)))
+    DeliveryStore(writer, "slack").keep(Receipt(incidents=((incident.id, 3, 0),)))
     assert counts() == (0, 0)

@@ -8,6 +8,7 @@ from hotspare_client import Target
 
 from controller.demo import narration
 from controller.demo.narration import NarrationBuilder, ServiceSnapshot, Summary
+from controller.demo.scenes import SCENES, Awaited
 from monitor.health import Health, TargetHealth, Transition
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -43,9 +44,9 @@ def _change(seconds: float, before: Health, after: Health) -> Transition:
 
 
 def _narrator(*, outage: bool = True) -> NarrationBuilder:
-    told = NarrationBuilder(failing=[_LUNA])
+    told = NarrationBuilder()
     if outage:
-        told.outage_at = _at(10)
+        told.begin_outage([_LUNA], _at(10))
     return told
 
 
@@ -115,6 +116,23 @@ def test_changes_of_health_are_told_once_in_the_words_of_the_service() -> None:
     ]
 
 
+def test_a_second_outage_is_reported_like_the_first() -> None:
+    """Its first failed probe counts from its own beginning, and evidence begins anew."""
+    told = _narrator()
+    first = [_seen(12, Outcome.SERVER_ERROR)]
+    told.report(ServiceSnapshot(at=_at(13), observations={_LUNA: first}, health=_state(Health.SUSPECT, 5.0)))
+    told.begin_outage([_LUNA], _at(40))
+    facts = ServiceSnapshot(
+        at=_at(45),
+        observations={_LUNA: [*first, _seen(43, Outcome.AUTH)]},
+        health=_state(Health.SUSPECT, 5.0),
+    )
+    assert [line.text for line in told.report(facts)] == [
+        f"the first one failed 3.0 s after the outage began: {_LUNA}, auth (HTTP 500)",
+        f"against {_LUNA}: 5.0 of the 10.0 that make a verdict",
+    ]
+
+
 def test_lines_come_in_the_order_of_what_happened() -> None:
     """Facts that arrive together are told by their own times."""
     facts = ServiceSnapshot(
@@ -140,8 +158,27 @@ def test_a_moved_route_says_where_to_and_after_how_long() -> None:
         reason=f"{_LUNA} is down",
         since=_at(16),
     )
-    line = narration.route_moved(target, after_s=6.04, event="the outage began")
+    line = narration.route_moved(target, after_s=6.04, event="the outage began", began_at=_at(10))
     assert line.text == f"chat now points at anthropic/claude-haiku-5-5, 6.0 s after the outage began: {_LUNA} is down"
+
+
+def test_a_route_that_could_stay_says_that_it_serves_again() -> None:
+    """Where everything failed, the provider that it stands on may be the first to come back."""
+    target = Target(
+        id="anthropic/claude-haiku-5-5",
+        provider="anthropic",
+        model="claude-haiku-5-5",
+        dialect="anthropic",
+        base_url="http://127.0.0.1:9",
+        api_key_env=None,
+        health="recovering",
+        route="chat",
+        reason="",
+        since=_at(5),
+    )
+    line = narration.route_moved(target, after_s=9.04, event="anthropic came back", began_at=_at(20))
+    text = "chat stays on anthropic/claude-haiku-5-5, which serves again, 9.0 s after anthropic came back"
+    assert (line.at, line.text) == (_at(29.04), text)
 
 
 def test_slack_is_shown_as_people_read_it() -> None:
@@ -152,7 +189,7 @@ def test_slack_is_shown_as_people_read_it() -> None:
 
 def test_the_introduction_says_how_fast_time_runs() -> None:
     """Nobody may take the demo's seconds for those of real life."""
-    text = " ".join(line.text for line in narration.introduction(_START, page="x"))
+    text = " ".join(line.text for line in narration.introduction(_START, SCENES[0], page="x"))
     assert "2 s instead of 30 s" in text
     assert "1 s instead of 15 s" in text
     assert "20 s instead of 5 min" in text
@@ -160,6 +197,7 @@ def test_the_introduction_says_how_fast_time_runs() -> None:
 
 def _summary(**changed: object) -> Summary:
     fine: dict[str, object] = {
+        "scene": "outage",
         "probe_interval_s": 2.0,
         "time_to_flip_s": 6.04321,
         "time_to_return_s": 31.5,
@@ -173,6 +211,7 @@ def _summary(**changed: object) -> Summary:
 def test_the_summary_is_the_documented_one() -> None:
     """The keys are those of the contract, in seconds and shares; nothing known is null."""
     assert _summary().document() == {
+        "scene": "outage",
         "probe_interval_s": 2.0,
         "time_to_flip_s": 6.04,
         "time_to_return_s": 31.5,
@@ -185,8 +224,8 @@ def test_the_summary_is_the_documented_one() -> None:
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        pytest.param({"time_to_flip_s": None}, "did not leave", id="the route stayed"),
-        pytest.param({"time_to_return_s": None}, "did not come back", id="the route did not return"),
+        pytest.param({"missed": Awaited.SERVED}, "did not leave", id="the route stayed"),
+        pytest.param({"missed": Awaited.HOME}, "did not come back", id="the route did not return"),
         pytest.param({"slack_delivered": 0}, "told nothing", id="Slack heard nothing"),
         pytest.param({"slack_undelivered": 1}, "could not be delivered", id="Slack missed the last word"),
     ],

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.demo.narration import Line, ServiceSnapshot, introduction
+from controller.demo.scenes import SCENES
 from controller.demo.screen import Screen
 from controller.demo.traffic import Caller, DrillPhase, Traffic
 from monitor.health import Health, TargetHealth
@@ -57,11 +58,12 @@ def test_piped_output_is_plain() -> None:
     """Off a terminal every line is one timestamped line without escape codes, and there is no table."""
     stream = io.StringIO()
     with Screen(stream, started_at=_START) as screen:
-        screen.say(Line(_START, "demo", "starting"), *introduction(_START, page="http://127.0.0.1:8501"))
+        screen.say(Line(_START, "demo", "starting"), *introduction(_START, SCENES[0], page="http://127.0.0.1:8501"))
         screen.say(Line(at=_START + timedelta(seconds=12.34), topic="health", text="[bold]it[/bold] is down"))
         _show(screen)
     lines = stream.getvalue().splitlines()
-    assert lines[1] == "   0.0 s  demo      the page: http://127.0.0.1:8501"
+    assert lines[1] == "   0.0 s  demo      the scene: outage: one provider fails half of its requests"
+    assert lines[3] == "   0.0 s  demo      the page: http://127.0.0.1:8501"
     assert lines[-1] == "  12.3 s  health    [bold]it[/bold] is down"
     assert "\x1b" not in stream.getvalue()
 

@@ -11,8 +11,9 @@ import pytest
 from hotspare_client import Routing, Target
 
 from controller.demo import files
+from controller.demo.providers import CANDIDATES, PROVIDERS, Fault
 from controller.demo.traffic import Caller, DrillPhase, Traffic
-from controller.demo.world import PROVIDERS, World
+from controller.demo.world import World
 
 _KEYS = {provider.api_key_env: "sk-test" for provider in PROVIDERS}
 
@@ -51,7 +52,7 @@ def _point(file: Path, world: World, chosen: str) -> Routing:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("candidate", [pytest.param(one, id=f"{one} is asked") for one in files.CANDIDATES])
+@pytest.mark.parametrize("candidate", [pytest.param(one, id=f"{one} is asked") for one in CANDIDATES])
 async def test_the_application_speaks_every_dialect(world: World, tmp_path: Path, candidate: str) -> None:
     """Wherever the routing file points, the application gets an answer there."""
     routing = _point(tmp_path / "routing.json", world, candidate)
@@ -64,14 +65,14 @@ async def test_the_application_speaks_every_dialect(world: World, tmp_path: Path
 @pytest.mark.slow
 async def test_a_request_fails_when_the_provider_does(world: World, tmp_path: Path) -> None:
     """HTTP 500 is a failed request, counted in the phase in which its answer came."""
-    routing = _point(tmp_path / "routing.json", world, files.CANDIDATES[0])
+    routing = _point(tmp_path / "routing.json", world, CANDIDATES[0])
     caller = Caller(lambda: routing.route(files.ROUTE), keys=_KEYS)
-    world.fail("openai", share=1.0)
+    world.set_faults({"openai": Fault(status=500, share=1.0)})
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
             await caller.ask(client, lambda: DrillPhase.OUTAGE)
     finally:
-        world.heal("openai")
+        world.set_faults({})
     assert caller.failed_share(DrillPhase.OUTAGE) == 1.0
     assert caller.failed_share(DrillPhase.QUIET) is None
     assert caller.recent_failed_share == 1.0
@@ -88,7 +89,7 @@ async def test_a_request_without_a_target_has_failed() -> None:
 @pytest.mark.slow
 async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: World, tmp_path: Path) -> None:
     """A refused connection is no exception to the application, it is a failed request."""
-    routing = _point(tmp_path / "routing.json", world, files.CANDIDATES[0])
+    routing = _point(tmp_path / "routing.json", world, CANDIDATES[0])
     there = routing.route(files.ROUTE)
     assert there is not None
     gone = Target(**{**vars(there), "base_url": "http://127.0.0.1:9"})
@@ -101,20 +102,20 @@ async def test_a_provider_that_cannot_be_reached_is_a_failed_request(world: Worl
 @pytest.mark.slow
 async def test_only_the_twin_suffers_when_the_route_has_left(world: World, tmp_path: Path) -> None:
     """Both ask at the same rate all the time; the one that follows the file does not notice the outage."""
-    first = _point(tmp_path / "first.json", world, files.CANDIDATES[0]).route(files.ROUTE)
-    routing = _point(tmp_path / "routing.json", world, files.CANDIDATES[1])
+    first = _point(tmp_path / "first.json", world, CANDIDATES[0]).route(files.ROUTE)
+    routing = _point(tmp_path / "routing.json", world, CANDIDATES[1])
     traffic = Traffic(
         application=Caller(lambda: routing.route(files.ROUTE), keys=_KEYS),
         baseline=Caller(lambda: first, keys=_KEYS),
         per_second=50.0,
     )
     traffic.enter(DrillPhase.OUTAGE)
-    world.fail("openai", share=1.0)
+    world.set_faults({"openai": Fault(status=500, share=1.0)})
     running = asyncio.create_task(traffic.run())
     try:
         await _both_have_asked(traffic, 10)
     finally:
-        world.heal("openai")
+        world.set_faults({})
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from controller.demo import files
-from controller.demo.world import PROVIDERS, LatencyMiddleware, World
+from controller.demo.providers import CANDIDATES, PROVIDERS, TARGETS, Fault
+from controller.demo.world import LatencyMiddleware, World
 from monitor.config.loader import load
 from monitor.config.settings import ControllerSettings
 from monitor.detection.parameters import LONGEST_BURST, target_parameters
@@ -48,11 +49,11 @@ async def test_a_provider_repeats_the_question(world: World) -> None:
 @pytest.mark.slow
 async def test_a_failing_provider_fails_about_its_share_of_requests(world: World) -> None:
     """Told to fail half, it answers some with HTTP 500 and the rest as before, and no other provider fails."""
-    world.fail("openai", share=0.5)
+    world.set_faults({"openai": Fault(status=500, share=0.5)})
     try:
         counts = Counter(response.status_code for response in await _ask(world, 120))
     finally:
-        world.heal("openai")
+        world.set_faults({})
     assert counts.keys() == {200, 500}
     assert 30 <= counts[500] <= 90
 
@@ -60,19 +61,19 @@ async def test_a_failing_provider_fails_about_its_share_of_requests(world: World
 @pytest.mark.slow
 async def test_a_healed_provider_answers_everything(world: World) -> None:
     """After the outage not one request fails."""
-    world.fail("openai", share=1.0)
-    world.heal("openai")
+    world.set_faults({"openai": Fault(status=500, share=1.0)})
+    world.set_faults({})
     assert {response.status_code for response in await _ask(world, 20)} == {200}
 
 
 async def test_the_neutral_page_answers_whatever_happens(world: World) -> None:
     """The endpoint for "is it us?" is not part of any outage."""
-    world.fail("gemini", share=1.0)
+    world.set_faults({"gemini": Fault(status=500, share=1.0)})
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
             response = await client.get(world.neutral_url("gemini"))
     finally:
-        world.heal("gemini")
+        world.set_faults({})
     assert response.status_code == 200
 
 
@@ -111,9 +112,9 @@ def test_the_configuration_of_the_drill_is_valid(world: World, tmp_path: Path) -
     configuration = files.write_configuration(tmp_path, world, slack_url="http://127.0.0.1:9/api/")
     settings = load(configuration, files.environment({}))
     assert settings.warnings == ()
-    assert tuple(target.id for target in settings.targets) == files.TARGETS
-    assert settings.routes[0].candidates == files.CANDIDATES
-    assert len({candidate.partition("/")[0] for candidate in files.CANDIDATES}) == len(PROVIDERS)
+    assert tuple(target.id for target in settings.targets) == TARGETS
+    assert settings.routes[0].candidates == CANDIDATES
+    assert len({candidate.partition("/")[0] for candidate in CANDIDATES}) == len(PROVIDERS)
     assert {target.checks for target in settings.targets} == {(Check.CHAT,)}
 
 
