@@ -28,10 +28,12 @@ not counted; it makes false alarms rarer still.
 
 import math
 from collections import defaultdict
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from itertools import zip_longest
+from operator import mul
 
 from monitor.config.settings import Blips
 from monitor.detection.evidence import step_down, step_up
@@ -123,11 +125,12 @@ def keep_in(kept: MutableMapping[str, float]) -> None:
 def _smallest(model: AlarmModel, per_day: float) -> float:
     # A verdict never rests on a single failure, however long it is remembered.
     low, high = model.step_up, max(_FIRST_GUESS, 2 * model.step_up)
-    while high < _HIGHEST and false_alarms_per_day(model, high) > per_day:
+    in_one_blip = model.step_up * model.blips.longest_s / model.gap_s(1, failed=True)
+    while high < _HIGHEST and (high < in_one_blip or not _keeps(model, high, per_day)):
         low, high = high, 2 * high
     while high - low > _PRECISION * high:
         middle = (low + high) / 2
-        if false_alarms_per_day(model, middle) <= per_day:
+        if _keeps(model, middle, per_day):
             high = middle
         else:
             low = middle
@@ -136,93 +139,175 @@ def _smallest(model: AlarmModel, per_day: float) -> float:
 
 def false_alarms_per_day(model: AlarmModel, evidence: float) -> float:
     """How often a day chance and blips alone carry a target's evidence to this height."""
+    *_, (alarmed, left, length_s) = _excursion(model, evidence)
+    return (alarmed + left) / (_quiet_s(model) + length_s) * DAY_S
+
+
+def _keeps(model: AlarmModel, evidence: float, per_day: float) -> bool:
+    """Whether false alarms come at most `per_day` times a day; known as soon as what is left cannot change it."""
+    quiet_s, longest_s = _quiet_s(model), _LONGEST * model.interval_s
+    for alarmed, left, length_s in _excursion(model, evidence):
+        if (alarmed + left) * DAY_S <= per_day * (quiet_s + length_s):
+            return True
+        if alarmed * DAY_S > per_day * (quiet_s + length_s + left * longest_s):
+            return False
+    return False
+
+
+def _quiet_s(model: AlarmModel) -> float:
+    """Seconds from the end of an excursion to the next one, on average."""
+    return model.interval_s / sum(_first_failure(model))
+
+
+def _first_failure(model: AlarmModel) -> tuple[float, float]:
+    """The chance that a probe fails in a blip, and that one fails by chance."""
     in_blip = min(_LARGEST_SHARE, _begun(model.blips, math.inf))
-    by_blip = in_blip * model.blips.failure_rate
-    begun = by_blip + (1 - in_blip) * model.p0
-    alarm, length_s = _excursion(model, evidence, blip_is_on=by_blip / begun)
-    return alarm / (model.interval_s / begun + length_s) * DAY_S
+    return in_blip * model.blips.failure_rate, (1 - in_blip) * model.p0
 
 
 #: A blip that is on: the gap in which it began, and the seconds since the first probe that it hit. None: no blip.
 _Blip = tuple[float, float] | None
 #: Whether the last probe failed (always False where that makes no difference to the next gap), and the blip.
 _Row = tuple[bool, _Blip]
-#: Whether the next probe fails, the blip then, and the chance of that.
-_Leads = list[tuple[bool, _Blip, float]]
+#: Rows, and how much of each.
+_Parts = list[tuple[float, list[float]]]
+_Rows = defaultdict[_Row, _Parts]
+#: Seconds to the next probe, each with its share.
+_Gaps = tuple[tuple[float, float], ...]
 
 
-@lru_cache(maxsize=16)
-def _leads(_model: AlarmModel) -> dict[tuple[_Blip, float], _Leads]:
-    """Where a probe may lead, by the blip before it and the gap to it: filled in as it is needed."""
-    return {}
+@dataclass(frozen=True, slots=True)
+class _Leads:
+    """How a probe finds the blip that was on at the last one."""
+
+    still: tuple[tuple[tuple[float, float], float], ...]
+    """Still on: the blip then, and the chance."""
+    over: tuple[tuple[tuple[float, float], float], ...]
+    """Over, or there was none: the gap to this probe and the mean of all such gaps, and the chance."""
 
 
-def _excursion(model: AlarmModel, evidence: float, *, blip_is_on: float) -> tuple[float, float]:
-    """The chance that an excursion ends in an alarm, and its mean length in seconds; `blip_is_on`: that one is on.
+def _excursion(model: AlarmModel, evidence: float) -> Iterator[tuple[float, float, float]]:
+    """After each probe: the chance that it has ended in an alarm, that it goes on, and its mean seconds so far.
 
-    The distribution is kept by rows, each a list of chances by the number of failures so far.
+    The distribution is kept by rows, each a list of chances by the number of failures so far, from `fewest` on.
     """
-    step_up, step_down, min_outage_s = model.step_up, model.step_down, model.min_outage_s
+    step_up, step_down = model.step_up, model.step_down
     differs = model.gap_s(1, failed=True) != model.gap_s(1, failed=False)
-    alive: dict[_Row, list[float]] = {(differs, None): [0.0, 1 - blip_is_on]}
-    alive[differs, (model.interval_s, 0.0)] = [0.0, blip_is_on]
-    leads = _leads(model)
+    by_blip, by_chance = _first_failure(model)
+    blip_is_on = by_blip / (by_blip + by_chance)
+    alive: dict[_Row, list[float]] = {(differs, None): [1 - blip_is_on]}
+    alive[differs, (model.interval_s, 0.0)] = [blip_is_on]
     alarmed = length_s = 0.0
-    probes = fewest = 1
+    left, probes, fewest = 1.0, 1, 1
     while alive and probes < _LONGEST:
-        moved: dict[_Row, list[float]] = {}
         needed = max(fewest, math.ceil((evidence + probes * step_down) / (step_up + step_down)))
-        for (failed, blip), row in alive.items():
-            gap_s = model.gap_s(probes, failed=failed)
-            for failures in range(needed, len(row)):
-                so_far_s = model.elapsed_s(failures, probes, failed=failed)
-                if so_far_s < min_outage_s <= so_far_s + gap_s:
-                    # A verdict that only waits for `min_outage` does not wait for another probe.
-                    alarmed += row[failures]
-                    row[failures] = 0.0
+        gaps = {failed: model.gaps_s(probes, failed=failed) for failed in (False, True)}
+        mean_s = {failed: model.gap_s(probes, failed=failed) for failed in (False, True)}
+        for (failed, _), row in alive.items():
+            gap_s = mean_s[failed]
+            if needed < fewest + len(row):
+                # A verdict that only waits for `min_outage` does not wait for another probe.
+                alarmed += _take_alarms(model, row, fewest, needed, probes, failed=failed, before_s=gap_s)
             length_s += gap_s * sum(row)
-            if (blip, gap_s) not in leads:
-                leads[blip, gap_s] = _one_probe(model, blip, model.gaps_s(probes, failed=failed))
-            for fails, blip_then, share in leads[blip, gap_s]:
-                into = moved.setdefault((fails and differs, blip_then), [])
-                into += [0.0] * (len(row) + 1 - len(into))
-                for failures in range(fewest, len(row)):
-                    into[failures + fails] += row[failures] * share
-        probes += 1
+        moved = _moved(model, alive, gaps, differs=differs)
+        before, probes = fewest, probes + 1
         fewest = math.floor(probes * step_down / (step_up + step_down)) + 1
         needed = max(fewest, math.ceil((evidence + probes * step_down) / (step_up + step_down)))
         alive = {}
-        for (failed, blip), row in moved.items():
-            for failures in range(needed, len(row)):
-                if model.elapsed_s(failures, probes, failed=failed) >= min_outage_s:
-                    alarmed += row[failures]
-                    row[failures] = 0.0
-            while len(row) > fewest and row[-1] <= _NEGLIGIBLE:
+        for (failed, blip), chances in moved.items():
+            row = chances[fewest - before :]
+            if needed < fewest + len(row):
+                alarmed += _take_alarms(model, row, fewest, needed, probes, failed=failed)
+            while row and row[-1] <= _NEGLIGIBLE:
                 row.pop()
-            if len(row) > fewest:
-                row[:fewest] = [0.0] * fewest
+            if row:
                 alive[failed, blip] = row
-    return alarmed + sum(map(sum, alive.values())), length_s
+        left = sum(map(sum, alive.values()))
+        yield alarmed, left, length_s
 
 
-def _one_probe(model: AlarmModel, blip: _Blip, gaps_s: Sequence[tuple[float, float]]) -> _Leads:
-    """Where one probe may lead, so many seconds after the last."""
-    rate, led = model.blips.failure_rate, defaultdict[tuple[bool, _Blip], float](float)
-    mean_s = sum(gap_s * share for gap_s, share in gaps_s)
-    for gap_s, share in gaps_s:
-        still = 0.0
+def _take_alarms(
+    model: AlarmModel,
+    row: list[float],
+    fewest: int,
+    needed: int,
+    probes: int,
+    *,
+    failed: bool,
+    before_s: float | None = None,
+) -> float:
+    """Take from a row what has `needed` failures, once that spans `min_outage`; or what will within `before_s`."""
+    taken, min_outage_s = 0.0, model.min_outage_s
+    for place in range(needed - fewest, len(row)):
+        so_far_s = model.elapsed_s(fewest + place, probes, failed=failed)
+        if so_far_s >= min_outage_s if before_s is None else so_far_s < min_outage_s <= so_far_s + before_s:
+            taken += row[place]
+            row[place] = 0.0
+    return taken
+
+
+def _moved(
+    model: AlarmModel, alive: Mapping[_Row, list[float]], gaps: Mapping[bool, _Gaps], *, differs: bool
+) -> dict[_Row, list[float]]:
+    """The rows after one more probe."""
+    rate, p0, leads = model.blips.failure_rate, model.p0, _leads(model)
+    still, over = defaultdict[tuple[float, float], _Parts](list), defaultdict[tuple[float, float], _Parts](list)
+    moved = _Rows(list)
+    for (failed, before), row in alive.items():
+        known = leads[gaps[failed]]
+        if before not in known:
+            known[before] = _one_probe(model, before, gaps[failed])
+        led = known[before]
+        for on, share in led.still:
+            still[on].append((share, row))
+        for gap_and_mean_s, share in led.over:
+            over[gap_and_mean_s].append((share, row))
+    for blip, parts in still.items():
+        _lead(moved, blip, _sum(parts), rate, 1 - rate, differs=differs)
+    for (gap_s, mean_s), parts in over.items():
+        row, new = _sum(parts), min(_LARGEST_SHARE, _begun(model.blips, gap_s))
+        _lead(moved, (mean_s, 0.0), row, new * rate, new * (1 - rate), differs=differs)
+        _lead(moved, None, row, (1 - new) * p0, (1 - new) * (1 - p0), differs=differs)
+    return {key: _sum(parts) for key, parts in moved.items()}
+
+
+def _lead(moved: _Rows, blip: _Blip, row: list[float], fails: float, passes: float, *, differs: bool) -> None:
+    """Add a row to those that its next probe leads to, which fails and passes at these shares."""
+    moved[differs, blip].append((fails, [0.0, *row]))
+    moved[False, blip].append((passes, row))
+
+
+def _sum(parts: _Parts) -> list[float]:
+    """The sum of rows, of each such a share."""
+    if len(parts) == 1:
+        [(share, row)] = parts
+        return [share * chance for chance in row]
+    if len(parts) == 2:
+        [(share, row), (other_share, other)] = parts
+        return [share * chance + other_share * more for chance, more in zip_longest(row, other, fillvalue=0.0)]
+    shares, rows = zip(*parts, strict=True)
+    return [sum(map(mul, shares, column)) for column in zip_longest(*rows, fillvalue=0.0)]
+
+
+@lru_cache(maxsize=16)
+def _leads(_model: AlarmModel) -> defaultdict[_Gaps, dict[_Blip, _Leads]]:
+    """`_one_probe` by the gaps to it and the blip before: filled in as it is needed."""
+    return defaultdict(dict)
+
+
+def _one_probe(model: AlarmModel, blip: _Blip, gaps: _Gaps) -> _Leads:
+    """How the probe finds the blip that comes these gaps after the last one."""
+    mean_s = sum(gap_s * share for gap_s, share in gaps)
+    still, over = list[tuple[tuple[float, float], float]](), list[tuple[tuple[float, float], float]]()
+    for gap_s, share in gaps:
+        on = 0.0
         if blip is not None:
             began_s, age_s = blip
-            still = _on(model.blips, age_s + gap_s, began_s) / _on(model.blips, age_s, began_s)
-            for age_then_s, part in _aged(model.blips, age_s + gap_s) if still > 0 else ():
-                led[True, (began_s, age_then_s)] += share * still * part * rate
-                led[False, (began_s, age_then_s)] += share * still * part * (1 - rate)
-        new = (1 - still) * min(_LARGEST_SHARE, _begun(model.blips, gap_s))
-        led[True, (mean_s, 0.0)] += share * new * rate
-        led[False, (mean_s, 0.0)] += share * new * (1 - rate)
-        led[True, None] += share * (1 - still - new) * model.p0
-        led[False, None] += share * (1 - still - new) * (1 - model.p0)
-    return [(fails, blip_then, chance) for (fails, blip_then), chance in led.items()]
+            on = _on(model.blips, age_s + gap_s, began_s) / _on(model.blips, age_s, began_s)
+            ages = _aged(model.blips, age_s + gap_s) if on > 0 else []
+            still += [((began_s, age_then_s), share * on * part) for age_then_s, part in ages]
+        over.append(((gap_s, mean_s), share * (1 - on)))
+    return _Leads(still=tuple(still), over=tuple(over))
 
 
 def _aged(blips: Blips, age_s: float) -> list[tuple[float, float]]:
