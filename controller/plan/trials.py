@@ -5,12 +5,12 @@ outage of HTTP 500. The onset moves through the probing interval from seed to se
 covers it evenly for any number of seeds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from controller.routing.decision import MoveKind
-from controller.simulation.loop import RunResult, run_seed
+from controller.simulation.loop import Decisions, RunResult, run_seed
 from controller.simulation.scenario import BlipStream, Outage, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
 from monitor.config.settings import Route, Settings
@@ -24,8 +24,8 @@ DAY_S = 86400.0
 _LONGEST_S = 3600.0
 _LONGEST_INTERVALS = 60
 _KNOWN_INTERVALS = 5
-#: Most routes move early: a trial is simulated for these shares of the outage, until every route has moved.
-_STAGES = (0.1, 0.3, 1.0)
+#: About the share of an outage until every route has moved.
+_USUAL_SHARE = 0.1
 _GOLDEN = 0.6180339887498949
 
 
@@ -63,7 +63,7 @@ class TrialSubject:
     @property
     def probes(self) -> float:
         """About how many probes a trial takes."""
-        span_s = self.onset_s + 2 * _STAGES[0] * self.longest_s
+        span_s = self.onset_s + 2 * _USUAL_SHARE * self.longest_s
         return span_s * probes_per_s(self.settings.targets)
 
 
@@ -98,13 +98,15 @@ def run_trial(subject: TrialSubject, rate: float, seed: int) -> dict[str, float 
     outage = Outage(
         at_s=onset_s, for_s=subject.longest_s, written=subject.name, targets=subject.failing, failure_rate=rate
     )
-    left: dict[str, float | None] = {}
-    for share in _STAGES:
-        result = _run(subject.settings, onset_s + share * subject.longest_s, seed, outage)
-        left = dict(_departures(result, subject.settings.routes, onset_s))
-        if all(at_s is not None for at_s in left.values()):
-            break
-    return left
+
+    def all_left(decisions: Decisions) -> bool:
+        return (
+            decisions[-1][0] >= onset_s
+            and None not in dict(_departures(decisions, subject.settings.routes, onset_s)).values()
+        )
+
+    result = _run(subject.settings, onset_s + subject.longest_s, seed, outage, ends_after=all_left)
+    return dict(_departures(result.decisions, subject.settings.routes, onset_s))
 
 
 def onset_phase(seed: int) -> float:
@@ -132,10 +134,10 @@ def _subject(settings: Settings, name: str, failing: frozenset[str]) -> TrialSub
     return TrialSubject(name=name, settings=replace(settings, routes=routes, targets=targets), failing=failing)
 
 
-def _departures(result: RunResult, routes: Iterable[Route], onset_s: float) -> Iterator[tuple[str, float | None]]:
+def _departures(decisions: Decisions, routes: Iterable[Route], onset_s: float) -> Iterator[tuple[str, float | None]]:
     for route in routes:
         home = route.candidates[0]
-        moves = [(at_s, decision) for at_s, decision in result.decisions if decision.route == route.name]
+        moves = [(at_s, decision) for at_s, decision in decisions if decision.route == route.name]
         before = [decision.target for at_s, decision in moves if at_s < onset_s]
         if before[-1] == home:
             after = (at_s for at_s, decision in moves if at_s >= onset_s and decision.target != home)
@@ -143,7 +145,13 @@ def _departures(result: RunResult, routes: Iterable[Route], onset_s: float) -> I
             yield route.name, None if left_s is None else left_s - onset_s
 
 
-def _run(settings: Settings, duration_s: float, seed: int, *outages: Outage) -> RunResult:
+def _run(
+    settings: Settings,
+    duration_s: float,
+    seed: int,
+    *outages: Outage,
+    ends_after: Callable[[Decisions], bool] | None = None,
+) -> RunResult:
     blips = settings.controller.blips
     scenario = Scenario(
         path=settings.path,
@@ -153,4 +161,4 @@ def _run(settings: Settings, duration_s: float, seed: int, *outages: Outage) -> 
         blips=BlipStream(per_day=blips.per_day, length=blips.length, failure_rate=blips.failure_rate),
         outages=outages,
     )
-    return run_seed(scenario, build_timelines(scenario, seed), seed)
+    return run_seed(scenario, build_timelines(scenario, seed), seed, ends_after=ends_after)

@@ -46,12 +46,15 @@ _HOUR_S = 3600.0
 _DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE = range(5)
 
 
+Decisions = Sequence[tuple[float, Decision]]
+"""Decisions, with the second at which each was taken."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """What happened in one seed."""
 
-    decisions: tuple[tuple[float, Decision], ...]
-    """With the second at which each was taken."""
+    decisions: Decisions
     probes: int
     """How many were made."""
     usd: float
@@ -63,13 +66,15 @@ def run_seed(
     timelines: Mapping[str, Timeline],
     seed: int,
     on_probe: Callable[[Observation], None] | None = None,
+    ends_after: Callable[[Decisions], bool] | None = None,
 ) -> RunResult:
     """Run one seed of the scenario in this world. The same arguments give the same result.
 
     `on_probe` is called with every observation, as its probe begins. That takes many times as long, since no quiet
-    time is then skipped; the result is the same.
+    time is then skipped; the result is the same. After each decision, `ends_after` says of all up to it whether nothing
+    else is wanted: the run then ends before the scenario.
     """
-    return _SeedRun(scenario, timelines, seed, on_probe).run()
+    return _SeedRun(scenario, timelines, seed, on_probe, ends_after).run()
 
 
 class _SeedRun:
@@ -85,6 +90,7 @@ class _SeedRun:
         timelines: Mapping[str, Timeline],
         seed: int,
         on_probe: Callable[[Observation], None] | None = None,
+        ends_after: Callable[[Decisions], bool] | None = None,
     ) -> None:
         self._scenario = scenario
         self._settings = scenario.settings
@@ -104,6 +110,8 @@ class _SeedRun:
         self._decisions: list[tuple[float, Decision]] = []
         self._heap: list[tuple[float, int, int, Any]] = []
         self._on_probe = on_probe
+        self._ends_after = ends_after
+        self._until_s = scenario.duration_s
         self._number = count(len(self._targets) + 1)
         self._planned: dict[str, tuple[int, BurstProbe]] = {}
         """The burst probe planned in each slot, and its number; any other has been replaced."""
@@ -123,7 +131,7 @@ class _SeedRun:
 
     def _run_events(self) -> None:
         """Handle event after event; one long function, because every regular probe of quiet times passes through it."""
-        heap, number, until_s, may_skip = self._heap, self._number, self._scenario.duration_s, not self._on_probe
+        heap, number, until_s, may_skip = self._heap, self._number, self._until_s, not self._on_probe
         skipped, observe, burst_probes = self._fast_forward, self._detector.observe, self._detector.burst_probes
         is_blind = self._endpoints.is_blind if self._endpoints.can_fail else None
         while True:
@@ -136,6 +144,7 @@ class _SeedRun:
             if kind != _DUE:
                 heappop(heap)
                 self._handle(now_s, serial, kind, subject)
+                until_s = self._until_s
                 continue
             if may_skip and (resumes_s := self._skipped_until_s(subject, now_s)):
                 heapreplace(heap, (resumes_s, serial, _DUE, subject))
@@ -169,7 +178,7 @@ class _SeedRun:
         planned = any(target.id in burst.targets for _, burst in self._planned.values())
         if target.in_flight or planned or not self._detector.judges_alone(target.id):
             return None
-        until_s = min(self._scenario.duration_s, self._endpoints.next_failure_s(now_s))
+        until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
         return self._fast_forward.add(target, until_s, with_evidence=not self._stuck)
 
     def _resume(self, now_s: float, targets: Collection[SimulatedTarget] | None = None) -> None:
@@ -283,6 +292,8 @@ class _SeedRun:
             self._states[decision.route] = decision
             self._decisions.append((now_s, decision))
             self._spend_where_used(now_s)
+            if self._ends_after and self._ends_after(self._decisions):
+                self._until_s = now_s
         if not all(verdict.settled for verdict in verdicts):
             self._cycle_by(now_s + TICK_S)
         if self._detector.due is not None:

@@ -77,6 +77,15 @@ def test_a_verdict_that_waits_for_the_shortest_outage_is_made_as_soon_as_that_ha
     assert 0 <= course.decisions[1][0] - first_failure_s - min_outage_s < 1
 
 
+def test_a_run_that_ends_early_is_the_beginning_of_the_whole() -> None:
+    """It ends with the decision after which nothing else is wanted."""
+    made_up = scenario(outage(failure_rate=1.0), background=CLEAN)
+    timelines, whole = build_timelines(made_up, 0), course_of(made_up)
+    course = run_seed(made_up, timelines, 0, ends_after=lambda decisions: decisions[-1][1].move is MoveKind.FAILOVER)
+    assert course.decisions == whole.decisions[:2]
+    assert course.probes < whole.probes / 2
+
+
 @pytest.mark.slow
 def test_an_outage_of_our_own_network_moves_nothing() -> None:
     """The neutral endpoints are asked, and nobody is blamed."""
