@@ -1,22 +1,30 @@
-"""The Streamlit script behind the page: reads the overview every few seconds and shows its sections."""
+"""The Streamlit script behind the pages: reads what is known, and shows it in sections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from os import environ
 from pathlib import Path
 from typing import cast
 
 import streamlit as st
 
+from controller.history.availability import PERIODS
+from controller.history.queries import History, read_past
 from controller.status.overview import Overview, read
 from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.config.settings import Settings
+from monitor.history.rollup import DAY, HOUR, Rollup, span_start
 from monitor.storage.database import DatabaseError, database_path, open_reader
-from ui import incidents, sections
+from monitor.storage.store import Store
+from ui import charts, components, history, incidents, sections
+from ui.components import section
 
 _STATIC = Path(__file__).parent / "static"
 _FAST_S = 2.0
 _SLOWEST_S = 10.0
+_PAST_S = 60.0
 
 
 @st.cache_resource(show_spinner=False)
@@ -37,9 +45,7 @@ def _show(path: str, *renderers: Callable[[Overview], str], says_trouble: bool) 
         overview = _overview(path)
     except DatabaseError as error:
         if says_trouble:
-            there = database_path(_settings(path).database).exists()
-            title = "The database cannot be used" if there else "There is nothing to show yet"
-            st.html(sections.trouble(title, str(error)))
+            _say_trouble(path, error)
         return
     if says_trouble:
         st.set_page_config(page_title=sections.tab_title(overview))
@@ -48,14 +54,40 @@ def _show(path: str, *renderers: Callable[[Overview], str], says_trouble: bool) 
         st.html(render(overview) or "<span></span>")
 
 
+@st.cache_data(show_spinner=False, ttl=_PAST_S)
+def _past(path: str) -> History:
+    """The last 90 days, read at most once a minute for all viewers together; raises DatabaseError."""
+    settings = _settings(path)
+    return read_past(open_reader(settings.database), settings, utc_now())
+
+
+@st.cache_data(show_spinner=False, ttl=_PAST_S)
+def _rollups(path: str, target: str, length: timedelta) -> Sequence[tuple[datetime, Rollup]]:
+    """The target's hours, or from a week on its days; raises DatabaseError."""
+    now, span = utc_now(), HOUR if length <= PERIODS["7 d"] else DAY
+    store = Store(open_reader(_settings(path).database))
+    return store.rollups([target], span, since=span_start(now - length, span), until=now).get(target, [])
+
+
 def show(path: str) -> None:
-    """The whole page for the configuration at `path`, which must be valid.
+    """All pages for the configuration at `path`, which must be valid; the address says which one is shown."""
+    pages = [
+        st.Page(partial(_show_status, path), title="Status", url_path="status", default=True),
+        st.Page(partial(_show_history, path), title="History", url_path="history"),
+    ]
+    page = st.navigation(pages, position="hidden")
+    st.set_page_config(page_title="Hotspare", page_icon=str(_STATIC / "icon.png"), layout="wide")
+    st.html(_STATIC / "page.css")
+    st.html(history.navigation([("Status", "./"), ("History", "history")], page.title))
+    page.run()
+
+
+def _show_status(path: str) -> None:
+    """How everything is now.
 
     The upper part is small and refreshed every 2 s; unchanged HTML is not drawn again. The lower part, the bars of
     every probe and the past, is refreshed at the probe interval, but every 2 to 10 s.
     """
-    st.set_page_config(page_title="Hotspare", page_icon=str(_STATIC / "icon.png"), layout="wide")
-    st.html(_STATIC / "page.css")
     upper = (sections.top, sections.banner, sections.overrides, sections.routes)
     ongoing = (incidents.open_incidents, incidents.figures_so_far)
     st.fragment(_show, run_every=_FAST_S)(path, *upper, *ongoing, says_trouble=True)
@@ -63,6 +95,47 @@ def show(path: str) -> None:
     shortest_s = min((target.interval_s for target in _settings(path).targets), default=_SLOWEST_S)
     slow_s = min(max(shortest_s, _FAST_S), _SLOWEST_S)
     st.fragment(_show, run_every=slow_s)(path, *lower, says_trouble=False)
+
+
+def _show_history(path: str) -> None:
+    """The last 90 days of every route and target; with `?target=` also the charts of one."""
+    st.set_page_config(page_title="History – Hotspare")
+    try:
+        target = st.query_params.get("target")
+        if target in {known.id for known in _settings(path).targets}:
+            _show_target(path, target)
+        past = _past(path)
+    except DatabaseError as error:
+        _say_trouble(path, error)
+        return
+    st.html(history.routes(past))
+    st.html(history.targets(past))
+
+
+def _show_target(path: str, target: str) -> None:
+    st.html(section(components.target(target), "how its probes ended, and how long answers took; times are yours", ""))
+    ranges = list(PERIODS)
+    chosen = st.query_params.get("range")
+    length = st.segmented_control(
+        "Range",
+        ranges,
+        default=chosen if chosen in ranges else ranges[1],
+        label_visibility="collapsed",
+        required=True,
+    )
+    st.query_params["range"] = length
+    rollups = _rollups(path, target, PERIODS[length])
+    if not rollups:
+        st.html('<p class="hs-empty">Nothing was observed in this time.</p>')
+        return
+    st.vega_lite_chart(charts.outcomes(rollups))
+    st.vega_lite_chart(charts.latency(rollups))
+
+
+def _say_trouble(path: str, error: DatabaseError) -> None:
+    there = database_path(_settings(path).database).exists()
+    title = "The database cannot be used" if there else "There is nothing to show yet"
+    st.html(sections.trouble(title, str(error)))
 
 
 if __name__ == "__main__":

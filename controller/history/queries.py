@@ -1,11 +1,21 @@
-"""Reads the report of a period: sums of targets and routes, and incidents; never single observations but the newest."""
+"""Reads the report of a period, and the past that the page shows: sums, never single observations but the newest."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Engine
 
+from controller.history.availability import (
+    PERIODS,
+    DayServed,
+    TargetAvailability,
+    last_days,
+    route_days,
+    target_availability,
+)
 from controller.history.report import Report, RouteReport, TargetReport
+from controller.history.route_rollup import RouteRollup
 from controller.history.store import RouteHistory
 from controller.journal import Journal
 from monitor.config.settings import Settings
@@ -41,4 +51,45 @@ def read_report(engine: Engine, settings: Settings, length: timedelta, now: date
         incidents=len(lasted),
         incident_s=sum(lasted, start=timedelta()).total_seconds(),
         still_open=len(still_open),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteDays:
+    """One route over the last 90 days."""
+
+    route: str
+    days: tuple[DayServed, ...]
+    month: RouteRollup
+    """The last 30 days, from midnight on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What the page shows of the past."""
+
+    now: datetime
+    routes: tuple[RouteDays, ...]
+    """In the order of the configuration, like the targets."""
+    targets: tuple[TargetAvailability, ...]
+
+
+def read_past(engine: Engine, settings: Settings, now: datetime) -> History:
+    """The last 90 days of every route and target, from their sums."""
+    store, history, dates = Store(engine), RouteHistory(engine, settings), last_days(now)
+    names = [target.id for target in settings.targets]
+    days = store.outcome_counts(names, DAY, since=dates[0])
+    hours = store.outcome_counts(names, HOUR, since=now - DAY)
+    month = span_start(now - PERIODS["30 d"], DAY)
+    return History(
+        now=now,
+        routes=tuple(
+            RouteDays(
+                route=route.name,
+                days=route_days(dict(history.rollups(route.name, DAY, since=dates[0], until=now)), now),
+                month=history.total(route.name, since=month, until=now),
+            )
+            for route in settings.routes
+        ),
+        targets=tuple(target_availability(name, days.get(name, {}), hours.get(name, {}), now) for name in names),
     )

@@ -51,6 +51,16 @@ class OutcomeCounts:
         """The share of answers that users could use, 0 to 1; whose fault the others are does not matter."""
         return self.answered / self.asked if self.asked else None
 
+    def __add__(self, other: Self) -> Self:
+        """Both together."""
+        return type(self)(
+            total=self.total + other.total,
+            excluded=self.excluded + other.excluded,
+            ok=self.ok + other.ok,
+            answered=self.answered + other.answered,
+            failed_here=self.failed_here + other.failed_here,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollup:

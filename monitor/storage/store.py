@@ -1,5 +1,6 @@
 """Stores what the monitor observes, judges and spends: probes, health, events, connectivity, status pages, beats."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby, product
@@ -14,7 +15,7 @@ from sqlmodel import Session, SQLModel, col, select
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection.notices import KINDS, TargetNotice
 from monitor.health import Transition
-from monitor.history.rollup import DAY, Rollup, span_start
+from monitor.history.rollup import DAY, OutcomeCounts, Rollup, span_start
 from monitor.liveness import ServiceBeat
 from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.column_conversions import from_ms, storable, to_ms
@@ -150,6 +151,26 @@ class Store:
                 rollup = sum(map(rollup_of, alike), start=Rollup())
                 sums.setdefault(target, []).append((from_ms(start_ms), rollup))
         return sums
+
+    def outcome_counts(
+        self, targets: Sequence[str], span: timedelta, *, since: datetime
+    ) -> dict[str, dict[datetime, OutcomeCounts]]:
+        """How the probes of these targets ended by hour or day from `since` on, by target and beginning.
+
+        Without latencies and tokens, so that 90 days of 50 targets are read in a moment.
+        """
+        wanted = (
+            select_columns(ROLLUPS.c.target, ROLLUPS.c.start_ms, ROLLUPS.c.asked, ROLLUPS.c.failed_here)
+            .where(ROLLUPS.c.target.in_(map(storable, targets)), ROLLUPS.c.span_s == int(span.total_seconds()))
+            .where(ROLLUPS.c.start_ms >= to_ms(since))
+        )
+        counts: dict[str, dict[datetime, OutcomeCounts]] = {}
+        with self._engine.connect() as connection:
+            for target, start_ms, asked, failed_here in connection.execute(wanted):
+                of_target, at = counts.setdefault(target, {}), from_ms(start_ms)
+                part = Rollup(asked=json.loads(asked), failed_here=failed_here).counts
+                of_target[at] = of_target[at] + part if at in of_target else part
+        return counts
 
     def save_states(
         self,

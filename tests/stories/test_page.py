@@ -1,5 +1,6 @@
 """The page as it runs: the script in each state, the process it is started as, and a real browser that looks at it."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -216,3 +217,21 @@ def test_in_a_browser(config: Path, browser_page: Page) -> None:
         assert wide == 0, "a phone must not need to scroll sideways"
     assert asked == {"127.0.0.1"}
     assert environ["KEY"] not in page.content()
+
+
+@pytest.mark.browser
+def test_the_past_in_a_browser(config: Path, browser_page: Page) -> None:
+    """The address says page, target and range; charts are drawn; a reader finds the way there and back."""
+    seeded.seed(seeded.settings_in(config.parent), now())
+    page = browser_page
+    with served(config) as (url, _):
+        page.goto(f"{url}/history?target={seeded.LUNA}&range=24+h")
+        expect(page.locator(".hs-quarter tbody tr")).to_have_count(6, timeout=30_000)
+        expect(page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg")).to_have_count(2)
+        assert page.title() == "History – Hotspare"
+        page.locator("[data-testid=stButtonGroup] button", has_text="7 d").click()
+        expect(page).to_have_url(re.compile(r"range=7(\+|%20)d"), timeout=30_000)
+        wide = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.stMain'))")
+        assert wide == 0, "a phone must not need to scroll sideways"
+        page.locator(".hs-nav a", has_text="Status").click()
+        expect(page.locator(".hs-banner h1")).to_be_visible(timeout=30_000)
