@@ -1,13 +1,14 @@
 """The journal: decisions and incidents in one transaction, durable before they are published."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Engine, func
 from sqlmodel import Session, col, select, update
 
 from controller.incidents.incident import Incident, TimelineEntry
-from controller.incidents.queries import read_facts, read_onsets
+from controller.incidents.queries import read_facts, read_numbers_lately, read_onsets
 from controller.incidents.store import CommentStore, incident_of, save
 from controller.routing.decision import Decision
 from controller.routing.store import OverrideStore, decision_from_row, decision_to_row
@@ -90,6 +91,11 @@ class Journal:
         """
         with self._reading.connect() as connection:
             return read_facts(connection, incident, now)[0]
+
+    def with_numbers_lately(self, incident: Incident, now: datetime) -> Incident:
+        """The open incident with how its probes ended lately, for its headline; cheap however long it lasts."""
+        with self._reading.connect() as connection:
+            return replace(incident, numbers=read_numbers_lately(connection, incident, now))
 
     def onsets(self, bad: Collection[TargetHealth]) -> dict[str, list[TimelineEntry]]:
         """How targets that are bad came to be so, as far as is known: for the incident that they open."""

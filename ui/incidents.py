@@ -42,6 +42,7 @@ _LINE = {
     EntryKind.FIRST_FAILURE: "bad",
     EntryKind.REOPENED: "bad",
     EntryKind.MOVED: "info",
+    EntryKind.HELD: "bad",
     EntryKind.HAND: "ours",
     EntryKind.VENDOR: "ours",
     EntryKind.RESOLVED: "good",
@@ -97,8 +98,8 @@ def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
         f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
         f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>'
         f'<span class="hs-tag">incident {incident.id}</span>{severity(incident)}'
-        f'<span class="hs-since">open since {instant(incident.opened_at, now)} UTC</span></div>'
-        f"{notes(incident)}"
+        f'<span class="hs-since">open since {instant(incident.open_since, now)} UTC</span></div>'
+        f"{notes(incident, now)}"
         f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{users(incident)}'
         f"{_vendor(incident)}{evidence}</div>"
         f"<div><h3>Timeline</h3>{timeline(incident, now)}</div></div></article>"
@@ -121,7 +122,7 @@ def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
         f'<b>{text(title[:1].upper() + title[1:])}</b><span class="hs-tag">incident {incident.id}</span>'
         f"<span>lasted {format_elapsed(incident.lasted_s(now))}</span>"
         f'<span class="hs-quiet">{text(words.affected_summary(incident))}</span></summary>'
-        f"{notes(incident)}"
+        f"{notes(incident, now)}"
         f"{timeline(incident, now)}{figures(incident)}"
         f"{_vendor(incident)}{shown_trails}</details>"
     )
@@ -145,11 +146,11 @@ def severity(incident: Incident) -> str:
     )
 
 
-def notes(incident: Incident) -> str:
+def notes(incident: Incident, now: datetime) -> str:
     """That it came back, who acknowledged it, and under which incident it is shown."""
     parts = []
     if incident.reopened:
-        parts.append(words.reopenings(incident))
+        parts.append(words.reopenings(incident, now))
     if incident.acknowledged_by:
         parts.append(f"{incident.acknowledged_by} looks after it")
     if incident.lead_id:

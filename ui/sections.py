@@ -46,8 +46,8 @@ _COLUMNS = {
     "strip": ("Recent probes", "one bar per probe interval, the newest on the right"),
     "hour": ("Served 1 h", "share of answers in the last hour that users could use"),
     "day": ("Served 24 h", "the same over the last 24 hours"),
-    "p50": ("p50", "median duration of the answers of the last hour"),
-    "p95": ("p95", "95 % of the answers of the last hour took no longer than this"),
+    "p50": ("p50", "median duration of the answers of the last ten minutes"),
+    "p95": ("p95", "95 % of the answers of the last ten minutes took no longer than this"),
     "token": ("First token", "median time to the first token of the last hour's streams"),
     "cost": ("Cost 24 h", "what the probes of the last 24 hours cost"),
 }

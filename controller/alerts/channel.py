@@ -202,7 +202,7 @@ def alert_of(due: DueAlert, now: datetime) -> Alert:
     alert_id = f"incident-{due.about.id}-{due.about.revision}-{to_ms(at):x}"
     if due.about.resolved_at:
         kind = AlertKind.INCIDENT_RESOLVED
-    elif due.last is None or due.last[0] is AlertKind.INCIDENT_RESOLVED:
+    elif due.taken is None or due.taken.kind is AlertKind.INCIDENT_RESOLVED:
         kind = AlertKind.INCIDENT_OPENED
     else:
         kind = AlertKind.INCIDENT_CHANGED
@@ -214,14 +214,14 @@ def is_wanted(alert: Alert, due: DueAlert) -> bool:
 
     What flaps and is not critical opens at most three times in an hour, and then once an hour.
     """
-    if due.last is None:
+    taken = due.taken
+    if taken is None:
         return True
-    last_kind, last_severity = due.last
     if alert.kind is AlertKind.INCIDENT_OPENED and alert.severity is not Severity.CRITICAL:
-        told_lately = due.last_at is not None and alert.at - due.last_at < _HOUR
+        told_lately = alert.at - taken.at < _HOUR
         return not (told_lately and alert.incident and alert.incident.outages_lately > FLAPPING)
     if alert.kind is AlertKind.INCIDENT_RESOLVED:
-        return last_kind is not AlertKind.INCIDENT_RESOLVED
+        return taken.kind is not AlertKind.INCIDENT_RESOLVED
     if alert.kind is AlertKind.INCIDENT_CHANGED:
-        return alert.severity is Severity.CRITICAL and last_severity is not Severity.CRITICAL
+        return alert.severity is Severity.CRITICAL and taken.severity is not Severity.CRITICAL
     return True

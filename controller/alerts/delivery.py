@@ -191,6 +191,15 @@ class DeliverySnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenAlert:
+    """What a channel took of an incident, and when that was sent."""
+
+    kind: AlertKind
+    severity: Severity
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DueAlert:
     """An incident in its newest revision, or an event, that a channel has not taken."""
 
@@ -199,10 +208,8 @@ class DueAlert:
     begun_at: datetime | None
     """When it was to be sent for the first time; None: it has not been."""
     about: Incident | PendingEvent
-    last: tuple[AlertKind, Severity] | None = None
+    taken: TakenAlert | None = None
     """What the channel took last of the incident; None: nothing."""
-    last_at: datetime | None = None
-    """When it took that."""
 
 
 def place_key(sink: str, name: str) -> str:

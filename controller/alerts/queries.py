@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
@@ -14,6 +14,7 @@ from controller.alerts.delivery import (
     DeliverySnapshot,
     DueAlert,
     IncidentDelivery,
+    TakenAlert,
 )
 from controller.incidents.incident import Incident
 from controller.incidents.store import incident_of
@@ -143,14 +144,14 @@ def _due_incidents(connection: Connection, sink: str, now: datetime, fresh_ms: i
             key=f"{sink} incident {incident.id} revision {incident.revision}",
             begun_at=maybe_from_ms(incident.begun_ms),
             about=incident_of(incident),
-            **_last_alert(connection, sink, incident.id),
+            taken=_last_alert(connection, sink, incident.id),
         )
         for incident in connection.execute(wanted).all()
     ]
 
 
-def _last_alert(connection: Connection, sink: str, incident_id: int) -> dict[str, Any]:
-    """`last` and `last_at` of a `DueAlert`, where there are any.
+def _last_alert(connection: Connection, sink: str, incident_id: int) -> TakenAlert | None:
+    """What the channel took last of the incident; None: nothing.
 
     Kinds and severities of another version are taken for those that let the least be left out.
     """
@@ -159,10 +160,10 @@ def _last_alert(connection: Connection, sink: str, incident_id: int) -> dict[str
     )
     row = connection.execute(wanted.order_by(_ROWS.begun_ms.desc()).limit(1)).first()
     if row is None:
-        return {}
+        return None
     kind = next((kind for kind in AlertKind if kind == row.alert_kind), AlertKind.INCIDENT_CHANGED)
     severity = next((severity for severity in Severity if severity == row.severity), Severity.INFO)
-    return {"last": (kind, severity), "last_at": from_ms(row.begun_ms)}
+    return TakenAlert(kind=kind, severity=severity, at=from_ms(row.begun_ms))
 
 
 def _due_events(connection: Connection, sink: str, fresh_ms: int) -> list[DueAlert]:

@@ -32,6 +32,7 @@ _ENTRY_STYLES = {
     EntryKind.FIRST_FAILURE: "red",
     EntryKind.REOPENED: "bold red",
     EntryKind.MOVED: "cyan",
+    EntryKind.HELD: "red",
     EntryKind.VENDOR: "magenta",
     EntryKind.NOTE: "yellow",
     EntryKind.ACKNOWLEDGED: "yellow",

@@ -96,7 +96,7 @@ def print_overview(overview: Overview, console: Console) -> None:
 
 
 def _print_incident(incident: Incident, now: datetime, console: Console) -> None:
-    opened = f"{clock(incident.opened_at, now)}, {ago(incident.opened_at, now)}"
+    opened = f"{clock(incident.open_since, now)}, {ago(incident.open_since, now)}"
     console.print(Text(f"\nIncident {incident.id}: {title(incident)}, since {opened}", style="bold red"))
     if incident.vendor:
         console.print(Text(f"  {lead_sentence(incident.vendor, incident.opened_at)}"))

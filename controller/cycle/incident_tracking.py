@@ -9,15 +9,12 @@ from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.incidents.vendor_claim import LOOK_BACK, unreported_providers
 from controller.journal import Journal
-from monitor.health import UNHEALTHY, TargetHealth
+from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.store import Store
 
 #: Longer than an incident may be opened again, so that a service that was off for a while still knows it.
 _REMEMBERED = 2 * tracker.REOPENS_WITHIN
-
-#: Of an open incident that has lasted longer, the probes are not counted at each change: that costs what it lasted.
-_COUNTED_S = 24 * 3600.0
 
 
 class IncidentMemory:
@@ -59,17 +56,21 @@ class IncidentMemory:
         ]
 
     def _with_figures(self, incident: Incident, now: datetime) -> Incident:
-        """All figures of a resolved incident; of an open one how its probes ended so far, for its headline."""
-        if incident.lasted_s(now) > _COUNTED_S and incident.resolved_at is None:
-            return incident
-        figured = self._journal.with_facts(incident, now)
-        return figured if incident.resolved_at else replace(incident, numbers=figured.numbers)
+        """All figures of a resolved incident; of an open one how its probes ended lately, for its headline."""
+        read = self._journal.with_facts if incident.resolved_at else self._journal.with_numbers_lately
+        return read(incident, now)
 
     def _newly_unhealthy(self, facts: CycleFacts) -> list[TargetHealth]:
-        """The unhealthy targets that no open incident has as such: they open one, or join it."""
+        """The unhealthy targets that no open incident has as such: they open one, or join it; and their providers'
+        other targets that are suspected, because the provider's first failed probe may be one of theirs.
+        """
         affected = (target for incident in self._open for target in incident.affected)
         known = {target.target for target in affected if target.health in UNHEALTHY}
-        return [state for state in facts.health.values() if state.health in UNHEALTHY and state.target not in known]
+        states = facts.health.values()
+        new = [state for state in states if state.health in UNHEALTHY and state.target not in known]
+        providers = {facts.provider_of.get(state.target) for state in new}
+        suspects = (state for state in states if new and state.health is Health.SUSPECT)
+        return [*new, *(state for state in suspects if facts.provider_of.get(state.target) in providers)]
 
     def _vendor_reports(self, facts: CycleFacts) -> dict[str, Sequence[VendorStateChange]]:
         """What the vendors said around the incidents that are open or about to be, where none says so yet."""

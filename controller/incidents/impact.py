@@ -1,6 +1,7 @@
 """What an incident did to routes: where each pointed while it lasted, and how long at a target that failed (pure)."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +9,9 @@ from controller.incidents.incident import Incident
 from controller.routing.decision import Decision
 from monitor.health import UNHEALTHY, Health, Transition
 
-_FAILING = UNHEALTHY - {Health.RECOVERING}
+#: A target with such a health fails; by the provider's fault, or by ours.
+BY_US = frozenset({Health.MISCONFIGURED})
+BY_PROVIDER = UNHEALTHY - {Health.RECOVERING} - BY_US
 
 FailurePeriod = tuple[str, datetime, datetime]
 """A target, and a time in which it failed: from its first failed probe until it recovers."""
@@ -62,16 +65,18 @@ def periods_of_route(
         yield RoutePeriod(route=route, target=target, since=since, until=until)
 
 
-def failure_periods(transitions: Iterable[Transition], until: datetime) -> list[FailurePeriod]:
-    """When the targets failed, until then at the latest; `transitions` are oldest first."""
+def failure_periods(
+    transitions: Iterable[Transition], until: datetime, bad: AbstractSet[Health] = BY_PROVIDER | BY_US
+) -> list[FailurePeriod]:
+    """When the targets had such a `bad` health, until then at the latest; `transitions` are oldest first."""
     periods: list[FailurePeriod] = []
     failing: dict[str, datetime] = {}
     suspect: dict[str, datetime] = {}
     for change in transitions:
         target = change.target
-        if change.after in _FAILING and target not in failing:
+        if change.after in bad and target not in failing:
             failing[target] = _failing_since(change, suspect.get(target))
-        elif change.after not in _FAILING and target in failing:
+        elif change.after not in bad and target in failing:
             periods.append((target, failing.pop(target), min(change.at, until)))
         suspect.pop(target, None)
         if change.after is Health.SUSPECT:

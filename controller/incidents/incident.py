@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
@@ -131,11 +131,15 @@ class EntryKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     HAND = "hand"
     """An operator's pin, drain or pause, or a warning of what it costs users."""
+    HELD = "held"
+    """A route did not move: no candidate is eligible, failback is manual, or it is a dry run."""
     RESOLVED = "resolved"
     REOPENED = "reopened"
     OTHER = "other"
 
 
+#: So many of the newest bad periods of an incident are kept one by one.
+MAX_PERIODS = 100
 #: So many of the oldest entries of a timeline are kept, however long it grows.
 OLDEST_KEPT = 20
 #: What people write: never dropped from a timeline, however long it grows.
@@ -208,8 +212,24 @@ class VendorClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BadPeriod:
+    """A time for which an incident was open: it has one, and one more for each time that it came back."""
+
+    began_at: Annotated[Instant, Field(alias="began_ms")]
+    """Its first failed probe, as far as is known; else its opening."""
+    opened_at: Annotated[Instant, Field(alias="opened_ms")]
+    kind: Annotated[IncidentKind, known_or(IncidentKind.OUTAGE)]
+    ended_at: Annotated[Instant | None, Field(alias="ended_ms")] = None
+    """None while it goes on."""
+
+    def lasted_s(self, now: datetime) -> float:
+        """Seconds from its opening to its end, or until now."""
+        return max(0.0, ((self.ended_at or now) - self.opened_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetNumbers:
-    """How one target's probes ended, from the first failed probe to the end."""
+    """How one target's probes ended in the bad periods, each from its first failed probe on."""
 
     target: str
     outcomes: ByName[Outcome, int]
@@ -240,11 +260,15 @@ class IncidentDocument:
     routes: Readable[RouteImpact] = ()
     vendor: Annotated[VendorClaim | None, WrapValidator(readable_fields)] = None
     """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
+    periods: Readable[BadPeriod] = ()
+    """When it was open, oldest first, the newest 100; of an incident of an earlier version see `bad_periods`."""
+    earlier_s: float = 0.0
+    """How many seconds the periods lasted that are not among them any more."""
     numbers: Readable[TargetNumbers] = ()
-    """As of the resolution; of an open one, as of its last change, see `Journal.with_facts`."""
+    """As of the resolution; of an open one those of its last hour, as of its last change."""
     request_ids: Readable[str] = ()
-    """What the provider called some of the failed probes, for its support; at most 5. Empty while it is open, as is
-    what follows."""
+    """What the provider called some of the failed probes, for its support; at most 5, none where the fault is ours.
+    Empty while it is open, as is what follows."""
     on_failing_s: ByName[str, float] = ()
     """How many seconds each touched route pointed at a target that failed, from the first failed probe on."""
 
@@ -286,9 +310,33 @@ class Incident(IncidentDocument):
         return min([self.opened_at, *failures])
 
     @property
+    def bad_periods(self) -> tuple[BadPeriod, ...]:
+        """When it was open, oldest first, never empty; an earlier version did not store it: its timeline says it."""
+        if self.periods:
+            return self.periods
+        times = {
+            kind: [entry.at for entry in self.timeline if entry.kind is kind]
+            for kind in (EntryKind.REOPENED, EntryKind.RESOLVED)
+        }
+        began = [self.opened_at, *times[EntryKind.REOPENED]]
+        ends = [*times[EntryKind.RESOLVED][: len(began) - 1], self.resolved_at]
+        first = BadPeriod(began_at=self.onset, opened_at=self.opened_at, kind=self.kind)
+        if len(ends) < len(began):
+            return (replace(first, ended_at=self.resolved_at),)
+        return tuple(
+            replace(first, began_at=at if number else self.onset, opened_at=at, ended_at=end)
+            for number, (at, end) in enumerate(zip(began, ends, strict=True))
+        )
+
+    @property
+    def open_since(self) -> datetime:
+        """When it was opened, the last time if it came back."""
+        return self.bad_periods[-1].opened_at
+
+    @property
     def outages_lately(self) -> int:
         """How many times it began within the hour before it came back last, that time included; 1 if it never did."""
-        began = [self.opened_at, *(entry.at for entry in self.timeline if entry.kind is EntryKind.REOPENED)]
+        began = [period.opened_at for period in self.bad_periods]
         return sum(at > began[-1] - _LATELY for at in began)
 
     @property
@@ -297,5 +345,5 @@ class Incident(IncidentDocument):
         return max(0, max((entry.number for entry in self.timeline), default=0) - len(self.timeline))
 
     def lasted_s(self, now: datetime) -> float:
-        """Seconds from the opening to the resolution, or until now."""
-        return max(0.0, ((self.resolved_at or now) - self.opened_at).total_seconds())
+        """Seconds for which it was open, until now at most: the time between an end and its coming back is left out."""
+        return self.earlier_s + sum(period.lasted_s(now) for period in self.bad_periods)

@@ -10,15 +10,22 @@ from itertools import takewhile
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from controller.incidents.impact import RoutePeriod, failure_periods, route_periods, seconds_on_failing
-from controller.incidents.incident import EntryKind, Incident, TargetNumbers, TimelineEntry
+from controller.incidents.impact import (
+    BY_PROVIDER,
+    BY_US,
+    RoutePeriod,
+    failure_periods,
+    route_periods,
+    seconds_on_failing,
+)
+from controller.incidents.incident import EntryKind, Incident, IncidentKind, TargetNumbers, TimelineEntry
 from controller.routing.decision import Decision
 from controller.routing.store import decision_from_row
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.row_conversions import transition_of
 from monitor.storage.tables import DECISIONS, OBSERVATIONS, TRANSITIONS
-from probes.outcome import Outcome
+from probes.outcome import Effect, Outcome
 
 #: At most so many request ids are read.
 MAX_REQUEST_IDS = 5
@@ -27,6 +34,10 @@ _LOOK_BACK = timedelta(hours=1)
 _LONGEST_PROBE = timedelta(minutes=10)
 _LONGEST_RUN = 30
 _MAX_TRANSITIONS = 10_000
+#: An open incident's headline says how probes ended in so much of it.
+_LATELY = timedelta(hours=1)
+_OF_CONFIGURATION = sorted(outcome for outcome in Outcome if outcome.effect is Effect.MISCONFIGURED)
+_Time = tuple[datetime, datetime]
 _PROBE = OBSERVATIONS.c
 _ended_ms = _PROBE.started_ms + _PROBE.duration_s * 1000
 
@@ -34,20 +45,30 @@ _ended_ms = _PROBE.started_ms + _PROBE.duration_s * 1000
 def read_facts(connection: Connection, incident: Incident, now: datetime) -> tuple[Incident, tuple[RoutePeriod, ...]]:
     """The incident with its figures until the resolution, or until now, and where its routes pointed meanwhile.
 
-    Figures that are not stored any more stay as they are. Some range scans of the affected targets' own keys.
+    Figures that are not stored any more stay as they are. Some range scans of the affected targets' own keys. Probes
+    count that ended in a bad period, whose fault lies where the incident's does: not those that failed on this side,
+    nor in an incident of the provider those that say that our configuration is at fault.
     """
     until = incident.resolved_at or now
+    times = [(period.began_at, period.ended_at or until) for period in incident.bad_periods]
     decisions = read_decisions(connection, [impact.route for impact in incident.routes], incident.onset, until)
     periods = route_periods(incident, decisions, until)
     targets = {affected.target for affected in incident.affected}
     transitions = _transitions(connection, targets, incident.onset - _LOOK_BACK, until)
+    ours = incident.kind is IncidentKind.CONFIGURATION
     counted = replace(
         incident,
-        numbers=_numbers(connection, incident, until) or incident.numbers,
-        request_ids=_request_ids(connection, incident, until) or incident.request_ids,
-        on_failing_s=seconds_on_failing(periods, failure_periods(transitions, until)),
+        numbers=_numbers(connection, incident, times) or incident.numbers,
+        request_ids=() if ours else _request_ids(connection, incident, times) or incident.request_ids,
+        on_failing_s=seconds_on_failing(periods, failure_periods(transitions, until, BY_US if ours else BY_PROVIDER)),
     )
     return counted, periods
+
+
+def read_numbers_lately(connection: Connection, incident: Incident, now: datetime) -> tuple[TargetNumbers, ...]:
+    """How the probes of an open incident ended in its present bad period, of the last hour at most."""
+    began_at = incident.bad_periods[-1].began_at
+    return _numbers(connection, incident, [(max(began_at, now - _LATELY), now)])
 
 
 def read_onsets(connection: Connection, bad: Collection[TargetHealth]) -> dict[str, list[TimelineEntry]]:
@@ -63,6 +84,7 @@ def _onset(connection: Connection, state: TargetHealth, transitions: Sequence[Tr
     verdict = own[-1] if own and own[-1].after is state.health else None
     before = own[-2] if verdict and len(own) > 1 else None
     suspect = before if before and before.after is Health.SUSPECT else None
+    suspect = verdict if verdict and state.health is Health.SUSPECT else suspect
     trail = [*(verdict.trail if verdict else ()), *(suspect.trail if suspect else ())]
     failures = (probe for probe in trail if probe.is_bad)
     failed = min(failures, key=lambda probe: probe.at, default=None) or _first_failure(connection, state)
@@ -112,18 +134,24 @@ def read_decisions(connection: Connection, routes: Sequence[str], since: datetim
     return [decision_from_row(row) for row in connection.execute(query.order_by(at, DECISIONS.c.id))]
 
 
-def _probes_of(incident: Incident, until: datetime, target: str) -> list[ColumnElement[bool]]:
-    """The condition for the probes of one target that ended from the onset on."""
-    onset_ms = to_ms(incident.onset)
-    started = (_PROBE.started_ms >= to_ms(incident.onset - _LONGEST_PROBE), _PROBE.started_ms <= to_ms(until))
-    # Stored instants are rounded down, durations are not.
-    return [_PROBE.target == storable(target), *started, _ended_ms >= onset_ms - 2]
+def _probes_of(incident: Incident, target: str, times: Sequence[_Time]) -> list[ColumnElement[bool]]:
+    """The condition for the probes of one target that ended in one of these times, and say something of the fault."""
+    within = [
+        and_(
+            _PROBE.started_ms >= to_ms(since - _LONGEST_PROBE),
+            _PROBE.started_ms <= to_ms(until),
+            _ended_ms >= to_ms(since) - 2,  # stored instants are rounded down, durations are not
+        )
+        for since, until in times
+    ]
+    others = [] if incident.kind is IncidentKind.CONFIGURATION else [_PROBE.outcome.not_in(_OF_CONFIGURATION)]
+    return [_PROBE.target == storable(target), _PROBE.failed_here == 0, or_(*within), *others]
 
 
-def _numbers(connection: Connection, incident: Incident, until: datetime) -> tuple[TargetNumbers, ...]:
+def _numbers(connection: Connection, incident: Incident, times: Sequence[_Time]) -> tuple[TargetNumbers, ...]:
     numbers = []
     for affected in incident.affected:
-        query = select(_PROBE.outcome, func.count().label("n")).where(*_probes_of(incident, until, affected.target))
+        query = select(_PROBE.outcome, func.count().label("n")).where(*_probes_of(incident, affected.target, times))
         counts = {row.outcome: row.n for row in connection.execute(query.group_by(_PROBE.outcome))}
         most_first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         outcomes = tuple((Outcome(outcome), count) for outcome, count in most_first)
@@ -132,14 +160,14 @@ def _numbers(connection: Connection, incident: Incident, until: datetime) -> tup
     return tuple(numbers)
 
 
-def _request_ids(connection: Connection, incident: Incident, until: datetime) -> tuple[str, ...]:
-    """Of the first failed probes, those of every target before the second ones of any."""
+def _request_ids(connection: Connection, incident: Incident, times: Sequence[_Time]) -> tuple[str, ...]:
+    """Of the newest failed probes, those of every target before the second ones of any."""
     ranked: list[tuple[int, int, str]] = []
     for affected in incident.affected:
         failed = (_PROBE.outcome != Outcome.OK.value, _PROBE.request_id.is_not(None))
         query = select(_PROBE.request_id, _PROBE.started_ms).where(
-            *_probes_of(incident, until, affected.target), *failed
+            *_probes_of(incident, affected.target, times), *failed
         )
-        rows = connection.execute(query.order_by(_PROBE.started_ms).limit(MAX_REQUEST_IDS)).all()
-        ranked += [(rank, row.started_ms, row.request_id) for rank, row in enumerate(rows)]
+        rows = connection.execute(query.order_by(_PROBE.started_ms.desc()).limit(MAX_REQUEST_IDS)).all()
+        ranked += [(rank, -row.started_ms, row.request_id) for rank, row in enumerate(rows)]
     return tuple(dict.fromkeys(request_id for _, _, request_id in sorted(ranked)))[:MAX_REQUEST_IDS]

@@ -70,15 +70,27 @@ def shares_served(answered: int, refused: int, asked: int) -> str | None:
 
 
 def status(incident: Incident, now: datetime) -> str:
-    """`open for 12 min 5 s`, `resolved after 12 min 5 s`, and whether it was opened again."""
+    """`open for 12 min 5 s`, `resolved after 12 min 5 s`, and whether it was opened again.
+
+    An open one that came back is open since then.
+    """
+    if incident.resolved_at is None:
+        text = f"open for {format_elapsed(incident.bad_periods[-1].lasted_s(now))}"
+        return f"{text}, {reopenings(incident, now)}" if incident.reopened else text
+    return f"resolved after {duration(incident, now)}"
+
+
+def duration(incident: Incident, now: datetime) -> str:
+    """`12 min 5 s`, or `4 min 10 s in 3 periods`: how long it was open, the times between them left out."""
     lasted = format_elapsed(incident.lasted_s(now))
-    text = f"resolved after {lasted}" if incident.resolved_at else f"open for {lasted}"
-    return f"{text}, {reopenings(incident)}" if incident.reopened else text
+    return f"{lasted} in {incident.reopened + 1} periods" if incident.reopened else lasted
 
 
-def reopenings(incident: Incident) -> str:
-    """`came back twice`: how often it was opened again."""
-    return f"came back {_TIMES.get(incident.reopened, f'{incident.reopened} times')}"
+def reopenings(incident: Incident, now: datetime) -> str:
+    """`came back twice: 3 periods, 4 min 10 s in all`: how often it was opened again."""
+    times = _TIMES.get(incident.reopened, f"{incident.reopened} times")
+    in_all = f"{incident.reopened + 1} periods, {format_elapsed(incident.lasted_s(now))} in all"
+    return f"came back {times}: {in_all}"
 
 
 def abridged(

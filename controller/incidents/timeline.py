@@ -12,6 +12,7 @@ from controller.incidents.incident import (
     AffectedTarget,
     EntryKind,
     Incident,
+    IncidentKind,
     RouteImpact,
     TimelineEntry,
 )
@@ -35,9 +36,19 @@ _SUBJECT = "\0"
 _AT_ONCE = timedelta(milliseconds=50)
 
 
-def beginning_entries(bad: Iterable[TargetHealth], facts: CycleFacts) -> Iterable[TimelineEntry]:
-    """The first failed probe, and the first suspicion; one entry where they are one and the same."""
-    entries = [entry for state in bad for entry in facts.onsets.get(state.target, ())]
+def beginning_entries(incident: Incident, bad: Iterable[TargetHealth], facts: CycleFacts) -> Iterable[TimelineEntry]:
+    """The first failed probe of the provider, and the first suspicion; one entry where they are one and the same.
+
+    Other targets of the provider that are suspected count, where the fault is the provider's.
+    """
+    targets = {state.target for state in bad}
+    if incident.kind is not IncidentKind.CONFIGURATION:
+        targets |= {
+            state.target
+            for state in facts.health.values()
+            if state.health is Health.SUSPECT and facts.provider_of.get(state.target) == incident.provider
+        }
+    entries = [entry for target in sorted(targets) for entry in facts.onsets.get(target, ())]
     failures = (entry for entry in entries if entry.kind is EntryKind.FIRST_FAILURE)
     suspicions = (entry for entry in entries if entry.kind is EntryKind.SUSPECT)
     failed = min(failures, key=lambda entry: entry.at, default=None)
@@ -87,16 +98,17 @@ def _reopened_entry(at: datetime, text: str) -> TimelineEntry:
 
 
 def route_entries(
-    before: Incident, routes: Iterable[RouteImpact], known: AbstractSet[str], facts: CycleFacts
+    before: Incident, routes: Iterable[RouteImpact], known: AbstractSet[str], facts: CycleFacts, *, since: datetime
 ) -> Iterable[TimelineEntry]:
     """What became of the touched routes: moves, no candidate left, warnings of overrides, an unwritable routing file.
 
-    `known` are the texts that need not be repeated.
+    `known` are the texts that need not be repeated; `since` is when the incident opened last: what moved before then,
+    while it was closed, was not moved for it.
     """
     former = {route.route: route for route in before.routes}
     for route in routes:
         previous = former.get(route.route)
-        yield from _move_entries(before, previous, facts.routes[route.route], known, facts)
+        yield from _move_entries(before, facts.routes[route.route], known, facts, since)
         if route.stuck and not (previous and previous.stuck):
             yield stuck_entry(route, facts.now)
         warning = facts.warnings.get(route.route)
@@ -113,17 +125,21 @@ def route_entries(
 def stuck_entry(route: RouteImpact, at: datetime, *, again: bool = False) -> TimelineEntry:
     """That a route stays on a failing target because nothing else is eligible; `again`: it opens the incident again."""
     text = f"Route {route.route} has no healthy candidate left and stays on {route.target}"
-    return _reopened_entry(at, text) if again else TimelineEntry(at=at, text=text, kind=EntryKind.MOVED)
+    return _reopened_entry(at, text) if again else TimelineEntry(at=at, text=text, kind=EntryKind.HELD)
 
 
 def _move_entries(
-    incident: Incident, before: RouteImpact | None, state: Decision, known: AbstractSet[str], facts: CycleFacts
+    incident: Incident, state: Decision, known: AbstractSet[str], facts: CycleFacts, since: datetime
 ) -> Iterable[TimelineEntry]:
+    before = next((route for route in incident.routes if route.route == state.route), None)
     decisions = [decision for decision in facts.decisions if decision.route == state.route]
     for decision in decisions:
-        yield TimelineEntry(at=decision.at, text=_decision_text(decision, known), kind=EntryKind.MOVED)
-    if not decisions and (before.target != state.target if before else _moved_for(incident, state, facts)):
-        text = _move_text(state.route, before.target if before else None, state.target, state.reason, known)
+        kind = EntryKind.HELD if decision.dry_run else EntryKind.MOVED
+        yield TimelineEntry(at=decision.at, text=_decision_text(decision, known), kind=kind)
+    moved = before.target != state.target if before else _went_elsewhere(state, facts)
+    if not decisions and moved and state.at >= since and not _tells_of(incident, state):
+        # A crash kept the move from being told; where the route was is what the decision says.
+        text = _move_text(state.route, state.before, state.target, state.reason, known)
         yield TimelineEntry(at=state.at, text=text, kind=EntryKind.MOVED)
 
 
@@ -138,10 +154,16 @@ def _decision_text(decision: Decision, known: AbstractSet[str]) -> str:
     return f"Dry run, not done: {text}" if decision.dry_run else text
 
 
-def _moved_for(incident: Incident, state: Decision, facts: CycleFacts) -> bool:
-    """Whether a route that is new to the incident was moved because of it, as far as can be seen now."""
+def _tells_of(incident: Incident, state: Decision) -> bool:
+    """Whether the timeline has the move already."""
+    lines = [entry.text for entry in incident.timeline if abs(entry.at - state.at) < _AT_ONCE]
+    return any(f"oute {state.route} moved" in line for line in lines)
+
+
+def _went_elsewhere(state: Decision, facts: CycleFacts) -> bool:
+    """Whether a route that is new to the incident is on a target that is well."""
     present = facts.health.get(state.target)
-    return state.at >= incident.opened_at and not (present and present.health in UNHEALTHY)
+    return not (present and present.health in UNHEALTHY)
 
 
 def _move_text(route: str, before: str | None, target: str, reason: str, known: AbstractSet[str]) -> str:
@@ -178,7 +200,7 @@ def closing_entries(routes: Iterable[RouteImpact], facts: CycleFacts) -> Iterabl
         if route.waiting:
             stays = f"Route {route.route} stays on {route.target}, for failback is manual"
             text = f"{stays}; {failback_command(route.route, route.waiting)}"
-            yield TimelineEntry(at=facts.now, text=text, kind=EntryKind.MOVED)
+            yield TimelineEntry(at=facts.now, text=text, kind=EntryKind.HELD)
     yield resolved_entry(facts.now)
 
 

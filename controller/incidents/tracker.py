@@ -6,7 +6,18 @@ from datetime import datetime, timedelta
 
 from controller.incidents import timeline
 from controller.incidents.cycle_facts import CycleFacts
-from controller.incidents.incident import NETWORK, ROUTE, AffectedTarget, Incident, IncidentKind, RouteImpact, Slot
+from controller.incidents.incident import (
+    MAX_PERIODS,
+    NETWORK,
+    ROUTE,
+    AffectedTarget,
+    BadPeriod,
+    EntryKind,
+    Incident,
+    IncidentKind,
+    RouteImpact,
+    Slot,
+)
 from controller.incidents.text import refusal_of
 from controller.incidents.vendor_claim import vendor_entries, vendor_lead
 from monitor.connectivity.messages import NetworkLoss
@@ -48,10 +59,39 @@ def update_incidents(cycle: CycleFacts) -> list[Incident]:
     present += _of_routes(present, facts)
     known = {incident.id: incident for incident in (*facts.resolved, *facts.open_incidents)}
     return [
-        replace(incident, revision=known[incident.id].revision + 1) if incident.id else incident
+        replace(with_periods(incident, known.get(incident.id)), revision=incident.revision + bool(incident.id))
         for incident in present
         if not incident.id or incident != known[incident.id]
     ]
+
+
+def with_periods(incident: Incident, before: Incident | None) -> Incident:
+    """The incident with its bad periods brought up to date; `before` is how it was, None where it is new.
+
+    Its kind is that of the present period; once it is over, an outage if it was one in any of them.
+    """
+    *former, last = before.bad_periods if before else [_new_period(incident, incident.opened_at)]
+    if before and before.resolved_at and incident.resolved_at is None:
+        came_back = [entry.at for entry in incident.timeline if entry.kind is EntryKind.REOPENED]
+        former, last = [*former, last], _new_period(incident, came_back[-1])
+    if incident.resolved_at is None or not (before and before.resolved_at):
+        last = replace(last, kind=incident.kind, ended_at=incident.resolved_at)
+    periods = (*former, last)
+    was_outage = incident.resolved_at and any(period.kind is IncidentKind.OUTAGE for period in periods)
+    return replace(
+        incident,
+        kind=IncidentKind.OUTAGE if was_outage else incident.kind,
+        periods=periods[-MAX_PERIODS:],
+        earlier_s=incident.earlier_s + sum(period.lasted_s(period.opened_at) for period in periods[:-MAX_PERIODS]),
+    )
+
+
+def _new_period(incident: Incident, opened_at: datetime) -> BadPeriod:
+    """One that begins with that opening: after the first failed probe that was told last."""
+    failures = [entry.at for entry in incident.timeline if entry.kind is EntryKind.FIRST_FAILURE]
+    over = [entry.at for entry in incident.timeline if entry.kind is EntryKind.RESOLVED]
+    began = [at for at in failures if at <= opened_at and not (over and at <= over[-1])]
+    return BadPeriod(began_at=max(began, default=opened_at), opened_at=opened_at, kind=incident.kind)
 
 
 def lead_incident_id(incident: Incident, open_incidents: Iterable[Incident]) -> int | None:
@@ -97,17 +137,17 @@ def _bad_by_slot(facts: CycleFacts, open_incidents: Iterable[Incident]) -> dict[
 def _begun(slot: Slot, since: datetime, facts: CycleFacts) -> Incident:
     """The incident that begins with what is wrong `since` then: the resolved one again, or one without any content.
 
-    A degradation may yet prove an outage.
+    A degradation may yet prove an outage, also where the resolved one was an outage.
     """
+    provider, name = slot
+    kind = next((kind for kind in IncidentKind if kind.value == name), IncidentKind.DEGRADATION)
     late = facts.resolved_by_slot.get(slot)
     if late and late.resolved_at:
         # What was wrong all the time, but not probed meanwhile, comes back when it is probed again.
         came_back = since if since > late.resolved_at else facts.now
         if came_back - late.resolved_at <= REOPENS_WITHIN:
-            open_again = replace(late, resolved_at=None, reopened=late.reopened + 1, acknowledged_by=None)
+            open_again = replace(late, kind=kind, resolved_at=None, reopened=late.reopened + 1, acknowledged_by=None)
             return replace(open_again, numbers=(), request_ids=(), on_failing_s=())
-    provider, name = slot
-    kind = next((kind for kind in IncidentKind if kind.value == name), IncidentKind.DEGRADATION)
     return Incident(id=0, provider=provider, kind=kind, opened_at=since, affected=(), timeline=(), routes=())
 
 
@@ -120,11 +160,12 @@ def _updated(incident: Incident, bad: Sequence[TargetHealth], facts: CycleFacts,
     routes = _route_impacts(affected, facts)
     kind = _grown_kind(incident.kind, affected)
     vendor = vendor_lead(incident, kind, facts.vendors.get(incident.provider, ()))
-    entries = [*timeline.beginning_entries(bad, facts)] if begins else []
+    entries = [*timeline.beginning_entries(incident, bad, facts)] if begins else []
     entries += timeline.target_entries(incident, affected, facts, again=begins and incident.reopened > 0)
     entries += vendor_entries(incident.vendor, vendor)
     known = {entry.text for entry in (*incident.timeline, *entries)} | {target.reason for target in affected}
-    entries += timeline.route_entries(incident, routes, known, facts)
+    since = min(state.since for state in bad) if begins and bad else incident.bad_periods[-1].opened_at
+    entries += timeline.route_entries(incident, routes, known, facts, since=since)
     entries += timeline.override_entries(incident, affected, routes, facts)
     over = _is_over(affected, routes, facts)
     if over:

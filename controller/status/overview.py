@@ -230,7 +230,8 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         routes=routes,
         targets=targets,
         open_incidents=tuple(
-            facts[incident.id][0] if incident.id in facts else incident for incident in open_incidents
+            facts[incident.id][0] if incident.id in facts else replace(incident, numbers=())
+            for incident in open_incidents
         ),
         route_periods={number: periods for number, (_, periods) in facts.items()},
         past_incidents=past_incidents,

@@ -14,6 +14,8 @@ from probes.outcome import Effect, Outcome
 
 BUCKETS = 60
 HOUR = timedelta(hours=1)
+#: Latency is that of so long, of so many intervals at least.
+LATELY, LATELY_PROBES = timedelta(minutes=10), 10
 #: From what is worst for users to what is best; the worst outcome gives a bucket its colour.
 _SEVERITY = (Effect.UP, Effect.NOTHING, Effect.THROTTLED, Effect.DEGRADED, Effect.MISCONFIGURED, Effect.DOWN)
 #: What speaks for each verdict that rests on evidence. `misconfigured` needs no more than two plain answers.
@@ -61,10 +63,10 @@ class ProbeHistory:
     last_hour: OutcomeCounts
     last_day: OutcomeCounts
     p50_s: float | None
-    """Median duration of the answers (`ok` and `slow`) of the last hour; None without any."""
+    """Median duration of the answers (`ok` and `slow`) of the last ten minutes, or ten intervals; None without any."""
     p95_s: float | None
     first_token_p50_s: float | None
-    """Median time to first token of the last hour; None when no stream was asked for."""
+    """Median time to first token of that time; None when no stream was asked for."""
     cost_day_usd: float | None
     """What the probes of the last 24 hours cost; None when no price is known."""
     bucket_s: float

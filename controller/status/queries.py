@@ -13,6 +13,8 @@ from controller.incidents.incident import Incident
 from controller.status.probe_history import (
     BUCKETS,
     HOUR,
+    LATELY,
+    LATELY_PROBES,
     VERDICT_EFFECTS,
     EvidenceTrail,
     ProbeHistory,
@@ -27,7 +29,7 @@ from monitor.history.rollup import OutcomeCounts
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.row_conversions import read_trail
 from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
-from probes.outcome import ANSWERED, EXCLUDED, Outcome
+from probes.outcome import ANSWERED, EXCLUDED, Effect, Outcome
 from probes.target import Target
 
 #: The most evidence trails of one incident.
@@ -46,6 +48,8 @@ _ROWS = (
     .where(_OF_TARGET, _SINCE)
     .order_by(_OBSERVED.started_ms)
 )
+#: Outcomes that no vendor need be asked about: what is our own fault, and what is none.
+_NO_TICKET = frozenset({Outcome.OK, *(each for each in Outcome if each.effect is Effect.MISCONFIGURED)})
 _FAILED_HERE = _OBSERVED.failed_here == 1
 _TOTALS = select(
     func.count().label("total"),
@@ -72,8 +76,8 @@ def read_history(connection: Connection, target: Target, now: datetime) -> Probe
     bucket = timedelta(seconds=max(target.interval_s, 1.0))
     longest = max(HOUR, bucket * (BUCKETS + 2))
     rows = connection.execute(_ROWS, {"of": target.id, "since": to_ms(now - longest)}).all()
-    hour_ms, strip_ms = to_ms(now - HOUR), to_ms(now - bucket * (BUCKETS + 2))
-    answers = [row for row in rows if row.started_ms >= hour_ms and row.outcome in ANSWERED]
+    lately_ms, strip_ms = to_ms(now - max(LATELY, bucket * LATELY_PROBES)), to_ms(now - bucket * (BUCKETS + 2))
+    answers = [row for row in rows if row.started_ms >= lately_ms and row.outcome in ANSWERED]
     durations = [row.duration_s for row in answers]
     last_hour, _ = _read_counts(connection, target.id, now - HOUR)
     last_day, cost_day_usd = _read_counts(connection, target.id, now - _DAY)
@@ -111,7 +115,8 @@ def read_recent_details(connection: Connection, target: str, now: datetime) -> R
     texts = [text for texts in sentences for text in texts]
     if rows and (low := low_limit(from_ms(rows[0].ended_ms), rows[0].limit_left, rows[0].limit_resets_s)):
         texts += [f"{target} is close to a limit: {left}"] if (left := low.text(now)) else []
-    failed = [row.request_id for row in rows if row.outcome != Outcome.OK and row.request_id]
+    of_provider = (row for row in rows if row.outcome not in _NO_TICKET and not row.failed_here)
+    failed = [row.request_id for row in of_provider if row.request_id]
     return RecentDetails(
         last=(Outcome(rows[0].outcome), rows[0].detail) if rows else None,
         notices=tuple(dict.fromkeys(texts)),

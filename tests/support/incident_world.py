@@ -102,7 +102,7 @@ class World:
     def _move(self, to: str) -> Decision:
         before = self.routes["chat"].target
         reason = self.health[before].reason
-        self.routes["chat"] = Decision(route="chat", target=to, at=self.now, reason=reason)
+        self.routes["chat"] = Decision(route="chat", target=to, before=before, at=self.now, reason=reason)
         return Decision(
             route="chat", at=self.now, move=MoveKind.FAILOVER, before=before, target=to, reason=reason, generation=2
         )

@@ -50,7 +50,7 @@ def incident(text: str = "text", **changed: object) -> Incident:
 def everything(one: Incident) -> str:
     """All the HTML that there can be of it."""
     stays = (RoutePeriod(route=one.provider, target=one.provider, since=NOW, until=NOW + timedelta(seconds=41)),)
-    parts = (page.severity(one), page.notes(one), page.users(one))
+    parts = (page.severity(one), page.notes(one, NOW), page.users(one))
     return "".join((*parts, page.timeline(one, NOW), page.figures(one, stays)))
 
 
@@ -83,8 +83,11 @@ def test_what_people_said_is_theirs() -> None:
 
 def test_the_standing_is_said_in_words() -> None:
     """How often it came back, who looks after it, whose headline it is under; nothing where nothing is to say."""
-    assert "came back twice; text looks after it; began while incident 5 was open" in page.notes(incident())
-    assert page.notes(incident(reopened=0, acknowledged_by=None, lead_id=None)) == ""
+    assert (
+        "came back twice: 3 periods, 10 min in all; text looks after it; began while incident 5 was open"
+        in page.notes(incident(), NOW)
+    )
+    assert page.notes(incident(reopened=0, acknowledged_by=None, lead_id=None), NOW) == ""
 
 
 def test_figures_are_shown_where_there_are_any() -> None:

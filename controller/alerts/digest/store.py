@@ -12,11 +12,12 @@ from sqlmodel import Session
 from controller.alerts.digest.digest import DIGEST, WEEK, RouteWeek, TargetWeek, Week
 from controller.incidents.impact import FailurePeriod, failure_periods, periods_of_route, seconds_on_failing
 from controller.incidents.queries import read_decisions
+from controller.incidents.store import incident_of
 from controller.routing.decision import Decision, MoveKind
 from monitor.budget.summary import read_summary
 from monitor.config.settings import Settings
 from monitor.health import Transition
-from monitor.storage.column_conversions import from_ms, maybe_from_ms, storable, to_ms
+from monitor.storage.column_conversions import maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, open_reader
 from monitor.storage.row_conversions import event_row, transition_of
 from monitor.storage.store import Store
@@ -122,9 +123,13 @@ def _incidents(connection: Connection, begins: datetime, ends: datetime) -> tupl
     """How many were opened in the week, how many are open, and how long they lasted in it together."""
     row = INCIDENTS.c
     touched = or_(row.resolved_ms.is_(None), row.resolved_ms >= to_ms(begins))
-    wanted = select(row.opened_ms, row.resolved_ms).where(touched, row.opened_ms < to_ms(ends))
-    periods = [(from_ms(found.opened_ms), maybe_from_ms(found.resolved_ms)) for found in connection.execute(wanted)]
-    lasted_s = ((min(until or ends, ends) - max(since, begins)).total_seconds() for since, until in periods)
-    opened = sum(since >= begins for since, _ in periods)
-    still_open = sum(until is None for _, until in periods)
+    wanted = select(INCIDENTS).where(touched, row.opened_ms < to_ms(ends))
+    incidents = [incident_of(found) for found in connection.execute(wanted)]
+    lasted_s = (
+        max(0.0, (min(period.ended_at or ends, ends) - max(period.opened_at, begins)).total_seconds())
+        for incident in incidents
+        for period in incident.bad_periods
+    )
+    opened = sum(incident.opened_at >= begins for incident in incidents)
+    still_open = sum(incident.resolved_at is None for incident in incidents)
     return opened, still_open, sum(lasted_s)

@@ -26,7 +26,15 @@ from controller.alerts.slack.blocks import (
     section,
 )
 from controller.incidents.incident import FLAPPING, ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
-from controller.incidents.text import abridged, entry_text, incident_shares, reasons, refusal_of, vendor_sentence
+from controller.incidents.text import (
+    abridged,
+    duration,
+    entry_text,
+    incident_shares,
+    reasons,
+    refusal_of,
+    vendor_sentence,
+)
 from monitor.config.alert_settings import Severity
 from monitor.detection.reasons import ALL_REFUSED
 from monitor.formatting import format_elapsed, plural
@@ -47,6 +55,7 @@ SYMBOLS: Final = {
     EntryKind.SUSPECT: "🔎",
     EntryKind.HEALTH: "🩺",
     EntryKind.MOVED: "🔀",
+    EntryKind.HELD: "⛔",
     EntryKind.VENDOR: "📣",
     EntryKind.NOTE: "📝",
     EntryKind.ACKNOWLEDGED: "🙋",
@@ -159,7 +168,7 @@ def headline_of(incident: Incident) -> str:
     """The first line, plain: `🔴 openai/gpt-6-luna is down`."""
     what = describe_failure(incident)
     if incident.resolved_at:
-        return f"✅ Resolved after {format_elapsed(incident.lasted_s(incident.resolved_at))}: {what}"
+        return f"✅ Resolved after {duration(incident, incident.resolved_at)}: {what}"
     if any(route.unpublished for route in incident.routes):
         return f"🚨 Act now: {what} and the routing file cannot be written"
     if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
@@ -239,7 +248,7 @@ def exposure_lines(incident: Incident) -> list[str]:
     """How long each route pointed at a target that failed, and for which share of the time; one line, or none."""
     if not incident.on_failing_s:
         return []
-    before_s = (incident.opened_at - incident.onset).total_seconds()
+    before_s = sum((period.opened_at - period.began_at).total_seconds() for period in incident.bad_periods)
     duration_s = max(1.0, incident.lasted_s(incident.opened_at) + before_s)
     routes = [
         f"{code_span(route)} {format_elapsed(seconds)} ({min(1.0, seconds / duration_s):.0%})"

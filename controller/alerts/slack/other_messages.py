@@ -15,7 +15,7 @@ from controller.alerts.slack.incident_message import (
     timeline_lines,
 )
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry, sum_numbers
-from controller.incidents.text import vendor_sentence
+from controller.incidents.text import duration, vendor_sentence
 from monitor.detection.reasons import outcome_mix
 from monitor.formatting import format_elapsed, plural
 
@@ -59,7 +59,7 @@ def call_message(incident: Incident, *, now: datetime, mention: Sequence[str], a
     """Calls a person, below a headline that does not do so by itself; `again`: it is a reminder."""
     headline = headline_of(incident)
     if again:
-        elapsed = format_elapsed(incident.lasted_s(now))
+        elapsed = format_elapsed(incident.bad_periods[-1].lasted_s(now))
         headline = f"⏰ Still open after {elapsed}, and nobody has acknowledged it: {headline}"
     who = f"{' '.join(mention)} " if mention else ""
     acknowledge = f"`hotspare incidents ack {incident.id}` ends the reminders."
@@ -109,9 +109,7 @@ def _passed_text(incident: Incident) -> str:
     targets = ", ".join(affected.target for affected in incident.affected[:3])
     more = f" and {len(incident.affected) - 3} more" if len(incident.affected) > 3 else ""
     about = f" ({targets}{more})" if targets else ""
-    return (
-        f"{incident.kind.label} of {incident.provider}{about}, {format_elapsed(incident.lasted_s(incident.opened_at))}"
-    )
+    return f"{incident.kind.label} of {incident.provider}{about}, {duration(incident, incident.opened_at)}"
 
 
 def _notice_text(event: PendingEvent) -> str:
@@ -129,8 +127,6 @@ def _end_lines(incident: Incident) -> list[str]:
     probes, failures = sum_numbers(incident.numbers)
     if failures:
         lines.append(f"{failures.total()} of {plural(probes, 'probe')} failed: {outcome_mix(failures)}.")
-    if incident.reopened:
-        lines.append(f"It came back {plural(incident.reopened, 'time')} before it was over.")
     if claim := vendor_sentence(incident):
         lines.append(safe(claim, 220))
     if ids := ", ".join(safe(request_id, 60) for request_id in incident.request_ids[:3]):

@@ -81,7 +81,7 @@ def test_a_report_says_everything() -> None:
         """\
 # Incident 7: outage of openai
 
-**Outage of openai**, 2026-11-21 12:00:40 UTC, until 12:12:40 UTC (resolved after 12 min, came back once).
+**Outage of openai**, 2026-11-21 12:00:40 UTC, until 12:12:40 UTC (resolved after 12 min in 2 periods).
 
 - openai/luna is down: 9 of 14 probes failed
 - The first failed probe came in 40 s before the verdict.
@@ -146,7 +146,7 @@ def test_a_report_of_next_to_nothing() -> None:
     told = markdown(bare, (), now=NOW)
     for part in (
         "# Incident 7: blindness of our own network",
-        "still open at 13:00:00 UTC (open for 59 min 20 s, came back once)",
+        "still open at 13:00:00 UTC (open for 59 min 20 s, came back once: 2 periods, 59 min 20 s in all)",
         "No route was affected, so no application was.",
         "No probe of that time is stored.",
         "No route was moved, and no operator intervened.",

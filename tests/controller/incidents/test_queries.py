@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from controller.incidents.incident import (
     AffectedTarget,
+    BadPeriod,
     EntryKind,
     Incident,
     IncidentKind,
@@ -17,7 +18,7 @@ from controller.incidents.incident import (
     TimelineEntry,
     sum_numbers,
 )
-from controller.incidents.queries import MAX_REQUEST_IDS, read_facts, read_onsets
+from controller.incidents.queries import MAX_REQUEST_IDS, read_facts, read_numbers_lately, read_onsets
 from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
@@ -84,7 +85,7 @@ def test_an_open_incident_is_counted_until_now(engine: Engine) -> None:
 
 
 def test_request_ids_are_of_failed_probes_of_every_target(engine: Engine) -> None:
-    """At most five: the first of each target before the second of any; none of a probe that was ok."""
+    """At most five, the newest first: one of each target before the second of any; none of a probe that was ok."""
     ids = {A: ["a1", "a2", "a3", "a4", "a5", "a6"], B: ["b1"]}
     for name, texts in ids.items():
         begin_s = 15 if name == B else 0
@@ -94,7 +95,34 @@ def test_request_ids_are_of_failed_probes_of_every_target(engine: Engine) -> Non
     with engine.connect() as connection:
         counted, _ = read_facts(connection, incident(A, B), T0 + timedelta(seconds=50))
     assert len(counted.request_ids) == MAX_REQUEST_IDS
-    assert counted.request_ids == ("a1", "b1", "a2", "a3", "a4")
+    assert counted.request_ids == ("b1", "a6", "a5", "a4", "a3")
+
+
+def test_only_what_the_incident_is_about_is_counted(engine: Engine) -> None:
+    """Not the healthy time between two bad periods, what failed on our side, nor refusals of our key.
+
+    An open incident's headline counts its present period, of the last hour; a fault of ours needs no ids for a vendor.
+    """
+    store = Store(engine)
+    first, second = (
+        BadPeriod(began_at=T0, opened_at=T0, ended_at=T0 + timedelta(seconds=100), kind=IncidentKind.OUTAGE),
+        BadPeriod(began_at=T0 + timedelta(hours=2), opened_at=T0 + timedelta(hours=2), kind=IncidentKind.OUTAGE),
+    )
+    store.record([observation("x", at_s=10, name=A), observation(".", at_s=20, name=A)])
+    store.record([replace(observation("x", at_s=30, name=A), failed_here=True), observation("a", at_s=40, name=A)])
+    store.record([observation(".", at_s=3600.0 + n, name=A) for n in range(5)])
+    store.record([replace(observation("t", at_s=7300 + n, name=A), request_id=f"r{n}") for n in range(3)])
+    now = T0 + timedelta(seconds=7400)
+    twice = replace(incident(A), periods=(first, second))
+    with engine.connect() as connection:
+        counted, _ = read_facts(connection, twice, now)
+        ours, _ = read_facts(connection, replace(twice, kind=IncidentKind.CONFIGURATION), now)
+        lately = read_numbers_lately(connection, twice, now)
+        later = read_numbers_lately(connection, twice, now + timedelta(hours=1))
+    assert counted.numbers[0].outcomes == ((Outcome.TIMEOUT, 3), (Outcome.OK, 1), (Outcome.SERVER_ERROR, 1))
+    assert counted.request_ids[:3] == ("r2", "r1", "r0")
+    assert (dict(ours.numbers[0].outcomes)[Outcome.AUTH], ours.request_ids) == (1, ())
+    assert (sum_numbers(lately)[0], later) == (3, ())
 
 
 def test_where_routes_were_is_read_from_decisions_and_verdicts(engine: Engine) -> None:

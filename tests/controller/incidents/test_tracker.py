@@ -26,7 +26,7 @@ from tests.support.incident_world import CHAT, HAIKU, LETTERS, LUNA, MINI, NOON,
         pytest.param("UDP", "-OO", id="pausing does not end an outage"),
         pytest.param("UDRDRU", "-OOOO-", id="a relapse while recovering is the same incident"),
         pytest.param("UDUD", "-O-O", id="going down after the end is an outage again"),
-        pytest.param("UDUd", "-O-O", id="an outage that comes back milder stays an outage"),
+        pytest.param("UDUd", "-O-d", id="an outage that comes back as a rate limit is no outage any more"),
         pytest.param("UdUD", "-d-O", id="a degradation that comes back worse is an outage"),
         pytest.param("R", "O", id="a recovering target that nobody was told of has been down"),
         pytest.param("?P?", "---", id="nothing known opens nothing"),
@@ -135,7 +135,8 @@ def test_a_crash_before_the_incident_loses_nothing() -> None:
     world.open = []
     (opened,) = world.cycle()
     assert opened.opened_at == world.health[LUNA].since
-    assert lines(opened) == ["openai/luna is down: 9 of 14 failed", "Route chat moved to anthropic/haiku"]
+    moved = "Route chat moved from openai/luna to anthropic/haiku"
+    assert lines(opened) == ["openai/luna is down: 9 of 14 failed", moved]
 
 
 def test_a_move_that_no_decision_tells_is_told_from_the_route() -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from controller.alerts.slack.incident_message import action_sentence
-from controller.incidents.incident import EntryKind, Incident, IncidentKind, TimelineEntry
+from controller.incidents.incident import MAX_PERIODS, EntryKind, Incident, IncidentKind, TimelineEntry
+from controller.incidents.text import status
 from controller.incidents.tracker import REOPENS_WITHIN, lead_incident_id
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.config.settings import Route
@@ -86,7 +87,7 @@ def test_another_target_of_the_provider_comes_back_in_the_same_incident() -> Non
     world = World()
     over(world)
     [again] = world.cycle({MINI: Health.DEGRADED})
-    assert (again.kind, again.reopened) == (IncidentKind.OUTAGE, 1)
+    assert (again.kind, again.reopened) == (IncidentKind.DEGRADATION, 1), "as it is now"
     assert [(a.target, a.health) for a in again.affected] == [(LUNA, Health.UP), (MINI, Health.DEGRADED)]
 
 
@@ -351,3 +352,76 @@ def test_a_refusal_of_every_request_is_no_outage_when_it_comes_back() -> None:
     assert [opened.kind, recovering.kind] == [IncidentKind.DEGRADATION] * 2
     [fallen] = world.cycle({LUNA: Health.DOWN})
     assert fallen.kind is IncidentKind.OUTAGE
+
+
+# --- bad periods
+
+
+def test_an_incident_lasts_as_long_as_its_bad_periods() -> None:
+    """The times between an end and a return do not count; the kind is that of the present period, in the end the worst.
+
+    What a version without periods stored is read from the timeline.
+    """
+    world = World()
+    world.cycle({LUNA: Health.DOWN})
+    world.ask(after_s=60)
+    world.cycle({LUNA: Health.UP})
+    world.ask(after_s=600)
+    world.cycle({LUNA: Health.DEGRADED})
+    [throttled] = world.open
+    world.ask(after_s=100)
+    assert (throttled.kind, throttled.lasted_s(world.now)) == (IncidentKind.DEGRADATION, 61 + 100)
+    assert status(throttled, world.now) == "open for 1 min 40 s, came back once: 2 periods, 2 min 41 s in all"
+    [resolved] = world.cycle({LUNA: Health.UP})
+    assert [(period.kind, period.lasted_s(world.now)) for period in resolved.periods] == [
+        (IncidentKind.OUTAGE, 61),
+        (IncidentKind.DEGRADATION, 101),
+    ]
+    assert resolved.kind is IncidentKind.OUTAGE
+    assert status(resolved, world.now) == "resolved after 2 min 42 s in 2 periods"
+    older = replace(resolved, periods=())
+    assert older.lasted_s(world.now) == resolved.lasted_s(world.now)
+
+
+def test_only_the_newest_periods_are_kept_one_by_one() -> None:
+    """Of what flaps for days; how long it lasted in all is not lost."""
+    world = World()
+    for _ in range(MAX_PERIODS + 7):
+        world.cycle({LUNA: Health.DOWN})
+        [resolved] = world.cycle({LUNA: Health.UP})
+    assert len(resolved.periods) == MAX_PERIODS
+    assert resolved.lasted_s(world.now) == MAX_PERIODS + 7
+
+
+def test_a_period_begins_with_its_own_first_failed_probe() -> None:
+    """The provider's: that of a sibling counts which is only suspected as yet, where it is earlier."""
+    world = World()
+    for before_s in (30.0, 20.0):
+        world.health[MINI] = seen(MINI, Health.SUSPECT, world.now)
+        failed = {
+            name: [TimelineEntry(at=world.now - timedelta(seconds=s), text=name, kind=EntryKind.FIRST_FAILURE)]
+            for name, s in ((LUNA, 5.0), (MINI, before_s))
+        }
+        world.health[LUNA] = seen(LUNA, Health.DOWN, world.now)
+        [opened] = world.ask(after_s=0, onsets=failed)
+        assert opened.bad_periods[-1].began_at == world.now - timedelta(seconds=before_s)
+        world.ask(after_s=60)
+        world.cycle({LUNA: Health.UP, MINI: Health.UP})
+        world.ask(after_s=60)
+    assert len(opened.bad_periods) == 2
+
+
+def test_a_move_while_it_was_closed_is_not_told_as_its_own() -> None:
+    """One after it came back is, from where the route really was."""
+    world = World(settings(LUNA, MINI, HAIKU, routes=[Route(name="chat", candidates=(LUNA, MINI, HAIKU))]))
+    over(world)
+    world.ask(after_s=60)
+    world.routes["chat"] = replace(world.routes["chat"], before=LUNA, target=MINI, at=world.now)
+    world.ask(after_s=60)
+    [opened] = world.cycle({LUNA: Health.DOWN})
+    assert not [line for line in lines(opened) if "moved" in line]
+    world.now += SECOND
+    world.routes["chat"] = replace(world.routes["chat"], before=MINI, target=HAIKU, at=world.now)
+    [moved] = world.ask()
+    assert lines(moved)[-1] == f"Route chat moved from {MINI} to {HAIKU}: no observations yet"
+    assert world.ask() == []

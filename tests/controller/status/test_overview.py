@@ -226,13 +226,14 @@ def test_a_machine_at_fault_is_one_line_until_people_are_told_that_it_is_over(se
 
 
 def test_latency_is_that_of_answers(settings: Settings) -> None:
-    """A fast error says nothing about how long an answer takes; a slow answer does."""
+    """Of the last minutes. A fast error says nothing about how long an answer takes; a slow answer does."""
     record(
         settings,
         observed(Outcome.OK, before_s=10, duration_s=1.0),
         observed(Outcome.OK, before_s=20, duration_s=2.0),
         observed(Outcome.SLOW, before_s=30, duration_s=12.0),
         observed(Outcome.SERVER_ERROR, before_s=40, duration_s=0.01),
+        *(observed(Outcome.OK, before_s=1200 + n, duration_s=29.0) for n in range(9)),
     )
     history = overview(settings).targets[0].history
     assert (history.p50_s, history.p95_s) == (2.0, 12.0)

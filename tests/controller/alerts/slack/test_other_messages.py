@@ -169,14 +169,13 @@ def test_the_end_says_what_it_did() -> None:
         vendor=Lead(page="status.openai.com", state=VendorState.OPERATIONAL),
     )
     assert shown(reply_message(incident, incident.timeline[-1:], named=False).blocks).splitlines() == [
-        "*✅ Resolved after 12 min: openai/m is up again*",
+        "*✅ Resolved after 12 min in 2 periods: openai/m is up again*",
         "It is over. Nobody has to act.",
         "It ended at `12:12:00`.",
         "The first route moved 21 s after the first failed probe (`11:59:40`).",
         "Time that routes pointed at a failing target: `chat` 21 s (3%).",
         "Only the applications know how many requests failed meanwhile.",
         "30 of 57 probes failed: server_error.",
-        "It came back 1 time before it was over.",
         "status.openai.com said nothing of it.",
         "Request ids for the vendor's support: req_1, req_2",
     ]

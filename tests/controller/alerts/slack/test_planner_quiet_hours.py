@@ -296,7 +296,7 @@ def test_what_comes_back_is_news(world: AlertWorld, server: SlackServer) -> None
     assert any("It came back" in reply for reply in world.replies(2)), "the story goes on below the newest"
     world.keep(over(incident, at=at(56)))
     world.round(3360)
-    assert {texts[-1] for texts in world.texts()} == {"✅ Resolved after 56 min: openai/m is up again"}
+    assert {texts[-1] for texts in world.texts()} == {"✅ Resolved after 26 min in 6 periods: openai/m is up again"}
     assert world.told()
 
 
