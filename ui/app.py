@@ -11,6 +11,8 @@ import streamlit as st
 
 from controller.history.availability import PERIODS
 from controller.history.queries import History, read_past
+from controller.incidents import post_mortem
+from controller.status.incident_view import IncidentView, read_incident, read_incidents
 from controller.status.overview import Overview, read
 from monitor.clock import utc_now
 from monitor.config.loader import load
@@ -25,6 +27,7 @@ _STATIC = Path(__file__).parent / "static"
 _FAST_S = 2.0
 _SLOWEST_S = 10.0
 _PAST_S = 60.0
+_LONGEST_ID = 15
 
 
 @st.cache_resource(show_spinner=False)
@@ -74,11 +77,12 @@ def show(path: str) -> None:
     pages = [
         st.Page(partial(_show_status, path), title="Status", url_path="status", default=True),
         st.Page(partial(_show_history, path), title="History", url_path="history"),
+        st.Page(partial(_show_incidents, path), title="Incidents", url_path="incidents"),
     ]
     page = st.navigation(pages, position="hidden")
     st.set_page_config(page_title="Hotspare", page_icon=str(_STATIC / "icon.png"), layout="wide")
     st.html(_STATIC / "page.css")
-    st.html(history.navigation([("Status", "./"), ("History", "history")], page.title))
+    st.html(history.navigation([("Status", "./"), ("History", "history"), ("Incidents", "incidents")], page.title))
     page.run()
 
 
@@ -110,6 +114,29 @@ def _show_history(path: str) -> None:
         return
     st.html(history.routes(past))
     st.html(history.targets(past))
+
+
+def _show_incidents(path: str) -> None:
+    """The incidents of the past; with `?incident=` all that is known of one."""
+    st.set_page_config(page_title="Incidents – Hotspare")
+    wanted, now = st.query_params.get("incident", ""), utc_now()
+    try:
+        engine = open_reader(_settings(path).database)
+        if wanted.isdecimal() and len(wanted) <= _LONGEST_ID:
+            _show_incident(read_incident(engine, int(wanted), now), wanted, now)
+        st.html(incidents.incident_list(read_incidents(engine), now))
+    except DatabaseError as error:
+        _say_trouble(path, error)
+
+
+def _show_incident(view: IncidentView | None, wanted: str, now: datetime) -> None:
+    if view is None:
+        st.html(f'<p class="hs-empty">There is no incident {wanted}.</p>')
+        return
+    st.set_page_config(page_title=f"Incident {wanted} – Hotspare")
+    st.html(section(f"Incident {wanted}", "times in UTC", incidents.whole_incident(view, now)))
+    with st.expander("The report, to be pasted into a ticket or a wiki"):
+        st.code(post_mortem.markdown(view.incident, view.periods, now=now), language="markdown", wrap_lines=True)
 
 
 def _show_target(path: str, target: str) -> None:

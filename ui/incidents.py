@@ -5,8 +5,9 @@ HTML stays the same.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 
 from controller.alerts.severity import severity_of
 from controller.incidents import text as words
@@ -21,6 +22,7 @@ from controller.incidents.incident import (
     TimelineEntry,
 )
 from controller.incidents.vendor_claim import lead_sentence
+from controller.status.incident_view import IncidentView
 from controller.status.overview import Overview
 from controller.status.probe_history import EvidenceTrail
 from monitor.config.alert_settings import Severity
@@ -89,6 +91,47 @@ def past_incidents(overview: Overview) -> str:
     return section("Resolved incidents", "times in UTC", body)
 
 
+def whole_incident(view: IncidentView, now: datetime) -> str:
+    """One incident, open or resolved, with all of its timeline, evidence and figures."""
+    incident, title = view.incident, words.title(view.incident)
+    lasted = format_elapsed(incident.lasted_s(now))
+    until = f"resolved {instant(incident.resolved_at, now)}, lasted" if incident.resolved_at else "open for"
+    items = "".join(_affected(affected, now) for affected in incident.affected)
+    who = f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
+    evidence = f"<h3>How the evidence grew</h3>{trails(view.trails, now)}" if view.trails else ""
+    story = _story(words.whole_timeline(incident), now)
+    return (
+        f'<article class="hs-card hs-edge hs-{"good" if incident.resolved_at else _KIND[incident.kind]}">'
+        f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>{severity(incident)}'
+        f'<span class="hs-since">opened {instant(incident.opened_at, now)} UTC, {until} {lasted}</span></div>'
+        f"{notes(incident, now)}"
+        f'<div class="hs-columns"><div>{who}{figures(incident, view.periods)}{_vendor(incident)}{evidence}</div>'
+        f"<div><h3>Timeline</h3>{story}</div></div></article>"
+    )
+
+
+def incident_list(incidents: Sequence[Incident], now: datetime) -> str:
+    """Incidents by day, the newest first, each with a link to all that is known of it."""
+    parts = []
+    for day, of_day in groupby(incidents, key=lambda incident: incident.opened_at.date()):
+        items = "".join(_listed(incident, now) for incident in of_day)
+        parts.append(f'<h3>{day:%Y-%m-%d}</h3><ul class="hs-list">{items}</ul>')
+    body = "".join(parts) or '<p class="hs-empty">None so far.</p>'
+    return section("Incidents", "the newest first; days and times in UTC", body)
+
+
+def _listed(incident: Incident, now: datetime) -> str:
+    title = words.title(incident)
+    state = "good" if incident.resolved_at else _KIND[incident.kind]
+    lasted = f"{'lasted' if incident.resolved_at else 'open for'} {format_elapsed(incident.lasted_s(now))}"
+    summary = f"{incident.opened_at:%H:%M}, {lasted}; {words.affected_summary(incident)}"
+    return (
+        f'<li><span class="hs-dot hs-{state}" aria-hidden="true"></span>'
+        f'<a href="incidents?incident={incident.id}" target="_self">{text(title[:1].upper() + title[1:])}</a>'
+        f'<span class="hs-quiet">{text(summary)}</span></li>'
+    )
+
+
 def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
     tone, title = _KIND[incident.kind], words.title(incident)
     items = "".join(_affected(affected, now) for affected in incident.affected)
@@ -97,13 +140,17 @@ def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
     return (
         f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
         f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>'
-        f'<span class="hs-tag">incident {incident.id}</span>{severity(incident)}'
+        f"{_link(incident)}{severity(incident)}"
         f'<span class="hs-since">open since {instant(incident.open_since, now)} UTC</span></div>'
         f"{notes(incident, now)}"
         f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{users(incident)}'
         f"{_vendor(incident)}{evidence}</div>"
         f"<div><h3>Timeline</h3>{timeline(incident, now)}</div></div></article>"
     )
+
+
+def _link(incident: Incident) -> str:
+    return f'<a class="hs-tag" href="incidents?incident={incident.id}" target="_self">incident {incident.id}</a>'
 
 
 def _affected(affected: AffectedTarget, now: datetime) -> str:
@@ -119,7 +166,7 @@ def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
     shown_trails = f'<div class="hs-trails">{trails(verdicts, now)}</div>' if verdicts else ""
     return (
         f'<details class="hs-{_KIND[incident.kind]}"><summary>{instant(incident.opened_at, now)}'
-        f'<b>{text(title[:1].upper() + title[1:])}</b><span class="hs-tag">incident {incident.id}</span>'
+        f"<b>{text(title[:1].upper() + title[1:])}</b>{_link(incident)}"
         f"<span>lasted {format_elapsed(incident.lasted_s(now))}</span>"
         f'<span class="hs-quiet">{text(words.affected_summary(incident))}</span></summary>'
         f"{notes(incident, now)}"
@@ -174,7 +221,11 @@ def _user(route: RouteImpact) -> str:
 def timeline(incident: Incident, now: datetime) -> str:
     """The timeline, one line per entry, a long one abridged; comments of people are set off, with their names."""
     short = words.abridged(incident.timeline, first=_FIRST, last=_LAST, dropped=incident.dropped_entries)
-    items = "".join(f"<li>{text(each)}</li>" if isinstance(each, str) else _line(each, now) for each in short)
+    return _story(short, now)
+
+
+def _story(entries: Iterable[TimelineEntry | str], now: datetime) -> str:
+    items = "".join(f"<li>{text(each)}</li>" if isinstance(each, str) else _line(each, now) for each in entries)
     return f'<ol class="hs-timeline hs-story">{items}</ol>'
 
 

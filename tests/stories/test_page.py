@@ -233,5 +233,10 @@ def test_the_past_in_a_browser(config: Path, browser_page: Page) -> None:
         expect(page).to_have_url(re.compile(r"range=7(\+|%20)d"), timeout=30_000)
         wide = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.stMain'))")
         assert wide == 0, "a phone must not need to scroll sideways"
+        page.goto(f"{url}/incidents?incident=1")
+        expect(page.locator(".hs-story").first).to_be_visible(timeout=30_000)
+        assert page.title() == "Incident 1 – Hotspare"
+        page.locator("summary", has_text="The report").click()
+        expect(page.locator("[data-testid=stCode]")).to_contain_text("# Incident 1", timeout=30_000)
         page.locator(".hs-nav a", has_text="Status").click()
         expect(page.locator(".hs-banner h1")).to_be_visible(timeout=30_000)

@@ -15,6 +15,7 @@ from controller.incidents.incident import (
     TargetNumbers,
     TimelineEntry,
 )
+from controller.status.incident_view import IncidentView
 from monitor.health import Health
 from probes.outcome import Outcome
 from ui import incidents as page
@@ -96,3 +97,30 @@ def test_figures_are_shown_where_there_are_any() -> None:
     for part in ("9 of 14 probes were not ok (timeout)", "pointed at a failing target for 41 s", "<code>req_1</code>"):
         assert part in html
     assert page.figures(incident(numbers=None, request_ids=(), on_failing_s=())) == ""
+
+
+def test_one_incident_has_all_that_is_known() -> None:
+    """Also what the lists leave out; nothing in it becomes markup."""
+    entries = tuple(TimelineEntry(at=NOW, text=f"entry {n}", kind=EntryKind.HEALTH) for n in range(200))
+    view = IncidentView(incident=incident(HOSTILE, timeline=entries), periods=(), trails=())
+    html = page.whole_incident(view, NOW)
+    assert html.count("<span>entry ") == 200
+    assert "open for 10 min" in html
+    assert "<script" not in html
+    over = replace(view, incident=incident(resolved_at=NOW))
+    assert "lasted 10 min" in page.whole_incident(over, NOW)
+
+
+def test_incidents_are_listed_by_day_with_links() -> None:
+    """Each leads to all that is known of it."""
+    older = incident(HOSTILE, id=3, opened_at=NOW - timedelta(days=2), resolved_at=NOW - timedelta(days=1))
+    html = page.incident_list([incident(), older], NOW)
+    assert (
+        html.index("<h3>2026-11-21</h3>")
+        < html.index('href="incidents?incident=7"')
+        < html.index("<h3>2026-11-19</h3>")
+    )
+    assert 'href="incidents?incident=3"' in html
+    assert "lasted 1 d" in html
+    assert "<script" not in html
+    assert "None so far" in page.incident_list([], NOW)
