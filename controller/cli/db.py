@@ -10,6 +10,7 @@ from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings
+from controller.cli.layout import plain_table
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, instant
@@ -91,10 +92,10 @@ def _print_info(info: DatabaseInfo, now: datetime, console: Console) -> None:
         console.print(Text(f"observations of the last {reach}, {info.bytes_per_observation:.0f} bytes each"))
         console.print(Text(f"{info.last_day:,} in the last 24 h: {year} a year, if all were kept"))
     console.print()
-    table = output.plain_table("table", right=("rows", "size"))
+    table = plain_table("table", figures=("rows", "size"))
     for part in info.tables:
-        table.add_row(part.name, f"{part.rows:,}", _size(part.size))
-    console.print(table)
+        table.add(part.name, f"{part.rows:,}", _size(part.size))
+    table.print(console)
 
 
 def _document(info: DatabaseInfo) -> dict[str, Any]:

@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, author_of, incident_id, load_settings, past_duration
+from controller.cli.layout import Column, TextTable, print_lines, wrap
 from controller.incidents import json_document, post_mortem
 from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
@@ -157,23 +156,20 @@ def _print_list(incidents: Sequence[Incident], now: datetime, nothing: str, cons
     if not incidents:
         console.print(Text(nothing, style="green"))
         return
-    table = output.plain_table()
-    for name in ("id", "opened", "lasted"):
-        table.add_column(name, justify="left" if name == "opened" else "right", no_wrap=True)
-    for name in ("what", "who"):
-        table.add_column(name, overflow="fold")
+    figures = (Column("id", is_figure=True), Column("opened"), Column("lasted", is_figure=True))
+    table = TextTable([*figures, Column("what"), Column("who", is_prose=True)])
     for incident in incidents:
         is_open, opened_at = incident.resolved_at is None, incident.opened_at
         lasted = f"{format_elapsed(incident.lasted_s(now))}{', open' if is_open else ''}"
         lead = f" (with {incident.lead_id})" if incident.lead_id else ""
-        table.add_row(
+        table.add(
             str(incident.id),
             f"{opened_at:%H:%M:%S}" if opened_at.date() == now.date() else f"{opened_at:%b %d %H:%M}",
             Text(lasted, style="bold red" if is_open else ""),
-            Text(words.title(incident) + lead),
-            Text(words.affected_summary(incident)),
+            words.title(incident) + lead,
+            words.affected_summary(incident),
         )
-    console.print(table)
+    table.print(console)
 
 
 def _print_incident(incident: Incident, route_periods: Sequence[RoutePeriod], now: datetime, console: Console) -> None:
@@ -205,24 +201,19 @@ def _print_incident(incident: Incident, route_periods: Sequence[RoutePeriod], no
 def _indented(console: Console, text: str, columns: int, style: str = "") -> None:
     """Print text from outside as one indented paragraph."""
     if text:
-        console.print(Padding(Text(one_line(text, _LONGEST), style=style), (0, 0, 0, columns), expand=False))
+        line = Text(" " * columns) + Text(one_line(text, _LONGEST), style=style)
+        print_lines(console, wrap(line, console.width, indent=columns))
 
 
 def _print_timeline(incident: Incident, now: datetime, console: Console) -> None:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
     for entry in words.whole_timeline(incident):
         if isinstance(entry, str):
-            grid.add_row("", entry) if console.is_terminal else console.print(Text(f"  {entry}"))
+            console.print(Text(f"  {entry}"))
             continue
         at = f"{entry.at:%H:%M:%S}" if entry.at.date() == now.date() else f"{entry.at:%b %d %H:%M:%S}"
         text = one_line(words.entry_text(entry), _LONGEST)
-        if console.is_terminal:
-            grid.add_row(f"  {at}", Text(text, style=_ENTRY_STYLES.get(entry.kind, "")))
-        else:
-            console.print(Text(f"  {at}  {text}"))
-    console.print(grid, end="")
+        line = Text.assemble(f"  {at}  ", (text, _ENTRY_STYLES.get(entry.kind, "")))
+        print_lines(console, wrap(line, console.width, indent=len(at) + 4) if console.is_terminal else [line])
 
 
 def _facts(incident: Incident, now: datetime) -> Iterator[str]:

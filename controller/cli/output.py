@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from probes.outcome import Effect, Outcome
 
@@ -58,16 +57,6 @@ def terminal() -> Console:
     if not console.is_terminal:
         console.width = _PIPE_COLUMNS
     return console
-
-
-def plain_table(*folded: str, right: Iterable[str] = ()) -> Table:
-    """Return a table without borders: columns of text that fold, then columns aligned to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in folded:
-        table.add_column(name, overflow="fold")
-    for name in right:
-        table.add_column(name, justify="right")
-    return table
 
 
 def print_answer(

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_jobs, add_json, count, load_settings
-from controller.cli.output import plain_table, seconds_or_minutes
+from controller.cli.layout import TextTable, plain_table
+from controller.cli.output import seconds_or_minutes
 from controller.plan.promise_checks import stranded_warnings
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
 from monitor.budget.allocation import format_usd
@@ -44,9 +43,9 @@ def run(args: argparse.Namespace) -> int:
 def print_plan(document: dict[str, Any], settings: Settings, console: Console) -> None:
     """Print the plan for people, and its warnings on standard error."""
     if any(route["outages"] for route in document["routes"]):
-        console.print(_outages(document))
+        _outages(document).print(console)
         console.print()
-    console.print(_targets(document))
+    _targets(document).print(console)
     console.print()
     known = [text for route in settings.routes for text in stranded_warnings(route)]
     for line in (*_verdicts(document), *known, *_costs(document), *_offers(document), *_small_print(document)):
@@ -56,14 +55,14 @@ def print_plan(document: dict[str, Any], settings: Settings, console: Console) -
     output.warn(text for text in document["warnings"] if text not in known)
 
 
-def _outages(document: dict[str, Any]) -> Table:
-    table = plain_table("route", "outage", right=("moved", "after, mean", "p95", "at worst"))
+def _outages(document: dict[str, Any]) -> TextTable:
+    table = plain_table("route", "outage", figures=("moved", "after, mean", "p95", "at worst"))
     for route in document["routes"]:
         for outage in route["outages"]:
             within_s, times = outage["mean_within_s"], outage["time_to_flip_s"]
-            table.add_row(
-                Text(route["route"]),
-                Text(f"{_what(outage)}{' alone' if outage['alone'] else ''}"),
+            table.add(
+                route["route"],
+                f"{_what(outage)}{' alone' if outage['alone'] else ''}",
                 f"{outage['flipped']} of {outage['runs']}",
                 seconds_or_minutes(times["mean"]) + ("" if within_s is None else f" ± {seconds_or_minutes(within_s)}"),
                 seconds_or_minutes(times["p95"]),
@@ -72,8 +71,8 @@ def _outages(document: dict[str, Any]) -> Table:
     return table
 
 
-def _targets(document: dict[str, Any]) -> Table:
-    table = plain_table("target", right=("interval", "probes a month", "$ a month"))
+def _targets(document: dict[str, Any]) -> TextTable:
+    table = plain_table("target", figures=("interval", "probes a month", "$ a month"))
     for target in document["targets"]:
         usd, stretched_s = target["usd_per_month"], target["stretched_interval_s"]
         interval = format_duration(target["interval_s"])
@@ -82,8 +81,8 @@ def _targets(document: dict[str, Any]) -> Table:
         probed_s = target["probed_interval_s"]
         if probed_s != stretched_s:
             interval += f" → {format_duration(round(probed_s, 1))} {'in use' if probed_s < stretched_s else 'waiting'}"
-        table.add_row(
-            Text(target["target"]),
+        table.add(
+            target["target"],
             interval,
             f"{target['probes_per_month']:,}",
             "price unknown" if usd is None else _money(usd),

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, add_schema, load_settings, warn_about_budget
+from controller.cli.layout import plain_table
 from controller.cli.transcript import print_transcript, transcript_document
 from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
@@ -130,18 +131,15 @@ def _ask(settings: Settings, questions: Sequence[tuple[Target, str]]) -> list[Tr
 def print_table(observations: Sequence[Observation], console: Console) -> None:
     """Print a line for each observation, and below what the providers said, uncut."""
     roomy = console.width >= _ROOMY_COLUMNS
-    table = output.plain_table()
-    for name in ("target", "check", "outcome"):
-        table.add_column(name, no_wrap=name != "target", overflow="fold")
-    for name in ("time", *(("first token", "tokens") if roomy else ()), "cost"):
-        table.add_column(name, justify="right", no_wrap=True)
+    figures = ("time", *(("first token", "tokens") if roomy else ()), "cost")
+    table = plain_table("target", "check", "outcome", figures=figures)
     for observation in observations:
         lasted_s = observation.duration_s
         details = (
             f"{observation.first_token_s:.2f} s" if observation.first_token_s is not None else "–",
             f"{observation.input_tokens}+{observation.output_tokens}" if observation.input_tokens is not None else "–",
         )
-        table.add_row(
+        table.add(
             observation.target,
             observation.check,
             Text(observation.outcome, style=output.outcome_style(observation.outcome)),
@@ -149,7 +147,7 @@ def print_table(observations: Sequence[Observation], console: Console) -> None:
             *(details if roomy else ()),
             f"${observation.cost_usd:.6f}" if observation.cost_usd is not None else "unknown",
         )
-    console.print(table)
+    table.print(console)
     for observation in observations:
         if observation.detail:
             # A provider wrote this: no markup.

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, past_duration
-from controller.cli.output import plain_table
+from controller.cli.layout import TextTable, plain_table
 from controller.replay.comparison import DecisionDifference, DecisionPair
 from controller.replay.document import ReplayResult, notes, replay_document, route_summaries
 from controller.replay.runner import NothingRecordedError, replay
@@ -58,16 +56,15 @@ def print_replay(answer: ReplayResult, console: Console) -> None:
         markup=False,
     )
     if answer.pairs:
-        console.print(_timeline(answer.pairs))
+        _timeline(answer.pairs).print(console)
     for line in _sentences(answer):
         console.print(line, markup=False)
     for note in notes(answer):
         console.print(f"note: {note}", markup=False)
 
 
-def _timeline(pairs: Iterable[DecisionPair]) -> Table:
-    table = plain_table("UTC", "route", "move", "to", "difference", "why")
-    table.columns[0].no_wrap = True
+def _timeline(pairs: Iterable[DecisionPair]) -> TextTable:
+    table = plain_table("UTC", "route", "move", "to", "difference", prose="why")
     for pair in pairs:
         decision = pair.decision
         cells = (
@@ -78,8 +75,8 @@ def _timeline(pairs: Iterable[DecisionPair]) -> Table:
             _difference(pair),
             one_line(decision.reason, _LONGEST_REASON),
         )
-        style = None if pair.change is DecisionDifference.SAME else "bold" if pair.change in _ONE_SIDED else "yellow"
-        table.add_row(*(Text(cell) for cell in cells), style=style)
+        style = "" if pair.change is DecisionDifference.SAME else "bold" if pair.change in _ONE_SIDED else "yellow"
+        table.add(*cells, style=style)
     return table
 
 

@@ -1,7 +1,6 @@
 """`hotspare report`: how well targets and routes served users in a period, and what it cost."""
 
 import argparse
-from collections.abc import Sequence
 from datetime import timedelta
 
 from rich.console import Console
@@ -9,6 +8,7 @@ from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, past_duration
+from controller.cli.layout import plain_table
 from controller.history import report as words
 from controller.history.queries import read_report
 from controller.history.report import Report
@@ -41,20 +41,15 @@ def run(args: argparse.Namespace) -> int:
 def _print(report: Report, console: Console) -> None:
     console.print(Text(words.headline(report), style="bold"))
     console.print()
-    routes = output.plain_table(words.ROUTE_COLUMNS[0], right=words.ROUTE_COLUMNS[1:-1])
-    routes.add_column(words.ROUTE_COLUMNS[-1], overflow="fold")
+    first, *figures, last = words.ROUTE_COLUMNS
+    routes = plain_table(first, figures=figures, prose=last)
     for route in report.routes:
-        routes.add_row(*_cells(words.route_cells(route)), style="bold red" if route.misses else "")
-    console.print(routes)
+        routes.add(*words.route_cells(route), style="bold red" if route.misses else "")
+    routes.print(console)
     console.print()
-    targets = output.plain_table(words.TARGET_COLUMNS[0], right=words.TARGET_COLUMNS[1:])
+    targets = plain_table(words.TARGET_COLUMNS[0], figures=words.TARGET_COLUMNS[1:])
     for target in report.targets:
-        targets.add_row(*_cells(words.target_cells(target)))
-    console.print(targets)
+        targets.add(*words.target_cells(target))
+    targets.print(console)
     console.print()
     console.print(Text(words.totals(report)))
-
-
-def _cells(texts: Sequence[str]) -> list[Text]:
-    """Names are no markup."""
-    return [Text(text) for text in texts]

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_jobs, add_json, add_schema, count, seed
-from controller.cli.output import plain_table, seconds_or_minutes
+from controller.cli.layout import TextTable, plain_table
+from controller.cli.output import seconds_or_minutes
 from controller.simulation import scenario_file
 from controller.simulation.runner import simulate
 from controller.simulation.scenario import Scenario
@@ -51,22 +50,22 @@ def print_simulation(document: dict[str, Any], scenario: Scenario, console: Cons
     head = f"{document['scenario']}: {seeds} of {format_duration(scenario.duration_s)}"
     console.print(f"{head}, {format_elapsed(document['virtual_s'])} in {document['wall_s']:.1f} s", markup=False)
     if document["outages"]:
-        console.print(_outages(document))
+        _outages(document).print(console)
     else:
         console.print("no outages")
     for line in _sentences(document):
         console.print(line, markup=False)
 
 
-def _outages(document: dict[str, Any]) -> Table:
+def _outages(document: dict[str, Any]) -> TextTable:
     headings = ("flipped", "time to flip (p95)", "back after (p95)", "flips", "failed, of those without failover")
-    table = plain_table("outage", right=headings)
+    table = plain_table("outage", figures=headings)
     for outage in document["outages"]:
         rate, flips = outage["failure_rate"], outage["flips_per_outage"]
         what = f"{format_share(rate)} {outage['outcome']}" if rate else "slow"
         when = f"at {format_duration(outage['at_s'])} for {format_duration(outage['for_s'])}"
-        table.add_row(
-            Text(f"{outage['targets']} {what} {when}"),
+        table.add(
+            f"{outage['targets']} {what} {when}",
             f"{outage['flipped']} of {outage['runs']}",
             _times(outage["time_to_flip_s"]),
             _times(outage["time_to_failback_s"]),

@@ -166,7 +166,7 @@ def test_status_fits_a_narrow_terminal(tmp_path: Path) -> None:
     seeded.break_openai(settings, now)
     engine = open_reader(settings.database)
     console = Console(width=80, file=io.StringIO(), highlight=False)
-    status.print_overview(read(settings, engine, now), console)
+    status.print_overview(read(settings, engine, now), console, verbose=True)
     engine.dispose()
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue()
