@@ -51,19 +51,19 @@ class Journal:
         What a dry run decided last is among them, marked as such.
         """
         latest = select(func.max(DecisionRow.id)).group_by(DecisionRow.route)
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             rows = session.exec(select(DecisionRow).where(col(DecisionRow.id).in_(latest)))
             return {row.route: decision_from_row(row) for row in rows}
 
     def generation(self) -> int:
         """The highest generation decided; 0 when there is no decision."""
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             return session.exec(select(func.max(DecisionRow.generation))).one() or 0
 
     def decisions(self, limit: int = 100) -> list[Decision]:
         """The latest decisions, newest first."""
         query = select(DecisionRow).order_by(col(DecisionRow.id).desc()).limit(limit)
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             return [decision_from_row(row) for row in session.exec(query)]
 
     def open_incidents(self) -> list[Incident]:
@@ -73,7 +73,7 @@ class Journal:
     def incidents(self, limit: int = 100) -> list[Incident]:
         """The latest incidents, open and resolved, newest first."""
         newest_first = (col(IncidentRow.opened_ms).desc(), col(IncidentRow.id).desc())
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             return [incident_of(row) for row in session.exec(select(IncidentRow).order_by(*newest_first).limit(limit))]
 
     def resolved_since(self, after: datetime) -> list[Incident]:
@@ -126,5 +126,5 @@ class Journal:
 
     def _incidents(self, condition: ColumnElement[bool]) -> list[Incident]:
         query = select(IncidentRow).where(condition).order_by(col(IncidentRow.opened_ms), col(IncidentRow.id))
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             return [incident_of(row) for row in session.exec(query)]

@@ -1,7 +1,8 @@
 """Begins and ends operator overrides: the use cases behind the command line and Slack's buttons. Prints nothing."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -34,7 +35,7 @@ from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed
 from monitor.health import FAILING, UNHEALTHY, TargetHealth
 from monitor.liveness import Liveness, service_status
-from monitor.storage.database import open_operator, reading
+from monitor.storage.database import DatabaseError, open_operator, reading
 from monitor.storage.store import Store
 
 #: How long to wait for the service to publish a change, and how often to look.
@@ -91,7 +92,8 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
     left_dry = [name for name in dry if name not in dry_before]
     pointed_at = before.get(request.subject) if request.kind is OverrideKind.PIN else None
     event_for = partial(begun_event, override, before=pointed_at, failing=failing, left_dry=left_dry)
-    begun = overrides.begin(override, event_for, warned=failing is not None)
+    with _stored():
+        begun = overrides.begin(override, event_for, warned=failing is not None)
     result = _wait_for_service(store, overrides, [begun])
     result.lines.append(
         f"{describe_override(begun)} is in force {format_end(begun, now)} ({format_elapsed(request.for_s)})"
@@ -113,7 +115,8 @@ def end_override(settings: Settings, request: OperatorRequest) -> OperationResul
     now = utc_now()
     before = RoutingFile(settings.routing_file).read_targets()
     subjects = None if every else {request.subject}
-    ended = overrides.end(request.kind, subjects, at=now, by=author, reason=reason, event_for=ended_event)
+    with _stored():
+        ended = overrides.end(request.kind, subjects, at=now, by=author, reason=reason, event_for=ended_event)
     if not ended:
         others = [override for override in overrides.in_force(now) if override.kind is request.kind]
         raise nothing_to_end(settings, request, others)
@@ -127,6 +130,15 @@ def _open(settings: Settings) -> tuple[OverrideStore, Store, Journal]:
     """The overrides for writing, the rest for reading: the service must not wait for the latter."""
     engine = open_operator(settings.database)
     return OverrideStore(engine), Store(reading(engine)), Journal(reading(engine))
+
+
+@contextmanager
+def _stored() -> Iterator[None]:
+    """Say of a change that the database refuses that there is none: the service itself goes on without a database."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise DatabaseError(f"nothing is changed, because it cannot be stored: {error}") from error
 
 
 def _pin_target_health(store: Store, request: OperatorRequest) -> TargetHealth | None:

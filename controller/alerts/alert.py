@@ -24,7 +24,7 @@ _SHORTEST_SECRET: Final = 8
 #: What stands before a notice: the first symbol with a part of its kind's name.
 _SYMBOLS: Final = {
     "💰": ("budget", "interval", "reserve"),
-    "⚠️": ("stopped", "failing", "attention", "ignored", "held"),
+    "⚠️": ("stopped", "failing", "attention", "ignored", "held", "database"),
     "📡": ("network",),
     "🔁": ("model",),
     "⌛": ("expired",),

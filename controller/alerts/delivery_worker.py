@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_S: Final = 1.0
 #: How long a cancelled delivery may take until it is known whether the message was taken.
-_PARTING_S: Final = 5.0
+_PARTING_S: Final = 3.0
 _PRUNE_EVERY: Final = timedelta(days=1)
 _LOOKUP: Final = "lookup"
 _LONGEST_WAIT_S: Final = 60.0

@@ -27,12 +27,18 @@ class ServiceHealth:
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._cycled_s = self._probed_s = monotonic()
+        self._stored_s = self._cycled_s
         self._unpublished: str | None = None
 
-    def cycled(self, publish_error: str | None) -> None:
-        """A control cycle succeeded; the routing file is published unless there is an error."""
+    def cycled(self, publish_error: str | None, *, behind: bool = False) -> None:
+        """A control cycle succeeded; the routing file is published unless there is an error.
+
+        `behind`: something waits for a database that cannot be written.
+        """
         self._cycled_s = self._monotonic()
         self._unpublished = publish_error
+        if not behind:
+            self._stored_s = self._cycled_s
 
     def probed(self) -> None:
         """A probe was due, and was made or left out for a good reason."""
@@ -45,6 +51,8 @@ class ServiceHealth:
             return f"no control cycle has succeeded for {format_elapsed(now_s - self._cycled_s)}"
         if now_s - self._probed_s > STUCK_S + _MISSED_PROBES * probe_every_s:
             return f"no probe was made for {format_elapsed(now_s - self._probed_s)}"
+        if self._cycled_s - self._stored_s > STUCK_S:
+            return f"the database has not been written for {format_elapsed(self._cycled_s - self._stored_s)}"
         return "the routing file cannot be written" if self._unpublished else None
 
 

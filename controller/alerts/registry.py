@@ -15,6 +15,7 @@ from controller.alerts.channels.webhook import webhook_channels
 from controller.alerts.delivery_store import DeliveryStore, forget_other_channels
 from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.digest.scheduler import make_digests
+from controller.alerts.direct_notice import DirectNotice
 from controller.alerts.heartbeat import Heartbeat, ping
 from controller.alerts.slack.channel import slack_channels
 from monitor.config.settings import Settings
@@ -32,7 +33,8 @@ HEARTBEAT: Final = "heartbeat"
 class AlertingTasks:
     """The tasks that tell people and programs; none of them delays anything else.
 
-    `engine` is the writer's, `in_database` the one thread that uses it; `trouble` says why the service is not well.
+    `engine` is the writer's, `in_database` the one thread that uses it; `trouble` says why the service is not well,
+    `cannot_write` why the database has not been written for a while.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class AlertingTasks:
         *,
         in_database: RunInThread,
         trouble: Callable[[], str | None],
+        cannot_write: Callable[[], str | None],
         clock: Callable[[], datetime],
     ) -> None:
         self._settings = context.settings
@@ -50,6 +53,7 @@ class AlertingTasks:
         self._engine = engine
         self._in_database = in_database
         self._trouble = trouble
+        self._cannot_write = cannot_write
         self._clock = clock
 
     def forget_removed(self) -> None:
@@ -62,6 +66,8 @@ class AlertingTasks:
         for channel in self._channels:
             store = DeliveryStore(self._engine, channel.name)
             yield DeliveryWorker(channel, store, in_database=self._in_database, clock=self._clock).run(stop)
+        name = self._settings.database.rpartition("/")[2]
+        yield DirectNotice(self._channels, self._cannot_write, self._clock, name=name).run()
         alerts = self._settings.alerts
         if self._ping:
             yield Heartbeat(self._ping, alerts.heartbeat_every_s, self._trouble, keep=self._keep_heartbeat).run()

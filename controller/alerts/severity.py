@@ -9,7 +9,7 @@ from monitor.health import Health
 #: The health of a target that no longer fails: well again, or no longer configured.
 SETTLED = frozenset({Health.UP, Health.UNKNOWN})
 #: Parts of the kinds of events that somebody should look at.
-_WARNING_PARTS = ("failing", "attention", "ignored", "held", "stopped", "reserve")
+_WARNING_PARTS = ("failing", "attention", "ignored", "held", "stopped", "reserve", "database")
 _ORDER = tuple(Severity)
 
 

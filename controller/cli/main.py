@@ -147,13 +147,11 @@ def _error_status(error: Exception) -> int | None:
     from controller.routing.operator_requests import RefusalKind, RefusedError  # noqa: PLC0415
     from controller.routing.routing_file import RoutingFileError  # noqa: PLC0415
     from monitor.config.problems import ConfigError  # noqa: PLC0415
-    from monitor.storage.database import DatabaseError, DatabaseGoneError  # noqa: PLC0415
+    from monitor.storage.database import DatabaseError  # noqa: PLC0415
     from monitor.storage.lock import LockError  # noqa: PLC0415
 
     if isinstance(error, RefusedError):
         return output.WRONG if error.kind is RefusalKind.INVALID else output.BAD_NEWS
-    if isinstance(error, DatabaseGoneError):
-        return output.BAD_NEWS
     return output.WRONG if isinstance(error, ConfigError | DatabaseError | LockError | RoutingFileError) else None
 
 

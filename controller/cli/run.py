@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 
 from controller.cli import output
@@ -15,6 +16,7 @@ from controller.routing.operator_requests import RefusedError
 from monitor.config.settings import Settings
 
 _INTERRUPTED = 130
+_LONGEST_END_S = 9.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the service, the page or the drill.
 
-    1 when the service's database vanished; 2 when the service cannot start, or the client, which the demo needs, is
-    not installed.
+    1 when the service did not end in good order; 2 when the service cannot start, or the client, which the demo needs,
+    is not installed.
     """
     if args.command == "demo":
         return _demo(args)
@@ -80,11 +82,20 @@ async def _serve(settings: Settings) -> None:
         if stop.is_set():
             os._exit(_INTERRUPTED)
         stop.set()
+        # Whatever hangs (a disk, a reply that never ends): supervisors kill what has not ended after ten seconds.
+        late = threading.Timer(_LONGEST_END_S, _end_late)
+        late.daemon = True
+        late.start()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     with Service(settings) as service:
         await service.run(stop)
+
+
+def _end_late() -> None:
+    logging.getLogger(__name__).error("ended_late: not in good order within %g s of the signal", _LONGEST_END_S)
+    os._exit(output.BAD_NEWS)
 
 
 def _log_to_stderr() -> None:

@@ -5,28 +5,36 @@ the overrides, then store the decisions and incidents (one transaction, with the
 told from what the journal holds as not delivered. Each step compares the actual state with the wanted one, so that an
 interrupted cycle is just another starting state. When a step raises, the caller hands the same observations in again;
 none is counted twice.
+
+A database that cannot be written stops no route: on a `BufferedStore` all of this goes on in memory. A decision is then
+appended to a file beside the routing file before it is published, and journalled once the database is back.
 """
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from controller.cycle.detection import StoredDetector
 from controller.cycle.incident_tracking import IncidentMemory
-from controller.cycle.routing_publisher import VALID_FOR_S, RoutingPublisher
+from controller.cycle.routing_publisher import RoutingPublisher
 from controller.incidents.cycle_facts import CycleFacts
 from controller.journal import Journal
 from controller.routing import policy, waiting
 from controller.routing.active_overrides import ActiveOverrides
 from controller.routing.decision import Decision, failback_command, format_destination
-from controller.routing.overrides import NO_OVERRIDES
+from controller.routing.overrides import NO_OVERRIDES, Overrides
 from controller.routing.policy import RouteVerdict
+from controller.routing.published_state import PublishedState, newer_routes, read_published
 from controller.routing.refuge import refuge_probes
 from controller.routing.routing_file import RoutingFile
+from controller.routing.unjournalled_file import UnjournalledFile
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
 from monitor.detection import coming_back
 from monitor.detection.pacing import BurstProbe
+from monitor.storage.buffered_store import BufferedStore
+from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
 from probes.observation import Observation
 
@@ -39,7 +47,11 @@ class Cycle:
     def __init__(self, settings: Settings, store: Store, journal: Journal, file: RoutingFile) -> None:
         self._settings = settings
         self._store = store
+        self._buffered = store if isinstance(store, BufferedStore) else None
         self._journal = journal
+        self._file = file
+        self._unread = False
+        """The database could not be read at the start."""
         self.detection = StoredDetector(settings, store)
         self._active_overrides = ActiveOverrides(settings, journal.overrides)
         self._incidents = IncidentMemory(store, journal)
@@ -48,16 +60,60 @@ class Cycle:
         self._routes: dict[str, Decision] = {}
         self._reported: dict[tuple[str, str], str] = {}
         """What was reported of routes that wait for a person, by event kind and route."""
-        self._cycled_at: datetime | None = None
+        self._unjournalled = UnjournalledFile(settings.routing_file, file.ballast)
 
     def start(self, now: datetime) -> None:
-        """Go on where the last service stopped, with everything it had stored; raises DatabaseError."""
-        self.detection.resume(now)
+        """Go on where the last service stopped, with everything it had stored and published; raises DatabaseError.
+
+        Where the database of a `BufferedStore` cannot be read, the routing file and the decisions beside it are all.
+        """
+        published = read_published(self._file.read_table(), self._settings, now)
+        try:
+            self._read_stored(published, now)
+        except DatabaseError as error:
+            if not self._is_unusable():
+                raise
+            log.error("started_without_database: %s; going on from %s", error, self._settings.routing_file)
+            self._unread = True
+            self.detection.begin(published, now)
+            self._go_on_from(published, {}, 0, now)
+
+    def _read_stored(self, published: PublishedState, now: datetime) -> None:
+        self.detection.resume(now, published)
+        self._incidents.resume(now)
         # What a dry run decided was never published, and is nothing to go on from for real; nor the other way round.
         dry_run = self._settings.controller.dry_run
-        self._routes = {name: state for name, state in self._journal.routes().items() if state.dry_run == dry_run}
-        self._incidents.resume(now)
-        self.publisher.resume(self._journal.generation(), now)
+        journalled = {name: state for name, state in self._journal.routes().items() if state.dry_run == dry_run}
+        self._go_on_from(published, journalled, self._journal.generation(), now)
+
+    def _go_on_from(
+        self, published: PublishedState, journalled: Mapping[str, Decision], generation: int, now: datetime
+    ) -> None:
+        """The newest of what the journal, the file of unjournalled decisions and the routing file say of each route."""
+        lineage = self._buffered.database.lineage if self._buffered else 0
+        held = self._unjournalled.read(self._settings, lineage=lineage, now=now).decisions
+        dry_run = self._settings.controller.dry_run
+        newer = [each for each in held if each.generation > generation and each.dry_run == dry_run]
+        known = {**journalled, **{decision.route: decision for decision in newer}}
+        highest = max([generation, *(decision.generation for decision in newer)])
+        from_file = {} if dry_run else newer_routes(published, known, highest)
+        self._routes = {name: replace(state, at=min(state.at, now)) for name, state in (known | from_file).items()}
+        for decision in (*newer, *from_file.values()):
+            log.warning("route_taken_over route=%s target=%s: %s", decision.route, decision.target, decision.reason)
+        self._keep([*newer, *from_file.values()], now)
+        self.publisher.resume(highest, now)
+
+    def _keep(self, decisions: Sequence[Decision], now: datetime) -> None:
+        """Journal decisions of a former service now, or once the database can be written."""
+        facts = CycleFacts(settings=self._settings, now=now, health={}, routes={}, decisions=decisions)
+        if not decisions:
+            return
+        try:
+            self._journal.commit(decisions, ())
+        except DatabaseError:
+            if not self._is_unusable():
+                raise
+            self._incidents.defer(facts)
 
     def run(
         self,
@@ -68,19 +124,20 @@ class Cycle:
     ) -> tuple[BurstProbe, ...]:
         """One cycle at `now`; returns the extra probes that the targets just observed, or their providers, deserve.
 
-        Raises DatabaseError when something could not be stored: call again with the same observations. `blind` are
-        those that were made while our own network was down, `loss` is what is known of that. That the routing file
-        could not be written is no error of the cycle: it is logged, recorded, and tried again in the next one.
+        Raises DatabaseError when something could not be stored that does not wait in a `BufferedStore`: call again with
+        the same observations. `blind` are those that were made while our own network was down, `loss` is what is known
+        of that. That the routing file could not be written is no error of the cycle: it is logged, recorded, and tried
+        again in the next one.
         """
+        self._catch_up(now)
         # Noted at once: a later step may fail, and the next cycle has no transition to go by.
         transitions = self.detection.take_in(observations, now, blind)
         self.publisher.changed |= bool(transitions)
-        self._overrides = self._active_overrides.read(self.detection.detector.health, now)
+        self._overrides = self._read_overrides(now)
         self._decide(loss, now)
         self.publisher.publish(self._routes, self.detection.detector.health, self._overrides, now)
-        if not self.publisher.error:
-            self._active_overrides.mark_published(now)
-        self._cycled_at = now
+        if not self.publisher.error and not self._is_unusable():
+            self._mark_published(now)
         bursts, health = self.detection.burst_probes(observations), self.detection.detector.health
         refuges = refuge_probes(
             self._settings, self._routes, health, transitions, planned=bursts, now=now, overrides=self._overrides
@@ -97,13 +154,86 @@ class Cycle:
         self._settings = settings
         self.detection.update_intervals(settings)
 
-    def keep_alive(self, now: datetime) -> None:
-        """Give the routing file its heartbeat where the database cannot be written: what it says still holds.
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits for the database."""
+        waiting = self._buffered is not None and not self._buffered.pending.is_empty
+        return waiting or self._incidents.is_behind or self._unread
 
-        Not for longer than the file is valid: then readers must be able to tell that nobody decides any more.
-        """
-        if self._cycled_at is not None and (now - self._cycled_at).total_seconds() < VALID_FOR_S:
-            self.publisher.heartbeat(self._routes, self.detection.detector.health, self._overrides, now)
+    def _is_unusable(self) -> bool:
+        return self._buffered is not None and not self._buffered.database.is_usable()
+
+    def _catch_up(self, now: datetime) -> None:
+        """Hand over to the database what was decided and observed without it, the essential first."""
+        store = self._buffered
+        if store is None or (store.database.is_usable() and not self.is_behind) or not store.database.recover(now):
+            return
+        try:
+            if self._unread:
+                self._read_late(store, now)
+            if store.database.replaced:
+                self._go_on_in_new_database(store, store.database.replaced, now)
+            store.flush_essential()
+            taken = self._incidents.take_over()
+            self._unjournalled.clear()
+            store.flush_rest()
+            store.report_caught_up(taken, now)
+        except DatabaseError as error:
+            log.error("database_not_caught_up: %s", error)
+
+    def _read_late(self, store: BufferedStore, now: datetime) -> None:
+        """Read what could not be read at the start; where the routes are by now is the newer."""
+        store.flush_observations()
+        self.detection.resume_late(now)
+        self._incidents.resume(now)
+        self.publisher.generation = max(self.publisher.generation, self._journal.generation())
+        self._unread, self.publisher.changed = False, True
+
+    def _go_on_in_new_database(self, store: BufferedStore, what: str, now: datetime) -> None:
+        """Everything that is known goes into the database that is there now: no route moves because of it."""
+        store.database.replaced = None
+        try:
+            self.detection.write_all(now)
+            self._incidents.write_into_new()
+            self._active_overrides.write_into(self._journal.overrides, now)
+            waiting = {(decision.route, decision.generation) for decision in self._incidents.deferred}
+            routes = [each for each in self._routes.values() if (each.route, each.generation) not in waiting]
+            self._journal.commit(routes, ())
+            self.publisher.generation = max(self.publisher.generation, self._journal.generation())
+        except DatabaseError:
+            store.database.replaced = what
+            raise
+        store.add_event(now, "database_replaced", store.database.name, what, notify=True)
+
+    def _read_overrides(self, now: datetime) -> Overrides:
+        """Those in the database, or those that were read last."""
+        if not self._is_unusable():
+            try:
+                return self._active_overrides.read(self.detection.detector.health, now)
+            except DatabaseError:
+                if not self._is_unusable():
+                    raise
+        return self._active_overrides.known(now)
+
+    def _mark_published(self, now: datetime) -> None:
+        try:
+            self._active_overrides.mark_published(now)
+        except DatabaseError:
+            if not self._is_unusable():
+                raise
+
+    def _commit(self, facts: CycleFacts) -> None:
+        """Store the decisions and incidents, or keep them in memory and the decisions beside the routing file."""
+        if not self._is_unusable() and not self._incidents.is_behind:
+            try:
+                self._incidents.commit(facts)
+                return
+            except DatabaseError:
+                if not self._is_unusable():
+                    raise
+        self._incidents.defer(facts)
+        if facts.decisions and self._buffered:
+            self._unjournalled.append(facts.decisions, self._buffered.database.lineage)
 
     def _decide(self, loss: NetworkLoss | None, now: datetime) -> None:
         """Ask the policy about every route; store its decisions and what they and the health mean for incidents."""
@@ -120,7 +250,7 @@ class Cycle:
         decisions = [verdict.decision for verdict in verdicts.values() if verdict.decision]
         routes = self._routes | {decision.route: decision for decision in decisions}
         self._report_waiting(verdicts, now)
-        self._incidents.commit(self._facts(verdicts, routes, loss, now))
+        self._commit(self._facts(verdicts, routes, loss, now))
         self._routes = routes
         if decisions:
             self.publisher.generation = generation

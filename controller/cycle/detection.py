@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from controller.routing.published_state import NOTHING_PUBLISHED, PublishedState
 from monitor.config.settings import Settings
 from monitor.connectivity.network_loss import NetworkLossDetector
-from monitor.detection import provider_pool, target_state
+from monitor.detection import hold, provider_pool, target_state
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe
-from monitor.health import Transition
+from monitor.health import UNHEALTHY, Health, Transition
 from monitor.storage.database import DatabaseError
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
@@ -40,11 +42,20 @@ class StoredDetector:
         self._not_watched: frozenset[str] = frozenset()
         self._not_watched_reason = ""
 
-    def resume(self, now: datetime) -> None:
-        """Load the stored state, and judge what was stored after it."""
+    def begin(self, published: PublishedState, now: datetime) -> None:
+        """Begin without the database: nothing is known but what the routing file says."""
         self.detector = Detector(self._settings, now)
-        self._notices = NoticeFilter(self._store.notices())
-        self.detector.restore(self._stored_state())
+        self._take_from_file(published, now)
+
+    def resume(self, now: datetime, published: PublishedState = NOTHING_PUBLISHED) -> None:
+        """Load the stored state, and judge what was stored after it.
+
+        A target that the routing file calls unhealthy, and the database does not know to be, is so.
+        """
+        detector, notices = Detector(self._settings, now), NoticeFilter(self._store.notices())
+        detector.restore(self._stored_state(detector.health))
+        self.detector, self._notices = detector, notices
+        self._take_from_file(published, now)
         unjudged: list[Observation] = []
         for target in self.detector.health:
             after = self.detector.state_of(target).last_started_at or now - _REPLAYED_WITHOUT_STATE
@@ -82,9 +93,44 @@ class StoredDetector:
         observed = {observation.target for observation in observations} & self.detector.health.keys()
         return tuple(burst for target in sorted(observed) for burst in self.detector.burst_probes(target))
 
-    def _stored_state(self) -> DetectorState:
+    def resume_late(self, now: datetime) -> None:
+        """Load what could not be read at the start. Whoever is known to be failing by now is left so."""
+        known = self.detector.snapshot().targets
+        self.resume(now)
+        stored = self.detector.snapshot().targets
+        failing = {
+            name: state
+            for name, state in known.items()
+            if state.health in UNHEALTHY and stored[name].health not in UNHEALTHY
+        }
+        self.detector.restore(replace(self.detector.snapshot(), targets={**stored, **failing}))
+
+    def write_all(self, now: datetime) -> None:
+        """Store all that is known of every target and provider, for a database that does not know it."""
+        snapshot = self.detector.snapshot()
+        states = [
+            SavedTargetState(health=self.detector.health[name], at=now, record=target_state.to_json(state))
+            for name, state in snapshot.targets.items()
+        ]
+        pools = {name: provider_pool.to_json(pool) for name, pool in snapshot.providers.items()}
+        self._store.save_states(states, (), pools, at=now)
+
+    def _take_from_file(self, published: PublishedState, now: datetime) -> None:
+        """Believe the routing file where it is newer than what is known of a target."""
+        snapshot = self.detector.snapshot()
+        newer = {
+            name: hold.begin(state.enter(health, now, "as the routing file says; this database does not know it"), now)
+            for name, health in published.unhealthy.items()
+            if (state := snapshot.targets[name]).health not in UNHEALTHY
+            and (state.health is Health.UNKNOWN or state.since <= published.written_at)
+        }
+        if newer:
+            log.warning("health_taken_from_routing_file targets=%s", ",".join(sorted(newer)))
+            self.detector.restore(replace(snapshot, targets={**snapshot.targets, **newer}))
+
+    def _stored_state(self, targets: Collection[str]) -> DetectorState:
         saved = self._store.states()
-        states = {name: target_state.from_json(saved[name].record) for name in self.detector.health if name in saved}
+        states = {name: target_state.from_json(saved[name].record) for name in targets if name in saved}
         return DetectorState(
             targets={name: state for name, state in states.items() if state},
             providers={provider: provider_pool.from_json(text) for provider, text in self._store.pools().items()},

@@ -1,5 +1,6 @@
 """Keeps the open and the lately resolved incidents between cycles, and collects what else the tracker must know."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -9,12 +10,17 @@ from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.incidents.vendor_claim import LOOK_BACK, unreported_providers
 from controller.journal import Journal
+from controller.routing.decision import Decision
 from monitor.health import UNHEALTHY, Health, TargetHealth
 from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.store import Store
 
 #: Longer than an incident may be opened again, so that a service that was off for a while still knows it.
 _REMEMBERED = 2 * tracker.REOPENS_WITHIN
+
+
+#: So many cycles that changed something are kept for a database that cannot be written; of older ones the decisions.
+_MOST_DEFERRED = 200
 
 
 class IncidentMemory:
@@ -25,11 +31,58 @@ class IncidentMemory:
         self._journal = journal
         self._open: list[Incident] = []
         self._resolved: list[Incident] = []
+        self._deferred: deque[CycleFacts] = deque()
+        self._deferred_health: dict[str, tuple[Health, datetime]] = {}
 
     def resume(self, now: datetime) -> None:
         """Load them."""
         self._open = self._journal.open_incidents()
         self._resolved = self._journal.resolved_since(now - _REMEMBERED)
+
+    @property
+    def deferred(self) -> list[Decision]:
+        """The decisions that wait for the database, in order."""
+        return [decision for facts in self._deferred for decision in facts.decisions]
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether cycles wait for the database."""
+        return bool(self._deferred)
+
+    def defer(self, facts: CycleFacts) -> None:
+        """Keep the facts of a cycle in which something changed, until the database can be written."""
+        health = {name: (state.health, state.since) for name, state in facts.health.items()}
+        if not facts.decisions and health == self._deferred_health:
+            return
+        self._deferred_health = health
+        # The detector goes on changing the mapping that it gives.
+        self._deferred.append(replace(facts, health=dict(facts.health)))
+        if len(self._deferred) > _MOST_DEFERRED:
+            second = self._deferred[1]
+            self._deferred[1] = replace(second, decisions=(*self._deferred[0].decisions, *second.decisions))
+            self._deferred.popleft()
+
+    def take_over(self) -> int:
+        """Commit what was deferred, cycle by cycle; says how many decisions that were. Raises DatabaseError."""
+        known = {(decision.route, decision.generation) for decision in self._journal.decisions()}
+        taken = 0
+        while self._deferred:
+            facts = self._deferred[0]
+            new = [decision for decision in facts.decisions if (decision.route, decision.generation) not in known]
+            self.commit(replace(facts, decisions=new))
+            taken += len(new)
+            self._deferred.popleft()
+        self._deferred_health = {}
+        return taken
+
+    def write_into_new(self) -> None:
+        """Go on in a database that was put in place of the former: store the open incidents, know those that it has."""
+        mine = {incident.id for incident in (*self._open, *self._resolved)}
+        stored = self._journal.open_incidents()
+        closed = [incident for incident in self._resolved if incident.id in {each.id for each in stored}]
+        self._open = self._journal.commit((), self._open)
+        self._journal.commit((), closed)
+        self._open += [incident for incident in stored if incident.id not in mine]
 
     def commit(self, facts: CycleFacts) -> None:
         """Store the decisions of the cycle and what the facts change in incidents; a resolved one with its figures.

@@ -44,7 +44,7 @@ class RoutingPublisher:
     def resume(self, decided_generation: int, now: datetime) -> None:
         """Go on from the file of the last service and the highest generation that was decided."""
         self._file_generation = self._file.read_generation()
-        self.generation = max(decided_generation, self._file_generation)
+        self.generation = max(self.generation, decided_generation, self._file_generation)
         self._shown = self._file.read_targets() if self._settings.controller.dry_run else {}
         self._started_at = now
 
@@ -83,16 +83,6 @@ class RoutingPublisher:
         if tampered:
             log.warning("routing_file_restored: %s", tampered)
             self._store.add_event(now, "routing_file_restored", str(self._settings.routing_file), tampered)
-
-    def heartbeat(
-        self, routes: Mapping[str, Decision], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
-    ) -> None:
-        """Rewrite the file if its heartbeat is due, without the database."""
-        if self._heartbeat_due(now):
-            try:
-                self._write(routes, health, overrides, now)
-            except RoutingFileError as error:
-                log.error("routing_file_not_written: %s", error)
 
     def _write(
         self, decided: Mapping[str, Decision], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime

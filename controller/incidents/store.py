@@ -22,7 +22,7 @@ from controller.incidents.timeline import MAX_COMMENTS, comments_in, merge_entri
 from controller.incidents.tracker import lead_incident_id
 from controller.routing.operator_requests import RefusalKind, RefusedError
 from monitor.storage.column_conversions import RowMapper, storable
-from monitor.storage.database import DatabaseError, durable
+from monitor.storage.database import durable
 from monitor.storage.tables import IncidentRow
 from probes.redaction import one_line
 
@@ -137,8 +137,10 @@ def _add(session: Session, incident: Incident) -> Incident:
 
 def _replace(session: Session, incident: Incident) -> Incident:
     row = session.get(IncidentRow, incident.id)
-    if row is None:
-        raise DatabaseError(f"incident {incident.id} is not in the journal: was the database replaced while running?")
+    if row is None:  # another database than the one that it was first stored in
+        new = replace(incident, timeline=number_entries(incident.timeline))
+        session.add(IncidentRow(**_columns(new), told_revision=0, told_lines=0))
+        return new
     stored = incident_of(row)
     again = stored.resolved_at is not None and incident.resolved_at is None
     new = replace(

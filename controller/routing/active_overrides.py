@@ -14,9 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class ActiveOverrides:
-    """The overrides of the running service. Every method raises DatabaseError when the database cannot be used.
+    """The overrides of the running service.
 
-    In each cycle call `read` before the routes are decided, and `mark_published` once the routing file is written.
+    In each cycle call `read` before the routes are decided, and `mark_published` once the routing file is written. Both
+    raise DatabaseError when the database cannot be used; `known` then has those that were read last.
     """
 
     def __init__(self, settings: Settings, overrides: OverrideStore) -> None:
@@ -31,8 +32,7 @@ class ActiveOverrides:
         `health` is the targets' by id: a pin to a failing target is warned of.
         """
         self._read = self._overrides.unfinished()
-        active = Overrides.at((stored.override for stored in self._read), now)
-        applicable = active.applicable(self._settings)
+        active, applicable = Overrides.at((stored.override for stored in self._read), now), self.known(now)
         for stored in self._read:
             override = stored.override
             if override.ended_at is None and not override.active(now):
@@ -44,6 +44,14 @@ class ActiveOverrides:
             elif override in applicable.active and override.kind is OverrideKind.PIN:
                 self._warn(stored, health.get(override.target or ""), now)
         return applicable
+
+    def known(self, now: datetime) -> Overrides:
+        """Those read last that are in force and have an effect: they end when they are to end, read again or not."""
+        return Overrides.at((stored.override for stored in self._read), now).applicable(self._settings)
+
+    def write_into(self, overrides: OverrideStore, now: datetime) -> None:
+        """Add those in force to a database that has not got them; raises DatabaseError."""
+        overrides.add_missing([stored.override for stored in self._read if stored.override.active(now)])
 
     def mark_published(self, now: datetime) -> None:
         """Record that the routing file says what follows from the overrides that `read` returned last."""

@@ -12,10 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from controller.routing.ballast import FULL, Ballast
 from controller.routing.decision import Decision
+from controller.routing.unjournalled import LARGEST_GENERATION
 from monitor.config.settings import Settings
 from monitor.formatting import instant
 from monitor.health import Health
+from monitor.storage.lock import InstanceLock, LockError
 from probes.target import Target
 
 FORMAT = "hotspare.routing/1"
@@ -93,10 +96,17 @@ def _number(value: float) -> float:
 
 
 class RoutingFile:
-    """The published file: replaced as a whole, and checked for changes by others. One writer per path and thread."""
+    """The published file: replaced as a whole, and checked for changes by others. One writer per path and thread.
 
-    def __init__(self, path: Path) -> None:
+    On a full disk it publishes with the room of the `ballast`. `folder` is the lock of who publishes in that folder:
+    where the folder has been replaced it is taken again, and nothing is published while another process holds it.
+    """
+
+    def __init__(self, path: Path, *, ballast: Ballast | None = None, folder: InstanceLock | None = None) -> None:
         self._path = path
+        self.ballast = ballast
+        """What it gives up on a full disk; None: nothing."""
+        self._folder = folder
         self._content = b""
         """What we last published; empty while that is nothing."""
         self._attributes = (0, 0, 0, 0)
@@ -119,24 +129,29 @@ class RoutingFile:
         content = (json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(errors="replace")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._require_folder()
             if not self._content:
                 self._remove_leftovers()
-            self._attributes = self._replace(content)
+            self._attributes = self._replace_on_full_disk(content)
             self._content = content
             _sync_folder(self._path.parent)
         except OSError as error:
             raise RoutingFileError(_explain(self._path, error)) from error
+        if self.ballast:
+            self.ballast.lay()
 
-    def read_generation(self) -> int:
-        """The generation of the file as it stands; 0 when it is missing, unreadable or not ours. Never raises."""
+    def read_table(self) -> dict[str, Any]:
+        """The file as it stands, unchecked but for its format; empty when there is none of ours. Never raises."""
         try:
             table = json.loads(_read(self._path, _MAX_BYTES))
         except (OSError, ValueError, RecursionError):
-            return 0
-        if not isinstance(table, dict) or table.get("format") != FORMAT:
-            return 0
-        generation = table.get("generation")
-        return generation if type(generation) is int and generation > 0 else 0
+            return {}
+        return table if isinstance(table, dict) and table.get("format") == FORMAT else {}
+
+    def read_generation(self) -> int:
+        """The generation of the file as it stands; 0 when it is missing, unreadable or not ours. Never raises."""
+        generation = self.read_table().get("generation")
+        return generation if type(generation) is int and 0 < generation <= LARGEST_GENERATION else 0
 
     def read_targets(self) -> dict[str, str]:
         """The target of each route in the file as it stands; empty when there is no such file. Never raises."""
@@ -174,6 +189,24 @@ class RoutingFile:
             return "was changed by someone else"
         mode, ours = stat.S_IMODE(status.st_mode), stat.S_IMODE(self._attributes[0])
         return None if mode == ours else f"was given permissions {mode:04o} by someone else, expected {ours:04o}"
+
+    def _require_folder(self) -> None:
+        """Raise RoutingFileError unless this process is the one that publishes in this folder."""
+        if self._folder is None or self._folder.is_current():
+            return
+        self._folder.release()
+        try:
+            self._folder.acquire()
+        except LockError as error:
+            raise RoutingFileError(f"cannot publish the routing file {self._path}: {error}") from error
+
+    def _replace_on_full_disk(self, content: bytes) -> tuple[int, int, int, int]:
+        try:
+            return self._replace(content)
+        except OSError as error:
+            if error.errno not in FULL or self.ballast is None or not self.ballast.release(len(content)):
+                raise
+        return self._replace(content)
 
     def _replace(self, content: bytes) -> tuple[int, int, int, int]:
         """Steps 1 to 4; returns the attributes of the new file."""

@@ -116,6 +116,17 @@ class OverrideStore:
                 _add_event(connection, at, event_for(override))
         return ended
 
+    def add_missing(self, overrides: Collection[Override]) -> None:
+        """Add these as they are, under their ids, where the database has none of that id."""
+        rows = [
+            {"id": override.id, **_OVERRIDE.columns(override)}
+            | {name: _clean(name, getattr(override, name)) for name in _LONGEST}
+            for override in overrides
+        ]
+        if rows:
+            with self._engine.begin() as connection:
+                connection.execute(insert(OVERRIDES).prefix_with("OR IGNORE"), rows)
+
     def record_expiry(self, override: Override, event: OverrideEvent, now: datetime) -> None:
         """Mark it as expired and add the event; does nothing when somebody ended it meanwhile."""
         with self._engine.begin() as connection:

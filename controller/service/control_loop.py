@@ -12,7 +12,7 @@ from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.service.background import BackgroundRecorder
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.detection.pacing import BurstProbe
-from monitor.storage.database import DatabaseError, DatabaseGoneError
+from monitor.storage.database import DatabaseError
 from probes.observation import Observation
 
 log = logging.getLogger(__name__)
@@ -23,10 +23,7 @@ _LAST_ATTEMPTS = 3
 
 @dataclass(kw_only=True)
 class ControlLoop:
-    """Cycle after cycle, at least twice a second, until the end marker (None) comes out of `observations`.
-
-    Raises DatabaseGoneError.
-    """
+    """Cycle after cycle, at least twice a second, until the end marker (None) comes out of `observations`."""
 
     cycle: Cycle
     observations: asyncio.Queue[Observation | None]
@@ -54,6 +51,8 @@ class ControlLoop:
                 await asyncio.sleep(_RETRY_S)
         if self._batch:
             log.error("observations_lost count=%d: the database could not be written until the end", len(self._batch))
+        if self.cycle.is_behind:
+            log.error("ended_without_database: what was observed is lost; decisions wait beside the routing file")
 
     async def _cycling_meanwhile(
         self, question: Coroutine[None, None, frozenset[Observation]]
@@ -92,13 +91,10 @@ class ControlLoop:
         batch, blind, loss = tuple(self._batch), frozenset(self._blind), self.network.detector.messages.loss
         try:
             bursts = await self.recorder.database.run(self.cycle.run, batch, self.recorder.clock(), blind, loss)
-        except DatabaseGoneError:
-            raise
         except DatabaseError as error:
             log.error("cycle_failed waiting=%d: %s", len(batch), error)
-            await self.recorder.database.run(self.cycle.keep_alive, self.recorder.clock())
             return False
-        self.health.cycled(self.cycle.publisher.error)
+        self.health.cycled(self.cycle.publisher.error, behind=self.cycle.is_behind)
         self._batch.clear()
         self._blind.clear()
         self.request(bursts)

@@ -2,10 +2,12 @@
 
 import asyncio
 import gc
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
@@ -16,29 +18,36 @@ from controller.alerts.slack.buttons.listener import ButtonService
 from controller.cycle.cycle import Cycle
 from controller.history.store import RouteHistory
 from controller.journal import Journal
+from controller.routing.ballast import Ballast
 from controller.routing.routing_file import RoutingFile, RoutingFileError
 from controller.service.background import BackgroundRecorder, WorkerThread
 from controller.service.control_loop import ControlLoop
 from controller.service.housekeeping import Housekeeping
 from controller.service.probing import Probing
 from monitor.budget import tracker as budget_tracker
-from monitor.budget.summary import open_tracker
+from monitor.budget.summary import open_tracker, unread_tracker
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.formatting import plural
 from monitor.status_pages.poller import StatusPagePoller, status_pages
-from monitor.storage.database import DatabaseGoneError, database_path, open_writer
-from monitor.storage.lock import instance_lock
+from monitor.storage.buffered_store import TOLD_AFTER_S, BufferedStore
+from monitor.storage.database import DatabaseError
+from monitor.storage.lock import HeldError, LockError, instance_lock
 from monitor.storage.store import Store
+from monitor.storage.writer import WriterDatabase
 from probes import pricing
 from probes.observation import Observation
 from probes.prober import Prober
 from probes.transport.fetch import ask_endpoints, fetch_page
 from probes.transport.http_transport import tls_context
 
-_PATIENCE_S = 5.0
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_PATIENCE_S = 4.0
 _NEUTRAL_S = 3.0
 _STATUS_PAGE_S = 10.0
 #: How far back the last service's answers about our own network are of use.
@@ -53,7 +62,8 @@ class Service:
 
     `with Service(settings) as service: await service.run(stop)`. Entering takes the locks, opens the database, goes on
     where the last service stopped and publishes the routing file; it raises LockError, DatabaseError or
-    RoutingFileError, each with a message for people.
+    RoutingFileError, each with a message for people. Where a routing file of ours is published already, a database
+    that cannot be used is no obstacle: the service goes on from the file.
 
     The event loop only probes and waits. Whatever touches the database or the routing file runs on one thread of its
     own, whatever talks to Slack on another, so that neither ever delays a probe.
@@ -76,13 +86,16 @@ class Service:
 
     def __enter__(self) -> "Service":
         with ExitStack() as opened:
-            opened.enter_context(instance_lock(database_path(self._settings.database)))
-            opened.enter_context(instance_lock(self._settings.routing_file))
-            engine = open_writer(self._settings.database)
-            opened.callback(engine.dispose)
+            published = self._settings.routing_file
+            card = published.with_name(f"{published.name}.lock")
+            folder = opened.enter_context(instance_lock(published.parent, card=card, folder=True))
+            self._file = RoutingFile(published, ballast=Ballast(published), folder=folder)
+            self._writer = WriterDatabase(self._settings.database)
+            opened.callback(self._writer.close)
+            self._open_database()
             opened.callback(self._slack.shutdown, cancel_futures=True)
             opened.callback(self._database.shutdown)
-            self._build(engine)
+            self._build(self._writer.engine)
             self._opened = opened.pop_all()
         return self
 
@@ -90,11 +103,7 @@ class Service:
         self._opened.close()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; then lets the probes under way finish for up to five seconds, and stores the last.
-
-        Raises DatabaseGoneError as soon as the database has been deleted or replaced: to go on would be to watch
-        without deciding, and to say that all is well.
-        """
+        """Until `stop` is set; then lets the probes under way finish for some seconds, and stores the last."""
         # The names of status pages are looked up in these threads: a resolver that hangs must not hold up the rest.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup"))
         await pricing.warm_up()
@@ -102,30 +111,48 @@ class Service:
         gc.collect()
         gc.freeze()
         self._probing.start()
-        try:
-            await self._run_tasks(stop)
-        except BaseExceptionGroup as group:
-            gone, rest = group.split(DatabaseGoneError)
-            if gone is None or rest is not None:
-                raise
-            await self._probing.schedule.stop(0)
-            raise gone.exceptions[0] from None
+        await self._run_tasks(stop)
         await self._database.run(self._housekeeping.stopped)
+
+    def _open_database(self) -> None:
+        """Open it; without it go on only from a routing file, and never beside another process that writes it."""
+        try:
+            self._writer.open()
+        except HeldError:
+            raise
+        except (DatabaseError, LockError) as error:
+            if not self._file.read_targets():
+                raise
+            log.error("database_unusable_at_start: %s", error)
+            self._writer.recover(self._clock())
+
+    def _read(self, read: Callable[[], T], otherwise: T) -> T:
+        """What is read, or written, at the start; where the database cannot be used, `otherwise`."""
+        try:
+            return read()
+        except DatabaseError as error:
+            if self._writer.is_usable():
+                raise
+            log.warning("not_read_at_start: %s", error)
+            return otherwise
 
     def _build(self, engine: Engine) -> None:
         """Put the parts together, go on where the last service stopped, publish the routing file."""
-        store = Store(engine)
+        store = BufferedStore(self._writer)
         self._recorder = BackgroundRecorder(store=store, database=self._database, clock=self._clock)
         self._build_alerts(engine)
         self._build_monitoring(store)
-        self._budget = open_tracker(self._settings, store, self._clock())
+        now = self._clock()
+        self._budget = self._read(lambda: open_tracker(self._settings, store, now), None) or unread_tracker(
+            self._settings, now
+        )
         budget_events = self._budget.review(self._clock())
         self._resume(store, Journal(engine))
         self._build_loops(RouteHistory(engine, self._settings))
         for event in budget_events:
             self._recorder.event(event.kind, "budget", event.text, notify=event.notify)
         self._recorder.throttling(budget_tracker.to_json(self._budget.throttling))
-        self._housekeeping.started(self._watching())
+        self._read(lambda: self._housekeeping.started(self._watching()), None)
 
     def _build_alerts(self, engine: Engine) -> None:
         self._buttons = ButtonService(self._settings, engine, in_database=self._database.run, clock=self._clock)
@@ -137,9 +164,10 @@ class Service:
             engine,
             in_database=self._database.run,
             trouble=self._trouble,
+            cannot_write=self._cannot_write,
             clock=self._clock,
         )
-        self._channels.forget_removed()
+        self._read(self._channels.forget_removed, None)
 
     def _build_monitoring(self, store: Store) -> None:
         """What watches our own network and the vendors' status pages."""
@@ -161,18 +189,19 @@ class Service:
             clock=self._clock,
         )
         now = self._clock()
-        self._network_loss.resume(store.connectivity(after=now - _CONNECTIVITY_TRUSTED, before=now))
-        self._status_pages.resume(store.vendor_states())
+        trusted = now - _CONNECTIVITY_TRUSTED
+        self._network_loss.resume(self._read(lambda: store.connectivity(after=trusted, before=now), []))
+        self._status_pages.resume(self._read(store.vendor_states, {}))
 
     def _resume(self, store: Store, journal: Journal) -> None:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
-        self._cycle = Cycle(self._budget.throttled_settings(), store, journal, RoutingFile(self._settings.routing_file))
+        self._cycle = Cycle(self._budget.throttled_settings(), store, journal, self._file)
         self._cycle.start(self._clock())
         self._cycle.detection.stop_watching(self._budget.throttling.stopped, self._budget.stop_reason())
         self._cycle.run((), self._clock(), loss=self._network_loss.messages.loss)
         if self._cycle.publisher.error:
             raise RoutingFileError(self._cycle.publisher.error)
-        journal.skip_stale_alerts(self._clock() - _STALE)
+        self._read(lambda: journal.skip_stale_alerts(self._clock() - _STALE), 0)
 
     def _build_loops(self, routes: RouteHistory) -> None:
         """What probes, decides and keeps house while the service runs."""
@@ -224,6 +253,10 @@ class Service:
     def _trouble(self) -> str | None:
         """Why the service is not well, for the heartbeat; None while it is."""
         return self._health.trouble(min(target.interval_s for target in self._budget.throttled_settings().targets))
+
+    def _cannot_write(self) -> str | None:
+        """Why the database cannot be written, once that has lasted for a while."""
+        return self._writer.unusable if self._writer.unusable_s() >= TOLD_AFTER_S else None
 
     def _watching(self) -> str:
         settings = self._settings

@@ -108,6 +108,13 @@ def open_tracker(settings: Settings, store: Store, now: datetime) -> BudgetTrack
     )
 
 
+def unread_tracker(settings: Settings, now: datetime) -> BudgetTracker:
+    """The tracker where the database cannot be read: nothing is known to be spent, prices are the list's."""
+    capped = settings.budget.usd_per_month is not None
+    usual = {each.id: usual_usd(each) for each in settings.targets if capped}
+    return BudgetTracker(settings, now=now, spent={}, usual=usual)
+
+
 def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
     """The effects of the budget on this configuration, by the price list; each a full sentence. Makes no request."""
     cap = settings.budget.usd_per_month

@@ -35,10 +35,6 @@ class DatabaseError(Exception):
     """
 
 
-class DatabaseGoneError(DatabaseError):
-    """The database was deleted or replaced while in use; nothing can be written any more, however often it is tried."""
-
-
 def database_path(url: str) -> Path:
     """The file behind `sqlite:///path`; everything after the prefix is the path, as it is.
 
@@ -62,19 +58,34 @@ def open_writer(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     refuses, now or later, is raised as DatabaseError.
     """
     path = database_path(url)
-    _make_room(path)
-    engine = _engine(path, mode="rwc", begin="BEGIN IMMEDIATE", pool=QueuePool, busy_timeout_s=busy_timeout_s)
+    engine = writer_engine(path, busy_timeout_s)
     try:
-        with engine.connect() as connection:
-            _revision(connection, path)  # before anything is written: it may be another program's
-        _write_ahead(engine, path)
-        with engine.begin() as connection:
-            _migrate(connection, path)
+        prepare(engine, path)
     except BaseException:
         engine.dispose()
         raise
     _keep_to_this_file(engine, path)
     return engine
+
+
+def writer_engine(path: Path, busy_timeout_s: float) -> Engine:
+    """The engine of `open_writer`; it opens the file when it is first used, and anew after each `dispose`."""
+    return _engine(path, mode="rwc", begin="BEGIN IMMEDIATE", pool=QueuePool, busy_timeout_s=busy_timeout_s)
+
+
+def prepare(engine: Engine, path: Path) -> bool:
+    """Make and migrate the writer's database; True when it held nothing before.
+
+    One of this version is only read: a full disk or a lock is no obstacle. Raises DatabaseError.
+    """
+    _make_room(path)
+    with reading(engine).connect() as connection:
+        revision = _revision(connection, path)  # before anything is written: it may be another program's
+    _write_ahead(engine, path)
+    if revision != SCHEMA:
+        with engine.begin() as connection:
+            _migrate(connection, path)
+    return revision is None
 
 
 def open_reader(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
@@ -164,8 +175,8 @@ def _engine(path: Path, *, mode: str, begin: str, pool: type[Pool], busy_timeout
         connection = sqlite3.connect(
             uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
         )
-        if mode == "rwc":
-            # Only of use before the first transaction of a new file; an old one needs a VACUUM after it.
+        if mode == "rwc" and not (path.exists() and path.stat().st_size):
+            # Only of use in a new file; an old one needs a VACUUM after it, and would be written for nothing.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         return connection
 
@@ -216,7 +227,7 @@ def _keep_to_this_file(engine: Engine, path: Path) -> None:
     @event.listens_for(engine, "begin", insert=True)
     def refuse(_connection: Connection) -> None:
         if _identity(absolute) != opened:
-            raise DatabaseGoneError(f"database {path} was deleted or replaced while in use: restart `hotspare run`")
+            raise DatabaseError(f"database {path} was deleted or replaced while in use")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

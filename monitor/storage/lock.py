@@ -1,65 +1,117 @@
-"""One Hotspare per file: a lock that the kernel releases when its holder dies, however it dies."""
+"""One Hotspare per thing: a lock on a file or a folder itself, which the kernel releases however its holder dies."""
 
 import fcntl
 import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from monitor.clock import utc_now
 
+_TRIES: Final = 5
+
 
 class LockError(Exception):
-    """Someone else holds the lock, or its file cannot be used; the message says who, where and since when, or why."""
+    """Someone else holds the lock, or there is nothing that could be locked; the message says who or why."""
+
+
+class HeldError(LockError):
+    """Another living process holds the lock."""
+
+
+class InstanceLock:
+    """The exclusive use of a file, or of a folder, among cooperating processes, by `flock` on the thing itself.
+
+    A lock is of the thing, not of its name: a link leads to the same lock, and a new thing under the old name is not
+    locked (`is_current`). Who holds it stands in the file `card` (`<path>.lock`), for people alone. Programs that the
+    holder starts do not inherit it; a bare `os.fork` does. SQLite holds POSIX locks of its own on a database, which the
+    kernel drops when *any* descriptor of that file is closed in the same process: acquire before the first connection,
+    and release after the last one is closed.
+    """
+
+    def __init__(self, path: Path, *, card: Path | None = None, folder: bool = False) -> None:
+        self._path = path.absolute()
+        self._card = (card or path.with_name(f"{path.name}.lock")).absolute()
+        self._flags = os.O_RDONLY | (os.O_DIRECTORY if folder else os.O_CREAT | os.O_NONBLOCK) | os.O_CLOEXEC
+        self._folder = folder
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take it; makes an empty file, or the folder, where there is none. Raises LockError, never waits."""
+        for _ in range(_TRIES):
+            descriptor = self._open()
+            try:
+                self._lock(descriptor)
+            except LockError:
+                os.close(descriptor)
+                raise
+            self._descriptor = descriptor
+            if self.is_current():
+                self._introduce()
+                return
+            self.release()  # replaced in this very moment
+        raise LockError(f"{self._path} is replaced again and again: what else writes there?")
+
+    def is_current(self) -> bool:
+        """Whether it is held, and the path still leads to what is locked; one stat."""
+        if self._descriptor is None:
+            return False
+        try:
+            there = self._path.stat()
+        except OSError:
+            return False
+        here = os.fstat(self._descriptor)
+        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+    def release(self) -> None:
+        """Let go of it; nothing happens when it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> int:
+        try:
+            (self._path if self._folder else self._path.parent).mkdir(parents=True, exist_ok=True)
+            return os.open(self._path, self._flags, 0o644)
+        except OSError as error:
+            raise LockError(f"{self._path} cannot be opened: {error.strerror}; may this user write there?") from error
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HeldError(f"another hotspare{_who(self._card)} holds {self._path}: stop it first") from error
+        except OSError as error:
+            local = "a network file system without locks cannot be used, put it on a local disk"
+            raise LockError(f"{self._path} cannot be locked: {error.strerror}; {local}") from error
+
+    def _introduce(self) -> None:
+        """Write down who holds it; a full disk is no reason not to."""
+        started_at = utc_now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "started_at": started_at}
+        with suppress(OSError):
+            self._card.write_text(json.dumps(holder), encoding="utf-8")
 
 
 @contextmanager
-def instance_lock(path: Path) -> Iterator[Path]:
-    """The exclusive use of a file among cooperating processes, by `flock` on `<path>.lock`, which is given.
-
-    Raises LockError, never waits; makes the folder where there is none. The lock file stays behind on
-    release, empty; only a living holder is an obstacle. Programs that the holder starts do not inherit the lock; a bare
-    `os.fork` does.
-    """
-    # One file by two names is still one file.
-    real = path.resolve() if path.is_symlink() else path
-    lock_file = real.with_name(f"{real.name}.lock")
-    descriptor = _acquire(lock_file)
+def instance_lock(path: Path, *, card: Path | None = None, folder: bool = False) -> Iterator[InstanceLock]:
+    """An `InstanceLock` for the time of a block. Raises LockError."""
+    lock = InstanceLock(path, card=card, folder=folder)
+    lock.acquire()
     try:
-        yield lock_file
+        yield lock
     finally:
-        os.ftruncate(descriptor, 0)
-        os.close(descriptor)
+        lock.release()
 
 
-def _acquire(lock_file: Path) -> int:
+def _who(card: Path) -> str:
+    """Who wrote this, as part of a sentence; nothing where it does not say."""
     try:
-        lock_file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise LockError(f"{lock_file} cannot be opened: {error.strerror}; may this user write there?") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(descriptor, 0)
-        started_at = utc_now().isoformat(timespec="seconds").replace("+00:00", "Z")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "started_at": started_at}
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-    except BlockingIOError as error:
-        known = _who(os.pread(descriptor, 1024, 0))
-        os.close(descriptor)
-        raise LockError(f"another hotspare{known} holds {lock_file}: stop it first") from error
-    except OSError as error:
-        os.close(descriptor)
-        raise LockError(f"{lock_file} cannot be locked: {error.strerror}; is it on a local disk with room?") from error
-    return descriptor
-
-
-def _who(content: bytes) -> str:
-    """Who wrote this, as part of a sentence; nothing when it does not say (the holder may be writing it just now)."""
-    try:
-        holder = json.loads(content)
+        with open(card, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            holder = json.loads(file.read(1024))
         return f" (pid {holder['pid']} on {holder['host']}, since {holder['started_at']})"
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -19,7 +19,7 @@ from monitor.history.rollup import DAY, OutcomeCounts, Rollup, span_start
 from monitor.liveness import ServiceBeat
 from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.column_conversions import from_ms, storable, to_ms
-from monitor.storage.database import durable
+from monitor.storage.database import durable, reading
 from monitor.storage.maintenance import give_back
 from monitor.storage.rollup_rows import add_to_rollups, rollup_of
 from monitor.storage.row_conversions import (
@@ -64,7 +64,7 @@ _DAY_MS: Final = 86_400_000
 _ALL_ROLLUPS: Final[Mapping[timedelta, datetime]] = {}
 _ONLY_ROW: Final = 1
 _NO_ROW: Final = false()
-_NO_POOLS: Final[Mapping[str, str]] = {}
+NO_POOLS: Final[Mapping[str, str]] = {}
 # Core, and built once: these run for every batch of observations and in every cycle.
 _RECORD: Final = (
     insert(OBSERVATIONS)
@@ -91,6 +91,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._durable = durable(engine)
+        self._reading = reading(engine)
 
     def record(self, observations: Sequence[Observation]) -> None:
         """Store observations, and add them to the rollups and their cost to the spending.
@@ -116,13 +117,13 @@ class Store:
             .order_by(OBSERVATIONS.c.started_ms, OBSERVATIONS.c.check_, OBSERVATIONS.c.region)
             .limit(limit)
         )
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             return [observation_of(row) for row in connection.execute(oldest).mappings()]
 
     def recorded(self) -> dict[str, tuple[datetime, datetime]]:
         """When the oldest and the newest observation of each target started, by target id; a few seeks per target."""
         spans = {}
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             for target in connection.scalars(_subjects_of(OBSERVATIONS)).all():
                 when = select_columns(OBSERVATIONS.c.started_ms).where(OBSERVATIONS.c.target == target).limit(1)
                 oldest = connection.scalar(when.order_by(OBSERVATIONS.c.started_ms))
@@ -145,7 +146,7 @@ class Store:
             .order_by(ROLLUPS.c.target, ROLLUPS.c.start_ms)
         )
         sums: dict[str, list[tuple[datetime, Rollup]]] = {}
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             rows = connection.execute(wanted).mappings()
             for (target, start_ms), alike in groupby(rows, key=itemgetter("target", "start_ms")):
                 rollup = sum(map(rollup_of, alike), start=Rollup())
@@ -176,7 +177,7 @@ class Store:
         self,
         states: Sequence[SavedTargetState],
         transitions: Sequence[Transition],
-        pools: Mapping[str, str] = _NO_POOLS,
+        pools: Mapping[str, str] = NO_POOLS,
         *,
         at: datetime | None = None,
         notices: Sequence[TargetNotice] = (),
@@ -202,12 +203,12 @@ class Store:
 
     def states(self) -> dict[str, SavedTargetState]:
         """The latest state of every target that ever had one, by target id."""
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             return {row.target: state_of(row) for row in session.exec(select(TargetStateRow))}
 
     def pools(self) -> dict[str, str]:
         """The latest evidence against every provider that ever had any, the detector's JSON, by provider."""
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             return {row.provider: row.pool for row in session.exec(select(PoolRow))}
 
     def transitions(self, *, target: str | None = None, limit: int = 100) -> list[Transition]:
@@ -215,7 +216,7 @@ class Store:
         newest = select(TransitionRow).order_by(col(TransitionRow.at_ms).desc(), col(TransitionRow.id).desc())
         if target is not None:
             newest = newest.where(TransitionRow.target == storable(target))
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             return [transition_of(row) for row in session.exec(newest.limit(limit))]
 
     def add_event(self, at: datetime, kind: str, subject: str, text: str, *, notify: bool = False) -> None:
@@ -229,7 +230,7 @@ class Store:
     def notices(self) -> list[TargetNotice]:
         """All notices that people were ever told, oldest first."""
         every = select(EventRow).where(col(EventRow.kind).in_(KINDS)).order_by(col(EventRow.id))
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             return [
                 TargetNotice(kind=row.kind, target=row.subject, text=row.text, at=from_ms(row.at_ms))
                 for row in session.exec(every)
@@ -243,14 +244,14 @@ class Store:
         """The observations after the one instant and until the other, oldest first; the oldest `limit` of them."""
         when = col(ConnectivityRow.at_ms)
         between = select(ConnectivityRow).where(when > to_ms(after), when <= to_ms(before))
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             rows = session.exec(between.order_by(when, col(ConnectivityRow.id)).limit(limit))
             return [connectivity_of(row) for row in rows]
 
     def last_connectivity(self) -> ConnectivityObservation | None:
         """The newest connectivity observation; None when the neutral endpoints were never asked."""
         newest = select(ConnectivityRow).order_by(col(ConnectivityRow.at_ms).desc(), col(ConnectivityRow.id).desc())
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             row = session.exec(newest.limit(1)).first()
             return None if row is None else connectivity_of(row)
 
@@ -260,7 +261,7 @@ class Store:
 
     def vendor_states(self) -> dict[str, VendorStateChange]:
         """The last report of every provider that ever had one, by provider."""
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             rows = session.exec(select(VendorReportRow).where(col(VendorReportRow.id).in_(_NEWEST_REPORTS)))
             return {row.provider: vendor_report_of(row) for row in rows}
 
@@ -274,17 +275,17 @@ class Store:
         when, number = col(VendorReportRow.at_ms), col(VendorReportRow.id)
         in_force = ours.where(when <= to_ms(after)).order_by(when.desc(), number.desc()).limit(1)
         later = ours.where(when > to_ms(after), when <= to_ms(before)).order_by(when, number)
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             return [vendor_report_of(row) for rows in (in_force, later) for row in session.exec(rows)]
 
     def spent(self, *, since: datetime, until: datetime) -> dict[str, float]:
         """What each target has cost from the day of the one instant to that of the other, as far as is known; by id."""
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             return {row.target: row.usd for row in connection.execute(_sums(since, until))}
 
     def mean_costs(self, now: datetime) -> dict[str, float]:
         """What a probe of each target has cost since yesterday's midnight, by id; without those that cost nothing."""
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             sums = connection.execute(_sums(now - timedelta(days=1), now))
             return {row.target: row.usd / row.priced for row in sums if row.priced > 0}
 
@@ -294,7 +295,7 @@ class Store:
 
     def throttling(self) -> str | None:
         """The last stored throttling, the budget tracker's JSON; None when there is none."""
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             row = session.get(BudgetRow, _ONLY_ROW)
             return None if row is None else row.pace
 
@@ -304,7 +305,7 @@ class Store:
 
     def last_beat(self) -> ServiceBeat | None:
         """The latest sign of life; None when the service never ran on this database."""
-        with Session(self._engine) as session:
+        with Session(self._reading) as session:
             row = session.exec(select(ServiceRow)).first()
             return None if row is None else BEAT.value(row)
 

@@ -145,12 +145,21 @@ def test_hostile_text_is_kept(journal: Journal) -> None:
     assert journal.incidents() == [replace(incident, timeline=(TimelineEntry(at=NOW, text="\ufffd"),))]
 
 
-def test_a_commit_is_all_or_nothing(journal: Journal) -> None:
+def test_a_commit_is_all_or_nothing(engine: Engine, journal: Journal) -> None:
     """When one part cannot be kept, no other part is."""
-    unknown = _incident(id=99)
-    with pytest.raises(DatabaseError, match="incident 99 is not in the journal"):
-        journal.commit([_decision(1)], [_incident(), unknown])
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON incidents BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    with pytest.raises(DatabaseError, match="no room"):
+        journal.commit([_decision(1)], [_incident()])
     assert (journal.decisions(), journal.incidents()) == ([], [])
+
+
+def test_an_incident_of_another_database_is_added_under_its_number(journal: Journal) -> None:
+    """The database was replaced by a new one, or an older one was restored, while the service ran."""
+    [stored] = journal.commit([], [_incident(id=99)])
+    assert (stored.id, journal.incidents()) == (99, [stored])
 
 
 def test_everything_in_the_journal_survives_a_power_cut(engine: Engine, journal: Journal) -> None:

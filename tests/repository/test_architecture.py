@@ -57,7 +57,9 @@ ACTING = [
     *("controller/journal.py", "controller/override_operations.py", "controller/cycle/*", "controller/service/*"),
     *("*/store.py", "*_store.py", "*/queries.py", "*/runner.py", "*/workers.py", "*_worker.py", "controller/cli/*"),
     *("controller/routing/routing_file.py", "controller/routing/active_overrides.py"),
+    *("controller/routing/unjournalled_file.py", "controller/routing/ballast.py"),
     *("controller/alerts/registry.py", "controller/alerts/heartbeat.py", "controller/alerts/channels/*"),
+    "controller/alerts/direct_notice.py",
     *(
         "controller/alerts/digest/scheduler.py",
         "controller/alerts/slack/channel.py",
@@ -70,6 +72,7 @@ PURE = [
     *("monitor/config/units.py", "monitor/config/problems.py", "controller/simulation/metrics.py"),
     *("controller/simulation/results.py", "controller/alerts/slack/buttons/buttons.py"),
     *("controller/demo/narration.py", "controller/demo/providers.py", "controller/demo/scenes.py"),
+    "monitor/storage/pending_writes.py",
     *(
         "ui/components.py",
         "ui/incidents.py",

@@ -231,20 +231,24 @@ def test_the_hand_of_an_operator_is_heeded_and_told(lab: Lab) -> None:
     assert service.returncode == 0
 
 
-def test_a_database_that_is_deleted_ends_the_service(lab: Lab) -> None:
-    """It would watch without deciding, and look alive: better to end, with a sentence, and be started again."""
+def test_a_database_that_is_deleted_moves_no_route(lab: Lab) -> None:
+    """The service goes on in a new one, with all that it knows, and people are told."""
     service = lab.hotspare("run")
-    lab.until(lambda: lab.health(OPENAI) == "up", "up")
+    lab.until(lambda: lab.health(OPENAI) == lab.health(ANTHROPIC) == "up", "both up")
+    lab.first.state.chaos.error_rates = {500: 1.0}
+    lab.until(lambda: lab.serving() == ANTHROPIC, "failover")
+    generation = lab.table()["generation"]
     for leftover in lab.folder.glob("hotspare.db*"):
-        if leftover.suffix != ".lock":
-            leftover.unlink()
+        leftover.unlink()
+    told = "was deleted or replaced by someone else: a new one was begun"
+    lab.until(lambda: any(told in str(message.versions[-1]) for message in lab.slack.messages), "Slack told")
+    [incident] = lab.status()["open_incidents"]
+    assert incident["provider"] == "openai"
+    assert (lab.serving(), lab.table()["generation"]) == (ANTHROPIC, generation)
+    service.send_signal(signal.SIGTERM)
     _, errors = service.communicate(timeout=PATIENCE_S)
-    assert service.returncode == 1
-    assert "was deleted or replaced while in use: restart `hotspare run`" in errors.splitlines()[-1]
+    assert service.returncode == 0
     assert "Traceback" not in errors
-    lab.processes.remove(service)
-    lab.hotspare("run")
-    lab.until(lambda: lab.health(ANTHROPIC) == "up", "started again")
 
 
 def test_a_second_instance_says_who_holds_the_lock(lab: Lab) -> None:

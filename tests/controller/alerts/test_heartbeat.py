@@ -136,3 +136,17 @@ async def test_a_service_that_hangs_costs_its_deadline_alone() -> None:
     """It is a failed ping."""
     async with receiving([HANG]) as receiver:
         assert await pinging(receiver.url, timeout_s=0.1)() == ("the heartbeat did not arrive: no answer within 0.1 s")
+
+
+def test_a_database_that_is_not_written_withholds_it() -> None:
+    """The service decides and publishes, but a person has to look; a short lock is no matter."""
+    clock = Clock()
+    vitals = ServiceHealth(monotonic=clock)
+    for _ in range(int(STUCK_S) + 1):
+        assert vitals.trouble(30.0) is None
+        clock.now_s += 1
+        vitals.cycled(None, behind=True)
+        vitals.probed()
+    assert vitals.trouble(30.0) == "the database has not been written for 31 s"
+    vitals.cycled(None)
+    assert vitals.trouble(30.0) is None

@@ -313,17 +313,19 @@ def test_observations_of_targets_that_are_gone_do_no_harm(stage: Callable[..., S
 
 
 @pytest.mark.slow
-def test_a_new_database_goes_on_from_the_generation_of_the_file(stage: Callable[..., Stage], tmp_path: Path) -> None:
-    """Readers never see the generation of a file they know again with other content."""
+def test_a_new_database_goes_on_from_the_file(stage: Callable[..., Stage], tmp_path: Path) -> None:
+    """Users stay where they are, and readers never see a generation that they know again with other targets."""
     one = stage()
     play(one, OUTAGE)
     assert one.table()["generation"] == 2
     one.close()
     for leftover in tmp_path.glob("hotspare.db*"):
         leftover.unlink()
-    again = stage()
+    again = stage(start_s=500)
     again.run(now_s=500)
-    assert again.table()["generation"] == 3
+    assert (again.table()["generation"], again.table()["routes"]["chat"]["target"]) == (2, C)
+    assert again.table()["targets"][A]["health"] == "down", "no route goes back to what the file calls down"
+    assert [(each.target, each.generation) for each in again.journal.decisions()] == [(C, 2)]
 
 
 def test_a_restart_goes_on_where_it_stopped(stage: Callable[..., Stage]) -> None:
@@ -491,20 +493,6 @@ def test_what_is_handed_in_again_is_not_counted_again(stuck: tuple[Cycle, Locked
     assert cycle.detection.detector.state_of(A) == before
     assert [(decision.target, decision.at) for decision in journal.decisions(1)] == [(C, later(44))]
     assert json.loads(file.read_text())["targets"][A]["health"] == "misconfigured"
-
-
-def test_the_heartbeat_outlives_a_locked_database(stuck: tuple[Cycle, Locked, Jammed, Path]) -> None:
-    """What the file says still holds, and readers must not take the service for dead."""
-    cycle, store, _, file = stuck
-    store.locked = True
-    written = json.loads(file.read_text())["written_at"]
-    cycle.keep_alive(later(VALID_FOR_S / 3 - 1))
-    assert json.loads(file.read_text())["written_at"] == written
-    cycle.keep_alive(later(VALID_FOR_S / 3))
-    beaten = json.loads(file.read_text())["written_at"]
-    assert beaten > written
-    cycle.keep_alive(later(VALID_FOR_S))
-    assert json.loads(file.read_text())["written_at"] == beaten, "nobody has decided for so long that readers must know"
 
 
 @pytest.mark.slow

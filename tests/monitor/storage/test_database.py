@@ -231,8 +231,7 @@ def test_a_lock_of_someone_else_is_reported_and_outlived(writer: Engine, path: P
     locked = f"^database {path} is locked by another process; stop whatever else writes to it"
     with pytest.raises(DatabaseError, match=locked):
         _add_event(writer)
-    with pytest.raises(DatabaseError, match=locked):
-        open_writer(_url(path), busy_timeout_s=0.05)
+    open_writer(_url(path), busy_timeout_s=0.05).dispose()  # it has nothing to write
     assert _count_events(open_reader(_url(path))) == 0
     other.close()
     _add_event(writer)
@@ -299,7 +298,7 @@ def test_a_database_that_vanishes_under_the_writer_is_an_error(writer: Engine, p
     path.rename(path.with_name("old.db"))
     if replaced:
         path.touch()
-    with pytest.raises(DatabaseError, match="was deleted or replaced while in use: restart `hotspare run`"):
+    with pytest.raises(DatabaseError, match="was deleted or replaced while in use"):
         _add_event(writer)
     path.with_name("old.db").rename(path)
     _add_event(writer)

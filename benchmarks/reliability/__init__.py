@@ -1,0 +1,1 @@
+"""What the running service does while its disk, its database, its clock or Slack fails, and an outage begins."""

@@ -1,0 +1,176 @@
+"""The faults: each is provoked the moment an outage begins, and taken back once the route has moved."""
+
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.reliability.lab import BrokenPromiseError, Lab
+
+
+@dataclass(frozen=True, kw_only=True)
+class InjectedFault:
+    """One fault; what `provoke` returns, `undo` is given."""
+
+    name: str
+    provoke: Callable[[Lab], Any]
+    undo: Callable[[Lab, Any], None] = field(default=lambda _lab, _state: None)
+    disks: bool = False
+    """It needs disks of its own."""
+    faked_time: bool = False
+    """It needs libfaketime."""
+    before: Callable[[Lab], Any] = field(default=lambda _lab: None)
+    """What is done while all is well."""
+
+
+def _fill(folder: Path) -> None:
+    with suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 65536)
+    with suppress(OSError), (folder / "filler").open("ab", buffering=0) as file:
+        while True:
+            file.write(b"x")
+
+
+def _empty(folder: Path) -> None:
+    (folder / "filler").unlink()
+
+
+def _fill_both(lab: Lab) -> None:
+    _fill(lab.database.parent)
+    _fill(lab.routing.parent)
+
+
+def _empty_both(lab: Lab, _: object) -> None:
+    _empty(lab.database.parent)
+    _empty(lab.routing.parent)
+
+
+def _hold(lab: Lab, *, exclusively: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(lab.database, isolation_level=None, timeout=30)
+    if exclusively:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+    return connection
+
+
+def _checkpoint(lab: Lab) -> None:
+    """Everything into the file itself: what is still in the log would survive there."""
+    connection = sqlite3.connect(lab.database)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def _overwrite(lab: Lab) -> None:
+    size = lab.database.stat().st_size
+    with lab.database.open("r+b") as file:
+        for page in range(0, size, 4096):
+            file.seek(page)
+            file.write(os.urandom(min(4096, size - page)))
+
+
+def _delete(lab: Lab) -> None:
+    for path in lab.database.parent.glob("hotspare.db*"):
+        path.unlink()
+
+
+def _back_up(lab: Lab) -> None:
+    source, copy = sqlite3.connect(lab.database), sqlite3.connect(lab.database.parent / "backup.db")
+    source.backup(copy)
+    source.close()
+    copy.close()
+
+
+def _restore(lab: Lab) -> None:
+    (lab.database.parent / "backup.db").rename(lab.database)
+
+
+def _replace(lab: Lab) -> None:
+    fresh = lab.database.parent / "fresh.db"
+    fresh.touch()
+    fresh.rename(lab.database)
+
+
+def _second_service(lab: Lab) -> "subprocess.Popen[bytes]":
+    for path in (*lab.database.parent.glob("*.lock"), *lab.routing.parent.glob("*.lock")):
+        path.unlink()
+    return lab.start()
+
+
+def _hard_linked_service(lab: Lab) -> "subprocess.Popen[bytes]":
+    linked, elsewhere = lab.database.parent / "linked.db", lab.config.with_name("elsewhere")
+    if not linked.exists():
+        os.link(lab.database, linked)
+    text = lab.config.read_text(encoding="utf-8")
+    text = text.replace(str(lab.database), str(linked)).replace(str(lab.routing.parent), str(elsewhere))
+    lab.config.with_name("linked.yaml").write_text(text, encoding="utf-8")
+    return lab.start(lab.config.with_name("linked.yaml"))
+
+
+def _refused(lab: Lab, second: "subprocess.Popen[bytes]") -> None:
+    try:
+        second.wait(20)
+    except subprocess.TimeoutExpired:
+        raise BrokenPromiseError("a second service decides beside the first") from None
+    lab.processes.remove(second)
+
+
+def _folder_to_link(lab: Lab) -> None:
+    folder = lab.routing.parent
+    moved = folder.with_name("routes-moved")
+    if not moved.exists():
+        folder.rename(moved)
+        folder.symlink_to(moved)
+
+
+def _slack(lab: Lab, how: str) -> None:
+    lab.servers.slack = how
+
+
+_DAY_S = 86_400
+FAULTS = (
+    InjectedFault(name="none", provoke=lambda _: None),
+    InjectedFault(
+        name="routing file's disk full",
+        disks=True,
+        provoke=lambda lab: _fill(lab.routing.parent),
+        undo=lambda lab, _: _empty(lab.routing.parent),
+    ),
+    InjectedFault(
+        name="database's disk full",
+        disks=True,
+        provoke=lambda lab: _fill(lab.database.parent),
+        undo=lambda lab, _: _empty(lab.database.parent),
+    ),
+    InjectedFault(name="both disks full", disks=True, provoke=_fill_both, undo=_empty_both),
+    InjectedFault(name="database locked for writing", provoke=_hold, undo=lambda _, held: held.close()),
+    InjectedFault(name="database's pages overwritten", before=_checkpoint, provoke=_overwrite),
+    InjectedFault(name="database truncated", before=_checkpoint, provoke=lambda lab: os.truncate(lab.database, 0)),
+    InjectedFault(
+        name="database cut in the middle",
+        before=_checkpoint,
+        provoke=lambda lab: os.truncate(lab.database, lab.database.stat().st_size // 8192 * 4096),
+    ),
+    InjectedFault(name="database deleted", provoke=_delete),
+    InjectedFault(name="database replaced by an empty file", provoke=_replace),
+    InjectedFault(name="older backup restored", before=_back_up, provoke=_restore),
+    InjectedFault(name="lock files removed, second service", provoke=_second_service, undo=_refused),
+    InjectedFault(name="second service by a hard link", provoke=_hard_linked_service, undo=_refused),
+    InjectedFault(name="routing folder replaced by a link", provoke=_folder_to_link),
+    InjectedFault(name="clock +400 days", faked_time=True, provoke=lambda lab: lab.set_clock(400 * _DAY_S)),
+    InjectedFault(name="clock −1 h", faked_time=True, provoke=lambda lab: lab.set_clock(-3600)),
+    InjectedFault(
+        name="clock to 1970 and forward",
+        faked_time=True,
+        provoke=lambda lab: lab.set_clock(-56 * 365 * _DAY_S),
+        undo=lambda lab, _: lab.set_clock(0),
+    ),
+    InjectedFault(name="Slack drips", provoke=lambda lab: _slack(lab, "drip"), undo=lambda lab, _: _slack(lab, "well")),
+    InjectedFault(
+        name="Slack floods", provoke=lambda lab: _slack(lab, "flood"), undo=lambda lab, _: _slack(lab, "well")
+    ),
+)

@@ -1,0 +1,154 @@
+"""One service as a process, with its files where faults can be provoked, and an eye on every file that it publishes."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.reliability.servers import Servers
+
+PATIENCE_S: Final = 60.0
+FIRST, SECOND = "one/a", "two/a"
+_FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+_CONFIGURATION: Final = """\
+database: sqlite:///{database}
+routing_file: {routing}
+defaults: {{interval: 500ms, timeout: {{connect: 400ms, first_token: 500ms, total: 500ms}}, slow: 450ms}}
+providers:
+  one: {{dialect: openai-chat, base_url: "{url}/one/v1", api_key: nobody, models: {{a: {{}}}}}}
+  two: {{dialect: openai-chat, base_url: "{url}/two/v1", api_key: nobody, models: {{a: {{}}}}}}
+routes: {{chat: {{candidates: [one/a, two/a]}}}}
+controller:
+  {{min_outage: 1s, dwell: 1s, failback: {{hold: 2s}}, blips: {{per_day: 5, length: [50ms, 130ms], failure_rate: 90%}}}}
+alerts: {{slack: {{token: xoxb-nobody, channel: "#llm-status", api_url: "{url}/slack/"}}}}
+connectivity: {{endpoints: ["{url}/well"]}}
+"""
+
+
+class BrokenPromiseError(Exception):
+    """What must never be, or has not come about in time."""
+
+
+class Lab:
+    """Two folders (each a small disk of its own where that can be mounted), two providers, and one service."""
+
+    def __init__(self, folder: Path, *, disks: bool, faked_time: bool) -> None:
+        self.servers = Servers()
+        self.database = folder / "data" / "hotspare.db"
+        self.routing = folder / "routes" / "routing.json"
+        self.config = folder / "hotspare.yaml"
+        self._log = (folder / "log").open("ab")
+        self._disks = [self.database.parent, self.routing.parent] if disks else []
+        self._clock = folder / "clock" if faked_time else None
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.published: dict[int, str] = {}
+        """The target of the route by generation, of every file that was seen."""
+        self.broken: list[str] = []
+        """Which promises about the file did not hold."""
+        self.closing = threading.Event()
+        for path in (self.database.parent, self.routing.parent):
+            path.mkdir()
+        for path in self._disks:
+            subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(path)], check=True)
+        self.config.write_text(
+            _CONFIGURATION.format(database=self.database, routing=self.routing, url=self.servers.url), encoding="utf-8"
+        )
+        self.set_clock(0)
+        self._watch = threading.Thread(target=self._watch_file, daemon=True)
+        self._watch.start()
+
+    def close(self) -> None:
+        """End all of it."""
+        self.closing.set()
+        self._watch.join()
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        for path in self._disks:
+            subprocess.run(["/bin/umount", "-l", str(path)], check=False)
+        self.servers.slack = "well"
+        self.servers.shutdown()
+        self.servers.server_close()
+        self._log.close()
+
+    def start(self, config: Path | None = None) -> "subprocess.Popen[bytes]":
+        """Start a service, with another configuration if need be."""
+        environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        if self._clock:
+            environment |= {"LD_PRELOAD": str(_FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self._clock)}
+            environment |= {"FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config or self.config)]
+        process = subprocess.Popen(command, stderr=self._log, env=environment)
+        self.processes.append(process)
+        return process
+
+    def stop(self, process: "subprocess.Popen[bytes]") -> float:
+        """Ask it to stop; how many seconds that took."""
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise BrokenPromiseError("SIGTERM did not end it") from None
+        self.processes.remove(process)
+        return time.monotonic() - began
+
+    def set_clock(self, offset_s: int) -> None:
+        """Let the service's wall clock be off by so much, from now on."""
+        if self._clock:
+            fresh = self._clock.with_suffix(".new")
+            fresh.write_text(f"{offset_s:+d}s\n", encoding="utf-8")
+            fresh.rename(self._clock)
+
+    def table(self) -> dict[str, Any]:
+        """The routing file as a reader finds it; empty while there is none."""
+        with suppress(OSError, ValueError):
+            table: dict[str, Any] = json.loads(self.routing.read_bytes())
+            return table
+        return {}
+
+    def target(self) -> str | None:
+        """Where the route points."""
+        return str(self.table()["routes"]["chat"]["target"]) if self.table() else None
+
+    def both_up(self) -> bool:
+        """Whether both targets are known to be up, and the route is where it should be."""
+        health = {name: target["health"] for name, target in self.table().get("targets", {}).items()}
+        return health == {FIRST: "up", SECOND: "up"} and self.target() == FIRST
+
+    def journalled(self) -> int:
+        """The highest generation in the database; 0 when there is none that can be read."""
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=0.2)) as connection,
+        ):
+            return int(connection.execute("SELECT max(generation) FROM decisions").fetchone()[0] or 0)
+        return 0
+
+    def until(self, holds: Callable[[], bool], what: str) -> float:
+        """Wait until it holds; how many seconds that took."""
+        began = time.monotonic()
+        while not holds():
+            if time.monotonic() - began > PATIENCE_S:
+                raise BrokenPromiseError(f"not within {PATIENCE_S:g} s: {what}")
+            time.sleep(0.01)
+        return time.monotonic() - began
+
+    def _watch_file(self) -> None:
+        while not self.closing.wait(0.01):
+            table = self.table()
+            if not table:
+                continue
+            generation, target = int(table["generation"]), str(table["routes"]["chat"]["target"])
+            if self.published.setdefault(generation, target) != target:
+                self.broken.append(f"two targets under generation {generation}")
+            if generation < max(self.published):
+                self.broken.append(f"generation {generation} after {max(self.published)}")

@@ -1,0 +1,93 @@
+"""Prints how long the route took to move under each fault, how long SIGTERM took, and what a restart made of it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.reliability.faults import FAULTS, InjectedFault
+from benchmarks.reliability.lab import FIRST, SECOND, BrokenPromiseError, Lab
+
+_STAYS_S = 3.0
+
+
+def main(names: tuple[str, ...] = ()) -> None:
+    """One row for each fault, or for those whose names contain one of the words."""
+    print("|fault|route moved after|SIGTERM meanwhile|journalled after|most memory|\n|---|---|---|---|---|")
+    for fault in FAULTS:
+        if not names or any(name in fault.name for name in names):
+            print(_row(fault), flush=True)
+
+
+def _row(fault: InjectedFault) -> str:
+    if fault.disks and os.geteuid():
+        return f"|{fault.name}|needs root to mount a small disk||||"
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            return _measure(fault, Path(name))
+        except BrokenPromiseError as error:
+            if "-v" in sys.argv or os.environ.get("V"):
+                print((Path(name) / "log").read_text()[-20000:], file=sys.stderr)
+            return f"|{fault.name}|**{error}**||||"
+
+
+def _measure(fault: InjectedFault, folder: Path) -> str:
+    """The outage twice: the fault is taken back while the service runs, and the service is stopped under it."""
+    lab = Lab(folder, disks=fault.disks, faked_time=fault.faked_time)
+    try:
+        service = lab.start()
+        lab.until(lab.both_up, "both targets up")
+        moved_s, state = _fail_over(lab, fault)
+        fault.undo(lab, state)
+        caught_up_s = lab.until(lambda: lab.journalled() >= lab.table()["generation"], "the decision in the database")
+        memory = _peak_mib(service)
+        _fail_back(lab)
+        moved_again_s, state = _fail_over(lab, fault)
+        stopped_s = lab.stop(service)
+        fault.undo(lab, state)
+        lab.start()
+        _stay(lab)
+    finally:
+        lab.close()
+    if lab.broken:
+        raise BrokenPromiseError("; ".join(sorted(set(lab.broken))))
+    slowest = max(moved_s, moved_again_s)
+    return f"|{fault.name}|{slowest:.1f} s|{stopped_s:.1f} s|{caught_up_s:.1f} s|{memory:.0f} MiB|"
+
+
+def _fail_over(lab: Lab, fault: InjectedFault) -> tuple[float, object]:
+    fault.before(lab)
+    lab.servers.failing = {"one"}
+    began = time.monotonic()
+    state = fault.provoke(lab)
+    lab.until(lambda: lab.target() == SECOND, f"the route on {SECOND}")
+    return time.monotonic() - began, state
+
+
+def _fail_back(lab: Lab) -> None:
+    lab.servers.failing = set()
+    lab.until(lab.both_up, "the route back")
+
+
+def _stay(lab: Lab) -> None:
+    """The restarted service leaves the route where users are."""
+    written = lab.table()["written_at"]
+    lab.until(lambda: lab.table()["written_at"] != written, "the file written by the restarted service")
+    ends = time.monotonic() + _STAYS_S
+    while time.monotonic() < ends:
+        if lab.target() != SECOND:
+            raise BrokenPromiseError(f"a restart moved the route back to {FIRST}")
+        time.sleep(0.02)
+
+
+def _peak_mib(process: "subprocess.Popen[bytes]") -> float:
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+if __name__ == "__main__":
+    main(tuple(word for word in sys.argv[1:] if word != "-v"))

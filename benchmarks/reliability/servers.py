@@ -1,0 +1,73 @@
+"""Two providers and a Slack on this machine, each of which can be made to fail."""
+
+import json
+import re
+import threading
+import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+_FLOOD = b"x" * 65536
+
+
+class Servers(ThreadingHTTPServer):
+    """All of them on one port, told apart by the first part of the path: `one`, `two`, `slack`, `well`."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.failing: set[str] = set()
+        """The providers that answer HTTP 500."""
+        self.slack = "well"
+        """`well`, `drip` (a byte now and then, for ever) or `flood` (without an end)."""
+        self.told: list[str] = []
+        """What Slack was told, in order."""
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Servers
+
+    def do_GET(self) -> None:
+        self._answer(200, {"ok": True})
+
+    def do_POST(self) -> None:
+        who = self.path.split("/")[1]
+        sent = self.rfile.read(int(self.headers["content-length"])).decode()
+        if who == "slack":
+            self._slack(sent)
+        elif who in self.server.failing:
+            self._answer(500, {"error": {"message": "overloaded"}})
+        else:
+            nonce = re.search(r"word: (\w{8})", sent)
+            content = nonce[1] if nonce else ""
+            self._answer(200, {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]})
+
+    def _slack(self, sent: str) -> None:
+        if self.server.slack == "well":
+            self.server.told.append(sent)
+            self._answer(200, {"ok": True, "channel": "C1", "ts": f"{time.time():.6f}", "messages": []})
+            return
+        with suppress(OSError):
+            self.send_response(200)
+            self.end_headers()
+            while self.server.slack != "well":
+                self.wfile.write(b" " if self.server.slack == "drip" else _FLOOD)
+                time.sleep(0.3 if self.server.slack == "drip" else 0)
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        with suppress(OSError):
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""

@@ -1,0 +1,195 @@
+"""A database that is locked, deleted, replaced or damaged under the service is opened again, or set aside."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from monitor.storage.database import DatabaseError, open_reader, open_writer
+from monitor.storage.lock import HeldError
+from monitor.storage.store import Store
+from monitor.storage.writer import WriterDatabase
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+class Seconds:
+    """A monotonic clock that is moved by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    """The clock of the database under test."""
+    return Seconds()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The file."""
+    return tmp_path / "hotspare.db"
+
+
+@pytest.fixture
+def database(path: Path, seconds: Seconds) -> Iterator[WriterDatabase]:
+    """An open one, with one event."""
+    made = WriterDatabase(f"sqlite:///{path}", monotonic=seconds)
+    made.open()
+    add_event(made)
+    yield made
+    made.close()
+
+
+def add_event(database: WriterDatabase) -> None:
+    """Write something."""
+    Store(database.engine).add_event(NOW, "noted", "here", "x" * 1000)
+
+
+def count(path: Path) -> int:
+    """The events in the file."""
+    with open_reader(f"sqlite:///{path}").connect() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one())
+
+
+def tries_again(database: WriterDatabase, seconds: Seconds) -> bool:
+    """Whether it can be used again, a second later."""
+    seconds.now += 1.0
+    return database.recover(NOW)
+
+
+def test_a_lock_refuses_at_once_until_it_is_gone(path: Path, database: WriterDatabase, seconds: Seconds) -> None:
+    """After the first wait nobody waits again; it is tried once a second, and how long it lasted is known."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(DatabaseError, match="is locked by another process"):
+        add_event(database)
+    assert database.unusable
+    other.close()
+    with pytest.raises(DatabaseError, match="is locked by another process"):
+        add_event(database)
+    seconds.now += 3.0
+    assert database.unusable_s() == 3.0
+    assert tries_again(database, seconds)
+    add_event(database)
+    assert (count(path), database.replaced) == (2, None)
+    assert database.last_outage is not None
+    assert database.last_outage.lasted_s == 4.0
+
+
+@pytest.mark.parametrize("replaced", ["deleted", "by an empty file", "by a backup"])
+def test_one_that_was_deleted_or_replaced_is_gone_on_with(
+    path: Path, database: WriterDatabase, seconds: Seconds, replaced: str
+) -> None:
+    """The next write notices; the file at the path is made ready, and it is known that it is another one."""
+    if replaced == "deleted":
+        for part in path.parent.glob("hotspare.db*"):
+            part.unlink()
+    else:
+        fresh = path.with_name("fresh.db")
+        if replaced == "by a backup":
+            open_writer(f"sqlite:///{fresh}").dispose()
+        else:
+            fresh.touch()
+        fresh.rename(path)
+    with pytest.raises(DatabaseError, match="was deleted or replaced by someone else"):
+        add_event(database)
+    assert tries_again(database, seconds)
+    add_event(database)
+    assert count(path) == 1, "what the log of the former file held is not in it"
+    used = "the one in its place is used" if replaced == "by a backup" else "a new one was begun"
+    assert database.replaced is not None
+    assert used in database.replaced
+
+
+@pytest.mark.parametrize("damage", ["overwritten", "cut off", "emptied"])
+def test_a_damaged_one_is_set_aside(path: Path, database: WriterDatabase, seconds: Seconds, damage: str) -> None:
+    """It is kept beside the new one; nothing of it is deleted."""
+    checkpoint(path)
+    size = path.stat().st_size
+    if damage == "overwritten":
+        with path.open("r+b") as file:
+            file.write(os.urandom(size))
+    else:
+        os.truncate(path, 0 if damage == "emptied" else size // 2)
+    for _ in range(4):
+        with suppress(DatabaseError):
+            add_event(database)
+        tries_again(database, seconds)
+    assert database.is_usable()
+    assert database.replaced is not None
+    assert "a new one was begun" in database.replaced
+    aside = list(path.parent.glob("hotspare.db.damaged-20261128T120000Z"))
+    assert aside or damage == "emptied", "an empty file is nothing to keep"
+
+
+def checkpoint(path: Path) -> None:
+    """Everything into the file itself."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def test_one_that_was_compacted_is_not_damaged(path: Path, database: WriterDatabase, seconds: Seconds) -> None:
+    """`VACUUM` by an operator makes the file smaller, too."""
+    for _ in range(400):
+        add_event(database)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM events")
+    other = sqlite3.connect(path)
+    other.execute("VACUUM")
+    other.close()
+    checkpoint(path)
+    for _ in range(3):
+        with suppress(DatabaseError):
+            add_event(database)
+        tries_again(database, seconds)
+    assert database.is_usable()
+    assert database.replaced is None
+
+
+def test_a_second_one_may_not_write(path: Path, database: WriterDatabase) -> None:
+    """Not even once the lock's card was removed; and the first one's own locks are left alone."""
+    path.with_name("hotspare.db.lock").unlink()
+    for _ in range(2):
+        with pytest.raises(HeldError, match="another hotspare"):
+            WriterDatabase(f"sqlite:///{path}").open()
+    add_event(database)
+    assert count(path) == 2
+
+
+def test_one_that_somebody_else_holds_by_now_is_not_written(
+    path: Path, database: WriterDatabase, seconds: Seconds
+) -> None:
+    """The file was moved away, and another service began a new one there."""
+    path.rename(path.with_name("moved.db"))
+    second = WriterDatabase(f"sqlite:///{path}")
+    second.open()
+    with pytest.raises(DatabaseError):
+        add_event(database)
+    assert not tries_again(database, seconds)
+    assert database.unusable is not None
+    assert "another hotspare" in database.unusable
+    second.close()
+    assert tries_again(database, seconds)
+
+
+def test_the_lineage_stays_with_the_database(path: Path, database: WriterDatabase) -> None:
+    """It is a number that a copy shares, and a new database does not."""
+    assert database.lineage
+    database.close()
+    again = WriterDatabase(f"sqlite:///{path}")
+    again.open()
+    assert again.lineage == database.lineage
+    again.close()
+    other = WriterDatabase(f"sqlite:///{path.with_name('other.db')}")
+    other.open()
+    assert other.lineage != database.lineage
+    other.close()
