@@ -22,16 +22,17 @@ def routes(history: History) -> str:
     return section("Routes", "what users felt; days in UTC", f'<div class="hs-cards">{cards}</div>')
 
 
-def targets(history: History) -> str:
-    """Every target: the share that was served in the last day, week, month and quarter, and its 90 days."""
+def targets(history: History, *, linked: bool = True) -> str:
+    """Every target: its 90 days, and the share that was served in the last day, week, month and quarter."""
     heads = ("Target", "90 days", *(f"Served {name}" for name in PERIODS))
     head = "".join(f'<th role="columnheader" scope="col">{title}</th>' for title in heads)
-    rows = "".join(map(_target, history.targets))
+    rows = "".join(_target(view, linked=linked) for view in history.targets)
     table = (
         '<table class="hs-targets hs-quarter" role="table" aria-label="Targets, 90 days">'
         f'<thead><tr role="row">{head}</tr></thead><tbody>{rows}</tbody></table>'
     )
-    return section("Targets", "the share of probes that users could have used; a name opens its charts", table)
+    note = "; a name opens its charts" if linked else ""
+    return section("Targets", f"the share of probes that users could have used{note}", table)
 
 
 def navigation(pages: Iterable[tuple[str, str]], current: str) -> str:
@@ -57,8 +58,10 @@ def _route(route: RouteDays) -> str:
     )
 
 
-def _target(view: TargetAvailability) -> str:
-    name = f'<a href="history?target={quote(view.target, safe="")}" target="_self">{target(view.target)}</a>'
+def _target(view: TargetAvailability, *, linked: bool) -> str:
+    name = target(view.target)
+    if linked:
+        name = f'<a href="history?target={quote(view.target, safe="")}" target="_self">{name}</a>'
     periods = "".join(
         f'<td role="cell" class="hs-c-period" data-label="{title}">{_served(view.periods[title])}</td>'
         for title in PERIODS

@@ -110,25 +110,27 @@ def whole_incident(view: IncidentView, now: datetime) -> str:
     )
 
 
-def incident_list(incidents: Sequence[Incident], now: datetime) -> str:
-    """Incidents by day, the newest first, each with a link to all that is known of it."""
+def incident_list(incidents: Sequence[Incident], now: datetime, *, linked: bool = True) -> str:
+    """Incidents by day, the newest first, each `linked` to all that is known of it."""
     parts = []
     for day, of_day in groupby(incidents, key=lambda incident: incident.opened_at.date()):
-        items = "".join(_listed(incident, now) for incident in of_day)
+        items = "".join(_listed(incident, now, linked=linked) for incident in of_day)
         parts.append(f'<h3>{day:%Y-%m-%d}</h3><ul class="hs-list">{items}</ul>')
     body = "".join(parts) or '<p class="hs-empty">None so far.</p>'
     return section("Incidents", "the newest first; days and times in UTC", body)
 
 
-def _listed(incident: Incident, now: datetime) -> str:
+def _listed(incident: Incident, now: datetime, *, linked: bool) -> str:
     title = words.title(incident)
+    name = f"<b>{text(title[:1].upper() + title[1:])}</b>"
+    if linked:
+        name = f'<a href="incidents?incident={incident.id}" target="_self">{name}</a>'
     state = "good" if incident.resolved_at else _KIND[incident.kind]
     lasted = f"{'lasted' if incident.resolved_at else 'open for'} {format_elapsed(incident.lasted_s(now))}"
     summary = f"{incident.opened_at:%H:%M}, {lasted}; {words.affected_summary(incident)}"
     return (
         f'<li><span class="hs-dot hs-{state}" aria-hidden="true"></span>'
-        f'<a href="incidents?incident={incident.id}" target="_self">{text(title[:1].upper() + title[1:])}</a>'
-        f'<span class="hs-quiet">{text(summary)}</span></li>'
+        f'{name}<span class="hs-quiet">{text(summary)}</span></li>'
     )
 
 

@@ -85,7 +85,13 @@ def tab_title(overview: Overview) -> str:
 
 
 def banner(overview: Overview) -> str:
-    """The overall state: colour, symbol, word and the headline."""
+    """The overall state, whether a person must act, and what is wrong with the monitor itself."""
+    act = f'<p class="hs-act">{_code(overview.action.sentence)}</p>'
+    return headline(overview, f"{act}{_advice(overview.service)}{_present_troubles(overview)}")
+
+
+def headline(overview: Overview, more: str = "") -> str:
+    """Colour, symbol, word and the headline; `more` is HTML below it."""
     symbol, colour, word = _TONE[overview.level]
     # While nobody watches, the headline counts seconds: a live region would read it out every time.
     role = "status" if overview.service.liveness is Liveness.RUNNING else "region"
@@ -93,9 +99,7 @@ def banner(overview: Overview) -> str:
         f'<section class="hs-banner hs-{colour}" role="{role}" aria-label="Overall state">'
         f'<span class="hs-big" aria-hidden="true">{symbol}</span>'
         f'<div><div class="hs-word">{word}</div><h1>{text(overview.headline)}</h1>'
-        f'<p class="hs-act">{_code(overview.action.sentence)}</p>'
-        f"{_advice(overview.service)}{_present_troubles(overview)}</div>"
-        "</section>"
+        f"{more}</div></section>"
     )
 
 

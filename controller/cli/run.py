@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, port, warn_about_budget
@@ -31,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--port", type=port, help=text)
     if command == "page":
         parser.add_argument("--address", default="127.0.0.1", help="default: %(default)s, this machine alone")
+        text = "write the status as one HTML file, DIR/index.html, and end; it holds nothing that must not be public"
+        parser.add_argument("--static", type=Path, metavar="DIR", help=text)
     if command == "demo":
         parser.add_argument("--once", action="store_true", help="end when the scene is over, within 5 minutes")
         parser.add_argument("--scene", choices=list(BY_NAME), default=SCENES[0].name, help="default: %(default)s")
@@ -66,6 +69,8 @@ def _demo(args: argparse.Namespace) -> int:
 def _become_page(args: argparse.Namespace) -> None:
     """Replace this process by the page's, because Streamlit needs one of its own. Does not return."""
     command = [sys.executable, "-m", "ui.server", "--config", str(args.config), "--address", args.address]
+    if args.static:
+        command += ["--static", str(args.static)]
     if args.port:
         command += ["--port", str(args.port)]
     sys.stdout.flush()

@@ -170,6 +170,25 @@ def test_a_signal_ends_it_quietly(config: Path, number: signal.Signals) -> None:
         assert (process.returncode, said) == (0, "")
 
 
+def test_the_static_page_may_be_public(config: Path, tmp_path: Path) -> None:
+    """One file, without what providers wrote, scripts, costs, hosts and addresses; written at once or not at all."""
+    folder = tmp_path / "public" / "status"
+    assert launched("--config", str(config), "--static", str(folder)).returncode == 2
+    assert not folder.exists()
+    settings = seeded.settings_in(config.parent)
+    seeded.seed(settings, now())
+    seeded.break_openai(settings, now(), detail=seeded.HOSTILE)
+    assert launched("--config", str(config), "--static", str(folder)).returncode == 0
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+    html = (folder / "index.html").read_text(encoding="utf-8")
+    assert seeded.LUNA.partition("/")[2] in html
+    assert "Outage of openai" in html
+    for hidden in ("script", "alert(1)", "server_error", "$", "watch-1", "4711", seeded.KEY, "http", "href", "src="):
+        assert hidden not in html.replace("http-equiv", "").replace("default-src", ""), hidden
+    ended = launched("--config", str(config), "--static", str(config / "below a file"))
+    assert (ended.returncode, "cannot be written" in ended.stderr) == (2, True)
+
+
 @pytest.fixture
 def browser_page() -> Iterator[Page]:
     """A page of a real browser."""
