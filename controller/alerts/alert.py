@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from controller.alerts.digest.digest import DIGEST
+from controller.alerts.next_action import NextAction, incident_action
 from controller.alerts.severity import severity_of, severity_of_notice
 from controller.alerts.slack.blocks import NAME_CHARS
 from controller.alerts.slack.incident_message import plain_text
@@ -74,6 +75,8 @@ class Alert:
     """One line."""
     text: str
     """Plain text of some lines, without the headline."""
+    action: NextAction | None = None
+    """Whether a person must act; None where it is not about an incident."""
     incident: Incident | None = None
     notice: PendingEvent | None = None
 
@@ -88,6 +91,7 @@ def incident_alert(incident: Incident, kind: AlertKind, *, alert_id: str, at: da
         severity=severity_of(incident),
         headline=headline,
         text=text,
+        action=incident_action([incident]),
         incident=incident,
     )
 
@@ -139,6 +143,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "severity": alert.severity,
         "headline": alert.headline,
         "text": alert.text,
+        "action": alert.action and {"urgency": alert.action.urgency, "sentence": alert.action.sentence},
         "incident": incident,
         "notice": notice and {"kind": notice.kind, "subject": notice.subject, "text": notice.text},
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact
 from monitor.config.alert_settings import Severity
-from monitor.health import Health
+from monitor.health import FAILING, Health
 
 #: The health of a target that no longer fails: well again, or no longer configured.
 SETTLED = frozenset({Health.UP, Health.UNKNOWN})
@@ -16,12 +16,15 @@ _ORDER = tuple(Severity)
 def severity_of(incident: Incident) -> Severity:
     """`critical` where a person must act now, `warning` for any other trouble that is not over, else `info`.
 
-    A person must act where a route has nowhere to go, where the routing file cannot be written, and where users are
-    on a target that only a person can put right.
+    A person must act where a route has nowhere to go, where the routing file cannot be written, where users are on a
+    target that only a person can put right, and where an operator holds a route on a failing target.
     """
     if incident.resolved_at:
         return Severity.INFO
-    urgent = any(route.unpublished or is_stuck_now(route, incident) for route in incident.routes)
+    urgent = any(
+        route.unpublished or is_stuck_now(route, incident) or is_held_on_failing(route, incident)
+        for route in incident.routes
+    )
     if urgent or (misconfigured_targets(incident) and exposed_health(incident)):
         return Severity.CRITICAL
     return Severity.WARNING
@@ -38,8 +41,17 @@ def severity_of_notice(kind: str) -> Severity:
 
 
 def is_stuck_now(route: RouteImpact, incident: Incident) -> bool:
-    """Whether the route's users are on a failing target and nothing else is eligible."""
-    return route.stuck and not incident.resolved_at and route_trouble(route, incident) is not Health.RECOVERING
+    """Whether the route's users are on a failing target and nothing else is eligible.
+
+    Only the incident of that target says so: one cause is one call.
+    """
+    about_it = incident.kind is IncidentKind.NOTHING_ELIGIBLE or route_trouble(route, incident)
+    return bool(route.stuck and not incident.resolved_at and about_it and about_it is not Health.RECOVERING)
+
+
+def is_held_on_failing(route: RouteImpact, incident: Incident) -> bool:
+    """Whether an operator's pin or pause holds the route on a target of this incident that fails."""
+    return bool(route.held) and not incident.resolved_at and route_trouble(route, incident) in FAILING
 
 
 def route_trouble(route: RouteImpact, incident: Incident) -> Health | None:

@@ -10,13 +10,13 @@ from itertools import chain
 from rich.console import Console
 from rich.text import Text
 
+from controller.alerts.next_action import Urgency
 from controller.cli.layout import TextTable, plain_table, shorten_name, wrap
 from controller.incidents import text as words
 from controller.incidents.incident import Incident
 from controller.incidents.vendor_claim import lead_sentence
 from controller.routing import override_text
 from controller.status.headline import UNTRUSTED, Level, RouteView, failing_sentence
-from controller.status.next_action import Urgency
 from controller.status.overview import Overview, TargetView
 from monitor.formatting import ago, clock, listed, percent_number, plural
 from monitor.health import FAILING, UNHEALTHY, WORST_FIRST, Health, HealthLevel

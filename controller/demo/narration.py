@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from hotspare_client import Target
 
+from controller.alerts.next_action import Urgency
 from controller.demo.files import HOLD_S, MIN_OUTAGE_S, PROBE_INTERVAL_S
 from controller.demo.scenes import Awaited, Scene
 from controller.status.headline import Level
-from controller.status.next_action import Urgency
 from controller.status.overview import Overview
 from monitor.health import UNHEALTHY, Health, TargetHealth, Transition
 from probes.observation import Observation

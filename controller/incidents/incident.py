@@ -192,6 +192,10 @@ class RouteImpact:
     """Where they would be, in words, if this were no dry run; None when it is none, or they would be here."""
     waiting: str | None = None
     """A better target that has proven itself: failback is manual, and an operator must bring the route back."""
+    held: str = ""
+    """`pinned by ana until 14:30:00 UTC` where an operator holds it on a target of bad health; else empty."""
+    command: str = field(default="", compare=False)
+    """The whole command that lets it move to a better target, or moves it there; empty where there is none."""
     stuck_until: str = field(default="", compare=False)
     """What moves it where it is stuck, with the times that were known when the incident changed last; else empty."""
 

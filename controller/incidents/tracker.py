@@ -20,6 +20,7 @@ from controller.incidents.incident import (
 )
 from controller.incidents.text import refusal_of
 from controller.incidents.vendor_claim import vendor_entries, vendor_lead
+from controller.routing.remedies import Remedy, find_remedy
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
 
@@ -231,6 +232,7 @@ def _route_impacts(affected: Iterable[AffectedTarget], facts: CycleFacts) -> tup
         RouteImpact(
             route=name,
             target=_users_target(name, facts),
+            **_remedy(name, facts)._asdict(),
             stuck=name in facts.stuck,
             stuck_until=facts.stuck.get(name, ""),
             failing=_failing_health(_users_target(name, facts), facts),
@@ -241,6 +243,15 @@ def _route_impacts(affected: Iterable[AffectedTarget], facts: CycleFacts) -> tup
         )
         for name, candidates in facts.candidates.items()
         if name in facts.routes and not targets.isdisjoint(candidates)
+    )
+
+
+def _remedy(route: str, facts: CycleFacts) -> Remedy:
+    """What a person can do for a route whose target is bad."""
+    names = next(each.candidates for each in facts.settings.routes if each.name == route)
+    candidates = {name: facts.health[name].health if name in facts.health else Health.UNKNOWN for name in names}
+    return find_remedy(
+        route, _users_target(route, facts), candidates, facts.overrides.applicable(facts.settings), facts.now
     )
 
 

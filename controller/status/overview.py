@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from controller.alerts.delivery import ChannelState
+from controller.alerts.next_action import NextAction, next_action
 from controller.alerts.queries import count_pending, read_failing
 from controller.alerts.quiet_hours import quiet_until
 from controller.incidents.impact import RoutePeriod
@@ -19,7 +20,6 @@ from controller.routing.decision import Decision, MoveKind, format_destination
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
 from controller.status.headline import CandidateStatus, Level, PendingAlerts, RouteView, failing_sentence, headline
-from controller.status.next_action import NextAction, next_action
 from controller.status.probe_history import EvidenceTrail, ProbeHistory, RecentDetails
 from controller.status.queries import (
     read_events,
@@ -29,6 +29,7 @@ from controller.status.queries import (
     read_recent_details,
 )
 from controller.status.route_waits import describe_route_wait
+from controller.status.standing import route_standing
 from monitor.budget.allocation import stretched
 from monitor.budget.summary import BudgetSummary, read_summary, without_price
 from monitor.config.settings import Route, Settings
@@ -42,6 +43,8 @@ from monitor.storage.store import Store
 from monitor.storage.tables import EventRow
 
 RECENT = 10
+#: What tries a channel that does not take alerts.
+_TRIES = "`hotspare alerts test` tries it"
 _PUBLISHED_WITHIN_S = 2.0
 #: Of an older open incident `hotspare incidents show` alone counts the probes: that costs what it has lasted.
 _FIGURED_S = 24 * 3600.0
@@ -204,6 +207,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         failing = tuple(view.state.target for view in targets if view.details.failed_here)
         machine = MachineFault(since=from_ms(machine_notice.at_ms), text=machine_notice.text, targets=failing)
     refusals = {view.state.target: view.refusals for view in targets if view.refusals}
+    unheard = [failing_sentence(channel, now) for channel in failing_channels]
     level, sentence = headline(
         service,
         routes,
@@ -219,12 +223,11 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         level=level,
         headline=sentence,
         action=next_action(
-            service,
-            routes,
+            [route_standing(view, overrides.applicable(settings), now) for view in routes],
             open_incidents,
+            watched=service.liveness is Liveness.RUNNING,
             blind=state is ConnectivityState.BLIND,
-            budget_alarm=money.alarm,
-            failing_channels=[failing_sentence(channel, now) for channel in failing_channels],
+            todo=[*filter(None, [money.alarm]), *(f"{each}; {_TRIES}" for each in unheard)],
         ),
         service=service,
         routes=routes,

@@ -16,6 +16,13 @@ _REMEDIES = {
     Outcome.QUOTA: "the account behind {key} has no money or quota left: see to its billing",
     Outcome.MODEL_GONE: "the provider has no model {model!r} (any more): change it in the configuration",
 }
+#: The same for one line: what to look for in a reason, and what to do about it.
+_FIXES: Final = {
+    r"the provider refuses the key: check (.+?)(?: \(|$)": "set {} and restart Hotspare",
+    r"the account behind (.+?) has no money or quota left": "see to the billing of the account behind {}",
+    r"the provider has no model '(.+?)' \(any more\)": "change the model {} in the configuration and restart Hotspare",
+    r"it has (never answered) since it was configured": "check its settings (it has {}) and restart Hotspare",
+}
 #: How the reason of a target that refuses every probe begins.
 ALL_REFUSED: Final = "answers nothing but"
 _REFUSAL: Final = re.compile(rf"{ALL_REFUSED} .*? UTC")
@@ -105,6 +112,14 @@ def _percent(share: float) -> str:
 def remedy(outcome: Outcome, *, model: str, key: str, detail: str) -> str:
     """What to do about `auth`, `quota` or `model_gone`, and the provider's message; `key` says which key it is."""
     return _REMEDIES[outcome].format(key=key, model=model) + (f" ({detail})" if detail else "")
+
+
+def fix_of(reason: str) -> str | None:
+    """What a person must do about such a reason: `set OPENAI_API_KEY and restart Hotspare`; None for any other."""
+    for pattern, fix in _FIXES.items():
+        if match := re.search(pattern, reason):
+            return fix.format(*(group.removeprefix("the variable ") for group in match.groups()))
+    return None
 
 
 def shortened(detail: str) -> str:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from controller.alerts.next_action import NextAction, Urgency
 from controller.incidents.incident import (
     AffectedTarget,
     Incident,
@@ -19,7 +20,6 @@ from controller.incidents.incident import (
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import Override, OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
-from controller.status.next_action import NextAction, Urgency
 from controller.status.overview import Overview, TargetView, VendorView
 from controller.status.probe_history import Bucket, EvidenceTrail, ProbeHistory, RecentDetails
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState

@@ -1,13 +1,16 @@
 """The message about an incident: what broke, what was done, whether a person must act; edited until the end (pure)."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from html import escape
 from typing import Final
 
+from controller.alerts.next_action import incident_action
 from controller.alerts.severity import (
     SETTLED,
-    exposed_health,
+    is_held_on_failing,
     is_stuck_now,
     misconfigured_targets,
     route_trouble,
@@ -64,20 +67,9 @@ SYMBOLS: Final = {
     EntryKind.REOPENED: "🔁",
     EntryKind.OTHER: "▫️",
 }
-_ACT_NOW = (
-    "A person must act now: users are on a failing target and no candidate is healthy. "
-    "Hotspare moves them as soon as one is."
-)
-_UNPUBLISHED = (
-    "A person must act now: the route should move, but the routing file cannot be written, so users stay where they "
-    "are. Hotspare's log says why, and Hotspare keeps trying."
-)
-_FIX_LATER = "A person must fix this, but it can wait: no user is on it. Until then its routes lack one candidate."
 _AFTER_THE_FIX = (
     "A changed variable or configuration takes effect when Hotspare is restarted; it notices everything else by itself."
 )
-_CHANGED = "The provider, or what it accepts of the probe, has changed."
-_BLIND = "No provider needs attention: failures that our own network may have caused are not counted, and routes stay."
 
 
 def incident_headline(
@@ -98,7 +90,7 @@ def incident_headline(
     first message; `is_edited` whether it will be edited when what is true `now` changes. It is inside Slack's limits
     whatever the incidents hold, and nothing from outside can mention anybody, link anywhere or change how it looks.
     """
-    headline, action = headline_of(incident), action_sentence(incident)
+    headline, action = headline_of(incident), action_line([incident, *others])
     if again and not incident.resolved_at:
         headline = f"🔁 {'Flapping' if again[0] else 'Again'}: {headline}"
     to_fix = misconfigured_targets(incident)
@@ -148,7 +140,7 @@ def plain_text(incident: Incident) -> str:
         incident.dropped_entries,
     )
     came_back = [sentence] if (sentence := came_back_sentence(incident)) else []
-    lines = [headline_of(incident), action_sentence(incident), *came_back]
+    lines = [headline_of(incident), incident_action([incident]).sentence, *came_back]
     lines += [*route_lines(incident, plain_name), *vendor, *fixes]
     lines += [*story, f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"]
     return "\n".join(one_line(line, 600) for line in lines)
@@ -169,16 +161,24 @@ def headline_of(incident: Incident) -> str:
     what = describe_failure(incident)
     if incident.resolved_at:
         return f"✅ Resolved after {duration(incident, incident.resolved_at)}: {what}"
-    if any(route.unpublished for route in incident.routes):
-        return f"🚨 Act now: {what} and the routing file cannot be written"
-    if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
-        return f"🚨 Act now: {what}"
-    if urgent := [route for route in incident.routes if is_stuck_now(route, incident)]:
-        who = f"route {plain_name(urgent[0].route)} has" if len(urgent) == 1 else f"{len(urgent)} routes have"
-        return f"🚨 Act now: {what} and {who} nowhere to go"
+    if (urgent := _urgent_clause(incident)) is not None:
+        return f"🚨 Act now: {what}{urgent}"
     if misconfigured_targets(incident):
         return f"🔧 To fix: {what}"
     return f"{_symbol(incident)} {what}"
+
+
+def _urgent_clause(incident: Incident) -> str | None:
+    """Why a person must act now, after what is wrong; None where nobody must, or where a key is to be put right."""
+    if any(route.unpublished for route in incident.routes):
+        return " and the routing file cannot be written"
+    if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
+        return ""
+    if stuck := [route for route in incident.routes if is_stuck_now(route, incident)]:
+        who = f"route {plain_name(stuck[0].route)} has" if len(stuck) == 1 else f"{len(stuck)} routes have"
+        return f" and {who} nowhere to go"
+    held = (route for route in incident.routes if is_held_on_failing(route, incident))
+    return next((f" and route {plain_name(route.route)} is {plain_name(route.held)}" for route in held), None)
 
 
 def describe_failure(incident: Incident) -> str:
@@ -217,25 +217,16 @@ def _shares(incident: Incident) -> str:
     return f": {shares}" if shares and not refuses_all else ""
 
 
-def action_sentence(incident: Incident) -> str:
-    """Whether a person must act, in one sentence or two; before it, that a provider which refuses all has changed."""
-    refuses_all = any(affected.health is Health.UNUSABLE and refusal_of(affected) for affected in incident.affected)
-    return f"{_CHANGED} {_who_acts(incident)}" if refuses_all else _who_acts(incident)
+def action_line(incidents: Sequence[Incident]) -> str:
+    """Whether a person must act, as Slack's markup; commands in it can be copied."""
+    parts = re.split("`(.*?)`", incident_action(incidents).sentence)
+    shown = (f"`{escape(part)}`" if number % 2 else _safe_part(part) for number, part in enumerate(parts))
+    return "".join(shown)
 
 
-def _who_acts(incident: Incident) -> str:
-    if incident.resolved_at:
-        return _action_after_the_end(incident.routes)
-    if any(route.unpublished for route in incident.routes):
-        return _UNPUBLISHED
-    if any(is_stuck_now(route, incident) for route in incident.routes):
-        return _ACT_NOW
-    if misconfigured_targets(incident):
-        return "A person must fix this now: users are on it." if exposed_health(incident) else _FIX_LATER
-    if incident.kind is IncidentKind.BLINDNESS:
-        return _BLIND
-    elsewhere = {route.failing for route in incident.routes if route.failing}
-    return _action_while_exposed(exposed_health(incident) | elsewhere, incident.routes)
+def _safe_part(part: str) -> str:
+    """The same without losing the spaces around it."""
+    return f"{' ' * part.startswith(' ')}{safe(part, 600)}{' ' * part.endswith(' ')}" if part.strip() else part
 
 
 def route_lines(incident: Incident, format_name: Callable[[str], str]) -> list[str]:
@@ -280,23 +271,6 @@ def _symbol(incident: Incident) -> str:
 
 def _health_text(health: Health) -> str:
     return {Health.UP: "up again", Health.UNKNOWN: "no longer configured"}.get(health, str(health))
-
-
-def _action_after_the_end(routes: Sequence[RouteImpact]) -> str:
-    if any(route.waiting for route in routes):
-        return "It is over. Failback is manual: routes stay until a person brings them back."
-    still_failing = any(route.stuck or route.failing for route in routes)
-    return "This is over, but another incident is open." if still_failing else "It is over. Nobody has to act."
-
-
-def _action_while_exposed(health: Set[Health], routes: Sequence[RouteImpact]) -> str:
-    if health and any(route.would for route in routes):
-        return "A person should look: this is a dry run, and Hotspare moves nobody."
-    if health - {Health.DEGRADED}:
-        return "A person should look: users are still on a failing target."
-    if health:
-        return "Users are still on it. Nobody has to act yet."
-    return "Nobody has to act now." if routes else "No route uses it. Nobody has to act now."
 
 
 def _route_line(route: RouteImpact, incident: Incident, format_name: Callable[[str], str]) -> str:

@@ -7,7 +7,7 @@ from controller.alerts.alert import PendingEvent, notice_headline
 from controller.alerts.digest.digest import DIGEST, digest_message
 from controller.alerts.slack.blocks import NAME_CHARS, Message, first_lines, footer, header, safe, section
 from controller.alerts.slack.incident_message import (
-    action_sentence,
+    action_line,
     exposure_lines,
     format_timeline_entry,
     headline_of,
@@ -63,8 +63,9 @@ def call_message(incident: Incident, *, now: datetime, mention: Sequence[str], a
         headline = f"⏰ Still open after {elapsed}, and nobody has acknowledged it: {headline}"
     who = f"{' '.join(mention)} " if mention else ""
     acknowledge = f"`hotspare incidents ack {incident.id}` ends the reminders."
-    lines = [f"{who}*{safe(headline)}*", action_sentence(incident), *([acknowledge] if again else [])]
-    return Message(text=f"{who}{safe(headline)}\n{action_sentence(incident)}", blocks=(section(lines),))
+    action = action_line([incident])
+    lines = [f"{who}*{safe(headline)}*", action, *([acknowledge] if again else [])]
+    return Message(text=f"{who}{safe(headline)}\n{action}", blocks=(section(lines),))
 
 
 def passed_message(incidents: Sequence[Incident], late: str) -> Message:
@@ -118,7 +119,7 @@ def _notice_text(event: PendingEvent) -> str:
 
 def _end_lines(incident: Incident) -> list[str]:
     """How long it took, what it touched and who knew first, as lines of Slack's markup that are safe already."""
-    lines = [f"*{safe(headline_of(incident), 200)}*", action_sentence(incident)]
+    lines = [f"*{safe(headline_of(incident), 200)}*", action_line([incident])]
     if incident.resolved_at:
         lines.append(f"It ended at `{time_of_day(incident.resolved_at, incident.opened_at)}`.")
     lines += [*_first_move(incident), *exposure_lines(incident)]

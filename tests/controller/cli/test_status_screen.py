@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
+from controller.alerts.next_action import NextAction, Urgency
 from controller.cli.status_screen import fitted_screen, whole_screen
 from controller.status.headline import CandidateStatus, Level, RouteView
-from controller.status.next_action import NextAction, Urgency
 from controller.status.overview import Overview, TargetView
 from controller.status.probe_history import ProbeHistory, RecentDetails
 from monitor.health import Health, TargetHealth

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.alerts.slack.incident_message import action_sentence
+from controller.alerts.slack.incident_message import action_line
 from controller.incidents.incident import MAX_PERIODS, EntryKind, Incident, IncidentKind, TimelineEntry
 from controller.incidents.text import status
 from controller.incidents.tracker import REOPENS_WITHIN, lead_incident_id
@@ -66,8 +66,8 @@ def test_a_route_on_a_target_that_fails_for_another_reason_is_said() -> None:
     assert first.routes[0].failing is None
     world.cycle({HAIKU: Health.DOWN})
     assert [one.routes[0].failing for one in world.open] == [Health.DOWN, Health.DOWN]
-    assert {action_sentence(one) for one in world.open} == {
-        "A person should look: users are still on a failing target."
+    assert {action_line([one]) for one in world.open} == {
+        f"Users of chat fail on {HAIKU} (down); no other candidate is better now."
     }
 
 

@@ -39,6 +39,7 @@ DOWN = f"{LUNA} is down: 9 of 14 probes failed in 41 s (server_error)"
 REFUSED = f"{LUNA} is misconfigured: the provider refuses the key: check the variable OPENAI_API_KEY"
 ON_HAIKU = RouteImpact(route="chat", target=HAIKU)
 ON_LUNA = RouteImpact(route="chat", target=LUNA)
+NOBODY = f"Nobody has to act: users of chat are served by {HAIKU}."
 
 
 def affected(target: str = LUNA, health: Health = Health.DOWN, reason: str = DOWN) -> AffectedTarget:
@@ -96,7 +97,7 @@ def test_an_outage_that_was_routed_around() -> None:
     message = incident_headline(outage(ON_HAIKU), now=OPENED + timedelta(seconds=2))
     title, call, story, footer = strings(message)
     assert title == "🔴 openai/gpt-6-luna is down"
-    assert call == "*Nobody has to act now.*\nUsers of `chat` are on `anthropic/claude-haiku-5-5`."
+    assert call == f"*{NOBODY}*\nUsers of `chat` are on `anthropic/claude-haiku-5-5`."
     assert story.splitlines() == [
         "*What happened* (UTC)",
         "🩺 `18:00:41` openai/gpt-6-luna is down: 9 of 14 probes failed in 41 s (server_error)",
@@ -107,7 +108,7 @@ def test_an_outage_that_was_routed_around() -> None:
         " · as of 18:00:43 UTC. This message is kept up to date."
     )
     assert message.text == (
-        "🔴 openai/gpt-6-luna is down\nNobody has to act now.\nUsers of `chat` are on `anthropic/claude-haiku-5-5`."
+        f"🔴 openai/gpt-6-luna is down\n{NOBODY}\nUsers of `chat` are on `anthropic/claude-haiku-5-5`."
     )
 
 
@@ -127,50 +128,51 @@ def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
         pytest.param(
             outage(RouteImpact(route="chat", target=LUNA, stuck=True)),
             "🚨 Act now: openai/gpt-6-luna is down and route chat has nowhere to go",
-            "A person must act now: users are on a failing target and no candidate is healthy. "
-            "Hotspare moves them as soon as one is.",
+            "Act now: users of chat fail and no candidate is healthy. Ask openai (request ids for a ticket: "
+            "`hotspare incidents show 7`), or add a candidate.",
             id="nothing eligible is loud",
         ),
         pytest.param(
             outage(RouteImpact(route="chat", target=LUNA, stuck=True), health=Health.RECOVERING),
             "🟡 openai/gpt-6-luna is recovering",
-            "Nobody has to act now.",
+            "Nobody has to act: users of chat are served by openai/gpt-6-luna, which answers again.",
             id="the only candidate recovering is not",
         ),
         pytest.param(
             misconfigured(ON_LUNA),
             "🔧 To fix: openai/gpt-6-luna is misconfigured",
-            "A person must fix this now: users are on it.",
+            "Act now: set OPENAI_API_KEY and restart Hotspare; users of chat fail on openai/gpt-6-luna until then.",
             id="a refused key under users is urgent",
         ),
         pytest.param(
             misconfigured(ON_HAIKU),
             "🔧 To fix: openai/gpt-6-luna is misconfigured",
-            "A person must fix this, but it can wait: no user is on it. Until then its routes lack one candidate.",
+            "Act when you can: set OPENAI_API_KEY and restart Hotspare; no user is on openai/gpt-6-luna until then.",
             id="a refused key of a standby can wait",
         ),
         pytest.param(
             replace(misconfigured(ON_HAIKU), affected=(affected(health=Health.RECOVERING),)),
             "🟡 openai/gpt-6-luna is recovering",
-            "Nobody has to act now.",
+            NOBODY,
             id="a key that works again is nothing to fix",
         ),
         pytest.param(
             replace(outage(ON_LUNA, health=Health.DEGRADED), kind=IncidentKind.DEGRADATION),
             "🟠 openai/gpt-6-luna is degraded",
-            "Users are still on it. Nobody has to act yet.",
+            "Users of chat get slow, wrong or refused answers on openai/gpt-6-luna (degraded); no other candidate is "
+            "better now.",
             id="a degraded target that users stay on",
         ),
         pytest.param(
             outage(ON_LUNA),
             "🔴 openai/gpt-6-luna is down",
-            "A person should look: users are still on a failing target.",
+            "Users of chat fail on openai/gpt-6-luna (down); no other candidate is better now.",
             id="a failing target that is not left, as in a dry run",
         ),
         pytest.param(
             outage(),
             "🔴 openai/gpt-6-luna is down",
-            "No route uses it. Nobody has to act now.",
+            "Nobody has to act: no route uses it.",
             id="a target that no route uses",
         ),
         pytest.param(
@@ -179,43 +181,45 @@ def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
                 affected=(affected(), affected(MINI), affected("openai/nano", Health.RECOVERING)),
             ),
             "🔴 openai: 2 models down, 1 recovering",
-            "Nobody has to act now.",
+            NOBODY,
             id="several models of one provider are counted",
         ),
         pytest.param(
             replace(outage(ON_HAIKU), affected=(affected(), affected(MINI, Health.DEGRADED))),
             "🔴 openai: 1 model down, 1 degraded",
-            "Nobody has to act now.",
+            NOBODY,
             id="one model is one model",
         ),
         pytest.param(
             replace(outage(ON_HAIKU), affected=(affected(health=Health.UP), affected(MINI))),
             "🔴 openai/gpt-5.6-luna is down",
-            "Nobody has to act now.",
+            NOBODY,
             id="a model that is well again is no longer in the headline",
         ),
         pytest.param(
             resolved(RouteImpact(route="chat", target=HAIKU, stuck=True)),
             "✅ Resolved after 12 min 5 s: openai/gpt-6-luna is up again",
-            "This is over, but another incident is open.",
+            "This is over, but users of chat fail by another incident.",
             id="the end of one of two incidents does not send anyone to bed",
         ),
         pytest.param(
             outage(RouteImpact(route="chat", target=LUNA, would=HAIKU)),
             "🔴 openai/gpt-6-luna is down",
-            "A person should look: this is a dry run, and Hotspare moves nobody.",
+            "Users of chat fail on openai/gpt-6-luna (down); this is a dry run, which moves nobody: without it they "
+            "would be on anthropic/claude-haiku-5-5.",
             id="a dry run leaves users on a failing target, and says so",
         ),
         pytest.param(
             outage(RouteImpact(route="chat", target=HAIKU, weights=((LUNA, 10.0), (HAIKU, 90.0))), health=Health.UP),
             "🟡 openai/gpt-6-luna is up again",
-            "Nobody has to act now.",
+            NOBODY,
             id="a failback in steps",
         ),
         pytest.param(
             resolved(RouteImpact(route="chat", target=HAIKU, waiting=LUNA)),
             "✅ Resolved after 12 min 5 s: openai/gpt-6-luna is up again",
-            "It is over. Failback is manual: routes stay until a person brings them back.",
+            "It is over. Act when you can: failback is manual, and chat stays until you bring it back; hotspare pin "
+            "chat openai/gpt-6-luna --for 1m --reason … brings it back.",
             id="a manual failback",
         ),
         pytest.param(
@@ -434,7 +438,10 @@ def test_a_refusal_of_every_probe_is_headed_by_what_it_answers() -> None:
     fault = affected(health=Health.UNUSABLE, reason=f"{LUNA} is unusable: {NOTHING_BUT}")
     refusing = replace(outage(ON_HAIKU), kind=IncidentKind.DEGRADATION, affected=(fault,))
     assert headline_of(refusing) == f"🟠 {LUNA} answers nothing but HTTP 404 since 18:00 UTC"
-    assert "has changed. Nobody has to act now." in incident_headline(refusing, now=LATER).text
+    assert (
+        "Act when you can: openai/gpt-6-luna answers nothing but HTTP 404"
+        in incident_headline(refusing, now=LATER).text
+    )
     mini = affected(MINI, Health.UNUSABLE, f"{MINI} is unusable: {NOTHING_BUT}")
     both = replace(refusing, affected=(fault, mini))
     assert headline_of(both) == "🟠 2 models of openai answer nothing but HTTP 404 since 18:00 UTC"

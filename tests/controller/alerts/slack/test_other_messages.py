@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from controller.alerts.alert import PendingEvent
+from controller.alerts.next_action import incident_action
 from controller.alerts.severity import most_urgent, severity_of, severity_of_notice
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
@@ -186,8 +187,9 @@ def test_the_network_and_a_lone_route_have_words_of_their_own() -> None:
     blind = replace(outage("network"), kind=IncidentKind.BLINDNESS, affected=(), routes=())
     assert incident_headline(blind, now=LATER).text.splitlines() == [
         "📡 our own network is down or loses packets",
-        "No provider needs attention: failures that our own network may have caused are not counted, and routes stay.",
+        incident_action([blind]).sentence,
     ]
+    assert incident_action([blind]).sentence.startswith("Act when you can: see to this machine's network")
     after = incident_headline(over(blind), now=LATER).text.splitlines()[0]
     assert after == "✅ Resolved after 12 min: our own network works again"
     lone = replace(
@@ -205,7 +207,7 @@ def test_plain_text_has_no_markup() -> None:
     said = plain_text(misconfigured(on_it=True))
     assert said.splitlines() == [
         "🔧 To fix: openai/m is misconfigured",
-        "A person must fix this now: users are on it.",
+        "Act now: set KEY and restart Hotspare; users of chat fail on openai/m until then.",
         "Users of chat are on openai/m, which is misconfigured.",
         "To fix: openai/m is misconfigured: the provider refuses the key: check the variable KEY",
         "12:00:00 openai/m is misconfigured: the provider refuses the key: check the variable KEY",
