@@ -214,7 +214,7 @@ def users(incident: Incident) -> str:
 
 
 def _user(route: RouteImpact) -> str:
-    stuck = " <b>stuck: no other candidate is healthy</b>" if route.stuck else ""
+    stuck = f" <b>stuck: {text(words.stuck_clause(route))}</b>" if route.stuck else ""
     unpublished = " <b>the routing file cannot be written</b>" if route.unpublished else ""
     would = f' <span class="hs-quiet">dry run, or {text(route.would)}</span>' if route.would else ""
     return f"<li>{text(route.route)} → {target(route.target)}{stuck}{unpublished}{would}</li>"

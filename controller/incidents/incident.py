@@ -181,7 +181,7 @@ class RouteImpact:
     route: str
     target: str
     stuck: bool = False
-    """Its target fails and nothing else is eligible: it holds, and a person must act."""
+    """Its target fails and nothing else is eligible: it stays there, and a person must act."""
     failing: Annotated[Health | None, known_or(Health.UNKNOWN)] = None
     """The health of its target where that is down, unusable or misconfigured, even if by another incident."""
     unpublished: bool = False
@@ -196,6 +196,9 @@ class RouteImpact:
     """`pinned by ana until 14:30:00 UTC` where an operator holds it on a target of bad health; else empty."""
     command: str = field(default="", compare=False)
     """The whole command that lets it move to a better target, or moves it there; empty where there is none."""
+    least_bad: str = ""
+    """How often its target fails beside its other candidates, where it is stuck on the least bad of them; else empty.
+    """
     stuck_until: str = field(default="", compare=False)
     """What moves it where it is stuck, with the times that were known when the incident changed last; else empty."""
 

@@ -19,7 +19,9 @@ def incident_summary(incident: Incident, now: datetime) -> dict[str, Any]:
         "periods": [_fields(period, "kind", "began_at", "opened_at", "ended_at") for period in incident.bad_periods],
         "affected": [_fields(target, "target", "health", "since", "reason") for target in incident.affected],
         "routes": [
-            _fields(route, "route", "target", "stuck", "unpublished", "would", "stuck_until", "held", "command")
+            _fields(
+                route, "route", "target", "stuck", "unpublished", "would", "stuck_until", "least_bad", "held", "command"
+            )
             for route in incident.routes
         ],
     }

@@ -179,6 +179,13 @@ def route_history(periods: Iterable[RoutePeriod]) -> str:
     return ", then ".join(texts)
 
 
+def stuck_clause(route: RouteImpact) -> str:
+    """Why a stuck route is where it is: `no other candidate is healthy`, or that it is on the least bad of them."""
+    if not route.least_bad:
+        return "no other candidate is healthy"
+    return f"the least bad of its candidates: {route.least_bad}"
+
+
 def route_users(route: RouteImpact) -> str:
     """Where the users of a touched route are, and what is wrong with that."""
     text = f"{route.route} → {route.target}"
@@ -186,7 +193,7 @@ def route_users(route: RouteImpact) -> str:
         if target != route.target:
             text += f", {percent:g} % of them on {target} again"
     if route.stuck:
-        text += ", and no other candidate is healthy"
+        text += f", {stuck_clause(route)}" if route.least_bad else f", and {stuck_clause(route)}"
         text += f"; {route.stuck_until}" if route.stuck_until else ""
     if route.unpublished:
         text += ", because the routing file cannot be written"

@@ -16,7 +16,7 @@ from controller.incidents.incident import (
     RouteImpact,
     TimelineEntry,
 )
-from controller.incidents.text import subject
+from controller.incidents.text import stuck_clause, subject
 from controller.routing import override_text
 from controller.routing.decision import Decision, MoveKind, failback_command
 from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
@@ -123,8 +123,9 @@ def route_entries(
 
 
 def stuck_entry(route: RouteImpact, at: datetime, *, again: bool = False) -> TimelineEntry:
-    """That a route stays on a failing target because nothing else is eligible; `again`: it opens the incident again."""
+    """That a route stays on a failing target, for nothing else is eligible; `again`: it opens the incident again."""
     text = f"Route {route.route} has no healthy candidate left and stays on {route.target}"
+    text += f", {stuck_clause(route)}" if route.least_bad else ""
     return _reopened_entry(at, text) if again else TimelineEntry(at=at, text=text, kind=EntryKind.HELD)
 
 

@@ -20,6 +20,8 @@ from controller.incidents.incident import (
 )
 from controller.incidents.text import refusal_of
 from controller.incidents.vendor_claim import vendor_entries, vendor_lead
+from controller.routing.decision import MoveKind
+from controller.routing.least_bad import LEAST_BAD
 from controller.routing.remedies import Remedy, find_remedy
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
@@ -234,6 +236,7 @@ def _route_impacts(affected: Iterable[AffectedTarget], facts: CycleFacts) -> tup
             target=_users_target(name, facts),
             **_remedy(name, facts)._asdict(),
             stuck=name in facts.stuck,
+            least_bad=_least_bad(name, facts),
             stuck_until=facts.stuck.get(name, ""),
             failing=_failing_health(_users_target(name, facts), facts),
             unpublished=name in facts.unpublished,
@@ -258,6 +261,13 @@ def _remedy(route: str, facts: CycleFacts) -> Remedy:
 def _users_target(route: str, facts: CycleFacts) -> str:
     """Where the users of a route are."""
     return facts.unpublished.get(route, facts.routes[route].target)
+
+
+def _least_bad(route: str, facts: CycleFacts) -> str:
+    """How often it fails beside the others, where the users of a stuck route are on the least bad candidate."""
+    at = facts.routes[route]
+    there = route in facts.stuck and route not in facts.unpublished and not at.dry_run
+    return at.reason.removeprefix(f"{LEAST_BAD}: ") if there and at.move is MoveKind.LEAST_BAD else ""
 
 
 def _failing_health(target: str, facts: CycleFacts) -> Health | None:
@@ -300,20 +310,34 @@ def _of_routes(others: Iterable[Incident], facts: CycleFacts) -> Iterator[Incide
     former = {slot: incident for slot, incident in facts.open_by_slot.items() if slot[1] == slot_name}
     for slot in sorted(stuck.keys() | former.keys()):
         if slot in stuck:
-            yield former.get(slot) or _new_stuck(slot, stuck[slot], facts)
+            yield _updated_stuck(former[slot], facts) if slot in former else _new_stuck(slot, stuck[slot], facts)
             continue
         yield replace(
             former[slot],
-            routes=tuple(replace(route, stuck=False) for route in former[slot].routes),
+            routes=tuple(replace(route, stuck=False, least_bad="") for route in former[slot].routes),
             timeline=timeline.merge_entries(former[slot].timeline, [timeline.resolved_entry(facts.now)]),
             resolved_at=facts.now,
         )
 
 
-def _new_stuck(slot: Slot, name: str, facts: CycleFacts) -> Incident:
-    begun = _begun(slot, facts.now, facts)
-    route = RouteImpact(
-        route=name, target=_users_target(name, facts), stuck=True, stuck_until=facts.stuck.get(name, "")
+def _stuck_route(name: str, facts: CycleFacts) -> RouteImpact:
+    return RouteImpact(
+        route=name,
+        target=_users_target(name, facts),
+        stuck=True,
+        least_bad=_least_bad(name, facts),
+        stuck_until=facts.stuck.get(name, ""),
     )
+
+
+def _updated_stuck(incident: Incident, facts: CycleFacts) -> Incident:
+    """The incident with where the route stands now, and how it came there."""
+    routes = tuple(_stuck_route(route.route, facts) for route in incident.routes)
+    entries = timeline.route_entries(incident, routes, {entry.text for entry in incident.timeline}, facts)
+    return replace(incident, routes=routes, timeline=timeline.merge_entries(incident.timeline, entries))
+
+
+def _new_stuck(slot: Slot, name: str, facts: CycleFacts) -> Incident:
+    begun, route = _begun(slot, facts.now, facts), _stuck_route(name, facts)
     entry = timeline.stuck_entry(route, facts.now, again=begun.reopened > 0)
     return replace(begun, routes=(route,), timeline=timeline.merge_entries(begun.timeline, [entry]))

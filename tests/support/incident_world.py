@@ -99,6 +99,15 @@ class World:
         }
         return update_incidents(CycleFacts(**{**given, **facts}))
 
+    def settle_on_least_bad(self, to: str, reason: str) -> list[Incident]:
+        """One cycle in which the stuck route `chat` moves to the candidate that fails less."""
+        before = self.routes["chat"].target
+        move = Decision(
+            route="chat", at=self.now, move=MoveKind.LEAST_BAD, before=before, target=to, reason=f"least bad: {reason}"
+        )
+        self.routes["chat"] = move
+        return self.ask(stuck={"chat": "it waits"}, decisions=[move])
+
     def _move(self, to: str) -> Decision:
         before = self.routes["chat"].target
         reason = self.health[before].reason

@@ -36,6 +36,7 @@ from controller.incidents.text import (
     incident_shares,
     reasons,
     refusal_of,
+    stuck_clause,
     vendor_sentence,
 )
 from monitor.config.alert_settings import Severity
@@ -176,9 +177,13 @@ def _urgent_clause(incident: Incident) -> str | None:
         return ""
     if stuck := [route for route in incident.routes if is_stuck_now(route, incident)]:
         who = f"route {plain_name(stuck[0].route)} has" if len(stuck) == 1 else f"{len(stuck)} routes have"
-        return f" and {who} nowhere to go"
+        return f" and {who} {_nowhere(stuck)}"
     held = (route for route in incident.routes if is_held_on_failing(route, incident))
     return next((f" and route {plain_name(route.route)} is {plain_name(route.held)}" for route in held), None)
+
+
+def _nowhere(stuck: Sequence[RouteImpact]) -> str:
+    return "no good candidate" if any(route.least_bad for route in stuck) else "nowhere to go"
 
 
 def describe_failure(incident: Incident) -> str:
@@ -188,7 +193,7 @@ def describe_failure(incident: Incident) -> str:
         return "our own network works again" if over else "our own network is down or loses packets"
     if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
         route = plain_name(incident.provider.removeprefix(ROUTE))
-        return f"route {route} has somewhere to go again" if over else f"route {route} has nowhere to go"
+        return f"route {route} has {'somewhere to go again' if over else _nowhere(incident.routes)}"
     troubled = [a for a in incident.affected if a.health not in SETTLED] or list(incident.affected)
     if not troubled:
         return f"{plain_name(incident.provider)} has an incident of kind {incident.kind.label}"
@@ -279,7 +284,7 @@ def _route_line(route: RouteImpact, incident: Incident, format_name: Callable[[s
     if health:
         line += f", which is {health}"
     if route.stuck and not incident.resolved_at:
-        line += "; no other candidate is healthy"
+        line += f"; {safe(stuck_clause(route), _WAIT_CHARS)}"
         line += f"; {safe(route.stuck_until, _WAIT_CHARS)}" if route.stuck_until else ""
     for target, percent in route.weights[:3]:
         if target != route.target:

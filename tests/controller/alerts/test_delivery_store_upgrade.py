@@ -18,7 +18,9 @@ from tests.support.slack_server import SlackServer
 
 #: What that version's `deliveries` were.
 _OLD_TABLE = """
-    DROP TABLE deliveries; DROP TABLE channel_states; ALTER TABLE observations DROP COLUMN failed_here;
+    DROP TABLE deliveries; DROP TABLE channel_states; DROP TABLE rollups; DROP TABLE route_rollups;
+    ALTER TABLE observations DROP COLUMN limit_left; ALTER TABLE observations DROP COLUMN limit_resets_s;
+    ALTER TABLE observations DROP COLUMN failed_here;
     ALTER TABLE observations DROP COLUMN afresh;
     CREATE TABLE deliveries (key TEXT NOT NULL PRIMARY KEY, sink TEXT NOT NULL, incident_id INTEGER,
       begun_ms INTEGER NOT NULL, done_ms INTEGER, channel TEXT, ts TEXT, attempts INTEGER DEFAULT 0 NOT NULL,

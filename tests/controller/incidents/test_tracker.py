@@ -2,15 +2,21 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from controller.alerts.slack.blocks import code_span
+from controller.alerts.slack.incident_message import headline_of, route_lines
 from controller.incidents.incident import IncidentKind
+from controller.incidents.json_document import incident_summary
+from controller.incidents.text import route_users
 from controller.incidents.timeline import MAX_ENTRIES
 from controller.routing.decision import Decision, MoveKind
 from monitor.config.settings import Route
 from monitor.health import Health, TargetHealth
 from tests.support.incident_world import CHAT, HAIKU, LETTERS, LUNA, MINI, NOON, World, lines, seen, settings
+from ui.incidents import users
 
 
 @pytest.mark.parametrize(
@@ -214,6 +220,49 @@ def test_stuck_is_told_when_it_begins_and_changes_the_incident_when_it_ends() ->
     assert world.cycle(stuck=True) == []
     (freed,) = world.cycle()
     assert not freed.routes[0].stuck
+
+
+FAILS = "fails 18 % of the time, the other all"
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["in the provider's incident", "in one of its own"])
+def test_a_stuck_route_tells_that_it_is_on_the_least_bad(*, alone: bool) -> None:
+    """Where it stands, how often that fails and the others do; in the incident, Slack, the page and JSON."""
+    world = World()
+    world.cycle({LUNA: Health.UP if alone else Health.DOWN, HAIKU: Health.UP}, stuck=True)
+    (changed,) = world.settle_on_least_bad(HAIKU, FAILS)
+    (impact,) = changed.routes
+    assert (impact.target, impact.stuck, impact.least_bad) == (HAIKU, True, FAILS)
+    assert lines(changed)[-1] == f"Route chat moved from {LUNA} to {HAIKU}: least bad: {FAILS}"
+    assert f"chat → {HAIKU}, the least bad of its candidates: {FAILS}; it waits" in route_users(impact)
+    assert f"`chat` are on `{HAIKU}`" in route_lines(changed, code_span)[0]
+    assert f"the least bad of its candidates: {FAILS}" in route_lines(changed, code_span)[0]
+    assert headline_of(changed).endswith("route chat has no good candidate")
+    assert f"stuck: the least bad of its candidates: {FAILS}" in users(changed)
+    assert incident_summary(changed, world.now)["routes"][0]["least_bad"] == FAILS
+    (freed,) = world.cycle()
+    assert not freed.routes[0].least_bad
+
+
+def test_users_that_a_move_did_not_reach_are_not_on_the_least_bad() -> None:
+    """A dry run, and a routing file that cannot be written, leave them where they were."""
+    unwritable: dict[str, Any] = {"unpublished": {"chat": LUNA}}
+    for facts in (unwritable, dict[str, Any]()):
+        world = World()
+        world.cycle({LUNA: Health.DOWN, HAIKU: Health.DOWN}, stuck=True)
+        world.settle_on_least_bad(HAIKU, FAILS)
+        world.routes["chat"] = replace(world.routes["chat"], dry_run=not facts)
+        assert not any(route.least_bad for one in world.ask(stuck={"chat": ""}, **facts) for route in one.routes)
+
+
+def test_an_incident_that_begins_on_the_least_bad_says_so() -> None:
+    """The line names no route that stays for want of anything better."""
+    world = World()
+    world.cycle({LUNA: Health.UP, HAIKU: Health.UP})
+    world.settle_on_least_bad(HAIKU, FAILS)
+    (opened,) = world.open
+    stays = f"Route chat has no healthy candidate left and stays on {HAIKU}, the least bad of its candidates: {FAILS}"
+    assert stays in lines(opened)
 
 
 def test_both_incidents_tell_of_a_route_that_both_touch() -> None:
