@@ -29,6 +29,7 @@ from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from monitor.config.settings import ControllerSettings, Route, Settings
 from monitor.formatting import format_elapsed
 from monitor.health import UNHEALTHY, Health, TargetHealth
+from probes.limit_headers import LONGEST_LIMIT_S
 
 #: A control cycle decides at least this often (seconds), so long after observations begin to come in, and so long after
 #: a verdict is due that needs no further observation.
@@ -163,8 +164,9 @@ def decide(case: RouteCase) -> RouteVerdict:
        measurably fails less, after `dwell` and with no failback in steps under way; else hold.
     6. With a failback in steps under way: the next step, or its end.
     7. Off a degraded standby to a less preferred candidate that is up, once `dwell` has passed since the last move.
-    8. Otherwise back to the most preferred candidate that is up, once `dwell` has passed since the last move, in the
-       way of `controller.failback.mode`. A route that was pinned goes back in every mode: a person set the end.
+    8. Otherwise back to the most preferred candidate that is up, once `dwell` has passed since the last move, and not
+       while a limit of it is nearly used up (for an hour after the move at the most), in the way of
+       `controller.failback.mode`. A route that was pinned goes back in every mode: a person set the end.
     """
     pin = case.overrides.pin(case.route.name)
     pinned = case.candidate(pin.target) if pin else None
@@ -304,7 +306,10 @@ def _fail_back(case: RouteCase, current: Decision, present: Candidate, going_to:
     unpinned = current.move is MoveKind.PIN
     if not up or (case.controller.failback.mode == "manual" and not unpinned):
         return RouteVerdict(settled=True, waiting=up[0].id if up else None)
-    ready = (c for c in up if c.is_eligible(case.now) and (unpinned or not c.is_held_back(case.now)))
+    # As long as what a provider says of a limit is believed at all, so that a wrong figure holds nothing for ever.
+    limits_count = not case.has_passed(current.at, LONGEST_LIMIT_S)
+    held = {c.id for c in up if c.is_held_back(case.now) or (limits_count and c.low_limit(case.now))}
+    ready = (c for c in up if c.is_eligible(case.now) and (unpinned or c.id not in held))
     home = next(ready, None)
     if home is None:
         return RouteVerdict()

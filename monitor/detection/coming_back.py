@@ -23,6 +23,9 @@ def describe_wait(state: TargetState, parameters: TargetParameters, now: datetim
             return f"{health}, up at {clock(up_at, now)} {proviso}"
     if state.health in HEALTHY and state.held_until and state.held_until > now:
         return f"{health}, held until {clock(state.held_until, now)}"
+    low = state.low_limit.text(now) if state.low_limit and state.health in HEALTHY else None
+    if low and not lasting:
+        return f"{health}, close to a limit: {low}"
     if lasting:
         return f"{health}, probed every {format_elapsed(parameters.interval_s)}"
     if is_resting(state, now) and state.resting_until:

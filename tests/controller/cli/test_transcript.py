@@ -122,6 +122,8 @@ EXAMINATION = Transcript(
         model="gpt-5",
         deprecation="retires 2026-12-01",
         retry_after_s=20,
+        limit_left="2 of 60 requests",
+        limit_resets_s=12,
         input_tokens=9,
         cached_tokens=4,
     ),
@@ -186,6 +188,7 @@ def test_what_was_said_besides_is_shown() -> None:
         "  answered by gpt-5, which is not the model that was asked",
         "  the provider says of the model: retires 2026-12-01",
         "  the provider asks to wait for 20 s",
+        "  close to a limit: 2 of 60 requests left for 12 s",
         "  request id req_1",
         "  our own event loop was up to 0.030 s late: these times are not all the provider's",
     ):

@@ -145,6 +145,25 @@ def test_among_equals_one_that_is_close_to_a_limit_is_passed_over() -> None:
         assert (decision.target, decision.reason) == (target, reason)
 
 
+@pytest.mark.parametrize(
+    ("for_s", "target"),
+    [(DWELL_S, IDS[1]), (3599.0, IDS[1]), (3600.0, IDS[0])],
+    ids=["after dwell", "within the hour", "a wrong figure holds nothing for ever"],
+)
+def test_a_route_does_not_go_back_into_a_limit(for_s: float, target: str) -> None:
+    """It goes to the next candidate that is up, if there is one; a route that was pinned goes all the same."""
+    home, second, third = (candidate(name, Health.UP) for name in IDS)
+    decision = ask(at(third.id, for_s=for_s), near_limit(home), second, third).decision
+    assert decision
+    assert decision.target == target
+    alone = ask(at(second.id, for_s=for_s), near_limit(home), second, third)
+    assert (alone.decision is None, alone.settled) == (for_s < 3600, False if for_s < 3600 else alone.settled)
+    unpinned = replace(at(third.id, for_s=for_s), move=MoveKind.PIN)
+    decision = ask(unpinned, near_limit(home), second, third).decision
+    assert decision
+    assert decision.target == home.id
+
+
 @pytest.mark.parametrize("worse", [Health.SUSPECT, Health.DEGRADED, Health.DOWN])
 def test_a_limit_refuses_nobody_a_standby(worse: Health) -> None:
     """A candidate that is close to a limit is better than one that is not well, and than none."""

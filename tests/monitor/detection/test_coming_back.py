@@ -8,7 +8,7 @@ from monitor.detection.coming_back import describe_wait
 from monitor.detection.evidence import EvidenceTrack
 from monitor.detection.state_machine import verdict_due_at
 from monitor.detection.target_state import TargetState
-from monitor.health import Health
+from monitor.health import Health, LowLimit
 from tests.support.builders import T0, fold, observation, parameters
 
 BY = parameters()
@@ -30,6 +30,12 @@ def later(seconds: float) -> object:
             False,
             "down, not probed before 18:01:30 UTC, as it asked for (Retry-After)",
             id="a rest that it asked for",
+        ),
+        pytest.param(
+            {"health": Health.UP, "low_limit": LowLimit(left="2 of 60 requests", until=T0 + timedelta(seconds=50))},
+            False,
+            "up, close to a limit: 2 of 60 requests left until 18:00:50 UTC",
+            id="a limit",
         ),
         pytest.param(
             {"health": Health.RECOVERING, "since": later(-20)},
