@@ -17,12 +17,15 @@ from monitor.storage.database import DatabaseError
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from probes.observation import Observation, replaced
+from probes.outcome import Effect
 
 log = logging.getLogger(__name__)
 
 #: How far back observations are read for a target without a stored state: its whole history would delay the start by
 #: minutes.
 _REPLAYED_WITHOUT_STATE = timedelta(hours=1)
+#: A test on fresh evidence that a restart has ended began with a failure this young.
+_TESTED_WITHIN = timedelta(seconds=60)
 
 
 class StoredDetector:
@@ -37,6 +40,8 @@ class StoredDetector:
         self.detector: Detector
         """From `resume` on."""
         self._notices = NoticeFilter()
+        self.resumed_probes: tuple[BurstProbe, ...] = ()
+        """The extra probes that suspects deserve when the service begins."""
         self._judged: frozenset[Observation] = frozenset()
         """The observations of the last call: handed in again, they are not counted again."""
         self._not_watched: frozenset[str] = frozenset()
@@ -62,6 +67,19 @@ class StoredDetector:
             unjudged += self._store.observations(target, after=after)
         unjudged.sort(key=lambda observation: observation.finished_at)
         self._judge(unjudged, self._blind(unjudged, now), now)
+        self._ask_again(now)
+
+    def _ask_again(self, now: datetime) -> None:
+        """Begin the tests on fresh evidence anew that the restart has ended, by the last failure of each suspect."""
+        for target, health in self.detector.health.items():
+            if health.health is not Health.SUSPECT:
+                continue
+            recent = self._store.observations(target, after=now - _TESTED_WITHIN)
+            failures = [each for each in recent if each.outcome.effect is Effect.DOWN and not each.failed_here]
+            if failures:
+                began_at = now - timedelta(seconds=failures[-1].duration_s)
+                self.detector.ask_afresh(replaced(failures[-1], started_at=began_at, afresh=False))
+                self.resumed_probes += self.detector.burst_probes(target)
 
     def take_in(
         self, observations: Sequence[Observation], now: datetime, blind: Collection[Observation]

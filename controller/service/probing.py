@@ -62,6 +62,7 @@ class Probing:
         """Begin with the scheduled probes."""
         self.schedule.start(self.recorder.clock())
         self._probe_early()
+        self.request(self.cycle.detection.resumed_probes)
 
     def request(self, bursts: Iterable[BurstProbe]) -> None:
         """Make these extra probes as well, as far as the budget allows."""

@@ -45,7 +45,7 @@ class DetectorState:
     targets: Mapping[str, TargetState]
     providers: Mapping[str, ProviderEvidence]
     fresh: Mapping[str, FreshTest] = field(default_factory=dict)
-    """Tests on fresh evidence under way, by target or provider; a restart forgets them."""
+    """Tests on fresh evidence under way, by target or provider; after a restart they begin anew."""
 
 
 class Detector:
@@ -112,10 +112,11 @@ class Detector:
             self._weigh_for_provider(provider, observation, blind=blind)
             changed += self._provider_verdict(provider, observation.finished_at)
         if observation.outcome.effect is Effect.DOWN and not (blind and observation.outcome.blame is Blame.UNDECIDED):
-            self._begin_fresh_test(observation)
+            self.ask_afresh(observation)
         return changed
 
-    def _begin_fresh_test(self, failed: Observation) -> None:
+    def ask_afresh(self, failed: Observation) -> None:
+        """Begin a test on fresh evidence with this failure, where one makes sense and none is under way."""
         state, parameters = self._states[failed.target], self._parameters[failed.target]
         exempt = state.out_of_service or state.health is Health.RECOVERING or state.is_reported(failed.check)
         if exempt or limits.is_limited(state, failed.finished_at):
@@ -144,7 +145,7 @@ class Detector:
         """A probe is still under way after `hang_s`: that is no failure yet, but enough to ask afresh."""
         self._clean = None
         if not blind and observation.duration_s >= self.hang_s(observation.target):
-            self._begin_fresh_test(observation)
+            self.ask_afresh(observation)
         return ()
 
     def _observe_afresh(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:

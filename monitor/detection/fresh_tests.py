@@ -10,6 +10,10 @@ from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import ProviderParameters, TargetParameters
 from monitor.detection.target_state import TargetState
 from probes.observation import Observation
+from probes.outcome import Blame
+
+#: After so long the neutral endpoints are asked again whether a failure is our own network's.
+_NETWORK_ASKED_S = 2.3
 
 
 class FreshTests:
@@ -35,6 +39,8 @@ class FreshTests:
             return
         needed = fresh_evidence.threshold(model, per_day=parameters.fresh_false_per_day)
         pause_s = fresh_evidence.wait_s(parameters.blips, parameters.min_outage_s)
+        if failed.outcome.blame is Blame.UNDECIDED:
+            pause_s = max(pause_s, _NETWORK_ASKED_S)
         self._take_step(name, failed, fresh_evidence.begin(failed, targets, model, needed=needed, pause_s=pause_s))
 
     def add_probe(self, name: str, observation: Observation) -> FreshTest | None:

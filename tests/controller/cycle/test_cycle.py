@@ -342,6 +342,23 @@ def test_a_restart_goes_on_where_it_stopped(stage: Callable[..., Stage]) -> None
     assert again.table()["routes"]["chat"]["target"] == C
 
 
+@pytest.mark.parametrize(("restarts_s", "asked"), [(35, [(C,)] * 3), (95, [])], ids=["soon", "later"])
+def test_a_restart_asks_afresh_again(stage: Callable[..., Stage], restarts_s: float, asked: list[tuple[str]]) -> None:
+    """The test that it has ended begins anew at once, and not with the next failure; not for what is long ago."""
+    one = stage()
+    one.run(*(observation(".", name=name) for name in (A, B, C)), now_s=1)
+    one.run(observation("x", at_s=30, name=C), now_s=31)
+    one.close()
+    again = stage(start_s=restarts_s)
+    probes = [each for each in again.cycle.detection.resumed_probes if each.afresh]
+    assert [each.targets for each in probes] == asked
+    for number, symbol in enumerate("xxxxxxx" if asked else ""):
+        at_s = restarts_s + (number / 10 if number < 3 else 10 + number / 10)
+        again.run(observation(symbol, at_s=at_s, name=C, afresh=True), now_s=at_s + 0.2)
+    assert again.table()["targets"][C]["health"] == "down" if asked else True
+    again.close()
+
+
 def test_evidence_against_a_provider_survives_a_restart(stage: Callable[..., Stage]) -> None:
     """What its targets have shown together is gone on from, but not after a service that was off for hours."""
     one = stage()

@@ -197,6 +197,18 @@ def test_only_a_failure_begins_one(first: str) -> None:
     assert wanted(detector) == []
 
 
+@pytest.mark.parametrize(("symbol", "waits_s"), [("x", 1.3), ("t", 2.3)])
+def test_the_neutral_endpoints_are_asked_again_before_a_verdict(symbol: str, waits_s: float) -> None:
+    """Where blips are short, what may be our own network waits until their answer is a new one."""
+    controller = ControllerSettings(min_outage_s=1, blips=Blips(per_day=5, length=(0.5, 1.0)))
+    detector = Detector(settings(Path("/nowhere"), A, controller=controller), T0)
+    detector.observe(observation(".", name=A))
+    detector.observe(observation(symbol, at_s=30, name=A))
+    assert len(wanted(detector)) == 3
+    detector.observe(observation(symbol, at_s=30.1, name=A, afresh=True))
+    assert wanted(detector)[0].delay_s == pytest.approx(waits_s - 0.1)
+
+
 def test_none_begins_where_the_target_throttles() -> None:
     """A 500 between 429s brings no probes at once, and a Retry-After to one of them is obeyed."""
     detector = detector_at_work()
