@@ -7,6 +7,7 @@ added to each sample, then Wald's interval is taken. It holds for samples as sma
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from math import sqrt
+from statistics import NormalDist
 from typing import NamedTuple
 
 from controller.routing.candidates import Candidate
@@ -19,6 +20,10 @@ LEAST_BAD = "least bad"
 _Z = 2.33
 #: One side of 99.9 %, from one least bad candidate to the next: equals are compared again and again.
 _Z_AGAIN = 3.09
+#: More comparisons at once than these share their error (Bonferroni), or one of many equals would seem better by luck.
+_COMPARED = 3
+#: So many shares are told one by one.
+_LISTED = 3
 #: The present target must fail by so much more at the least, a share.
 _LEAST_DIFFERENCE = 0.05
 #: The health that the outcomes of an effect lead to.
@@ -51,7 +56,7 @@ def failing_share(candidate: Candidate, fail_over_on: Collection[Health], since:
 
 
 def least_difference(more: FailingShare, less: FailingShare, z: float = _Z) -> float:
-    """The lower bound, at 99 % by default, of how much larger the first share is."""
+    """The lower bound of how much larger the first share is; `z`: how sure, as a quantile of the normal law."""
     p, q = ((share.failed + 1) / (share.probes + 2) for share in (more, less))
     return p - q - z * sqrt(p * (1 - p) / (more.probes + 2) + q * (1 - q) / (less.probes + 2))
 
@@ -78,9 +83,9 @@ def find_least_bad(
 
     `again`: the route came to the present target for that, and leaves it on stronger evidence alone.
     """
-    z = _Z_AGAIN if again else _Z
     shares = {c.id: failing_share(c, fail_over_on, since) for c in candidates if c is present or can_be_least_bad(c)}
-    mine = shares[present.id]
+    compared = sum(share.probes > 0 for target, share in shares.items() if target != present.id)
+    z, mine = _quantile(_Z_AGAIN if again else _Z, compared), shares[present.id]
     better = [
         c
         for c in candidates
@@ -88,9 +93,25 @@ def find_least_bad(
     ]
     if not better:
         return None
-    to = max(better, key=lambda c: least_difference(mine, shares[c.id]))
-    others = [share.text for target, share in shares.items() if target != to.id and share.probes]
-    listed = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+    to = max(better, key=lambda c: least_difference(mine, shares[c.id], z))
     share = shares[to.id]
     often = f"{100 * share.failed / share.probes:.0f} % of the time"
-    return to, f"{LEAST_BAD}: fails {often}, the other{'s' * (len(others) > 1)} {listed}"
+    others = _others([share for target, share in shares.items() if target != to.id and share.probes])
+    return to, f"{LEAST_BAD}: fails {often}, {others}"
+
+
+def _quantile(z: float, compared: int) -> float:
+    """The quantile for each of so many comparisons."""
+    if compared <= _COMPARED:
+        return z
+    normal = NormalDist()
+    return -normal.inv_cdf(normal.cdf(-z) * _COMPARED / compared)
+
+
+def _others(shares: Sequence[FailingShare]) -> str:
+    """`the other all`, `the others 60 % and all`; of many, the least and the most."""
+    if len(shares) > _LISTED:
+        least, *_, most = sorted(shares, key=lambda share: share.failed / share.probes)
+        return f"the {len(shares)} others {least.text} to {most.text}"
+    listed = " and ".join(filter(None, [", ".join(share.text for share in shares[:-1]), shares[-1].text]))
+    return f"the other{'s' * (len(shares) > 1)} {listed}"

@@ -8,6 +8,9 @@ from controller.routing.overrides import Override
 from monitor.config.settings import ControllerSettings
 from monitor.formatting import clock
 
+#: So many candidates are named.
+_NAMED = 3
+
 
 def stuck_until(
     own_wait: str,
@@ -27,7 +30,9 @@ def stuck_until(
         return f"it has no other candidate and stays until this one is well ({own_wait})"
     drained = {name: f"drained until {clock(drain.until, now)}" for name, drain in drains.items()}
     names = [f"{name} ({drained.get(name, wait)})" for name, wait in waits.items()]
-    text = f"it moves at good probes of {' or '.join(names)}, or where one of them measurably fails less"
+    more = [f"{len(names) - _NAMED} others"] if len(names) > _NAMED + 1 else names[_NAMED:]
+    named = " or ".join([*names[:_NAMED], *more])
+    text = f"it moves at good probes of {named}, or where one of them measurably fails less"
     return f"{text}, from {clock(least_bad_from, now)} on (dwell)" if least_bad_from else text
 
 

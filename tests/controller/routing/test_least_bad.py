@@ -3,12 +3,13 @@
 import itertools
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 
 import pytest
 
 from controller.routing.candidates import Candidate
 from controller.routing.decision import Decision, MoveKind
-from controller.routing.least_bad import FailingShare, least_difference
+from controller.routing.least_bad import FailingShare, find_least_bad, least_difference
 from controller.routing.overrides import NO_OVERRIDES, Override, OverrideKind, Overrides
 from controller.routing.policy import RouteCase, RouteVerdict, decide
 from monitor.config.settings import ControllerSettings, Route
@@ -119,6 +120,30 @@ def test_a_failback_in_steps_is_aborted_first() -> None:
     verdict = ask(home, present, candidate(IDS[2], Health.DOWN, 2), present=1, weights=((IDS[0], 10.0), (IDS[1], 90.0)))
     assert verdict.decision is not None
     assert (verdict.decision.move, verdict.decision.target) == (MoveKind.ABORT, IDS[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4, 40])
+def test_equals_rarely_move_a_route_however_many_they_are(count: int) -> None:
+    """One of many seems better by luck, so that each comparison must be the surer."""
+    dice = Random(1)
+
+    def fails_half(number: int) -> Candidate:
+        return candidate(f"p/m{number}", Health.DOWN, sum(dice.random() < 0.5 for _ in range(20)))
+
+    found = 0
+    for _ in range(400):
+        first, *others = map(fails_half, range(count))
+        found += find_least_bad(first, [first, *others], ROUTE.fail_over_on, None) is not None
+    assert found <= 0.03 * 400
+
+
+def test_many_others_are_told_by_the_least_and_the_most() -> None:
+    """Nobody reads forty shares, nor what forty candidates wait for."""
+    known = [candidate(f"p/m{number}", Health.DOWN, 20 - number % 9) for number in range(40)]
+    found = find_least_bad(known[0], [*known, candidate("p/x", Health.DOWN, 2)], ROUTE.fail_over_on, None)
+    assert found
+    assert found[1] == "least bad: fails 10 % of the time, the 40 others 60 % to all"
 
 
 def test_only_what_leads_away_from_the_route_counts_as_failing() -> None:

@@ -28,6 +28,15 @@ def test_a_stuck_route_names_what_each_candidate_waits_for() -> None:
     assert alone == "it has no other candidate and stays until this one is well (down, next probe due now)"
 
 
+def test_of_many_candidates_three_are_named() -> None:
+    """Forty of them are a wall that nobody reads; four are told in full."""
+    waits = {f"b/{number}": "down" for number in range(40)}
+    text = waiting.stuck_until("down", waits, {}, least_bad_from=None, now=T0)
+    assert text.startswith("it moves at good probes of b/0 (down) or b/1 (down) or b/2 (down) or 37 others, or where")
+    four = waiting.stuck_until("down", dict(list(waits.items())[:4]), {}, least_bad_from=None, now=T0)
+    assert "or b/3 (down), or where" in four
+
+
 def test_dwell_ends_so_long_after_the_last_move() -> None:
     """None before the first decision, after its end, and when the clock was set back behind the move."""
     controller, moved = ControllerSettings(dwell_s=60), Decision(route="chat", target="a/x", at=T0, reason="r")
