@@ -333,7 +333,8 @@ def _stuck_route(name: str, facts: CycleFacts) -> RouteImpact:
 def _updated_stuck(incident: Incident, facts: CycleFacts) -> Incident:
     """The incident with where the route stands now, and how it came there."""
     routes = tuple(_stuck_route(route.route, facts) for route in incident.routes)
-    entries = timeline.route_entries(incident, routes, {entry.text for entry in incident.timeline}, facts)
+    known, since = {entry.text for entry in incident.timeline}, incident.bad_periods[-1].opened_at
+    entries = timeline.route_entries(incident, routes, known, facts, since=since)
     return replace(incident, routes=routes, timeline=timeline.merge_entries(incident.timeline, entries))
 
 
