@@ -14,7 +14,7 @@ from typing import Any
 from controller.plan.trials import BACKGROUND
 from monitor.budget.allocation import PaidTarget, describe_stretches, format_usd
 from monitor.config.settings import Route, Settings
-from monitor.detection.evidence import rounded
+from monitor.detection.background import rounded
 from monitor.detection.parameters import parameters_by_provider, parameters_by_target
 from monitor.detection.threshold import AlarmModel, false_alarms_per_day, threshold
 from monitor.formatting import format_duration, format_elapsed, format_rate, format_share, listed, plural

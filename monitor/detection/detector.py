@@ -124,7 +124,8 @@ class Detector:
         provider = self._provider_of[failed.target]
         pool = None if failed.target in self._fresh else self._pools.get(provider)
         if pool is None or pacing.fails_alone(state.down.evidence, pool):
-            model = fresh_tests.target_model(parameters, state.background_rate, hanging=failed.under_way)
+            p0 = state.background(parameters.interval_s).rate
+            model = fresh_tests.target_model(parameters, p0, hanging=failed.under_way)
             self._fresh.begin(failed, [failed.target], parameters, model)
         elif pool.evidence.value or failed.under_way:
             self._begin_provider_test(failed, provider)
@@ -133,8 +134,8 @@ class Detector:
         members = self._provider_parameters[provider]
         targets = provider_bursts.testable_targets(members, self._states, self._fresh, failed.finished_at)
         if len(targets) > 1:
-            p0 = max(self._states[target].background_rate for target in targets)
-            model = fresh_tests.provider_model(members, targets, p0, hanging=failed.under_way)
+            rates = provider_bursts.background_rates(members, self._states)
+            model = fresh_tests.provider_model(members, targets, rates, hanging=failed.under_way)
             self._fresh.begin(failed, targets, members, model)
 
     def hang_s(self, target: str) -> float:
@@ -156,7 +157,7 @@ class Detector:
         interval_s = self._parameters[target].interval_s
         state = limits.note_start(state, observation.started_at, interval_s)
         recent = recent_probes.add_probe(state, observation, interval_s, blind=blind)
-        self.accept(state.replace(recent=recent).learn_pending())
+        self.accept(state.replace(recent=recent).learn_pending(interval_s))
         provider = self._provider_of[target]
         name = target if target in self._fresh else provider
         if observation.outcome.effect is Effect.THROTTLED:
@@ -168,8 +169,8 @@ class Detector:
             return ()
         if not test.is_conclusive:
             for failing in test.persistent:
-                background = self._states[failing].background_rate
-                self._fresh.go_on(test, failing, self._parameters[failing], background, observation)
+                p0 = self._states[failing].background(self._parameters[failing].interval_s).rate
+                self._fresh.go_on(test, failing, self._parameters[failing], p0, observation)
             return ()
         members = self._provider_parameters[provider].members if name == provider else ()
         if members:
@@ -351,7 +352,8 @@ class Detector:
         elif state.health in NO_VERDICT and not state.is_reported(observation.check):
             parameters = self._provider_parameters[provider]
             if observation.outcome.effect is Effect.DOWN:
-                pool = provider_pool.add_failure(pool, observation, parameters, self._backgrounds(provider))
+                rates = provider_bursts.background_rates(parameters, self._states)
+                pool = provider_pool.add_failure(pool, observation, parameters, rates)
             elif observation.outcome.effect in {Effect.UP, Effect.DEGRADED, Effect.THROTTLED}:
                 pool = provider_pool.add_success(pool, observation, parameters)
         self._pools[provider] = pool
@@ -362,10 +364,6 @@ class Detector:
         pool = self._pools[provider]
         patience_s = self._provider_parameters[provider].patience_s
         return NO_PROVIDER_EVIDENCE if provider_pool.is_stale(pool, now, patience_s) else pool
-
-    def _backgrounds(self, provider: str) -> dict[str, float]:
-        states = (self._states[target] for target in self._provider_parameters[provider].members)
-        return {state.target: state.background_rate for state in states if state.health in NO_VERDICT}
 
     def _plan_provider_verdict(self, provider: str) -> None:
         self._set_due(

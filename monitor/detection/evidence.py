@@ -12,12 +12,11 @@ import math
 from collections import Counter
 from dataclasses import field
 from datetime import datetime
-from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
 
-from monitor.config.settings import LARGEST_BACKGROUND
+from monitor.detection.background import BackgroundRate
 from monitor.health import WeighedProbe
 from probes.observation import Observation, hot_dataclass, replaced
 from probes.outcome import Blame, Effect, Outcome
@@ -25,52 +24,8 @@ from probes.outcome import Blame, Effect, Outcome
 #: The recovery test's height: log(20), a chance of one in twenty to call p1 recovered.
 RECOVERED = math.log(20)
 
-_PRIOR_FAILURES = 5.0
-_PRIOR_PROBES = 1000.0
-_LOWEST = 0.002
-_MEMORY_PROBES = 20_000.0
-#: Learned rates are rounded to this grid (ratio of neighbours), so that the threshold is computed for few of them.
-_GRID = 1.25
 _LONGEST_TRAIL = 60
 _LONGEST_DETAIL = 160
-
-
-@hot_dataclass
-class BackgroundRate:
-    """A target's own failure rate in quiet times, learned from its history.
-
-    The mean of a Beta(5, 995) prior updated with the quiet probes, clamped to 0.2–5 %. The memory fades: about the last
-    20,000 quiet probes (a week at 30 s) count.
-    """
-
-    failures: float = 0.0
-    probes: float = 0.0
-
-    def add_probe(self, *, failed: bool) -> "BackgroundRate":
-        """The rate after one more probe in quiet times."""
-        fade = min(1.0, _MEMORY_PROBES / (self.probes + 1))
-        return BackgroundRate(failures=(self.failures + failed) * fade, probes=(self.probes + 1) * fade)
-
-    def add_clean_probes(self, probes: int) -> "BackgroundRate":
-        """The rate after so many more good probes in quiet times: the same as adding them one by one."""
-        fading = max(0.0, self.probes + probes - _MEMORY_PROBES)
-        full = math.floor(fading)
-        failures = self.failures * (_MEMORY_PROBES / (_MEMORY_PROBES + 1)) ** full
-        if fading > full:
-            failures *= _MEMORY_PROBES / (_MEMORY_PROBES + fading - full)
-        return BackgroundRate(failures=failures, probes=min(_MEMORY_PROBES, self.probes + probes))
-
-    @property
-    def rate(self) -> float:
-        """The background failure rate p0, a share."""
-        return rounded((_PRIOR_FAILURES + self.failures) / (_PRIOR_PROBES + self.probes))
-
-
-@lru_cache(maxsize=1024)
-def rounded(rate: float) -> float:
-    """A background failure rate within its bounds and on the grid for which thresholds are computed."""
-    steps = round(math.log(rate / _LOWEST, _GRID))
-    return min(LARGEST_BACKGROUND, max(_LOWEST, _LOWEST * _GRID**steps))
 
 
 def step_up(p0: float, p1: float) -> float:
@@ -184,7 +139,9 @@ class EvidenceTrack:
 
         Only the failure that begins an excursion teaches the background: an outage must not become normal.
         """
-        background = self.background if self.evidence.value > 0 else self.background.add_probe(failed=True)
+        background = self.background
+        if not self.evidence.value:
+            background = background.add_probe(observation.finished_at, failed=True)
         evidence = self.evidence.add_failure(observation, p0=self.background.rate, p1=p1)
         return EvidenceTrack(evidence=evidence, background=background)
 
@@ -195,11 +152,12 @@ class EvidenceTrack:
                 evidence=self.evidence.add_success(observation, p0=self.background.rate, p1=p1),
                 background=self.background,
             )
-        return EvidenceTrack(background=self.background.add_probe(failed=False))
+        return EvidenceTrack(background=self.background.add_probe(observation.finished_at, failed=False))
 
-    def add_clean_probes(self, probes: int) -> "EvidenceTrack":
-        """The track after so many more good probes that came in while there was no evidence."""
-        return EvidenceTrack(evidence=self.evidence, background=self.background.add_clean_probes(probes))
+    def add_clean_probes(self, probes: int, until: datetime, interval_s: float) -> "EvidenceTrack":
+        """The track after so many more good probes, one an interval, that came in while there was no evidence."""
+        background = self.background.add_clean_probes(probes, until, interval_s)
+        return EvidenceTrack(evidence=self.evidence, background=background)
 
     def clear(self) -> "EvidenceTrack":
         """The track without evidence; the background stays."""

@@ -9,7 +9,8 @@ It stands beside the CUSUM, which must wait for `min_outage`, and has probes of 
    however those end that are still under way.
 
 Of several targets of a provider, the three go to the others, and each of (at most eight) is asked afresh. What counts
-is what is left without the worst third of them, and twice as many as that third must have failed.
+is what is left without the worst third of them, and twice as many as that third must have failed; but all that fails
+speaks for going on.
 
 A probe that hangs, longer than but one in 10,000 of its target's answers, begins the rounds at once: so long is no
 blip. The probes asked afresh are given up after that time, and have then failed.
@@ -20,8 +21,9 @@ False verdicts a day are at most (C·a + B + H)·(b + r·E[L]):
   fails too; and those of the three that fall into a blip, which is as good as none.
 - B: blips that fail a probe of the schedule, r · min(1, E[L] / interval) at the most.
 - H: answers that take so long.
-- b: the chance that fresh probes at p0 reach the threshold, exactly, by carrying the binomial distribution of failures
-  from round to round. Without the worst third there are at most as many failures as of any fixed two thirds.
+- b: the chance that fresh probes at p0 reach the threshold, exactly, by carrying the binomial distributions of failures
+  from round to round, of those that count and of the others. Without the worst third there are at most as many failures
+  as of any fixed two thirds.
 - r·E[L]: the chance that another blip is on by then.
 
 The threshold is the smallest at which that is within the promise (Wald, "Sequential Tests of Statistical Hypotheses",
@@ -29,6 +31,7 @@ The threshold is the smallest at which that is within the promise (Wald, "Sequen
 """
 
 import math
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +58,8 @@ MOST_TARGETS = 8
 _WORST = 1 / 3
 #: Sums of the same steps differ by less.
 _TINY = 1e-9
+#: Courses less likely than this are not carried on: they count as verdicts.
+_UNLIKELY = 1e-10
 #: Beyond the longest blip: probes do not start on the millisecond.
 _MARGIN_S = 0.3
 #: Between the starts of probes that are asked at once.
@@ -92,14 +97,18 @@ class FreshModel:
         return math.ceil(_ROUND / self.targets) * (2 if self.hanging else 1)
 
     @property
+    def asked(self) -> int:
+        """How many probes a round has."""
+        return self.targets * self.repeats
+
+    @property
     def counted(self) -> int:
         """How many probes of a round count."""
         return (self.targets - self.left_out) * self.repeats
 
-    @property
-    def floor(self) -> float:
-        """The evidence at which a test is over without a verdict."""
-        return self.evidence(0, _CLEAN_ROUNDS * self.counted) + _TINY
+    def speaks_against(self, failures: int, rounds: int) -> bool:
+        """Whether so many failures of all probes asked speak as clearly against an outage as two good rounds do."""
+        return self.evidence(failures, rounds * self.asked) <= self.evidence(0, _CLEAN_ROUNDS * self.asked) + _TINY
 
     def evidence(self, failures: int, probes: int) -> float:
         """The log-likelihood ratio of p1 against p0."""
@@ -115,8 +124,11 @@ def threshold(model: FreshModel, *, per_day: float) -> float:
         for failures in range(2, rounds * model.counted + 1)
     )
     single = model.evidence(1, model.counted)  # a verdict never rests on a single failure
-    possible = (height for height in heights if height > max(0.0, single) + _TINY)
-    return next((height for height in possible if false_verdicts_per_day(model, height) <= per_day), math.inf)
+    if false_verdicts_per_day(model, math.inf) > per_day:
+        return math.inf
+    possible = [height for height in heights if height > max(0.0, single) + _TINY]
+    place = bisect_left(possible, True, key=lambda height: false_verdicts_per_day(model, height) <= per_day)
+    return possible[place] if place < len(possible) else math.inf
 
 
 def false_verdicts_per_day(model: FreshModel, height: float) -> float:
@@ -128,30 +140,38 @@ def false_verdicts_per_day(model: FreshModel, height: float) -> float:
     confirmed = 1 - (1 - model.p0) ** CONFIRMING_PROBES + blip_is_on
     by_blip = blips.per_day * min(1.0, mean_s / model.interval_s)
     hanging = HANGING_SHARE * DAY_S / model.interval_s
-    return (by_chance * confirmed + by_blip + hanging) * (verdict_chance(model, height, model.p0) + blip_is_on)
+    by_rounds = verdict_chance(model, height, model.p0) if height < math.inf else 0.0
+    return (by_chance * confirmed + by_blip + hanging) * (by_rounds + blip_is_on)
 
 
 def verdict_chance(model: FreshModel, height: float, rate: float) -> float:
     """The chance that fresh probes that fail at this rate reach this height."""
-    single = [
-        math.comb(model.counted, failures) * rate**failures * (1 - rate) ** (model.counted - failures)
-        for failures in range(model.counted + 1)
-    ]
-    alive: Mapping[int, float] = {0: 1.0}
-    reached = 0.0
+    single = _round_chances(model, rate)
+    alive: Mapping[tuple[int, int], float] = {(0, 0): 1.0}
+    reached = _ROUNDS * (1 - sum(single.values()))
     for rounds in range(1, _ROUNDS + 1):
-        moved: dict[int, float] = defaultdict(float)
-        for before, chance in alive.items():
-            for failures, share in enumerate(single):
-                moved[before + failures] += chance * share
-        value = {failures: model.evidence(failures, rounds * model.counted) for failures in moved}
-        reached += sum(chance for failures, chance in moved.items() if _reaches(value[failures], height))
-        alive = {
-            failures: chance
-            for failures, chance in moved.items()
-            if value[failures] > model.floor and not _reaches(value[failures], height)
-        }
+        moved: dict[tuple[int, int], float] = defaultdict(float)
+        for (counted, others), chance in alive.items():
+            for (more, beside), share in single.items():
+                if _reaches(model.evidence(counted + more, rounds * model.counted), height):
+                    reached += chance * share
+                elif not model.speaks_against(counted + more + others + beside, rounds):
+                    moved[counted + more, others + beside] += chance * share
+        reached += sum(chance for chance in moved.values() if chance < _UNLIKELY)
+        alive = {failures: chance for failures, chance in moved.items() if chance >= _UNLIKELY}
     return reached
+
+
+def _round_chances(model: FreshModel, rate: float) -> dict[tuple[int, int], float]:
+    """The chance of each likely number of failures in one round: among the probes that count, and among the others."""
+    counted, others = (_binomial(probes, rate) for probes in (model.counted, model.asked - model.counted))
+    chances = {(more, beside): a * b for more, a in enumerate(counted) for beside, b in enumerate(others)}
+    return {failures: chance for failures, chance in chances.items() if chance >= _UNLIKELY}
+
+
+def _binomial(probes: int, rate: float) -> list[float]:
+    """The chance of each number of failures."""
+    return [math.comb(probes, n) * rate**n * (1 - rate) ** (probes - n) for n in range(probes + 1)]
 
 
 def _reaches(value: float, height: float) -> bool:
@@ -222,7 +242,7 @@ class FreshTest:
     @property
     def is_exhausted(self) -> bool:
         """Whether its rounds speak against an outage, or there were enough of them."""
-        return self.rounds == _ROUNDS or self.evidence.value <= self.model.floor
+        return self.rounds == _ROUNDS or self.model.speaks_against(sum(self.failures.values()), self.rounds)
 
     @property
     def persistent(self) -> tuple[str, ...]:

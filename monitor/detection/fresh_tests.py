@@ -3,8 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from statistics import fmean
 
 from monitor.detection import fresh_evidence, reasons
+from monitor.detection.background import rounded
 from monitor.detection.fresh_evidence import MOST_TARGETS, SHORTEST_HANG_S, FreshModel, FreshTest, Step
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import ProviderParameters, TargetParameters
@@ -104,13 +106,19 @@ def target_model(parameters: TargetParameters, p0: float, *, hanging: bool = Fal
 
 
 def provider_model(
-    parameters: ProviderParameters, targets: Sequence[str], p0: float, *, hanging: bool = False
+    parameters: ProviderParameters, targets: Sequence[str], rates: Mapping[str, float], *, hanging: bool = False
 ) -> FreshModel:
-    """The same of a provider with these targets, whose background is `p0` together."""
+    """The same of a provider with these targets; `rates` are their background failure rates.
+
+    Of unequal rates the mean counts: so many failures are never likelier under them than under their mean (Hoeffding,
+    *Annals of Mathematical Statistics* 1956). Those who are probed more often begin more tests.
+    """
+    frequency = {target: 1 / parameters.members[target].interval_s for target in targets}
+    scheduled = sum(frequency[target] * rates[target] for target in targets) / sum(frequency.values())
     return FreshModel(
-        p0=p0,
+        p0=rounded(max(scheduled, fmean(rates[target] for target in targets))),
         p1=parameters.p1,
-        interval_s=1 / sum(1 / parameters.members[target].interval_s for target in targets),
+        interval_s=1 / sum(frequency.values()),
         blips=parameters.blips,
         targets=min(len(targets), MOST_TARGETS),
         hanging=hanging,

@@ -58,3 +58,12 @@ def testable_targets(
         and not (limits.is_limited(state, at) or state.resting_until or state.target in tested)
     ]
     return [state.target for state in sorted(fit, key=lambda state: state.last_seen_at or state.since)]
+
+
+def background_rates(provider: ProviderParameters, states: Mapping[str, TargetState]) -> dict[str, float]:
+    """How often the targets fail in quiet times against which no verdict stands, by target; shares."""
+    return {
+        target: states[target].background(parameters.interval_s).rate
+        for target, parameters in provider.members.items()
+        if states[target].health in NO_VERDICT
+    }

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from pydantic import TypeAdapter, ValidationError
 
 from monitor.detection import reasons
-from monitor.detection.evidence import NO_EVIDENCE, Evidence, rounded, step_down, step_up
+from monitor.detection.background import rounded
+from monitor.detection.evidence import NO_EVIDENCE, Evidence, step_down, step_up
 from monitor.detection.parameters import ProviderParameters
 from probes.observation import Observation, hot_dataclass, replaced
 from probes.outcome import Effect

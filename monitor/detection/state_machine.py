@@ -72,7 +72,7 @@ def observe_clean(
 
 def _observe(state: TargetState, observation: Observation, parameters: TargetParameters, *, blind: bool) -> TargetState:
     at, effect = observation.finished_at, observation.outcome.effect
-    state = _forget_after_silence(_rewind(state, at, parameters), at, parameters).learn_pending()
+    state = _forget_after_silence(_rewind(state, at, parameters), at, parameters).learn_pending(parameters.interval_s)
     late = state.latency.late_measure(observation) is not None
     if effect is Effect.THROTTLED:
         state = limits.spared(state, at) if limits.met_by_bursts((state,), at) else state

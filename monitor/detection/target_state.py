@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from monitor.detection.answer_shares import NO_TEST, ShareTest
+from monitor.detection.background import BackgroundRate
 from monitor.detection.evidence import EMPTY_TRACK, RECOVERED, EvidenceTrack, Recovery, step_down, step_up
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import ProbeIdentity, TargetParameters
@@ -193,24 +194,24 @@ class TargetState:
             answered_as=probe,
         )
 
-    @property
-    def background_rate(self) -> float:
-        """How often it fails in quiet times, a share."""
-        return self.down.background.add_clean_probes(self.clean_pending).rate
+    def background(self, interval_s: float) -> BackgroundRate:
+        """How often it fails in quiet times, the pending clean probes included: they are one interval apart."""
+        return self.down.background.add_clean_probes(self.clean_pending, self.last_seen_at or self.since, interval_s)
 
-    def is_proven(self, p1: float) -> bool:
+    def is_proven(self, parameters: TargetParameters) -> bool:
         """Whether it came back once, or all probes of its quiet times pass the test of recovery: nine good ones do."""
-        background = self.down.background.add_clean_probes(self.clean_pending)
+        background, p1 = self.background(parameters.interval_s), parameters.p1
         good, p0 = background.probes - background.failures, background.rate
         evidence = good * step_down(p0, p1) - background.failures * step_up(p0, p1)
         return self.returned_at is not None or evidence >= RECOVERED
 
-    def learn_pending(self) -> "TargetState":
-        """The state after the tracks have learned from the pending clean probes."""
+    def learn_pending(self, interval_s: float) -> "TargetState":
+        """The state after the tracks have learned from the pending clean probes, which are one interval apart."""
         if not self.clean_pending:
             return self
         # Tracks that are the same value stay one: nearly always those of slow, wrong and throttled answers.
-        learned = {id(track): track.add_clean_probes(self.clean_pending) for track in self.tracks}
+        count, until = self.clean_pending, self.last_seen_at or self.since
+        learned = {id(track): track.add_clean_probes(count, until, interval_s) for track in self.tracks}
         down, slow, wrong, throttled = (learned[id(track)] for track in self.tracks)
         return self.replace(down=down, slow=slow, wrong=wrong, throttled=throttled, clean_pending=0)
 
@@ -244,7 +245,7 @@ class TargetState:
             threshold=threshold,
             last_ok_at=self.last_ok_at,
             held_until=self.held_until if self.health in HEALTHY else None,
-            proven=self.is_proven(parameters.p1),
+            proven=self.is_proven(parameters),
             low_limit=self.low_limit,
             recent=self.recent,
         )

@@ -37,7 +37,7 @@ def mark_down(
     """The state as down by this evidence, which is not of its own CUSUM; unchanged where it is out of service."""
     if state.out_of_service:
         return state
-    state = state.replace(recent=with_pending(state, parameters.interval_s)).learn_pending()
+    state = state.replace(recent=with_pending(state, parameters.interval_s)).learn_pending(parameters.interval_s)
     down = _enter_down(state, at, parameters, reason, evidence)
     return down.replace(verdict=(evidence.value, threshold))
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from monitor.config.settings import ControllerSettings, Settings
 from monitor.detection import degradation, provider_pool, state_machine, target_state
+from monitor.detection.background import BackgroundRate
 from monitor.detection.detector import Detector, DetectorState
-from monitor.detection.evidence import BackgroundRate, EvidenceTrack
+from monitor.detection.evidence import EvidenceTrack
 from monitor.detection.pacing import BurstProbe, is_resting
 from monitor.detection.parameters import parameters_by_target
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE

@@ -4,55 +4,13 @@ import math
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from monitor.detection.evidence import RECOVERED, BackgroundRate, Evidence, EvidenceTrack, Recovery
+from monitor.detection.background import BackgroundRate
+from monitor.detection.evidence import RECOVERED, Evidence, EvidenceTrack, Recovery
 from probes.outcome import Outcome
 from tests.support.builders import T0, observation
 
 P0, P1 = 0.005, 0.3
-
-
-def test_without_history_the_background_is_half_a_percent() -> None:
-    """The prior's mean, to within the grid."""
-    assert BackgroundRate().rate == pytest.approx(0.005, rel=0.05)
-
-
-def test_the_background_is_learned() -> None:
-    """Fifty failures in a thousand quiet probes pull it well up; ten thousand good ones pull it down."""
-    noisy = BackgroundRate(failures=50, probes=1000)
-    assert noisy.rate == pytest.approx(0.0275, rel=0.13)
-    assert BackgroundRate(failures=0, probes=10_000).rate < 0.003
-
-
-@given(st.floats(0, 1e6), st.floats(0, 1e6))
-def test_the_background_stays_between_its_bounds(failures: float, good: float) -> None:
-    """Whatever was seen, the rate is between 0.2 and 5 %."""
-    assert 0.002 <= BackgroundRate(failures=failures, probes=failures + good).rate <= 0.05
-
-
-def test_the_background_forgets() -> None:
-    """About the last 20,000 probes count, so that old noise fades."""
-    background = BackgroundRate(failures=1000, probes=20_000)
-    for _ in range(20_000):
-        background = background.add_probe(failed=False)
-    assert background.probes == pytest.approx(20_000)
-    assert background.failures == pytest.approx(1000 / math.e, rel=0.01)
-
-
-@given(st.integers(0, 25_000), st.lists(st.booleans(), max_size=30), st.integers(0, 400))
-def test_resting_is_the_same_as_seeing_one_by_one(before: int, failures: list[bool], good: int) -> None:
-    """So many quiet probes at once teach what they teach one after the other, also where the memory is full."""
-    background = BackgroundRate(probes=min(before, 20_000), failures=before / 200)
-    for failed in failures:
-        background = background.add_probe(failed=failed)
-    one_by_one = background
-    for _ in range(good):
-        one_by_one = one_by_one.add_probe(failed=False)
-    at_once = background.add_clean_probes(good)
-    assert at_once.failures == pytest.approx(one_by_one.failures, rel=1e-9, abs=1e-9)
-    assert at_once.probes == pytest.approx(one_by_one.probes, rel=1e-9)
 
 
 def test_an_outage_is_not_learned_as_normal() -> None:
@@ -60,7 +18,7 @@ def test_an_outage_is_not_learned_as_normal() -> None:
     case = EvidenceTrack()
     for _ in range(100):
         case = case.add_failure(observation("x"), p1=P1)
-    assert case.background == BackgroundRate(failures=1.0, probes=1.0)
+    assert (case.background.failures, case.background.probes) == (1.0, 1.0)
 
 
 def test_a_failure_adds_what_it_is_worth() -> None:

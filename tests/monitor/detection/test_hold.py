@@ -7,7 +7,8 @@ from itertools import product
 import pytest
 
 from monitor.detection import hold
-from monitor.detection.evidence import BackgroundRate, EvidenceTrack
+from monitor.detection.background import BackgroundRate
+from monitor.detection.evidence import EvidenceTrack
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import TargetState
 from monitor.health import Health

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.detection.evidence import BackgroundRate, EvidenceTrack
+from monitor.detection.background import BackgroundRate
+from monitor.detection.evidence import EvidenceTrack
 from monitor.detection.target_state import TargetState, from_json, to_json
 from monitor.health import Health
 from tests.support.builders import OUTCOMES, T0, fold, parameters

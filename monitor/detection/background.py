@@ -1,0 +1,161 @@
+"""How often a target fails while nothing is wrong with it: what is usual, learned from its quiet probes (pure).
+
+The background of some targets breathes over the day, with the load of their provider. A rate learned as one mean is
+then too low in the busy hours, and evidence against it too heavy. So three shares of failures are remembered, and fade:
+
+1. Of about a week.
+2. Of each hour of the day (UTC). They count by as much as they differ by more than chance would have it: the factor
+   max(0, 1 - 1.5 · expected / found), of the squared deviations from the week's failures, is that of James and Stein
+   ("Estimation with quadratic loss", 1961), a little more careful. A steady background is so left alone.
+3. Of about the last 250 probes, drawn to what is usual at this hour. It counts where it is half as much again and rests
+   on more than one failure, and it lags by one probe: a failure must not weaken the evidence that it is itself.
+"""
+
+import math
+from datetime import datetime
+from functools import lru_cache
+
+from monitor.config.settings import LARGEST_BACKGROUND
+from probes.observation import hot_dataclass
+
+_PRIOR_FAILURES = 5.0
+_PRIOR_PROBES = 1000.0
+_LOWEST = 0.002
+_MEMORY_PROBES = 20_000.0
+_RECENT_PROBES = 250.0
+_HOURS = 24
+_HOUR_S = 3600.0
+#: The weight, in probes, by which the rate of an hour is drawn to that of the week, and that of late to the hour's.
+_DRAWN_HOUR, _DRAWN_RECENT = 50.0, 300.0
+#: So many times the squares that chance makes must be found before hours count.
+_CHANCE = 1.5
+#: And so many failures must be expected in them together, half a one in each.
+_FEWEST_FAILURES = 12.0
+#: What failed of late counts from so many times the usual rate on, and beyond so many failures.
+_CLEARLY_MORE, _SINGLE = 1.5, 1.0
+#: Learned rates are rounded to this grid (ratio of neighbours), so that the threshold is computed for few of them.
+_GRID = 1.25
+
+#: Failures among so many probes; both fade.
+_Count = tuple[float, float]
+_NOTHING: _Count = (0.0, 0.0)
+
+
+@hot_dataclass
+class BackgroundRate:
+    """A target's own failure rate in quiet times, learned from its history."""
+
+    failures: float = 0.0
+    probes: float = 0.0
+    """About the last 20,000 quiet probes count, a week at 30 s."""
+    recent_failures: float = 0.0
+    recent_probes: float = 0.0
+    """About 250 count, two hours, without the last one."""
+    last_failed: bool = False
+    hours: tuple[_Count, ...] = ()
+    """Failures and probes in each hour of the day, from the first failure on: about the last 833 each count."""
+    hour: int = 0
+    """That of the last quiet probe."""
+
+    def add_probe(self, at: datetime, *, failed: bool) -> "BackgroundRate":
+        """The rate after one more probe in quiet times, which ended at this instant."""
+        hour, hours = _hour(at.timestamp()), self.hours
+        if hours:
+            hours = (*hours[:hour], _add_probe(hours[hour], _MEMORY_PROBES / _HOURS, failed=failed), *hours[hour + 1 :])
+        elif failed:
+            hours = (_NOTHING,) * _HOURS  # this failure tells that there are some, and not how many
+        failures, probes = _add_probe((self.failures, self.probes), _MEMORY_PROBES, failed=failed)
+        recent = self._recent_with_last()
+        return BackgroundRate(
+            failures=failures,
+            probes=probes,
+            recent_failures=recent[0],
+            recent_probes=recent[1],
+            last_failed=failed,
+            hours=hours,
+            hour=hour,
+        )
+
+    def add_clean_probes(self, probes: int, until: datetime, interval_s: float) -> "BackgroundRate":
+        """The rate after so many more good probes in quiet times, one an interval, the last of which ended then.
+
+        It is the same as adding them one by one.
+        """
+        if not probes:
+            return self
+        whole = _add_clean((self.failures, self.probes), probes, _MEMORY_PROBES)
+        recent = _add_clean(self._recent_with_last(), probes - 1, _RECENT_PROBES)
+        return BackgroundRate(
+            failures=whole[0],
+            probes=whole[1],
+            recent_failures=recent[0],
+            recent_probes=recent[1],
+            hours=_add_clean_by_hour(self.hours, probes, until.timestamp(), interval_s) if self.hours else (),
+            hour=_hour(until.timestamp()),
+        )
+
+    @property
+    def usual(self) -> float:
+        """The share of failures that is usual at this hour of the day."""
+        whole = (_PRIOR_FAILURES + self.failures) / (_PRIOR_PROBES + self.probes)
+        found = sum((failures - probes * whole) ** 2 for failures, probes in self.hours)
+        expected = sum(probes for _, probes in self.hours) * whole
+        if expected < _FEWEST_FAILURES or found <= _CHANCE * expected:
+            return whole
+        return whole + (1 - _CHANCE * expected / found) * (_drawn(self.hours[self.hour], whole, _DRAWN_HOUR) - whole)
+
+    @property
+    def rate(self) -> float:
+        """The background failure rate p0: the usual one, or that of late where it is clearly higher; 0.2 to 5 %."""
+        usual = self.usual
+        recent = _drawn((self.recent_failures, self.recent_probes), usual, _DRAWN_RECENT)
+        clearly_more = self.recent_failures > _SINGLE and recent > _CLEARLY_MORE * usual
+        return rounded(recent if clearly_more else usual)
+
+    def _recent_with_last(self) -> _Count:
+        if not self.probes:
+            return _NOTHING
+        return _add_probe((self.recent_failures, self.recent_probes), _RECENT_PROBES, failed=self.last_failed)
+
+
+def _drawn(count: _Count, usual: float, weight: float) -> float:
+    failures, probes = count
+    return (weight * usual + failures) / (weight + probes)
+
+
+def _hour(second: float) -> int:
+    return int(second // _HOUR_S) % _HOURS
+
+
+def _add_probe(count: _Count, memory: float, *, failed: bool) -> _Count:
+    failures, probes = count
+    fade = min(1.0, memory / (probes + 1))
+    return (failures + failed) * fade, (probes + 1) * fade
+
+
+def _add_clean(count: _Count, added: int, memory: float) -> _Count:
+    failures, probes = count
+    fading = max(0.0, probes + added - memory)
+    full = math.floor(fading)
+    failures *= (memory / (memory + 1)) ** full
+    if fading > full:
+        failures *= memory / (memory + fading - full)
+    return failures, min(memory, probes + added)
+
+
+def _add_clean_by_hour(hours: tuple[_Count, ...], probes: int, last_s: float, interval_s: float) -> tuple[_Count, ...]:
+    """Good probes one interval apart, the last of them at this second, each in its hour."""
+    counts = list(hours)
+    while probes > 0:
+        hour, since_s = _hour(last_s), last_s % _HOUR_S
+        own = min(probes, int(since_s // interval_s) + 1)
+        counts[hour] = _add_clean(counts[hour], own, _MEMORY_PROBES / _HOURS)
+        probes, last_s = probes - own, last_s - own * interval_s
+    return tuple(counts)
+
+
+@lru_cache(maxsize=1024)
+def rounded(rate: float) -> float:
+    """A background failure rate within its bounds and on the grid for which thresholds are computed."""
+    steps = round(math.log(rate / _LOWEST, _GRID))
+    return min(LARGEST_BACKGROUND, max(_LOWEST, _LOWEST * _GRID**steps))
