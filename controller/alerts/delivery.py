@@ -20,6 +20,7 @@ class DeliveryKind(StrEnum):
     REOPENED = "reopened"  # the headline once more, because an incident came back
     CALL = "call"  # calls a person, for the first time or again
     CALM = "calm"  # after the last call the incident was no longer critical
+    ENDED = "ended"  # below that copy, that the incident is over
     REPLY = "reply"  # lines of an incident's timeline, in its thread
     OPENED = "opened"  # by Slack's incoming webhook: an incident was opened
     RESOLVED = "resolved"  # by Slack's incoming webhook: an incident is over

@@ -33,7 +33,7 @@ _HOUR: Final = timedelta(hours=1)
 #: Messages about no single incident are of interest for so long.
 _LATELY: Final = timedelta(days=2)
 #: Messages that count against no bound: they are no new ones in the channel, or tell what the bound holds back.
-_UNCOUNTED: Final = (DeliveryKind.REPLY, DeliveryKind.HELD)
+_UNCOUNTED: Final = (DeliveryKind.REPLY, DeliveryKind.ENDED, DeliveryKind.HELD)
 DELIVERY: Final = RowMapper(Delivery)
 _STATE: Final = RowMapper(ChannelState)
 _EVENT: Final = RowMapper(PendingEvent)

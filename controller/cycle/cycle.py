@@ -316,5 +316,6 @@ class Cycle:
                 due[kind, name] = verdict.warning
         for kind, name in due.keys() - self._reported.keys():
             log.warning("%s route=%s: %s", kind, name, due[kind, name])
-            self._store.add_event(now, kind, name, due[kind, name], notify=kind != "failback_waiting")
+            # That users are held on a failing target is told by the incident, which calls somebody.
+            self._store.add_event(now, kind, name, due[kind, name], notify=kind == "drained_route_held")
         self._reported = due

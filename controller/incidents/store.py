@@ -28,7 +28,7 @@ from probes.redaction import one_line
 
 LONGEST_NOTE: Final = 1_000
 _LONGEST_AUTHOR: Final = 80
-_WITH_LEAD = (IncidentKind.OUTAGE.value, IncidentKind.DEGRADATION.value)
+_WITH_LEAD = (IncidentKind.OUTAGE.value, IncidentKind.DEGRADATION.value, IncidentKind.CONFIGURATION.value)
 _DOCUMENT_FIELDS = [field.name for field in fields(IncidentDocument)]
 _COLUMNS: Final = RowMapper(Incident, "kind", *_DOCUMENT_FIELDS)
 _DOCUMENT: Final = TypeAdapter[IncidentDocument](Annotated[IncidentDocument, WrapValidator(readable_fields)])

@@ -98,21 +98,29 @@ def _reopened_entry(at: datetime, text: str) -> TimelineEntry:
 
 
 def route_entries(
-    before: Incident, routes: Iterable[RouteImpact], known: AbstractSet[str], facts: CycleFacts, *, since: datetime
+    before: Incident,
+    routes: Iterable[RouteImpact],
+    known: AbstractSet[str],
+    facts: CycleFacts,
+    *,
+    since: datetime,
+    targets: AbstractSet[str],
 ) -> Iterable[TimelineEntry]:
     """What became of the touched routes: moves, no candidate left, warnings of overrides, an unwritable routing file.
 
     `known` are the texts that need not be repeated; `since` is when the incident opened last: what moved before then,
-    while it was closed, was not moved for it.
+    while it was closed, was not moved for it. That users fail where they are is told by the incident of that target
+    alone, one of `targets`.
     """
     former = {route.route: route for route in before.routes}
     for route in routes:
         previous = former.get(route.route)
         yield from _move_entries(before, facts.routes[route.route], known, facts, since)
-        if route.stuck and not (previous and previous.stuck):
+        elsewhere = route.failing and route.target not in targets
+        if route.stuck and not elsewhere and not (previous and previous.stuck):
             yield stuck_entry(route, facts.now)
         warning = facts.warnings.get(route.route)
-        if warning and (text := f"By hand: {warning}") not in known:
+        if warning and not elsewhere and (text := f"By hand: {warning}") not in known:
             yield TimelineEntry(at=facts.now, text=text, kind=EntryKind.HAND)
         if route.unpublished and not (previous and previous.unpublished):
             text = f"The routing file cannot be written: users of route {route.route} stay on {route.target}"

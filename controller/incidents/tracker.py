@@ -24,6 +24,7 @@ from controller.routing.decision import MoveKind
 from controller.routing.least_bad import LEAST_BAD
 from controller.routing.remedies import Remedy, find_remedy
 from monitor.connectivity.messages import NetworkLoss
+from monitor.detection.reasons import fix_of
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
 
 #: A failure so soon after the resolution opens the same incident again.
@@ -101,16 +102,21 @@ def lead_incident_id(incident: Incident, open_incidents: Iterable[Incident]) -> 
     """The id of the incident under whose headline a new one is told; None where it is told by itself.
 
     That is the earliest open outage or degradation of another provider, or that one's own lead, even if it is over
-    already. `open_incidents` have their ids.
+    already; of a fault of our configuration one that the same fix mends, as where providers share a key.
+    `open_incidents` have their ids.
     """
-    if incident.kind.slot != "provider":
-        return None
+    alike = (other for other in open_incidents if other.kind.slot == incident.kind.slot)
     leads = [
         (other.opened_at, other.lead_id or other.id)
-        for other in open_incidents
-        if other.kind.slot == "provider" and other.provider != incident.provider
+        for other in alike
+        if other.provider != incident.provider
+        and (incident.kind.slot == "provider" or not _fixes(incident).isdisjoint(_fixes(other)))
     ]
     return min(leads)[1] if leads else None
+
+
+def _fixes(incident: Incident) -> frozenset[str]:
+    return frozenset(filter(None, (fix_of(affected.reason) for affected in incident.affected)))
 
 
 def _of_targets(facts: CycleFacts) -> Iterator[Incident]:
@@ -168,7 +174,8 @@ def _updated(incident: Incident, bad: Sequence[TargetHealth], facts: CycleFacts,
     entries += vendor_entries(incident.vendor, vendor)
     known = {entry.text for entry in (*incident.timeline, *entries)} | {target.reason for target in affected}
     since = min(state.since for state in bad) if begins and bad else incident.bad_periods[-1].opened_at
-    entries += timeline.route_entries(incident, routes, known, facts, since=since)
+    targets = {target.target for target in affected}
+    entries += timeline.route_entries(incident, routes, known, facts, since=since, targets=targets)
     entries += timeline.override_entries(incident, affected, routes, facts)
     over = _is_over(affected, routes, facts)
     if over:
@@ -304,7 +311,12 @@ def _new_blindness(loss: NetworkLoss | None, facts: CycleFacts) -> Incident | No
 def _of_routes(others: Iterable[Incident], facts: CycleFacts) -> Iterator[Incident]:
     """The incidents of stuck routes that none of the others, which are of providers, reports."""
     still_open = (incident for incident in others if incident.resolved_at is None)
-    reported = {route.route for incident in still_open for route in incident.routes if route.stuck}
+    reported = {
+        route.route
+        for incident in still_open
+        for route in incident.routes
+        if route.stuck and any(affected.target == route.target for affected in incident.affected)
+    }
     slot_name = IncidentKind.NOTHING_ELIGIBLE.slot
     stuck = {(f"{ROUTE}{name}", slot_name): name for name in facts.stuck.keys() - reported if name in facts.routes}
     former = {slot: incident for slot, incident in facts.open_by_slot.items() if slot[1] == slot_name}
@@ -334,7 +346,8 @@ def _updated_stuck(incident: Incident, facts: CycleFacts) -> Incident:
     """The incident with where the route stands now, and how it came there."""
     routes = tuple(_stuck_route(route.route, facts) for route in incident.routes)
     known, since = {entry.text for entry in incident.timeline}, incident.bad_periods[-1].opened_at
-    entries = timeline.route_entries(incident, routes, known, facts, since=since)
+    targets = {route.target for route in routes}
+    entries = timeline.route_entries(incident, routes, known, facts, since=since, targets=targets)
     return replace(incident, routes=routes, timeline=timeline.merge_entries(incident.timeline, entries))
 
 

@@ -71,7 +71,8 @@ class ActiveOverrides:
         if state is None or state.health not in FAILING or not warning_due(state, stored.warned_at, now):
             return
         event = override_text.pin_warning_event(stored.override, state, now)
-        self._overrides.record_warning(stored.override, event, now)
+        # The incident of the target tells it, and calls somebody.
+        self._overrides.record_warning(stored.override, event, now, notify=False)
         log.warning("%s subject=%s: %s", event.kind, event.subject, event.text)
 
     def _report_no_effect(self, stored: StoredOverride, now: datetime) -> None:

@@ -216,7 +216,8 @@ def _leave_drained(case: RouteCase, present: Candidate, drain: Override) -> Rout
     reason = with_author(drain, f"{drain.subject} is drained")
     to = best_alternative(present, case.candidates, case.targets, case.now)
     if to:
-        return case.move(MoveKind.DRAIN, to, reason)
+        unpinned = case.current is not None and case.current.move is MoveKind.PIN
+        return case.move(MoveKind.DRAIN, to, f"no longer pinned: {reason}" if unpinned else reason)
     warning = f"route {case.route.name} stays on {present.id}, because no other candidate is eligible: {reason}"
     return RouteVerdict(stuck=case.fails(present), settled=_none_can_become_eligible(case, present), warning=warning)
 

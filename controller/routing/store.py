@@ -133,12 +133,12 @@ class OverrideStore:
             if _end(connection, replace(override, ended_at=override.until)):
                 _add_event(connection, now, event)
 
-    def record_warning(self, override: Override, event: OverrideEvent, now: datetime) -> None:
-        """Record that people are warned of it now, and add the event."""
+    def record_warning(self, override: Override, event: OverrideEvent, now: datetime, *, notify: bool = True) -> None:
+        """Record that it is warned of now, and add the event; `notify`: people are told of it."""
         with self._engine.begin() as connection:
             warned = update(OVERRIDES).where(OVERRIDES.c.id == override.id)
             connection.execute(warned.values(warned_ms=to_ms(now)))
-            _add_event(connection, now, event)
+            _add_event(connection, now, event, notify=notify)
 
     def mark_published(self, overrides: Collection[Override], now: datetime) -> None:
         """Record that the routing file says what follows from these, as they were read."""
@@ -173,8 +173,8 @@ def _end(connection: Connection, ended: Override) -> bool:
     return connection.execute(not_ended.values(values)).rowcount > 0
 
 
-def _add_event(connection: Connection, at: datetime, event: OverrideEvent) -> None:
-    insert_event(connection, at, event.kind, event.subject, event.text, notify=True)
+def _add_event(connection: Connection, at: datetime, event: OverrideEvent, *, notify: bool = True) -> None:
+    insert_event(connection, at, event.kind, event.subject, event.text, notify=notify)
 
 
 def _override(row: Row[Any]) -> Override:

@@ -36,11 +36,15 @@ from monitor.config.alert_settings import Severity
 _ONE_BY_ONE: Final = 3
 _MOST_TOGETHER: Final = 50
 _MOST_LINES: Final = 40
-#: A headline that is younger than this is still being read: what joins it is not called out in the channel.
+#: A headline that is younger than this is still being read: its end is not called out in the channel.
 _FRESH: Final = timedelta(minutes=5)
 #: What happened to an incident that has been over for so long is not told in its thread any more.
 _STALE: Final = timedelta(hours=1)
 _HELD_FOR: Final = timedelta(hours=6)
+#: What several incidents may have in their timelines: it is about a route, not about a provider.
+_SHARED: Final = frozenset({EntryKind.MOVED, EntryKind.HELD, EntryKind.HAND})
+#: The part of the key of the headline's copy in the channel of critical messages.
+_COPY: Final = "critical"
 
 
 def plan_messages(inputs: PlanningInput) -> list[PlannedMessage]:
@@ -60,6 +64,7 @@ def plan_messages(inputs: PlanningInput) -> list[PlannedMessage]:
     urgent = [_headline(group) for group in new if group.is_critical]
     urgent += [_reopened(group) for group in again if group.is_critical]
     urgent += [*(_call(group) for group in going_on if group.needs_call), *_calm_marks(posted)]
+    urgent += [end for group in posted for end in _end_of_call(group)]
     openings = [_headline(group) for group in new if group.is_open and not group.is_critical]
     openings += [_reopened(group) for group in again if not group.is_critical]
     waiting = [*openings, *_passed(new, inputs), *_notices(inputs)]
@@ -202,7 +207,7 @@ def _call(group: IncidentGroup) -> PlannedMessage:
     if home is None:
         # Whoever is on call reads another channel: the headline is posted there too, and edited there as well.
         return replace(
-            group.draft(DeliveryKind.COPY, "critical"),
+            group.draft(DeliveryKind.COPY, _COPY),
             message=partial(headline_message, group),
             channel=channel,
             receipt=Receipt(call=number),
@@ -216,6 +221,23 @@ def _call(group: IncidentGroup) -> PlannedMessage:
         ts=home[2],
         broadcast=True,
         receipt=Receipt(call=number),
+    )
+
+
+def _end_of_call(group: IncidentGroup) -> Iterator[PlannedMessage]:
+    """That it is over, in the channel where people were called by a copy of the headline: its edit notifies nobody."""
+    copy = next((home for home in group.homes() if home[0] == group.key(_COPY)), None)
+    key = group.key(f"{_COPY} end {group.reopenings}")
+    if group.is_open or not group.is_behind or copy is None or group.inputs.delivered(key):
+        return
+    lines = [line for line in group.primary.timeline if line.kind is EntryKind.RESOLVED][-1:]
+    yield replace(
+        group.draft(DeliveryKind.ENDED),
+        key=key,
+        message=partial(reply_message, group.primary, lines, named=False),
+        channel=copy[1],
+        ts=copy[2],
+        broadcast=True,
     )
 
 
@@ -255,13 +277,15 @@ def _replies(group: IncidentGroup) -> Iterator[PlannedMessage]:
         incident, lines = member.incident, _new_lines(member)
         if not lines:
             continue
+        own = [line for line in lines if not _is_told_by_another(line, member, group)]
         first, last = lines[0].number, lines[-1].number
         shown = group.inputs.shown.get(ts) == group.shows
         complete = shown and last == max(line.number for line in incident.timeline)
         yield PlannedMessage(
             key=f"{SINK} incident {incident.id} line {first}" + (f"-{last}" if last > first else ""),
             kind=DeliveryKind.REPLY,
-            message=partial(reply_message, incident, lines, named=len(group.members) > 1),
+            action=Action.POST if own else Action.KEEP,
+            message=partial(reply_message, incident, own, named=len(group.members) > 1) if own else None,
             group=group.lead.id,
             channel=channel,
             ts=ts,
@@ -271,15 +295,24 @@ def _replies(group: IncidentGroup) -> Iterator[PlannedMessage]:
         )
 
 
+def _is_told_by_another(line: TimelineEntry, member: IncidentDelivery, group: IncidentGroup) -> bool:
+    """Whether an earlier incident of the same thread has the line as well: a route that both touch moves once."""
+    if line.kind not in _SHARED:
+        return False
+    said = line.text.partition(": ")[0] if line.kind is EntryKind.MOVED else line.text
+    earlier = group.members[: group.members.index(member)]
+    lines = (other for before in earlier for other in before.incident.timeline if other.at == line.at)
+    return any(other.kind is line.kind and other.text.startswith(said) for other in lines)
+
+
 def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry]) -> bool:
     """Whether a reply is worth the channel's attention: a further provider fails, it is back, or a call is over."""
+    if begins:
+        return True
     posted = group.inputs.delivered(group.key())
     if posted and group.inputs.now - posted.begun_at < _FRESH:
         return False
-    kinds = {line.kind for line in lines}
-    if begins:
-        return True
-    return EntryKind.RESOLVED in kinds and not group.is_open and group.calls > 0
+    return EntryKind.RESOLVED in {line.kind for line in lines} and not group.is_open and group.calls > 0
 
 
 def _held(

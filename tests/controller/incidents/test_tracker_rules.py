@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from controller.alerts.severity import severity_of
 from controller.alerts.slack.incident_message import action_line
 from controller.incidents.incident import MAX_PERIODS, EntryKind, Incident, IncidentKind, TimelineEntry
 from controller.incidents.text import status
 from controller.incidents.tracker import REOPENS_WITHIN, lead_incident_id
 from controller.routing.overrides import Override, OverrideKind, Overrides
+from monitor.config.alert_settings import Severity
 from monitor.config.settings import Route
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import Health, TargetHealth
@@ -308,6 +310,22 @@ def test_a_route_with_nowhere_to_go_is_told_in_its_providers_incident() -> None:
     [opened] = world.cycle({LUNA: Health.DOWN, HAIKU: Health.UP}, stuck=True)
     assert (opened.kind, opened.routes[0].stuck) == (IncidentKind.OUTAGE, True)
     assert len(world.open) == 1
+
+
+def test_that_users_fail_is_told_by_the_incident_of_their_target_alone() -> None:
+    """Of several that touch the route; an operator's pin that holds it there likewise."""
+    world = World()
+    world.cycle({LUNA: Health.DOWN, HAIKU: Health.UP}, move=HAIKU)
+    world.now += SECOND
+    world.health[HAIKU] = seen(HAIKU, Health.DOWN, world.now)
+    world.ask(stuck={"chat": "it waits"}, warnings={"chat": "route chat is pinned"})
+    stories = {one.provider: lines(one) for one in world.open}
+    for text in (
+        "Route chat has no healthy candidate left and stays on anthropic/haiku",
+        "By hand: route chat is pinned",
+    ):
+        assert [name for name, story in stories.items() if text in story] == ["anthropic"]
+    assert [severity_of(one) for one in world.open] == [Severity.WARNING, Severity.CRITICAL]
 
 
 def test_a_route_that_is_stuck_for_no_providers_fault_has_its_own_incident() -> None:

@@ -244,6 +244,13 @@ def test_a_drained_target_is_left_even_for_a_worse_one() -> None:
     assert decision.reason == f"{A} is drained {UNTIL}"
 
 
+def test_the_end_of_a_pin_is_told_as_such_where_a_drain_holds() -> None:
+    """It moved the route; the drain was in force all the time."""
+    decision = ask(state(A, MoveKind.PIN), healths(Health.UP, Health.UP, Health.UP), overrides_of(drain=A)).decision
+    assert decision is not None
+    assert decision.reason == f"no longer pinned: {A} is drained {UNTIL}"
+
+
 def test_failback_follows_its_mode_when_a_drain_ends() -> None:
     """Auto goes back, manual waits."""
     health = healths(Health.UP, Health.UP, Health.UP)

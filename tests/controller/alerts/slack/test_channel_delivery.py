@@ -99,13 +99,14 @@ def test_lines_that_are_due_at_once_are_one_reply(world: AlertWorld) -> None:
     assert world.replies() == ["\n".join(f"🩺 `12:00:0{i}` line {i}" for i in range(1, 4))]
 
 
-def test_a_second_provider_is_told_under_the_first(world: AlertWorld) -> None:
-    """One headline that names both, one thread; it stands until both are over, and is called out when it joins late."""
+@pytest.mark.parametrize("minutes", [1, 9])
+def test_a_second_provider_is_told_under_the_first(world: AlertWorld, minutes: int) -> None:
+    """One headline that names both, one thread; it stands until both are over, and is called out when it joins."""
     first = world.keep(outage())
     world.round()
-    second = world.keep(outage("gemini", at=NOON + timedelta(minutes=9)))
+    second = world.keep(outage("gemini", at=NOON + timedelta(minutes=minutes)))
     assert second.lead_id == first.id
-    assert world.round(541) == RoundResult(delivered=2)
+    assert world.round(60 * minutes + 1) == RoundResult(delivered=2)
     assert world.texts() == [[DOWN, DOWN]]
     assert "Also failing: 🔴 gemini/m is down (incident 2)" in str(world.server.messages[0].versions[-1].blocks)
     world.keep(over(first))
@@ -121,6 +122,33 @@ def test_a_second_provider_is_told_under_the_first(world: AlertWorld) -> None:
     ]
     replies = world.server.thread(world.server.messages[0].ts)
     assert [bool(reply.post.get("reply_broadcast")) for reply in replies] == [True, False, False]
+    assert world.told()
+
+
+def test_one_refused_key_is_one_call_however_many_providers_it_opens(world: AlertWorld) -> None:
+    """One headline for all whom the same fix mends; what is mended by another is told by itself."""
+    first = world.keep(misconfigured())
+    second = world.keep(misconfigured("gemini", on_it=True, at=NOON + timedelta(seconds=5)))
+    other = misconfigured("azure", at=NOON + timedelta(seconds=9))
+    faults = tuple(replace(one, reason=f"{one.reason}_2") for one in other.affected)
+    third = world.keep(replace(other, affected=faults))
+    assert (second.lead_id, third.lead_id) == (first.id, None)
+    world.round(10)
+    assert len(world.server.messages) == 2
+    told = str(world.server.messages[0].versions[-1].blocks)
+    assert "Also failing: 🔧 To fix: openai/m is misconfigured" in told
+
+
+def test_what_two_incidents_share_is_told_once(world: AlertWorld) -> None:
+    """A route that both touch moves once, and one thread says it once; each keeps it in its own timeline."""
+    first, second = world.keep(outage()), world.keep(outage("gemini"))
+    world.round()
+    world.round(1)
+    at = NOON + timedelta(seconds=30)
+    for one, text in ((first, "Route chat moved from a to b"), (second, "Route chat moved from a to b: a is down")):
+        world.keep(changed(one, TimelineEntry(at=at, text=text, kind=EntryKind.MOVED)))
+    world.round(31)
+    assert sum("Route chat moved" in reply for reply in world.replies()) == 1
     assert world.told()
 
 

@@ -167,8 +167,12 @@ def test_severities_have_channels_of_their_own(tmp_path: Path, server: SlackServ
     assert {message.versions[-1].text.splitlines()[0] for message in (general, oncall)} == {
         "✅ Resolved after 50 min: openai/m is up again"
     }
-    (reminder,) = server.thread(oncall.ts)
+    reminder, end = server.thread(oncall.ts)
     assert "⏰" in reminder.versions[0].text
+    assert end.post["reply_broadcast"], "an edit notifies nobody"
+    assert shown(end.versions[0].blocks).startswith("*✅ Resolved after 50 min")
+    world.round(3002)
+    assert len(server.thread(oncall.ts)) == 2
     world.engine.dispose()
 
 
