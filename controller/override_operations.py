@@ -107,9 +107,9 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
 def end_override(settings: Settings, request: OperatorRequest) -> OperationResult:
     """Unpin, undrain or resume, and wait as `begin_override` does; to resume `all` ends every pause.
 
-    Raises RefusedError, also when there is nothing to end, and DatabaseError.
+    It needs no reason. Raises RefusedError, also when there is nothing to end, and DatabaseError.
     """
-    author, reason = checked_author(request.author), checked_reason(request.reason)
+    author, reason = checked_author(request.author), checked_reason(request.reason) if request.reason else ""
     every = request.kind is OverrideKind.PAUSE and request.subject == ALL
     overrides, store, journal = _open(settings)
     now = utc_now()

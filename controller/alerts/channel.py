@@ -91,6 +91,13 @@ class AlertChannel(ABC):
     def tests(self, alert: Alert) -> Iterator[tuple[str, str, PlannedMessage]]:
         """For every place where it delivers to: `slack #llm-status`, what else goes there, and the test message."""
 
+    async def reach(self) -> str | None:
+        """What shows that it can be reached, found out without telling anybody; None where that cannot be done.
+
+        Bounded in time and size; raises DeliveryError.
+        """
+        return None
+
     async def find(self, _delivery: Delivery) -> Receipt | None:
         """The message that was begun there, if it has arrived; None: not, or nobody can know, and it is sent again.
 

@@ -57,10 +57,14 @@ def add_schema(parser: argparse.ArgumentParser, root: type[Section], title: str)
     parser.add_argument("--schema", action=_PrintSchema, nargs=0, const=(root, title), help=text)
 
 
-def load_settings(path: Path, *, keys: bool = True, stores: bool = True) -> Settings:
-    """Load the configuration and print its warnings; `keys` and `stores` as for `load`. Raises ConfigError."""
+def load_settings(path: Path, *, keys: bool = True, stores: bool = True, warns: bool = False) -> Settings:
+    """Load the configuration; `keys` and `stores` as for `load`. Raises ConfigError.
+
+    Its warnings are printed where it `warns`: by the commands that one runs when it has changed.
+    """
     settings = load(path, os.environ, keys=keys, stores=stores)
-    output.warn(settings.warnings)
+    if warns:
+        output.warn(settings.warnings)
     return settings
 
 

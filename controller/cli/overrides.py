@@ -1,6 +1,7 @@
 """`hotspare pin`, `unpin`, `drain`, `undrain`, `pause` and `resume`: set and end operator overrides."""
 
 import argparse
+import sys
 
 from controller.cli import output
 from controller.cli.arguments import (
@@ -12,7 +13,7 @@ from controller.cli.arguments import (
     override_duration,
 )
 from controller.override_operations import begin_override, end_override
-from controller.routing.operator_requests import OperatorRequest
+from controller.routing.operator_requests import OperatorRequest, RefusedError
 from controller.routing.override_text import override_document
 from controller.routing.overrides import OverrideKind
 from monitor.formatting import format_duration
@@ -42,25 +43,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--for", dest="for_s", type=override_duration, default=_USUAL_S, metavar="DURATION", help=text
         )
-    parser.add_argument("--reason", required=True, help="why; everybody reads it")
+    text = "why; everybody reads it" if command in _ENDS else "why; everybody reads it (asked for on a terminal)"
+    parser.add_argument("--reason", help=text)
     parser.add_argument("--author", help="who says so (default: the login name)")
     add_json(parser)
+
+
+def _asked_reason() -> str:
+    """What a person at the terminal says; raises RefusedError where nobody is there."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        raise RefusedError("--reason is missing: say why; everybody who sees the effect reads it")
+    sys.stderr.write("Why? Everybody reads it: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().rstrip("\n")
 
 
 def run(args: argparse.Namespace) -> int:
     """Begin the override, or end it, and print what came of it.
 
-    0 when it is in force, or will be once the service starts; 1 when the target of a pin fails, there is nothing to
-    end, it is not in effect after two seconds, or users are still on a drained target; 2 when a name or the reason is
-    wrong, or the database cannot be used.
+    A reason that is missing and needed is asked for on a terminal. 0 when it is in force, or will be once the service
+    starts; 1 when the target of a pin fails, there is nothing to end, it is not in effect after two seconds, or
+    users are still on a drained target; 2 when a name or the reason is wrong, or the database cannot be used.
     """
     settings = load_settings(args.config, keys=False)
     ends = _ENDS.get(args.command)
+    reason = args.reason if ends or args.reason is not None else _asked_reason()
     request = OperatorRequest(
         kind=ends or OverrideKind(args.command),
         subject=args.subject,
         target=getattr(args, "target", None),
-        reason=args.reason,
+        reason=reason or "",
         author=author_of(args),
         for_s=getattr(args, "for_s", 0.0),
         force=getattr(args, "force", False),

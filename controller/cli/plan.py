@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the plan; 1 when the configuration cannot keep a promise."""
-    settings = load_settings(args.config, keys=False, stores=False)
+    settings = load_settings(args.config, keys=False, stores=False, warns=True)
     try:
         find_thresholds(settings, timeout_s=30.0)
     except ThresholdTimeoutError as error:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import itertools
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.text import Text
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, add_schema, load_settings, warn_about_budget
 from controller.cli.layout import plain_table
+from controller.cli.reachability import Reachability, print_reachability, reach_channels
 from controller.cli.transcript import print_transcript, transcript_document
 from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
@@ -40,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
     if parser.get_default("command") == "check":
         add_schema(parser, Settings, "The configuration of Hotspare")
+        text = "validate alone: ask neither providers nor channels of alerts"
+        parser.add_argument("--offline", action="store_true", help=text)
         return
     parser.add_argument("-t", "--target", action="append", metavar="ID", help="only this one; may be repeated")
     text = f"ask this instead of the target's own checks: {', '.join(Check)}, or one of yours; may be repeated"
@@ -49,26 +53,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Probe and print; 1 unless every outcome is `ok`, 2 for a target or a check that cannot be asked."""
-    settings = load_settings(args.config)
+    """Probe and print; 2 for a target or a check that cannot be asked.
+
+    1 unless every outcome is `ok`, and `check` reaches every channel of alerts that it can try.
+    """
+    settings = load_settings(args.config, warns=args.command == "check")
     if args.command == "check":
-        warn_about_budget(settings)
-        transcripts = _ask(settings, _cheapest_questions(settings))
-        document = {"config": str(settings.path), "valid": True, "providers": [_document(each) for each in transcripts]}
-    else:
-        transcripts = _ask(settings, _questions(settings, args.target or (), args.check or ()))
-        document = {"observations": [_document(each, verbose=args.verbose) for each in transcripts]}
-    output.print_answer(args, document, _print, args, settings, transcripts)
-    return output.OK if all(each.observation.outcome is Outcome.OK for each in transcripts) else output.BAD_NEWS
+        return _check(args, settings)
+    transcripts = _ask(settings, _questions(settings, args.target or (), args.check or ()))
+    document = {"observations": [_document(each, verbose=args.verbose) for each in transcripts]}
+    output.print_answer(args, document, _print, args, transcripts)
+    return output.OK if _all_ok(transcripts) else output.BAD_NEWS
 
 
-def _print(args: argparse.Namespace, settings: Settings, transcripts: Sequence[Transcript], console: Console) -> None:
-    if args.command == "check":
-        counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
-        console.print(f"{settings.path}: valid; {counts}", markup=False)
-    elif args.verbose:
-        for transcript in transcripts:
-            print_transcript(transcript, console)
+def _check(args: argparse.Namespace, settings: Settings) -> int:
+    warn_about_budget(settings)
+    transcripts = [] if args.offline else _ask(settings, _cheapest_questions(settings))
+    channels = [] if args.offline else asyncio.run(reach_channels(settings))
+    document = {
+        "config": str(settings.path),
+        "valid": True,
+        "providers": [_document(each) for each in transcripts],
+        "alerts": [asdict(channel) for channel in channels],
+    }
+    output.print_answer(args, document, _print_check, settings, transcripts, channels)
+    bad = not _all_ok(transcripts) or any(channel.error for channel in channels)
+    return output.BAD_NEWS if bad else output.OK
+
+
+def _all_ok(transcripts: Sequence[Transcript]) -> bool:
+    return all(each.observation.outcome is Outcome.OK for each in transcripts)
+
+
+def _print_check(
+    settings: Settings, transcripts: Sequence[Transcript], channels: Sequence[Reachability], console: Console
+) -> None:
+    counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
+    console.print(f"{settings.path}: valid; {counts}", markup=False)
+    if transcripts:
+        print_table([each.observation for each in transcripts], console)
+    print_reachability(channels, console)
+
+
+def _print(args: argparse.Namespace, transcripts: Sequence[Transcript], console: Console) -> None:
+    for transcript in transcripts if args.verbose else ():
+        print_transcript(transcript, console)
     print_table([each.observation for each in transcripts], console)
 
 

@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, port, warn_about_budget
+from controller.cli.run_log import log_to_stderr
 from controller.demo.scenes import BY_NAME, SCENES
 from controller.routing.operator_requests import RefusedError
 from monitor.config.settings import Settings
@@ -47,11 +47,11 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.command == "demo":
         return _demo(args)
-    settings = load_settings(args.config, keys=args.command == "run")
+    settings = load_settings(args.config, keys=args.command == "run", warns=args.command == "run")
     if args.command == "page":
         _become_page(args)
     warn_about_budget(settings)
-    _log_to_stderr()
+    log_to_stderr()
     asyncio.run(_serve(settings))
     return output.OK
 
@@ -101,15 +101,3 @@ async def _serve(settings: Settings) -> None:
 def _end_late() -> None:
     logging.getLogger(__name__).error("ended_late: not in good order within %g s of the signal", _LONGEST_END_S)
     os._exit(output.BAD_NEWS)
-
-
-def _log_to_stderr() -> None:
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for chatty in ("httpx", "httpcore", "slack_sdk", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    # It warns of every skipped probe; the service logs those itself, less often.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -59,6 +59,7 @@ class Cycle:
         self._overrides = NO_OVERRIDES
         self._routes: dict[str, Decision] = {}
         self._reported: dict[tuple[str, str], str] = {}
+        self._stuck: frozenset[str] = frozenset()
         """What was reported of routes that wait for a person, by event kind and route."""
         self._unjournalled = UnjournalledFile(settings.routing_file, file.ballast)
 
@@ -259,6 +260,7 @@ class Cycle:
             event = "route_would_move" if decision.dry_run else "route_moved"
             to = format_destination(decision)
             log.info("%s route=%s target=%s move=%s: %s", event, decision.route, to, decision.move, decision.reason)
+        self._log_stuck(verdicts, now)
 
     def _facts(
         self,
@@ -303,6 +305,13 @@ class Cycle:
             least_bad_from=waiting.dwell_end(pointed, self._settings.controller, now),
             now=now,
         )
+
+    def _log_stuck(self, verdicts: Mapping[str, RouteVerdict], now: datetime) -> None:
+        """Log once that a route has no healthy candidate; the incident tells people."""
+        stuck = frozenset(name for name, verdict in verdicts.items() if verdict.stuck)
+        for name in sorted(stuck - self._stuck):
+            log.error("nothing_eligible route=%s: %s", name, self._stuck_until(self._routes[name], now))
+        self._stuck = stuck
 
     def _report_waiting(self, verdicts: Mapping[str, RouteVerdict], now: datetime) -> None:
         """Report once that a route waits for a person; `ActiveOverrides` reports a pin to a failing target."""

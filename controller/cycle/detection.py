@@ -12,7 +12,7 @@ from monitor.detection import hold, provider_pool, target_state
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe
-from monitor.health import UNHEALTHY, Health, Transition
+from monitor.health import FAILING, UNHEALTHY, Health, Transition
 from monitor.storage.database import DatabaseError
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
@@ -94,7 +94,8 @@ class StoredDetector:
         transitions = self._judge([new for new in observations if new not in self._judged], blind, now)
         self._judged = frozenset(observations)
         for made in transitions:
-            log.info("health_changed before=%s after=%s: %s", made.before, made.after, made.reason)
+            level = logging.WARNING if made.after in FAILING else logging.INFO
+            log.log(level, "health_changed before=%s after=%s: %s", made.before, made.after, made.reason)
         return transitions
 
     def update_intervals(self, settings: Settings) -> None:

@@ -64,8 +64,8 @@ class ActiveOverrides:
             if override.ended_at is None:
                 log.info("override_heeded id=%d author=%s: %s: %s", override.id, override.author, what, override.reason)
             elif override.ended_by:
-                ended_by, why = override.ended_by, override.ended_reason
-                log.info("override_ended id=%d by=%s: %s: %s", override.id, ended_by, what, why)
+                why = f": {override.ended_reason}" if override.ended_reason else ""
+                log.info("override_ended id=%d by=%s: %s%s", override.id, override.ended_by, what, why)
 
     def _warn(self, stored: StoredOverride, state: TargetHealth | None, now: datetime) -> None:
         if state is None or state.health not in FAILING or not warning_due(state, stored.warned_at, now):

@@ -98,7 +98,8 @@ def ended_event(override: Override) -> OverrideEvent:
     """The event of an override that somebody ended; takes the override as stored after its end."""
     after = format_elapsed(((override.ended_at or override.at) - override.at).total_seconds())
     whose = "" if override.author == override.ended_by else f" by {override.author}"
-    text = f"{override.ended_by} ended {describe_override(override)}{whose} after {after}: {override.ended_reason}"
+    why = f": {override.ended_reason}" if override.ended_reason else ""
+    text = f"{override.ended_by} ended {describe_override(override)}{whose} after {after}{why}"
     return OverrideEvent(kind=_ENDED[override.kind], subject=override.subject, text=text)
 
 
@@ -114,7 +115,7 @@ def pin_warning_event(pin: Override, state: TargetHealth, now: datetime) -> Over
     text = (
         # The remedy first: a notification is cut, and backticks would not survive Slack.
         f"{pin.subject} is pinned to {pin.target} {format_end(pin, now)} by {pin.author}; "
-        f"hotspare unpin {pin.subject} --reason … ends it. {state.sentence}. The pin's reason was: {pin.reason}"
+        f"hotspare unpin {pin.subject} ends it. {state.sentence}. The pin's reason was: {pin.reason}"
     )
     return OverrideEvent(kind="pin_to_failing_target", subject=pin.subject, text=text)
 

@@ -22,8 +22,8 @@ class Remedy(NamedTuple):
 
 
 def end_command(override: Override) -> str:
-    """The whole command that ends an override: `hotspare unpin chat --reason …`."""
-    return f"hotspare {_ENDS[override.kind]} {override.subject} --reason …"
+    """The whole command that ends an override: `hotspare unpin chat`."""
+    return f"hotspare {_ENDS[override.kind]} {override.subject}"
 
 
 def held_by(override: Override, now: datetime) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from monitor.config.value_files import UnreadableFileError, read_bounded
+
 LARGEST_BYTES = 1024 * 1024
 _DEEPEST = 20
 _MOST_VALUES = 50_000
@@ -113,10 +115,6 @@ class Broken(Node):
     """A value that is wrong or missing, which has been reported."""
 
 
-class UnreadableFileError(Exception):
-    """The file cannot be read; the message continues a sentence that begins with the file's name."""
-
-
 #: Not in the installed package.
 _EXAMPLES = frozenset({"hotspare.example.yaml", "scenario.example.yaml"})
 
@@ -129,18 +127,8 @@ def _advice(path: Path, example: str) -> str:
 
 def read_text(path: Path, *, example: str = "hotspare.example.yaml") -> str:
     """The file's text; raises UnreadableFileError, which names the example to begin with."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_BYTES + 1)
-    except FileNotFoundError:
-        raise UnreadableFileError(f"there is no such file; {_advice(path, example)}") from None
-    except IsADirectoryError:
-        raise UnreadableFileError("is a folder; expected a YAML file") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its name is not a file name"
-        raise UnreadableFileError(f"cannot be read ({reason})") from None
-    if len(data) > LARGEST_BYTES:
-        raise UnreadableFileError("is larger than 1 MiB; expected a configuration file")
+    missing = f"there is no such file; {_advice(path, example)}"
+    data = read_bounded(path, largest_bytes=LARGEST_BYTES, expected="a YAML file", missing=missing)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

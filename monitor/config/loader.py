@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from monitor.config.document import Mapping as YamlMapping
-from monitor.config.document import Node, Scalar, Sequence, UnreadableFileError, parse, read_text
+from monitor.config.document import Node, Scalar, Sequence, parse, read_text
 from monitor.config.problems import ConfigError, Problems
 from monitor.config.reading import ReadContext
 from monitor.config.section import Section
 from monitor.config.settings import Settings
+from monitor.config.value_files import UnreadableFileError
 
 S = TypeVar("S", bound=Section)
 

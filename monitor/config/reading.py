@@ -9,7 +9,7 @@ from typing import Self
 from monitor.config.document import Broken, Node, Place, Scalar, ScalarKind, Sequence
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.problems import Problems
-from monitor.config.value_files import UnreadableValueError, read_value_file
+from monitor.config.value_files import UnreadableFileError, read_value_file
 from probes.redaction import one_line
 from probes.target import Target
 
@@ -145,7 +145,7 @@ class ReadContext:
     def _file(self, path: str, missing: list[str]) -> str:
         try:
             value = read_value_file(path)
-        except UnreadableValueError as error:
+        except UnreadableFileError as error:
             missing.append(f"the file {one_line(path, 300)} {error}")
             return ""
         self.problems.keep_secret(value)

@@ -80,17 +80,18 @@ async def fetch(
     timeout_s: float,
     tls: ssl.SSLContext,
     proxy: str | None = None,
+    max_bytes: int = 0,
     max_error_bytes: int = 0,
 ) -> FetchResult:
     """The response to one request within `timeout_s`, whatever the other side does; raises only CancelledError.
 
-    Redirects are not followed. The body of a 2xx is not read, that of any other response up to `max_error_bytes`.
+    Redirects are not followed. Of the body of a 2xx `max_bytes` are read, of any other response's `max_error_bytes`.
     `tls` is `probes.transport.http_transport.tls_context`'s; without `proxy` the environment's proxy variables hold.
     """
 
     async def answer() -> FetchResult:
         request = httpx.Request(method, url, content=content, headers=_HEADERS | dict(headers or {}))
-        return await _send(request, tls, Proxies(proxy), max_error_bytes=max_error_bytes)
+        return await _send(request, tls, Proxies(proxy), max_bytes=max_bytes, max_error_bytes=max_error_bytes)
 
     return await _bounded(answer(), timeout_s)
 

@@ -76,6 +76,13 @@ class WebhookChannel(PerAlertChannel):
         if not answer.ok:
             raise refusal_error(answer, now=self._clock())
 
+    async def reach(self) -> str:
+        """Whether anything answers there, be it that it takes no HEAD; raises DeliveryError."""
+        answer = await fetch("HEAD", self._url.reveal(), timeout_s=self._timeout_s, tls=self._tls, proxy=self._proxy)
+        if answer.status is None:
+            raise DeliveryError(f"the webhook did not answer: {answer.error}")
+        return "something answers there"
+
 
 def webhook_channels(context: ChannelContext) -> Iterator[AlertChannel]:
     """The webhook, where `alerts.webhook_url` is configured."""

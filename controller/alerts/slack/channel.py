@@ -38,6 +38,7 @@ from controller.alerts.slack.blocks import Message, header, safe, section
 from controller.alerts.slack.errors import ABOUT_TOKEN, SlackRefusal, as_delivery_errors, refusal_error
 from controller.alerts.slack.planner import plan_messages, plan_webhook_messages
 from controller.alerts.slack.planning_input import SINK, PlanningInput
+from controller.alerts.slack.reach import reach_bot, reach_webhook
 from monitor.config.alert_settings import Severity, SlackSettings
 from monitor.config.settings import NetworkSettings, Route
 from monitor.storage.column_conversions import to_ms
@@ -81,6 +82,7 @@ class SlackChannel(AlertChannel):
     ) -> None:
         options, url = sdk_options(network, timeout_s), slack.webhook_url
         self._slack = slack
+        self._network, self._timeout_s = network or NetworkSettings(), timeout_s
         self._in_thread = in_thread
         self._secrets = (slack.token, *([url] if url else []), *secrets)
         self._button_routes = button_routes
@@ -111,6 +113,11 @@ class SlackChannel(AlertChannel):
         The delivery names the channel as the configuration does, or by Slack's id.
         """
         return None if self._webhook else await self._in_thread(partial(self._find, delivery))
+
+    async def reach(self) -> str:
+        """Who Slack says we are, or that it knows the webhook; raises DeliveryError."""
+        reached = reach_webhook if self._webhook else reach_bot
+        return await reached(self._slack, self._network, timeout_s=self._timeout_s)
 
     def failing_part(self, error: DeliveryError, planned: PlannedMessage | None) -> str | None:
         """One of Slack's channels where only that fails; a message that is refused is no failure of Slack's."""

@@ -15,7 +15,7 @@ from tests.support.alert_world import misconfigured, outage, over, stuck
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 MINE, OTHER = "openai/m", "azure/h"
-PIN = {"held": "pinned by ana until 13:00:00 UTC", "command": "hotspare unpin chat --reason …"}
+PIN = {"held": "pinned by ana until 13:00:00 UTC", "command": "hotspare unpin chat"}
 
 
 def route(health: Health = Health.UP, *, at: str = MINE, **values: object) -> RouteStanding:
@@ -34,7 +34,7 @@ def route(health: Health = Health.UP, *, at: str = MINE, **values: object) -> Ro
             Urgency.NOW,
             "no candidate is healthy. Ask openai, or add a candidate; it moves at good probes of azure/h",
         ),
-        ([route(Health.DOWN, **PIN)], [outage()], Urgency.NOW, "`hotspare unpin chat --reason …` lets it move"),
+        ([route(Health.DOWN, **PIN)], [outage()], Urgency.NOW, "`hotspare unpin chat` lets it move"),
         ([route(unpublished=True)], [], Urgency.NOW, "make the routing file writable"),
         (
             [route(Health.MISCONFIGURED)],

@@ -98,7 +98,7 @@ class Desk:
         except SystemExit as ended:
             status = int(str(ended.code))
         captured = self._capsys.readouterr()
-        said = [line for line in captured.err.splitlines() if not line.startswith("warning: ")]
+        said = captured.err.splitlines()
         return Said(status=status, out=captured.out, err="\n".join(said))
 
     def kept(self) -> Incident:

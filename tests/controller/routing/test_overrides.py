@@ -194,7 +194,7 @@ CHAT = override(PIN, "chat", target=C)
         pytest.param(
             override_text.pin_warning_event(CHAT, DOWN, T0 + HOUR),
             "pin_to_failing_target",
-            f"chat is pinned to {C} until 20:00:01 UTC by ana; hotspare unpin chat --reason … ends it. "
+            f"chat is pinned to {C} until 20:00:01 UTC by ana; hotspare unpin chat ends it. "
             f"{C} is down: 9 of 14 probes failed in 41 s. The pin's reason was: a test",
             id="its target fails",
         ),

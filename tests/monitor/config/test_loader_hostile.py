@@ -43,7 +43,7 @@ def test_a_name_that_is_none_is_refused() -> None:
     [
         pytest.param(b"", "is empty; copy hotspare.example.yaml to it and edit it", id="an empty file"),
         pytest.param(b"a: b\n\xff\xfe", "is not UTF-8 (line 2); save it as UTF-8", id="not UTF-8"),
-        pytest.param(b"#" * 1024 * 1024 + b"#", "is larger than 1 MiB; expected a configuration file", id="too large"),
+        pytest.param(b"#" * 1024 * 1024 + b"#", "is larger than 1 MiB; expected a YAML file", id="too large"),
     ],
 )
 def test_a_file_that_is_no_configuration_at_all(tmp_path: Path, data: bytes, text: str) -> None:

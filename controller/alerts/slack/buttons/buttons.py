@@ -150,7 +150,7 @@ def _confirm(button: Button) -> Block:
     route, target = _name(button.route), _name(button.target)
     if button.verb is Verb.HOLD:
         title, yes = f"Hold {route}?", "Hold"
-        ends = f"hotspare resume {route} --reason … ends it."
+        ends = f"hotspare resume {route} ends it."
         text = f"Users of {route} stay on {target} for one hour, even if it fails. {ends}"
     else:
         title, yes = f"Fail {route} back?", "Fail back"
