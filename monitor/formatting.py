@@ -36,8 +36,8 @@ def format_share(share: float) -> str:
 
 
 def percent_number(share: float) -> str:
-    """A measured fraction in per cent, without the sign, never rounded up to 100: `99.97`, `62.5`, `100`."""
-    return "100" if share >= 1 else f"{min(share * 100, 99.99):.{2 if share > 0.99 else 1}f}"
+    """A measured fraction in per cent, without the sign, one decimal, never rounded up to 100.0: `99.6`."""
+    return f"{100 if share >= 1 else min(share * 100, 99.9):.1f}"
 
 
 def format_rate(per_day: float) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime
 from html import escape
 
 from controller.incidents.incident import AffectedTarget
+from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import percent_number
 from monitor.health import Health, TargetHealth
 from probes.outcome import Outcome
@@ -82,5 +83,5 @@ def section(title: str, subtitle: str, body: str) -> str:
 
 
 def short_reason(state: TargetHealth | AffectedTarget) -> str:
-    """The reason without the target and the health, which are shown beside it."""
-    return state.reason.removeprefix(f"{state.target} is {state.health}: ")
+    """The reason without statistics, and without the target and the health, which are shown beside it."""
+    return plain_reason(state.reason).removeprefix(f"{state.target} is {state.health}: ")

@@ -26,6 +26,7 @@ from controller.status.incident_view import IncidentView
 from controller.status.overview import Overview
 from controller.status.probe_history import EvidenceTrail
 from monitor.config.alert_settings import Severity
+from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import format_elapsed, plural
 from monitor.health import WeighedProbe
 from probes.outcome import Outcome
@@ -233,7 +234,7 @@ def _story(entries: Iterable[TimelineEntry | str], now: datetime) -> str:
 
 def _line(entry: TimelineEntry, now: datetime) -> str:
     remark = " hs-remark" if entry.kind in COMMENTS else ""
-    html = text(entry.text)
+    html = text(entry.text if entry.kind in COMMENTS else plain_reason(entry.text))
     if entry.author and entry.kind is EntryKind.NOTE:
         html = f"<b>{text(entry.author)}</b>: {html}"
     return f'<li class="hs-{_LINE.get(entry.kind, "none")}{remark}">{instant(entry.at, now)}<span>{html}</span></li>'
@@ -245,6 +246,7 @@ def figures(incident: Incident, periods: Sequence[RoutePeriod] = ()) -> str:
     for route, seconds in incident.on_failing_s:
         where = words.route_history(period for period in periods if period.route == route)
         items.append(text(words.time_on_failing(route, seconds) + (f"; it was on {where}" if where else "")))
+    items += map(text, words.verdict_statistics(incident))
     if incident.request_ids:
         ids = ", ".join(f"<code>{text(request_id)}</code>" for request_id in incident.request_ids)
         items.append(f"request ids of failed probes: {ids}")

@@ -15,6 +15,7 @@ from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteV
 from controller.status.overview import Overview, TargetView, VendorView
 from controller.status.probe_history import Bucket
 from monitor.budget.summary import BudgetSummary
+from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import ago, clock, format_elapsed, plural
 from monitor.health import FAILING, Health, TargetHealth
 from monitor.history.rollup import OutcomeCounts
@@ -197,7 +198,7 @@ def _service_line(service: ServiceStatus, now: datetime) -> str:
 def _present_troubles(overview: Overview) -> str:
     """The fault of this machine, the channels that fail, and the alerts that wait."""
     lines = [f"This machine: {overview.machine.sentence}"] if overview.machine else []
-    lines += [f"Not told: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
+    lines += [f"Not delivered: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
     if overview.pending_alerts and overview.pending_alerts.sentence:
         lines.append(f"Waiting: {overview.pending_alerts.sentence}")
     return "".join(f"<p>{text(line)}.</p>" for line in lines)
@@ -234,13 +235,14 @@ def _route(route: RouteView, now: datetime) -> str:
         colour, note = "watch", "no longer a candidate"  # The configuration is newer than the service's.
     since = f'<span class="hs-since">since {instant(route.since, now)} UTC</span>' if route.since else ""
     chain = "".join(_candidate(number, candidate) for number, candidate in enumerate(route.candidates, 1))
+    why = text(plain_reason(route.reason))
     more = f'<p class="hs-reason">{_code(route.note[:1].upper() + route.note[1:])}</p>' if route.note else ""
     return (
         f'<article class="hs-card hs-edge hs-{colour}" aria-label="Route {text(route.name)}">'
         f'<div class="hs-row"><span class="hs-route">{text(route.name)}</span>'
         f'<span class="hs-note hs-{colour}">{note}</span>{since}</div>'
         f'<div class="hs-points"><span class="hs-arrow" aria-label="points at">→</span>{target(route.target)}</div>'
-        f'<p class="hs-reason">Why: {text(route.reason)}</p>{more}<ol class="hs-chain">{chain}</ol></article>'
+        f'<p class="hs-reason">Why: {why}</p>{more}<ol class="hs-chain">{chain}</ol></article>'
     )
 
 
@@ -353,7 +355,7 @@ def _decision(decision: Decision) -> str:
     dry = '<span class="hs-tag">dry run</span> ' if decision.dry_run else ""
     return (
         f'<b>{text(decision.route)}</b> → {target(decision.target)} <span class="hs-tag">{decision.move}</span> {dry}'
-        f"{text(decision.reason)}"
+        f"{text(plain_reason(decision.reason))}"
     )
 
 

@@ -49,7 +49,7 @@ class DirectNotice:
                 break
             await asyncio.sleep(_LOOK_S)
         at = self._clock()
-        text = f"I cannot write; I still watch and route. {why}. Incidents are told once it is written again."
+        text = f"I cannot write; I still watch and route. {why}. Incidents are reported once it can be written again."
         notice = PendingEvent(id=0, at=at, kind=KIND, subject=self._name, text=text)
         alert = notice_alert(notice, alert_id=f"{KIND}-{to_ms(at):x}", at=at)
         await asyncio.gather(

@@ -21,6 +21,7 @@ from controller.journal import Journal
 from controller.routing.operator_requests import RefusedError, checked_author
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
+from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import clock, format_elapsed, instant
 from monitor.storage.database import open_operator, open_reader
 from probes.redaction import one_line
@@ -184,7 +185,7 @@ def _print_incident(incident: Incident, route_periods: Sequence[RoutePeriod], no
         _indented(console, f"{affected.target} is {affected.health}, since {clock(affected.since, now)}", 2)
         why = affected.reason.removeprefix(f"{affected.target} is ")
         if not any(why in entry.text for entry in incident.timeline):
-            _indented(console, affected.reason, 4, style="dim")
+            _indented(console, plain_reason(affected.reason), 4, style="dim")
     if incident.routes:
         console.print(Text("\nUsers were on" if incident.resolved_at else "\nUsers are on", style="bold"))
     for route in incident.routes:
@@ -233,6 +234,7 @@ def _figures(incident: Incident, route_periods: Sequence[RoutePeriod]) -> Iterat
     for route, seconds in incident.on_failing_s:
         where = words.route_history(period for period in route_periods if period.route == route)
         yield f"{words.time_on_failing(route, seconds)}; it was on {where}"
+    yield from words.verdict_statistics(incident)
     if incident.request_ids:
         yield f"request ids of failed probes: {', '.join(incident.request_ids)}"
     if said := words.vendor_sentence(incident):

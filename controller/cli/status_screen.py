@@ -18,6 +18,7 @@ from controller.incidents.vendor_claim import lead_sentence
 from controller.routing import override_text
 from controller.status.headline import UNTRUSTED, Level, RouteView, failing_sentence
 from controller.status.overview import Overview, TargetView
+from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import ago, clock, listed, percent_number, plural
 from monitor.health import FAILING, UNHEALTHY, WORST_FIRST, Health, HealthLevel
 
@@ -114,7 +115,7 @@ def _head(overview: Overview, console: Console, detail: _Detail) -> Iterator[Tex
     yield from wrap(action, console.width, most=most)
     notes = [f"Note: {UNTRUSTED}"] if overview.untrusted else []
     notes += [f"This machine: {overview.machine.sentence}"] if overview.machine else []
-    notes += [f"Not told: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
+    notes += [f"Not delivered: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
     for note in notes:
         yield from wrap(Text(note, style="yellow"), console.width, indent=2, most=detail.text_lines)
     if overview.pending_alerts and overview.pending_alerts.sentence:
@@ -130,7 +131,7 @@ def _routes(overview: Overview, console: Console, detail: _Detail) -> Iterator[T
     said: set[str] = set()
     for route in listed_rows[: detail.rows]:
         yield _route_line(route, overview.now, console, detail)
-        reason = route.reason if detail.is_verbose or _route_rank(route) != _WELL else None
+        reason = plain_reason(route.reason) if detail.is_verbose or _route_rank(route) != _WELL else None
         texts = [(route.note, "yellow"), (reason, "")]
         if detail.text_lines == 1:
             texts = texts[:1] if route.note else texts[1:]
@@ -278,7 +279,7 @@ def _incidents(overview: Overview, console: Console, detail: _Detail) -> Iterato
 
 def _timeline(incident: Incident, now: datetime, console: Console) -> Iterator[Text]:
     for entry in words.abridged(incident.timeline, first=_FIRST, last=_LAST, dropped=incident.dropped_entries):
-        text = f"  {entry}" if isinstance(entry, str) else f"  {clock(entry.at, now)}  {entry.text}"
+        text = f"  {entry}" if isinstance(entry, str) else f"  {clock(entry.at, now)}  {plain_reason(entry.text)}"
         yield from wrap(Text(text), console.width, indent=4)
 
 
@@ -304,7 +305,7 @@ def _cut(console: Console, text: str, style: str) -> Text:
 
 
 def _share(share: float | None) -> str:
-    return "–" if share is None else f"{percent_number(share)}%"
+    return "–" if share is None else f"{percent_number(share)} %"
 
 
 def _seconds(seconds: float | None) -> str:

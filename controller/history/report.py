@@ -172,7 +172,7 @@ def _error_budget(route: RouteReport) -> str:
     if route.slo is None or not route.allowed_s:
         return _NONE
     used = route.history.felt_s / route.allowed_s
-    return f"{used * 100:,.0f} % of {format_elapsed(route.allowed_s)} ({_percent(route.slo)})"
+    return f"{used * 100:,.0f} % of {format_elapsed(route.allowed_s)} ({route.slo * 100:g} %)"
 
 
 def _percent(share: float | None) -> str:

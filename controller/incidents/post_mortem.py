@@ -114,6 +114,8 @@ def _evidence(incident: Incident) -> Iterable[str]:
     else:
         yield f"{escaped(_capital(incident_text.evidence(incident.numbers)))}, from the first failed probe to the end."
         yield _table(("target", "probes", "not ok", "how they ended"), map(_row_of_target, incident.numbers))
+    if statistics := incident_text.verdict_statistics(incident):
+        yield _bullets(map(escaped, statistics))
     if incident.request_ids:
         yield f"Request ids of failed probes, for the provider: {', '.join(map(code, incident.request_ids))}."
 

@@ -120,7 +120,7 @@ def route_entries(
         if route.stuck and not elsewhere and not (previous and previous.stuck):
             yield stuck_entry(route, facts.now)
         warning = facts.warnings.get(route.route)
-        if warning and not elsewhere and (text := f"By hand: {warning}") not in known:
+        if warning and not elsewhere and (text := warning[0].upper() + warning[1:]) not in known:
             yield TimelineEntry(at=facts.now, text=text, kind=EntryKind.HAND)
         if route.unpublished and not (previous and previous.unpublished):
             text = f"The routing file cannot be written: users of route {route.route} stay on {route.target}"

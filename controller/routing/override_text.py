@@ -6,6 +6,7 @@ from datetime import datetime
 
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import ALL, Override, OverrideKind, Overrides
+from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import clock, format_elapsed, instant, listed
 from monitor.health import TargetHealth
 from probes.redaction import one_line
@@ -87,7 +88,7 @@ def begun_event(
     for old in replaced:
         text += f"; it replaces {describe_override(old)} by {old.author}"
     if failing:
-        text += f"; forced, although {failing.sentence}"
+        text += f"; forced, although {plain_reason(failing.sentence)}"
     if left_dry:
         routes = f"route {left_dry[0]} has" if len(left_dry) == 1 else f"routes {listed(left_dry, most=6)} have"
         text += f"; {routes} no other candidate and {'holds' if len(left_dry) == 1 else 'hold'}"
@@ -115,7 +116,7 @@ def pin_warning_event(pin: Override, state: TargetHealth, now: datetime) -> Over
     text = (
         # The remedy first: a notification is cut, and backticks would not survive Slack.
         f"{pin.subject} is pinned to {pin.target} {format_end(pin, now)} by {pin.author}; "
-        f"hotspare unpin {pin.subject} ends it. {state.sentence}. The pin's reason was: {pin.reason}"
+        f"hotspare unpin {pin.subject} ends it. {plain_reason(state.sentence)}. The pin's reason was: {pin.reason}"
     )
     return OverrideEvent(kind="pin_to_failing_target", subject=pin.subject, text=text)
 

@@ -211,7 +211,7 @@ class _Facts:
             for drain in drains.values()
         ]
         if held:
-            yield Level.NOTICE, held[0] + (f" (and {len(held) - 1} more by hand)" if len(held) > 1 else "")
+            yield Level.NOTICE, held[0] + (f" (and {len(held) - 1} more overrides)" if len(held) > 1 else "")
 
     def about_targets(self) -> Iterator[tuple[Level, str]]:
         """Always one fact."""
@@ -282,11 +282,11 @@ class PendingAlerts:
         """All of it in one sentence without a full stop; None when nothing waits outside of quiet hours."""
         parts = [(self.incidents, "incident"), (self.notices, "notice")]
         counts = [plural(count, noun) for count, noun in parts if count]
-        waiting = f"{' and '.join(counts)} to be told in Slack" if counts else ""
+        waiting = f"{' and '.join(counts)} to be sent to Slack" if counts else ""
         if self.quiet_until is None:
             return waiting or None
         until = self.quiet_until.astimezone(ZoneInfo(self.zone))
-        quiet = f"quiet hours until {until:%H:%M} ({self.zone}): only what is critical is told in Slack"
+        quiet = f"quiet hours until {until:%H:%M} ({self.zone}): only critical messages are sent to Slack"
         return f"{quiet}; {waiting}" if waiting else quiet
 
 

@@ -339,7 +339,7 @@ def route_view(
         name=route.name,
         target=target,
         since=pointed.at if pointed and not dry_run else None,
-        reason=_reason(pointed, overrides.pin(route.name)) if pointed else "no decision yet",
+        reason=_reason(pointed, overrides.pin(route.name), states.get(target)) if pointed else "no decision yet",
         candidates=candidates,
         override=override,
         failed_over=failed_over,
@@ -351,10 +351,14 @@ def route_view(
     )
 
 
-def _reason(pointed: Decision, pin: Override | None) -> str:
-    """Why it points there. A pin that ended without a move has left its reason behind."""
+def _reason(pointed: Decision, pin: Override | None, state: TargetHealth | None) -> str:
+    """Why it points there: as it was decided, or what is wrong with a target that has failed since.
+
+    A pin that ended without a move has left its reason behind.
+    """
     if pointed.move is not MoveKind.PIN:
-        return pointed.reason
+        failed_since = state and state.health in FAILING and state.since > pointed.at
+        return state.sentence if state and failed_since and not pointed.dry_run else pointed.reason
     if pin is None:
         return f"it stays where a pin, which is over, had put it ({pointed.reason})"
     return f"pinned by {pin.author} until {clock(pin.until, pin.at)}: {pin.reason}"

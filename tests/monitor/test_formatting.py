@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor import formatting as words
-from monitor.formatting import format_duration, format_rate, format_share
+from monitor.formatting import format_duration, format_rate, format_share, percent_number
 
 NOW = datetime(2026, 11, 21, 18, 3, 12, tzinfo=UTC)
 
@@ -66,3 +66,11 @@ def test_shares_and_rates_are_shown_as_they_are_written() -> None:
     assert format_rate(1 / 90) == "1 per 90d"
     assert format_rate(48) == "1 per 30m"
     assert format_rate(0) == "0 per 1d"
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(1.0, "100.0"), (0.99999, "99.9"), (0.9962, "99.6"), (0.94, "94.0"), (0.0, "0.0")]
+)
+def test_a_measured_share_has_one_decimal_everywhere(share: float, shown: str) -> None:
+    """Figures below each other can be compared; what was not everything never reads so."""
+    assert percent_number(share) == shown

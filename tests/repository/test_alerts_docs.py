@@ -97,7 +97,7 @@ def test_the_snippet_trusts_nothing_else(spoil: Callable[..., tuple[bytes, str, 
 def test_the_example_of_the_digest_has_its_form() -> None:
     """Its first line begins as the code's does."""
     assert "📊 The week from Nov 9 to Nov 16: 2 incidents, 18 min 5 s in all" in DOCS
-    assert percent_number(1 - 41 / (7 * 86400)) == "99.99"
+    assert percent_number(1 - 41 / (7 * 86400)) == "99.9"
 
 
 def test_the_format_is_named() -> None:

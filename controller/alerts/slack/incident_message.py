@@ -298,7 +298,7 @@ def _other_incident_lines(others: Sequence[Incident]) -> list[str]:
     """What else is told under the same headline, what is open first."""
     ordered = sorted(others, key=lambda other: (other.resolved_at is not None, other.id))
     lines = [
-        f"{'Told here too' if one.resolved_at else 'Also failing'}: {safe(headline_of(one), 200)} (incident {one.id})"
+        f"{'Also reported' if one.resolved_at else 'Also failing'}: {safe(headline_of(one), 200)} (incident {one.id})"
         for one in ordered
     ]
     return first_lines(lines, 6, " incidents")

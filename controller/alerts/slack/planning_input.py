@@ -74,7 +74,7 @@ class PlanningInput:
         if quiet_until(self.slack.quiet_hours, since):
             return "during quiet hours"
         held = any(delivery.kind is DeliveryKind.HELD for delivery in self.snapshot.deliveries.values())
-        return "while messages were held back" if held else "while nobody could be told"
+        return "while messages were held back" if held else "while alerts could not be delivered"
 
     def groups(self) -> list["IncidentGroup"]:
         """The incidents by the headline that they are told under, in the order in which their leads were opened."""

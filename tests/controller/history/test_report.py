@@ -36,7 +36,7 @@ _REPORT = Report(
 def test_a_route_is_told_in_a_row() -> None:
     """The error budget of 0.1 % of a week is used up to the last second, and not missed."""
     assert words.route_cells(_CHAT) == (
-        *("chat", "99.90 %", "10 min 5 s", "2 h", "4 ×", "100 % of 10 min 5 s (99.90 %)"),
+        *("chat", "99.9 %", "10 min 5 s", "2 h", "4 ×", "100 % of 10 min 5 s (99.9 %)"),
         "openai/a 90.0 %, anthropic/b 10.0 %",
     )
     assert not _CHAT.misses

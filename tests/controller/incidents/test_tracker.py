@@ -332,6 +332,6 @@ def test_what_a_pin_costs_is_said_once() -> None:
     assert world.look(warnings={"chat": "route chat is pinned"}) == []
     world.cycle({LUNA: Health.DOWN})
     [changed] = world.look(warnings={"chat": "route chat is pinned"})
-    assert lines(changed)[-1] == "By hand: route chat is pinned"
+    assert lines(changed)[-1] == "Route chat is pinned"
     world.open = [changed]
     assert world.look(warnings={"chat": "route chat is pinned"}) == []

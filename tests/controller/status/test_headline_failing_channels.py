@@ -53,8 +53,8 @@ def test_who_takes_nothing_is_named_with_since_when_and_why(settings: Settings, 
     screen = io.StringIO()
     status.print_overview(known, Console(file=screen, width=400))
     assert (
-        "Not told: the webhook has not taken what it was sent since 18:00:00 UTC (12 min ago): the webhook answered"
-        " HTTP 502: <script>\nNot told: apprise 1 has not taken"
+        "Not delivered: the webhook has not taken what it was sent since 18:00:00 UTC (12 min ago): the webhook "
+        "answered HTTP 502: <script>\nNot delivered: apprise 1 has not taken"
     ) in screen.getvalue()
     assert status_document(known)["not_told"][0] == {
         "sink": "webhook",

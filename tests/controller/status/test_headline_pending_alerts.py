@@ -1,4 +1,4 @@
-"""What waits to be told in Slack is shown, and that quiet hours are in force: by `status` and on the page."""
+"""What waits to be sent to Slack is shown, and that quiet hours are in force: by `status` and on the page."""
 
 import io
 from dataclasses import replace
@@ -49,8 +49,8 @@ def test_what_waits_and_until_when(settings: Settings) -> None:
     """In words, as a document, and on the page; in the zone of the quiet hours."""
     known = seen(settings)
     words = (
-        "quiet hours until 07:00 (Europe/Berlin): only what is critical is told in Slack; "
-        "1 incident and 2 notices to be told in Slack"
+        "quiet hours until 07:00 (Europe/Berlin): only critical messages are sent to Slack; "
+        "1 incident and 2 notices to be sent to Slack"
     )
     screen = io.StringIO()
     status.print_overview(known, Console(file=screen, width=400))
@@ -67,10 +67,10 @@ def test_outside_of_quiet_hours(settings: Settings) -> None:
     """Only what waits is said, and nothing where nothing does."""
     known = seen(settings, at=T0 + timedelta(hours=14))
     assert known.pending_alerts is not None
-    assert known.pending_alerts.sentence == "1 incident and 2 notices to be told in Slack"
+    assert known.pending_alerts.sentence == "1 incident and 2 notices to be sent to Slack"
     assert PendingAlerts().sentence is None
     assert PendingAlerts(quiet_until=datetime(2026, 11, 22, 6, tzinfo=UTC)).sentence == (
-        "quiet hours until 06:00 (UTC): only what is critical is told in Slack"
+        "quiet hours until 06:00 (UTC): only critical messages are sent to Slack"
     )
 
 

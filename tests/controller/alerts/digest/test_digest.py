@@ -95,9 +95,9 @@ def test_a_quiet_week_is_told_too() -> None:
     """It proves that somebody is watching, and never rounds a failure away."""
     assert digest.format_digest(QUIET).splitlines() == [
         "📊 The week from Nov 9 to Nov 16: no incident",
-        "Route chat: on a working target 100 % of the time, never moved",
-        f"{OPENAI}: 99.99 % of 20,160 probes answered",
-        f"{ANTHROPIC}: 100 % of 20,160 probes answered",
+        "Route chat: on a working target 100.0 % of the time, never moved",
+        f"{OPENAI}: 99.9 % of 20,160 probes answered",
+        f"{ANTHROPIC}: 100.0 % of 20,160 probes answered",
         f"Slowest: {ANTHROPIC}, 0.81 s an answer on average",
         "0 flips; the week's probes cost $0.81; $1.40 of the budget of $5 spent this month",
     ]
@@ -118,7 +118,7 @@ def test_a_bad_week_says_what_was_bad_and_how_bad() -> None:
     assert lines[:3] == [
         "📊 The week from Nov 9 to Nov 16: 3 incidents, 1 still open, 2 h 5 min in all",
         "Probes are known for its last 3 d only.",
-        "Route batch: on a working target 99.77 % of the time, 10 min 5 s on a failing target, moved 4 times",
+        "Route batch: on a working target 99.8 % of the time, 10 min 5 s on a failing target, moved 4 times",
     ]
     assert f"{OPENAI}: 89.3 % of 20,160 probes answered, began to fail 3 times" in lines
     assert "Not observed: gemini/x" in lines
