@@ -1,28 +1,68 @@
-"""False failovers per route and 90 days in quiet worlds: what `plan` calculates beside what is simulated.
+"""False failovers per route and 90 days in quiet worlds: what `plan` calculates, what is simulated, what replays.
 
 The simulation drives the service's own detector, pacing and policy. A verdict on a provider moves all its routes at
 once, so that moves at one instant are one event: the standard error is of such events (Poisson).
+
+At the promise of one in 90 days few moves come in a long time. So each configuration is also tried with one in 6 days,
+where there are enough of them to compare `plan` with the simulation; and a shorter past of that is handed to `replay`,
+observation by observation as the service stores them, which must move the routes at the same instants.
 """
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from controller.plan.promise_checks import expected_false_failovers
+from controller.replay.loop import Replay, ReplayWindow
 from controller.routing.decision import MoveKind
-from controller.simulation.loop import run_seed
+from controller.simulation.loop import EPOCH, Decisions, run_seed
 from controller.simulation.scenario import BlipStream, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
 from monitor.config.settings import Route
+from probes.observation import Observation
 from tests.support.builders import settings
 
 _DAY_S, _QUARTER_DAYS = 86400.0, 90.0
-#: Models of one provider, and seconds between two probes of each.
-_GRID = ((1, 5), (1, 30), (1, 600), (2, 5), (2, 30), (4, 5), (4, 10), (4, 30), (6, 30), (10, 5), (10, 30), (10, 600))
-_QUICK = ((1, 30), (4, 30))
-_PROBES, _FEW_PROBES = 8_000_000, 200_000
+_PROMISED_PER_DAY, _OFTEN_PER_DAY = 1 / 90, 1 / 6
+_PROBES, _FEW_PROBES = 1_600_000, 200_000
+#: Of the probes of the looser promise, so many are replayed.
+_REPLAYED = 40_000
 _SEEDS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """The models of one provider, with a route each that may go to another provider."""
+
+    intervals_s: tuple[float, ...]
+    """Of each model."""
+    checks: tuple[str, ...] = ("chat",)
+    sibling: bool = False
+    """Whether the second candidate of each route is the next model of the same provider."""
+
+    @property
+    def name(self) -> str:
+        """As the table has it."""
+        shortest_s, longest_s = min(self.intervals_s), max(self.intervals_s)
+        span = f"{shortest_s:g}" if shortest_s == longest_s else f"{shortest_s:g} to {longest_s:g}"
+        every = f"{len(self.intervals_s)} every {span} s"
+        return every + ", chat and stream" * (len(self.checks) > 1) + ", three candidates" * self.sibling
+
+
+GRID = (
+    *(Configuration(intervals_s=(interval_s,)) for interval_s in (5, 30, 600)),
+    *(Configuration(intervals_s=(interval_s,) * 2) for interval_s in (5, 30)),
+    *(Configuration(intervals_s=(interval_s,) * 4) for interval_s in (5, 10, 30, 60, 600)),
+    *(Configuration(intervals_s=(interval_s,) * 10) for interval_s in (5, 30, 600)),
+    Configuration(intervals_s=(30,) * 6),
+    Configuration(intervals_s=(10, 15, 30, 60)),
+    Configuration(intervals_s=(30,) * 4, checks=("chat", "stream")),
+    Configuration(intervals_s=(30,) * 4, sibling=True),
+)
+_QUICK = (Configuration(intervals_s=(30,)), Configuration(intervals_s=(30,) * 4))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +72,21 @@ class PromiseCell:
     planned: float
     simulated: float
     error: float
-    """The standard error of `simulated`."""
+    """The standard error of `simulated`; where nothing moved, half of what one move would be."""
     days: float
     """How long it was simulated."""
 
 
-def main(cells: tuple[tuple[int, int], ...] = _GRID, probes: int = _PROBES) -> None:
-    """Print the grid; about four CPU hours a hundred million probes."""
-    print("|models|interval|`plan`|simulated ± standard error|days|\n|---|---|---|---|---|")
-    for models, interval_s in cells:
-        cell = measure(models, interval_s, probes)
-        figures = f"{cell.planned:.2f}|{cell.simulated:.2f} ± {cell.error:.2f}|{cell.days:,.0f}"
-        print(f"|{models}|{interval_s} s|{figures}|", flush=True)
+def main(grid: Sequence[Configuration] = GRID, probes: int = _PROBES) -> None:
+    """Print the grid; some three CPU hours a hundred million probes."""
+    print(
+        "|models|`plan`|simulated|days|one in 6 days: `plan`|simulated|moves replayed|\n|---|---|---|---|---|---|---|"
+    )
+    for wanted in grid:
+        kept, often = measure(wanted, probes), measure(wanted, probes // 4, promised_per_day=_OFTEN_PER_DAY)
+        same, moves = replayed(wanted, min(_REPLAYED, probes // 4))
+        cells = f"{_figures(kept)}|{kept.days:,.0f}|{_figures(often)}|{same} of {moves}"
+        print(f"|{wanted.name}|{cells}|", flush=True)
 
 
 def quick() -> None:
@@ -51,36 +94,78 @@ def quick() -> None:
     main(_QUICK, _FEW_PROBES)
 
 
-def measure(models: int, interval_s: float, probes: int, *, first_seed: int = 0) -> PromiseCell:
-    """Simulate a provider with so many models and a route each, for about so many probes."""
-    days = probes * interval_s / (models + 1) / _DAY_S
-    world = _quiet_world(models, interval_s, days / _SEEDS)
+def _figures(cell: PromiseCell) -> str:
+    return f"{cell.planned:.2f}|{cell.simulated:.2f} ± {2 * cell.error:.2f}"
+
+
+def measure(
+    wanted: Configuration, probes: int, *, promised_per_day: float = _PROMISED_PER_DAY, first_seed: int = 0
+) -> PromiseCell:
+    """Simulate it for about so many probes."""
+    world = _quiet_world(wanted, probes / _SEEDS, promised_per_day)
     moved = Counter[tuple[int, float]]()
     for seed in range(first_seed, first_seed + _SEEDS):
         decisions = run_seed(world, build_timelines(world, seed), seed).decisions
-        moved.update(
-            (seed, at_s)
-            for at_s, decision in decisions
-            if decision.move is MoveKind.FAILOVER and (decision.before or "").startswith("a/")
-        )
-    quarters = days / _QUARTER_DAYS * models
-    [planned] = {rates.per_route_90d for rates in expected_false_failovers(world.settings).values()}
+        moved.update((seed, at_s) for at_s, _ in _false_moves(decisions))
+    rates = expected_false_failovers(world.settings)
+    days = _SEEDS * world.duration_s / _DAY_S
+    quarters = days / _QUARTER_DAYS * len(wanted.intervals_s)
     squares = sum(routes**2 for routes in moved.values())
     return PromiseCell(
-        planned=planned, simulated=moved.total() / quarters, error=math.sqrt(squares) / quarters, days=days
+        planned=sum(each.per_route_90d for each in rates.values()) / len(rates),
+        simulated=moved.total() / quarters,
+        error=math.sqrt(squares) / quarters if moved else 0.5 / quarters,
+        days=days,
     )
 
 
-def _quiet_world(models: int, interval_s: float, days: float) -> Scenario:
-    names = [f"a/m{number}" for number in range(models)]
-    routes = [Route(name=name, candidates=(name, "b/m1")) for name in names]
+def replayed(wanted: Configuration, probes: int, *, seed: int = 0) -> tuple[int, int]:
+    """How many of the false moves of one seed `replay` makes at the same instants, to the second, and how many moves.
+
+    With another promise than it was made with, it would make others.
+    """
+    world, observations = _quiet_world(wanted, probes, _OFTEN_PER_DAY), list[Observation]()
+    course = run_seed(world, build_timelines(world, seed), seed, observations.append)
+    until = EPOCH + timedelta(seconds=world.duration_s)
+    window = ReplayWindow(
+        asked_from=EPOCH, begins_at=EPOCH, complete=True, listening_from=EPOCH, deciding_from=EPOCH, until=until
+    )
+    run = Replay(world.settings, window, {}, ())
+    ended = sorted((each for each in observations if each.finished_at < until), key=lambda each: each.finished_at)
+    run.run((each, False) for each in ended)
+    again = {(decision.route, round((decision.at - EPOCH).total_seconds())) for decision in run.decisions}
+    moves = _false_moves(course.decisions)
+    return sum(bool({(route, round(at_s) + near) for near in (-1, 0, 1)} & again) for at_s, route in moves), len(moves)
+
+
+def _false_moves(decisions: Decisions) -> list[tuple[float, str]]:
+    """When routes left their first candidate, after which they are named."""
+    return [
+        (at_s, decision.route)
+        for at_s, decision in decisions
+        if decision.move is MoveKind.FAILOVER and decision.before == decision.route
+    ]
+
+
+def _quiet_world(wanted: Configuration, probes: float, promised_per_day: float) -> Scenario:
+    """Of about so many probes."""
+    names = [f"a/m{number}" for number in range(len(wanted.intervals_s))]
+    siblings: Mapping[str, str] = dict(zip(names, [*names[1:], *names[:1]], strict=True)) if wanted.sibling else {}
+    routes = [
+        Route(name=name, candidates=(name, *([siblings[name]] if wanted.sibling else []), "b/m1")) for name in names
+    ]
     made_up = settings(Path("/nowhere"), *names, "b/m1", routes=routes)
-    targets = tuple(replace(target, interval_s=interval_s) for target in made_up.targets)
-    blips = made_up.controller.blips
+    intervals_s = [*wanted.intervals_s, max(wanted.intervals_s)]
+    targets = tuple(
+        replace(target, interval_s=float(interval_s), checks=wanted.checks)
+        for target, interval_s in zip(made_up.targets, intervals_s, strict=True)
+    )
+    controller = replace(made_up.controller, false_failovers_per_day=promised_per_day)
+    blips = controller.blips
     return Scenario(
         path=Path("quiet"),
-        settings=replace(made_up, targets=targets),
-        duration_s=days * _DAY_S,
+        settings=replace(made_up, targets=targets, controller=controller),
+        duration_s=probes / sum(1 / interval_s for interval_s in intervals_s),
         background=QuietBehaviour(),
         blips=BlipStream(per_day=blips.per_day, length=blips.length, failure_rate=blips.failure_rate),
     )

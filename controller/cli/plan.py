@@ -10,7 +10,7 @@ from controller.cli import output
 from controller.cli.arguments import add_config, add_jobs, add_json, count, load_settings
 from controller.cli.layout import TextTable, plain_table
 from controller.cli.output import seconds_or_minutes
-from controller.plan.promise_checks import stranded_warnings
+from controller.plan.promise_checks import QUARTER_DAYS, stranded_warnings
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
 from monitor.budget.allocation import format_usd
 from monitor.config.settings import Settings
@@ -142,12 +142,13 @@ def _small_print(document: dict[str, Any]) -> Iterator[str]:
         f" {blips['per_day']:g} blips a day of {shortest} to {longest}, outages answer HTTP 500 at once;"
         f" {plural(document['seeds'], 'trial')} of each"
     )
-    simulated = [route["false_failovers"]["simulated"] for route in document["routes"] if route["false_failovers"]]
-    if simulated:
-        count, days = sum(each["count"] for each in simulated), sum(each["days"] for each in simulated)
+    false = [route["false_failovers"] for route in document["routes"] if route["false_failovers"]]
+    if false:
+        count, days = (sum(each["simulated"][what] for each in false) for what in ("count", "days"))
+        expected = sum(each["per_90d"] * each["simulated"]["days"] for each in false) / QUARTER_DAYS
         yield (
-            f"false failovers are calculated; {plural(count, 'move')} without an outage came"
-            f" in {_days(days)} of routes in quiet simulation"
+            f"false failovers are calculated, as a bound that takes answers to be slow; {plural(count, 'move')} without"
+            f" an outage came in {_days(days)} of routes in quiet simulation, where {expected:.2g} were to be expected"
         )
     if document["models_alone_not_tried"]:
         yield f"not tried: {plural(document['models_alone_not_tried'], 'other model')} failing alone"

@@ -1,11 +1,13 @@
 """Finds the promises that a configuration cannot keep; each is a sentence with what to change (pure).
 
 How often routes move without an outage is calculated by the method of `monitor/detection/threshold.py`: the
-distribution of the evidence, under background failures and blips, carried forward probe by probe. The result is exact
-for a target that is alone at its provider. For the test of a whole provider it is an upper bound: that a verdict must
-also hold without the worst of the targets is not counted.
+distribution of the evidence, under background failures and blips, carried forward probe by probe. The result is a
+bound. Answers are taken to be slow, and a blip to meet as many probes as if they were quick; that a verdict on a
+provider must also stand without the worst of its targets is not counted. The tests on fresh evidence add their own
+(`monitor/detection/fresh_evidence.py`).
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +16,9 @@ from typing import Any
 from controller.plan.trials import BACKGROUND
 from monitor.budget.allocation import PaidTarget, describe_stretches, format_usd
 from monitor.config.settings import Route, Settings
+from monitor.detection import fresh_evidence, fresh_tests
 from monitor.detection.background import rounded
+from monitor.detection.fresh_evidence import FreshModel
 from monitor.detection.parameters import parameters_by_provider, parameters_by_target
 from monitor.detection.threshold import AlarmModel, false_alarms_per_day, threshold
 from monitor.formatting import format_duration, format_elapsed, format_rate, format_share, listed, plural
@@ -39,7 +43,8 @@ class FalseFailoverRates:
     """False failovers of one route per 90 days."""
 
     by_test: tuple[float, ...]
-    """By the evidence of the first candidate alone, and by that of its whole provider where it has siblings."""
+    """By the evidence of the first candidate alone, by that of its whole provider where it has siblings, and by probes
+    asked afresh."""
     bounded: bool
     """Whether some threshold keeps the promise; long and frequent blips can make that impossible."""
 
@@ -60,12 +65,16 @@ def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates
             continue
         target = by_target[route.candidates[0]]
         tests = [_false_per_day(target.alarm_model(p0), target.false_per_day)]
+        fresh = _fresh_false_per_day(fresh_tests.target_model(target, p0), target.fresh_false_per_day)
         provider = by_provider.get(route.candidates[0].partition("/")[0])
         if provider:
             stream_s = 1 / sum(1 / member.interval_s for member in provider.members.values())
             tests.append(_false_per_day(provider.alarm_model(p0, stream_s), provider.false_per_day))
+            model = fresh_tests.provider_model(provider, tuple(provider.members), p0)
+            fresh += _fresh_false_per_day(model, provider.fresh_false_per_day)
         rates[route.name] = FalseFailoverRates(
-            by_test=tuple(rate * QUARTER_DAYS for rate, _ in tests), bounded=all(keeps for _, keeps in tests)
+            by_test=(*(rate * QUARTER_DAYS for rate, _ in tests), fresh * QUARTER_DAYS),
+            bounded=all(keeps for _, keeps in tests),
         )
     return rates
 
@@ -79,6 +88,12 @@ def _false_per_day(loop: AlarmModel, per_day: float) -> tuple[float, bool]:
     """Return the false alarms per day of one test, and whether they keep its share of the promise."""
     rate = false_alarms_per_day(loop, threshold(loop, per_day=per_day))
     return rate, rate <= per_day * _ROUNDING
+
+
+def _fresh_false_per_day(model: FreshModel, per_day: float) -> float:
+    """Return an upper bound of the false verdicts per day of one test on fresh evidence; 0 where it makes none."""
+    height = fresh_evidence.threshold(model, per_day=per_day)
+    return 0.0 if height == math.inf else fresh_evidence.false_verdicts_per_day(model, height)
 
 
 def broken_promises(settings: Settings, answer: Mapping[str, Any]) -> list[str]:

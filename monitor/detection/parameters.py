@@ -24,6 +24,8 @@ AWAITED_INTERVALS = 20
 #: To the next burst probe: after a failure long enough that most blips are over, after a success soon.
 _AFTER_FAILURE_S = 5.0
 _AFTER_SUCCESS_S = 1.0
+#: What an answer takes, as far as thresholds reckon with it. Slower ones, up to `min_outage`, change hardly anything.
+_ANSWER_S = 5.0
 #: Probes closer together than this would give the same evidence twice.
 _SHORTEST_GAP_S = 0.5
 #: The same where the next probe goes to another target of the provider.
@@ -149,6 +151,7 @@ def _alarm_model(parameters: TargetParameters | ProviderParameters, p0: float, i
         burst=LONGEST_BURST,
         min_outage_s=parameters.min_outage_s,
         blips=parameters.blips,
+        answer_s=_ANSWER_S,
     )
 
 

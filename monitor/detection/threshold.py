@@ -15,7 +15,9 @@ disturbance of a few seconds) fails several of them at once. So the rate is comp
    (for large g the residual life of a renewal process). A probe inside a blip fails with the blip's own rate, any
    other with p0.
 3. Probability that is at the threshold once `min_outage` is over is the chance `q` of a false alarm per excursion;
-   probability that returns to zero has ended.
+   probability that returns to zero has ended. The slower the answers, the fewer of them come before `min_outage`, and
+   the less they take away: what answers take counts here, but not where probes meet a blip, so that q is no less than
+   it is for any answer that is as quick or quicker.
 4. Excursions begin every `interval / P(failure)` seconds, plus their own length D: false alarms per second =
    q / (interval / P(failure) + D).
 
@@ -67,6 +69,8 @@ class AlarmModel:
     burst: int
     min_outage_s: float
     blips: Blips
+    answer_s: float = 0.0
+    """From the start of a probe to its end, from which the pause to the next burst probe is counted."""
     goes_on: bool = False
     """Whether regular probes go on beside a burst, as those of a provider's other targets do."""
 
@@ -98,8 +102,9 @@ class AlarmModel:
         """Mean seconds from the first probe of an excursion to its present one; infinite once the burst is over."""
         if probes > self.burst:
             return math.inf
-        before = self.gap_s(0, failed=True) * (failures - failed)
-        return before + self.gap_s(0, failed=False) * (probes - failures - (not failed))
+        after_failures_s = self.gap_s(0, failed=True) * (failures - failed)
+        after_answers_s = self.gap_s(0, failed=False) * (probes - failures - (not failed))
+        return after_failures_s + after_answers_s + self.answer_s * (probes - 1)
 
 
 @lru_cache(maxsize=4096)
@@ -207,7 +212,9 @@ def _excursion(model: AlarmModel, evidence: float) -> Iterator[tuple[float, floa
             gap_s = mean_s[failed]
             if needed < fewest + len(row):
                 # A verdict that only waits for `min_outage` does not wait for another probe.
-                alarmed += _take_alarms(model, row, fewest, needed, probes, failed=failed, before_s=gap_s)
+                alarmed += _take_alarms(
+                    model, row, fewest, needed, probes, failed=failed, before_s=gap_s + model.answer_s
+                )
             length_s += gap_s * sum(row)
         moved = _moved(model, alive, gaps, differs=differs)
         before, probes = fewest, probes + 1

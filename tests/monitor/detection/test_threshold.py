@@ -44,6 +44,7 @@ def test_without_bursts_and_blips_it_is_the_textbook_threshold() -> None:
             replace(LOOP, interval_s=10, failed_s=2.5),
             id="more probes",
         ),
+        pytest.param(replace(LOOP, interval_s=300), replace(LOOP, interval_s=300, answer_s=2.0), id="slower answers"),
         pytest.param(
             replace(LOOP, interval_s=5, failed_s=4),
             replace(LOOP, interval_s=5, failed_s=4, goes_on=True),
@@ -83,6 +84,7 @@ def test_an_impossible_promise_is_an_error() -> None:
             replace(LOOP, failed_s=2.0, blips=Blips(per_day=40), min_outage_s=5), 9.0, id="bursts that meet blips"
         ),
         pytest.param(replace(LOOP, failed_s=2.0, passed_s=2.0, burst=12), 8.0, id="equal pauses and a short burst"),
+        pytest.param(replace(LOOP, blips=QUIET, answer_s=2.0), 6.5, id="slow answers"),
         pytest.param(
             replace(LOOP, interval_s=5, failed_s=4.0, passed_s=0.5, min_outage_s=0, goes_on=True),
             12.0,
@@ -152,6 +154,7 @@ def _simulated(loop: AlarmModel, evidence: float, *, probes: int, seed: int) -> 
         quick_s = loop.failed_s if failed else loop.passed_s
         between_s = dice.expovariate(1 / loop.interval_s) if loop.goes_on else loop.interval_s
         pause_s = min(quick_s, between_s) if 0 < excursion <= loop.burst else loop.interval_s
+        pause_s += loop.answer_s if 0 < excursion <= loop.burst else 0.0
         # A verdict that only waits for its time is made before the next probe.
         if value >= evidence and now_s + pause_s - since_s >= loop.min_outage_s:
             alarms, value, excursion = alarms + 1, 0.0, 0
