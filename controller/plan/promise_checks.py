@@ -70,7 +70,8 @@ def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates
         if provider:
             stream_s = 1 / sum(1 / member.interval_s for member in provider.members.values())
             tests.append(_false_per_day(provider.alarm_model(p0, stream_s), provider.false_per_day))
-            model = fresh_tests.provider_model(provider, tuple(provider.members), p0)
+            rates_of = dict.fromkeys(provider.members, p0)
+            model = fresh_tests.provider_model(provider, tuple(rates_of), rates_of)
             fresh += _fresh_false_per_day(model, provider.fresh_false_per_day)
         rates[route.name] = FalseFailoverRates(
             by_test=(*(rate * QUARTER_DAYS for rate, _ in tests), fresh * QUARTER_DAYS),
