@@ -4,8 +4,8 @@ The simulation drives the service's own detector, pacing and policy. A verdict o
 once, so that moves at one instant are one event: the standard error is of such events (Poisson).
 
 At the promise of one in 90 days few moves come in a long time. So each configuration is also tried with one in 6 days,
-where there are enough of them to compare `plan` with the simulation; and a shorter past of that is handed to `replay`,
-observation by observation as the service stores them, which must move the routes at the same instants.
+where there are enough of them to compare `plan` with the simulation; and a shorter past with four a day is handed to
+`replay`, observation by observation as the service stores them, which must move the routes at the same instants.
 """
 
 import math
@@ -30,8 +30,8 @@ _PROMISED_PER_DAY, _OFTEN_PER_DAY = 1 / 90, 1 / 6
 _PROBES, _FEW_PROBES = 400_000, 50_000
 #: At the promise itself so many times as many.
 _LONGER = 4
-#: Of the probes of the looser promise, so many are replayed.
-_REPLAYED = 40_000
+#: Replayed are so many probes, where so many false failovers a day are allowed.
+_REPLAYED, _REPLAYED_PER_DAY = 40_000, 4.0
 _SEEDS = 4
 
 
@@ -141,7 +141,7 @@ def replayed(wanted: Configuration, probes: int, *, seed: int = 0) -> tuple[int,
 
     With another promise than it was made with, it would make others.
     """
-    world, observations = _quiet_world(wanted, probes, _OFTEN_PER_DAY), list[Observation]()
+    world, observations = _quiet_world(wanted, probes, _REPLAYED_PER_DAY), list[Observation]()
     course = run_seed(world, build_timelines(world, seed), seed, observations.append)
     until = EPOCH + timedelta(seconds=world.duration_s)
     window = ReplayWindow(
