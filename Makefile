@@ -33,7 +33,7 @@ coverage: .venv/.ready ## All tests, and which lines of the product they run
 
 golden: .venv/.ready ## Write the expected texts in tests/data anew; review them with `git diff`
 	@$(BIN)/python -m pytest -n auto -q tests/monitor/config tests/controller/simulation/test_scenario_file.py \
-		-k "has_its_message" --rewrite-golden $(ARGS)
+		tests/stories/test_transcripts.py -k "has_its_message" --rewrite-golden $(ARGS)
 
 fuzz: .venv/.ready ## Damaged answers through every parser; ARGS="--seconds 600 --seed 7"
 	@$(BIN)/python -m tests.support.fuzz $(ARGS)
@@ -62,7 +62,7 @@ wheel: .venv/.ready ## Build the wheel into dist/, and run it in an environment 
 bench: .venv/.picture ## The measured promises of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-pictures: .venv/.ready ## What Slack shows, drawn into docs/; needs Chromium and a font with emoji
+pictures: .venv/.ready ## The page and Slack in the demo's scenes, drawn into docs/; needs Chromium and a font with emoji
 	@$(BIN)/python -m docs.tools.pictures
 
 reference: .venv/.ready ## The tables of keys in docs/configuration.md and docs/simulation.md, from the schemas

@@ -4,20 +4,22 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from controller.demo.providers import CANDIDATES, PROVIDERS
-from controller.demo.world import World
 
 ROUTE = "chat"
-PROBE_INTERVAL_S = 2.0
-MIN_OUTAGE_S = 1.0
-HOLD_S = 20.0
+SPEED = 15.0
+"""So many times as fast as in real life the demo's time runs."""
+PROBE_INTERVAL_S = 30 / SPEED
+MIN_OUTAGE_S = 15 / SPEED
+HOLD_S = 300 / SPEED
 #: The keys in the service's environment, by variable; only the simulated providers know them.
 KEYS = {provider.api_key_env: f"sk-demo-{provider.name}" for provider in PROVIDERS}
 _SLACK_TOKEN = {"SLACK_BOT_TOKEN": "xoxb-demo"}
 
 _CONFIGURATION = """\
-# Written by `hotspare demo`: the defaults with time running fifteen times as fast, so that the detector weighs
+# Written by `hotspare demo`: the defaults with time running {speed:g} times as fast, so that the detector weighs
 # evidence as it does in real life (the same threshold) and a drill takes two minutes.
 database: {database}
 routing_file: {routing_file}
@@ -36,11 +38,11 @@ routes:
 
 controller:
   detect: 30%
-  false_failovers: 1 per 6d
+  false_failovers: 1 per {alarm_days:g}d
   min_outage: {min_outage_s:g}s
-  dwell: 4s
+  dwell: {dwell_s:g}s
   failback: {{mode: auto, hold: {hold_s:g}s}}
-  blips: {{per_day: 75, length: [200ms, 533ms], failure_rate: 90%}}
+  blips: {{per_day: {blips:g}, length: [{shortest_ms:.0f}ms, {longest_ms:.0f}ms], failure_rate: 90%}}
 
 alerts:
   slack: {{token: "${{SLACK_BOT_TOKEN}}", channel: "#llm-status", api_url: "{slack_url}"}}
@@ -59,8 +61,21 @@ _PROVIDER = """\
 """
 
 
-def write_configuration(folder: Path, world: World, *, slack_url: str) -> Path:
-    """Write the configuration into the folder, where the service's other files will be; returns its path."""
+class Addresses(Protocol):
+    """Where the simulated providers are."""
+
+    def base_url(self, provider: str) -> str:
+        """The provider's `base_url`."""
+
+    def neutral_url(self, provider: str) -> str:
+        """A page of that provider's server that never fails."""
+
+
+def write_configuration(folder: Path, world: Addresses, *, slack_url: str, speed: float = SPEED) -> Path:
+    """Write the configuration into the folder, where the service's other files will be; returns its path.
+
+    Time runs `speed` times as fast as in real life.
+    """
     providers = [
         _PROVIDER.format(
             name=provider.name,
@@ -74,9 +89,15 @@ def write_configuration(folder: Path, world: World, *, slack_url: str) -> Path:
     text = _CONFIGURATION.format(
         database=json.dumps(f"sqlite:///{folder}/hotspare.db"),
         routing_file=json.dumps(f"{folder}/routing.json"),
-        interval_s=PROBE_INTERVAL_S,
-        min_outage_s=MIN_OUTAGE_S,
-        hold_s=HOLD_S,
+        speed=speed,
+        interval_s=30 / speed,
+        alarm_days=90 / speed,
+        min_outage_s=15 / speed,
+        dwell_s=60 / speed,
+        hold_s=300 / speed,
+        blips=5 * speed,
+        shortest_ms=3000 / speed,
+        longest_ms=8000 / speed,
         providers="".join(providers),
         route=ROUTE,
         candidates=", ".join(CANDIDATES),

@@ -1,187 +1,102 @@
-"""`make pictures`: draws Slack messages into docs/ as PNG files; needs Chromium and a font with emoji."""
+"""`make pictures`: draws the page and Slack messages into docs/ as PNG files; needs Chromium and a font with emoji.
 
+What they show is what the scenes of the demo make of them, played in virtual time.
+"""
+
+import base64
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import streamlit
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from controller.alerts.alert import PendingEvent
-from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
-from controller.alerts.slack.incident_message import incident_headline
-from controller.alerts.slack.other_messages import (
-    call_message,
-    notice_message,
-    notices_message,
-    passed_message,
-    reply_message,
-)
-from controller.incidents.incident import (
-    AffectedTarget,
-    EntryKind,
-    Incident,
-    IncidentKind,
-    RouteImpact,
-    TargetNumbers,
-    TimelineEntry,
-    VendorClaim,
-)
-from docs.tools.slack_page import Post, page
-from monitor.config.settings import Route
+from controller.alerts.slack.blocks import Message
+from controller.alerts.slack.other_messages import notice_message, notices_message, passed_message
+from controller.demo.fake_slack import FakeSlack
+from controller.demo.scenes import BY_NAME
+from controller.incidents.incident import AffectedTarget, Incident, IncidentKind
+from controller.status.overview import Overview
+from docs.tools import slack_page
+from docs.tools.slack_page import Post
 from monitor.health import Health
-from monitor.status_pages.reading import VendorState
-from probes.outcome import Outcome
+from tests.support.scene_transcript import play
+from tests.support.virtual_service import Told, VirtualService
+from ui import incidents, sections
 
 DOCS = Path(__file__).parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
 NIGHT = datetime(2026, 11, 21, 2, 0, 41, tzinfo=UTC)
-LUNA, SOL, HAIKU = "openai/gpt-6-luna", "openai/gpt-5.6-luna", "anthropic/claude-haiku-5-5"
+LUNA, HAIKU = "openai/gpt-6-luna", "anthropic/claude-haiku-5-5"
 WHOM = ("<!subteam^S012AB3CD>",)
-ROUTES = (Route(name="chat", candidates=(LUNA, HAIKU)),)
 _WIDTH = 760
-#: As many as the smoothed edges of letters and symbols need.
-_COLOURS = 96
+_PAGE_SIZE = {"width": 1180, "height": 1180}
+#: As many as the smoothed edges of letters and symbols need; the page has more tints.
+_COLOURS, _PAGE_COLOURS = 96, 256
 
 
 def at(seconds: float) -> datetime:
-    """`seconds` after the opening."""
+    """`seconds` after the night's first message."""
     return NIGHT + timedelta(seconds=seconds)
 
 
-def opening() -> Incident:
-    """Half of OpenAI's answers are HTTP 500, and the route has left."""
-    known = "all of openai, as 9 of 24 probes failed in 41 s (server_error) on 2 of its 2 targets"
+def look(scene: str) -> list[tuple[list[Told], Overview]]:
+    """All that Slack was told until each moment of the scene, and what the page then says."""
+    found: list[tuple[list[Told], Overview]] = []
+
+    def at_moment(service: VirtualService, _text: str, looks: bool) -> None:
+        if looks:
+            found.append((list(service.told), service.overview()))
+
+    with FakeSlack() as slack, TemporaryDirectory() as folder:
+        play(BY_NAME[scene], Path(folder), slack, at_moment, mention=WHOM).close()
+    return found
+
+
+def posts(told: list[Told]) -> list[Post]:
+    """The messages as they stand in the channel, each with its thread."""
+    latest = {one.ts: one for one in told}
+    first = {one.ts: one for one in reversed(told)}
+    threads: Mapping[str, list[Post]] = {ts: [] for ts in latest}
+    top: list[tuple[str, Post]] = []
+    for ts, one in latest.items():
+        message = Message(text=one.headline, blocks=one.blocks)
+        post = Post(message=message, at=first[ts].at, edited=one.edited, broadcast=one.broadcast)
+        if one.thread is None:
+            top.append((ts, post))
+        else:
+            threads[one.thread].append(post)
+    return [replace(post, replies=tuple(threads[ts])) for ts, post in top]
+
+
+def drawn() -> Iterator[tuple[str, list[Post] | Overview]]:
+    """The name of each picture, and what is in it."""
+    _, (told, overview), *_, (all_told, _) = look("outage")
+    yield "page", overview
+    yield "slack-opening", [replace(post, replies=()) for post in posts(told)]
+    yield "slack-thread", posts(all_told)
+    yield "slack-person", posts(look("all-down")[1][0])
+    yield "slack-configuration", posts(look("key")[1][0])
+    yield "slack-late", list(_late())
+
+
+def _resolved() -> Incident:
+    """An incident of the night that nobody could be told of while Slack was away."""
+    luna = AffectedTarget(target=LUNA, health=Health.UP, since=NIGHT, reason="")
     return Incident(
-        id=7,
-        provider="openai",
-        kind=IncidentKind.OUTAGE,
-        opened_at=NIGHT,
-        affected=tuple(
-            AffectedTarget(target=target, health=Health.DOWN, since=NIGHT, reason=f"{target} is down: {known}")
-            for target in (LUNA, SOL)
-        ),
-        timeline=(
-            TimelineEntry(
-                at=at(-41), text=f"First failed probe: server_error from {LUNA}", kind=EntryKind.FIRST_FAILURE
-            ),
-            TimelineEntry(at=NIGHT, text=f"{LUNA} is down: {known}", kind=EntryKind.HEALTH),
-            TimelineEntry(at=at(0.1), text=f"Route chat moved from {LUNA} to {HAIKU}", kind=EntryKind.MOVED),
-        ),
-        routes=(RouteImpact(route="chat", target=HAIKU),),
-        vendor=VendorClaim(page="status.openai.com", state=VendorState.OPERATIONAL),
+        id=7, provider="openai", kind=IncidentKind.OUTAGE, opened_at=NIGHT, affected=(luna,), timeline=(), routes=()
     )
 
 
-def lines() -> list[TimelineEntry]:
-    """Timeline entries after those of `opening`."""
-    return [
-        TimelineEntry(
-            at=at(14 * 60 + 12),
-            text="status.openai.com says partial outage: Elevated error rates",
-            kind=EntryKind.VENDOR,
-        ),
-        TimelineEntry(at=at(20 * 60), text="they say it is a bad deploy", kind=EntryKind.NOTE, author="ana"),
-        TimelineEntry(at=at(31 * 60), text=f"{LUNA} is recovering: 9 clean probes in a row", kind=EntryKind.HEALTH),
-        TimelineEntry(at=at(37 * 60), text=f"{LUNA} is up: back after 29 clean probes in 6 min", kind=EntryKind.HEALTH),
-        TimelineEntry(at=at(37 * 60 + 1), text=f"Route chat moved from {HAIKU} to {LUNA}", kind=EntryKind.MOVED),
-        TimelineEntry(at=at(38 * 60), text="Resolved", kind=EntryKind.RESOLVED),
-    ]
-
-
-def resolved() -> Incident:
-    """The incident of `opening`, resolved."""
-    start = opening()
-    said = VendorClaim(
-        page="status.openai.com",
-        state=VendorState.PARTIAL_OUTAGE,
-        headline="Elevated error rates",
-        said_at=at(14 * 60 + 12),
-    )
-    numbers = ((Outcome.OK, 61), (Outcome.SERVER_ERROR, 52), (Outcome.TIMEOUT, 4))
-    return replace(
-        start,
-        affected=tuple(replace(affected, health=Health.UP) for affected in start.affected),
-        timeline=(*start.timeline, *lines()),
-        routes=(RouteImpact(route="chat", target=LUNA),),
-        vendor=said,
-        resolved_at=at(38 * 60),
-        numbers=(TargetNumbers(target=LUNA, outcomes=numbers),),
-        on_failing_s=(("chat", 41.1),),
-        request_ids=("req_5f2a11c0", "req_90ab77de"),
-    )
-
-
-def stuck() -> Incident:
-    """The second provider fails too, and nothing is left."""
-    start = opening()
-    line = TimelineEntry(
-        at=at(300), text=f"Route chat has no healthy candidate left and stays on {LUNA}", kind=EntryKind.MOVED
-    )
-    return replace(
-        start,
-        timeline=(*start.timeline, line),
-        routes=(RouteImpact(route="chat", target=LUNA, stuck=True),),
-        revision=2,
-    )
-
-
-def second() -> Incident:
-    """What failed after it, told under the same headline."""
-    return replace(
-        opening(),
-        id=8,
-        provider="anthropic",
-        affected=(AffectedTarget(target=HAIKU, health=Health.DOWN, since=at(280), reason=""),),
-        opened_at=at(280),
-        lead_id=7,
-    )
-
-
-def configuration() -> Incident:
-    """The key of a standby is refused."""
-    reason = f"{HAIKU} is misconfigured: the provider refuses the key: check the variable ANTHROPIC_API_KEY"
-    return Incident(
-        id=9,
-        provider="anthropic",
-        kind=IncidentKind.CONFIGURATION,
-        opened_at=NIGHT,
-        affected=(AffectedTarget(target=HAIKU, health=Health.MISCONFIGURED, since=NIGHT, reason=reason),),
-        timeline=(TimelineEntry(at=NIGHT, text=reason, kind=EntryKind.HEALTH),),
-        routes=(RouteImpact(route="chat", target=LUNA),),
-    )
-
-
-def scenes() -> Iterator[tuple[str, list[Post]]]:
-    """The name of each picture, with the messages in it."""
-    start, end = opening(), resolved()
-    yield "opening", [Post(message=incident_headline(start, now=at(1)), at=at(1))]
-    replies = [Post(message=reply_message(end, [line], named=False), at=line.at) for line in lines()]
-    final = incident_headline(end, now=end.resolved_at or NIGHT)
-    yield "thread", [Post(message=final, at=at(1), edited=True, replies=tuple(replies))]
-    now = stuck()
-    headline = incident_headline(now, now=at(301), others=(second(),), mention=WHOM)
-    call = call_message(now, now=at(2100), mention=WHOM, again=True)
-    yield (
-        "person",
-        [
-            Post(
-                message=add_buttons(headline, choose_buttons(now, ROUTES, (second(),))),
-                at=at(1),
-                edited=True,
-                replies=(Post(message=call, at=at(2100), broadcast=True),),
-            )
-        ],
-    )
-    yield "configuration", [Post(message=incident_headline(configuration(), now=at(1)), at=at(1))]
-    yield "late", list(_late(end))
-
-
-def _late(end: Incident) -> Iterator[Post]:
+def _late() -> Iterator[Post]:
     """What comes after an hour without Slack, and something that comes in time."""
+    end = _resolved()
     late = "while Slack was unreachable"
     passed = [
         replace(end, id=10 + number, opened_at=at(600 * number), resolved_at=at(600 * number + 420))
@@ -197,19 +112,45 @@ def _late(end: Incident) -> Iterator[Post]:
     yield Post(message=notice_message("pinned", "chat", text, at=at(3700)), at=at(3700))
 
 
+def overview_page(overview: Overview) -> str:
+    """The page without Streamlit around it, in Streamlit's font, as one document."""
+    parts = (sections.top, sections.banner, sections.routes, incidents.open_incidents, incidents.figures_so_far)
+    shown = "".join(part(overview) for part in (*parts, sections.targets))
+    style = (Path(sections.__file__).parent / "static/page.css").read_text(encoding="utf-8")
+    fonts = sorted(Path(streamlit.__path__[0]).glob("static/static/media/SourceSansVF-Upright*.woff2"))
+    font = base64.b64encode(fonts[0].read_bytes()).decode() if fonts else ""
+    face = f"@font-face {{ font-family: Source; src: url(data:font/woff2;base64,{font}); font-weight: 200 900; }}"
+    body = "margin: 0; background: #f6f8fa; font-family: Source, sans-serif; color-scheme: light"
+    return (
+        f"<!doctype html><meta charset=utf-8><style>{face} * {{ box-sizing: border-box; }} {style}</style>"
+        f'<body style="{body}"><div class="stApp"><div class="stMainBlockContainer" style="margin: auto">'
+        f'<div class="stHtml">{shown}</div></div></div></body>'
+    )
+
+
+def draw(browser: Browser, name: str, content: list[Post] | Overview) -> Path:
+    """Draw one picture, in as few colours as it needs."""
+    is_page = isinstance(content, Overview)
+    size = _PAGE_SIZE if is_page else {"width": _WIDTH, "height": 100}
+    view = browser.new_page(viewport=size, device_scale_factor=1.5 if is_page else 1)  # type: ignore[arg-type]
+    view.set_content(overview_page(content) if isinstance(content, Overview) else slack_page.page(content))
+    picture = Image.open(BytesIO(view.screenshot(full_page=not is_page)))
+    file = DOCS / f"{name}.png"
+    picture.quantize(_PAGE_COLOURS if is_page else _COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+    view.close()
+    return file
+
+
 def main() -> int:
     """Draw all pictures. Returns 1 where Chromium is not installed."""
     if not CHROMIUM.exists():
         print(f"there is no Chromium at {CHROMIUM}: nothing was drawn", file=sys.stderr)
         return 1
+    pictures = list(drawn())
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        view = browser.new_page(viewport={"width": _WIDTH, "height": 100})
-        for name, posts in scenes():
-            view.set_content(page(posts))
-            file = DOCS / f"slack-{name}.png"
-            drawn = Image.open(BytesIO(view.screenshot(full_page=True)))
-            drawn.quantize(_COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+        for name, content in pictures:
+            file = draw(browser, name, content)
             print(f"{file.name}: {file.stat().st_size // 1024} kB")
         browser.close()
     return 0

@@ -279,11 +279,14 @@ def _health_text(health: Health) -> str:
 
 
 def _route_line(route: RouteImpact, incident: Incident, format_name: Callable[[str], str]) -> str:
-    health = route_trouble(route, incident) or (None if incident.resolved_at else route.failing)
+    if incident.resolved_at:
+        # What has been over for a while is still edited, and routes have moved since.
+        return f"Users of {format_name(route.route)} were on {format_name(route.target)} when it ended."
+    health = route_trouble(route, incident) or route.failing
     line = f"Users of {format_name(route.route)} are on {format_name(route.target)}"
     if health:
         line += f", which is {health}"
-    if route.stuck and not incident.resolved_at:
+    if route.stuck:
         line += f"; {safe(stuck_clause(route), _WAIT_CHARS)}"
         line += f"; {safe(route.stuck_until, _WAIT_CHARS)}" if route.stuck_until else ""
     for target, percent in route.weights[:3]:

@@ -193,8 +193,13 @@ class IncidentGroup:
 
     @property
     def is_flapping(self) -> bool:
-        """Whether one of them comes back again and again."""
-        return any(incident.outages_lately >= FLAPPING for incident in self.incidents)
+        """Whether all that is news, or calls for a person, comes back again and again: told again, it says little.
+
+        Another provider's trouble is news however often its neighbour flaps.
+        """
+        back = {incident_id for incident_id, _, _ in self.come_back}
+        news = [incident for incident in self.incidents if incident.id in back] or self._critical() or self.incidents
+        return all(incident.outages_lately >= FLAPPING for incident in news)
 
     @property
     def reopenings(self) -> int:
@@ -202,7 +207,9 @@ class IncidentGroup:
         return sum(incident.reopened for incident in self.incidents)
 
     def told_of_flapping(self) -> bool:
-        """Whether people have heard within the hour that it is flapping."""
+        """Whether people have heard within the hour that what is flapping does so."""
+        if not self.is_flapping:
+            return False
         since, told = self.inputs.now - _FLAPPING_AGAIN, self._delivered(DeliveryKind.REOPENED, DeliveryKind.OPENED)
         return any(
             one.begun_at > since and (one.kind is DeliveryKind.OPENED or FLAPPING_PART in one.key) for one in told

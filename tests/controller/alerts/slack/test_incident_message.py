@@ -118,7 +118,7 @@ def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
     message = incident_headline(resolved(ON_LUNA), now=LATER)
     title, call, story, footer = strings(message)
     assert title == "✅ Resolved after 12 min 5 s: openai/gpt-6-luna is up again"
-    assert call == "*It is over. Nobody has to act.*\nUsers of `chat` are on `openai/gpt-6-luna`."
+    assert call == "*It is over. Nobody has to act.*\nUsers of `chat` were on `openai/gpt-6-luna` when it ended."
     assert PLAIN in story
     assert "This message is final." in footer
 

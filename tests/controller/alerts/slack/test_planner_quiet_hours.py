@@ -323,6 +323,30 @@ def test_what_comes_back_with_nowhere_to_go_calls_once_while_it_flaps(world: Ale
     assert len([calls for calls in mentions(server) if calls]) == 2
 
 
+def test_a_neighbour_that_flaps_silences_nobody(world: AlertWorld, server: SlackServer) -> None:
+    """Under the headline of what flaps, another provider's return is news, and its stuck route calls."""
+    incident = world.keep(outage())
+    world.round(0)
+    for again in (1, 2):
+        world.keep(incident := over(incident, at=at(6 * again - 3)))
+        world.round(360 * again - 180)
+        world.keep(incident := stuck(reopened(incident, at(6 * again)), at=at(6 * again)))
+        world.round(360 * again)
+    neighbour = world.keep(outage("anthropic", at=at(13)))
+    world.keep(over(incident, at=at(14)))
+    world.round(840)
+    world.keep(neighbour := over(neighbour, at=at(17)))
+    world.round(1020)
+    told = len(server.messages)
+    world.keep(neighbour := reopened(neighbour, at(19)))
+    world.round(1140)
+    assert [one.versions[0].text[:7] for one in server.messages[told:]] == ["🔁 Again"]
+    called = mentions(server).count(True)
+    world.keep(stuck(neighbour, at=at(20)))
+    world.round(1200)
+    assert mentions(server).count(True) == called + 1
+
+
 def test_by_webhook_what_flaps_is_told_three_times(tmp_path: Path, server: SlackServer) -> None:
     """Then once an hour: its ends too, for where it was not told that it began, it did not end."""
     world = AlertWorld(tmp_path, server, webhook_url=Secret(server.webhook_url), token=Secret(""))
