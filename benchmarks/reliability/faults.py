@@ -22,7 +22,7 @@ class InjectedFault:
     disks: bool = False
     """It needs disks of its own."""
     faked_time: bool = False
-    """It needs libfaketime."""
+    """It needs a C compiler, for a clock of its own."""
     before: Callable[[Lab], Any] = field(default=lambda _lab: None)
     """What is done while all is well."""
 

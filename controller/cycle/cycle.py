@@ -175,6 +175,7 @@ class Cycle:
             if store.database.replaced:
                 self._go_on_in_new_database(store, store.database.replaced, now)
             store.flush_essential()
+            store.flush_few_observations()
             taken = self._incidents.take_over()
             self._unjournalled.clear()
             store.flush_rest()

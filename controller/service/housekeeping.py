@@ -24,6 +24,8 @@ _VERSION: Final = version("hotspare")
 _EVERY_S = 5.0
 #: A wall clock that moves by more than this against the monotonic one was set.
 _CLOCK_STEP_S = 2.0
+_CLOCK_EVERY_S = 0.5
+_DAY_S = 86_400.0
 
 
 @dataclass(kw_only=True)
@@ -37,8 +39,11 @@ class Housekeeping:
     """Is called when the clock was set: what was planned by the old one may be an hour away."""
     started_at: datetime
 
-    async def run(self) -> None:
-        """Every five seconds, for ever."""
+    _prunes_from_s: float = 0.0
+    """From which monotonic second on history is removed: a clock that is wrong by a year must not remove it all."""
+
+    async def watch_clock(self) -> None:
+        """Notice a clock that was set, for ever."""
         offset_s = self._clock_offset_s()
         while True:
             step_s, offset_s = self._clock_offset_s() - offset_s, self._clock_offset_s()
@@ -46,9 +51,17 @@ class Housekeeping:
                 text = f"the clock was set by {step_s:+.0f} s: every probe is rescheduled"
                 self.recorder.event("clock_stepped", HOST, text)
                 self.replan(self.recorder.clock())
+            if step_s > _DAY_S:
+                self._prunes_from_s = time.monotonic() + _DAY_S
+            await asyncio.sleep(_CLOCK_EVERY_S)
+
+    async def run(self) -> None:
+        """Every five seconds, for ever."""
+        while True:
             try:
                 await self.recorder.database.run(self._beat)
-                await self.recorder.database.run(self._prune)
+                if time.monotonic() >= self._prunes_from_s:
+                    await self.recorder.database.run(self._prune)
                 await self.recorder.database.run(self.routes.sum_up, self.recorder.clock())
             except DatabaseError as error:
                 log.error("housekeeping_failed: %s", error)

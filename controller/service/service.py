@@ -236,6 +236,7 @@ class Service:
             control = tasks.create_task(self._control.run())
             endless = (
                 self._housekeeping.run(),
+                self._housekeeping.watch_clock(),
                 self._network.watch(),
                 self._status_pages.watch(),
                 self._probing.watch_budget(),

@@ -178,6 +178,10 @@ def _rewind(state: TargetState, at: datetime, parameters: TargetParameters) -> T
         returned_at=None,
         last_ok_at=None,
         resting_until=None,
+        held_until=None,
+        limit_met_at=None,
+        regular_at=None,
+        extra_at=(),
     )
 
 

@@ -92,6 +92,11 @@ class BufferedStore(Store):
         waiting.forget_states()
         self._flush(waiting.told_events, self._add_events, at_once=1)
 
+    def flush_few_observations(self) -> None:
+        """Write the observations where they are few: incidents are told with their figures; raises DatabaseError."""
+        if len(self.pending.bad) + len(self.pending.good) <= _AT_ONCE:
+            self.flush_observations()
+
     def flush_observations(self) -> None:
         """Write the observations, a thousand at a time; raises DatabaseError."""
         waiting, record = self.pending, super().record
