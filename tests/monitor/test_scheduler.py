@@ -69,6 +69,16 @@ async def test_intervals_can_change_while_it_runs() -> None:
     await schedule.stop(1)
 
 
+async def test_a_clock_set_forward_costs_nothing() -> None:
+    """Of the runs missed in 400 days, seventeen million, the last is made; to walk through them takes minutes."""
+    asked = Asked()
+    schedule = ProbeScheduler([target("openai/a", interval_s=2.0)], asked.probe, asked.skip)
+    schedule.start(utc_now() - timedelta(days=400))
+    await asked.until(1)
+    assert len(asked.probes) == 1
+    await schedule.stop(1)
+
+
 async def test_every_target_is_asked_again_and_again() -> None:
     """Each at its interval, the first at once."""
     asked = Asked()

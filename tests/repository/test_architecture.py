@@ -63,6 +63,7 @@ ACTING = [
     *(
         "controller/alerts/digest/scheduler.py",
         "controller/alerts/slack/channel.py",
+        "controller/alerts/slack/bounded_http.py",
     ),
     *("controller/alerts/slack/errors.py", "controller/alerts/slack/buttons/*"),
     *("controller/simulation/*", "controller/demo/*", "ui/*"),

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from slack_sdk import WebClient, WebhookClient
+from slack_sdk import WebhookClient
 from slack_sdk.web import SlackResponse
 
 from controller.alerts.alert import Alert, mask_secrets
@@ -35,6 +35,7 @@ from controller.alerts.delivery import (
 )
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import Message, header, safe, section
+from controller.alerts.slack.bounded_http import BoundedWebClient, BoundedWebhookClient
 from controller.alerts.slack.errors import ABOUT_TOKEN, SlackRefusal, as_delivery_errors, refusal_error
 from controller.alerts.slack.planner import plan_messages, plan_webhook_messages
 from controller.alerts.slack.planning_input import SINK, PlanningInput
@@ -60,7 +61,7 @@ class SlackChannel(AlertChannel):
     """Incidents as messages with threads, notices, calls for a person, reminders; by a webhook, messages alone.
 
     It never tries twice by itself: when to try again is the worker's business, and after a lost reply a blind second
-    try would post a second message. Each wait for the network is bounded by `timeout_s`. None of `secrets` leaves here.
+    try would post a second message. Each call takes `timeout_s` at the most. None of `secrets` leaves here.
     """
 
     name = SINK
@@ -86,8 +87,8 @@ class SlackChannel(AlertChannel):
         self._in_thread = in_thread
         self._secrets = (slack.token, *([url] if url else []), *secrets)
         self._button_routes = button_routes
-        self._bot = WebClient(slack.token.reveal(), slack.api_url, **options)
-        self._webhook = WebhookClient(url.reveal(), **options) if url else None
+        self._bot = BoundedWebClient(slack.token.reveal(), slack.api_url, **options)
+        self._webhook = BoundedWebhookClient(url.reveal(), **options) if url else None
         self._ids: dict[str, str] = {}
         """Of the channels whose names are known, without the `#`."""
         self._shown: dict[str, str] = {}

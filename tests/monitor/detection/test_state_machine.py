@@ -336,6 +336,15 @@ def test_poor_answers_that_come_and_go_double_the_hold() -> None:
     assert holds == [300, 600, 1200]
 
 
+def test_no_instant_of_a_clock_that_was_ahead_holds_anything() -> None:
+    """A target that was held until an hour from now by the old clock is not, by the new one."""
+    by = parameters()
+    _, record = fold("." + "w" * 6 + "." * 12, by, every_s=10)
+    assert record.held_until is not None
+    back = state_machine.observe(record, observation(".", at_s=-86_400), by)
+    assert (back.held_until, back.resting_until, back.limit_met_at, back.extra_at) == (None, None, None, ())
+
+
 def test_evidence_is_that_of_the_health_it_explains() -> None:
     """Not always that of failures: a degraded target shows the evidence of its wrong answers."""
     by = parameters()

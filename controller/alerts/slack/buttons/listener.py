@@ -11,12 +11,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from slack_sdk import WebClient
 from sqlalchemy import Engine
 
 from controller.alerts.channel import DeliveryError, RunInThread
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.slack.blocks import safe
+from controller.alerts.slack.bounded_http import BoundedWebClient
 from controller.alerts.slack.buttons.buttons import Press, read_press
 from controller.alerts.slack.buttons.handler import handle_press
 from controller.alerts.slack.buttons.socket_mode import SlackConnection
@@ -63,8 +63,8 @@ class SocketListener:
         self._first_wait_s = first_wait_s
         options = sdk_options(network, _TIMEOUT_S)
         self._proxy, self._tls = options["proxy"], options["ssl"] or ssl.create_default_context()
-        self._app = WebClient((slack.app_token or Secret("")).reveal(), slack.api_url, **options)
-        self._bot = WebClient(slack.token.reveal(), slack.api_url, **options)
+        self._app = BoundedWebClient((slack.app_token or Secret("")).reveal(), slack.api_url, **options)
+        self._bot = BoundedWebClient(slack.token.reveal(), slack.api_url, **options)
         self._stopping = threading.Event()
         self._connection: SlackConnection | None = None
         self._opening: SlackConnection | None = None
