@@ -11,6 +11,7 @@ from benchmarks import latency, litellm, promise, routing, simulation, startup
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
 from benchmarks.regret import report as regret
+from benchmarks.reliability import report as reliability
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
@@ -22,8 +23,8 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "latency": latency.main,
     "simulation": simulation.main,
 }
-#: Only when named: it installs LiteLLM's proxy, in an environment of its own.
-NAMED: dict[str, Callable[[], None]] = {"litellm": litellm.main}
+#: Only when named: LiteLLM's proxy is installed in an environment of its own; small disks are mounted, as root.
+NAMED: dict[str, Callable[[], None]] = {"litellm": litellm.main, "reliability": reliability.main}
 #: Those that have a quick way.
 QUICK: dict[str, Callable[[], None]] = {
     "probing": probing.quick,

@@ -19,6 +19,8 @@ class InjectedFault:
     name: str
     provoke: Callable[[Lab], Any]
     undo: Callable[[Lab, Any], None] = field(default=lambda _lab, _state: None)
+    settled: Callable[[Lab, Any], None] = field(default=lambda _lab, _state: None)
+    """What must have come about before the service is stopped."""
     disks: bool = False
     """It needs disks of its own."""
     faked_time: bool = False
@@ -158,8 +160,8 @@ FAULTS = (
     InjectedFault(name="database deleted", provoke=_delete),
     InjectedFault(name="database replaced by an empty file", provoke=_replace),
     InjectedFault(name="older backup restored", before=_back_up, provoke=_restore),
-    InjectedFault(name="lock files removed, second service", provoke=_second_service, undo=_refused),
-    InjectedFault(name="second service by a hard link", provoke=_hard_linked_service, undo=_refused),
+    InjectedFault(name="lock files removed, second service", provoke=_second_service, settled=_refused),
+    InjectedFault(name="second service by a hard link", provoke=_hard_linked_service, settled=_refused),
     InjectedFault(name="routing folder replaced by a link", provoke=_folder_to_link),
     InjectedFault(name="clock +400 days", faked_time=True, provoke=lambda lab: lab.set_clock(400 * _DAY_S)),
     InjectedFault(name="clock −1 h", faked_time=True, provoke=lambda lab: lab.set_clock(-3600)),

@@ -5,10 +5,15 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.reliability.faults import FAULTS, InjectedFault
 from benchmarks.reliability.lab import FIRST, SECOND, BrokenPromiseError, Lab
+from monitor.storage.pending_writes import PendingWrites
+from probes.observation import Observation
+from probes.outcome import Outcome
 
 _STAYS_S = 3.0
 
@@ -19,6 +24,7 @@ def main(names: tuple[str, ...] = ()) -> None:
     for fault in FAULTS:
         if not names or any(name in fault.name for name in names):
             print(_row(fault), flush=True)
+    print(f"\nWhat waits for the database at its bound: {_waiting_mib():.0f} MiB")
 
 
 def _row(fault: InjectedFault) -> str:
@@ -26,25 +32,30 @@ def _row(fault: InjectedFault) -> str:
         return f"|{fault.name}|needs root to mount a small disk||||"
     with tempfile.TemporaryDirectory() as name:
         try:
-            return _measure(fault, Path(name))
+            return measure(fault, Path(name))
         except BrokenPromiseError as error:
             if "-v" in sys.argv or os.environ.get("V"):
                 print((Path(name) / "log").read_text()[-20000:], file=sys.stderr)
             return f"|{fault.name}|**{error}**||||"
 
 
-def _measure(fault: InjectedFault, folder: Path) -> str:
-    """The outage twice: the fault is taken back while the service runs, and the service is stopped under it."""
+def measure(fault: InjectedFault, folder: Path) -> str:
+    """A row: the outage twice, the fault taken back while the service runs, and the service stopped under it.
+
+    Raises BrokenPromiseError: the route did not move, was moved back, a generation stood for two targets, …
+    """
     lab = Lab(folder, disks=fault.disks, faked_time=fault.faked_time)
     try:
         service = lab.start()
         lab.until(lab.both_up, "both targets up")
         moved_s, state = _fail_over(lab, fault)
+        fault.settled(lab, state)
         fault.undo(lab, state)
         caught_up_s = lab.until(lambda: lab.journalled() >= lab.table()["generation"], "the decision in the database")
         memory = _peak_mib(service)
         _fail_back(lab)
         moved_again_s, state = _fail_over(lab, fault)
+        fault.settled(lab, state)
         stopped_s = lab.stop(service)
         fault.undo(lab, state)
         lab.start()
@@ -80,6 +91,38 @@ def _stay(lab: Lab) -> None:
         if lab.target() != SECOND:
             raise BrokenPromiseError(f"a restart moved the route back to {FIRST}")
         time.sleep(0.02)
+
+
+def _waiting_mib() -> float:
+    """The memory of more observations than there is room for, each with all its numbers."""
+    tracemalloc.start()
+    waiting, began = PendingWrites(), datetime(2026, 1, 1, tzinfo=UTC)
+    for n in range(50_000):
+        observation = _observation(began + timedelta(seconds=n), n)
+        observation.finished_at  # noqa: B018 - it keeps it, as in the service
+        waiting.add_observations([observation])
+    return tracemalloc.get_traced_memory()[0] / 1024 / 1024
+
+
+def _observation(at: datetime, n: int) -> Observation:
+    seconds = [n * 0.001 + phase for phase in range(6)]
+    return Observation(
+        target=FIRST,
+        check="chat",
+        started_at=at,
+        outcome=Outcome.OK,
+        duration_s=n * 0.01,
+        resolved_s=seconds[0],
+        tcp_s=seconds[1],
+        connected_s=seconds[2],
+        sent_s=seconds[3],
+        first_byte_s=seconds[4],
+        first_token_s=seconds[5],
+        request_id=f"req_{n:030}",
+        input_tokens=1000 + n,
+        output_tokens=2000 + n,
+        cost_usd=n * 1e-6,
+    )
 
 
 def _peak_mib(process: "subprocess.Popen[bytes]") -> float:

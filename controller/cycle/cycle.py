@@ -181,7 +181,7 @@ class Cycle:
             store.flush_rest()
             store.report_caught_up(taken, now)
         except DatabaseError as error:
-            log.error("database_not_caught_up: %s", error)
+            log.debug("database_not_caught_up: %s", error)
 
     def _read_late(self, store: BufferedStore, now: datetime) -> None:
         """Read what could not be read at the start; where the routes are by now is the newer."""

@@ -39,6 +39,8 @@ class Housekeeping:
     """Is called when the clock was set: what was planned by the old one may be an hour away."""
     started_at: datetime
 
+    _failed: str | None = None
+    """Why it failed last; it is logged once."""
     _prunes_from_s: float = 0.0
     """From which monotonic second on history is removed: a clock that is wrong by a year must not remove it all."""
 
@@ -63,8 +65,11 @@ class Housekeeping:
                 if time.monotonic() >= self._prunes_from_s:
                     await self.recorder.database.run(self._prune)
                 await self.recorder.database.run(self.routes.sum_up, self.recorder.clock())
+                self._failed = None
             except DatabaseError as error:
-                log.error("housekeeping_failed: %s", error)
+                if str(error) != self._failed:
+                    log.error("housekeeping_failed: %s", error)
+                self._failed = str(error)
             await asyncio.sleep(_EVERY_S)
 
     def started(self, watching: str) -> None:

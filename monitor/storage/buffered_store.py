@@ -115,10 +115,9 @@ class BufferedStore(Store):
 
     def report_caught_up(self, decisions: int, now: datetime) -> None:
         """Record that nothing waits any more, how many decisions had to, and what had no room."""
-        outage = self.database.last_outage
+        outage = self.database.confirm_written()
         if outage is None:
             return
-        self.database.last_outage = None
         dropped = [f"{count} {name}" for name, count in self.pending.take_dropped().items()]
         text = (
             f"the database is written again after {format_elapsed(outage.lasted_s)} ({outage.why});"

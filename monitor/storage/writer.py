@@ -72,8 +72,6 @@ class WriterDatabase:
         """Since which monotonic second."""
         self.replaced: str | None = None
         """What became of the former file, as a sentence, once another one is used; whoever acts on it sets it None."""
-        self.last_outage: DatabaseOutage | None = None
-        """The last one that is over; whoever reports it sets it None."""
         self._first_why = self.unusable
         self.engine = writer_engine(self._path, busy_s)
         """As of `open_writer`; it outlives the files."""
@@ -93,7 +91,7 @@ class WriterDatabase:
         finally:
             self._recovering = False
         self._usable_again()
-        self.last_outage = None
+        self.unusable_since_s = None
 
     def close(self) -> None:
         """Close it, and let go of the lock."""
@@ -101,7 +99,10 @@ class WriterDatabase:
         self._lock.release()
 
     def recover(self, now: datetime) -> bool:
-        """Whether it can be used; tries once a second to open it again where it cannot. Never raises."""
+        """Whether it can be used; tries once a second to open it and to write where it cannot. Never raises.
+
+        It counts as unusable until `confirm_written`: on a full disk a page may have room, and the rest have none.
+        """
         if self.unusable is None:
             return True
         if self._monotonic() - self._tried_s < _RETRY_S:
@@ -118,12 +119,20 @@ class WriterDatabase:
         self._usable_again()
         return True
 
+    def confirm_written(self) -> DatabaseOutage | None:
+        """All that waited is written: the outage that is over by now, if there was one."""
+        outage = None
+        if self.unusable_since_s is not None and self.unusable is None:
+            outage = DatabaseOutage(self.unusable_s(), self._first_why)
+            self.unusable_since_s = None
+        return outage
+
     def is_usable(self) -> bool:
         """Whether it can be used, as far as is known."""
         return self.unusable is None
 
     def unusable_s(self) -> float:
-        """For how many seconds it has not been usable; 0 while it is."""
+        """For how many seconds something has waited for it; 0 while nothing does."""
         return 0.0 if self.unusable_since_s is None else self._monotonic() - self.unusable_since_s
 
     def _open_again(self, now: datetime) -> None:
@@ -139,6 +148,8 @@ class WriterDatabase:
             begun = "a new one was begun" if emptied else "the one in its place is used from now on"
             self.replaced = f"{former or f'database {self._path} was emptied by someone else'}: {begun}"
         self._give_lineage()
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql(f"PRAGMA application_id={self.lineage}")
 
     def _leave_former(self, now: datetime) -> str:
         """Let go of the file, and move away what must not be opened again; says what was wrong with it."""
@@ -182,10 +193,7 @@ class WriterDatabase:
             raise DatabaseError(f"database {self._path} was cut off by someone else")
 
     def _usable_again(self) -> None:
-        if self.unusable_since_s is not None:
-            self.last_outage = DatabaseOutage(self.unusable_s(), self._first_why)
-        self.unusable, self.unusable_since_s, self._damaged = None, None, False
-        self._size = 0
+        self.unusable, self._damaged, self._size = None, False, 0
 
     def _refuse_if_unusable(self, connection: Connection) -> None:
         if self._recovering:
@@ -213,7 +221,7 @@ class WriterDatabase:
             self._note(str(context.chained_exception or error))
 
     def _note(self, why: str) -> None:
-        if self.unusable is None:
+        if self.unusable_since_s is None:
             log.error("database_unusable: %s", why)
             self.unusable_since_s, self._first_why = self._monotonic(), why
         self.unusable = why

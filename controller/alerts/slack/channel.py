@@ -79,7 +79,7 @@ class SlackChannel(AlertChannel):
         network: NetworkSettings | None = None,
         secrets: Iterable[Secret] = (),
         button_routes: Callable[[], Sequence[Route] | None] = lambda: None,
-        timeout_s: float = 10.0,
+        timeout_s: float = 5.0,
     ) -> None:
         options, url = sdk_options(network, timeout_s), slack.webhook_url
         self._slack = slack

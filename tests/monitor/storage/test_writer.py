@@ -80,8 +80,10 @@ def test_a_lock_refuses_at_once_until_it_is_gone(path: Path, database: WriterDat
     assert tries_again(database, seconds)
     add_event(database)
     assert (count(path), database.replaced) == (2, None)
-    assert database.last_outage is not None
-    assert database.last_outage.lasted_s == 4.0
+    outage = database.confirm_written()
+    assert outage is not None
+    assert outage.lasted_s == 4.0
+    assert (database.unusable_s(), database.confirm_written()) == (0.0, None)
 
 
 @pytest.mark.parametrize("replaced", ["deleted", "by an empty file", "by a backup"])
