@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from controller.routing.candidates import best_alternative, build_candidates
+from controller.routing.candidates import Candidate, best_alternative, build_candidates
 from controller.routing.decision import Decision
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from monitor.config.settings import Settings
@@ -12,6 +12,7 @@ from monitor.health import Health, TargetHealth, Transition
 
 #: A standby that answered within this share of its interval has proof enough; with none, 0.4 % more probes are made.
 _FRESH_SHARE = 1 / 2
+_BEGINS_TO_FAIL = frozenset({Health.SUSPECT, Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED})
 
 
 def refuge_probes(
@@ -24,32 +25,29 @@ def refuge_probes(
     now: datetime,
     overrides: Overrides = NO_OVERRIDES,
 ) -> tuple[BurstProbe, ...]:
-    """An extra probe of the standby that each route would go to whose target has just become suspect.
+    """An extra probe of the standby that each route would go to whose target has just begun to fail.
 
     `states` are where the routes stand, by name. Only a standby that is up: one with evidence against it is probed as
-    that demands, and a limit is not pushed. None of one that the `planned` probes ask at once.
+    that demands, and a limit is not pushed. Where a route would go nowhere, every candidate of which nothing is known.
+    None of those that the `planned` probes ask at once.
     """
-    suspects = {moved.target for moved in transitions if moved.after is Health.SUSPECT}
-    routes = [route for route in settings.routes if (at := states.get(route.name)) and at.target in suspects]
+    failing = {moved.target for moved in transitions if moved.after in _BEGINS_TO_FAIL}
+    routes = [route for route in settings.routes if (at := states.get(route.name)) and at.target in failing]
     candidates = build_candidates(settings, routes, health, overrides, now) if routes else {}
-    refuges: dict[str, None] = {}
+    wanted: dict[str, None] = {probe.targets[0]: None for probe in planned if not probe.delay_s}
+    asked = len(wanted)
+    intervals_s = {target.id: target.interval_s for target in settings.targets}
     for route in routes:
-        present = candidates.get(states[route.name].target)
-        listed = [candidates[target] for target in route.candidates]
-        if present and (refuge := best_alternative(present, listed, candidates, now)):
-            refuges[refuge.id] = None
-    asked = {probe.targets[0] for probe in planned if not probe.delay_s}
-    stale = _stale([target for target in refuges if target not in asked], settings, health, now)
-    return tuple(BurstProbe(slot=f"{target} refuge", targets=(target,), delay_s=0.0) for target in stale)
+        if present := candidates.get(states[route.name].target):
+            listed = [candidates[target] for target in route.candidates]
+            refuge = best_alternative(present, listed, candidates, now)
+            possible = [refuge] if refuge else [each for each in listed if each is not present and not each.drain]
+            wanted |= {each.id: None for each in possible if _needs_proof(each, intervals_s[each.id], now)}
+    return tuple(BurstProbe(slot=f"{target} refuge", targets=(target,), delay_s=0.0) for target in list(wanted)[asked:])
 
 
-def _stale(targets: Sequence[str], settings: Settings, health: Mapping[str, TargetHealth], now: datetime) -> list[str]:
-    """Those of them that are up and have not answered for half of their interval."""
-    fresh_s = {target.id: target.interval_s * _FRESH_SHARE for target in settings.targets}
-    return [
-        target
-        for target in targets
-        if (state := health[target]).health is Health.UP
-        and state.last_ok_at
-        and abs((now - state.last_ok_at).total_seconds()) > fresh_s[target]
-    ]
+def _needs_proof(candidate: Candidate, interval_s: float, now: datetime) -> bool:
+    """Whether nothing is known of it, or it is up and has not answered for half its interval."""
+    ok_at, is_up = candidate.health.last_ok_at, candidate.health.health is Health.UP
+    stale = ok_at is None or abs((now - ok_at).total_seconds()) > _FRESH_SHARE * interval_s
+    return stale if is_up else candidate.health.health is Health.UNKNOWN

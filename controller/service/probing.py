@@ -138,12 +138,12 @@ class Probing:
         self.recorder.event("probe_skipped", target_id, f"{why}{more}")
 
     def _probe_early(self) -> None:
-        """Probe targets at stretched intervals once at their configured ones, where nothing recent is known of them."""
-        now, due_s = self.recorder.clock(), pacing.phases(self.settings.targets)
+        """Probe targets once early whose intervals are long or stretched, where nothing recent is known of them."""
+        now, due_s = self.recorder.clock(), pacing.early_phases(self.settings.targets)
         for configured, paced in zip(self.settings.targets, self._paced.targets, strict=True):
             seen_at = self.cycle.detection.detector.state_of(paced.id).last_seen_at
             known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
-            if paced.interval_s > configured.interval_s and not known:
+            if paced.interval_s > min(configured.interval_s, pacing.FIRST_WITHIN_S) and not known:
                 self.schedule.add_burst_probe(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
 
     def _settings_by_use(self) -> Settings:

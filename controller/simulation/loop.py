@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
 from math import ceil, inf
-from random import Random
 from typing import Any
 
 from controller.routing import policy
@@ -26,13 +25,13 @@ from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.routing.refuge import refuge_probes
 from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.fast_forward import FastForward
+from controller.simulation.neutral_endpoints import NeutralEndpoints
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
-from controller.simulation.world import Timeline, own_network_failures
-from monitor.connectivity.network_loss import NetworkLossDetector
+from controller.simulation.world import Timeline
 from monitor.detection.detector import Detector
 from monitor.detection.fresh_evidence import SHORTEST_HANG_S
-from monitor.detection.pacing import BurstProbe, is_resting, phases
+from monitor.detection.pacing import FIRST_WITHIN_S, BurstProbe, early_phases, is_resting, phases
 from monitor.health import Transition
 from probes.observation import Observation, replaced
 from probes.outcome import Effect, Outcome
@@ -41,7 +40,6 @@ from probes.outcome import Effect, Outcome
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 _LATE_INTERVALS = 2
-_HOUR_S = 3600.0
 
 _DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE = range(5)
 
@@ -96,7 +94,7 @@ class _SeedRun:
         self._settings = scenario.settings
         self._targets = _simulated_targets(scenario, timelines, seed)
         self._detector = Detector(self._settings, EPOCH)
-        self._endpoints = _NeutralEndpoints(scenario, seed)
+        self._endpoints = NeutralEndpoints(scenario, seed, EPOCH)
         self._stuck = False
         """Whether a route stands on a target that fails: every probe that is not of quiet times is then decided on."""
         self._throttled = False
@@ -123,6 +121,9 @@ class _SeedRun:
         self._heap += [(target.take_due_s(), target.place, _DUE, target) for target in self._all]
         self._heap.append((self._silence_check_s, len(self._all), _SILENCE, None))
         heapify(self._heap)
+        for name, due_s in early_phases(self._settings.targets).items():
+            if self._targets[name].interval_s > FIRST_WITHIN_S:
+                self._plan([BurstProbe(slot=name, targets=(name,), delay_s=due_s)], 0.0)
         self._cycle(0.0)
         self._run_events()
         targets = self._targets.values()
@@ -346,45 +347,6 @@ class _SeedRun:
         serial = next(self._number)
         heappush(self._heap, (at_s, serial, kind, subject))
         return serial
-
-
-class _NeutralEndpoints:
-    """The neutral endpoints of the made-up world, and the service's judgement on them."""
-
-    def __init__(self, scenario: Scenario, seed: int) -> None:
-        self._endpoints = scenario.settings.connectivity.endpoints
-        self._failures = own_network_failures(scenario)
-        self._dice = Random(f"{seed} neutral endpoints")  # noqa: S311 - a simulation
-        self._network_loss = NetworkLossDetector(
-            self._endpoints, frozenset(p.name for p in scenario.settings.providers)
-        )
-        self.can_fail = bool(self._failures) or not self._endpoints
-        """False where they always answer: no failure can then be blamed on our own network."""
-        always = not self._endpoints
-        self._from_s = 0.0 if always else min((since_s for (since_s, _), _ in self._failures), default=0.0) - _HOUR_S
-        self._until_s = inf if always else max((until_s for (_, until_s), _ in self._failures), default=0.0) + _HOUR_S
-
-    def is_blind(self, observation: Observation, ended_s: float) -> bool:
-        """Whether our own network may be the cause of this observation; to be called for all of them, as they end.
-
-        Longer than an hour before and after our network fails, the endpoints have always answered and always do.
-        """
-        if not self._from_s <= ended_s <= self._until_s:
-            return False
-        return self._network_loss.follow(observation, self._answering)
-
-    def next_failure_s(self, now_s: float) -> float:
-        """From when on they may not answer; infinite when they always will."""
-        if not self.can_fail or now_s > self._until_s:
-            return inf
-        return max(now_s, self._from_s)
-
-    def _answering(self, now: datetime) -> frozenset[str]:
-        now_s = (now - EPOCH).total_seconds()
-        failing = next((rate for (from_s, until_s), rate in self._failures if from_s <= now_s < until_s), 0.0)
-        if not failing:
-            return frozenset(self._endpoints)
-        return frozenset(endpoint for endpoint in self._endpoints if self._dice.random() >= failing)
 
 
 def _simulated_targets(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> dict[str, SimulatedTarget]:

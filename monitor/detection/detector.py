@@ -25,11 +25,8 @@ from monitor.detection.evidence import Evidence
 from monitor.detection.fresh_evidence import FreshTest
 from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.pacing import BurstProbe
-from monitor.detection.parameters import (
-    TargetParameters,
-    parameters_by_provider,
-    parameters_by_target,
-)
+from monitor.detection.parameters import TargetParameters, parameters_by_provider, parameters_by_target
+from monitor.detection.provider_bursts import PlannedBursts
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
 from monitor.detection.target_state import TargetState
 from monitor.formatting import listed
@@ -58,6 +55,7 @@ class Detector:
         self._states = {target: TargetState(target=target, since=now) for target in self._parameters}
         self._pools = dict.fromkeys(self._provider_parameters, NO_PROVIDER_EVIDENCE)
         self._fresh = FreshTests()
+        self._bursts = PlannedBursts()
         self._due: dict[str, datetime] = {}
         """When a verdict that only waits for `min_outage` is made, by target or provider."""
         self._health: dict[str, TargetHealth] = {}
@@ -121,22 +119,21 @@ class Detector:
         exempt = state.out_of_service or state.health is Health.RECOVERING or state.is_reported(failed.check)
         if exempt or limits.is_limited(state, failed.finished_at):
             return
-        provider = self._provider_of[failed.target]
+        provider, targets = self._provider_of[failed.target], list[str]()
         pool = None if failed.target in self._fresh else self._pools.get(provider)
-        if pool is None or pacing.fails_alone(state.down.evidence, pool):
-            p0 = state.background(parameters.interval_s).rate
-            model = fresh_tests.target_model(parameters, p0, hanging=failed.under_way)
-            self._fresh.begin(failed, [failed.target], parameters, model)
-        elif pool.evidence.value or failed.under_way:
-            self._begin_provider_test(failed, provider)
-
-    def _begin_provider_test(self, failed: Observation, provider: str) -> None:
-        members = self._provider_parameters[provider]
-        targets = provider_bursts.testable_targets(members, self._states, self._fresh, failed.finished_at)
+        if pool is not None and not pacing.fails_alone(state.down.evidence, pool):
+            if not (pool.evidence.value or failed.under_way):
+                return
+            members = self._provider_parameters[provider]
+            targets = provider_bursts.testable_targets(members, self._states, self._fresh, failed.finished_at)
         if len(targets) > 1:
             rates = provider_bursts.background_rates(members, self._states)
             model = fresh_tests.provider_model(members, targets, rates, hanging=failed.under_way)
             self._fresh.begin(failed, targets, members, model)
+        else:  # alone at its provider, or the only one that is in service
+            p0 = state.background(parameters.interval_s).rate
+            model = fresh_tests.target_model(parameters, p0, hanging=failed.under_way)
+            self._fresh.begin(failed, [failed.target], parameters, model)
 
     def hang_s(self, target: str) -> float:
         """Seconds after which a probe of this target takes longer than it ever does; infinite where nobody knows."""
@@ -258,7 +255,8 @@ class Detector:
         if members := self._provider_parameters.get(provider):
             if state.health is Health.MISCONFIGURED:
                 planned += provider_bursts.confirming_probes(members, self._states)
-            planned += provider_bursts.plan_burst(self._pools[provider], members, self._states)
+            burst = provider_bursts.plan_burst(self._pools[provider], members, self._states)
+            planned += self._bursts.plan(members, burst, self._parameters[target].interval_s, at)
         return tuple(planned)
 
     def state_of(self, target: str) -> TargetState:

@@ -19,6 +19,8 @@ from monitor.detection.target_state import LONGEST_REST_S, TargetState
 from monitor.health import Health
 from probes.target import Target
 
+#: Every target is first probed within so many seconds.
+FIRST_WITHIN_S = 60.0
 #: The most extra probes of a target that answers slowly or wrongly, and of one that is only later than usual.
 _DEGRADED_BURST = 12
 _LATE_BURST = 24
@@ -51,6 +53,15 @@ def phases(targets: Sequence[Target]) -> dict[str, float]:
         for number, target in enumerate(siblings):
             due[target.id] = (number + place / len(providers)) / len(siblings) * target.interval_s
     return due
+
+
+def early_phases(targets: Sequence[Target]) -> dict[str, float]:
+    """The same for one probe before the schedule, by which something is known of every target after a minute at most.
+
+    A standby that is probed once an hour would else be none for an hour.
+    """
+    due = phases(targets)
+    return {target.id: due[target.id] * min(1.0, FIRST_WITHIN_S / target.interval_s) for target in targets}
 
 
 def target_burst_s(

@@ -1,7 +1,7 @@
 """Which targets of a provider are probed besides their schedules, while something is known against it (pure)."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitor.detection import limits, pacing, provider_pool
 from monitor.detection.fresh_tests import FreshTests
@@ -10,6 +10,28 @@ from monitor.detection.parameters import ProviderParameters
 from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.target_state import TargetState
 from monitor.health import NO_VERDICT
+
+
+class PlannedBursts:
+    """When the next extra probe of each provider is due. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, datetime] = {}
+
+    def plan(
+        self, provider: ProviderParameters, burst: list[BurstProbe], interval_s: float, at: datetime
+    ) -> list[BurstProbe]:
+        """The next probe of the burst after one at `at` of a target with this interval; none where one is to be kept.
+
+        A target that is probed more often than the burst would else put it off for ever, and no sibling be asked.
+        """
+        if not burst:
+            return []
+        due, planned = at + timedelta(seconds=burst[0].delay_s), self._due.get(provider.provider)
+        if interval_s < provider.failed_s and planned and at < planned <= due:
+            return []
+        self._due[provider.provider] = due
+        return burst
 
 
 def confirming_probes(provider: ProviderParameters, states: Mapping[str, TargetState]) -> list[BurstProbe]:

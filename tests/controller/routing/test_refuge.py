@@ -61,12 +61,21 @@ def test_the_standby_that_the_policy_would_choose_is_probed_once() -> None:
         (known(B, ok_age_s=14), "its last answer is proof enough"),
         (known(B, Health.SUSPECT), "what is known against it has its own probes"),
         (known(B, Health.DOWN), "it is no refuge"),
-        (known(B, ok_age_s=900), "it is no refuge: it has not answered for long"),
     ],
 )
 def test_no_probe_is_spent_without_use(standby: TargetHealth, why: str) -> None:
     """Probes cost money."""
     assert asked(standby, known(C, Health.DOWN)) == [], why
+
+
+def test_where_nobody_is_known_to_be_well_the_unknown_are_asked() -> None:
+    """A route whose standby is probed once an hour must not be stuck until then; what is drained is no standby."""
+    unknown, long_ago = known(B, Health.UNKNOWN, ok_age_s=9000), known(C, ok_age_s=9000)
+    assert asked(unknown, long_ago) == [(B,), (C,)]
+    assert asked(unknown, long_ago, drained=B) == [(C,)]
+    assert asked(unknown, known(C)) == [(C,)], "one that is well is enough"
+    down = Transition(target=A, at=T0, before=Health.SUSPECT, after=Health.DOWN, reason="")
+    assert asked(unknown, known(C, Health.DOWN), moved=down) == [(B,)]
 
 
 def test_none_that_is_asked_at_once_anyway() -> None:

@@ -570,3 +570,27 @@ def test_a_target_that_is_not_probed_is_unknown() -> None:
     assert detector.health[ALONE].health is Health.DOWN
     assert detector.stop_watching(ALONE, T0, "the budget is spent") == ()
     assert detector.health[ALONE].health is Health.DOWN
+
+
+def test_a_target_that_is_probed_more_often_than_the_burst_does_not_put_it_off() -> None:
+    """Each of its probes would else begin the wait anew, and no sibling be asked."""
+    plain = configured(A, B, controller=ControllerSettings(min_outage_s=2))
+    fast, slow = (replace(each, interval_s=s) for each, s in zip(plain.targets, (0.5, 3600.0), strict=True))
+    detector = Detector(replace(plain, targets=(fast, slow)), T0)
+    show(detector, [(0.5 * number, A, ".") for number in range(20)])
+    due_s = []
+    for number in range(20):
+        at_s = 10 + 0.5 * number
+        show(detector, [(at_s, A, "x")])
+        due_s += [at_s + probe.delay_s for probe in detector.burst_probes(A) if probe.targets == (B, A)]
+    assert due_s == [14.0, 18.0, 22.0]
+
+
+def test_the_last_target_in_service_is_asked_afresh_alone() -> None:
+    """Its siblings are down already, so that no test of the provider would ever ask it."""
+    detector = new_detector(A, B)
+    show(detector, [(0, A, "."), (1, B, "."), *[(30 + 5.0 * number, A, "x") for number in range(8)]])
+    assert detector.health[A].health is Health.DOWN
+    detector.burst_probes(A)
+    show(detector, [(75, B, "x")])
+    assert [probe.targets for probe in detector.burst_probes(B) if probe.afresh] == [(B,)] * 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitor.detection import provider_pool, state_machine
-from monitor.detection.pacing import is_resting, phases, provider_burst_s, target_burst_s
+from monitor.detection.pacing import early_phases, is_resting, phases, provider_burst_s, target_burst_s
 from monitor.detection.parameters import BURST_CLEAN_PROBES, LONGEST_BURST
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE
 from monitor.detection.target_state import TargetState
@@ -20,6 +20,16 @@ def test_targets_of_a_provider_are_spread_evenly() -> None:
     """Four targets at 30 s are 7.5 s apart."""
     due = phases([target(f"openai/m{n}") for n in range(4)])
     assert list(due.values()) == [0.0, 7.5, 15.0, 22.5]
+
+
+def test_every_target_is_probed_within_a_minute() -> None:
+    """One that is probed once an hour would else be no standby for an hour; those at usual intervals are as ever."""
+    hourly = [replace(target(name), interval_s=3600.0) for name in ("openai/a", "openai/b", "gemini/c")]
+    usual = replace(target("gemini/d"), interval_s=30.0)
+    early = early_phases([*hourly, usual])
+    assert early["gemini/d"] == phases([*hourly, usual])["gemini/d"]
+    assert max(early.values()) < 60.0
+    assert len(set(early.values())) == 4
 
 
 def test_providers_are_shifted_against_each_other() -> None:
