@@ -23,7 +23,7 @@ from datetime import datetime
 
 from controller.routing.candidates import Candidate, best_alternative, best_eligible, build_candidates, passed_over
 from controller.routing.decision import Decision, MoveKind
-from controller.routing.least_bad import can_be_least_bad, find_least_bad
+from controller.routing.least_bad import can_be_least_bad, find_least_bad, least_failing
 from controller.routing.override_text import with_author
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from monitor.config.settings import ControllerSettings, Route, Settings
@@ -157,7 +157,8 @@ def decide(case: RouteCase) -> RouteVerdict:
     """What to do about a route.
 
     1. Pinned to a candidate: there, whatever its health.
-    2. Without a known target, or with one that is no candidate any more: the best eligible candidate, else the first.
+    2. Without a known target, or with one that is no candidate any more: the best eligible candidate, else the one that
+       failed least of late.
     3. While the present target is drained: the best eligible one, else hold. Home drained or gone: no more steps.
     4. Paused: hold.
     5. While the present target's health is in `fail_over_on`: the best eligible one that is better; else the one that
@@ -200,13 +201,13 @@ def _pin(case: RouteCase, pin: Override, to: Candidate) -> RouteVerdict:
 def _start(case: RouteCase) -> RouteVerdict:
     first = case.candidates[0]
     if case.current is not None:
-        to = best_eligible(case.candidates, case.now) or first
+        to = best_eligible(case.candidates, case.now) or least_failing(case.candidates, case.route.fail_over_on)
         reason = f"{case.current.target} is no candidate of {case.route.name} any more"
         return case.move(MoveKind.CONFIGURED, to, reason)
     if not first.drain and not case.fails(first):
         unknown = first.health.health is Health.UNKNOWN
         return case.move(MoveKind.FIRST, first, "it is the first candidate" if unknown else first.health.reason)
-    to = best_eligible(case.candidates, case.now) or first
+    to = best_eligible(case.candidates, case.now) or least_failing(case.candidates, case.route.fail_over_on)
     reason = with_author(first.drain, f"{first.drain.subject} is drained") if first.drain else first.health.reason
     return case.move(MoveKind.FIRST, to, reason)
 

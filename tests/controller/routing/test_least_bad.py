@@ -9,7 +9,7 @@ import pytest
 
 from controller.routing.candidates import Candidate
 from controller.routing.decision import Decision, MoveKind
-from controller.routing.least_bad import FailingShare, find_least_bad, least_difference
+from controller.routing.least_bad import FailingShare, find_least_bad, least_difference, least_failing
 from controller.routing.overrides import NO_OVERRIDES, Override, OverrideKind, Overrides
 from controller.routing.policy import RouteCase, RouteVerdict, decide
 from monitor.config.settings import ControllerSettings, Route
@@ -136,6 +136,24 @@ def test_equals_rarely_move_a_route_however_many_they_are(count: int) -> None:
         first, *others = map(fails_half, range(count))
         found += find_least_bad(first, [first, *others], ROUTE.fail_over_on, None) is not None
     assert found <= 0.03 * 400
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["a new route", "its target is no candidate any more"])
+def test_a_route_that_must_begin_somewhere_begins_on_the_one_that_failed_least(*, known: bool) -> None:
+    """Not on the first of them, which fails all, until `dwell` has passed; never on one that is our own fault."""
+    at = Decision(route="chat", target="gone/x", at=T0, reason="") if known else None
+    shares = [(Health.DOWN, 20), (Health.DOWN, 5), (Health.MISCONFIGURED, 0)]
+    candidates = {name: candidate(name, *share) for name, share in zip(IDS, shares, strict=True)}
+    case = RouteCase(route=ROUTE, current=at, targets=candidates, now=T0, generation=8, controller=ControllerSettings())
+    decision = decide(case).decision
+    assert decision
+    assert (decision.target, decision.move) == (IDS[1], MoveKind.CONFIGURED if known else MoveKind.FIRST)
+
+
+def test_nothing_known_of_anybody_begins_on_the_first() -> None:
+    """As it is configured; also where all are our own fault."""
+    for health in (Health.UNKNOWN, Health.MISCONFIGURED):
+        assert least_failing([replace(candidate(n, health, 0), recent=()) for n in IDS], set()).id == IDS[0]
 
 
 def test_many_others_are_told_by_the_least_and_the_most() -> None:
