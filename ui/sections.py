@@ -70,14 +70,17 @@ def top(overview: Overview) -> str:
 
 def tab_title(overview: Overview) -> str:
     """What the browser's tab is called: the worst first, in a few words, where there is anything to say."""
+    failing = {view.state.target for view in overview.targets if view.state.health in FAILING}
     stuck = [route.name for route in overview.routes if route.stuck]
+    hit = [route.name for route in overview.routes if route.target in failing]
     moved = [route.name for route in overview.routes if route.failed_over]
-    failing = [view.state.target for view in overview.targets if view.state.health in FAILING]
     fact = ""
     if overview.service.liveness is not Liveness.RUNNING:
         fact = "monitor not running"
     elif stuck:
         fact = f"{stuck[0] if len(stuck) == 1 else f'{len(stuck)} routes'} stuck"
+    elif hit:
+        fact = f"{hit[0]} fails" if len(hit) == 1 else f"{len(hit)} routes fail"
     elif moved:
         fact = f"{moved[0] if len(moved) == 1 else f'{len(moved)} routes'} failed over"
     elif failing:

@@ -25,6 +25,8 @@ UNTRUSTED: Final = "no neutral endpoint answers: the providers alone say whether
 
 #: No target refuses many probes.
 NO_REFUSALS: Final[Mapping[str, str]] = MappingProxyType({})
+#: So many routes are named one by one.
+_NAMED_ROUTES: Final = 3
 #: Display names of channels; the others are shown by their names in the database.
 _NAMES: Final = {"slack": "Slack", "webhook": "the webhook", "heartbeat": "the heartbeat's service"}
 
@@ -109,7 +111,10 @@ def headline(
     refusals: Mapping[str, str] = NO_REFUSALS,
     machine_fault: str | None = None,
 ) -> tuple[Level, str]:
-    """The overall state in one sentence, the most urgent fact alone, and how bad it is.
+    """The overall state in one sentence, the worst for users first, and how bad it is.
+
+    Routes whose users fail now come before routes that moved, and those before targets that nobody is on; where several
+    providers fail, all of it is counted.
 
     `budget_alarm` says that paid targets are not probed any more; None while they are. `refusals` are the shares of
     targets that refuse many probes, such as `answered 62.0 %, refused 38.0 %`; `machine_fault` says that probes fail on
@@ -119,12 +124,13 @@ def headline(
     by_urgency = chain(
         facts.about_service(service),
         facts.about_file(),
+        facts.about_several() if connectivity is not ConnectivityState.BLIND else [],
         facts.about_stuck(),
         [(Level.UNKNOWN, BLIND)] if connectivity is ConnectivityState.BLIND else [],
-        [(Level.BAD, budget_alarm)] if budget_alarm else [],
         facts.about_held_on_failing(),
         facts.about_dry_run(),
         facts.about_staying(FAILING, Level.BAD),
+        [(Level.BAD, budget_alarm)] if budget_alarm else [],
         facts.about_failed_over(),
         facts.about_overrides(),
         facts.about_staying({Health.DEGRADED}, Level.NOTICE),
@@ -162,14 +168,57 @@ class _Facts:
                 unheard = f"applications do not hear of {route.target} for {route.name}"
                 yield Level.BAD, f"There is no routing file to read: {unheard}"
 
+    def about_several(self) -> Iterator[tuple[Level, str]]:
+        """What several failing providers do to users: one sentence in which all is counted."""
+        failing = {state.target for state in self.states if state.health in FAILING}
+        if len({target.split("/")[0] for target in failing}) < 2 or any(route.dry_run for route in self.routes):
+            return
+        hit = [route for route in self.routes if route.target in failing]
+        stuck = [route for route in hit if route.stuck and not route.override]
+        held = [route for route in hit if route.override]
+        others = [route for route in hit if route not in stuck and route not in held]
+        effects = [f"{self._count(stuck)} {_have(stuck)} nowhere to go"] if stuck else []
+        effects += [self._override_sentence(route, route.override) for route in held[:1] if route.override]
+        effects += [f"{self._count(others)} {_be(others)} on a failing target"] if others else []
+        if moved := [route for route in self._moved() if route not in hit]:
+            effects.append(f"{self._count(moved)} {_have(moved)} failed over")
+        effects = effects or ["no route is on a failing target"]
+        yield Level.BAD if hit else Level.NOTICE, f"{_capital(', '.join(effects))}: {self._failing_counts(failing)}"
+
+    def _failing_counts(self, failing: AbstractSet[str]) -> str:
+        """`3 of 6 providers fail, 12 of 24 targets down`."""
+        providers: dict[str, list[str]] = {}
+        for state in self.states:
+            providers.setdefault(state.target.split("/")[0], []).append(state.target)
+        whole = sum(failing >= set(targets) for targets in providers.values())
+        of_providers = f"{whole} of {plural(len(providers), 'provider')} {'fails' if whole == 1 else 'fail'}, "
+        down = all(state.health is Health.DOWN for state in self.states if state.target in failing)
+        word = "down" if down else "failing"
+        return f"{of_providers if whole else ''}{len(failing)} of {plural(len(self.states), 'target')} {word}"
+
+    def _moved(self) -> list[RouteView]:
+        """The routes that have failed over; what an operator moved has not."""
+        return [r for r in self.routes if r.failed_over and not r.override and not r.candidates[0].drain]
+
+    def _count(self, routes: Sequence[RouteView]) -> str:
+        """The name of a single route, or how many they are of all: `2 of 6 routes`."""
+        return routes[0].name if len(routes) == 1 else f"{len(routes)} of {plural(len(self.routes), 'route')}"
+
+    def _named(self, routes: Sequence[RouteView]) -> str:
+        return _names(routes) if len(routes) <= _NAMED_ROUTES else self._count(routes)
+
+    def _also_moved(self, shown: Sequence[RouteView]) -> str:
+        moved = [route for route in self._moved() if route not in shown]
+        return f"; {self._count(moved)} {_have(moved)} failed over" if moved else ""
+
     def about_stuck(self) -> Iterator[tuple[Level, str]]:
         if stuck := [route for route in self.routes if route.stuck]:
-            be = "is" if len(stuck) == 1 else "are"
             cause = self._cause([route.target for route in stuck])
             if len(stuck) == 1 and stuck[0].reason.startswith(LEAST_BAD):
                 on = f"{stuck[0].name} is on {stuck[0].target}, the {stuck[0].reason}"
-                yield Level.BAD, f"{on}: no candidate is healthy"
-            yield Level.BAD, f"{_names(stuck)} {be} stuck: {cause}, and nothing else is eligible"
+                yield Level.BAD, f"{on}: no candidate is healthy{self._also_moved(stuck)}"
+            moved = self._also_moved(stuck)
+            yield Level.BAD, f"{self._named(stuck)} {_be(stuck)} stuck: {cause}, and nothing else is eligible{moved}"
 
     def about_held_on_failing(self) -> Iterator[tuple[Level, str]]:
         failing = {state.target for state in self.states if state.health in FAILING}
@@ -189,19 +238,16 @@ class _Facts:
         ill = {state.target: state.health for state in self.states if state.health in such}
         if staying := [route for route in self.routes if route.target in ill]:
             stay = "stays" if len(staying) == 1 else "stay"
+            moved = self._also_moved(staying)
             cause = self._cause([route.target for route in staying])
-            yield level, f"{_names(staying)} {stay} on a target that is {ill[staying[0].target]}: {cause}"
+            where = f"on a target that is {ill[staying[0].target]}"
+            yield level, f"{self._named(staying)} {stay} {where}: {cause}{moved}"
 
     def about_failed_over(self) -> Iterator[tuple[Level, str]]:
-        # What an operator moved has not failed over.
-        moved = [
-            route for route in self.routes if route.failed_over and not route.override and not route.candidates[0].drain
-        ]
-        if moved:
-            have = "has" if len(moved) == 1 else "have"
+        if moved := self._moved():
             to = f" to {moved[0].target}" if len(moved) == 1 else ""
             cause = self._cause([route.candidates[0].target for route in moved])
-            yield Level.NOTICE, f"{_names(moved)} {have} failed over{to}: {cause}"
+            yield Level.NOTICE, f"{self._named(moved)} {_have(moved)} failed over{to}: {cause}"
 
     def about_overrides(self) -> Iterator[tuple[Level, str]]:
         held = [self._override_sentence(route, route.override) for route in self.routes if route.override]
@@ -253,6 +299,19 @@ class _Facts:
         if refusal:
             return f"{state.target} {refusal}{others}"
         return f"{provider if whole else state.target} is {word} since {clock(since, self.now)}{shares}{others}"
+
+
+def _have(routes: Sequence[RouteView]) -> str:
+    return "has" if len(routes) == 1 else "have"
+
+
+def _be(routes: Sequence[RouteView]) -> str:
+    return "is" if len(routes) == 1 else "are"
+
+
+def _capital(sentence: str) -> str:
+    """The sentence with a capital letter, where it does not begin with the name of a route."""
+    return sentence[0].upper() + sentence[1:] if sentence.startswith("no route") else sentence
 
 
 def _names(routes: Sequence[RouteView]) -> str:

@@ -417,7 +417,9 @@ def test_no_trail_takes_no_room() -> None:
 def test_the_tab_says_the_worst() -> None:
     """So that a page among many tabs is noticed."""
     seen = overview("chat")
-    [route] = seen.routes
+    [route] = (replace(each, target="elsewhere") for each in seen.routes)
+    hit, seen = seen, replace(seen, routes=(route,))
+    assert view.tab_title(hit) == "chat fails – Hotspare"
     stuck = replace(seen, routes=(replace(route, stuck=True),))
     two = replace(seen, routes=(route, replace(route, name="docs")))
     failing = replace(seen, routes=(replace(route, failed_over=False),))

@@ -41,8 +41,8 @@ from controller.incidents.text import (
 )
 from monitor.config.alert_settings import Severity
 from monitor.detection.reasons import ALL_REFUSED
-from monitor.formatting import format_elapsed, plural
-from monitor.health import WORST_FIRST, Health
+from monitor.formatting import format_elapsed, listed, plural
+from monitor.health import FAILING, WORST_FIRST, Health
 from probes.redaction import one_line
 
 _VENDOR_CHARS = 200
@@ -91,7 +91,7 @@ def incident_headline(
     first message; `is_edited` whether it will be edited when what is true `now` changes. It is inside Slack's limits
     whatever the incidents hold, and nothing from outside can mention anybody, link anywhere or change how it looks.
     """
-    headline, action = headline_of(incident), action_line([incident, *others])
+    headline, action = headline_of(incident, others), action_line([incident, *others])
     if again and not incident.resolved_at:
         headline = f"🔁 {'Flapping' if again[0] else 'Again'}: {headline}"
     to_fix = misconfigured_targets(incident)
@@ -157,9 +157,9 @@ def came_back_sentence(incident: Incident) -> str:
     return f"It came back; it was over at {ends[-1]:%H:%M} UTC." if ends else "It came back."
 
 
-def headline_of(incident: Incident) -> str:
-    """The first line, plain: `🔴 openai/gpt-6-luna is down`."""
-    what = describe_failure(incident)
+def headline_of(incident: Incident, others: Sequence[Incident] = ()) -> str:
+    """The first line, plain: `🔴 openai/gpt-6-luna is down`; with `others` that are open, how many providers fail."""
+    what = _describe_several([incident, *others]) or describe_failure(incident)
     if incident.resolved_at:
         return f"✅ Resolved after {duration(incident, incident.resolved_at)}: {what}"
     if (urgent := _urgent_clause(incident)) is not None:
@@ -184,6 +184,24 @@ def _urgent_clause(incident: Incident) -> str | None:
 
 def _nowhere(stuck: Sequence[RouteImpact]) -> str:
     return "no good candidate" if any(route.least_bad for route in stuck) else "nowhere to go"
+
+
+def _describe_several(incidents: Sequence[Incident]) -> str:
+    """`3 providers fail (a, b, c), 7 targets down`; empty where not several do, or where the first is over."""
+    if incidents[0].resolved_at:
+        return ""
+    failing = {
+        affected.target: incident.provider
+        for incident in incidents
+        for affected in incident.affected
+        if affected.health in FAILING and not incident.resolved_at
+    }
+    providers = list(dict.fromkeys(map(plain_name, failing.values())))
+    if len(providers) < 2:
+        return ""
+    every = [a.health for incident in incidents for a in incident.affected if a.target in failing]
+    word = "down" if set(every) == {Health.DOWN} else "failing"
+    return f"{len(providers)} providers fail ({listed(providers, 3)}), {plural(len(failing), 'target')} {word}"
 
 
 def describe_failure(incident: Incident) -> str:
@@ -288,7 +306,6 @@ def _route_line(route: RouteImpact, incident: Incident, format_name: Callable[[s
         line += f", which is {health}"
     if route.stuck:
         line += f"; {safe(stuck_clause(route), _WAIT_CHARS)}"
-        line += f"; {safe(route.stuck_until, _WAIT_CHARS)}" if route.stuck_until else ""
     for target, percent in route.weights[:3]:
         if target != route.target:
             line += f"; {percent:g} % of them are on {format_name(target)} again"

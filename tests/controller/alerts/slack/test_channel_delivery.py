@@ -107,7 +107,7 @@ def test_a_second_provider_is_told_under_the_first(world: AlertWorld, minutes: i
     second = world.keep(outage("gemini", at=NOON + timedelta(minutes=minutes)))
     assert second.lead_id == first.id
     assert world.round(60 * minutes + 1) == RoundResult(delivered=2)
-    assert world.texts() == [[DOWN, DOWN]]
+    assert world.texts() == [[DOWN, "🔴 2 providers fail (openai, gemini), 2 targets down"]]
     assert "Also failing: 🔴 gemini/m is down (incident 2)" in str(world.server.messages[0].versions[-1].blocks)
     world.keep(over(first))
     world.round(721)

@@ -460,3 +460,15 @@ def test_the_headline_says_how_much_was_answered_where_much_was_refused() -> Non
 
     assert headline(62, 38) == f"🟠 {LUNA} is degraded: answered 62.0 %, refused 38.0 %"
     assert headline(96, 4) == headline(1, 0) == f"🟠 {LUNA} is degraded"
+
+
+def test_several_providers_that_fail_are_counted_in_one_headline() -> None:
+    """One call, whose first line says how much of the world is down and whom it hits."""
+    there = outage(RouteImpact(route="chat", target=LUNA, stuck=True))
+    down = affected(HAIKU)
+    elsewhere = replace(there, id=8, provider="anthropic", affected=(down,))
+    told = incident_headline(there, now=LATER, others=[elsewhere])
+    counted = "2 providers fail (openai, anthropic), 2 targets down"
+    assert told.text.splitlines()[0] == f"🚨 Act now: {counted} and route chat has nowhere to go"
+    again = replace(elsewhere, affected=(replace(down, health=Health.UP),), resolved_at=LATER)
+    assert counted not in incident_headline(there, now=LATER, others=[again]).text
